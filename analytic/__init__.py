@@ -1,0 +1,19 @@
+"""The limiting kernels of deep networks at infinite width, to a stated accuracy."""
+
+from analytic.accuracy import AccuracyError, Estimate, Kernels
+from analytic.activation import Activation
+from analytic.limit import kernel, kernel_diagonal, kernel_estimate
+from analytic.network import FullyConnected, Network, Residual
+
+__all__ = [
+    "AccuracyError",
+    "Activation",
+    "Estimate",
+    "FullyConnected",
+    "Kernels",
+    "Network",
+    "Residual",
+    "kernel",
+    "kernel_diagonal",
+    "kernel_estimate",
+]

@@ -1,0 +1,41 @@
+"""A number and how far it can be trusted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+__all__ = ["AccuracyError", "Estimate", "Kernels"]
+
+
+class Kernels(NamedTuple):
+    """Both kernels, shape (n, k) each."""
+
+    nngp: Any
+    ntk: Any
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Estimate:
+    """A kernel with its certificate.
+
+    Attributes:
+        value: the kernel, shape (n, k), or ``Kernels`` where both were asked for.
+        error: bound of |value - K| for every entry, of the same shape.
+        terms: the largest number of terms of the series that was used.
+    """
+
+    value: Any
+    error: Any
+    terms: int
+
+
+class AccuracyError(ArithmeticError):
+    """float64 cannot give the tolerance; ``estimate`` is the best value with its bound."""
+
+    def __init__(self, message: str, estimate: Estimate | None = None) -> None:
+        super().__init__(message, estimate)
+        self.estimate = estimate
+
+    def __str__(self) -> str:
+        return str(self.args[0])

@@ -1,0 +1,188 @@
+r"""The limiting kernels of a network: Gaussian process and tangent kernel.
+
+    K(x, x') = Sigma(x, x')                  at the readout, "nngp"
+    K(x, x') = Sigma(x, x') + Theta(x, x')   at the readout, "ntk"
+
+with (Sigma, Theta) from the recursion of ``analytic.recursion``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from analytic.accuracy import Estimate, Kernels
+from analytic.duals import UNIT
+from analytic.network import Network
+from analytic.recursion import diagonal
+from analytic.tiles import KINDS, Problem, mean_squares, prepare, solve
+
+__all__ = ["kernel", "kernel_diagonal", "kernel_estimate"]
+
+Array = NDArray[np.float64]
+Kind = Literal["ntk", "nngp", "both"]
+
+
+def kernel(
+    network: Network,
+    x: ArrayLike,
+    y: ArrayLike | None = None,
+    *,
+    kind: Kind = "ntk",
+    tolerance: float = 1e-10,
+    device: str = "cpu",
+    out: Any = None,
+    progress: bool | None = None,
+) -> Any:
+    r"""The limiting kernel K of a network at infinite width.
+
+    The error of every entry is at most ``tolerance`` sqrt(K(x, x) K(x', x')); truncation,
+    quadrature and rounding are bounded before a pair is computed (docs/theory).
+
+    Args:
+        network: the description.
+        x: inputs, shape (n, d).
+        y: other inputs, shape (k, d); x itself if None, and the answer is then symmetric
+            to the last bit.
+        kind: "ntk" (Sigma + Theta), "nngp" (Sigma) or "both".
+        tolerance: largest relative error, see above.
+        device: "cpu".
+        out: array of shape (n, k) that accepts slices, to be filled and returned; for
+            "both" a pair of them.
+        progress: show a progress bar; None shows it on terminals and notebooks.
+
+    Returns:
+        K, shape (n, k), float64; for "both" the record ``Kernels(nngp, ntk)``.
+
+    Raises:
+        ValueError: wrong shapes, empty arrays, NaN or infinity (the first row is named).
+        TypeError: the network or the inputs are of the wrong kind.
+        AccuracyError: float64 cannot give the tolerance; carries the best value.
+
+    References:
+        Jacot, Gabriel and Hongler (2018), theorem 1; Bowman and Montufar (2022), section
+        2.2; the mean terms of residual layers are derived in docs/theory/recursion.md.
+
+    Example:
+        The identity gives K(x, x') = (1 + depth) <x, x'>/d.
+
+        >>> import numpy as np
+        >>> from analytic import FullyConnected, Network
+        >>> network = Network(FullyConnected("identity"), FullyConnected("identity"))
+        >>> kernel(network, np.array([[1.0, 1.0], [2.0, 0.0]])).round(12)
+        array([[3., 3.],
+               [3., 6.]])
+    """
+    problem = _problem(network, x, y, kind, tolerance, device)
+    return solve(problem, kind, tolerance, out, progress).value
+
+
+def kernel_estimate(
+    network: Network,
+    x: ArrayLike,
+    y: ArrayLike | None = None,
+    *,
+    kind: Kind = "ntk",
+    tolerance: float = 1e-10,
+    progress: bool | None = None,
+) -> Estimate:
+    """The limiting kernel with its certificate: a bound of the error of every entry.
+
+    Takes what ``kernel`` takes and raises what it raises.
+
+    Returns:
+        the record ``Estimate(value, error, terms)``.
+
+    Example:
+        >>> import numpy as np
+        >>> from analytic import FullyConnected, Network
+        >>> x = np.eye(3)
+        >>> estimate = kernel_estimate(Network(FullyConnected("relu")), x, kind="nngp")
+        >>> exact = 1 / 3 / 2  # E relu(u)^2 at variance 1/3
+        >>> bool(abs(estimate.value[0, 0] - exact) <= estimate.error[0, 0])
+        True
+    """
+    problem = _problem(network, x, y, kind, tolerance, "cpu")
+    return solve(problem, kind, tolerance, None, progress, certificate=True)
+
+
+def kernel_diagonal(network: Network, x: ArrayLike, *, kind: Kind = "ntk") -> Any:
+    """K(x, x) for every input, in O(n).
+
+    Returns:
+        shape (n,), float64; for "both" the record ``Kernels(nngp, ntk)``.
+
+    Example:
+        >>> import numpy as np
+        >>> from analytic import FullyConnected, Network
+        >>> float(kernel_diagonal(Network(FullyConnected("relu")), np.ones((1, 4)))[0])
+        1.0
+    """
+    _check_network(network)
+    _check_kind(kind)
+    inputs = _check_inputs("x", x)
+    state = diagonal(network, mean_squares(inputs), 16 * UNIT)
+    both = Kernels(state.sigma, state.sigma + state.theta)
+    return both if kind == "both" else getattr(both, kind)
+
+
+def _check_kind(kind: str) -> None:
+    if kind not in KINDS:
+        raise ValueError(f"expected kind 'ntk', 'nngp' or 'both', got {kind!r}; choose one")
+
+
+def _problem(
+    network: Network,
+    x: ArrayLike,
+    y: ArrayLike | None,
+    kind: Kind,
+    tolerance: float,
+    device: str,
+) -> Problem:
+    """Check everything the user gave, once."""
+    _check_network(network)
+    _check_kind(kind)
+    if device != "cpu":
+        raise ValueError(f"expected device 'cpu', got {device!r}; leave it out")
+    if not 0 < tolerance < 1:
+        raise ValueError(f"expected a tolerance between 0 and 1, got {tolerance!r}; try 1e-10")
+    rows = _check_inputs("x", x)
+    columns = None if y is None else _check_inputs("y", y)
+    if columns is not None and columns.shape[1] != rows.shape[1]:
+        raise ValueError(
+            f"expected x and y with the same number of features, got {rows.shape[1]} and"
+            f" {columns.shape[1]}; take both from the same data"
+        )
+    return prepare(network, rows, columns, tolerance)
+
+
+def _check_network(network: Network) -> None:
+    if not isinstance(network, Network):
+        raise TypeError(
+            f"expected a Network, got {type(network).__name__};"
+            " write Network(FullyConnected('tanh'))"
+        )
+
+
+def _check_inputs(name: str, x: ArrayLike) -> Array:
+    if getattr(x, "is_cuda", False):
+        raise TypeError(f"expected {name} in host memory, got a CUDA tensor; pass {name}.cpu()")
+    array = np.asarray(x)
+    if array.dtype == object or array.dtype.kind not in "biuf":
+        raise TypeError(f"expected real numbers in {name}, got dtype {array.dtype}; convert it")
+    if array.ndim != 2:
+        raise ValueError(
+            f"expected {name} of shape (n, d), got {array.shape}; for n flat inputs use"
+            f" {name}.reshape(n, -1)"
+        )
+    if array.size == 0:
+        raise ValueError(f"expected inputs in {name}, got shape {array.shape}; pass at least one")
+    bad = ~np.isfinite(array).all(axis=1)
+    if bad.any():
+        raise ValueError(
+            f"expected finite numbers in {name}, got NaN or infinity first in row"
+            f" {int(np.argmax(bad))}; remove or repair it"
+        )
+    return np.ascontiguousarray(array, dtype=np.float64)

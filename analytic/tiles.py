@@ -1,0 +1,280 @@
+"""The answer, tile by tile: threads, symmetry, memory, and the pairs left out.
+
+Rows are shared out to threads in strips; every pair i < j is computed once and mirrored.
+Python's own threads call the compiled code, which holds no lock: any number of callers may
+do so at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba import config
+from numpy.typing import NDArray
+from tqdm.auto import tqdm
+
+from analytic.accuracy import AccuracyError, Estimate, Kernels
+from analytic.certificate import certify
+from analytic.duals import UNIT
+from analytic.near import Near, near_pairs
+from analytic.network import Network
+from analytic.pairs import LANES, Program, Side, chunk, program, side, strip
+from analytic.recursion import Diagonal, diagonal
+
+__all__ = ["KINDS", "Problem", "mean_squares", "prepare", "solve"]
+
+Array = NDArray[np.float64]
+
+KINDS = {"ntk": ("ntk",), "nngp": ("nngp",), "both": ("nngp", "ntk")}
+"""The kernels that each kind asks for."""
+STRIP = 64
+"""Rows that one thread takes at a time."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Problem:
+    """A kernel that is ready to be computed.
+
+    Attributes:
+        x: inputs of the rows, (n, d); y: of the columns, (k, d).
+        own: whether y is x.
+        diagonal: the recursion at x = x' for the rows, then (unless ``own``) the columns.
+        plan: the layers and their error bounds; rows, columns: the tables.
+    """
+
+    x: Array
+    y: Array
+    own: bool
+    diagonal: Diagonal
+    plan: Program
+    rows: Side
+    columns: Side
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self.x), len(self.y)
+
+
+def mean_squares(x: Array) -> Array:
+    """|x|^2/d of every input, summed in extended precision, shape (n,)."""
+    blocks = np.array_split(x, -(-len(x) // 256))
+    means = [np.square(block, dtype=np.longdouble).mean(axis=1) for block in blocks]
+    return np.concatenate(means).astype(np.float64)
+
+
+def prepare(network: Network, x: Array, y: Array | None, tolerance: float) -> Problem:
+    """Tabulate the layers and fix the error bound."""
+    own = y is None
+    inputs = x if y is None else np.concatenate([x, y])
+    features = x.shape[1]
+    tail = max(1e-3 * tolerance, 16 * UNIT)
+    state = diagonal(network, mean_squares(inputs), tail)
+    start = (chunk(features) + -(-features // chunk(features)) + 4) * UNIT
+    plan = program(state, certify(state, tolerance, start))
+    rows = side(state, plan, slice(0, len(x)))
+    columns = rows if own else side(state, plan, slice(len(x), None))
+    return Problem(x, x if y is None else y, own, state, plan, rows, columns)
+
+
+def solve(
+    problem: Problem,
+    kind: str,
+    tolerance: float,
+    out: Any = None,
+    progress: bool | None = None,
+    *,
+    certificate: bool = False,
+) -> Estimate:
+    """Compute the kernels of a kind.
+
+    Args:
+        problem: what ``prepare`` made.
+        kind: one of ``KINDS``.
+        tolerance: the promise.
+        out: None, or the array to fill; for "both" a pair of them.
+        progress: as in ``analytic.kernel``.
+        certificate: whether the bound of every entry is wanted.
+
+    Raises:
+        ValueError: ``out`` has another shape.
+        AccuracyError: the bound of an entry exceeds the tolerance.
+    """
+    kinds = KINDS[kind]
+    answers = _answers(problem.shape, kinds, out)
+    bound = np.zeros((problem.shape[0], -(-problem.shape[1] // LANES)))
+    terms, left = _fill(problem, kinds, answers, bound, progress)
+    near = _near(problem, left)
+    _finish(problem, kinds, answers, left, near)
+    own = problem.plan.bounds.diagonal if problem.own else 0.0
+    worst = float(max(bound.max(), near.error.max(initial=0.0), own))
+    errors = [np.empty(0)] * len(kinds)
+    if certificate or worst > tolerance:
+        relative = _relative(problem, bound, left, near)
+        errors = [relative * scale for scale in _scales(problem, kinds)]
+    estimate = Estimate(_named(answers), _named(errors), terms)
+    if worst > tolerance:
+        raise AccuracyError(
+            f"expected a relative error of at most {tolerance:.1e}, got the bound {worst:.1e};"
+            " raise the tolerance, or take the best value from the attribute estimate",
+            estimate,
+        )
+    return estimate
+
+
+def _named(parts: list[Any]) -> Any:
+    return Kernels(*parts) if len(parts) == 2 else parts[0]
+
+
+def _answers(shape: tuple[int, int], kinds: Sequence[str], out: Any) -> list[Any]:
+    if out is None:
+        return [np.empty(shape) for _ in kinds]
+    answers = [out] if len(kinds) == 1 else list(out)
+    for answer in answers:
+        if tuple(answer.shape) != shape:
+            raise ValueError(f"expected out of shape {shape}, got {answer.shape}; make it anew")
+    return answers
+
+
+def _fill(
+    problem: Problem,
+    kinds: Sequence[str],
+    answers: list[Any],
+    bound: Array,
+    progress: bool | None,
+) -> tuple[int, NDArray[np.intp]]:
+    """Compute all pairs; returns the most terms used and the pairs left out, (pairs, 2)."""
+    n = problem.shape[0]
+    x, xt = _padded(problem.x), _transposed(problem.y)
+
+    def task(row: int) -> tuple[int, int, NDArray[np.intp]]:
+        end = min(row + STRIP, n)
+        terms, left = _strip(problem, kinds, answers, bound, x, xt, row, end)
+        return end - row, terms, left
+
+    threads = int(config.NUMBA_NUM_THREADS)
+    most, gone = 0, [np.empty((0, 2), dtype=np.intp)]
+    with (
+        ThreadPoolExecutor(threads) as pool,
+        tqdm(total=n, unit="row", delay=1, disable=None if progress is None else not progress) as bar,
+    ):
+        for future in as_completed([pool.submit(task, row) for row in range(0, n, STRIP)]):
+            done, terms, left = future.result()
+            most = max(most, terms)
+            gone.append(left)
+            bar.update(done)
+    return most, np.concatenate(gone)
+
+
+def _strip(
+    problem: Problem,
+    kinds: Sequence[str],
+    answers: list[Any],
+    bound: Array,
+    x: Array,
+    xt: Array,
+    row: int,
+    end: int,
+) -> tuple[int, NDArray[np.intp]]:
+    """Fill the rows of a strip in the answers, and their mirror images."""
+    k = problem.shape[1]
+    direct = all(type(a) is np.ndarray and a.dtype == float and a.flags.c_contiguous for a in answers)
+    arrays = answers if direct else [np.empty((end - row, k)) for _ in kinds]
+    shift = 0 if direct else row
+    by_kind = dict(zip(kinds, arrays, strict=True))
+    nothing = np.empty((0, k))
+    terms, left = strip(
+        problem.plan, problem.rows, problem.columns, x, xt, problem.x.shape[1], row, end, problem.own,
+        shift, by_kind.get("nngp", nothing), by_kind.get("ntk", nothing), bound,
+    )  # fmt: skip
+    part = arrays[0][row - shift : end - shift]
+    where = np.argwhere(np.isnan(part)) + (row, 0) if left else np.empty((0, 2), dtype=np.intp)
+    if problem.own:
+        where = where[where[:, 0] < where[:, 1]]
+    if not direct:
+        for answer, array in zip(answers, arrays, strict=True):
+            _place(answer, array, row, end, problem.own)
+    return terms, where
+
+
+def _place(answer: Any, array: Array, row: int, end: int, own: bool) -> None:
+    """Write a strip into an array that only accepts slices."""
+    if not own:
+        answer[row:end] = array
+        return
+    corner = np.triu(array[:, row:end], 1)
+    answer[row:end, row:end] = corner + corner.T
+    answer[row:end, end:] = array[:, end:]
+    answer[end:, row:end] = array[:, end:].T
+
+
+def _padded(x: Array) -> Array:
+    """Features padded with zeros to a multiple of 4."""
+    return np.ascontiguousarray(np.pad(x, ((0, 0), (0, -x.shape[1] % 4))))
+
+
+def _transposed(y: Array) -> Array:
+    """(features, inputs), both padded with zeros."""
+    k, features = y.shape
+    result = np.zeros((features - features % -4, k - k % -LANES))
+    result[:features, :k] = y.T
+    return result
+
+
+def _near(problem: Problem, left: NDArray[np.intp]) -> Near:
+    """The pairs that were left out, in blocks that bound the memory."""
+    i, j = left[:, 0], left[:, 1]
+    offset = 0 if problem.own else len(problem.x)
+    parts = [Near(*np.empty((3, 0)))]
+    for start in range(0, len(left), 1024):
+        a, b = i[start : start + 1024], j[start : start + 1024]
+        x, y = problem.x[a], problem.y[b]
+        gap, total = (np.mean((x + sign * y) ** 2, axis=1) for sign in (-1, 1))
+        parts.append(near_pairs(problem.diagonal, a, b + offset, gap, total))
+    return Near(*(np.concatenate(field) for field in zip(*parts, strict=True)))
+
+
+def _finish(
+    problem: Problem, kinds: Sequence[str], answers: list[Any], left: NDArray[np.intp], near: Near
+) -> None:
+    """Write the pairs that were left out, and the diagonal."""
+    n = problem.shape[0]
+    state = problem.diagonal
+    for kind, answer in zip(kinds, answers, strict=True):
+        theta = 1.0 if kind == "ntk" else 0.0
+        values = near.sigma + theta * near.theta
+        for (i, j), value in zip(left, values, strict=True):
+            answer[i, j] = value
+            if problem.own:
+                answer[j, i] = value
+        if problem.own:
+            diagonal = state.sigma + theta * state.theta
+            if isinstance(answer, np.ndarray):
+                answer[np.arange(n), np.arange(n)] = diagonal
+            else:
+                for i in range(n):
+                    answer[i, i] = diagonal[i]
+
+
+def _scales(problem: Problem, kinds: Sequence[str]) -> list[Array]:
+    """sqrt(K(x, x) K(x', x')) for every kind, (n, k) each."""
+    n = problem.shape[0]
+    state = problem.diagonal
+    roots = {"nngp": np.sqrt(state.sigma), "ntk": np.sqrt(state.sigma + state.theta)}
+    columns = slice(0, n) if problem.own else slice(n, None)
+    return [np.outer(roots[kind][:n], roots[kind][columns]) for kind in kinds]
+
+
+def _relative(problem: Problem, bound: Array, left: NDArray[np.intp], near: Near) -> Array:
+    """The relative error bound of every entry, (n, k)."""
+    n, k = problem.shape
+    error = np.repeat(bound, LANES, axis=1)[:, :k]
+    error[left[:, 0], left[:, 1]] = near.error
+    if problem.own:
+        error = np.triu(error, 1)
+        error += error.T
+        error[np.arange(n), np.arange(n)] = problem.plan.bounds.diagonal
+    return error
