@@ -1,0 +1,58 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Both make the environment.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+ENV := $(VENV)/.installed
+DEMO ?= kinfinity-demo
+
+.PHONY: help demo test check format lint types docs wheel bench bench-peers clean
+
+help:
+	@grep -E '^## ' $(MAKEFILE_LIST) | sed 's/^## //'
+
+$(ENV): pyproject.toml constraints.txt
+	@echo "==> making the environment in $(VENV) (about a minute)"
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "kinfinity needs Python 3.11 or later; run: make PYTHON=python3.11")'
+	@$(PYTHON) -m venv $(VENV)
+	@PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,dev,docs]'
+	@touch $@
+	@echo "==> environment ready"
+
+## make demo    sweep three networks on the digits and write a report (under 3 minutes)
+demo: $(ENV)
+	@echo "==> measuring how fast K_0 approaches K_inf for three networks"
+	@$(BIN)/kinfinity validate --output $(DEMO)
+
+## make test    run the tests
+test: $(ENV)
+	@echo "==> running the tests"
+	@$(BIN)/pytest
+
+## make check   format, lint, types, tests, docs and the wheel
+check: format lint types test docs wheel
+	@echo "==> everything passed"
+
+format: $(ENV)
+	@echo "==> checking the format"
+	@$(BIN)/ruff format --check .
+
+lint: $(ENV)
+	@echo "==> linting"
+	@$(BIN)/ruff check .
+
+types: $(ENV)
+	@echo "==> checking the types"
+	@$(BIN)/pyright --pythonpath $(BIN)/python
+
+## make docs    build the documentation
+docs: $(ENV)
+	@echo "==> building the documentation"
+	@$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -d docs/_build/doctrees docs docs/_build/html
+
+## make wheel   install the wheel into an empty environment and type-check a script against it
+wheel: $(ENV)
+	@echo "==> building the wheel and trying it in an empty environment"
+	@bash .ci/wheel $(BIN)/python
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info docs/_build $(DEMO)

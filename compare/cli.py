@@ -1,0 +1,110 @@
+"""The command ``kinfinity``."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+import numpy as np
+
+from analytic.network import FullyConnected, Network, Residual
+from analytic.parse import parse_network
+from compare.convergence import Convergence, convergence
+from compare.inputs import Inputs
+from compare.report import open_folder, write_report, write_results
+
+__all__ = ["main"]
+
+NETWORKS = (
+    Network(FullyConnected("tanh"), FullyConnected("tanh"), FullyConnected("tanh")),
+    *(
+        Network(
+            FullyConnected(name), Residual(FullyConnected(name)), Residual(FullyConnected(name))
+        )
+        for name in ("softplus", "sigmoid")
+    ),
+)
+"""The networks of the default run."""
+WIDTHS = "64,128,256,512,1024"
+SEEDS = "1000,4000,2000,1200,600"
+POINTS = 96
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="kinfinity")
+def cli() -> None:
+    """The infinite-width limit of deep networks, computed, measured and compared."""
+
+
+@cli.command()
+@click.option("-o", "--output", default="kinfinity-report", show_default=True, help="Folder for the results.")
+@click.option("-n", "--network", "networks", multiple=True, help="A network as Python prints it; may be repeated. [default: three networks]")
+@click.option("-i", "--inputs", "source", default="digits", show_default=True, help="digits, sphere:D, or an .npy file of shape (n, d).")
+@click.option("-w", "--widths", default=WIDTHS, show_default=True, help="Widths, by commas.")
+@click.option("-s", "--seeds", default=SEEDS, show_default=True, help="Networks per width: one number or one for each width.")
+@click.option("-p", "--points", default=POINTS, show_default=True, help="Size of the sample of inputs.")
+@click.option("--strict", is_flag=True, help="Exit with 1 unless every verdict is 'holds'.")
+def validate(
+    output: str, networks: tuple[str, ...], source: str, widths: str, seeds: str, points: int, strict: bool
+) -> None:
+    """Measure how fast K_0 approaches K_inf, judge Assumption 3.6, and write a report."""
+    from kinfinity import __version__
+
+    chosen = [parse_network(text) for text in networks] or list(NETWORKS)
+    inputs, wide, counts = _inputs(source), _integers("widths", widths), _integers("seeds", seeds)
+    folder = Path(output)
+    open_folder(folder)
+    command = shlex.join(["kinfinity", *sys.argv[1:]])
+    results: list[Convergence] = []
+    for index, network in enumerate(chosen, 1):
+        click.echo(f"[{index}/{len(chosen)}] {network} on {inputs.name}")
+        number = counts[0] if len(counts) == 1 else counts
+        results.append(convergence(network, inputs, wide, number, points=points))
+        write_results(folder, results, command, __version__)
+        click.echo(f"      {results[-1].verdict}: {results[-1].reason}")
+    path = write_report(folder, results, command, __version__)
+    click.echo(f"report: {path.resolve()}")
+    if strict and not all(result.holds for result in results):
+        sys.exit(1)
+
+
+def _inputs(source: str) -> Inputs:
+    kind, _, argument = source.partition(":")
+    if source == "digits":
+        return Inputs.digits()
+    if kind == "sphere" and argument.isascii() and argument.isdigit():
+        return Inputs.sphere(int(argument))
+    if not source.endswith(".npy"):
+        raise ValueError(
+            f"expected inputs digits, sphere:D or a file .npy, got {source!r}; choose one of these"
+        )
+    path = Path(source)
+    if not path.is_file():
+        raise ValueError(f"expected a file, got {source!r}, which does not exist; check the path")
+    return Inputs.array(np.load(path, allow_pickle=False), path.stem)
+
+
+def _integers(name: str, text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise ValueError(
+            f"expected integers separated by commas for {name}, got {text!r}; write 64,128,256"
+        ) from None
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command; bad input ends with one line and exit code 2."""
+    try:
+        cli.main(arguments, prog_name="kinfinity", standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (ValueError, TypeError, OSError, MemoryError) as error:
+        click.echo(f"kinfinity: {' '.join(str(error).split())}", err=True)
+        sys.exit(2)

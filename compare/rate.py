@@ -1,0 +1,126 @@
+r"""How fast the squared distance D = ||K_0 - K_inf||^2 falls with the width m.
+
+Two models are fitted by the quasi-likelihood of the gamma family (variance proportional to
+the squared mean), with standard errors of the sandwich type, so that the spread of D may be
+anything:
+
+    E D = C m^(-p)                 the exponent
+    E D = C/m + c/m^2 + B          the constant, the correction, and what never goes away
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+__all__ = ["Interval", "Law", "Power", "fit_law", "fit_power"]
+
+Array = NDArray[np.float64]
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Power:
+    """E D = C m^(-p).
+
+    Attributes:
+        exponent: p.
+        stderr: its standard error.
+        constant: C.
+        interval: of p, at the confidence that was asked for.
+    """
+
+    exponent: float
+    stderr: float
+    constant: float
+    interval: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Law:
+    """E D = C/m + c/m^2 + B.
+
+    Attributes:
+        constant: C; correction: c; floor: B.
+        constant_interval, floor_interval: at the confidence that was asked for.
+    """
+
+    constant: float
+    correction: float
+    floor: float
+    constant_interval: Interval
+    floor_interval: Interval
+
+
+def fit_power(widths: Sequence[int], distances: Sequence[Array], confidence: float = 0.99) -> Power:
+    """Fit E D = C m^(-p).
+
+    Args:
+        widths: m, at least two different ones.
+        distances: D for every width, shape (seeds,) each, with at least two seeds.
+        confidence: of the interval.
+
+    Example:
+        >>> fit = fit_power([1, 10, 100], [np.array([2.0, 2.0]) / m for m in (1, 10, 100)])
+        >>> round(fit.exponent, 12), round(fit.constant, 12)
+        (1.0, 2.0)
+    """
+    design = np.column_stack([np.ones(len(widths)), -np.log(widths)])
+    means = np.array([d.mean() for d in distances])
+    beta = np.linalg.lstsq(design, np.log(means), rcond=None)[0]
+    counts = np.array([d.size for d in distances])
+    for _ in range(100):  # Fisher scoring; the gradient of log mu is the design itself
+        mu = np.exp(design @ beta)
+        information = design.T @ (counts[:, None] * design)
+        step = np.linalg.solve(information, design.T @ (counts * (means / mu - 1)))
+        beta = beta + step
+        if np.max(np.abs(step)) < 1e-12:
+            break
+    covariance = _sandwich(design, np.exp(design @ beta), distances)
+    stderr = float(np.sqrt(covariance[1, 1]))
+    interval = _interval(float(beta[1]), stderr, confidence, distances)
+    return Power(float(beta[1]), stderr, float(np.exp(beta[0])), interval)
+
+
+def fit_law(widths: Sequence[int], distances: Sequence[Array], confidence: float = 0.99) -> Law:
+    """Fit E D = C/m + c/m^2 + B; takes what ``fit_power`` takes, from three widths on."""
+    m = np.asarray(widths, dtype=np.float64)
+    columns = np.column_stack([1 / m, 1 / m**2, np.ones_like(m)])
+    means = np.array([d.mean() for d in distances])
+    counts = np.array([d.size for d in distances])
+    mu = means.copy()
+    beta = np.zeros(3)
+    for _ in range(100):  # weighted least squares with weights 1/mu^2
+        root = np.sqrt(counts) / mu
+        beta = np.linalg.lstsq(columns * root[:, None], means * root, rcond=None)[0]
+        new = np.maximum(columns @ beta, means / 10)
+        done = np.max(np.abs(new / mu - 1)) < 1e-12
+        mu = new
+        if done:
+            break
+    covariance = _sandwich(columns / mu[:, None], mu, distances)
+    errors = np.sqrt(np.diag(covariance))
+    return Law(
+        *(float(b) for b in beta),
+        constant_interval=_interval(float(beta[0]), float(errors[0]), confidence, distances),
+        floor_interval=_interval(float(beta[2]), float(errors[2]), confidence, distances),
+    )
+
+
+def _sandwich(gradient: Array, mu: Array, distances: Sequence[Array]) -> Array:
+    """Covariance of the parameters, from the residuals D/mu - 1 and d log mu / d beta."""
+    counts = np.array([d.size for d in distances])
+    bread = np.linalg.inv(gradient.T @ (counts[:, None] * gradient))
+    spread = [np.sum((d / f - 1) ** 2) * d.size / (d.size - 1) for d, f in zip(distances, mu, strict=True)]
+    return np.asarray(bread @ (gradient.T @ (np.array(spread)[:, None] * gradient)) @ bread)
+
+
+def _interval(value: float, stderr: float, confidence: float, distances: Sequence[Array]) -> Interval:
+    """Student's interval; the degrees of freedom are those of the smallest group."""
+    freedom = min(d.size for d in distances) - 1
+    half = float(stats.t.ppf((1 + confidence) / 2, freedom)) * stderr
+    return value - half, value + half

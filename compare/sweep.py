@@ -1,0 +1,148 @@
+"""The width sweep: many finite networks, cell by cell, through any executor.
+
+A cell is a network description, a width and a block of seeds. It is a pure function of
+these, so that the same sweep gives the same numbers on any executor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numba import config
+from numpy.typing import NDArray
+from tqdm.auto import tqdm
+
+from analytic.network import Network
+from compare.distance import square_norms
+from empirical.finite import FiniteNetwork
+from empirical.tangent import tangent_kernel
+
+__all__ = ["Cell", "Group", "sweep"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A piece of work: finite networks of one width with consecutive seeds."""
+
+    network: Network
+    width: int
+    first: int
+    count: int
+    population: int | None
+    dtype: torch.dtype
+    device: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Group:
+    """What was measured at one width.
+
+    Attributes:
+        distances: ||K_0 - K_inf||^2 for every seed, shape (seeds,).
+        bias: estimate of ||E K_0 - K_inf||^2 from products of different seeds.
+    """
+
+    distances: Array
+    bias: float
+
+
+def sweep(
+    network: Network,
+    x: Array,
+    limit: Array,
+    widths: Sequence[int],
+    seeds: Sequence[int],
+    *,
+    population: int | None,
+    executor: Executor | None,
+    device: str,
+    dtype: torch.dtype,
+    progress: bool | None,
+) -> list[Group]:
+    """Measure the distance of K_0 to the limit on the inputs x, for every width and seed."""
+    cells = list(_cells(network, widths, seeds, population, device, dtype))
+    disable = None if progress is None else not progress
+    with _executor(executor) as pool:
+        futures = {pool.submit(_run, cell, x, limit): index for index, cell in enumerate(cells)}
+        results: list[Any] = [None] * len(cells)
+        with tqdm(total=sum(map(_cost, cells)), delay=1, disable=disable, bar_format=_BAR) as bar:
+            for future in as_completed(futures):
+                index = futures[future]
+                results[index] = future.result()
+                bar.update(_cost(cells[index]))
+    return [
+        _group([r for c, r in zip(cells, results, strict=True) if c.width == m], population)
+        for m in widths
+    ]
+
+
+_BAR = "{l_bar}{bar}| {elapsed}<{remaining}"
+
+
+def _cells(
+    network: Network,
+    widths: Sequence[int],
+    seeds: Sequence[int],
+    population: int | None,
+    device: str,
+    dtype: torch.dtype,
+) -> Iterator[Cell]:
+    """Cells of comparable size, the widest first."""
+    for width, count in sorted(zip(widths, seeds, strict=True), reverse=True):
+        block = max(1, 2**14 // width)
+        for first in range(0, count, block):
+            size = min(block, count - first)
+            yield Cell(network, width, first, size, population, dtype, device)
+
+
+def _cost(cell: Cell) -> int:
+    """Relative cost of a cell: weights drawn and multiplied."""
+    return cell.count * cell.width * (cell.width + 256)
+
+
+def _run(cell: Cell, x: Array, limit: Array) -> tuple[Array, Array]:
+    """(squared distances (count,), sum of K_0 - K_inf over the seeds (n, n))."""
+    inputs = torch.as_tensor(x, dtype=cell.dtype, device=cell.device)
+    total = np.zeros_like(limit)
+    distances = np.empty(cell.count)
+    for index in range(cell.count):
+        seed = cell.width * 2**32 + cell.first + index  # independent across widths
+        network = FiniteNetwork(
+            cell.network, x.shape[1:], cell.width, seed=seed, antisymmetric=False,
+            dtype=cell.dtype, device=cell.device,
+        )  # fmt: skip
+        error = tangent_kernel(network, inputs).to("cpu", torch.float64).numpy() - limit
+        distances[index] = square_norms(error, cell.population)
+        total += error
+    return distances, total
+
+
+def _group(results: list[tuple[Array, Array]], population: int | None) -> Group:
+    distances = np.concatenate([distances for distances, _ in results])
+    total = np.sum([total for _, total in results], axis=0)
+    n = distances.size
+    products = float(square_norms(total, population)) - distances.sum()
+    return Group(distances, products / (n * (n - 1)) if n > 1 else float("nan"))
+
+
+@contextmanager
+def _executor(executor: Executor | None) -> Iterator[Executor]:
+    """The given executor, or threads that each multiply matrices on one core."""
+    if executor is not None:
+        yield executor
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with ThreadPoolExecutor(int(config.NUMBA_NUM_THREADS)) as pool:
+            yield pool
+    finally:
+        torch.set_num_threads(before)
