@@ -173,7 +173,7 @@ def certify(diagonal: Diagonal, tolerance: float, start: float) -> Bounds:
         tau = 0.9 * (tolerance - rounding) / per_tau
         if tau >= 2 * UNIT:
             return _bounds(diagonal, layers, fixed, start, float(ceiling), tau)
-    return _bounds(diagonal, layers, fixed, start, 0.0, tolerance)
+    return _bounds(diagonal, layers, fixed, start, float(RADII[0]), 2 * UNIT)
 
 
 class _Fixed(NamedTuple):

@@ -90,8 +90,13 @@ def duals(activation: Activation, s: Array, tail: float) -> Duals:
 
 
 def _at_zero(activation: Activation, terms: int) -> Array:
-    """The raw table at s = 0, exactly: w and w' are constants there."""
-    return _at(activation, np.zeros(1), Rule(np.zeros(1), np.ones(1)), terms)[0]
+    """The raw table at s = 0, exactly: w and its derivatives are constants there."""
+    w, w1, w2, w3 = (float(v) for v in activation.derivatives(np.zeros(()), 3))
+    table = np.zeros(FIRST + terms)
+    table[[MEAN, SLOPE, CURVATURE, JERK]] = w, w1**2, w2**2, w3**2
+    table[[RESPONSE_E, RESPONSE_D]] = w1**2 + w * w2, w2**2 + w1 * w3
+    table[[SPREAD, FIRST]] = w1**2, w1
+    return table
 
 
 def _relu(s: Array) -> Duals:
@@ -173,14 +178,24 @@ def _segment(activation: Activation, octave: int) -> Segment:
             break
         terms *= 2
     for points in (28, 40, 56, 80, 112, 128):
-        angles = np.pi * (np.arange(points) + 0.5) / points
-        table = _at(activation, (low + high + (high - low) * np.cos(angles)) / 2, rule, terms)
-        series = np.cos(np.outer(np.arange(points), angles)) @ table * (2 / points)
+        cosines, middle, half = _cosines(points), (low + high) / 2, (high - low) / 2
+        table = _at(activation, (middle + half * cosines[1]).astype(np.float64), rule, terms)
+        series = np.asarray(cosines @ table * 2 / points, dtype=np.float64)
         series[0] /= 2
         error = _tail(series, high)
         if error <= 8 * UNIT:
             break
-    return Segment(low, high, series, _rests(table), noise + error)
+    return Segment(low, high, series, _rests(table), noise + error + 8 * UNIT)
+
+
+@lru_cache(maxsize=16)
+def _cosines(points: int) -> NDArray[np.longdouble]:
+    """T_k at the Chebyshev points, cos(pi k (2 j + 1)/(2 points)), shape (points, points).
+
+    In extended precision: at the ends of the interval rounding would add up coherently.
+    """
+    phase = np.outer(np.arange(points), 2 * np.arange(points) + 1) % (4 * points)
+    return np.cos(np.arccos(np.longdouble(-1)) / (2 * points) * phase)
 
 
 def _tail(series: Array, high: float) -> float:

@@ -1,17 +1,17 @@
 r"""Pairs the tiles leave out: nearly parallel or nearly opposite inputs.
 
 Where a network is chaotic, a rounding of rho near 1 is amplified at every layer. Such
-pairs carry instead the mean squares of the difference and of the sum of the units,
+pairs carry instead the complements of the cosine c = Sigma_12/sqrt(Sigma_11 Sigma_22),
 
-    gap = E (alpha - alpha')^2 / m,    total = E (alpha + alpha')^2 / m,
+    minus = 1 - c,    plus = 1 + c,
 
-whose *relative* errors are not amplified (the map gap -> gap is concave), so that
-Sigma_12 = (total - gap)/4 keeps its digits (docs/theory/near.md). A layer takes them from
-the closed form of max(x, 0), from Mehler's series where |rho| has become moderate, or from
-two-dimensional quadrature.
+the smaller of them to full *relative* accuracy, which the layers do not amplify: the map
+minus -> minus is concave (docs/theory/near.md). A layer takes them from the closed form of
+max(x, 0), from Mehler's series where |rho| has become moderate, or from two-dimensional
+quadrature of the squared difference of the two units.
 
-Legend: s, s' the standard deviations; minus = 1 - rho, plus = 1 + rho; z, xi independent
-standard normal variables; u = s z, u - v = (s - s' rho) z - s' r xi, r = sqrt(1 - rho^2).
+Legend: r, r' the norms sqrt(Sigma) of the units, s, s' those of the pre-activations; z, xi
+independent standard normal; u = s z, u - v = (s - s' rho) z - s' sqrt(1 - rho^2) xi.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from analytic.activation import Activation
 from analytic.certificate import ROUNDING, amplification
-from analytic.duals import UNIT, Duals
+from analytic.duals import UNIT
 from analytic.quadrature import Rule, graded_rule, uniform_rule
 from analytic.recursion import Diagonal, Stage, plain, preactivation
 
@@ -42,188 +42,216 @@ class Near(NamedTuple):
     error: Array
 
 
-class _State(NamedTuple):
-    """What a pair carries, (pairs,) each.
+class Angle(NamedTuple):
+    """A cosine by its complements 1 - c and 1 + c, and its absolute error, (pairs,) each."""
 
-    ``error`` is the absolute error of Sigma_12 = (total - gap)/4, ``error_theta`` that of
-    theta relative to sqrt(Theta_ii Theta_jj).
-    """
-
-    gap: Array
-    total: Array
-    theta: Array
+    minus: Array
+    plus: Array
     error: Array
-    error_theta: Array
 
     @property
-    def sigma(self) -> Array:
-        return (self.total - self.gap) / 4
+    def cosine(self) -> Array:
+        return np.where(self.minus < self.plus, 1 - self.minus, self.plus - 1)
+
+    @property
+    def small(self) -> Array:
+        return np.minimum(self.minus, self.plus)
+
+    @classmethod
+    def of(cls, minus: Array, plus: Array, error: Array) -> Angle:
+        """The complement that is not small follows from the one that is."""
+        close = minus < plus
+        minus, plus = np.clip(minus, 0, 2), np.clip(plus, 0, 2)
+        return cls(np.where(close, minus, 2 - plus), np.where(close, 2 - minus, plus), error)
+
+    def take(self, chosen: Any) -> Angle:
+        return Angle(*(field[chosen] for field in self))
+
+
+class _State(NamedTuple):
+    """Angle of the units, theta, and its error relative to sqrt(Theta_ii Theta_jj)."""
+
+    angle: Angle
+    theta: Array
+    error: Array
 
 
 class _Moments(NamedTuple):
-    """E (w(u) - w(v))^2, E (w(u) + w(v))^2, E w'(u) w'(v), the absolute error of
-    E w(u) w(v), and that of the third relative to sqrt(E w'(u)^2 E w'(v)^2)."""
+    """The angle of w(u) and w(v); E w'(u) w'(v); its error relative to the root of
+    E w'(u)^2 E w'(v)^2."""
 
-    gap: Array
-    total: Array
+    angle: Angle
     d: Array
     error: Array
-    error_d: Array
 
 
-def _share(part: Array, whole: Array) -> Array:
+def _share(part: Any, whole: Array) -> Array:
     """part / whole, and 0 where whole is 0."""
-    return part / np.where(whole > 0, whole, np.inf)
+    return np.asarray(part / np.where(whole > 0, whole, np.inf))
 
 
-def near_pairs(diagonal: Diagonal, i: Index, j: Index, gap: Array, total: Array) -> Near:
+def near_pairs(diagonal: Diagonal, i: Index, j: Index, x: Array, y: Array) -> Near:
     """Run the recursion for pairs of inputs.
 
     Args:
         diagonal: the recursion at x = x' for all inputs.
         i, j: the pairs, indices of inputs, shape (pairs,).
-        gap: |x - x'|^2/d; total: |x + x'|^2/d, shape (pairs,).
+        x, y: the inputs themselves, shape (pairs, d) each.
     """
-    none = np.zeros_like(gap)
-    state = _State(gap, total, none, 4 * UNIT * np.minimum(gap, total), none)
+    unit, unit_ = (a / np.where(np.any(a, axis=1), _norm(a), 1.0)[:, None] for a in (x, y))
+    alive = np.any(x, axis=1) & np.any(y, axis=1)
+    minus, plus = (np.sum((unit + sign * unit_) ** 2, axis=1) / 2 for sign in (-1, 1))
+    minus, plus = np.where(alive, minus, 1.0), np.where(alive, plus, 1.0)
+    error = 4 * UNIT * (np.sqrt(np.minimum(minus, plus)) + UNIT)
+    state = _State(Angle.of(minus, plus, error), np.zeros(i.size), np.zeros(i.size))
     branches: list[_State] = []
     for stage in diagonal.stages:
         branches += [state] * stage.step.opens
         state = _layer(stage, i, j, state)
         if stage.skipped is not None:
             state = _skip(stage, i, j, branches.pop(), state)
-    scale = np.sqrt(diagonal.sigma[i] * diagonal.sigma[j])
-    error = np.maximum(_share(state.error, scale) + 2 * UNIT, state.error_theta)
-    return Near(state.sigma, state.theta, error)
+    sigma = np.sqrt(diagonal.sigma[i] * diagonal.sigma[j]) * state.angle.cosine
+    return Near(sigma, state.theta, np.maximum(state.angle.error, state.error) + 4 * UNIT)
+
+
+def _norm(a: Array) -> Array:
+    return np.sqrt(np.sum(a**2, axis=1))
 
 
 def _layer(stage: Stage, i: Index, j: Index, state: _State) -> _State:
     weight, bias = stage.step.layer.weight_std**2, stage.step.layer.bias_std**2
+    r, r_ = np.sqrt(stage.sigma[i]), np.sqrt(stage.sigma[j])
     s, s_ = np.sqrt(stage.variance[i]), np.sqrt(stage.variance[j])
-    pair = _Pair.of(s, s_, weight * state.gap, weight * state.total + 4 * bias)
-    error = _share(weight * state.error, s * s_) + 4 * UNIT * pair.small
-    error += _share(4 * UNIT * np.abs(s - s_), np.minimum(s, s_))  # absolute, of 1 - |rho|
-    if stage.step.layer.activation.is_relu:
-        moments = _arccosine(pair, error)
-    else:
-        moments = _moments(stage, pair, i, j, error)
-    _, gamma = preactivation(state.sigma, state.theta, weight, bias)
+    angle = _affine(state.angle, r, r_, s, s_, weight, bias)
+    moments = _moments(stage, angle, i, j)
+    _, gamma = preactivation(r * r_ * state.angle.cosine, state.theta, weight, bias)
     _, theta = plain(None, moments.d, gamma)
     kept = _share(np.abs(moments.d), np.sqrt(stage.duals.slope[i] * stage.duals.slope[j]))
-    error_gamma = np.maximum(error, state.error_theta) + 2 * UNIT
-    error_theta = moments.error_d + kept * error_gamma + 2 * UNIT
-    return _State(moments.gap, moments.total, theta, moments.error, error_theta)
+    error = moments.error + kept * (np.maximum(angle.error, state.error) + 2 * UNIT) + 2 * UNIT
+    return _State(moments.angle, theta, error)
+
+
+def _affine(
+    angle: Angle, r: Array, r_: Array, s: Array, s_: Array, weight: float, bias: float
+) -> Angle:
+    """The angle of the pre-activations, from s s' (1 -+ rho) without cancellation."""
+    both, inner = s * s_, weight * r * r_
+    wide = np.where(both > 0, both, 1.0)
+    apart = weight * bias * (r - r_) ** 2 / (wide + inner + bias)  # s s' - w r r' - b
+    around = (weight * bias * (r**2 + r_**2) + bias**2) / (wide + inner) + bias
+    minus = np.where(both > 0, (apart + inner * angle.minus) / wide, 1.0)
+    plus = np.where(both > 0, (around + inner * angle.plus) / wide, 1.0)
+    error = inner / wide * angle.error + 4 * UNIT * np.minimum(minus, plus)
+    error += 4 * UNIT * weight * bias * np.abs(r - r_) * np.maximum(r, r_) / wide**2
+    return Angle.of(minus, plus, error)
 
 
 def _skip(stage: Stage, i: Index, j: Index, alpha: _State, branch: _State) -> _State:
-    """alpha plus a fresh branch."""
+    """alpha plus a fresh branch, whose means make the two correlated."""
     assert stage.skipped is not None
     sigma0, _, mu = stage.skipped
     eta, second = stage.duals.mean, stage.duals.second
-    apart, aside = mu[i] - mu[j], eta[i] - eta[j]
-    means = np.sqrt(sigma0[i] * second[j]) + np.sqrt(second[i] * sigma0[j])
-    return _State(
-        alpha.gap + branch.gap + 2 * apart * aside,
-        alpha.total + branch.total + 2 * (mu[i] + mu[j]) * (eta[i] + eta[j]),
-        alpha.theta + branch.theta,
-        alpha.error + branch.error + 4 * (stage.duals.noise + UNIT) * means,
-        np.maximum(alpha.error_theta, branch.error_theta) + UNIT,
+    m, m_, e, e_ = mu[i], mu[j], eta[i], eta[j]
+    r0, r0_, r1, r1_ = (np.sqrt(v) for v in (sigma0[i], sigma0[j], second[i], second[j]))
+    q0, q0_ = (np.sqrt(np.maximum(r**2 - a**2, 0)) for r, a in ((r0, m), (r0_, m_)))
+    q1, q1_ = (np.sqrt(np.maximum(r**2 - a**2, 0)) for r, a in ((r1, e), (r1_, e_)))
+    whole, whole_ = np.sqrt(r0**2 + r1**2 + 2 * m * e), np.sqrt(r0_**2 + r1_**2 + 2 * m_ * e_)
+    both = np.where(whole * whole_ > 0, whole * whole_, 1.0)
+    sides = [(q0, q1, m + e), (q0_, q1_, m_ + e_)]
+    around = _defect(*sides) - _defect((q0, m), (q0_, m_)) - _defect((q1, e), (q1_, e_))
+    minus = (around + r0 * r0_ * alpha.angle.minus + r1 * r1_ * branch.angle.minus) / both
+    size, size_ = np.hypot(r0, r1), np.hypot(r0_, r1_)
+    around = (both - size * size_) + _defect((r0, r1), (r0_, r1_)) + m * e_ + e * m_
+    plus = (around + r0 * r0_ * alpha.angle.plus + r1 * r1_ * branch.angle.plus) / both
+    noise = 4 * (stage.duals.noise + UNIT)
+    means = np.abs(m - m_) * (r1 + r1_) + np.abs(e - e_) * (r0 + r0_)
+    error = r0 * r0_ * alpha.angle.error + r1 * r1_ * branch.angle.error + noise * means
+    angle = Angle.of(minus, plus, error / both + 4 * UNIT * np.minimum(minus, plus))
+    return _State(angle, alpha.theta + branch.theta, np.maximum(alpha.error, branch.error) + UNIT)
+
+
+def _defect(a: tuple[Array, ...], b: tuple[Array, ...]) -> Array:
+    """|a| |b| - a.b = |a x b|^2/(|a| |b| + a.b), by Lagrange's identity."""
+    crossed = sum(
+        (a[k] * b[l] - a[l] * b[k]) ** 2 for k in range(len(a)) for l in range(k)
     )
-
-
-class _Pair(NamedTuple):
-    """Standard deviations and the two complements of the correlation, (pairs,) each."""
-
-    s: Array
-    s_: Array
-    minus: Array
-    plus: Array
-
-    @classmethod
-    def of(cls, s: Array, s_: Array, gap: Array, total: Array) -> _Pair:
-        """From E (u - v)^2 and E (u + v)^2 of the pre-activations."""
-        both = 2 * s * s_
-        safe = np.where(both > 0, both, 1.0)
-        apart = (s - s_) ** 2
-        minus = np.where(both > 0, np.clip((gap - apart) / safe, 0, 2), 1.0)
-        plus = np.where(both > 0, np.clip((total - apart) / safe, 0, 2), 1.0)
-        close = minus < plus  # the smaller one is the accurate one
-        return cls(s, s_, np.where(close, minus, 2 - plus), np.where(close, 2 - minus, plus))
-
-    @property
-    def small(self) -> Array:
-        return np.minimum(self.minus, self.plus)
-
-    def take(self, chosen: Any) -> _Pair:
-        return _Pair(*(field[chosen] for field in self))
-
-
-def _arccosine(pair: _Pair, error: Array) -> _Moments:
-    """Closed forms for max(x, 0): Cho and Saul (2009), rewritten without cancellation."""
-    s, s_, minus, plus = pair
-    half = np.arcsin(np.sqrt(pair.small / 2))
-    angle = np.where(minus < plus, 2 * half, np.pi - 2 * half)
-    bend = np.sin(angle) - angle * (1 - minus)
-    lost = minus - bend / np.pi  # 1 - (sin t + (pi - t) cos t)/pi
-    gap = (s - s_) ** 2 / 2 + s * s_ * lost
-    total = (s + s_) ** 2 / 2 - s * s_ * lost
-    alive = (s > 0) & (s_ > 0)
-    d = np.where(alive, (np.pi - angle) / (2 * np.pi), 0.0)
-    most = np.minimum(error + pair.small, 1.0)  # of 1 - |rho|
-    error_d = _share(error, np.sqrt(most)) + 8 * UNIT  # |d angle| = d minus / sin(angle)
-    slope = d + error_d / 2
-    return _Moments(gap, total, d, s * s_ * slope * error + 8 * UNIT * gap, error_d)
+    size = np.sqrt(sum(p**2 for p in a)) * np.sqrt(sum(p**2 for p in b))
+    return _share(crossed, size + sum(p * q for p, q in zip(a, b, strict=True)))
 
 
 MODERATE = 0.05
 """Complement of |rho| from which on the series replaces the quadrature."""
 
 
-def _moments(stage: Stage, pair: _Pair, i: Index, j: Index, error: Array) -> _Moments:
-    """By the series for moderate pairs, by quadrature for the others."""
-    result = np.empty((5, pair.s.size))
-    easy = pair.small > MODERATE
-    chosen = np.flatnonzero(easy)
-    if chosen.size:
-        part = _series(stage, pair.take(chosen), i[chosen], j[chosen], error[chosen])
-        result[:, chosen] = part
-    order = np.argsort(pair.s_ * np.sqrt(pair.small))
-    order = order[~easy[order]]
+def _moments(stage: Stage, angle: Angle, i: Index, j: Index) -> _Moments:
+    """By the closed form, by the series for moderate pairs, by quadrature for the others."""
+    if stage.step.layer.activation.is_relu:
+        return _arccosine(angle, stage.variance[i] * stage.variance[j] > 0)
+    result = np.empty((5, i.size))
+    easy = np.flatnonzero(angle.small > MODERATE)
+    if easy.size:
+        _store(result, easy, _series(stage, angle.take(easy), i[easy], j[easy]))
+    order = np.argsort(stage.variance[j] * angle.small)
+    order = order[angle.small[order] <= MODERATE]
     for start in range(0, order.size, BLOCK):
         chosen = order[start : start + BLOCK]
-        part = pair.take(chosen)
-        moments = _quadrature(stage.step.layer.activation, part)
-        slope = np.sqrt(stage.duals.slope[i[chosen]] * stage.duals.slope[j[chosen]])
-        # D is convex in 1 - |rho|: the chord to |rho| = 1 bounds its change, as does dD/d rho
-        chord = np.maximum(slope - np.abs(moments.d), 0)
-        chord *= np.minimum(_share(error[chosen], part.small), 1.0)
-        curvature = np.sqrt(stage.duals.curvature[i[chosen]] * stage.duals.curvature[j[chosen]])
-        bent = np.minimum(chord, part.s * part.s_ * curvature * error[chosen])
-        steep = part.s * part.s_ * (np.abs(moments.d) + bent) * error[chosen]
-        result[:, chosen] = moments
-        result[3, chosen] += steep
-        result[4, chosen] = _share(moments.error_d + bent, slope) + 8 * UNIT
-    return _Moments(*result)
+        _store(result, chosen, _integrals(stage, angle.take(chosen), i[chosen], j[chosen]))
+    return _Moments(Angle(*result[:3]), *result[3:])
 
 
-def _series(stage: Stage, pair: _Pair, i: Index, j: Index, error: Array) -> _Moments:
+def _store(result: Array, chosen: Index, moments: _Moments) -> None:
+    result[:3, chosen] = moments.angle
+    result[3:, chosen] = moments[1:]
+
+
+def _arccosine(angle: Angle, alive: NDArray[np.bool_]) -> _Moments:
+    """Closed forms for max(x, 0): Cho and Saul (2009), rewritten without cancellation."""
+    half = np.arcsin(np.sqrt(angle.small / 2))
+    turn = np.where(angle.minus < angle.plus, 2 * half, np.pi - 2 * half)
+    bend = np.sin(turn) - turn * (1 - angle.minus)
+    minus = angle.minus - bend / np.pi  # 1 - (sin t + (pi - t) cos t)/pi
+    d = np.where(alive, (np.pi - turn) / (2 * np.pi), 0.0)
+    # |d turn| = d minus / sin(turn), and sqrt(2 d minus) where that is the larger part
+    error_d = _share(2 * angle.error, np.sqrt(angle.error + angle.small)) + 8 * UNIT
+    error = (2 * d + error_d) * angle.error + 8 * UNIT * minus
+    return _Moments(Angle.of(minus, 2 - minus, error), d, error_d)
+
+
+def _series(stage: Stage, angle: Angle, i: Index, j: Index) -> _Moments:
     """Mehler's series, with the amplification of the certificate at the |rho| of each pair."""
-    table: Duals = stage.duals
-    rho = np.where(pair.minus < pair.plus, 1 - pair.minus, pair.plus - 1)
+    table, rho = stage.duals, angle.cosine
     products = table.coefficients[:, i] * table.coefficients[:, j]  # (terms, pairs)
     order = np.arange(products.shape[0])
     products *= rho ** order[:, None]
-    e = table.mean[i] * table.mean[j] + pair.s * pair.s_ * rho * products.sum(axis=0)
-    d = (order + 1) @ products
-    squares = table.second[i] + table.second[j]
+    both = np.sqrt(stage.variance[i] * stage.variance[j])
+    e = table.mean[i] * table.mean[j] + both * rho * products.sum(axis=0)
+    cosine = _share(e, np.sqrt(table.second[i] * table.second[j]))
     factors = amplification(stage)
     k_e, k_d, _ = factors.at(np.abs(rho))
     tail = factors.tails(order[-1:] + 1) * np.abs(rho) ** order.size
     noise = 2 * table.noise + ROUNDING + tail
-    error_e = k_e * (error + ROUNDING) + noise + 4 * UNIT * factors.variance_e
-    error_d = k_d * (error + ROUNDING) + noise + 4 * UNIT * factors.variance_d
-    scale = np.sqrt(table.second[i] * table.second[j])
-    return _Moments(squares - 2 * e, squares + 2 * e, d, error_e * scale, error_d)
+    error_e = k_e * (angle.error + ROUNDING) + noise + 4 * UNIT * factors.variance_e
+    error_d = k_d * (angle.error + ROUNDING) + noise + 4 * UNIT * factors.variance_d
+    return _Moments(Angle(1 - cosine, 1 + cosine, error_e), (order + 1) @ products, error_d)
+
+
+def _integrals(stage: Stage, angle: Angle, i: Index, j: Index) -> _Moments:
+    """Quadrature, and how much the layer amplifies the error of rho."""
+    table = stage.duals
+    s, s_ = np.sqrt(stage.variance[i]), np.sqrt(stage.variance[j])
+    r, r_ = np.sqrt(table.second[i]), np.sqrt(table.second[j])
+    minus, plus, d, error, error_d = _quadrature(
+        stage.step.layer.activation, s, s_, angle, 1 / r, 1 / r_
+    )
+    slope = np.sqrt(table.slope[i] * table.slope[j])
+    # |D| is convex in 1 - |rho|: its chord to |rho| = 1 bounds the change, and so does D'
+    chord = np.maximum(slope - np.abs(d), 0) * np.minimum(_share(angle.error, angle.small), 1)
+    curvature = s * s_ * np.sqrt(table.curvature[i] * table.curvature[j])
+    bent = np.minimum(chord, curvature * angle.error)
+    error = error + s * s_ / (r * r_) * (np.abs(d) + bent) * angle.error
+    return _Moments(
+        Angle.of(minus, plus, error), d, _share(error_d + bent, slope) + 8 * UNIT
+    )
 
 
 BLOCK = 32
@@ -232,23 +260,23 @@ LARGEST_RULE = 2**20
 """Most nodes of a product rule."""
 
 
-def _quadrature(activation: Activation, pair: _Pair) -> _Moments:
-    """The moments with two sizes of the rules; their difference is the error."""
-    width = max(0.25, float(np.max(pair.s_ * np.sqrt(pair.minus * pair.plus))))
-    outer = float(pair.s.max())
-    coarse = _product_rule(activation, pair, *_rules(48.0, outer, width))
-    size = 48.0 * math.sqrt(2)
+def _quadrature(
+    activation: Activation, s: Array, s_: Array, angle: Angle, unit: Array, unit_: Array
+) -> Array:
+    """(minus, plus, d, error of the smaller, error of d) by two sizes of the rules, (5, pairs)."""
+    width = max(0.25, float(np.max(s_ * np.sqrt(angle.minus * angle.plus))))
+    size, coarse = 48.0, np.full((3, s.size), np.inf)
     while True:
-        rules = _rules(size, outer, width)
-        fine = _product_rule(activation, pair, *rules)
-        small = np.minimum(fine[0], fine[1])
-        noise = 8 * UNIT * np.sqrt(small * np.maximum(fine[0], fine[1]))
-        error = np.max(np.abs(fine[:2] - coarse[:2]), axis=0) / 2 + noise
-        error_d = np.abs(fine[2] - coarse[2])
+        rules = _rules(size, float(s.max()), width)
+        fine = _product_rule(activation, s, s_, angle, unit, unit_, *rules)
+        with np.errstate(invalid="ignore"):
+            change = np.abs(fine - coarse)
+        noise = 8 * UNIT * (np.sqrt(np.minimum(fine[0], fine[1])) + UNIT)
+        error = np.where(fine[0] < fine[1], change[0], change[1]) + noise
+        good = (error <= 4 * noise) & (change[2] <= 2**6 * UNIT * np.abs(fine[2]).max())
         nodes = rules[0].nodes.size * rules[1].nodes.size
-        good = (error <= 4 * noise) & (error_d <= 2**6 * UNIT * fine[2].max())
-        if good.all() or 2 * nodes > LARGEST_RULE:
-            return _Moments(*fine, error, error_d)
+        if good.all() or (2 * nodes > LARGEST_RULE and np.isfinite(error).all()):
+            return np.stack([*fine, error, change[2]])
         coarse, size = fine, size * math.sqrt(2)
 
 
@@ -258,15 +286,19 @@ def _rules(size: float, outer: float, width: float) -> tuple[Rule, Rule]:
     return first, uniform_rule(round(size * (0.5 + width)))
 
 
-def _product_rule(activation: Activation, pair: _Pair, first: Rule, second: Rule) -> Array:
-    """The three moments, shape (3, pairs)."""
-    s, s_, minus, plus = (field[:, None, None] for field in pair)
+def _product_rule(
+    activation: Activation, s: Array, s_: Array, angle: Angle, unit: Array, unit_: Array,
+    first: Rule, second: Rule,
+) -> Array:  # fmt: skip
+    """(minus, plus, d), shape (3, pairs)."""
+    a, a_, minus, plus, b, b_ = (
+        field[:, None, None] for field in (s, s_, angle.minus, angle.plus, unit, unit_)
+    )
     z, xi = first.nodes[:, None], second.nodes
-    u = s * z
-    away = ((s - s_) + s_ * minus) * z - s_ * np.sqrt(minus * plus) * xi  # (pairs, q, q')
+    u = a * z
+    away = ((a - a_) + a_ * minus) * z - a_ * np.sqrt(minus * plus) * xi  # (pairs, q, q')
     w, w1 = activation.derivatives(u, 1)
     v, v1 = activation.derivatives(u - away, 1)
     weights = first.weights[:, None] * second.weights
-    return np.stack(
-        [np.tensordot(f, weights, axes=2) for f in ((w - v) ** 2, (w + v) ** 2, w1 * v1)]
-    )
+    squares = ((b * w - b_ * v) ** 2 / 2, (b * w + b_ * v) ** 2 / 2, w1 * v1)
+    return np.stack([np.tensordot(f, weights, axes=2) for f in squares])

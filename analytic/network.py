@@ -140,6 +140,7 @@ class Network:
                 " finite dimension, so K_0 would stay random at infinite width; put a"
                 " FullyConnected before it"
             )
+        _check_widths(layers, 1.0)
         object.__setattr__(self, "layers", layers)
 
     @property
@@ -163,6 +164,19 @@ def _unroll(layers: tuple[Layer, ...]) -> list[Step]:
         branch[-1] = Step(last.layer, branch[-1].opens, True)
         steps += branch
     return steps
+
+
+def _check_widths(layers: tuple[Layer, ...], ratio: float) -> float:
+    """The width ratio after the layers; a branch must end as wide as it began."""
+    for layer in layers:
+        if isinstance(layer, FullyConnected):
+            ratio = layer.width_ratio
+        elif _check_widths(layer.layers, ratio) != ratio:
+            raise ValueError(
+                f"expected a residual branch that keeps the width ratio {ratio}, got {layer};"
+                " give its last layer that width_ratio"
+            )
+    return ratio
 
 
 def _check_layers(owner: str, layers: tuple[object, ...]) -> None:

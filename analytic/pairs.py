@@ -184,7 +184,11 @@ def _series(
     table: Any, coef: Any, first: int, terms: int, lane: int, group: Any, x: Any, value: Any, slope: Any
 ) -> None:
     """value <- sum_k p_k x^k and slope <- its derivative, with 4 (group + 1) terms a row."""
-    last = np.minimum(group[: x.shape[0]], terms // 4 - 1)
+    if terms == 0:
+        value[:, :] = 0.0
+        slope[:, :] = 0.0
+        return
+    last = np.minimum(group, terms // 4 - 1)
     for block in range(last.max(), -1, -1):
         _four(table, coef, first + 4 * block, lane, block, last, x, value, slope)
 
@@ -398,8 +402,8 @@ def _dot_four(x: Any, xt: Any, row: int, end: int, k: int, lane: int, part: Any)
 
 
 @_compile
-def _store(t: Tile, row: int, end: int, lane: int, stop: int, theta: float, own: bool, shift: int, out: Any) -> int:
-    """Write sigma + theta * Theta to out[i - shift, j], and mirrored if ``own``.
+def _store(t: Tile, row: int, end: int, lane: int, stop: int, theta: float, own: bool, mirror: bool, shift: int, out: Any) -> int:
+    """Write sigma + theta * Theta to out[i - shift, j], and to out[j, i] if ``mirror``.
 
     Returns the number of pairs that were left out; they are NaN.
     """
@@ -412,7 +416,7 @@ def _store(t: Tile, row: int, end: int, lane: int, stop: int, theta: float, own:
                 value = np.nan
                 left += 1
             out[i - shift, j] = value
-    if own and shift == 0:
+    if mirror:
         for j in range(max(lane, row + 1), stop):
             for m in range(min(end, j) - row):
                 out[j, row + m] = out[row + m, j]
@@ -422,7 +426,7 @@ def _store(t: Tile, row: int, end: int, lane: int, stop: int, theta: float, own:
 @_compile
 def strip(
     p: Program, rows: Side, columns: Side, x: Any, xt: Any, features: int, row: int, end: int,
-    own: bool, shift: int, nngp: Any, ntk: Any, bound: Any
+    own: bool, mirror: bool, shift: int, nngp: Any, ntk: Any, bound: Any
 ) -> Any:  # fmt: skip
     """Fill the rows from ``row`` to ``end`` of the answer.
 
@@ -432,8 +436,8 @@ def strip(
         xt: the inputs of the columns, transposed, (features padded, k padded).
         features: their number.
         own: whether rows and columns are the same inputs: only pairs i < j are computed.
-        shift: the row of the answer that the first row of the arrays stands for; if it is
-            0 and ``own``, the mirrored entries are written too.
+        mirror: whether to write the entries (j, i) too; the arrays must hold all rows then.
+        shift: the row of the answer that the first row of the arrays stands for.
         nngp, ntk: the answer, shape (rows, k) each, or without rows where not wanted; NaN
             for pairs whose |rho| exceeds the ceiling.
         bound: relative error bound of each row and tile, shape (n, tiles), written.
@@ -456,8 +460,8 @@ def strip(
             stop = min(lane + LANES, k)
             gone = 0
             if nngp.size > 0:
-                gone = _store(tile, first, last, lane, stop, 0.0, own, shift, nngp)
+                gone = _store(tile, first, last, lane, stop, 0.0, own, mirror, shift, nngp)
             if ntk.size > 0:
-                gone = _store(tile, first, last, lane, stop, 1.0, own, shift, ntk)
+                gone = _store(tile, first, last, lane, stop, 1.0, own, mirror, shift, ntk)
             left += gone
     return terms, left

@@ -188,7 +188,7 @@ def _strip(
     nothing = np.empty((0, k))
     terms, left = strip(
         problem.plan, problem.rows, problem.columns, x, xt, problem.x.shape[1], row, end, problem.own,
-        shift, by_kind.get("nngp", nothing), by_kind.get("ntk", nothing), bound,
+        problem.own and direct, shift, by_kind.get("nngp", nothing), by_kind.get("ntk", nothing), bound,
     )  # fmt: skip
     part = arrays[0][row - shift : end - shift]
     where = np.argwhere(np.isnan(part)) + (row, 0) if left else np.empty((0, 2), dtype=np.intp)
@@ -231,9 +231,7 @@ def _near(problem: Problem, left: NDArray[np.intp]) -> Near:
     parts = [Near(*np.empty((3, 0)))]
     for start in range(0, len(left), 1024):
         a, b = i[start : start + 1024], j[start : start + 1024]
-        x, y = problem.x[a], problem.y[b]
-        gap, total = (np.mean((x + sign * y) ** 2, axis=1) for sign in (-1, 1))
-        parts.append(near_pairs(problem.diagonal, a, b + offset, gap, total))
+        parts.append(near_pairs(problem.diagonal, a, b + offset, problem.x[a], problem.y[b]))
     return Near(*(np.concatenate(field) for field in zip(*parts, strict=True)))
 
 

@@ -1,0 +1,79 @@
+"""Activations: one expression, and what follows from it."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+import sympy
+from numpy.testing import assert_allclose
+
+from analytic import Activation
+from analytic.activation import NAMES
+
+SMOOTH = sorted(set(NAMES) - {"relu"})
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_derivatives_match_finite_differences(name: str, order: int) -> None:
+    x = np.linspace(-3, 3, 41)
+    h = 1e-3
+    w = lambda t: Activation(name).derivatives(t, order)[order - 1]  # noqa: E731
+    stencil = (w(x - 2 * h) - 8 * w(x - h) + 8 * w(x + h) - w(x + 2 * h)) / (12 * h)
+    # h^4 f^(5)/30 with |f^(5)| below 1e4, and rounding 1e-16/h
+    assert_allclose(Activation(name).derivatives(x, order)[order], stencil, atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("name", "x", "value"),
+    [
+        ("softplus", 800.0, 800.0),
+        ("softplus", -800.0, 0.0),
+        ("sigmoid", -800.0, 0.0),
+        ("sigmoid", 800.0, 1.0),
+        ("tanh", 1e4, 1.0),
+        ("silu", -1e4, 0.0),
+        ("gelu", 1e4, 1e4),
+        ("gaussian", 1e4, 0.0),
+    ],
+)
+def test_values_far_out_are_finite_and_silent(name: str, x: float, value: float) -> None:
+    assert float(Activation(name)(x)) == value
+
+
+def test_the_written_out_forms_become_the_stable_functions() -> None:
+    t = sympy.Symbol("t")
+    assert Activation(sympy.log(1 + sympy.exp(t))) == Activation("softplus")
+    assert Activation(1 / (1 + sympy.exp(-t))) == Activation("sigmoid")
+    assert float(Activation(sympy.log(1 + sympy.exp(2 * t)))(1000.0)) == 2000.0
+
+
+def test_activations_are_values() -> None:
+    a, b = Activation("tanh"), Activation(sympy.tanh(sympy.Symbol("y")))
+    assert a == b
+    assert hash(a) == hash(b)
+    assert repr(b) == 'Activation("tanh")'
+    assert pickle.loads(pickle.dumps(a)) == a
+    assert Activation(a) == a
+
+
+def test_a_constant_slope_has_the_shape_of_its_argument() -> None:
+    assert Activation("identity").derivatives(np.ones((2, 3)), 2)[1].shape == (2, 3)
+
+
+def test_an_unknown_name_suggests_the_nearest() -> None:
+    with pytest.raises(ValueError, match=r"unknown activation 'sigmoyd'.*did you mean sigmoid"):
+        Activation("sigmoyd")
+
+
+def test_two_symbols_are_refused() -> None:
+    x, y = sympy.symbols("x y")
+    with pytest.raises(ValueError, match="expected an expression in one symbol, got x, y"):
+        Activation(x * y)
+
+
+def test_other_kinds_are_refused() -> None:
+    with pytest.raises(TypeError, match="expected a name, a sympy expression or an Activation"):
+        Activation(np.tanh)  # pyright: ignore[reportArgumentType]

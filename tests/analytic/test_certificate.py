@@ -1,0 +1,52 @@
+"""The error bound: what it counts, and that it notices."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from analytic import FullyConnected, Network
+from analytic.certificate import amplification, certify, layer_error
+from analytic.recursion import diagonal
+
+F = FullyConnected
+
+
+@pytest.mark.parametrize("name", ["tanh", "softplus", "erf", "relu"])
+def test_amplification_bounds_the_derivatives_of_the_duals(name: str) -> None:
+    s2 = np.array([0.5, 1.0, 2.0])
+    stage = diagonal(Network(F(name)), s2, 1e-15).stages[0]
+    factors = amplification(stage)
+    radius = np.array([0.1, 0.5, 0.9])
+    k_e, k_d, r_d = factors.at(radius)
+    # at rho = R the series of s = s' attains its bounds: dE/drho = s^2 D
+    order = np.arange(1.0, stage.duals.coefficients.shape[0] + 1)
+    if name != "relu":
+        for index in range(3):
+            terms = order * stage.duals.coefficients[:, index] ** 2
+            d = [np.sum(terms * r ** (order - 1)) for r in radius]
+            assert np.all(k_e >= s2[index] * np.array(d) / stage.duals.second[index] * (1 - 1e-12))
+            assert np.all(r_d >= np.array(d) / stage.duals.slope[index] * (1 - 1e-12))
+    assert np.all(np.diff(k_e) > 0)
+    assert np.all(np.diff(k_d) > 0)
+
+
+def test_an_error_of_the_covariance_is_amplified_by_k() -> None:
+    quiet = layer_error(0.0, 0.0, 3.0, 5.0, 1.0, 0.0, 0.0)
+    loud = layer_error(1e-3, 0.0, 3.0, 5.0, 1.0, 0.0, 0.0)
+    assert loud[0] - quiet[0] == pytest.approx(3e-3)
+    assert loud[1] - quiet[1] == pytest.approx(6e-3)  # D's own and, through r_D, Gamma's
+
+
+def test_a_chaotic_network_gets_a_ceiling() -> None:
+    squares = np.ones(3)
+    calm = Network(*[F("tanh")] * 3)
+    wild = Network(*[F("tanh", weight_std=10)] * 8)
+    assert certify(diagonal(calm, squares, 1e-13), 1e-10, 1e-15).ceiling == 1.0
+    assert certify(diagonal(wild, squares, 1e-13), 1e-10, 1e-15).ceiling < 1.0
+
+
+def test_the_bound_grows_with_the_error_of_the_scalar_products() -> None:
+    state = diagonal(Network(*[F("tanh")] * 3), np.ones(1), 1e-13)
+    assert certify(state, 1e-6, 1e-8).error <= 1e-6
+    assert certify(state, 1e-10, 1e-7).error > 1e-7

@@ -1,0 +1,92 @@
+"""Descriptions of networks, and their text."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from analytic import FullyConnected, Network, Residual
+from analytic.parse import parse_network
+
+NETWORKS = [
+    Network(FullyConnected("tanh")),
+    Network(FullyConnected("tanh", weight_std=1.5, bias_std=0.1), FullyConnected("relu")),
+    Network(FullyConnected("sigmoid"), Residual(FullyConnected("erf"), FullyConnected("identity"))),
+    Network(FullyConnected("tanh"), Residual(Residual(FullyConnected("sin")), FullyConnected("cos"))),
+    Network(FullyConnected("gelu", width_ratio=2), FullyConnected("silu", width_ratio=0.5)),
+]
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=repr)
+def test_the_text_of_a_network_is_its_code(network: Network) -> None:
+    assert parse_network(repr(network)) == network
+    assert eval(repr(network)) == network
+    assert hash(parse_network(repr(network))) == hash(network)
+    assert pickle.loads(pickle.dumps(network)) == network
+
+
+def test_steps_unroll_nested_branches() -> None:
+    network = NETWORKS[3]
+    assert [(step.opens, step.closes) for step in network.steps] == [(0, False), (2, True), (0, True)]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Network(), "expected at least one layer"),
+        (lambda: Residual(), "expected at least one layer"),
+        (lambda: Network(Residual(FullyConnected("tanh"))), "expected a first layer that is not residual"),
+        (lambda: Residual(FullyConnected("tanh"), Residual(FullyConnected("tanh"))), "ends in a skip"),
+        (lambda: FullyConnected("tanh", weight_std=0), "expected a positive finite weight_std, got 0"),
+        (lambda: FullyConnected("tanh", weight_std=float("nan")), "weight_std, got nan"),
+        (lambda: FullyConnected("tanh", bias_std=-1), "expected a non-negative finite bias_std, got -1"),
+        (lambda: FullyConnected("tanh", width_ratio=0), "positive finite width_ratio"),
+        (
+            lambda: Network(FullyConnected("tanh"), Residual(FullyConnected("tanh", width_ratio=2))),
+            "width ratio",
+        ),
+    ],
+)
+def test_what_makes_no_sense_is_refused(make: object, message: str) -> None:
+    assert callable(make)
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Network("tanh"),  # pyright: ignore[reportArgumentType]
+        lambda: Network([FullyConnected("tanh")]),  # pyright: ignore[reportArgumentType]
+        lambda: FullyConnected("tanh", weight_std="wide"),  # pyright: ignore[reportArgumentType]
+    ],
+)
+def test_what_is_of_the_wrong_kind_is_refused(make: object) -> None:
+    assert callable(make)
+    with pytest.raises(TypeError, match="expected"):
+        make()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "tanh",
+        'FullyConnected("tanh")',
+        'Network(FullyConnected("tanh")',
+        '__import__("os").system("true")',
+        'Network(FullyConnected("tanh").activation)',
+        "Network(FullyConnected(lambda x: x))",
+        "Network(*[1])",
+        "Network(**{})",
+        'Network(FullyConnected("tanh", weight=1))',
+        'Network(FullyConnected("tanh", weight_std=1 + 1))',
+        'Network(FullyConnected(b"tanh"))',
+        "Network(" * 300,
+        "x" * 20_000,
+    ],
+)
+def test_other_texts_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        parse_network(text)

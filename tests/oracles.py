@@ -1,0 +1,158 @@
+"""Slow, independent computations that tests compare with.
+
+They share nothing with the package but the description of the network and the sympy
+expression of the activation: the recursion is written out again, layer inside layer, and the
+Gaussian expectations are two-dimensional trapezoidal sums instead of series.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import mpmath
+import numpy as np
+import sympy
+
+from analytic import Activation, FullyConnected, Network, Residual
+from analytic.activation import X
+
+Dual = Callable[[Activation, Any, Any, Any], tuple[Any, Any, Any, Any]]
+
+
+class State(NamedTuple):
+    """Sigma_11, Sigma_12, Sigma_22, Theta_11, Theta_12, Theta_22, mu_1, mu_2."""
+
+    s11: Any
+    s12: Any
+    s22: Any
+    t11: Any
+    t12: Any
+    t22: Any
+    m1: Any
+    m2: Any
+
+
+def recursion(layers: Sequence[Any], state: State, dual: Dual, means: bool = True) -> State:
+    """Design of the recursion for one pair; ``means=False`` drops the mean terms."""
+    for layer in layers:
+        if isinstance(layer, Residual):
+            new = recursion(layer.layers, state, dual, means)
+            a, b = (state.m1, state.m2) if means else (0, 0)
+            state = State(
+                state.s11 + new.s11 + 2 * a * new.m1,
+                state.s12 + new.s12 + a * new.m2 + new.m1 * b,
+                state.s22 + new.s22 + 2 * b * new.m2,
+                state.t11 + new.t11,
+                state.t12 + new.t12,
+                state.t22 + new.t22,
+                state.m1 + new.m1,
+                state.m2 + new.m2,
+            )
+        else:
+            state = _plain(layer, state, dual)
+    return state
+
+
+def _plain(layer: FullyConnected, state: State, dual: Dual) -> State:
+    w, b = layer.weight_std**2, layer.bias_std**2
+    l11, l12, l22 = (w * s + b for s in state[:3])
+    e11, d11, m1, _ = dual(layer.activation, l11, l11, l11)
+    e22, d22, m2, _ = dual(layer.activation, l22, l22, l22)
+    e12, d12, _, _ = dual(layer.activation, l11, l12, l22)
+    return State(
+        e11, e12, e22,
+        d11 * (l11 + w * state.t11), d12 * (l12 + w * state.t12), d22 * (l22 + w * state.t22),
+        m1, m2,
+    )  # fmt: skip
+
+
+def pair_kernel(network: Network, x: Any, y: Any, dual: Dual, means: bool = True) -> tuple[Any, Any, Any, Any]:
+    """(Sigma(x, y), K(x, y), K(x, x), K(y, y)) of two inputs."""
+    d = len(x)
+    dot = lambda a, b: sum(p * q for p, q in zip(a, b, strict=True)) / d  # noqa: E731
+    start = State(dot(x, x), dot(x, y), dot(y, y), 0, 0, 0, 0, 0)
+    end = recursion(network.layers, start, dual, means)
+    return end.s12, end.s12 + end.t12, end.s11 + end.t11, end.s22 + end.t22
+
+
+def trapezoid(activation: Activation, v: float, c: float, v_: float) -> tuple[float, float, float, float]:
+    """(E w w', E w'w', E w(u), E w(u')) in float64; the steps shrink with the variances."""
+    s, s_ = math.sqrt(v), math.sqrt(v_)
+    rho = min(1.0, max(-1.0, c / (s * s_))) if s * s_ > 0 else 0.0
+    n = int(90 + 70 * max(s, s_))
+    z = np.linspace(-9.5, 9.5, 2 * n + 1)
+    p = np.exp(-(z**2) / 2)
+    p /= p.sum()
+    w, w1 = activation.derivatives(s * z, 1)
+    v0, v1 = activation.derivatives(s_ * (rho * z[:, None] + math.sqrt(1 - rho**2) * z), 1)
+    mean_ = activation.derivatives(s_ * z, 0)[0] @ p
+    return float((p * w) @ v0 @ p), float((p * w1) @ v1 @ p), float(w @ p), float(mean_)
+
+
+def trapezoid_kernel(network: Network, x: Any, y: Any, means: bool = True) -> Any:
+    """K and Sigma for all pairs by the two-dimensional trapezoid, shape (2, n, k)."""
+    pairs = [[pair_kernel(network, a, b, trapezoid, means)[:2] for b in y] for a in x]
+    return np.array(pairs, dtype=float).transpose(2, 0, 1)[::-1]
+
+
+def high_precision(activation: Activation, v: Any, c: Any, v_: Any) -> tuple[Any, Any, Any, Any]:
+    """The same in mpmath, in the coordinates u = s z, u' = s'(rho z + r z')."""
+    value = sympy.lambdify(X, _elementary(activation.expression), "mpmath")
+    slope = sympy.lambdify(X, _elementary(activation.derivative(1)), "mpmath")
+    s, s_ = mpmath.sqrt(v), mpmath.sqrt(v_)
+    rho = c / (s * s_)
+    r = mpmath.sqrt(max(1 - rho**2, mpmath.mpf(0)))
+    n = int(70 + 45 * float(max(s, s_)))
+    h = mpmath.mpf(19) / (2 * n)
+    nodes = [h * k for k in range(-n, n + 1)]
+    p = [h * mpmath.npdf(z) for z in nodes]
+    e = d = mpmath.mpf(0)
+    for z, weight in zip(nodes, p, strict=True):
+        if r == 0:
+            inner, inner1 = value(s_ * rho * z), slope(s_ * rho * z)
+        else:
+            points = [s_ * (rho * z + r * y) for y in nodes]
+            inner = mpmath.fdot(p, map(value, points))
+            inner1 = mpmath.fdot(p, map(slope, points))
+        e += weight * value(s * z) * inner
+        d += weight * slope(s * z) * inner1
+    means = [mpmath.fdot(p, [value(t * z) for z in nodes]) for t in (s, s_)]
+    return e, d, means[0], means[1]
+
+
+def _elementary(expression: Any) -> Any:
+    """sigmoid and softplus written out, for mpmath."""
+    from analytic.activation import sigmoid, softplus
+
+    return expression.replace(sigmoid, lambda a: 1 / (1 + sympy.exp(-a))).replace(
+        softplus, lambda a: sympy.log(1 + sympy.exp(a))
+    )
+
+
+def arccosine_dual(_: Activation, v: Any, c: Any, v_: Any) -> tuple[Any, Any, Any, Any]:
+    """max(x, 0): Cho and Saul (2009)."""
+    s, s_ = math.sqrt(v), math.sqrt(v_)
+    rho = min(1.0, max(-1.0, c / (s * s_)))
+    t = math.acos(rho)
+    e = s * s_ * (math.sin(t) + (math.pi - t) * rho) / (2 * math.pi)
+    return e, (math.pi - t) / (2 * math.pi), s / math.sqrt(2 * math.pi), s_ / math.sqrt(2 * math.pi)
+
+
+def arcsine_dual(_: Activation, v: Any, c: Any, v_: Any) -> tuple[Any, Any, Any, Any]:
+    """erf: Williams (1997)."""
+    bottom = (1 + 2 * v) * (1 + 2 * v_)
+    return (
+        2 / math.pi * math.asin(2 * c / math.sqrt(bottom)),
+        4 / math.pi / math.sqrt(bottom - 4 * c**2),
+        0.0,
+        0.0,
+    )
+
+
+def sine_dual(_: Activation, v: Any, c: Any, v_: Any) -> tuple[Any, Any, Any, Any]:
+    """sin: E sin u sin u' = exp(-(v + v')/2) sinh c, and cosh for the slopes."""
+    half = (v + v_) / 2
+    up, down = math.exp(c - half), math.exp(-c - half)
+    return (up - down) / 2, (up + down) / 2, 0.0, 0.0
