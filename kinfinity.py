@@ -1,28 +1,27 @@
 """Kinfinity: the infinite-width limit of deep networks, computed, measured and compared.
 
-    import kinfinity as ki
-
-gathers the public names of the packages ``analytic``, ``empirical`` and ``compare``, each
-imported when it is first used.
+Gathers the public names of ``analytic``, ``empirical`` and ``compare``, each imported when it
+is first used: ``import kinfinity as ki``.
 """
-
-from __future__ import annotations
 
 import importlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from analytic import *
+    from compare import *
+    from empirical import *
 
 __version__ = "0.1.0"
 
-_PUBLIC = {
-    "analytic": (
-        "AccuracyError Activation Estimate FullyConnected Kernels Network Residual"
-        " kernel kernel_diagonal kernel_estimate"
-    ).split(),
-    "empirical": "FiniteNetwork tangent_kernel".split(),
-    "compare": "Convergence Inputs convergence kernel_distance".split(),
+_NAMES = {
+    "analytic": "AccuracyError Activation Estimate FullyConnected Kernels Network Residual"
+    " kernel kernel_diagonal kernel_estimate",
+    "compare": "Convergence Inputs RequiredWidth Sampled convergence kernel_distance",
+    "empirical": "FiniteNetwork tangent_kernel",
 }
-_HOME = {name: package for package, names in _PUBLIC.items() for name in names}
+_HOME = {name: package for package, names in _NAMES.items() for name in names.split()}
 __all__ = ["__version__", *sorted(_HOME)]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
@@ -30,12 +29,9 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'kinfinity' has no attribute {name!r}")
     package = importlib.import_module(_HOME[name])
-    found, ours = Path(package.__file__ or "nowhere").resolve().parent.parent, Path(__file__).resolve().parent
-    if found != ours:
-        raise ImportError(
-            f"expected {_HOME[name]} from kinfinity {__version__} in {ours}, got {package.__file__};"
-            " rename that folder or start Python elsewhere"
-        )
+    if Path(str(package.__file__)).resolve().parents[1] != Path(__file__).resolve().parent:
+        expected = f"expected {_HOME[name]} from kinfinity {__version__}, got {package.__file__}"
+        raise ImportError(f"{expected}; rename that folder or start Python elsewhere")
     return getattr(package, name)
 
 

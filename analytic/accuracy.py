@@ -21,7 +21,7 @@ class Estimate:
 
     Attributes:
         value: the kernel, shape (n, k), or ``Kernels`` where both were asked for.
-        error: bound of |value - K| for every entry, of the same shape.
+        error: bound of ``|value - K|`` for every entry, of the same shape.
         terms: the largest number of terms of the series that was used.
     """
 

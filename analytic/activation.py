@@ -7,6 +7,10 @@ network are derived from it, so that the limit and the network cannot disagree.
 Legend: w the activation, w', w'', w''' its derivatives, x the symbol.
 """
 
+# sympy has no type stubs
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportUnnecessaryIsInstance=false
+
 from __future__ import annotations
 
 import difflib
@@ -19,7 +23,7 @@ import numpy as np
 import sympy
 from numpy.typing import NDArray
 
-__all__ = ["NAMES", "X", "Activation", "sigmoid", "softplus"]
+__all__ = ["NAMES", "Activation", "X", "sigmoid", "softplus"]
 
 X = sympy.Symbol("x", real=True)
 
@@ -147,7 +151,7 @@ def _in_x(expression: Any) -> Any:
 
 
 def _exponent_of_one_plus_exp(expression: Any) -> Any:
-    """a if the expression is 1 + exp(a), otherwise None."""
+    """A if the expression is 1 + exp(a), otherwise None."""
     if expression.is_Add and len(expression.args) == 2 and sympy.S.One in expression.args:
         rest = expression - 1
         return rest.args[0] if isinstance(rest, sympy.exp) else None

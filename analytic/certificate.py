@@ -30,7 +30,7 @@ Array = NDArray[np.float64]
 
 def layer_error(
     eps_sigma: Any, eps_theta: Any, k_e: Any, k_d: Any, r_d: Any, add_e: Any, add_d: Any
-) -> Any:
+) -> tuple[Any, Any]:
     """(eps_sigma, eps_theta) after a layer; runs in Python and in compiled code."""
     covariance = eps_sigma + 2 * UNIT
     gamma = max(covariance, eps_theta) + 2 * UNIT
@@ -39,7 +39,7 @@ def layer_error(
 
 def skip_error(
     eps_sigma0: Any, eps_theta0: Any, eps_sigma: Any, eps_theta: Any, ratio: Any, add: Any
-) -> Any:
+) -> tuple[Any, Any]:
     """(eps_sigma, eps_theta) after a skip, from those of its two branches."""
     return ratio * max(eps_sigma0, eps_sigma) + add, max(eps_theta0, eps_theta) + UNIT
 
@@ -72,7 +72,8 @@ class Amplification:
     ``k_e``, ``r_d`` (terms,) and ``k_d`` (terms - 1,) hold the largest coefficient over the
     inputs; the ``rest``s bound what the truncated sums lack at R = 1. ``variance_e`` and
     ``variance_d`` are the responses of E and D to a relative error of the variances,
-    ``own_e`` and ``own_d`` those of E[w^2] and E[w'^2], ``skip`` is max (S + E)/(S + E + 2 mu eta) where a branch ends.
+    ``own_e`` and ``own_d`` those of E[w^2] and E[w'^2], ``skip`` is the largest
+    (S + E)/(S + E + 2 mu eta) where a branch ends.
     """
 
     relu: bool
@@ -169,7 +170,7 @@ def certify(diagonal: Diagonal, tolerance: float, start: float) -> Bounds:
     for index, ceiling in enumerate(RADII):
         at = [tuple(float(f[index]) for f in factor) for factor in factors]
         rounding = _run(diagonal, at, fixed, start, 0.0)
-        per_tau = (_run(diagonal, at, fixed, start, 1.0) - rounding)
+        per_tau = _run(diagonal, at, fixed, start, 1.0) - rounding
         tau = 0.9 * (tolerance - rounding) / per_tau
         if tau >= 2 * UNIT:
             return _bounds(diagonal, layers, fixed, start, float(ceiling), tau)
@@ -222,15 +223,18 @@ def _run(
     tau: float,
 ) -> float:
     """The bound of the kernel when every layer has the given factors (k_E, k_D, r_D)."""
-    sigma, theta = start, 0.0
+    sigma: float = start
+    theta: float = 0.0
     branches: list[tuple[float, float]] = []
     for stage, (k_e, k_d, r_d), add in zip(diagonal.stages, factors, fixed, strict=True):
         branches += [(sigma, theta)] * stage.step.opens
         add_e, add_d = add.e + add.rho * k_e + tau, add.d + add.rho * k_d + tau
         sigma, theta = layer_error(sigma, theta, k_e, k_d, r_d, add_e, add_d)
         if stage.step.closes:
-            sigma, theta = skip_error(*branches.pop(), sigma, theta, _skip_ratio(stage), add.skip)
-    return max(sigma, theta) + UNIT
+            sigma0, theta0 = branches.pop()
+            ratio = _skip_ratio(stage)
+            sigma, theta = skip_error(sigma0, theta0, sigma, theta, ratio, add.skip)
+    return float(max(sigma, theta)) + UNIT
 
 
 GROUP = 8

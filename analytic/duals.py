@@ -208,7 +208,7 @@ def _tail(series: Array, high: float) -> float:
 
 
 def _largest_ratio(part: Array, whole: Array) -> float:
-    """max part / whole, where 0/0 is 0."""
+    """Max part / whole, where 0/0 is 0."""
     return float(np.max(part / np.where(whole > 0, whole, 1.0), initial=0.0))
 
 
@@ -281,6 +281,4 @@ def _difference(a: Array, b: Array) -> float:
     """Largest distance of two raw tables, relative to the root mean squares."""
     slope = np.linalg.norm(a[:, FIRST:] - b[:, FIRST:], axis=1)
     spread = np.abs(a[:, SPREAD] - b[:, SPREAD])
-    return max(
-        _largest_ratio(slope, np.sqrt(b[:, SLOPE])), _largest_ratio(spread, b[:, SPREAD])
-    )
+    return max(_largest_ratio(slope, np.sqrt(b[:, SLOPE])), _largest_ratio(spread, b[:, SPREAD]))

@@ -6,6 +6,8 @@ r"""The limiting kernels of a network: Gaussian process and tangent kernel.
 with (Sigma, Theta) from the recursion of ``analytic.recursion``.
 """
 
+# pyright: reportUnnecessaryIsInstance=false
+
 from __future__ import annotations
 
 from typing import Any, Literal

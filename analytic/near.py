@@ -77,8 +77,10 @@ class _State(NamedTuple):
 
 
 class _Moments(NamedTuple):
-    """The angle of w(u) and w(v); E w'(u) w'(v); its error relative to the root of
-    E w'(u)^2 E w'(v)^2."""
+    """The angle of w(u) and w(v), d = E w'(u) w'(v), and the error of d.
+
+    The latter is relative to the root of E w'(u)^2 E w'(v)^2.
+    """
 
     angle: Angle
     d: Array
@@ -86,7 +88,7 @@ class _Moments(NamedTuple):
 
 
 def _share(part: Any, whole: Array) -> Array:
-    """part / whole, and 0 where whole is 0."""
+    """The quotient, and 0 where whole is 0."""
     return np.asarray(part / np.where(whole > 0, whole, np.inf))
 
 
@@ -95,8 +97,10 @@ def near_pairs(diagonal: Diagonal, i: Index, j: Index, x: Array, y: Array) -> Ne
 
     Args:
         diagonal: the recursion at x = x' for all inputs.
-        i, j: the pairs, indices of inputs, shape (pairs,).
-        x, y: the inputs themselves, shape (pairs, d) each.
+        i: the first inputs of the pairs, indices, shape (pairs,).
+        j: the second ones.
+        x: the first inputs themselves, shape (pairs, d).
+        y: the second ones.
     """
     unit, unit_ = (a / np.where(np.any(a, axis=1), _norm(a), 1.0)[:, None] for a in (x, y))
     alive = np.any(x, axis=1) & np.any(y, axis=1)
@@ -147,7 +151,7 @@ def _affine(
 
 
 def _skip(stage: Stage, i: Index, j: Index, alpha: _State, branch: _State) -> _State:
-    """alpha plus a fresh branch, whose means make the two correlated."""
+    """The sum of alpha and a fresh branch, whose means make the two correlated."""
     assert stage.skipped is not None
     sigma0, _, mu = stage.skipped
     eta, second = stage.duals.mean, stage.duals.second
@@ -172,9 +176,7 @@ def _skip(stage: Stage, i: Index, j: Index, alpha: _State, branch: _State) -> _S
 
 def _defect(a: tuple[Array, ...], b: tuple[Array, ...]) -> Array:
     """|a| |b| - a.b = |a x b|^2/(|a| |b| + a.b), by Lagrange's identity."""
-    crossed = sum(
-        (a[k] * b[l] - a[l] * b[k]) ** 2 for k in range(len(a)) for l in range(k)
-    )
+    crossed = sum((a[p] * b[q] - a[q] * b[p]) ** 2 for p in range(len(a)) for q in range(p))
     size = np.sqrt(sum(p**2 for p in a)) * np.sqrt(sum(p**2 for p in b))
     return _share(crossed, size + sum(p * q for p, q in zip(a, b, strict=True)))
 
@@ -220,15 +222,15 @@ def _arccosine(angle: Angle, alive: NDArray[np.bool_]) -> _Moments:
 def _series(stage: Stage, angle: Angle, i: Index, j: Index) -> _Moments:
     """Mehler's series, with the amplification of the certificate at the |rho| of each pair."""
     table, rho = stage.duals, angle.cosine
-    products = table.coefficients[:, i] * table.coefficients[:, j]  # (terms, pairs)
-    order = np.arange(products.shape[0])
+    products: Array = table.coefficients[:, i] * table.coefficients[:, j]  # (terms, pairs)
+    order: Array = np.arange(float(products.shape[0]))
     products *= rho ** order[:, None]
     both = np.sqrt(stage.variance[i] * stage.variance[j])
     e = table.mean[i] * table.mean[j] + both * rho * products.sum(axis=0)
     cosine = _share(e, np.sqrt(table.second[i] * table.second[j]))
     factors = amplification(stage)
     k_e, k_d, _ = factors.at(np.abs(rho))
-    tail = factors.tails(order[-1:] + 1) * np.abs(rho) ** order.size
+    tail = factors.tails(np.array([order.size])) * np.abs(rho) ** order.size
     noise = 2 * table.noise + ROUNDING + tail
     error_e = k_e * (angle.error + ROUNDING) + noise + 4 * UNIT * factors.variance_e
     error_d = k_d * (angle.error + ROUNDING) + noise + 4 * UNIT * factors.variance_d
@@ -249,9 +251,7 @@ def _integrals(stage: Stage, angle: Angle, i: Index, j: Index) -> _Moments:
     curvature = s * s_ * np.sqrt(table.curvature[i] * table.curvature[j])
     bent = np.minimum(chord, curvature * angle.error)
     error = error + s * s_ / (r * r_) * (np.abs(d) + bent) * angle.error
-    return _Moments(
-        Angle.of(minus, plus, error), d, _share(error_d + bent, slope) + 8 * UNIT
-    )
+    return _Moments(Angle.of(minus, plus, error), d, _share(error_d + bent, slope) + 8 * UNIT)
 
 
 BLOCK = 32
@@ -265,14 +265,16 @@ def _quadrature(
 ) -> Array:
     """(minus, plus, d, error of the smaller, error of d) by two sizes of the rules, (5, pairs)."""
     width = max(0.25, float(np.max(s_ * np.sqrt(angle.minus * angle.plus))))
-    size, coarse = 48.0, np.full((3, s.size), np.inf)
+    size = 48.0
+    coarse: Array = np.full((3, s.size), np.inf)
     while True:
         rules = _rules(size, float(s.max()), width)
         fine = _product_rule(activation, s, s_, angle, unit, unit_, *rules)
         with np.errstate(invalid="ignore"):
-            change = np.abs(fine - coarse)
+            change: Array = np.abs(fine - coarse)
         noise = 8 * UNIT * (np.sqrt(np.minimum(fine[0], fine[1])) + UNIT)
-        error = np.where(fine[0] < fine[1], change[0], change[1]) + noise
+        first = np.asarray(fine[0] < fine[1])
+        error = np.asarray(np.where(first, change[0], change[1]), dtype=np.float64) + noise
         good = (error <= 4 * noise) & (change[2] <= 2**6 * UNIT * np.abs(fine[2]).max())
         nodes = rules[0].nodes.size * rules[1].nodes.size
         if good.all() or (2 * nodes > LARGEST_RULE and np.isfinite(error).all()):

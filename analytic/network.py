@@ -10,6 +10,8 @@ with W and b standard normal and trained (Bowman and Montufar 2022, section 2.3)
 readout is v^T alpha / sqrt(m), and v is trained like everything else.
 """
 
+# pyright: reportMissingTypeStubs=false
+
 from __future__ import annotations
 
 import math

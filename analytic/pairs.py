@@ -1,8 +1,7 @@
-"""The recursion for many pairs at once: compiled, in tiles.
+"""The recursion for many pairs at once, compiled.
 
 A tile is ROWS x LANES pairs, taken through the whole depth in cache: the tables of its
-LANES columns stay there, and only the answer is written to memory. Nothing depends on the
-number of threads or on how the tiles are shared out, so neither do the bits.
+LANES columns stay there, and only the answer is written to memory.
 
 Legend: as in ``analytic.recursion``; x = rho^2; value0, slope0 the sums P_even(x) and
 P_even'(x) of the coefficients of even order, value1, slope1 those of odd order:
@@ -19,15 +18,12 @@ from numpy.typing import NDArray
 
 from analytic import certificate, recursion
 from analytic.certificate import GROUP, Bounds
-from analytic.duals import UNIT
-from analytic.recursion import Diagonal
+from analytic.tables import LANES, Program, Side
 
-__all__ = ["LANES", "Program", "Side", "chunk", "program", "side", "strip"]
+__all__ = ["ROWS", "Tile", "new_tile", "propagate"]
 
 Array = NDArray[np.float64]
 
-LANES = 128
-"""Columns of a tile, the length of every vectorised loop."""
 ROWS = 32
 """Most rows of a tile."""
 
@@ -37,88 +33,6 @@ _plain: Any = _compile(recursion.plain)
 _residual: Any = _compile(recursion.residual)
 _layer_error: Any = _compile(certificate.layer_error)
 _skip_error: Any = _compile(certificate.skip_error)
-
-
-class Program(NamedTuple):
-    """The layers as arrays, shape (layers,) each, and their error bounds.
-
-    ``even`` and ``odd`` count the coefficients of even and odd order that matter; those of
-    a layer stand in the rows of a table from ``first`` on, the even ones first.
-    """
-
-    weight: Array
-    bias: Array
-    opens: NDArray[np.int64]
-    closes: NDArray[np.bool_]
-    relu: NDArray[np.bool_]
-    first: NDArray[np.int64]
-    even: NDArray[np.int64]
-    odd: NDArray[np.int64]
-    bounds: Bounds
-
-
-class Side(NamedTuple):
-    """The tables of the rows or of the columns, n inputs padded to a multiple of LANES."""
-
-    inverse: Array  # 1/s, 0 where s = 0, (layers, n)
-    mean: Array  # E[w], (layers, n)
-    skipped: Array  # mu at the start of the branch that ends at this layer, (layers, n)
-    table: Array  # coefficients b_k, (rows, n)
-
-
-def program(diagonal: Diagonal, bounds: Bounds) -> Program:
-    """Lay out the network for the compiled recursion."""
-    steps = [stage.step for stage in diagonal.stages]
-    counts = np.array([_lengths(stage.duals.coefficients, stage.duals.slope) for stage in diagonal.stages])
-    even, odd = counts[:, 0], counts[:, 1]
-    first = np.concatenate([[0], np.cumsum(even + odd)[:-1]])
-    return Program(
-        weight=np.array([step.layer.weight_std**2 for step in steps]),
-        bias=np.array([step.layer.bias_std**2 for step in steps]),
-        opens=np.array([step.opens for step in steps]),
-        closes=np.array([step.closes for step in steps]),
-        relu=np.array([step.layer.activation.is_relu for step in steps]),
-        first=first,
-        even=even,
-        odd=odd,
-        bounds=bounds,
-    )
-
-
-def _lengths(coefficients: Array, slope: Array) -> tuple[int, int]:
-    """How many coefficients of even and of odd order exceed rounding, over all inputs."""
-    order = np.arange(1.0, coefficients.shape[0] + 1)
-    largest = order * (coefficients**2 / np.where(slope > 0, slope, np.inf)).max(axis=1)
-    tails = [np.cumsum(largest[start::2][::-1])[::-1] for start in (0, 1)]
-    even, odd = (-4 * (-int(np.count_nonzero(tail > UNIT / 16)) // 4) for tail in tails)
-    return even, odd
-
-
-def side(diagonal: Diagonal, plan: Program, inputs: slice) -> Side:
-    """The tables of some inputs of a diagonal, as the compiled recursion reads them."""
-    stages = diagonal.stages
-    n = stages[0].variance[inputs].size
-    padded = -(-n // LANES) * LANES
-    layers = len(stages)
-    result = Side(
-        inverse=np.zeros((layers, padded)),
-        mean=np.zeros((layers, padded)),
-        skipped=np.zeros((layers, padded)),
-        table=np.zeros((int((plan.even + plan.odd).sum()), padded)),
-    )
-    for row, stage in enumerate(stages):
-        s = np.sqrt(stage.variance[inputs])
-        result.inverse[row, :n] = 1 / np.where(s > 0, s, np.inf)
-        result.mean[row, :n] = stage.duals.mean[inputs]
-        if stage.skipped is not None:
-            result.skipped[row, :n] = stage.skipped[2][inputs]
-        b = stage.duals.coefficients[:, inputs]
-        start = plan.first[row]
-        for parity, count in enumerate((plan.even[row], plan.odd[row])):
-            part = b[parity::2][:count]
-            result.table[start : start + len(part), :n] = part
-            start += count
-    return result
 
 
 class Tile(NamedTuple):
@@ -163,7 +77,7 @@ def _four(
     """
     end = lane + LANES
     t = (table[k, lane:end], table[k + 1, lane:end], table[k + 2, lane:end], table[k + 3, lane:end])
-    for m in range(x.shape[0]):
+    for m in range(last.size):
         if last[m] < block:
             continue
         fresh = last[m] == block
@@ -181,14 +95,22 @@ def _four(
 
 @_compile
 def _series(
-    table: Any, coef: Any, first: int, terms: int, lane: int, group: Any, x: Any, value: Any, slope: Any
+    table: Any,
+    coef: Any,
+    first: int,
+    terms: int,
+    lane: int,
+    group: Any,
+    x: Any,
+    value: Any,
+    slope: Any,
 ) -> None:
-    """value <- sum_k p_k x^k and slope <- its derivative, with 4 (group + 1) terms a row."""
+    """Series value <- sum_k p_k x^k and slope <- its derivative, with 4 (group + 1) terms a row."""
     if terms == 0:
         value[:, :] = 0.0
         slope[:, :] = 0.0
         return
-    last = np.minimum(group, terms // 4 - 1)
+    last = np.minimum(group[: coef.shape[0]], terms // 4 - 1)
     for block in range(last.max(), -1, -1):
         _four(table, coef, first + 4 * block, lane, block, last, x, value, slope)
 
@@ -256,7 +178,17 @@ def _arccosine(t: Tile, scale: Any, inverse: Any) -> None:
 
 
 @_compile
-def _mehler(t: Tile, even: int, odd: int, first: int, table: Any, coef: Any, lane: int, mean: Any, means: Any) -> None:
+def _mehler(
+    t: Tile,
+    even: int,
+    odd: int,
+    first: int,
+    table: Any,
+    coef: Any,
+    lane: int,
+    mean: Any,
+    means: Any,
+) -> None:
     """E and D Gamma by the series: D = d/d rho (rho P)."""
     sigma, theta, cov, gam, rho, x = t.sigma, t.theta, t.cov, t.gam, t.rho, t.x
     value0, slope0, value1, slope1 = t.value0, t.slope0, t.value1, t.slope1
@@ -285,7 +217,9 @@ def _push(t: Tile, depth: int) -> None:
 
 
 @_compile
-def _pop(t: Tile, depth: int, mu: Any, mus: Any, eta: Any, etas: Any, ratio: float, add: float) -> None:
+def _pop(
+    t: Tile, depth: int, mu: Any, mus: Any, eta: Any, etas: Any, ratio: float, add: float
+) -> None:
     """A branch ends: add it to what was remembered."""
     sigma, theta, sigma0, theta0 = t.sigma, t.theta, t.stack[depth, 0], t.stack[depth, 1]
     for m in range(mu.size):
@@ -310,16 +244,27 @@ def _bound(t: Tile, rows: int, b: Bounds, at: int) -> None:
 
 
 @_compile
-def _propagate(
-    p: Program, t: Tile, rows: Side, coef: Any, columns: Side, row: int, end: int, lane: int, own: bool
+def propagate(
+    p: Program,
+    t: Tile,
+    rows: Side,
+    coef: Any,
+    columns: Side,
+    row: int,
+    end: int,
+    lane: int,
+    own: bool,
 ) -> int:
     """Take a tile, whose sigma holds <x, x'>/d, through all layers.
 
     Args:
-        p, rows, columns: layers and tables.
+        p: the layers.
         t: the tile; its sigma, theta, left and error[:, m] are the result.
+        rows: the tables of the rows.
         coef: the coefficients of its rows, shape (end - row, coefficients).
-        row, end: its rows; at most ROWS of them.
+        columns: the tables of the columns.
+        row: its first row.
+        end: one past its last row; at most ROWS after the first.
         lane: its first column.
         own: whether rows and columns are the same inputs; the diagonal is then left out.
 
@@ -356,112 +301,3 @@ def _propagate(
             mu, mus = rows.skipped[at, row:end], columns.skipped[at, lane:stop]
             _pop(t, depth, mu, mus, eta, etas, b.skip_ratio[at], b.skip_add[at])
     return GROUP * most
-
-
-def chunk(features: int) -> int:
-    """Features that are summed before they are added to the total, a multiple of 4."""
-    return 4 * int(np.ceil(np.sqrt(features) / 4))
-
-
-_chunk: Any = _compile(chunk)
-
-
-@_compile
-def _scalar_products(t: Tile, x: Any, xt: Any, features: int, row: int, end: int, lane: int) -> None:
-    """sigma <- <x, x'>/d, summed in blocks of about sqrt(d) features in one fixed order."""
-    padded = xt.shape[0]
-    block = _chunk(features)
-    total, part = t.sigma, t.x
-    for m in range(end - row):
-        total[m, :] = 0.0
-    for start in range(0, padded, block):
-        for m in range(end - row):
-            part[m, :] = 0.0
-        for k in range(start, min(start + block, padded), 4):
-            _dot_four(x, xt, row, end, k, lane, part)
-        for m in range(end - row):
-            for j in range(LANES):
-                total[m, j] += part[m, j]
-    for m in range(end - row):
-        for j in range(LANES):
-            total[m, j] /= features
-
-
-@_compile
-def _dot_four(x: Any, xt: Any, row: int, end: int, k: int, lane: int, part: Any) -> None:
-    stop = lane + LANES
-    t = (xt[k, lane:stop], xt[k + 1, lane:stop], xt[k + 2, lane:stop], xt[k + 3, lane:stop])
-    for m in range(end - row):
-        i = row + m
-        r = (x[i, k], x[i, k + 1], x[i, k + 2], x[i, k + 3])
-        for j in range(LANES):
-            value = part[m, j]
-            for c in range(4):
-                value += r[c] * t[c][j]
-            part[m, j] = value
-
-
-@_compile
-def _store(t: Tile, row: int, end: int, lane: int, stop: int, theta: float, own: bool, mirror: bool, shift: int, out: Any) -> int:
-    """Write sigma + theta * Theta to out[i - shift, j], and to out[j, i] if ``mirror``.
-
-    Returns the number of pairs that were left out; they are NaN.
-    """
-    left = 0
-    for m in range(end - row):
-        i = row + m
-        for j in range(max(lane, i + 1) if own else lane, stop):
-            value = t.sigma[m, j - lane] + theta * t.theta[m, j - lane]
-            if t.left[m, j - lane]:
-                value = np.nan
-                left += 1
-            out[i - shift, j] = value
-    if mirror:
-        for j in range(max(lane, row + 1), stop):
-            for m in range(min(end, j) - row):
-                out[j, row + m] = out[row + m, j]
-    return left
-
-
-@_compile
-def strip(
-    p: Program, rows: Side, columns: Side, x: Any, xt: Any, features: int, row: int, end: int,
-    own: bool, mirror: bool, shift: int, nngp: Any, ntk: Any, bound: Any
-) -> Any:  # fmt: skip
-    """Fill the rows from ``row`` to ``end`` of the answer.
-
-    Args:
-        p, rows, columns: layers and tables.
-        x: the inputs of the rows, (n, features padded to a multiple of 4).
-        xt: the inputs of the columns, transposed, (features padded, k padded).
-        features: their number.
-        own: whether rows and columns are the same inputs: only pairs i < j are computed.
-        mirror: whether to write the entries (j, i) too; the arrays must hold all rows then.
-        shift: the row of the answer that the first row of the arrays stands for.
-        nngp, ntk: the answer, shape (rows, k) each, or without rows where not wanted; NaN
-            for pairs whose |rho| exceeds the ceiling.
-        bound: relative error bound of each row and tile, shape (n, tiles), written.
-
-    Returns:
-        (largest number of terms that was used, number of pairs left out).
-    """
-    tile = new_tile(max(1, int(p.opens.sum())))
-    k = max(nngp.shape[1], ntk.shape[1])
-    terms = left = 0
-    for first in range(row, end, ROWS):
-        last = min(first + ROWS, end)
-        coef = rows.table[:, first:last].T.copy()
-        for lane in range((first // LANES) * LANES if own else 0, xt.shape[1], LANES):
-            _scalar_products(tile, x, xt, features, first, last, lane)
-            used = _propagate(p, tile, rows, coef, columns, first, last, lane, own)
-            terms = max(terms, used)
-            for m in range(last - first):
-                bound[first + m, lane // LANES] = max(tile.error[0, m], tile.error[1, m]) + UNIT
-            stop = min(lane + LANES, k)
-            gone = 0
-            if nngp.size > 0:
-                gone = _store(tile, first, last, lane, stop, 0.0, own, mirror, shift, nngp)
-            if ntk.size > 0:
-                gone = _store(tile, first, last, lane, stop, 1.0, own, mirror, shift, ntk)
-            left += gone
-    return terms, left

@@ -38,24 +38,30 @@ def parse_network(text: str) -> Network:
     if len(text) > LONGEST:
         raise ValueError(f"expected at most {LONGEST} characters, got {len(text)}; shorten it")
     try:
-        tree = ast.parse(text.strip(), mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        network = _value(_tree(text))
+    except (RecursionError, MemoryError):
+        raise ValueError(f"expected a network, got a nest too deep: {_short(text)}") from None
+    if not isinstance(network, Network):
+        raise ValueError(f"expected a Network outermost, got {_short(text)}; write Network(...)")
+    return network
+
+
+def _tree(text: str) -> ast.expr:
+    try:
+        return ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError):
         raise ValueError(
             f"expected a network such as Network(FullyConnected('tanh')), got {_short(text)};"
             " copy what repr(network) prints"
         ) from None
-    network = _value(tree)
-    if not isinstance(network, Network):
-        raise ValueError(f"expected a Network outermost, got {_short(text)}; write Network(...)")
-    return network
 
 
 def _value(node: ast.expr) -> Any:
     """The value of an allowed expression: a constructor call, a string or a number."""
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
         constructor = _CONSTRUCTORS.get(node.func.id)
-        named = {keyword.arg: _value(keyword.value) for keyword in node.keywords}
-        if constructor is not None and all(isinstance(name, str) for name in named):
+        named = {str(keyword.arg): _value(keyword.value) for keyword in node.keywords}
+        if constructor is not None and "None" not in named:
             try:
                 return constructor(*map(_value, node.args), **named)
             except TypeError as error:

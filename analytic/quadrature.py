@@ -48,7 +48,7 @@ def uniform_rule(half: int) -> Rule:
         True
     """
     step = REACH / half
-    nodes = step * np.arange(-half, half + 1)
+    nodes = step * np.arange(-half, half + 1).astype(np.float64)
     return _rule(nodes, np.full(nodes.shape, step))
 
 
@@ -60,7 +60,7 @@ def graded_rule(half: int, scale: float) -> Rule:
     |z| ~ 1/s, with a number of nodes that grows like log(s).
     """
     step = math.asinh(REACH * scale) / half
-    t = step * np.arange(-half, half + 1)
+    t = step * np.arange(-half, half + 1).astype(np.float64)
     return _rule(np.sinh(t) / scale, step * np.cosh(t) / scale)
 
 

@@ -7,13 +7,13 @@ do so at once.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from numba import config
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
@@ -22,10 +22,11 @@ from analytic.certificate import certify
 from analytic.duals import UNIT
 from analytic.near import Near, near_pairs
 from analytic.network import Network
-from analytic.pairs import LANES, Program, Side, chunk, program, side, strip
 from analytic.recursion import Diagonal, diagonal
+from analytic.strips import chunk, strip
+from analytic.tables import LANES, Program, Side, program, side
 
-__all__ = ["KINDS", "Problem", "mean_squares", "prepare", "solve"]
+__all__ = ["KINDS", "Problem", "cores", "mean_squares", "prepare", "solve"]
 
 Array = NDArray[np.float64]
 
@@ -33,6 +34,11 @@ KINDS = {"ntk": ("ntk",), "nngp": ("nngp",), "both": ("nngp", "ntk")}
 """The kernels that each kind asks for."""
 STRIP = 64
 """Rows that one thread takes at a time."""
+
+
+def cores() -> int:
+    """The number of threads: KINFINITY_THREADS if set, otherwise the cores one may use."""
+    return int(os.environ.get("KINFINITY_THREADS") or len(os.sched_getaffinity(0)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -149,59 +155,85 @@ def _fill(
     """Compute all pairs; returns the most terms used and the pairs left out, (pairs, 2)."""
     n = problem.shape[0]
     x, xt = _padded(problem.x), _transposed(problem.y)
+    direct = all(map(_is_plain, answers))
 
-    def task(row: int) -> tuple[int, int, NDArray[np.intp]]:
-        end = min(row + STRIP, n)
-        terms, left = _strip(problem, kinds, answers, bound, x, xt, row, end)
-        return end - row, terms, left
+    def task(row: int) -> _Strip:
+        return _strip(problem, kinds, answers if direct else None, bound, x, xt, row)
 
-    threads = int(config.NUMBA_NUM_THREADS)
     most, gone = 0, [np.empty((0, 2), dtype=np.intp)]
+    disable = None if progress is None else not progress
     with (
-        ThreadPoolExecutor(threads) as pool,
-        tqdm(total=n, unit="row", delay=1, disable=None if progress is None else not progress) as bar,
+        ThreadPoolExecutor(cores()) as pool,
+        tqdm(total=n, unit="row", delay=1, disable=disable) as bar,
     ):
         for future in as_completed([pool.submit(task, row) for row in range(0, n, STRIP)]):
-            done, terms, left = future.result()
-            most = max(most, terms)
-            gone.append(left)
-            bar.update(done)
+            part = future.result()
+            most = max(most, part.terms)
+            gone.append(part.left)
+            if not direct:
+                for answer, array in zip(answers, part.arrays, strict=True):
+                    _place(answer, array, part.row, problem.own)
+            bar.update(len(part.arrays[0]))
     return most, np.concatenate(gone)
+
+
+def _is_plain(answer: Any) -> bool:
+    """Whether the compiled code can write to it."""
+    return type(answer) is np.ndarray and answer.dtype == float and answer.flags.c_contiguous
+
+
+class _Strip(NamedTuple):
+    """Some rows of the answer: the first one, the arrays, the terms and the pairs left out."""
+
+    row: int
+    arrays: list[Array]
+    terms: int
+    left: NDArray[np.intp]
 
 
 def _strip(
     problem: Problem,
     kinds: Sequence[str],
-    answers: list[Any],
+    answers: list[Array] | None,
     bound: Array,
     x: Array,
     xt: Array,
     row: int,
-    end: int,
-) -> tuple[int, NDArray[np.intp]]:
-    """Fill the rows of a strip in the answers, and their mirror images."""
-    k = problem.shape[1]
-    direct = all(type(a) is np.ndarray and a.dtype == float and a.flags.c_contiguous for a in answers)
-    arrays = answers if direct else [np.empty((end - row, k)) for _ in kinds]
-    shift = 0 if direct else row
+) -> _Strip:
+    """Compute a strip, in the answers (mirrored) or, without them, in arrays of its own."""
+    n, k = problem.shape
+    end = min(row + STRIP, n)
+    arrays = [np.empty((end - row, k)) for _ in kinds] if answers is None else answers
     by_kind = dict(zip(kinds, arrays, strict=True))
     nothing = np.empty((0, k))
+    shift = row if answers is None else 0
     terms, left = strip(
-        problem.plan, problem.rows, problem.columns, x, xt, problem.x.shape[1], row, end, problem.own,
-        problem.own and direct, shift, by_kind.get("nngp", nothing), by_kind.get("ntk", nothing), bound,
-    )  # fmt: skip
-    part = arrays[0][row - shift : end - shift]
-    where = np.argwhere(np.isnan(part)) + (row, 0) if left else np.empty((0, 2), dtype=np.intp)
-    if problem.own:
-        where = where[where[:, 0] < where[:, 1]]
-    if not direct:
-        for answer, array in zip(answers, arrays, strict=True):
-            _place(answer, array, row, end, problem.own)
-    return terms, where
+        problem.plan,
+        problem.rows,
+        problem.columns,
+        x,
+        xt,
+        problem.x.shape[1],
+        row,
+        end,
+        problem.own,
+        problem.own and answers is not None,
+        shift,
+        by_kind.get("nngp", nothing),
+        by_kind.get("ntk", nothing),
+        bound,
+    )
+    parts = [array[row - shift : end - shift] for array in arrays]
+    where = np.empty((0, 2), dtype=np.intp)
+    if left:
+        where = np.argwhere(np.isnan(parts[0])) + np.array([row, 0])
+        where = where[where[:, 0] < where[:, 1]] if problem.own else where
+    return _Strip(row, parts, terms, where)
 
 
-def _place(answer: Any, array: Array, row: int, end: int, own: bool) -> None:
+def _place(answer: Any, array: Array, row: int, own: bool) -> None:
     """Write a strip into an array that only accepts slices."""
+    end = row + len(array)
     if not own:
         answer[row:end] = array
         return

@@ -40,15 +40,44 @@ def cli() -> None:
 
 
 @cli.command()
-@click.option("-o", "--output", default="kinfinity-report", show_default=True, help="Folder for the results.")
-@click.option("-n", "--network", "networks", multiple=True, help="A network as Python prints it; may be repeated. [default: three networks]")
-@click.option("-i", "--inputs", "source", default="digits", show_default=True, help="digits, sphere:D, or an .npy file of shape (n, d).")
+@click.option(
+    "-o", "--output", default="kinfinity-report", show_default=True, help="Folder for the results."
+)
+@click.option(
+    "-n",
+    "--network",
+    "networks",
+    multiple=True,
+    help="A network as Python prints it; may be repeated. [default: three networks]",
+)
+@click.option(
+    "-i",
+    "--inputs",
+    "source",
+    default="digits",
+    show_default=True,
+    help="digits, sphere:D, or an .npy file of shape (n, d).",
+)
 @click.option("-w", "--widths", default=WIDTHS, show_default=True, help="Widths, by commas.")
-@click.option("-s", "--seeds", default=SEEDS, show_default=True, help="Networks per width: one number or one for each width.")
-@click.option("-p", "--points", default=POINTS, show_default=True, help="Size of the sample of inputs.")
+@click.option(
+    "-s",
+    "--seeds",
+    default=SEEDS,
+    show_default=True,
+    help="Networks per width: one number or one for each width.",
+)
+@click.option(
+    "-p", "--points", default=POINTS, show_default=True, help="Size of the sample of inputs."
+)
 @click.option("--strict", is_flag=True, help="Exit with 1 unless every verdict is 'holds'.")
 def validate(
-    output: str, networks: tuple[str, ...], source: str, widths: str, seeds: str, points: int, strict: bool
+    output: str,
+    networks: tuple[str, ...],
+    source: str,
+    widths: str,
+    seeds: str,
+    points: int,
+    strict: bool,
 ) -> None:
     """Measure how fast K_0 approaches K_inf, judge Assumption 3.6, and write a report."""
     from kinfinity import __version__

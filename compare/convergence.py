@@ -81,7 +81,7 @@ class Convergence:
 
     @property
     def exponent(self) -> float:
-        """p in E ||K_0 - K_inf||^2 = C m^(-p)."""
+        """P in E ||K_0 - K_inf||^2 = C m^(-p)."""
         return self.power.exponent
 
     @property
@@ -226,7 +226,8 @@ def convergence(
         seeds: the number of networks, at least 2; or one number for every width.
         points: size of the sample of inputs, at least 3, capped at the population's.
         executor: any ``concurrent.futures.Executor``; threads by default.
-        device, dtype: of the finite networks.
+        device: of the finite networks.
+        dtype: of the finite networks.
         progress: show a progress bar; None shows it on terminals and notebooks.
         limit: the kernel to compare with, a function of (network, x).
 

@@ -57,7 +57,8 @@ def kernel_distance(k: ArrayLike, k_limit: ArrayLike, *, population: int | None 
     r"""The squared distance of two kernels in L2(rho x rho), with its standard error.
 
     Args:
-        k, k_limit: both kernels on the same sample of rho, shape (n, n).
+        k: a kernel on a sample of rho, shape (n, n).
+        k_limit: the other kernel on the same sample, shape (n, n).
         population: the number of inputs N if rho is uniform on a finite population from
             which the sample was drawn without replacement; None for independent draws.
 

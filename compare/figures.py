@@ -35,14 +35,28 @@ def plot_convergence(result: Convergence, ax: Axes | None = None) -> Axes:
     law = result.law
     fitted = law.constant / line + law.correction / line**2 + law.floor
     ax.fill_between(m, low, high, color=BLUE, alpha=0.12, lw=0, label="5 % to 95 % of the networks")
-    ax.plot(line, np.where(fitted > 0, fitted, np.nan), color=BLUE, lw=1.2, label=r"$C/m + c/m^2 + B$")
-    ax.errorbar(m, means, 2.6 * errors, fmt="o", ms=4, color=BLUE, capsize=2, label="mean, 99 % interval")
-    ax.plot(line, result.above.kappa / np.sqrt(line), "--", color=ORANGE, lw=1.2, label=r"$\kappa\, m^{-1/2}$")
+    ax.plot(
+        line, np.where(fitted > 0, fitted, np.nan), color=BLUE, lw=1.2, label=r"$C/m + c/m^2 + B$"
+    )
+    ax.errorbar(
+        m, means, 2.6 * errors, fmt="o", ms=4, color=BLUE, capsize=2, label="mean, 99 % interval"
+    )
+    ax.plot(
+        line,
+        result.above.kappa / np.sqrt(line),
+        "--",
+        color=ORANGE,
+        lw=1.2,
+        label=r"$\kappa\, m^{-1/2}$",
+    )
     ax.set(xscale="log", yscale="log", xlabel="width $m$", ylabel=r"$\|K_0 - K_\infty\|^2$")
     ax.set_xticks(m, [f"{w:g}" for w in m])
     ax.minorticks_off()
     low_p, high_p = result.exponent_interval
-    ax.set_title(f"exponent {result.exponent:.3f} in [{low_p:.3f}, {high_p:.3f}]: {result.verdict}", fontsize=10)
+    ax.set_title(
+        f"exponent {result.exponent:.3f} in [{low_p:.3f}, {high_p:.3f}]: {result.verdict}",
+        fontsize=10,
+    )
     ax.legend(fontsize=8, frameon=False)
     ax.grid(color=GREY, alpha=0.15)
     return ax

@@ -36,7 +36,7 @@ class Inputs:
     _draw: Callable[[int, np.random.Generator], Array] = field(repr=False, compare=False)
 
     def sample(self, n: int, seed: int = 0) -> Array:
-        """n inputs, shape (n, *shape), without replacement from a finite population.
+        """Draw n inputs, shape ``(n, *shape)``, without replacement from a finite population.
 
         Raises:
             ValueError: n is below 1 or above the size of the population.
@@ -107,7 +107,8 @@ class Inputs:
         """
         from sklearn.datasets import load_digits  # takes a second to import
 
-        x = np.asarray(load_digits().data, dtype=np.float64) / 16
+        pixels, _ = load_digits(return_X_y=True)
+        x = np.asarray(pixels, dtype=np.float64) / 16
         if scale == "sphere":
             x /= np.sqrt(np.mean(x**2, axis=1, keepdims=True))
         elif scale != "pixels":

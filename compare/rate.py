@@ -115,11 +115,15 @@ def _sandwich(gradient: Array, mu: Array, distances: Sequence[Array]) -> Array:
     """Covariance of the parameters, from the residuals D/mu - 1 and d log mu / d beta."""
     counts = np.array([d.size for d in distances])
     bread = np.linalg.inv(gradient.T @ (counts[:, None] * gradient))
-    spread = [np.sum((d / f - 1) ** 2) * d.size / (d.size - 1) for d, f in zip(distances, mu, strict=True)]
+    spread = [
+        np.sum((d / f - 1) ** 2) * d.size / (d.size - 1) for d, f in zip(distances, mu, strict=True)
+    ]
     return np.asarray(bread @ (gradient.T @ (np.array(spread)[:, None] * gradient)) @ bread)
 
 
-def _interval(value: float, stderr: float, confidence: float, distances: Sequence[Array]) -> Interval:
+def _interval(
+    value: float, stderr: float, confidence: float, distances: Sequence[Array]
+) -> Interval:
     """Student's interval; the degrees of freedom are those of the smallest group."""
     freedom = min(d.size for d in distances) - 1
     half = float(stats.t.ppf((1 + confidence) / 2, freedom)) * stderr

@@ -55,14 +55,14 @@ def write_results(folder: Path, results: Sequence[Convergence], command: str, ve
     write_whole(folder / "results.json", json.dumps(data, indent=1))
 
 
-def write_report(
-    folder: Path, results: Sequence[Convergence], command: str, version: str
-) -> Path:
+def write_report(folder: Path, results: Sequence[Convergence], command: str, version: str) -> Path:
     """Write the pictures and report.html, and return the path of the latter."""
     pictures: list[str] = []
     for index, result in enumerate(results, 1):
         buffer = io.BytesIO()
-        result.plot().figure.savefig(buffer, format="png", dpi=150)
+        picture = result.plot().get_figure(root=True)
+        assert picture is not None
+        picture.savefig(buffer, format="png", dpi=150)
         (folder / f"convergence-{index}.png").write_bytes(buffer.getvalue())
         pictures.append(base64.b64encode(buffer.getvalue()).decode())
     environment = Environment(

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from numba import config
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from analytic.network import Network
+from analytic.tiles import cores
 from compare.distance import square_norms
 from empirical.finite import FiniteNetwork
 from empirical.tangent import tangent_kernel
@@ -142,7 +142,7 @@ def _executor(executor: Executor | None) -> Iterator[Executor]:
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with ThreadPoolExecutor(int(config.NUMBA_NUM_THREADS)) as pool:
+        with ThreadPoolExecutor(cores()) as pool:
             yield pool
     finally:
         torch.set_num_threads(before)

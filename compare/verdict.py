@@ -73,7 +73,8 @@ def judge(power: Power, law: Law, above: Excess, last: float) -> Verdict:
     low, high = power.interval
     floor_low, floor_high = law.floor_interval
     exponent = f"exponent {power.exponent:.3f} in [{low:.3f}, {high:.3f}]"
-    floor = f"floor {law.floor / last:.1%} of the last distance, in [{floor_low / last:.1%}, {floor_high / last:.1%}]"
+    ends = f"[{floor_low / last:.1%}, {floor_high / last:.1%}]"
+    floor = f"floor {law.floor / last:.1%} of the last distance, in {ends}"
     first, final = above.interval[0], above.interval[-1]
     share = f"share above the threshold from {above.share[0]:.2f} to {above.share[-1]:.3f}"
     if high < 0.5:

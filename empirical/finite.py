@@ -63,7 +63,13 @@ class Stack(nn.Module):
     """One copy of the network: its weight layers with their skips, and the readout."""
 
     def __init__(
-        self, network: Network, features: int, width: int, seed: int, dtype: torch.dtype, device: str
+        self,
+        network: Network,
+        features: int,
+        width: int,
+        seed: int,
+        dtype: torch.dtype,
+        device: str,
     ) -> None:
         super().__init__()
         layers: list[WeightLayer] = []

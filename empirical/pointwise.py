@@ -10,14 +10,14 @@ import sympy
 import torch
 from torch import Tensor
 
-from analytic.activation import X, Activation
+from analytic.activation import Activation, X
 
 __all__ = ["pointwise"]
 
 
 @lru_cache(maxsize=256)
 def pointwise(activation: Activation, order: int = 0) -> Callable[[Tensor], Tensor]:
-    """w as a function of tensors, or its derivative of the given order.
+    """W as a function of tensors, or its derivative of the given order.
 
     The value keeps the dtype and the device of its argument and is differentiable as often
     as the expression is.

@@ -18,7 +18,9 @@ from empirical.finite import FiniteNetwork, Stack
 __all__ = ["tangent_kernel"]
 
 
-def tangent_kernel(module: nn.Module, x: Tensor, y: Tensor | None = None, *, output: int = 0) -> Tensor:
+def tangent_kernel(
+    module: nn.Module, x: Tensor, y: Tensor | None = None, *, output: int = 0
+) -> Tensor:
     """The empirical tangent kernel of a module at its current parameters.
 
     Args:

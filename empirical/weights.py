@@ -77,7 +77,7 @@ def _uniform(high: Any, low: Any, u: Any) -> None:
 
 @_compile
 def _radius(u: Any, bits: Any, r: Any) -> None:
-    """r <- sqrt(-2 log u); ``bits`` is u seen as integers, and both are overwritten.
+    """R <- sqrt(-2 log u); ``bits`` is u seen as integers, and both are overwritten.
 
     u = 2^e f with f in [1/sqrt 2, sqrt 2], log u = e log 2 + 2 atanh((f - 1)/(f + 1)).
     """

@@ -31,7 +31,8 @@ def test_import_does_not_load_torch() -> None:
 def test_a_folder_that_shadows_a_package_is_named(tmp_path: Path) -> None:
     (tmp_path / "compare").mkdir()
     (tmp_path / "compare" / "__init__.py").write_text("")
-    code = f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(ROOT)!r}]; import kinfinity; kinfinity.Inputs"
+    path = f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(ROOT)!r}]"
+    code = f"{path}; import kinfinity; kinfinity.Inputs"
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, check=False, capture_output=True, text=True
     )

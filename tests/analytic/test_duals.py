@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import mpmath
 import numpy as np
@@ -57,8 +58,11 @@ def test_coefficients_match_mpmath(name: str, s: float) -> None:
     table = duals(Activation(name), np.array([s]), 1e-14)
     with mpmath.workdps(30):
         for k in (0, 1, 2, 9, 16):
-            def integrand(z: mpmath.mpf, k: int = k) -> mpmath.mpf:
-                hermite = mpmath.hermite(k, z / mpmath.sqrt(2)) / mpmath.sqrt(2**k * mpmath.factorial(k))
+
+            def integrand(z: Any, k: int = k) -> Any:
+                hermite = mpmath.hermite(k, z / mpmath.sqrt(2)) / mpmath.sqrt(
+                    2**k * mpmath.factorial(k)
+                )
                 return function(s * z) * hermite * mpmath.npdf(z)
 
             exact = mpmath.quad(integrand, mpmath.linspace(-14, 14, 29)) / mpmath.sqrt(k + 1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import mpmath
 import numpy as np
 import oracles
@@ -29,11 +31,11 @@ def test_close_pairs_agree_with_closed_forms_in_high_precision(
 
 
 def _exact(network: Network, x: np.ndarray, y: np.ndarray, name: str) -> float:
-    rows = [[mpmath.mpf(float(v)) for v in row] for row in (x, y)]
-    return float(oracles.pair_kernel(network, *rows, _DUALS[name])[1])
+    a, b = ([mpmath.mpf(float(v)) for v in row] for row in (x, y))
+    return float(oracles.pair_kernel(network, a, b, _DUALS[name])[1])
 
 
-def _relu(_: object, v: mpmath.mpf, c: mpmath.mpf, v_: mpmath.mpf) -> tuple:
+def _relu(_: object, v: Any, c: Any, v_: Any) -> tuple:
     s, s_ = mpmath.sqrt(v), mpmath.sqrt(v_)
     t = mpmath.acos(min(c / (s * s_), mpmath.mpf(1)))
     e = s * s_ * (mpmath.sin(t) + (mpmath.pi - t) * mpmath.cos(t)) / (2 * mpmath.pi)
@@ -41,13 +43,13 @@ def _relu(_: object, v: mpmath.mpf, c: mpmath.mpf, v_: mpmath.mpf) -> tuple:
     return e, (mpmath.pi - t) / (2 * mpmath.pi), s / root, s_ / root
 
 
-def _erf(_: object, v: mpmath.mpf, c: mpmath.mpf, v_: mpmath.mpf) -> tuple:
+def _erf(_: object, v: Any, c: Any, v_: Any) -> tuple:
     bottom = (1 + 2 * v) * (1 + 2 * v_)
     e = 2 / mpmath.pi * mpmath.asin(2 * c / mpmath.sqrt(bottom))
     return e, 4 / mpmath.pi / mpmath.sqrt(bottom - 4 * c**2), mpmath.mpf(0), mpmath.mpf(0)
 
 
-def _sin(_: object, v: mpmath.mpf, c: mpmath.mpf, v_: mpmath.mpf) -> tuple:
+def _sin(_: object, v: Any, c: Any, v_: Any) -> tuple:
     up, down = mpmath.exp(c - (v + v_) / 2), mpmath.exp(-c - (v + v_) / 2)
     return (up - down) / 2, (up + down) / 2, mpmath.mpf(0), mpmath.mpf(0)
 

@@ -13,7 +13,9 @@ NETWORKS = [
     Network(FullyConnected("tanh")),
     Network(FullyConnected("tanh", weight_std=1.5, bias_std=0.1), FullyConnected("relu")),
     Network(FullyConnected("sigmoid"), Residual(FullyConnected("erf"), FullyConnected("identity"))),
-    Network(FullyConnected("tanh"), Residual(Residual(FullyConnected("sin")), FullyConnected("cos"))),
+    Network(
+        FullyConnected("tanh"), Residual(Residual(FullyConnected("sin")), FullyConnected("cos"))
+    ),
     Network(FullyConnected("gelu", width_ratio=2), FullyConnected("silu", width_ratio=0.5)),
 ]
 
@@ -28,7 +30,11 @@ def test_the_text_of_a_network_is_its_code(network: Network) -> None:
 
 def test_steps_unroll_nested_branches() -> None:
     network = NETWORKS[3]
-    assert [(step.opens, step.closes) for step in network.steps] == [(0, False), (2, True), (0, True)]
+    assert [(step.opens, step.closes) for step in network.steps] == [
+        (0, False),
+        (2, True),
+        (0, True),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -36,14 +42,28 @@ def test_steps_unroll_nested_branches() -> None:
     [
         (lambda: Network(), "expected at least one layer"),
         (lambda: Residual(), "expected at least one layer"),
-        (lambda: Network(Residual(FullyConnected("tanh"))), "expected a first layer that is not residual"),
-        (lambda: Residual(FullyConnected("tanh"), Residual(FullyConnected("tanh"))), "ends in a skip"),
-        (lambda: FullyConnected("tanh", weight_std=0), "expected a positive finite weight_std, got 0"),
+        (
+            lambda: Network(Residual(FullyConnected("tanh"))),
+            "expected a first layer that is not residual",
+        ),
+        (
+            lambda: Residual(FullyConnected("tanh"), Residual(FullyConnected("tanh"))),
+            "ends in a skip",
+        ),
+        (
+            lambda: FullyConnected("tanh", weight_std=0),
+            "expected a positive finite weight_std, got 0",
+        ),
         (lambda: FullyConnected("tanh", weight_std=float("nan")), "weight_std, got nan"),
-        (lambda: FullyConnected("tanh", bias_std=-1), "expected a non-negative finite bias_std, got -1"),
+        (
+            lambda: FullyConnected("tanh", bias_std=-1),
+            "expected a non-negative finite bias_std, got -1",
+        ),
         (lambda: FullyConnected("tanh", width_ratio=0), "positive finite width_ratio"),
         (
-            lambda: Network(FullyConnected("tanh"), Residual(FullyConnected("tanh", width_ratio=2))),
+            lambda: Network(
+                FullyConnected("tanh"), Residual(FullyConnected("tanh", width_ratio=2))
+            ),
             "width ratio",
         ),
     ],

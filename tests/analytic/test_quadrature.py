@@ -56,4 +56,6 @@ def test_the_graded_rule_resolves_a_narrow_slope() -> None:
     s = 1e4
     rule = graded_rule(128, s / 2)
     value = rule.weights @ (1 - np.tanh(s * rule.nodes) ** 2)
-    assert_allclose(value, 2 / (s * math.sqrt(2 * math.pi)) * (1 - math.pi**2 / (24 * s**2)), rtol=1e-13)
+    assert_allclose(
+        value, 2 / (s * math.sqrt(2 * math.pi)) * (1 - math.pi**2 / (24 * s**2)), rtol=1e-13
+    )

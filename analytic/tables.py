@@ -1,0 +1,103 @@
+"""A network and its inputs laid out as arrays, for the compiled recursion."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytic.certificate import Bounds
+from analytic.duals import UNIT
+from analytic.recursion import Diagonal
+
+__all__ = ["LANES", "Program", "Side", "program", "side"]
+
+Array = NDArray[np.float64]
+
+LANES = 128
+"""Columns of a tile, the length of every vectorised loop."""
+
+
+class Program(NamedTuple):
+    """The layers as arrays, shape (layers,) each, and their error bounds.
+
+    ``even`` and ``odd`` count the coefficients of even and odd order that matter; those of
+    a layer stand in the rows of a table from ``first`` on, the even ones first.
+    """
+
+    weight: Array
+    bias: Array
+    opens: NDArray[np.int64]
+    closes: NDArray[np.bool_]
+    relu: NDArray[np.bool_]
+    first: NDArray[np.int64]
+    even: NDArray[np.int64]
+    odd: NDArray[np.int64]
+    bounds: Bounds
+
+
+class Side(NamedTuple):
+    """The tables of the rows or of the columns, n inputs padded to a multiple of LANES."""
+
+    inverse: Array  # 1/s, 0 where s = 0, (layers, n)
+    mean: Array  # E[w], (layers, n)
+    skipped: Array  # mu at the start of the branch that ends at this layer, (layers, n)
+    table: Array  # coefficients b_k, (rows, n)
+
+
+def program(diagonal: Diagonal, bounds: Bounds) -> Program:
+    """Lay out the network for the compiled recursion."""
+    steps = [stage.step for stage in diagonal.stages]
+    counts = np.array(
+        [_lengths(stage.duals.coefficients, stage.duals.slope) for stage in diagonal.stages]
+    )
+    even, odd = counts[:, 0], counts[:, 1]
+    first = np.concatenate([[0], np.cumsum(even + odd)[:-1]])
+    return Program(
+        weight=np.array([step.layer.weight_std**2 for step in steps]),
+        bias=np.array([step.layer.bias_std**2 for step in steps]),
+        opens=np.array([step.opens for step in steps]),
+        closes=np.array([step.closes for step in steps]),
+        relu=np.array([step.layer.activation.is_relu for step in steps]),
+        first=first,
+        even=even,
+        odd=odd,
+        bounds=bounds,
+    )
+
+
+def _lengths(coefficients: Array, slope: Array) -> tuple[int, int]:
+    """How many coefficients of even and of odd order exceed rounding, over all inputs."""
+    order = np.arange(1.0, coefficients.shape[0] + 1)
+    largest = order * (coefficients**2 / np.where(slope > 0, slope, np.inf)).max(axis=1)
+    tails = [np.cumsum(largest[start::2][::-1])[::-1] for start in (0, 1)]
+    even, odd = (-4 * (-int(np.count_nonzero(tail > UNIT / 16)) // 4) for tail in tails)
+    return even, odd
+
+
+def side(diagonal: Diagonal, plan: Program, inputs: slice) -> Side:
+    """The tables of some inputs of a diagonal, as the compiled recursion reads them."""
+    stages = diagonal.stages
+    n = stages[0].variance[inputs].size
+    padded = -(-n // LANES) * LANES
+    layers = len(stages)
+    result = Side(
+        inverse=np.zeros((layers, padded)),
+        mean=np.zeros((layers, padded)),
+        skipped=np.zeros((layers, padded)),
+        table=np.zeros((int((plan.even + plan.odd).sum()), padded)),
+    )
+    for row, stage in enumerate(stages):
+        s = np.sqrt(stage.variance[inputs])
+        result.inverse[row, :n] = 1 / np.where(s > 0, s, np.inf)
+        result.mean[row, :n] = stage.duals.mean[inputs]
+        if stage.skipped is not None:
+            result.skipped[row, :n] = stage.skipped[2][inputs]
+        b = stage.duals.coefficients[:, inputs]
+        start = plan.first[row]
+        for parity, count in enumerate((plan.even[row], plan.odd[row])):
+            part = b[parity::2][:count]
+            result.table[start : start + len(part), :n] = part
+            start += count
+    return result

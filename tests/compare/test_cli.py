@@ -1,0 +1,121 @@
+"""The command: its report, its exit codes, its one line for bad input."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from compare.cli import main
+
+QUICK = ["-w", "8,16,32", "-s", "10", "-p", "6"]
+
+
+def run(*arguments: str) -> int:
+    try:
+        main(list(arguments))
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+def test_validate_writes_a_whole_report(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    folder = tmp_path / "deep" / "folder"
+    network = 'Network(FullyConnected("tanh"), Residual(FullyConnected("sigmoid")))'
+    assert (
+        run(
+            "validate",
+            "-o",
+            str(folder),
+            "-n",
+            network,
+            "-n",
+            'Network(FullyConnected("erf"))',
+            *QUICK,
+        )
+        == 0
+    )
+    assert f"report: {folder.resolve()}/report.html" in capsys.readouterr().out
+    names = sorted(p.name for p in folder.iterdir())
+    assert names == ["convergence-1.png", "convergence-2.png", "report.html", "results.json"]
+    results = json.loads((folder / "results.json").read_text())["results"]
+    assert [r["config"]["network"] for r in results] == [network, 'Network(FullyConnected("erf"))']
+    assert len(results[0]["distances"][2]) == 10
+    page = (folder / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == 2
+    assert not re.search(r'(src|href)="(?!data:|#)', page)  # self-contained
+    assert results[0]["answers"]["verdict"] in page
+
+
+def test_strict_exits_with_one_unless_everything_holds(tmp_path: Path) -> None:
+    few = ["-w", "8,16,32", "-s", "3", "-p", "6"]
+    assert (
+        run(
+            "validate",
+            "-o",
+            str(tmp_path),
+            "-n",
+            'Network(FullyConnected("tanh"))',
+            *few,
+            "--strict",
+        )
+        == 1
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["-n", 'Network(FullyConnected("tanhh"))'],
+            "unknown activation 'tanhh'.*did you mean tanh",
+        ),
+        (["-n", 'Network(Residual(FullyConnected("tanh")))'], "first layer that is not residual"),
+        (
+            ["-n", 'Network(FullyConnected("tanh"), Residual(Residual(FullyConnected("tanh"))))'],
+            "ends in a skip",
+        ),
+        (["-n", "tanh, tanh"], "expected FullyConnected, Network, Residual, names and numbers"),
+        (["-w", "0,16,32"], "expected widths of at least 1, got 0"),
+        (["-w", "a,b"], "expected integers separated by commas for widths, got 'a,b'"),
+        (["-i", "missing.npy"], "expected a file, got 'missing.npy'"),
+        (["-i", "mnist"], "expected inputs digits, sphere:D or a file .npy"),
+        (["-i", "sphere:x"], "expected inputs"),
+        (["-i", "{bad}"], "NaN or infinity first in row 1"),
+        (["-i", "{empty}"], r"expected inputs of shape \(n, ...\), got \(0, 3\)"),
+        (["-i", "{cube}"], r"expected x of shape \(n, d\)"),
+        (["-i", "{pickled}"], "Object arrays cannot be loaded"),
+        (["-o", "{file}/folder"], "expected an output folder that can be written"),
+    ],
+)
+def test_bad_input_gets_one_line_and_exit_code_two(
+    arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    files = {
+        "bad": np.array([[1.0, 2.0, 3.0], [np.nan, 1.0, 1.0]]),
+        "empty": np.empty((0, 3)),
+        "cube": np.ones((8, 2, 2)),
+        "pickled": np.array([None, 1]),
+    }
+    for name, array in files.items():
+        np.save(tmp_path / f"{name}.npy", array)
+    (tmp_path / "file").write_text("")
+    places = {name: str(tmp_path / f"{name}.npy") for name in files} | {
+        "file": str(tmp_path / "file")
+    }
+    given = [a.format(**places) if a.startswith("{") else a for a in arguments]
+    rest = ["-s", "3", "-p", "6"] + ([] if "-w" in given else ["-w", "8,16,32"])
+    output = [] if "-o" in given else ["-o", str(tmp_path / "out")]
+    assert run("validate", *given, *rest, *output) == 2
+    captured = capsys.readouterr()
+    assert re.search(message, captured.err)
+    assert captured.err.count("\n") == 1
+    assert "Traceback" not in captured.err
+
+
+def test_unknown_options_end_with_two(capsys: pytest.CaptureFixture) -> None:
+    assert run("validate", "--colour") == 2
+    assert "No such option" in capsys.readouterr().err
