@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from analytic import certificate, recursion
 from analytic.certificate import GROUP, Bounds
-from analytic.tables import LANES, Program, Side
+from analytic.duals import LANES
+from analytic.tables import Program, Side, aligned
 
 __all__ = ["ROWS", "Tile", "new_tile", "propagate"]
 
@@ -36,35 +37,40 @@ _skip_error: Any = _compile(certificate.skip_error)
 
 
 class Tile(NamedTuple):
-    """The state of ROWS x LANES pairs, and room for the series."""
+    """The state of ROWS x LANES pairs, and room for the series.
 
-    sigma: Array  # (rows, lanes), the same for the next eight
+    Within a layer sigma holds Lambda and theta holds Gamma.
+    """
+
+    sigma: Array  # (rows, lanes), the same for the next seven
     theta: Array
-    cov: Array
-    gam: Array
-    rho: Array
+    rho: Array  # only where the odd coefficients or the arc-cosine need it
     x: Array
     value0: Array
     slope0: Array
     value1: Array
     slope1: Array
     left: NDArray[np.bool_]  # pairs that are left out, (rows, lanes)
+    departed: NDArray[np.bool_]  # whether a row has such pairs, (rows,)
     group: NDArray[np.int64]  # group of terms of each row, (rows,)
+    last: NDArray[np.int64]  # its last block of coefficients, (rows,)
     error: Array  # relative errors of sigma and theta, (2, rows)
     stack: Array  # sigma and theta at the open branches, (depth, 2, rows, lanes)
     errors: Array  # their errors, (depth, 2, rows)
 
 
-@_compile
-def new_tile(depth: int) -> Any:
+def new_tile(depth: int) -> Tile:
     """Room for a tile of a network with at most ``depth`` nested branches."""
-    shape = (ROWS, LANES)
     return Tile(
-        np.zeros(shape), np.zeros(shape), np.zeros(shape), np.zeros(shape), np.zeros(shape),
-        np.zeros(shape), np.zeros(shape), np.zeros(shape), np.zeros(shape), np.zeros(shape),
-        np.zeros(shape, dtype=np.bool_), np.zeros(ROWS, dtype=np.int64), np.zeros((2, ROWS)),
-        np.zeros((depth, 2, ROWS, LANES)), np.zeros((depth, 2, ROWS)),
-    )  # fmt: skip
+        *(aligned(ROWS, LANES) for _ in range(8)),
+        left=np.zeros((ROWS, LANES), dtype=np.bool_),
+        departed=np.zeros(ROWS, dtype=np.bool_),
+        group=np.zeros(ROWS, dtype=np.int64),
+        last=np.zeros(ROWS, dtype=np.int64),
+        error=np.zeros((2, ROWS)),
+        stack=aligned(max(depth, 1), 2, ROWS, LANES),
+        errors=np.zeros((max(depth, 1), 2, ROWS)),
+    )
 
 
 @_compile
@@ -95,45 +101,46 @@ def _four(
 
 @_compile
 def _series(
-    table: Any,
-    coef: Any,
-    first: int,
-    terms: int,
-    lane: int,
-    group: Any,
-    x: Any,
-    value: Any,
-    slope: Any,
+    t: Tile, table: Any, coef: Any, first: int, terms: int, lane: int, value: Any, slope: Any
 ) -> None:
-    """Series value <- sum_k p_k x^k and slope <- its derivative, with 4 (group + 1) terms a row."""
+    """value becomes sum_k p_k x^k, slope its derivative, with 4 (group + 1) terms a row."""
     if terms == 0:
         value[:, :] = 0.0
         slope[:, :] = 0.0
         return
-    last = np.minimum(group[: coef.shape[0]], terms // 4 - 1)
-    for block in range(last.max(), -1, -1):
-        _four(table, coef, first + 4 * block, lane, block, last, x, value, slope)
+    most = 0
+    for m in range(coef.shape[0]):
+        t.last[m] = min(t.group[m], terms // 4 - 1)
+        most = max(most, t.last[m])
+    last = t.last[: coef.shape[0]]
+    for block in range(most, -1, -1):
+        _four(table, coef, first + 4 * block, lane, block, last, t.x, value, slope)
 
 
 @_compile
-def _enter(t: Tile, weight: float, bias: float, scale: Any, inverse: Any) -> None:
-    """Lambda, Gamma, rho and rho^2 of all pairs."""
-    sigma, theta, cov, gam, rho, x = t.sigma, t.theta, t.cov, t.gam, t.rho, t.x
+def _enter(t: Tile, weight: float, bias: float, scale: Any, inverse: Any, signed: bool) -> None:
+    """Lambda, Gamma, rho^2 and (if ``signed``) rho of all pairs."""
+    sigma, theta, rho, x = t.sigma, t.theta, t.rho, t.x
     for m in range(scale.size):
         for j in range(LANES):
-            cov[m, j], gam[m, j] = _preactivation(sigma[m, j], theta[m, j], weight, bias)
-            r = cov[m, j] * (scale[m] * inverse[j])
+            cov, theta[m, j] = _preactivation(sigma[m, j], theta[m, j], weight, bias)
+            sigma[m, j] = cov
+            r = cov * (scale[m] * inverse[j])
             r = r if r < 1.0 else 1.0
             r = r if r > -1.0 else -1.0
-            rho[m, j] = r
             x[m, j] = r * r
+        if signed:
+            for j in range(LANES):
+                r = sigma[m, j] * (scale[m] * inverse[j])
+                r = r if r < 1.0 else 1.0
+                rho[m, j] = r if r > -1.0 else -1.0
 
 
 @_compile
 def _leave_out(t: Tile, m: int, ceiling: float) -> None:
     """Give up the pairs of a row above the ceiling, for all layers to come."""
     for j in range(LANES):
-        if t.left[m, j] or abs(t.rho[m, j]) > ceiling:
+        if t.left[m, j] or t.x[m, j] > ceiling * ceiling:
             t.left[m, j] = True
             t.rho[m, j] = 0.0
             t.x[m, j] = 0.0
@@ -141,20 +148,24 @@ def _leave_out(t: Tile, m: int, ceiling: float) -> None:
 
 @njit(nogil=True, cache=True, fastmath=True)
 def _largest(x: Any) -> float:
-    largest = 0.0
-    for j in range(LANES):
-        largest = x[j] if x[j] > largest else largest
-    return np.sqrt(largest)
+    """The root of the largest entry, by four chains of comparisons."""
+    a = b = c = d = 0.0
+    for j in range(0, LANES, 4):
+        a = x[j] if x[j] > a else a
+        b = x[j + 1] if x[j + 1] > b else b
+        c = x[j + 2] if x[j + 2] > c else c
+        d = x[j + 3] if x[j + 3] > d else d
+    return np.sqrt(max(max(a, b), max(c, d)))
 
 
 @_compile
-def _choose_groups(t: Tile, rows: int, radius: Any, depart: Any) -> None:
+def _choose_groups(t: Tile, rows: int, radius: Any) -> None:
     """The number of terms of each row, from its largest |rho|."""
     ceiling = radius[-1]
     for m in range(rows):
         largest = _largest(t.x[m])
-        if depart[m] or largest > ceiling:
-            depart[m] = True
+        if t.departed[m] or largest > ceiling:
+            t.departed[m] = True
             _leave_out(t, m, ceiling)
             largest = _largest(t.x[m])
         group = 0
@@ -174,7 +185,7 @@ def _arccosine(t: Tile, scale: Any, inverse: Any) -> None:
             size = 1.0 / (scale[m] * inverse[j]) if positive else 0.0
             e = size * (np.sqrt(1.0 - rho * rho) + rho * angle) / (2.0 * np.pi)
             d = angle / (2.0 * np.pi) if positive else 0.0
-            t.sigma[m, j], t.theta[m, j] = _plain(e, d, t.gam[m, j])
+            t.sigma[m, j], t.theta[m, j] = _plain(e, d, t.theta[m, j])
 
 
 @_compile
@@ -190,22 +201,23 @@ def _mehler(
     means: Any,
 ) -> None:
     """E and D Gamma by the series: D = d/d rho (rho P)."""
-    sigma, theta, cov, gam, rho, x = t.sigma, t.theta, t.cov, t.gam, t.rho, t.x
+    sigma, theta, rho, x = t.sigma, t.theta, t.rho, t.x
     value0, slope0, value1, slope1 = t.value0, t.slope0, t.value1, t.slope1
-    _series(table, coef, first, even, lane, t.group, x, value0, slope0)
-    _series(table, coef, first + even, odd, lane, t.group, x, value1, slope1)
+    _series(t, table, coef, first, even, lane, value0, slope0)
+    if odd > 0:
+        _series(t, table, coef, first + even, odd, lane, value1, slope1)
     for m in range(mean.size):
         if odd == 0:
             for j in range(LANES):
-                e = mean[m] * means[j] + cov[m, j] * value0[m, j]
+                e = mean[m] * means[j] + sigma[m, j] * value0[m, j]
                 d = value0[m, j] + 2.0 * (x[m, j] * slope0[m, j])
-                sigma[m, j], theta[m, j] = _plain(e, d, gam[m, j])
+                sigma[m, j], theta[m, j] = _plain(e, d, theta[m, j])
         else:
             for j in range(LANES):
                 p1 = value1[m, j] + x[m, j] * slope1[m, j]
-                e = mean[m] * means[j] + cov[m, j] * (value0[m, j] + rho[m, j] * value1[m, j])
+                e = mean[m] * means[j] + sigma[m, j] * (value0[m, j] + rho[m, j] * value1[m, j])
                 d = value0[m, j] + 2.0 * (x[m, j] * slope0[m, j] + rho[m, j] * p1)
-                sigma[m, j], theta[m, j] = _plain(e, d, gam[m, j])
+                sigma[m, j], theta[m, j] = _plain(e, d, theta[m, j])
 
 
 @_compile
@@ -272,24 +284,25 @@ def propagate(
         the largest number of terms that was used.
     """
     b, size, stop = p.bounds, end - row, lane + LANES
-    depart = np.zeros(size, dtype=np.bool_)
     t.theta[:, :] = 0.0
     t.left[:, :] = False
+    t.departed[:] = False
     t.error[0, :] = b.start
     t.error[1, :] = 0.0
     depth = most = 0
     for m in range(size):
         if own and lane <= row + m < stop:
             t.left[m, row + m - lane] = True
-            depart[m] = True
+            t.departed[m] = True
     for at in range(p.weight.size):
         for _ in range(p.opens[at]):
             _push(t, depth)
             depth += 1
         scale, inverse = rows.inverse[at, row:end], columns.inverse[at, lane:stop]
         eta, etas = rows.mean[at, row:end], columns.mean[at, lane:stop]
-        _enter(t, p.weight[at], p.bias[at], scale, inverse)
-        _choose_groups(t, size, b.radius[at], depart)
+        signed = p.relu[at] or p.odd[at] > 0
+        _enter(t, p.weight[at], p.bias[at], scale, inverse, signed)
+        _choose_groups(t, size, b.radius[at])
         if p.relu[at]:
             _arccosine(t, scale, inverse)
         else:

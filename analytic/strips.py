@@ -11,105 +11,119 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from analytic.duals import UNIT
-from analytic.pairs import ROWS, Tile, new_tile, propagate
-from analytic.tables import LANES, Program, Side
+from analytic.duals import LANES, UNIT
+from analytic.pairs import ROWS, Tile, propagate
+from analytic.tables import Program, Side
 
-__all__ = ["chunk", "strip"]
+__all__ = ["roundings", "strip"]
 
 _compile: Any = njit(nogil=True, cache=True, fastmath={"contract", "nsz"})
 
 
-def chunk(features: int) -> int:
-    """Features that are summed before they are added to the total, a multiple of 4."""
-    return 4 * int(np.ceil(np.sqrt(features) / 4))
+CHAIN = 8
+"""Products that are summed one after the other; then these sums, BLOCK features at a time."""
+BLOCK = 128
 
 
-_chunk: Any = _compile(chunk)
+def roundings(features: int) -> int:
+    """The largest number of roundings of a product in ``_scalar_products``."""
+    return CHAIN + -(-min(features, BLOCK) // CHAIN) + -(-features // BLOCK) + 2
 
 
 @_compile
 def _scalar_products(
     t: Tile, x: Any, xt: Any, features: int, row: int, end: int, lane: int
 ) -> None:
-    """sigma becomes <x, x'>/d, summed in blocks of about sqrt(d) features in one fixed order."""
-    padded = xt.shape[0]
-    block = _chunk(features)
+    """sigma becomes <x, x'>/d, summed in one fixed order: see ``CHAIN``."""
     total, part = t.sigma, t.x
-    for m in range(end - row):
-        total[m, :] = 0.0
-    for start in range(0, padded, block):
-        for m in range(end - row):
-            part[m, :] = 0.0
-        for k in range(start, min(start + block, padded), 4):
-            _dot_four(x, xt, row, end, k, lane, part)
-        for m in range(end - row):
-            for j in range(LANES):
-                total[m, j] += part[m, j]
+    for start in range(0, xt.shape[0], BLOCK):
+        target = total if start == 0 else part
+        for k in range(start, min(start + BLOCK, xt.shape[0]), CHAIN):
+            _dot_eight(x, xt, row, end, k, lane, k == start, target)
+        if start > 0:
+            for m in range(end - row):
+                for j in range(LANES):
+                    total[m, j] += part[m, j]
     for m in range(end - row):
         for j in range(LANES):
             total[m, j] /= features
 
 
 @_compile
-def _dot_four(x: Any, xt: Any, row: int, end: int, k: int, lane: int, part: Any) -> None:
+def _dot_eight(
+    x: Any, xt: Any, row: int, end: int, k: int, lane: int, fresh: bool, total: Any
+) -> None:
+    """Add the products of eight features."""
     stop = lane + LANES
-    t = (xt[k, lane:stop], xt[k + 1, lane:stop], xt[k + 2, lane:stop], xt[k + 3, lane:stop])
+    t = (
+        xt[k, lane:stop],
+        xt[k + 1, lane:stop],
+        xt[k + 2, lane:stop],
+        xt[k + 3, lane:stop],
+        xt[k + 4, lane:stop],
+        xt[k + 5, lane:stop],
+        xt[k + 6, lane:stop],
+        xt[k + 7, lane:stop],
+    )
     for m in range(end - row):
         i = row + m
-        r = (x[i, k], x[i, k + 1], x[i, k + 2], x[i, k + 3])
+        r0, r1, r2, r3 = x[i, k], x[i, k + 1], x[i, k + 2], x[i, k + 3]
+        r4, r5, r6, r7 = x[i, k + 4], x[i, k + 5], x[i, k + 6], x[i, k + 7]
+        r = (r0, r1, r2, r3, r4, r5, r6, r7)
         for j in range(LANES):
-            value = part[m, j]
-            for c in range(4):
+            value = 0.0
+            for c in range(8):
                 value += r[c] * t[c][j]
-            part[m, j] = value
+            total[m, j] = value if fresh else total[m, j] + value
+
+
+@_compile
+def _finish(t: Tile, row: int, end: int, lane: int, own: bool, theta: float) -> int:
+    """x becomes sigma + theta Theta, NaN for the pairs left out; returns their number.
+
+    Of the same inputs (``own``) only the pairs i < j count.
+    """
+    value, lost = t.x, 0
+    for m in range(end - row):
+        for j in range(LANES):
+            value[m, j] = t.sigma[m, j] + theta * t.theta[m, j]
+        if t.departed[m]:
+            for j in range(LANES):
+                if t.left[m, j]:
+                    value[m, j] = np.nan
+                    lost += not own or lane + j > row + m
+    return lost
 
 
 @_compile
 def _store(
-    t: Tile,
-    row: int,
-    end: int,
-    lane: int,
-    stop: int,
-    theta: float,
-    own: bool,
-    mirror: bool,
-    shift: int,
-    out: Any,
-) -> int:
-    """Write sigma + theta * Theta to out[i - shift, j], and to out[j, i] if ``mirror``.
-
-    Returns the number of pairs that were left out; they are NaN.
-    """
-    left = 0
+    t: Tile, row: int, end: int, lane: int, stop: int, own: bool, mirror: bool, shift: int, out: Any
+) -> None:
+    """Write x to out[i - shift, j], for j > i only if ``own``, and to out[j, i] if ``mirror``."""
+    value = t.x
     for m in range(end - row):
-        i = row + m
-        for j in range(max(lane, i + 1) if own else lane, stop):
-            value = t.sigma[m, j - lane] + theta * t.theta[m, j - lane]
-            if t.left[m, j - lane]:
-                value = np.nan
-                left += 1
-            out[i - shift, j] = value
+        first = max(lane, row + m + 1) if own else lane
+        for j in range(first, stop):
+            out[row + m - shift, j] = value[m, j - lane]
     if mirror:
         for j in range(max(lane, row + 1), stop):
             for m in range(min(end, j) - row):
-                out[j, row + m] = out[row + m, j]
-    return left
+                out[j, row + m] = value[m, j - lane]
 
 
 @_compile
 def strip(
-    p: Program, rows: Side, columns: Side, x: Any, xt: Any, features: int, row: int, end: int,
-    own: bool, mirror: bool, shift: int, nngp: Any, ntk: Any, bound: Any
+    p: Program, tile: Tile, rows: Side, columns: Side, x: Any, xt: Any, features: int, row: int,
+    end: int, own: bool, mirror: bool, shift: int, nngp: Any, ntk: Any, bound: Any
 ) -> Any:  # fmt: skip
     """Fill the rows from ``row`` to ``end`` of the answer.
 
     Args:
         p: the layers.
+        tile: room to work in.
         rows: the tables of the rows.
         columns: the tables of the columns.
-        x: the inputs of the rows, (n, features padded to a multiple of 4).
+        x: the inputs of the rows, (n, features padded to a multiple of 8).
         xt: the inputs of the columns, transposed, (features padded, k padded).
         features: their number.
         row: the first row.
@@ -125,23 +139,23 @@ def strip(
     Returns:
         (largest number of terms that was used, number of pairs left out).
     """
-    tile = new_tile(max(1, int(p.opens.sum())))
     k = max(nngp.shape[1], ntk.shape[1])
-    terms = left = 0
+    terms = left = lost = 0
     for first in range(row, end, ROWS):
         last = min(first + ROWS, end)
         coef = rows.table[:, first:last].T.copy()
-        for lane in range((first // LANES) * LANES if own else 0, xt.shape[1], LANES):
+        for lane in range((first // LANES) * LANES if own else 0, k, LANES):
             _scalar_products(tile, x, xt, features, first, last, lane)
             used = propagate(p, tile, rows, coef, columns, first, last, lane, own)
             terms = max(terms, used)
             for m in range(last - first):
                 bound[first + m, lane // LANES] = max(tile.error[0, m], tile.error[1, m]) + UNIT
             stop = min(lane + LANES, k)
-            gone = 0
             if nngp.size > 0:
-                gone = _store(tile, first, last, lane, stop, 0.0, own, mirror, shift, nngp)
+                lost = _finish(tile, first, last, lane, own, 0.0)
+                _store(tile, first, last, lane, stop, own, mirror, shift, nngp)
             if ntk.size > 0:
-                gone = _store(tile, first, last, lane, stop, 1.0, own, mirror, shift, ntk)
-            left += gone
+                lost = _finish(tile, first, last, lane, own, 1.0)
+                _store(tile, first, last, lane, stop, own, mirror, shift, ntk)
+            left += lost
     return terms, left

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from analytic.certificate import Bounds
-from analytic.duals import UNIT
+from analytic.duals import LANES, UNIT
 from analytic.recursion import Diagonal
 
-__all__ = ["LANES", "Program", "Side", "program", "side"]
+__all__ = ["Program", "Side", "aligned", "padded_length", "program", "side"]
 
 Array = NDArray[np.float64]
-
-LANES = 128
-"""Columns of a tile, the length of every vectorised loop."""
 
 
 class Program(NamedTuple):
@@ -38,7 +35,7 @@ class Program(NamedTuple):
 
 
 class Side(NamedTuple):
-    """The tables of the rows or of the columns, n inputs padded to a multiple of LANES."""
+    """The tables of the rows or of the columns, n inputs padded to ``padded_length``."""
 
     inverse: Array  # 1/s, 0 where s = 0, (layers, n)
     mean: Array  # E[w], (layers, n)
@@ -76,17 +73,33 @@ def _lengths(coefficients: Array, slope: Array) -> tuple[int, int]:
     return even, odd
 
 
+def aligned(*shape: int, dtype: DTypeLike = np.float64) -> NDArray[Any]:
+    """Zeros that begin on a cache line: vector loads across two of them cost double."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    raw = np.zeros(size + 64, dtype=np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start : start + size].view(dtype).reshape(shape)
+
+
+def padded_length(n: int) -> int:
+    """Columns of a table: a multiple of LANES, and a cache line more.
+
+    Rows whose distance is a power of two would otherwise compete for a few cache sets.
+    """
+    return n - n % -LANES + 8
+
+
 def side(diagonal: Diagonal, plan: Program, inputs: slice) -> Side:
     """The tables of some inputs of a diagonal, as the compiled recursion reads them."""
     stages = diagonal.stages
     n = stages[0].variance[inputs].size
-    padded = -(-n // LANES) * LANES
+    padded = padded_length(n)
     layers = len(stages)
     result = Side(
-        inverse=np.zeros((layers, padded)),
-        mean=np.zeros((layers, padded)),
-        skipped=np.zeros((layers, padded)),
-        table=np.zeros((int((plan.even + plan.odd).sum()), padded)),
+        inverse=aligned(layers, padded),
+        mean=aligned(layers, padded),
+        skipped=aligned(layers, padded),
+        table=aligned(int((plan.even + plan.odd).sum()), padded),
     )
     for row, stage in enumerate(stages):
         s = np.sqrt(stage.variance[inputs])

@@ -19,12 +19,13 @@ from tqdm.auto import tqdm
 
 from analytic.accuracy import AccuracyError, Estimate, Kernels
 from analytic.certificate import certify
-from analytic.duals import UNIT
+from analytic.duals import LANES, UNIT
 from analytic.near import Near, near_pairs
 from analytic.network import Network
+from analytic.pairs import new_tile
 from analytic.recursion import Diagonal, diagonal
-from analytic.strips import chunk, strip
-from analytic.tables import LANES, Program, Side, program, side
+from analytic.strips import roundings, strip
+from analytic.tables import Program, Side, aligned, padded_length, program, side
 
 __all__ = ["KINDS", "Problem", "cores", "mean_squares", "prepare", "solve"]
 
@@ -79,7 +80,7 @@ def prepare(network: Network, x: Array, y: Array | None, tolerance: float) -> Pr
     features = x.shape[1]
     tail = max(1e-3 * tolerance, 16 * UNIT)
     state = diagonal(network, mean_squares(inputs), tail)
-    start = (chunk(features) + -(-features // chunk(features)) + 4) * UNIT
+    start = roundings(features) * UNIT
     plan = program(state, certify(state, tolerance, start))
     rows = side(state, plan, slice(0, len(x)))
     columns = rows if own else side(state, plan, slice(len(x), None))
@@ -209,6 +210,7 @@ def _strip(
     shift = row if answers is None else 0
     terms, left = strip(
         problem.plan,
+        new_tile(int(problem.plan.opens.sum())),
         problem.rows,
         problem.columns,
         x,
@@ -244,14 +246,14 @@ def _place(answer: Any, array: Array, row: int, own: bool) -> None:
 
 
 def _padded(x: Array) -> Array:
-    """Features padded with zeros to a multiple of 4."""
-    return np.ascontiguousarray(np.pad(x, ((0, 0), (0, -x.shape[1] % 4))))
+    """Features padded with zeros to a multiple of 8."""
+    return np.ascontiguousarray(np.pad(x, ((0, 0), (0, -x.shape[1] % 8))))
 
 
 def _transposed(y: Array) -> Array:
     """(features, inputs), both padded with zeros."""
     k, features = y.shape
-    result = np.zeros((features - features % -4, k - k % -LANES))
+    result = aligned(features - features % -8, padded_length(k))
     result[:features, :k] = y.T
     return result
 
