@@ -9,21 +9,22 @@ quadrature of its coefficients, rounding, and the errors of the covariance *and*
 variances that enter a layer (docs/theory/certificate.md).
 
 Legend: R bounds the |rho| of the pairs at hand; tau is the truncation error allowed to a
-layer; u is the unit roundoff; k_E, k_D, r_D are the amplification factors at R.
+layer; u is the unit roundoff; k_E, k_D, r_D are the amplification factors at R, and
+v_E, v_D those of a relative error of the variances.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic.amplification import Amplification, Factors, amplification, skip_ratio
 from analytic.duals import UNIT
-from analytic.recursion import Diagonal, Stage
+from analytic.recursion import Diagonal
 
-__all__ = ["Amplification", "Bounds", "amplification", "certify", "layer_error", "skip_error"]
+__all__ = ["Bounds", "certify", "layer_error", "skip_error"]
 
 Array = NDArray[np.float64]
 
@@ -65,90 +66,6 @@ class Bounds(NamedTuple):
     diagonal: float  # bound of the kernel at x = x'
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Amplification:
-    """How a layer amplifies errors: power series in R with non-negative coefficients.
-
-    ``k_e``, ``r_d`` (terms,) and ``k_d`` (terms - 1,) hold the largest coefficient over the
-    inputs; the ``rest``s bound what the truncated sums lack at R = 1. ``variance_e`` and
-    ``variance_d`` are the responses of E and D to a relative error of the variances,
-    ``own_e`` and ``own_d`` those of E[w^2] and E[w'^2], ``skip`` is the largest
-    (S + E)/(S + E + 2 mu eta) where a branch ends.
-    """
-
-    relu: bool
-    k_e: Array
-    r_d: Array
-    k_d: Array
-    rest_e: float
-    rest_d: float
-    rest_c: float
-    variance_e: float
-    variance_d: float
-    own_e: float
-    own_d: float
-    noise: float
-    skip: float
-
-    def at(self, radius: Array) -> tuple[Array, Array, Array]:
-        """(k_E, k_D, r_D) at each R, shape (radii,)."""
-        if self.relu:
-            d = (np.pi - np.arccos(radius)) / np.pi
-            with np.errstate(divide="ignore"):
-                return d, 1 / (np.pi * np.sqrt(1 - radius**2)), d
-        powers = radius[:, None] ** np.arange(self.k_e.size)  # (radii, terms)
-        last = radius**self.k_e.size
-        k_e = powers @ self.k_e + last * self.rest_e
-        k_d = powers[:, :-1] @ self.k_d + last * self.rest_c
-        return k_e, k_d, powers @ self.r_d + last * self.rest_d
-
-    def tails(self, terms: NDArray[np.int64]) -> Array:
-        """The larger truncation error of E and D at R = 1 after so many terms."""
-        order = np.arange(1.0, self.k_e.size + 1)
-        e = np.append(self.k_e / order, self.rest_e / (order[-1] + 1))
-        d = np.append(self.r_d, self.rest_d)
-        return np.maximum(np.cumsum(e[::-1])[::-1], np.cumsum(d[::-1])[::-1])[terms]
-
-
-def _ratio(part: Any, whole: Array) -> Array:
-    return np.asarray(part / np.where(whole > 0, whole, np.inf))
-
-
-def amplification(stage: Stage) -> Amplification:
-    """The amplification factors of a layer over all its inputs."""
-    table, v = stage.duals, stage.variance
-    if stage.step.layer.activation.is_relu:
-        none = np.empty(0)
-        return Amplification(True, none, none, none, 0, 0, 0, 0, 0, 1, 0, UNIT, _skip_ratio(stage))
-    squares = table.coefficients**2  # (terms, n)
-    order = np.arange(1.0, squares.shape[0] + 1)
-    r_d = order * (squares * _ratio(1.0, table.slope)).max(axis=1)
-    known = (order * (order - 1)) @ squares  # sum_k k c_k^2, (n,)
-    return Amplification(
-        relu=False,
-        k_e=order * (squares * _ratio(v, table.second)).max(axis=1),
-        r_d=r_d,
-        k_d=order[:-1] * r_d[1:],
-        rest_e=float(_ratio(v * table.rest, table.second).max()),
-        rest_d=float(_ratio(table.rest, table.slope).max()),
-        rest_c=float(_ratio(np.maximum(v * table.curvature - known, 0), table.slope).max()),
-        variance_e=float((v * np.sqrt(_ratio(table.curvature, table.second))).max()),
-        variance_d=float((v * np.sqrt(_ratio(table.jerk, table.slope))).max()),
-        own_e=float(_ratio(v * np.abs(table.response_e), table.second).max()),
-        own_d=float(_ratio(v * np.abs(table.response_d), table.slope).max()),
-        noise=table.noise,
-        skip=_skip_ratio(stage),
-    )
-
-
-def _skip_ratio(stage: Stage) -> float:
-    if stage.skipped is None:
-        return 1.0
-    sigma, _, mu = stage.skipped
-    whole = sigma + stage.duals.second
-    return float(_ratio(whole, whole + 2 * mu * stage.duals.mean).max())
-
-
 RADII = np.array([1.0, 0.9999, 0.999, 0.99, 0.97, 0.94, 0.9, 0.85, 0.8, 0.7, 0.6, 0.45, 0.3])
 """Ceilings that are tried, in this order."""
 ROUNDING = 8 * UNIT
@@ -156,35 +73,38 @@ ROUNDING = 8 * UNIT
 in rho) and of the last operations of a layer."""
 
 
-def certify(diagonal: Diagonal, tolerance: float, start: float) -> Bounds:
+def certify(diagonal: Diagonal, tolerance: float, start: float, *, tight: bool = False) -> Bounds:
     """Choose ceiling and truncation so that the bound meets the tolerance.
 
     Args:
         diagonal: the recursion at x = x', with the tables of every layer.
         tolerance: wanted bound relative to sqrt(K(x, x) K(x', x')).
         start: relative rounding error of the scalar products <x, x'>/d.
+        tight: whether truncation shall cost no more than rounding does.
     """
     layers = [amplification(stage) for stage in diagonal.stages]
     fixed = _fixed_errors(diagonal, layers)
     factors = [layer.at(RADII) for layer in layers]
     for index, ceiling in enumerate(RADII):
-        at = [tuple(float(f[index]) for f in factor) for factor in factors]
-        rounding = _run(diagonal, at, fixed, start, 0.0)
-        per_tau = _run(diagonal, at, fixed, start, 1.0) - rounding
+        rounding = _run(diagonal, factors, index, fixed, start, 0.0)
+        per_tau = _run(diagonal, factors, index, fixed, start, 1.0) - rounding
         tau = 0.9 * (tolerance - rounding) / per_tau
         if tau >= 2 * UNIT:
+            if tight:
+                tau = min(tau, max(rounding / per_tau, 2 * UNIT))
             return _bounds(diagonal, layers, fixed, start, float(ceiling), tau)
     return _bounds(diagonal, layers, fixed, start, float(RADII[0]), 2 * UNIT)
 
 
 class _Fixed(NamedTuple):
-    """What a layer adds whatever R is: to E, D and rho, and to a skip that ends there.
+    """Errors that come with a layer: of its variances, of E and D, and of rho.
 
-    ``diagonal`` is the relative error of the kernel at x = x' after the layer.
+    ``skip`` is added to a skip that ends there; ``diagonal`` is the relative error of the
+    kernel at x = x' after the layer.
     """
 
-    e: float
-    d: float
+    variance: float
+    moments: float
     rho: float
     skip: float
     diagonal: float
@@ -198,11 +118,10 @@ def _fixed_errors(diagonal: Diagonal, layers: list[Amplification]) -> list[_Fixe
     for stage, layer in zip(diagonal.stages, layers, strict=True):
         branches += [(sigma, theta, mean)] * stage.step.opens
         variance = sigma + 2 * UNIT
-        e = layer.variance_e * variance + 2 * layer.noise + ROUNDING
-        d = layer.variance_d * variance + 2 * layer.noise + ROUNDING
+        moments = 2 * layer.noise + ROUNDING
         rho = ROUNDING + (variance if layer.relu else 0.0)
         theta = max(variance, theta) + layer.own_d * variance + 2 * layer.noise + 4 * UNIT
-        mean = 0.5 * layer.variance_e * variance + layer.noise + 2 * UNIT
+        mean = layer.own_mean * variance + layer.noise + 2 * UNIT
         sigma = layer.own_e * variance + 2 * layer.noise + 4 * UNIT
         skip = 0.0
         if stage.step.closes:
@@ -211,30 +130,38 @@ def _fixed_errors(diagonal: Diagonal, layers: list[Amplification]) -> list[_Fixe
             sigma = layer.skip * max(sigma, sigma0) + skip
             theta = max(theta, theta0) + UNIT
             mean += mean0
-        fixed.append(_Fixed(e, d, rho, skip, max(sigma, theta) + UNIT))
+        fixed.append(_Fixed(variance, moments, rho, skip, max(sigma, theta) + UNIT))
     return fixed
 
 
 def _run(
     diagonal: Diagonal,
-    factors: list[tuple[float, ...]],
+    factors: list[Factors],
+    index: int,
     fixed: list[_Fixed],
     start: float,
     tau: float,
 ) -> float:
-    """The bound of the kernel when every layer has the given factors (k_E, k_D, r_D)."""
+    """The bound of the kernel when every layer has its factors at one index."""
     sigma: float = start
     theta: float = 0.0
     branches: list[tuple[float, float]] = []
-    for stage, (k_e, k_d, r_d), add in zip(diagonal.stages, factors, fixed, strict=True):
+    for stage, factor, add in zip(diagonal.stages, factors, fixed, strict=True):
         branches += [(sigma, theta)] * stage.step.opens
-        add_e, add_d = add.e + add.rho * k_e + tau, add.d + add.rho * k_d + tau
-        sigma, theta = layer_error(sigma, theta, k_e, k_d, r_d, add_e, add_d)
+        at = Factors(*(float(f[index]) for f in factor))
+        add_e, add_d = _added(at, add, tau)
+        sigma, theta = layer_error(sigma, theta, at.k_e, at.k_d, at.r_d, add_e, add_d)
         if stage.step.closes:
             sigma0, theta0 = branches.pop()
-            ratio = _skip_ratio(stage)
+            ratio = skip_ratio(stage)
             sigma, theta = skip_error(sigma0, theta0, sigma, theta, ratio, add.skip)
     return float(max(sigma, theta)) + UNIT
+
+
+def _added(at: Factors, fixed: _Fixed, tau: float) -> tuple[Any, Any]:
+    """What a layer adds to the errors of E and D."""
+    e = fixed.moments + fixed.variance * at.v_e + fixed.rho * at.k_e + tau
+    return e, fixed.moments + fixed.variance * at.v_d + fixed.rho * at.k_d + tau
 
 
 GROUP = 8
@@ -252,24 +179,25 @@ def _bounds(
     groups = max(max(-(-layer.k_e.size // GROUP) for layer in layers), 24)
     shape = (len(layers), groups)
     radius = np.full(shape, ceiling)
-    k_e, k_d, r_d = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-    for row, layer in enumerate(layers):
+    k_e, k_d, r_d, add_e, add_d = np.zeros((5, *shape))
+    for row, (layer, add) in enumerate(zip(layers, fixed, strict=True)):
         radius[row] = _radii(layer, groups, tau, ceiling)
-        k_e[row], k_d[row], r_d[row] = layer.at(radius[row])
-    add = np.array(fixed)  # (layers, 4)
-    at_ceiling = [tuple(float(f[0]) for f in layer.at(np.array([ceiling]))) for layer in layers]
+        at = layer.at(radius[row])
+        k_e[row], k_d[row], r_d[row] = at.k_e, at.k_d, at.r_d
+        add_e[row], add_d[row] = _added(at, add, tau)
+    at_ceiling = [layer.at(np.array([ceiling])) for layer in layers]
     return Bounds(
         radius=radius,
         k_e=k_e,
         k_d=k_d,
         r_d=r_d,
-        add_e=add[:, 0:1] + add[:, 2:3] * k_e + tau,
-        add_d=add[:, 1:2] + add[:, 2:3] * k_d + tau,
+        add_e=add_e,
+        add_d=add_d,
         skip_ratio=np.array([layer.skip for layer in layers]),
-        skip_add=add[:, 3],
+        skip_add=np.array([add.skip for add in fixed]),
         start=start,
         ceiling=ceiling,
-        error=_run(diagonal, at_ceiling, fixed, start, tau),
+        error=_run(diagonal, at_ceiling, 0, fixed, start, tau),
         diagonal=fixed[-1].diagonal,
     )
 

@@ -85,26 +85,27 @@ def duals(activation: Activation, s: Array, tail: float) -> Duals:
     if activation.is_relu:
         return _relu(s)
     octaves = np.floor(np.log2(np.maximum(s, 2.0 ** (LOWEST - 1)))).astype(int)
-    parts: list[tuple[NDArray[np.intp], Any, int, float]] = []
-    for octave in np.unique(octaves):
-        members = np.flatnonzero(octaves == octave)
-        part = segment(activation, int(octave))
-        parts.append((members, part, *part.terms(float(s[members].max()), tail)))
-    most = max(terms for _, _, terms, _ in parts)
-    table = np.empty((FIRST + most, s.size))
-    for members, part, terms, rest in parts:
-        _evaluate(part.series, part.low, part.high, s, members, FIRST + terms, table)
-        table[REST, members] = rest * table[SLOPE, members]
+    members = {int(octave): np.flatnonzero(octaves == octave) for octave in np.unique(octaves)}
+    largest = {octave: float(s[chosen].max()) for octave, chosen in members.items()}
+    # all inputs have equally many terms: what one lacks may meet a large one of another
+    terms = max(segment(activation, octave).terms(largest[octave], tail) for octave in members)
+    table, noise = np.empty((FIRST + terms, s.size)), 0.0
+    for octave, chosen in members.items():
+        first, part = segment(activation, octave), segment(activation, octave, terms)
+        # the moments shall not depend on the number of terms, not even in the last bit
+        for source, columns in ((first, slice(FIRST)), (part, slice(FIRST, FIRST + terms))):
+            series = source.series[:, columns]
+            _evaluate(series, source.low, source.high, s, chosen, table[columns])
+        table[REST, chosen] = part.rest(largest[octave], terms) * table[SLOPE, chosen]
+        noise = max(noise, first.noise, part.noise)
     zero = np.flatnonzero(s == 0)
-    table[:, zero] = at_zero(activation, most)[:, None]
-    return _named(s, table, max(part.noise for _, part, _, _ in parts))
+    table[:, zero] = at_zero(activation, terms)[:, None]
+    return _named(s, table, noise)
 
 
 @njit(nogil=True, cache=True, fastmath={"contract", "nsz"})
-def _evaluate(
-    series: Any, low: float, high: float, s: Any, members: Any, columns: int, table: Any
-) -> None:
-    """table[c, i] <- sum_j series[j, c] T_j(t(s_i)) for i in members and c < columns, else 0."""
+def _evaluate(series: Any, low: float, high: float, s: Any, members: Any, table: Any) -> None:
+    """table[c, i] <- sum_j series[j, c] T_j(t(s_i)) for i in members."""
     points = series.shape[0]
     chebyshev = np.empty((points, LANES))  # T_j(t) of a block of inputs
     column = np.empty(LANES)
@@ -118,15 +119,12 @@ def _evaluate(
             for i in range(LANES):
                 twice = 2.0 * chebyshev[1, i]
                 chebyshev[j, i] = twice * chebyshev[j - 1, i] - chebyshev[j - 2, i]
-        for c in range(columns):
+        for c in range(table.shape[0]):
             column[:] = 0.0
             for j in range(points - 4, -1, -4):
                 _add_four(series, chebyshev, j, c, column)
             for i in range(count):
                 table[c, members[start + i]] = column[i]
-        for c in range(columns, table.shape[0]):
-            for i in range(count):
-                table[c, members[start + i]] = 0.0
 
 
 @njit(nogil=True, cache=True, fastmath={"contract", "nsz"})

@@ -92,7 +92,9 @@ def kernel_estimate(
 ) -> Estimate:
     """The limiting kernel with its certificate: a bound of the error of every entry.
 
-    Takes what ``kernel`` takes and raises what it raises.
+    Takes what ``kernel`` takes and raises what it raises. The series are carried on until
+    their truncation costs no more than rounding, so that ``error`` is close to what float64
+    allows, and not just below the tolerance.
 
     Returns:
         the record ``Estimate(value, error, terms)``.
@@ -106,7 +108,7 @@ def kernel_estimate(
         >>> bool(abs(estimate.value[0, 0] - exact) <= estimate.error[0, 0])
         True
     """
-    problem = _problem(network, x, y, kind, tolerance, "cpu")
+    problem = _problem(network, x, y, kind, tolerance, "cpu", tight=True)
     return solve(problem, kind, tolerance, None, progress, certificate=True)
 
 
@@ -142,6 +144,8 @@ def _problem(
     kind: Kind,
     tolerance: float,
     device: str,
+    *,
+    tight: bool = False,
 ) -> Problem:
     """Check everything the user gave, once."""
     _check_network(network)
@@ -157,7 +161,7 @@ def _problem(
             f"expected x and y with the same number of features, got {rows.shape[1]} and"
             f" {columns.shape[1]}; take both from the same data"
         )
-    return prepare(network, rows, columns, tolerance)
+    return prepare(network, rows, columns, tolerance, tight=tight)
 
 
 def _check_network(network: Network) -> None:

@@ -23,7 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic.activation import Activation
-from analytic.certificate import ROUNDING, amplification
+from analytic.amplification import amplification
+from analytic.certificate import ROUNDING
 from analytic.duals import UNIT
 from analytic.quadrature import Rule, graded_rule, uniform_rule
 from analytic.recursion import Diagonal, Stage, plain, preactivation
@@ -229,11 +230,11 @@ def _series(stage: Stage, angle: Angle, i: Index, j: Index) -> _Moments:
     e = table.mean[i] * table.mean[j] + both * rho * products.sum(axis=0)
     cosine = _share(e, np.sqrt(table.second[i] * table.second[j]))
     factors = amplification(stage)
-    k_e, k_d, _ = factors.at(np.abs(rho))
+    k_e, k_d, _, v_e, v_d = factors.at(np.abs(rho))
     tail = factors.tails(np.array([order.size])) * np.abs(rho) ** order.size
     noise = 2 * table.noise + ROUNDING + tail
-    error_e = k_e * (angle.error + ROUNDING) + noise + 4 * UNIT * factors.variance_e
-    error_d = k_d * (angle.error + ROUNDING) + noise + 4 * UNIT * factors.variance_d
+    error_e = k_e * (angle.error + ROUNDING) + noise + 4 * UNIT * v_e
+    error_d = k_d * (angle.error + ROUNDING) + noise + 4 * UNIT * v_d
     return _Moments(Angle(1 - cosine, 1 + cosine, error_e), (order + 1) @ products, error_d)
 
 

@@ -55,19 +55,36 @@ class Segment:
     rests: Array
     noise: float
 
-    def terms(self, s: float, tail: float) -> tuple[int, float]:
-        """How many terms leave a rest of at most ``tail`` up to s, and that rest."""
-        rests = self.rests[: int(np.searchsorted(self.nodes, s)) + 1].max(axis=0)
-        terms = int(np.searchsorted(-rests, -tail))
-        terms = min(8 * -(-max(terms, 1) // 8), rests.size - 1)
-        return terms, float(rests[terms])
+    def terms(self, s: float, tail: float) -> int:
+        """How many terms leave a rest of at most ``tail`` up to s."""
+        terms = int(np.searchsorted(-self._rests_up_to(s), -tail))
+        return min(8 * -(-max(terms, 1) // 8), self.rests.shape[1] - 1)
+
+    def rest(self, s: float, terms: int) -> float:
+        """What so many terms leave up to s."""
+        return float(self._rests_up_to(s)[terms])
+
+    def _rests_up_to(self, s: float) -> Array:
+        return self.rests[: int(np.searchsorted(self.nodes, s)) + 1].max(axis=0)
+
+
+def segment(activation: Activation, octave: int, least: int = 0) -> Segment:
+    """The table for s in [2^octave, 2^(octave + 1)], or below 2^LOWEST.
+
+    Args:
+        activation: w.
+        octave: which one.
+        least: the smallest number of terms; without it as many as are above rounding.
+    """
+    found = _segment(activation, octave, 32)
+    if found.rests.shape[1] > least:
+        return found
+    return _segment(activation, octave, 1 << (least - 1).bit_length())
 
 
 @lru_cache(maxsize=512)
-def segment(activation: Activation, octave: int) -> Segment:
-    """Tabulate an activation for s in [2^octave, 2^(octave + 1)], or below 2^LOWEST."""
+def _segment(activation: Activation, octave: int, terms: int) -> Segment:
     low, high = (0.0, 2.0**LOWEST) if octave < LOWEST else (2.0**octave, 2.0 ** (octave + 1))
-    terms = 32
     while True:
         rule, noise = _converged_rule(activation, np.array([low, high]), terms)
         last = _at(activation, np.array([high]), rule, terms)

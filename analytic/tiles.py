@@ -73,15 +73,17 @@ def mean_squares(x: Array) -> Array:
     return np.concatenate(means).astype(np.float64)
 
 
-def prepare(network: Network, x: Array, y: Array | None, tolerance: float) -> Problem:
-    """Tabulate the layers and fix the error bound."""
+def prepare(
+    network: Network, x: Array, y: Array | None, tolerance: float, *, tight: bool = False
+) -> Problem:
+    """Tabulate the layers and fix the error bound; for ``tight`` see ``certify``."""
     own = y is None
     inputs = x if y is None else np.concatenate([x, y])
     features = x.shape[1]
-    tail = max(1e-3 * tolerance, 16 * UNIT)
+    tail = 16 * UNIT if tight else max(1e-3 * tolerance, 16 * UNIT)
     state = diagonal(network, mean_squares(inputs), tail)
     start = roundings(features) * UNIT
-    plan = program(state, certify(state, tolerance, start))
+    plan = program(state, certify(state, tolerance, start, tight=tight))
     rows = side(state, plan, slice(0, len(x)))
     columns = rows if own else side(state, plan, slice(len(x), None))
     return Problem(x, x if y is None else y, own, state, plan, rows, columns)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from analytic import FullyConnected, Network
-from analytic.certificate import amplification, certify, layer_error
+from analytic.amplification import amplification
+from analytic.certificate import certify, layer_error
 from analytic.recursion import diagonal
 
 F = FullyConnected
@@ -18,7 +19,7 @@ def test_amplification_bounds_the_derivatives_of_the_duals(name: str) -> None:
     stage = diagonal(Network(F(name)), s2, 1e-15).stages[0]
     factors = amplification(stage)
     radius = np.array([0.1, 0.5, 0.9])
-    k_e, k_d, r_d = factors.at(radius)
+    k_e, k_d, r_d, *_ = factors.at(radius)
     # at rho = R the series of s = s' attains its bounds: dE/drho = s^2 D
     order = np.arange(1.0, stage.duals.coefficients.shape[0] + 1)
     if name != "relu":

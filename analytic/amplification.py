@@ -1,0 +1,131 @@
+r"""How a layer amplifies the errors of what enters it.
+
+With D(R) = sum_k c_k^2 R^k at s = s' and correlation R, Cauchy-Schwarz for each coefficient
+of the power series in rho bounds all pairs with |rho| <= R by (docs/theory/certificate.md)
+
+    k_E = s^2 D(R)/E[w^2],   r_D = D(R)/E[w'^2],   k_D = r_D',   v_E^2 = k_E',   v_D^2 = k_D':
+
+k_E, k_D for a relative error of the covariance, v_E, v_D for one of the variances, and r_D
+for the part of Gamma that D lets through.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytic.duals import UNIT
+from analytic.recursion import Stage
+
+__all__ = ["Amplification", "Factors", "amplification", "skip_ratio"]
+
+Array = NDArray[np.float64]
+
+
+class Factors(NamedTuple):
+    """The amplification factors of a layer at some R."""
+
+    k_e: Any
+    k_d: Any
+    r_d: Any
+    v_e: Any
+    v_d: Any
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Amplification:
+    """How a layer amplifies errors: power series in R with non-negative coefficients.
+
+    ``k_e``, ``r_d`` (terms,) hold the largest coefficient over the inputs; k_D = r_D',
+    v_E^2 = k_E' and v_D^2 = k_D'. The ``rest``s bound what the truncated sums of k_E, r_D
+    and of these three lack at R = 1. ``own_e``, ``own_d`` and ``own_mean`` are the responses
+    of E[w^2], E[w'^2] and E[w] (relative to the root of E[w^2]) to a relative error of the
+    variance, ``skip`` is the largest (S + E)/(S + E + 2 mu eta) where a branch ends.
+    """
+
+    relu: bool
+    k_e: Array
+    r_d: Array
+    rest_e: float
+    rest_d: float
+    rest_k: float
+    rest_ve: float
+    rest_vd: float
+    own_e: float
+    own_d: float
+    own_mean: float
+    noise: float
+    skip: float
+
+    def at(self, radius: Array) -> Factors:
+        """The factors at each R, shape (radii,)."""
+        if self.relu:
+            d, none = (np.pi - np.arccos(radius)) / np.pi, np.zeros_like(radius)
+            with np.errstate(divide="ignore"):
+                return Factors(d, 1 / (np.pi * np.sqrt(1 - radius**2)), d, none, none)
+        order = np.arange(self.k_e.size)
+        slope, bend = order[1:] * self.r_d[1:], order[1:-1] * order[2:] * self.r_d[2:]
+        stretch = order[1:] * self.k_e[1:]
+        parts = [self.k_e, slope, self.r_d, stretch, bend]
+        rests = [self.rest_e, self.rest_k, self.rest_d, self.rest_ve, self.rest_vd]
+        powers = radius[:, None] ** np.append(order, order.size)  # (radii, terms + 1)
+        k_e, k_d, r_d, v_e, v_d = (
+            powers[:, : part.size] @ part + powers[:, part.size] * rest
+            for part, rest in zip(parts, rests, strict=True)
+        )
+        return Factors(k_e, k_d, r_d, np.sqrt(v_e), np.sqrt(v_d))
+
+    def tails(self, terms: NDArray[np.int64]) -> Array:
+        """The larger truncation error of E and D at R = 1 after so many terms."""
+        order = np.arange(1.0, self.k_e.size + 1)
+        e = np.append(self.k_e / order, self.rest_e / (order[-1] + 1))
+        d = np.append(self.r_d, self.rest_d)
+        return np.maximum(np.cumsum(e[::-1])[::-1], np.cumsum(d[::-1])[::-1])[terms]
+
+
+def _ratio(part: Any, whole: Array) -> Array:
+    return np.asarray(part / np.where(whole > 0, whole, np.inf))
+
+
+def amplification(stage: Stage) -> Amplification:
+    """The amplification factors of a layer over all its inputs."""
+    table, v = stage.duals, stage.variance
+    if stage.step.layer.activation.is_relu:
+        none = np.empty(0)
+        skip = skip_ratio(stage)
+        return Amplification(True, none, none, 0, 0, 0, 0, 0, 1, 0, 0.5, UNIT, skip)
+    squares = table.coefficients**2  # (terms, n)
+    b_1 = table.coefficients[1]  # E[w''] = sqrt(2) b_1/s
+    order = np.arange(1.0, squares.shape[0] + 1)
+    r_d = order * (squares * _ratio(1.0, table.slope)).max(axis=1)
+    # sums of k c_k^2 and of k (k - 1) c_k^2, v curvature and v^2 jerk if complete
+    weights = np.stack([order * (order - 1), order * (order - 1) * (order - 2)])
+    once, twice = weights @ squares  # (n,)
+    lacking = np.maximum(v * table.curvature - once, 0)
+    return Amplification(
+        relu=False,
+        k_e=order * (squares * _ratio(v, table.second)).max(axis=1),
+        r_d=r_d,
+        rest_e=float(_ratio(v * table.rest, table.second).max()),
+        rest_d=float(_ratio(table.rest, table.slope).max()),
+        rest_k=float(_ratio(lacking, table.slope).max()),
+        rest_ve=float(_ratio(v * lacking, table.second).max()),
+        rest_vd=float(_ratio(np.maximum(v**2 * table.jerk - twice, 0), table.slope).max()),
+        own_e=float(_ratio(v * np.abs(table.response_e), table.second).max()),
+        own_d=float(_ratio(v * np.abs(table.response_d), table.slope).max()),
+        own_mean=float(_ratio(np.sqrt(v / 2) * np.abs(b_1), np.sqrt(table.second)).max()),
+        noise=table.noise,
+        skip=skip_ratio(stage),
+    )
+
+
+def skip_ratio(stage: Stage) -> float:
+    """The largest (S + E)/(S + E + 2 mu eta) of the skip that ends at a layer."""
+    if stage.skipped is None:
+        return 1.0
+    sigma, _, mu = stage.skipped
+    whole = sigma + stage.duals.second
+    return float(_ratio(whole, whole + 2 * mu * stage.duals.mean).max())
