@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from analytic.duals import UNIT
@@ -97,17 +98,13 @@ def amplification(stage: Stage) -> Amplification:
         none = np.empty(0)
         skip = skip_ratio(stage)
         return Amplification(True, none, none, 0, 0, 0, 0, 0, 1, 0, 0.5, UNIT, skip)
-    squares = table.coefficients**2  # (terms, n)
     b_1 = table.coefficients[1]  # E[w''] = sqrt(2) b_1/s
-    order = np.arange(1.0, squares.shape[0] + 1)
-    r_d = order * (squares * _ratio(1.0, table.slope)).max(axis=1)
-    # sums of k c_k^2 and of k (k - 1) c_k^2, v curvature and v^2 jerk if complete
-    weights = np.stack([order * (order - 1), order * (order - 1) * (order - 2)])
-    once, twice = weights @ squares  # (n,)
+    share_e, share_d = _ratio(v, table.second), _ratio(1.0, table.slope)
+    k_e, r_d, once, twice = _envelope(table.coefficients, share_e, share_d)
     lacking = np.maximum(v * table.curvature - once, 0)
     return Amplification(
         relu=False,
-        k_e=order * (squares * _ratio(v, table.second)).max(axis=1),
+        k_e=k_e,
         r_d=r_d,
         rest_e=float(_ratio(v * table.rest, table.second).max()),
         rest_d=float(_ratio(table.rest, table.slope).max()),
@@ -120,6 +117,27 @@ def amplification(stage: Stage) -> Amplification:
         noise=table.noise,
         skip=skip_ratio(stage),
     )
+
+
+@njit(nogil=True, cache=True, fastmath=True)
+def _envelope(b: Any, share_e: Any, share_d: Any) -> Any:
+    """The largest c_k^2 share_e and c_k^2 share_d over the inputs, for each k, and the sums.
+
+    The sums are those of k c_k^2 and k (k - 1) c_k^2 over k, for each input: v curvature
+    and v^2 jerk if complete.
+    """
+    terms, n = b.shape
+    k_e, r_d, once, twice = np.zeros(terms), np.zeros(terms), np.zeros(n), np.zeros(n)
+    for k in range(terms):
+        most_e = most_d = 0.0
+        for i in range(n):
+            c2 = (k + 1) * (b[k, i] * b[k, i])
+            most_e = max(most_e, c2 * share_e[i])
+            most_d = max(most_d, c2 * share_d[i])
+            once[i] += k * c2
+            twice[i] += k * (k - 1) * c2
+        k_e[k], r_d[k] = most_e, most_d
+    return k_e, r_d, once, twice
 
 
 def skip_ratio(stage: Stage) -> float:

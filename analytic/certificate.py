@@ -58,6 +58,7 @@ class Bounds(NamedTuple):
     r_d: Array
     add_e: Array
     add_d: Array
+    lengths: NDArray[np.int64]  # coefficients of even and of odd order that matter, (layers, 2)
     skip_ratio: Array  # (layers,)
     skip_add: Array
     start: float  # error of <x, x'>/d
@@ -73,7 +74,14 @@ ROUNDING = 8 * UNIT
 in rho) and of the last operations of a layer."""
 
 
-def certify(diagonal: Diagonal, tolerance: float, start: float, *, tight: bool = False) -> Bounds:
+def certify(
+    diagonal: Diagonal,
+    tolerance: float,
+    start: float,
+    *,
+    tight: bool = False,
+    spread: float = 0.0,
+) -> Bounds:
     """Choose ceiling and truncation so that the bound meets the tolerance.
 
     Args:
@@ -81,9 +89,10 @@ def certify(diagonal: Diagonal, tolerance: float, start: float, *, tight: bool =
         tolerance: wanted bound relative to sqrt(K(x, x) K(x', x')).
         start: relative rounding error of the scalar products <x, x'>/d.
         tight: whether truncation shall cost no more than rounding does.
+        spread: relative error of |x|^2/d beyond rounding.
     """
     layers = [amplification(stage) for stage in diagonal.stages]
-    fixed = _fixed_errors(diagonal, layers)
+    fixed = _fixed_errors(diagonal, layers, spread)
     factors = [layer.at(RADII) for layer in layers]
     for index, ceiling in enumerate(RADII):
         rounding = _run(diagonal, factors, index, fixed, start, 0.0)
@@ -110,10 +119,10 @@ class _Fixed(NamedTuple):
     diagonal: float
 
 
-def _fixed_errors(diagonal: Diagonal, layers: list[Amplification]) -> list[_Fixed]:
+def _fixed_errors(diagonal: Diagonal, layers: list[Amplification], spread: float) -> list[_Fixed]:
     """Quadrature, rounding and the errors of the variances, layer by layer."""
     fixed: list[_Fixed] = []
-    sigma, theta, mean = 2 * UNIT, 0.0, 0.0
+    sigma, theta, mean = spread + 2 * UNIT, 0.0, 0.0
     branches: list[tuple[float, float, float]] = []
     for stage, layer in zip(diagonal.stages, layers, strict=True):
         branches += [(sigma, theta, mean)] * stage.step.opens
@@ -193,6 +202,7 @@ def _bounds(
         r_d=r_d,
         add_e=add_e,
         add_d=add_d,
+        lengths=np.array([_lengths(layer.r_d) for layer in layers]),
         skip_ratio=np.array([layer.skip for layer in layers]),
         skip_add=np.array([add.skip for add in fixed]),
         start=start,
@@ -200,6 +210,12 @@ def _bounds(
         error=_run(diagonal, at_ceiling, 0, fixed, start, tau),
         diagonal=fixed[-1].diagonal,
     )
+
+
+def _lengths(shares: Array) -> list[int]:
+    """How many coefficients of even and of odd order exceed rounding, in fours."""
+    tails = [np.cumsum(shares[start::2][::-1])[::-1] for start in (0, 1)]
+    return [-4 * (-int(np.count_nonzero(tail > UNIT / 16)) // 4) for tail in tails]
 
 
 def _radii(layer: Amplification, groups: int, tau: float, ceiling: float) -> Array:

@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analytic.accuracy import Estimate, Kernels
-from analytic.duals import UNIT
 from analytic.network import Network
+from analytic.problem import Problem, mean_squares, prepare
 from analytic.recursion import diagonal
-from analytic.tiles import KINDS, Problem, mean_squares, prepare, solve
+from analytic.tiles import KINDS, solve
+from analytic.zonal import zonal
 
 __all__ = ["kernel", "kernel_diagonal", "kernel_estimate"]
 
@@ -127,7 +128,7 @@ def kernel_diagonal(network: Network, x: ArrayLike, *, kind: Kind = "ntk") -> An
     _check_network(network)
     _check_kind(kind)
     inputs = _check_inputs("x", x)
-    state = diagonal(network, mean_squares(inputs), 16 * UNIT)
+    state = diagonal(network, mean_squares(inputs), 1.0)
     both = Kernels(state.sigma, state.sigma + state.theta)
     return both if kind == "both" else getattr(both, kind)
 
@@ -161,7 +162,8 @@ def _problem(
             f"expected x and y with the same number of features, got {rows.shape[1]} and"
             f" {columns.shape[1]}; take both from the same data"
         )
-    return prepare(network, rows, columns, tolerance, tight=tight)
+    problem = None if tight else zonal(network, rows, columns, tolerance)
+    return problem or prepare(network, rows, columns, tolerance, tight=tight)
 
 
 def _check_network(network: Network) -> None:

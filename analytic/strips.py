@@ -6,16 +6,20 @@ the bits.
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from analytic.duals import LANES, UNIT
-from analytic.pairs import ROWS, Tile, propagate
+from analytic.pairs import ROWS, Tile, new_tile, propagate
 from analytic.tables import Program, Side
 
-__all__ = ["roundings", "strip"]
+__all__ = ["Block", "Data", "Series", "roundings", "scalar_products", "store"]
+
+Array = NDArray[np.float64]
 
 _compile: Any = njit(nogil=True, cache=True, fastmath={"contract", "nsz"})
 
@@ -26,14 +30,12 @@ BLOCK = 128
 
 
 def roundings(features: int) -> int:
-    """The largest number of roundings of a product in ``_scalar_products``."""
+    """The largest number of roundings of a product in ``scalar_products``."""
     return CHAIN + -(-min(features, BLOCK) // CHAIN) + -(-features // BLOCK) + 2
 
 
 @_compile
-def _scalar_products(
-    t: Tile, x: Any, xt: Any, features: int, row: int, end: int, lane: int
-) -> None:
+def scalar_products(t: Tile, x: Any, xt: Any, features: int, row: int, end: int, lane: int) -> None:
     """sigma becomes <x, x'>/d, summed in one fixed order: see ``CHAIN``."""
     total, part = t.sigma, t.x
     for start in range(0, xt.shape[0], BLOCK):
@@ -96,7 +98,7 @@ def _finish(t: Tile, row: int, end: int, lane: int, own: bool, theta: float) -> 
 
 
 @_compile
-def _store(
+def store(
     t: Tile, row: int, end: int, lane: int, stop: int, own: bool, mirror: bool, shift: int, out: Any
 ) -> None:
     """Write x to out[i - shift, j], for j > i only if ``own``, and to out[j, i] if ``mirror``."""
@@ -111,41 +113,79 @@ def _store(
                 out[j, row + m] = value[m, j - lane]
 
 
+class Data(NamedTuple):
+    """The inputs of a problem."""
+
+    x: Array  # of the rows, (n, features padded to a multiple of 8)
+    xt: Array  # of the columns, transposed, (features padded, k padded)
+    features: int
+    own: bool  # whether they are the same: only pairs i < j are computed
+
+
+class Block(NamedTuple):
+    """Rows of the answer, and where they go.
+
+    Attributes:
+        row: the first row.
+        end: one past the last row.
+        shift: the row of the answer that the first row of the arrays stands for.
+        mirror: whether to write the entries (j, i) too; the arrays must hold all rows then.
+        nngp: Sigma at the readout, shape (rows, k), or without rows where not wanted.
+        ntk: Sigma + Theta, the same.
+    """
+
+    row: int
+    end: int
+    shift: int
+    mirror: bool
+    nngp: Array
+    ntk: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Series:
+    """The method for any inputs: the recursion, by series in rho at every layer.
+
+    Attributes:
+        plan: the layers and their error bounds.
+        rows: the tables of the rows.
+        columns: the tables of the columns.
+    """
+
+    plan: Program
+    rows: Side
+    columns: Side
+
+    @property
+    def error(self) -> float:
+        return self.plan.bounds.error
+
+    @property
+    def diagonal(self) -> float:
+        return self.plan.bounds.diagonal
+
+    def fill(self, data: Data, block: Block, bound: Array) -> tuple[int, int]:
+        """See ``analytic.problem.Method``; pairs whose |rho| exceeds the ceiling are NaN."""
+        tile = new_tile(int(self.plan.opens.sum()))
+        return _strip(
+            self.plan, tile, self.rows, self.columns, data.x, data.xt, data.features, block.row,
+            block.end, data.own, block.mirror, block.shift, block.nngp, block.ntk, bound,
+        )  # fmt: skip
+
+
 @_compile
-def strip(
+def _strip(
     p: Program, tile: Tile, rows: Side, columns: Side, x: Any, xt: Any, features: int, row: int,
     end: int, own: bool, mirror: bool, shift: int, nngp: Any, ntk: Any, bound: Any
 ) -> Any:  # fmt: skip
-    """Fill the rows from ``row`` to ``end`` of the answer.
-
-    Args:
-        p: the layers.
-        tile: room to work in.
-        rows: the tables of the rows.
-        columns: the tables of the columns.
-        x: the inputs of the rows, (n, features padded to a multiple of 8).
-        xt: the inputs of the columns, transposed, (features padded, k padded).
-        features: their number.
-        row: the first row.
-        end: one past the last row.
-        own: whether rows and columns are the same inputs: only pairs i < j are computed.
-        mirror: whether to write the entries (j, i) too; the arrays must hold all rows then.
-        shift: the row of the answer that the first row of the arrays stands for.
-        nngp: Sigma at the readout, shape (rows, k), or without rows where not wanted; NaN
-            for pairs whose |rho| exceeds the ceiling.
-        ntk: Sigma + Theta, the same.
-        bound: relative error bound of each row and tile, shape (n, tiles), written.
-
-    Returns:
-        (largest number of terms that was used, number of pairs left out).
-    """
+    """The rows of a block; returns (most terms, pairs left out)."""
     k = max(nngp.shape[1], ntk.shape[1])
     terms = left = lost = 0
     for first in range(row, end, ROWS):
         last = min(first + ROWS, end)
         coef = rows.table[:, first:last].T.copy()
         for lane in range((first // LANES) * LANES if own else 0, k, LANES):
-            _scalar_products(tile, x, xt, features, first, last, lane)
+            scalar_products(tile, x, xt, features, first, last, lane)
             used = propagate(p, tile, rows, coef, columns, first, last, lane, own)
             terms = max(terms, used)
             for m in range(last - first):
@@ -153,9 +193,9 @@ def strip(
             stop = min(lane + LANES, k)
             if nngp.size > 0:
                 lost = _finish(tile, first, last, lane, own, 0.0)
-                _store(tile, first, last, lane, stop, own, mirror, shift, nngp)
+                store(tile, first, last, lane, stop, own, mirror, shift, nngp)
             if ntk.size > 0:
                 lost = _finish(tile, first, last, lane, own, 1.0)
-                _store(tile, first, last, lane, stop, own, mirror, shift, ntk)
+                store(tile, first, last, lane, stop, own, mirror, shift, ntk)
             left += lost
     return terms, left

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from analytic.certificate import Bounds
-from analytic.duals import LANES, UNIT
+from analytic.duals import LANES
 from analytic.recursion import Diagonal
 
 __all__ = ["Program", "Side", "aligned", "padded_length", "program", "side"]
@@ -46,10 +46,7 @@ class Side(NamedTuple):
 def program(diagonal: Diagonal, bounds: Bounds) -> Program:
     """Lay out the network for the compiled recursion."""
     steps = [stage.step for stage in diagonal.stages]
-    counts = np.array(
-        [_lengths(stage.duals.coefficients, stage.duals.slope) for stage in diagonal.stages]
-    )
-    even, odd = counts[:, 0], counts[:, 1]
+    even, odd = bounds.lengths.T.copy()
     first = np.concatenate([[0], np.cumsum(even + odd)[:-1]])
     return Program(
         weight=np.array([step.layer.weight_std**2 for step in steps]),
@@ -62,15 +59,6 @@ def program(diagonal: Diagonal, bounds: Bounds) -> Program:
         odd=odd,
         bounds=bounds,
     )
-
-
-def _lengths(coefficients: Array, slope: Array) -> tuple[int, int]:
-    """How many coefficients of even and of odd order exceed rounding, over all inputs."""
-    order = np.arange(1.0, coefficients.shape[0] + 1)
-    largest = order * (coefficients**2 / np.where(slope > 0, slope, np.inf)).max(axis=1)
-    tails = [np.cumsum(largest[start::2][::-1])[::-1] for start in (0, 1)]
-    even, odd = (-4 * (-int(np.count_nonzero(tail > UNIT / 16)) // 4) for tail in tails)
-    return even, odd
 
 
 def aligned(*shape: int, dtype: DTypeLike = np.float64) -> NDArray[Any]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,16 +17,11 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from analytic.accuracy import AccuracyError, Estimate, Kernels
-from analytic.certificate import certify
-from analytic.duals import LANES, UNIT
+from analytic.duals import LANES
 from analytic.near import Near, near_pairs
-from analytic.network import Network
-from analytic.pairs import new_tile
-from analytic.recursion import Diagonal, diagonal
-from analytic.strips import roundings, strip
-from analytic.tables import Program, Side, aligned, padded_length, program, side
+from analytic.problem import Block, Data, Problem
 
-__all__ = ["KINDS", "Problem", "cores", "mean_squares", "prepare", "solve"]
+__all__ = ["KINDS", "cores", "solve"]
 
 Array = NDArray[np.float64]
 
@@ -40,53 +34,6 @@ STRIP = 64
 def cores() -> int:
     """The number of threads: KINFINITY_THREADS if set, otherwise the cores one may use."""
     return int(os.environ.get("KINFINITY_THREADS") or len(os.sched_getaffinity(0)))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Problem:
-    """A kernel that is ready to be computed.
-
-    Attributes:
-        x: inputs of the rows, (n, d); y: of the columns, (k, d).
-        own: whether y is x.
-        diagonal: the recursion at x = x' for the rows, then (unless ``own``) the columns.
-        plan: the layers and their error bounds; rows, columns: the tables.
-    """
-
-    x: Array
-    y: Array
-    own: bool
-    diagonal: Diagonal
-    plan: Program
-    rows: Side
-    columns: Side
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return len(self.x), len(self.y)
-
-
-def mean_squares(x: Array) -> Array:
-    """|x|^2/d of every input, summed in extended precision, shape (n,)."""
-    blocks = np.array_split(x, -(-len(x) // 256))
-    means = [np.square(block, dtype=np.longdouble).mean(axis=1) for block in blocks]
-    return np.concatenate(means).astype(np.float64)
-
-
-def prepare(
-    network: Network, x: Array, y: Array | None, tolerance: float, *, tight: bool = False
-) -> Problem:
-    """Tabulate the layers and fix the error bound; for ``tight`` see ``certify``."""
-    own = y is None
-    inputs = x if y is None else np.concatenate([x, y])
-    features = x.shape[1]
-    tail = 16 * UNIT if tight else max(1e-3 * tolerance, 16 * UNIT)
-    state = diagonal(network, mean_squares(inputs), tail)
-    start = roundings(features) * UNIT
-    plan = program(state, certify(state, tolerance, start, tight=tight))
-    rows = side(state, plan, slice(0, len(x)))
-    columns = rows if own else side(state, plan, slice(len(x), None))
-    return Problem(x, x if y is None else y, own, state, plan, rows, columns)
 
 
 def solve(
@@ -118,7 +65,7 @@ def solve(
     terms, left = _fill(problem, kinds, answers, bound, progress)
     near = _near(problem, left)
     _finish(problem, kinds, answers, left, near)
-    own = problem.plan.bounds.diagonal if problem.own else 0.0
+    own = problem.method.diagonal if problem.own else 0.0
     worst = float(max(bound.max(), near.error.max(initial=0.0), own))
     errors = [np.empty(0)] * len(kinds)
     if certificate or worst > tolerance:
@@ -157,11 +104,11 @@ def _fill(
 ) -> tuple[int, NDArray[np.intp]]:
     """Compute all pairs; returns the most terms used and the pairs left out, (pairs, 2)."""
     n = problem.shape[0]
-    x, xt = _padded(problem.x), _transposed(problem.y)
+    data = problem.data()
     direct = all(map(_is_plain, answers))
 
     def task(row: int) -> _Strip:
-        return _strip(problem, kinds, answers if direct else None, bound, x, xt, row)
+        return _strip(problem, kinds, answers if direct else None, data, bound, row)
 
     most, gone = 0, [np.empty((0, 2), dtype=np.intp)]
     disable = None if progress is None else not progress
@@ -198,9 +145,8 @@ def _strip(
     problem: Problem,
     kinds: Sequence[str],
     answers: list[Array] | None,
+    data: Data,
     bound: Array,
-    x: Array,
-    xt: Array,
     row: int,
 ) -> _Strip:
     """Compute a strip, in the answers (mirrored) or, without them, in arrays of its own."""
@@ -208,25 +154,10 @@ def _strip(
     end = min(row + STRIP, n)
     arrays = [np.empty((end - row, k)) for _ in kinds] if answers is None else answers
     by_kind = dict(zip(kinds, arrays, strict=True))
-    nothing = np.empty((0, k))
+    nngp, ntk = (by_kind.get(kind, np.empty((0, k))) for kind in ("nngp", "ntk"))
     shift = row if answers is None else 0
-    terms, left = strip(
-        problem.plan,
-        new_tile(int(problem.plan.opens.sum())),
-        problem.rows,
-        problem.columns,
-        x,
-        xt,
-        problem.x.shape[1],
-        row,
-        end,
-        problem.own,
-        problem.own and answers is not None,
-        shift,
-        by_kind.get("nngp", nothing),
-        by_kind.get("ntk", nothing),
-        bound,
-    )
+    block = Block(row, end, shift, problem.own and answers is not None, nngp, ntk)
+    terms, left = problem.method.fill(data, block, bound)
     parts = [array[row - shift : end - shift] for array in arrays]
     where = np.empty((0, 2), dtype=np.intp)
     if left:
@@ -245,19 +176,6 @@ def _place(answer: Any, array: Array, row: int, own: bool) -> None:
     answer[row:end, row:end] = corner + corner.T
     answer[row:end, end:] = array[:, end:]
     answer[end:, row:end] = array[:, end:].T
-
-
-def _padded(x: Array) -> Array:
-    """Features padded with zeros to a multiple of 8."""
-    return np.ascontiguousarray(np.pad(x, ((0, 0), (0, -x.shape[1] % 8))))
-
-
-def _transposed(y: Array) -> Array:
-    """(features, inputs), both padded with zeros."""
-    k, features = y.shape
-    result = aligned(features - features % -8, padded_length(k))
-    result[:features, :k] = y.T
-    return result
 
 
 def _near(problem: Problem, left: NDArray[np.intp]) -> Near:
@@ -310,5 +228,5 @@ def _relative(problem: Problem, bound: Array, left: NDArray[np.intp], near: Near
     if problem.own:
         error = np.triu(error, 1)
         error += error.T
-        error[np.arange(n), np.arange(n)] = problem.plan.bounds.diagonal
+        error[np.arange(n), np.arange(n)] = problem.method.diagonal
     return error

@@ -1,0 +1,111 @@
+"""A kernel that is ready to be computed: its inputs, tables and error bound."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytic.certificate import certify
+from analytic.duals import UNIT
+from analytic.network import Network
+from analytic.recursion import Diagonal, diagonal
+from analytic.strips import Block, Data, Series, roundings
+from analytic.tables import aligned, padded_length, program, side
+
+__all__ = ["Block", "Data", "Method", "Problem", "mean_squares", "prepare"]
+
+Array = NDArray[np.float64]
+
+
+class Method(Protocol):
+    """How rows of the answer are computed: ``strips.Series`` or ``zonal.Zonal``."""
+
+    @property
+    def error(self) -> float:
+        """Bound of the relative error of the pairs it does not leave out."""
+        ...
+
+    @property
+    def diagonal(self) -> float:
+        """Bound of the relative error at x = x'."""
+        ...
+
+    def fill(self, data: Data, block: Block, bound: Array) -> tuple[int, int]:
+        """Write a block of rows, and a bound for each row and LANES columns.
+
+        Returns:
+            (largest number of terms that was used, number of pairs left out as NaN).
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Problem:
+    """A kernel that is ready to be computed.
+
+    Attributes:
+        x: inputs of the rows, (n, d); y: of the columns, (k, d).
+        own: whether y is x.
+        diagonal: the recursion at x = x' for the rows, then (unless ``own``) the columns.
+        method: how the pairs are computed.
+    """
+
+    x: Array
+    y: Array
+    own: bool
+    diagonal: Diagonal
+    method: Method
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self.x), len(self.y)
+
+    def data(self) -> Data:
+        """The inputs as the compiled code reads them."""
+        features = self.x.shape[1]
+        x = np.ascontiguousarray(np.pad(self.x, ((0, 0), (0, -features % 8))))
+        xt = aligned(x.shape[1], padded_length(len(self.y)))
+        xt[:features, : len(self.y)] = self.y.T
+        return Data(x, xt, features, self.own)
+
+
+def mean_squares(x: Array) -> Array:
+    """|x|^2/d of every input, summed in extended precision, shape (n,)."""
+    blocks = np.array_split(x, -(-len(x) // 256))
+    means = [np.square(block, dtype=np.longdouble).mean(axis=1) for block in blocks]
+    return np.concatenate(means).astype(np.float64)
+
+
+def prepare(
+    network: Network,
+    x: Array,
+    y: Array | None,
+    tolerance: float,
+    *,
+    tight: bool = False,
+    start: float | None = None,
+    spread: float = 0.0,
+) -> Problem:
+    """Tabulate the layers and fix the error bound.
+
+    Args:
+        network: the description.
+        x: inputs, shape (n, d).
+        y: other inputs, shape (k, d), or None for x itself.
+        tolerance: the promise.
+        tight: see ``analytic.certificate.certify``.
+        start: relative error of the scalar products; that of their rounding if None.
+        spread: relative error of |x|^2/d beyond rounding.
+    """
+    own = y is None
+    inputs = x if y is None else np.concatenate([x, y])
+    tail = 16 * UNIT if tight else max(1e-3 * tolerance, 16 * UNIT)
+    state = diagonal(network, mean_squares(inputs), tail)
+    start = roundings(x.shape[1]) * UNIT if start is None else start
+    plan = program(state, certify(state, tolerance, start, tight=tight, spread=spread))
+    rows = side(state, plan, slice(0, len(x)))
+    columns = rows if own else side(state, plan, slice(len(x), None))
+    return Problem(x, x if y is None else y, own, state, Series(plan, rows, columns))
