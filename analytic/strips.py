@@ -101,16 +101,28 @@ def _finish(t: Tile, row: int, end: int, lane: int, own: bool, theta: float) -> 
 def store(
     t: Tile, row: int, end: int, lane: int, stop: int, own: bool, mirror: bool, shift: int, out: Any
 ) -> None:
-    """Write x to out[i - shift, j], for j > i only if ``own``, and to out[j, i] if ``mirror``."""
-    value = t.x
+    """Write x to out[i - shift, j], for j > i only if ``own``, and to out[j, i] if ``mirror``.
+
+    Whole rows and columns of a tile have loops of known length, which compile well.
+    """
     for m in range(end - row):
-        first = max(lane, row + m + 1) if own else lane
-        for j in range(first, stop):
-            out[row + m - shift, j] = value[m, j - lane]
+        value, target = t.x[m], out[row + m - shift, lane:stop]
+        first = max(row + m + 1 - lane, 0) if own else 0
+        if first == 0 and stop - lane == LANES:
+            for j in range(LANES):
+                target[j] = value[j]
+        else:
+            for j in range(first, stop - lane):
+                target[j] = value[j]
     if mirror:
         for j in range(max(lane, row + 1), stop):
-            for m in range(min(end, j) - row):
-                out[j, row + m] = value[m, j - lane]
+            column, target = t.x[:, j - lane], out[j, row:end]
+            if end <= j and end - row == ROWS:
+                for m in range(ROWS):
+                    target[m] = column[m]
+            else:
+                for m in range(min(end, j) - row):
+                    target[m] = column[m]
 
 
 class Data(NamedTuple):
@@ -191,11 +203,10 @@ def _strip(
             for m in range(last - first):
                 bound[first + m, lane // LANES] = max(tile.error[0, m], tile.error[1, m]) + UNIT
             stop = min(lane + LANES, k)
-            if nngp.size > 0:
-                lost = _finish(tile, first, last, lane, own, 0.0)
-                store(tile, first, last, lane, stop, own, mirror, shift, nngp)
-            if ntk.size > 0:
-                lost = _finish(tile, first, last, lane, own, 1.0)
-                store(tile, first, last, lane, stop, own, mirror, shift, ntk)
+            for kind in range(2):
+                out = ntk if kind else nngp
+                if out.size > 0:
+                    lost = _finish(tile, first, last, lane, own, float(kind))
+                    store(tile, first, last, lane, stop, own, mirror, shift, out)
             left += lost
     return terms, left

@@ -42,8 +42,8 @@ LEBESGUE = 1 + 2 / np.pi * np.log(POINTS)
 """Bound of the Lebesgue constant of the points (Rivlin 1974)."""
 CHUNK = 4
 """Terms of Clenshaw's recurrence that stay in registers."""
-WORTHWHILE = 2**16
-"""Fewest pairs."""
+WORTHWHILE = 2**22
+"""Fewest pairs times layers."""
 NARROW = 2.0**-40
 """Largest relative difference of |x|^2 that counts as rounding."""
 
@@ -78,10 +78,10 @@ class Zonal:
 
 def zonal(network: Network, x: Array, y: Array | None, tolerance: float) -> Problem | None:
     """The problem in its zonal form, or None where that is impossible or not worth it."""
-    pairs = len(x) * len(x if y is None else y)
+    work = len(x) * len(x if y is None else y) * len(network.steps)
     squares = mean_squares(x if y is None else np.concatenate([x, y]))
     square = float(squares[0])
-    if pairs < WORTHWHILE or not square > 0:
+    if work < WORTHWHILE or not square > 0:
         return None
     spread = float(np.abs(squares / square - 1).max())
     if spread > NARROW:
@@ -160,12 +160,11 @@ def _strip(
         for lane in range((first // LANES) * LANES if own else 0, k, LANES):
             stop = min(lane + LANES, k)
             scalar_products(t, x, xt, features, first, last, lane)
-            if nngp.size > 0:
-                _evaluate(t, last - first, scale, even[0], odd[0])
-                store(t, first, last, lane, stop, own, mirror, shift, nngp)
-            if ntk.size > 0:
-                _evaluate(t, last - first, scale, even[1], odd[1])
-                store(t, first, last, lane, stop, own, mirror, shift, ntk)
+            for kind in range(2):
+                out = ntk if kind else nngp
+                if out.size > 0:
+                    _evaluate(t, last - first, scale, even[kind], odd[kind])
+                    store(t, first, last, lane, stop, own, mirror, shift, out)
 
 
 @_compile
