@@ -4,6 +4,7 @@ from analytic.accuracy import AccuracyError, Estimate, Kernels
 from analytic.activation import Activation
 from analytic.limit import kernel, kernel_diagonal, kernel_estimate
 from analytic.network import FullyConnected, Network, Residual
+from analytic.regression import Prediction, predict
 
 __all__ = [
     "AccuracyError",
@@ -12,8 +13,10 @@ __all__ = [
     "FullyConnected",
     "Kernels",
     "Network",
+    "Prediction",
     "Residual",
     "kernel",
     "kernel_diagonal",
     "kernel_estimate",
+    "predict",
 ]

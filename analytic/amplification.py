@@ -18,12 +18,15 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from analytic.duals import UNIT
+from analytic.duals import UNIT, coefficients, length
 from analytic.recursion import Stage
 
 __all__ = ["Amplification", "Factors", "amplification", "skip_ratio"]
 
 Array = NDArray[np.float64]
+
+BLOCK = 4096
+"""Inputs whose coefficients are held at a time."""
 
 
 class Factors(NamedTuple):
@@ -91,45 +94,62 @@ def _ratio(part: Any, whole: Array) -> Array:
     return np.asarray(part / np.where(whole > 0, whole, np.inf))
 
 
-def amplification(stage: Stage) -> Amplification:
-    """The amplification factors of a layer over all its inputs."""
-    table, v = stage.duals, stage.variance
-    if stage.step.layer.activation.is_relu:
+def amplification(stage: Stage, tail: float) -> Amplification:
+    """The amplification factors of a layer over all its inputs.
+
+    Args:
+        stage: what the layer sees of them.
+        tail: share of E[w'^2] that the series may leave out.
+    """
+    table, v = stage.moments, stage.variance
+    activation, s = stage.step.layer.activation, np.sqrt(v)
+    if activation.is_relu:
         none = np.empty(0)
         skip = skip_ratio(stage)
         return Amplification(True, none, none, 0, 0, 0, 0, 0, 1, 0, 0.5, UNIT, skip)
-    b_1 = table.coefficients[1]  # E[w''] = sqrt(2) b_1/s
+    terms, n = length(activation, s, tail), s.size
     share_e, share_d = _ratio(v, table.second), _ratio(1.0, table.slope)
-    k_e, r_d, once, twice = _envelope(table.coefficients, share_e, share_d)
+    k_e, r_d = np.zeros((2, terms))
+    once, twice, rest, b_1 = np.empty((4, n))
+    noise = table.noise
+    for start in range(0, n, BLOCK):
+        part = slice(start, start + BLOCK)
+        found = coefficients(activation, s[part], terms)
+        _envelope(found.b, share_e[part], share_d[part], k_e, r_d, once[part], twice[part])
+        rest[part], b_1[part] = found.rest * table.slope[part], found.b[1]
+        noise = max(noise, found.noise)
     lacking = np.maximum(v * table.curvature - once, 0)
     return Amplification(
         relu=False,
         k_e=k_e,
         r_d=r_d,
-        rest_e=float(_ratio(v * table.rest, table.second).max()),
-        rest_d=float(_ratio(table.rest, table.slope).max()),
+        rest_e=float(_ratio(v * rest, table.second).max()),
+        rest_d=float(_ratio(rest, table.slope).max()),
         rest_k=float(_ratio(lacking, table.slope).max()),
         rest_ve=float(_ratio(v * lacking, table.second).max()),
         rest_vd=float(_ratio(np.maximum(v**2 * table.jerk - twice, 0), table.slope).max()),
         own_e=float(_ratio(v * np.abs(table.response_e), table.second).max()),
         own_d=float(_ratio(v * np.abs(table.response_d), table.slope).max()),
         own_mean=float(_ratio(np.sqrt(v / 2) * np.abs(b_1), np.sqrt(table.second)).max()),
-        noise=table.noise,
+        noise=noise,
         skip=skip_ratio(stage),
     )
 
 
 @njit(nogil=True, cache=True, fastmath=True)
-def _envelope(b: Any, share_e: Any, share_d: Any) -> Any:
-    """The largest c_k^2 share_e and c_k^2 share_d over the inputs, for each k, and the sums.
+def _envelope(
+    b: Any, share_e: Any, share_d: Any, k_e: Any, r_d: Any, once: Any, twice: Any
+) -> None:
+    """Raise k_e and r_d to the largest c_k^2 share_e and c_k^2 share_d of these inputs.
 
-    The sums are those of k c_k^2 and k (k - 1) c_k^2 over k, for each input: v curvature
-    and v^2 jerk if complete.
+    once and twice become the sums of k c_k^2 and of k (k - 1) c_k^2 over k: v curvature and
+    v^2 jerk if complete.
     """
     terms, n = b.shape
-    k_e, r_d, once, twice = np.zeros(terms), np.zeros(terms), np.zeros(n), np.zeros(n)
+    once[:] = 0.0
+    twice[:] = 0.0
     for k in range(terms):
-        most_e = most_d = 0.0
+        most_e, most_d = k_e[k], r_d[k]
         for i in range(n):
             c2 = (k + 1) * (b[k, i] * b[k, i])
             most_e = max(most_e, c2 * share_e[i])
@@ -137,7 +157,6 @@ def _envelope(b: Any, share_e: Any, share_d: Any) -> Any:
             once[i] += k * c2
             twice[i] += k * (k - 1) * c2
         k_e[k], r_d[k] = most_e, most_d
-    return k_e, r_d, once, twice
 
 
 def skip_ratio(stage: Stage) -> float:
@@ -145,5 +164,5 @@ def skip_ratio(stage: Stage) -> float:
     if stage.skipped is None:
         return 1.0
     sigma, _, mu = stage.skipped
-    whole = sigma + stage.duals.second
-    return float(_ratio(whole, whole + 2 * mu * stage.duals.mean).max())
+    whole = sigma + stage.moments.second
+    return float(_ratio(whole, whole + 2 * mu * stage.moments.mean).max())

@@ -77,6 +77,7 @@ in rho) and of the last operations of a layer."""
 def certify(
     diagonal: Diagonal,
     tolerance: float,
+    tail: float,
     start: float,
     *,
     tight: bool = False,
@@ -85,13 +86,14 @@ def certify(
     """Choose ceiling and truncation so that the bound meets the tolerance.
 
     Args:
-        diagonal: the recursion at x = x', with the tables of every layer.
+        diagonal: the recursion at x = x'.
         tolerance: wanted bound relative to sqrt(K(x, x) K(x', x')).
+        tail: share of E[w'^2] that the tables may leave out.
         start: relative rounding error of the scalar products <x, x'>/d.
         tight: whether truncation shall cost no more than rounding does.
         spread: relative error of |x|^2/d beyond rounding.
     """
-    layers = [amplification(stage) for stage in diagonal.stages]
+    layers = [amplification(stage, tail) for stage in diagonal.stages]
     fixed = _fixed_errors(diagonal, layers, spread)
     factors = [layer.at(RADII) for layer in layers]
     for index, ceiling in enumerate(RADII):

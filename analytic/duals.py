@@ -1,4 +1,4 @@
-r"""What the recursion needs to know of an activation: its coefficient tables.
+r"""What the recursion needs to know of an activation: moments and coefficients.
 
 Legend: s the standard deviation of a pre-activation, rho the correlation of two of them,
 (u, u') the pair; c_k(s) = E[w'(s z) h_k(z)] the Hermite coefficients of the slope. With
@@ -13,6 +13,7 @@ error bounds stand in docs/theory/duals.md.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +30,6 @@ from analytic.segments import (
     MEAN,
     RESPONSE_D,
     RESPONSE_E,
-    REST,
     SLOPE,
     SPREAD,
     UNIT,
@@ -37,7 +37,7 @@ from analytic.segments import (
     segment,
 )
 
-__all__ = ["LANES", "UNIT", "Duals", "duals"]
+__all__ = ["LANES", "UNIT", "Coefficients", "Moments", "coefficients", "length", "moments"]
 
 Array = NDArray[np.float64]
 
@@ -46,8 +46,8 @@ LANES = 128
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Duals:
-    """Moments and coefficients of one activation at n standard deviations s.
+class Moments:
+    """Moments of one activation at n standard deviations s.
 
     Attributes:
         mean: E[w(s z)], shape (n,).
@@ -57,8 +57,6 @@ class Duals:
         jerk: E[w'''(s z)^2], shape (n,).
         response_e: E[w'^2 + w w''], the derivative of ``second`` by s^2, shape (n,).
         response_d: E[w''^2 + w' w'''], the derivative of ``slope`` by s^2, shape (n,).
-        coefficients: b_k(s), shape (terms, n).
-        rest: bound of sum_{k >= terms} c_k(s)^2, shape (n,).
         noise: error of the quadrature relative to the root of the second moments.
     """
 
@@ -69,38 +67,80 @@ class Duals:
     jerk: Array
     response_e: Array
     response_d: Array
-    coefficients: Array
+    noise: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Coefficients:
+    """Hermite coefficients of one activation at n standard deviations s.
+
+    Attributes:
+        b: b_k(s), shape (terms, n).
+        rest: bound of sum_{k >= terms} c_k(s)^2 relative to E[w'(s z)^2], shape (n,).
+        noise: error of b in the norm of c, relative to the root of E[w'(s z)^2].
+    """
+
+    b: Array
     rest: Array
     noise: float
 
 
-def duals(activation: Activation, s: Array, tail: float) -> Duals:
-    """Tabulate an activation at the standard deviations s.
-
-    Args:
-        activation: w.
-        s: standard deviations, shape (n,), non-negative.
-        tail: ratio of ``rest`` to ``slope`` at which the table may end.
-    """
+def moments(activation: Activation, s: Array) -> Moments:
+    """Moments of w at the standard deviations s, non-negative, shape (n,)."""
     if activation.is_relu:
         return _relu(s)
+    table, noise = np.empty((FIRST, s.size)), 0.0
+    for octave, chosen in _octaves(s):
+        part = segment(activation, octave)
+        series = part.series[:, :FIRST]
+        _evaluate(series, part.low, part.high, s, chosen, table)
+        noise = max(noise, part.noise)
+    table[:, s == 0] = at_zero(activation, 1)[:FIRST, None]
+    return Moments(
+        mean=table[MEAN],
+        second=table[MEAN] ** 2 + s**2 * table[SPREAD],
+        slope=table[SLOPE],
+        curvature=np.maximum(table[CURVATURE], 0),
+        jerk=np.maximum(table[JERK], 0),
+        response_e=table[RESPONSE_E],
+        response_d=table[RESPONSE_D],
+        noise=noise,
+    )
+
+
+def length(activation: Activation, s: Array, tail: float) -> int:
+    """How many coefficients leave a rest of at most ``tail`` at all s; none for max(x, 0).
+
+    All inputs get equally many: what one lacks may meet a large one of another.
+    """
+    if activation.is_relu:
+        return 0
+    return max(
+        segment(activation, octave).terms(float(s[chosen].max()), tail)
+        for octave, chosen in _octaves(s)
+    )
+
+
+def coefficients(activation: Activation, s: Array, terms: int) -> Coefficients:
+    """The first coefficients at the standard deviations s, shape (n,)."""
+    b, rest, noise = np.empty((terms, s.size)), np.zeros(s.size), UNIT
+    if terms == 0:
+        return Coefficients(b, rest, noise)
+    for octave, chosen in _octaves(s):
+        part = segment(activation, octave, terms)
+        series = part.series[:, FIRST : FIRST + terms]
+        _evaluate(series, part.low, part.high, s, chosen, b)
+        rest[chosen] = part.rest(float(s[chosen].max()), terms)
+        noise = max(noise, part.noise)
+    b[:, s == 0] = at_zero(activation, terms)[FIRST:, None]
+    return Coefficients(b, rest, noise)
+
+
+def _octaves(s: Array) -> Iterator[tuple[int, NDArray[np.intp]]]:
+    """The octaves of s, and which inputs they hold."""
     octaves = np.floor(np.log2(np.maximum(s, 2.0 ** (LOWEST - 1)))).astype(int)
-    members = {int(octave): np.flatnonzero(octaves == octave) for octave in np.unique(octaves)}
-    largest = {octave: float(s[chosen].max()) for octave, chosen in members.items()}
-    # all inputs have equally many terms: what one lacks may meet a large one of another
-    terms = max(segment(activation, octave).terms(largest[octave], tail) for octave in members)
-    table, noise = np.empty((FIRST + terms, s.size)), 0.0
-    for octave, chosen in members.items():
-        first, part = segment(activation, octave), segment(activation, octave, terms)
-        # the moments shall not depend on the number of terms, not even in the last bit
-        for source, columns in ((first, slice(FIRST)), (part, slice(FIRST, FIRST + terms))):
-            series = source.series[:, columns]
-            _evaluate(series, source.low, source.high, s, chosen, table[columns])
-        table[REST, chosen] = part.rest(largest[octave], terms) * table[SLOPE, chosen]
-        noise = max(noise, first.noise, part.noise)
-    zero = np.flatnonzero(s == 0)
-    table[:, zero] = at_zero(activation, terms)[:, None]
-    return _named(s, table, noise)
+    for octave in np.unique(octaves):
+        yield int(octave), np.flatnonzero(octaves == octave)
 
 
 @njit(nogil=True, cache=True, fastmath={"contract", "nsz"})
@@ -138,10 +178,10 @@ def _add_four(series: Any, chebyshev: Any, j: int, c: int, column: Any) -> None:
         column[i] = value
 
 
-def _relu(s: Array) -> Duals:
+def _relu(s: Array) -> Moments:
     """Moments of max(x, 0): its pairs have a closed form and need no coefficients."""
     none = np.zeros_like(s)
-    return Duals(
+    return Moments(
         mean=s / np.sqrt(2 * np.pi),
         second=s**2 / 2,
         slope=np.full_like(s, 0.5),
@@ -149,22 +189,5 @@ def _relu(s: Array) -> Duals:
         jerk=none,
         response_e=np.full_like(s, 0.5),
         response_d=none,
-        coefficients=np.empty((0, s.size)),
-        rest=none,
         noise=UNIT,
-    )
-
-
-def _named(s: Array, table: Array, noise: float) -> Duals:
-    return Duals(
-        mean=table[MEAN],
-        second=table[MEAN] ** 2 + s**2 * table[SPREAD],
-        slope=table[SLOPE],
-        curvature=np.maximum(table[CURVATURE], 0),
-        jerk=np.maximum(table[JERK], 0),
-        response_e=table[RESPONSE_E],
-        response_d=table[RESPONSE_D],
-        coefficients=table[FIRST:],
-        rest=table[REST],
-        noise=noise,
     )

@@ -17,8 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from analytic.accuracy import Estimate, Kernels
 from analytic.network import Network
-from analytic.problem import Problem, mean_squares, prepare
-from analytic.recursion import diagonal
+from analytic.problem import Problem, prepare
+from analytic.recursion import diagonal, mean_squares
 from analytic.tiles import KINDS, solve
 from analytic.zonal import zonal
 
@@ -128,7 +128,7 @@ def kernel_diagonal(network: Network, x: ArrayLike, *, kind: Kind = "ntk") -> An
     _check_network(network)
     _check_kind(kind)
     inputs = _check_inputs("x", x)
-    state = diagonal(network, mean_squares(inputs), 1.0)
+    state = diagonal(network, mean_squares(inputs))
     both = Kernels(state.sigma, state.sigma + state.theta)
     return both if kind == "both" else getattr(both, kind)
 

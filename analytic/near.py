@@ -25,9 +25,10 @@ from numpy.typing import NDArray
 from analytic.activation import Activation
 from analytic.amplification import amplification
 from analytic.certificate import ROUNDING
-from analytic.duals import UNIT
+from analytic.duals import UNIT, coefficients
+from analytic.network import Network
 from analytic.quadrature import Rule, graded_rule, uniform_rule
-from analytic.recursion import Diagonal, Stage, plain, preactivation
+from analytic.recursion import Stage, diagonal, mean_squares, plain, preactivation
 
 __all__ = ["Near", "near_pairs"]
 
@@ -93,16 +94,17 @@ def _share(part: Any, whole: Array) -> Array:
     return np.asarray(part / np.where(whole > 0, whole, np.inf))
 
 
-def near_pairs(diagonal: Diagonal, i: Index, j: Index, x: Array, y: Array) -> Near:
+def near_pairs(network: Network, x: Array, y: Array) -> Near:
     """Run the recursion for pairs of inputs.
 
     Args:
-        diagonal: the recursion at x = x' for all inputs.
-        i: the first inputs of the pairs, indices, shape (pairs,).
-        j: the second ones.
-        x: the first inputs themselves, shape (pairs, d).
-        y: the second ones.
+        network: the description.
+        x: the first inputs of the pairs, shape (pairs, d).
+        y: the second ones, the same.
     """
+    ends = diagonal(network, mean_squares(np.concatenate([x, y])))
+    i = np.arange(len(x))
+    j = i + len(x)
     unit, unit_ = (a / np.where(np.any(a, axis=1), _norm(a), 1.0)[:, None] for a in (x, y))
     alive = np.any(x, axis=1) & np.any(y, axis=1)
     minus, plus = (np.sum((unit + sign * unit_) ** 2, axis=1) / 2 for sign in (-1, 1))
@@ -110,12 +112,12 @@ def near_pairs(diagonal: Diagonal, i: Index, j: Index, x: Array, y: Array) -> Ne
     error = 4 * UNIT * (np.sqrt(np.minimum(minus, plus)) + UNIT)
     state = _State(Angle.of(minus, plus, error), np.zeros(i.size), np.zeros(i.size))
     branches: list[_State] = []
-    for stage in diagonal.stages:
+    for stage in ends.stages:
         branches += [state] * stage.step.opens
         state = _layer(stage, i, j, state)
         if stage.skipped is not None:
             state = _skip(stage, i, j, branches.pop(), state)
-    sigma = np.sqrt(diagonal.sigma[i] * diagonal.sigma[j]) * state.angle.cosine
+    sigma = np.sqrt(ends.sigma[i] * ends.sigma[j]) * state.angle.cosine
     return Near(sigma, state.theta, np.maximum(state.angle.error, state.error) + 4 * UNIT)
 
 
@@ -131,7 +133,7 @@ def _layer(stage: Stage, i: Index, j: Index, state: _State) -> _State:
     moments = _moments(stage, angle, i, j)
     _, gamma = preactivation(r * r_ * state.angle.cosine, state.theta, weight, bias)
     _, theta = plain(None, moments.d, gamma)
-    kept = _share(np.abs(moments.d), np.sqrt(stage.duals.slope[i] * stage.duals.slope[j]))
+    kept = _share(np.abs(moments.d), np.sqrt(stage.moments.slope[i] * stage.moments.slope[j]))
     error = moments.error + kept * (np.maximum(angle.error, state.error) + 2 * UNIT) + 2 * UNIT
     return _State(moments.angle, theta, error)
 
@@ -155,7 +157,7 @@ def _skip(stage: Stage, i: Index, j: Index, alpha: _State, branch: _State) -> _S
     """The sum of alpha and a fresh branch, whose means make the two correlated."""
     assert stage.skipped is not None
     sigma0, _, mu = stage.skipped
-    eta, second = stage.duals.mean, stage.duals.second
+    eta, second = stage.moments.mean, stage.moments.second
     m, m_, e, e_ = mu[i], mu[j], eta[i], eta[j]
     r0, r0_, r1, r1_ = (np.sqrt(v) for v in (sigma0[i], sigma0[j], second[i], second[j]))
     q0, q0_ = (np.sqrt(np.maximum(r**2 - a**2, 0)) for r, a in ((r0, m), (r0_, m_)))
@@ -168,7 +170,7 @@ def _skip(stage: Stage, i: Index, j: Index, alpha: _State, branch: _State) -> _S
     size, size_ = np.hypot(r0, r1), np.hypot(r0_, r1_)
     around = (both - size * size_) + _defect((r0, r1), (r0_, r1_)) + m * e_ + e * m_
     plus = (around + r0 * r0_ * alpha.angle.plus + r1 * r1_ * branch.angle.plus) / both
-    noise = 4 * (stage.duals.noise + UNIT)
+    noise = 4 * (stage.moments.noise + UNIT)
     means = np.abs(m - m_) * (r1 + r1_) + np.abs(e - e_) * (r0 + r0_)
     error = r0 * r0_ * alpha.angle.error + r1 * r1_ * branch.angle.error + noise * means
     angle = Angle.of(minus, plus, error / both + 4 * UNIT * np.minimum(minus, plus))
@@ -222,17 +224,19 @@ def _arccosine(angle: Angle, alive: NDArray[np.bool_]) -> _Moments:
 
 def _series(stage: Stage, angle: Angle, i: Index, j: Index) -> _Moments:
     """Mehler's series, with the amplification of the certificate at the |rho| of each pair."""
-    table, rho = stage.duals, angle.cosine
-    products: Array = table.coefficients[:, i] * table.coefficients[:, j]  # (terms, pairs)
+    table, rho = stage.moments, angle.cosine
+    factors = amplification(stage, 16 * UNIT)
+    activation, terms = stage.step.layer.activation, factors.r_d.size
+    b, b_ = (coefficients(activation, np.sqrt(stage.variance[k]), terms).b for k in (i, j))
+    products = b * b_  # (terms, pairs)
     order: Array = np.arange(float(products.shape[0]))
     products *= rho ** order[:, None]
     both = np.sqrt(stage.variance[i] * stage.variance[j])
     e = table.mean[i] * table.mean[j] + both * rho * products.sum(axis=0)
     cosine = _share(e, np.sqrt(table.second[i] * table.second[j]))
-    factors = amplification(stage)
     k_e, k_d, _, v_e, v_d = factors.at(np.abs(rho))
     tail = factors.tails(np.array([order.size])) * np.abs(rho) ** order.size
-    noise = 2 * table.noise + ROUNDING + tail
+    noise = 2 * factors.noise + ROUNDING + tail
     error_e = k_e * (angle.error + ROUNDING) + noise + 4 * UNIT * v_e
     error_d = k_d * (angle.error + ROUNDING) + noise + 4 * UNIT * v_d
     return _Moments(Angle(1 - cosine, 1 + cosine, error_e), (order + 1) @ products, error_d)
@@ -240,7 +244,7 @@ def _series(stage: Stage, angle: Angle, i: Index, j: Index) -> _Moments:
 
 def _integrals(stage: Stage, angle: Angle, i: Index, j: Index) -> _Moments:
     """Quadrature, and how much the layer amplifies the error of rho."""
-    table = stage.duals
+    table = stage.moments
     s, s_ = np.sqrt(stage.variance[i]), np.sqrt(stage.variance[j])
     r, r_ = np.sqrt(table.second[i]), np.sqrt(table.second[j])
     minus, plus, d, error, error_d = _quadrature(

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from analytic.certificate import certify
 from analytic.duals import UNIT
 from analytic.network import Network
-from analytic.recursion import Diagonal, diagonal
+from analytic.recursion import Diagonal, diagonal, mean_squares
 from analytic.strips import Block, Data, Series, roundings
 from analytic.tables import aligned, padded_length, program, side
 
-__all__ = ["Block", "Data", "Method", "Problem", "mean_squares", "prepare"]
+__all__ = ["Block", "Data", "Method", "Problem", "prepare"]
 
 Array = NDArray[np.float64]
 
@@ -47,12 +47,14 @@ class Problem:
     """A kernel that is ready to be computed.
 
     Attributes:
+        network: the description.
         x: inputs of the rows, (n, d); y: of the columns, (k, d).
         own: whether y is x.
         diagonal: the recursion at x = x' for the rows, then (unless ``own``) the columns.
         method: how the pairs are computed.
     """
 
+    network: Network
     x: Array
     y: Array
     own: bool
@@ -70,13 +72,6 @@ class Problem:
         xt = aligned(x.shape[1], padded_length(len(self.y)))
         xt[:features, : len(self.y)] = self.y.T
         return Data(x, xt, features, self.own)
-
-
-def mean_squares(x: Array) -> Array:
-    """|x|^2/d of every input, summed in extended precision, shape (n,)."""
-    blocks = np.array_split(x, -(-len(x) // 256))
-    means = [np.square(block, dtype=np.longdouble).mean(axis=1) for block in blocks]
-    return np.concatenate(means).astype(np.float64)
 
 
 def prepare(
@@ -103,9 +98,9 @@ def prepare(
     own = y is None
     inputs = x if y is None else np.concatenate([x, y])
     tail = 16 * UNIT if tight else max(1e-3 * tolerance, 16 * UNIT)
-    state = diagonal(network, mean_squares(inputs), tail)
+    state = diagonal(network, mean_squares(inputs))
     start = roundings(x.shape[1]) * UNIT if start is None else start
-    plan = program(state, certify(state, tolerance, start, tight=tight, spread=spread))
+    plan = program(state, certify(state, tolerance, tail, start, tight=tight, spread=spread))
     rows = side(state, plan, slice(0, len(x)))
     columns = rows if own else side(state, plan, slice(len(x), None))
-    return Problem(x, x if y is None else y, own, state, Series(plan, rows, columns))
+    return Problem(network, x, x if y is None else y, own, state, Series(plan, rows, columns))

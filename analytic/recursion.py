@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.duals import Duals, duals
+from analytic.duals import Moments, moments
 from analytic.network import Network, Step
 
-__all__ = ["Diagonal", "Stage", "diagonal", "plain", "preactivation", "residual"]
+__all__ = ["Diagonal", "Stage", "diagonal", "mean_squares", "plain", "preactivation", "residual"]
 
 Array = NDArray[np.float64]
 
@@ -56,7 +56,7 @@ class Stage:
         step: the layer and the residual branches around it.
         sigma, theta: E|alpha|^2/m and the tangent kernel before the layer.
         variance, gamma: Lambda and Gamma at x = x'.
-        duals: the tables of its activation at s = sqrt(variance).
+        moments: those of its activation at s = sqrt(variance).
         skipped: (Sigma, Theta, mu) at the start of the branch that ends here, or None.
     """
 
@@ -65,7 +65,7 @@ class Stage:
     theta: Array
     variance: Array
     gamma: Array
-    duals: Duals
+    moments: Moments
     skipped: tuple[Array, Array, Array] | None
 
 
@@ -78,13 +78,19 @@ class Diagonal:
     theta: Array
 
 
-def diagonal(network: Network, squares: Array, tail: float) -> Diagonal:
+def mean_squares(x: Array) -> Array:
+    """|x|^2/d of every input, summed in extended precision, shape (n,)."""
+    blocks = np.array_split(x, -(-len(x) // 256))
+    means = [np.square(block, dtype=np.longdouble).mean(axis=1) for block in blocks]
+    return np.concatenate(means).astype(np.float64)
+
+
+def diagonal(network: Network, squares: Array) -> Diagonal:
     """Run the recursion at x = x'.
 
     Args:
         network: the description.
         squares: |x|^2/d, shape (n,).
-        tail: at which share of the slope the tables may end, see ``duals``.
     """
     sigma, theta, mu = squares, np.zeros_like(squares), np.zeros_like(squares)
     stages: list[Stage] = []
@@ -93,7 +99,7 @@ def diagonal(network: Network, squares: Array, tail: float) -> Diagonal:
         branches += [(sigma, theta, mu)] * step.opens
         weight, bias = step.layer.weight_std**2, step.layer.bias_std**2
         variance, gamma = preactivation(sigma, theta, weight, bias)
-        table = duals(step.layer.activation, np.sqrt(variance), tail)
+        table = moments(step.layer.activation, np.sqrt(variance))
         skipped = branches.pop() if step.closes else None
         stages.append(Stage(step, sigma, theta, variance, gamma, table, skipped))
         sigma, theta = plain(table.second, table.slope, gamma)

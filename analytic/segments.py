@@ -140,11 +140,11 @@ def _rests(table: Array) -> Array:
 def at_zero(activation: Activation, terms: int) -> Array:
     """The table at s = 0, exactly: w and its derivatives are constants there."""
     w, w1, w2, w3 = (float(v) for v in activation.derivatives(np.zeros(()), 3))
-    table = np.zeros(FIRST + terms)
+    table = np.zeros(FIRST + max(terms, 1))
     table[[MEAN, SLOPE, CURVATURE, JERK]] = w, w1**2, w2**2, w3**2
     table[[RESPONSE_E, RESPONSE_D]] = w1**2 + w * w2, w2**2 + w1 * w3
     table[[SPREAD, FIRST]] = w1**2, w1
-    return table
+    return table[: FIRST + terms]
 
 
 def _at(activation: Activation, s: Array, rule: Rule, terms: int) -> Array:

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from analytic.amplification import BLOCK
 from analytic.certificate import Bounds
-from analytic.duals import LANES
-from analytic.recursion import Diagonal
+from analytic.duals import LANES, coefficients
+from analytic.recursion import Diagonal, Stage
 
 __all__ = ["Program", "Side", "aligned", "padded_length", "program", "side"]
 
@@ -92,13 +93,20 @@ def side(diagonal: Diagonal, plan: Program, inputs: slice) -> Side:
     for row, stage in enumerate(stages):
         s = np.sqrt(stage.variance[inputs])
         result.inverse[row, :n] = 1 / np.where(s > 0, s, np.inf)
-        result.mean[row, :n] = stage.duals.mean[inputs]
+        result.mean[row, :n] = stage.moments.mean[inputs]
         if stage.skipped is not None:
             result.skipped[row, :n] = stage.skipped[2][inputs]
-        b = stage.duals.coefficients[:, inputs]
-        start = plan.first[row]
-        for parity, count in enumerate((plan.even[row], plan.odd[row])):
-            part = b[parity::2][:count]
-            result.table[start : start + len(part), :n] = part
-            start += count
+        _place(stage, s, plan, row, result.table)
     return result
+
+
+def _place(stage: Stage, s: Array, plan: Program, row: int, table: Array) -> None:
+    """Write the coefficients of a layer to its rows of a table, the even ones first."""
+    even, odd = int(plan.even[row]), int(plan.odd[row])
+    for start in range(0, s.size, BLOCK):
+        part = slice(start, min(start + BLOCK, s.size))
+        b = coefficients(stage.step.layer.activation, s[part], 2 * max(even, odd)).b
+        first = plan.first[row]
+        for parity, count in enumerate((even, odd)):
+            table[first : first + count, part] = b[parity::2][:count]
+            first += count

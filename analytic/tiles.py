@@ -181,11 +181,10 @@ def _place(answer: Any, array: Array, row: int, own: bool) -> None:
 def _near(problem: Problem, left: NDArray[np.intp]) -> Near:
     """The pairs that were left out, in blocks that bound the memory."""
     i, j = left[:, 0], left[:, 1]
-    offset = 0 if problem.own else len(problem.x)
     parts = [Near(*np.empty((3, 0)))]
     for start in range(0, len(left), 1024):
         a, b = i[start : start + 1024], j[start : start + 1024]
-        parts.append(near_pairs(problem.diagonal, a, b + offset, problem.x[a], problem.y[b]))
+        parts.append(near_pairs(problem.network, problem.x[a], problem.y[b]))
     return Near(*(np.concatenate(field) for field in zip(*parts, strict=True)))
 
 

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from analytic.duals import LANES, UNIT
 from analytic.network import Network
 from analytic.pairs import ROWS, Tile, new_tile
-from analytic.problem import Block, Data, Problem, mean_squares, prepare
-from analytic.recursion import diagonal
+from analytic.problem import Block, Data, Problem, prepare
+from analytic.recursion import diagonal, mean_squares
 from analytic.strips import roundings, scalar_products, store
 from analytic.tiles import solve
 
@@ -93,14 +93,14 @@ def zonal(network: Network, x: Array, y: Array | None, tolerance: float) -> Prob
     if problem.method.error > share:
         return None
     values = solve(problem, "both", share, progress=False).value
-    top = diagonal(network, mean_squares(pole), 1.0)
+    top = diagonal(network, mean_squares(pole))
     at_pole = np.array([top.sigma[0], top.sigma[0] + top.theta[0]])
     errors = problem.method.error, problem.method.diagonal
     method = interpolate(square, np.stack(values)[:, :, 0], at_pole, *errors, tolerance)
     if method is None:
         return None
-    state = diagonal(network, squares, 1.0)
-    return Problem(x, x if y is None else y, y is None, state, method)
+    state = diagonal(network, squares)
+    return Problem(network, x, x if y is None else y, y is None, state, method)
 
 
 def circle(square: float) -> tuple[Array, Array]:
