@@ -10,24 +10,21 @@ minus -> minus is concave (docs/theory/near.md). A layer takes them from the clo
 max(x, 0), from Mehler's series where |rho| has become moderate, or from two-dimensional
 quadrature of the squared difference of the two units.
 
-Legend: r, r' the norms sqrt(Sigma) of the units, s, s' those of the pre-activations; z, xi
-independent standard normal; u = s z, u - v = (s - s' rho) z - s' sqrt(1 - rho^2) xi.
+Legend: r, r' the norms sqrt(Sigma) of the units, s, s' those of the pre-activations.
 """
 
 from __future__ import annotations
 
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.activation import Activation
 from analytic.amplification import amplification
 from analytic.certificate import ROUNDING
 from analytic.duals import UNIT, coefficients
 from analytic.network import Network
-from analytic.quadrature import Rule, graded_rule, uniform_rule
+from analytic.product_rules import Angle, squared_differences
 from analytic.recursion import Stage, diagonal, mean_squares, plain, preactivation
 
 __all__ = ["Near", "near_pairs"]
@@ -42,32 +39,6 @@ class Near(NamedTuple):
     sigma: Array
     theta: Array
     error: Array
-
-
-class Angle(NamedTuple):
-    """A cosine by its complements 1 - c and 1 + c, and its absolute error, (pairs,) each."""
-
-    minus: Array
-    plus: Array
-    error: Array
-
-    @property
-    def cosine(self) -> Array:
-        return np.where(self.minus < self.plus, 1 - self.minus, self.plus - 1)
-
-    @property
-    def small(self) -> Array:
-        return np.minimum(self.minus, self.plus)
-
-    @classmethod
-    def of(cls, minus: Array, plus: Array, error: Array) -> Angle:
-        """The complement that is not small follows from the one that is."""
-        close = minus < plus
-        minus, plus = np.clip(minus, 0, 2), np.clip(plus, 0, 2)
-        return cls(np.where(close, minus, 2 - plus), np.where(close, 2 - minus, plus), error)
-
-    def take(self, chosen: Any) -> Angle:
-        return Angle(*(field[chosen] for field in self))
 
 
 class _State(NamedTuple):
@@ -184,6 +155,8 @@ def _defect(a: tuple[Array, ...], b: tuple[Array, ...]) -> Array:
     return _share(crossed, size + sum(p * q for p, q in zip(a, b, strict=True)))
 
 
+BLOCK = 32
+"""Pairs that share one pair of rules."""
 MODERATE = 0.05
 """Complement of |rho| from which on the series replaces the quadrature."""
 
@@ -247,7 +220,7 @@ def _integrals(stage: Stage, angle: Angle, i: Index, j: Index) -> _Moments:
     table = stage.moments
     s, s_ = np.sqrt(stage.variance[i]), np.sqrt(stage.variance[j])
     r, r_ = np.sqrt(table.second[i]), np.sqrt(table.second[j])
-    minus, plus, d, error, error_d = _quadrature(
+    minus, plus, d, error, error_d = squared_differences(
         stage.step.layer.activation, s, s_, angle, 1 / r, 1 / r_
     )
     slope = np.sqrt(table.slope[i] * table.slope[j])
@@ -257,55 +230,3 @@ def _integrals(stage: Stage, angle: Angle, i: Index, j: Index) -> _Moments:
     bent = np.minimum(chord, curvature * angle.error)
     error = error + s * s_ / (r * r_) * (np.abs(d) + bent) * angle.error
     return _Moments(Angle.of(minus, plus, error), d, _share(error_d + bent, slope) + 8 * UNIT)
-
-
-BLOCK = 32
-"""Pairs that share one pair of rules."""
-LARGEST_RULE = 2**20
-"""Most nodes of a product rule."""
-
-
-def _quadrature(
-    activation: Activation, s: Array, s_: Array, angle: Angle, unit: Array, unit_: Array
-) -> Array:
-    """(minus, plus, d, error of the smaller, error of d) by two sizes of the rules, (5, pairs)."""
-    width = max(0.25, float(np.max(s_ * np.sqrt(angle.minus * angle.plus))))
-    size = 48.0
-    coarse: Array = np.full((3, s.size), np.inf)
-    while True:
-        rules = _rules(size, float(s.max()), width)
-        fine = _product_rule(activation, s, s_, angle, unit, unit_, *rules)
-        with np.errstate(invalid="ignore"):
-            change: Array = np.abs(fine - coarse)
-        noise = 8 * UNIT * (np.sqrt(np.minimum(fine[0], fine[1])) + UNIT)
-        first = np.asarray(fine[0] < fine[1])
-        error = np.asarray(np.where(first, change[0], change[1]), dtype=np.float64) + noise
-        good = (error <= 4 * noise) & (change[2] <= 2**6 * UNIT * np.abs(fine[2]).max())
-        nodes = rules[0].nodes.size * rules[1].nodes.size
-        if good.all() or (2 * nodes > LARGEST_RULE and np.isfinite(error).all()):
-            return np.stack([*fine, error, change[2]])
-        coarse, size = fine, size * math.sqrt(2)
-
-
-def _rules(size: float, outer: float, width: float) -> tuple[Rule, Rule]:
-    half = round(size)
-    first = graded_rule(half, outer / 2) if outer > 0.5 else uniform_rule(half)
-    return first, uniform_rule(round(size * (0.5 + width)))
-
-
-def _product_rule(
-    activation: Activation, s: Array, s_: Array, angle: Angle, unit: Array, unit_: Array,
-    first: Rule, second: Rule,
-) -> Array:  # fmt: skip
-    """(minus, plus, d), shape (3, pairs)."""
-    a, a_, minus, plus, b, b_ = (
-        field[:, None, None] for field in (s, s_, angle.minus, angle.plus, unit, unit_)
-    )
-    z, xi = first.nodes[:, None], second.nodes
-    u = a * z
-    away = ((a - a_) + a_ * minus) * z - a_ * np.sqrt(minus * plus) * xi  # (pairs, q, q')
-    w, w1 = activation.derivatives(u, 1)
-    v, v1 = activation.derivatives(u - away, 1)
-    weights = first.weights[:, None] * second.weights
-    squares = ((b * w - b_ * v) ** 2 / 2, (b * w + b_ * v) ** 2 / 2, w1 * v1)
-    return np.stack([np.tensordot(f, weights, axes=2) for f in squares])

@@ -10,23 +10,17 @@ P(rho) = P_even(x) + rho P_odd(x).
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from analytic import certificate, recursion
 from analytic.certificate import GROUP, Bounds
 from analytic.duals import LANES
-from analytic.tables import Program, Side, aligned
+from analytic.tables import Program, Side, Tile
 
-__all__ = ["ROWS", "Tile", "new_tile", "propagate"]
-
-Array = NDArray[np.float64]
-
-ROWS = 32
-"""Most rows of a tile."""
+__all__ = ["propagate"]
 
 _compile: Any = njit(nogil=True, cache=True, fastmath={"contract", "nsz"})
 _preactivation: Any = _compile(recursion.preactivation)
@@ -34,43 +28,6 @@ _plain: Any = _compile(recursion.plain)
 _residual: Any = _compile(recursion.residual)
 _layer_error: Any = _compile(certificate.layer_error)
 _skip_error: Any = _compile(certificate.skip_error)
-
-
-class Tile(NamedTuple):
-    """The state of ROWS x LANES pairs, and room for the series.
-
-    Within a layer sigma holds Lambda and theta holds Gamma.
-    """
-
-    sigma: Array  # (rows, lanes), the same for the next seven
-    theta: Array
-    rho: Array  # only where the odd coefficients or the arc-cosine need it
-    x: Array
-    value0: Array
-    slope0: Array
-    value1: Array
-    slope1: Array
-    left: NDArray[np.bool_]  # pairs that are left out, (rows, lanes)
-    departed: NDArray[np.bool_]  # whether a row has such pairs, (rows,)
-    group: NDArray[np.int64]  # group of terms of each row, (rows,)
-    last: NDArray[np.int64]  # its last block of coefficients, (rows,)
-    error: Array  # relative errors of sigma and theta, (2, rows)
-    stack: Array  # sigma and theta at the open branches, (depth, 2, rows, lanes)
-    errors: Array  # their errors, (depth, 2, rows)
-
-
-def new_tile(depth: int) -> Tile:
-    """Room for a tile of a network with at most ``depth`` nested branches."""
-    return Tile(
-        *(aligned(ROWS, LANES) for _ in range(8)),
-        left=np.zeros((ROWS, LANES), dtype=np.bool_),
-        departed=np.zeros(ROWS, dtype=np.bool_),
-        group=np.zeros(ROWS, dtype=np.int64),
-        last=np.zeros(ROWS, dtype=np.int64),
-        error=np.zeros((2, ROWS)),
-        stack=aligned(max(depth, 1), 2, ROWS, LANES),
-        errors=np.zeros((max(depth, 1), 2, ROWS)),
-    )
 
 
 @_compile

@@ -14,8 +14,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from analytic.duals import LANES, UNIT
-from analytic.pairs import ROWS, Tile, new_tile, propagate
-from analytic.tables import Program, Side
+from analytic.pairs import propagate
+from analytic.tables import ROWS, Program, Side, Tile, new_tile
 
 __all__ = ["Block", "Data", "Series", "roundings", "scalar_products", "store"]
 

@@ -12,9 +12,22 @@ from analytic.certificate import Bounds
 from analytic.duals import LANES, coefficients
 from analytic.recursion import Diagonal, Stage
 
-__all__ = ["Program", "Side", "aligned", "padded_length", "program", "side"]
+__all__ = [
+    "ROWS",
+    "Program",
+    "Side",
+    "Tile",
+    "aligned",
+    "new_tile",
+    "padded_length",
+    "program",
+    "side",
+]
 
 Array = NDArray[np.float64]
+
+ROWS = 32
+"""Most rows of a tile."""
 
 
 class Program(NamedTuple):
@@ -42,6 +55,43 @@ class Side(NamedTuple):
     mean: Array  # E[w], (layers, n)
     skipped: Array  # mu at the start of the branch that ends at this layer, (layers, n)
     table: Array  # coefficients b_k, (rows, n)
+
+
+class Tile(NamedTuple):
+    """The state of ROWS x LANES pairs, and room for the series.
+
+    Within a layer sigma holds Lambda and theta holds Gamma.
+    """
+
+    sigma: Array  # (rows, lanes), the same for the next seven
+    theta: Array
+    rho: Array  # only where the odd coefficients or the arc-cosine need it
+    x: Array
+    value0: Array
+    slope0: Array
+    value1: Array
+    slope1: Array
+    left: NDArray[np.bool_]  # pairs that are left out, (rows, lanes)
+    departed: NDArray[np.bool_]  # whether a row has such pairs, (rows,)
+    group: NDArray[np.int64]  # group of terms of each row, (rows,)
+    last: NDArray[np.int64]  # its last block of coefficients, (rows,)
+    error: Array  # relative errors of sigma and theta, (2, rows)
+    stack: Array  # sigma and theta at the open branches, (depth, 2, rows, lanes)
+    errors: Array  # their errors, (depth, 2, rows)
+
+
+def new_tile(depth: int) -> Tile:
+    """Room for a tile of a network with at most ``depth`` nested branches."""
+    return Tile(
+        *(aligned(ROWS, LANES) for _ in range(8)),
+        left=np.zeros((ROWS, LANES), dtype=np.bool_),
+        departed=np.zeros(ROWS, dtype=np.bool_),
+        group=np.zeros(ROWS, dtype=np.int64),
+        last=np.zeros(ROWS, dtype=np.int64),
+        error=np.zeros((2, ROWS)),
+        stack=aligned(max(depth, 1), 2, ROWS, LANES),
+        errors=np.zeros((max(depth, 1), 2, ROWS)),
+    )
 
 
 def program(diagonal: Diagonal, bounds: Bounds) -> Program:

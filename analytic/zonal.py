@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 
 from analytic.duals import LANES, UNIT
 from analytic.network import Network
-from analytic.pairs import ROWS, Tile, new_tile
 from analytic.problem import Block, Data, Problem, prepare
 from analytic.recursion import diagonal, mean_squares
 from analytic.strips import roundings, scalar_products, store
+from analytic.tables import ROWS, Tile, new_tile
 from analytic.tiles import solve
 
 __all__ = ["Zonal", "circle", "interpolate", "zonal"]
