@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _NAMES = {
-    "analytic": "AccuracyError Activation Estimate FullyConnected Kernels Network Prediction"
-    " Residual kernel kernel_diagonal kernel_estimate predict",
+    "analytic": "AccuracyError Activation Estimate FullyConnected Kernels Network Plan Prediction"
+    " Residual kernel kernel_diagonal kernel_estimate kernel_plan predict",
     "compare": "Convergence Inputs RequiredWidth Sampled convergence kernel_distance",
     "empirical": "FiniteNetwork tangent_kernel",
 }

@@ -2,7 +2,8 @@
 
 from analytic.accuracy import AccuracyError, Estimate, Kernels
 from analytic.activation import Activation
-from analytic.limit import kernel, kernel_diagonal, kernel_estimate
+from analytic.foresight import Plan
+from analytic.limit import kernel, kernel_diagonal, kernel_estimate, kernel_plan
 from analytic.network import FullyConnected, Network, Residual
 from analytic.regression import Prediction, predict
 
@@ -13,10 +14,12 @@ __all__ = [
     "FullyConnected",
     "Kernels",
     "Network",
+    "Plan",
     "Prediction",
     "Residual",
     "kernel",
     "kernel_diagonal",
     "kernel_estimate",
+    "kernel_plan",
     "predict",
 ]

@@ -10,19 +10,21 @@ with (Sigma, Theta) from the recursion of ``analytic.recursion``.
 
 from __future__ import annotations
 
+import time
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analytic.accuracy import Estimate, Kernels
+from analytic.foresight import Plan, foresee
 from analytic.network import Network
 from analytic.problem import Problem, prepare
 from analytic.recursion import diagonal, mean_squares
-from analytic.tiles import KINDS, solve
+from analytic.tiles import KINDS, cores, solve
 from analytic.zonal import zonal
 
-__all__ = ["kernel", "kernel_diagonal", "kernel_estimate"]
+__all__ = ["kernel", "kernel_diagonal", "kernel_estimate", "kernel_plan"]
 
 Array = NDArray[np.float64]
 Kind = Literal["ntk", "nngp", "both"]
@@ -63,6 +65,7 @@ def kernel(
         ValueError: wrong shapes, empty arrays, NaN or infinity (the first row is named).
         TypeError: the network or the inputs are of the wrong kind.
         AccuracyError: float64 cannot give the tolerance; carries the best value.
+        MemoryError: the answer does not fit; see ``out`` and ``kernel_plan``.
 
     References:
         Jacot, Gabriel and Hongler (2018), theorem 1; Bowman and Montufar (2022), section
@@ -131,6 +134,31 @@ def kernel_diagonal(network: Network, x: ArrayLike, *, kind: Kind = "ntk") -> An
     state = diagonal(network, mean_squares(inputs))
     both = Kernels(state.sigma, state.sigma + state.theta)
     return both if kind == "both" else getattr(both, kind)
+
+
+def kernel_plan(
+    network: Network,
+    x: ArrayLike,
+    y: ArrayLike | None = None,
+    *,
+    kind: Kind = "ntk",
+    tolerance: float = 1e-10,
+) -> Plan:
+    """What ``kernel`` will cost with the same arguments; computes a few rows only.
+
+    Returns:
+        the record ``Plan(method, pairs, bytes, seconds, bound)``.
+
+    Example:
+        >>> import numpy as np
+        >>> from analytic import FullyConnected, Network
+        >>> plan = kernel_plan(Network(FullyConnected("tanh")), np.eye(1000))
+        >>> plan.pairs, plan.bytes > 8 * 1000**2
+        (500500, True)
+    """
+    start = time.perf_counter()
+    problem = _problem(network, x, y, kind, tolerance, "cpu")
+    return foresee(problem, len(KINDS[kind]), cores(), time.perf_counter() - start)
 
 
 def _check_kind(kind: str) -> None:

@@ -33,6 +33,11 @@ class Method(Protocol):
         """Bound of the relative error at x = x'."""
         ...
 
+    @property
+    def bytes(self) -> int:
+        """Memory of the tables."""
+        ...
+
     def fill(self, data: Data, block: Block, bound: Array) -> tuple[int, int]:
         """Write a block of rows, and a bound for each row and LANES columns.
 

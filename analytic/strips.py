@@ -176,6 +176,11 @@ class Series:
     def diagonal(self) -> float:
         return self.plan.bounds.diagonal
 
+    @property
+    def bytes(self) -> int:
+        sides = (self.rows,) if self.rows is self.columns else (self.rows, self.columns)
+        return sum(table.nbytes for side in sides for table in side)
+
     def fill(self, data: Data, block: Block, bound: Array) -> tuple[int, int]:
         """See ``analytic.problem.Method``; pairs whose |rho| exceeds the ceiling are NaN."""
         tile = new_tile(int(self.plan.opens.sum()))

@@ -8,8 +8,8 @@ do so at once.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +18,7 @@ from tqdm.auto import tqdm
 
 from analytic.accuracy import AccuracyError, Estimate, Kernels
 from analytic.duals import LANES
+from analytic.foresight import require_memory
 from analytic.near import Near, near_pairs
 from analytic.problem import Block, Data, Problem
 
@@ -87,6 +88,7 @@ def _named(parts: list[Any]) -> Any:
 
 def _answers(shape: tuple[int, int], kinds: Sequence[str], out: Any) -> list[Any]:
     if out is None:
+        require_memory(8 * len(kinds) * shape[0] * shape[1])
         return [np.empty(shape) for _ in kinds]
     answers = [out] if len(kinds) == 1 else list(out)
     for answer in answers:
@@ -103,7 +105,7 @@ def _fill(
     progress: bool | None,
 ) -> tuple[int, NDArray[np.intp]]:
     """Compute all pairs; returns the most terms used and the pairs left out, (pairs, 2)."""
-    n = problem.shape[0]
+    n, k = problem.shape
     data = problem.data()
     direct = all(map(_is_plain, answers))
 
@@ -114,17 +116,30 @@ def _fill(
     disable = None if progress is None else not progress
     with (
         ThreadPoolExecutor(cores()) as pool,
-        tqdm(total=n, unit="row", delay=1, disable=disable) as bar,
+        tqdm(total=n * k, unit="pair", unit_scale=True, delay=1, disable=disable) as bar,
     ):
-        for future in as_completed([pool.submit(task, row) for row in range(0, n, STRIP)]):
-            part = future.result()
+        for part in _completed(pool, task, range(0, n, STRIP)):
             most = max(most, part.terms)
             gone.append(part.left)
             if not direct:
                 for answer, array in zip(answers, part.arrays, strict=True):
                     _place(answer, array, part.row, problem.own)
-            bar.update(len(part.arrays[0]))
+            rows = len(part.arrays[0])  # of a symmetric answer, two triangles are filled
+            bar.update(rows * (2 * (n - part.row) - rows if problem.own else k))
     return most, np.concatenate(gone)
+
+
+def _completed(
+    pool: ThreadPoolExecutor, task: Callable[[int], _Strip], rows: Iterable[int]
+) -> Iterator[_Strip]:
+    """The strips as they come, few at a time: those waiting to be written take memory."""
+    waiting: set[Future[_Strip]] = set()
+    for row in rows:
+        if len(waiting) >= 2 * cores():
+            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            yield from (future.result() for future in done)
+        waiting.add(pool.submit(task, row))
+    yield from (future.result() for future in as_completed(waiting))
 
 
 def _is_plain(answer: Any) -> bool:

@@ -66,6 +66,10 @@ class Zonal:
     error: float
     diagonal: float
 
+    @property
+    def bytes(self) -> int:
+        return self.even.nbytes + self.odd.nbytes
+
     def fill(self, data: Data, block: Block, bound: Array) -> tuple[int, int]:
         """See ``analytic.problem.Method``."""
         bound[block.row : block.end] = self.error
