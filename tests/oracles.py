@@ -103,8 +103,8 @@ def trapezoid_kernel(network: Network, x: Any, y: Any, means: bool = True) -> An
 
 def high_precision(activation: Activation, v: Any, c: Any, v_: Any) -> tuple[Any, Any, Any, Any]:
     """The same in mpmath, in the coordinates u = s z, u' = s'(rho z + r z')."""
-    value = sympy.lambdify(X, _elementary(activation.expression), "mpmath")
-    slope = sympy.lambdify(X, _elementary(activation.derivative(1)), "mpmath")
+    value = sympy.lambdify(X, elementary(activation.expression), "mpmath")
+    slope = sympy.lambdify(X, elementary(activation.derivative(1)), "mpmath")
     s, s_ = mpmath.sqrt(v), mpmath.sqrt(v_)
     rho = c / (s * s_)
     r = mpmath.sqrt(max(1 - rho**2, mpmath.mpf(0)))
@@ -126,7 +126,7 @@ def high_precision(activation: Activation, v: Any, c: Any, v_: Any) -> tuple[Any
     return e, d, means[0], means[1]
 
 
-def _elementary(expression: Any) -> Any:
+def elementary(expression: Any) -> Any:
     """sigmoid and softplus written out, for mpmath."""
     from analytic.activation import sigmoid, softplus
 
