@@ -54,5 +54,23 @@ wheel: $(ENV)
 	@echo "==> building the wheel and trying it in an empty environment"
 	@bash .ci/wheel $(BIN)/python
 
+## make bench   speed and memory of K_inf against the machine's limits (3 minutes)
+bench: $(ENV)
+	@$(BIN)/python benchmarks/analytic_start.py
+	@$(BIN)/python benchmarks/analytic_speed.py
+
+PEERS := $(VENV)-peers
+$(PEERS)/.installed:
+	@echo "==> making an environment for neural-tangents in $(PEERS)"
+	@$(PYTHON) -m venv $(PEERS)
+	@$(PEERS)/bin/python -m pip install --quiet --no-deps neural-tangents==0.6.5
+	@$(PEERS)/bin/python -m pip install --quiet jax==0.5.3 jaxlib==0.5.3 frozendict typing_extensions "numpy<2.3" scipy
+	@touch $@
+
+## make bench-peers   speed and accuracy against neural-tangents (10 minutes)
+bench-peers: $(ENV) $(PEERS)/.installed
+	@$(BIN)/python benchmarks/analytic_speed.py $(PEERS)/bin/python
+	@$(BIN)/python benchmarks/analytic_accuracy.py $(PEERS)/bin/python docs/accuracy.md
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info docs/_build $(DEMO)
+	rm -rf $(VENV) $(VENV)-peers build dist *.egg-info docs/_build $(DEMO)

@@ -21,6 +21,7 @@ from analytic.duals import LANES
 from analytic.foresight import require_memory
 from analytic.near import Near, near_pairs
 from analytic.problem import Block, Data, Problem
+from analytic.tables import ROWS
 
 __all__ = ["KINDS", "cores", "solve"]
 
@@ -28,8 +29,8 @@ Array = NDArray[np.float64]
 
 KINDS = {"ntk": ("ntk",), "nngp": ("nngp",), "both": ("nngp", "ntk")}
 """The kernels that each kind asks for."""
-STRIP = 64
-"""Rows that one thread takes at a time."""
+STRIP = 128
+"""Most rows that one thread takes at a time."""
 
 
 def cores() -> int:
@@ -118,7 +119,7 @@ def _fill(
         ThreadPoolExecutor(cores()) as pool,
         tqdm(total=n * k, unit="pair", unit_scale=True, delay=1, disable=disable) as bar,
     ):
-        for part in _completed(pool, task, range(0, n, STRIP)):
+        for part in _completed(pool, task, range(0, n, _step(n))):
             most = max(most, part.terms)
             gone.append(part.left)
             if not direct:
@@ -127,6 +128,11 @@ def _fill(
             rows = len(part.arrays[0])  # of a symmetric answer, two triangles are filled
             bar.update(rows * (2 * (n - part.row) - rows if problem.own else k))
     return most, np.concatenate(gone)
+
+
+def _step(n: int) -> int:
+    """Rows of a strip: enough strips to keep all threads busy."""
+    return min(STRIP, max(ROWS, n // 16 - n // 16 % ROWS))
 
 
 def _completed(
@@ -166,7 +172,7 @@ def _strip(
 ) -> _Strip:
     """Compute a strip, in the answers (mirrored) or, without them, in arrays of its own."""
     n, k = problem.shape
-    end = min(row + STRIP, n)
+    end = min(row + _step(n), n)
     arrays = [np.empty((end - row, k)) for _ in kinds] if answers is None else answers
     by_kind = dict(zip(kinds, arrays, strict=True))
     nngp, ntk = (by_kind.get(kind, np.empty((0, k))) for kind in ("nngp", "ntk"))

@@ -94,7 +94,7 @@ def trapezoid(activation: Any, v: arb, c: arb, v_: arb) -> tuple[arb, arb, arb, 
     )
     s, s_ = v.sqrt(), v_.sqrt()
     rho = c / (s * s_)
-    r = _root(1 - rho**2)
+    r = arb(0) if v is c else _root(1 - rho**2)
     n = int(60 + 25 * float(max(s, s_)))
     h = arb(19) / (2 * n)
     nodes = [h * k for k in range(-n, n + 1)]

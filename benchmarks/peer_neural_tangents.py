@@ -1,0 +1,61 @@
+"""The peer's side of a comparison: K of a fully connected network by neural-tangents 0.6.5.
+
+    python benchmarks/peer_neural_tangents.py < request.json > answer.json
+
+Runs in an environment of its own (``make bench-peers`` builds it) and shares nothing with
+this project: a request is a list of {"activation", "weight_std", "bias_std", "depth",
+"degree", "x", "repeat", "out"}; ``x`` and ``out`` are .npy files; ``degree`` is null for the
+closed form. The answer lists the seconds of every repetition after a first call.
+"""
+
+# pyright: reportMissingImports=false
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from types import ModuleType
+from typing import Any
+
+sys.modules["neural_tangents.experimental"] = ModuleType("experimental")  # wants tensorflow
+
+import jax  # noqa: E402
+
+jax.config.update("jax_enable_x64", True)
+
+import jax.numpy as jnp  # noqa: E402
+import numpy as np  # noqa: E402
+from neural_tangents import stax  # noqa: E402
+
+FUNCTIONS = {"tanh": jnp.tanh, "softplus": jax.nn.softplus, "sigmoid": jax.nn.sigmoid}
+CLOSED = {"erf": stax.Erf, "relu": stax.Relu, "sin": stax.Sin}
+
+
+def activation(name: str, degree: int | None) -> Any:
+    if degree is None:
+        return CLOSED[name]()
+    return stax.ElementwiseNumerical(FUNCTIONS[name], deg=degree)
+
+
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    layers: list[Any] = []
+    for _ in range(request["depth"]):
+        layers.append(stax.Dense(1, request["weight_std"], request["bias_std"]))
+        layers.append(activation(request["activation"], request["degree"]))
+    *_, kernel = stax.serial(*layers, stax.Dense(1, 1.0, 0.0))
+    x = jnp.asarray(np.load(request["x"]))
+    call = jax.jit(lambda x: kernel(x, None, "ntk"))
+    value = np.asarray(call(x))  # compiles
+    if request["out"]:
+        np.save(request["out"], value)
+    seconds: list[float] = []
+    for _ in range(request["repeat"]):
+        began = time.perf_counter()
+        np.asarray(call(x))
+        seconds.append(time.perf_counter() - began)
+    return {"seconds": seconds}
+
+
+if __name__ == "__main__":
+    json.dump([answer(request) for request in json.load(sys.stdin)], sys.stdout)
