@@ -45,11 +45,11 @@ def predict(
     prior: ArrayLike | None = None,
     tolerance: float = 1e-10,
 ) -> Any:
-    r"""Prediction of the kernel at time t of gradient flow on the loss |f(X) - y|^2/(2n).
+    r"""The prediction of the kernel at time t of gradient flow.
 
     .. math:: f_t(x) = k(x, X) (K + \lambda)^{-1} (1 - e^{-(K + \lambda) t/n}) y
 
-    with lambda = ``ridge``: at t = inf kernel ridge regression, and the interpolant of least
+    for the loss of half the mean square, with lambda = ``ridge``: at t = inf kernel ridge regression, and the interpolant of least
     norm without a ridge. Eigenvalues of K that the error of the kernel may have made,
     those below ``tolerance`` tr K, count as 0; what y has along them is not fitted.
 

@@ -55,3 +55,18 @@ def test_the_bound_grows_with_the_error_of_the_scalar_products() -> None:
     state = diagonal(Network(*[F("tanh")] * 3), np.ones(1))
     assert certify(state, 1e-6, 1e-13, 1e-8).error <= 1e-6
     assert certify(state, 1e-10, 1e-13, 1e-7).error > 1e-7
+
+
+@pytest.mark.parametrize(("v", "rho"), [(0.01, 0.3), (0.5, 0.9), (3.0, 0.7)])
+def test_errors_of_covariance_and_variances_move_cos_as_bounded(v: float, rho: float) -> None:
+    """E = exp(-v) cosh c, D = exp(-v) sinh c: the factors bound the true changes, closely."""
+    stage = diagonal(Network(F("cos")), np.array([v])).stages[0]
+    factors = amplification(stage, 1e-15).at(np.array([rho]))
+    k_e, k_d, _, v_e, v_d = (float(f[0]) for f in factors)
+    e, d = np.exp(-v) * np.cosh(v), np.exp(-v) * np.sinh(v)  # at x = x'
+    c = rho * v
+    by_covariance = (v * np.exp(-v) * np.sinh(c) / e, v * np.exp(-v) * np.cosh(c) / d)
+    by_variances = (v * np.exp(-v) * np.cosh(c) / e, v * np.exp(-v) * np.sinh(c) / d)
+    for bound, change in zip((k_e, k_d, v_e, v_d), by_covariance + by_variances, strict=True):
+        assert change <= bound * (1 + 1e-9)
+        assert bound <= max(12 * change, 2.5)
