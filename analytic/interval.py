@@ -124,11 +124,11 @@ def _times(a: Interval, b: Interval) -> Interval:
 
 def _end(p: Array, q: Array) -> Interval:
     """p q rounded both ways; an infinite end is never attained, so that 0 times it is 0."""
-    zero = (p == 0) | (q == 0)
-    product = np.where(zero, 0.0, p * q)
+    product = np.where((p == 0) | (q == 0), 0.0, p * q)
+    sure = (p == 0) | (q == 0) | (np.abs(p) == 1) | (np.abs(q) == 1)
     return Interval(
-        np.where(zero, 0.0, np.nextafter(product, -np.inf)),
-        np.where(zero, 0.0, np.nextafter(product, np.inf)),
+        np.where(sure, product, np.nextafter(product, -np.inf)),
+        np.where(sure, product, np.nextafter(product, np.inf)),
     )
 
 

@@ -105,6 +105,9 @@ def _stable_node(node: Any) -> Any:
         return _stable_product(node)
     if node.is_Pow:
         return _stable_power(node)
+    if isinstance(node, sympy.Heaviside):
+        u = node.args[0].as_coeff_Mul()[1] * sympy.sign(node.args[0].as_coeff_Mul()[0])
+        return 1 - sympy.Heaviside(-u) if u.could_extract_minus_sign() else sympy.Heaviside(u)
     if isinstance(node, sympy.erfc):
         return 2 * normal_cdf(-sympy.sqrt(2) * node.args[0])
     return _stable_log(node) if isinstance(node, sympy.log) else node

@@ -69,7 +69,10 @@ def tail(expression: Any, side: int = 1) -> Tail:
     if side < 0:
         return tail(stable(expression.subs(X, -X)), 1)
     with np.errstate(all="ignore"):
-        return _visit(_settled(stable(expression)))
+        found = _visit(_settled(stable(expression)))
+    if found.limit is None and expression.is_algebraic_expr(X) and _is_short(expression):
+        return replace(found, limit=sympy.limit(expression, X, sympy.oo))
+    return found
 
 
 LONGEST = 300
@@ -79,10 +82,14 @@ LONGEST = 300
 def _settled(expression: Any) -> Any:
     """Functions that tend to a constant as that constant and a rest, so that sums cancel."""
     settled = transform(expression, _settle)
-    if sympy.count_ops(settled) > LONGEST:
+    if not _is_short(settled):
         return settled
     terms = [_multiplied_out(term) for term in sympy.Add.make_args(settled)]
     return sympy.Add(*terms)
+
+
+def _is_short(expression: Any) -> bool:
+    return bool(sympy.count_ops(expression) <= LONGEST)
 
 
 def _multiplied_out(term: Any) -> Any:
