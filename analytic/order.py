@@ -50,6 +50,15 @@ class Order:
         """Whether it tends to 0."""
         return self.rank < (0, 0, 0)
 
+    def __str__(self) -> str:
+        power = f"|x|^{float(self.power):.4g}" if self.power else ""
+        exponent = [
+            f"{float(number):.4g} {name}"
+            for number, name in ((self.rate, "|x|"), (self.curvature, "x^2"))
+            if number
+        ]
+        return f"{power} exp({' + '.join(exponent)})".strip() if exponent else power or "1"
+
     def __mul__(self, other: Order) -> Order:
         return Order(
             self.scale + other.scale,

@@ -280,16 +280,15 @@ def _orders(node: Any, u: Tail) -> tuple[Order | None, Order | None]:
 
 
 def _logarithmic(u: Tail) -> Order | None:
-    """log u and asinh u are at most |log C| + 2 + p log x + b x, and log x at most x^(1/8)."""
-    if u.above is None or u.above.curvature > 0:
+    """log u and asinh u are at most |log C| + 2 + |p| log x + |b| x + |a| x^2, log x <= x^(1/8)."""
+    if u.above is None or u.below is None:
         return None
-    power, rate = max(float(u.above.power), 0.0), max(float(u.above.rate), 0.0)
-    if u.below is None or u.below.decays:
-        return None
-    sizes = abs(u.above.scale) + abs(u.below.scale) + 2 + power
-    if rate > 0:
-        return Order(math.log(sizes + rate), Fraction(1))
-    return Order(math.log(sizes), Fraction(1, 8))
+    ends = (u.above, u.below)
+    sizes = 2 + sum(abs(end.scale) for end in ends) + float(max(abs(end.power) for end in ends))
+    rate = float(max(abs(end.rate) for end in ends))
+    curvature = float(max(abs(end.curvature) for end in ends))
+    degree = Fraction(2) if curvature > 0 else Fraction(1) if rate > 0 else Fraction(1, 8)
+    return Order(math.log(sizes + rate + curvature), degree)
 
 
 def exponential(u: Any) -> tuple[Order | None, Order | None]:
