@@ -51,13 +51,13 @@ class Order:
         return self.rank < (0, 0, 0)
 
     def __str__(self) -> str:
-        power = f"|x|^{float(self.power):.4g}" if self.power else ""
-        exponent = [
-            f"{float(number):.4g} {name}"
+        power = "" if not self.power else f"|x|^{_short(self.power)}".removesuffix("^1")
+        exponent = " + ".join(
+            f"{_short(number)} {name}".removeprefix("1 ").replace("-1 ", "-")
             for number, name in ((self.rate, "|x|"), (self.curvature, "x^2"))
             if number
-        ]
-        return f"{power} exp({' + '.join(exponent)})".strip() if exponent else power or "1"
+        )
+        return f"{power} exp({exponent})".strip() if exponent else power or "1"
 
     def __mul__(self, other: Order) -> Order:
         return Order(
@@ -91,6 +91,10 @@ class Order:
         """log sup of this / other, or None if the quotient is not seen to fall."""
         quotient = self * other ** Fraction(-1)
         return quotient.at_start() if quotient.is_falling else None
+
+
+def _short(number: Fraction) -> str:
+    return f"{float(number):.4g}"
 
 
 def total(orders: Sequence[Order]) -> Order | None:

@@ -25,7 +25,7 @@ from sympy.printing.str import StrPrinter
 
 from analytic.vocabulary import CONSTANTS, FUNCTIONS, MANY, X
 
-__all__ = ["expression", "short", "syntax_tree", "text_of"]
+__all__ = ["expression_of", "short", "syntax_tree", "text_of"]
 
 LONGEST = 1000
 """Most characters of the text of an activation."""
@@ -110,7 +110,7 @@ _WHAT = "an expression in x such as tanh(x) + x/10"
 _WORD = re.compile(r"[A-Za-z_][A-Za-z_0-9]*|[0-9.][0-9A-Za-z_.]*")
 
 
-def expression(text: str) -> Any:
+def expression_of(text: str) -> Any:
     """The sympy expression of a text, unchecked but for its size.
 
     Args:
@@ -121,7 +121,7 @@ def expression(text: str) -> Any:
         ValueError: the text is something else, with the place and the near misses.
 
     Example:
-        >>> expression("x*sigmoid(1.702*x) + 2**3/4")
+        >>> expression_of("x*sigmoid(1.702*x) + 2**3/4")
         x*sigmoid(1.702*x) + 2
     """
     tree = syntax_tree(text, what=_WHAT, longest=LONGEST, nodes=NODES)
@@ -275,10 +275,10 @@ class _Printer(StrPrinter):
 
 
 def text_of(value: Any) -> str:
-    """The text of an expression; ``expression`` reads it back.
+    """The text of an expression; ``expression_of`` reads it back.
 
     Example:
-        >>> text_of(expression("x / 10 + tanh(0.1 * x)"))
+        >>> text_of(expression_of("x / 10 + tanh(0.1 * x)"))
         'x/10 + tanh(0.1*x)'
     """
     return _Printer().doprint(value)

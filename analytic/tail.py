@@ -110,6 +110,8 @@ def _is_small(exponent: Any) -> bool:
 def _settle(node: Any) -> Any:
     if isinstance(node, sympy.cosh | sympy.sinh):
         return node.rewrite(sympy.exp)
+    if isinstance(node, sympy.Heaviside | sympy.sign) and node.free_symbols:
+        return _settled_switch(node)
     if node.func not in _SETTLING or not node.free_symbols:
         return node
     (u,) = node.args
@@ -117,6 +119,13 @@ def _settle(node: Any) -> Any:
     if inner.below is None or not inner.below.grows or inner.low * inner.high < 0:
         return node
     return _SETTLING[node.func](u, inner.low >= 0)
+
+
+def _settled_switch(node: Any) -> Any:
+    inner = _visit(sympy.expand(node.args[0]))
+    if inner.below is None or inner.low * inner.high < 0:
+        return node
+    return node.func(1 if inner.low >= 0 else -1)
 
 
 _SETTLING: dict[Any, Callable[[Any, bool], Any]] = {
