@@ -28,7 +28,7 @@ from analytic.extrema import Bound
 from analytic.order import Order
 from analytic.rewrite import derivative, recognised, transform
 from analytic.smoothness import Answer
-from analytic.syntax import expression_of, text_of
+from analytic.syntax import expression_of, short, text_of
 from analytic.values import values
 from analytic.vocabulary import FUNCTIONS, MANY, NAMES, X, sigmoid, softplus
 
@@ -252,6 +252,10 @@ def _from_text(text: str) -> Any:
     return expression_of(text)
 
 
+_ODD = (ArithmeticError, AttributeError, NotImplementedError, RecursionError, TypeError)
+"""What sympy raises at expressions that make no sense to it."""
+
+
 def _unknown(name: str) -> str:
     near = difflib.get_close_matches(name, NAMES, n=3, cutoff=0.4)
     hint = f"did you mean {' or '.join(near)}?" if near else "pass an expression in x instead"
@@ -271,9 +275,15 @@ def _checked(expression: Any) -> Any:
     """The expression in its normal form, or an error that says why it is no activation."""
     if expression in NAMES.values():
         return expression
-    expression = recognised(transform(expression, _double))
-    check_parts(expression)
-    check_expression(expression)
+    try:
+        expression = recognised(transform(expression, _double))
+        check_parts(expression)
+        check_expression(expression)
+    except _ODD as error:
+        raise ValueError(
+            f"expected an expression that can be analysed, got {short(text_of(expression))};"
+            f" simplify it ({error})"
+        ) from error
     return expression
 
 

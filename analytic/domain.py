@@ -43,7 +43,7 @@ def check_expression(expression: Any) -> None:
         ValueError: expected an activation that is real on the whole real line, got log(x): x must \
 be positive, and is not at x = 0; change it
     """
-    for node in sympy.preorder_traversal(expression):
+    for node in sympy.postorder_traversal(expression):
         for condition, wanted, sentence in _conditions(node):
             found = sign(condition)
             if found.value == 0 or (wanted and found.value != wanted):

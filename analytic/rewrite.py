@@ -92,8 +92,8 @@ def elementary(expression: Any) -> Any:
 
     def rule(node: Any) -> Any:
         if isinstance(node, sigmoid | softplus):
-            return node.rewrite(sympy.exp)
-        return node.rewrite(sympy.erf) if isinstance(node, normal_cdf) else node
+            return node.rewrite(sympy.exp, deep=False)
+        return node.rewrite(sympy.erf, deep=False) if isinstance(node, normal_cdf) else node
 
     return transform(expression, rule)
 

@@ -104,13 +104,17 @@ def _innermost_change(points: Array, found: NDArray[np.int64]) -> tuple[float, f
 
 
 def _bisected(expression: Any, a: float, b: float) -> float:
-    """The zero between two points of different sign."""
-    first = _signs(enclose(expression, Interval(np.asarray(a), np.asarray(a))))
-    while b - a > 1e-15 * max(abs(a), abs(b)) and (middle := a + (b - a) / 2) not in (a, b):
-        value = _signs(enclose(expression, Interval(np.asarray(middle), np.asarray(middle))))
-        if value in (0, 2):
-            return middle
-        a, b = (middle, b) if value == first else (a, middle)
+    """The zero between two points of different sign, by cutting the interval into pieces."""
+    while b - a > 1e-15 * max(abs(a), abs(b), 1.0):
+        points = np.unique(np.append(np.linspace(a, b, 33), np.clip(0.0, a, b)))
+        found = _signs(enclose(expression, Interval(points, points)))
+        unknown = np.flatnonzero((found == 0) | (found == 2))
+        if unknown.size:
+            return float(points[unknown[np.argmin(np.abs(points[unknown]))]])
+        place = int(np.flatnonzero(found != found[0])[0])
+        if (a, b) == (points[place - 1], points[place]):
+            break
+        a, b = float(points[place - 1]), float(points[place])
     return a + (b - a) / 2
 
 

@@ -29,7 +29,7 @@ __all__ = ["expression_of", "short", "syntax_tree", "text_of"]
 
 LONGEST = 1000
 """Most characters of the text of an activation."""
-NODES = 400
+NODES = 200
 """Most nodes of a syntax tree of an activation."""
 DEEPEST = 40
 """Deepest nesting of brackets and of operators."""
@@ -126,7 +126,12 @@ def expression_of(text: str) -> Any:
     """
     tree = syntax_tree(text, what=_WHAT, longest=LONGEST, nodes=NODES)
     _check_words(text)
-    return _Reader(text.strip()).read(tree)[0]
+    try:
+        return _Reader(text.strip()).read(tree)[0]
+    except (ArithmeticError, RecursionError, TypeError, ValueError) as error:
+        if str(error).startswith("expected"):
+            raise
+        raise ValueError(f"expected {_WHAT}, got {short(text)}; correct it ({error})") from error
 
 
 def _check_words(text: str) -> None:

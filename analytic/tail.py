@@ -109,7 +109,8 @@ def _is_small(exponent: Any) -> bool:
 
 def _settle(node: Any) -> Any:
     if isinstance(node, sympy.cosh | sympy.sinh):
-        return node.rewrite(sympy.exp)
+        (u,), sign = node.args, 1 if isinstance(node, sympy.cosh) else -1
+        return (sympy.exp(u) + sign * sympy.exp(-u)) / 2
     if isinstance(node, sympy.Heaviside | sympy.sign) and node.free_symbols:
         return _settled_switch(node)
     if node.func not in _SETTLING or not node.free_symbols:
@@ -351,9 +352,10 @@ def _steep(order: Order | None, sign: int, up: bool) -> Order | None:
         return Order(curvature=Fraction(sign)) if share is not None and share <= 0 else None
     if order.curvature != 0 or order.rate != 0 or order.scale > 600:
         return None
-    c, p = math.exp(order.scale), order.power
+    p = order.power
     for degree, name in ((1, "rate"), (2, "curvature")):
         fits = p <= degree if up else p >= degree and not (degree == 1 and p >= 2)
         if fits:
-            return replace(Order(), **{name: sign * Fraction(c * START ** float(p - degree))})
+            steepness = min(order.scale + float(p - degree) * math.log(START), 600.0)
+            return replace(Order(), **{name: sign * Fraction(math.exp(steepness))})
     return None

@@ -17,9 +17,9 @@ from typing import Any
 
 import mpmath
 import numpy as np
+import scipy  # its special functions are loaded at their first use
 import sympy
 from numpy.typing import NDArray
-from scipy.special import erf, expit, ndtr
 from sympy.codegen.rewriting import create_expand_pow_optimization
 
 from analytic.rewrite import derivative, elementary
@@ -64,7 +64,15 @@ def _exact(expression: Any, order: int) -> Callable[[float], float]:
 @lru_cache(maxsize=256)
 def _compiled(expression: Any, order: int) -> Callable[[Any], list[Any]]:
     derivatives = [derivative(expression, k) for k in range(order + 1)]
-    return sympy.lambdify(X, derivatives, modules=[_FUNCTIONS, "numpy"], cse=_shared)
+    functions = {
+        "Heaviside": _heaviside,
+        "erf": scipy.special.erf,
+        "normal_cdf": scipy.special.ndtr,
+        "sech": _sech,
+        "sigmoid": scipy.special.expit,
+        "softplus": _softplus,
+    }
+    return sympy.lambdify(X, derivatives, modules=[functions, "numpy"], cse=_shared)
 
 
 def _shared(expressions: Any) -> Any:
@@ -88,13 +96,3 @@ def _softplus(x: Any) -> Any:
 def _heaviside(x: Any, _at_zero: float = 0.0) -> Any:
     """The step with value 0 at 0, as torch has it for the derivative of relu."""
     return np.heaviside(x, 0.0)
-
-
-_FUNCTIONS: dict[str, Any] = {
-    "Heaviside": _heaviside,
-    "erf": erf,
-    "normal_cdf": ndtr,
-    "sech": _sech,
-    "sigmoid": expit,
-    "softplus": _softplus,
-}

@@ -54,7 +54,7 @@ class sigmoid(sympy.Function):
         return 1 / (1 + sympy.exp(-argument))
 
     def _eval_evalf(self, prec: int) -> Any:
-        return self.rewrite(sympy.exp)._eval_evalf(prec)
+        return self.rewrite(sympy.exp, deep=False)._eval_evalf(prec)
 
 
 class softplus(sympy.Function):
@@ -79,7 +79,7 @@ class softplus(sympy.Function):
         return sympy.log(1 + sympy.exp(argument))
 
     def _eval_evalf(self, prec: int) -> Any:
-        return self.rewrite(sympy.exp)._eval_evalf(prec)
+        return self.rewrite(sympy.exp, deep=False)._eval_evalf(prec)
 
 
 class normal_cdf(sympy.Function):
@@ -98,7 +98,7 @@ class normal_cdf(sympy.Function):
         return (1 + sympy.erf(argument / sympy.sqrt(2))) / 2
 
     def _eval_evalf(self, prec: int) -> Any:
-        return self.rewrite(sympy.erf)._eval_evalf(prec)
+        return self.rewrite(sympy.erf, deep=False)._eval_evalf(prec)
 
 
 def _gaussian(x: Any) -> Any:
