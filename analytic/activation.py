@@ -8,13 +8,11 @@ disagree.
 Legend: w the activation, w', w'', w''' its derivatives, x the symbol.
 """
 
-# sympy has no type stubs
-# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
-# pyright: reportUnknownVariableType=false, reportUnnecessaryIsInstance=false
-
 from __future__ import annotations
 
 import difflib
+import operator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -193,25 +191,25 @@ class Activation:
         return self.derivatives(np.asarray(x, dtype=np.float64), 0)[0]
 
     def __add__(self, other: Activation | float) -> Activation:
-        return _combined(other, lambda value: self.expression + value)
+        return _combined(self, other, operator.add)
 
     def __radd__(self, other: float) -> Activation:
         return self + other
 
     def __sub__(self, other: Activation | float) -> Activation:
-        return _combined(other, lambda value: self.expression - value)
+        return _combined(self, other, operator.sub)
 
     def __rsub__(self, other: float) -> Activation:
         return -self + other
 
     def __mul__(self, other: Activation | float) -> Activation:
-        return _combined(other, lambda value: self.expression * value)
+        return _combined(self, other, operator.mul)
 
     def __rmul__(self, other: float) -> Activation:
         return self * other
 
     def __truediv__(self, other: Activation | float) -> Activation:
-        return _combined(other, lambda value: self.expression / value)
+        return _combined(self, other, _quotient)
 
     def __neg__(self) -> Activation:
         return Activation(-self.expression)
@@ -220,12 +218,16 @@ class Activation:
         return f'Activation("{self.name}")'
 
 
-def _combined(other: Any, operation: Any) -> Any:
+def _combined(one: Activation, other: Any, operation: Callable[[Any, Any], Any]) -> Any:
     if isinstance(other, Activation):
-        return Activation(operation(other.expression))
+        return Activation(operation(one.expression, other.expression))
     if isinstance(other, int | float | sympy.Number):
-        return Activation(operation(sympy.sympify(other)))
+        return Activation(operation(one.expression, sympy.sympify(other)))
     return NotImplemented
+
+
+def _quotient(a: Any, b: Any) -> Any:
+    return a / b
 
 
 def _expression(spec: str | sympy.Expr | Activation) -> Any:

@@ -8,10 +8,6 @@ zeros and of polynomials with rational coefficients in one of
 Everything else is left to ``analytic.extrema``.
 """
 
-# sympy has no type stubs
-# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 from typing import Any
@@ -156,7 +152,9 @@ def _value(expression: Any, point: tuple[Any, Any]) -> Any:
     if generator == X:
         return expression.subs(X, root)
     (u,) = generator.args
-    inverse = sympy.atanh(root) if isinstance(generator, sympy.tanh) else sympy.log(root / (1 - root))
+    inverse = (
+        sympy.atanh(root) if isinstance(generator, sympy.tanh) else sympy.log(root / (1 - root))
+    )
     place = (inverse - u.subs(X, 0)) / slope_of(u)
     value = _canonical(expression).subs(generator, root)
     return sympy.radsimp(sympy.expand(value.subs(X, place)))

@@ -5,10 +5,6 @@ logarithms and roots of negative numbers, poles, jumps, and growth so fast that 
 Gaussian moments E[w(s z)^2] diverge for large s.
 """
 
-# sympy has no type stubs
-# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 from collections.abc import Iterator

@@ -11,10 +11,6 @@ lower bound is a value of f, the upper one holds everywhere: nothing is sampled 
 a bound.
 """
 
-# sympy has no type stubs
-# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 import math
@@ -112,14 +108,18 @@ def ranges(expression: Any, box: Interval) -> Interval:
         return Interval(low, high)
     slope = enclose(derivative(expression, 1), box)
     middle = box.low + (box.high - box.low) / 2
-    value, ends = enclose(expression, Interval(middle, middle)), [
-        enclose(expression, Interval(end, end)) for end in box
-    ]
+    value, ends = (
+        enclose(expression, Interval(middle, middle)),
+        [enclose(expression, Interval(end, end)) for end in box],
+    )
     with np.errstate(all="ignore"):
         half = np.nextafter(np.maximum(middle - box.low, box.high - middle), np.inf)
         reach = np.nextafter(half * np.maximum(np.abs(slope.low), np.abs(slope.high)), np.inf)
         reach = np.where(np.isnan(reach), np.inf, reach)
-        below, above = np.nextafter(value.low - reach, -np.inf), np.nextafter(value.high + reach, np.inf)
+        below, above = (
+            np.nextafter(value.low - reach, -np.inf),
+            np.nextafter(value.high + reach, np.inf),
+        )
     monotone = (slope.low >= 0) | (slope.high <= 0)
     below = np.where(monotone, np.minimum(ends[0].low, ends[1].low), below)
     above = np.where(monotone, np.maximum(ends[0].high, ends[1].high), above)

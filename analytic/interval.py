@@ -10,10 +10,6 @@ number, 1/0) is left out, and an infinite end takes its place.
 Intervals are arrays: one pass over the expression encloses it on thousands of boxes.
 """
 
-# sympy has no type stubs
-# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 import math
@@ -163,7 +159,10 @@ def _positive_power(base: Interval, p: float) -> Interval:
 def _reciprocal(a: Interval) -> Interval:
     low, high = _outward(1 / a.high, 1 / a.low)
     low, high = np.where(a.low >= 0, np.maximum(low, 0.0), low), np.where(a.low == 0, np.inf, high)
-    low, high = np.where(a.high == 0, -np.inf, low), np.where(a.high <= 0, np.minimum(high, 0), high)
+    low, high = (
+        np.where(a.high == 0, -np.inf, low),
+        np.where(a.high <= 0, np.minimum(high, 0), high),
+    )
     inside = (a.low < 0) & (a.high > 0)
     return Interval(np.where(inside, -np.inf, low), np.where(inside, np.inf, high))
 

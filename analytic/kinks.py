@@ -4,10 +4,6 @@ On either side of such a place the expression is another, smooth one (its branch
 derivative of order k jumps there if those of the two branches differ.
 """
 
-# sympy has no type stubs
-# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 from collections.abc import Iterator

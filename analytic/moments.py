@@ -16,10 +16,6 @@ with r^2 = 2 a^2/(1 + 2 a^2 C_11) for erf and 1/C_11 for sign (Williams 1997). T
 of a law with m != 0 have no elementary integral (Owen 1956).
 """
 
-# sympy has no type stubs
-# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 from functools import lru_cache
@@ -27,13 +23,13 @@ from typing import Any, NamedTuple
 
 import sympy
 
-__all__ = ["Factor", "Law", "NoClosedForm", "expectation", "sole_expectation"]
+__all__ = ["Factor", "Law", "OpenFormError", "expectation", "sole_expectation"]
 
 SIGN = sympy.oo
 """The slope a for which erf(a x) is sign(x)."""
 
 
-class NoClosedForm(ValueError):
+class OpenFormError(ValueError):
     """The integral has no closed form that is known here; the message says why."""
 
 
@@ -69,7 +65,7 @@ def expectation(law: Law, f: Factor, g: Factor) -> Any:
     """E[f(u) g(v)].
 
     Raises:
-        NoClosedForm: two factors S meet a law whose mean is not 0.
+        OpenFormError: two factors S meet a law whose mean is not 0.
 
     Example:
         >>> p, c, q = sympy.symbols("p c q", positive=True)
@@ -85,7 +81,7 @@ def expectation(law: Law, f: Factor, g: Factor) -> Any:
         return _stein(law.swapped, g, f)
     if f.slope != 0 and g.slope != 0:
         if law.m1 != 0 or law.m2 != 0:
-            raise NoClosedForm(
+            raise OpenFormError(
                 "the product of two error functions or steps under a shifted normal law has no"
                 " elementary integral"
             )
@@ -110,7 +106,9 @@ def sole_expectation(mean: Any, variance: Any, f: Factor) -> Any:
 def _error_function(z: Any) -> Any:
     """erf(z), or i erfi(y) for z = i y."""
     y = z.as_real_imag()[1]
-    return sympy.I * sympy.erfi(y) if y != 0 and sympy.expand(z - sympy.I * y) == 0 else sympy.erf(z)
+    return (
+        sympy.I * sympy.erfi(y) if y != 0 and sympy.expand(z - sympy.I * y) == 0 else sympy.erf(z)
+    )
 
 
 def _bare(f: Factor) -> Factor:

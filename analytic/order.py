@@ -19,6 +19,9 @@ START = 2.0**64
 or is too wide to tell from its limit."""
 
 
+_CONSTANT = (Fraction(0), Fraction(0), Fraction(0))
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """The function C x^p exp(b x + a x^2) on [START, infinity).
@@ -43,12 +46,12 @@ class Order:
     @property
     def grows(self) -> bool:
         """Whether it tends to infinity."""
-        return self.rank > (0, 0, 0)
+        return self.rank > _CONSTANT
 
     @property
     def decays(self) -> bool:
         """Whether it tends to 0."""
-        return self.rank < (0, 0, 0)
+        return self.rank < _CONSTANT
 
     def __str__(self) -> str:
         power = "" if not self.power else f"|x|^{_short(self.power)}".removesuffix("^1")

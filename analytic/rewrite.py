@@ -14,10 +14,6 @@ enclosed. With c a number and u any expression,
     log(c cosh(u))   ->  softplus(2u) - u + log(c/2)
 """
 
-# sympy has no type stubs
-# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
-# pyright: reportUnknownVariableType=false
-
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -84,7 +80,11 @@ def derivative(expression: Any, order: int = 1) -> Any:
     if order == 0:
         return stable(expression)
     slope = sympy.diff(derivative(expression, order - 1), X)
-    return stable(slope.replace(sympy.DiracDelta, lambda *_: sympy.S.Zero))
+    return stable(slope.replace(sympy.DiracDelta, _nothing))
+
+
+def _nothing(*_: Any) -> Any:
+    return sympy.S.Zero
 
 
 def elementary(expression: Any) -> Any:
@@ -222,7 +222,7 @@ def _stable_log(node: Any) -> Any:
     if u is not None:
         return softplus(u)
     if isinstance(argument, sigmoid):
-        return -softplus(-argument.args[0])
+        return sympy.Mul(-1, softplus(-argument.args[0]))
     c, factor = argument.as_coeff_Mul()
     if isinstance(factor, sympy.cosh) and c.is_positive:
         u = factor.args[0]

@@ -1,9 +1,5 @@
 """The sign of a function on the real line, proved by interval arithmetic, and its zeros."""
 
-# sympy has no type stubs
-# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 import math

@@ -4,10 +4,6 @@ Assumption 3.1 (Bowman and Montufar 2022): w is twice continuously differentiabl
 w' are Lipschitz. The Lipschitz constants are sup |w'| and sup |w''|.
 """
 
-# sympy has no type stubs
-# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 import math
@@ -69,7 +65,9 @@ def assumption(expression: Any) -> Answer:
     for order, bound in enumerate(constants):
         if bound.is_finite is False:
             slope = _NAMES[order + 1]
-            return Answer("fails", f"{_NAMES[order]} is not Lipschitz: {slope} {_escape(expression, order)}")
+            return Answer(
+                "fails", f"{_NAMES[order]} is not Lipschitz: {slope} {_escape(expression, order)}"
+            )
     open_questions = [
         f"whether {_NAMES[order + 1]} is bounded (it reaches {bound.low:.6g})"
         for order, bound in enumerate(constants)
@@ -92,8 +90,7 @@ def _relation(bound: Bound) -> str:
 
 
 def _jumps(expression: Any) -> tuple[str | None, str | None, bool]:
-    """The first jump of w' or w'' in words, a jump that could not be decided, and whether
-    all places are known."""
+    """The first jump of w' or w'', a doubtful one, and whether all places are known."""
     found = kinks(expression)
     doubtful = None
     for place in found.places:

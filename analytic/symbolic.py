@@ -7,10 +7,6 @@ or sign(x); ``analytic.moments`` integrates every pair of them. That covers poly
 sin, cos, exp, the gaussian, erf, gelu, relu, |x|, the step, and their sums and products.
 """
 
-# sympy has no type stubs
-# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 from functools import lru_cache
@@ -19,7 +15,7 @@ from typing import Any
 import sympy
 
 from analytic.activation import Activation
-from analytic.moments import SIGN, Factor, Law, NoClosedForm, expectation, sole_expectation
+from analytic.moments import SIGN, Factor, Law, OpenFormError, expectation, sole_expectation
 from analytic.rewrite import elementary
 from analytic.syntax import expression_of
 from analytic.vocabulary import FUNCTIONS, MANY, X
@@ -67,7 +63,7 @@ def dual(activation: Any) -> Any:
     """
     try:
         return _dual(_expression(activation))
-    except NoClosedForm:
+    except OpenFormError:
         return None
 
 
@@ -80,7 +76,7 @@ def dual_obstacle(activation: Any) -> str | None:
     """
     try:
         _dual(_expression(activation))
-    except NoClosedForm as error:
+    except OpenFormError as error:
         return str(error)
     return None
 
@@ -96,7 +92,7 @@ def dual_mean(activation: Any) -> Any:
         terms = _terms(elementary(_expression(activation)))
         zero, variance = sympy.S.Zero, COVARIANCES[0]
         return _tidy([c * sole_expectation(zero, variance, f) for f, c in terms.items()])
-    except NoClosedForm:
+    except OpenFormError:
         return None
 
 
@@ -165,7 +161,7 @@ def _merged(parts: list[Sum]) -> Sum:
             total[factor] = total.get(factor, sympy.S.Zero) + c
     total = {factor: c for factor, c in total.items() if c != 0}
     if len(total) > TERMS or any(factor.power > HIGHEST for factor in total):
-        raise NoClosedForm(f"it has more than {TERMS} terms or powers above {HIGHEST}")
+        raise OpenFormError(f"it has more than {TERMS} terms or powers above {HIGHEST}")
     return total
 
 
@@ -177,7 +173,7 @@ def _product(f: Factor, g: Factor) -> Factor:
     slope = f.slope if g.slope == 0 else g.slope
     if f.slope != 0 and g.slope != 0:
         if f.slope != SIGN or g.slope != SIGN:
-            raise NoClosedForm("products of error functions of the same variable do not close")
+            raise OpenFormError("products of error functions of the same variable do not close")
         slope = sympy.S.Zero  # sign(x)^2 = 1
     return Factor(f.power + g.power, f.linear + g.linear, f.square + g.square, slope)
 
@@ -191,13 +187,19 @@ def _function(node: Any) -> Sum:
     if isinstance(node, sympy.Abs):
         return _times(_terms(u), _switch(u, node))
     if isinstance(node, sympy.Heaviside):
-        return _merged([{Factor(): sympy.S.Half}, _times({Factor(): sympy.S.Half}, _switch(u, node))])
+        return _merged(
+            [{Factor(): sympy.S.Half}, _times({Factor(): sympy.S.Half}, _switch(u, node))]
+        )
     if isinstance(node, sympy.sign):
         return _switch(u, node)
     if isinstance(node, sympy.erf | sympy.erfc):
         slope = _slope(u, node)
         odd = {Factor(slope=abs(slope)): sympy.sign(slope)}
-        return odd if isinstance(node, sympy.erf) else _merged([{Factor(): 1}, _times(odd, {Factor(): -1})])
+        return (
+            odd
+            if isinstance(node, sympy.erf)
+            else _merged([{Factor(): 1}, _times(odd, {Factor(): -1})])
+        )
     return _exponentials(node, u)
 
 
@@ -205,7 +207,7 @@ def _slope(u: Any, node: Any) -> Any:
     """The number a if u = a x."""
     a = sympy.diff(u, X)
     if a.free_symbols or sympy.expand(u - a * X) != 0:
-        raise NoClosedForm(f"{node} has an argument that is no multiple of x")
+        raise OpenFormError(f"{node} has an argument that is no multiple of x")
     return a
 
 
@@ -226,10 +228,15 @@ _WAVES: dict[Any, list[tuple[Any, Any]]] = {
 def _exponentials(node: Any, u: Any) -> Sum:
     degree = 2 if isinstance(node, sympy.exp) else 1
     if node.func not in _WAVES or not u.is_polynomial(X) or sympy.degree(u, X) > degree:
-        raise NoClosedForm(f"{node} is not a sum of x^k exp(l x - b x^2) times erf(a x) or sign(x)")
+        raise OpenFormError(
+            f"{node} is not a sum of x^k exp(l x - b x^2) times erf(a x) or sign(x)"
+        )
     a, b, c = (u.expand().coeff(X, k) for k in (0, 1, 2))
     if c.is_negative is False and c != 0:
-        raise NoClosedForm(f"{node} grows too fast for a Gaussian integral")
+        raise OpenFormError(f"{node} grows too fast for a Gaussian integral")
     return _merged(
-        [{Factor(linear=k * b, square=-k * c): amplitude * sympy.exp(k * a)} for k, amplitude in _WAVES[node.func]]
+        [
+            {Factor(linear=k * b, square=-k * c): amplitude * sympy.exp(k * a)}
+            for k, amplitude in _WAVES[node.func]
+        ]
     )

@@ -6,17 +6,16 @@ with its place. The sizes of numbers are checked before sympy sees them, since i
 compute 9**9**9 to the last digit.
 """
 
-# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
-# pyright: reportUnknownVariableType=false, reportUnnecessaryIsInstance=false
-
 from __future__ import annotations
 
 import ast
 import difflib
 import math
+import operator
 import re
 import unicodedata
 import warnings
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
@@ -62,7 +61,7 @@ def syntax_tree(text: str, *, what: str, longest: int, nodes: int) -> ast.expr:
         ValueError: it is too long or too deep, has other characters than printable ASCII,
             or is no expression.
     """
-    if not isinstance(text, str):
+    if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"expected text, got {type(text).__name__}; pass a string")
     if len(text) > longest:
         raise ValueError(f"expected at most {longest} characters, got {len(text)}; shorten it")
@@ -100,7 +99,9 @@ def _check_size(tree: ast.expr, text: str, nodes: int) -> None:
                 f" {short(text)}; simplify it"
             )
         stack += [
-            (child, depth + 1) for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr)
+            (child, depth + 1)
+            for child in ast.iter_child_nodes(node)
+            if isinstance(child, ast.expr)
         ]
         if isinstance(node, ast.Call):
             stack += [(keyword.value, depth + 1) for keyword in node.keywords]
@@ -155,6 +156,14 @@ def _unknown_word(word: str) -> str:
     return f"expected the symbol x, pi, E or a function, got {short(word, 40)}; {hint}"
 
 
+_OPERATIONS: dict[type, Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Div: lambda a, b: a / b,
+    ast.Mult: operator.mul,
+    ast.Sub: operator.sub,
+}
+
+
 class _Reader:
     """Builds the expression bottom up, with the float value of every part that is a number."""
 
@@ -187,7 +196,7 @@ class _Reader:
         raise self.refuse(node, "numbers, x, + - * / ** and functions", "use only these")
 
     def number(self, node: ast.Constant) -> tuple[Any, float]:
-        value = node.value
+        value: Any = node.value
         if type(value) not in (int, float) or not abs(value) <= LARGEST:
             raise self.refuse(node, f"a real number of size at most {LARGEST:g}", "change it")
         number = sympy.Integer(value) if isinstance(value, int) else sympy.Float(float(value))
@@ -203,23 +212,15 @@ class _Reader:
     def operation(self, node: ast.BinOp) -> tuple[Any, float | None]:
         if isinstance(node.op, ast.Pow):
             return self.power(node)
+        if type(node.op) not in _OPERATIONS:
+            raise self.refuse(node, "the operators + - * / **", "use only these")
         left, a = self.read(node.left)
         right, b = self.read(node.right)
-        both = a is not None and b is not None
-        if isinstance(node.op, ast.Add):
-            return self.checked(node, left + right, a + b if both else None)
-        if isinstance(node.op, ast.Sub):
-            return self.checked(node, left - right, a - b if both else None)
-        if isinstance(node.op, ast.Mult):
-            return self.checked(node, left * right, a * b if both else None)
-        if isinstance(node.op, ast.Div):
-            if right == 0:
-                raise self.refuse(node, "a divisor other than 0", "change it")
-            return self.checked(node, left / right, a / b if both else None)
-        raise self.refuse(node, "the operators + - * / **", "use only these")
-
-    def checked(self, node: ast.expr, value: Any, size: float | None) -> tuple[Any, float | None]:
-        return value, None if size is None else self.sized(node, size)
+        if isinstance(node.op, ast.Div) and right == 0:
+            raise self.refuse(node, "a divisor other than 0", "change it")
+        operation = _OPERATIONS[type(node.op)]
+        size = None if a is None or b is None else self.sized(node, operation(a, b))
+        return operation(left, right), size
 
     def power(self, node: ast.BinOp) -> tuple[Any, float | None]:
         base, a = self.read(node.left)
@@ -229,7 +230,7 @@ class _Reader:
                 raise self.refuse(node, "a positive number to a power in x", "use exp and log")
             return sympy.exp(exponent * sympy.log(base)), None
         if base == sympy.E:
-            return sympy.exp(exponent), self.computed(node, math.exp, b)
+            return sympy.exp(exponent), self.computed(node, lambda: math.exp(b))
         simple = Fraction(repr(b)) if exponent.is_Float else None
         if exponent.is_Rational:
             simple = Fraction(int(exponent.p), int(exponent.q))
@@ -237,7 +238,7 @@ class _Reader:
             raise self.refuse(
                 node.right, f"an exponent such as 2 or 3/2 of size at most {HIGHEST}", "change it"
             )
-        value = self.computed(node, lambda t: t**b, a)
+        value = None if a is None else self.computed(node, lambda: a**b)
         return base ** sympy.Rational(simple.numerator, simple.denominator), value
 
     def call(self, node: ast.Call) -> tuple[Any, float | None]:
@@ -260,11 +261,9 @@ class _Reader:
             raise self.refuse(node, "real finite numbers", "change the argument")
         return value, self.sized(node, float(value))
 
-    def computed(self, node: ast.expr, function: Any, argument: float | None) -> float | None:
-        if argument is None:
-            return None
+    def computed(self, node: ast.expr, function: Callable[[], Any]) -> float:
         try:
-            value = function(argument)
+            value = function()
         except (OverflowError, ZeroDivisionError):
             value = math.inf
         if not isinstance(value, float):
@@ -275,7 +274,7 @@ class _Reader:
 class _Printer(StrPrinter):
     """sympy's text, but for floats, which are printed so that they read back exactly."""
 
-    def _print_Float(self, expr: Any) -> str:
+    def _print_Float(self, expr: Any) -> str:  # noqa: N802 - sympy's name
         return repr(float(expr))
 
 

@@ -9,10 +9,6 @@ description of a sum, a product or a function follows from those of its parts, s
 bound of the whole needs nothing but these rules (docs/theory/activations.md).
 """
 
-# sympy has no type stubs
-# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 import math
@@ -133,7 +129,7 @@ _SETTLING: dict[Any, Callable[[Any, bool], Any]] = {
     sigmoid: lambda u, positive: 1 - sigmoid(-u) if positive else sigmoid(u),
     softplus: lambda u, positive: u + softplus(-u) if positive else softplus(u),
     normal_cdf: lambda u, positive: 1 - normal_cdf(-u) if positive else normal_cdf(u),
-    sympy.tanh: lambda u, positive: (1 - 2 * sigmoid(-2 * u) if positive else 2 * sigmoid(2 * u) - 1),
+    sympy.tanh: lambda u, positive: 1 - 2 * sigmoid(-2 * u) if positive else 2 * sigmoid(2 * u) - 1,
     sympy.erf: lambda u, positive: (
         1 - 2 * normal_cdf(-sympy.sqrt(2) * u)
         if positive
@@ -333,7 +329,11 @@ def _split(u: Any) -> tuple[tuple[Any, Any, float], Any]:
 def _exponential_of(u: Tail, up: bool) -> Order | None:
     """A bound of exp(u) from one of u: above if ``up``, else below."""
     bounded = u.high if up else u.low
-    flat = Order(bounded + (1e-15 if up else -1e-15) * abs(bounded)) if math.isfinite(bounded) else None
+    flat = (
+        Order(bounded + (1e-15 if up else -1e-15) * abs(bounded))
+        if math.isfinite(bounded)
+        else None
+    )
     if u.low >= 0:
         steep = _steep(u.above, 1, up=True) if up else _steep(u.below, 1, up=False)
     elif u.high <= 0:

@@ -5,9 +5,8 @@ after that (a quotient of two exponentials that the rules of ``analytic.rewrite`
 know) is computed again in mpmath, whose exponents have no bounds.
 """
 
-# sympy has no type stubs
+# mpmath and scipy have no type stubs
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 from __future__ import annotations
 
@@ -81,7 +80,8 @@ def _shared(expressions: Any) -> Any:
     return [(name, _expand_powers(part)) for name, part in parts], [*map(_expand_powers, rest)]
 
 
-_expand_powers = create_expand_pow_optimization(8, base_req=lambda base: base.is_Symbol)
+_is_symbol: Callable[[Any], bool] = lambda base: base.is_Symbol  # noqa: E731
+_expand_powers = create_expand_pow_optimization(8, base_req=_is_symbol)
 
 
 def _sech(x: Any) -> Any:

@@ -5,10 +5,6 @@ of exponentials, so that neither they nor their derivatives ever overflow. ``nor
 what ``1 + erf`` is rewritten into before it is evaluated, so that it never cancels.
 """
 
-# sympy has no type stubs
-# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
-# pyright: reportUnknownVariableType=false
-
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -42,7 +38,7 @@ class sigmoid(sympy.Function):
         )
 
     def fdiff(self, argindex: int = 1) -> Any:
-        return self * (1 - self)
+        return sympy.Mul(self, 1 - sympy.Mul(self))
 
     def _eval_is_positive(self) -> bool | None:
         return self.args[0].is_real or None
