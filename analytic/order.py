@@ -11,8 +11,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
-__all__ = ["START", "Order", "fraction", "total"]
+__all__ = ["START", "Order", "Tail", "fraction", "total"]
 
 START = 2.0**64
 """Where the tail begins: every feature of an activation written in float64 lies before it,
@@ -94,6 +95,29 @@ class Order:
         """log sup of this / other, or None if the quotient is not seen to fall."""
         quotient = self * other ** Fraction(-1)
         return quotient.at_start() if quotient.is_falling else None
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """What is known of e(x) for x >= START.
+
+    Attributes:
+        low, high: e(x) lies between them.
+        above: an order with |e(x)| <= above(x), or None.
+        below: an order with |e(x)| >= below(x), or None.
+        limit: the exact limit, infinities included, or None if it is not known.
+    """
+
+    low: float
+    high: float
+    above: Order | None
+    below: Order | None
+    limit: Any
+
+    @property
+    def size(self) -> float:
+        """A bound of |e(x)|, perhaps infinite."""
+        return max(abs(self.low), abs(self.high))
 
 
 def _short(number: Fraction) -> str:

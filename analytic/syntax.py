@@ -66,6 +66,7 @@ def syntax_tree(text: str, *, what: str, longest: int, nodes: int) -> ast.expr:
     if len(text) > longest:
         raise ValueError(f"expected at most {longest} characters, got {len(text)}; shorten it")
     _check_alphabet(text, what)
+    _check_nesting(text)
     try:
         with warnings.catch_warnings():  # about literals such as 1if, which are refused anyway
             warnings.simplefilter("ignore")
@@ -86,6 +87,21 @@ def _check_alphabet(text: str, what: str) -> None:
                 f"expected {what} in printable ASCII without backslashes, got {name.lower()}"
                 f" (U+{ord(letter):04X}) at character {place + 1}; replace it"
             )
+
+
+_SIGNS = re.compile(rf"(?:[-+~]\s*){{{DEEPEST}}}")
+
+
+def _check_nesting(text: str) -> None:
+    """Refuse deep brackets and long runs of signs, over which Python's parser takes long."""
+    depth = deepest = 0
+    for letter in text:
+        depth += (letter in "([{") - (letter in ")]}")
+        deepest = max(deepest, depth)
+    if deepest > DEEPEST or _SIGNS.search(text):
+        raise ValueError(
+            f"expected parts nested at most {DEEPEST} deep, got more in {short(text)}; simplify it"
+        )
 
 
 def _check_size(tree: ast.expr, text: str, nodes: int) -> None:

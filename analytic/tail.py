@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
@@ -21,35 +21,13 @@ from typing import Any
 import numpy as np
 import sympy
 
+from analytic.exponent import exponential
 from analytic.interval import Interval, constant, function
-from analytic.order import START, Order, fraction, total
+from analytic.order import START, Order, Tail, total
 from analytic.rewrite import stable, transform
 from analytic.vocabulary import X, normal_cdf, sigmoid, softplus
 
 __all__ = ["Tail", "tail"]
-
-
-@dataclass(frozen=True, slots=True)
-class Tail:
-    """What is known of e(x) for x >= START.
-
-    Attributes:
-        low, high: e(x) lies between them.
-        above: an order with |e(x)| <= above(x), or None.
-        below: an order with |e(x)| >= below(x), or None.
-        limit: the exact limit, infinities included, or None if it is not known.
-    """
-
-    low: float
-    high: float
-    above: Order | None
-    below: Order | None
-    limit: Any
-
-    @property
-    def size(self) -> float:
-        """A bound of |e(x)|, perhaps infinite."""
-        return max(abs(self.low), abs(self.high))
 
 
 @lru_cache(maxsize=2048)
@@ -167,10 +145,10 @@ def _finished(low: float, high: float, above: Order | None, below: Order | None,
     if least > 0 and (below is None or not below.grows):
         below = Order(math.log(least) - 1e-15)
     if above is not None and above.is_falling:
-        largest = _exponential(above.at_start(), up=True)
+        largest = _rounded_exp(above.at_start(), up=True)
         low, high = max(low, -largest), min(high, largest)
     if below is not None and (below ** Fraction(-1)).is_falling and low * high >= 0:
-        smallest = _exponential(-(below ** Fraction(-1)).at_start(), up=False)
+        smallest = _rounded_exp(-(below ** Fraction(-1)).at_start(), up=False)
         low, high = (max(low, smallest), high) if low >= 0 else (low, min(high, -smallest))
     if above is not None and above.decays:
         lim = sympy.S.Zero
@@ -179,7 +157,7 @@ def _finished(low: float, high: float, above: Order | None, below: Order | None,
     return Tail(low, high, above, below, lim)
 
 
-def _exponential(exponent: float, up: bool) -> float:
+def _rounded_exp(exponent: float, up: bool) -> float:
     value = math.exp(exponent) if exponent < 709 else (math.inf if up else 1e307)
     return value * (1 + 1e-14) + 5e-324 if up else value * (1 - 1e-14)
 
@@ -263,18 +241,18 @@ def _orders(node: Any, u: Tail) -> tuple[Order | None, Order | None]:
     """Bounds of f(u) from those of u, where the interval of f(u) does not give them."""
     (argument,) = node.args[:1]
     if isinstance(node, sympy.exp):
-        return exponential(argument)
+        return exponential(argument, _visit)
     if isinstance(node, sympy.Abs):
         return u.above, u.below
     if isinstance(node, sigmoid | softplus) and u.high <= 0:  # e^u/2 <= f(u) <= e^u
-        above, below = exponential(argument)
+        above, below = exponential(argument, _visit)
         return above, None if below is None else below.times(0.5)
     if isinstance(node, sympy.sech) and u.low * u.high >= 0:  # e^-|u| <= sech <= 2 e^-|u|
-        above, below = exponential(-argument if u.low >= 0 else argument)
+        above, below = exponential(-argument if u.low >= 0 else argument, _visit)
         return None if above is None else above.times(2), below
     if isinstance(node, normal_cdf) and u.high <= -1:
         # exp(-u^2/2)/(2 sqrt(2 pi) |u|) <= f(u) <= exp(-u^2/2)
-        above, below = exponential(sympy.expand(-(argument**2) / 2))
+        above, below = exponential(sympy.expand(-(argument**2) / 2), _visit)
         if below is None or u.above is None:
             return above, None
         return above, (below * u.above ** Fraction(-1)).times(0.19)
@@ -295,67 +273,3 @@ def _logarithmic(u: Tail) -> Order | None:
     curvature = float(max(abs(end.curvature) for end in ends))
     degree = Fraction(2) if curvature > 0 else Fraction(1) if rate > 0 else Fraction(1, 8)
     return Order(math.log(sizes + rate + curvature), degree)
-
-
-def exponential(u: Any) -> tuple[Order | None, Order | None]:
-    """Bounds of exp(u): exact for quadratic polynomials, by those of u for the rest."""
-    polynomial, rest = _split(u)
-    b, a, c = polynomial
-    found: list[Order | None] = []
-    for up in (True, False):
-        scale = c + (1e-15 if up else -1e-15) * (1 + abs(c))
-        own = Order(scale, Fraction(0), _exact(b, up), _exact(a, up))
-        other = Order() if rest == 0 else _exponential_of(_visit(rest), up)
-        found.append(None if other is None else own * other)
-    return found[0], found[1]
-
-
-def _exact(number: Any, up: bool) -> Fraction:
-    if number.is_Rational:
-        return Fraction(int(number.p), int(number.q))
-    return Fraction(float(number)) if number.is_Float else fraction(float(number), up)
-
-
-def _split(u: Any) -> tuple[tuple[Any, Any, float], Any]:
-    """The coefficients of x, x^2 and 1 in u, and what is left."""
-    terms = sympy.expand(u)
-    b, a = terms.coeff(X, 1), terms.coeff(X, 2)
-    b, a = (k if not k.free_symbols else sympy.S.Zero for k in (b, a))
-    rest = terms - b * X - a * X**2
-    c, rest = rest.as_independent(X, as_Add=True)
-    return (b, a, float(c)), rest
-
-
-def _exponential_of(u: Tail, up: bool) -> Order | None:
-    """A bound of exp(u) from one of u: above if ``up``, else below."""
-    bounded = u.high if up else u.low
-    flat = (
-        Order(bounded + (1e-15 if up else -1e-15) * abs(bounded))
-        if math.isfinite(bounded)
-        else None
-    )
-    if u.low >= 0:
-        steep = _steep(u.above, 1, up=True) if up else _steep(u.below, 1, up=False)
-    elif u.high <= 0:
-        steep = _steep(u.below, -1, up=False) if up else _steep(u.above, -1, up=True)
-    else:
-        return flat
-    return steep if flat is None or (steep is not None and steep.rank != flat.rank) else flat
-
-
-def _steep(order: Order | None, sign: int, up: bool) -> Order | None:
-    """exp(sign C x^p) by exp(b x) or exp(a x^2), for an upper bound C x^p or a lower one."""
-    if order is None:
-        return None
-    if order.rate > 0 and not up:  # at least x^2, whatever the power
-        share = Order(power=Fraction(2)).ratio(order)
-        return Order(curvature=Fraction(sign)) if share is not None and share <= 0 else None
-    if order.curvature != 0 or order.rate != 0 or order.scale > 600:
-        return None
-    p = order.power
-    for degree, name in ((1, "rate"), (2, "curvature")):
-        fits = p <= degree if up else p >= degree and not (degree == 1 and p >= 2)
-        if fits:
-            steepness = min(order.scale + float(p - degree) * math.log(START), 600.0)
-            return replace(Order(), **{name: sign * Fraction(math.exp(steepness))})
-    return None
