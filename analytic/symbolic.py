@@ -146,7 +146,9 @@ def _terms(node: Any) -> Sum:
         for factor in node.args:
             product = _times(product, _terms(factor))
         return product
-    if node.is_Pow and node.exp.is_Integer and 0 < node.exp <= HIGHEST:
+    if node.is_Pow and node.exp.is_Integer and node.exp > HIGHEST:
+        raise OpenFormError(f"it has powers above {HIGHEST}")
+    if node.is_Pow and node.exp.is_Integer and node.exp > 0:
         product = base = _terms(node.base)
         for _ in range(int(node.exp) - 1):
             product = _times(product, base)

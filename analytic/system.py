@@ -21,6 +21,8 @@ from analytic.vocabulary import X
 __all__ = ["GaussianMean", "System", "system"]
 
 A, B, U, V = (sympy.Symbol(name, real=True) for name in ("x", "x'", "u", "u'"))
+GUARD = 30
+"""Decimal digits beyond those asked for: kinks lose half of them near equal inputs."""
 PRODUCT, DIMENSION = sympy.Symbol(r"\langle x, x' \rangle"), sympy.Symbol("d")
 
 
@@ -130,26 +132,35 @@ class System:
             >>> system.evaluate(1, 0, 1).ntk  # E[u^2/2]^2 + 0
             0.25000000000000000
         """
+        work = digits + GUARD
+        xx, xy, yy = (sympy.Float(number, work) for number in (xx, xy, yy))
+        other = A if xx == xy == yy else B  # rounding must not tell equal inputs apart
+        inner = {(A, A): xx, (A, other): xy, (other, other): yy}
         known: dict[Any, Any] = {}
-        inner = {(A, A): xx, (A, B): xy, (B, B): yy}
         for equation in self.closed().equations:
-            for place in _places(equation.lhs):
+            for place in dict.fromkeys(_places(equation.lhs, other)):
                 rhs = equation.rhs.subs(dict(zip((A, B), place, strict=False)), simultaneous=True)
                 rhs = rhs.xreplace({PRODUCT: inner.get(place, 0) * DIMENSION}).xreplace(known)
-                value = known[_at(equation.lhs, *place)] = sympy.N(rhs, digits + 8)
-                if not value.is_finite:
-                    raise ValueError(
-                        f"expected inputs where the closed forms are defined, got {equation.lhs} ="
-                        f" {value} at {place}; use kernel for zero inputs"
-                    )
+                known[_at(equation.lhs, *place)] = _finite(sympy.N(rhs, work), equation, place)
         last = len(self.activations)
-        sigma, theta = (known[_at(_state(name, last), A, B)] for name in ("Sigma", "Theta"))
+        sigma, theta = (known[_at(_state(name, last), A, other)] for name in ("Sigma", "Theta"))
         return Kernels(sympy.N(sigma, digits), sympy.N(sigma + theta, digits))
 
 
-def _places(function: Any) -> list[tuple[Any, ...]]:
+def _finite(value: Any, equation: Any, place: tuple[Any, ...]) -> Any:
+    if value.is_finite:
+        return value
+    raise ValueError(
+        f"expected inputs where the closed forms are defined, got {equation.lhs} = {value} at"
+        f" {place}; use kernel for zero inputs"
+    )
+
+
+def _places(function: Any, other: Any = B) -> list[tuple[Any, ...]]:
     """The pairs of inputs, or the inputs, at which a function is needed."""
-    return [(A, A), (A, B), (B, B)] if len(function.args) == 2 else [(A,), (B,)]
+    if len(function.args) == 1:
+        return [(A,), (other,)]
+    return [(A, A), (A, other), (other, other)]
 
 
 def _closed_form(f: Any, g: Any, *covariances: Any) -> Any:
