@@ -278,7 +278,7 @@ def _checked(expression: Any) -> Any:
     if expression in NAMES.values():
         return expression
     try:
-        expression = recognised(transform(expression, _double))
+        expression = _readable(recognised(transform(expression, _double)))
         check_parts(expression)
         check_expression(expression)
     except _ODD as error:
@@ -286,6 +286,19 @@ def _checked(expression: Any) -> Any:
             f"expected an expression that can be analysed, got {short(text_of(expression))};"
             f" simplify it ({error})"
         ) from error
+    return expression
+
+
+def _readable(expression: Any) -> Any:
+    """The form that the text of the expression reads back as, for example 2*x + 4 for 2*(x + 2)."""
+    for _ in range(3):
+        try:
+            again = recognised(expression_of(text_of(expression)))
+        except ValueError:  # an expression of sympy's that no text may have
+            return expression
+        if again == expression:
+            break
+        expression = again
     return expression
 
 

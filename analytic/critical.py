@@ -105,15 +105,27 @@ def _canonical(expression: Any) -> Any:
 
 def _zeros(expression: Any) -> list[Any] | None:
     """The real zeros, each as (generator, value of the generator), or None."""
-    if sympy.count_ops(expression) > LONGEST:
+    expression = _canonical(expression)
+    if sympy.count_ops(expression) > LONGEST or not _is_separable(expression):
         return None
     zeros: list[Any] = []
-    for factor in sympy.Mul.make_args(sympy.factor(sympy.together(_canonical(expression)))):
+    for factor in sympy.Mul.make_args(sympy.factor(sympy.together(expression))):
         found = _zeros_of_factor(factor)
         if found is None:
             return None
         zeros += found
     return zeros
+
+
+def _is_separable(expression: Any) -> bool:
+    """Whether at most one generator and one function without zeros occur in it.
+
+    Factoring polynomials in more of them may take minutes, and rarely helps.
+    """
+    functions = {f for f in expression.atoms(sympy.Function) if f.free_symbols}
+    without = {f for f in functions if isinstance(f, sympy.exp | sympy.sech)}
+    bare = expression.xreplace({f: sympy.Dummy() for f in functions}).has(X)
+    return len(functions - without) + bare <= 1 and len(without) <= 1
 
 
 _POSITIVE = (sympy.exp, sympy.sech, sympy.cosh, sigmoid, normal_cdf, softplus)

@@ -28,6 +28,7 @@ def pointwise(activation: Activation, order: int = 0) -> Callable[[Tensor], Tens
         800.0
     """
     expression = _with_floats(activation.stable(order))
+    expression = expression.replace(sympy.sign, sympy.Function("signum"))  # not Python's copysign
     function = sympy.lambdify(X, expression, modules=[_FUNCTIONS, "math"], cse=True)
 
     def apply(x: Tensor) -> Tensor:
@@ -96,7 +97,7 @@ _FUNCTIONS: dict[str, Any] = {
     "normal_cdf": torch.special.ndtr,
     "sech": _sech,
     "sigmoid": torch.sigmoid,
-    "sign": torch.sign,
+    "signum": torch.sign,
     "sin": torch.sin,
     "sinh": torch.sinh,
     "softplus": _softplus,
