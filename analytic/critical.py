@@ -109,8 +109,11 @@ def _zeros(expression: Any) -> list[Any] | None:
     if sympy.count_ops(expression) > LONGEST or not _is_separable(expression):
         return None
     zeros: list[Any] = []
-    for factor in sympy.Mul.make_args(sympy.factor(sympy.together(expression))):
-        found = _zeros_of_factor(factor)
+    # sympy would factor exp(1.7 x) as a power of exp(x/2^52)
+    names = {f: sympy.Dummy() for f in expression.atoms(sympy.exp, sympy.sech) if f.has(X)}
+    back = {name: f for f, name in names.items()}
+    for factor in sympy.Mul.make_args(sympy.factor(sympy.together(expression.xreplace(names)))):
+        found = _zeros_of_factor(factor.xreplace(back))
         if found is None:
             return None
         zeros += found

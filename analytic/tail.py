@@ -91,7 +91,8 @@ def _settle(node: Any) -> Any:
         return node
     (u,) = node.args
     inner = _visit(sympy.expand(u))
-    if inner.below is None or not inner.below.grows or inner.low * inner.high < 0:
+    grows = inner.limit in (sympy.oo, -sympy.oo) or (inner.below is not None and inner.below.grows)
+    if not grows or inner.low * inner.high < 0:
         return node
     return _SETTLING[node.func](u, inner.low >= 0)
 
@@ -247,6 +248,8 @@ def _orders(node: Any, u: Tail) -> tuple[Order | None, Order | None]:
     if isinstance(node, sigmoid | softplus) and u.high <= 0:  # e^u/2 <= f(u) <= e^u
         above, below = exponential(argument, _visit)
         return above, None if below is None else below.times(0.5)
+    if isinstance(node, softplus) and u.above is not None:  # f(u) <= |u| + log(2)
+        return total([u.above, Order(math.log(math.log(2)) + 1e-15)]), None
     if isinstance(node, sympy.sech) and u.low * u.high >= 0:  # e^-|u| <= sech <= 2 e^-|u|
         above, below = exponential(-argument if u.low >= 0 else argument, _visit)
         return None if above is None else above.times(2), below

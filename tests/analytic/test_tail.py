@@ -30,6 +30,8 @@ EXPRESSIONS: dict[str, Any] = {
     "cancelling": (sympy.tanh(X) - 1) ** 2 * X,
     "atan": sympy.atan(2 * X + 1),
     "asinh": sympy.asinh(X),
+    "softplus of asinh": softplus(sympy.asinh(X)),
+    "softplus of a wave": softplus(X * sympy.sin(X)),
     "leaky": sympy.Max(X, X / 10),
     "elu": X * sympy.Heaviside(X) + (sympy.exp(X) - 1) * sympy.Heaviside(-X),
     "exp": sympy.exp(X) * sympy.cos(X),
