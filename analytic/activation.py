@@ -121,7 +121,7 @@ class Activation:
 
     @property
     def lipschitz(self) -> Bound:
-        """The Lipschitz constant of w, sup |w'|: exact, or enclosed by interval arithmetic.
+        """The Lipschitz constant of w, ``sup |w'|``: exact, or enclosed by interval arithmetic.
 
         Example:
             >>> Activation("erf").lipschitz.exact
@@ -131,7 +131,7 @@ class Activation:
 
     @property
     def slope_lipschitz(self) -> Bound:
-        """The Lipschitz constant of w', sup |w''|, infinite if w' jumps.
+        """The Lipschitz constant of w', ``sup |w''|``, infinite if w' jumps.
 
         Example:
             >>> bound = Activation("silu").slope_lipschitz
@@ -142,7 +142,7 @@ class Activation:
 
     @property
     def growth(self) -> tuple[Order | None, Order | None]:
-        """Orders C |x|^p exp(b |x| + a x^2) that bound |w| for x -> -oo and for x -> oo.
+        """Orders ``C |x|^p exp(b |x| + a x^2)`` that bound ``|w|`` for x -> -oo and for x -> oo.
 
         Example:
             >>> [str(order) for order in Activation("softplus").growth]
@@ -152,7 +152,7 @@ class Activation:
 
     @property
     def strip(self) -> Any:
-        """A number d such that w is analytic for |Im x| < d, or None if none was found.
+        """A number d such that w is analytic for ``|Im x| < d``, or None if none was found.
 
         It governs how many terms and nodes the limiting kernel needs.
 

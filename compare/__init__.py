@@ -1,8 +1,8 @@
 """How far finite networks are from their limit, and what the paper's assumptions make of it."""
 
-from compare.hypotheses import Assumptions, assumptions
 from compare.convergence import Convergence, RequiredWidth, convergence
 from compare.distance import Sampled, kernel_distance
+from compare.hypotheses import Assumptions, assumptions
 from compare.inputs import Inputs
 
 __all__ = [

@@ -22,7 +22,9 @@ EXPRESSIONS = st.one_of(
     st.builds("{} + ({})*{}".format, ATOMS, NUMBERS, ATOMS),
     st.builds("({})*({})".format, ATOMS, WAVES),
     st.builds("{}({})".format, st.sampled_from(BOUNDED + GROWING), ATOMS),
-    st.builds("({})/(2 + {})".format, ATOMS, WAVES.filter(lambda text: not text.startswith("atan"))),
+    st.builds(
+        "({})/(2 + {})".format, ATOMS, WAVES.filter(lambda text: not text.startswith("atan"))
+    ),
     st.builds("sqrt(1 + ({})**2)".format, ATOMS),
     st.builds("log(1 + ({})**2)".format, ATOMS),
 )
@@ -49,7 +51,9 @@ def test_derivatives_match_finite_differences(text: str) -> None:
     x, h = np.linspace(-3, 3, 25), 1e-3
     for order in (1, 2, 3):
         below = lambda t, k=order - 1: activation.derivatives(t, k)[k]  # noqa: E731
-        stencil = (below(x - 2 * h) - 8 * below(x - h) + 8 * below(x + h) - below(x + 2 * h)) / (12 * h)
+        stencil = (below(x - 2 * h) - 8 * below(x - h) + 8 * below(x + h) - below(x + 2 * h)) / (
+            12 * h
+        )
         found = activation.derivatives(x, order)[order]
         # h^4 |w^(order+4)|/30 with derivatives up to 1e5, and rounding of 1e-16 |w|/h
         np.testing.assert_allclose(found, stencil, atol=1e-8 * max(1.0, np.abs(found).max()))

@@ -47,7 +47,9 @@ def test_values_match_high_precision_everywhere(name: str, order: int) -> None:
     np.testing.assert_allclose(found, exact, rtol=1e-12, atol=1e-13)
 
 
-@pytest.mark.parametrize(("name", "relative"), [("tanh", 1), ("sigmoid", 2), ("gelu", 0), ("silu", 1)])
+@pytest.mark.parametrize(
+    ("name", "relative"), [("tanh", 1), ("sigmoid", 2), ("gelu", 0), ("silu", 1)]
+)
 def test_the_tails_keep_their_relative_accuracy(name: str, relative: int) -> None:
     x = np.array([-30.0, -20.0, -15.0])
     found = values(NAMES[name], x, relative)[relative]
