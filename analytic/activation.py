@@ -10,7 +10,6 @@ Legend: w the activation, w', w'', w''' its derivatives, x the symbol.
 
 from __future__ import annotations
 
-import difflib
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,14 +20,13 @@ import sympy
 from numpy.typing import NDArray
 
 from analytic import smoothness
-from analytic.domain import check_expression, check_parts
 from analytic.extrema import Bound
+from analytic.normal_form import from_sympy, from_text, text_of
 from analytic.order import Order
-from analytic.rewrite import derivative, recognised, transform
+from analytic.rewrite import derivative
 from analytic.smoothness import Answer
-from analytic.syntax import expression_of, short, text_of
 from analytic.values import values
-from analytic.vocabulary import FUNCTIONS, MANY, NAMES, X, sigmoid, softplus
+from analytic.vocabulary import NAMES, X, sigmoid, softplus
 
 __all__ = ["NAMES", "Activation", "X", "sigmoid", "softplus"]
 
@@ -69,7 +67,18 @@ class Activation:
     expression: Any
 
     def __init__(self, spec: str | sympy.Expr | Activation) -> None:
-        object.__setattr__(self, "expression", _expression(spec))
+        if isinstance(spec, Activation):
+            expression = spec.expression
+        elif isinstance(spec, str):
+            expression = from_text(spec)
+        elif isinstance(spec, sympy.Expr):
+            expression = from_sympy(spec)
+        else:
+            raise TypeError(
+                "expected a name, a sympy expression or an Activation, got"
+                f" {type(spec).__name__}; write for example Activation('tanh')"
+            )
+        object.__setattr__(self, "expression", expression)
 
     @property
     def name(self) -> str:
@@ -228,85 +237,3 @@ def _combined(one: Activation, other: Any, operation: Callable[[Any, Any], Any])
 
 def _quotient(a: Any, b: Any) -> Any:
     return a / b
-
-
-def _expression(spec: str | sympy.Expr | Activation) -> Any:
-    if isinstance(spec, Activation):
-        return spec.expression
-    if isinstance(spec, str):
-        return _checked(_from_text(spec))
-    if isinstance(spec, sympy.Expr):
-        check_parts(spec)
-        return _checked(_in_x(spec))
-    raise TypeError(
-        f"expected a name, a sympy expression or an Activation, got {type(spec).__name__};"
-        f" write for example Activation('tanh')"
-    )
-
-
-def _from_text(text: str) -> Any:
-    if text in NAMES:
-        return NAMES[text]
-    if text in FUNCTIONS and text not in MANY:
-        return FUNCTIONS[text](X)
-    if text.isidentifier() and text not in ("x", "pi", "E") and len(text) <= 40:
-        raise ValueError(_unknown(text))
-    return expression_of(text)
-
-
-_ODD = (ArithmeticError, AttributeError, NotImplementedError, RecursionError, TypeError)
-"""What sympy raises at expressions that make no sense to it."""
-
-
-def _unknown(name: str) -> str:
-    near = difflib.get_close_matches(name, NAMES, n=3, cutoff=0.4)
-    hint = f"did you mean {' or '.join(near)}?" if near else "pass an expression in x instead"
-    return f"unknown activation {name!r}: expected one of {', '.join(NAMES)}; {hint}"
-
-
-def _in_x(expression: Any) -> Any:
-    """Rename the symbol to X."""
-    symbols = sorted(expression.free_symbols, key=str)
-    if len(symbols) > 1:
-        found = ", ".join(map(str, symbols))
-        raise ValueError(f"expected an expression in one symbol, got {found}; fix all but one")
-    return expression.subs(symbols[0], X) if symbols else expression
-
-
-def _checked(expression: Any) -> Any:
-    """The expression in its normal form, or an error that says why it is no activation."""
-    if expression in NAMES.values():
-        return expression
-    try:
-        expression = _readable(recognised(transform(expression, _double)))
-        check_parts(expression)
-        check_expression(expression)
-    except _ODD as error:
-        raise ValueError(
-            f"expected an expression that can be analysed, got {short(text_of(expression))};"
-            f" simplify it ({error})"
-        ) from error
-    return expression
-
-
-def _readable(expression: Any) -> Any:
-    """The form that the text of the expression reads back as, for example 2*x + 4 for 2*(x + 2)."""
-    for _ in range(3):
-        try:
-            again = recognised(expression_of(text_of(expression)))
-        except ValueError:  # an expression of sympy's that no text may have
-            return expression
-        if again == expression:
-            break
-        expression = again
-    return expression
-
-
-def _double(node: Any) -> Any:
-    """Numbers as float64 has them, and powers such as 2.0 and 1.5 as fractions."""
-    if node.is_Float:
-        return sympy.Float(float(node)) if node.is_finite else node
-    if node.is_Pow and node.exp.is_Float:
-        simple = sympy.Rational(float(node.exp)).limit_denominator(8)
-        return node.base ** (simple if float(simple) == float(node.exp) else node.exp)
-    return node

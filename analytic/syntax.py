@@ -1,4 +1,4 @@
-"""Between text and expression, in both directions: nothing is ever evaluated.
+"""From text to expression: nothing is ever evaluated.
 
 A text may come from a file somebody else wrote. It is measured first (length, alphabet,
 nesting), then read by Python's own parser, then walked: what is not on the list is refused
@@ -20,11 +20,10 @@ from fractions import Fraction
 from typing import Any
 
 import sympy
-from sympy.printing.str import StrPrinter
 
 from analytic.vocabulary import CONSTANTS, FUNCTIONS, MANY, X
 
-__all__ = ["expression_of", "short", "syntax_tree", "text_of"]
+__all__ = ["expression_of", "short", "syntax_tree"]
 
 LONGEST = 1000
 """Most characters of the text of an activation."""
@@ -285,20 +284,3 @@ class _Reader:
         if not isinstance(value, float):
             raise self.refuse(node, "real numbers", "take powers of positive numbers")
         return self.sized(node, value)
-
-
-class _Printer(StrPrinter):
-    """sympy's text, but for floats, which are printed so that they read back exactly."""
-
-    def _print_Float(self, expr: Any) -> str:  # noqa: N802 - sympy's name
-        return repr(float(expr))
-
-
-def text_of(value: Any) -> str:
-    """The text of an expression; ``expression_of`` reads it back.
-
-    Example:
-        >>> text_of(expression_of("x / 10 + tanh(0.1 * x)"))
-        'x/10 + tanh(0.1*x)'
-    """
-    return _Printer().doprint(value)

@@ -166,6 +166,8 @@ def _places(function: Any, other: Any = B) -> list[tuple[Any, ...]]:
 def _closed_form(f: Any, g: Any, *covariances: Any) -> Any:
     """The closed form of a GaussianMean."""
     value = dual_mean(f.subs(U, X)) if g == 1 else dual(f.subs(U, X))
+    if value is None:
+        raise ValueError(f"expected a closed form, got E[{f} {g}], which has none; use kernel")
     return value.subs(dict(zip(COVARIANCES, covariances, strict=True)), simultaneous=True)
 
 
