@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import sympy
 
-from analytic.extrema import Bound, supremum
+from analytic.extrema import Bound, ranges, supremum
+from analytic.interval import Interval
 from analytic.rewrite import derivative, elementary
 from analytic.values import values
 from analytic.vocabulary import NAMES, X, sigmoid, softplus
@@ -84,6 +85,24 @@ def test_values_that_are_never_reached() -> None:
     both = sympy.sin(X) + sympy.sin(sympy.sqrt(2) * X)  # sup |w'| = 1 + sqrt(2) is no maximum
     bound = supremum(derivative(both, 1))
     assert bound.low <= 1 + math.sqrt(2) <= bound.high < 1 + math.sqrt(2) + 1e-9
+
+
+def test_waves_with_an_offset() -> None:
+    bound = supremum(3 * sympy.sin(2 * X) - 4 * sympy.cos(2 * X) - 2)
+    assert bound.exact == 7
+
+
+@pytest.mark.parametrize("name", ["tanh", "wiggly", "quick gelu", "rational", "gaussian"])
+def test_ranges_on_boxes_contain_the_values(name: str, rng: np.random.Generator) -> None:
+    low = rng.uniform(-5, 5, 300)
+    box = Interval(low, low + 10.0 ** rng.uniform(-6, 0.5, 300))
+    bounds = ranges(derivative(SMOOTH[name], 1), box)
+    shares = np.linspace(0, 1, 41)[:, None]
+    inside = values(SMOOTH[name], box.low + shares * (box.high - box.low), 1)[1]
+    assert np.all(inside >= bounds.low - 1e-14)
+    assert np.all(inside <= bounds.high + 1e-14)
+    narrow = box.high - box.low < 1e-3  # the mean value form converges quadratically
+    assert np.all((bounds.high - bounds.low)[narrow] < 10 * (box.high - box.low)[narrow] + 1e-12)
 
 
 def test_bounds_print_themselves() -> None:

@@ -122,6 +122,7 @@ def test_parity(spec: str, parity: str | None) -> None:
         ("softplus", 0, sympy.pi),
         ("silu", 0, sympy.pi),
         ("tanh(2*x + 1)", -0.5, sympy.pi / 4),
+        ("1/cosh(2*x)", 0, sympy.pi / 4),
         ("atan(3*x)", 0, sympy.Rational(1, 3)),
         ("1/(1 + x**2)", 0, 1),
         ("log(1 + (x - 1)**2)", 1, 1),

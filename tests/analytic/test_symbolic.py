@@ -148,5 +148,10 @@ def test_moments_of_shifted_laws() -> None:
     found = expectation(law, Factor(power=1, linear=sympy.S.One), Factor(slope=sympy.oo))
     exact = (m + s) * sympy.exp(m + s / 2) * sympy.erf(sympy.S.Half)
     assert float(found - exact) == pytest.approx(0, abs=1e-15)
+    # E[e^(-b u^2)] = exp(-b m^2/(1 + 2 b s))/sqrt(1 + 2 b s)
+    b = sympy.Rational(3, 4)
+    found = expectation(law, Factor(square=b), Factor())
+    exact = sympy.exp(-b * m**2 / (1 + 2 * b * s)) / sympy.sqrt(1 + 2 * b * s)
+    assert float(found - exact) == pytest.approx(0, abs=1e-15)
     with pytest.raises(OpenFormError, match="shifted"):
         expectation(law, Factor(slope=sympy.S.One), Factor(slope=sympy.S.One))
