@@ -17,8 +17,9 @@ __version__ = "0.1.0"
 
 _NAMES = {
     "analytic": "AccuracyError Activation Estimate FullyConnected Kernels Network Plan Prediction"
-    " Residual kernel kernel_diagonal kernel_estimate kernel_plan predict",
-    "compare": "Convergence Inputs RequiredWidth Sampled convergence kernel_distance",
+    " Residual dual kernel kernel_diagonal kernel_estimate kernel_plan predict",
+    "compare": "Assumptions Convergence Inputs RequiredWidth Sampled assumptions convergence"
+    " kernel_distance",
     "empirical": "FiniteNetwork tangent_kernel",
 }
 _HOME = {name: package for package, names in _NAMES.items() for name in names.split()}

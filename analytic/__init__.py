@@ -6,6 +6,7 @@ from analytic.foresight import Plan
 from analytic.limit import kernel, kernel_diagonal, kernel_estimate, kernel_plan
 from analytic.network import FullyConnected, Network, Residual
 from analytic.regression import Prediction, predict
+from analytic.symbolic import dual
 
 __all__ = [
     "AccuracyError",
@@ -17,6 +18,7 @@ __all__ = [
     "Plan",
     "Prediction",
     "Residual",
+    "dual",
     "kernel",
     "kernel_diagonal",
     "kernel_estimate",

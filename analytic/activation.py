@@ -1,82 +1,65 @@
 r"""An activation function, as mathematics.
 
-One sympy expression in one real symbol is all that is stored. Its derivatives, the
-numpy callable of the quadrature and (in ``empirical``) the torch callable of the finite
-network are derived from it, so that the limit and the network cannot disagree.
+One sympy expression in one real symbol is all that is stored. Its derivatives, its
+constants, the numpy callable of the quadrature and (in ``empirical``) the torch callable
+of the finite network are derived from it, so that the limit and the network cannot
+disagree.
 
 Legend: w the activation, w', w'', w''' its derivatives, x the symbol.
 """
 
-# sympy has no type stubs
-# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
-# pyright: reportUnknownVariableType=false, reportUnnecessaryIsInstance=false
-
 from __future__ import annotations
 
-import difflib
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import sympy
 from numpy.typing import NDArray
 
+from analytic import smoothness
+from analytic.extrema import Bound
+from analytic.normal_form import from_sympy, from_text, text_of
+from analytic.order import Order
+from analytic.rewrite import derivative
+from analytic.smoothness import Answer
+from analytic.values import values
+from analytic.vocabulary import NAMES, X, sigmoid, softplus
+
 __all__ = ["NAMES", "Activation", "X", "sigmoid", "softplus"]
-
-X = sympy.Symbol("x", real=True)
-
-
-class sigmoid(sympy.Function):
-    """The logistic function 1/(1 + exp(-x)), kept whole so that it never overflows."""
-
-    def fdiff(self, argindex: int = 1) -> Any:
-        return self * (1 - self)
-
-
-class softplus(sympy.Function):
-    """The function log(1 + exp(x)), kept whole so that it never overflows."""
-
-    def fdiff(self, argindex: int = 1) -> Any:
-        return sigmoid(self.args[0])
-
-
-NAMES: dict[str, Any] = {
-    "cos": sympy.cos(X),
-    "erf": sympy.erf(X),
-    "gaussian": sympy.exp(-(X**2)),
-    "gelu": X * (1 + sympy.erf(X / sympy.sqrt(2))) / 2,
-    "identity": X,
-    "relu": sympy.Max(X, 0),
-    "sigmoid": sigmoid(X),
-    "silu": X * sigmoid(X),
-    "sin": sympy.sin(X),
-    "softplus": softplus(X),
-    "tanh": sympy.tanh(X),
-}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Activation:
-    """An activation function given by its name or by a sympy expression.
+    """An activation function w, continuous and real on the whole real line.
+
+    Sums, products and compositions of activations are activations: ``a + b/10``,
+    ``a * b``, ``a(b)``.
 
     Args:
-        spec: one of the names in ``NAMES``, a sympy expression in at most one symbol,
-            or an ``Activation``.
+        spec: a name such as ``"tanh"``, a string in ``x`` such as ``"tanh(x) + x/10"`` (read
+            by a whitelist, never evaluated), a sympy expression in at most one symbol, or
+            an ``Activation``.
 
     Raises:
-        ValueError: the name is unknown (the nearest ones are suggested), or the
-            expression has more than one symbol.
-        TypeError: ``spec`` is none of the three kinds.
+        ValueError: the name is unknown (the nearest ones are suggested), the string or the
+            expression is not one of a continuous real function with finite Gaussian
+            moments (the reason and the place are named).
+        TypeError: ``spec`` is none of the four kinds.
 
     Example:
         >>> import sympy
         >>> t = sympy.Symbol("t")
         >>> Activation(sympy.tanh(t)) == Activation("tanh")
         True
-        >>> Activation("sigmoid").derivative(1)
+        >>> Activation("x * sigmoid(1.702 * x)")
+        Activation("x*sigmoid(1.702*x)")
+        >>> Activation("sigmoid").derivative
         (1 - sigmoid(x))*sigmoid(x)
+        >>> Activation("tanh")(Activation("sin")) / 2 + Activation("cos")
+        Activation("cos(x) + tanh(sin(x))/2")
         >>> float(Activation("softplus")(800.0))
         800.0
     """
@@ -84,7 +67,18 @@ class Activation:
     expression: Any
 
     def __init__(self, spec: str | sympy.Expr | Activation) -> None:
-        object.__setattr__(self, "expression", _expression(spec))
+        if isinstance(spec, Activation):
+            expression = spec.expression
+        elif isinstance(spec, str):
+            expression = from_text(spec)
+        elif isinstance(spec, sympy.Expr):
+            expression = from_sympy(spec)
+        else:
+            raise TypeError(
+                "expected a name, a sympy expression or an Activation, got"
+                f" {type(spec).__name__}; write for example Activation('tanh')"
+            )
+        object.__setattr__(self, "expression", expression)
 
     @property
     def name(self) -> str:
@@ -92,107 +86,154 @@ class Activation:
         for name, expression in NAMES.items():
             if expression == self.expression:
                 return name
-        return str(self.expression)
+        return text_of(self.expression)
 
     @property
     def is_relu(self) -> bool:
         """Whether w is max(x, 0), whose expectations have closed forms."""
         return bool(self.expression == NAMES["relu"])
 
-    def derivative(self, order: int = 1) -> Any:
+    @property
+    def derivative(self) -> Any:
+        """The sympy expression of w'."""
+        return self.differentiate(1)
+
+    @property
+    def second_derivative(self) -> Any:
+        """The sympy expression of w''; Dirac deltas stand for jumps of w'."""
+        return self.differentiate(2)
+
+    def differentiate(self, order: int) -> Any:
         """The sympy expression of the derivative of the given order."""
         return sympy.diff(self.expression, X, order)
 
+    def stable(self, order: int = 0) -> Any:
+        """The derivative of the given order in a form that neither overflows nor cancels.
+
+        It may contain ``normal_cdf``, the distribution function of the normal law.
+
+        Example:
+            >>> Activation("tanh").stable(1)
+            sech(x)**2
+        """
+        return derivative(self.expression, order)
+
+    @property
+    def parity(self) -> Literal["even", "odd"] | None:
+        """Whether w(-x) = w(x) or -w(x) by an identity.
+
+        Example:
+            >>> Activation("tanh").parity
+            'odd'
+        """
+        return smoothness.parity(self.expression)
+
+    @property
+    def lipschitz(self) -> Bound:
+        """The Lipschitz constant of w, ``sup |w'|``: exact, or enclosed by interval arithmetic.
+
+        Example:
+            >>> Activation("erf").lipschitz.exact
+            2/sqrt(pi)
+        """
+        return smoothness.lipschitz(self.expression, 0)
+
+    @property
+    def slope_lipschitz(self) -> Bound:
+        """The Lipschitz constant of w', ``sup |w''|``, infinite if w' jumps.
+
+        Example:
+            >>> bound = Activation("silu").slope_lipschitz
+            >>> bound.low <= 0.5 <= bound.high < 0.5 + 1e-9
+            True
+        """
+        return smoothness.lipschitz(self.expression, 1)
+
+    @property
+    def growth(self) -> tuple[Order | None, Order | None]:
+        """Orders ``C |x|^p exp(b |x| + a x^2)`` that bound ``|w|`` for x -> -oo and for x -> oo.
+
+        Example:
+            >>> [str(order) for order in Activation("softplus").growth]
+            ['exp(-|x|)', '|x|']
+        """
+        return smoothness.growth(self.expression)
+
+    @property
+    def strip(self) -> Any:
+        """A number d such that w is analytic for ``|Im x| < d``, or None if none was found.
+
+        It governs how many terms and nodes the limiting kernel needs.
+
+        Example:
+            >>> Activation("tanh").strip
+            pi/2
+        """
+        return smoothness.strip(self.expression)
+
+    def assumption_3_1(self) -> Answer:
+        """Whether w is twice continuously differentiable with w and w' Lipschitz, and why.
+
+        Returns:
+            the record ``Answer(verdict, reason)``: *holds* with the constants, *fails* with
+            the place, or *unknown* with what could not be decided.
+
+        References:
+            Bowman and Montufar (2022), Assumption 3.1.
+
+        Example:
+            >>> print(Activation("softplus").assumption_3_1())
+            holds: |w'| <= 1, |w''| <= 1/4 = 0.25
+            >>> print(Activation("relu").assumption_3_1())
+            fails: w' jumps from 0 to 1 at x = 0
+        """
+        return smoothness.assumption(self.expression)
+
     def derivatives(self, x: NDArray[np.float64], order: int) -> list[NDArray[np.float64]]:
         """Values of w, w', ..., up to the given order, each of the shape of x."""
-        values = _numpy_callable(self.expression, order)(np.asarray(x, dtype=np.float64))
-        return [np.broadcast_to(value, np.shape(x)) for value in values]
+        return values(self.expression, np.asarray(x, dtype=np.float64), order)
 
-    def __call__(self, x: Any) -> NDArray[np.float64]:
-        """Values of w, elementwise, in float64."""
+    def __call__(self, x: Any) -> Any:
+        """Values of w, elementwise, in float64; or the composition with an activation."""
+        if isinstance(x, Activation):
+            return Activation(self.expression.subs(X, x.expression))
         return self.derivatives(np.asarray(x, dtype=np.float64), 0)[0]
+
+    def __add__(self, other: Activation | float) -> Activation:
+        return _combined(self, other, operator.add)
+
+    def __radd__(self, other: float) -> Activation:
+        return self + other
+
+    def __sub__(self, other: Activation | float) -> Activation:
+        return _combined(self, other, operator.sub)
+
+    def __rsub__(self, other: float) -> Activation:
+        return -self + other
+
+    def __mul__(self, other: Activation | float) -> Activation:
+        return _combined(self, other, operator.mul)
+
+    def __rmul__(self, other: float) -> Activation:
+        return self * other
+
+    def __truediv__(self, other: Activation | float) -> Activation:
+        return _combined(self, other, _quotient)
+
+    def __neg__(self) -> Activation:
+        return Activation(-self.expression)
 
     def __repr__(self) -> str:
         return f'Activation("{self.name}")'
 
 
-def _expression(spec: str | sympy.Expr | Activation) -> Any:
-    if isinstance(spec, Activation):
-        return spec.expression
-    if isinstance(spec, str):
-        if spec not in NAMES:
-            raise ValueError(_unknown(spec))
-        return NAMES[spec]
-    if isinstance(spec, sympy.Expr):
-        return _in_x(spec)
-    raise TypeError(
-        f"expected a name, a sympy expression or an Activation, got {type(spec).__name__};"
-        f" write for example Activation('tanh')"
-    )
+def _combined(one: Activation, other: Any, operation: Callable[[Any, Any], Any]) -> Any:
+    if isinstance(other, Activation):
+        return Activation(operation(one.expression, other.expression))
+    if isinstance(other, int | float | sympy.Number):
+        return Activation(operation(one.expression, sympy.sympify(other)))
+    return NotImplemented
 
 
-def _unknown(name: str) -> str:
-    near = difflib.get_close_matches(name, NAMES, n=3, cutoff=0.4)
-    hint = f"did you mean {' or '.join(near)}?" if near else "pass a sympy expression instead"
-    return f"unknown activation {name!r}: expected one of {', '.join(NAMES)}; {hint}"
-
-
-def _in_x(expression: Any) -> Any:
-    """Rename the symbol to X and write the overflowing forms by the stable functions."""
-    symbols = sorted(expression.free_symbols, key=str)
-    if len(symbols) > 1:
-        found = ", ".join(map(str, symbols))
-        raise ValueError(f"expected an expression in one symbol, got {found}; fix all but one")
-    if symbols:
-        expression = expression.subs(symbols[0], X)
-    return expression.replace(_is_log_one_plus_exp, _as_softplus).replace(
-        _is_power_of_one_plus_exp, _as_sigmoid
-    )
-
-
-def _exponent_of_one_plus_exp(expression: Any) -> Any:
-    """A if the expression is 1 + exp(a), otherwise None."""
-    if expression.is_Add and len(expression.args) == 2 and sympy.S.One in expression.args:
-        rest = expression - 1
-        return rest.args[0] if isinstance(rest, sympy.exp) else None
-    return None
-
-
-def _is_log_one_plus_exp(e: Any) -> bool:
-    return isinstance(e, sympy.log) and _exponent_of_one_plus_exp(e.args[0]) is not None
-
-
-def _as_softplus(e: Any) -> Any:
-    return softplus(_exponent_of_one_plus_exp(e.args[0]))
-
-
-def _is_power_of_one_plus_exp(e: Any) -> bool:
-    negative = e.is_Pow and e.exp.is_Integer and e.exp.is_negative
-    return bool(negative) and _exponent_of_one_plus_exp(e.base) is not None
-
-
-def _as_sigmoid(e: Any) -> Any:
-    return sigmoid(-_exponent_of_one_plus_exp(e.base)) ** (-e.exp)
-
-
-def _stable_softplus(x: Any) -> Any:
-    return np.maximum(x, 0.0) + np.log1p(np.exp(-np.abs(x)))
-
-
-def _heaviside(x: Any, _at_zero: float = 0.0) -> Any:
-    """The step with value 0 at 0, as torch has it for the derivative of relu."""
-    return np.heaviside(x, 0.0)
-
-
-@lru_cache(maxsize=256)
-def _numpy_callable(expression: Any, order: int) -> Callable[[Any], list[Any]]:
-    from scipy.special import erf, expit
-
-    functions = {
-        "sigmoid": expit,
-        "softplus": _stable_softplus,
-        "erf": erf,
-        "Heaviside": _heaviside,
-    }
-    derivatives = [sympy.diff(expression, X, k) for k in range(order + 1)]
-    return sympy.lambdify(X, derivatives, modules=[functions, "numpy"], cse=True)
+def _quotient(a: Any, b: Any) -> Any:
+    return a / b

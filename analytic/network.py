@@ -10,8 +10,6 @@ with W and b standard normal and trained (Bowman and Montufar 2022, section 2.3)
 readout is v^T alpha / sqrt(m), and v is trained like everything else.
 """
 
-# pyright: reportMissingTypeStubs=false
-
 from __future__ import annotations
 
 import math
@@ -20,6 +18,7 @@ from dataclasses import dataclass, fields
 import sympy
 
 from analytic.activation import Activation
+from analytic.system import System, system
 
 __all__ = ["FullyConnected", "Layer", "Network", "Residual", "Step"]
 
@@ -149,6 +148,20 @@ class Network:
     def steps(self) -> tuple[Step, ...]:
         """The weight layers in order, with the residual branches they open and close."""
         return tuple(_unroll(self.layers))
+
+    def recursion(self) -> System:
+        """The layer recursion of this very network as sympy equations.
+
+        Returns:
+            the record ``System``; it prints as text, as LaTeX (``latex()``) and as formulas
+            in a notebook, and evaluates itself where the duals have closed forms.
+
+        Example:
+            >>> recursion = Network(FullyConnected("erf")).recursion()
+            >>> print(recursion.equations[-1])
+            Eq(K(x, x'), Sigma_1(x, x') + Theta_1(x, x'))
+        """
+        return system(self.steps)
 
     def __repr__(self) -> str:
         return f"Network({', '.join(map(repr, self.layers))})"

@@ -20,15 +20,16 @@ def pointwise(activation: Activation, order: int = 0) -> Callable[[Tensor], Tens
     """W as a function of tensors, or its derivative of the given order.
 
     The value keeps the dtype and the device of its argument and is differentiable as often
-    as the expression is.
+    as the activation is; neither it nor its derivatives overflow where they are small.
 
     Example:
         >>> w = pointwise(Activation("softplus"))
         >>> float(w(torch.tensor(800.0)))
         800.0
     """
-    expression = activation.expression if order == 0 else activation.derivative(order)
-    function = sympy.lambdify(X, expression, modules=[_FUNCTIONS, "math"])
+    expression = _with_floats(activation.stable(order))
+    expression = expression.replace(sympy.sign, sympy.Function("signum"))  # not Python's copysign
+    function = sympy.lambdify(X, expression, modules=[_FUNCTIONS, "math"], cse=True)
 
     def apply(x: Tensor) -> Tensor:
         value = function(x)
@@ -37,8 +38,22 @@ def pointwise(activation: Activation, order: int = 0) -> Callable[[Tensor], Tens
     return apply
 
 
+def _with_floats(expression: Any) -> Any:
+    """Numbers such as sqrt(2) as floats: torch's functions take tensors only."""
+    numbers = {
+        node: sympy.Float(node.evalf(30))
+        for node in sympy.preorder_traversal(expression)
+        if not node.free_symbols and not node.is_Rational and not node.is_Float
+    }
+    return expression.xreplace(numbers)
+
+
 def _softplus(x: Tensor) -> Tensor:
     return torch.nn.functional.softplus(x, threshold=60)  # torch's 20 leaves an error of 2e-9
+
+
+def _sech(x: Tensor) -> Tensor:
+    return 2 * torch.exp(x - _softplus(2 * x))  # 1/cosh overflows, and its slope is inf/inf
 
 
 def _heaviside(x: Tensor, at_zero: float = 0.5) -> Tensor:
@@ -47,22 +62,46 @@ def _heaviside(x: Tensor, at_zero: float = 0.5) -> Tensor:
     return (x > 0).to(x.dtype)
 
 
-def _maximum(x: Any, y: Any) -> Tensor:
-    number, tensor = (x, y) if isinstance(y, Tensor) else (y, x)
-    return torch.relu(tensor) if number == 0 else torch.clamp(tensor, min=float(number))
+def _maximum(*arguments: Any) -> Tensor:
+    return _extreme(torch.maximum, torch.relu, *arguments)
+
+
+def _minimum(*arguments: Any) -> Tensor:
+    return _extreme(torch.minimum, lambda x: -torch.relu(-x), *arguments)
+
+
+def _extreme(of_two: Callable[..., Tensor], with_zero: Callable[..., Tensor], *a: Any) -> Tensor:
+    """Numbers among the arguments become tensors; 0 has its own rule for the slope at 0."""
+    tensors = [value for value in a if isinstance(value, Tensor)]
+    result = tensors[0]
+    for tensor in tensors[1:]:
+        result = of_two(result, tensor)
+    for number in (value for value in a if not isinstance(value, Tensor)):
+        full = torch.full_like(result, float(number))
+        result = with_zero(result) if number == 0 else of_two(result, full)
+    return result
 
 
 _FUNCTIONS: dict[str, Any] = {
     "Abs": torch.abs,
     "Heaviside": _heaviside,
     "Max": _maximum,
+    "Min": _minimum,
+    "asinh": torch.asinh,
+    "atan": torch.atan,
     "cos": torch.cos,
+    "cosh": torch.cosh,
     "erf": torch.erf,
     "exp": torch.exp,
     "log": torch.log,
+    "normal_cdf": torch.special.ndtr,
+    "sech": _sech,
     "sigmoid": torch.sigmoid,
-    "sign": torch.sign,
+    "signum": torch.sign,
     "sin": torch.sin,
+    "sinh": torch.sinh,
     "softplus": _softplus,
+    "sqrt": torch.sqrt,
+    "tan": torch.tan,
     "tanh": torch.tanh,
 }

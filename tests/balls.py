@@ -89,7 +89,7 @@ def trapezoid(activation: Any, v: arb, c: arb, v_: arb) -> tuple[arb, arb, arb, 
     The sum is enclosed, not its distance from the integral: exp(-2 pi (strip)/(s h)).
     """
     value, slope = (
-        sympy.lambdify(X, oracles.elementary(activation.derivative(order)), modules=[FUNCTIONS])
+        sympy.lambdify(X, oracles.elementary(activation.differentiate(order)), modules=[FUNCTIONS])
         for order in (0, 1)
     )
     s, s_ = v.sqrt(), v_.sqrt()

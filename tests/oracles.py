@@ -104,7 +104,7 @@ def trapezoid_kernel(network: Network, x: Any, y: Any, means: bool = True) -> An
 def high_precision(activation: Activation, v: Any, c: Any, v_: Any) -> tuple[Any, Any, Any, Any]:
     """The same in mpmath, in the coordinates u = s z, u' = s'(rho z + r z')."""
     value = sympy.lambdify(X, elementary(activation.expression), "mpmath")
-    slope = sympy.lambdify(X, elementary(activation.derivative(1)), "mpmath")
+    slope = sympy.lambdify(X, elementary(activation.derivative), "mpmath")
     s, s_ = mpmath.sqrt(v), mpmath.sqrt(v_)
     rho = c / (s * s_)
     r = mpmath.sqrt(max(1 - rho**2, mpmath.mpf(0)))

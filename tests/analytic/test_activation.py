@@ -10,7 +10,7 @@ import sympy
 from numpy.testing import assert_allclose
 
 from analytic import Activation
-from analytic.activation import NAMES
+from analytic.activation import NAMES, X
 
 SMOOTH = sorted(set(NAMES) - {"relu"})
 
@@ -77,3 +77,37 @@ def test_two_symbols_are_refused() -> None:
 def test_other_kinds_are_refused() -> None:
     with pytest.raises(TypeError, match="expected a name, a sympy expression or an Activation"):
         Activation(np.tanh)  # pyright: ignore[reportArgumentType]
+
+
+def test_activations_combine() -> None:
+    tanh, sin = Activation("tanh"), Activation("sin")
+    x = np.linspace(-2, 2, 9)
+    combined = [
+        (tanh + sin / 10, np.tanh(x) + np.sin(x) / 10),
+        (2 * tanh - 1, 2 * np.tanh(x) - 1),
+        (1 - tanh * sin, 1 - np.tanh(x) * np.sin(x)),
+        (-tanh(2 * sin), -np.tanh(2 * np.sin(x))),
+        (sin / Activation("cosh"), np.sin(x) / np.cosh(x)),
+    ]
+    for activation, exact in combined:
+        assert_allclose(activation(x), exact, rtol=1e-14, atol=1e-16)
+        assert Activation(activation.name) == activation
+    assert tanh + sin == sin + tanh == Activation("tanh(x) + sin(x)")
+    with pytest.raises(TypeError, match="unsupported operand"):
+        _ = tanh + "sin"  # pyright: ignore[reportOperatorIssue]
+    with pytest.raises(ValueError, match="without poles"):
+        _ = tanh / sin
+
+
+def test_derivatives_are_expressions() -> None:
+    tanh = Activation("tanh")
+    assert tanh.derivative == 1 - sympy.tanh(X) ** 2
+    assert sympy.expand(tanh.second_derivative - sympy.diff(tanh.derivative, X)) == 0
+    assert tanh.differentiate(3) == sympy.diff(sympy.tanh(X), X, 3)
+    assert Activation("relu").second_derivative == sympy.DiracDelta(X)
+
+
+def test_activations_are_immutable() -> None:
+    with pytest.raises(AttributeError):
+        Activation("tanh").expression = X  # pyright: ignore[reportAttributeAccessIssue]
+    assert len({Activation("tanh"), Activation("tanh(x)"), Activation("sin")}) == 2

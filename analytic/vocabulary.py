@@ -1,0 +1,184 @@
+"""The words an activation may be written in: one symbol, numbers and a list of functions.
+
+``sigmoid`` and ``softplus`` are functions of their own rather than quotients and logarithms
+of exponentials, so that neither they nor their derivatives ever overflow. ``normal_cdf`` is
+what ``1 + erf`` is rewritten into before it is evaluated, so that it never cancels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import sympy
+
+__all__ = [
+    "CONSTANTS",
+    "FUNCTIONS",
+    "HEADS",
+    "MANY",
+    "NAMES",
+    "SWITCHES",
+    "X",
+    "normal_cdf",
+    "sigmoid",
+    "softplus",
+]
+
+X = sympy.Symbol("x", real=True)
+
+
+class sigmoid(sympy.Function):
+    """The logistic function 1/(1 + exp(-x)), kept whole so that it never overflows."""
+
+    @classmethod
+    def eval(cls, argument: Any) -> Any:
+        return {sympy.S.Zero: sympy.S.Half, sympy.oo: sympy.S.One, -sympy.oo: sympy.S.Zero}.get(
+            argument
+        )
+
+    def fdiff(self, argindex: int = 1) -> Any:
+        return sympy.Mul(self, 1 - sympy.Mul(self))
+
+    def _eval_is_positive(self) -> bool | None:
+        return self.args[0].is_real or None
+
+    def _eval_is_real(self) -> bool | None:
+        return self.args[0].is_real or None
+
+    def _eval_rewrite_as_exp(self, argument: Any, **_: Any) -> Any:
+        return 1 / (1 + sympy.exp(-argument))
+
+    def _eval_evalf(self, prec: int) -> Any:
+        return self.rewrite(sympy.exp, deep=False)._eval_evalf(prec)
+
+
+class softplus(sympy.Function):
+    """The function log(1 + exp(x)), kept whole so that it never overflows."""
+
+    @classmethod
+    def eval(cls, argument: Any) -> Any:
+        return {sympy.S.Zero: sympy.log(2), sympy.oo: sympy.oo, -sympy.oo: sympy.S.Zero}.get(
+            argument
+        )
+
+    def fdiff(self, argindex: int = 1) -> Any:
+        return sigmoid(self.args[0])
+
+    def _eval_is_positive(self) -> bool | None:
+        return self.args[0].is_real or None
+
+    def _eval_is_real(self) -> bool | None:
+        return self.args[0].is_real or None
+
+    def _eval_rewrite_as_exp(self, argument: Any, **_: Any) -> Any:
+        return sympy.log(1 + sympy.exp(argument))
+
+    def _eval_evalf(self, prec: int) -> Any:
+        return self.rewrite(sympy.exp, deep=False)._eval_evalf(prec)
+
+
+class normal_cdf(sympy.Function):
+    """The distribution function (1 + erf(x/sqrt(2)))/2 of the standard normal law."""
+
+    def fdiff(self, argindex: int = 1) -> Any:
+        return sympy.exp(-(self.args[0] ** 2) / 2) / sympy.sqrt(2 * sympy.pi)
+
+    def _eval_is_positive(self) -> bool | None:
+        return self.args[0].is_real or None
+
+    def _eval_is_real(self) -> bool | None:
+        return self.args[0].is_real or None
+
+    def _eval_rewrite_as_erf(self, argument: Any, **_: Any) -> Any:
+        return (1 + sympy.erf(argument / sympy.sqrt(2))) / 2
+
+    def _eval_evalf(self, prec: int) -> Any:
+        return self.rewrite(sympy.erf, deep=False)._eval_evalf(prec)
+
+
+def _gaussian(x: Any) -> Any:
+    return sympy.exp(-(x**2))
+
+
+def _gelu(x: Any) -> Any:
+    return x * (1 + sympy.erf(x / sympy.sqrt(2))) / 2
+
+
+def _identity(x: Any) -> Any:
+    return x
+
+
+def _relu(x: Any) -> Any:
+    return sympy.Max(x, 0)
+
+
+def _silu(x: Any) -> Any:
+    return x * sigmoid(x)
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "Abs": sympy.Abs,
+    "Heaviside": sympy.Heaviside,
+    "Max": sympy.Max,
+    "Min": sympy.Min,
+    "abs": sympy.Abs,
+    "asinh": sympy.asinh,
+    "atan": sympy.atan,
+    "cos": sympy.cos,
+    "cosh": sympy.cosh,
+    "erf": sympy.erf,
+    "erfc": sympy.erfc,
+    "exp": sympy.exp,
+    "gaussian": _gaussian,
+    "gelu": _gelu,
+    "identity": _identity,
+    "log": sympy.log,
+    "max": sympy.Max,
+    "min": sympy.Min,
+    "relu": _relu,
+    "sech": sympy.sech,
+    "sigmoid": sigmoid,
+    "sign": sympy.sign,
+    "silu": _silu,
+    "sin": sympy.sin,
+    "sinh": sympy.sinh,
+    "softplus": softplus,
+    "sqrt": sympy.sqrt,
+    "step": sympy.Heaviside,
+    "tan": sympy.tan,
+    "tanh": sympy.tanh,
+}
+"""What a string may call. Some (tan, log, step) are allowed only where their argument makes
+them continuous; elsewhere they are refused with the place."""
+
+MANY = frozenset({"Max", "Min", "max", "min"})
+"""Functions of two arguments; the others have one."""
+
+CONSTANTS: dict[str, Any] = {"E": sympy.E, "pi": sympy.pi}
+
+SWITCHES: tuple[Any, ...] = (sympy.Abs, sympy.Heaviside, sympy.Max, sympy.Min, sympy.sign)
+"""Functions that are not analytic where their argument, or a difference of theirs, is 0."""
+
+HEADS: frozenset[Any] = frozenset(
+    {sympy.Add, sympy.Mul, sympy.Pow, sympy.Symbol, sympy.Float, *SWITCHES}
+    | {sympy.asinh, sympy.atan, sympy.cos, sympy.cosh, sympy.erf, sympy.erfc, sympy.exp}
+    | {sympy.log, sympy.sech, sigmoid, sympy.sin, sympy.sinh, softplus, sympy.tan, sympy.tanh}
+    | {type(sympy.pi), type(sympy.E), normal_cdf}
+)
+"""The sympy classes an expression may be made of, rational numbers apart."""
+
+NAMES: dict[str, Any] = {
+    "cos": sympy.cos(X),
+    "erf": sympy.erf(X),
+    "gaussian": _gaussian(X),
+    "gelu": _gelu(X),
+    "identity": X,
+    "relu": _relu(X),
+    "sigmoid": sigmoid(X),
+    "silu": _silu(X),
+    "sin": sympy.sin(X),
+    "softplus": softplus(X),
+    "tanh": sympy.tanh(X),
+}
+"""The activations that have a name."""
