@@ -1,12 +1,38 @@
-"""The limiting kernels of deep networks at infinite width, to a stated accuracy."""
+"""The limiting kernels of deep networks at infinite width, to a stated accuracy.
 
-from analytic.accuracy import AccuracyError, Estimate, Kernels
-from analytic.activation import Activation
-from analytic.foresight import Plan
-from analytic.limit import kernel, kernel_diagonal, kernel_estimate, kernel_plan
-from analytic.network import FullyConnected, Network, Residual
-from analytic.regression import Prediction, predict
-from analytic.symbolic import dual
+The names are imported when they are first used (PEP 562): a description of a network needs
+sympy, a kernel needs numba too.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from analytic.accuracy import AccuracyError, Estimate, Kernels
+    from analytic.activation import Activation
+    from analytic.foresight import Plan
+    from analytic.limit import kernel, kernel_diagonal, kernel_estimate, kernel_plan
+    from analytic.network import FullyConnected, Network, Residual
+    from analytic.regression import Prediction, predict
+    from analytic.symbolic import dual
+
+_HOME = {
+    "AccuracyError": "accuracy",
+    "Activation": "activation",
+    "Estimate": "accuracy",
+    "FullyConnected": "network",
+    "Kernels": "accuracy",
+    "Network": "network",
+    "Plan": "foresight",
+    "Prediction": "regression",
+    "Residual": "network",
+    "dual": "symbolic",
+    "kernel": "limit",
+    "kernel_diagonal": "limit",
+    "kernel_estimate": "limit",
+    "kernel_plan": "limit",
+    "predict": "regression",
+}
 
 __all__ = [
     "AccuracyError",
@@ -25,3 +51,11 @@ __all__ = [
     "kernel_plan",
     "predict",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'analytic' has no attribute {name!r}")
+    value = getattr(import_module(f"analytic.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value

@@ -49,9 +49,10 @@ def predict(
 
     .. math:: f_t(x) = k(x, X) (K + \lambda)^{-1} (1 - e^{-(K + \lambda) t/n}) y
 
-    for the loss of half the mean square, with lambda = ``ridge``: at t = inf kernel ridge regression, and the interpolant of least
-    norm without a ridge. Eigenvalues of K that the error of the kernel may have made,
-    those below ``tolerance`` tr K, count as 0; what y has along them is not fitted.
+    for the loss of half the mean square, with lambda = ``ridge``: at t = inf kernel ridge
+    regression, and the interpolant of least norm without a ridge. Eigenvalues of K that the
+    error of the kernel may have made, those below ``tolerance`` tr K, count as 0; what y has
+    along them is not fitted.
 
     Args:
         k_train: K(X, X), shape (n, n), symmetric.

@@ -39,3 +39,13 @@ def test_a_folder_that_shadows_a_package_is_named(tmp_path: Path) -> None:
     assert run.returncode == 1
     assert "rename that folder" in run.stderr
     assert str(tmp_path / "compare") in run.stderr
+
+
+def test_every_public_name_has_a_home() -> None:
+    import analytic
+
+    assert sorted(analytic._HOME) == sorted(analytic.__all__)
+    for name in analytic.__all__:
+        assert getattr(analytic, name).__name__ == name
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        analytic.nothing  # noqa: B018

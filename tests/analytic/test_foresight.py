@@ -14,8 +14,8 @@ def test_the_plan_counts_pairs_and_bytes(rng: np.random.Generator) -> None:
     x, y = rng.standard_normal((300, 7)), rng.standard_normal((200, 7))
     own, cross = kernel_plan(NETWORK, x), kernel_plan(NETWORK, x, y, kind="both")
     assert (own.pairs, cross.pairs) == (300 * 301 // 2, 300 * 200)
-    assert 8 * 300**2 < own.bytes < 24 * 300**2
-    assert 2 * 8 * 300 * 200 < cross.bytes < 5 * 8 * 300 * 200
+    assert 8 * 300**2 < own.bytes < 8 * 300**2 + 2e6
+    assert 2 * 8 * 300 * 200 < cross.bytes < 2 * 8 * 300 * 200 + 2e6
     assert own.method == cross.method == "series"
     assert 0 < own.bound <= 1e-10
     assert own.seconds > 0
