@@ -43,6 +43,10 @@ class WeightLayer(nn.Module):
         h = (alpha @ self.weight.T) * self.scale
         return h if self.bias is None else h + self.bias_std * self.bias
 
+    def pullback(self, signal: Tensor) -> Tensor:
+        """df/dalpha, shape (n, m_in), from df/dh."""
+        return (signal @ self.weight) * self.scale
+
     def forward(self, alpha: Tensor) -> Tensor:
         return self.activation(self.preactivation(alpha))
 
@@ -156,13 +160,17 @@ class FiniteNetwork(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """f(x), shape (n,), for x of shape (n, d)."""
-        if x.ndim != 2 or x.shape[1] != self.input_shape[0]:
+        self.check_shape(x)
+        values = [stack(x) for stack in self.copies()]
+        return (values[0] - values[1]) / math.sqrt(2) if self.antisymmetric else values[0]
+
+    def check_shape(self, x: Tensor) -> None:
+        """Raise ``ValueError`` unless x has the shape (n, d)."""
+        if x.ndim != 2 or x.shape[1:] != self.input_shape:
             raise ValueError(
                 f"expected inputs of shape (n, {self.input_shape[0]}), got {tuple(x.shape)};"
                 " reshape them"
             )
-        values = [stack(x) for stack in self.copies()]
-        return (values[0] - values[1]) / math.sqrt(2) if self.antisymmetric else values[0]
 
     def extra_repr(self) -> str:
         return f"{self.network!r}, width={self.width}"
