@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from empirical.capture import Recorder, Use
-from empirical.gradients import Gradient, inner, stacked
+from empirical.gradients import Gradient, beside, inner, stacked
 from empirical.samples import Samples
 
 __all__ = ["Block", "MisfitError", "Place", "contract", "gradient_of", "outputs", "record"]
@@ -99,7 +99,12 @@ class Block:
             self._latest = (output, list(found))
         return self._latest[1]
 
-    def gradient(self, key: int, signals: Sequence[Tensor | None]) -> Gradient | None:
+    def gradients(self, group: Sequence[int], signals: Sequence[Tensor | None]) -> list[Gradient]:
+        """Those with respect to parameters that are used together, as few as may be."""
+        found = [self._gradient(key, signals) for key in group]
+        return beside([gradient for gradient in found if gradient is not None])
+
+    def _gradient(self, key: int, signals: Sequence[Tensor | None]) -> Gradient | None:
         """The gradients with respect to one parameter: the sum over its uses."""
         shares = [
             gradient_of(use, signal, samples)
@@ -120,40 +125,41 @@ def gradient_of(use: Use, signal: Tensor, samples: Samples) -> Gradient:
     return share
 
 
-def contract(a: Block, b: Block, keys: Sequence[int], outs: Sequence[int], full: bool) -> Tensor:
+def contract(
+    a: Block, b: Block, groups: Sequence[Sequence[int]], outs: Sequence[int], full: bool
+) -> Tensor:
     """The share of some parameters in the kernel of two blocks.
 
     Args:
         a: n samples.
         b: k samples, or the same block.
-        keys: ids of the parameters.
+        groups: ids of the parameters, together where they are used together.
         outs: the outputs.
         full: whether all pairs of outputs are wanted, or the sum over equal ones.
 
     Returns:
         shape (n, k), or (n, len(outs), k, len(outs)).
     """
-    shape = (len(a.values), len(b.values))
-    groups = [list(outs)] if full else [[output] for output in outs]
-    kernel = a.values.new_zeros(shape[0] * len(groups[0]), shape[1] * len(groups[0]))
-    for group in groups:
-        of_a = [a.signals(output) for output in group]
-        of_b = of_a if a is b else [b.signals(output) for output in group]
-        for key in keys:
-            left = _joined(a, key, of_a)
-            right = left if a is b else _joined(b, key, of_b)
-            if left is not None and right is not None:
-                kernel += inner(left, right)
-    if full:
-        k = len(outs)
-        kernel = kernel.reshape(k, shape[0], k, shape[1]).permute(1, 0, 3, 2)
-    return kernel
+    n, m = len(a.values), len(b.values)
+    passes = [list(outs)] if full else [[output] for output in outs]
+    count = len(passes[0])  # several outputs of n samples are treated as one of more samples
+    kernel = a.values.new_zeros(n * count, m * count)
+    for chosen in passes:
+        of_a = [a.signals(output) for output in chosen]
+        of_b = of_a if a is b else [b.signals(output) for output in chosen]
+        for group in groups:
+            left = _stack(a, group, of_a)
+            right = left if a is b else _stack(b, group, of_b)
+            for g, h in zip(left, right, strict=True):
+                kernel += inner(g, h)
+    return kernel.reshape(count, n, count, m).permute(1, 0, 3, 2) if full else kernel
 
 
-def _joined(block: Block, key: int, signals: Sequence[Sequence[Tensor | None]]) -> Gradient | None:
+def _stack(
+    block: Block, group: Sequence[int], signals: Sequence[Sequence[Tensor | None]]
+) -> list[Gradient]:
     """Gradients of several outputs as gradients of more samples."""
-    found = [block.gradient(key, of_output) for of_output in signals]
-    if all(gradient is None for gradient in found):
-        return None
-    known = next(g for g in found if g is not None)
-    return stacked([known.zeros() if g is None else g for g in found])
+    found = [block.gradients(group, of_output) for of_output in signals]
+    known = max(found, key=len)
+    filled = [gradients or [g.zeros() for g in known] for gradients in found]
+    return [stacked(list(same)) for same in zip(*filled, strict=True)]

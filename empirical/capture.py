@@ -43,12 +43,14 @@ class Use:
         edge: where df/dh arrives in the backward pass, even if h is overwritten later.
         shape: of h.
         share: df/dh and the place of the samples -> gradients.
+        call: the number of the operation in the run.
     """
 
     alias: Alias
     edge: GradientEdge
     shape: torch.Size
     share: Share
+    call: int
 
 
 class Recorder(TorchFunctionMode):
@@ -87,12 +89,12 @@ class Recorder(TorchFunctionMode):
             self._aliases[id(result)] = alias
             return
         shares = RULES[func](*args, **kwargs) if func in RULES else None
+        call = self.uses[-1].call + 1 if self.uses else 0
         for tensor, share in shares or []:
             if id(tensor) in met:
                 del met[id(tensor)]
-                self.uses.append(
-                    Use(self._aliases[id(tensor)], get_gradient_edge(result), result.shape, share)
-                )
+                own = self._aliases[id(tensor)]
+                self.uses.append(Use(own, get_gradient_edge(result), result.shape, share, call))
         for key in met:
             name = getattr(func, "__name__", str(func))
             self.unruled.setdefault(id(self._aliases[key].parameter), name)

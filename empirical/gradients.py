@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-__all__ = ["Gradient", "inner", "stacked"]
+__all__ = ["Gradient", "beside", "inner", "stacked"]
 
 WORKSPACE = 2**26
 """Bytes of the largest intermediate product."""
@@ -125,6 +125,18 @@ class Gradient:
         left, right = (f.transpose(0, 1).flatten(1, 2) for f in self.explicit().factors)
         formed = (left.mT @ right).reshape(self.shape)
         return formed if self.dense is None else formed + self.dense.sum(0)
+
+
+def beside(gradients: Sequence[Gradient]) -> list[Gradient]:
+    """Parameters with the same L, such as a weight and its bias, as one with wider R."""
+    if len(gradients) < 2 or any(g.left is None or g.dense is not None for g in gradients):
+        return list(gradients)
+    first = gradients[0].factors[0]
+    if any(g.factors[0].data_ptr() != first.data_ptr() for g in gradients):
+        return list(gradients)
+    right = torch.cat([g.factors[1] for g in gradients], dim=3)
+    (_, g, _, r), c = first.shape, right.shape[3]
+    return [Gradient(torch.Size((g * r, c)), first, right)]
 
 
 def stacked(gradients: Sequence[Gradient]) -> Gradient:

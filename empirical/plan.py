@@ -10,7 +10,7 @@ then, never wrong.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
@@ -35,7 +35,7 @@ class Plan:
 
     Attributes:
         places: for each use of a parameter where the samples are, None without a rule.
-        ruled: the names of the parameters with rules.
+        groups: the ids of the parameters with rules, together where they are used together.
         rest: those without, with the reason.
         values: outputs of the samples that were tried, shape (b, k).
         tried: their indices.
@@ -43,18 +43,17 @@ class Plan:
     """
 
     places: tuple[Place, ...]
-    ruled: tuple[str, ...]
+    groups: tuple[tuple[int, ...], ...]
     rest: dict[str, str]
     values: Tensor
     tried: list[int]
     bytes_per_sample: int
 
-    def without_rules(self, reason: str) -> Plan:
+    def without_rules(self, names: Iterable[str], reason: str) -> Plan:
         """The plan that takes all gradients sample by sample."""
         _log.debug("per-sample gradients for all parameters (%s)", reason)
         places = tuple((key, None) for key, _ in self.places)
-        rest = {**dict.fromkeys(self.ruled, reason), **self.rest}
-        return replace(self, places=places, ruled=(), rest=rest)
+        return replace(self, places=places, groups=(), rest=dict.fromkeys(names, reason))
 
 
 def make_plan(
@@ -80,8 +79,9 @@ def make_plan(
             f"expected an output from 0 to {values.shape[1] - 1}, got {output}; pass one of them"
         )
     uses = recorder.uses
-    places = [_place(use, signals) for use, signals in _signals(values, uses, output)]
-    reasons = _disagreements(values, uses, places, parameters, output)
+    signals, exact = _derivatives(values, uses, list(parameters.values()), output)
+    places = [_place(row) for row in signals]
+    reasons = _disagreements(uses, signals, places, parameters, exact)
     for name, p in parameters.items():
         if id(p) in recorder.unruled:
             reasons[name] = f"{recorder.unruled[id(p)]} has no rule"
@@ -91,18 +91,31 @@ def make_plan(
             "no rule, per-sample gradients for %s",
             "; ".join(f"{name} ({reason})" for name, reason in reasons.items()),
         )
-    signals = sum(use.shape.numel() for use in uses) * values.element_size()
+    size = sum(use.shape.numel() for use in uses) * values.element_size()
     return Plan(
         tuple(
             (key, None if key in lost else place)
             for key, place in zip([id(u.alias.parameter) for u in uses], places, strict=True)
         ),
-        tuple(name for name in parameters if name not in reasons),
+        _groups(uses, lost),
         reasons,
         values.detach(),
         tried,
-        (kept.bytes + 2 * signals) // len(tried) + 1,
+        (kept.bytes + 2 * size) // len(tried) + 1,
     )
+
+
+def _groups(uses: Sequence[Use], lost: set[int]) -> tuple[tuple[int, ...], ...]:
+    """Parameters that are used in the same calls, as a weight and its bias are."""
+    calls: dict[int, tuple[int, ...]] = {}
+    for use in uses:
+        key = id(use.alias.parameter)
+        if key not in lost:
+            calls[key] = (*calls.get(key, ()), use.call)
+    groups: dict[tuple[int, ...], tuple[int, ...]] = {}
+    for key, made in calls.items():
+        groups[made] = (*groups.get(made, ()), key)
+    return tuple(groups.values())
 
 
 def _distinct(x: Tensor) -> list[int]:
@@ -127,48 +140,46 @@ class _Kept:
         return tensor
 
 
-def _signals(
-    values: Tensor, uses: Sequence[Use], output: int
-) -> list[tuple[Use, list[Tensor | None]]]:
-    """df(x_a)/dh of every use for each of the samples."""
-    edges = [use.edge for use in uses]
-    found = [
-        torch.autograd.grad(value, edges, retain_graph=True, allow_unused=True)
-        if edges and value.requires_grad
-        else [None] * len(edges)
-        for value in values[:, output]
-    ]
-    return [(use, [row[k] for row in found]) for k, use in enumerate(uses)]
+def _derivatives(
+    values: Tensor, uses: Sequence[Use], parameters: Sequence[nn.Parameter], output: int
+) -> tuple[list[list[Tensor | None]], Sequence[Tensor | None]]:
+    """df(x_a)/dh of every use for each of the samples, and df/dtheta of the last sample."""
+    edges: list[Any] = [use.edge for use in uses]
+    rows: list[Sequence[Tensor | None]] = []
+    for a, value in enumerate(values[:, output]):
+        last = a == len(values) - 1
+        wanted = [*edges, *parameters] if last else edges
+        if not wanted or not value.requires_grad:
+            rows.append([None] * len(wanted))
+        else:
+            found = torch.autograd.grad(value, wanted, retain_graph=not last, allow_unused=True)
+            rows.append(found)
+    return [[row[k] for row in rows] for k in range(len(uses))], rows[-1][len(uses) :]
 
 
-def _place(use: Use, signals: Sequence[Tensor | None]) -> Samples | None:
+def _place(signals: Sequence[Tensor | None]) -> Samples | None:
     present = [s for s in signals if s is not None]
     return locate(present) if len(present) == len(signals) else None
 
 
 def _disagreements(
-    values: Tensor,
     uses: Sequence[Use],
+    signals: Sequence[Sequence[Tensor | None]],
     places: Sequence[Samples | None],
     parameters: dict[str, nn.Parameter],
-    output: int,
+    exact: Sequence[Tensor | None],
 ) -> dict[str, str]:
-    """Parameters whose gradients by rules are not those by autograd, of sum_a c_a f(x_a)."""
-    if not values.requires_grad:
-        return {}
-    coefficients = torch.linspace(1.0, 2.0, len(values), dtype=values.dtype, device=values.device)
-    wanted: list[Any] = [*(use.edge for use in uses), *parameters.values()]
-    found = torch.autograd.grad(coefficients @ values[:, output], wanted, allow_unused=True)
+    """Parameters whose gradient by rules is not the one by autograd, for the last sample."""
     reasons: dict[str, str] = {}
-    for (name, p), exact in zip(parameters.items(), found[len(uses) :], strict=True):
+    for (name, p), gradient in zip(parameters.items(), exact, strict=True):
         own = [
-            (use, signal, place)
-            for use, signal, place in zip(uses, found, places, strict=False)
-            if use.alias.parameter is p and signal is not None
+            (use, row[-1], place)
+            for use, row, place in zip(uses, signals, places, strict=True)
+            if use.alias.parameter is p and row[-1] is not None
         ]
-        if exact is not None:
+        if gradient is not None:
             with torch.no_grad():
-                reason = _disagreement(own, exact)
+                reason = _disagreement(own, gradient)
             if reason:
                 reasons[name] = reason
     return reasons

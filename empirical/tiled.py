@@ -43,11 +43,12 @@ def module_kernel(
     """
     plan = make_plan(module, x, parameters, output if isinstance(output, int) else 0)
     if not rules:
-        plan = plan.without_rules("not wanted")
+        plan = plan.without_rules(parameters, "not wanted")
     try:
         return _Tiles(module, parameters, plan, output).kernel(x, y)
     except MisfitError as misfit:  # control flow that depends on the samples
-        return _Tiles(module, parameters, plan.without_rules(str(misfit)), output).kernel(x, y)
+        plan = plan.without_rules(parameters, str(misfit))
+        return _Tiles(module, parameters, plan, output).kernel(x, y)
 
 
 class _Tiles:
@@ -57,7 +58,6 @@ class _Tiles:
         self.module, self.parameters, self.plan = module, parameters, plan
         self.full = output == "all"
         self.outs = [output] if isinstance(output, int) else list(range(plan.values.shape[1]))
-        self.keys = [id(parameters[name]) for name in plan.ruled]
         self.rest = {name: parameters[name] for name in plan.rest}
 
     def kernel(self, x: Tensor, y: Tensor | None) -> Tensor:
@@ -82,7 +82,7 @@ class _Tiles:
     def _tile(self, a: Block, b: Block, x: Tensor, y: Tensor | None) -> Tensor:
         """Shape (n, k, n', k); k = 1 unless all outputs are wanted."""
         with torch.no_grad():
-            tile = contract(a, b, self.keys, self.outs, self.full)
+            tile = contract(a, b, self.plan.groups, self.outs, self.full)
         if self.rest:
             tile = tile + per_sample_kernel(self.module, self.rest, x, y, self.outs, self.full)
         return tile if self.full else tile[:, None, :, None]

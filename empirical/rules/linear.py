@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from empirical.gradients import Gradient
-from empirical.rules.call import Rule, Share, dense
+from empirical.rules.call import Rule, Share
 from empirical.samples import Samples
 
 __all__ = ["RULES"]
@@ -25,9 +25,12 @@ def _linear(
         left, right = samples.rows(signal), samples.rows(input)
         return Gradient(weight.shape, left[:, None], right[:, None])
 
-    def of_bias(signal: Tensor, samples: Samples) -> Gradient | None:
+    def of_bias(signal: Tensor, samples: Samples) -> Gradient:
         assert bias is not None
-        return dense(bias, signal, samples)
+        left = samples.rows(signal)[:, None]
+        if left.shape[2] > 1:
+            return Gradient(bias.shape, dense=left.sum((1, 2)))
+        return Gradient(bias.shape, left, left.new_ones(1).expand(*left.shape[:3], 1))
 
     return [(weight, of_weight), (bias, of_bias)] if weight.ndim == 2 else None
 
