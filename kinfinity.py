@@ -19,7 +19,8 @@ _NAMES = {
     "analytic": "AccuracyError Activation Estimate FullyConnected Kernels Network Residual"
     " kernel kernel_diagonal kernel_estimate",
     "compare": "Convergence Inputs RequiredWidth Sampled convergence kernel_distance",
-    "empirical": "FiniteNetwork TangentEstimate tangent_kernel tangent_kernel_estimate",
+    "empirical": "FiniteNetwork TangentEstimate streamed_tangent_kernel tangent_kernel"
+    " tangent_kernel_estimate tangent_kernels",
 }
 _HOME = {name: package for package, names in _NAMES.items() for name in names.split()}
 __all__ = ["__version__", *sorted(_HOME)]  # pyright: ignore[reportUnsupportedDunderAll]

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
-__all__ = ["check_inputs", "check_module", "check_values"]
+__all__ = ["check_batch", "check_inputs", "check_like", "check_module", "check_values"]
 
 
 def check_module(module: nn.Module) -> dict[str, nn.Parameter]:
@@ -54,12 +54,7 @@ def _check_mode(module: nn.Module) -> None:
 
 def check_inputs(name: str, x: Tensor, parameter: nn.Parameter) -> None:
     """Raise unless x is a batch of finite numbers of the parameter's dtype and device."""
-    if not isinstance(x, Tensor):
-        raise TypeError(f"expected a tensor {name}, got {type(x).__name__}; use torch.as_tensor")
-    if x.ndim == 0 or len(x) == 0:
-        raise ValueError(
-            f"expected {name} of shape (n, ...) with n >= 1, got {tuple(x.shape)}; pass a batch"
-        )
+    check_batch(name, x)
     if (x.is_floating_point() or x.is_complex()) and x.dtype != parameter.dtype:
         raise TypeError(
             f"expected {name} of the network's {parameter.dtype}, got {x.dtype};"
@@ -70,12 +65,35 @@ def check_inputs(name: str, x: Tensor, parameter: nn.Parameter) -> None:
             f"expected {name} on the network's device {parameter.device}, got {x.device};"
             f" pass {name}.to({str(parameter.device)!r})"
         )
+
+
+def check_batch(name: str, x: object) -> None:
+    """Raise unless x is a non-empty batch of finite numbers."""
+    if not isinstance(x, Tensor):
+        raise TypeError(f"expected a tensor {name}, got {type(x).__name__}; use torch.as_tensor")
+    if x.ndim == 0 or x.numel() == 0:
+        raise ValueError(
+            f"expected {name} of shape (n, ...) with n >= 1, got {tuple(x.shape)}; pass a batch"
+        )
     bad = ~torch.isfinite(x.reshape(len(x), -1)).all(dim=1)
     if bad.any():
         raise ValueError(
             f"expected finite numbers in {name}, got NaN or infinity first in row"
             f" {int(bad.int().argmax())}; remove or repair it"
         )
+
+
+def check_like(y: object, x: Tensor) -> None:
+    """Raise unless y is a batch of the shape, dtype and device of x."""
+    check_batch("y", y)
+    assert isinstance(y, Tensor)
+    if y.shape[1:] != x.shape[1:] or y.device != x.device:
+        raise ValueError(
+            f"expected y of shape (k, *{tuple(x.shape[1:])}) on {x.device}, got"
+            f" {tuple(y.shape)} on {y.device}; match x"
+        )
+    if y.dtype != x.dtype:
+        raise TypeError(f"expected y of x's {x.dtype}, got {y.dtype}; pass y.to({x.dtype})")
 
 
 def check_values(alone: Tensor, together: Tensor) -> None:

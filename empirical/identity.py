@@ -6,7 +6,8 @@ gradient of sample a is the outer product B_a A_a^T, so that the layer's share o
     scale^2 (A A^T) o (B B^T)  +  bias_std^2 B B^T,
 
 two matrix products and an entrywise one: no object of the size n x parameters is formed. The
-layers are asked for W a and for W^T b only, so that they may hold W or draw it again.
+layers are asked for W a and for W^T b only, so that they may hold W, draw it again, or hold
+the weights of many networks: all tensors may have leading axes.
 """
 
 from __future__ import annotations
@@ -42,24 +43,28 @@ class LayerMap(Protocol):
 def layerwise_kernel(
     layers: Iterable[LayerMap], readout: Tensor, scale: float, x: Tensor, y: Tensor | None
 ) -> Tensor:
-    """K_0 of one network, shape (n, k).
+    """K_0, shape (..., n, k).
 
     Args:
         layers: from the input to the readout.
-        readout: its weights v, shape (m,).
+        readout: its weights v, shape (..., m).
         scale: its factor 1/sqrt(m).
         x: inputs, shape (n, d).
         y: other inputs, shape (k, d); x itself if None.
     """
     layers, n = list(layers), len(x)
     trace, features = _forward(layers, x if y is None else torch.cat([x, y]))
-    rows, columns = slice(0, n), slice(0, n) if y is None else slice(n, None)
-    kernel = features[rows] @ features[columns].T * scale**2
+    columns = 0 if y is None else n
+
+    def gram(features: Tensor) -> Tensor:
+        return features[..., :n, :] @ features[..., columns:, :].mT
+
+    kernel = gram(features) * scale**2
     for layer, alpha, signal in _backward(layers, trace, readout * scale):
-        inputs = alpha[rows] @ alpha[columns].T * layer.scale**2
+        inputs = gram(alpha) * layer.scale**2
         if layer.bias_std > 0:
             inputs += layer.bias_std**2
-        kernel += inputs.mul_(signal[rows] @ signal[columns].T)
+        kernel += gram(signal).mul_(inputs)
     return kernel
 
 
@@ -83,7 +88,7 @@ def _backward(layers: Sequence[LayerMap], trace: list[tuple[Tensor, Tensor]], si
 
     The trace is used up, so that memory is given back on the way.
     """
-    signal = signal.expand(len(trace[-1][0]), -1)
+    signal = signal[..., None, :].expand_as(trace[-1][1])
     skips: list[Tensor] = []
     for index in range(len(layers) - 1, -1, -1):
         layer, (alpha, h) = layers[index], trace.pop()

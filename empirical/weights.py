@@ -13,6 +13,9 @@ Logarithm and sine are written out as polynomials, so that the loops vectorise.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -21,7 +24,9 @@ from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["normal", "normal_rows", "philox"]
+from empirical import philox_cuda
+
+__all__ = ["normal", "normal_rows", "normals", "philox"]
 
 BLOCK = 256
 """Pairs that are drawn together, in cache."""
@@ -31,7 +36,12 @@ HALF = np.uint64(32)
 MULTIPLIER = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
 WEYL = (np.uint64(0x9E3779B9), np.uint64(0xBB67AE85))
 
-_compile: Any = njit(nogil=True, cache=True, fastmath={"contract", "nsz"})
+_compile: Any = njit(
+    nogil=True,
+    cache=True,
+    error_model="numpy",  # a division that could raise would not vectorise
+    fastmath={"contract", "nsz"},
+)
 
 LOG_SERIES = np.array([1 / (2 * k + 1) for k in range(12)])
 """atanh(s)/s as a series in s^2; |s| <= 0.1716 leaves 2e-19 after twelve terms."""
@@ -43,14 +53,15 @@ COS_SERIES = np.array([(-1.0) ** k / float(np.prod(np.arange(1.0, 2 * k + 1))) f
 @_compile
 def _rounds(c: Any, k0: Any, k1: Any) -> None:
     """Ten rounds of Philox on the columns of c, shape (4, n), 32-bit words in 64 bits."""
-    for _ in range(ROUNDS):
-        for j in range(c.shape[1]):
-            p0, p1 = MULTIPLIER[0] * c[0, j], MULTIPLIER[1] * c[2, j]
-            c0 = (p1 >> HALF) ^ c[1, j] ^ k0
-            c2 = (p0 >> HALF) ^ c[3, j] ^ k1
-            c[0, j], c[1, j], c[2, j], c[3, j] = c0, p1 & LOW, c2, p0 & LOW
-        k0 = (k0 + WEYL[0]) & LOW
-        k1 = (k1 + WEYL[1]) & LOW
+    for j in range(c.shape[1]):
+        c0, c1, c2, c3 = c[0, j], c[1, j], c[2, j], c[3, j]
+        a, b = k0, k1
+        for _ in range(ROUNDS):
+            p0, p1 = MULTIPLIER[0] * c0, MULTIPLIER[1] * c2
+            c0, c1, c2, c3 = (p1 >> HALF) ^ c1 ^ a, p1 & LOW, (p0 >> HALF) ^ c3 ^ b, p0 & LOW
+            a = (a + WEYL[0]) & LOW
+            b = (b + WEYL[1]) & LOW
+        c[0, j], c[1, j], c[2, j], c[3, j] = c0, c1, c2, c3
 
 
 def philox(counter: tuple[int, int, int, int], key: tuple[int, int]) -> tuple[int, ...]:
@@ -145,7 +156,65 @@ def _fill(out: Any, row0: int, layer: int, seed: int) -> None:
                 out[row, columns - 1] = z0[(columns - start) // 2]
 
 
-def normal_rows(rows: slice, columns: int, *, seed: int, layer: int) -> NDArray[np.float64]:
+SMALL = 2**18
+"""Numbers below which a second thread is not worth its start."""
+
+
+@_compile
+def _fill_networks(out: Any, row0: int, layer: int, seeds: Any) -> None:
+    """The same rows for several seeds, shape (seeds, rows, columns)."""
+    for s in range(len(seeds)):
+        _fill(out[s], row0, layer, seeds[s])
+
+
+def _fill_by_threads(out: NDArray[Any], row0: int, layer: int, seeds: Sequence[int]) -> None:
+    """As ``_fill_networks``, with torch's number of threads; no number depends on it."""
+    keys = np.array(seeds, dtype=np.uint64)
+    threads = 1 if out.size < SMALL else torch.get_num_threads()
+    if threads == 1:
+        _fill_networks(out, row0, layer, keys)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        if len(seeds) == 1:
+            cuts = pairwise(out.shape[1] * t // threads for t in range(threads + 1))
+            parts = [(out[:, a:b], row0 + a, layer, keys) for a, b in cuts]
+        else:
+            cuts = pairwise(len(seeds) * t // threads for t in range(threads + 1))
+            parts = [(out[a:b], row0, layer, keys[a:b]) for a, b in cuts]
+        for job in [pool.submit(_fill_networks, *part) for part in parts]:
+            job.result()
+
+
+def _draw(
+    rows: slice,
+    columns: int,
+    seeds: Sequence[int],
+    layer: int,
+    dtype: torch.dtype,
+    device: torch.device,
+) -> Tensor:
+    """Shape (seeds, rows, columns)."""
+    shape = (len(seeds), rows.stop - rows.start, columns)
+    drawn = dtype if dtype in (torch.float32, torch.float64) else torch.float64
+    if device.type == "cuda" and philox_cuda.usable():
+        out = torch.empty(shape, dtype=drawn, device=device)
+        for part, seed in zip(out, seeds, strict=True):
+            philox_cuda.fill(part, rows.start, layer, seed)
+        return out.to(dtype)
+    out = torch.empty(shape, dtype=drawn)
+    _fill_by_threads(out.numpy(), rows.start, layer, seeds)
+    return out.to(device=device, dtype=dtype)
+
+
+def normal_rows(
+    rows: slice,
+    columns: int,
+    *,
+    seed: int,
+    layer: int,
+    dtype: torch.dtype = torch.float64,
+    device: str | torch.device = "cpu",
+) -> Tensor:
     """Some rows of the standard normal weights of a layer, shape (rows, columns).
 
     Args:
@@ -153,21 +222,44 @@ def normal_rows(rows: slice, columns: int, *, seed: int, layer: int) -> NDArray[
         columns: their length; a shorter row is the beginning of a longer one.
         seed: of the network, below 2^64.
         layer: the index of the weights in the network, below 2^32.
+        dtype: float64, or the same numbers rounded to float32 or another format.
+        device: where. On a GPU they are those of the CPU up to a few units in the last place.
+
+    References:
+        Salmon, Moraes, Dror and Shaw (2011), *Parallel random numbers: as easy as 1, 2, 3*.
 
     Example:
         >>> whole = normal_rows(slice(0, 9), 5, seed=1, layer=0)
-        >>> bool(np.all(whole[4:6] == normal_rows(slice(4, 6), 5, seed=1, layer=0)))
+        >>> torch.equal(whole[4:6], normal_rows(slice(4, 6), 5, seed=1, layer=0))
         True
     """
-    out = np.empty((rows.stop - rows.start, columns))
-    _fill(out, rows.start, layer, np.uint64(seed))
-    return out
+    return _draw(rows, columns, [seed], layer, dtype, torch.device(device))[0]
+
+
+def normals(
+    rows: int,
+    columns: int,
+    *,
+    seeds: Sequence[int],
+    layer: int,
+    dtype: torch.dtype,
+    device: str | torch.device,
+) -> Tensor:
+    """The weights of a layer for several seeds, shape (seeds, rows, columns)."""
+    return _draw(slice(0, rows), columns, seeds, layer, dtype, torch.device(device))
 
 
 def normal(
-    shape: tuple[int, ...], *, seed: int, layer: int, dtype: torch.dtype, device: str
+    shape: tuple[int, ...],
+    *,
+    seed: int,
+    layer: int,
+    dtype: torch.dtype,
+    device: str | torch.device,
 ) -> Tensor:
     """The standard normal weights of a layer as a tensor; see ``normal_rows``."""
     rows, columns = (1, *shape)[-2:]
-    values = normal_rows(slice(0, rows), columns, seed=seed, layer=layer)
-    return torch.from_numpy(values.reshape(shape)).to(device=device, dtype=dtype)
+    values = normal_rows(
+        slice(0, rows), columns, seed=seed, layer=layer, dtype=dtype, device=device
+    )
+    return values.reshape(shape)
