@@ -21,7 +21,7 @@ from empirical.identity import layerwise_kernel
 from empirical.memory import require
 from empirical.pointwise import pointwise
 from empirical.precision import full_precision
-from empirical.weights import normals
+from empirical.weights import redraw
 
 __all__ = ["BatchedLayer", "tangent_kernels"]
 
@@ -126,7 +126,7 @@ def _layers(
     """The layers, and the readouts (seeds, m)."""
 
     def draw(rows: int, columns: int, layer: int) -> Tensor:
-        return normals(rows, columns, seeds=seeds, layer=layer, dtype=x.dtype, device=x.device)
+        return redraw(x.new_empty(len(seeds), rows, columns), seeds=seeds, layer=layer)
 
     layers: list[BatchedLayer] = []
     m_in = x.shape[1]

@@ -57,7 +57,7 @@ def compiled() -> Any:
     def kernel(out: Any, row0: Any, layer: Any, low: Any, high: Any) -> None:
         rows, columns = out.shape
         pairs = (columns + 1) // 2
-        index = cuda.grid(1)
+        index = cuda.grid(1)  # pyright: ignore[reportCallIssue]
         while index < rows * pairs:
             row, pair = index // pairs, index % pairs
             c0, c1, c2, c3 = philox(

@@ -21,7 +21,7 @@ from empirical.identity import layerwise_kernel
 from empirical.memory import require
 from empirical.pointwise import pointwise
 from empirical.precision import full_precision
-from empirical.weights import normal, normal_rows
+from empirical.weights import normal, redraw
 
 __all__ = ["DrawnLayer", "drawn_layers", "streamed_tangent_kernel"]
 
@@ -73,15 +73,15 @@ class DrawnLayer:
         return total.mul_(self.scale)
 
     def _blocks(self) -> Iterator[tuple[slice, Tensor]]:
+        """Rows of W, one block after the other in the same memory."""
+        buffer = self.like.new_empty(1, min(self.rows, self.m_out), self.m_in)
         for start in range(0, self.m_out, self.rows):
             rows = slice(start, min(start + self.rows, self.m_out))
             began = perf_counter()
-            weight = normal_rows(
-                rows, self.m_in, seed=self.seed, layer=2 * self.index,
-                dtype=self.like.dtype, device=self.like.device,
-            )  # fmt: skip
+            weight = buffer[:, : rows.stop - start]
+            redraw(weight, seeds=[self.seed], layer=2 * self.index, row0=start)
             self.drawing += perf_counter() - began
-            yield rows, weight
+            yield rows, weight[0]
 
     def _draw(self, shape: tuple[int, ...], part: int) -> Tensor:
         return normal(

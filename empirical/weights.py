@@ -14,8 +14,8 @@ Logarithm and sine are written out as polynomials, so that the loops vectorise.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ from torch import Tensor
 
 from empirical import philox_cuda
 
-__all__ = ["normal", "normal_rows", "normals", "philox"]
+__all__ = ["normal", "normal_rows", "philox", "redraw"]
 
 BLOCK = 256
 """Pairs that are drawn together, in cache."""
@@ -51,9 +51,9 @@ COS_SERIES = np.array([(-1.0) ** k / float(np.prod(np.arange(1.0, 2 * k + 1))) f
 
 
 @_compile
-def _rounds(c: Any, k0: Any, k1: Any) -> None:
-    """Ten rounds of Philox on the columns of c, shape (4, n), 32-bit words in 64 bits."""
-    for j in range(c.shape[1]):
+def _rounds(c: Any, n: int, k0: Any, k1: Any) -> None:
+    """Ten rounds of Philox on the first n columns of c, 32-bit words in 64 bits."""
+    for j in range(n):
         c0, c1, c2, c3 = c[0, j], c[1, j], c[2, j], c[3, j]
         a, b = k0, k1
         for _ in range(ROUNDS):
@@ -74,28 +74,28 @@ def philox(counter: tuple[int, int, int, int], key: tuple[int, int]) -> tuple[in
         ['6627e8d5', 'e169c58d', 'bc57ac4c', '9b00dbd8']
     """
     words = np.array(counter, dtype=np.uint64)[:, None]
-    _rounds(words, np.uint64(key[0]), np.uint64(key[1]))
+    _rounds(words, 1, np.uint64(key[0]), np.uint64(key[1]))
     return tuple(int(word) for word in words[:, 0])
 
 
 @_compile
-def _uniform(high: Any, low: Any, u: Any) -> None:
-    """(n + 1/2) 2^-52 for the first 52 bits n of two words: never 0, never 1."""
-    for j in range(u.size):
-        n = (high[j] << np.uint64(20)) | (low[j] >> np.uint64(12))
-        u[j] = (np.float64(n) + 0.5) * 2.0**-52
+def _uniform(high: Any, low: Any, u: Any, n: int) -> None:
+    """(k + 1/2) 2^-52 for the first 52 bits k of two words: never 0, never 1."""
+    for j in range(n):
+        k = (high[j] << np.uint64(20)) | (low[j] >> np.uint64(12))
+        u[j] = (np.float64(k) + 0.5) * 2.0**-52
 
 
 @_compile
-def _radius(u: Any, bits: Any, r: Any) -> None:
+def _radius(u: Any, bits: Any, r: Any, n: int) -> None:
     """R <- sqrt(-2 log u); ``bits`` is u seen as integers, and both are overwritten.
 
     u = 2^e f with f in [1/sqrt 2, sqrt 2], log u = e log 2 + 2 atanh((f - 1)/(f + 1)).
     """
-    for j in range(r.size):
+    for j in range(n):
         r[j] = np.float64((bits[j] >> 52) - 1023)
         bits[j] = (bits[j] & 0x000FFFFFFFFFFFFF) | 0x3FF0000000000000
-    for j in range(r.size):
+    for j in range(n):
         large = u[j] > 1.4142135623730951
         f = 0.5 * u[j] if large else u[j]
         e = r[j] + 1.0 if large else r[j]
@@ -108,12 +108,12 @@ def _radius(u: Any, bits: Any, r: Any) -> None:
 
 
 @_compile
-def _turn(u: Any, r: Any, z0: Any, z1: Any) -> None:
+def _turn(u: Any, r: Any, z0: Any, z1: Any, n: int) -> None:
     """z0, z1 <- r cos(2 pi u), r sin(2 pi u).
 
     2 pi u = q pi/2 + y with q the nearest quarter turn and |y| <= pi/4.
     """
-    for j in range(r.size):
+    for j in range(n):
         q = np.floor(4.0 * u[j] + 0.5)
         y = (u[j] - 0.25 * q) * 6.283185307179586
         x = y * y
@@ -132,32 +132,39 @@ def _turn(u: Any, r: Any, z0: Any, z1: Any) -> None:
 
 @_compile
 def _fill(out: Any, row0: int, layer: int, seed: int) -> None:
-    """The rows row0, row0 + 1, ... of a layer's weights, shape (rows, columns)."""
+    """The rows row0, row0 + 1, ... of a layer's weights, shape (rows, columns).
+
+    Short rows are drawn several at a time, long ones in parts.
+    """
     rows, columns = out.shape
+    pairs = (columns + 1) // 2
+    span = min(BLOCK, pairs)
+    height = BLOCK // span
     c = np.empty((4, BLOCK), dtype=np.uint64)
     u, r, z0, z1 = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
     bits = u.view(np.int64)
-    for row in range(rows):
-        for start in range(0, columns, 2 * BLOCK):
-            for j in range(BLOCK):
-                c[0, j] = np.uint64(start // 2 + j)
-                c[1, j] = np.uint64(row0 + row)
-                c[2, j] = np.uint64(layer)
-                c[3, j] = np.uint64(0)
-            _rounds(c, np.uint64(seed) & LOW, np.uint64(seed) >> HALF)
-            _uniform(c[0], c[1], u)
-            _radius(u, bits, r)
-            _uniform(c[2], c[3], u)
-            _turn(u, r, z0, z1)
-            for j in range(min(BLOCK, (columns - start) // 2)):
-                out[row, start + 2 * j] = z0[j]
-                out[row, start + 2 * j + 1] = z1[j]
-            if columns - start < 2 * BLOCK and columns % 2 == 1:
-                out[row, columns - 1] = z0[(columns - start) // 2]
-
-
-SMALL = 2**18
-"""Numbers below which a second thread is not worth its start."""
+    for top in range(0, rows, height):
+        for start in range(0, pairs, span):
+            h, w = min(height, rows - top), min(span, pairs - start)
+            n = h * w
+            for i in range(h):
+                for j in range(w):
+                    c[0, i * w + j] = np.uint64(start + j)
+                    c[1, i * w + j] = np.uint64(row0 + top + i)
+            c[2, :n] = np.uint64(layer)
+            c[3, :n] = np.uint64(0)
+            _rounds(c, n, np.uint64(seed) & LOW, np.uint64(seed) >> HALF)
+            _uniform(c[0], c[1], u, n)
+            _radius(u, bits, r, n)
+            _uniform(c[2], c[3], u, n)
+            _turn(u, r, z0, z1, n)
+            full = min(w, columns // 2 - start)
+            for i in range(h):
+                for j in range(full):
+                    out[top + i, 2 * (start + j)] = z0[i * w + j]
+                    out[top + i, 2 * (start + j) + 1] = z1[i * w + j]
+                if full < w:
+                    out[top + i, columns - 1] = z0[i * w + full]
 
 
 @_compile
@@ -167,43 +174,46 @@ def _fill_networks(out: Any, row0: int, layer: int, seeds: Any) -> None:
         _fill(out[s], row0, layer, seeds[s])
 
 
+SMALL = 2**18
+"""Numbers below which a second thread is not worth its start."""
+
+
 def _fill_by_threads(out: NDArray[Any], row0: int, layer: int, seeds: Sequence[int]) -> None:
     """As ``_fill_networks``, with torch's number of threads; no number depends on it."""
     keys = np.array(seeds, dtype=np.uint64)
     threads = 1 if out.size < SMALL else torch.get_num_threads()
-    if threads == 1:
-        _fill_networks(out, row0, layer, keys)
-        return
-    with ThreadPoolExecutor(threads) as pool:
-        if len(seeds) == 1:
-            cuts = pairwise(out.shape[1] * t // threads for t in range(threads + 1))
-            parts = [(out[:, a:b], row0 + a, layer, keys) for a, b in cuts]
-        else:
-            cuts = pairwise(len(seeds) * t // threads for t in range(threads + 1))
-            parts = [(out[a:b], row0, layer, keys[a:b]) for a, b in cuts]
-        for job in [pool.submit(_fill_networks, *part) for part in parts]:
-            job.result()
+    if len(seeds) == 1:
+        cuts = pairwise(out.shape[1] * t // threads for t in range(threads + 1))
+        parts = [(out[:, a:b], row0 + a, layer, keys) for a, b in cuts]
+    else:
+        cuts = pairwise(len(seeds) * t // threads for t in range(threads + 1))
+        parts = [(out[a:b], row0, layer, keys[a:b]) for a, b in cuts]
+    others = [Thread(target=_fill_networks, args=part) for part in parts[1:]]
+    for thread in others:
+        thread.start()
+    _fill_networks(*parts[0])
+    for thread in others:
+        thread.join()
 
 
-def _draw(
-    rows: slice,
-    columns: int,
-    seeds: Sequence[int],
-    layer: int,
-    dtype: torch.dtype,
-    device: torch.device,
-) -> Tensor:
-    """Shape (seeds, rows, columns)."""
-    shape = (len(seeds), rows.stop - rows.start, columns)
-    drawn = dtype if dtype in (torch.float32, torch.float64) else torch.float64
-    if device.type == "cuda" and philox_cuda.usable():
-        out = torch.empty(shape, dtype=drawn, device=device)
+def redraw(out: Tensor, *, seeds: Sequence[int], layer: int, row0: int = 0) -> Tensor:
+    """Fill a tensor with the weights of a layer, from row ``row0`` on, for some seeds.
+
+    Args:
+        out: shape (seeds, rows, columns), on any device.
+        seeds: of the networks.
+        layer: the index of the weights in the network.
+        row0: the first row.
+    """
+    plain = out.dtype in (torch.float32, torch.float64)
+    if out.device.type == "cuda" and plain and philox_cuda.usable():
         for part, seed in zip(out, seeds, strict=True):
-            philox_cuda.fill(part, rows.start, layer, seed)
-        return out.to(dtype)
-    out = torch.empty(shape, dtype=drawn)
-    _fill_by_threads(out.numpy(), rows.start, layer, seeds)
-    return out.to(device=device, dtype=dtype)
+            philox_cuda.fill(part, row0, layer, seed)
+        return out
+    direct = plain and out.device.type == "cpu"
+    drawn = out if direct else torch.empty(out.shape, dtype=torch.float64)
+    _fill_by_threads(drawn.numpy(), row0, layer, seeds)
+    return out if direct else out.copy_(drawn)
 
 
 def normal_rows(
@@ -233,20 +243,8 @@ def normal_rows(
         >>> torch.equal(whole[4:6], normal_rows(slice(4, 6), 5, seed=1, layer=0))
         True
     """
-    return _draw(rows, columns, [seed], layer, dtype, torch.device(device))[0]
-
-
-def normals(
-    rows: int,
-    columns: int,
-    *,
-    seeds: Sequence[int],
-    layer: int,
-    dtype: torch.dtype,
-    device: str | torch.device,
-) -> Tensor:
-    """The weights of a layer for several seeds, shape (seeds, rows, columns)."""
-    return _draw(slice(0, rows), columns, seeds, layer, dtype, torch.device(device))
+    out = torch.empty(1, rows.stop - rows.start, columns, dtype=dtype, device=device)
+    return redraw(out, seeds=[seed], layer=layer, row0=rows.start)[0]
 
 
 def normal(

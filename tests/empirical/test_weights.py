@@ -52,7 +52,9 @@ def test_blocks_of_rows_and_longer_rows_agree_bit_for_bit() -> None:
 
 def test_seeds_layers_and_rows_are_independent_standard_normals() -> None:
     blocks = [
-        normal_rows(slice(0, 100), 1000, seed=s, layer=k).ravel() for s in (0, 1) for k in (0, 1)
+        normal_rows(slice(0, 100), 1000, seed=s, layer=k).numpy().ravel()
+        for s in (0, 1)
+        for k in (0, 1)
     ]
     n = blocks[0].size
     for a in blocks:
