@@ -37,9 +37,12 @@ def outputs(value: object, count: int) -> Tensor:
             f"expected a tensor as output, got {type(value).__name__}; wrap the module in one"
             " that returns a tensor"
         )
+    if count == 1 and value.ndim < 2:
+        value = value.reshape(1, -1)  # a module that squeezes its output
     if value.ndim not in (1, 2) or len(value) != count or value.numel() == 0:
         raise ValueError(
-            f"expected outputs of shape (n,) or (n, k), got {tuple(value.shape)} for n = {count};"
+            f"expected outputs of shape (n,) or (n, k), got {tuple(value.shape)} for a"
+            f" batch of {count};"
             " wrap the module in one that returns this shape"
         )
     return value[:, None] if value.ndim == 1 else value
@@ -126,8 +129,13 @@ def gradient_of(use: Use, signal: Tensor, samples: Samples) -> Gradient:
 
 
 def contract(
-    a: Block, b: Block, groups: Sequence[Sequence[int]], outs: Sequence[int], full: bool
-) -> Tensor:
+    a: Block,
+    b: Block,
+    groups: Sequence[Sequence[int]],
+    outs: Sequence[int],
+    full: bool,
+    row: int | None = None,
+) -> tuple[Tensor, float]:
     """The share of some parameters in the kernel of two blocks.
 
     Args:
@@ -136,11 +144,13 @@ def contract(
         groups: ids of the parameters, together where they are used together.
         outs: the outputs.
         full: whether all pairs of outputs are wanted, or the sum over equal ones.
+        row: a sample of a.
 
     Returns:
-        shape (n, k), or (n, len(outs), k, len(outs)).
+        shape (n, k), or (n, len(outs), k, len(outs)); and |df/dtheta|^2 of the first output for
+        the sample ``row``.
     """
-    n, m = len(a.values), len(b.values)
+    n, m, norm = len(a.values), len(b.values), 0.0
     passes = [list(outs)] if full else [[output] for output in outs]
     count = len(passes[0])  # several outputs of n samples are treated as one of more samples
     kernel = a.values.new_zeros(n * count, m * count)
@@ -152,7 +162,11 @@ def contract(
             right = left if a is b else _stack(b, group, of_b)
             for g, h in zip(left, right, strict=True):
                 kernel += inner(g, h)
-    return kernel.reshape(count, n, count, m).permute(1, 0, 3, 2) if full else kernel
+                if row is not None and chosen is passes[0]:
+                    one = g.sample(row)
+                    norm += float(inner(one, one))
+    kernel = kernel.reshape(count, n, count, m).permute(1, 0, 3, 2) if full else kernel
+    return kernel, norm
 
 
 def _stack(

@@ -54,7 +54,7 @@ def _check_mode(module: nn.Module) -> None:
 
 def check_inputs(name: str, x: Tensor, parameter: nn.Parameter) -> None:
     """Raise unless x is a batch of finite numbers of the parameter's dtype and device."""
-    check_batch(name, x)
+    _check_kind(name, x)
     if (x.is_floating_point() or x.is_complex()) and x.dtype != parameter.dtype:
         raise TypeError(
             f"expected {name} of the network's {parameter.dtype}, got {x.dtype};"
@@ -65,16 +65,25 @@ def check_inputs(name: str, x: Tensor, parameter: nn.Parameter) -> None:
             f"expected {name} on the network's device {parameter.device}, got {x.device};"
             f" pass {name}.to({str(parameter.device)!r})"
         )
+    _check_finite(name, x)
 
 
 def check_batch(name: str, x: object) -> None:
     """Raise unless x is a non-empty batch of finite numbers."""
+    _check_finite(name, _check_kind(name, x))
+
+
+def _check_kind(name: str, x: object) -> Tensor:
     if not isinstance(x, Tensor):
         raise TypeError(f"expected a tensor {name}, got {type(x).__name__}; use torch.as_tensor")
     if x.ndim == 0 or x.numel() == 0:
         raise ValueError(
             f"expected {name} of shape (n, ...) with n >= 1, got {tuple(x.shape)}; pass a batch"
         )
+    return x
+
+
+def _check_finite(name: str, x: Tensor) -> None:
     bad = ~torch.isfinite(x.reshape(len(x), -1)).all(dim=1)
     if bad.any():
         raise ValueError(

@@ -110,6 +110,11 @@ class Gradient:
             formed = formed + self.dense.reshape(n, g, -1, c)[:, :, start:stop]
         return formed.flatten(1)
 
+    def sample(self, index: int) -> Gradient:
+        """The gradient of one sample."""
+        parts = (self.left, self.right, self.index, self.dense)
+        return Gradient(self.shape, *(None if t is None else t[index : index + 1] for t in parts))
+
     def zeros(self) -> Gradient:
         """As many gradients of the same structure that vanish."""
         right, dense = (

@@ -39,6 +39,7 @@ class Plan:
         rest: those without, with the reason.
         values: outputs of the samples that were tried, shape (b, k).
         tried: their indices.
+        norm: |df/dtheta|^2 of the last of them, over the parameters with rules.
         bytes_per_sample: what a forward and a backward pass keep.
     """
 
@@ -47,13 +48,14 @@ class Plan:
     rest: dict[str, str]
     values: Tensor
     tried: list[int]
+    norm: float
     bytes_per_sample: int
 
     def without_rules(self, names: Iterable[str], reason: str) -> Plan:
         """The plan that takes all gradients sample by sample."""
         _log.debug("per-sample gradients for all parameters (%s)", reason)
         places = tuple((key, None) for key, _ in self.places)
-        return replace(self, places=places, groups=(), rest=dict.fromkeys(names, reason))
+        return replace(self, places=places, groups=(), norm=0.0, rest=dict.fromkeys(names, reason))
 
 
 def make_plan(
@@ -101,6 +103,11 @@ def make_plan(
         reasons,
         values.detach(),
         tried,
+        sum(
+            float(g.square().sum())
+            for g, p in zip(exact, parameters.values(), strict=True)
+            if g is not None and id(p) not in lost
+        ),
         (kept.bytes + 2 * size) // len(tried) + 1,
     )
 
@@ -119,10 +126,10 @@ def _groups(uses: Sequence[Use], lost: set[int]) -> tuple[tuple[int, ...], ...]:
 
 
 def _distinct(x: Tensor) -> list[int]:
-    """A first sample and one that differs from it, and the first again if n = 2."""
+    """A first sample, the last one that differs from it, and the first again if n = 2."""
     differs = (x != x[0]).reshape(len(x), -1).any(dim=1)
-    second = int(differs.int().argmax()) if bool(differs.any()) else len(x) - 1
-    return [0, second, 0] if len(x) == 2 else [0, second]
+    last = int(differs.nonzero()[-1]) if bool(differs.any()) else len(x) - 1
+    return [0, last, 0] if len(x) == 2 else [0, last]
 
 
 class _Kept:

@@ -70,7 +70,11 @@ class _Tiles:
             self._check(a, i)
             for j in range(i if y is None else 0, len(other), size):
                 b = a if y is None and i == j else self._block(other[j : j + size])
-                tile = self._tile(a, b, x[i : i + size], None if a is b else other[j : j + size])
+                row = self.plan.tried[-1] - i if j == (i if y is None else 0) else -1
+                tile = self._share(a, b, row if 0 <= row < len(a.values) else None)
+                if self.rest:
+                    z = None if a is b else other[j : j + size]
+                    tile = tile + self._rest(x[i : i + size], z)
                 kernel[i : i + size, :, j : j + size] = tile
                 if y is None and i != j:
                     kernel[j : j + size, :, i : i + size] = tile.permute(2, 3, 0, 1)
@@ -79,12 +83,22 @@ class _Tiles:
     def _block(self, x: Tensor) -> Block:
         return Block(self.module, x, list(self.parameters.values()), self.plan.places)
 
-    def _tile(self, a: Block, b: Block, x: Tensor, y: Tensor | None) -> Tensor:
-        """Shape (n, k, n', k); k = 1 unless all outputs are wanted."""
+    def _share(self, a: Block, b: Block, row: int | None) -> Tensor:
+        """By rules, shape (n, k, n', k); k = 1 unless all outputs are wanted.
+
+        The gradient of a sample that was tried must have the length it had then.
+        """
+        groups, expected = self.plan.groups, self.plan.norm
         with torch.no_grad():
-            tile = contract(a, b, self.plan.groups, self.outs, self.full)
-        if self.rest:
-            tile = tile + per_sample_kernel(self.module, self.rest, x, y, self.outs, self.full)
+            tile, norm = contract(a, b, groups, self.outs, self.full, row)
+        allowed = torch.finfo(tile.dtype).eps ** 0.5 * expected
+        if row is not None and not abs(norm - expected) <= allowed:
+            raise MisfitError("a sample has another gradient among all samples")
+        return tile if self.full else tile[:, None, :, None]
+
+    def _rest(self, x: Tensor, y: Tensor | None) -> Tensor:
+        """By per-sample gradients."""
+        tile = per_sample_kernel(self.module, self.rest, x, y, self.outs, self.full)
         return tile if self.full else tile[:, None, :, None]
 
     def _check(self, block: Block, start: int) -> None:

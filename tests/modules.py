@@ -13,11 +13,12 @@ __all__ = ["CASES", "Case"]
 
 
 class Case(NamedTuple):
-    """A module and its inputs; ``slow`` are the parameters without rules."""
+    """A module, its inputs, its parameters without rules, and whether torch.func can enter it."""
 
     make: Callable[[], nn.Module]
     inputs: Callable[[int], Tensor]
     slow: tuple[str, ...] = ()
+    func: bool = True
 
 
 def normal(*shape: int) -> Callable[[int], Tensor]:
@@ -281,6 +282,7 @@ CASES: dict[str, Case] = {
     "PReLU": Case(
         lambda: Head(nn.Linear(3, 4), nn.PReLU(4), nn.Linear(4, 4), nn.PReLU(), features=4),
         normal(3),
+        func=False,
     ),
     "In-place activation after Linear": Case(
         lambda: Head(nn.Linear(3, 4), nn.ReLU(inplace=True), features=20), normal(5, 3),
@@ -296,9 +298,9 @@ CASES: dict[str, Case] = {
         normal(3),
         ("body.0.parametrizations.weight.original0", "body.0.parametrizations.weight.original1"),
     ),
-    "RNN": Case(lambda: Recurrent(nn.RNN), normal(4, 3), _RECURRENT),
-    "LSTM": Case(lambda: Recurrent(nn.LSTM), normal(4, 3), _RECURRENT),
-    "GRU": Case(lambda: Recurrent(nn.GRU), normal(4, 3), _RECURRENT),
+    "RNN": Case(lambda: Recurrent(nn.RNN), normal(4, 3), _RECURRENT, func=False),
+    "LSTM": Case(lambda: Recurrent(nn.LSTM), normal(4, 3), _RECURRENT, func=False),
+    "GRU": Case(lambda: Recurrent(nn.GRU), normal(4, 3), _RECURRENT, func=False),
     "LeNet-5": Case(LeNet5, normal(1, 28, 28)),
     "Small ResNet": Case(SmallResNet, normal(3, 8, 8)),
     "Tied autoencoder": Case(TiedAutoencoder, normal(6)),
@@ -309,11 +311,12 @@ CASES: dict[str, Case] = {
     ),
     "Functional and bare parameters": Case(Functional, normal(3)),
     "Samples and positions merged": Case(Merged, normal(5, 3)),
-    "Custom autograd function": Case(Custom, normal(3), ("hidden",)),
+    "Custom autograd function": Case(Custom, normal(3), ("hidden",), func=False),
     "Data-dependent routing": Case(
         Routed,
-        normal(3),
+        lambda n: torch.linspace(-1, 1, n).double()[:, None] + normal(3)(n) / 3,
         tuple(f"experts.{k}.{name}" for k in (0, 1) for name in ("weight", "bias")),
+        func=False,
     ),
 }  # fmt: skip
 
