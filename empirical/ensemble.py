@@ -92,15 +92,14 @@ def tangent_kernels(
         True
     """
     check_batch("x", x)
-    seeds = list(seeds)
     if not seeds:
         raise ValueError("expected at least one seed, got none; pass range(count)")
-    for seed in (min(seeds), max(seeds)):
-        check_description(network, tuple(x.shape[1:]), width, seed, x.dtype)
     if y is not None:
         check_like(y, x)
     numbers = len(seeds) * len(x) * len(x if y is None else y)
     require(1.1 * numbers * x.element_size(), x.device, f"{len(seeds)} kernels")
+    for seed in seeds:
+        check_description(network, tuple(x.shape[1:]), width, seed, x.dtype)
     kernels = x.new_empty(len(seeds), len(x), len(x if y is None else y))
     size = _batch(network, x, width)
     with torch.no_grad(), full_precision(x.device):

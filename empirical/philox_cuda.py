@@ -15,6 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+cuda: Any
+try:
+    from numba import cuda
+except ImportError:  # numba without its CUDA part
+    cuda = None
+
 __all__ = ["compiled", "fill", "usable"]
 
 THREADS = 256
@@ -25,8 +31,6 @@ LOW = np.uint64(0xFFFFFFFF)
 def usable() -> bool:
     """Whether numba can compile for the GPU that torch uses."""
     try:
-        from numba import cuda
-
         return bool(torch.cuda.is_available() and cuda.is_available())
     except ImportError:
         return False
@@ -35,7 +39,6 @@ def usable() -> bool:
 @lru_cache(maxsize=1)
 def compiled() -> Any:
     """The kernel (out, row0, layer, low word of the seed, high word)."""
-    from numba import cuda
 
     @cuda.jit(device=True)
     def uniform(high: Any, low: Any) -> Any:
@@ -57,7 +60,7 @@ def compiled() -> Any:
     def kernel(out: Any, row0: Any, layer: Any, low: Any, high: Any) -> None:
         rows, columns = out.shape
         pairs = (columns + 1) // 2
-        index = cuda.grid(1)  # pyright: ignore[reportCallIssue]
+        index = cuda.grid(1)
         while index < rows * pairs:
             row, pair = index // pairs, index % pairs
             c0, c1, c2, c3 = philox(
@@ -84,8 +87,6 @@ def compiled() -> Any:
 
 def fill(out: Tensor, row0: int, layer: int, seed: int) -> None:
     """Fill a tensor of shape (rows, columns) on a GPU, in the order of torch's stream."""
-    from numba import cuda
-
     pairs = out.shape[0] * ((out.shape[1] + 1) // 2)
     blocks = max(1, min(-(-pairs // THREADS), 2**16))
     with torch.cuda.device(out.device), cuda.gpus[out.device.index or 0]:

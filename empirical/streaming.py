@@ -135,6 +135,8 @@ def streamed_tangent_kernel(
     if y is not None:
         check_like(y, x)
     block = BLOCK.get(x.device.type, 2**26) if block is None else block
+    if block < 1:
+        raise ValueError(f"expected a positive block, got {block}; give it some bytes")
     layers = drawn_layers(network, x, width, seed, block)
     _require(layers, len(x), 0 if y is None else len(y), block)
     with torch.no_grad(), full_precision(x.device):
