@@ -38,6 +38,7 @@ class Gradient:
         right: inputs R, shape (n, g, t, c), or None.
         index: instead of ``left`` the row that each position selects, shape (n, t).
         dense: D, shape (n, *shape), or None.
+        ones: whether R has a further column of ones, as it has for a bias.
     """
 
     shape: torch.Size
@@ -45,6 +46,7 @@ class Gradient:
     right: Tensor | None = None
     index: Tensor | None = None
     dense: Tensor | None = None
+    ones: bool = False
 
     @property
     def outer(self) -> bool:
@@ -60,39 +62,37 @@ class Gradient:
 
     def transposed(self, factor: float, transpose: bool) -> Gradient:
         """The gradient with respect to W, given the one with respect to factor W or its W^T."""
-        left, right, dense = self.left, self.right, self.dense
-        shape = self.shape[::-1] if transpose else self.shape
-        if self.index is not None and transpose:
-            left = _one_hot(self.index, 0, self.shape[0], right)
-        if transpose:
-            left, right = right, left
-        right = right if right is None or factor == 1 else right * factor
-        if dense is not None:
-            dense = (dense.mT if transpose else dense) * factor
-        return Gradient(shape, left, right, None if transpose else self.index, dense)
+        own = self.explicit() if transpose or self.index is not None else self
+        left, right, dense = own.left, own.right, own.dense
+        left = left if left is None else left * factor
+        dense = dense if dense is None else dense * factor
+        if not transpose:
+            return Gradient(self.shape, left, right, None, dense, own.ones)
+        dense = dense if dense is None else dense.mT
+        return Gradient(self.shape[::-1], right, left, None, dense)
 
     def __add__(self, other: Gradient) -> Gradient:
+        own = self if self.outer else other
+        left, right, index, ones = own.left, own.right, own.index, own.ones
         if self.outer and other.outer:
-            a, b = (self, other) if self.index is not None and other.index is not None else (
-                self.explicit(), other.explicit()
-            )  # fmt: skip
-            left, right, index = _cat(a.left, b.left, 2), _cat(a.right, b.right, 2), None
-            if a.index is not None and b.index is not None:
-                index = torch.cat([a.index, b.index], 1)
-        else:
-            own = self if self.outer else other
-            left, right, index = own.left, own.right, own.index
-        dense = self.dense if other.dense is None else other.dense
-        if self.dense is not None and other.dense is not None:
-            dense = self.dense + other.dense
-        return Gradient(self.shape, left, right, index, dense)
+            pair, ones = (self, other), False
+            if self.index is None or other.index is None:
+                pair = (self.explicit(), other.explicit())
+            left, right = (_cat([getattr(g, f) for g in pair], 2) for f in ("left", "right"))
+            index = _cat([g.index for g in pair], 1)
+        dense = [g.dense for g in (self, other) if g.dense is not None]
+        return Gradient(
+            self.shape, left, right, index, sum(dense[1:], dense[0]) if dense else None, ones
+        )
 
     def explicit(self) -> Gradient:
-        """The same with ``left`` written out."""
-        if self.index is None:
-            return self
-        left = _one_hot(self.index, 0, self.shape[0], self.right)
-        return Gradient(self.shape, left, self.right, None, self.dense)
+        """The same with L and the ones written out."""
+        left, right = self.left, self.right
+        if self.index is not None:
+            left = _one_hot(self.index, 0, self.shape[0], right)
+        if self.ones and right is not None:
+            right = torch.cat([right, right.new_ones(*right.shape[:3], 1)], dim=3)
+        return Gradient(self.shape, left, right, None, self.dense)
 
     def rows(self, start: int, stop: int, wanted: Tensor | None = None) -> Tensor:
         """Some rows of all matrices, flattened: shape (n, g (stop - start) c)."""
@@ -113,14 +113,14 @@ class Gradient:
     def sample(self, index: int) -> Gradient:
         """The gradient of one sample."""
         parts = (self.left, self.right, self.index, self.dense)
-        return Gradient(self.shape, *(None if t is None else t[index : index + 1] for t in parts))
+        chosen = (None if t is None else t[index : index + 1] for t in parts)
+        return Gradient(self.shape, *chosen, ones=self.ones)
 
     def zeros(self) -> Gradient:
         """As many gradients of the same structure that vanish."""
-        right, dense = (
-            None if t is None else torch.zeros_like(t) for t in (self.right, self.dense)
-        )
-        return Gradient(self.shape, self.left, right, self.index, dense)
+        parts = (self.left, self.right, self.dense)
+        left, right, dense = (None if t is None else torch.zeros_like(t) for t in parts)
+        return Gradient(self.shape, left, right, self.index, dense, self.ones)
 
     def total(self) -> Tensor:
         """The sum of the gradients over the samples, of the parameter's shape."""
@@ -133,15 +133,14 @@ class Gradient:
 
 
 def beside(gradients: Sequence[Gradient]) -> list[Gradient]:
-    """Parameters with the same L, such as a weight and its bias, as one with wider R."""
-    if len(gradients) < 2 or any(g.left is None or g.dense is not None for g in gradients):
+    """A weight and its bias, which have the same L, as one weight with a column of ones."""
+    if len(gradients) != 2 or any(g.left is None or g.dense is not None for g in gradients):
         return list(gradients)
-    first = gradients[0].factors[0]
-    if any(g.factors[0].data_ptr() != first.data_ptr() for g in gradients):
+    weight, bias = sorted(gradients, key=lambda g: g.ones)
+    same = weight.factors[0].data_ptr() == bias.factors[0].data_ptr()
+    if not same or weight.ones or not bias.ones:
         return list(gradients)
-    right = torch.cat([g.factors[1] for g in gradients], dim=3)
-    (_, g, _, r), c = first.shape, right.shape[3]
-    return [Gradient(torch.Size((g * r, c)), first, right)]
+    return [Gradient(weight.shape, weight.left, weight.right, ones=True)]
 
 
 def stacked(gradients: Sequence[Gradient]) -> Gradient:
@@ -150,11 +149,12 @@ def stacked(gradients: Sequence[Gradient]) -> Gradient:
         return gradients[0]
     parts = zip(*[(g.left, g.right, g.index, g.dense) for g in gradients], strict=True)
     joined = [None if part[0] is None else torch.cat(part) for part in parts]
-    return Gradient(gradients[0].shape, *joined)
+    return Gradient(gradients[0].shape, *joined, ones=gradients[0].ones)
 
 
-def _cat(a: Tensor | None, b: Tensor | None, dim: int) -> Tensor | None:
-    return None if a is None or b is None else torch.cat([a, b], dim)
+def _cat(parts: Sequence[Tensor | None], dim: int) -> Tensor | None:
+    present = [part for part in parts if part is not None]
+    return torch.cat(present, dim) if len(present) == len(parts) else None
 
 
 def _one_hot(index: Tensor, start: int, stop: int, like: Tensor | None) -> Tensor:
@@ -174,8 +174,11 @@ def inner(a: Gradient, b: Gradient) -> Tensor:
         tensor([[45.]])
     """
     if a.left is not None and b.left is not None and a.dense is None and b.dense is None:
-        if _pairs_cost(a, b) <= _rows_cost(a, b):
+        if a.ones or _pairs_cost(a, b) <= _rows_cost(a, b):
             return _by_pairs(a, b)
+    if a.ones:
+        whole = a.explicit()
+        a, b = whole, whole if b is a else b.explicit()
     return _by_rows(a, b)
 
 
@@ -197,14 +200,15 @@ def _by_pairs(a: Gradient, b: Gradient) -> Tensor:
     (n, g, t, _), (k, _, s, _) = a.factors[0].shape, b.factors[0].shape
     if g * t * s == 1:
         (la, ra), (lb, rb) = ([f[:, 0, 0] for f in pair] for pair in (a.factors, b.factors))
-        return (la @ lb.T).mul_(ra @ rb.T)
+        return (la @ lb.T).mul_((ra @ rb.T).add_(a.ones))
     step = max(1, WORKSPACE // (g * t * k * s * _element(a)))
     la, ra, lb, rb = (f.transpose(0, 1) for f in (*a.factors, *b.factors))
     lb, rb = lb.flatten(1, 2).mT, rb.flatten(1, 2).mT  # (g, r, k s)
     blocks: list[Tensor] = []
     for start in range(0, n, step):
         part = slice(start, min(start + step, n))
-        product = (la[:, part].flatten(1, 2) @ lb).mul_(ra[:, part].flatten(1, 2) @ rb)
+        product = la[:, part].flatten(1, 2) @ lb
+        product *= (ra[:, part].flatten(1, 2) @ rb).add_(a.ones)
         blocks.append(product.reshape(g, part.stop - start, t, k, s).sum((0, 2, 4)))
     return torch.cat(blocks)
 

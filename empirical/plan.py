@@ -104,7 +104,7 @@ def make_plan(
         values.detach(),
         tried,
         sum(
-            float(g.square().sum())
+            float(torch.linalg.vector_norm(g)) ** 2
             for g, p in zip(exact, parameters.values(), strict=True)
             if g is not None and id(p) not in lost
         ),
@@ -206,13 +206,13 @@ def _disagreement(uses: Sequence[tuple[Use, Tensor, Samples | None]], exact: Ten
             return str(misfit)
     total: Gradient = reduce(add, gradients)
     scale = max(_largest(exact), *(_bound(g) for g in gradients))
-    if _largest(total.total() - exact) > torch.finfo(exact.dtype).eps ** 0.5 * scale:
+    if _largest(total.total().sub_(exact)) > torch.finfo(exact.dtype).eps ** 0.5 * scale:
         return "the rules do not agree with autograd"
     return None
 
 
 def _largest(tensor: Tensor) -> float:
-    return float(torch.stack(torch.aminmax(tensor)).abs().max())
+    return float(torch.stack(torch.aminmax(tensor)).abs().max()) if tensor.numel() else 0.0
 
 
 def _bound(gradient: Gradient) -> float:
@@ -221,4 +221,5 @@ def _bound(gradient: Gradient) -> float:
         assert gradient.dense is not None
         return _largest(gradient.dense)
     left = 1.0 if gradient.left is None else _largest(gradient.left)
-    return left * _largest(gradient.right) * gradient.right.shape[2] ** 0.5
+    right = max(_largest(gradient.right), float(gradient.ones))
+    return left * right * gradient.right.shape[2] ** 0.5

@@ -30,7 +30,7 @@ def _linear(
         left = samples.rows(signal)[:, None]
         if left.shape[2] > 1:
             return Gradient(bias.shape, dense=left.sum((1, 2)))
-        return Gradient(bias.shape, left, left.new_ones(1).expand(*left.shape[:3], 1))
+        return Gradient(bias.shape, left, left[..., :0], ones=True)
 
     return [(weight, of_weight), (bias, of_bias)] if weight.ndim == 2 else None
 
