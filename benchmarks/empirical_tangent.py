@@ -7,6 +7,8 @@ seconds, and how much the process grew. The options name interpreters that have 
 without them these rows are left out. Trust ratios, not seconds.
 """
 
+# pyright: reportMissingImports=false
+
 from __future__ import annotations
 
 import argparse
@@ -17,13 +19,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 CASES = {"fc": (512, 64), "lenet": (256, 1, 28, 28)}
 WIDTH = 1024
 SELF = Path(__file__).resolve()
-TORCH = ("kinfinity", "kinfinity float64", "gemms", "gemms float64", "jacobian")
+TORCH = ("kinfinity", "kinfinity float64", "gemms", "gemms float64", "square", "jacobian")
+FC_ONLY = ("gemms", "gemms float64", "square")
 
 
 def measure(work: Callable[[], Any], repeat: int) -> dict[str, float]:
@@ -50,7 +54,7 @@ def torch_work(case: str, method: str) -> Callable[[], Any]:
     x = torch.randn(CASES[case], dtype=dtype)
     widths = [64, WIDTH, WIDTH, 1]
     layers: list[nn.Module] = []
-    for a, b in zip(widths, widths[1:], strict=False):
+    for a, b in pairwise(widths):
         layers += [nn.Linear(a, b), nn.Tanh()]
     lenet = nn.Sequential(
         nn.Conv2d(1, 6, 5, padding=2), nn.Tanh(), nn.AvgPool2d(2), nn.Conv2d(6, 16, 5), nn.Tanh(),
@@ -63,6 +67,9 @@ def torch_work(case: str, method: str) -> Callable[[], Any]:
         from empirical import tangent_kernel
 
         return lambda: tangent_kernel(module, x)
+    if method == "square":
+        square = torch.randn(2048, 2048)
+        return lambda: square @ square
     if method.startswith("gemms"):
         return lambda: gemms([p.detach() for p in module.parameters() if p.ndim == 2], x)
     if method == "jacobian":
@@ -166,7 +173,7 @@ def main() -> None:
         child(given.case, given.method)
         return
     for case in CASES:
-        methods = {m: sys.executable for m in TORCH if case == "fc" or not m.startswith("gemms")}
+        methods = {m: sys.executable for m in TORCH if case == "fc" or m not in FC_ONLY}
         methods |= {"nngeometry": given.nngeometry} if given.nngeometry else {}
         jax = given.neural_tangents
         methods |= {"neural-tangents": jax} if jax else {}
@@ -175,7 +182,8 @@ def main() -> None:
         print(f"{case}: inputs {CASES[case]}, float32 unless said")
         for method, record in records.items():
             seconds, mb = record["seconds"], record["mb"]
-            rate = f" {flops() / seconds / 1e9:6.1f} GFlop/s" if case == "fc" else ""
+            work = 2 * 2048**3 if method == "square" else flops()
+            rate = f" {work / seconds / 1e9:6.1f} GFlop/s" if case == "fc" else ""
             print(f"  {method:20s} {seconds:8.4f} s {seconds / own:7.2f} x {mb:7.0f} MB{rate}")
 
 
