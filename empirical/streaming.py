@@ -42,7 +42,7 @@ class DrawnLayer:
         block: bytes of the weights to draw at a time.
 
     Attributes:
-        drawing: seconds spent on random numbers.
+        drawing: seconds spent on random numbers; on a GPU, on asking for them.
     """
 
     def __init__(
