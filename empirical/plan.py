@@ -1,6 +1,7 @@
 r"""Which parameters have rules, tried out on two samples before the kernel is computed.
 
-A run on two of the samples (three if there are two, so that the sizes differ) finds where
+A run on two of the samples (three if there are two, so that the sizes differ; others if these
+leave a layer without a signal) finds where
 the samples are in every intermediate result, and compares each parameter's gradient by the
 rules with the one by ``torch.autograd``. What does not agree, or was used in a way that
 nothing recorded (compiled code, a custom autograd function), loses its rules: it is slower
@@ -25,6 +26,9 @@ from empirical.gradients import Gradient
 from empirical.samples import Samples, locate
 
 __all__ = ["Plan", "make_plan"]
+
+SILENT = "no signal reached it"
+"""As behind a dead ReLU; other samples may show more."""
 
 _log = logging.getLogger("kinfinity")
 
@@ -72,7 +76,23 @@ def make_plan(
     Raises:
         ValueError: there is no such output, or the outputs have another shape.
     """
-    tried = _distinct(x)
+    plan = _try(module, x, _distinct(x, 0), parameters, output)
+    for part in (1, 2, 3):
+        if SILENT in plan.rest.values():
+            plan = _try(module, x, _distinct(x, len(x) * part // 4), parameters, output)
+    if plan.rest:
+        reasons = "; ".join(f"{name} ({reason})" for name, reason in plan.rest.items())
+        _log.debug("no rule, per-sample gradients for %s", reasons)
+    return plan
+
+
+def _try(
+    module: nn.Module,
+    x: Tensor,
+    tried: list[int],
+    parameters: dict[str, nn.Parameter],
+    output: int,
+) -> Plan:
     kept = _Kept(parameters)
     with torch.autograd.graph.saved_tensors_hooks(kept.count, lambda t: t):
         values, recorder = record(module, x[tried], list(parameters.values()))
@@ -88,11 +108,6 @@ def make_plan(
         if id(p) in recorder.unruled:
             reasons[name] = f"{recorder.unruled[id(p)]} has no rule"
     lost = {id(parameters[name]) for name in reasons}
-    if reasons:
-        _log.debug(
-            "no rule, per-sample gradients for %s",
-            "; ".join(f"{name} ({reason})" for name, reason in reasons.items()),
-        )
     size = sum(use.shape.numel() for use in uses) * values.element_size()
     return Plan(
         tuple(
@@ -125,11 +140,11 @@ def _groups(uses: Sequence[Use], lost: set[int]) -> tuple[tuple[int, ...], ...]:
     return tuple(groups.values())
 
 
-def _distinct(x: Tensor) -> list[int]:
-    """A first sample, the last one that differs from it, and the first again if n = 2."""
-    differs = (x != x[0]).reshape(len(x), -1).any(dim=1)
+def _distinct(x: Tensor, first: int) -> list[int]:
+    """A sample and the last one that differs from it, and the first again if n = 2."""
+    differs = (x != x[first]).reshape(len(x), -1).any(dim=1)
     last = int(differs.nonzero()[-1]) if bool(differs.any()) else len(x) - 1
-    return [0, last, 0] if len(x) == 2 else [0, last]
+    return [first, last, first] if len(x) == 2 else [first, last]
 
 
 class _Kept:
@@ -180,7 +195,7 @@ def _disagreements(
     reasons: dict[str, str] = {}
     for (name, p), gradient in zip(parameters.items(), exact, strict=True):
         own = [
-            (use, row[-1], place)
+            (use, row, place)
             for use, row, place in zip(uses, signals, places, strict=True)
             if use.alias.parameter is p and row[-1] is not None
         ]
@@ -192,14 +207,19 @@ def _disagreements(
     return reasons
 
 
-def _disagreement(uses: Sequence[tuple[Use, Tensor, Samples | None]], exact: Tensor) -> str | None:
+def _disagreement(
+    uses: Sequence[tuple[Use, Sequence[Tensor | None], Samples | None]], exact: Tensor
+) -> str | None:
     """Why the rules do not give the gradient ``exact``, or None if they do."""
     if not uses:
         return "its use was not seen" if bool(exact.any()) else None
     gradients: list[Gradient] = []
-    for use, signal, place in uses:
+    for use, row, place in uses:
         if place is None:
-            return "its samples cannot be told apart"
+            heard = any(bool(signal.any()) for signal in row if signal is not None)
+            return "its samples cannot be told apart" if heard else SILENT
+        signal = row[-1]
+        assert signal is not None
         try:
             gradients.append(gradient_of(use, signal, place))
         except MisfitError as misfit:

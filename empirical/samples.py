@@ -62,13 +62,14 @@ def locate(signals: Sequence[Tensor]) -> Samples | None:
         signals: one tensor of the shape of h for each sample of the batch.
 
     Returns:
-        None if no place fits, or several do.
+        None if no place fits, or several do, or there is no signal at all.
 
     Example:
-        >>> h = torch.eye(2)[:, :, None].expand(2, 2, 5)  # sample a owns h[a]
-        >>> locate(list(torch.eye(2)[:, :, None].expand(2, 2, 5)))
+        >>> locate(list(torch.eye(2)[:, :, None].expand(2, 2, 5)))  # sample a owns h[a]
         Samples(axis=0, count=2, first=True)
     """
+    if not any(bool(signal.any()) for signal in signals):
+        return None
     places = list(_places(signals))
     return places[0] if len(places) == 1 else None
 

@@ -6,17 +6,17 @@ import os
 from pathlib import Path
 
 import torch
+from modules import CASES
 
 from empirical.plan import make_plan
-from modules import CASES
 
 PAGE = Path(__file__).parents[2] / "docs" / "howto" / "supported.md"
 HEAD = """# Supported modules
 
-Made by the test-suite, which compares the kernel of each with the Jacobian product to 1e-12 (one output,
-the trace, all outputs, and by tiles). *Rules* means that all parameters are contracted without per-sample
-gradients; otherwise those named are differentiated sample by sample, which is exact and slower. A module
-that is not listed works as well: what has no rule takes the slow way.
+Made by the test-suite, which compares the kernel of each with the Jacobian product to 1e-12: one
+output, the trace, all outputs, and by tiles. *Rules* means that all parameters are contracted
+without per-sample gradients; otherwise those named are differentiated sample by sample, which is
+exact and slower. A module that is not listed works as well: what has no rule takes the slow way.
 
 | module | parameters without rules |
 |---|---|
