@@ -23,12 +23,12 @@ from torch import Tensor, nn
 from empirical.blocks import MisfitError, Place, gradient_of, record
 from empirical.capture import Use
 from empirical.gradients import Gradient
-from empirical.samples import Samples, locate
+from empirical.samples import Samples, locate, possible_places
 
 __all__ = ["Plan", "make_plan"]
 
-SILENT = "no signal reached it"
-"""As behind a dead ReLU; other samples may show more."""
+QUIET = "too few signals reached it"
+"""As behind dead ReLUs, so that several places fit; other samples may show more."""
 
 _log = logging.getLogger("kinfinity")
 
@@ -78,7 +78,7 @@ def make_plan(
     """
     plan = _try(module, x, _distinct(x, 0), parameters, output)
     for part in (1, 2, 3):
-        if SILENT in plan.rest.values():
+        if QUIET in plan.rest.values():
             plan = _try(module, x, _distinct(x, len(x) * part // 4), parameters, output)
     if plan.rest:
         reasons = "; ".join(f"{name} ({reason})" for name, reason in plan.rest.items())
@@ -216,8 +216,10 @@ def _disagreement(
     gradients: list[Gradient] = []
     for use, row, place in uses:
         if place is None:
-            heard = any(bool(signal.any()) for signal in row if signal is not None)
-            return "its samples cannot be told apart" if heard else SILENT
+            fits = any(
+                True for _ in possible_places([signal for signal in row if signal is not None])
+            )
+            return QUIET if fits else "its samples cannot be told apart"
         signal = row[-1]
         assert signal is not None
         try:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-__all__ = ["Samples", "locate"]
+__all__ = ["Samples", "locate", "possible_places"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +68,13 @@ def locate(signals: Sequence[Tensor]) -> Samples | None:
         >>> locate(list(torch.eye(2)[:, :, None].expand(2, 2, 5)))  # sample a owns h[a]
         Samples(axis=0, count=2, first=True)
     """
-    if not any(bool(signal.any()) for signal in signals):
-        return None
-    places = list(_places(signals))
-    return places[0] if len(places) == 1 else None
+    found = list(possible_places(signals))
+    heard = any(bool(signal.any()) for signal in signals)
+    return found[0] if len(found) == 1 and heard else None
 
 
-def _places(signals: Sequence[Tensor]) -> Iterator[Samples]:
+def possible_places(signals: Sequence[Tensor]) -> Iterator[Samples]:
+    """All places that the signals do not contradict."""
     shape, count = signals[0].shape, len(signals)
     owned = torch.stack([signal != 0 for signal in signals])  # (count, *shape)
     for axis, length in enumerate(shape):
