@@ -15,10 +15,12 @@ from torch.nn import functional
 
 from empirical import tangent_kernel, tangent_kernel_estimate, tiled
 from empirical.plan import make_plan
+from empirical.rules import RULES
 
 TOLERANCE = 1e-12
 """Sums of 1e5 products of float64 numbers, relative to the largest entry."""
 NAMES = sorted(CASES)
+RULES_OF_LINEAR = RULES[functional.linear]
 pytestmark = pytest.mark.filterwarnings("ignore:There is a performance drop")  # torch.func's
 
 
@@ -228,6 +230,21 @@ def test_what_has_no_rule_is_said_once_at_debug_level(caplog: pytest.LogCaptureF
         tangent_kernel(module, x, output="trace")
     assert [r.levelno for r in caplog.records] == [logging.DEBUG]
     assert "recurrent.weight_ih_l0 (lstm has no rule)" in caplog.text
+
+
+def test_a_wrong_rule_is_found_out(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def wrong(input: Tensor, weight: Tensor, bias: Tensor) -> list:
+        shares = RULES_OF_LINEAR(input + 1e-3, weight, bias)
+        assert shares is not None
+        return shares
+
+    monkeypatch.setitem(RULES, functional.linear, wrong)
+    x = torch.randn(4, 3, dtype=torch.float64)
+    with caplog.at_level(logging.DEBUG, logger="kinfinity"):
+        close(tangent_kernel(nn.Linear(3, 1).double(), x), x @ x.T + 1)
+    assert "weight (the rules do not agree with autograd)" in caplog.text
 
 
 class Apply(nn.Module):
