@@ -1,8 +1,8 @@
 r"""The weights by counter on a GPU: one kernel, one thread for each pair of normal numbers.
 
 The same counters as on the CPU give the same random words; logarithm, sine and cosine are
-those of the device, so that a number may differ in its last places. Needs the extra ``gpu``
-(numba-cuda); without it, or on other devices, the numbers are drawn on the CPU and copied.
+those of the device, so that a number may differ in its last places. Needs the CUDA part of numba;
+without it, or on other devices, the numbers are drawn on the CPU and copied.
 """
 
 from __future__ import annotations
