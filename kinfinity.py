@@ -1,7 +1,6 @@
 """Kinfinity: the infinite-width limit of deep networks, computed, measured and compared.
 
-Gathers the public names of ``analytic``, ``empirical`` and ``compare``, each imported when it
-is first used: ``import kinfinity as ki``.
+All public names of ``analytic``, ``empirical`` and ``compare``, imported when first used.
 """
 
 import importlib
@@ -20,7 +19,8 @@ _NAMES = {
     " Residual dual kernel kernel_diagonal kernel_estimate kernel_plan predict",
     "compare": "Assumptions Convergence Inputs RequiredWidth Sampled assumptions convergence"
     " kernel_distance",
-    "empirical": "FiniteNetwork tangent_kernel",
+    "empirical": "FiniteNetwork TangentEstimate streamed_tangent_kernel tangent_kernel"
+    " tangent_kernel_estimate tangent_kernels",
 }
 _HOME = {name: package for package, names in _NAMES.items() for name in names.split()}
 __all__ = ["__version__", *sorted(_HOME)]  # pyright: ignore[reportUnsupportedDunderAll]

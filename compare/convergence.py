@@ -50,6 +50,8 @@ class Convergence:
         widths: increasing.
         distances: ||K_0 - K_inf||^2_{L2(rho x rho)} for every width, (seeds,) each.
         bias: estimates of ||E K_0 - K_inf||^2 from products of different seeds, (widths,).
+        rounding: the measured rounding floor of K_0 for every width, relative to
+            sqrt(K(x, x) K(x', x')), (widths,).
         power: the fit E D = C m^(-p); with five widths or more the smallest, which feels
             the correction c/m^2 most, is left out of it.
         law: the fit E D = C/m + c/m^2 + B.
@@ -64,6 +66,7 @@ class Convergence:
     widths: tuple[int, ...]
     distances: tuple[Array, ...]
     bias: tuple[float, ...]
+    rounding: tuple[float, ...]
     power: Power = field(init=False)
     law: Law = field(init=False)
     above: Excess = field(init=False)
@@ -135,12 +138,20 @@ class Convergence:
                 f"{m * d.mean():.4g}",
                 f"{b:.2g}",
                 f"{share:.3f}",
+                f"{floor:.1g}",
             )
-            for m, d, b, share in zip(
-                self.widths, self.distances, self.bias, self.above.share, strict=True
+            for m, d, b, share, floor in zip(
+                self.widths,
+                self.distances,
+                self.bias,
+                self.above.share,
+                self.rounding,
+                strict=True,
             )
         ]
-        head = ("width m", "seeds", "mean D", "± error", "m · mean D", "bias²", "δ(m)")
+        head = (
+            "width m", "seeds", "mean D", "± error", "m · mean D", "bias²", "δ(m)", "rounding",
+        )  # fmt: skip
         return Table(head, tuple(rows))
 
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -156,6 +167,7 @@ class Convergence:
             "widths": self.widths,
             "distances": [d.tolist() for d in self.distances],
             "bias": self.bias,
+            "rounding": self.rounding,
             "answers": self.answers(),
         }
         write_whole(Path(path), json.dumps(data, indent=1))
@@ -165,7 +177,8 @@ class Convergence:
         """Read what ``save`` wrote; the fits are made again from the distances."""
         data = json.loads(Path(path).read_text())
         distances = tuple(np.array(d) for d in data["distances"])
-        return cls(data["config"], tuple(data["widths"]), distances, tuple(data["bias"]))
+        bias, rounding = tuple(data["bias"]), tuple(data["rounding"])
+        return cls(data["config"], tuple(data["widths"]), distances, bias, rounding)
 
     def answers(self) -> dict[str, Any]:
         """The numbers one would print, as plain data."""
@@ -273,7 +286,8 @@ def convergence(
         },
     }
     distances, bias = tuple(g.distances for g in groups), tuple(g.bias for g in groups)
-    return Convergence(config, tuple(widths), distances, bias)
+    rounding = tuple(g.rounding for g in groups)
+    return Convergence(config, tuple(widths), distances, bias, rounding)
 
 
 def _check_design(widths: Sequence[int], seeds: int | Sequence[int]) -> tuple[list[int], list[int]]:

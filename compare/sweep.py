@@ -21,7 +21,7 @@ from analytic.network import Network
 from analytic.tiles import cores
 from compare.distance import square_norms
 from empirical.finite import FiniteNetwork
-from empirical.tangent import tangent_kernel
+from empirical.tangent import tangent_kernel, tangent_kernel_estimate
 
 __all__ = ["Cell", "Group", "sweep"]
 
@@ -48,10 +48,12 @@ class Group:
     Attributes:
         distances: ||K_0 - K_inf||^2 for every seed, shape (seeds,).
         bias: estimate of ||E K_0 - K_inf||^2 from products of different seeds.
+        rounding: the rounding floor of K_0, relative to sqrt(K(x, x) K(x', x')).
     """
 
     distances: Array
     bias: float
+    rounding: float
 
 
 def sweep(
@@ -79,7 +81,11 @@ def sweep(
                 results[index] = future.result()
                 bar.update(_cost(cells[index]))
     return [
-        _group([r for c, r in zip(cells, results, strict=True) if c.width == m], population)
+        _group(
+            [r for c, r in zip(cells, results, strict=True) if c.width == m],
+            population,
+            _rounding(next(c for c in cells if c.width == m), x),
+        )
         for m in widths
     ]
 
@@ -114,23 +120,40 @@ def _run(cell: Cell, x: Array, limit: Array) -> tuple[Array, Array]:
     total = np.zeros_like(limit)
     distances = np.empty(cell.count)
     for index in range(cell.count):
-        seed = cell.width * 2**32 + cell.first + index  # independent across widths
-        network = FiniteNetwork(
-            cell.network, x.shape[1:], cell.width, seed=seed, antisymmetric=False,
-            dtype=cell.dtype, device=cell.device,
-        )  # fmt: skip
-        error = tangent_kernel(network, inputs).to("cpu", torch.float64).numpy() - limit
+        error = (
+            tangent_kernel(_network(cell, index, x), inputs).to("cpu", torch.float64).numpy()
+            - limit
+        )
         distances[index] = square_norms(error, cell.population)
         total += error
     return distances, total
 
 
-def _group(results: list[tuple[Array, Array]], population: int | None) -> Group:
+def _network(cell: Cell, index: int, x: Array) -> FiniteNetwork:
+    return FiniteNetwork(
+        cell.network,
+        x.shape[1:],
+        cell.width,
+        seed=cell.width * 2**32 + cell.first + index,  # independent across widths
+        antisymmetric=False,
+        dtype=cell.dtype,
+        device=cell.device,
+    )
+
+
+def _rounding(cell: Cell, x: Array) -> float:
+    """The rounding floor of one network of the cell on some of the inputs."""
+    some = torch.as_tensor(x[:16], dtype=cell.dtype, device=cell.device)
+    return tangent_kernel_estimate(_network(cell, 0, x), some).floor
+
+
+def _group(results: list[tuple[Array, Array]], population: int | None, rounding: float) -> Group:
     distances = np.concatenate([distances for distances, _ in results])
     total = np.sum([total for _, total in results], axis=0)
     n = distances.size
     products = float(square_norms(total, population)) - distances.sum()
-    return Group(distances, products / (n * (n - 1)) if n > 1 else float("nan"))
+    bias = products / (n * (n - 1)) if n > 1 else float("nan")
+    return Group(distances, bias, rounding)
 
 
 @contextmanager

@@ -20,7 +20,12 @@ from analytic.network import Network, Step
 from empirical.pointwise import pointwise
 from empirical.weights import normal
 
-__all__ = ["FiniteNetwork", "Readout", "Stack", "WeightLayer"]
+__all__ = ["FiniteNetwork", "Readout", "Stack", "WeightLayer", "check_description", "units"]
+
+
+def units(step: Step, width: int) -> int:
+    """The width of a layer in a network of some width."""
+    return max(1, round(width * step.layer.width_ratio))
 
 
 class WeightLayer(nn.Module):
@@ -42,6 +47,10 @@ class WeightLayer(nn.Module):
         """h, shape (n, m_out)."""
         h = (alpha @ self.weight.T) * self.scale
         return h if self.bias is None else h + self.bias_std * self.bias
+
+    def pullback(self, signal: Tensor) -> Tensor:
+        """df/dalpha, shape (n, m_in), from df/dh."""
+        return (signal @ self.weight) * self.scale
 
     def forward(self, alpha: Tensor) -> Tensor:
         return self.activation(self.preactivation(alpha))
@@ -80,7 +89,7 @@ class Stack(nn.Module):
             return normal(shape, seed=seed, layer=layer, dtype=dtype, device=device)
 
         for step in network.steps:
-            m_out = max(1, round(width * step.layer.width_ratio))
+            m_out = units(step, width)
             layers.append(WeightLayer(step, m_in, m_out, draw))
             m_in = m_out
         self.layers = nn.ModuleList(layers)
@@ -138,7 +147,7 @@ class FiniteNetwork(nn.Module):
         device: str = "cpu",
     ) -> None:
         super().__init__()
-        _check(network, input_shape, width, seed, dtype)
+        check_description(network, input_shape, width, seed, dtype)
         self.network = network
         self.input_shape = tuple(input_shape)
         self.width = width
@@ -156,21 +165,26 @@ class FiniteNetwork(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """f(x), shape (n,), for x of shape (n, d)."""
-        if x.ndim != 2 or x.shape[1] != self.input_shape[0]:
+        self.check_shape(x)
+        values = [stack(x) for stack in self.copies()]
+        return (values[0] - values[1]) / math.sqrt(2) if self.antisymmetric else values[0]
+
+    def check_shape(self, x: Tensor) -> None:
+        """Raise ``ValueError`` unless x has the shape (n, d)."""
+        if x.ndim != 2 or x.shape[1:] != self.input_shape:
             raise ValueError(
                 f"expected inputs of shape (n, {self.input_shape[0]}), got {tuple(x.shape)};"
                 " reshape them"
             )
-        values = [stack(x) for stack in self.copies()]
-        return (values[0] - values[1]) / math.sqrt(2) if self.antisymmetric else values[0]
 
     def extra_repr(self) -> str:
         return f"{self.network!r}, width={self.width}"
 
 
-def _check(
+def check_description(
     network: Network, input_shape: Sequence[int], width: int, seed: int, dtype: torch.dtype
 ) -> None:
+    """Raise unless the arguments describe a finite network."""
     if not isinstance(network, Network):
         raise TypeError(f"expected a Network, got {type(network).__name__}; describe it first")
     for name, value, least in (("width", width, 1), ("seed", seed, 0)):
@@ -178,6 +192,8 @@ def _check(
             raise TypeError(f"expected an integer {name}, got {value!r}; pass an int")
         if value < least:
             raise ValueError(f"expected a {name} of at least {least}, got {value}; raise it")
+    if seed >= 2**64:
+        raise ValueError(f"expected a seed below 2^64, got {seed}; lower it")
     shape = tuple(input_shape)
     if len(shape) != 1 or shape[0] < 1:
         raise ValueError(f"expected input_shape (d,) with d >= 1, got {shape}; pass (x.shape[1],)")

@@ -1,141 +1,176 @@
 r"""The empirical tangent kernel K_0(x, x') = <grad f(x), grad f(x')>, without a Jacobian.
 
-For a weight layer with inputs A (n, m_in) and backward signals B = df/dh (n, m_out), the
-gradient of sample a is the outer product B_a A_a^T, so that the layer's share of K_0 is
-
-    scale^2 (A A^T) o (B B^T)  +  bias_std^2 B B^T,
-
-two matrix products and an entrywise one: no object of the size n x parameters is formed.
+Every parameter is used by some operations; where an operation has a rule, the gradients of
+all samples are known from its inputs and backward signals, and their inner products cost a
+few matrix products (docs/theory/tangent.md). What has no rule is differentiated sample by
+sample, block by block.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
+from empirical.checks import check_inputs, check_module
 from empirical.finite import FiniteNetwork, Stack
+from empirical.identity import layerwise_kernel
+from empirical.precision import double_copy, full_precision, relative_floor
+from empirical.tiled import Output, module_kernel
 
-__all__ = ["tangent_kernel"]
+__all__ = ["TangentEstimate", "tangent_kernel", "tangent_kernel_estimate"]
 
 
 def tangent_kernel(
-    module: nn.Module, x: Tensor, y: Tensor | None = None, *, output: int = 0
+    module: nn.Module,
+    x: Tensor,
+    y: Tensor | None = None,
+    *,
+    output: Output = 0,
+    method: Literal["auto", "jacobian"] = "auto",
 ) -> Tensor:
-    """The empirical tangent kernel of a module at its current parameters.
+    r"""The empirical tangent kernel of a module at its current parameters.
+
+    .. math:: K_0(x, x') = \sum_\theta \langle \partial_\theta f(x), \partial_\theta f(x') \rangle
+
+    over the parameters that require gradients, each counted once however often it is used.
 
     Args:
-        module: a ``FiniteNetwork``.
-        x: inputs, shape (n, d), of the module's dtype and on its device.
-        y: other inputs, shape (k, d); x itself if None.
-        output: index of the output; a ``FiniteNetwork`` has only 0.
+        module: any module, in eval mode, with outputs of shape (n,) or (n, k).
+        x: inputs, shape (n, ...), of the module's dtype (or integers) and on its device.
+        y: other inputs, shape (n', ...); x itself if None.
+        output: index of the output; ``"trace"`` for the sum over all outputs, ``"all"`` for
+            all pairs of outputs.
+        method: ``"auto"``, or ``"jacobian"`` for the slow definition by per-sample gradients.
 
     Returns:
-        K_0, shape (n, k), of the module's dtype and on its device.
+        K_0, shape (n, n'), or (n, k, n', k) for ``output="all"``, of the module's dtype and on
+        its device. It carries no graph.
 
     Raises:
-        TypeError: the module is of another kind, or a dtype differs.
-        ValueError: shapes or devices do not fit, or numbers are not finite.
+        TypeError: the module is none, or dtypes differ.
+        ValueError: shapes or devices do not fit, numbers are not finite, the module is in
+            training mode with dropout or BatchNorm, or it mixes the samples of a batch.
+        MemoryError: it would not fit; the message says how much is needed.
 
     References:
         Bowman and Montufar (2022), section 2.2; Novak, Sohl-Dickstein and Schoenholz
         (2022), section 3, for contractions of structured gradients.
 
     Example:
-        >>> from analytic import FullyConnected, Network
-        >>> f = FiniteNetwork(Network(FullyConnected("identity")), (1,), 1, antisymmetric=False)
-        >>> x = torch.ones(1, 1, dtype=torch.float64)
-        >>> w, v = (float(p.detach()) for p in f.parameters())
-        >>> bool(abs(float(tangent_kernel(f, x)) - (w**2 + v**2)) < 1e-14)
+        >>> _ = torch.manual_seed(0)
+        >>> f = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1)).double()
+        >>> x = torch.eye(3, dtype=torch.float64)
+        >>> k = tangent_kernel(f, x)
+        >>> bool(torch.allclose(k, tangent_kernel(f, x, method="jacobian"), rtol=1e-12))
         True
     """
-    if not isinstance(module, FiniteNetwork):
-        raise TypeError(f"expected a FiniteNetwork, got {type(module).__name__}; build one")
-    if output != 0:
+    parameters = check_module(module)
+    first = next(iter(parameters.values()))
+    for name, batch in (("x", x), ("y", y)):
+        if batch is not None or name == "x":
+            check_inputs(name, batch, first)  # pyright: ignore[reportArgumentType]
+    if method not in ("auto", "jacobian"):
+        raise ValueError(f"expected method 'auto' or 'jacobian', got {method!r}; pass one of them")
+    if not isinstance(output, int) and output not in ("all", "trace"):
+        raise ValueError(f"expected an index, 'all' or 'trace' as output, got {output!r}")
+    with torch.inference_mode(False), full_precision(first.device):
+        x = x.clone() if x.is_inference() else x
+        y = y.clone() if y is not None and y.is_inference() else y
+        trained = len(parameters) == sum(1 for _ in module.parameters())
+        if type(module) is FiniteNetwork and trained and method == "auto":
+            return _of_description(module, x, y, output)
+        try:
+            with torch.enable_grad():
+                return module_kernel(module, parameters, x, y, output, method == "auto")
+        except RuntimeError as error:
+            if x.is_floating_point():
+                raise
+            raise TypeError(
+                f"expected x of {first.dtype} for this module, got {x.dtype}; convert it"
+            ) from error
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TangentEstimate:
+    """A tangent kernel with its measured rounding error.
+
+    Attributes:
+        value: K_0, shape (n, n').
+        floor: the largest rounding error of an entry relative to sqrt(K(x, x) K(x', x')), as
+            measured on some of the inputs.
+    """
+
+    value: Tensor
+    floor: float
+
+
+def tangent_kernel_estimate(
+    module: nn.Module,
+    x: Tensor,
+    y: Tensor | None = None,
+    *,
+    output: int | Literal["trace"] = 0,
+    points: int = 16,
+) -> TangentEstimate:
+    """The tangent kernel with the rounding floor that was measured for it.
+
+    The kernel of some inputs is computed again by a copy of the module in float64, and the
+    largest difference is the floor. A float64 kernel is compared with a float32 copy, and the
+    difference scaled by the ratio of the two units of rounding.
+
+    Args:
+        module: as for ``tangent_kernel``.
+        x: as for ``tangent_kernel``.
+        y: as for ``tangent_kernel``.
+        output: index of the output, or ``"trace"``.
+        points: how many of the inputs to measure on, spread evenly.
+
+    Example:
+        >>> f = nn.Sequential(nn.Linear(3, 64), nn.Tanh(), nn.Linear(64, 1))
+        >>> estimate = tangent_kernel_estimate(f, torch.ones(2, 3))
+        >>> 0 <= estimate.floor < 1e-5
+        True
+    """
+    value = tangent_kernel(module, x, y, output=output)
+    sample = [_spread(z, points) for z in (x, y) if z is not None]
+    dtype = value.dtype
+    narrow = torch.float32 if dtype == torch.float64 else dtype
+    kernels: list[Tensor] = []
+    for kind in (narrow, torch.float64):
+        z = torch.cat([s.to(kind) if s.is_floating_point() else s for s in sample])
+        copied = module if kind == dtype else double_copy(module, kind)
+        kernels.append(tangent_kernel(copied, z, output=output))
+    diagonal = kernels[1].diagonal()
+    floor = relative_floor(kernels[0], kernels[1], (diagonal, diagonal))
+    return TangentEstimate(value, floor * torch.finfo(dtype).eps / torch.finfo(narrow).eps)
+
+
+def _spread(z: Tensor, points: int) -> Tensor:
+    """Some of the inputs."""
+    return z[:: max(1, -(-len(z) // points))]
+
+
+def _of_description(network: FiniteNetwork, x: Tensor, y: Tensor | None, output: Output) -> Tensor:
+    """The layer identity for one copy of the network, or the mean of two."""
+    if output not in (0, "trace", "all"):
         raise ValueError(f"expected output 0 of a network with one output, got {output}; drop it")
-    _check_inputs(module, "x", x)
-    if y is not None:
-        _check_inputs(module, "y", y)
-    stacks = list(module.copies())
+    for batch in (x, y):
+        if batch is not None:
+            network.check_shape(batch)
+    stacks = list(network.copies())
     if len(stacks) == 2 and _equal(*stacks):
         stacks = stacks[:1]  # (K + K)/2 = K, to the last bit
     with torch.no_grad():
-        kernels = [_stack_kernel(stack, x, y) for stack in stacks]
-        return kernels[0] if len(kernels) == 1 else (kernels[0] + kernels[1]) / 2
+        kernels = [
+            layerwise_kernel(s.weight_layers(), s.readout.weight, s.readout.scale, x, y)
+            for s in stacks
+        ]
+    kernel = kernels[0] if len(kernels) == 1 else (kernels[0] + kernels[1]) / 2
+    return kernel[:, None, :, None] if output == "all" else kernel
 
 
 def _equal(a: Stack, b: Stack) -> bool:
     return all(torch.equal(p, q) for p, q in zip(a.parameters(), b.parameters(), strict=True))
-
-
-def _stack_kernel(stack: Stack, x: Tensor, y: Tensor | None) -> Tensor:
-    """Sum of the shares of all parameters of one copy."""
-    n = len(x)
-    forward, features = _forward(stack, x if y is None else torch.cat([x, y]))
-    signals = _backward(stack, forward)
-    rows, columns = slice(0, n), slice(0, n) if y is None else slice(n, None)
-    kernel = features[rows] @ features[columns].T * stack.readout.scale**2
-    for layer, (alpha, _), signal in zip(stack.weight_layers(), forward, signals, strict=True):
-        inputs = alpha[rows] @ alpha[columns].T * layer.scale**2
-        if layer.bias is not None:
-            inputs += layer.bias_std**2
-        kernel += inputs.mul_(signal[rows] @ signal[columns].T)
-    return kernel
-
-
-def _forward(stack: Stack, x: Tensor) -> tuple[list[tuple[Tensor, Tensor]], Tensor]:
-    """(alpha, h) of every layer, and the features of the readout."""
-    alpha = x
-    trace: list[tuple[Tensor, Tensor]] = []
-    branches: list[Tensor] = []
-    for layer in stack.weight_layers():
-        branches += [alpha] * layer.step.opens
-        h = layer.preactivation(alpha)
-        trace.append((alpha, h))
-        alpha = layer.activation(h)
-        if layer.step.closes:
-            alpha = branches.pop() + alpha
-    return trace, alpha
-
-
-def _backward(stack: Stack, trace: list[tuple[Tensor, Tensor]]) -> list[Tensor]:
-    """df/dh of every layer, shape (n, m_out) each; a skip adds the signal at its end."""
-    alpha, _ = trace[-1]
-    signal = (stack.readout.weight * stack.readout.scale).expand(len(alpha), -1)
-    signals: list[Tensor] = []
-    skips: list[Tensor] = []
-    for layer, (_, h) in zip(reversed(list(stack.weight_layers())), reversed(trace), strict=True):
-        if layer.step.closes:
-            skips.append(signal)
-        at_h = signal * layer.slope(h)
-        signals.append(at_h)
-        signal = (at_h @ layer.weight) * layer.scale
-        for _ in range(layer.step.opens):
-            signal = signal + skips.pop()
-    return signals[::-1]
-
-
-def _check_inputs(module: FiniteNetwork, name: str, x: Tensor) -> None:
-    parameter = next(module.parameters())
-    if not isinstance(x, Tensor):
-        raise TypeError(f"expected a tensor {name}, got {type(x).__name__}; use torch.as_tensor")
-    if x.ndim != 2 or x.shape[1:] != module.input_shape or len(x) == 0:
-        raise ValueError(
-            f"expected {name} of shape (n, {module.input_shape[0]}), got {tuple(x.shape)};"
-            " reshape it"
-        )
-    if x.dtype != parameter.dtype:
-        raise TypeError(
-            f"expected {name} of the network's {parameter.dtype}, got {x.dtype};"
-            f" pass {name}.to({parameter.dtype})"
-        )
-    if x.device != parameter.device:
-        raise ValueError(
-            f"expected {name} on the network's device {parameter.device}, got {x.device};"
-            f" pass {name}.to({str(parameter.device)!r})"
-        )
-    bad = ~torch.isfinite(x).all(dim=1)
-    if bad.any():
-        raise ValueError(
-            f"expected finite numbers in {name}, got NaN or infinity first in row"
-            f" {int(bad.int().argmax())}; remove or repair it"
-        )

@@ -52,6 +52,17 @@ def test_any_executor_gives_the_same_numbers() -> None:
         np.testing.assert_allclose(a, b, rtol=1e-9)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_rounding_floor_stands_beside_every_width(dtype: torch.dtype) -> None:
+    result = convergence(
+        Network(FullyConnected("tanh")), Inputs.sphere(3), [16, 32, 64], 3, points=8, dtype=dtype
+    )
+    eps = torch.finfo(dtype).eps
+    assert len(result.rounding) == 3
+    assert all(eps / 100 < floor < 100 * eps for floor in result.rounding)
+    assert result.table().head[-1] == "rounding"
+
+
 def test_saved_results_come_back(tmp_path) -> None:
     result = sweep()
     path = tmp_path / "result.json"
@@ -61,6 +72,7 @@ def test_saved_results_come_back(tmp_path) -> None:
     assert again.widths == result.widths
     for a, b in zip(result.distances, again.distances, strict=True):
         assert_array_equal(a, b)
+    assert again.rounding == result.rounding
     assert again.answers() == result.answers()
     assert list(tmp_path.iterdir()) == [path]
 

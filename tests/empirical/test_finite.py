@@ -123,6 +123,7 @@ def test_the_mean_of_k0_is_the_limit() -> None:
         ((NETWORKS[0], (3,), -5), {}, ValueError, "at least 1, got -5"),
         ((NETWORKS[0], (3,), 2.5), {}, TypeError, "expected an integer width, got 2.5"),
         ((NETWORKS[0], (3,), True), {}, TypeError, "expected an integer width"),
+        ((NETWORKS[0], (3,), 4), {"seed": 2**64}, ValueError, r"expected a seed below 2\^64"),
         ((NETWORKS[0], (3,), 4), {"seed": -1}, ValueError, "expected a seed of at least 0"),
         ((NETWORKS[0], (), 4), {}, ValueError, r"expected input_shape \(d,\)"),
         ((NETWORKS[0], (3, 8, 8), 4), {}, ValueError, r"got \(3, 8, 8\)"),
@@ -143,7 +144,7 @@ def test_bad_descriptions_are_refused(
         (
             torch.ones(2, 4, dtype=torch.float64),
             ValueError,
-            r"expected x of shape \(n, 3\), got \(2, 4\)",
+            r"expected inputs of shape \(n, 3\), got \(2, 4\)",
         ),
         (torch.ones(0, 3, dtype=torch.float64), ValueError, "expected x of shape"),
         (
@@ -167,9 +168,21 @@ def test_bad_inputs_are_refused(x: object, error: type, message: str) -> None:
             FiniteNetwork(NETWORKS[0], (3,), 4)(torch.ones(2, 4, dtype=torch.float64))
 
 
-def test_other_modules_and_outputs_are_refused() -> None:
+def test_a_network_has_one_output() -> None:
     f, x = FiniteNetwork(NETWORKS[0], (3,), 4), draw(2, 3)
-    with pytest.raises(TypeError, match="expected a FiniteNetwork, got Linear"):
-        tangent_kernel(torch.nn.Linear(3, 1), x)
     with pytest.raises(ValueError, match="expected output 0"):
         tangent_kernel(f, x, output=1)
+    k = tangent_kernel(f, x)
+    assert torch.equal(tangent_kernel(f, x, output="trace"), k)
+    assert torch.equal(tangent_kernel(f, x, output="all"), k[:, None, :, None])
+
+
+def test_frozen_layers_of_a_network_do_not_count() -> None:
+    f, x = FiniteNetwork(NETWORKS[2], (3,), 8, antisymmetric=False), draw(4, 3)
+    whole = tangent_kernel(f, x)
+    parts: list[Tensor] = []
+    for chosen in f.parameters():
+        for p in f.parameters():
+            p.requires_grad_(p is chosen)
+        parts.append(tangent_kernel(f, x))
+    assert torch.max(torch.abs(sum(parts[1:], parts[0]) - whole)) <= 1e-12 * whole.abs().max()

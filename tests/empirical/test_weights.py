@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import mpmath
 import numpy as np
@@ -11,9 +15,10 @@ import torch
 from numpy.testing import assert_array_equal
 from scipy import stats
 
-from empirical.weights import normal, normal_rows, philox
+from empirical.weights import normal, normal_rows, philox, redraw
 
 ONES = 2**32 - 1
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
@@ -52,7 +57,9 @@ def test_blocks_of_rows_and_longer_rows_agree_bit_for_bit() -> None:
 
 def test_seeds_layers_and_rows_are_independent_standard_normals() -> None:
     blocks = [
-        normal_rows(slice(0, 100), 1000, seed=s, layer=k).ravel() for s in (0, 1) for k in (0, 1)
+        normal_rows(slice(0, 100), 1000, seed=s, layer=k).numpy().ravel()
+        for s in (0, 1)
+        for k in (0, 1)
     ]
     n = blocks[0].size
     for a in blocks:
@@ -73,3 +80,66 @@ def test_dtype_and_shape() -> None:
     narrow = normal((3, 4), seed=0, layer=0, dtype=torch.float32, device="cpu")
     assert_array_equal(wide.to(torch.float32).numpy(), narrow.numpy())
     assert normal((5,), seed=0, layer=0, dtype=torch.float64, device="cpu").shape == (5,)
+
+
+@pytest.mark.parametrize("columns", [1, 2, 3, 63, 64, 511, 512, 513, 1500])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_every_way_to_draw_gives_the_same_bits(columns: int, dtype: torch.dtype) -> None:
+    whole = normal_rows(slice(0, 37), columns, seed=2**63, layer=3, dtype=dtype)
+    for row in (0, 5, 36):
+        alone = normal_rows(slice(row, row + 1), columns, seed=2**63, layer=3, dtype=dtype)
+        assert torch.equal(alone[0], whole[row])
+    several = redraw(torch.empty(3, 20, columns, dtype=dtype), seeds=[1, 2**63, 5], layer=3, row0=9)
+    assert torch.equal(several[1], whole[9:29])
+
+
+def test_threads_do_not_change_a_bit() -> None:
+    one = normal_rows(slice(0, 300), 1001, seed=4, layer=1)
+    many = redraw(torch.empty(3, 300, 1001, dtype=torch.float64), seeds=[3, 4, 5], layer=1)
+    torch.set_num_threads(3)
+    try:
+        assert torch.equal(normal_rows(slice(0, 300), 1001, seed=4, layer=1), one)
+        again = redraw(torch.empty(3, 300, 1001, dtype=torch.float64), seeds=[3, 4, 5], layer=1)
+    finally:
+        torch.set_num_threads(1)
+    assert torch.equal(many, again)
+    assert torch.equal(many[1], one)
+
+
+SIMULATED = """
+import numpy as np
+from empirical import philox_cuda
+for seed, layer, row0, *shape in CASES:
+    out = np.zeros(shape)
+    words = np.uint64(seed & 0xFFFFFFFF), np.uint64(seed >> 32)
+    philox_cuda.compiled()[2, 4](out, row0, layer, *words)
+    np.savetxt(__import__("sys").stdout, out.ravel()[None], fmt="%.17g")
+"""
+
+
+def test_the_gpu_kernel_draws_the_same_numbers_in_the_simulator() -> None:
+    environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1", "PYTHONWARNINGS": "ignore"}
+    cases = [(1, 0, 0, 3, 7), (2**40 + 7, 5, 2**31, 2, 12), (9, 2, 4, 5, 1)]
+    run = subprocess.run(
+        [sys.executable, "-c", f"CASES = {cases}{SIMULATED}"],
+        cwd=ROOT, env=environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    drawn = [np.array(line.split(), dtype=float) for line in run.stdout.splitlines()]
+    for values, (seed, layer, row0, rows, columns) in zip(drawn, cases, strict=True):
+        exact = normal_rows(slice(row0, row0 + rows), columns, seed=seed, layer=layer).numpy()
+        # the same words; logarithm, root, sine and product each round once more or less
+        np.testing.assert_allclose(values, exact.ravel(), rtol=8 * np.finfo(float).eps)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_gpu_draws_the_same_numbers(dtype: torch.dtype) -> None:
+    here = normal_rows(slice(3, 900), 1501, seed=2**40 + 7, layer=5, dtype=dtype)
+    there = normal_rows(slice(3, 900), 1501, seed=2**40 + 7, layer=5, dtype=dtype, device="cuda")
+    np.testing.assert_allclose(there.cpu(), here, rtol=8 * torch.finfo(dtype).eps)
+    blocks = [
+        normal_rows(slice(a, a + 299), 1501, seed=2**40 + 7, layer=5, dtype=dtype, device="cuda")
+        for a in (3, 302, 601)
+    ]
+    assert torch.equal(torch.cat(blocks), there)

@@ -1,0 +1,118 @@
+"""What a module and its inputs must be for a tangent kernel to exist."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
+
+__all__ = ["check_batch", "check_inputs", "check_like", "check_module", "check_values"]
+
+
+def check_module(module: nn.Module) -> dict[str, nn.Parameter]:
+    """The trainable parameters with their names."""
+    if not isinstance(module, nn.Module):
+        raise TypeError(f"expected a torch.nn.Module, got {type(module).__name__}; pass a module")
+    parameters = {name: p for name, p in module.named_parameters() if p.requires_grad}
+    if not parameters:
+        raise ValueError(
+            "expected a module with trainable parameters, got none; set requires_grad on some"
+        )
+    _check_one_kind("dtype", TypeError, {name: p.dtype for name, p in parameters.items()})
+    _check_one_kind("device", ValueError, {name: p.device for name, p in parameters.items()})
+    for name, p in parameters.items():
+        if p.numel() and not bool(torch.isfinite(torch.stack(torch.aminmax(p.detach()))).all()):
+            raise ValueError(
+                f"expected finite weights, got NaN or infinity in {name}; repair or redraw them"
+            )
+    _check_mode(module)
+    return parameters
+
+
+def _check_one_kind(what: str, error: type[Exception], kinds: dict[str, object]) -> None:
+    first, kind = next(iter(kinds.items()))
+    for name, other in kinds.items():
+        if other != kind:
+            raise error(
+                f"expected parameters of one {what}, got {kind} in {first} and {other} in {name};"
+                " move the module with .to()"
+            )
+
+
+def _check_mode(module: nn.Module) -> None:
+    for name, part in module.named_modules():
+        rate = part.p if isinstance(part, _DropoutNd) else getattr(part, "dropout", 0)
+        random = isinstance(rate, int | float) and rate > 0
+        if part.training and (random or isinstance(part, _BatchNorm)):
+            effect = "mixes samples" if isinstance(part, _BatchNorm) else "is random"
+            raise ValueError(
+                f"expected a module in eval mode, got {type(part).__name__} {name!r} in training"
+                f" mode, which {effect}; call module.eval()"
+            )
+
+
+def check_inputs(name: str, x: Tensor, parameter: nn.Parameter) -> None:
+    """Raise unless x is a batch of finite numbers of the parameter's dtype and device."""
+    _check_kind(name, x)
+    if (x.is_floating_point() or x.is_complex()) and x.dtype != parameter.dtype:
+        raise TypeError(
+            f"expected {name} of the network's {parameter.dtype}, got {x.dtype};"
+            f" pass {name}.to({parameter.dtype})"
+        )
+    if x.device != parameter.device:
+        raise ValueError(
+            f"expected {name} on the network's device {parameter.device}, got {x.device};"
+            f" pass {name}.to({str(parameter.device)!r})"
+        )
+    _check_finite(name, x)
+
+
+def check_batch(name: str, x: object) -> None:
+    """Raise unless x is a non-empty batch of finite numbers."""
+    _check_finite(name, _check_kind(name, x))
+
+
+def _check_kind(name: str, x: object) -> Tensor:
+    if not isinstance(x, Tensor):
+        raise TypeError(f"expected a tensor {name}, got {type(x).__name__}; use torch.as_tensor")
+    if x.ndim == 0 or x.numel() == 0:
+        raise ValueError(
+            f"expected {name} of shape (n, ...) with n >= 1, got {tuple(x.shape)}; pass a batch"
+        )
+    return x
+
+
+def _check_finite(name: str, x: Tensor) -> None:
+    bad = ~torch.isfinite(x.reshape(len(x), -1)).all(dim=1)
+    if bad.any():
+        raise ValueError(
+            f"expected finite numbers in {name}, got NaN or infinity first in row"
+            f" {int(bad.int().argmax())}; remove or repair it"
+        )
+
+
+def check_like(y: object, x: Tensor) -> None:
+    """Raise unless y is a batch of the shape, dtype and device of x."""
+    check_batch("y", y)
+    assert isinstance(y, Tensor)
+    if y.shape[1:] != x.shape[1:] or y.device != x.device:
+        raise ValueError(
+            f"expected y of shape (k, *{tuple(x.shape[1:])}) on {x.device}, got"
+            f" {tuple(y.shape)} on {y.device}; match x"
+        )
+    if y.dtype != x.dtype:
+        raise TypeError(f"expected y of x's {x.dtype}, got {y.dtype}; pass y.to({x.dtype})")
+
+
+def check_values(alone: Tensor, together: Tensor) -> None:
+    """Raise unless samples have the same outputs in two different batches."""
+    if not bool(torch.isfinite(together).all()):
+        raise ValueError("expected finite outputs, got NaN or infinity; rescale the inputs")
+    allowed = torch.finfo(alone.dtype).eps ** 0.5 * float(together.abs().max())
+    if float((alone - together).abs().max()) > allowed:
+        raise ValueError(
+            "expected outputs that depend on one sample each, got others for the same sample in"
+            " another batch; the module mixes samples or is random: call module.eval() or"
+            " remove what joins the samples"
+        )

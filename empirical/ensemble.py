@@ -1,0 +1,137 @@
+r"""The tangent kernels of many small networks in one computation.
+
+A narrow network on few inputs is all overhead: building modules, starting operations. The
+weights of several seeds side by side, W of shape (seeds, m_out, m_in), make every product a
+batch of products. As many seeds at a time as keep the weights in cache.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from analytic.network import Network, Step
+from empirical.checks import check_batch, check_like
+from empirical.finite import check_description, units
+from empirical.identity import layerwise_kernel
+from empirical.memory import require
+from empirical.pointwise import pointwise
+from empirical.precision import full_precision
+from empirical.weights import redraw
+
+__all__ = ["BatchedLayer", "tangent_kernels"]
+
+BATCH = {"cpu": 2**22, "cuda": 2**31}
+"""Bytes of the weights of the networks that are computed together."""
+
+
+class BatchedLayer:
+    """The same weight layer of several networks.
+
+    Args:
+        step: its description.
+        weight: shape (seeds, m_out, m_in).
+        bias: shape (seeds, 1, m_out), or None.
+    """
+
+    def __init__(self, step: Step, weight: Tensor, bias: Tensor | None) -> None:
+        self.step, self.weight = step, weight
+        self.scale = step.layer.weight_std / math.sqrt(weight.shape[2])
+        self.bias_std = step.layer.bias_std
+        self.shift = None if bias is None else self.bias_std * bias
+        self.activation = pointwise(step.layer.activation)
+        self.slope = pointwise(step.layer.activation, 1)
+
+    def preactivation(self, alpha: Tensor) -> Tensor:
+        """h, shape (seeds, n, m_out), from alpha of shape (seeds, n, m_in) or (n, m_in)."""
+        h = torch.matmul(alpha, self.weight.mT).mul_(self.scale)
+        return h if self.shift is None else h.add_(self.shift)
+
+    def pullback(self, signal: Tensor) -> Tensor:
+        """df/dalpha, shape (seeds, n, m_in), from df/dh."""
+        return torch.matmul(signal, self.weight).mul_(self.scale)
+
+
+def tangent_kernels(
+    network: Network,
+    x: Tensor,
+    width: int,
+    seeds: Sequence[int],
+    *,
+    y: Tensor | None = None,
+) -> Tensor:
+    r"""K_0 of finite networks with different seeds, several in one computation.
+
+    Args:
+        network: the description.
+        x: inputs, shape (n, d); their dtype and device are those of the computation.
+        width: units per layer (times the width ratio of the layer).
+        seeds: of the networks.
+        y: other inputs, shape (n', d); x itself if None.
+
+    Returns:
+        the kernel of ``FiniteNetwork(network, (d,), width, seed=s)`` for each seed s, shape
+        (len(seeds), n, n').
+
+    Raises:
+        TypeError: the network is no ``Network``, or x no floating tensor.
+        ValueError: there are no seeds, a number is out of range, or a shape does not fit.
+        MemoryError: the kernels do not fit; the message says how much is needed.
+
+    Example:
+        >>> from analytic import FullyConnected, Network
+        >>> from empirical import FiniteNetwork, tangent_kernel
+        >>> network, x = Network(FullyConnected("tanh")), torch.eye(3, dtype=torch.float64)
+        >>> k = tangent_kernels(network, x, 16, range(5))
+        >>> one = tangent_kernel(FiniteNetwork(network, (3,), 16, seed=4), x)
+        >>> bool(torch.allclose(k[4], one, rtol=1e-12))
+        True
+    """
+    check_batch("x", x)
+    if not seeds:
+        raise ValueError("expected at least one seed, got none; pass range(count)")
+    if y is not None:
+        check_like(y, x)
+    numbers = len(seeds) * len(x) * len(x if y is None else y)
+    require(1.1 * numbers * x.element_size(), x.device, f"{len(seeds)} kernels")
+    for seed in seeds:
+        check_description(network, tuple(x.shape[1:]), width, seed, x.dtype)
+    kernels = x.new_empty(len(seeds), len(x), len(x if y is None else y))
+    size = _batch(network, x, width)
+    with torch.no_grad(), full_precision(x.device):
+        for start in range(0, len(seeds), size):
+            layers, readout = _layers(network, x, width, seeds[start : start + size])
+            kernels[start : start + size] = layerwise_kernel(
+                layers, readout, 1 / math.sqrt(readout.shape[1]), x, y
+            )
+    return kernels
+
+
+def _batch(network: Network, x: Tensor, width: int) -> int:
+    """How many networks have weights and units that fit into the cache."""
+    widths = [x.shape[1], *(units(step, width) for step in network.steps)]
+    weights = sum(a * b for a, b in itertools.pairwise(widths))
+    numbers = weights + 2 * len(x) * sum(widths)
+    return max(1, BATCH.get(x.device.type, 2**22) // (numbers * x.element_size()))
+
+
+def _layers(
+    network: Network, x: Tensor, width: int, seeds: Sequence[int]
+) -> tuple[list[BatchedLayer], Tensor]:
+    """The layers, and the readouts (seeds, m)."""
+
+    def draw(rows: int, columns: int, layer: int) -> Tensor:
+        return redraw(x.new_empty(len(seeds), rows, columns), seeds=seeds, layer=layer)
+
+    layers: list[BatchedLayer] = []
+    m_in = x.shape[1]
+    for index, step in enumerate(network.steps):
+        m_out = units(step, width)
+        bias = draw(1, m_out, 2 * index + 1) if step.layer.bias_std > 0 else None
+        layers.append(BatchedLayer(step, draw(m_out, m_in, 2 * index), bias))
+        m_in = m_out
+    return layers, draw(1, m_in, 2 * len(layers))[:, 0]

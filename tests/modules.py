@@ -1,0 +1,330 @@
+"""Modules of many kinds, float64 and in eval mode, with inputs for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+__all__ = ["CASES", "Case"]
+
+
+class Case(NamedTuple):
+    """A module, its inputs, its parameters without rules, and whether torch.func can enter it."""
+
+    make: Callable[[], nn.Module]
+    inputs: Callable[[int], Tensor]
+    slow: tuple[str, ...] = ()
+    func: bool = True
+
+
+def normal(*shape: int) -> Callable[[int], Tensor]:
+    """Standard normal inputs."""
+    return lambda n: torch.randn(n, *shape, dtype=torch.float64)
+
+
+def tokens(length: int, size: int = 7) -> Callable[[int], Tensor]:
+    """Random sequences of integers."""
+    return lambda n: torch.randint(size, (n, length))
+
+
+class Head(nn.Module):
+    """A body, its positions flattened, and a linear readout."""
+
+    def __init__(self, *body: nn.Module, features: int, outputs: int = 2) -> None:
+        super().__init__()
+        self.body = nn.Sequential(*body)
+        self.readout = nn.Linear(features, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.readout(self.body(x).flatten(1))
+
+
+class LeNet5(nn.Sequential):
+    """LeCun et al. (1998), with average pooling and tanh."""
+
+    def __init__(self, channels: int = 1) -> None:
+        super().__init__(
+            nn.Conv2d(channels, 6, 5, padding=2), nn.Tanh(), nn.AvgPool2d(2),
+            nn.Conv2d(6, 16, 5), nn.Tanh(), nn.AvgPool2d(2), nn.Flatten(),
+            nn.Linear(400, 120), nn.Tanh(), nn.Linear(120, 84), nn.Tanh(), nn.Linear(84, 10),
+        )  # fmt: skip
+
+
+class Skip(nn.Module):
+    """A residual block of two convolutions with BatchNorm."""
+
+    def __init__(self, before: int, after: int, stride: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(before, after, 3, stride, padding=1, bias=False)
+        self.second = nn.Conv2d(after, after, 3, padding=1, bias=False)
+        self.norms = nn.ModuleList(nn.BatchNorm2d(after) for _ in range(2))
+        self.short = nn.Conv2d(before, after, 1, stride)
+        for norm in self.norms:
+            assert isinstance(norm, nn.BatchNorm2d)
+            assert norm.running_mean is not None
+            assert norm.running_var is not None
+            norm.running_mean.normal_()
+            norm.running_var.uniform_(0.5, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = functional.relu_(self.norms[0](self.first(x)))
+        h = self.norms[1](self.second(h))
+        h += self.short(x)
+        return functional.relu(h)
+
+
+class SmallResNet(nn.Sequential):
+    """Three residual blocks and global average pooling."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            nn.Conv2d(3, 8, 3, padding=1), Skip(8, 8, 1), Skip(8, 12, 2), Skip(12, 16, 2),
+            nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 5),
+        )  # fmt: skip
+
+
+class TiedAutoencoder(nn.Module):
+    """The decoder uses the encoder's weight, transposed; the output is one of 6 entries."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(4, 6) / 2)
+        self.hidden, self.visible = nn.Parameter(torch.randn(4)), nn.Parameter(torch.randn(6))
+
+    def forward(self, x: Tensor) -> Tensor:
+        code = torch.tanh(functional.linear(x, self.weight, self.hidden))
+        return functional.linear(code, self.weight.T, self.visible)
+
+
+class Elman(nn.Module):
+    """h_t = tanh(W x_t + U h_{t-1} + b), unrolled."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inward, self.across = nn.Linear(3, 5), nn.Linear(5, 5, bias=False)
+        self.readout = nn.Linear(5, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = x.new_zeros(len(x), 5)
+        for t in range(x.shape[1]):
+            h = torch.tanh(self.inward(x[:, t]) + self.across(h))
+        return self.readout(h)
+
+
+class Functional(nn.Module):
+    """Bare parameters and functional calls in a custom forward."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.randn(5, 3))
+        self.u = nn.Parameter(torch.randn(5, 5))
+        self.gain, self.shift = nn.Parameter(torch.randn(5)), nn.Parameter(torch.randn(1))
+        self.v = nn.Parameter(torch.randn(5))
+        self.temperature = nn.Parameter(torch.tensor(1.3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = torch.tanh(x @ self.w.T / 3**0.5) * self.gain - self.shift
+        h = h + torch.sin(functional.linear(h, 0.5 * self.u)) / self.temperature
+        h = functional.relu_((self.u @ h.T).T + self.gain)
+        return 2 * (h @ self.v)
+
+
+class Transformer(nn.Module):
+    """Token and position embeddings, a block, and the embedding again as the readout."""
+
+    def __init__(self, first: bool = True) -> None:
+        super().__init__()
+        self.embedding, self.position = nn.Embedding(7, 8), nn.Embedding(5, 8)
+        self.block = nn.TransformerEncoderLayer(
+            8, 2, 16, dropout=0.0, batch_first=first, norm_first=first, activation="gelu"
+        )
+        self.first = first
+
+    def forward(self, ids: Tensor) -> Tensor:
+        h = self.embedding(ids) + self.position(torch.arange(ids.shape[1]))
+        h = self.block(h if self.first else h.transpose(0, 1))
+        h = h[:, -1] if self.first else h[-1]
+        return functional.linear(h, self.embedding.weight)
+
+
+class Square(torch.autograd.Function):
+    """A product that no function mode sees."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, w: Tensor) -> Tensor:
+        ctx.save_for_backward(x, w)
+        return x * w**2
+
+    @staticmethod
+    def backward(ctx: Any, *signal: Tensor) -> tuple[Tensor, Tensor]:
+        x, w = ctx.saved_tensors
+        return signal[0] * w**2, (2 * w * x * signal[0]).sum(0)
+
+
+class Custom(nn.Module):
+    """A custom autograd function hides a parameter; torch.func cannot enter it either."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden, self.readout = nn.Parameter(torch.randn(3)), nn.Linear(3, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.readout(torch.tanh(Square.apply(x, self.hidden)))
+
+
+class Routed(nn.Module):
+    """Each sample goes to one of two experts: control flow that depends on the data."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.experts = nn.ModuleList(nn.Linear(3, 4) for _ in range(2))
+        self.readout = nn.Linear(4, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = x.new_zeros(len(x), 4)
+        for sign, expert in enumerate(self.experts):
+            chosen = (x[:, 0] > 0) == bool(sign)
+            if chosen.any():
+                h[chosen] = expert(x[chosen])
+        return self.readout(torch.tanh(h))
+
+
+class Recurrent(nn.Module):
+    """A recurrent module of torch, whose kernels have no rule."""
+
+    def __init__(self, kind: Callable[..., nn.RNNBase]) -> None:
+        super().__init__()
+        self.recurrent, self.readout = kind(3, 4, batch_first=True), nn.Linear(4, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.readout(self.recurrent(x)[0][:, -1])
+
+
+class Merged(nn.Module):
+    """Positions and samples in one axis, in either order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slow, self.fast = nn.Linear(3, 4), nn.Linear(4, 4)
+        self.readout = nn.Linear(20, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, t, d = x.shape
+        h = torch.tanh(self.slow(x.reshape(n * t, d))).reshape(n, t, 4).transpose(0, 1)
+        h = torch.tanh(self.fast(h.reshape(t * n, 4))).reshape(t, n, 4)
+        return self.readout(h.transpose(0, 1).reshape(n, -1)).squeeze()
+
+
+def _gates(*names: str) -> tuple[str, ...]:
+    return tuple(f"recurrent.{name}_l0" for name in names)
+
+
+_RECURRENT = _gates("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+
+CASES: dict[str, Case] = {
+    "Linear": Case(lambda: nn.Linear(3, 2), normal(3)),
+    "Linear at positions": Case(
+        lambda: Head(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 4), features=20), normal(5, 3)
+    ),
+    "Conv1d, stride, padding": Case(
+        lambda: Head(nn.Conv1d(2, 4, 3, stride=2, padding=1), nn.GELU(), features=20),
+        normal(2, 9),
+    ),
+    "Conv2d, dilation, groups": Case(
+        lambda: Head(
+            nn.Conv2d(4, 6, 3, dilation=2, groups=2, padding="same"), nn.Tanh(),
+            nn.Conv2d(6, 6, (2, 3), groups=6), nn.SiLU(), nn.MaxPool2d(2), features=24,
+        ),
+        normal(4, 5, 6),
+    ),
+    "Conv2d, circular padding": Case(
+        lambda: Head(
+            nn.Conv2d(2, 3, 3, padding="same", padding_mode="circular"), nn.Softplus(),
+            features=48,
+        ),
+        normal(2, 4, 4),
+    ),
+    "Conv3d": Case(lambda: Head(nn.Conv3d(1, 2, 2), nn.Tanh(), features=24), normal(1, 3, 4, 3)),
+    "ConvTranspose1d": Case(
+        lambda: Head(nn.ConvTranspose1d(2, 3, 3, stride=2), nn.Tanh(), features=27),
+        normal(2, 4),
+        ("body.0.weight", "body.0.bias"),
+    ),
+    "Average and max pooling": Case(
+        lambda: Head(
+            nn.Conv1d(1, 4, 3), nn.MaxPool1d(2), nn.Conv1d(4, 4, 2), nn.AvgPool1d(2),
+            features=8,
+        ),
+        normal(1, 13),
+    ),
+    "BatchNorm in eval mode": Case(
+        lambda: Head(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.ReLU(inplace=True), features=4),
+        normal(3),
+    ),
+    "LayerNorm": Case(
+        lambda: Head(nn.Linear(3, 4), nn.LayerNorm([5, 4]), nn.Tanh(), features=20),
+        normal(5, 3),
+    ),
+    "GroupNorm, InstanceNorm": Case(
+        lambda: Head(
+            nn.Conv1d(2, 4, 2), nn.GroupNorm(2, 4), nn.Tanh(),
+            nn.InstanceNorm1d(4, affine=True), nn.Sigmoid(), features=20,
+        ),
+        normal(2, 6),
+    ),
+    "Embedding, padding_idx": Case(
+        lambda: Head(nn.Embedding(7, 3, padding_idx=2), nn.Tanh(), features=15), tokens(5)
+    ),
+    "PReLU": Case(
+        lambda: Head(nn.Linear(3, 4), nn.PReLU(4), nn.Linear(4, 4), nn.PReLU(), features=4),
+        normal(3),
+        func=False,
+    ),
+    "In-place activation after Linear": Case(
+        lambda: Head(nn.Linear(3, 4), nn.ReLU(inplace=True), features=20), normal(5, 3),
+        ("body.0.weight", "body.0.bias"),
+    ),
+    "Bilinear": Case(
+        lambda: _Pair(), normal(3), ("bilinear.weight", "bilinear.bias")
+    ),
+    "Weight normalisation": Case(
+        lambda: Head(
+            nn.utils.parametrizations.weight_norm(nn.Linear(3, 4)), nn.Tanh(), features=4
+        ),
+        normal(3),
+        ("body.0.parametrizations.weight.original0", "body.0.parametrizations.weight.original1"),
+    ),
+    "RNN": Case(lambda: Recurrent(nn.RNN), normal(4, 3), _RECURRENT, func=False),
+    "LSTM": Case(lambda: Recurrent(nn.LSTM), normal(4, 3), _RECURRENT, func=False),
+    "GRU": Case(lambda: Recurrent(nn.GRU), normal(4, 3), _RECURRENT, func=False),
+    "LeNet-5": Case(LeNet5, normal(1, 28, 28)),
+    "Small ResNet": Case(SmallResNet, normal(3, 8, 8)),
+    "Tied autoencoder": Case(TiedAutoencoder, normal(6)),
+    "Elman network, unrolled": Case(Elman, normal(6, 3)),
+    "Transformer block": Case(Transformer, tokens(5), ("position.weight",)),
+    "Transformer block, positions first": Case(
+        lambda: Transformer(first=False), tokens(5), ("position.weight",)
+    ),
+    "Functional and bare parameters": Case(Functional, normal(3)),
+    "Samples and positions merged": Case(Merged, normal(5, 3)),
+    "Custom autograd function": Case(Custom, normal(3), ("hidden",), func=False),
+    "Data-dependent routing": Case(
+        Routed,
+        lambda n: torch.linspace(-1, 1, n).double()[:, None] + normal(3)(n) / 3,
+        tuple(f"experts.{k}.{name}" for k in (0, 1) for name in ("weight", "bias")),
+        func=False,
+    ),
+}  # fmt: skip
+
+
+class _Pair(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.bilinear = nn.Bilinear(3, 3, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.bilinear(x, torch.tanh(x))
