@@ -19,7 +19,7 @@ from analytic import Network, kernel
 from compare.inputs import Inputs
 from compare.rate import Interval, Law, Power, fit_law, fit_power
 from compare.sweep import sweep
-from compare.table import Table
+from compare.table import Table, write_whole
 from compare.verdict import Excess, Verdict, excess, judge
 
 if TYPE_CHECKING:
@@ -205,16 +205,6 @@ class Convergence:
 
 
 _FITS = ("power", "law", "above", "judgement")
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Replace a file in one step, so that a kill leaves the old one or the new one."""
-    part = path.with_name(path.name + ".part")
-    with part.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
 
 
 def convergence(

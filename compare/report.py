@@ -12,7 +12,8 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from compare.convergence import Convergence, write_whole
+from compare.convergence import Convergence
+from compare.table import write_whole
 
 __all__ = ["open_folder", "write_report", "write_results"]
 

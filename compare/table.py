@@ -1,11 +1,13 @@
-"""Tables of results: as text, and as HTML in notebooks and reports."""
+"""Tables of results, as text and as HTML, and files that are written whole."""
 
 from __future__ import annotations
 
 import html
+import os
 from dataclasses import dataclass
+from pathlib import Path
 
-__all__ = ["Table"]
+__all__ = ["Table", "write_whole"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +39,13 @@ class Table:
 
         body = "".join(row(cells, "td") for cells in self.rows)
         return f"<table><thead>{row(self.head, 'th')}</thead><tbody>{body}</tbody></table>"
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Replace a file in one step, so that a kill leaves the old one or the new one."""
+    part = path.with_name(path.name + ".part")
+    with part.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
