@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
@@ -245,117 +243,6 @@ def test_a_wrong_rule_is_found_out(
     with caplog.at_level(logging.DEBUG, logger="kinfinity"):
         close(tangent_kernel(nn.Linear(3, 1).double(), x), x @ x.T + 1)
     assert "weight (the rules do not agree with autograd)" in caplog.text
-
-
-class Apply(nn.Module):
-    """A linear layer with something around it."""
-
-    def __init__(self, function: Callable[..., object]) -> None:
-        super().__init__()
-        self.layer, self.function = nn.Linear(3, 2).double(), function
-
-    def forward(self, x: Tensor) -> object:
-        return self.function(self.layer, x)
-
-
-@pytest.mark.parametrize(
-    ("function", "error", "message"),
-    [
-        (lambda f, x: f(x - x.mean(0)), ValueError, "mixes samples or is random"),
-        (lambda f, x: f(x).cumsum(0), ValueError, "mixes samples or is random"),
-        (lambda f, x: f(x + torch.randn_like(x)), ValueError, "mixes samples or is random"),
-        (lambda f, x: f(functional.dropout(x)), ValueError, "dropout in training mode"),
-        (lambda f, x: f(functional.dropout(x, 0.1, True)), ValueError, "dropout in training"),
-        (lambda f, x: f(functional.batch_norm(x, None, None, training=True)), ValueError,
-         "statistics of the batch"),
-        (lambda f, x: f(x)[None], ValueError, r"\(n, k\), got \(1, 2, 2\) for a batch of 2"),
-        (lambda f, x: f(x).sum(), ValueError, r"got \(\)"),
-        (lambda f, x: f(x)[:, :0], ValueError, r"got \(2, 0\)"),
-        (lambda f, x: (f(x), x), TypeError, "expected a tensor as output, got tuple"),
-        (lambda f, x: f(x) / 0, ValueError, "expected finite outputs"),
-    ],
-)  # fmt: skip
-def test_modules_without_a_kernel_are_refused(
-    function: Callable[[nn.Module, Tensor], object], error: type, message: str
-) -> None:
-    torch.manual_seed(0)
-    with pytest.raises(error, match=message):
-        tangent_kernel(Apply(function), torch.randn(4, 3, dtype=torch.float64))
-
-
-def test_samples_that_change_places_are_noticed() -> None:
-    # two samples in order show nothing; among more they are sorted, as routers do
-    def sort(layer: Any, x: Tensor) -> Tensor:
-        order = torch.argsort(x[:, 0])
-        return layer(x[order])[torch.argsort(order)]
-
-    x = torch.randn(6, 3, dtype=torch.float64)
-    x[0, 0], x[-1, 0] = -0.1, 0.1
-    assert float(x[1:-1, 0].max()) > 0.1
-    close(tangent_kernel(Apply(sort), x), x @ x.T + 1)
-
-
-def _with(module: nn.Module, change: Callable[[nn.Module], object]) -> nn.Module:
-    change(module.double())
-    return module
-
-
-@pytest.mark.parametrize(
-    ("module", "error", "message"),
-    [
-        (nn.Sequential(nn.Dropout(0.1), nn.Linear(3, 1)), ValueError,
-         "got Dropout '0' in training mode, which is random"),
-        (nn.Sequential(nn.BatchNorm1d(3), nn.Linear(3, 1)), ValueError,
-         "got BatchNorm1d '0' in training mode, which mixes samples"),
-        (nn.BatchNorm1d(3, track_running_stats=False).eval(), ValueError, "statistics of the ba"),
-        (_with(nn.Linear(3, 1), lambda f: next(f.parameters()).data.fill_(torch.nan)), ValueError,
-         "got NaN or infinity in weight"),
-        (nn.Sequential(nn.Linear(3, 3).double(), nn.Linear(3, 1)), TypeError,
-         "got torch.float64 in 0.weight and torch.float32 in 1.weight"),
-        (nn.Sequential(nn.Linear(3, 3, device="meta"), nn.Linear(3, 1)), ValueError,
-         "one device, got meta in 0.weight and cpu"),
-        (nn.Tanh(), ValueError, "trainable parameters, got none"),
-        (_with(nn.Linear(3, 1), lambda f: f.requires_grad_(False)), ValueError, "got none"),
-        (lambda x: x, TypeError, "expected a torch.nn.Module, got function"),
-    ],
-)  # fmt: skip
-def test_bad_modules_are_refused(module: nn.Module, error: type, message: str) -> None:
-    if isinstance(module, nn.Module) and error is ValueError and "meta" not in message:
-        module.double()
-    with pytest.raises(error, match=message):
-        tangent_kernel(module, torch.randn(4, 3, dtype=torch.float64))
-
-
-@pytest.mark.parametrize(
-    ("x", "named", "error", "message"),
-    [
-        (torch.randn(4, 3), {}, TypeError, "torch.float64, got torch.float32; pass x.to"),
-        (torch.ones(4, 3).long(), {}, TypeError, "this module, got torch.int64"),
-        (torch.ones(4, 3, device="meta").double(), {}, ValueError, "device cpu, got meta"),
-        (torch.ones(0, 3).double(), {}, ValueError, r"got \(0, 3\); pass a batch"),
-        (torch.tensor([[1.0, 2, 3], [1, torch.inf, 3]]).double(), {}, ValueError, "in row 1"),
-        (torch.ones(4, 3).double(), {"output": 2}, ValueError, "an output from 0 to 1, got 2"),
-        (torch.ones(4, 3).double(), {"output": -1}, ValueError, "from 0 to 1, got -1"),
-        (torch.ones(4, 3).double(), {"output": "sum"}, ValueError, "as output, got 'sum'"),
-        (torch.ones(4, 3).double(), {"method": "fast"}, ValueError, "'jacobian', got 'fast'"),
-        (torch.ones(4, 3).double(), {"y": torch.ones(4, 3)}, TypeError, "expected y of the"),
-        ([[1.0]], {}, TypeError, "expected a tensor x, got list"),
-    ],
-)
-def test_bad_arguments_are_refused(x: Tensor, named: dict, error: type, message: str) -> None:
-    with pytest.raises(error, match=message):
-        tangent_kernel(nn.Linear(3, 2).double(), x, **named)
-
-
-def test_memory_is_refused_before_it_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    x, module = torch.ones(2, 3), nn.Linear(3, 1)
-    monkeypatch.setattr("empirical.memory.available", lambda _: 10)
-    with pytest.raises(MemoryError, match=r"GB of free memory on cpu for the kernel of 2 x 2"):
-        tangent_kernel(module, x)
-    monkeypatch.undo()
-    many = torch.zeros(1, 3).expand(2_000_000, 3)
-    with pytest.raises(MemoryError, match=r"expected 3.2e\+04 GB of free memory"):
-        tangent_kernel(module, many)
 
 
 @pytest.mark.gpu
