@@ -99,7 +99,7 @@ def certify(
     for index, ceiling in enumerate(RADII):
         rounding = _run(diagonal, factors, index, fixed, start, 0.0)
         per_tau = _run(diagonal, factors, index, fixed, start, 1.0) - rounding
-        tau = 0.9 * (tolerance - rounding) / per_tau
+        tau = 0.9 * (tolerance - rounding) / per_tau if per_tau > 0 else 0.0
         if tau >= 2 * UNIT:
             if tight:
                 tau = min(tau, max(rounding / per_tau, 2 * UNIT))

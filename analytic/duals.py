@@ -33,7 +33,8 @@ from analytic.segments import (
     SLOPE,
     SPREAD,
     UNIT,
-    at_zero,
+    Origin,
+    Segment,
     segment,
 )
 
@@ -92,10 +93,8 @@ def moments(activation: Activation, s: Array) -> Moments:
     table, noise = np.empty((FIRST, s.size)), 0.0
     for octave, chosen in _octaves(s):
         part = segment(activation, octave)
-        series = part.series[:, :FIRST]
-        _evaluate(series, part.low, part.high, s, chosen, table)
+        _fill(part, slice(FIRST), s, chosen, table)
         noise = max(noise, part.noise)
-    table[:, s == 0] = at_zero(activation, 1)[:FIRST, None]
     return Moments(
         mean=table[MEAN],
         second=table[MEAN] ** 2 + s**2 * table[SPREAD],
@@ -128,11 +127,9 @@ def coefficients(activation: Activation, s: Array, terms: int) -> Coefficients:
         return Coefficients(b, rest, noise)
     for octave, chosen in _octaves(s):
         part = segment(activation, octave, terms)
-        series = part.series[:, FIRST : FIRST + terms]
-        _evaluate(series, part.low, part.high, s, chosen, b)
+        _fill(part, slice(FIRST, FIRST + terms), s, chosen, b)
         rest[chosen] = part.rest(float(s[chosen].max()), terms)
         noise = max(noise, part.noise)
-    b[:, s == 0] = at_zero(activation, terms)[FIRST:, None]
     return Coefficients(b, rest, noise)
 
 
@@ -141,6 +138,16 @@ def _octaves(s: Array) -> Iterator[tuple[int, NDArray[np.intp]]]:
     octaves = np.floor(np.log2(np.maximum(s, 2.0 ** (LOWEST - 1)))).astype(int)
     for octave in np.unique(octaves):
         yield int(octave), np.flatnonzero(octaves == octave)
+
+
+def _fill(
+    part: Segment | Origin, columns: slice, s: Array, chosen: NDArray[np.intp], table: Array
+) -> None:
+    """Some columns of a segment for the chosen inputs."""
+    if isinstance(part, Origin):
+        table[:, chosen] = part.table(s[chosen], columns.stop - FIRST)[columns]
+    else:
+        _evaluate(part.series[:, columns], part.low, part.high, s, chosen, table)
 
 
 @njit(nogil=True, cache=True, fastmath={"contract", "nsz"})

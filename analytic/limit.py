@@ -162,7 +162,7 @@ def kernel_plan(
 
 
 def _check_kind(kind: str) -> None:
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise ValueError(f"expected kind 'ntk', 'nngp' or 'both', got {kind!r}; choose one")
 
 
@@ -181,6 +181,8 @@ def _problem(
     _check_kind(kind)
     if device != "cpu":
         raise ValueError(f"expected device 'cpu', got {device!r}; leave it out")
+    if not isinstance(tolerance, (int, float)):
+        raise TypeError(f"expected a number as tolerance, got {tolerance!r}; try 1e-10")
     if not 0 < tolerance < 1:
         raise ValueError(f"expected a tolerance between 0 and 1, got {tolerance!r}; try 1e-10")
     rows = _check_inputs("x", x)
@@ -221,4 +223,19 @@ def _check_inputs(name: str, x: ArrayLike) -> Array:
             f"expected finite numbers in {name}, got NaN or infinity first in row"
             f" {int(np.argmax(bad))}; remove or repair it"
         )
+    _check_scale(name, np.abs(array.astype(np.float64)).max(axis=1))
     return np.ascontiguousarray(array, dtype=np.float64)
+
+
+SCALES = (1e-100, 1e100)
+"""Sizes of inputs whose squares, and products of these, float64 can hold."""
+
+
+def _check_scale(name: str, sizes: Array) -> None:
+    bad = (sizes > SCALES[1]) | ((sizes > 0) & (sizes < SCALES[0]))
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise ValueError(
+            f"expected inputs of size 0 or from {SCALES[0]} to {SCALES[1]} in {name}, got"
+            f" {sizes[row]:.1e} first in row {row}; scale them"
+        )

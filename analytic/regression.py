@@ -6,7 +6,8 @@ An eigendecomposition K = U diag(lambda) U^T gives the function at any time,
 
     f_t(x) = k(x, X) U g_t(lambda) U^T y,    g_t(lambda) = (1 - exp(-lambda t/n))/lambda,
 
-and g_t(0) = t/n: a singular kernel needs no case of its own.
+for the eigenvalues that are known; those that the error of the kernel may have made are left
+out at every t.
 """
 
 from __future__ import annotations
@@ -86,32 +87,34 @@ def predict(
     """
     train, test, target = _check(k_train, k_test, y)
     times = np.asarray(t, dtype=np.float64)
-    if times.ndim > 1 or not np.all(times >= 0):
+    if times.ndim > 1 or times.size == 0 or not np.all(times >= 0):
         raise ValueError(f"expected times >= 0 in one dimension, got {t!r}; leave t out for inf")
+    if not 0 <= tolerance < 1:
+        raise ValueError(f"expected a tolerance between 0 and 1, got {tolerance!r}; try 1e-10")
     if not 0 <= ridge < np.inf:
         raise ValueError(f"expected a ridge >= 0, got {ridge!r}; it is the variance of the noise")
     values, vectors = _spectrum(train, tolerance)
     weights = vectors.T @ target.reshape(len(target), -1)  # (n, outputs)
     basis = test @ vectors  # (N, n)
-    flow = [basis @ (_filter(values + ridge, time, len(train)) * weights) for time in times.flat]
+    flow = [basis @ (_filter(values, ridge, time / len(train)) * weights) for time in times.flat]
     mean = np.stack(flow).reshape(*times.shape, len(test), *target.shape[1:])
     if prior is None:
         return mean
     if not np.all(np.isinf(times)) or times.ndim:
         raise ValueError(f"expected t = inf with a prior, got {t!r}; leave out one of them")
     before = _matrix("prior", prior, (len(test), len(test)))
-    gain = basis * _filter(values + ridge, np.inf, len(train))[:, 0]
+    gain = basis * _filter(values, ridge, np.inf)[:, 0]
     covariance = before - gain @ basis.T
-    return Prediction(mean, (covariance + covariance.T) / 2)
+    covariance = (covariance + covariance.T) / 2
+    np.fill_diagonal(covariance, np.maximum(np.diag(covariance), 0))  # rounding
+    return Prediction(mean, covariance)
 
 
-def _filter(values: Array, time: float, n: int) -> Array:
-    """g_t(lambda), shape (n, 1); at t = inf 1/lambda, and 0 for lambda = 0."""
-    alive = values > 0
-    safe = np.where(alive, values, 1.0)
-    decay = np.ones_like(safe) if np.isinf(time) else -np.expm1(-safe * (time / n))
-    null = 0.0 if np.isinf(time) else time / n
-    return np.where(alive, decay / safe, null)[:, None]
+def _filter(values: Array, ridge: float, time: float) -> Array:
+    """(1 - exp(-(lambda + ridge) time))/(lambda + ridge), shape (n, 1); 0 for lambda = 0."""
+    known = values > 0
+    rate = np.where(known, values + ridge, 1.0)
+    return np.where(known, -np.expm1(-rate * time) / rate, 0.0)[:, None]
 
 
 def _spectrum(kernel: Array, tolerance: float) -> tuple[Array, Array]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from analytic.activation import Activation
 from analytic.quadrature import Rule, graded_rule, hermite_basis, uniform_rule
 
-__all__ = ["FIRST", "LOWEST", "UNIT", "Segment", "at_zero", "segment"]
+__all__ = ["FIRST", "LOWEST", "UNIT", "Origin", "Segment", "segment"]
 
 Array = NDArray[np.float64]
 
@@ -27,7 +27,7 @@ UNIT = 2.0**-53
 MOST_TERMS = 1024
 """Longest table; pairs that would need more are left to ``analytic.near``."""
 LOWEST = -32
-"""All s below 2^LOWEST form one segment, since every table is analytic at s = 0."""
+"""All s below 2^LOWEST are taken together, see ``Origin``."""
 
 MEAN, SPREAD, SLOPE, CURVATURE, JERK, RESPONSE_E, RESPONSE_D, REST, FIRST = range(9)
 """Columns of a table; the coefficients begin at FIRST."""
@@ -68,7 +68,7 @@ class Segment:
         return self.rests[: int(np.searchsorted(self.nodes, s)) + 1].max(axis=0)
 
 
-def segment(activation: Activation, octave: int, least: int = 0) -> Segment:
+def segment(activation: Activation, octave: int, least: int = 0) -> Segment | Origin:
     """The table for s in [2^octave, 2^(octave + 1)], or below 2^LOWEST.
 
     Args:
@@ -76,6 +76,8 @@ def segment(activation: Activation, octave: int, least: int = 0) -> Segment:
         octave: which one.
         least: the smallest number of terms; without it as many as are above rounding.
     """
+    if octave < LOWEST and (origin := _origin(activation)) is not None:
+        return origin
     found = _segment(activation, octave, 32)
     if found.rests.shape[1] > least:
         return found
@@ -137,14 +139,56 @@ def _rests(table: Array) -> Array:
     return np.asarray(sums / np.where(slope > 0, slope, 1.0))
 
 
-def at_zero(activation: Activation, terms: int) -> Array:
-    """The table at s = 0, exactly: w and its derivatives are constants there."""
-    w, w1, w2, w3 = (float(v) for v in activation.derivatives(np.zeros(()), 3))
-    table = np.zeros(FIRST + max(terms, 1))
-    table[[MEAN, SLOPE, CURVATURE, JERK]] = w, w1**2, w2**2, w3**2
-    table[[RESPONSE_E, RESPONSE_D]] = w1**2 + w * w2, w2**2 + w1 * w3
-    table[[SPREAD, FIRST]] = w1**2, w1
-    return table[: FIRST + terms]
+@dataclass(frozen=True, slots=True, eq=False)
+class Origin:
+    """The table below 2^LOWEST, by Taylor's formula: the next order is s^2 < 2^-64 of it.
+
+    A segment cannot give small values of s their relative accuracy.
+
+    Attributes:
+        derivatives: w, w', w'' and the third derivative at 0.
+        noise: as for ``Segment``.
+    """
+
+    derivatives: tuple[float, float, float, float]
+    noise: float = 8 * UNIT
+
+    def terms(self, s: float, tail: float) -> int:
+        """See ``Segment``."""
+        return 8
+
+    def rest(self, s: float, terms: int) -> float:
+        """See ``Segment``."""
+        return 8 * UNIT
+
+    def table(self, s: Array, terms: int) -> Array:
+        """All columns, shape (FIRST + terms, n)."""
+        w, w1, w2, w3 = self.derivatives
+        v = s**2
+        table = np.zeros((FIRST + max(terms, 3), s.size))
+        table[MEAN] = w + w2 * v / 2
+        table[SPREAD] = w1**2 + v * (w2**2 / 2 + w1 * w3) + v**2 * (15 / 36) * w3**2
+        table[SLOPE] = w1**2 + v * (w2**2 + w1 * w3) + v**2 * (3 / 4) * w3**2
+        table[CURVATURE] = w2**2 + v * w3**2
+        table[JERK] = w3**2
+        table[RESPONSE_E] = table[SLOPE] + w * w2 + v * (w1 * w3 + w2**2 / 2)
+        table[RESPONSE_D] = table[CURVATURE] + w1 * w3
+        table[FIRST] = w1 + w3 * v / 2
+        table[FIRST + 1] = w2 * s / np.sqrt(2)
+        table[FIRST + 2] = w3 * v / np.sqrt(6)
+        return table[: FIRST + terms]
+
+
+@lru_cache(maxsize=128)
+def _origin(activation: Activation) -> Origin | None:
+    """The expansion at 0, or None where w has a kink or is flat there."""
+    step = 2.0**LOWEST
+    at = activation.derivatives(np.array([0.0, step, -step]), 3)
+    w1, w2, w3 = (abs(float(values[0])) for values in at[1:])
+    expected = at[1][0] + at[2][0] * np.array([step, -step])
+    if np.all(np.abs(at[1][1:] - expected) <= step**2 * (w1 + w2 + w3)):
+        return Origin(tuple(float(values[0]) for values in at))  # type: ignore[arg-type]
+    return None
 
 
 def _at(activation: Activation, s: Array, rule: Rule, terms: int) -> Array:

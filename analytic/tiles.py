@@ -35,7 +35,18 @@ STRIP = 128
 
 def cores() -> int:
     """The number of threads: KINFINITY_THREADS if set, otherwise the cores one may use."""
-    return int(os.environ.get("KINFINITY_THREADS") or len(os.sched_getaffinity(0)))
+    wanted = os.environ.get("KINFINITY_THREADS")
+    if wanted is None or wanted == "":
+        return (
+            len(os.sched_getaffinity(0))
+            if hasattr(os, "sched_getaffinity")
+            else os.cpu_count() or 1
+        )
+    if not wanted.isdecimal() or int(wanted) == 0:
+        raise ValueError(
+            f"expected a positive number as KINFINITY_THREADS, got {wanted!r}; unset it"
+        )
+    return int(wanted)
 
 
 def solve(
@@ -70,11 +81,11 @@ def solve(
     own = problem.method.diagonal if problem.own else 0.0
     worst = float(max(bound.max(), near.error.max(initial=0.0), own))
     errors = [np.empty(0)] * len(kinds)
-    if certificate or worst > tolerance:
+    if certificate or not worst <= tolerance:
         relative = _relative(problem, bound, left, near)
         errors = [relative * scale for scale in _scales(problem, kinds)]
     estimate = Estimate(_named(answers), _named(errors), terms)
-    if worst > tolerance:
+    if not worst <= tolerance:
         raise AccuracyError(
             f"expected a relative error of at most {tolerance:.1e}, got the bound {worst:.1e};"
             " raise the tolerance, or take the best value from the attribute estimate",
@@ -92,10 +103,22 @@ def _answers(shape: tuple[int, int], kinds: Sequence[str], out: Any) -> list[Any
         require_memory(8 * len(kinds) * shape[0] * shape[1])
         return [np.empty(shape) for _ in kinds]
     answers = [out] if len(kinds) == 1 else list(out)
+    if len(answers) != len(kinds) or len(set(map(id, answers))) < len(kinds):
+        raise ValueError(f"expected {len(kinds)} different arrays as out; pass one for each kernel")
     for answer in answers:
-        if tuple(answer.shape) != shape:
-            raise ValueError(f"expected out of shape {shape}, got {answer.shape}; make it anew")
+        _check_out(answer, shape)
     return answers
+
+
+def _check_out(out: Any, shape: tuple[int, int]) -> None:
+    if tuple(getattr(out, "shape", ())) != shape:
+        found = getattr(out, "shape", type(out).__name__)
+        raise ValueError(f"expected out of shape {shape}, got {found}; make it anew")
+    dtype = np.dtype(getattr(out, "dtype", float))
+    if dtype.kind != "f" or (isinstance(out, np.ndarray) and not out.flags.writeable):
+        raise ValueError(
+            f"expected a writeable array of floats as out, got {dtype}; make it with numpy.empty"
+        )
 
 
 def _fill(

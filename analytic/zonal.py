@@ -88,9 +88,9 @@ def zonal(network: Network, x: Array, y: Array | None, tolerance: float) -> Prob
     if work < WORTHWHILE or not square > 0:
         return None
     spread = float(np.abs(squares / square - 1).max())
-    if spread > NARROW:
+    if not spread <= NARROW:
         return None
-    start = roundings(x.shape[1]) * UNIT
+    start = roundings(x.shape[1]) * UNIT + spread  # where rho is clipped
     points, pole = circle(square)
     share = SHARE * tolerance
     problem = prepare(network, points, pole, share, start=start, spread=spread)

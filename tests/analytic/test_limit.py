@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from analytic import (
     AccuracyError,
+    Activation,
     FullyConnected,
     Network,
     Residual,
@@ -247,3 +248,50 @@ def test_a_layer_is_not_a_network() -> None:
 def test_integers_are_converted() -> None:
     x = np.array([[1, 2], [3, 4]], dtype=np.uint8)
     assert_array_equal(kernel(NETWORK, x), kernel(NETWORK, x.astype(float)))
+
+
+@pytest.mark.parametrize("name", ["erf", "sin", "identity"])
+@pytest.mark.parametrize("scale", [1e-12, 1e-24, 1e-60])
+def test_tiny_inputs_keep_their_relative_accuracy(
+    name: str, scale: float, rng: np.random.Generator
+) -> None:
+    """A linear regime: K = (1 + depth) w'(0)^4 <x, x'>/d, to order scale^2."""
+    x = scale * rng.standard_normal((4, 3))
+    network = Network(F(name), F(name))
+    slope = float(Activation(name).derivatives(np.zeros(1), 1)[1][0])
+    exact = 3 * slope**4 * (x @ x.T) / 3
+    scales = np.sqrt(np.outer(np.diag(exact), np.diag(exact)))
+    assert np.all(np.abs(kernel(network, x) - exact) <= 1e-10 * scales)
+    assert_allclose(kernel_diagonal(network, x), np.diag(exact), rtol=1e-13)
+
+
+def test_a_flat_activation_at_tiny_inputs() -> None:
+    """w = x^2: E = s^2 s'^2 (1 + 2 rho^2), D = 4 s s' rho."""
+    x = 1e-20 * np.array([[1.0, 0.5], [0.3, -1.0]])
+    cov = x @ x.T / 2
+    v = np.diag(cov)
+    exact = np.outer(v, v) + 2 * cov**2 + 4 * cov * cov
+    assert_allclose(kernel(Network(F("x**2")), x), exact, rtol=1e-12)
+
+
+@pytest.mark.parametrize("size", [1e20, 1e60])
+def test_enormous_inputs_are_answered_or_refused(size: float) -> None:
+    x = size * np.array([[1.0, 0.2], [-0.4, 1.0]])
+    with pytest.raises(AccuracyError):
+        kernel(Network(F("sin"), F("sin")), x)
+    with pytest.raises(ValueError, match="size 0 or from 1e-100 to 1e"):
+        kernel(Network(F("sin")), 1e90 * size * x)
+
+
+@pytest.mark.parametrize(
+    ("kind", "out", "message"),
+    [
+        ("ntk", np.empty((2, 2), dtype=int), "writeable array of floats as out, got int64"),
+        ("ntk", [1, 2], r"out of shape \(2, 2\), got list"),
+        ("both", [np.empty((2, 2))] * 2, "2 different arrays"),
+        ("both", [np.empty((2, 2))], "2 different arrays"),
+    ],
+)
+def test_bad_outputs_get_one_sentence(kind: str, out: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        kernel(NETWORK, np.eye(2), kind=kind, out=out)  # type: ignore[arg-type]

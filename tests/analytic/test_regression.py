@@ -95,3 +95,16 @@ def test_bad_input_gets_one_sentence(problem: tuple, change: dict, message: str)
     arguments = {"k_train": train, "k_test": test, "y": y} | change
     with pytest.raises(ValueError, match=message):
         predict(**arguments)
+
+
+def test_late_times_and_small_ridges_tend_to_the_limit(rng: np.random.Generator) -> None:
+    """Eigenvalues that may be errors of the kernel do not grow with t, nor with 1/ridge."""
+    x = rng.standard_normal((8, 5))
+    x[:4] = x[4:]
+    y = rng.standard_normal(8)
+    train, test = kernel(NETWORK, x), kernel(NETWORK, rng.standard_normal((3, 5)), x)
+    limit = predict(train, test, y)
+    assert_allclose(predict(train, test, y, t=1e18), limit, rtol=1e-9)
+    assert_allclose(predict(train, test, y, ridge=1e-15), limit, rtol=1e-6)
+    posterior = predict(train, train, y, ridge=1e-15, prior=train)
+    assert np.all(np.diag(posterior.covariance) >= 0)

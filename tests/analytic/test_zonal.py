@@ -100,3 +100,12 @@ def test_the_error_counts_the_spread_of_the_norms(x: np.ndarray) -> None:
     calm = prepare(NETWORKS[0], x[:9], None, 1e-10)
     spread = prepare(NETWORKS[0], x[:9], None, 1e-10, spread=1e-11)
     assert spread.method.diagonal > calm.method.diagonal + 1e-12
+
+
+def test_a_clipped_correlation_counts_the_spread(rng: np.random.Generator) -> None:
+    x = rng.standard_normal((2200, 3))
+    x *= 1e-3 / np.linalg.norm(x, axis=1)[:, None]
+    x[1], x[2] = x[0] * (1 + 4.4e-13), x[0] * (1 + 4.3e-13)
+    k = kernel(Network(F("sin")), x, x.copy(), tolerance=5e-13)[:3, :3]
+    exact = kernel(Network(F("sin")), x[:3], x[:3], tolerance=1e-13)
+    assert np.abs(k - exact).max() <= 6e-13 * exact[0, 0]
