@@ -150,7 +150,8 @@ def _fill(
                     _place(answer, array, part.row, problem.own)
             rows = len(part.arrays[0])  # of a symmetric answer, two triangles are filled
             bar.update(rows * (2 * (n - part.row) - rows if problem.own else k))
-    return most, np.concatenate(gone)
+    left = np.concatenate(gone)
+    return most, left[np.lexsort(left.T[::-1])]  # whichever thread was first
 
 
 def _step(n: int) -> int:
@@ -222,13 +223,19 @@ def _place(answer: Any, array: Array, row: int, own: bool) -> None:
     answer[end:, row:end] = array[:, end:].T
 
 
+NEAR = 256
+"""Pairs that are left out and then computed together."""
+
+
 def _near(problem: Problem, left: NDArray[np.intp]) -> Near:
     """The pairs that were left out, in blocks that bound the memory."""
-    i, j = left[:, 0], left[:, 1]
-    parts = [Near(*np.empty((3, 0)))]
-    for start in range(0, len(left), 1024):
-        a, b = i[start : start + 1024], j[start : start + 1024]
-        parts.append(near_pairs(problem.network, problem.x[a], problem.y[b]))
+
+    def block(start: int) -> Near:
+        a, b = left[start : start + NEAR].T
+        return near_pairs(problem.network, problem.x[a], problem.y[b])
+
+    with ThreadPoolExecutor(cores()) as pool:
+        parts = [Near(*np.empty((3, 0))), *pool.map(block, range(0, len(left), NEAR))]
     return Near(*(np.concatenate(field) for field in zip(*parts, strict=True)))
 
 

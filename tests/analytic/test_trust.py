@@ -54,6 +54,17 @@ def test_bits_depend_neither_on_threads_nor_on_tiles(
         assert_array_equal(kernel(network, x, out=single), own.astype(np.float32))
 
 
+def test_bits_of_many_close_pairs_do_not_depend_on_threads(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = Network(*[F("erf", weight_std=8.0)] * 3)
+    x = np.ones(4) + 1e-3 * rng.standard_normal((40, 4))
+    monkeypatch.setattr(tiles, "STRIP", 32)
+    k = kernel(network, x)
+    monkeypatch.setenv("KINFINITY_THREADS", "5")
+    assert_array_equal(kernel(network, x), k)
+
+
 def test_equal_norms_have_reproducible_bits_too(
     rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
