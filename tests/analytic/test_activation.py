@@ -43,6 +43,12 @@ def test_values_far_out_are_finite_and_silent(name: str, x: float, value: float)
     assert float(Activation(name)(x)) == value
 
 
+@pytest.mark.parametrize("text", ["x", "relu", "softplus", "tanh(x)*x"])
+def test_values_whose_sum_overflows_are_silent(text: str) -> None:
+    x = np.array([1e308, 1e308])
+    assert np.array_equal(Activation(text)(x), x)
+
+
 def test_the_written_out_forms_become_the_stable_functions() -> None:
     t = sympy.Symbol("t")
     assert Activation(sympy.log(1 + sympy.exp(t))) == Activation("softplus")
