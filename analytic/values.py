@@ -42,7 +42,7 @@ def _finished(expression: Any, order: int, value: Array, x: Array) -> Array:
     if np.isfinite(np.sum(value)) or np.isfinite(value).all():
         return value
     value = np.array(value)
-    for place in zip(*np.nonzero(~np.isfinite(value) & np.isfinite(x)), strict=True):
+    for place in map(tuple, np.argwhere(~np.isfinite(value) & np.isfinite(x))):
         value[place] = _exact(expression, order)(float(x[place]))
     return value
 
