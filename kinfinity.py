@@ -16,7 +16,7 @@ __version__ = "0.1.0"
 
 _NAMES = {
     "analytic": "AccuracyError Activation Estimate FullyConnected Kernels Network Plan Prediction"
-    " Residual dual kernel kernel_diagonal kernel_estimate kernel_plan predict",
+    " Residual dual dual_obstacle kernel kernel_diagonal kernel_estimate kernel_plan predict",
     "compare": "Assumptions Convergence Inputs RequiredWidth Sampled assumptions convergence"
     " kernel_distance",
     "empirical": "FiniteNetwork TangentEstimate streamed_tangent_kernel tangent_kernel"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from analytic.limit import kernel, kernel_diagonal, kernel_estimate, kernel_plan
     from analytic.network import FullyConnected, Network, Residual
     from analytic.regression import Prediction, predict
-    from analytic.symbolic import dual
+    from analytic.symbolic import dual, dual_obstacle
 
 _HOME = {
     "AccuracyError": "accuracy",
@@ -27,6 +27,7 @@ _HOME = {
     "Prediction": "regression",
     "Residual": "network",
     "dual": "symbolic",
+    "dual_obstacle": "symbolic",
     "kernel": "limit",
     "kernel_diagonal": "limit",
     "kernel_estimate": "limit",
@@ -45,6 +46,7 @@ __all__ = [
     "Prediction",
     "Residual",
     "dual",
+    "dual_obstacle",
     "kernel",
     "kernel_diagonal",
     "kernel_estimate",

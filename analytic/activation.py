@@ -190,14 +190,18 @@ class Activation:
         return smoothness.assumption(self.expression)
 
     def derivatives(self, x: NDArray[np.float64], order: int) -> list[NDArray[np.float64]]:
-        """Values of w, w', ..., up to the given order, each of the shape of x."""
-        return values(self.expression, np.asarray(x, dtype=np.float64), order)
+        """Values of w, w', ..., up to the given order, each of the shape of x.
+
+        Raises:
+            TypeError: x is not made of real numbers.
+        """
+        return values(self.expression, _real(x), order)
 
     def __call__(self, x: Any) -> Any:
         """Values of w, elementwise, in float64; or the composition with an activation."""
         if isinstance(x, Activation):
             return Activation(self.expression.subs(X, x.expression))
-        return self.derivatives(np.asarray(x, dtype=np.float64), 0)[0]
+        return self.derivatives(x, 0)[0]
 
     def __add__(self, other: Activation | float) -> Activation:
         return _combined(self, other, operator.add)
@@ -225,6 +229,19 @@ class Activation:
 
     def __repr__(self) -> str:
         return f'Activation("{self.name}")'
+
+
+def _real(x: Any) -> NDArray[np.float64]:
+    try:
+        found = np.asarray(x)
+    except ValueError:  # rows of different lengths
+        found = np.empty(0, dtype=object)
+    if found.dtype.kind not in "biuf":
+        raise TypeError(
+            f"expected real numbers or an Activation as argument, got {found.dtype} from"
+            f" {type(x).__name__}; pass an array of floats, or Activation('tanh') to compose"
+        )
+    return found.astype(np.float64, copy=False)
 
 
 def _combined(one: Activation, other: Any, operation: Callable[[Any, Any], Any]) -> Any:

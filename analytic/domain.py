@@ -86,6 +86,10 @@ _REAL = (
     "expected an activation that is real on the whole real line, got {0}: {1} must be positive,"
     " and is not {2}; change it"
 )
+_ROOT = (
+    "expected fractional powers of positive parts, got {0}: {1} must be positive, and is not {2},"
+    " where the power is not real or not smooth; change it"
+)
 _POLE = "expected an activation without poles, got {0}, which has one {2}; move or remove it"
 _POWER = "expected constant powers, got {0}; write exp(a*log(b)) with a positive b"
 
@@ -100,7 +104,7 @@ def _conditions(node: Any) -> Iterator[tuple[Any, int, str]]:
         if not node.exp.is_Rational:
             yield sympy.S.Zero, 0, _POWER
         elif not node.exp.is_Integer:
-            yield node.base, 1, _REAL
+            yield node.base, 1, _ROOT
         elif node.exp < 0:
             yield node.base, 0, _POLE
 

@@ -66,7 +66,7 @@ class Bound:
         if self.exact is not None and len(str(self.exact)) <= 40:
             value = "" if self.exact.is_Integer or self.exact == sympy.oo else f" = {self.low:.6g}"
             return f"{self.exact}{value}"
-        if self.high - self.low <= 1e-6 * self.high:
+        if self.is_finite and self.high - self.low <= 1e-6 * self.high:
             return f"{self.high:.6g}"
         return f"between {self.low:.6g} and {self.high:.6g}"
 

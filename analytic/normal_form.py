@@ -15,10 +15,13 @@ from sympy.printing.str import StrPrinter
 
 from analytic.domain import check_expression, check_parts
 from analytic.rewrite import recognised, transform
-from analytic.syntax import expression_of, short
+from analytic.syntax import NODES, expression_of, short
 from analytic.vocabulary import FUNCTIONS, MANY, NAMES, X
 
 __all__ = ["from_sympy", "from_text", "text_of"]
+
+PARTS = 2 * NODES
+"""Most different parts of a sympy expression; names such as gelu have more than their text."""
 
 
 def from_text(text: str) -> Any:
@@ -33,8 +36,24 @@ def from_text(text: str) -> Any:
 
 def from_sympy(expression: Any) -> Any:
     """A sympy expression in any symbol as one in X, checked."""
+    _check_size(expression)
     check_parts(expression)
     return _checked(_in_x(expression))
+
+
+def _check_size(expression: Any) -> None:
+    """Refuse expressions far larger than a text may be, over which sympy takes minutes."""
+    seen, stack = set[Any](), [expression]
+    while stack:
+        node = stack.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        stack += node.args
+        if len(seen) > PARTS:
+            raise ValueError(
+                f"expected an expression of at most {PARTS} different parts, got more; simplify it"
+            )
 
 
 def _read(text: str) -> Any:

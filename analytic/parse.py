@@ -107,12 +107,12 @@ def _check_weights(node: ast.Call, words: set[str]) -> None:
 def _number(node: ast.expr) -> float:
     negative = isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub)
     inner = node.operand if isinstance(node, ast.UnaryOp) and negative else node
-    if not isinstance(inner, ast.Constant) or type(inner.value) not in (int, float):
+    value: Any = inner.value if isinstance(inner, ast.Constant) else None
+    if type(value) not in (int, float):
         raise _refusal(node, "a number")
-    if not abs(inner.value) < 1e300:  # pyright: ignore[reportArgumentType, reportOperatorIssue]
-        raise _refusal(node, "a finite number")
-    value = float(inner.value)  # pyright: ignore[reportArgumentType]
-    return -value if negative else value
+    if value != 0 and not 1e-300 < abs(value) < 1e300:
+        raise _refusal(node, "0 or a number of size between 1e-300 and 1e300")
+    return -float(value) if negative else float(value)
 
 
 def _built(node: Any) -> Any:

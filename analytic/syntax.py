@@ -75,6 +75,7 @@ def syntax_tree(text: str, *, what: str, longest: int, nodes: int) -> ast.expr:
     except (RecursionError, MemoryError):
         raise ValueError(f"expected {what}, got a nest too deep: {short(text)}") from None
     _check_size(tree, text, nodes)
+    _check_literals(tree, text.strip())
     return tree
 
 
@@ -120,6 +121,18 @@ def _check_size(tree: ast.expr, text: str, nodes: int) -> None:
         ]
         if isinstance(node, ast.Call):
             stack += [(keyword.value, depth + 1) for keyword in node.keywords]
+
+
+def _check_literals(tree: ast.expr, text: str) -> None:
+    """Refuse numbers so small that Python reads them as 0."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and repr(node.value) == "0.0":
+            literal = text[node.col_offset : node.end_col_offset]
+            if re.search("[1-9]", literal.lower().partition("e")[0]):
+                raise ValueError(
+                    f"expected numbers that float64 can tell from 0, got {short(literal)} at"
+                    f" character {node.col_offset + 1} of {short(text)}; scale it"
+                )
 
 
 _WHAT = "an expression in x such as tanh(x) + x/10"
@@ -217,8 +230,9 @@ class _Reader:
         number = sympy.Integer(value) if isinstance(value, int) else sympy.Float(float(value))
         return number, self.sized(node, float(value))
 
-    def sized(self, node: ast.expr, value: float) -> float:
-        if value != 0 and not 1 / LARGEST <= abs(value) <= LARGEST:
+    def sized(self, node: ast.expr, value: float, *, zero: bool = True) -> float:
+        """The value, if its size is in the range; 0 only if it may be 0 without rounding."""
+        if not (zero and value == 0) and not 1 / LARGEST <= abs(value) <= LARGEST:
             raise self.refuse(
                 node, f"numbers between {1 / LARGEST:g} and {LARGEST:g} in size", "scale it"
             )
@@ -253,7 +267,7 @@ class _Reader:
             raise self.refuse(
                 node.right, f"an exponent such as 2 or 3/2 of size at most {HIGHEST}", "change it"
             )
-        value = None if a is None else self.computed(node, lambda: a**b)
+        value = None if a is None else self.computed(node, lambda: a**b, zero=a == 0)
         return base ** sympy.Rational(simple.numerator, simple.denominator), value
 
     def call(self, node: ast.Call) -> tuple[Any, float | None]:
@@ -274,13 +288,13 @@ class _Reader:
         value = FUNCTIONS[name](*(value for value, _ in arguments))
         if value.is_real is not True:
             raise self.refuse(node, "real finite numbers", "change the argument")
-        return value, self.sized(node, float(value))
+        return value, self.sized(node, float(value), zero=value == 0)
 
-    def computed(self, node: ast.expr, function: Callable[[], Any]) -> float:
+    def computed(self, node: ast.expr, function: Callable[[], Any], *, zero: bool = False) -> float:
         try:
             value = function()
         except (OverflowError, ZeroDivisionError):
             value = math.inf
         if not isinstance(value, float):
             raise self.refuse(node, "real numbers", "take powers of positive numbers")
-        return self.sized(node, value)
+        return self.sized(node, value, zero=zero)

@@ -176,11 +176,13 @@ def _sum(low: float, high: float, parts: Sequence[Tail]) -> Tail:
 
 
 def _leader(parts: Sequence[Tail]) -> tuple[Tail | None, Order | None]:
-    """The term that outgrows all others together, and what it leaves of the sum."""
+    """The term that outgrows the others together or has their sign, and what the sum keeps."""
     bounded = [(part.below, part) for part in parts if part.below is not None]
     if not bounded:
         return None, None
     below, leader = max(bounded, key=lambda pair: (pair[0].rank, pair[0].scale))
+    if all(part.low >= 0 for part in parts) or all(part.high <= 0 for part in parts):
+        return leader, below  # nothing is taken away
     rest = [part.above for part in parts if part is not leader]
     shares = [None if a is None else a.ratio(below) for a in rest]
     if any(share is None for share in shares):

@@ -33,7 +33,7 @@ def values(expression: Any, x: Array, order: int) -> list[Array]:
     """Values of the expression and its derivatives up to the given order, of the shape of x."""
     with np.errstate(all="ignore"):
         found = _compiled(expression, order)(x)
-    return [_finished(expression, k, np.asarray(v), x) for k, v in enumerate(found)]
+        return [_finished(expression, k, np.asarray(v), x) for k, v in enumerate(found)]
 
 
 def _finished(expression: Any, order: int, value: Array, x: Array) -> Array:
@@ -42,7 +42,7 @@ def _finished(expression: Any, order: int, value: Array, x: Array) -> Array:
     if np.isfinite(np.sum(value)) or np.isfinite(value).all():
         return value
     value = np.array(value)
-    for place in zip(*np.nonzero(~np.isfinite(value) & np.isfinite(x)), strict=True):
+    for place in map(tuple, np.argwhere(~np.isfinite(value) & np.isfinite(x))):
         value[place] = _exact(expression, order)(float(x[place]))
     return value
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from analytic.network import Network
 from analytic.smoothness import Answer
@@ -76,7 +77,7 @@ def assumptions(
             a finite population; None if there is no target yet.
 
     Raises:
-        TypeError: the network or the inputs are of the wrong kind.
+        TypeError: the network, the inputs or the values of the target are of the wrong kind.
         ValueError: the target has values of the wrong shape.
 
     References:
@@ -136,9 +137,9 @@ def _target(inputs: Inputs, target: Any) -> Answer:
         return Answer("unknown", "no target was given")
     count = inputs.population or POINTS
     if callable(target):
-        values = np.asarray(target(inputs.sample(count)), dtype=np.float64)
+        values = _real(target(inputs.sample(count)))
     else:
-        values = np.asarray(target, dtype=np.float64)
+        values = _real(target)
         count = inputs.population or values.size
     if values.shape != (count,):
         raise ValueError(
@@ -152,6 +153,20 @@ def _target(inputs: Inputs, target: Any) -> Answer:
     if inputs.population is not None:
         return Answer("holds", f"|f*| <= {largest:.6g} on all {count} points")
     return Answer("unknown", f"|f*| reaches {largest:.6g} on {count} points of infinitely many")
+
+
+def _real(target: Any) -> NDArray[np.float64]:
+    """The values of a target as float64, if they are real numbers."""
+    try:
+        values = np.asarray(target)
+    except ValueError:  # rows of different lengths
+        values = np.empty(0, dtype=object)
+    if values.dtype.kind not in "biuf":
+        raise TypeError(
+            f"expected a target with real numbers as values, got {values.dtype} from"
+            f" {type(target).__name__}; return an array of floats of shape (n,)"
+        )
+    return values.astype(np.float64)
 
 
 def _initialisation(network: Network, inputs: Inputs) -> Answer:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,6 +45,19 @@ def test_values_far_out_are_finite_and_silent(name: str, x: float, value: float)
     assert float(Activation(name)(x)) == value
 
 
+@pytest.mark.parametrize("text", ["x", "relu", "softplus", "tanh(x)*x"])
+def test_values_whose_sum_overflows_are_silent(text: str) -> None:
+    x = np.array([1e308, 1e308])
+    assert np.array_equal(Activation(text)(x), x)
+
+
+def test_single_values_that_are_not_finite_are_taken() -> None:
+    assert np.isnan(Activation("tanh")(np.nan))
+    assert Activation("relu")(np.inf) == np.inf
+    power = Activation("(exp(x) + 1)**2/(exp(2*x) + 1)")  # oo/oo in float64
+    assert power(800.0) == 1.0
+
+
 def test_the_written_out_forms_become_the_stable_functions() -> None:
     t = sympy.Symbol("t")
     assert Activation(sympy.log(1 + sympy.exp(t))) == Activation("softplus")
@@ -77,6 +92,22 @@ def test_two_symbols_are_refused() -> None:
 def test_other_kinds_are_refused() -> None:
     with pytest.raises(TypeError, match="expected a name, a sympy expression or an Activation"):
         Activation(np.tanh)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("x", [None, "x", 1j, [[1.0], [1.0, 2.0]], np.array([0.5, None])])
+def test_arguments_that_are_no_real_numbers_are_refused(x: Any) -> None:
+    with pytest.raises(TypeError, match="expected real numbers or an Activation as argument, got"):
+        Activation("tanh")(x)
+    with pytest.raises(TypeError, match="expected real numbers or an Activation as argument, got"):
+        Activation("tanh").derivatives(x, 1)
+
+
+def test_a_sympy_expression_without_end_is_refused_at_once() -> None:
+    start = time.process_time()
+    with pytest.raises(ValueError, match="expected an expression of at most 400 different parts"):
+        Activation(sympy.Add(*(sympy.sin(k * X) for k in range(1, 3000))))
+    assert time.process_time() - start < 10  # it took minutes; building the sum takes 0.3 s
+    assert Activation(sympy.Add(*(sympy.sin(k * X) for k in range(1, 100))))(0.0) == 0
 
 
 def test_activations_combine() -> None:

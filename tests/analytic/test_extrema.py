@@ -110,4 +110,5 @@ def test_bounds_print_themselves() -> None:
     assert str(Bound(0.5, 0.5, sympy.S.Half)) == "1/2 = 0.5"
     assert str(Bound(0.1, 0.1 + 1e-12)) == "0.1"
     assert str(Bound(0.1, 0.2)) == "between 0.1 and 0.2"
+    assert str(Bound(0.1, math.inf)) == "between 0.1 and inf"
     assert str(Bound(math.inf, math.inf, sympy.oo)) == "oo"

@@ -157,6 +157,11 @@ HOSTILE = [
     "exp(exp(x))",
     "x**x",
     "x**64*x**64",
+    # numbers that are 0 in float64 only
+    "0.1e-999999*x",
+    "x + 1e-400",
+    f"x + 0.{'0' * 400}1",
+    "1e-12**64*x",
 ]
 
 NETWORKS = [
@@ -175,6 +180,9 @@ NETWORKS = [
     'Network(FullyConnected("tanh", weight_std=1 + 1))',
     'Network(FullyConnected("tanh", weight_std=9**9**9))',
     'Network(FullyConnected("tanh", weight_std=1e999))',
+    'Network(FullyConnected("tanh", weight_std=1e-320))',
+    'Network(FullyConnected("tanh", width_ratio=1e-300))',
+    'Network(FullyConnected("tanh", bias_std=1e-999))',
     f'Network(FullyConnected("tanh", weight_std={"9" * 400}))',
     'Network(FullyConnected("tanh", weight_std=True))',
     'Network(FullyConnected("tanh", weight_std="2"))',
@@ -260,6 +268,7 @@ def test_refusing_takes_little_memory(text: str) -> None:
         ("step(x - 1)", "jumps from 0 to 1 at x = 1"),
         ("exp(x**2)", "grow like exp.x.2. on the right"),
         ("x @ x", "got 'x @ x' at character 1"),
+        ("x + 0.1e-999999", "float64 can tell from 0, got '0.1e-999999' at character 5"),
         ("tanh(x) + 9**9**9", "exponent such as 2 or 3/2 of size at most 64"),
     ],
 )
@@ -272,7 +281,8 @@ def test_the_sentence_names_the_place(text: str, message: str) -> None:
     "text",
     ["x*sigmoid(1.702*x)", "tanh(x) + sin(3*x)/10", "2**3*x/4", "gaussian(x/2) + 1e-3", "-x + 2",
      "sqrt(1 + x**2)", "(1 + x**2)**(-3/2)", "Max(x, x/10)", "log(1 + exp(2*x))", "pi*erf(x/E)",
-     "2**(x/100)", "x**2.0 + x**1", "abs(x)**3/(1 + x**2)", "1/(1 + exp(-x))"],
+     "2**(x/100)", "x**2.0 + x**1", "abs(x)**3/(1 + x**2)", "x + 0.0 + 0e5",
+     "1/(1 + exp(-x))"],
 )  # fmt: skip
 def test_the_text_of_an_activation_reads_back(text: str) -> None:
     activation = parse_activation(text)

@@ -29,6 +29,7 @@ from analytic.vocabulary import X
         (sympy.Piecewise((X, X > 0), (0, True)), "got Piecewise"),
         ("log(x)", r"real on the whole real line, got log\(x\).* not at x = 0"),
         ("sqrt(x)", r"got sqrt\(x\): x must be positive, and is not at x = 0"),
+        ("abs(x)**(3/2)", r"Abs\(x\) must be positive, and is not at x = 0, where .* not smooth"),
         ("log(x**2 - 2)", r"got log\(x\*\*2 - 2\)"),
         ("tan(x)", r"without poles, got tan\(x\), which has one at x = -?1.5708"),
         ("1/x", "without poles, got 1/x, which has one at x = 0"),
@@ -97,6 +98,11 @@ def test_assumption_3_1(spec: str, verdict: str, reason: str) -> None:
 def test_the_slope_of_relu_is_not_lipschitz() -> None:
     assert Activation("relu").lipschitz.exact == 1
     assert Activation("relu").slope_lipschitz.exact == sympy.oo
+
+
+@pytest.mark.parametrize("text", ["x*abs(x)", "-x*abs(x)", "x**2*tanh(x)*sign(x) + x*abs(x)"])
+def test_slopes_whose_terms_have_one_sign_grow_together(text: str) -> None:
+    assert Activation(text).lipschitz.exact == sympy.oo
 
 
 @pytest.mark.parametrize(

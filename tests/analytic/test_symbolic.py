@@ -10,9 +10,9 @@ import oracles
 import pytest
 import sympy
 
-from analytic import Activation, FullyConnected, Network, dual, kernel
+from analytic import Activation, FullyConnected, Network, dual, dual_obstacle, kernel
 from analytic.moments import Factor, Law, OpenFormError, expectation
-from analytic.symbolic import COVARIANCES, dual_mean, dual_obstacle
+from analytic.symbolic import COVARIANCES, dual_mean
 from analytic.syntax import expression_of
 from analytic.vocabulary import X
 

@@ -32,6 +32,7 @@ EXPRESSIONS: dict[str, Any] = {
     "asinh": sympy.asinh(X),
     "softplus of asinh": softplus(sympy.asinh(X)),
     "softplus of a wave": softplus(X * sympy.sin(X)),
+    "one sign": X * sympy.Abs(X) + 2 * X**2 * sympy.tanh(X),
     "leaky": sympy.Max(X, X / 10),
     "elu": X * sympy.Heaviside(X) + (sympy.exp(X) - 1) * sympy.Heaviside(-X),
     "exp": sympy.exp(X) * sympy.cos(X),

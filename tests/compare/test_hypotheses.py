@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -76,3 +78,18 @@ def test_bad_input_is_refused() -> None:
         assumptions(TANH, np.eye(3))  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match=r"a target with 3 values, .* got shape \(2,\)"):
         assumptions(TANH, Inputs.array(np.eye(3)), [1.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    ("target", "kind"),
+    [
+        (lambda z: 1j * z[:, 0], "complex128 from ndarray"),
+        (["a", "b", "c"], "<U1 from list"),
+        ("x", "<U1 from str"),
+        ([[1.0], [1.0, 2.0], [3.0]], "object from list"),
+        ([None, 1.0, 2.0], "object from list"),
+    ],
+)
+def test_a_target_that_is_not_real_is_refused(target: Any, kind: str) -> None:
+    with pytest.raises(TypeError, match=f"real numbers as values, got {kind}; return"):
+        assumptions(TANH, Inputs.array(np.eye(3)), target)
