@@ -50,12 +50,19 @@ def outputs(value: object, count: int) -> Tensor:
 
 def record(
     module: nn.Module, x: Tensor, parameters: Sequence[nn.Parameter]
-) -> tuple[Tensor, Recorder]:
-    """Run the module: outputs (n, k), and the uses of its parameters."""
+) -> tuple[Tensor, list[Use], dict[int, str]]:
+    """Run the module.
+
+    Returns:
+        outputs (n, k), the uses of parameters that they depend on, and the parameters (by id)
+        with uses that have no rule, with the reason.
+    """
     recorder = Recorder(parameters)
     with recorder:
         value = module(x)
-    return outputs(value, len(x)), recorder
+    values = outputs(value, len(x))
+    unruled = recorder.follow(values)
+    return values, recorder.uses, unruled
 
 
 class Block:
@@ -78,15 +85,17 @@ class Block:
         parameters: Sequence[nn.Parameter],
         places: Sequence[Place],
     ) -> None:
-        self.values, recorder = record(module, x, parameters)
+        self.values, uses, unruled = record(module, x, parameters)
         self.uses: list[tuple[Use, Samples]] = []
         self._latest: tuple[int, list[Tensor | None]] = (-1, [])
         if all(place is None for _, place in places):
             return
-        met = [id(use.alias.parameter) for use in recorder.uses]
+        met = [id(use.alias.parameter) for use in uses]
         if met != [key for key, _ in places]:
             raise MisfitError("the module used its parameters in another order")
-        for use, (_, place) in zip(recorder.uses, places, strict=True):
+        if any(key in unruled for key, place in places if place is not None):
+            raise MisfitError("the module used its parameters in other ways")
+        for use, (_, place) in zip(uses, places, strict=True):
             if place is not None:
                 if use.shape[place.axis] % len(x) != 0:
                     raise MisfitError(f"{tuple(use.shape)} is not made of {len(x)} samples")

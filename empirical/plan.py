@@ -3,9 +3,9 @@ r"""Which parameters have rules, tried out on two samples before the kernel is c
 A run on two of the samples (three if there are two, so that the sizes differ; others if these
 leave a layer without a signal) finds where
 the samples are in every intermediate result, and compares each parameter's gradient by the
-rules with the one by ``torch.autograd``. What does not agree, or was used in a way that
-nothing recorded (compiled code, a custom autograd function), loses its rules: it is slower
-then, never wrong.
+rules with the one by ``torch.autograd``. What does not agree, or has a use that nothing
+recorded (compiled code, a custom autograd function), loses its rules: it is slower then, never
+wrong.
 """
 
 from __future__ import annotations
@@ -95,18 +95,17 @@ def _try(
 ) -> Plan:
     kept = _Kept(parameters)
     with torch.autograd.graph.saved_tensors_hooks(kept.count, lambda t: t):
-        values, recorder = record(module, x[tried], list(parameters.values()))
+        values, uses, unruled = record(module, x[tried], list(parameters.values()))
     if not 0 <= output < values.shape[1]:
         raise ValueError(
             f"expected an output from 0 to {values.shape[1] - 1}, got {output}; pass one of them"
         )
-    uses = recorder.uses
     signals, exact = _derivatives(values, uses, list(parameters.values()), output)
     places = [_place(row) for row in signals]
     reasons = _disagreements(uses, signals, places, parameters, exact)
     for name, p in parameters.items():
-        if id(p) in recorder.unruled:
-            reasons[name] = f"{recorder.unruled[id(p)]} has no rule"
+        if id(p) in unruled:
+            reasons[name] = unruled[id(p)]
     lost = {id(parameters[name]) for name in reasons}
     size = sum(use.shape.numel() for use in uses) * values.element_size()
     return Plan(
@@ -197,11 +196,11 @@ def _disagreements(
         own = [
             (use, row, place)
             for use, row, place in zip(uses, signals, places, strict=True)
-            if use.alias.parameter is p and row[-1] is not None
+            if use.alias.parameter is p
         ]
-        if gradient is not None:
+        if own:
             with torch.no_grad():
-                reason = _disagreement(own, gradient)
+                reason = _disagreement(own, torch.zeros_like(p) if gradient is None else gradient)
             if reason:
                 reasons[name] = reason
     return reasons
@@ -211,14 +210,11 @@ def _disagreement(
     uses: Sequence[tuple[Use, Sequence[Tensor | None], Samples | None]], exact: Tensor
 ) -> str | None:
     """Why the rules do not give the gradient ``exact``, or None if they do."""
-    if not uses:
-        return "its use was not seen" if bool(exact.any()) else None
     gradients: list[Gradient] = []
     for use, row, place in uses:
         if place is None:
-            fits = any(
-                True for _ in possible_places([signal for signal in row if signal is not None])
-            )
+            present = [signal for signal in row if signal is not None]
+            fits = not present or any(True for _ in possible_places(present))
             return QUIET if fits else "its samples cannot be told apart"
         signal = row[-1]
         assert signal is not None
