@@ -156,8 +156,8 @@ def contract(
         row: a sample of a.
 
     Returns:
-        shape (n, k), or (n, len(outs), k, len(outs)); and |df/dtheta|^2 of the first output for
-        the sample ``row``.
+        shape (n, k), or (n, len(outs), k, len(outs)); and |df/dtheta|^2 for the sample ``row``,
+        summed over the outputs.
     """
     n, m, norm = len(a.values), len(b.values), 0.0
     passes = [list(outs)] if full else [[output] for output in outs]
@@ -171,8 +171,8 @@ def contract(
             right = left if a is b else _stack(b, group, of_b)
             for g, h in zip(left, right, strict=True):
                 kernel += inner(g, h)
-                if row is not None and chosen is passes[0]:
-                    one = g.sample(row)
+                for i in range(0 if row is None else row, 0 if row is None else n * count, n):
+                    one = g.sample(i)
                     norm += float(inner(one, one))
     kernel = kernel.reshape(count, n, count, m).permute(1, 0, 3, 2) if full else kernel
     return kernel, norm

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
-__all__ = ["check_batch", "check_inputs", "check_like", "check_module", "check_values"]
+__all__ = [
+    "check_batch",
+    "check_gradients",
+    "check_inputs",
+    "check_like",
+    "check_module",
+    "check_values",
+]
+
+_MIXES = (
+    "expected {} that depend on one sample each, got others for the same sample in another batch;"
+    " the module mixes samples or is random: call module.eval() or remove what joins the samples"
+)
 
 
 def check_module(module: nn.Module) -> dict[str, nn.Parameter]:
@@ -111,8 +125,14 @@ def check_values(alone: Tensor, together: Tensor) -> None:
         raise ValueError("expected finite outputs, got NaN or infinity; rescale the inputs")
     allowed = torch.finfo(alone.dtype).eps ** 0.5 * float(together.abs().max())
     if float((alone - together).abs().max()) > allowed:
-        raise ValueError(
-            "expected outputs that depend on one sample each, got others for the same sample in"
-            " another batch; the module mixes samples or is random: call module.eval() or"
-            " remove what joins the samples"
-        )
+        raise ValueError(_MIXES.format("outputs"))
+
+
+def check_gradients(alone: Sequence[Tensor], together: Sequence[Tensor]) -> None:
+    """Raise unless a sample has the same gradients in two different batches."""
+    allowed = max(
+        torch.finfo(g.dtype).eps ** 0.5 * float(g.abs().max()) for g in together if g.numel()
+    )
+    differences = [(a - b).abs() for a, b in zip(alone, together, strict=True) if a.numel()]
+    if any(float(d.max()) > allowed for d in differences):
+        raise ValueError(_MIXES.format("gradients"))

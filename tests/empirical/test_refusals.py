@@ -50,6 +50,49 @@ def test_modules_without_a_kernel_are_refused(
         tangent_kernel(Apply(function), torch.randn(4, 3, dtype=torch.float64))
 
 
+class Joined(nn.Module):
+    """A softmax over the samples, behind a readout of zeros or beside another head."""
+
+    def __init__(self, heads: int) -> None:
+        super().__init__()
+        self.a, self.b, self.head = nn.Linear(3, 4), nn.Linear(4, 1), nn.Linear(3, heads)
+        nn.init.zeros_(self.b.weight)
+        nn.init.zeros_(self.b.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        mixed = self.b(torch.softmax(self.a(x), dim=0))
+        return torch.cat([self.head(x), mixed], 1)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 6])
+@pytest.mark.parametrize(("heads", "output"), [(0, 0), (2, 2), (2, "trace"), (2, "all")])
+@pytest.mark.parametrize("method", ["auto", "jacobian"])
+@pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")
+def test_samples_that_meet_are_noticed_where_outputs_vanish(
+    n: int, heads: int, output: Any, method: Any
+) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(n, 3, dtype=torch.float64)
+    with pytest.raises(ValueError, match="gradients that depend on one sample each"):
+        tangent_kernel(Joined(heads).double(), x, output=output, method=method)
+
+
+def test_an_antisymmetric_pair_that_mixes_is_noticed() -> None:
+    class Pair(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.g, self.h = (nn.Linear(3, 1) for _ in "gh")
+            self.h.load_state_dict(self.g.state_dict())
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = x - x.mean(0)
+            return self.g(x) - self.h(x)
+
+    x = torch.randn(5, 3, dtype=torch.float64)
+    with pytest.raises(ValueError, match="mixes samples"):
+        tangent_kernel(Pair().double(), x)
+
+
 def test_samples_that_change_places_are_noticed() -> None:
     # two samples in order show nothing; among more they are sorted, as routers do
     def sort(layer: Any, x: Tensor) -> Tensor:
