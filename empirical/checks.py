@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import torch
@@ -15,6 +16,7 @@ __all__ = [
     "check_inputs",
     "check_like",
     "check_module",
+    "check_outputs",
     "check_values",
 ]
 
@@ -40,6 +42,9 @@ def check_module(module: nn.Module) -> dict[str, nn.Parameter]:
             raise ValueError(
                 f"expected finite weights, got NaN or infinity in {name}; repair or redraw them"
             )
+    for name, t in itertools.chain(module.named_parameters(), module.named_buffers()):
+        if bool(t.isnan().any()):
+            raise ValueError(f"expected numbers in the frozen {name}, got NaN; repair or redraw it")
     _check_mode(module)
     return parameters
 
@@ -119,10 +124,18 @@ def check_like(y: object, x: Tensor) -> None:
         raise TypeError(f"expected y of x's {x.dtype}, got {y.dtype}; pass y.to({x.dtype})")
 
 
+def check_outputs(name: str, values: Tensor, start: int) -> None:
+    """Raise unless the outputs are finite, for some inputs from row ``start`` on."""
+    bad = ~torch.isfinite(values).all(dim=1)
+    if bad.any():
+        raise ValueError(
+            f"expected finite outputs, got NaN or infinity first for row"
+            f" {start + int(bad.int().argmax())} of {name}; remove it or rescale the inputs"
+        )
+
+
 def check_values(alone: Tensor, together: Tensor) -> None:
     """Raise unless samples have the same outputs in two different batches."""
-    if not bool(torch.isfinite(together).all()):
-        raise ValueError("expected finite outputs, got NaN or infinity; rescale the inputs")
     allowed = torch.finfo(alone.dtype).eps ** 0.5 * float(together.abs().max())
     if float((alone - together).abs().max()) > allowed:
         raise ValueError(_MIXES.format("outputs"))

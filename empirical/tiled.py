@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from empirical.blocks import Block, MisfitError, contract, outputs
-from empirical.checks import check_gradients, check_values
+from empirical.checks import check_gradients, check_outputs, check_values
 from empirical.memory import available, require
 from empirical.persample import per_sample_kernel
 from empirical.plan import Output, Plan, combination, make_plan, wanted
@@ -67,10 +67,11 @@ class _Tiles:
         size = self._size(len(x), len(other))
         kernel = self.plan.values.new_empty(len(x), k, len(other), k)
         for i in range(0, len(x), size):
-            a = self._block(x[i : i + size])
+            a = self._block("x", x, i, size)
             self._check(a, i)
             for j in range(i if y is None else 0, len(other), size):
-                b = a if y is None and i == j else self._block(other[j : j + size])
+                name = "x" if y is None else "y"
+                b = a if y is None and i == j else self._block(name, other, j, size)
                 row = self.plan.tried[-1] - i if j == (i if y is None else 0) else -1
                 tile = self._share(a, b, row if 0 <= row < len(a.values) else None)
                 if self.rest:
@@ -81,8 +82,11 @@ class _Tiles:
                     kernel[j : j + size, :, i : i + size] = tile.permute(2, 3, 0, 1)
         return kernel if self.full else kernel[:, 0, :, 0]
 
-    def _block(self, x: Tensor) -> Block:
-        return Block(self.module, x, list(self.parameters.values()), self.plan.places)
+    def _block(self, name: str, x: Tensor, start: int, size: int) -> Block:
+        batch = x[start : start + size]
+        block = Block(self.module, batch, list(self.parameters.values()), self.plan.places)
+        check_outputs(name, block.values.detach(), start)
+        return block
 
     def _share(self, a: Block, b: Block, row: int | None) -> Tensor:
         """By rules, shape (n, k, n', k); k = 1 unless all outputs are wanted.

@@ -105,6 +105,22 @@ def test_samples_that_change_places_are_noticed() -> None:
     assert_close(tangent_kernel(Apply(sort), x), x @ x.T + 1, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("method", ["auto", "jacobian"])
+@pytest.mark.parametrize("size", [2, 9])
+def test_outputs_that_are_not_finite_are_named_by_row(
+    method: Any, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("empirical.tiled._Tiles._size", lambda *_: size)
+    module = Apply(lambda f, x: f(x.log()))
+    x = torch.rand(7, 3, dtype=torch.float64) + 1
+    bad = x.clone()
+    bad[3, 1] = -1
+    with pytest.raises(ValueError, match="NaN or infinity first for row 3 of x"):
+        tangent_kernel(module, bad, method=method)
+    with pytest.raises(ValueError, match="NaN or infinity first for row 3 of y"):
+        tangent_kernel(module, x, bad, method=method)
+
+
 def _with(module: nn.Module, change: Callable[[nn.Module], object]) -> nn.Module:
     change(module.double())
     return module
@@ -127,6 +143,10 @@ def _with(module: nn.Module, change: Callable[[nn.Module], object]) -> nn.Module
         (nn.Tanh(), ValueError, "trainable parameters, got none"),
         (_with(nn.Linear(3, 1), lambda f: f.requires_grad_(False)), ValueError, "got none"),
         (lambda x: x, TypeError, "expected a torch.nn.Module, got function"),
+        (nn.Sequential(nn.Linear(3, 1), nn.PReLU(init=torch.nan).requires_grad_(False)),
+         ValueError, "in the frozen 1.weight, got NaN"),
+        (_with(nn.Linear(3, 1), lambda f: f.register_buffer("b", torch.tensor(torch.nan))),
+         ValueError, "in the frozen b, got NaN"),
     ],
 )  # fmt: skip
 def test_bad_modules_are_refused(module: nn.Module, error: type, message: str) -> None:
