@@ -13,6 +13,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from empirical.checks import check_inputs, check_module
 from empirical.finite import FiniteNetwork, Stack
@@ -80,7 +81,8 @@ def tangent_kernel(
         x = x.clone() if x.is_inference() else x
         y = y.clone() if y is not None and y.is_inference() else y
         trained = len(parameters) == sum(1 for _ in module.parameters())
-        if type(module) is FiniteNetwork and trained and method == "auto":
+        plain = trained and method == "auto" and not _customised(module)
+        if type(module) is FiniteNetwork and plain:
             return _of_description(module, x, y, output)
         try:
             with torch.enable_grad():
@@ -151,6 +153,14 @@ def tangent_kernel_estimate(
 def _spread(z: Tensor, points: int) -> Tensor:
     """Some of the inputs."""
     return z[:: max(1, -(-len(z) // points))]
+
+
+def _customised(module: nn.Module) -> bool:
+    """Whether hooks or parametrisations change what the module computes."""
+    return any(
+        part._forward_hooks or part._forward_pre_hooks or is_parametrized(part)
+        for part in module.modules()
+    )
 
 
 def _of_description(network: FiniteNetwork, x: Tensor, y: Tensor | None, output: Output) -> Tensor:
