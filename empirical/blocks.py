@@ -37,6 +37,10 @@ def outputs(value: object, count: int) -> Tensor:
             f"expected a tensor as output, got {type(value).__name__}; wrap the module in one"
             " that returns a tensor"
         )
+    if not value.is_floating_point():
+        raise TypeError(
+            f"expected outputs of a real floating dtype, got {value.dtype}; return real numbers"
+        )
     if count == 1 and value.ndim < 2:
         value = value.reshape(1, -1)  # a module that squeezes its output
     if value.ndim not in (1, 2) or len(value) != count or value.numel() == 0:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
+from torch.nn.parameter import is_lazy
 
 __all__ = [
     "check_batch",
@@ -30,6 +31,11 @@ def check_module(module: nn.Module) -> dict[str, nn.Parameter]:
     """The trainable parameters with their names."""
     if not isinstance(module, nn.Module):
         raise TypeError(f"expected a torch.nn.Module, got {type(module).__name__}; pass a module")
+    for name, t in itertools.chain(module.named_parameters(), module.named_buffers()):
+        if is_lazy(t):
+            raise ValueError(
+                f"expected parameters with a shape, got none yet for {name}; run the module once"
+            )
     parameters = {name: p for name, p in module.named_parameters() if p.requires_grad}
     if not parameters:
         raise ValueError(
@@ -38,6 +44,8 @@ def check_module(module: nn.Module) -> dict[str, nn.Parameter]:
     _check_one_kind("dtype", TypeError, {name: p.dtype for name, p in parameters.items()})
     _check_one_kind("device", ValueError, {name: p.device for name, p in parameters.items()})
     for name, p in parameters.items():
+        if p.is_complex():
+            raise TypeError(f"expected real parameters, got {p.dtype} in {name}; use real ones")
         if p.numel() and not bool(torch.isfinite(torch.stack(torch.aminmax(p.detach()))).all()):
             raise ValueError(
                 f"expected finite weights, got NaN or infinity in {name}; repair or redraw them"
@@ -95,6 +103,8 @@ def check_batch(name: str, x: object) -> None:
 def _check_kind(name: str, x: object) -> Tensor:
     if not isinstance(x, Tensor):
         raise TypeError(f"expected a tensor {name}, got {type(x).__name__}; use torch.as_tensor")
+    if x.layout != torch.strided:
+        raise TypeError(f"expected a dense {name}, got {x.layout}; pass {name}.to_dense()")
     if x.ndim == 0 or x.numel() == 0:
         raise ValueError(
             f"expected {name} of shape (n, ...) with n >= 1, got {tuple(x.shape)}; pass a batch"

@@ -115,6 +115,11 @@ def _try(
         raise ValueError(
             f"expected an output from 0 to {values.shape[1] - 1}, got {output}; pass one of them"
         )
+    if not uses and not unruled:
+        raise ValueError(
+            "expected outputs that depend on the trained parameters, got some that carry no"
+            " gradient to any; remove detach() or no_grad() from the module"
+        )
     signals, exact = _derivatives(combination(values, output), uses, list(parameters.values()))
     places = [_place(row) for row in signals]
     reasons = _disagreements(uses, signals, places, parameters, exact)

@@ -51,9 +51,10 @@ def tangent_kernel(
         its device. It carries no graph.
 
     Raises:
-        TypeError: the module is none, or dtypes differ.
+        TypeError: the module is none, dtypes differ, or numbers are complex.
         ValueError: shapes or devices do not fit, numbers are not finite, the module is in
-            training mode with dropout or BatchNorm, or it mixes the samples of a batch.
+            training mode with dropout or BatchNorm, it mixes the samples of a batch, or no output
+            depends on its parameters.
         MemoryError: it would not fit; the message says how much is needed.
 
     References:
@@ -75,6 +76,8 @@ def tangent_kernel(
             check_inputs(name, batch, first)  # pyright: ignore[reportArgumentType]
     if method not in ("auto", "jacobian"):
         raise ValueError(f"expected method 'auto' or 'jacobian', got {method!r}; pass one of them")
+    if isinstance(output, bool):
+        raise TypeError(f"expected an index, 'all' or 'trace' as output, got {output}; pass an int")
     if not isinstance(output, int) and output not in ("all", "trace"):
         raise ValueError(f"expected an index, 'all' or 'trace' as output, got {output!r}")
     with torch.inference_mode(False), full_precision(first.device):
@@ -88,6 +91,11 @@ def tangent_kernel(
             with torch.enable_grad():
                 return module_kernel(module, parameters, x, y, output, method == "auto")
         except RuntimeError as error:
+            if y is not None and y.shape[1:] != x.shape[1:]:
+                raise ValueError(
+                    f"expected y of shape (k, ...) with the sizes of x, {tuple(x.shape[1:])}, got"
+                    f" {tuple(y.shape)}; match x"
+                ) from error
             if x.is_floating_point():
                 raise
             raise TypeError(
