@@ -37,6 +37,10 @@ def outputs(value: object, count: int) -> Tensor:
             f"expected a tensor as output, got {type(value).__name__}; wrap the module in one"
             " that returns a tensor"
         )
+    if not value.is_floating_point():
+        raise TypeError(
+            f"expected outputs of a real floating dtype, got {value.dtype}; return real numbers"
+        )
     if count == 1 and value.ndim < 2:
         value = value.reshape(1, -1)  # a module that squeezes its output
     if value.ndim not in (1, 2) or len(value) != count or value.numel() == 0:
@@ -50,12 +54,19 @@ def outputs(value: object, count: int) -> Tensor:
 
 def record(
     module: nn.Module, x: Tensor, parameters: Sequence[nn.Parameter]
-) -> tuple[Tensor, Recorder]:
-    """Run the module: outputs (n, k), and the uses of its parameters."""
+) -> tuple[Tensor, list[Use], dict[int, str]]:
+    """Run the module.
+
+    Returns:
+        outputs (n, k), the uses of parameters that they depend on, and the parameters (by id)
+        with uses that have no rule, with the reason.
+    """
     recorder = Recorder(parameters)
     with recorder:
         value = module(x)
-    return outputs(value, len(x)), recorder
+    values = outputs(value, len(x))
+    unruled = recorder.follow(values)
+    return values, recorder.uses, unruled
 
 
 class Block:
@@ -78,15 +89,17 @@ class Block:
         parameters: Sequence[nn.Parameter],
         places: Sequence[Place],
     ) -> None:
-        self.values, recorder = record(module, x, parameters)
+        self.values, uses, unruled = record(module, x, parameters)
         self.uses: list[tuple[Use, Samples]] = []
         self._latest: tuple[int, list[Tensor | None]] = (-1, [])
         if all(place is None for _, place in places):
             return
-        met = [id(use.alias.parameter) for use in recorder.uses]
+        met = [id(use.alias.parameter) for use in uses]
         if met != [key for key, _ in places]:
             raise MisfitError("the module used its parameters in another order")
-        for use, (_, place) in zip(recorder.uses, places, strict=True):
+        if any(key in unruled for key, place in places if place is not None):
+            raise MisfitError("the module used its parameters in other ways")
+        for use, (_, place) in zip(uses, places, strict=True):
             if place is not None:
                 if use.shape[place.axis] % len(x) != 0:
                     raise MisfitError(f"{tuple(use.shape)} is not made of {len(x)} samples")
@@ -147,8 +160,8 @@ def contract(
         row: a sample of a.
 
     Returns:
-        shape (n, k), or (n, len(outs), k, len(outs)); and |df/dtheta|^2 of the first output for
-        the sample ``row``.
+        shape (n, k), or (n, len(outs), k, len(outs)); and |df/dtheta|^2 for the sample ``row``,
+        summed over the outputs.
     """
     n, m, norm = len(a.values), len(b.values), 0.0
     passes = [list(outs)] if full else [[output] for output in outs]
@@ -162,8 +175,8 @@ def contract(
             right = left if a is b else _stack(b, group, of_b)
             for g, h in zip(left, right, strict=True):
                 kernel += inner(g, h)
-                if row is not None and chosen is passes[0]:
-                    one = g.sample(row)
+                for i in range(0 if row is None else row, 0 if row is None else n * count, n):
+                    one = g.sample(i)
                     norm += float(inner(one, one))
     kernel = kernel.reshape(count, n, count, m).permute(1, 0, 3, 2) if full else kernel
     return kernel, norm

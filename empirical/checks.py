@@ -2,18 +2,40 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
+from torch.nn.parameter import is_lazy
 
-__all__ = ["check_batch", "check_inputs", "check_like", "check_module", "check_values"]
+__all__ = [
+    "check_batch",
+    "check_gradients",
+    "check_inputs",
+    "check_like",
+    "check_module",
+    "check_outputs",
+    "check_values",
+]
+
+_MIXES = (
+    "expected {} that depend on one sample each, got others for the same sample in another batch;"
+    " the module mixes samples or is random: call module.eval() or remove what joins the samples"
+)
 
 
 def check_module(module: nn.Module) -> dict[str, nn.Parameter]:
     """The trainable parameters with their names."""
     if not isinstance(module, nn.Module):
         raise TypeError(f"expected a torch.nn.Module, got {type(module).__name__}; pass a module")
+    for name, t in itertools.chain(module.named_parameters(), module.named_buffers()):
+        if is_lazy(t):
+            raise ValueError(
+                f"expected parameters with a shape, got none yet for {name}; run the module once"
+            )
     parameters = {name: p for name, p in module.named_parameters() if p.requires_grad}
     if not parameters:
         raise ValueError(
@@ -22,10 +44,15 @@ def check_module(module: nn.Module) -> dict[str, nn.Parameter]:
     _check_one_kind("dtype", TypeError, {name: p.dtype for name, p in parameters.items()})
     _check_one_kind("device", ValueError, {name: p.device for name, p in parameters.items()})
     for name, p in parameters.items():
+        if p.is_complex():
+            raise TypeError(f"expected real parameters, got {p.dtype} in {name}; use real ones")
         if p.numel() and not bool(torch.isfinite(torch.stack(torch.aminmax(p.detach()))).all()):
             raise ValueError(
                 f"expected finite weights, got NaN or infinity in {name}; repair or redraw them"
             )
+    for name, t in itertools.chain(module.named_parameters(), module.named_buffers()):
+        if bool(t.isnan().any()):
+            raise ValueError(f"expected numbers in the frozen {name}, got NaN; repair or redraw it")
     _check_mode(module)
     return parameters
 
@@ -76,6 +103,8 @@ def check_batch(name: str, x: object) -> None:
 def _check_kind(name: str, x: object) -> Tensor:
     if not isinstance(x, Tensor):
         raise TypeError(f"expected a tensor {name}, got {type(x).__name__}; use torch.as_tensor")
+    if x.layout != torch.strided:
+        raise TypeError(f"expected a dense {name}, got {x.layout}; pass {name}.to_dense()")
     if x.ndim == 0 or x.numel() == 0:
         raise ValueError(
             f"expected {name} of shape (n, ...) with n >= 1, got {tuple(x.shape)}; pass a batch"
@@ -105,14 +134,28 @@ def check_like(y: object, x: Tensor) -> None:
         raise TypeError(f"expected y of x's {x.dtype}, got {y.dtype}; pass y.to({x.dtype})")
 
 
+def check_outputs(name: str, values: Tensor, start: int) -> None:
+    """Raise unless the outputs are finite, for some inputs from row ``start`` on."""
+    bad = ~torch.isfinite(values).all(dim=1)
+    if bad.any():
+        raise ValueError(
+            f"expected finite outputs, got NaN or infinity first for row"
+            f" {start + int(bad.int().argmax())} of {name}; remove it or rescale the inputs"
+        )
+
+
 def check_values(alone: Tensor, together: Tensor) -> None:
     """Raise unless samples have the same outputs in two different batches."""
-    if not bool(torch.isfinite(together).all()):
-        raise ValueError("expected finite outputs, got NaN or infinity; rescale the inputs")
     allowed = torch.finfo(alone.dtype).eps ** 0.5 * float(together.abs().max())
     if float((alone - together).abs().max()) > allowed:
-        raise ValueError(
-            "expected outputs that depend on one sample each, got others for the same sample in"
-            " another batch; the module mixes samples or is random: call module.eval() or"
-            " remove what joins the samples"
-        )
+        raise ValueError(_MIXES.format("outputs"))
+
+
+def check_gradients(alone: Sequence[Tensor], together: Sequence[Tensor]) -> None:
+    """Raise unless a sample has the same gradients in two different batches."""
+    allowed = max(
+        torch.finfo(g.dtype).eps ** 0.5 * float(g.abs().max()) for g in together if g.numel()
+    )
+    differences = [(a - b).abs() for a, b in zip(alone, together, strict=True) if a.numel()]
+    if any(float(d.max()) > allowed for d in differences):
+        raise ValueError(_MIXES.format("gradients"))

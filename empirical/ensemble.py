@@ -96,12 +96,15 @@ def tangent_kernels(
         raise ValueError("expected at least one seed, got none; pass range(count)")
     if y is not None:
         check_like(y, x)
-    numbers = len(seeds) * len(x) * len(x if y is None else y)
-    require(1.1 * numbers * x.element_size(), x.device, f"{len(seeds)} kernels")
+    check_description(network, tuple(x.shape[1:]), width, seeds[0], x.dtype)
+    n, k = len(x), 0 if y is None else len(y)
+    size = _batch(network, x, width)
+    at_once = min(size, len(seeds)) * _numbers(network, x, n + k, width)
+    needed = (1.1 * len(seeds) * n * (k or n) + at_once) * x.element_size()
+    require(needed, x.device, f"{len(seeds)} kernels of networks at width {width}")
     for seed in seeds:
         check_description(network, tuple(x.shape[1:]), width, seed, x.dtype)
     kernels = x.new_empty(len(seeds), len(x), len(x if y is None else y))
-    size = _batch(network, x, width)
     with torch.no_grad(), full_precision(x.device):
         for start in range(0, len(seeds), size):
             layers, readout = _layers(network, x, width, seeds[start : start + size])
@@ -113,10 +116,14 @@ def tangent_kernels(
 
 def _batch(network: Network, x: Tensor, width: int) -> int:
     """How many networks have weights and units that fit into the cache."""
-    widths = [x.shape[1], *(units(step, width) for step in network.steps)]
-    weights = sum(a * b for a, b in itertools.pairwise(widths))
-    numbers = weights + 2 * len(x) * sum(widths)
+    numbers = _numbers(network, x, len(x), width)
     return max(1, BATCH.get(x.device.type, 2**22) // (numbers * x.element_size()))
+
+
+def _numbers(network: Network, x: Tensor, n: int, width: int) -> int:
+    """The weights of one network, and its units for n inputs like x, forward and backward."""
+    widths = [x.shape[1], *(units(step, width) for step in network.steps)]
+    return sum(a * b for a, b in itertools.pairwise(widths)) + 2 * n * sum(widths)
 
 
 def _layers(

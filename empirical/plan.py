@@ -3,9 +3,9 @@ r"""Which parameters have rules, tried out on two samples before the kernel is c
 A run on two of the samples (three if there are two, so that the sizes differ; others if these
 leave a layer without a signal) finds where
 the samples are in every intermediate result, and compares each parameter's gradient by the
-rules with the one by ``torch.autograd``. What does not agree, or was used in a way that
-nothing recorded (compiled code, a custom autograd function), loses its rules: it is slower
-then, never wrong.
+rules with the one by ``torch.autograd``. What does not agree, or has a use that nothing
+recorded (compiled code, a custom autograd function), loses its rules: it is slower then, never
+wrong.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +25,9 @@ from empirical.capture import Use
 from empirical.gradients import Gradient
 from empirical.samples import Samples, locate, possible_places
 
-__all__ = ["Plan", "make_plan"]
+__all__ = ["Output", "Plan", "combination", "make_plan", "wanted"]
+
+Output = int | Literal["all", "trace"]
 
 QUIET = "too few signals reached it"
 """As behind dead ReLUs, so that several places fit; other samples may show more."""
@@ -43,7 +45,8 @@ class Plan:
         rest: those without, with the reason.
         values: outputs of the samples that were tried, shape (b, k).
         tried: their indices.
-        norm: |df/dtheta|^2 of the last of them, over the parameters with rules.
+        norm: |df/dtheta|^2 of the last of them, summed over the outputs that are wanted and the
+            parameters with rules.
         bytes_per_sample: what a forward and a backward pass keep.
     """
 
@@ -62,8 +65,20 @@ class Plan:
         return replace(self, places=places, groups=(), norm=0.0, rest=dict.fromkeys(names, reason))
 
 
+def wanted(values: Tensor, output: Output) -> list[int]:
+    """The indices of the outputs that a kernel is about."""
+    return [output] if isinstance(output, int) else list(range(values.shape[1]))
+
+
+def combination(values: Tensor, output: Output) -> Tensor:
+    """One number for each sample that depends on all outputs that are wanted, shape (n,)."""
+    outs = wanted(values, output)
+    random = torch.randn(len(outs), generator=torch.Generator().manual_seed(0))
+    return values[:, outs] @ (random if len(outs) > 1 else torch.ones(1)).to(values)
+
+
 def make_plan(
-    module: nn.Module, x: Tensor, parameters: dict[str, nn.Parameter], output: int
+    module: nn.Module, x: Tensor, parameters: dict[str, nn.Parameter], output: Output
 ) -> Plan:
     """Try the module out on a few samples of x.
 
@@ -71,7 +86,7 @@ def make_plan(
         module: the module.
         x: all samples.
         parameters: those to differentiate by.
-        output: index of the output to try.
+        output: which outputs.
 
     Raises:
         ValueError: there is no such output, or the outputs have another shape.
@@ -91,22 +106,26 @@ def _try(
     x: Tensor,
     tried: list[int],
     parameters: dict[str, nn.Parameter],
-    output: int,
+    output: Output,
 ) -> Plan:
     kept = _Kept(parameters)
     with torch.autograd.graph.saved_tensors_hooks(kept.count, lambda t: t):
-        values, recorder = record(module, x[tried], list(parameters.values()))
-    if not 0 <= output < values.shape[1]:
+        values, uses, unruled = record(module, x[tried], list(parameters.values()))
+    if isinstance(output, int) and not 0 <= output < values.shape[1]:
         raise ValueError(
             f"expected an output from 0 to {values.shape[1] - 1}, got {output}; pass one of them"
         )
-    uses = recorder.uses
-    signals, exact = _derivatives(values, uses, list(parameters.values()), output)
+    if not uses and not unruled:
+        raise ValueError(
+            "expected outputs that depend on the trained parameters, got some that carry no"
+            " gradient to any; remove detach() or no_grad() from the module"
+        )
+    signals, exact = _derivatives(combination(values, output), uses, list(parameters.values()))
     places = [_place(row) for row in signals]
     reasons = _disagreements(uses, signals, places, parameters, exact)
     for name, p in parameters.items():
-        if id(p) in recorder.unruled:
-            reasons[name] = f"{recorder.unruled[id(p)]} has no rule"
+        if id(p) in unruled:
+            reasons[name] = unruled[id(p)]
     lost = {id(parameters[name]) for name in reasons}
     size = sum(use.shape.numel() for use in uses) * values.element_size()
     return Plan(
@@ -118,12 +137,23 @@ def _try(
         reasons,
         values.detach(),
         tried,
-        sum(
-            float(torch.linalg.vector_norm(g)) ** 2
-            for g, p in zip(exact, parameters.values(), strict=True)
-            if g is not None and id(p) not in lost
+        _norm(
+            values[-1, wanted(values, output)],
+            [p for p in parameters.values() if id(p) not in lost],
         ),
         (kept.bytes + 2 * size) // len(tried) + 1,
+    )
+
+
+def _norm(values: Tensor, parameters: Sequence[nn.Parameter]) -> float:
+    """Sum of |dv/dtheta|^2 over some values v."""
+    if not parameters or not values.requires_grad:
+        return 0.0
+    return sum(
+        float(torch.linalg.vector_norm(gradient)) ** 2
+        for value in values
+        for gradient in torch.autograd.grad(value, parameters, retain_graph=True, allow_unused=True)
+        if gradient is not None
     )
 
 
@@ -163,18 +193,18 @@ class _Kept:
 
 
 def _derivatives(
-    values: Tensor, uses: Sequence[Use], parameters: Sequence[nn.Parameter], output: int
+    values: Tensor, uses: Sequence[Use], parameters: Sequence[nn.Parameter]
 ) -> tuple[list[list[Tensor | None]], Sequence[Tensor | None]]:
     """df(x_a)/dh of every use for each of the samples, and df/dtheta of the last sample."""
     edges: list[Any] = [use.edge for use in uses]
     rows: list[Sequence[Tensor | None]] = []
-    for a, value in enumerate(values[:, output]):
+    for a, value in enumerate(values):
         last = a == len(values) - 1
-        wanted = [*edges, *parameters] if last else edges
-        if not wanted or not value.requires_grad:
-            rows.append([None] * len(wanted))
+        inputs = [*edges, *parameters] if last else edges
+        if not inputs or not value.requires_grad:
+            rows.append([None] * len(inputs))
         else:
-            found = torch.autograd.grad(value, wanted, retain_graph=not last, allow_unused=True)
+            found = torch.autograd.grad(value, inputs, retain_graph=True, allow_unused=True)
             rows.append(found)
     return [[row[k] for row in rows] for k in range(len(uses))], rows[-1][len(uses) :]
 
@@ -197,11 +227,11 @@ def _disagreements(
         own = [
             (use, row, place)
             for use, row, place in zip(uses, signals, places, strict=True)
-            if use.alias.parameter is p and row[-1] is not None
+            if use.alias.parameter is p
         ]
-        if gradient is not None:
+        if own:
             with torch.no_grad():
-                reason = _disagreement(own, gradient)
+                reason = _disagreement(own, torch.zeros_like(p) if gradient is None else gradient)
             if reason:
                 reasons[name] = reason
     return reasons
@@ -211,14 +241,11 @@ def _disagreement(
     uses: Sequence[tuple[Use, Sequence[Tensor | None], Samples | None]], exact: Tensor
 ) -> str | None:
     """Why the rules do not give the gradient ``exact``, or None if they do."""
-    if not uses:
-        return "its use was not seen" if bool(exact.any()) else None
     gradients: list[Gradient] = []
     for use, row, place in uses:
         if place is None:
-            fits = any(
-                True for _ in possible_places([signal for signal in row if signal is not None])
-            )
+            present = [signal for signal in row if signal is not None]
+            fits = not present or any(True for _ in possible_places(present))
             return QUIET if fits else "its samples cannot be told apart"
         signal = row[-1]
         assert signal is not None

@@ -116,7 +116,7 @@ def streamed_tangent_kernel(
         K_0, shape (n, n').
 
     Raises:
-        TypeError: the network is no ``Network``, or x no floating tensor.
+        TypeError: the network is no ``Network``, x no floating tensor, or block no integer.
         ValueError: a number is out of range, or a shape does not fit.
         MemoryError: the units do not fit either; the message says how much is needed.
 
@@ -135,6 +135,8 @@ def streamed_tangent_kernel(
     if y is not None:
         check_like(y, x)
     block = BLOCK.get(x.device.type, 2**26) if block is None else block
+    if isinstance(block, bool) or not hasattr(block, "__index__"):
+        raise TypeError(f"expected an integer block, got {block!r}; pass an int")
     if block < 1:
         raise ValueError(f"expected a positive block, got {block}; give it some bytes")
     layers = drawn_layers(network, x, width, seed, block)

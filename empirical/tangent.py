@@ -13,6 +13,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from empirical.checks import check_inputs, check_module
 from empirical.finite import FiniteNetwork, Stack
@@ -50,9 +51,10 @@ def tangent_kernel(
         its device. It carries no graph.
 
     Raises:
-        TypeError: the module is none, or dtypes differ.
+        TypeError: the module is none, dtypes differ, or numbers are complex.
         ValueError: shapes or devices do not fit, numbers are not finite, the module is in
-            training mode with dropout or BatchNorm, or it mixes the samples of a batch.
+            training mode with dropout or BatchNorm, it mixes the samples of a batch, or no output
+            depends on its parameters.
         MemoryError: it would not fit; the message says how much is needed.
 
     References:
@@ -74,18 +76,26 @@ def tangent_kernel(
             check_inputs(name, batch, first)  # pyright: ignore[reportArgumentType]
     if method not in ("auto", "jacobian"):
         raise ValueError(f"expected method 'auto' or 'jacobian', got {method!r}; pass one of them")
+    if isinstance(output, bool):
+        raise TypeError(f"expected an index, 'all' or 'trace' as output, got {output}; pass an int")
     if not isinstance(output, int) and output not in ("all", "trace"):
         raise ValueError(f"expected an index, 'all' or 'trace' as output, got {output!r}")
     with torch.inference_mode(False), full_precision(first.device):
         x = x.clone() if x.is_inference() else x
         y = y.clone() if y is not None and y.is_inference() else y
         trained = len(parameters) == sum(1 for _ in module.parameters())
-        if type(module) is FiniteNetwork and trained and method == "auto":
+        plain = trained and method == "auto" and not _customised(module)
+        if type(module) is FiniteNetwork and plain:
             return _of_description(module, x, y, output)
         try:
             with torch.enable_grad():
                 return module_kernel(module, parameters, x, y, output, method == "auto")
         except RuntimeError as error:
+            if y is not None and y.shape[1:] != x.shape[1:]:
+                raise ValueError(
+                    f"expected y of shape (k, ...) with the sizes of x, {tuple(x.shape[1:])}, got"
+                    f" {tuple(y.shape)}; match x"
+                ) from error
             if x.is_floating_point():
                 raise
             raise TypeError(
@@ -151,6 +161,14 @@ def tangent_kernel_estimate(
 def _spread(z: Tensor, points: int) -> Tensor:
     """Some of the inputs."""
     return z[:: max(1, -(-len(z) // points))]
+
+
+def _customised(module: nn.Module) -> bool:
+    """Whether hooks or parametrisations change what the module computes."""
+    return any(
+        part._forward_hooks or part._forward_pre_hooks or is_parametrized(part)
+        for part in module.modules()
+    )
 
 
 def _of_description(network: FiniteNetwork, x: Tensor, y: Tensor | None, output: Output) -> Tensor:

@@ -7,20 +7,18 @@ for every a, which costs O(n / size) passes and bounds the memory.
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from empirical.blocks import Block, MisfitError, contract
-from empirical.checks import check_values
+from empirical.blocks import Block, MisfitError, contract, outputs
+from empirical.checks import check_gradients, check_outputs, check_values
 from empirical.memory import available, require
 from empirical.persample import per_sample_kernel
-from empirical.plan import Plan, make_plan
+from empirical.plan import Output, Plan, combination, make_plan, wanted
 
 __all__ = ["Output", "module_kernel"]
-
-Output = int | Literal["all", "trace"]
 
 
 def module_kernel(
@@ -41,7 +39,7 @@ def module_kernel(
         output: which outputs.
         rules: whether to use rules, or per-sample gradients for all parameters.
     """
-    plan = make_plan(module, x, parameters, output if isinstance(output, int) else 0)
+    plan = make_plan(module, x, parameters, output)
     if not rules:
         plan = plan.without_rules(parameters, "not wanted")
     try:
@@ -57,19 +55,23 @@ class _Tiles:
     ) -> None:
         self.module, self.parameters, self.plan = module, parameters, plan
         self.full = output == "all"
-        self.outs = [output] if isinstance(output, int) else list(range(plan.values.shape[1]))
+        self.output: Output = output
+        self.outs = wanted(plan.values, output)
         self.rest = {name: parameters[name] for name in plan.rest}
 
     def kernel(self, x: Tensor, y: Tensor | None) -> Tensor:
+        if self.rest:
+            self._check_alone(x[self.plan.tried])
         other = x if y is None else y
         k = len(self.outs) if self.full else 1
         size = self._size(len(x), len(other))
         kernel = self.plan.values.new_empty(len(x), k, len(other), k)
         for i in range(0, len(x), size):
-            a = self._block(x[i : i + size])
+            a = self._block("x", x, i, size)
             self._check(a, i)
             for j in range(i if y is None else 0, len(other), size):
-                b = a if y is None and i == j else self._block(other[j : j + size])
+                name = "x" if y is None else "y"
+                b = a if y is None and i == j else self._block(name, other, j, size)
                 row = self.plan.tried[-1] - i if j == (i if y is None else 0) else -1
                 tile = self._share(a, b, row if 0 <= row < len(a.values) else None)
                 if self.rest:
@@ -80,8 +82,11 @@ class _Tiles:
                     kernel[j : j + size, :, i : i + size] = tile.permute(2, 3, 0, 1)
         return kernel if self.full else kernel[:, 0, :, 0]
 
-    def _block(self, x: Tensor) -> Block:
-        return Block(self.module, x, list(self.parameters.values()), self.plan.places)
+    def _block(self, name: str, x: Tensor, start: int, size: int) -> Block:
+        batch = x[start : start + size]
+        block = Block(self.module, batch, list(self.parameters.values()), self.plan.places)
+        check_outputs(name, block.values.detach(), start)
+        return block
 
     def _share(self, a: Block, b: Block, row: int | None) -> Tensor:
         """By rules, shape (n, k, n', k); k = 1 unless all outputs are wanted.
@@ -107,14 +112,29 @@ class _Tiles:
             if start <= index < start + len(block.values):
                 check_values(self.plan.values[row], block.values[index - start].detach())
 
+    def _check_alone(self, x: Tensor) -> None:
+        """Compare the gradient of the last of some samples with that of the sample alone."""
+        gradients: list[Sequence[Tensor]] = []
+        for batch in (x, x[-1:]):
+            values = combination(outputs(self.module(batch), len(batch)), self.output)
+            gradients.append(
+                torch.autograd.grad(
+                    values[-1],
+                    list(self.parameters.values()),
+                    allow_unused=True,
+                    materialize_grads=True,
+                )
+            )
+        check_gradients(*gradients)
+
     def _size(self, n: int, k: int) -> int:
         """Samples of a tile: two blocks may take half of the memory that the result leaves."""
         item = self.plan.values.element_size()
-        outputs = len(self.outs)
-        result = n * k * item * (outputs**2 if self.full else 1)
+        count = len(self.outs)
+        result = n * k * item * (count**2 if self.full else 1)
         rest = sum(p.numel() for p in self.rest.values()) * item
-        held = outputs if self.full else 1
-        each = held * self.plan.bytes_per_sample + outputs * 2 * rest
+        held = count if self.full else 1
+        each = held * self.plan.bytes_per_sample + count * 2 * rest
         device = self.plan.values.device
         require(2 * result + 2 * each, device, f"the kernel of {n} x {k} samples of this module")
         return max(1, min(max(n, k), int((available(device) - 2 * result) / (4 * each))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -176,6 +177,82 @@ class Custom(nn.Module):
         return self.readout(torch.tanh(Square.apply(x, self.hidden)))
 
 
+class Gaussian(nn.Module):
+    """Mean and log-variance, written into place: assignments are not seen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mean, self.log_std = nn.Linear(3, 1), nn.Parameter(torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = x.new_zeros(len(x), 2)
+        out[:, :1] = self.mean(x)
+        out[:, 1] = self.log_std
+        return out
+
+
+class Compiled(nn.Module):
+    """A scripted head beside a plain one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.plain, self.scripted = nn.Linear(5, 1), _scripted(nn.Linear(5, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([self.plain(x), self.scripted(x)], 1)
+
+
+class Gated(nn.Module):
+    """A scripted layer that some samples alone excite, among them neither first nor last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.plain, self.scripted = nn.Linear(3, 1), _scripted(nn.Linear(1, 1, bias=False))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.plain(x)[:, 0] + self.scripted(functional.relu(x[:, :1]))[:, 0]
+
+
+class Table(nn.Module):
+    """An embedding whose rows are assigned one by one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = (nn.Parameter(torch.randn(3)) for _ in "ab")
+        self.readout = nn.Linear(3, 2)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        table = self.first.new_zeros(4, 3)
+        table[0], table[1] = self.first, self.second
+        return self.readout(torch.tanh(table[ids[:, 0]]))
+
+
+class Masked(nn.Module):
+    """A copy of the weight with a row set to zero; the use before that is plain."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(3, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.weight * 1.0
+        h = torch.tanh(x @ self.weight)
+        weight[1] = 0
+        return functional.linear(h, weight)
+
+
+class Tied(nn.Module):
+    """A seen use of a weight after an unseen one, which only the graph shows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(3))
+        self.unused = nn.Parameter(torch.randn(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.tanh(Square.apply(x, self.weight)) * self.weight
+
+
 class Routed(nn.Module):
     """Each sample goes to one of two experts: control flow that depends on the data."""
 
@@ -217,6 +294,12 @@ class Merged(nn.Module):
         h = torch.tanh(self.slow(x.reshape(n * t, d))).reshape(n, t, 4).transpose(0, 1)
         h = torch.tanh(self.fast(h.reshape(t * n, 4))).reshape(t, n, 4)
         return self.readout(h.transpose(0, 1).reshape(n, -1)).squeeze()
+
+
+def _scripted(layer: nn.Module) -> nn.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # on Python 3.14
+        return torch.jit.script(layer)
 
 
 def _gates(*names: str) -> tuple[str, ...]:
@@ -312,6 +395,19 @@ CASES: dict[str, Case] = {
     "Functional and bare parameters": Case(Functional, normal(3)),
     "Samples and positions merged": Case(Merged, normal(5, 3)),
     "Custom autograd function": Case(Custom, normal(3), ("hidden",), func=False),
+    "Outputs assigned to entries": Case(Gaussian, normal(3), ("log_std",), func=False),
+    "Scripted head": Case(
+        Compiled, normal(5), ("scripted.weight", "scripted.bias"), func=False
+    ),
+    "Scripted layer that some samples excite": Case(
+        Gated,
+        lambda n: torch.tensor([-1.0, 2, 3, -2]).double().repeat(n)[:n, None] * normal(3)(1).abs(),
+        ("scripted.weight",),
+        func=False,
+    ),
+    "Embedding of assigned rows": Case(Table, tokens(1, 4), ("first", "second"), func=False),
+    "Weight overwritten in part": Case(Masked, normal(3), ("weight",)),
+    "Weight seen once, used twice": Case(Tied, normal(3), ("weight",), func=False),
     "Data-dependent routing": Case(
         Routed,
         lambda n: torch.linspace(-1, 1, n).double()[:, None] + normal(3)(n) / 3,

@@ -51,6 +51,7 @@ X = torch.ones(2, 3, dtype=torch.float64)
         ((NETWORKS[0], X[0], 4, [0]), {}, ValueError, r"expected input_shape \(d,\)"),
         ((NETWORKS[0], X, 4, [0]), {"y": X.float()}, TypeError, "expected y of x's"),
         ((NETWORKS[0], X.expand(2, 3), 4, range(10**13)), {}, MemoryError, "GB of free memory"),
+        ((NETWORKS[1], X, 10**9, [0]), {}, MemoryError, r"1.6e\+10 GB of .* at width 1000000000"),
     ],
 )
 def test_bad_arguments_are_refused(

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.utils.parametrize import register_parametrization
+from torch.testing import assert_close
 
 from analytic import Activation, FullyConnected, Network, Residual, kernel
 from analytic.activation import NAMES
@@ -166,6 +168,31 @@ def test_bad_inputs_are_refused(x: object, error: type, message: str) -> None:
     if isinstance(x, Tensor) and "shape" in message:
         with pytest.raises(ValueError, match="expected inputs of shape"):
             FiniteNetwork(NETWORKS[0], (3,), 4)(torch.ones(2, 4, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("antisymmetric", [False, True])
+def test_hooks_and_parametrisations_of_a_network_count(antisymmetric: bool) -> None:
+    class Double(torch.nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return 2 * x
+
+    x = torch.randn(4, 3, dtype=torch.float64)
+    network = Network(FullyConnected("tanh"))
+    for attach, factor in (
+        (lambda f: f.register_forward_hook(lambda m, i, o: 2 * o), 4),
+        (lambda f: f.stacks[0].readout.register_forward_hook(lambda m, i, o: 0 * o), None),
+        (lambda f: f.register_forward_pre_hook(lambda m, i: (2 * i[0],)), None),
+        (lambda f: register_parametrization(f.stacks[0].readout, "weight", Double()), None),
+    ):
+        f = FiniteNetwork(network, (3,), 8, antisymmetric=antisymmetric)
+        plain = tangent_kernel(f, x)
+        attach(f)
+        changed = tangent_kernel(f, x)
+        exact = tangent_kernel(f, x, method="jacobian")
+        assert_close(changed, exact, rtol=1e-12, atol=1e-12)
+        assert float((changed - plain).abs().max()) > 0.1
+        if factor:
+            assert_close(changed, factor * plain, rtol=1e-12, atol=1e-12)
 
 
 def test_a_network_has_one_output() -> None:

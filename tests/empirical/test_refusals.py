@@ -38,6 +38,9 @@ class Apply(nn.Module):
         (lambda f, x: f(x)[None], ValueError, r"\(n, k\), got \(1, 2, 2\) for a batch of 2"),
         (lambda f, x: f(x).sum(), ValueError, r"got \(\)"),
         (lambda f, x: f(x)[:, :0], ValueError, r"got \(2, 0\)"),
+        (lambda f, x: f(x).detach(), ValueError, "got some that carry no gradient to any"),
+        (lambda f, x: f(x) * 1j, TypeError, "floating dtype, got torch.complex128"),
+        (lambda f, x: f(x).argmax(1), TypeError, "floating dtype, got torch.int64"),
         (lambda f, x: (f(x), x), TypeError, "expected a tensor as output, got tuple"),
         (lambda f, x: f(x) / 0, ValueError, "expected finite outputs"),
     ],
@@ -50,6 +53,49 @@ def test_modules_without_a_kernel_are_refused(
         tangent_kernel(Apply(function), torch.randn(4, 3, dtype=torch.float64))
 
 
+class Joined(nn.Module):
+    """A softmax over the samples, behind a readout of zeros or beside another head."""
+
+    def __init__(self, heads: int) -> None:
+        super().__init__()
+        self.a, self.b, self.head = nn.Linear(3, 4), nn.Linear(4, 1), nn.Linear(3, heads)
+        nn.init.zeros_(self.b.weight)
+        nn.init.zeros_(self.b.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        mixed = self.b(torch.softmax(self.a(x), dim=0))
+        return torch.cat([self.head(x), mixed], 1)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 6])
+@pytest.mark.parametrize(("heads", "output"), [(0, 0), (2, 2), (2, "trace"), (2, "all")])
+@pytest.mark.parametrize("method", ["auto", "jacobian"])
+@pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")
+def test_samples_that_meet_are_noticed_where_outputs_vanish(
+    n: int, heads: int, output: Any, method: Any
+) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(n, 3, dtype=torch.float64)
+    with pytest.raises(ValueError, match="gradients that depend on one sample each"):
+        tangent_kernel(Joined(heads).double(), x, output=output, method=method)
+
+
+def test_an_antisymmetric_pair_that_mixes_is_noticed() -> None:
+    class Pair(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.g, self.h = (nn.Linear(3, 1) for _ in "gh")
+            self.h.load_state_dict(self.g.state_dict())
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = x - x.mean(0)
+            return self.g(x) - self.h(x)
+
+    x = torch.randn(5, 3, dtype=torch.float64)
+    with pytest.raises(ValueError, match="mixes samples"):
+        tangent_kernel(Pair().double(), x)
+
+
 def test_samples_that_change_places_are_noticed() -> None:
     # two samples in order show nothing; among more they are sorted, as routers do
     def sort(layer: Any, x: Tensor) -> Tensor:
@@ -60,6 +106,22 @@ def test_samples_that_change_places_are_noticed() -> None:
     x[0, 0], x[-1, 0] = -0.1, 0.1
     assert float(x[1:-1, 0].max()) > 0.1
     assert_close(tangent_kernel(Apply(sort), x), x @ x.T + 1, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("method", ["auto", "jacobian"])
+@pytest.mark.parametrize("size", [2, 9])
+def test_outputs_that_are_not_finite_are_named_by_row(
+    method: Any, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("empirical.tiled._Tiles._size", lambda *_: size)
+    module = Apply(lambda f, x: f(x.log()))
+    x = torch.rand(7, 3, dtype=torch.float64) + 1
+    bad = x.clone()
+    bad[3, 1] = -1
+    with pytest.raises(ValueError, match="NaN or infinity first for row 3 of x"):
+        tangent_kernel(module, bad, method=method)
+    with pytest.raises(ValueError, match="NaN or infinity first for row 3 of y"):
+        tangent_kernel(module, x, bad, method=method)
 
 
 def _with(module: nn.Module, change: Callable[[nn.Module], object]) -> nn.Module:
@@ -84,6 +146,12 @@ def _with(module: nn.Module, change: Callable[[nn.Module], object]) -> nn.Module
         (nn.Tanh(), ValueError, "trainable parameters, got none"),
         (_with(nn.Linear(3, 1), lambda f: f.requires_grad_(False)), ValueError, "got none"),
         (lambda x: x, TypeError, "expected a torch.nn.Module, got function"),
+        (nn.Linear(3, 1, dtype=torch.complex128), TypeError, "real parameters, got torch.complex1"),
+        (nn.LazyLinear(2), ValueError, "with a shape, got none yet for weight; run the module"),
+        (nn.Sequential(nn.Linear(3, 1), nn.PReLU(init=torch.nan).requires_grad_(False)),
+         ValueError, "in the frozen 1.weight, got NaN"),
+        (_with(nn.Linear(3, 1), lambda f: f.register_buffer("b", torch.tensor(torch.nan))),
+         ValueError, "in the frozen b, got NaN"),
     ],
 )  # fmt: skip
 def test_bad_modules_are_refused(module: nn.Module, error: type, message: str) -> None:
@@ -106,6 +174,14 @@ def test_bad_modules_are_refused(module: nn.Module, error: type, message: str) -
         (torch.ones(4, 3).double(), {"output": "sum"}, ValueError, "as output, got 'sum'"),
         (torch.ones(4, 3).double(), {"method": "fast"}, ValueError, "'jacobian', got 'fast'"),
         (torch.ones(4, 3).double(), {"y": torch.ones(4, 3)}, TypeError, "expected y of the"),
+        (
+            torch.ones(4, 3).double(),
+            {"y": torch.ones(4, 2).double()},
+            ValueError,
+            r"the sizes of x, \(3,\), got \(4, 2\); match x",
+        ),
+        (torch.eye(3).double().to_sparse(), {}, TypeError, "dense x, got torch.sparse_coo; pass x"),
+        (torch.ones(4, 3).double(), {"output": True}, TypeError, "'trace' as output, got True"),
         ([[1.0]], {}, TypeError, "expected a tensor x, got list"),
     ],
 )

@@ -86,6 +86,7 @@ X = torch.ones(2, 3, dtype=torch.float64)
         ((NETWORKS[0], X, 4), {"y": X[:, :2]}, ValueError, r"got \(2, 2\) on cpu; match x"),
         ((NETWORKS[0], X, 4), {"y": X.float()}, TypeError, "expected y of x's torch.float64"),
         ((NETWORKS[0], X, 4), {"block": 0}, ValueError, "a positive block, got 0"),
+        ((NETWORKS[0], X, 4), {"block": 1.5}, TypeError, "an integer block, got 1.5"),
         ((NETWORKS[0], X, 10**12), {}, MemoryError, r"expected 9.6e\+04 GB of free memory"),
     ],
 )
