@@ -7,7 +7,8 @@ import logging
 import numpy as np
 import pytest
 import torch
-from modules import CASES, Case, LeNet5, TiedAutoencoder
+from modules import CASES, Case
+from nets import LeNet5, TiedAutoencoder
 from torch import Tensor, nn
 from torch.nn import functional
 
