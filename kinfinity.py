@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _NAMES = {
-    "analytic": "AccuracyError Activation Estimate FullyConnected Kernels Network Plan Prediction"
-    " Residual dual dual_obstacle kernel kernel_diagonal kernel_estimate kernel_plan predict",
+    "analytic": "AccuracyError Activation AveragePooling Convolution Estimate Flatten"
+    " FullyConnected GlobalAveragePooling Kernels Network Plan Prediction Residual dual"
+    " dual_obstacle kernel kernel_diagonal kernel_estimate kernel_plan predict",
     "compare": "Assumptions Convergence Inputs RequiredWidth Sampled assumptions convergence"
     " kernel_distance",
     "empirical": "FiniteNetwork TangentEstimate streamed_tangent_kernel tangent_kernel"

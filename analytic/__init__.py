@@ -12,15 +12,27 @@ if TYPE_CHECKING:
     from analytic.activation import Activation
     from analytic.foresight import Plan
     from analytic.limit import kernel, kernel_diagonal, kernel_estimate, kernel_plan
-    from analytic.network import FullyConnected, Network, Residual
+    from analytic.network import (
+        AveragePooling,
+        Convolution,
+        Flatten,
+        FullyConnected,
+        GlobalAveragePooling,
+        Network,
+        Residual,
+    )
     from analytic.regression import Prediction, predict
     from analytic.symbolic import dual, dual_obstacle
 
 _HOME = {
     "AccuracyError": "accuracy",
     "Activation": "activation",
+    "AveragePooling": "network",
+    "Convolution": "network",
     "Estimate": "accuracy",
+    "Flatten": "network",
     "FullyConnected": "network",
+    "GlobalAveragePooling": "network",
     "Kernels": "accuracy",
     "Network": "network",
     "Plan": "foresight",
@@ -38,8 +50,12 @@ _HOME = {
 __all__ = [
     "AccuracyError",
     "Activation",
+    "AveragePooling",
+    "Convolution",
     "Estimate",
+    "Flatten",
     "FullyConnected",
+    "GlobalAveragePooling",
     "Kernels",
     "Network",
     "Plan",
