@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic.amplification import amplifications
 from analytic.certificate import certify
 from analytic.duals import UNIT
 from analytic.network import Network
@@ -105,7 +106,8 @@ def prepare(
     tail = 16 * UNIT if tight else max(1e-3 * tolerance, 16 * UNIT)
     state = diagonal(network, mean_squares(inputs))
     start = roundings(x.shape[1]) * UNIT if start is None else start
-    plan = program(state, certify(state, tolerance, tail, start, tight=tight, spread=spread))
+    layers = amplifications(state, tail)
+    plan = program(state, certify(layers, tolerance, start, tight=tight, spread=spread))
     rows = side(state, plan, slice(0, len(x)))
     columns = rows if own else side(state, plan, slice(len(x), None))
     return Problem(network, x, x if y is None else y, own, state, Series(plan, rows, columns))
