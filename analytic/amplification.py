@@ -18,7 +18,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from analytic.duals import UNIT, coefficients, length
+from analytic.duals import MOST_TERMS, UNIT, coefficients, length
 from analytic.network import Step
 from analytic.recursion import Average, Diagonal, Stage
 
@@ -87,6 +87,11 @@ class Amplification:
         )
         return Factors(k_e, k_d, r_d, np.sqrt(v_e), np.sqrt(v_d))
 
+    @property
+    def rest(self) -> float:
+        """The truncation error of all coefficients at R = 1."""
+        return 0.0 if self.relu else float(self.tails(np.array([self.k_e.size]))[0])
+
     def tails(self, terms: NDArray[np.int64]) -> Array:
         """The larger truncation error of E and D at R = 1 after so many terms."""
         order = np.arange(1.0, self.k_e.size + 1)
@@ -104,13 +109,16 @@ def amplifications(state: Diagonal, tail: float) -> list[Amplification]:
     return [amplification(stage, tail) for stage in state.stages]
 
 
-def amplification(stage: Stage, tail: float, least: int = 0) -> Amplification:
+def amplification(
+    stage: Stage, tail: float, least: int = 0, most: int = MOST_TERMS
+) -> Amplification:
     """The amplification factors of a layer over all its inputs.
 
     Args:
         stage: what the layer sees of them.
         tail: share of E[w'^2] that the series may leave out.
         least: smallest number of coefficients.
+        most: largest number of coefficients.
     """
     table, v = stage.moments, stage.variance
     activation, s = stage.step.layer.activation, np.sqrt(v)
@@ -120,7 +128,7 @@ def amplification(stage: Stage, tail: float, least: int = 0) -> Amplification:
         return Amplification(
             stage.step, True, none, none, 0, 0, 0, 0, 0, 1, 0, 0.5, UNIT, skip, reads, average
         )
-    terms, n = max(length(activation, s, tail), least), s.size
+    terms, n = max(length(activation, s, tail, most), least), s.size
     share_e, share_d = _ratio(v, table.second), _ratio(1.0, table.slope)
     k_e, r_d = np.zeros((2, terms))
     once, twice, rest, b_1 = np.empty((4, n))
@@ -154,13 +162,12 @@ def amplification(stage: Stage, tail: float, least: int = 0) -> Amplification:
 
 def merged(a: Amplification, b: Amplification) -> Amplification:
     """The amplification over the inputs of both, of equally many coefficients."""
-    average = Average(max(a.average.sigma, b.average.sigma), max(a.average.theta, b.average.theta))
     largest = {
         field.name: np.maximum(getattr(a, field.name), getattr(b, field.name))
         for field in fields(a)
         if field.name not in ("step", "relu", "reads", "average")
     }
-    return replace(a, average=average, **largest)
+    return replace(a, average=a.average.joined(b.average), **largest)
 
 
 @njit(nogil=True, cache=True, fastmath=True)

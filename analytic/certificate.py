@@ -26,7 +26,7 @@ from analytic.amplification import Amplification, Factors
 from analytic.duals import UNIT
 from analytic.recursion import Average
 
-__all__ = ["OWN", "Bounds", "certify", "layer_error", "skip_error"]
+__all__ = ["Bounds", "certify", "layer_error", "own_bounds", "skip_error"]
 
 Array = NDArray[np.float64]
 
@@ -195,7 +195,7 @@ class Chain:
             moments = 2 * layer.noise + ROUNDING
             self.fixed.append(_Fixed(variance, moments, rho, (layer.reads - 1) * UNIT, skip))
             at = Factors(*(float(f[0]) for f in factor))
-            own = _passed(own, own_branches, layer, at, self.fixed[-1], OWN)
+            own = _passed(own, own_branches, layer, at, self.fixed[-1], max(OWN, layer.rest))
         if self.readout != Average():
             state = state.joined(own).averaged(self.readout)
         return max(state) + UNIT
@@ -274,6 +274,28 @@ def _bounds(chain: Chain, index: int, tau: float, whole: bool) -> Bounds:
         ceiling=ceiling,
         error=chain.error(index, tau, least),
         diagonal=chain.diagonal,
+    )
+
+
+def own_bounds(layer: Amplification) -> Bounds:
+    """Radii for pairs of positions of one input, at the least truncation; no errors."""
+    groups = max(-(-layer.k_e.size // GROUP), 24)
+    radius, _ = _radii(layer, groups, OWN, 1.0, True)
+    none = np.zeros((1, groups))
+    return Bounds(
+        radius=radius[None, :],
+        k_e=none,
+        k_d=none,
+        r_d=none,
+        add_e=none,
+        add_d=none,
+        lengths=np.array([_lengths(layer.r_d)]),
+        skip_ratio=np.zeros(1),
+        skip_add=np.zeros(1),
+        start=0.0,
+        ceiling=1.0,
+        error=0.0,
+        diagonal=0.0,
     )
 
 

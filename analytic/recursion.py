@@ -68,6 +68,10 @@ class Average:
     sigma: float = 1.0
     theta: float = 1.0
 
+    def joined(self, other: Average) -> Average:
+        """The larger factors of both."""
+        return Average(max(self.sigma, other.sigma), max(self.theta, other.theta))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stage:
