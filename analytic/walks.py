@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic.duals import LANES
-from analytic.positions import Pairs, Reading
+from analytic.positions import Layout, Pairs, Reading
 
-__all__ = ["Chunks", "Runs", "Walk", "average_runs", "chunks", "walk"]
+__all__ = ["Chunks", "Runs", "Walk", "Ways", "ways"]
 
 Index = NDArray[np.int64]
 
@@ -45,7 +45,29 @@ class Walk(NamedTuple):
     runs: Runs
 
 
-def chunks(pairs: Pairs, columns: int) -> Chunks:
+class Ways(NamedTuple):
+    """The order for a whole network: ``averages`` before every layer and the readout."""
+
+    layout: Layout
+    columns: int
+    start: Chunks
+    layers: tuple[Walk, ...]
+    averages: tuple[tuple[Runs, ...], ...]
+
+
+def ways(layout: Layout, columns: int) -> Ways:
+    """The order in which blocks of so many columns, a divisor of LANES, go through."""
+    averages = (*(part.averages for part in layout.parts), layout.readout)
+    return Ways(
+        layout,
+        columns,
+        _chunks(layout.input, columns),
+        tuple(_walk(part.layer, columns) for part in layout.parts),
+        tuple(tuple(map(_average_runs, readings)) for readings in averages),
+    )
+
+
+def _chunks(pairs: Pairs, columns: int) -> Chunks:
     """Cut the pairs into chunks of at most LANES / columns that follow each other."""
     p, q = np.divmod(pairs.codes, pairs.positions)
     place = np.arange(len(pairs))
@@ -56,9 +78,9 @@ def chunks(pairs: Pairs, columns: int) -> Chunks:
     return Chunks(first, length, p[first], q[first])
 
 
-def walk(reading: Reading, columns: int) -> Walk:
+def _walk(reading: Reading, columns: int) -> Walk:
     """The chunks after a layer that sums up what it reads, and their runs."""
-    parts = chunks(reading.after, columns)
+    parts = _chunks(reading.after, columns)
     starts = np.zeros(len(reading.after), dtype=np.bool_)
     starts[parts.pair] = True
     number = np.cumsum(starts) - 1
@@ -70,7 +92,7 @@ def walk(reading: Reading, columns: int) -> Walk:
     return Walk(parts, Runs(first, target, source[order], length[order]))
 
 
-def average_runs(reading: Reading) -> Runs:
+def _average_runs(reading: Reading) -> Runs:
     """What each pair after an average reads."""
     starts = np.zeros(reading.sources.shape[1], dtype=np.bool_)
     starts[0] = True
