@@ -97,9 +97,7 @@ def _average(layer: Any, state: _State) -> _State:
             return sum((values[i][j] for i, j in zip(a, b, strict=True)), arb(0)) / len(a)
         return sum((values[i][j] for i in a for j in b), arb(0)) / (len(a) * len(b))
 
-    sigma, theta = (
-        [[mean(values, a, b) for b in reads] for a in reads] for values in state[:2]
-    )
+    sigma, theta = ([[mean(values, a, b) for b in reads] for a in reads] for values in state[:2])
     mu = [sum((state.mu[i] for i in a), arb(0)) / len(a) for a in reads]
     return _State(sigma, theta, mu, spatial)
 
