@@ -13,12 +13,16 @@ if TYPE_CHECKING:
     from analytic.foresight import Plan
     from analytic.limit import kernel, kernel_diagonal, kernel_estimate, kernel_plan
     from analytic.network import FullyConnected, Network, Residual
+    from analytic.nystrom_extension import nystrom
+    from analytic.operator import Eigenspaces
     from analytic.regression import Prediction, predict
+    from analytic.sphere import SphereSpectrum, sphere_spectrum
     from analytic.symbolic import dual, dual_obstacle
 
 _HOME = {
     "AccuracyError": "accuracy",
     "Activation": "activation",
+    "Eigenspaces": "operator",
     "Estimate": "accuracy",
     "FullyConnected": "network",
     "Kernels": "accuracy",
@@ -26,18 +30,22 @@ _HOME = {
     "Plan": "foresight",
     "Prediction": "regression",
     "Residual": "network",
+    "SphereSpectrum": "sphere",
     "dual": "symbolic",
     "dual_obstacle": "symbolic",
     "kernel": "limit",
     "kernel_diagonal": "limit",
     "kernel_estimate": "limit",
     "kernel_plan": "limit",
+    "nystrom": "nystrom_extension",
     "predict": "regression",
+    "sphere_spectrum": "sphere",
 }
 
 __all__ = [
     "AccuracyError",
     "Activation",
+    "Eigenspaces",
     "Estimate",
     "FullyConnected",
     "Kernels",
@@ -45,13 +53,16 @@ __all__ = [
     "Plan",
     "Prediction",
     "Residual",
+    "SphereSpectrum",
     "dual",
     "dual_obstacle",
     "kernel",
     "kernel_diagonal",
     "kernel_estimate",
     "kernel_plan",
+    "nystrom",
     "predict",
+    "sphere_spectrum",
 ]
 
 
