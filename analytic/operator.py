@@ -147,14 +147,9 @@ class Eigenspaces:
         return int(self.multiplicities[:k].sum())
 
 
-def grouped(values: Array, errors: Array, tolerance: float) -> list[slice]:
-    """Runs of descending values that cannot be told apart.
-
-    Neighbours belong together if they differ by no more than the sum of their errors, or
-    than ``tolerance`` of the larger.
-    """
-    gaps = values[:-1] - values[1:]
-    apart = gaps > np.maximum(errors[:-1] + errors[1:], tolerance * np.abs(values[:-1]))
+def grouped(values: Array, errors: Array) -> list[slice]:
+    """Runs of descending values whose neighbours differ by no more than their errors together."""
+    apart = values[:-1] - values[1:] > errors[:-1] + errors[1:]
     edges = [0, *(np.flatnonzero(apart) + 1), len(values)]
     return [slice(int(a), int(b)) for a, b in pairwise(edges)]
 
