@@ -9,10 +9,14 @@ int P_j P_k w dt = [j = k]/N_k, and the sum of Y(y) Y(y') over an orthonormal ba
 is N_k P_k(t) (Mueller 1966; Atkinson and Han 2012, chapter 2).
 """
 
+# scipy has no type stubs
+# pyright: reportMissingTypeStubs=false, reportUnknownVariableType=false
+
 from __future__ import annotations
 
 import math
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +59,7 @@ def gauss(dimension: int, count: int) -> tuple[Array, Array]:
         angle = np.pi * (np.arange(count)[::-1] + 0.5) / count
         return np.cos(angle), np.full(count, 1 / count)
     b = _recurrence(dimension / 2 - 1, count)
-    start = np.asarray(eigh_tridiagonal(np.zeros(count), b[1:-1], eigvals_only=True))
+    start: Any = eigh_tridiagonal(np.zeros(count), b[1:-1], eigvals_only=True)
     start = (start - start[::-1]) / 2
     value, slope, _ = _orthonormal(b, start)
     nodes = start - value / slope

@@ -71,11 +71,13 @@ def nystrom(
     .. math:: (T_K g)(x) = \int K(x, x') g(x') \, d\rho(x') \approx
         \frac{1}{n} \sum_j K(x, x_j) g(x_j)
 
-    Neighbouring eigenvalues that cannot be told apart, for they differ by no more than twice
-    their errors, make one eigenspace with their mean. The errors are two standard errors and the bias,
-    both from independent halves of the sample: if the halves of a random split have the
-    eigenvalues a and b, then mean (a - b)^2/4 over the splits estimates the variance and
+    Neighbouring eigenvalues that differ by no more than twice their errors cannot be told
+    apart: they make one eigenspace with their mean. The errors are two standard errors and
+    the bias, both from independent halves of the sample: if the halves of a random split have
+    the eigenvalues a and b, then mean (a - b)^2/4 over the splits estimates the variance and
     mean (a + b)/2 - sigma the bias. On a population only the error of the kernel remains.
+    Where neighbours fall together with the noise, ``last`` ends, and the rest is given as
+    it stands, one eigenvalue at a time.
 
     What a function has outside the span of the eigenfunctions does not decay: T_K is known
     on the sample only. The eigenfunctions are orthonormal over the sample, and in L^2(rho)
@@ -91,11 +93,12 @@ def nystrom(
         seed: of the splits.
 
     Returns:
-        the record ``Eigenspaces``; those after ``last`` cannot be trusted one by one.
+        the record ``Eigenspaces``.
 
     Raises:
         ValueError: too few points; a kernel of the wrong shape, not symmetric or not positive
-            semi-definite within the tolerance; a splits that is not positive.
+            semi-definite within the tolerance.
+        TypeError: the network is neither a description nor a function.
         AccuracyError: float64 cannot give the tolerance.
 
     Example:
@@ -113,8 +116,8 @@ def nystrom(
     gram = _gram(evaluate, sample)
     n = len(gram)
     floor = max(tolerance, n * np.finfo(float).eps) * float(np.trace(gram)) / n
-    values, vectors = np.linalg.eigh(gram / n)
-    values, vectors = values[::-1], vectors[:, ::-1]
+    ascending, vectors = np.linalg.eigh(gram / n)
+    values, vectors = ascending[::-1], vectors[:, ::-1]
     if values[-1] < -floor:
         raise ValueError(
             f"expected a positive semi-definite kernel, got the eigenvalue {values[-1]:.1e};"
@@ -127,12 +130,14 @@ def nystrom(
     errors = _errors(values, halves, floor, [slice(i, i + 1) for i in range(n)])
     runs = grouped(values, APART * errors)
     lead = int(np.argmin(np.append(values > errors, False)))  # before the first in doubt
-    groups = [slice(g.start, min(g.stop, kept)) for g in runs if g.start < kept]
+    last = sum(g.stop <= lead for g in runs)
+    start = runs[last - 1].stop if last else 0
+    groups = runs[:last] + [slice(i, i + 1) for i in range(start, kept)]
     return Eigenspaces(
         np.array([values[g].mean() for g in groups]),
         np.array([g.stop - g.start for g in groups]),
         _errors(values, halves, floor, groups),
-        sum(g.stop <= lead for g in runs),
+        last,
         float(values[kept:].max(initial=0.0)) + floor,
         Nystrom(evaluate, sample, vectors[:, :kept] / (values[:kept] * np.sqrt(n))),
     )
@@ -160,8 +165,9 @@ def _errors(values: Array, halves: Array | None, floor: float, groups: list[slic
         if g.stop > halves.shape[2]:
             errors[i] += abs(mean)
             continue
-        a, b = halves[:, :, g].mean(axis=2).T  # (splits,) each
-        errors[i] += np.sqrt(np.mean((a - b) ** 2)) + abs(np.mean(a + b) / 2 - mean)
+        both: Array = halves[:, :, g].mean(axis=2)  # (splits, 2)
+        errors[i] += float(np.sqrt(np.square(both[:, 0] - both[:, 1]).mean()))
+        errors[i] += abs(float(both.mean()) - mean)
     return errors
 
 

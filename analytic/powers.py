@@ -77,7 +77,7 @@ def activation_powers(expression: Any) -> Powers:
     rest = expression - known
     if sympy.expand(rest) == 0:
         return found
-    rest = rest.replace(lambda e: isinstance(e, sympy.Max | sympy.Min), _with_abs)
+    rest = rest.replace(sympy.Max, _largest).replace(sympy.Min, _smallest)
     slope = (rest.subs(X, 1) - rest.subs(X, -1)) / 2
     start = rest.subs(X, 0)
     if parity(rest - slope * X) == "even":
@@ -87,8 +87,13 @@ def activation_powers(expression: Any) -> Powers:
     return {0: math.inf, 1: math.inf}
 
 
-def _with_abs(node: Any) -> Any:
-    return node.rewrite(sympy.Abs)
+def _largest(*terms: Any) -> Any:
+    """Max by absolute values, whose parity shows."""
+    return sympy.Max(*terms).rewrite(sympy.Abs)
+
+
+def _smallest(*terms: Any) -> Any:
+    return sympy.Min(*terms).rewrite(sympy.Abs)
 
 
 def _polynomial(expression: Any) -> Powers:
