@@ -59,8 +59,9 @@ def gauss(dimension: int, count: int) -> tuple[Array, Array]:
         angle = np.pi * (np.arange(count)[::-1] + 0.5) / count
         return np.cos(angle), np.full(count, 1 / count)
     b = _recurrence(dimension / 2 - 1, count)
-    start: Any = eigh_tridiagonal(np.zeros(count), b[1:-1], eigvals_only=True)
-    start = (start - start[::-1]) / 2
+    eigen: Any = eigh_tridiagonal
+    found: Array = eigen(np.zeros(count), b[1:-1], eigvals_only=True)
+    start = (found - found[::-1]) / 2
     value, slope, _ = _orthonormal(b, start)
     nodes = start - value / slope
     weights = 1 / _orthonormal(b, nodes)[2]
