@@ -208,7 +208,7 @@ def sphere_spectrum(
     top = kernel_powers(network)
     powers = top.get(0, -1), top.get(1, -1)
     nonzero = np.arange(degrees) <= np.take(powers, np.arange(degrees) % 2)
-    values, error = found.eigenvalues * nonzero, found.error * nonzero
+    values, error = (np.where(nonzero, part, 0.0) for part in (found.eigenvalues, found.error))
     (trace, _), (square, _) = found.trace, found.square
     return SphereSpectrum(dimension, values, error, found.certified, powers, trace, square)
 
