@@ -77,7 +77,7 @@ def test_a_function_that_is_too_rough_is_refused_with_the_best_values() -> None:
     def evaluate(angle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return (angle < 1e-3) + 0.5 * np.cos(angle) + 0.5, np.full_like(angle, 1e-15)
 
-    with pytest.raises(AccuracyError, match="expected eigenvalues within 1.0e-10") as caught:
+    with pytest.raises(AccuracyError, match="expected eigenvalues within") as caught:
         funk_hecke(evaluate, 2, 5, 1e-10)
     assert caught.value.estimate is not None
     assert abs(caught.value.estimate.value[1] - 0.25) < 1e-2
