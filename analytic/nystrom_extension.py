@@ -30,8 +30,8 @@ Kernel = Callable[[Array, Array], ArrayLike]
 APART = 2.0
 """By how many times their errors neighbours must differ to be told apart.
 
-Sampling splits a degenerate eigenvalue: of a pair on the circle one in a thousand samples
-exceeds this, but one in ten exceeds half of it.
+Sampling splits a degenerate eigenvalue. Of pairs on the circle one in some 500 is torn apart, and
+one in 11 with half of this (docs/theory/operator.md).
 """
 
 
