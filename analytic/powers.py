@@ -26,15 +26,16 @@ Powers = dict[int, float]
 
 
 class _State(NamedTuple):
-    """Powers of Sigma and Theta, and whether the units have a mean."""
+    """Powers of Sigma and Theta."""
 
     sigma: Powers
     theta: Powers
-    mean: bool
 
 
 def kernel_powers(network: Network) -> Powers:
     """Highest even and odd power of rho in the tangent kernel, by the layer recursion.
+
+    The mean terms of a skip add a constant, which units with a mean have in Sigma anyway.
 
     Example:
         >>> from analytic import FullyConnected
@@ -43,7 +44,7 @@ def kernel_powers(network: Network) -> Powers:
         >>> kernel_powers(Network(FullyConnected("softplus")))
         {0: inf, 1: 1}
     """
-    state = _State({1: 1}, {}, False)
+    state = _State({1: 1}, {})
     branches: list[_State] = []
     for step in network.steps:
         branches += [state] * step.opens
@@ -53,12 +54,10 @@ def kernel_powers(network: Network) -> Powers:
         slope = {1 - p: top - 1 for p, top in unit.items() if top > 0}
         gamma = _plus(covariance, state.theta)
         theta = _times(_compose(slope, covariance), gamma)
-        state = _State(_compose(unit, covariance), theta, 0 in unit)
+        state = _State(_compose(unit, covariance), theta)
         if step.closes:
             before = branches.pop()
-            mean: Powers = {0: 0} if before.mean and state.mean else {}
-            sigma = _plus(before.sigma, state.sigma, mean)
-            state = _State(sigma, _plus(before.theta, theta), before.mean or state.mean)
+            state = _State(_plus(before.sigma, state.sigma), _plus(before.theta, theta))
     return _plus(state.sigma, state.theta)
 
 

@@ -29,8 +29,8 @@ Profile = Callable[[Array], tuple[Array, Array]]
 
 SERIES = (64, 128, 256, 512, 1024)
 """Numbers of Chebyshev points that are tried, even ones."""
-DOUBLINGS = 6
-"""Of the nodes in the angle."""
+NODES = 8500
+"""Most nodes in the angle."""
 
 
 class Integrals(NamedTuple):
@@ -123,9 +123,11 @@ def _with_gauss(f: Profile, dimension: int, degrees: int, width: int) -> _Sums:
 
 def _in_angle(f: Profile, dimension: int, degrees: int) -> _Sums:
     """Gauss-Legendre in the angle, doubled until the sums stand still; adds the last change."""
-    found = _legendre(f, dimension, degrees, 64 + degrees)
-    for doubling in range(1, DOUBLINGS):
-        new = _legendre(f, dimension, degrees, (64 + degrees) << doubling)
+    count = 64 + degrees
+    found = _legendre(f, dimension, degrees, count)
+    while 2 * count <= NODES:
+        count *= 2
+        new = _legendre(f, dimension, degrees, count)
         change = np.abs(new.eigenvalues - found.eigenvalues)
         error = new.square_error + abs(new.square - found.square)
         found = _Sums(new.eigenvalues, new.error + change, new.square, error)

@@ -31,7 +31,7 @@ FUNCTIONS = 4096
 """Most eigenfunctions that are written out."""
 POINTS = (2**12, 2**18)
 """Usual and largest size of half the rule that integrates over the sphere."""
-DEGREES = 4096
+DEGREES = 2048
 """Most degrees."""
 
 
@@ -101,7 +101,7 @@ class SphereSpectrum:
         on which exp(-T_K t) stands still, are left out.
 
         Args:
-            count: how many; None for all that are trustworthy and have 4,096 functions in all.
+            count: how many; None for all that are trustworthy, with at most 4,096 functions in all.
 
         Raises:
             ValueError: so many are not trustworthy, or too many functions; says how many are.
@@ -126,13 +126,12 @@ class SphereSpectrum:
         _check_count(count, len(kept))
         kept = kept[:count]
         stop = kept[-1].stop
-        rest = max(beyond, float((values + errors)[stop:].max(initial=0.0)))
         return Eigenspaces(
             np.array([np.average(values[g], weights=sizes[g]) for g in kept]),
             np.array([sizes[g].sum() for g in kept]),
             np.array([errors[g].max() + np.ptp(values[g]) for g in kept]),
             len(kept),
-            rest,
+            float((values + errors)[stop:].max(initial=0.0)),
             Harmonics(self.dimension, tuple(int(k) for k in order[:stop])),
         )
 

@@ -73,6 +73,18 @@ def test_a_square_root_at_one_is_integrated_in_the_angle() -> None:
     assert found.error.max() < 1e-12
 
 
+def test_errors_of_the_kernel_are_counted_in_the_angle_too() -> None:
+    """An error that no doubling shows: the function is another one, 1e-7 cos angle away."""
+
+    def evaluate(angle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return 1 - np.sin(angle / 2) + 1e-7 * np.cos(angle), np.full_like(angle, 1e-7)
+
+    found = funk_hecke(evaluate, 2, 5, 1e-5)
+    miss = abs(found.eigenvalues[1] - 2 / (3 * np.pi))
+    assert not found.certified
+    assert 0.4e-7 < miss <= found.error[1] < 2e-7
+
+
 def test_a_function_that_is_too_rough_is_refused_with_the_best_values() -> None:
     def evaluate(angle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return (angle < 1e-3) + 0.5 * np.cos(angle) + 0.5, np.full_like(angle, 1e-15)
