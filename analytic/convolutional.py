@@ -6,8 +6,9 @@ which are made when they are needed and kept while there is room.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -15,20 +16,20 @@ from numpy.typing import NDArray
 
 from analytic.certificate import AVERAGING, certify
 from analytic.duals import LANES, UNIT
-from analytic.images import image_diagonal
 from analytic.network import Network
 from analytic.patches import CHANNELS, State, advance, average, products
-from analytic.planning import plan_images
-from analytic.positions import Layout, Reading, layout
+from analytic.planning import Plans, plan_images
+from analytic.positions import Layout, Reading
 from analytic.problem import Problem
 from analytic.recursion import Average, Diagonal
 from analytic.strips import Block, Data
 from analytic.tables import ROWS, Program, Side, Tile, aligned, new_tile, program, side
-from analytic.walks import Chunks, Runs, Walk, average_runs, chunks, walk
+from analytic.walks import Ways, network_ways
 
 __all__ = ["Images", "image_roundings", "prepare_images"]
 
 Array = NDArray[np.float64]
+Index = NDArray[np.intp]
 
 STATE = 2**22
 """Bytes of Sigma of one block between two layers."""
@@ -41,12 +42,17 @@ def image_roundings(channels: int) -> int:
     return min(channels, CHANNELS) + -(-channels // CHANNELS) + 1
 
 
-def block_shape(pairs: int, images: int) -> tuple[int, int]:
-    """(R, C), powers of two: many columns, since a row's coefficients meet all of them."""
-    room = max(STATE // (8 * pairs), 1)
-    most = 1 << (images - 1).bit_length()
-    columns = min(LANES, most, max(room // 8, 1))
-    rows = min(ROWS, max(room // columns, 1), max(images // 8, 1))
+def block_shape(pairs: Layout, n: int, k: int) -> tuple[int, int]:
+    """(R, C) for n rows and k columns, powers of two.
+
+    Every lane should be at work: they are filled by columns, and by pairs of positions that
+    follow each other where averages need those. Some strips should be left for all threads.
+    """
+    room = max(STATE // (8 * pairs.most), 1)
+    mixes = pairs.most > 4 * max(part.layer.after.positions for part in pairs.parts)
+    most = max(k // 2, 1) if mixes else k
+    columns = min(LANES, 1 << (most - 1).bit_length(), max(room // 8, 1))
+    rows = min(ROWS, max(room // columns, 1), max(n // 8, 2 if mixes else 1))
     return 1 << (rows.bit_length() - 1), 1 << (columns.bit_length() - 1)
 
 
@@ -57,15 +63,11 @@ class Sheet(NamedTuple):
     xt: Array  # (channels, positions x images and more)
     side: Side
     coef: Array  # coefficients, (positions x images, coefficients)
+    positions: int  # after any layer, at most
 
-
-class _Ways(NamedTuple):
-    """How the blocks go through the network."""
-
-    start: Chunks
-    layers: tuple[Walk, ...]
-    averages: tuple[tuple[Runs, ...], ...]
-    readout: tuple[Runs, ...]
+    @property
+    def bytes(self) -> int:
+        return self.coef.nbytes + sum(table.nbytes for table in self.side)
 
 
 @dataclass(slots=True, eq=False)
@@ -73,30 +75,22 @@ class Images:
     """The method for images (``analytic.problem.Method``).
 
     Attributes:
-        network: the description.
-        layout: its pairs of positions.
+        plans: the recursion at x = x' of all images, rows first.
+        ways: the order in which the blocks go through the network.
         plan: the layers and their error bounds.
         averages: those before every layer and, last, before the readout.
         rows: R; a strip of rows is one block high.
-        columns: C.
+        first: the image that is the first column, 0 if rows and columns are the same.
     """
 
-    network: Network
-    layout: Layout
+    plans: Plans
+    ways: Ways
     plan: Program
     averages: tuple[Average, ...]
     rows: int
-    columns: int
-    _ways: _Ways = field(init=False)
+    first: int
     _kept: dict[int, Sheet] = field(init=False, default_factory=dict[int, Sheet])
-
-    def __post_init__(self) -> None:
-        self._ways = _Ways(
-            chunks(self.layout.input, self.columns),
-            tuple(walk(part.layer, self.columns) for part in self.layout.parts),
-            tuple(tuple(map(average_runs, part.averages)) for part in self.layout.parts),
-            tuple(map(average_runs, self.layout.readout)),
-        )
+    _locks: dict[int, Lock] = field(init=False, default_factory=lambda: defaultdict(Lock))
 
     @property
     def error(self) -> float:
@@ -112,18 +106,17 @@ class Images:
     @property
     def bytes(self) -> int:
         """Room for the states of a thread and for the tables that are kept."""
-        states = 8 * 2 * (len(self.layout.parts) + 2) * self.layout.most * self.rows * self.columns
-        return states + KEPT
+        layout, block = self.ways.layout, self.rows * self.ways.columns
+        return 16 * (len(layout.parts) + 2) * layout.most * block + KEPT
 
     def fill(self, data: Data, block: Block, bound: Array) -> tuple[int, int]:
         """See ``analytic.problem.Method``; no pair is left out."""
         room, tile, terms = _Room(), new_tile(1), 0
-        k = max(block.nngp.shape[1], block.ntk.shape[1])
+        width, k = self.ways.columns, max(block.nngp.shape[1], block.ntk.shape[1])
         for row in range(block.row, block.end, self.rows):
-            rows = self._sheet(data.x[row : min(row + self.rows, block.end)])
-            first = row - row % self.columns if data.own else 0
-            for column in range(first, k, self.columns):
-                columns = self._column_sheet(data.xt, column)
+            rows = self._row_sheet(row, min(row + self.rows, block.end), data.own)
+            for column in range(row - row % width if data.own else 0, k, width):
+                columns = self._column_sheet(column, k)
                 state, used = self._propagate(rows, columns, tile, room)
                 terms = max(terms, used)
                 _store(state, row, column, k, data.own, block)
@@ -133,21 +126,21 @@ class Images:
 
     def _propagate(self, rows: Sheet, columns: Sheet, tile: Tile, room: _Room) -> tuple[State, int]:
         """A block from the input to the readout."""
-        size, terms = len(rows.x), 0
-        width = len(columns.x)
-        state = room.take(size, len(self.layout.input) * width)
-        products(tile, self._ways.start, rows.x, columns.xt, width, 0, state.sigma)
+        ways, terms = self.ways, 0
+        layout, width = ways.layout, ways.columns
+        state = room.take(len(rows.x), len(layout.input) * width)
+        products(tile, ways.start, rows.x, columns.xt, width, 0, state.sigma)
         state.theta[:] = 0.0
         state.error[:] = [[self.plan.bounds.start], [0.0]]
         branches: list[State] = []
         none = np.empty(0, dtype=np.int64)
-        for at, (step, part) in enumerate(zip(self.network.steps, self.layout.parts, strict=True)):
-            state = self._average(at, part.averages, self._ways.averages[at], state, width, room)
+        for at, (step, part) in enumerate(zip(self.plans.network.steps, layout.parts, strict=True)):
+            state = self._average(at, part.averages, state, room)
             branches += [state] * step.opens
             skipped, skip = (branches.pop(), part.skip) if step.closes else (state, none)
-            after = room.take(size, len(part.layer.after) * width)
+            after = room.take(len(rows.x), len(part.layer.after) * width)
             used = advance(
-                self.plan, at, tile, self._ways.layers[at], skip, state, skipped, rows.side,
+                self.plan, at, tile, ways.layers[at], skip, state, skipped, rows.side,
                 rows.coef, 0, columns.side, 0, width, after,
             )  # fmt: skip
             terms = max(terms, used)
@@ -155,22 +148,12 @@ class Images:
                 if not any(old is branch for branch in branches):
                     room.give(old)
             state = after
-        last = len(self.layout.parts)
-        return self._average(
-            last, self.layout.readout, self._ways.readout, state, width, room
-        ), 8 * terms
+        return self._average(len(layout.parts), layout.readout, state, room), 8 * terms
 
-    def _average(
-        self,
-        at: int,
-        readings: Sequence[Reading],
-        ways: Sequence[Runs],
-        state: State,
-        width: int,
-        room: _Room,
-    ) -> State:
+    def _average(self, at: int, readings: tuple[Reading, ...], state: State, room: _Room) -> State:
         """The averages before a layer, and what they do to the errors."""
-        for reading, runs in zip(readings, ways, strict=True):
+        width = self.ways.columns
+        for reading, runs in zip(readings, self.ways.averages[at], strict=True):
             after = room.take(len(state.sigma), len(reading.after) * width)
             count = reading.sources.shape[1]
             average(runs, count, width, state.sigma, after.sigma)
@@ -183,32 +166,49 @@ class Images:
             state.error[:] = (state.error + AVERAGING) * [[factor.sigma], [factor.theta]]
         return state
 
-    def _column_sheet(self, y: Array, column: int) -> Sheet:
-        """The tables of C columns; they are kept while there is room."""
-        found = self._kept.get(column)
-        if found is None:
-            found = self._sheet(_filled(y[column : column + self.columns], self.columns))
-            size = sum(table.nbytes for table in found.side) + found.coef.nbytes
-            if size * (len(self._kept) + 1) <= KEPT:
-                self._kept[column] = found
+    def _row_sheet(self, row: int, end: int, own: bool) -> Sheet:
+        """The tables of some rows."""
+        width = self.ways.columns
+        column = row - row % width
+        if own and end <= column + width:
+            return _part(self._column_sheet(column, len(self.plans.x)), row - column, end - column)
+        return self._sheet(np.arange(row, end))
+
+    def _column_sheet(self, column: int, k: int) -> Sheet:
+        """The tables of C columns (the last one repeated); kept while there is room."""
+        with self._locks[column]:
+            found = self._kept.get(column)
+            if found is None:
+                columns = np.minimum(np.arange(column, column + self.ways.columns), k - 1)
+                found = self._sheet(self.first + columns)
+                if found.bytes * (len(self._kept) + 1) <= KEPT:
+                    self._kept[column] = found
         return found
 
-    def _sheet(self, x: Array) -> Sheet:
+    def _sheet(self, chosen: Index) -> Sheet:
         """The tables of some images."""
-        n, positions, channels = x.shape
-        state = image_diagonal(self.network, self.layout, x)
-        inputs: list[slice | NDArray[np.int64]] = [
-            np.arange(stage.variance.size).reshape(n, -1).T.ravel() for stage in state.stages
+        x = self.plans.x[chosen]
+        state, places, known = self.plans.images(chosen)
+        images = len(state.sigma)
+        inputs: list[slice | Index] = [
+            np.arange(stage.variance.size).reshape(images, -1)[places].T.ravel()
+            for stage in state.stages
         ]
-        tables = side(state, self.plan, inputs, LANES)
+        n, positions, channels = x.shape
+        tables = side(state, self.plan, inputs, LANES, known)
         xt: Array = aligned(channels, positions * n + LANES)
         xt[:, : positions * n] = x.transpose(2, 1, 0).reshape(channels, -1)
-        return Sheet(np.ascontiguousarray(x), xt, tables, np.ascontiguousarray(tables.table.T))
+        most = max(part.layer.after.positions for part in self.ways.layout.parts)
+        return Sheet(x, xt, tables, np.ascontiguousarray(tables.table.T), most)
 
 
-def _filled(x: Array, size: int) -> Array:
-    """So many images; the last one is repeated."""
-    return x[np.minimum(np.arange(size), len(x) - 1)]
+def _part(sheet: Sheet, first: int, last: int) -> Sheet:
+    """Some images of a sheet, as rows."""
+    n, (inverse, mean, skipped, table) = len(sheet.x), sheet.side
+    chosen = np.arange(sheet.positions * n).reshape(-1, n)[:, first:last].ravel()
+    tables = Side(inverse[:, chosen], mean[:, chosen], skipped[:, chosen], table[:, :0])
+    x, xt = sheet.x[first:last], sheet.xt[:, :0]
+    return Sheet(x, xt, tables, sheet.coef[chosen], sheet.positions)
 
 
 class _Room:
@@ -270,15 +270,17 @@ def prepare_images(
     """
     own = y is None
     images = x if y is None else np.concatenate([x, y])
-    pairs = layout(network, spatial)
-    tail = 16 * UNIT if tight else max(1e-3 * tolerance, 16 * UNIT)
-    planned = plan_images(network, pairs, images, tail)
+    own_ways = network_ways(network, spatial, 1)
+    plans = Plans(network, own_ways, images)
+    planned = plan_images(plans, 0.0 if tight else tolerance)
     bounds = certify(
         planned.layers, tolerance, image_roundings(x.shape[2]) * UNIT,
         tight=tight, whole=True, readout=planned.readout,
     )  # fmt: skip
-    rows, columns = block_shape(pairs.most, len(x if y is None else y))
+    rows, columns = block_shape(own_ways.layout, len(x), len(x if y is None else y))
+    order = network_ways(network, spatial, columns)
     averages = (*(layer.average for layer in planned.layers), planned.readout)
-    method = Images(network, pairs, program(network.steps, bounds), averages, rows, columns)
+    plan = program(network.steps, bounds)
+    method = Images(plans, order, plan, averages, rows, 0 if own else len(x))
     ends = Diagonal((), planned.sigma, planned.theta, planned.readout)
     return Problem(network, x, x if y is None else y, own, ends, method)

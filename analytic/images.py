@@ -8,6 +8,8 @@ of the next layer come from them.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,11 +18,12 @@ from analytic.certificate import own_bounds
 from analytic.duals import LANES, UNIT, moments
 from analytic.network import Network, Step
 from analytic.patches import State, advance, average
-from analytic.positions import Layout, Part, Reading
+from analytic.positions import Part, Reading
 from analytic.recursion import Average, Diagonal, Stage, plain, preactivation, residual
 from analytic.segments import LONGEST
 from analytic.tables import new_tile, program, side
-from analytic.walks import average_runs, walk
+from analytic.threads import cores
+from analytic.walks import Runs, Walk, Ways
 
 __all__ = ["image_diagonal"]
 
@@ -29,14 +32,15 @@ Triple = tuple[Array, Array, Array]
 """Sigma and Theta at pairs of positions, (n, pairs), and mu at positions, (n, P)."""
 
 
-def image_diagonal(network: Network, layout: Layout, x: Array) -> Diagonal:
+def image_diagonal(network: Network, own: Ways, x: Array) -> Diagonal:
     """Run the recursion for images with themselves.
 
     Args:
         network: the description.
-        layout: its pairs of positions.
+        own: the order in which blocks of one column go through it.
         x: images, shape (n, positions, channels).
     """
+    layout, last = own.layout, len(own.layers)
     p, q = np.divmod(layout.input.codes, layout.input.positions)
     sigma = np.zeros((len(x), p.size))
     for c in range(x.shape[2]):
@@ -44,14 +48,14 @@ def image_diagonal(network: Network, layout: Layout, x: Array) -> Diagonal:
     state: Triple = (sigma / x.shape[2], np.zeros_like(sigma), np.zeros(x.shape[:2]))
     stages: list[Stage] = []
     branches: list[Triple] = []
-    for step, part in zip(network.steps, layout.parts, strict=True):
-        state, factor = _averaged(part.averages, state)
+    for at, (step, part) in enumerate(zip(network.steps, layout.parts, strict=True)):
+        state, factor = _averaged(part.averages, own.averages[at], state)
         branches += [state] * step.opens
         skipped = branches.pop() if step.closes else None
         stage = _stage(step, part, state, skipped, factor)
         stages.append(stage)
-        state = _after(stage, part, state, skipped)
-    (sigma, theta, _), factor = _averaged(layout.readout, state)
+        state = _after(stage, part, own.own[at], state, skipped)
+    (sigma, theta, _), factor = _averaged(layout.readout, own.averages[last], state)
     return Diagonal(tuple(stages), sigma[:, 0], theta[:, 0], factor)
 
 
@@ -81,7 +85,7 @@ def _sum(values: Array, sources: NDArray[np.int32]) -> Array:
     return total
 
 
-def _after(stage: Stage, part: Part, state: Triple, skipped: Triple | None) -> Triple:
+def _after(stage: Stage, part: Part, way: Walk, state: Triple, skipped: Triple | None) -> Triple:
     """(Sigma, Theta, mu) after the layer, at all pairs of positions."""
     n = len(state[0])
     table = stage.moments
@@ -95,13 +99,13 @@ def _after(stage: Stage, part: Part, state: Triple, skipped: Triple | None) -> T
     if part.layer.after.is_diagonal:
         return sigma, theta, mu
     own = part.layer.after.own
-    all_sigma, all_theta = _between_positions(stage, part, state, skipped)
+    all_sigma, all_theta = _between_positions(stage, part, way, state, skipped)
     all_sigma[:, own], all_theta[:, own] = sigma, theta
     return all_sigma, all_theta, mu
 
 
 def _between_positions(
-    stage: Stage, part: Part, state: Triple, skipped: Triple | None
+    stage: Stage, part: Part, way: Walk, state: Triple, skipped: Triple | None
 ) -> tuple[Array, Array]:
     """(Sigma, Theta) after the layer at the pairs of positions of each image with itself."""
     n, positions = len(state[0]), part.layer.after.positions
@@ -110,27 +114,35 @@ def _between_positions(
     plan = program([stage.step], own_bounds(layer))
     tables = side(alone, plan, [slice(None)], LANES)
     coef = tables.table[:, : n * positions].T.copy()
-    way, tile = walk(part.layer, 1), new_tile(1)
     skip = np.empty(0, dtype=np.int64) if part.skip is None else part.skip
-    sigma, theta = np.empty((2, n, len(part.layer.after)))
-    for i in range(n):
-        one = slice(i, i + 1)
+    after = part.layer.after
+    sigma, theta = np.empty((2, n, len(after)))
+
+    def image(i: int) -> None:
+        one, first = slice(i, i + 1), i * positions
         before = State(state[0][one], state[1][one], np.zeros((2, 1)))
         start = before if skipped is None else State(skipped[0][one], skipped[1][one], before.error)
-        first = i * positions
         advance(
-            plan, 0, tile, way, skip, before, start, tables, coef[first : first + positions],
+            plan, 0, new_tile(1), way, skip, before, start, tables, coef[first : first + positions],
             first, tables, first, 1, State(sigma[one], theta[one], np.zeros((2, 1))),
         )  # fmt: skip
+
+    with ThreadPoolExecutor(cores()) as pool:
+        list(pool.map(image, range(n)))
+    p, q = np.divmod(after.codes, after.positions)
+    lower, mirror = p > q, after.mirror
+    sigma[:, lower], theta[:, lower] = (a[:, mirror[lower]] for a in (sigma, theta))
     return sigma, theta
 
 
-def _averaged(readings: tuple[Reading, ...], state: Triple) -> tuple[Triple, Average]:
+def _averaged(
+    readings: tuple[Reading, ...], runs: tuple[Runs, ...], state: Triple
+) -> tuple[Triple, Average]:
     """The state after some averages, and what they do to relative errors."""
     sigma, theta, mu = state
     most_sigma = most_theta = 1.0
-    for reading in readings:
-        new_sigma, new_theta = (_average(reading, a) for a in (sigma, theta))
+    for reading, run in zip(readings, runs, strict=True):
+        new_sigma, new_theta = (_average(reading, run, a) for a in (sigma, theta))
         if reading.mixes:
             most_sigma *= _enlargement(reading, sigma, new_sigma)
             most_theta *= _enlargement(reading, theta, new_theta)
@@ -138,10 +150,10 @@ def _averaged(readings: tuple[Reading, ...], state: Triple) -> tuple[Triple, Ave
     return (sigma, theta, mu), Average(most_sigma, most_theta)
 
 
-def _average(reading: Reading, values: Array) -> Array:
+def _average(reading: Reading, runs: Runs, values: Array) -> Array:
     """The means that the pairs after an average read."""
     out = np.empty((len(values), len(reading.after)))
-    average(average_runs(reading), reading.sources.shape[1], 1, values, out)
+    average(runs, reading.sources.shape[1], 1, values, out)
     return out
 
 

@@ -18,15 +18,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from analytic.accuracy import Estimate, Kernels
 from analytic.convolutional import prepare_images
-from analytic.duals import UNIT
 from analytic.foresight import Plan, foresee
 from analytic.inputs import check_inputs, positions_first
 from analytic.network import Network
-from analytic.planning import plan_images
-from analytic.positions import layout
+from analytic.planning import Plans, plan_images
 from analytic.problem import Problem, prepare
 from analytic.recursion import diagonal, mean_squares
-from analytic.tiles import KINDS, cores, solve
+from analytic.threads import cores
+from analytic.tiles import KINDS, solve
+from analytic.walks import network_ways
 from analytic.zonal import zonal
 
 __all__ = ["kernel", "kernel_diagonal", "kernel_estimate", "kernel_plan"]
@@ -137,8 +137,8 @@ def kernel_diagonal(network: Network, x: ArrayLike, *, kind: Kind = "ntk") -> An
     _check_kind(kind)
     inputs = check_inputs("x", x, network)
     if network.is_spatial:
-        pairs = layout(network, inputs.shape[2:])
-        state = plan_images(network, pairs, positions_first(inputs), 16 * UNIT)
+        own = network_ways(network, inputs.shape[2:], 1)
+        state = plan_images(Plans(network, own, positions_first(inputs)), 0.0)
     else:
         state = diagonal(network, mean_squares(inputs))
     both = Kernels(state.sigma, state.sigma + state.theta)

@@ -7,7 +7,6 @@ do so at once.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
 from typing import Any, NamedTuple
@@ -21,29 +20,14 @@ from analytic.duals import LANES
 from analytic.foresight import require_memory
 from analytic.near import Near, near_pairs
 from analytic.problem import Block, Data, Problem
+from analytic.threads import cores
 
-__all__ = ["KINDS", "cores", "solve"]
+__all__ = ["KINDS", "solve"]
 
 Array = NDArray[np.float64]
 
 KINDS = {"ntk": ("ntk",), "nngp": ("nngp",), "both": ("nngp", "ntk")}
 """The kernels that each kind asks for."""
-
-
-def cores() -> int:
-    """The number of threads: KINFINITY_THREADS if set, otherwise the cores one may use."""
-    wanted = os.environ.get("KINFINITY_THREADS")
-    if wanted is None or wanted == "":
-        return (
-            len(os.sched_getaffinity(0))
-            if hasattr(os, "sched_getaffinity")
-            else os.cpu_count() or 1
-        )
-    if not wanted.isdecimal() or int(wanted) == 0:
-        raise ValueError(
-            f"expected a positive number as KINFINITY_THREADS, got {wanted!r}; unset it"
-        )
-    return int(wanted)
 
 
 def solve(
