@@ -20,10 +20,14 @@ import torch
 from torch import Tensor
 
 from empirical.contraction import convolution_share
+from empirical.memory import available, require
 from empirical.positions import averages, patches, rows
-from empirical.wiring import Feed, Wire
+from empirical.wiring import Feed, Wire, held
 
-__all__ = ["LayerMap", "ReadoutMap", "layerwise_kernel"]
+__all__ = ["LayerMap", "ReadoutMap", "layerwise_kernel", "tiled_layerwise_kernel"]
+
+SMALL = 2**28
+"""Bytes below which the memory of the machine is not asked for."""
 
 
 class LayerMap(Protocol):
@@ -106,6 +110,36 @@ def layerwise_kernel(
         signal = average.spread(signal)
     for layer, units, at_h in _backward(chain, trace, signal):
         kernel += layer.share(units, at_h, n, start)
+    return kernel
+
+
+def tiled_layerwise_kernel(
+    layers: Sequence[LayerMap], readout: ReadoutMap, x: Tensor, y: Tensor | None
+) -> Tensor:
+    """The same for as many samples at a time as memory allows; see ``layerwise_kernel``.
+
+    Raises:
+        MemoryError: the kernel, or what one sample holds, does not fit.
+    """
+    other = x if y is None else y
+    n, k, item = len(x), len(other), x.element_size()
+    each = held(tuple(layer.wire for layer in layers)) * item
+    if (n + k) * (each + n * item) < SMALL:
+        return layerwise_kernel(layers, readout, x, y)
+    result = 2 * n * k * item
+    require(result + 2 * each, x.device, f"the kernel of {n} x {k} samples of this network")
+    size = max(1, int((available(x.device) - result) / (4 * each)))
+    if size >= max(n, k):
+        return layerwise_kernel(layers, readout, x, y)
+    kernel = x.new_empty(n, k)
+    for i in range(0, n, size):
+        for j in range(i if y is None else 0, k, size):
+            same = y is None and i == j
+            a, b = x[i : i + size], None if same else other[j : j + size]
+            tile = layerwise_kernel(layers, readout, a, b)
+            kernel[i : i + size, j : j + size] = tile
+            if y is None and not same:
+                kernel[j : j + size, i : i + size] = tile.T
     return kernel
 
 
