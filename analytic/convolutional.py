@@ -19,12 +19,12 @@ from analytic.duals import LANES, UNIT
 from analytic.network import Network
 from analytic.patches import CHANNELS, State, advance, average, products
 from analytic.planning import Plans, plan_images
-from analytic.positions import Layout, Reading, layout
+from analytic.positions import Layout, Reading
 from analytic.problem import Problem
 from analytic.recursion import Average, Diagonal
 from analytic.strips import Block, Data
 from analytic.tables import ROWS, Program, Side, Tile, aligned, new_tile, program, side
-from analytic.walks import Ways, ways
+from analytic.walks import Ways, network_ways
 
 __all__ = ["Images", "image_roundings", "prepare_images"]
 
@@ -50,7 +50,7 @@ def block_shape(pairs: Layout, n: int, k: int) -> tuple[int, int]:
     """
     room = max(STATE // (8 * pairs.most), 1)
     mixes = pairs.most > 4 * max(part.layer.after.positions for part in pairs.parts)
-    most = max(k // 4, 1) if mixes else k
+    most = max(k // 2, 1) if mixes else k
     columns = min(LANES, 1 << (most - 1).bit_length(), max(room // 8, 1))
     rows = min(ROWS, max(room // columns, 1), max(n // 8, 2 if mixes else 1))
     return 1 << (rows.bit_length() - 1), 1 << (columns.bit_length() - 1)
@@ -270,15 +270,15 @@ def prepare_images(
     """
     own = y is None
     images = x if y is None else np.concatenate([x, y])
-    pairs = layout(network, spatial)
-    plans = Plans(network, ways(pairs, 1), images)
+    own_ways = network_ways(network, spatial, 1)
+    plans = Plans(network, own_ways, images)
     planned = plan_images(plans, 0.0 if tight else tolerance)
     bounds = certify(
         planned.layers, tolerance, image_roundings(x.shape[2]) * UNIT,
         tight=tight, whole=True, readout=planned.readout,
     )  # fmt: skip
-    rows, columns = block_shape(pairs, len(x), len(x if y is None else y))
-    order = plans.own if columns == 1 else ways(pairs, columns)
+    rows, columns = block_shape(own_ways.layout, len(x), len(x if y is None else y))
+    order = network_ways(network, spatial, columns)
     averages = (*(layer.average for layer in planned.layers), planned.readout)
     plan = program(network.steps, bounds)
     method = Images(plans, order, plan, averages, rows, 0 if own else len(x))

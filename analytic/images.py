@@ -8,6 +8,8 @@ of the next layer come from them.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,6 +22,7 @@ from analytic.positions import Part, Reading
 from analytic.recursion import Average, Diagonal, Stage, plain, preactivation, residual
 from analytic.segments import LONGEST
 from analytic.tables import new_tile, program, side
+from analytic.threads import cores
 from analytic.walks import Runs, Walk, Ways
 
 __all__ = ["image_diagonal"]
@@ -51,7 +54,7 @@ def image_diagonal(network: Network, own: Ways, x: Array) -> Diagonal:
         skipped = branches.pop() if step.closes else None
         stage = _stage(step, part, state, skipped, factor)
         stages.append(stage)
-        state = _after(stage, part, own.layers[at], state, skipped)
+        state = _after(stage, part, own.own[at], state, skipped)
     (sigma, theta, _), factor = _averaged(layout.readout, own.averages[last], state)
     return Diagonal(tuple(stages), sigma[:, 0], theta[:, 0], factor)
 
@@ -111,18 +114,24 @@ def _between_positions(
     plan = program([stage.step], own_bounds(layer))
     tables = side(alone, plan, [slice(None)], LANES)
     coef = tables.table[:, : n * positions].T.copy()
-    tile = new_tile(1)
     skip = np.empty(0, dtype=np.int64) if part.skip is None else part.skip
-    sigma, theta = np.empty((2, n, len(part.layer.after)))
-    for i in range(n):
-        one = slice(i, i + 1)
+    after = part.layer.after
+    sigma, theta = np.empty((2, n, len(after)))
+
+    def image(i: int) -> None:
+        one, first = slice(i, i + 1), i * positions
         before = State(state[0][one], state[1][one], np.zeros((2, 1)))
         start = before if skipped is None else State(skipped[0][one], skipped[1][one], before.error)
-        first = i * positions
         advance(
-            plan, 0, tile, way, skip, before, start, tables, coef[first : first + positions],
+            plan, 0, new_tile(1), way, skip, before, start, tables, coef[first : first + positions],
             first, tables, first, 1, State(sigma[one], theta[one], np.zeros((2, 1))),
         )  # fmt: skip
+
+    with ThreadPoolExecutor(cores()) as pool:
+        list(pool.map(image, range(n)))
+    p, q = np.divmod(after.codes, after.positions)
+    lower, mirror = p > q, after.mirror
+    sigma[:, lower], theta[:, lower] = (a[:, mirror[lower]] for a in (sigma, theta))
     return sigma, theta
 
 

@@ -22,12 +22,11 @@ from analytic.foresight import Plan, foresee
 from analytic.inputs import check_inputs, positions_first
 from analytic.network import Network
 from analytic.planning import Plans, plan_images
-from analytic.positions import layout
 from analytic.problem import Problem, prepare
 from analytic.recursion import diagonal, mean_squares
 from analytic.threads import cores
 from analytic.tiles import KINDS, solve
-from analytic.walks import ways
+from analytic.walks import network_ways
 from analytic.zonal import zonal
 
 __all__ = ["kernel", "kernel_diagonal", "kernel_estimate", "kernel_plan"]
@@ -138,7 +137,7 @@ def kernel_diagonal(network: Network, x: ArrayLike, *, kind: Kind = "ntk") -> An
     _check_kind(kind)
     inputs = check_inputs("x", x, network)
     if network.is_spatial:
-        own = ways(layout(network, inputs.shape[2:]), 1)
+        own = network_ways(network, inputs.shape[2:], 1)
         state = plan_images(Plans(network, own, positions_first(inputs)), 0.0)
     else:
         state = diagonal(network, mean_squares(inputs))

@@ -54,6 +54,12 @@ class Pairs:
         return self.places(np.arange(self.positions) * (self.positions + 1))
 
     @property
+    def mirror(self) -> Index:
+        """The places of the pairs (q, p)."""
+        p, q = np.divmod(self.codes, self.positions)
+        return self.places(q * self.positions + p)
+
+    @property
     def is_diagonal(self) -> bool:
         """Whether these are the pairs (p, p) only."""
         return len(self) == self.positions

@@ -7,15 +7,18 @@ other. What is contiguous on both sides is read in one run.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analytic.duals import LANES
-from analytic.positions import Layout, Pairs, Reading
+from analytic.network import Network
+from analytic.positions import Layout, Pairs, Reading, layout
+from analytic.shapes import Shape
 
-__all__ = ["Chunks", "Runs", "Walk", "Ways", "ways"]
+__all__ = ["Chunks", "Runs", "Walk", "Ways", "network_ways"]
 
 Index = NDArray[np.int64]
 
@@ -46,30 +49,56 @@ class Walk(NamedTuple):
 
 
 class Ways(NamedTuple):
-    """The order for a whole network: ``averages`` before every layer and the readout."""
+    """The order for a whole network: ``averages`` before every layer and the readout.
+
+    ``own`` goes through the pairs p <= q only, which is enough for an image with itself.
+    """
 
     layout: Layout
     columns: int
     start: Chunks
     layers: tuple[Walk, ...]
+    own: tuple[Walk, ...]
     averages: tuple[tuple[Runs, ...], ...]
 
 
-def ways(layout: Layout, columns: int) -> Ways:
-    """The order in which blocks of so many columns, a divisor of LANES, go through."""
-    averages = (*(part.averages for part in layout.parts), layout.readout)
+SMALL = 2**17
+"""Pairs of positions up to which the order is kept for the next call."""
+_kept: OrderedDict[tuple[Network, Shape, int], Ways] = OrderedDict()
+
+
+def network_ways(network: Network, spatial: Shape, columns: int) -> Ways:
+    """The order in which blocks of so many columns, a divisor of LANES, go through a network."""
+    key = network, spatial, columns
+    found = _kept.get(key)
+    if found is None:
+        found = _ways(layout(network, spatial), columns)
+        if found.layout.most <= SMALL:
+            _kept[key] = found
+            while len(_kept) > 8:
+                _kept.popitem(last=False)
+    return found
+
+
+def _ways(pairs: Layout, columns: int) -> Ways:
+    averages = (*(part.averages for part in pairs.parts), pairs.readout)
     return Ways(
-        layout,
+        pairs,
         columns,
-        _chunks(layout.input, columns),
-        tuple(_walk(part.layer, columns) for part in layout.parts),
+        _chunks(pairs.input, columns),
+        tuple(_walk(part.layer, columns) for part in pairs.parts),
+        tuple(_walk(part.layer, columns, half=True) for part in pairs.parts if columns == 1),
         tuple(tuple(map(_average_runs, readings)) for readings in averages),
     )
 
 
-def _chunks(pairs: Pairs, columns: int) -> Chunks:
-    """Cut the pairs into chunks of at most LANES / columns that follow each other."""
+def _chunks(pairs: Pairs, columns: int, *, half: bool = False) -> Chunks:
+    """Cut the pairs (those with p <= q) into chunks of at most LANES / columns in a row."""
     p, q = np.divmod(pairs.codes, pairs.positions)
+    if half:
+        upper = np.flatnonzero(p <= q)
+        parts = _chunks(Pairs(pairs.positions, pairs.codes[upper]), columns)
+        return parts._replace(pair=upper[parts.pair])
     place = np.arange(len(pairs))
     broken = np.append(True, (np.diff(p) != 0) | (np.diff(q) != 1))
     begin = np.maximum.accumulate(np.where(broken, place, 0))
@@ -78,13 +107,17 @@ def _chunks(pairs: Pairs, columns: int) -> Chunks:
     return Chunks(first, length, p[first], q[first])
 
 
-def _walk(reading: Reading, columns: int) -> Walk:
+def _walk(reading: Reading, columns: int, *, half: bool = False) -> Walk:
     """The chunks after a layer that sums up what it reads, and their runs."""
-    parts = _chunks(reading.after, columns)
-    starts = np.zeros(len(reading.after), dtype=np.bool_)
+    parts = _chunks(reading.after, columns, half=half)
+    size = len(reading.after)
+    starts, sources = np.zeros(size, dtype=np.bool_), reading.sources.T
     starts[parts.pair] = True
     number = np.cumsum(starts) - 1
-    tap, pair, source, length = _runs(reading.sources.T, starts)
+    if half:
+        p, q = np.divmod(reading.after.codes, reading.after.positions)
+        sources = np.where(p <= q, sources, -1)
+    tap, pair, source, length = _runs(sources, starts)
     order = np.lexsort((pair, tap, number[pair]))
     entry = number[pair][order]
     target = (pair - parts.pair[number[pair]])[order]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import positions
 import pytest
@@ -53,9 +55,8 @@ def _images(rng: np.random.Generator, n: int, shape: tuple[int, ...]) -> np.ndar
 @pytest.mark.parametrize("name", ["tanh", "softplus", "erf"])
 @pytest.mark.parametrize(("make", "shape"), CASES)
 def test_all_layers_against_the_slow_recursion(
-    make: object, shape: tuple[int, ...], name: str, rng: np.random.Generator
+    make: Callable[[str], Network], shape: tuple[int, ...], name: str, rng: np.random.Generator
 ) -> None:
-    assert callable(make)
     network = make(name)
     x, y = _images(rng, 2, shape), rng.standard_normal((1, *shape))
     x[1] = x[0] + 1e-3 * x[1]
