@@ -183,10 +183,10 @@ def check_input_shape(network: Network, shape: tuple[int, ...]) -> None:
             f"expected input_shape {expected} for a network of images, got {shape};"
             f" {_as_image(shape, max(dimensions))}"
         )
-    if len(shape) == 3 and shape[0] == shape[1] > 4 >= shape[2]:
+    if shape[-1] <= (4 if len(shape) == 3 else 1) < min(shape[:-1]):
         raise ValueError(
-            f"expected input_shape (channels, height, width), got {shape}, which has the channels"
-            f" last; pass {(shape[2], *shape[:2])}, and x.movedim(-1, 1)"
+            f"expected input_shape (channels, *spatial), got {shape}, whose last axis looks like"
+            f" the channels; pass {(shape[-1], *shape[:-1])}, and x.movedim(-1, 1)"
         )
     network.shapes(shape[1:])
 

@@ -82,10 +82,9 @@ class ConvolutionLayer(WeightLayer):
         layer = self.wire.step.layer
         assert isinstance(layer, Convolution)
         convolve = functional.conv1d if alpha.ndim == 3 else functional.conv2d
-        h = convolve(self.padded(alpha), self.weight, stride=layer.stride) * self.wire.scale
-        if self.bias is not None:
-            h = h + self.bias_std * self.bias.view(-1, *(1,) * len(self.wire.kernel))
-        return self.activation(h)
+        bias = None if self.bias is None else self.bias_std * self.bias
+        read = self.padded(alpha * self.wire.scale)
+        return self.activation(convolve(read, self.weight, bias, stride=layer.stride))
 
     def padded(self, alpha: Tensor) -> Tensor:
         """With all positions that are read; torch's own padding has the others for even K."""
