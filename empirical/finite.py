@@ -78,6 +78,9 @@ class ConvolutionLayer(WeightLayer):
     def matrix(self) -> Tensor:
         return self.weight.movedim(1, -1).flatten(1)
 
+    def pullback(self, signal: Tensor) -> Tensor:
+        return (signal * self.wire.scale) @ self.matrix  # K times as many numbers come out
+
     def forward(self, alpha: Tensor) -> Tensor:
         layer = self.wire.step.layer
         assert isinstance(layer, Convolution)
