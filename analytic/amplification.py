@@ -11,6 +11,7 @@ for the part of Gamma that D lets through.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
@@ -18,15 +19,15 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from analytic.duals import MOST_TERMS, UNIT, coefficients, length
+from analytic.duals import MOST_TERMS, UNIT, Coefficients, coefficients, length
 from analytic.network import Step
 from analytic.recursion import Average, Diagonal, Stage
 
-__all__ = ["Amplification", "Factors", "amplification", "amplifications", "merged"]
+__all__ = ["BLOCK", "Amplification", "Factors", "amplification", "amplifications", "merged"]
 
 Array = NDArray[np.float64]
 
-BLOCK = 4096
+BLOCK = 2048
 """Inputs whose coefficients are held at a time."""
 
 
@@ -110,7 +111,11 @@ def amplifications(state: Diagonal, tail: float) -> list[Amplification]:
 
 
 def amplification(
-    stage: Stage, tail: float, least: int = 0, most: int = MOST_TERMS
+    stage: Stage,
+    tail: float,
+    least: int = 0,
+    most: int = MOST_TERMS,
+    known: Sequence[Coefficients] = (),
 ) -> Amplification:
     """The amplification factors of a layer over all its inputs.
 
@@ -119,6 +124,7 @@ def amplification(
         tail: share of E[w'^2] that the series may leave out.
         least: smallest number of coefficients.
         most: largest number of coefficients.
+        known: the coefficients by BLOCK inputs, if they have been computed.
     """
     table, v = stage.moments, stage.variance
     activation, s = stage.step.layer.activation, np.sqrt(v)
@@ -135,7 +141,7 @@ def amplification(
     noise = table.noise
     for start in range(0, n, BLOCK):
         part = slice(start, start + BLOCK)
-        found = coefficients(activation, s[part], terms)
+        found = known[start // BLOCK] if known else coefficients(activation, s[part], terms)
         _envelope(found.b, share_e[part], share_d[part], k_e, r_d, once[part], twice[part])
         rest[part], b_1[part] = found.rest * table.slope[part], found.b[1]
         noise = max(noise, found.noise)

@@ -188,14 +188,14 @@ class Images:
     def _sheet(self, chosen: Index) -> Sheet:
         """The tables of some images."""
         x = self.plans.x[chosen]
-        state, places = self.plans.images(chosen)
+        state, places, known = self.plans.images(chosen)
         images = len(state.sigma)
         inputs: list[slice | Index] = [
             np.arange(stage.variance.size).reshape(images, -1)[places].T.ravel()
             for stage in state.stages
         ]
         n, positions, channels = x.shape
-        tables = side(state, self.plan, inputs, LANES)
+        tables = side(state, self.plan, inputs, LANES, known)
         xt: Array = aligned(channels, positions * n + LANES)
         xt[:, : positions * n] = x.transpose(2, 1, 0).reshape(channels, -1)
         most = max(part.layer.after.positions for part in self.ways.layout.parts)

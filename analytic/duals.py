@@ -146,8 +146,10 @@ def coefficients(activation: Activation, s: Array, terms: int) -> Coefficients:
 def _octaves(s: Array) -> Iterator[tuple[int, NDArray[np.intp]]]:
     """The octaves of s, and which inputs they hold."""
     octaves = np.floor(np.log2(np.maximum(s, 2.0 ** (LOWEST - 1)))).astype(int)
-    for octave in np.unique(octaves):
-        yield int(octave), np.flatnonzero(octaves == octave)
+    for octave in range(int(octaves.min()), int(octaves.max()) + 1):
+        chosen = np.flatnonzero(octaves == octave)
+        if chosen.size:
+            yield octave, chosen
 
 
 def _fill(

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.amplification import Amplification, amplification, merged
-from analytic.duals import UNIT, length
+from analytic.amplification import BLOCK, Amplification, amplification, merged
+from analytic.duals import UNIT, Coefficients, coefficients, length
 from analytic.images import image_diagonal
 from analytic.network import Network
 from analytic.recursion import Average, Diagonal, Stage
@@ -60,6 +61,7 @@ class Plans:
         )
         self._keeps = size * len(x) <= KEPT
         self._states: dict[int, Diagonal] = {}
+        self._coefficients: dict[int, list[Array]] = {}
 
     def part(self, start: int) -> Diagonal:
         """The images from a multiple of ``step`` on."""
@@ -70,16 +72,58 @@ class Plans:
                 self._states[start] = found
         return found
 
-    def images(self, chosen: Index) -> tuple[Diagonal, Index]:
-        """A recursion with some images, and where they stand in it."""
+    def images(self, chosen: Index) -> tuple[Diagonal, Index, list[Array] | None]:
+        """A recursion with some images, where they stand in it, and coefficients if kept."""
         start = int(chosen[0]) - int(chosen[0]) % self.step
         if self._keeps and chosen[-1] < start + self.step:
-            return self.part(start), chosen - start
-        return image_diagonal(self.network, self.own, self.x[chosen]), np.arange(chosen.size)
+            return self.part(start), chosen - start, self._coefficients.get(start)
+        state = image_diagonal(self.network, self.own, self.x[chosen])
+        return state, np.arange(chosen.size), None
+
+    def amplifications(self, start: int, tail: float, terms: list[int]) -> list[Amplification]:
+        """Those of the images from a multiple of ``step`` on."""
+        state = self.part(start)
+        size = sum(s.variance.size * most for s, most in zip(state.stages, terms, strict=True))
+        with ThreadPoolExecutor(cores()) as pool:
+            if self._keeps and 8 * size * len(self.x) <= KEPT * len(state.sigma):
+                known = _coefficients(state, terms, pool)
+                self._coefficients[start] = [
+                    np.concatenate([found.b for found in layer], axis=1)
+                    if layer
+                    else np.empty((0, 1))
+                    for layer in known
+                ]
+            else:
+                known = [()] * len(terms)
+            task = partial(_amplification, tail)
+            return list(pool.map(task, state.stages, terms, known))
 
     def parts(self) -> Iterator[Diagonal]:
         """All of them."""
         return map(self.part, range(0, len(self.x), self.step))
+
+
+def _amplification(
+    tail: float, stage: Stage, terms: int, known: Sequence[Coefficients]
+) -> Amplification:
+    return amplification(stage, tail, terms, LONGEST, known)
+
+
+def _coefficients(
+    state: Diagonal, terms: list[int], pool: ThreadPoolExecutor
+) -> list[list[Coefficients]]:
+    """The coefficients of every layer by BLOCK inputs; none for max(x, 0)."""
+    tasks = [
+        [
+            pool.submit(coefficients, stage.step.layer.activation, s, most)
+            for s in np.array_split(
+                np.sqrt(stage.variance), range(BLOCK, stage.variance.size, BLOCK)
+            )
+            if most
+        ]
+        for stage, most in zip(state.stages, terms, strict=True)
+    ]
+    return [[task.result() for task in layer] for layer in tasks]
 
 
 def plan_images(plans: Plans, tolerance: float) -> Planned:
@@ -105,19 +149,11 @@ def plan_images(plans: Plans, tolerance: float) -> Planned:
         for step, s in zip(steps, peaks, strict=True)
     ]
     found: list[Amplification] = []
-    for state in plans.parts():
-        new = _amplifications(state, tail, terms)
+    for start in range(0, len(plans.x), plans.step):
+        new = plans.amplifications(start, tail, terms)
         found = [merged(a, b) for a, b in zip(found, new, strict=True)] if found else new
     sigma, theta = map(np.concatenate, zip(*ends, strict=True))
     return Planned(found, sigma, theta, averages[-1])
-
-
-def _amplifications(state: Diagonal, tail: float, terms: list[int]) -> list[Amplification]:
-    def one(stage: Stage, least: int) -> Amplification:
-        return amplification(stage, tail, least, LONGEST)
-
-    with ThreadPoolExecutor(cores()) as pool:
-        return list(pool.map(one, state.stages, terms))
 
 
 def _peaks(s: Array) -> Array:

@@ -130,7 +130,13 @@ def padded_length(n: int) -> int:
     return n - n % -LANES + 8
 
 
-def side(diagonal: Diagonal, plan: Program, inputs: Sequence[slice | Index], room: int = 0) -> Side:
+def side(
+    diagonal: Diagonal,
+    plan: Program,
+    inputs: Sequence[slice | Index],
+    room: int = 0,
+    known: Sequence[Array] | None = None,
+) -> Side:
     """The tables of some inputs of a diagonal, as the compiled recursion reads them.
 
     Args:
@@ -138,6 +144,7 @@ def side(diagonal: Diagonal, plan: Program, inputs: Sequence[slice | Index], roo
         plan: the layers.
         inputs: the inputs wanted, in order, for every layer.
         room: columns that may be read beyond the last one.
+        known: the coefficients of all inputs for every layer, if there are any.
     """
     stages = diagonal.stages
     most = max(s.variance[i].size for s, i in zip(stages, inputs, strict=True))
@@ -155,17 +162,31 @@ def side(diagonal: Diagonal, plan: Program, inputs: Sequence[slice | Index], roo
         result.mean[row, : s.size] = stage.moments.mean[chosen]
         if stage.skipped is not None:
             result.skipped[row, : s.size] = stage.skipped[2][chosen]
-        _place(stage, s, plan, row, result.table)
+        if known is None:
+            _place(stage, s, plan, row, result.table)
+        else:
+            _copy(known[row], chosen, plan, row, result.table[:, : s.size])
     return result
 
 
 def _place(stage: Stage, s: Array, plan: Program, row: int, table: Array) -> None:
     """Write the coefficients of a layer to its rows of a table, the even ones first."""
-    even, odd = int(plan.even[row]), int(plan.odd[row])
+    terms = 2 * int(max(plan.even[row], plan.odd[row]))
     for start in range(0, s.size, BLOCK):
         part = slice(start, min(start + BLOCK, s.size))
-        b = coefficients(stage.step.layer.activation, s[part], 2 * max(even, odd)).b
-        first = plan.first[row]
-        for parity, count in enumerate((even, odd)):
-            table[first : first + count, part] = b[parity::2][:count]
-            first += count
+        b = coefficients(stage.step.layer.activation, s[part], terms).b
+        _copy(b, slice(None), plan, row, table[:, part])
+
+
+def _copy(b: Array, chosen: slice | Index, plan: Program, row: int, table: Array) -> None:
+    """Write coefficients of some inputs to the rows of a layer; what is not known is 0."""
+    first = plan.first[row]
+    for parity, count in enumerate((plan.even[row], plan.odd[row])):
+        values = b[parity::2][:count]
+        target = table[first : first + len(values)]
+        if isinstance(chosen, slice):
+            target[:] = values[:, chosen]
+        else:
+            for line, known in zip(target, values, strict=True):
+                np.take(known, chosen, out=line, mode="clip")
+        first += count
