@@ -79,8 +79,8 @@ def tangent_kernels(
 
     Args:
         network: the description.
-        x: inputs, shape (n, d) or (n, channels, *spatial); their dtype and device are those of
-            the computation.
+        x: inputs, shape (n, d) or ``(n, channels, *spatial)``; their dtype and device are those
+            of the computation.
         width: units per layer (times the width ratio of the layer).
         seeds: of the networks.
         y: other inputs, n' of them; x itself if None.

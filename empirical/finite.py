@@ -178,7 +178,7 @@ class FiniteNetwork(nn.Module):
 
     Args:
         network: the description.
-        input_shape: (d,), or (channels, *spatial) for a network of images.
+        input_shape: (d,), or ``(channels, *spatial)`` for a network of images.
         width: units per layer of each copy, channels of a convolution (times the width ratio of
             the layer), at least 1.
         seed: non-negative integer; the same seed gives the same weights.
@@ -236,7 +236,7 @@ class FiniteNetwork(nn.Module):
             yield stack
 
     def forward(self, x: Tensor) -> Tensor:
-        """f(x), shape (n,), for x of shape (n, d) or (n, channels, *spatial)."""
+        """f(x), shape (n,), for x of shape (n, d) or ``(n, channels, *spatial)``."""
         self.check_shape(x)
         values = [stack(x) for stack in self.copies()]
         return (values[0] - values[1]) / math.sqrt(2) if self.antisymmetric else values[0]

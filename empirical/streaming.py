@@ -104,8 +104,8 @@ def streamed_tangent_kernel(
 
     Args:
         network: the description.
-        x: inputs, shape (n, d) or (n, channels, *spatial); their dtype and device are those of
-            the computation.
+        x: inputs, shape (n, d) or ``(n, channels, *spatial)``; their dtype and device are those
+            of the computation.
         width: units per layer (times the width ratio of the layer).
         seed: of the weights.
         y: other inputs, n' of them; x itself if None.
