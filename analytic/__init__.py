@@ -21,7 +21,10 @@ if TYPE_CHECKING:
         Network,
         Residual,
     )
+    from analytic.nystrom_extension import nystrom
+    from analytic.operator import Eigenspaces
     from analytic.regression import Prediction, predict
+    from analytic.sphere import SphereSpectrum, sphere_spectrum
     from analytic.symbolic import dual, dual_obstacle
 
 _HOME = {
@@ -29,6 +32,7 @@ _HOME = {
     "Activation": "activation",
     "AveragePooling": "network",
     "Convolution": "network",
+    "Eigenspaces": "operator",
     "Estimate": "accuracy",
     "Flatten": "network",
     "FullyConnected": "network",
@@ -38,13 +42,16 @@ _HOME = {
     "Plan": "foresight",
     "Prediction": "regression",
     "Residual": "network",
+    "SphereSpectrum": "sphere",
     "dual": "symbolic",
     "dual_obstacle": "symbolic",
     "kernel": "limit",
     "kernel_diagonal": "limit",
     "kernel_estimate": "limit",
     "kernel_plan": "limit",
+    "nystrom": "nystrom_extension",
     "predict": "regression",
+    "sphere_spectrum": "sphere",
 }
 
 __all__ = [
@@ -52,6 +59,7 @@ __all__ = [
     "Activation",
     "AveragePooling",
     "Convolution",
+    "Eigenspaces",
     "Estimate",
     "Flatten",
     "FullyConnected",
@@ -61,13 +69,16 @@ __all__ = [
     "Plan",
     "Prediction",
     "Residual",
+    "SphereSpectrum",
     "dual",
     "dual_obstacle",
     "kernel",
     "kernel_diagonal",
     "kernel_estimate",
     "kernel_plan",
+    "nystrom",
     "predict",
+    "sphere_spectrum",
 ]
 
 

@@ -89,6 +89,11 @@ class Amplification:
         return Factors(k_e, k_d, r_d, np.sqrt(v_e), np.sqrt(v_d))
 
     @property
+    def terms(self) -> int:
+        """How many coefficients there are, at least 1."""
+        return max(self.r_d.size, 1)
+
+    @property
     def rest(self) -> float:
         """The truncation error of all coefficients at R = 1."""
         return 0.0 if self.relu else float(self.tails(np.array([self.k_e.size]))[0])

@@ -6,10 +6,7 @@ which are made when they are needed and kept while there is room.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass, field
-from threading import Lock
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +19,9 @@ from analytic.planning import Plans, plan_images
 from analytic.positions import Layout, Reading
 from analytic.problem import Problem
 from analytic.recursion import Average, Diagonal
-from analytic.strips import Block, Data
-from analytic.tables import ROWS, Program, Side, Tile, aligned, new_tile, program, side
+from analytic.sheets import KEPT, TABLES, Rows, Sheet, Sheets
+from analytic.strips import STRIP, Block, Data
+from analytic.tables import ROWS, Program, Tile, aligned, new_tile, program
 from analytic.walks import Ways, network_ways
 
 __all__ = ["Images", "image_roundings", "prepare_images"]
@@ -33,8 +31,6 @@ Index = NDArray[np.intp]
 
 STATE = 2**22
 """Bytes of Sigma of one block between two layers."""
-KEPT = 2**27
-"""Bytes of tables that are kept."""
 
 
 def image_roundings(channels: int) -> int:
@@ -42,32 +38,32 @@ def image_roundings(channels: int) -> int:
     return min(channels, CHANNELS) + -(-channels // CHANNELS) + 1
 
 
-def block_shape(pairs: Layout, n: int, k: int) -> tuple[int, int]:
-    """(R, C) for n rows and k columns, powers of two.
+def block_shape(pairs: Layout, n: int, k: int, image: int) -> tuple[int, int, int]:
+    """(R, C, rows of a strip) for n rows and k columns; R and C are powers of two.
 
     Every lane should be at work: they are filled by columns, and by pairs of positions that
     follow each other where averages need those. Some strips should be left for all threads.
+    Tables that cannot be kept should serve many rows.
+
+    Args:
+        pairs: the pairs of positions.
+        n: rows.
+        k: columns.
+        image: bytes of the tables of an image.
     """
     room = max(STATE // (8 * pairs.most), 1)
     mixes = pairs.most > 4 * max(part.layer.after.positions for part in pairs.parts)
     most = max(k // 2, 1) if mixes else k
-    columns = min(LANES, 1 << (most - 1).bit_length(), max(room // 8, 1))
-    rows = min(ROWS, max(room // columns, 1), max(n // 8, 2 if mixes else 1))
-    return 1 << (rows.bit_length() - 1), 1 << (columns.bit_length() - 1)
+    fits = max(TABLES // image, 1)
+    columns = _power(min(LANES, 1 << (most - 1).bit_length(), max(room // 8, 1), fits))
+    rows = _power(min(ROWS, max(room // columns, 1), max(n // 8, 2 if mixes else 1), fits))
+    strip = rows if k * image <= KEPT else max(min(STRIP, fits) // rows, 1) * rows
+    return rows, columns, strip
 
 
-class Sheet(NamedTuple):
-    """Some images as rows or columns of a block, position by position."""
-
-    x: Array  # (images, positions, channels)
-    xt: Array  # (channels, positions x images and more)
-    side: Side
-    coef: Array  # coefficients, (positions x images, coefficients)
-    positions: int  # after any layer, at most
-
-    @property
-    def bytes(self) -> int:
-        return self.coef.nbytes + sum(table.nbytes for table in self.side)
+def _power(size: int) -> int:
+    """The largest power of two that is not larger."""
+    return 1 << (size.bit_length() - 1)
 
 
 @dataclass(slots=True, eq=False)
@@ -75,22 +71,20 @@ class Images:
     """The method for images (``analytic.problem.Method``).
 
     Attributes:
-        plans: the recursion at x = x' of all images, rows first.
+        sheets: the tables of the images.
         ways: the order in which the blocks go through the network.
         plan: the layers and their error bounds.
         averages: those before every layer and, last, before the readout.
-        rows: R; a strip of rows is one block high.
-        first: the image that is the first column, 0 if rows and columns are the same.
+        rows: R.
+        strip: rows that share the tables of their columns, a multiple of R.
     """
 
-    plans: Plans
+    sheets: Sheets
     ways: Ways
     plan: Program
     averages: tuple[Average, ...]
     rows: int
-    first: int
-    _kept: dict[int, Sheet] = field(init=False, default_factory=dict[int, Sheet])
-    _locks: dict[int, Lock] = field(init=False, default_factory=lambda: defaultdict(Lock))
+    strip: int
 
     @property
     def error(self) -> float:
@@ -101,7 +95,7 @@ class Images:
         return self.plan.bounds.diagonal
 
     def step(self, n: int) -> int:
-        return self.rows
+        return self.strip
 
     @property
     def bytes(self) -> int:
@@ -113,10 +107,16 @@ class Images:
         """See ``analytic.problem.Method``; no pair is left out."""
         room, tile, terms = _Room(), new_tile(1), 0
         width, k = self.ways.columns, max(block.nngp.shape[1], block.ntk.shape[1])
-        for row in range(block.row, block.end, self.rows):
-            rows = self._row_sheet(row, min(row + self.rows, block.end), data.own)
-            for column in range(row - row % width if data.own else 0, k, width):
-                columns = self._column_sheet(column, k)
+        starts = range(block.row, block.end, self.rows)
+        strip = [
+            (row, self.sheets.rows(row, min(row + self.rows, block.end), data.own))
+            for row in starts
+        ]
+        for column in range(block.row - block.row % width if data.own else 0, k, width):
+            columns = self.sheets.columns(column, k)
+            for row, rows in strip:
+                if data.own and column + width <= row:
+                    continue
                 state, used = self._propagate(rows, columns, tile, room)
                 terms = max(terms, used)
                 _store(state, row, column, k, data.own, block)
@@ -124,7 +124,7 @@ class Images:
                 room.give(state)
         return terms, 0
 
-    def _propagate(self, rows: Sheet, columns: Sheet, tile: Tile, room: _Room) -> tuple[State, int]:
+    def _propagate(self, rows: Rows, columns: Sheet, tile: Tile, room: _Room) -> tuple[State, int]:
         """A block from the input to the readout."""
         ways, terms = self.ways, 0
         layout, width = ways.layout, ways.columns
@@ -134,7 +134,9 @@ class Images:
         state.error[:] = [[self.plan.bounds.start], [0.0]]
         branches: list[State] = []
         none = np.empty(0, dtype=np.int64)
-        for at, (step, part) in enumerate(zip(self.plans.network.steps, layout.parts, strict=True)):
+        for at, (step, part) in enumerate(
+            zip(self.sheets.plans.network.steps, layout.parts, strict=True)
+        ):
             state = self._average(at, part.averages, state, room)
             branches += [state] * step.opens
             skipped, skip = (branches.pop(), part.skip) if step.closes else (state, none)
@@ -165,50 +167,6 @@ class Images:
             factor = self.averages[at]
             state.error[:] = (state.error + AVERAGING) * [[factor.sigma], [factor.theta]]
         return state
-
-    def _row_sheet(self, row: int, end: int, own: bool) -> Sheet:
-        """The tables of some rows."""
-        width = self.ways.columns
-        column = row - row % width
-        if own and end <= column + width:
-            return _part(self._column_sheet(column, len(self.plans.x)), row - column, end - column)
-        return self._sheet(np.arange(row, end))
-
-    def _column_sheet(self, column: int, k: int) -> Sheet:
-        """The tables of C columns (the last one repeated); kept while there is room."""
-        with self._locks[column]:
-            found = self._kept.get(column)
-            if found is None:
-                columns = np.minimum(np.arange(column, column + self.ways.columns), k - 1)
-                found = self._sheet(self.first + columns)
-                if found.bytes * (len(self._kept) + 1) <= KEPT:
-                    self._kept[column] = found
-        return found
-
-    def _sheet(self, chosen: Index) -> Sheet:
-        """The tables of some images."""
-        x = self.plans.x[chosen]
-        state, places, known = self.plans.images(chosen)
-        images = len(state.sigma)
-        inputs: list[slice | Index] = [
-            np.arange(stage.variance.size).reshape(images, -1)[places].T.ravel()
-            for stage in state.stages
-        ]
-        n, positions, channels = x.shape
-        tables = side(state, self.plan, inputs, LANES, known)
-        xt: Array = aligned(channels, positions * n + LANES)
-        xt[:, : positions * n] = x.transpose(2, 1, 0).reshape(channels, -1)
-        most = max(part.layer.after.positions for part in self.ways.layout.parts)
-        return Sheet(x, xt, tables, np.ascontiguousarray(tables.table.T), most)
-
-
-def _part(sheet: Sheet, first: int, last: int) -> Sheet:
-    """Some images of a sheet, as rows."""
-    n, (inverse, mean, skipped, table) = len(sheet.x), sheet.side
-    chosen = np.arange(sheet.positions * n).reshape(-1, n)[:, first:last].ravel()
-    tables = Side(inverse[:, chosen], mean[:, chosen], skipped[:, chosen], table[:, :0])
-    x, xt = sheet.x[first:last], sheet.xt[:, :0]
-    return Sheet(x, xt, tables, sheet.coef[chosen], sheet.positions)
 
 
 class _Room:
@@ -277,10 +235,16 @@ def prepare_images(
         planned.layers, tolerance, image_roundings(x.shape[2]) * UNIT,
         tight=tight, whole=True, readout=planned.readout,
     )  # fmt: skip
-    rows, columns = block_shape(own_ways.layout, len(x), len(x if y is None else y))
+    image = 8 * sum(
+        layer.terms * part.layer.after.positions
+        for layer, part in zip(planned.layers, own_ways.layout.parts, strict=True)
+    )
+    k = len(x if y is None else y)
+    rows, columns, strip = block_shape(own_ways.layout, len(x), k, image)
     order = network_ways(network, spatial, columns)
     averages = (*(layer.average for layer in planned.layers), planned.readout)
     plan = program(network.steps, bounds)
-    method = Images(plans, order, plan, averages, rows, 0 if own else len(x))
+    sheets = Sheets(plans, plan, columns, 0 if own else len(x))
+    method = Images(sheets, order, plan, averages, rows, strip)
     ends = Diagonal((), planned.sigma, planned.theta, planned.readout)
     return Problem(network, x, x if y is None else y, own, ends, method)

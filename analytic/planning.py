@@ -142,7 +142,7 @@ def plan_images(plans: Plans, tolerance: float) -> Planned:
         for at, stage in enumerate(state.stages):
             averages[at] = averages[at].joined(stage.average)
             peaks[at] = _peaks(np.append(peaks[at], np.sqrt(stage.variance)))
-    share = 1e-3 * tolerance / np.prod([max(a.sigma, a.theta) for a in averages])
+    share = 1e-2 * tolerance / np.prod([max(a.sigma, a.theta) for a in averages])
     tail = max(float(share), 16 * UNIT)
     terms = [
         length(step.layer.activation, s, tail, LONGEST)
