@@ -167,7 +167,10 @@ def check_gradients(alone: Sequence[Tensor], together: Sequence[Tensor]) -> None
 
 
 def check_input_shape(network: Network, shape: tuple[int, ...]) -> None:
-    """Raise ``ValueError`` unless inputs of a shape fit a network."""
+    """Raise unless inputs of a shape fit a network; ``TypeError`` if it has no integers."""
+    for size in shape:
+        if isinstance(size, bool) or not hasattr(size, "__index__"):
+            raise TypeError(f"expected integers in input_shape, got {size!r}; pass x.shape[1:]")
     if not network.is_spatial:
         if len(shape) == 1 and shape[0] >= 1:
             return

@@ -11,7 +11,7 @@ initialisation without changing the tangent kernel there (Bowman and Montufar 20
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -262,6 +262,10 @@ def check_description(
             raise ValueError(f"expected a {name} of at least {least}, got {value}; raise it")
     if seed >= 2**64:
         raise ValueError(f"expected a seed below 2^64, got {seed}; lower it")
+    if not isinstance(input_shape, Iterable):
+        raise TypeError(
+            f"expected input_shape as a tuple, got {input_shape!r}; pass ({input_shape!r},)"
+        )
     check_input_shape(network, tuple(input_shape))
     if not dtype.is_floating_point:
         raise TypeError(f"expected a floating dtype, got {dtype}; pass torch.float64")

@@ -24,7 +24,15 @@ from empirical.memory import available, require
 from empirical.positions import averages, patches, rows
 from empirical.wiring import Feed, Wire, held
 
-__all__ = ["LayerMap", "ReadoutMap", "layerwise_kernel", "tiled_layerwise_kernel"]
+__all__ = [
+    "LayerMap",
+    "Link",
+    "ReadoutMap",
+    "backward_signals",
+    "forward_trace",
+    "layerwise_kernel",
+    "tiled_layerwise_kernel",
+]
 
 SMALL = 2**28
 """Bytes below which the memory of the machine is not asked for."""
@@ -57,8 +65,13 @@ class ReadoutMap(Protocol):
     def scale(self) -> float: ...
 
 
-class _Layer:
-    """A weight layer with the positions that it works on."""
+class Link:
+    """A weight layer with the positions that it works on.
+
+    Args:
+        map: the layer.
+        device: where it works.
+    """
 
     def __init__(self, map: LayerMap, device: torch.device) -> None:
         self.map, self.step, self.wire = map, map.wire.step, map.wire
@@ -97,9 +110,9 @@ def layerwise_kernel(
         x: inputs, shape (n, d) or (n, channels, *spatial).
         y: other inputs; x itself if None.
     """
-    chain = [_Layer(layer, x.device) for layer in layers]
+    chain = [Link(layer, x.device) for layer in layers]
     n, start = len(x), 0 if y is None else len(x)
-    trace, alpha = _forward(chain, rows(x if y is None else torch.cat([x, y])))
+    trace, alpha = forward_trace(chain, rows(x if y is None else torch.cat([x, y])))
     last = averages(readout.feed, x.device)
     for average in last:
         alpha = average.read(alpha)
@@ -108,7 +121,7 @@ def layerwise_kernel(
     del alpha
     for average in reversed(last):
         signal = average.spread(signal)
-    for layer, units, at_h in _backward(chain, trace, signal):
+    for layer, units, at_h in backward_signals(chain, trace, signal):
         kernel += layer.share(units, at_h, n, start)
     return kernel
 
@@ -147,7 +160,9 @@ def _gram(features: Tensor, n: int, start: int) -> Tensor:
     return features[..., :n, :] @ features[..., start:, :].mT
 
 
-def _forward(chain: Sequence[_Layer], alpha: Tensor) -> tuple[list[tuple[Tensor, Tensor]], Tensor]:
+def forward_trace(
+    chain: Sequence[Link], alpha: Tensor
+) -> tuple[list[tuple[Tensor, Tensor]], Tensor]:
     """(alpha, h) of every layer, and the units behind the last."""
     trace: list[tuple[Tensor, Tensor]] = []
     branches: list[Tensor] = []
@@ -163,9 +178,9 @@ def _forward(chain: Sequence[_Layer], alpha: Tensor) -> tuple[list[tuple[Tensor,
     return trace, alpha
 
 
-def _backward(
-    chain: Sequence[_Layer], trace: list[tuple[Tensor, Tensor]], signal: Tensor
-) -> Iterator[tuple[_Layer, Tensor, Tensor]]:
+def backward_signals(
+    chain: Sequence[Link], trace: list[tuple[Tensor, Tensor]], signal: Tensor
+) -> Iterator[tuple[Link, Tensor, Tensor]]:
     """(layer, alpha, df/dh) from the last layer to the first; a skip adds the signal at its end.
 
     The trace is used up, so that memory is given back on the way.
