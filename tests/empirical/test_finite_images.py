@@ -335,9 +335,9 @@ def test_inputs_that_do_not_fit_are_refused(
 
 def test_memory_that_is_not_there_is_refused_before_it_is_taken() -> None:
     x = torch.zeros(2, 1, 8, 8, dtype=torch.float64)
-    with pytest.raises(MemoryError, match="GB of free memory on cpu .* width 1000000000"):
+    with pytest.raises(MemoryError, match=r"GB of free memory on cpu .* width 1000000000"):
         streamed_tangent_kernel(LINE, x, 10**9)
-    with pytest.raises(MemoryError, match="GB of free memory on cpu .* width 100000000"):
+    with pytest.raises(MemoryError, match=r"GB of free memory on cpu .* width 100000000"):
         tangent_kernels(LINE, x, 10**8, [0])
 
 
