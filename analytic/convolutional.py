@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.certificate import AVERAGING, certify
+from analytic.certificate import certify
+from analytic.chain import AVERAGING
 from analytic.duals import LANES, UNIT
 from analytic.network import Network
 from analytic.patches import CHANNELS, State, advance, average, products

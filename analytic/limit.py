@@ -53,8 +53,8 @@ def kernel(
 
     Args:
         network: the description.
-        x: inputs, shape (n, d).
-        y: other inputs, shape (k, d); x itself if None, and the answer is then symmetric
+        x: inputs, shape ``(n, d)``, or ``(n, channels, *spatial)`` for networks of images.
+        y: other inputs, shape (k, ...); x itself if None, and the answer is then symmetric
             to the last bit.
         kind: "ntk" (Sigma + Theta), "nngp" (Sigma) or "both".
         tolerance: largest relative error, see above.

@@ -98,7 +98,7 @@ class Network:
 
     @property
     def is_spatial(self) -> bool:
-        """Whether the inputs are images (n, channels, *spatial) rather than vectors."""
+        """Whether the inputs are images ``(n, channels, *spatial)`` rather than vectors."""
         return not isinstance(self.layers[0], FullyConnected)
 
     @property
@@ -122,7 +122,7 @@ class Network:
         """Shapes, conventions and fan-ins layer by layer.
 
         Args:
-            input_shape: of one input, (d,) or (channels, *spatial).
+            input_shape: of one input, ``(d,)`` or ``(channels, *spatial)``.
 
         Returns:
             the record ``Summary``, which prints as a table.

@@ -29,6 +29,16 @@ def test_the_page_on_activations_runs(
     assert (tmp_path / "activations.png").stat().st_size > 5000
 
 
+def test_the_page_on_images_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, Any] = {}
+    exec(_code("images.md"), names)
+    printed = capsys.readouterr().out
+    assert "AveragePooling(2)" in printed
+    assert names["K"].shape == (60, 60)
+    assert names["pooled"].shape == (20, 20)
+    assert float(printed.split()[-1]) > 0.8
+
+
 def test_the_page_on_the_operator_runs(capsys: pytest.CaptureFixture[str]) -> None:
     code = _code("operator.md")
     names: dict[str, Any] = {}

@@ -7,7 +7,8 @@ import pytest
 
 from analytic import FullyConnected, Network
 from analytic.amplification import amplification, amplifications
-from analytic.certificate import certify, layer_error
+from analytic.certificate import certify
+from analytic.chain import layer_error
 from analytic.duals import coefficients
 from analytic.recursion import diagonal
 
