@@ -19,7 +19,7 @@ __all__ = ["KEPT", "TABLES", "Rows", "Sheet", "Sheets"]
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
-KEPT = 2**26
+KEPT = 3 * 2**24
 """Bytes of tables that are kept."""
 TABLES = 2**26
 """Bytes of the tables of the rows, or of the columns, of a block that are not kept."""
