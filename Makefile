@@ -58,6 +58,7 @@ wheel: $(ENV)
 bench: $(ENV)
 	@$(BIN)/python benchmarks/analytic_start.py
 	@$(BIN)/python benchmarks/analytic_speed.py
+	@$(BIN)/python benchmarks/images_speed.py
 
 PEERS := $(VENV)-peers
 $(PEERS)/.installed:
@@ -70,6 +71,7 @@ $(PEERS)/.installed:
 ## make bench-peers   speed and accuracy against neural-tangents (10 minutes)
 bench-peers: $(ENV) $(PEERS)/.installed
 	@$(BIN)/python benchmarks/analytic_speed.py $(PEERS)/bin/python
+	@$(BIN)/python benchmarks/images_speed.py $(PEERS)/bin/python
 	@$(BIN)/python benchmarks/analytic_accuracy.py $(PEERS)/bin/python docs/accuracy.md
 
 clean:
