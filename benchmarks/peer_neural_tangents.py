@@ -5,9 +5,9 @@
 Runs in an environment of its own (``make bench-peers`` builds it) and shares nothing with
 this project: a request is a list of {"activation", "weight_std", "bias_std", "depth",
 "degree", "x", "repeat", "out"}; ``x`` and ``out`` are .npy files; ``degree`` is null for the
-closed form; "jit" is true by default; with "readout" ("flatten" or "pool") the network is one of 3 x 3 convolutions of
-images (n, channels, height, width). The answer lists the seconds of every repetition after
-a first call.
+closed form; "jit" is true by default; with "readout" ("flatten" or "pool") the network is one
+of 3 x 3 convolutions of images (n, channels, height, width). The answer lists the seconds of
+every repetition after a first call.
 """
 
 # pyright: reportMissingImports=false
