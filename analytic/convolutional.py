@@ -57,8 +57,9 @@ def block_shape(pairs: Layout, n: int, k: int, image: int) -> tuple[int, int, in
     most = max(k // 2, 1) if mixes else k
     fits = max(TABLES // image, 1)
     columns = _power(min(LANES, 1 << (most - 1).bit_length(), max(room // 8, 1), fits))
-    rows = _power(min(ROWS, max(room // columns, 1), max(n // 8, 2 if mixes else 1), fits))
-    strip = rows if k * image <= KEPT else max(min(STRIP, fits) // rows, 1) * rows
+    few = max(fits // 4, 1)  # rows take room twice
+    rows = _power(min(ROWS, max(room // columns, 1), max(n // 8, 2 if mixes else 1), few))
+    strip = rows if k * image <= KEPT else max(min(STRIP, few) // rows, 1) * rows
     return rows, columns, strip
 
 

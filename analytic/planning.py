@@ -24,7 +24,7 @@ __all__ = ["Planned", "Plans", "plan_images"]
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
-PLANNED = 2**20
+PLANNED = 2**17
 """Pairs of positions of the images that are planned together."""
 KEPT = 2**26
 """Bytes of the recursions at x = x' that are kept."""

@@ -19,9 +19,9 @@ __all__ = ["KEPT", "TABLES", "Rows", "Sheet", "Sheets"]
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
-KEPT = 2**27
+KEPT = 3 * 2**24
 """Bytes of tables that are kept."""
-TABLES = 2**25
+TABLES = 2**26
 """Bytes of the tables of the rows, or of the columns, of a block that are not kept."""
 
 
@@ -62,15 +62,15 @@ class Sheets:
     width: int
     first: int
     _kept: dict[int, Sheet] = field(init=False, default_factory=dict[int, Sheet])
+    _size: int = field(init=False, default=0)
     _locks: dict[int, Lock] = field(init=False, default_factory=lambda: defaultdict(Lock))
 
     def rows(self, row: int, end: int, own: bool) -> Rows:
         """The tables of some rows; those of columns are used where they are kept."""
         column = row - row % self.width
-        if own and end <= column + self.width:
+        if own and end <= column + self.width and self._room():
             sheet = self.columns(column, len(self.plans.x))
-            if column in self._kept:
-                return _as_rows(sheet, row - column, end - column)
+            return _as_rows(sheet, row - column, end - column)
         return _as_rows(self._sheet(np.arange(row, end)), 0, end - row)
 
     def columns(self, column: int, k: int) -> Sheet:
@@ -80,9 +80,14 @@ class Sheets:
             if found is None:
                 columns = np.minimum(np.arange(column, column + self.width), k - 1)
                 found = self._sheet(self.first + columns)
-                if found.bytes * (len(self._kept) + 1) <= KEPT:
+                self._size = found.bytes
+                if self._room():
                     self._kept[column] = found
         return found
+
+    def _room(self) -> bool:
+        """Whether one more sheet may be kept."""
+        return self._size * (len(self._kept) + 1) <= KEPT
 
     def _sheet(self, chosen: Index) -> Sheet:
         """The tables of some images."""
