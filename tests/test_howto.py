@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 
 PAGES = Path(__file__).parent.parent / "docs" / "howto"
@@ -36,6 +37,8 @@ def test_the_page_on_images_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert "AveragePooling(2)" in printed
     assert names["K"].shape == (60, 60)
     assert names["pooled"].shape == (20, 20)
+    distance = np.linalg.norm(names["K0"] - names["limit"]) / np.linalg.norm(names["limit"])
+    assert distance < 0.15
     assert float(printed.split()[-1]) > 0.8
 
 
