@@ -19,7 +19,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from empirical.finite import FiniteNetwork, Stack
+from empirical.finite import FiniteNetwork, Stack, WeightLayer
 from empirical.identity import backward_signals, forward_trace
 
 __all__ = ["GraphJacobian", "Jacobian", "LayerJacobian"]
@@ -99,15 +99,15 @@ class LayerJacobian:
     def pull(self, w: Tensor, out: Sequence[Tensor]) -> None:
         """Write J^T w, for w of shape (n, 1)."""
         for copy in self.copies:
-            s = copy.sign * w
+            s = copy.sign * w[:, 0]
             for layer, a, b in copy.layers:
-                sb = s * b
-                torch.mm((layer.scale * sb).T, a, out=out[self.place[id(layer.weight)]])
+                weighted = (layer.scale * s)[:, None] * b
+                torch.mm(weighted.T, a, out=out[self.place[id(layer.weight)]])
                 if layer.bias is not None:
-                    torch.sum(layer.bias_std * sb, 0, out=out[self.place[id(layer.bias)]])
+                    torch.mv(b.T, layer.bias_std * s, out=out[self.place[id(layer.bias)]])
             readout = copy.stack.readout
-            scaled = readout.scale * s[:, 0]
-            torch.mv(copy.features.T, scaled, out=out[self.place[id(readout.weight)]])
+            weighted = readout.scale * s
+            torch.mv(copy.features.T, weighted, out=out[self.place[id(readout.weight)]])
 
     def push(self, v: Sequence[Tensor]) -> Tensor:
         """J v, shape (n, 1)."""
@@ -116,10 +116,10 @@ class LayerJacobian:
             readout = copy.stack.readout
             one = readout.scale * (copy.features @ v[self.place[id(readout.weight)]])
             for layer, a, b in copy.layers:
-                h = layer.scale * (a @ v[self.place[id(layer.weight)]].T)
+                h = a @ v[self.place[id(layer.weight)]].T
+                one += layer.scale * torch.linalg.vecdot(h, b)
                 if layer.bias is not None:
-                    h += layer.bias_std * v[self.place[id(layer.bias)]]
-                one += (h * b).sum(1)
+                    one += layer.bias_std * (b @ v[self.place[id(layer.bias)]])
             total += copy.sign * one[:, None]
         return total
 
@@ -134,10 +134,11 @@ class _Copy:
     def __init__(self, stack: Stack, sign: float, x: Tensor) -> None:
         self.stack, self.sign = stack, sign
         layers = list(stack.weight_layers())
-        trace, self.features = forward_trace(layers, x)
+        maps = [_Lean(layer) for layer in layers]
+        trace, self.features = forward_trace(maps, x)
         self.value = sign * stack.readout(self.features)
         vector = stack.readout.weight * stack.readout.scale
-        signals = backward_signals(layers, trace, vector)
+        signals = backward_signals(maps, trace, vector)
         self.layers = [(w, a, b) for w, (_, a, b) in zip(reversed(layers), signals, strict=True)]
 
     def gram(self) -> Tensor:
@@ -146,3 +147,34 @@ class _Copy:
             inputs = a @ a.T * layer.scale**2 + layer.bias_std**2
             kernel += inputs.mul_(b @ b.T)
         return kernel
+
+
+class _Lean:
+    """A weight layer that scales within its products and has its slope from its value."""
+
+    def __init__(self, layer: WeightLayer) -> None:
+        self.step, self.scale, self.bias_std = layer.step, layer.scale, layer.bias_std
+        self.layer = layer
+        self._slope: Tensor | None = None
+
+    def preactivation(self, alpha: Tensor) -> Tensor:
+        bias, weight = self.layer.bias, self.layer.weight
+        if bias is None:
+            return torch.addmm(weight[0, :1], alpha, weight.T, beta=0, alpha=self.scale)
+        return torch.addmm(self.bias_std * bias, alpha, weight.T, alpha=self.scale)
+
+    def pullback(self, signal: Tensor) -> Tensor:
+        weight = self.layer.weight
+        return torch.addmm(weight[0, :1], signal, weight, beta=0, alpha=self.scale)
+
+    def activation(self, h: Tensor) -> Tensor:
+        with torch.enable_grad():
+            h = h.detach().requires_grad_()
+            value = self.layer.activation(h)
+            if value.requires_grad:
+                (self._slope,) = torch.autograd.grad(value, h, torch.ones_like(value))
+        return value.detach()
+
+    def slope(self, h: Tensor) -> Tensor:
+        slope, self._slope = self._slope, None  # each is asked for once
+        return torch.zeros_like(h) if slope is None else slope
