@@ -26,7 +26,7 @@ _A = [*RK45.A, RK45.B]  # row i belongs to stage i; the last stage is the end of
 class DormandPrince(Integrator):
     """Steps of the explicit pair."""
 
-    order = 4
+    order, share = 4, 0.3
 
     def __init__(self, field: Field, tolerance: Tolerance, start: Position) -> None:
         super().__init__(field, tolerance, start)
