@@ -52,10 +52,9 @@ class DormandPrince(Integrator):
         """The stages 6 and 7 are at the same time (Hairer and Wanner 1996, IV.2)."""
         apart = RK45.B.copy()
         apart[:5] -= _A[5]
-        there = float(self._combine(None, apart, self.error).norm())
+        there = self.start.step * float(self._combine(None, apart, self.error).norm())
         slopes = torch.sub(self.slopes[6], self.slopes[5], out=self.error)
-        h = self.end - self.start.time
-        return float(slopes.norm()) / (h * there) if there > 0 else 0.0
+        return float(slopes.norm()) / there if there > 0 else 0.0
 
     def roll(self) -> None:
         torch.add(self.field.origin, self.start.displacement, out=self.theta)

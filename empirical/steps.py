@@ -121,6 +121,8 @@ class Integrator(ABC):
         if self.end > self.start.time:
             self._roll()
         for _ in range(_PATIENCE):
+            if self.start.time + self.start.step == self.start.time:
+                break
             size = self.attempt(self.start.step) / self.share
             if size <= 1:
                 self.end, self.size = self.start.time + self.start.step, max(size, 1e-4)
