@@ -18,7 +18,8 @@ from torch.testing import assert_close
 from analytic import FullyConnected, Network, Residual
 from empirical import FiniteNetwork, Flow, gradient_flow, tangent_kernel
 
-METHODS = ["explicit", "exponential"]
+METHODS: list[Any] = ["explicit", "exponential"]
+SLOW: list[Any] = ["auto", "explicit"]
 LARGE = {"LeNet-5", "Small ResNet"}
 KINKED = {
     "Average and max pooling",
@@ -111,7 +112,7 @@ def test_modules_of_every_kind_flow(name: str) -> None:
     times = [0.02, 0.05] if name in KINKED else [0.02, 0.2, 0.4]
     flows = [
         gradient_flow(module, x, y, times, evaluate=x, rtol=rtol, method=method)
-        for rtol, method in ((1e-4, "auto"), (1e-6, "explicit"))
+        for rtol, method in zip((1e-4, 1e-6), SLOW, strict=True)
     ]
     allowed = 1e-3 if name in KINKED else 1e-4  # a kink has no order, see docs/theory/flow.md
     assert max(errors(*flows)[:2]) < allowed
@@ -148,7 +149,7 @@ def test_monitors_are_what_they_say() -> None:
     moved = torch.cat([(p - q).flatten() for p, q in zip(module.parameters(), before, strict=True)])
     values = module(x)
     gradients = torch.autograd.grad((values - y).square().sum() / 16, list(module.parameters()))
-    tight = {"rtol": 1e-12, "atol": 1e-13}
+    tight: dict[str, Any] = {"rtol": 1e-12, "atol": 1e-13}
     assert_close(flow.residuals[-1], values.detach() - y, **tight)
     assert flow.evaluation is not None
     assert flow.kernels is not None
@@ -173,6 +174,7 @@ def test_many_outputs_flow_together(method: Any) -> None:
     assert flow.kernels.shape == (2, 11, 3, 11, 3)
     # an Euler run with 2^14 steps, which is first order
     module, steps = perceptron(3), 2**14
+    loss = torch.zeros(())
     for _ in range(steps):
         loss = (module(x) - targets).square().sum() / 16
         for p, g in zip(
@@ -186,10 +188,12 @@ def test_many_outputs_flow_together(method: Any) -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_single_precision_keeps_its_tolerance(method: Any) -> None:
     x, y, z = problem()
-    narrow = [t.float() for t in (x, y, z)]
+    narrow: list[Any] = [t.float() for t in (x, y, z)]
     times = [0.3, 3.0, 100.0]
     module = network(64, dtype=torch.float32)
-    flow = gradient_flow(module, *narrow[:2], times, evaluate=narrow[2], rtol=1e-4, method=method)
+    flow = gradient_flow(
+        module, narrow[0], narrow[1], times, evaluate=narrow[2], rtol=1e-4, method=method
+    )
     exact = gradient_flow(module.double(), x, y, times, evaluate=z, rtol=1e-9)
     assert flow.residuals.dtype == torch.float32
     assert flow.displacement.dtype == torch.float64
@@ -207,7 +211,7 @@ def test_stiffness_is_said() -> None:
     x, y, _ = problem()
     module = perceptron()
     rate = float(torch.linalg.eigvalsh(tangent_kernel(module, x))[-1]) / len(x)
-    for method, words in (("explicit", "stable"), ("exponential", "took them")):
+    for method, words in zip(METHODS, ("stable", "took them"), strict=True):
         short = gradient_flow(module, x, y, [3 / rate], method=method)
         assert short.stiff is None
         long = gradient_flow(module, x, y, [300 / rate], method=method, rtol=1e-3)

@@ -32,11 +32,16 @@ gradient_flow(module, x, torch.sin(3 * x[:, 0]), grid, rtol=1e-8, checkpoint=sys
 
 
 @pytest.fixture
-def given() -> tuple[nn.Module, Tensor, Tensor]:
+def given() -> Any:
     torch.manual_seed(0)
     module = nn.Sequential(nn.Linear(2, 9), nn.Tanh(), nn.Linear(9, 1)).double()
     x = torch.randn(7, 2, dtype=torch.float64)
     return module, x, torch.sin(3 * x[:, 0])
+
+
+def flow(given: Any, times: Any, **named: Any) -> Flow:
+    module, x, y = given
+    return gradient_flow(module, x, y, times, **named)
 
 
 def same(a: Flow, b: Flow) -> bool:
@@ -48,10 +53,15 @@ def same(a: Flow, b: Flow) -> bool:
 @pytest.mark.parametrize("method", ["explicit", "exponential"])
 @pytest.mark.parametrize("stop", range(1, len(TIMES)))
 def test_a_continued_flow_is_the_uninterrupted_one(given: Any, method: Any, stop: int) -> None:
-    named = {"evaluate": given[1][:3], "watch": given[1][:2], "method": method, "rtol": 1e-5}
-    whole = gradient_flow(*given, TIMES, **named)
-    part = gradient_flow(*given, TIMES[:stop], **named)
-    rest = gradient_flow(*given, TIMES, resume=part, **named)
+    named: dict[str, Any] = {
+        "evaluate": given[1][:3],
+        "watch": given[1][:2],
+        "method": method,
+        "rtol": 1e-5,
+    }
+    whole = flow(given, TIMES, **named)
+    part = flow(given, TIMES[:stop], **named)
+    rest = flow(given, TIMES, resume=part, **named)
     assert same(rest, whole)
     assert rest.work["steps"] == whole.work["steps"]
     assert rest.stiff == whole.stiff
@@ -60,11 +70,11 @@ def test_a_continued_flow_is_the_uninterrupted_one(given: Any, method: Any, stop
 
 @pytest.mark.parametrize("method", ["explicit", "exponential"])
 def test_a_flow_that_runs_out_keeps_what_it_has(given: Any, method: Any, tmp_path: Path) -> None:
-    whole = gradient_flow(*given, TIMES, method=method)
+    whole = flow(given, TIMES, method=method)
     budget = whole.work["evaluations"] * 3 // 4
     file = tmp_path / "flow.pt"
     with pytest.raises(FlowError, match=rf"got to .*: {budget} evaluations.*raise rtol") as caught:
-        gradient_flow(*given, TIMES, method=method, max_evaluations=budget, checkpoint=file)
+        flow(given, TIMES, method=method, max_evaluations=budget, checkpoint=file)
     copied = pickle.loads(pickle.dumps(caught.value))
     assert str(copied) == str(caught.value)
     partial = copied.partial
@@ -72,18 +82,16 @@ def test_a_flow_that_runs_out_keeps_what_it_has(given: Any, method: Any, tmp_pat
     assert 0 < reached < len(TIMES)
     assert torch.equal(partial.residuals, whole.residuals[:reached])
     assert same(Flow.load(file), partial)
-    assert same(gradient_flow(*given, TIMES, method=method, resume=partial), whole)
-    assert same(gradient_flow(*given, TIMES, method=method, checkpoint=file), whole)
+    assert same(flow(given, TIMES, method=method, resume=partial), whole)
+    assert same(flow(given, TIMES, method=method, checkpoint=file), whole)
     assert same(Flow.load(file), whole)
 
 
 def test_a_flow_without_output_keeps_its_start(given: Any) -> None:
     with pytest.raises(FlowError) as caught:
-        gradient_flow(*given, [5.0], max_evaluations=1)
+        flow(given, [5.0], max_evaluations=1)
     assert len(caught.value.partial.times) == 0
-    assert same(
-        gradient_flow(*given, [5.0], resume=caught.value.partial), gradient_flow(*given, [5.0])
-    )
+    assert same(flow(given, [5.0], resume=caught.value.partial), flow(given, [5.0]))
 
 
 def test_a_jump_ends_the_flow_with_what_was_reached() -> None:
@@ -96,9 +104,10 @@ def test_a_jump_ends_the_flow_with_what_was_reached() -> None:
             return torch.where(self.w > 0.5, torch.nan, self.w * x[:, 0])
 
     x = torch.ones(1, 1, dtype=torch.float64)
-    for method in ("explicit", "exponential"):
+    methods: list[Any] = ["explicit", "exponential"]
+    for method in methods:
         with pytest.raises(FlowError, match="the module has a jump") as caught:
-            gradient_flow(Jump(), x, torch.ones(1).double(), [0.3, 5.0], method=method)  # type: ignore
+            gradient_flow(Jump(), x, torch.ones(1).double(), [0.3, 5.0], method=method)
         assert len(caught.value.partial.times) == 1
 
 
@@ -106,7 +115,7 @@ def test_a_failed_write_leaves_the_file_before(
     given: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "flow.pt"
-    before = gradient_flow(*given, TIMES[:2], checkpoint=file)
+    before = flow(given, TIMES[:2], checkpoint=file)
 
     def half(_: Any, target: Any) -> None:
         target.write(b"half")
@@ -114,7 +123,7 @@ def test_a_failed_write_leaves_the_file_before(
 
     monkeypatch.setattr(torch, "save", half)
     with pytest.raises(KeyboardInterrupt):
-        gradient_flow(*given, TIMES, checkpoint=file)
+        flow(given, TIMES, checkpoint=file)
     assert [p.name for p in tmp_path.iterdir()] == ["flow.pt"]
     assert same(Flow.load(file), before)
 
@@ -214,7 +223,7 @@ class Applied(nn.Module):
 )
 def test_bad_outputs_are_refused(given: Any, function: Any, error: type, message: str) -> None:
     with pytest.raises(error, match=message):
-        gradient_flow(Applied(function), *given[1:], [1.0])
+        flow((Applied(function), *given[1:]), [1.0])
 
 
 def test_modules_without_second_derivatives_take_explicit_steps(given: Any) -> None:
@@ -226,17 +235,17 @@ def test_modules_without_second_derivatives_take_explicit_steps(given: Any) -> N
 
         @staticmethod
         @torch.autograd.function.once_differentiable
-        def backward(ctx: Any, *signal: Tensor) -> Tensor:
-            return signal[0] * torch.cos(ctx.saved_tensors[0])
+        def backward(ctx: Any, *grad_outputs: Any) -> Any:
+            return grad_outputs[0] * torch.cos(ctx.saved_tensors[0])
 
     module = Applied(Once.apply)
-    flow = gradient_flow(module, *given[1:], [1.0])
-    assert flow.config["method"] == "explicit"
+    taken = flow((module, *given[1:]), [1.0])
+    assert taken.config["method"] == "explicit"
     with pytest.raises(TypeError, match="with second derivatives for the exponential method"):
-        gradient_flow(module, *given[1:], [1.0], method="exponential")
+        flow((module, *given[1:]), [1.0], method="exponential")
 
 
 def test_memory_is_refused_before_it_is_taken(given: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("empirical.memory.available", lambda _: 10)
     with pytest.raises(MemoryError, match="for a flow of 37 parameters"):
-        gradient_flow(*given, [1.0])
+        flow(given, [1.0])

@@ -59,7 +59,7 @@ def test_jacobians_are_made_of_per_sample_gradients(antisymmetric: bool, kind: A
     parts = [p.view(q.shape) for p, q in zip(v.split([q.numel() for q in leaves]), leaves)]  # noqa: B905
     out = [p.view(q.shape) for p, q in zip(pulled.split([q.numel() for q in leaves]), leaves)]  # noqa: B905
     jacobian.pull(y, out)
-    close = {"rtol": 1e-12, "atol": 1e-13}
+    close: dict[str, Any] = {"rtol": 1e-12, "atol": 1e-13}
     assert_close(pulled, entries.T @ y[:, 0], **close)
     assert_close(jacobian.push(parts)[:, 0], entries @ v, **close)
     assert_close(jacobian.residual[:, 0], module(x).detach() - y[:, 0], **close)
