@@ -235,7 +235,7 @@ def test_modules_without_second_derivatives_take_explicit_steps(given: Any) -> N
 
         @staticmethod
         @torch.autograd.function.once_differentiable
-        def backward(ctx: Any, *grad_outputs: Any) -> Any:
+        def backward(ctx: Any, *grad_outputs: Any) -> Any:  # pyright: ignore
             return grad_outputs[0] * torch.cos(ctx.saved_tensors[0])
 
     module = Applied(Once.apply)
