@@ -191,6 +191,7 @@ NAN = torch.tensor([0.0, torch.nan, 0, 0, 0, 0, 0], dtype=torch.float64)
         ({"module": abs}, TypeError, "expected a torch.nn.Module"),
         ({"module": nn.Linear(2, 1).bfloat16()}, TypeError, "float64 or float32, got torch.bfl"),
         ({"rtol": 0.0}, ValueError, r"<= rtol < 1 in torch.float64, got 0.0"),
+        ({"rtol": 1e-14}, ValueError, r"expected 2.2e-14 <= rtol"),
         ({"rtol": "small"}, TypeError, "expected rtol as a number, got str"),
         ({"method": "euler"}, ValueError, "'exponential' or 'explicit', got 'euler'"),
         ({"max_evaluations": 0}, ValueError, "max_evaluations of at least 1, got 0"),
