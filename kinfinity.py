@@ -1,7 +1,4 @@
-"""Kinfinity: the infinite-width limit of deep networks, computed, measured and compared.
-
-All public names of ``analytic``, ``empirical`` and ``compare``, imported when first used.
-"""
+"""The public names of ``analytic``, ``empirical`` and ``compare``, imported when first used."""
 
 import importlib
 from pathlib import Path
@@ -15,8 +12,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _NAMES = {
-    "analytic": "AccuracyError Activation Estimate FullyConnected Kernels Network Plan Prediction"
-    " Residual dual dual_obstacle kernel kernel_diagonal kernel_estimate kernel_plan predict",
+    "analytic": "AccuracyError Activation AveragePooling Convolution Eigenspaces Estimate Flatten"
+    " FullyConnected GlobalAveragePooling Kernels Network Plan Prediction Residual SphereSpectrum"
+    " dual dual_obstacle kernel kernel_diagonal kernel_estimate kernel_plan nystrom predict"
+    " sphere_spectrum",
     "compare": "Assumptions Convergence Inputs RequiredWidth Sampled assumptions convergence"
     " kernel_distance",
     "empirical": "FiniteNetwork Flow FlowError TangentEstimate gradient_flow"

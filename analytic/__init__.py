@@ -12,46 +12,73 @@ if TYPE_CHECKING:
     from analytic.activation import Activation
     from analytic.foresight import Plan
     from analytic.limit import kernel, kernel_diagonal, kernel_estimate, kernel_plan
-    from analytic.network import FullyConnected, Network, Residual
+    from analytic.network import (
+        AveragePooling,
+        Convolution,
+        Flatten,
+        FullyConnected,
+        GlobalAveragePooling,
+        Network,
+        Residual,
+    )
+    from analytic.nystrom_extension import nystrom
+    from analytic.operator import Eigenspaces
     from analytic.regression import Prediction, predict
+    from analytic.sphere import SphereSpectrum, sphere_spectrum
     from analytic.symbolic import dual, dual_obstacle
 
 _HOME = {
     "AccuracyError": "accuracy",
     "Activation": "activation",
+    "AveragePooling": "network",
+    "Convolution": "network",
+    "Eigenspaces": "operator",
     "Estimate": "accuracy",
+    "Flatten": "network",
     "FullyConnected": "network",
+    "GlobalAveragePooling": "network",
     "Kernels": "accuracy",
     "Network": "network",
     "Plan": "foresight",
     "Prediction": "regression",
     "Residual": "network",
+    "SphereSpectrum": "sphere",
     "dual": "symbolic",
     "dual_obstacle": "symbolic",
     "kernel": "limit",
     "kernel_diagonal": "limit",
     "kernel_estimate": "limit",
     "kernel_plan": "limit",
+    "nystrom": "nystrom_extension",
     "predict": "regression",
+    "sphere_spectrum": "sphere",
 }
 
 __all__ = [
     "AccuracyError",
     "Activation",
+    "AveragePooling",
+    "Convolution",
+    "Eigenspaces",
     "Estimate",
+    "Flatten",
     "FullyConnected",
+    "GlobalAveragePooling",
     "Kernels",
     "Network",
     "Plan",
     "Prediction",
     "Residual",
+    "SphereSpectrum",
     "dual",
     "dual_obstacle",
     "kernel",
     "kernel_diagonal",
     "kernel_estimate",
     "kernel_plan",
+    "nystrom",
     "predict",
+    "sphere_spectrum",
 ]
 
 

@@ -28,6 +28,7 @@ from analytic.segments import (
     JERK,
     LOWEST,
     MEAN,
+    MOST_TERMS,
     RESPONSE_D,
     RESPONSE_E,
     SLOPE,
@@ -38,7 +39,16 @@ from analytic.segments import (
     segment,
 )
 
-__all__ = ["LANES", "UNIT", "Coefficients", "Moments", "coefficients", "length", "moments"]
+__all__ = [
+    "LANES",
+    "MOST_TERMS",
+    "UNIT",
+    "Coefficients",
+    "Moments",
+    "coefficients",
+    "length",
+    "moments",
+]
 
 Array = NDArray[np.float64]
 
@@ -107,7 +117,7 @@ def moments(activation: Activation, s: Array) -> Moments:
     )
 
 
-def length(activation: Activation, s: Array, tail: float) -> int:
+def length(activation: Activation, s: Array, tail: float, most: int = MOST_TERMS) -> int:
     """How many coefficients leave a rest of at most ``tail`` at all s; none for max(x, 0).
 
     All inputs get equally many: what one lacks may meet a large one of another.
@@ -115,7 +125,7 @@ def length(activation: Activation, s: Array, tail: float) -> int:
     if activation.is_relu:
         return 0
     return max(
-        segment(activation, octave).terms(float(s[chosen].max()), tail)
+        segment(activation, octave, most=most).terms(float(s[chosen].max()), tail)
         for octave, chosen in _octaves(s)
     )
 
@@ -136,8 +146,10 @@ def coefficients(activation: Activation, s: Array, terms: int) -> Coefficients:
 def _octaves(s: Array) -> Iterator[tuple[int, NDArray[np.intp]]]:
     """The octaves of s, and which inputs they hold."""
     octaves = np.floor(np.log2(np.maximum(s, 2.0 ** (LOWEST - 1)))).astype(int)
-    for octave in np.unique(octaves):
-        yield int(octave), np.flatnonzero(octaves == octave)
+    for octave in range(int(octaves.min()), int(octaves.max()) + 1):
+        chosen = np.flatnonzero(octaves == octave)
+        if chosen.size:
+            yield octave, chosen
 
 
 def _fill(
@@ -155,7 +167,7 @@ def _evaluate(series: Any, low: float, high: float, s: Any, members: Any, table:
     """table[c, i] <- sum_j series[j, c] T_j(t(s_i)) for i in members."""
     points = series.shape[0]
     chebyshev = np.empty((points, LANES))  # T_j(t) of a block of inputs
-    column = np.empty(LANES)
+    columns = np.empty((4, LANES))
     for start in range(0, members.size, LANES):
         count = min(LANES, members.size - start)
         for i in range(LANES):
@@ -166,23 +178,40 @@ def _evaluate(series: Any, low: float, high: float, s: Any, members: Any, table:
             for i in range(LANES):
                 twice = 2.0 * chebyshev[1, i]
                 chebyshev[j, i] = twice * chebyshev[j - 1, i] - chebyshev[j - 2, i]
-        for c in range(table.shape[0]):
-            column[:] = 0.0
+        for c in range(0, table.shape[0], 4):
+            last = table.shape[0] - 1
+            wanted = (c, min(c + 1, last), min(c + 2, last), min(c + 3, last))
+            columns[:] = 0.0
             for j in range(points - 4, -1, -4):
-                _add_four(series, chebyshev, j, c, column)
-            for i in range(count):
-                table[c, members[start + i]] = column[i]
+                _add_four(series, chebyshev, j, wanted, columns)
+            for k in range(min(4, table.shape[0] - c)):
+                for i in range(count):
+                    table[c + k, members[start + i]] = columns[k, i]
 
 
 @njit(nogil=True, cache=True, fastmath={"contract", "nsz"})
-def _add_four(series: Any, chebyshev: Any, j: int, c: int, column: Any) -> None:
+def _add_four(series: Any, chebyshev: Any, j: int, wanted: Any, columns: Any) -> None:
+    """Four terms of four columns."""
     t = (chebyshev[j], chebyshev[j + 1], chebyshev[j + 2], chebyshev[j + 3])
-    a = (series[j, c], series[j + 1, c], series[j + 2, c], series[j + 3, c])
+    a0, a1, a2, a3 = series[j], series[j + 1], series[j + 2], series[j + 3]
+    b0, b1, b2, b3 = wanted
+    p = (a3[b0], a2[b0], a1[b0], a0[b0])
+    q = (a3[b1], a2[b1], a1[b1], a0[b1])
+    r = (a3[b2], a2[b2], a1[b2], a0[b2])
+    u = (a3[b3], a2[b3], a1[b3], a0[b3])
+    c0, c1, c2, c3 = columns[0], columns[1], columns[2], columns[3]
     for i in range(LANES):
-        value = column[i]
+        v0, v1, v2, v3 = c0[i], c1[i], c2[i], c3[i]
         for k in range(4):
-            value += a[3 - k] * t[3 - k][i]
-        column[i] = value
+            x = t[3 - k][i]
+            v0 += p[k] * x
+            v1 += q[k] * x
+            v2 += r[k] * x
+            v3 += u[k] * x
+        c0[i] = v0
+        c1[i] = v1
+        c2[i] = v2
+        c3[i] = v3
 
 
 def _relu(s: Array) -> Moments:

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic.amplification import amplification
-from analytic.certificate import ROUNDING
+from analytic.chain import ROUNDING
 from analytic.duals import UNIT, coefficients
 from analytic.network import Network
 from analytic.product_rules import Angle, squared_differences

@@ -15,63 +15,20 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from analytic import certificate, recursion
+from analytic import chain, recursion
 from analytic.certificate import GROUP, Bounds
 from analytic.duals import LANES
+from analytic.horner import series
 from analytic.tables import Program, Side, Tile
 
-__all__ = ["propagate"]
+__all__ = ["end_branch", "propagate", "weight_layer"]
 
 _compile: Any = njit(nogil=True, cache=True, fastmath={"contract", "nsz"})
 _preactivation: Any = _compile(recursion.preactivation)
 _plain: Any = _compile(recursion.plain)
 _residual: Any = _compile(recursion.residual)
-_layer_error: Any = _compile(certificate.layer_error)
-_skip_error: Any = _compile(certificate.skip_error)
-
-
-@_compile
-def _four(
-    table: Any, coef: Any, k: int, lane: int, block: int, last: Any, x: Any, value: Any, slope: Any
-) -> None:
-    """Four steps of Horner's scheme and of its derivative, p_k = coef[m, k] table[k, lane].
-
-    A row m takes part if ``block`` <= ``last[m]``, and starts from 0 where they are equal.
-    """
-    end = lane + LANES
-    t = (table[k, lane:end], table[k + 1, lane:end], table[k + 2, lane:end], table[k + 3, lane:end])
-    for m in range(last.size):
-        if last[m] < block:
-            continue
-        fresh = last[m] == block
-        r = (coef[m, k], coef[m, k + 1], coef[m, k + 2], coef[m, k + 3])
-        for j in range(LANES):
-            y = x[m, j]
-            v = 0.0 if fresh else value[m, j]
-            d = 0.0 if fresh else slope[m, j]
-            for i in range(4):
-                d = d * y + v
-                v = v * y + r[3 - i] * t[3 - i][j]
-            value[m, j] = v
-            slope[m, j] = d
-
-
-@_compile
-def _series(
-    t: Tile, table: Any, coef: Any, first: int, terms: int, lane: int, value: Any, slope: Any
-) -> None:
-    """value becomes sum_k p_k x^k, slope its derivative, with 4 (group + 1) terms a row."""
-    if terms == 0:
-        value[:, :] = 0.0
-        slope[:, :] = 0.0
-        return
-    most = 0
-    for m in range(coef.shape[0]):
-        t.last[m] = min(t.group[m], terms // 4 - 1)
-        most = max(most, t.last[m])
-    last = t.last[: coef.shape[0]]
-    for block in range(most, -1, -1):
-        _four(table, coef, first + 4 * block, lane, block, last, t.x, value, slope)
+_layer_error: Any = _compile(chain.layer_error)
+_skip_error: Any = _compile(chain.skip_error)
 
 
 @_compile
@@ -160,9 +117,9 @@ def _mehler(
     """E and D Gamma by the series: D = d/d rho (rho P)."""
     sigma, theta, rho, x = t.sigma, t.theta, t.rho, t.x
     value0, slope0, value1, slope1 = t.value0, t.slope0, t.value1, t.slope1
-    _series(t, table, coef, first, even, lane, value0, slope0)
+    series(t, table, coef, first, even, lane, value0, slope0)
     if odd > 0:
-        _series(t, table, coef, first + even, odd, lane, value1, slope1)
+        series(t, table, coef, first + even, odd, lane, value1, slope1)
     for m in range(mean.size):
         if odd == 0:
             for j in range(LANES):
@@ -186,7 +143,7 @@ def _push(t: Tile, depth: int) -> None:
 
 
 @_compile
-def _pop(
+def end_branch(
     t: Tile, depth: int, mu: Any, mus: Any, eta: Any, etas: Any, ratio: float, add: float
 ) -> None:
     """A branch ends: add it to what was remembered."""
@@ -210,6 +167,50 @@ def _bound(t: Tile, rows: int, b: Bounds, at: int) -> None:
             t.error[0, m], t.error[1, m],
             b.k_e[at, g], b.k_d[at, g], b.r_d[at, g], b.add_e[at, g], b.add_d[at, g],
         )  # fmt: skip
+
+
+@_compile
+def weight_layer(
+    p: Program,
+    t: Tile,
+    at: int,
+    scale: Any,
+    inverse: Any,
+    eta: Any,
+    etas: Any,
+    coef: Any,
+    table: Any,
+    lane: int,
+) -> int:
+    """Take a tile through a weight layer; sigma and theta hold what it reads.
+
+    Args:
+        p: the layers.
+        t: the tile.
+        at: the number of the layer.
+        scale: 1/s of its rows.
+        inverse: 1/s of its columns.
+        eta: E[w] of its rows.
+        etas: E[w] of its columns.
+        coef: the coefficients of its rows, shape (rows, coefficients).
+        table: those of the columns, shape (coefficients, columns).
+        lane: its first column in the table.
+
+    Returns:
+        the largest number of groups of terms that was used.
+    """
+    size = scale.size
+    signed = p.relu[at] or p.odd[at] > 0
+    _enter(t, p.weight[at], p.bias[at], scale, inverse, signed)
+    _choose_groups(t, size, p.bounds.radius[at])
+    most = 0
+    if p.relu[at]:
+        _arccosine(t, scale, inverse)
+    else:
+        _mehler(t, p.even[at], p.odd[at], p.first[at], table, coef, lane, eta, etas)
+        most = t.group[:size].max() + 1
+    _bound(t, size, p.bounds, at)
+    return most
 
 
 @_compile
@@ -240,14 +241,14 @@ def propagate(
     Returns:
         the largest number of terms that was used.
     """
-    b, size, stop = p.bounds, end - row, lane + LANES
+    b, stop = p.bounds, lane + LANES
     t.theta[:, :] = 0.0
     t.left[:, :] = False
     t.departed[:] = False
     t.error[0, :] = b.start
     t.error[1, :] = 0.0
     depth = most = 0
-    for m in range(size):
+    for m in range(end - row):
         if own and lane <= row + m < stop:
             t.left[m, row + m - lane] = True
             t.departed[m] = True
@@ -257,17 +258,10 @@ def propagate(
             depth += 1
         scale, inverse = rows.inverse[at, row:end], columns.inverse[at, lane:stop]
         eta, etas = rows.mean[at, row:end], columns.mean[at, lane:stop]
-        signed = p.relu[at] or p.odd[at] > 0
-        _enter(t, p.weight[at], p.bias[at], scale, inverse, signed)
-        _choose_groups(t, size, b.radius[at])
-        if p.relu[at]:
-            _arccosine(t, scale, inverse)
-        else:
-            _mehler(t, p.even[at], p.odd[at], p.first[at], columns.table, coef, lane, eta, etas)
-            most = max(most, t.group[:size].max() + 1)
-        _bound(t, size, b, at)
+        used = weight_layer(p, t, at, scale, inverse, eta, etas, coef, columns.table, lane)
+        most = max(most, used)
         if p.closes[at]:
             depth -= 1
             mu, mus = rows.skipped[at, row:end], columns.skipped[at, lane:stop]
-            _pop(t, depth, mu, mus, eta, etas, b.skip_ratio[at], b.skip_add[at])
+            end_branch(t, depth, mu, mus, eta, etas, b.skip_ratio[at], b.skip_add[at])
     return GROUP * most

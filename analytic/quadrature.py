@@ -71,7 +71,10 @@ def _rule(nodes: Array, steps: Array) -> Rule:
     return Rule(nodes, weights)
 
 
-@lru_cache(maxsize=64)
+SMALL = 2**16
+"""Entries of a basis of which many are kept; of larger ones only the last two."""
+
+
 def hermite_basis(rule: Rule, terms: int) -> Array:
     """The matrix that maps values at the nodes to Hermite coefficients.
 
@@ -79,6 +82,10 @@ def hermite_basis(rule: Rule, terms: int) -> Array:
         p_q h_k(z_q), shape (terms, q), so that ``values @ basis.T`` is E[g h_k]. The
         recurrence runs on sqrt(p_q) h_k(z_q), which neither overflows nor underflows.
     """
+    return (_small_basis if terms * rule.nodes.size <= SMALL else _large_basis)(rule, terms)
+
+
+def _basis(rule: Rule, terms: int) -> Array:
     root = np.sqrt(rule.weights)
     basis = np.empty((terms, rule.nodes.size))
     basis[0] = root
@@ -91,3 +98,7 @@ def hermite_basis(rule: Rule, terms: int) -> Array:
     basis *= root
     basis.setflags(write=False)
     return basis
+
+
+_small_basis = lru_cache(maxsize=64)(_basis)
+_large_basis = lru_cache(maxsize=2)(_basis)

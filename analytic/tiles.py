@@ -7,7 +7,6 @@ do so at once.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
 from typing import Any, NamedTuple
@@ -21,32 +20,14 @@ from analytic.duals import LANES
 from analytic.foresight import require_memory
 from analytic.near import Near, near_pairs
 from analytic.problem import Block, Data, Problem
-from analytic.tables import ROWS
+from analytic.threads import cores
 
-__all__ = ["KINDS", "cores", "solve"]
+__all__ = ["KINDS", "solve"]
 
 Array = NDArray[np.float64]
 
 KINDS = {"ntk": ("ntk",), "nngp": ("nngp",), "both": ("nngp", "ntk")}
 """The kernels that each kind asks for."""
-STRIP = 128
-"""Most rows that one thread takes at a time."""
-
-
-def cores() -> int:
-    """The number of threads: KINFINITY_THREADS if set, otherwise the cores one may use."""
-    wanted = os.environ.get("KINFINITY_THREADS")
-    if wanted is None or wanted == "":
-        return (
-            len(os.sched_getaffinity(0))
-            if hasattr(os, "sched_getaffinity")
-            else os.cpu_count() or 1
-        )
-    if not wanted.isdecimal() or int(wanted) == 0:
-        raise ValueError(
-            f"expected a positive number as KINFINITY_THREADS, got {wanted!r}; unset it"
-        )
-    return int(wanted)
 
 
 def solve(
@@ -142,7 +123,7 @@ def _fill(
         ThreadPoolExecutor(cores()) as pool,
         tqdm(total=n * k, unit="pair", unit_scale=True, delay=1, disable=disable) as bar,
     ):
-        for part in _completed(pool, task, range(0, n, _step(n))):
+        for part in _completed(pool, task, range(0, n, problem.method.step(n))):
             most = max(most, part.terms)
             gone.append(part.left)
             if not direct:
@@ -152,11 +133,6 @@ def _fill(
             bar.update(rows * (2 * (n - part.row) - rows if problem.own else k))
     left = np.concatenate(gone)
     return most, left[np.lexsort(left.T[::-1])]  # whichever thread was first
-
-
-def _step(n: int) -> int:
-    """Rows of a strip: enough strips to keep all threads busy."""
-    return min(STRIP, max(ROWS, n // 16 - n // 16 % ROWS))
 
 
 def _completed(
@@ -196,7 +172,7 @@ def _strip(
 ) -> _Strip:
     """Compute a strip, in the answers (mirrored) or, without them, in arrays of its own."""
     n, k = problem.shape
-    end = min(row + _step(n), n)
+    end = min(row + problem.method.step(n), n)
     arrays = [np.empty((end - row, k)) for _ in kinds] if answers is None else answers
     by_kind = dict(zip(kinds, arrays, strict=True))
     nngp, ntk = (by_kind.get(kind, np.empty((0, k))) for kind in ("nngp", "ntk"))

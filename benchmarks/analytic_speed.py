@@ -24,7 +24,8 @@ from analytic.pairs import propagate
 from analytic.problem import prepare
 from analytic.strips import Series, scalar_products
 from analytic.tables import ROWS, new_tile
-from analytic.tiles import cores, solve
+from analytic.threads import cores
+from analytic.tiles import solve
 
 PEER = Path(__file__).with_name("peer_neural_tangents.py")
 

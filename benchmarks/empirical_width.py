@@ -48,9 +48,10 @@ def stream(width: int, n: int, dtype: torch.dtype, device: str) -> None:
     layers: list[streaming_module.DrawnLayer] = []
     drawn_layers = streaming_module.drawn_layers
 
-    def remember(*arguments: Any) -> list[streaming_module.DrawnLayer]:
-        layers.extend(drawn_layers(*arguments))
-        return layers
+    def remember(*arguments: Any) -> Any:
+        found, readout = drawn_layers(*arguments)
+        layers.extend(found)
+        return found, readout
 
     streaming_module.drawn_layers = remember
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

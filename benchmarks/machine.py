@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from analytic.tiles import cores
+from analytic.threads import cores
 
 
 @njit(nogil=True, fastmath=True, cache=True)

@@ -1,11 +1,13 @@
-"""The peer's side of a comparison: K of a fully connected network by neural-tangents 0.6.5.
+"""The peer's side of a comparison: K of a network by neural-tangents 0.6.5.
 
     python benchmarks/peer_neural_tangents.py < request.json > answer.json
 
 Runs in an environment of its own (``make bench-peers`` builds it) and shares nothing with
 this project: a request is a list of {"activation", "weight_std", "bias_std", "depth",
 "degree", "x", "repeat", "out"}; ``x`` and ``out`` are .npy files; ``degree`` is null for the
-closed form. The answer lists the seconds of every repetition after a first call.
+closed form; with "readout" ("flatten" or "pool") the network is one of 3 x 3 convolutions of
+images (n, channels, height, width). The answer lists the seconds of every repetition after
+a first call.
 """
 
 # pyright: reportMissingImports=false
@@ -40,11 +42,18 @@ def activation(name: str, degree: int | None) -> Any:
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
     layers: list[Any] = []
+    x, readout = jnp.asarray(np.load(request["x"])), request.get("readout")
     for _ in range(request["depth"]):
-        layers.append(stax.Dense(1, request["weight_std"], request["bias_std"]))
+        stds = request["weight_std"], request["bias_std"]
+        if readout:
+            layers.append(stax.Conv(1, (3, 3), None, "SAME", *stds))
+        else:
+            layers.append(stax.Dense(1, *stds))
         layers.append(activation(request["activation"], request["degree"]))
+    if readout:
+        layers.append(stax.Flatten() if readout == "flatten" else stax.GlobalAvgPool())
+        x = jnp.moveaxis(x, 1, -1)
     *_, kernel = stax.serial(*layers, stax.Dense(1, 1.0, 0.0))
-    x = jnp.asarray(np.load(request["x"]))
     call = jax.jit(lambda x: kernel(x, None, "ntk"))
     value = np.asarray(call(x))  # compiles
     if request["out"]:

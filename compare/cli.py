@@ -56,7 +56,7 @@ def cli() -> None:
     "source",
     default="digits",
     show_default=True,
-    help="digits, sphere:D, or an .npy file of shape (n, d).",
+    help="digits (images for networks of images), sphere:D, or an .npy file, shape (n, ...).",
 )
 @click.option("-w", "--widths", default=WIDTHS, show_default=True, help="Widths, by commas.")
 @click.option(
@@ -83,12 +83,13 @@ def validate(
     from kinfinity import __version__
 
     chosen = [parse_network(text) for text in networks] or list(NETWORKS)
-    inputs, wide, counts = _inputs(source), _integers("widths", widths), _integers("seeds", seeds)
+    wide, counts = _integers("widths", widths), _integers("seeds", seeds)
+    sources = [_inputs(source, network.is_spatial) for network in chosen]
     folder = Path(output)
     open_folder(folder)
     command = shlex.join(["kinfinity", *sys.argv[1:]])
     results: list[Convergence] = []
-    for index, network in enumerate(chosen, 1):
+    for index, (network, inputs) in enumerate(zip(chosen, sources, strict=True), 1):
         click.echo(f"[{index}/{len(chosen)}] {network} on {inputs.name}")
         number = counts[0] if len(counts) == 1 else counts
         results.append(convergence(network, inputs, wide, number, points=points))
@@ -100,10 +101,11 @@ def validate(
         sys.exit(1)
 
 
-def _inputs(source: str) -> Inputs:
+def _inputs(source: str, images: bool) -> Inputs:
+    """The inputs for a network of vectors, or of images."""
     kind, _, argument = source.partition(":")
     if source == "digits":
-        return Inputs.digits()
+        return Inputs.digits(flat=not images)
     if kind == "sphere" and argument.isascii() and argument.isdigit():
         return Inputs.sphere(int(argument))
     if not source.endswith(".npy"):

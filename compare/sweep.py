@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from analytic.network import Network
-from analytic.tiles import cores
+from analytic.threads import cores
 from compare.distance import square_norms
 from empirical.finite import FiniteNetwork
 from empirical.tangent import tangent_kernel, tangent_kernel_estimate

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 
 import torch
@@ -11,9 +12,13 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.parameter import is_lazy
 
+from analytic.network import Network
+
 __all__ = [
     "check_batch",
     "check_gradients",
+    "check_images",
+    "check_input_shape",
     "check_inputs",
     "check_like",
     "check_module",
@@ -159,3 +164,60 @@ def check_gradients(alone: Sequence[Tensor], together: Sequence[Tensor]) -> None
     differences = [(a - b).abs() for a, b in zip(alone, together, strict=True) if a.numel()]
     if any(float(d.max()) > allowed for d in differences):
         raise ValueError(_MIXES.format("gradients"))
+
+
+def check_input_shape(network: Network, shape: tuple[int, ...]) -> None:
+    """Raise unless inputs of a shape fit a network; ``TypeError`` if it has no integers."""
+    for size in shape:
+        if isinstance(size, bool) or not hasattr(size, "__index__"):
+            raise TypeError(f"expected integers in input_shape, got {size!r}; pass x.shape[1:]")
+    if not network.is_spatial:
+        if len(shape) == 1 and shape[0] >= 1:
+            return
+        advice = "(x.shape[1],)"
+        if len(shape) > 1:
+            advice = f"({math.prod(shape)},), and flatten the images with x.flatten(1)"
+        raise ValueError(f"expected input_shape (d,) with d >= 1, got {shape}; pass {advice}")
+    dimensions = [network.dimensions] if network.dimensions else [1, 2]
+    if len(shape) - 1 not in dimensions or min(shape) < 1:
+        forms = {1: "(channels, positions)", 2: "(channels, height, width)"}
+        expected = " or ".join(forms.get(d, f"of {d} spatial dimensions") for d in dimensions)
+        raise ValueError(
+            f"expected input_shape {expected} for a network of images, got {shape};"
+            f" {_as_image(shape, max(dimensions))}"
+        )
+    if shape[-1] <= (4 if len(shape) == 3 else 1) < min(shape[:-1]):
+        raise ValueError(
+            f"expected input_shape (channels, *spatial), got {shape}, whose last axis looks like"
+            f" the channels; pass {(shape[-1], *shape[:-1])}, and x.movedim(-1, 1)"
+        )
+    network.shapes(shape[1:])
+
+
+def _as_image(shape: tuple[int, ...], dimensions: int) -> str:
+    """How inputs of a wrong shape become images."""
+    pixels = shape[0] if len(shape) == 1 else 0
+    side = math.isqrt(max(pixels, 0))
+    if pixels < 1 or (dimensions == 2 and side**2 != pixels):
+        return "reshape the data to that"
+    image = (1, pixels) if dimensions == 1 else (1, side, side)
+    return f"reshape flat data, for example with x.reshape(-1, {str(image)[1:]}, and pass {image}"
+
+
+def check_images(x: Tensor, shape: tuple[int, ...]) -> None:
+    """Raise ``ValueError`` unless x is a batch of inputs of a shape."""
+    got = tuple(x.shape)
+    if got[1:] == shape and got:
+        return
+    expected = ", ".join(map(str, ("n", *shape)))
+    advice = "reshape them"
+    if got == shape:
+        advice = "add the axis of the batch with x[None]"
+    elif len(shape) > 1 and got[1:] == (*shape[1:], shape[0]):
+        advice = "the channels are last: pass x.movedim(-1, 1)"
+    elif math.prod(got[1:]) == math.prod(shape):
+        sizes = ", ".join(map(str, shape))
+        advice = "flatten the images with x.flatten(1)"
+        if len(shape) > 1:
+            advice = f"reshape them with x.reshape(-1, {sizes})"
+    raise ValueError(f"expected inputs of shape ({expected}), got {got}; {advice}")

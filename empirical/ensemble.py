@@ -7,23 +7,24 @@ batch of products. As many seeds at a time as keep the weights in cache.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from analytic.network import Network, Step
+from analytic.network import Network
 from empirical.checks import check_batch, check_like
-from empirical.finite import check_description, units
+from empirical.finite import check_description
 from empirical.identity import layerwise_kernel
 from empirical.memory import require
 from empirical.pointwise import pointwise
 from empirical.precision import full_precision
 from empirical.weights import redraw
+from empirical.wiring import Feed, Wire, wiring
 
-__all__ = ["BatchedLayer", "tangent_kernels"]
+__all__ = ["BatchedLayer", "BatchedReadout", "tangent_kernels"]
 
 BATCH = {"cpu": 2**22, "cuda": 2**31}
 """Bytes of the weights of the networks that are computed together."""
@@ -33,27 +34,37 @@ class BatchedLayer:
     """The same weight layer of several networks.
 
     Args:
-        step: its description.
-        weight: shape (seeds, m_out, m_in).
+        wire: the layer.
+        weight: shape (seeds, m_out, columns).
         bias: shape (seeds, 1, m_out), or None.
     """
 
-    def __init__(self, step: Step, weight: Tensor, bias: Tensor | None) -> None:
-        self.step, self.weight = step, weight
-        self.scale = step.layer.weight_std / math.sqrt(weight.shape[2])
-        self.bias_std = step.layer.bias_std
-        self.shift = None if bias is None else self.bias_std * bias
-        self.activation = pointwise(step.layer.activation)
-        self.slope = pointwise(step.layer.activation, 1)
+    def __init__(self, wire: Wire, weight: Tensor, bias: Tensor | None) -> None:
+        self.wire, self.weight = wire, weight
+        self.shift = None if bias is None else wire.step.layer.bias_std * bias
+        self.activation = pointwise(wire.step.layer.activation)
+        self.slope = pointwise(wire.step.layer.activation, 1)
 
     def preactivation(self, alpha: Tensor) -> Tensor:
         """h, shape (seeds, n, m_out), from alpha of shape (seeds, n, m_in) or (n, m_in)."""
-        h = torch.matmul(alpha, self.weight.mT).mul_(self.scale)
+        h = torch.matmul(alpha, self.weight.mT).mul_(self.wire.scale)
         return h if self.shift is None else h.add_(self.shift)
 
     def pullback(self, signal: Tensor) -> Tensor:
         """df/dalpha, shape (seeds, n, m_in), from df/dh."""
-        return torch.matmul(signal, self.weight).mul_(self.scale)
+        return torch.matmul(signal, self.weight).mul_(self.wire.scale)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BatchedReadout:
+    """The readouts of several networks, weights of shape (seeds, m)."""
+
+    feed: Feed
+    weight: Tensor
+
+    @property
+    def scale(self) -> float:
+        return 1 / math.sqrt(self.feed.units)
 
 
 def tangent_kernels(
@@ -68,14 +79,15 @@ def tangent_kernels(
 
     Args:
         network: the description.
-        x: inputs, shape (n, d); their dtype and device are those of the computation.
+        x: inputs, shape (n, d) or ``(n, channels, *spatial)``; their dtype and device are those
+            of the computation.
         width: units per layer (times the width ratio of the layer).
         seeds: of the networks.
-        y: other inputs, shape (n', d); x itself if None.
+        y: other inputs, n' of them; x itself if None.
 
     Returns:
-        the kernel of ``FiniteNetwork(network, (d,), width, seed=s)`` for each seed s, shape
-        (len(seeds), n, n').
+        the kernel of ``FiniteNetwork(network, x.shape[1:], width, seed=s)`` for each seed s,
+        shape (len(seeds), n, n').
 
     Raises:
         TypeError: the network is no ``Network``, or x no floating tensor.
@@ -108,9 +120,7 @@ def tangent_kernels(
     with torch.no_grad(), full_precision(x.device):
         for start in range(0, len(seeds), size):
             layers, readout = _layers(network, x, width, seeds[start : start + size])
-            kernels[start : start + size] = layerwise_kernel(
-                layers, readout, 1 / math.sqrt(readout.shape[1]), x, y
-            )
+            kernels[start : start + size] = layerwise_kernel(layers, readout, x, y)
     return kernels
 
 
@@ -122,23 +132,22 @@ def _batch(network: Network, x: Tensor, width: int) -> int:
 
 def _numbers(network: Network, x: Tensor, n: int, width: int) -> int:
     """The weights of one network, and its units for n inputs like x, forward and backward."""
-    widths = [x.shape[1], *(units(step, width) for step in network.steps)]
-    return sum(a * b for a, b in itertools.pairwise(widths)) + 2 * n * sum(widths)
+    wires, _ = wiring(network, tuple(x.shape[1:]), width)
+    units = x[0].numel() + sum(wire.size for wire in wires) + max(wire.patches for wire in wires)
+    return sum(wire.units * wire.columns for wire in wires) + 2 * n * units
 
 
 def _layers(
     network: Network, x: Tensor, width: int, seeds: Sequence[int]
-) -> tuple[list[BatchedLayer], Tensor]:
-    """The layers, and the readouts (seeds, m)."""
+) -> tuple[list[BatchedLayer], BatchedReadout]:
+    """The layers and the readouts."""
 
     def draw(rows: int, columns: int, layer: int) -> Tensor:
         return redraw(x.new_empty(len(seeds), rows, columns), seeds=seeds, layer=layer)
 
+    wires, feed = wiring(network, tuple(x.shape[1:]), width)
     layers: list[BatchedLayer] = []
-    m_in = x.shape[1]
-    for index, step in enumerate(network.steps):
-        m_out = units(step, width)
-        bias = draw(1, m_out, 2 * index + 1) if step.layer.bias_std > 0 else None
-        layers.append(BatchedLayer(step, draw(m_out, m_in, 2 * index), bias))
-        m_in = m_out
-    return layers, draw(1, m_in, 2 * len(layers))[:, 0]
+    for index, wire in enumerate(wires):
+        bias = draw(1, wire.units, 2 * index + 1) if wire.step.layer.bias_std > 0 else None
+        layers.append(BatchedLayer(wire, draw(wire.units, wire.columns, 2 * index), bias))
+    return layers, BatchedReadout(feed, draw(1, feed.units, 2 * len(wires))[:, 0])

@@ -16,7 +16,6 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from analytic.network import FullyConnected
 from empirical.finite import FiniteNetwork
 from empirical.jacobian import GraphJacobian, Jacobian, LayerJacobian
 from empirical.tangent import customised, tangent_kernel
@@ -103,10 +102,7 @@ class Field:
 
 
 def _is_layered(module: nn.Module) -> bool:
-    """Whether the layer identity gives J: all layers as described, and all of them trained."""
-    return (
-        type(module) is FiniteNetwork
-        and all(p.requires_grad for p in module.parameters())
-        and not customised(module)
-        and all(isinstance(step.layer, FullyConnected) for step in module.network.steps)
-    )
+    """Whether the layer identity gives J: vectors, layers as described, all of them trained."""
+    if type(module) is not FiniteNetwork or len(module.input_shape) > 1 or customised(module):
+        return False
+    return all(p.requires_grad for p in module.parameters())

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-__all__ = ["Gradient", "beside", "inner", "stacked"]
+__all__ = ["WORKSPACE", "Gradient", "beside", "costs", "inner", "stacked"]
 
 WORKSPACE = 2**26
 """Bytes of the largest intermediate product."""
@@ -174,7 +174,11 @@ def inner(a: Gradient, b: Gradient) -> Tensor:
         tensor([[45.]])
     """
     if a.left is not None and b.left is not None and a.dense is None and b.dense is None:
-        if a.ones or _pairs_cost(a, b) <= _rows_cost(a, b):
+        (left, right), same = a.factors, b is a
+        n, _, t, r = left.shape
+        k, _, s, _ = b.left.shape
+        by_pairs, by_rows = costs((n, k), (t, s), (r, right.shape[3]), same=same)
+        if a.ones or by_pairs <= by_rows:  # both in proportion to g
             return _by_pairs(a, b)
     if a.ones:
         whole = a.explicit()
@@ -182,17 +186,20 @@ def inner(a: Gradient, b: Gradient) -> Tensor:
     return _by_rows(a, b)
 
 
-def _pairs_cost(a: Gradient, b: Gradient) -> int:
-    """Multiply-adds of the first form; the entrywise product counts for ten."""
-    (left, right), (other, _) = a.factors, b.factors
-    (n, g, t, r), (k, _, s, _), c = left.shape, other.shape, right.shape[3]
-    return n * t * k * s * g * (r + c + (10 if t * s > 1 else 0))
+def costs(
+    samples: tuple[int, int], uses: tuple[int, int], shape: tuple[int, int], *, same: bool
+) -> tuple[int, int]:
+    """Multiply-adds of the two forms; the entrywise product counts for ten.
 
-
-def _rows_cost(a: Gradient, b: Gradient) -> int:
-    (left, right), (other, _) = a.factors, b.factors
-    (n, g, t, r), (k, _, s, _), c = left.shape, other.shape, right.shape[3]
-    return g * r * c * (n * t + (0 if a is b else k * s) + n * k)
+    Args:
+        samples: n and k.
+        uses: t for each of the samples.
+        shape: of the parameter.
+        same: whether the samples are the same.
+    """
+    (n, k), (t, s), (r, c) = samples, uses, shape
+    pairs = n * t * k * s * (r + c + (10 if t * s > 1 else 0))
+    return pairs, r * c * (n * t + (0 if same else k * s) + n * k)
 
 
 def _by_pairs(a: Gradient, b: Gradient) -> Tensor:

@@ -5,33 +5,47 @@ gradient of sample a is the outer product B_a A_a^T, so that the layer's share o
 
     scale^2 (A A^T) o (B B^T)  +  bias_std^2 B B^T,
 
-two matrix products and an entrywise one: no object of the size n x parameters is formed. The
-layers are asked for W a and for W^T b only, so that they may hold W, draw it again, or hold
-the weights of many networks: all tensors may have leading axes.
+two matrix products and an entrywise one: no object of the size n x parameters is formed. A
+convolution has such a product for every position, and its gradient is their sum: see
+``contraction``. The layers are asked for W a and for W^T b only, so that they may hold W,
+draw it again, or hold the weights of many networks: all tensors may have leading axes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from analytic.network import Step
+from empirical.contraction import convolution_share
+from empirical.memory import available, require
+from empirical.positions import averages, patches, rows
+from empirical.wiring import Feed, Wire, held
 
-__all__ = ["LayerMap", "backward_signals", "forward_trace", "layerwise_kernel"]
+__all__ = [
+    "LayerMap",
+    "Link",
+    "ReadoutMap",
+    "backward_signals",
+    "forward_trace",
+    "layerwise_kernel",
+    "tiled_layerwise_kernel",
+]
+
+SMALL = 2**28
+"""Bytes below which the memory of the machine is not asked for."""
 
 
 class LayerMap(Protocol):
-    """A weight layer, seen as a linear map with an activation behind it."""
+    """A weight layer, seen as a linear map with an activation behind it.
+
+    A convolution is a map of what it reads at one position.
+    """
 
     @property
-    def step(self) -> Step: ...
-    @property
-    def scale(self) -> float: ...
-    @property
-    def bias_std(self) -> float: ...
+    def wire(self) -> Wire: ...
     @property
     def activation(self) -> Callable[[Tensor], Tensor]: ...
     @property
@@ -40,68 +54,148 @@ class LayerMap(Protocol):
     def pullback(self, signal: Tensor) -> Tensor: ...
 
 
+class ReadoutMap(Protocol):
+    """The weights v, shape (..., m), with their factor 1/sqrt(m), and what they read."""
+
+    @property
+    def feed(self) -> Feed: ...
+    @property
+    def weight(self) -> Tensor: ...
+    @property
+    def scale(self) -> float: ...
+
+
+class Link:
+    """A weight layer with the positions that it works on.
+
+    Args:
+        map: the layer.
+        device: where it works.
+    """
+
+    def __init__(self, map: LayerMap, device: torch.device) -> None:
+        self.map, self.step, self.wire = map, map.wire.step, map.wire
+        self.averages = averages(map.wire.feed, device)
+        self.patches = patches(map.wire, device)
+
+    def preactivation(self, alpha: Tensor) -> Tensor:
+        return self.map.preactivation(alpha if self.patches is None else self.patches.read(alpha))
+
+    def pullback(self, signal: Tensor) -> Tensor:
+        alpha = self.map.pullback(signal)
+        return alpha if self.patches is None else self.patches.spread(alpha)
+
+    def share(self, alpha: Tensor, signal: Tensor, n: int, start: int) -> Tensor:
+        """Of the kernel of the first n samples and those from ``start`` on."""
+        scale, bias = self.wire.scale**2, self.step.layer.bias_std**2
+        if self.patches is None:
+            inputs = _gram(alpha, n, start) * scale
+            if bias > 0:
+                inputs += bias
+            return _gram(signal, n, start).mul_(inputs)
+        share = convolution_share(self.patches, alpha, signal, n, start).mul_(scale)
+        if bias > 0:
+            share += bias * _gram(signal.unflatten(-2, (-1, self.wire.positions)).sum(-2), n, start)
+        return share
+
+
 def layerwise_kernel(
-    layers: Iterable[LayerMap], readout: Tensor, scale: float, x: Tensor, y: Tensor | None
+    layers: Iterable[LayerMap], readout: ReadoutMap, x: Tensor, y: Tensor | None
 ) -> Tensor:
     """K_0, shape (..., n, k).
 
     Args:
         layers: from the input to the readout.
-        readout: its weights v, shape (..., m).
-        scale: its factor 1/sqrt(m).
-        x: inputs, shape (n, d).
-        y: other inputs, shape (k, d); x itself if None.
+        readout: its weights.
+        x: inputs, shape (n, d) or (n, channels, *spatial).
+        y: other inputs; x itself if None.
     """
-    layers, n = list(layers), len(x)
-    trace, features = forward_trace(layers, x if y is None else torch.cat([x, y]))
-    columns = 0 if y is None else n
-
-    def gram(features: Tensor) -> Tensor:
-        return features[..., :n, :] @ features[..., columns:, :].mT
-
-    kernel = gram(features) * scale**2
-    for layer, alpha, signal in backward_signals(layers, trace, readout * scale):
-        inputs = gram(alpha) * layer.scale**2
-        if layer.bias_std > 0:
-            inputs += layer.bias_std**2
-        kernel += gram(signal).mul_(inputs)
+    chain = [Link(layer, x.device) for layer in layers]
+    n, start = len(x), 0 if y is None else len(x)
+    trace, alpha = forward_trace(chain, rows(x if y is None else torch.cat([x, y])))
+    last = averages(readout.feed, x.device)
+    for average in last:
+        alpha = average.read(alpha)
+    kernel = _gram(alpha, n, start) * readout.scale**2
+    signal = (readout.weight * readout.scale)[..., None, :].expand_as(alpha)
+    del alpha
+    for average in reversed(last):
+        signal = average.spread(signal)
+    for layer, units, at_h in backward_signals(chain, trace, signal):
+        kernel += layer.share(units, at_h, n, start)
     return kernel
 
 
+def tiled_layerwise_kernel(
+    layers: Sequence[LayerMap], readout: ReadoutMap, x: Tensor, y: Tensor | None
+) -> Tensor:
+    """The same for as many samples at a time as memory allows; see ``layerwise_kernel``.
+
+    Raises:
+        MemoryError: the kernel, or what one sample holds, does not fit.
+    """
+    other = x if y is None else y
+    n, k, item = len(x), len(other), x.element_size()
+    each = held(tuple(layer.wire for layer in layers)) * item
+    if (n + k) * (each + n * item) < SMALL:
+        return layerwise_kernel(layers, readout, x, y)
+    result = 2 * n * k * item
+    require(result + 2 * each, x.device, f"the kernel of {n} x {k} samples of this network")
+    size = max(1, int((available(x.device) - result) / (4 * each)))
+    if size >= max(n, k):
+        return layerwise_kernel(layers, readout, x, y)
+    kernel = x.new_empty(n, k)
+    for i in range(0, n, size):
+        for j in range(i if y is None else 0, k, size):
+            same = y is None and i == j
+            a, b = x[i : i + size], None if same else other[j : j + size]
+            tile = layerwise_kernel(layers, readout, a, b)
+            kernel[i : i + size, j : j + size] = tile
+            if y is None and not same:
+                kernel[j : j + size, i : i + size] = tile.T
+    return kernel
+
+
+def _gram(features: Tensor, n: int, start: int) -> Tensor:
+    return features[..., :n, :] @ features[..., start:, :].mT
+
+
 def forward_trace(
-    layers: Sequence[LayerMap], x: Tensor
+    chain: Sequence[Link], alpha: Tensor
 ) -> tuple[list[tuple[Tensor, Tensor]], Tensor]:
-    """(alpha, h) of every layer, and the features of the readout."""
-    alpha = x
+    """(alpha, h) of every layer, and the units behind the last."""
     trace: list[tuple[Tensor, Tensor]] = []
     branches: list[Tensor] = []
-    for layer in layers:
+    for layer in chain:
+        for average in layer.averages:
+            alpha = average.read(alpha)
         branches += [alpha] * layer.step.opens
         h = layer.preactivation(alpha)
         trace.append((alpha, h))
-        alpha = layer.activation(h)
+        alpha = layer.map.activation(h)
         if layer.step.closes:
             alpha = branches.pop() + alpha
     return trace, alpha
 
 
 def backward_signals(
-    layers: Sequence[LayerMap], trace: list[tuple[Tensor, Tensor]], signal: Tensor
-):
+    chain: Sequence[Link], trace: list[tuple[Tensor, Tensor]], signal: Tensor
+) -> Iterator[tuple[Link, Tensor, Tensor]]:
     """(layer, alpha, df/dh) from the last layer to the first; a skip adds the signal at its end.
 
     The trace is used up, so that memory is given back on the way.
     """
-    signal = signal[..., None, :].expand_as(trace[-1][1])
     skips: list[Tensor] = []
-    for index in range(len(layers) - 1, -1, -1):
-        layer, (alpha, h) = layers[index], trace.pop()
+    for index in range(len(chain) - 1, -1, -1):
+        layer, (alpha, h) = chain[index], trace.pop()
         if layer.step.closes:
             skips.append(signal)
-        at_h = signal * layer.slope(h)
+        at_h = signal * layer.map.slope(h)
         del h
         yield layer, alpha, at_h
         if index > 0:
             signal = layer.pullback(at_h)
             for _ in range(layer.step.opens):
                 signal = signal + skips.pop()
+            for average in reversed(layer.averages):
+                signal = average.spread(signal)

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from empirical.finite import FiniteNetwork, Stack, WeightLayer
-from empirical.identity import backward_signals, forward_trace
+from empirical.identity import Link, backward_signals, forward_trace
 
 __all__ = ["GraphJacobian", "Jacobian", "LayerJacobian"]
 
@@ -75,7 +75,7 @@ class GraphJacobian:
 
 
 class LayerJacobian:
-    """J of a ``FiniteNetwork`` by the layer identity.
+    """J of a fully connected ``FiniteNetwork`` by the layer identity.
 
     Args:
         network: the network.
@@ -101,7 +101,7 @@ class LayerJacobian:
         for copy in self.copies:
             s = copy.sign * w[:, 0]
             for layer, a, b in copy.layers:
-                weighted = (layer.scale * s)[:, None] * b
+                weighted = (layer.wire.scale * s)[:, None] * b
                 torch.mm(weighted.T, a, out=out[self.place[id(layer.weight)]])
                 if layer.bias is not None:
                     torch.mv(b.T, layer.bias_std * s, out=out[self.place[id(layer.bias)]])
@@ -117,7 +117,7 @@ class LayerJacobian:
             one = readout.scale * (copy.features @ v[self.place[id(readout.weight)]])
             for layer, a, b in copy.layers:
                 h = a @ v[self.place[id(layer.weight)]].T
-                one += layer.scale * torch.linalg.vecdot(h, b)
+                one += layer.wire.scale * torch.linalg.vecdot(h, b)
                 if layer.bias is not None:
                     one += layer.bias_std * (b @ v[self.place[id(layer.bias)]])
             total += copy.sign * one[:, None]
@@ -134,17 +134,17 @@ class _Copy:
     def __init__(self, stack: Stack, sign: float, x: Tensor) -> None:
         self.stack, self.sign = stack, sign
         layers = list(stack.weight_layers())
-        maps = [_Lean(layer) for layer in layers]
-        trace, self.features = forward_trace(maps, x)
+        chain = [Link(_Lean(layer), x.device) for layer in layers]
+        trace, self.features = forward_trace(chain, x)
         self.value = sign * stack.readout(self.features)
         vector = stack.readout.weight * stack.readout.scale
-        signals = backward_signals(maps, trace, vector)
+        signals = backward_signals(chain, trace, vector.expand_as(self.features))
         self.layers = [(w, a, b) for w, (_, a, b) in zip(reversed(layers), signals, strict=True)]
 
     def gram(self) -> Tensor:
         kernel = self.features @ self.features.T * self.stack.readout.scale**2
         for layer, a, b in self.layers:
-            inputs = a @ a.T * layer.scale**2 + layer.bias_std**2
+            inputs = a @ a.T * layer.wire.scale**2 + layer.bias_std**2
             kernel += inputs.mul_(b @ b.T)
         return kernel
 
@@ -153,19 +153,18 @@ class _Lean:
     """A weight layer that scales within its products and has its slope from its value."""
 
     def __init__(self, layer: WeightLayer) -> None:
-        self.step, self.scale, self.bias_std = layer.step, layer.scale, layer.bias_std
-        self.layer = layer
+        self.layer, self.wire, self.bias_std = layer, layer.wire, layer.bias_std
         self._slope: Tensor | None = None
 
     def preactivation(self, alpha: Tensor) -> Tensor:
         bias, weight = self.layer.bias, self.layer.weight
         if bias is None:
-            return torch.addmm(weight[0, :1], alpha, weight.T, beta=0, alpha=self.scale)
-        return torch.addmm(self.bias_std * bias, alpha, weight.T, alpha=self.scale)
+            return torch.addmm(weight[0, :1], alpha, weight.T, beta=0, alpha=self.wire.scale)
+        return torch.addmm(self.bias_std * bias, alpha, weight.T, alpha=self.wire.scale)
 
     def pullback(self, signal: Tensor) -> Tensor:
         weight = self.layer.weight
-        return torch.addmm(weight[0, :1], signal, weight, beta=0, alpha=self.scale)
+        return torch.addmm(weight[0, :1], signal, weight, beta=0, alpha=self.wire.scale)
 
     def activation(self, h: Tensor) -> Tensor:
         with torch.enable_grad():

@@ -14,16 +14,17 @@ from time import perf_counter
 import torch
 from torch import Tensor
 
-from analytic.network import Network, Step
+from analytic.network import Network
 from empirical.checks import check_batch, check_like
-from empirical.finite import check_description, units
+from empirical.finite import check_description
 from empirical.identity import layerwise_kernel
 from empirical.memory import require
 from empirical.pointwise import pointwise
 from empirical.precision import full_precision
 from empirical.weights import normal, redraw
+from empirical.wiring import Feed, Wire, held, wiring
 
-__all__ = ["DrawnLayer", "drawn_layers", "streamed_tangent_kernel"]
+__all__ = ["DrawnLayer", "DrawnReadout", "drawn_layers", "streamed_tangent_kernel"]
 
 BLOCK = {"cpu": 2**26, "cuda": 2**31}
 """Bytes of the weights that exist at a time."""
@@ -33,9 +34,7 @@ class DrawnLayer:
     """A weight layer whose weights are drawn when they are needed.
 
     Args:
-        step: its description.
-        m_in: units before it.
-        m_out: units behind it.
+        wire: the layer.
         index: of the layer in the network.
         seed: of the network.
         like: a tensor of the dtype and on the device to work with.
@@ -45,38 +44,36 @@ class DrawnLayer:
         drawing: seconds spent on random numbers; on a GPU, on asking for them.
     """
 
-    def __init__(
-        self, step: Step, m_in: int, m_out: int, *, index: int, seed: int, like: Tensor, block: int
-    ) -> None:
-        self.step, self.m_in, self.m_out = step, m_in, m_out
-        self.scale, self.bias_std = step.layer.weight_std / math.sqrt(m_in), step.layer.bias_std
-        self.activation = pointwise(step.layer.activation)
-        self.slope = pointwise(step.layer.activation, 1)
+    def __init__(self, wire: Wire, *, index: int, seed: int, like: Tensor, block: int) -> None:
+        self.wire, self.scale = wire, wire.scale
+        self.bias_std = wire.step.layer.bias_std
+        self.activation = pointwise(wire.step.layer.activation)
+        self.slope = pointwise(wire.step.layer.activation, 1)
         self.index, self.seed, self.like = index, seed, like
-        self.rows = max(1, block // (m_in * like.element_size()))
+        self.rows = max(1, block // (wire.columns * like.element_size()))
         self.drawing = 0.0
 
     def preactivation(self, alpha: Tensor) -> Tensor:
         """h, shape (n, m_out)."""
-        h = alpha.new_empty(len(alpha), self.m_out)
+        h = alpha.new_empty(len(alpha), self.wire.units)
         for rows, weight in self._blocks():
             torch.mul(alpha @ weight.T, self.scale, out=h[:, rows])
         if self.bias_std > 0:
-            h += self.bias_std * self._draw((self.m_out,), 1)
+            h += self.bias_std * self._draw((self.wire.units,), 1)
         return h
 
     def pullback(self, signal: Tensor) -> Tensor:
         """df/dalpha, shape (n, m_in), from df/dh."""
-        total = signal.new_zeros(len(signal), self.m_in)
+        total = signal.new_zeros(len(signal), self.wire.columns)
         for rows, weight in self._blocks():
             total.addmm_(signal[:, rows], weight)
         return total.mul_(self.scale)
 
     def _blocks(self) -> Iterator[tuple[slice, Tensor]]:
         """Rows of W, one block after the other in the same memory."""
-        buffer = self.like.new_empty(1, min(self.rows, self.m_out), self.m_in)
-        for start in range(0, self.m_out, self.rows):
-            rows = slice(start, min(start + self.rows, self.m_out))
+        buffer = self.like.new_empty(1, min(self.rows, self.wire.units), self.wire.columns)
+        for start in range(0, self.wire.units, self.rows):
+            rows = slice(start, min(start + self.rows, self.wire.units))
             began = perf_counter()
             weight = buffer[:, : rows.stop - start]
             redraw(weight, seeds=[self.seed], layer=2 * self.index, row0=start)
@@ -101,15 +98,17 @@ def streamed_tangent_kernel(
 ) -> Tensor:
     r"""K_0 of a finite network without ever holding its weights.
 
-    The value is that of ``tangent_kernel(FiniteNetwork(network, (d,), width, seed=seed), x)``
-    up to rounding. Memory is O((n + n') m) and one block; every weight is drawn twice.
+    The value is that of ``tangent_kernel(FiniteNetwork(network, x.shape[1:], width, seed=seed),
+    x)`` up to rounding. Memory is O((n + n') m) and one block, times the positions of images;
+    every weight is drawn twice.
 
     Args:
         network: the description.
-        x: inputs, shape (n, d); their dtype and device are those of the computation.
+        x: inputs, shape (n, d) or ``(n, channels, *spatial)``; their dtype and device are those
+            of the computation.
         width: units per layer (times the width ratio of the layer).
         seed: of the weights.
-        y: other inputs, shape (n', d); x itself if None.
+        y: other inputs, n' of them; x itself if None.
         block: bytes of the weights that exist at a time; 64 MB, or 2 GB on a GPU.
 
     Returns:
@@ -139,31 +138,36 @@ def streamed_tangent_kernel(
         raise TypeError(f"expected an integer block, got {block!r}; pass an int")
     if block < 1:
         raise ValueError(f"expected a positive block, got {block}; give it some bytes")
-    layers = drawn_layers(network, x, width, seed, block)
+    layers, readout = drawn_layers(network, x, width, seed, block)
     _require(layers, len(x), 0 if y is None else len(y), block)
     with torch.no_grad(), full_precision(x.device):
-        m = layers[-1].m_out
-        readout = normal((m,), seed=seed, layer=2 * len(layers), dtype=x.dtype, device=x.device)
-        return layerwise_kernel(layers, readout, 1 / math.sqrt(m), x, y)
+        return layerwise_kernel(layers, DrawnReadout(readout, len(layers), seed, x), x, y)
+
+
+class DrawnReadout:
+    """The readout of a network."""
+
+    def __init__(self, feed: Feed, index: int, seed: int, like: Tensor) -> None:
+        self.feed, self.scale = feed, 1 / math.sqrt(feed.units)
+        self.weight = normal(
+            (feed.units,), seed=seed, layer=2 * index, dtype=like.dtype, device=like.device
+        )
 
 
 def drawn_layers(
     network: Network, x: Tensor, width: int, seed: int, block: int
-) -> list[DrawnLayer]:
-    """The weight layers of a network for inputs like x."""
-    layers: list[DrawnLayer] = []
-    m_in = x.shape[1]
-    for index, step in enumerate(network.steps):
-        m_out = units(step, width)
-        layers.append(DrawnLayer(step, m_in, m_out, index=index, seed=seed, like=x, block=block))
-        m_in = m_out
-    return layers
+) -> tuple[list[DrawnLayer], Feed]:
+    """The weight layers of a network for inputs like x, and what the readout reads."""
+    wires, readout = wiring(network, tuple(x.shape[1:]), width)
+    return [
+        DrawnLayer(wire, index=index, seed=seed, like=x, block=block)
+        for index, wire in enumerate(wires)
+    ], readout
 
 
 def _require(layers: list[DrawnLayer], n: int, k: int, block: int) -> None:
-    """Units and pre-activations of all layers, signals of two, and the kernel with its terms."""
+    """What all samples hold, and the kernel with its terms."""
     like = layers[0].like
-    held = 2 * sum(layer.m_out for layer in layers) + 4 * max(layer.m_out for layer in layers)
-    numbers = (n + k) * held + 3 * n * (k or n)
-    what = f"{n + k} samples at width {max(layer.m_out for layer in layers)}"
+    numbers = (n + k) * held(tuple(layer.wire for layer in layers)) + 3 * n * (k or n)
+    what = f"{n + k} samples at width {max(layer.wire.units for layer in layers)}"
     require(numbers * like.element_size() + 2 * block, like.device, what)

@@ -17,7 +17,7 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from empirical.checks import check_inputs, check_module
 from empirical.finite import FiniteNetwork, Stack
-from empirical.identity import layerwise_kernel
+from empirical.identity import tiled_layerwise_kernel
 from empirical.precision import double_copy, full_precision, relative_floor
 from empirical.tiled import Output, module_kernel
 
@@ -182,10 +182,7 @@ def _of_description(network: FiniteNetwork, x: Tensor, y: Tensor | None, output:
     if len(stacks) == 2 and _equal(*stacks):
         stacks = stacks[:1]  # (K + K)/2 = K, to the last bit
     with torch.no_grad():
-        kernels = [
-            layerwise_kernel(s.weight_layers(), s.readout.weight, s.readout.scale, x, y)
-            for s in stacks
-        ]
+        kernels = [tiled_layerwise_kernel(list(s.weight_layers()), s.readout, x, y) for s in stacks]
     kernel = kernels[0] if len(kernels) == 1 else (kernels[0] + kernels[1]) / 2
     return kernel[:, None, :, None] if output == "all" else kernel
 

@@ -1,14 +1,15 @@
-"""The page on activations runs from its first line to its last."""
+"""Pages of the how-to that run from their first line to their last."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pytest
 
-PAGE = Path(__file__).parent.parent / "docs" / "howto" / "activations.md"
+PAGES = Path(__file__).parent.parent / "docs" / "howto"
 SWEEP = "widths=[32, 64, 128, 256, 512], seeds=200, points=64"
 
 
@@ -16,8 +17,7 @@ def test_the_page_on_activations_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    code = "\n".join(blocks)
+    code = _code("activations.md")
     assert code.count(SWEEP) == 1
     exec(code.replace(SWEEP, "widths=[16, 32, 64], seeds=6, points=16"), {})
     plt.close("all")
@@ -27,3 +27,29 @@ def test_the_page_on_activations_runs(
     for place in ("not at x = 0", "one at x = 2", "jumps from 0 to 1", "on the right", "got 'x."):
         assert place in printed
     assert (tmp_path / "activations.png").stat().st_size > 5000
+
+
+def test_the_page_on_images_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, Any] = {}
+    exec(_code("images.md"), names)
+    printed = capsys.readouterr().out
+    assert "AveragePooling(2)" in printed
+    assert names["K"].shape == (60, 60)
+    assert names["pooled"].shape == (20, 20)
+    assert float(printed.split()[-1]) > 0.8
+
+
+def test_the_page_on_the_operator_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    code = _code("operator.md")
+    names: dict[str, Any] = {}
+    exec(code, names)
+    printed = capsys.readouterr().out
+    assert "0 exactly at every even degree from 0 on: K is not positive definite" in printed
+    assert "[0.8106 0.0901 0.0324]" in printed
+    assert names["flow"].shape == (3, 5)
+    assert names["smooth"].shape == (5,)
+    assert names["residual"].shape == (2, 200)
+
+
+def _code(page: str) -> str:
+    return "\n".join(re.findall(r"```python\n(.*?)```", (PAGES / page).read_text(), re.DOTALL))

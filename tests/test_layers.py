@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-DESCRIPTIONS = {"analytic.activation", "analytic.network", "analytic.parse"}
+DESCRIPTIONS = {
+    f"analytic.{name}" for name in ("activation", "layers", "network", "parse", "shapes")
+}
 
 
 def _imports(path: Path) -> set[str]:

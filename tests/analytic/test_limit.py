@@ -215,7 +215,7 @@ NETWORK = Network(F("tanh"))
         ((np.ones(3),), {}, r"expected x of shape \(n, d\), got \(3,\)"),
         ((np.ones((2, 3, 4)),), {}, r"got \(2, 3, 4\).*reshape"),
         ((np.empty((0, 3)),), {}, "expected inputs in x"),
-        ((np.ones((2, 3)), np.ones((2, 4))), {}, "same number of features, got 3 and 4"),
+        ((np.ones((2, 3)), np.ones((2, 4))), {}, "same shape for each input"),
         ((np.array([[1.0], [np.nan]]),), {}, "NaN or infinity first in row 1"),
         (
             (np.ones((2, 3)), np.full((2, 3), np.inf)),

@@ -50,6 +50,17 @@ def test_validate_writes_a_whole_report(tmp_path: Path, capsys: pytest.CaptureFi
     assert results[0]["answers"]["verdict"] in page
 
 
+def test_networks_of_images_take_the_digits_as_images(tmp_path: Path) -> None:
+    networks = [
+        'Network(Convolution("tanh", 3, stride=2), AveragePooling(4))',
+        'Network(FullyConnected("tanh"))',
+    ]
+    arguments = [part for network in networks for part in ("-n", network)]
+    assert run("validate", "-o", str(tmp_path), *arguments, *QUICK) == 0
+    results = json.loads((tmp_path / "results.json").read_text())["results"]
+    assert [r["config"]["network"] for r in results] == networks
+
+
 def test_strict_exits_with_one_unless_everything_holds(tmp_path: Path) -> None:
     few = ["-w", "8,16,32", "-s", "3", "-p", "6"]
     assert (
@@ -69,6 +80,14 @@ def test_strict_exits_with_one_unless_everything_holds(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (
+            ["-n", 'Network(Convolution("tanh", 3))', "-i", "sphere:64"],
+            r"expected x of shape \(n, channels, positions\) or .* got \(6, 64\)",
+        ),
+        (
+            ["-n", 'Network(Convolution("tanh", 1), AveragePooling(3))'],
+            r"expected positions that AveragePooling\(3\) divides, got 8 x 8",
+        ),
         (
             ["-n", 'Network(FullyConnected("tanhh"))'],
             "unknown activation 'tanhh'.*did you mean tanh",

@@ -15,7 +15,7 @@ from scipy.linalg import expm
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from analytic import FullyConnected, Network, Residual
+from analytic import AveragePooling, Convolution, Flatten, FullyConnected, Network, Residual
 from empirical import FiniteNetwork, Flow, gradient_flow, tangent_kernel
 
 METHODS: list[Any] = ["explicit", "exponential"]
@@ -183,6 +183,19 @@ def test_many_outputs_flow_together(method: Any) -> None:
             p.data -= g / steps
     assert_close(flow.residuals[0], module(x).detach() - targets, rtol=0, atol=1e-3)
     assert_close(flow.loss[0], loss.detach(), rtol=1e-3, atol=0)
+
+
+@pytest.mark.parametrize("antisymmetric", [True, False])
+def test_networks_of_images_flow(antisymmetric: bool) -> None:
+    layers = Convolution("tanh", 3), AveragePooling(2), Flatten(), FullyConnected("softplus")
+    module = FiniteNetwork(Network(*layers), (2, 6), 8, antisymmetric=antisymmetric)
+    x = torch.randn(7, 2, 6, generator=torch.Generator().manual_seed(0)).double()
+    times = [0.3, 3.0]
+    flow, exact = (
+        gradient_flow(module, x, x[:, 0, 0], times, evaluate=x[:3], rtol=rtol, method=method)
+        for rtol, method in ((1e-5, METHODS[1]), (1e-9, METHODS[0]))
+    )
+    assert max(errors(flow, exact)) < 1e-5
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from analytic import FullyConnected, Network, Residual
+from analytic import Convolution, FullyConnected, Network, Residual
 from empirical import FiniteNetwork
 from empirical.explicit import DormandPrince
 from empirical.exponential import Exponential
@@ -77,6 +77,8 @@ def test_the_field_knows_the_networks_that_have_layers() -> None:
     next(frozen.parameters()).requires_grad_(False)
     for other in (hooked, frozen, nn.Linear(3, 1).double()):
         assert not Field(other, x, y).layered
+    images = FiniteNetwork(Network(Convolution("tanh", 3)), (2, 5), 4)
+    assert not Field(images, torch.randn(5, 2, 5).double(), y).layered
 
 
 @pytest.mark.parametrize("k", [1, 2, 3, 4])

@@ -13,6 +13,7 @@ from torch.utils._pytree import tree_flatten
 from analytic import FullyConnected, Network, Residual
 from empirical import FiniteNetwork, streamed_tangent_kernel, tangent_kernel
 from empirical.streaming import DrawnLayer
+from empirical.wiring import wiring
 
 F, R = FullyConnected, Residual
 NETWORKS = [
@@ -66,7 +67,8 @@ def test_no_tensor_is_as_large_as_the_weights() -> None:
 
 def test_the_time_of_drawing_is_known() -> None:
     like = torch.zeros(1, dtype=torch.float64)
-    layer = DrawnLayer(NETWORKS[0].steps[0], 50, 200, index=0, seed=1, like=like, block=8000)
+    (wire,), _ = wiring(NETWORKS[0], (50,), 200)
+    layer = DrawnLayer(wire, index=0, seed=1, like=like, block=8000)
     assert layer.preactivation(torch.ones(2, 50).double()).shape == (2, 200)
     assert layer.drawing > 0
 
