@@ -91,11 +91,21 @@ def _check_order(layers: Layers, spatial: bool) -> bool:
     return spatial
 
 
-def _check_widths(layers: Layers, ratio: float) -> float:
-    """The width ratio after the layers; a branch must end as wide as it began."""
+def _check_widths(layers: Layers, ratio: float | None) -> float | None:
+    """The width ratio after the layers; a branch must end as wide as it began.
+
+    It is None after ``Flatten``: as many times the channels as there are positions.
+    """
     for layer in layers:
         if isinstance(layer, Weighted):
             ratio = layer.width_ratio
+        elif isinstance(layer, Flatten):
+            ratio = None
+        elif isinstance(layer, Residual) and ratio is None:
+            raise ValueError(
+                f"expected a layer with weights between Flatten() and {layer}, got none: the"
+                " flattened units are more than the branch has; put a FullyConnected there"
+            )
         elif isinstance(layer, Residual) and _check_widths(layer.layers, ratio) != ratio:
             raise ValueError(
                 f"expected a residual branch that keeps the width ratio {ratio}, got {layer};"

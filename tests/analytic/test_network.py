@@ -116,6 +116,10 @@ def test_steps_unroll_nested_branches() -> None:
             lambda: Convolution("tanh", 3, padding="full"),  # pyright: ignore[reportArgumentType]
             "padding 'same' or 'valid', got 'full'",
         ),
+        (
+            lambda: Network(Convolution("tanh", 3), Flatten(), Residual(FullyConnected("tanh"))),
+            "between Flatten",
+        ),
         (lambda: Convolution("tanh", 0), "positive kernel_size"),
         (lambda: Convolution("tanh", (3, 3, 3)), "one or two dimensions"),
         (lambda: AveragePooling(-1), "positive size"),
