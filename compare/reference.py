@@ -1,0 +1,273 @@
+r"""The ideal dynamics exp(-T_K t) r_0 at the evaluation points, eigenspace by eigenspace.
+
+    phi_i    orthonormal eigenfunctions of T_K, c_i = <f*, phi_i>
+    Pi_k     projection on the k-th complete eigenspace, P_k = Pi_1 + ... + Pi_k
+    sigma_k  its eigenvalue
+    exp(-T_K t) r_0 = r_0 + sum_k (exp(-sigma_k t) - 1) Pi_k r_0,    r_0 = -f*
+
+What lies outside the known eigenspaces stands still; the largest eigenvalue left out bounds
+the error of that.
+
+On the sphere S^{d-1} of radius sqrt(d) the c_i are exact for sums of ridges g(e.u): by Funk
+and Hecke c_i = E[g P_l] phi_i(sqrt(d) u) for phi_i of degree l. On a finite population they
+are sums. For other targets on the circle and S^2 they come from quadrature, elsewhere from a
+sample, whose error is estimated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytic import Network, nystrom, sphere_spectrum
+from analytic.harmonics import multiplicity
+from analytic.operator import Eigenspaces
+from analytic.sphere import Harmonics, SphereSpectrum
+from compare.inputs import Inputs
+from compare.points import Points, evaluation_points, sphere_dimension
+from compare.targets import Ridge, Target, zonal
+
+__all__ = ["Reference", "reference"]
+
+Array = NDArray[np.float64]
+DEGREES = 256
+"""Degrees of harmonics on the circle; elsewhere a quarter of it."""
+FUNCTIONS = 1024
+"""Most eigenfunctions that are written out at sampled points."""
+RULE = 2**14
+"""Inputs over which a target is integrated where it is not done exactly."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reference:
+    """T_K and the target, seen from the evaluation points.
+
+    Attributes:
+        spaces: the leading eigenspaces, those that are known and that the points resolve.
+        labels: what each of them is.
+        functions: phi_i of them at the points, shape (N, M).
+        coefficients: <f*, phi_i>, shape (M,).
+        parts: (sigma, Pi f*) for all known eigenspaces, shapes (q,) and (q, N), q >= k.
+        error: of exp(-T_K t) r_0 in L2(rho): from sampled coefficients, and the rate at
+            which it grows with t by what was left out.
+        values: f* at the points, shape (N,).
+        square_norm: ||f*||^2.
+        supremum: largest |f*| seen, the supremum itself on a finite population.
+    """  # nine fields: what the trajectories need, computed once
+
+    spaces: Eigenspaces
+    labels: tuple[str, ...]
+    functions: Array
+    coefficients: Array
+    parts: tuple[Array, Array]
+    error: tuple[float, float]
+    values: Array
+    square_norm: float
+    supremum: float
+
+    @property
+    def eigenvalues(self) -> Array:
+        """sigma_k, shape (k,)."""
+        return self.spaces.eigenvalues
+
+    @property
+    def groups(self) -> NDArray[np.int64]:
+        """The eigenspace of each eigenfunction, shape (M,)."""
+        return np.repeat(np.arange(len(self.eigenvalues)), self.spaces.multiplicities)
+
+    @property
+    def energies(self) -> Array:
+        """||Pi_k f*||^2, shape (k,)."""
+        return self.spaces.energy(self.coefficients)
+
+    def flow(self, times: Array) -> Array:
+        """exp(-T_K t) r_0 at the points, shape (T, N)."""
+        rates, parts = self.parts
+        return -(self.values + np.expm1(-np.multiply.outer(times, rates)) @ parts)
+
+    def amplitudes(self, residuals: Array, points: Points) -> Array:
+        """<r, Pi_k r_0>/||Pi_k r_0||^2 for values (..., N) of r; shape (..., k).
+
+        For exp(-T_K t) r_0 it is exp(-sigma_k t); NaN where f* has nothing in the eigenspace.
+        """
+        products = -points.coefficients(residuals, self.functions) * self.coefficients
+        energies = self.energies
+        seen = energies > 1e-10 * self.square_norm
+        sums = np.add.reduceat(products, _firsts(self.spaces), axis=-1)
+        return np.where(seen, sums / np.where(seen, energies, 1.0), np.nan)
+
+
+def reference(network: Network, inputs: Inputs, target: Target, points: Points) -> Reference:
+    """The operator of K_inf with the target, for the given evaluation points."""
+    dimension = sphere_dimension(inputs)
+    if dimension == 1:
+        raise ValueError("expected a sphere of dimension 2 or more, got 1; it has two points")
+    if dimension:
+        return _on_sphere(sphere_spectrum(network, dimension, _degrees(dimension)), target, points)
+    rule = _whole(inputs)
+    if inputs.points is None:
+        spaces = nystrom(network, inputs.sample(RULE // 8, seed=17))
+        f, values = target(rule.x), target(points.x)
+    else:
+        spaces = nystrom(network, inputs.points, population=True)
+        f = target.on_population(inputs)
+        values = f if points.index is None else f[points.index]
+    labels = tuple(str(k + 1) for k in range(len(spaces.eigenvalues)))
+    return _averaged(spaces, spaces, labels, points, rule, f, values)
+
+
+def _degrees(dimension: int) -> int:
+    return DEGREES if dimension == 2 else DEGREES // 4
+
+
+def _whole(inputs: Inputs) -> Points:
+    """Points that integrate over rho as well as can be."""
+    return evaluation_points(inputs, inputs.population or RULE, seed=1)
+
+
+def _on_sphere(spectrum: SphereSpectrum, target: Target, points: Points) -> Reference:
+    known = spectrum.eigenspaces()
+    inputs = Inputs.sphere(spectrum.dimension)
+    spaces = spectrum.eigenspaces(_resolved(known, points))
+    labels = _labels(spaces)
+    rule = _whole(inputs)
+    f, values = target(rule.x), target(points.x)
+    if not target.ridges:
+        if points.degree is None:
+            known = spaces
+        return _averaged(spaces, known, labels, points, rule, f, values)
+    integrals = [_zonal_integrals(r, spectrum.dimension, len(spectrum.error)) for r in target.ridges]
+    return Reference(
+        spaces,
+        labels,
+        spaces.functions(points.x),
+        _ridge_coefficients(target, spaces, integrals),
+        _ridge_parts(spectrum, target, integrals, points),
+        (0.0, 0.0),
+        values,
+        rule.square_norms(f),
+        float(max(np.abs(f).max(), np.abs(values).max())),
+    )
+
+
+def _resolved(spaces: Eigenspaces, points: Points) -> int:
+    """How many leading eigenspaces the points resolve."""
+    if points.degree is None:
+        fits = np.cumsum(spaces.multiplicities) <= FUNCTIONS
+    else:
+        highest = np.maximum.reduceat(degrees_of(spaces), _firsts(spaces))
+        fits = np.maximum.accumulate(highest) <= points.degree
+    return max(1, int(np.sum(fits)))
+
+
+def _averaged(
+    spaces: Eigenspaces,
+    known: Eigenspaces,
+    labels: tuple[str, ...],
+    points: Points,
+    rule: Points,
+    f: Array,
+    values: Array,
+) -> Reference:
+    """The reference for a target that is integrated numerically."""
+    coefficients, variance = _averages(known, f, rule)
+    functions = known.functions(points.x)
+    first = _firsts(known)
+    parts = np.add.reduceat((functions * coefficients).T, first, axis=0)
+    count = int(spaces.multiplicities.sum())
+    norm = float(rule.square_norms(f))
+    outside = max(0.0, norm - float(np.sum(coefficients**2)))
+    sampled = np.sqrt(variance) if rule.kind == "sample" else 0.0
+    return Reference(
+        spaces,
+        labels,
+        functions[:, :count],
+        coefficients[:count],
+        (known.eigenvalues, parts),
+        (float(sampled), known.rest * float(np.sqrt(outside))),
+        values,
+        norm,
+        float(max(np.abs(f).max(), np.abs(values).max())),
+    )
+
+
+def _averages(spaces: Eigenspaces, f: Array, rule: Points) -> tuple[Array, float]:
+    """<f*, phi_i> as weighted sums, and the sum of their variances if the points are a sample."""
+    count = int(spaces.multiplicities.sum())
+    first, second = np.zeros(count), np.zeros(count)
+    block = max(1, 2**24 // count)
+    for start in range(0, len(rule.x), block):
+        part = slice(start, start + block)
+        functions, weights = spaces.functions(rule.x[part]), rule.weights[part]
+        first += (f[part] * weights) @ functions
+        second += (f[part] ** 2 * weights) @ functions**2
+    return first, float(np.sum(second - first**2) / len(rule.x))
+
+
+def _ridge_coefficients(target: Target, spaces: Eigenspaces, integrals: list[Array]) -> Array:
+    """E[g P_l] phi_i(sqrt(d) u), summed over the ridges."""
+    degrees = degrees_of(spaces)
+    dimension = len(spaces.basis.rule()[0][0])
+    axes = np.sqrt(dimension) * np.array([_axis(r, dimension) for r in target.ridges])
+    return np.einsum("ji,ji->i", np.array(integrals)[:, degrees], spaces.functions(axes))
+
+
+def _ridge_parts(
+    spectrum: SphereSpectrum, target: Target, integrals: list[Array], points: Points
+) -> tuple[Array, Array]:
+    """Eigenvalues and N_l E[g P_l] P_l(e.u), for every degree that is known."""
+    d, degrees = spectrum.dimension, np.arange(len(spectrum.error))
+    directions = points.x / np.linalg.norm(points.x, axis=1, keepdims=True)
+    parts = np.zeros((len(degrees), len(directions)))
+    for ridge, values in zip(target.ridges, integrals, strict=True):
+        cosines = directions @ _axis(ridge, d)
+        for k in degrees:
+            parts[k] += multiplicity(d, int(k)) * values[k] * zonal(int(k), d, cosines)
+    known = ~spectrum.zeros & (spectrum.eigenvalues > spectrum.error)
+    return np.where(known, spectrum.eigenvalues, 0.0), parts
+
+
+def _axis(ridge: Ridge, dimension: int) -> Array:
+    return np.eye(dimension)[0] if ridge.axis is None else ridge.axis
+
+
+def _zonal_integrals(ridge: Ridge, dimension: int, degrees: int) -> Array:
+    """E[g(t) P_l(t)] for t = e.u and e uniform on the sphere, l = 0, 1, ..., degrees - 1.
+
+    Gauss-Legendre in the angle, piece by piece between the jumps of g.
+    """
+    nodes, weights = np.polynomial.legendre.leggauss(2 * degrees + 64)
+    edges = np.arccos([1.0, *sorted(ridge.breaks, reverse=True), -1.0])
+    integrals, mass = np.zeros(degrees), 0.0
+    for a, b in zip(edges[:-1], edges[1:], strict=True):
+        angle = (a + b) / 2 + (b - a) / 2 * nodes
+        density = (b - a) / 2 * weights * np.sin(angle) ** (dimension - 2)
+        cosine = np.cos(angle)
+        mass += density.sum()
+        values = density * ridge.profile(cosine)
+        integrals += [zonal(k, dimension, cosine) @ values for k in range(degrees)]
+    return integrals / mass
+
+
+def degrees_of(spaces: Eigenspaces) -> NDArray[np.int64]:
+    """The degree of every eigenfunction on a sphere, shape (M,)."""
+    basis = spaces.basis
+    assert isinstance(basis, Harmonics)
+    sizes = [multiplicity(basis.dimension, degree) for degree in basis.degrees]
+    return np.repeat(basis.degrees, sizes)
+
+
+def _firsts(spaces: Eigenspaces) -> NDArray[np.int64]:
+    """The first eigenfunction of each eigenspace."""
+    return np.append(0, np.cumsum(spaces.multiplicities)[:-1])
+
+
+def _labels(spaces: Eigenspaces) -> tuple[str, ...]:
+    """The degrees in each eigenspace of a sphere."""
+    degrees, first = degrees_of(spaces), _firsts(spaces)
+    return tuple(
+        "degree " + ", ".join(map(str, np.unique(degrees[a : a + size])))
+        for a, size in zip(first, spaces.multiplicities, strict=True)
+    )
