@@ -17,8 +17,8 @@ _NAMES = {
     " kernel_plan nystrom predict sphere_spectrum",
     "compare": "Assumptions Convergence Inputs RequiredWidth Sampled assumptions convergence"
     " kernel_distance",
-    "empirical": "FiniteNetwork TangentEstimate streamed_tangent_kernel tangent_kernel"
-    " tangent_kernel_estimate tangent_kernels",
+    "empirical": "FiniteNetwork Flow FlowError TangentEstimate gradient_flow"
+    " streamed_tangent_kernel tangent_kernel tangent_kernel_estimate tangent_kernels",
 }
 _HOME = {name: package for package, names in _NAMES.items() for name in names.split()}
 __all__ = ["__version__", *sorted(_HOME)]  # pyright: ignore[reportUnsupportedDunderAll]

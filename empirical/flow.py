@@ -1,0 +1,256 @@
+r"""Gradient flow: full-batch gradient descent with infinitesimal steps, to a tolerance.
+
+    theta_t' = -grad Phi(theta_t),    Phi = (1/2n) sum_a (f(x_a; theta) - y_a)^2
+
+Discrete gradient descent is Euler's method for it; the theory is about the flow itself. The
+methods, and what the tolerance means, are in docs/theory/flow.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from empirical.explicit import DormandPrince
+from empirical.field import Field, check_data
+from empirical.flow_record import Flow, FlowError
+from empirical.precision import full_precision
+from empirical.steps import Position, StepError, Tolerance
+
+__all__ = ["gradient_flow"]
+
+_SERIES = ("residuals", "evaluation", "displacement", "loss", "gradient", "kernels")
+
+
+def gradient_flow(
+    module: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    times: Sequence[float] | Tensor,
+    *,
+    evaluate: Tensor | None = None,
+    watch: Tensor | None = None,
+    rtol: float = 1e-6,
+    max_evaluations: int = 100_000,
+    resume: Flow | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+) -> Flow:
+    r"""Gradient flow of the mean squared error from the module's parameters.
+
+    .. math:: \theta_t' = -\nabla\Phi(\theta_t), \qquad
+              \Phi(\theta) = \frac1{2n} \sum_{a=1}^n (f(x_a; \theta) - y_a)^2
+
+    The module itself is not changed.
+
+    Args:
+        module: any module, in eval mode, with outputs of shape (n,), (n, 1) or (n, k).
+        x: inputs, shape (n, ...), of the module's dtype (or integers) and on its device.
+        y: targets, shape (n,), or (n, k) for k outputs.
+        times: output times, increasing, not negative, shape (T,).
+        evaluate: points at which predictions are recorded, shape (N, ...).
+        watch: points at which the tangent kernel K_t is recorded, shape (w, ...).
+        rtol: tolerance of the predictions relative to the rms of the first residual, and of
+            the parameters relative to the way they went.
+        max_evaluations: how often the gradient may be computed in this call.
+        resume: a record of the same flow at the first of these times, to be continued.
+        checkpoint: file to which the record is written after every output time; if it exists,
+            the flow continues from there.
+
+    Returns:
+        The record, a ``Flow``.
+
+    Raises:
+        TypeError: a kind is wrong: the module, dtypes, integer targets.
+        ValueError: shapes, devices or times do not fit, numbers are not finite, or the record
+            to be continued belongs to another flow.
+        FlowError: the last time was not reached; ``error.partial`` is the record until then.
+
+    References:
+        Bowman and Montufar (2022), section 2.2; Dormand and Prince (1980).
+
+    Example:
+        >>> f = nn.Linear(1, 1, bias=False).double()
+        >>> _ = nn.init.zeros_(f.weight)
+        >>> x, y = torch.ones(1, 1).double(), torch.ones(1).double()
+        >>> flow = gradient_flow(f, x, y, [0.0, 1.0])
+        >>> [round(float(r), 5) for r in flow.residuals]  # -exp(-t)
+        [-1.0, -0.36788]
+    """
+    check_data(module, x, y, evaluate=evaluate, watch=watch)
+    grid = _check_times(times)
+    _check_numbers(rtol, max_evaluations, x.dtype)
+    with (
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        full_precision(next(module.parameters()).device),
+    ):
+        run = _Run(module, x, y, evaluate, watch, rtol)
+        path = None if checkpoint is None else Path(checkpoint)
+        if resume is None and path is not None and path.exists():
+            resume = Flow.load(path, str(run.field.origin.device))
+        run.begin(resume, grid)
+        return run.through(grid, max_evaluations, path)
+
+
+class _Run:
+    """One flow: its integrator, and what was recorded so far."""
+
+    def __init__(
+        self,
+        module: nn.Module,
+        x: Tensor,
+        y: Tensor,
+        evaluate: Tensor | None,
+        watch: Tensor | None,
+        rtol: float,
+    ) -> None:
+        self.field = Field(module, x, y)
+        self.evaluate, self.watch = evaluate, watch
+        tensors = {"x": x, "y": y, "evaluate": evaluate, "watch": watch}
+        self.config: dict[str, Any] = {"rtol": rtol, "parameters": _digest(self.field.origin)}
+        self.config |= {k: None if t is None else _digest(t) for k, t in tensors.items()}
+        self.times: list[float] = []
+        self.theta = self.field.origin
+        self.series: dict[str, list[Tensor]] = {name: [] for name in _SERIES}
+        self.slope = torch.empty_like(self.field.origin)
+        residual = self.field(self.field.origin, self.slope)
+        loss, gradient = float(self._loss(residual)), float(_norm(self.slope))
+        points = None if evaluate is None else evaluate[:: -(-len(evaluate) // 64)]
+        self.tolerance = Tolerance(self.field, rtol, points, loss, gradient)
+        first = rtol**0.2 * 2 * loss / gradient**2 if gradient > 0 else 1.0
+        self.position = Position(0.0, torch.zeros_like(self.field.origin), first)
+
+    def begin(self, record: Flow | None, grid: list[float]) -> None:
+        """Start at theta_0, or where a record of the same flow ends."""
+        if record is not None:
+            _check_record(record, self.config, grid)
+            self.times = record.times.tolist()
+            for name, values in self.series.items():
+                series = getattr(record, name)
+                values.extend([] if series is None else series)
+            self.position = Position(**record.state)
+            self.position.displacement = self.position.displacement.clone()
+            self.theta = torch.cat([record.parameters[k].reshape(-1) for k in self.field.names])
+        self.integrator = DormandPrince(self.field, self.tolerance, self.position)
+
+    def through(self, grid: list[float], budget: int, path: Path | None) -> Flow:
+        """Record the flow at the times that are left."""
+        record = None
+        for time in grid[len(self.times) :]:
+            try:
+                while self.integrator.end < time:
+                    if self.field.evaluations >= budget:
+                        raise StepError(f"{budget} evaluations of the gradient were not enough")
+                    self.integrator.advance()
+            except StepError as reason:
+                raise FlowError(
+                    f"expected to reach t = {time:.6g}, got to {self.integrator.end:.6g}: {reason};"
+                    " raise rtol or max_evaluations, or lower the times",
+                    self._record(),
+                ) from reason
+            self._observe(time)
+            if path is not None:
+                record = self._record()
+                record.save(path)
+        return self._record() if record is None else record
+
+    def _observe(self, time: float) -> None:
+        """Add one output time to the series."""
+        moved = self.integrator.displacement(time)
+        self.theta = self.field.origin + moved
+        residual = self.field(self.theta, self.slope)
+        now = {
+            "residuals": residual,
+            "displacement": _norm(moved),
+            "loss": self._loss(residual),
+            "gradient": _norm(self.slope).square(),
+        }
+        if self.evaluate is not None:
+            now["evaluation"] = self.field.values(self.theta, self.evaluate)
+        if self.watch is not None:
+            now["kernels"] = self.field.kernel(self.theta, self.watch)
+        self.times.append(time)
+        for name, value in now.items():
+            single = name in ("residuals", "evaluation") and self.field.single
+            self.series[name].append(value.squeeze(1) if single else value)
+
+    def _loss(self, residual: Tensor) -> Tensor:
+        return residual.double().square().sum().cpu() / (2 * len(residual))
+
+    def _record(self) -> Flow:
+        wanted = {"evaluation": self.evaluate, "kernels": self.watch}
+        series: dict[str, Any] = {
+            name: torch.stack(v) if v else self.field.y.new_empty(0)
+            for name, v in self.series.items()
+            if wanted.get(name, v) is not None
+        }
+        work = {"evaluations": self.field.evaluations}
+        state = asdict(self.position) | {"displacement": self.position.displacement.clone()}
+        return Flow(
+            times=torch.tensor(self.times, dtype=torch.float64),
+            parameters=self.field.parameters(self.theta),
+            stiff=None,
+            work=work,
+            state=state,
+            config=self.config,
+            **{"evaluation": None, "kernels": None, **series},
+        )
+
+
+def _norm(vector: Tensor) -> Tensor:
+    return torch.linalg.vector_norm(vector, dtype=torch.float64).cpu()
+
+
+def _digest(tensor: Tensor) -> str:
+    """A name for the numbers in a tensor."""
+    content = tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy()
+    return f"{tuple(tensor.shape)} {hashlib.sha256(content.data).hexdigest()}"
+
+
+def _check_times(times: Sequence[float] | Tensor) -> list[float]:
+    """The output times as floats."""
+    grid = torch.as_tensor(times, dtype=torch.float64).cpu()
+    if grid.ndim != 1 or len(grid) == 0:
+        raise ValueError(
+            f"expected times of shape (T,) with T >= 1, got {tuple(grid.shape)}; pass a list"
+        )
+    if not bool(torch.isfinite(grid).all()) or float(grid[0]) < 0:
+        raise ValueError(
+            f"expected finite times from 0 on, got {grid.tolist()}; the flow starts at t = 0"
+        )
+    if bool((grid.diff() <= 0).any()):
+        raise ValueError(f"expected increasing times, got {grid.tolist()}; sort them")
+    return grid.tolist()
+
+
+def _check_numbers(rtol: float, budget: int, dtype: torch.dtype) -> None:
+    least = 10 * torch.finfo(dtype).eps
+    if not least <= rtol < 1:
+        raise ValueError(
+            f"expected {least:.1e} <= rtol < 1 in {dtype}, got {rtol}; change it or the dtype"
+        )
+    if budget < 1:
+        raise ValueError(f"expected max_evaluations of at least 1, got {budget}; raise it")
+
+
+def _check_record(record: Flow, config: dict[str, Any], grid: list[float]) -> None:
+    """Raise unless the record is of this flow and stops at or before the times asked for."""
+    other = [k for k, v in config.items() if record.config.get(k) != v]
+    if other:
+        raise ValueError(
+            f"expected a record of this flow, got one with other {', '.join(other)}; pass the"
+            " same module at theta_0 with the same arguments, or start anew"
+        )
+    done = record.times.tolist()
+    if done != grid[: len(done)]:
+        raise ValueError(
+            f"expected times that begin with those of the record, {done}, got {grid};"
+            " append to them"
+        )
