@@ -1,9 +1,9 @@
 r"""Evaluation points: where trajectories are compared, and how norms come from them.
 
-    rule         quadrature on the circle and on S^2, exact for products of harmonics up to
-                 a degree: norms and projections in L2(rho) are exact for what it resolves
-    population   all points of a finite population: rho itself
-    sample       draws from rho: norms and projections are unbiased estimates
+rule         quadrature on the circle and on S^2, exact for products of harmonics up to
+             a degree: norms and projections in L2(rho) are exact for what it resolves
+population   all points of a finite population: rho itself
+sample       draws from rho: norms and projections are unbiased estimates
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from compare.distance import square_norms
 from compare.inputs import Inputs
 
 __all__ = ["Points", "evaluation_points", "sphere_dimension"]
@@ -66,6 +67,12 @@ class Points:
     def coefficients(self, g: Array, functions: Array) -> Array:
         """<g, phi_i> for values (..., N) and basis functions (N, M); shape (..., M)."""
         return np.asarray((g * self.weights) @ functions)
+
+    def pair_norm(self, error: Array, population: int | None) -> float:
+        """||E||^2 in L2(rho x rho) for the values of E at all pairs of points, (N, N)."""
+        if self.kind == "sample":
+            return float(square_norms(error, population))
+        return float(self.weights @ error**2 @ self.weights)
 
 
 def sphere_dimension(inputs: Inputs) -> int | None:

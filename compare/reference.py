@@ -16,7 +16,8 @@ sample, whose error is estimated.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,6 +88,40 @@ class Reference:
         rates, parts = self.parts
         return -(self.values + np.expm1(-np.multiply.outer(times, rates)) @ parts)
 
+    def error_at(self, time: float) -> float:
+        """L2(rho) error of ``flow`` at some time."""
+        return self.error[0] + self.error[1] * time
+
+    def leading(self, count: int) -> Reference:
+        """The same with ``count`` eigenspaces for projections.
+
+        Raises:
+            ValueError: there are not that many trustworthy ones.
+        """
+        last = len(self.eigenvalues)
+        if not 1 <= count <= last:
+            raise ValueError(
+                f"expected from 1 to {last} eigenspaces, got {count}: the last trustworthy one is"
+                f" {self.labels[-1]} with eigenvalue {self.eigenvalues[-1]:.3g} and error"
+                f" {self.spaces.errors[-1]:.1g}, those after it are below the noise or not resolved"
+                " by the points; lower the number"
+            )
+        kept = replace(
+            self.spaces,
+            eigenvalues=self.eigenvalues[:count],
+            multiplicities=self.spaces.multiplicities[:count],
+            errors=self.spaces.errors[:count],
+            last=count,
+        )
+        functions = int(kept.multiplicities.sum())
+        return replace(
+            self,
+            spaces=kept,
+            labels=self.labels[:count],
+            functions=self.functions[:, :functions],
+            coefficients=self.coefficients[:functions],
+        )
+
     def amplitudes(self, residuals: Array, points: Points) -> Array:
         """<r, Pi_k r_0>/||Pi_k r_0||^2 for values (..., N) of r; shape (..., k).
 
@@ -138,12 +173,14 @@ def _on_sphere(spectrum: SphereSpectrum, target: Target, points: Points) -> Refe
         if points.degree is None:
             known = spaces
         return _averaged(spaces, known, labels, points, rule, f, values)
-    integrals = [_zonal_integrals(r, spectrum.dimension, len(spectrum.error)) for r in target.ridges]
+    integrals = [
+        _zonal_integrals(r, spectrum.dimension, len(spectrum.error)) for r in target.ridges
+    ]
     return Reference(
         spaces,
         labels,
         spaces.functions(points.x),
-        _ridge_coefficients(target, spaces, integrals),
+        _ridge_coefficients(target, spaces, spectrum.dimension, integrals),
         _ridge_parts(spectrum, target, integrals, points),
         (0.0, 0.0),
         values,
@@ -206,10 +243,11 @@ def _averages(spaces: Eigenspaces, f: Array, rule: Points) -> tuple[Array, float
     return first, float(np.sum(second - first**2) / len(rule.x))
 
 
-def _ridge_coefficients(target: Target, spaces: Eigenspaces, integrals: list[Array]) -> Array:
+def _ridge_coefficients(
+    target: Target, spaces: Eigenspaces, dimension: int, integrals: list[Array]
+) -> Array:
     """E[g P_l] phi_i(sqrt(d) u), summed over the ridges."""
     degrees = degrees_of(spaces)
-    dimension = len(spaces.basis.rule()[0][0])
     axes = np.sqrt(dimension) * np.array([_axis(r, dimension) for r in target.ridges])
     return np.einsum("ji,ji->i", np.array(integrals)[:, degrees], spaces.functions(axes))
 
@@ -241,7 +279,7 @@ def _zonal_integrals(ridge: Ridge, dimension: int, degrees: int) -> Array:
     nodes, weights = np.polynomial.legendre.leggauss(2 * degrees + 64)
     edges = np.arccos([1.0, *sorted(ridge.breaks, reverse=True), -1.0])
     integrals, mass = np.zeros(degrees), 0.0
-    for a, b in zip(edges[:-1], edges[1:], strict=True):
+    for a, b in pairwise(edges):
         angle = (a + b) / 2 + (b - a) / 2 * nodes
         density = (b - a) / 2 * weights * np.sin(angle) ** (dimension - 2)
         cosine = np.cos(angle)

@@ -1,9 +1,9 @@
 r"""Targets f*: functions with a name, bounded, and on spheres with known projections.
 
-    x      inputs, shape (n, ...); rows are flattened and their direction e = x/|x| is used
-    ridge  a function of one direction, g(e.u) with |u| = 1; on the sphere S^{d-1} its
-           projection on harmonics of one degree follows from a one-dimensional integral
-           (Funk and Hecke), so sums of ridges have exact projections in every dimension
+x      inputs, shape (n, ...); rows are flattened and their direction e = x/|x| is used
+ridge  a function of one direction, g(e.u) with |u| = 1; on the sphere S^{d-1} its
+       projection on harmonics of one degree follows from a one-dimensional integral
+       (Funk and Hecke), so sums of ridges have exact projections in every dimension
 """
 
 from __future__ import annotations
@@ -83,15 +83,21 @@ class Target:
 
     @classmethod
     def harmonic(
-        cls, degrees: int | Sequence[int], dimension: int, amplitude: float = 1.0
+        cls,
+        degrees: int | Sequence[int],
+        dimension: int,
+        amplitude: float = 1.0,
+        *,
+        seed: int | None = None,
     ) -> Target:
-        """Zonal harmonics about the first axis, each of the same norm in L2 of the sphere.
+        """Zonal harmonics, each of the same norm in L2 of the sphere.
 
         Args:
             degrees: one degree or several.
             dimension: d of the sphere S^{d-1}; on the circle (2) a harmonic is
                 sqrt(2) cos(degree angle).
             amplitude: norm of each of them.
+            seed: of random axes, one for each degree; all have the first axis if None.
 
         Example:
             >>> f = Target.harmonic(3, 2)
@@ -104,13 +110,14 @@ class Target:
                 f"expected degrees >= 0 on a sphere of dimension >= 2, got {chosen} and"
                 f" {dimension}; change them"
             )
-
-        def profile(cosine: Array) -> Array:
-            return amplitude * sum(  # pyright: ignore[reportReturnType]
-                np.sqrt(multiplicity(dimension, k)) * zonal(k, dimension, cosine) for k in chosen
-            )
-
-        return cls(f"harmonic({', '.join(map(str, chosen))})", (Ridge(None, profile),))
+        axes: Sequence[Array | None] = [None] * len(chosen)
+        if seed is not None:
+            axes = _directions(np.random.default_rng(seed), len(chosen), dimension)
+        ridges = (
+            Ridge(axis, _harmonic(degree, dimension, amplitude))
+            for axis, degree in zip(axes, chosen, strict=True)
+        )
+        return cls(f"harmonic({', '.join(map(str, chosen))})", tuple(ridges))
 
     @classmethod
     def step(cls) -> Target:
@@ -133,8 +140,7 @@ class Target:
             scale: the largest wave number on the unit sphere.
         """
         rng = np.random.default_rng(seed)
-        axes = rng.standard_normal((waves, dimension))
-        axes /= np.linalg.norm(axes, axis=1, keepdims=True)
+        axes = _directions(rng, waves, dimension)
         numbers, phases = scale * rng.uniform(size=waves), 2 * np.pi * rng.uniform(size=waves)
         ridges = (
             Ridge(axis, _wave(number, phase, waves))
@@ -193,6 +199,16 @@ def zonal(degree: int, dimension: int, cosine: Array) -> Array:
 
 def _sign(cosine: Array) -> Array:
     return np.where(cosine >= 0, 1.0, -1.0)
+
+
+def _directions(rng: np.random.Generator, count: int, dimension: int) -> list[Array]:
+    axes = rng.standard_normal((count, dimension))
+    return list(axes / np.linalg.norm(axes, axis=1, keepdims=True))
+
+
+def _harmonic(degree: int, dimension: int, amplitude: float) -> Callable[[Array], Array]:
+    scale = amplitude * np.sqrt(multiplicity(dimension, degree))
+    return lambda cosine: scale * zonal(degree, dimension, cosine)
 
 
 def _wave(number: float, phase: float, waves: int) -> Callable[[Array], Array]:
