@@ -67,7 +67,7 @@ class Track:
 def track(network: torch.nn.Module, times: Array, **arguments: Any) -> Track:
     """Gradient flow through all times, or as far as the integrator gets."""
     flow, stopped = _advance(network, times, **arguments)
-    return _track(flow, np.arange(len(flow.times)), (float("nan"),) * 2, stopped)
+    return _track(flow, np.arange(len(flow.times)), _UNKNOWN, stopped)
 
 
 def checked_track(
@@ -95,11 +95,11 @@ def checked_track(
     for q, node in enumerate(nodes):
         flow, stopped = _advance(network, grid[grid <= node], resume=flow, **arguments)
         if stopped:
-            return _track(flow, _places(flow, times), (float("nan"),) * 2, stopped)
+            return _track(flow, _places(flow, times), _UNKNOWN, stopped)
         speeds[q] = _speed(network, flow, arguments["x"], arguments["evaluate"])
     flow, stopped = _advance(network, grid, resume=flow, **arguments)
     at = np.searchsorted(flow.times.numpy(), [*nodes, end])
-    defects = (float("nan"),) * 2
+    defects = _UNKNOWN
     if at[-1] < len(flow.times):
         residuals = _numpy(flow.evaluation)[np.append(at, 0)] - reference.values
         loss, gradient = flow.loss.numpy(), flow.gradient.numpy()
@@ -135,6 +135,9 @@ def duhamel_defect(
     integral = (weights[:, None] * np.exp(-np.multiply.outer(end - nodes, sigma)) * forcing).sum(0)
     difference = c[-2] - np.exp(-sigma * end) * c[-1] - integral
     return float(np.linalg.norm(difference) / np.sqrt(points.square_norms(residuals[-1])))
+
+
+_UNKNOWN = (float("nan"), float("nan"))
 
 
 def _advance(network: torch.nn.Module, times: Array, **arguments: Any) -> tuple[Flow, str]:

@@ -22,7 +22,7 @@ from compare.targets import Target
 from compare.trajectories import Problem, Run, draw, run
 from empirical import FiniteNetwork
 
-__all__ = ["dynamics_gap", "prepare", "time_grid"]
+__all__ = ["check_design", "dynamics_gap", "prepare", "time_grid", "train", "versions"]
 
 Array = NDArray[np.float64]
 WATCHED = 32
@@ -105,7 +105,7 @@ def dynamics_gap(
         True
     """
     aim = Target.of(target, inputs)
-    _check(inputs, width, samples, horizon, seeds, times)
+    check_design(inputs, width, samples, horizon, seeds, times)
     problem, modes, grid_epsilon = prepare(
         limit or network, inputs, aim, horizon,
         points=points, spaces=spaces, epsilon=epsilon, times=times,
@@ -120,20 +120,50 @@ def dynamics_gap(
         "dtype": str(dtype), "device": device, "versions": versions(),
     }  # fmt: skip
     runs: list[Run] = []
-    for index, seed in enumerate(_bar(range(first_seed, first_seed + seeds), progress)):
-        finite = FiniteNetwork(
-            network, inputs.shape, width, seed=width * 2**32 + seed, dtype=dtype, device=device
-        )
-        sample = draw(inputs, aim, samples, _stream(samples, first_seed if share_sample else seed))
-        runs.append(run(problem, sample, finite, rtol=rtol, check=check and index == 0))
+    for seed in _bar(range(first_seed, first_seed + seeds), progress):
+        sample_seed = first_seed if share_sample else seed
+        runs.append(
+            train(
+                problem, network, aim, width, samples, seed, sample_seed=sample_seed, rtol=rtol,
+                check=check and seed == first_seed, device=device, dtype=dtype,
+            )
+        )  # fmt: skip
         if runs[-1].stopped:
             break
     found = stack_runs(runs)
     labels = problem.reference.labels
     result = DynamicsGap(config, labels, problem.times[: found.own.shape[1]], modes, found)
     if runs[-1].stopped:
-        raise DynamicsError(f"{runs[-1].stopped} (seed {seed})", result)
+        raise DynamicsError(f"{runs[-1].stopped} (seed {first_seed + len(runs) - 1})", result)
     return result
+
+
+def train(
+    problem: Problem,
+    network: Network,
+    target: Target,
+    width: int,
+    samples: int,
+    seed: int,
+    *,
+    sample_seed: int | None = None,
+    rtol: float = 1e-6,
+    check: bool = False,
+    device: str = "cpu",
+    dtype: torch.dtype = torch.float64,
+) -> Run:
+    """One network of some width, trained on one sample, with its four trajectories."""
+    finite = FiniteNetwork(
+        network,
+        problem.inputs.shape,
+        width,
+        seed=width * 2**32 + seed,  # independent across widths
+        dtype=dtype,
+        device=device,
+    )
+    stream = np.random.SeedSequence([samples, seed if sample_seed is None else sample_seed])
+    sample = draw(problem.inputs, target, samples, int(stream.generate_state(1)[0]))
+    return run(problem, sample, finite, rtol=rtol, check=check)
 
 
 def prepare(
@@ -185,17 +215,15 @@ def versions() -> dict[str, str]:
     }
 
 
-def _stream(samples: int, seed: int) -> int:
-    """Seed of a sample; different numbers of samples get independent ones."""
-    return int(np.random.SeedSequence([samples, seed]).generate_state(1)[0])
-
-
 def _bar(seeds: range, progress: bool | None) -> Iterator[int]:
     disable = None if progress is None else not progress
     yield from tqdm(seeds, desc="networks", delay=1, disable=disable, leave=False)
 
 
-def _check(inputs: Inputs, width: int, samples: int, horizon: Any, seeds: int, times: int) -> None:
+def check_design(
+    inputs: Inputs, width: int, samples: int, horizon: Any, seeds: int, times: int = 40
+) -> None:
+    """Raise unless the numbers describe a measurement."""
     for name, value, least in (
         ("width", width, 1), ("samples", samples, 2), ("seeds", seeds, 2), ("times", times, 8),
     ):  # fmt: skip

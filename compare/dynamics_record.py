@@ -273,10 +273,11 @@ class DynamicsError(RuntimeError):
     """The integrator did not reach the horizon.
 
     Attributes:
-        partial: the ``DynamicsGap`` up to the last time that every seed reached.
+        partial: the ``DynamicsGap`` (or ``DynamicsScaling``) up to the last time that every
+            seed reached.
     """
 
-    def __init__(self, message: str, partial: DynamicsGap) -> None:
+    def __init__(self, message: str, partial: Any) -> None:
         super().__init__(message)
         self.partial = partial
 

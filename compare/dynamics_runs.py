@@ -29,7 +29,7 @@ class Modes:
     """
 
     eigenvalues: Array
-    multiplicities: Array
+    multiplicities: NDArray[np.int64]
     errors: Array
     energies: Array
     square_norm: Array

@@ -86,7 +86,7 @@ def decay_rates(
     """
     seen = np.flatnonzero(np.isfinite(amplitudes[:, 0]).all(axis=0))[:count]
     fitted = np.array(
-        [[_rate(times, a, eigenvalues[k]) for a in amplitudes[:, :, k]] for k in seen]
+        [[_rate(times, a, float(eigenvalues[k])) for a in amplitudes[:, :, k]] for k in seen]
     )
     fitted = fitted.reshape(len(seen), len(amplitudes))
     intervals = np.array([student(row, confidence) for row in fitted]).reshape(len(seen), 2)

@@ -184,7 +184,7 @@ def _on_sphere(spectrum: SphereSpectrum, target: Target, points: Points) -> Refe
         _ridge_parts(spectrum, target, integrals, points),
         (0.0, 0.0),
         values,
-        rule.square_norms(f),
+        float(rule.square_norms(f)),
         float(max(np.abs(f).max(), np.abs(values).max())),
     )
 

@@ -151,7 +151,7 @@ class Target:
     @classmethod
     def parity(cls) -> Target:
         """1 for the odd digits of ``Inputs.digits()``, -1 for the even ones."""
-        return cls("parity", labels=2.0 * (_digits() % 2) - 1)
+        return cls("parity", labels=np.where(_digits() % 2 == 1, 1.0, -1.0))
 
     @classmethod
     def digit(cls, label: int) -> Target:
