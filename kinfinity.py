@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _NAMES = {
-    "analytic": "AccuracyError Activation Eigenspaces Estimate FullyConnected Kernels Network Plan"
-    " Prediction Residual SphereSpectrum dual dual_obstacle kernel kernel_diagonal kernel_estimate"
-    " kernel_plan nystrom predict sphere_spectrum",
+    "analytic": "AccuracyError Activation AveragePooling Convolution Eigenspaces Estimate Flatten"
+    " FullyConnected GlobalAveragePooling Kernels Network Plan Prediction Residual SphereSpectrum"
+    " dual dual_obstacle kernel kernel_diagonal kernel_estimate kernel_plan nystrom predict"
+    " sphere_spectrum",
     "compare": "Assumptions Convergence Inputs RequiredWidth Sampled assumptions convergence"
     " kernel_distance",
     "empirical": "FiniteNetwork Flow FlowError TangentEstimate gradient_flow"

@@ -12,7 +12,15 @@ if TYPE_CHECKING:
     from analytic.activation import Activation
     from analytic.foresight import Plan
     from analytic.limit import kernel, kernel_diagonal, kernel_estimate, kernel_plan
-    from analytic.network import FullyConnected, Network, Residual
+    from analytic.network import (
+        AveragePooling,
+        Convolution,
+        Flatten,
+        FullyConnected,
+        GlobalAveragePooling,
+        Network,
+        Residual,
+    )
     from analytic.nystrom_extension import nystrom
     from analytic.operator import Eigenspaces
     from analytic.regression import Prediction, predict
@@ -22,9 +30,13 @@ if TYPE_CHECKING:
 _HOME = {
     "AccuracyError": "accuracy",
     "Activation": "activation",
+    "AveragePooling": "network",
+    "Convolution": "network",
     "Eigenspaces": "operator",
     "Estimate": "accuracy",
+    "Flatten": "network",
     "FullyConnected": "network",
+    "GlobalAveragePooling": "network",
     "Kernels": "accuracy",
     "Network": "network",
     "Plan": "foresight",
@@ -45,9 +57,13 @@ _HOME = {
 __all__ = [
     "AccuracyError",
     "Activation",
+    "AveragePooling",
+    "Convolution",
     "Eigenspaces",
     "Estimate",
+    "Flatten",
     "FullyConnected",
+    "GlobalAveragePooling",
     "Kernels",
     "Network",
     "Plan",

@@ -11,17 +11,18 @@ for the part of Gamma that D lets through.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from analytic.duals import UNIT, coefficients, length
-from analytic.recursion import Stage
+from analytic.duals import MOST_TERMS, UNIT, coefficients, length
+from analytic.network import Step
+from analytic.recursion import Average, Diagonal, Stage
 
-__all__ = ["Amplification", "Factors", "amplification", "skip_ratio"]
+__all__ = ["Amplification", "Factors", "amplification", "amplifications", "merged"]
 
 Array = NDArray[np.float64]
 
@@ -48,8 +49,10 @@ class Amplification:
     and of these three lack at R = 1. ``own_e``, ``own_d`` and ``own_mean`` are the responses
     of E[w^2], E[w'^2] and E[w] (relative to the root of E[w^2]) to a relative error of the
     variance, ``skip`` is the largest (S + E)/(S + E + 2 mu eta) where a branch ends.
+    ``reads`` and ``average`` are those of the ``Stage``.
     """
 
+    step: Step
     relu: bool
     k_e: Array
     r_d: Array
@@ -63,6 +66,8 @@ class Amplification:
     own_mean: float
     noise: float
     skip: float
+    reads: int
+    average: Average
 
     def at(self, radius: Array) -> Factors:
         """The factors at each R, shape (radii,)."""
@@ -82,6 +87,11 @@ class Amplification:
         )
         return Factors(k_e, k_d, r_d, np.sqrt(v_e), np.sqrt(v_d))
 
+    @property
+    def rest(self) -> float:
+        """The truncation error of all coefficients at R = 1."""
+        return 0.0 if self.relu else float(self.tails(np.array([self.k_e.size]))[0])
+
     def tails(self, terms: NDArray[np.int64]) -> Array:
         """The larger truncation error of E and D at R = 1 after so many terms."""
         order = np.arange(1.0, self.k_e.size + 1)
@@ -94,20 +104,31 @@ def _ratio(part: Any, whole: Array) -> Array:
     return np.asarray(part / np.where(whole > 0, whole, np.inf))
 
 
-def amplification(stage: Stage, tail: float) -> Amplification:
+def amplifications(state: Diagonal, tail: float) -> list[Amplification]:
+    """Those of all layers."""
+    return [amplification(stage, tail) for stage in state.stages]
+
+
+def amplification(
+    stage: Stage, tail: float, least: int = 0, most: int = MOST_TERMS
+) -> Amplification:
     """The amplification factors of a layer over all its inputs.
 
     Args:
         stage: what the layer sees of them.
         tail: share of E[w'^2] that the series may leave out.
+        least: smallest number of coefficients.
+        most: largest number of coefficients.
     """
     table, v = stage.moments, stage.variance
     activation, s = stage.step.layer.activation, np.sqrt(v)
+    skip, reads, average = _skip_ratio(stage), stage.reads, stage.average
     if activation.is_relu:
         none = np.empty(0)
-        skip = skip_ratio(stage)
-        return Amplification(True, none, none, 0, 0, 0, 0, 0, 1, 0, 0.5, UNIT, skip)
-    terms, n = length(activation, s, tail), s.size
+        return Amplification(
+            stage.step, True, none, none, 0, 0, 0, 0, 0, 1, 0, 0.5, UNIT, skip, reads, average
+        )
+    terms, n = max(length(activation, s, tail, most), least), s.size
     share_e, share_d = _ratio(v, table.second), _ratio(1.0, table.slope)
     k_e, r_d = np.zeros((2, terms))
     once, twice, rest, b_1 = np.empty((4, n))
@@ -120,6 +141,7 @@ def amplification(stage: Stage, tail: float) -> Amplification:
         noise = max(noise, found.noise)
     lacking = np.maximum(v * table.curvature - once, 0)
     return Amplification(
+        step=stage.step,
         relu=False,
         k_e=k_e,
         r_d=r_d,
@@ -132,8 +154,20 @@ def amplification(stage: Stage, tail: float) -> Amplification:
         own_d=float(_ratio(v * np.abs(table.response_d), table.slope).max()),
         own_mean=float(_ratio(np.sqrt(v / 2) * np.abs(b_1), np.sqrt(table.second)).max()),
         noise=noise,
-        skip=skip_ratio(stage),
+        skip=skip,
+        reads=reads,
+        average=average,
     )
+
+
+def merged(a: Amplification, b: Amplification) -> Amplification:
+    """The amplification over the inputs of both, of equally many coefficients."""
+    largest = {
+        field.name: np.maximum(getattr(a, field.name), getattr(b, field.name))
+        for field in fields(a)
+        if field.name not in ("step", "relu", "reads", "average")
+    }
+    return replace(a, average=a.average.joined(b.average), **largest)
 
 
 @njit(nogil=True, cache=True, fastmath=True)
@@ -159,7 +193,7 @@ def _envelope(
         k_e[k], r_d[k] = most_e, most_d
 
 
-def skip_ratio(stage: Stage) -> float:
+def _skip_ratio(stage: Stage) -> float:
     """The largest (S + E)/(S + E + 2 mu eta) of the skip that ends at a layer."""
     if stage.skipped is None:
         return 1.0

@@ -28,6 +28,7 @@ from analytic.segments import (
     JERK,
     LOWEST,
     MEAN,
+    MOST_TERMS,
     RESPONSE_D,
     RESPONSE_E,
     SLOPE,
@@ -38,7 +39,16 @@ from analytic.segments import (
     segment,
 )
 
-__all__ = ["LANES", "UNIT", "Coefficients", "Moments", "coefficients", "length", "moments"]
+__all__ = [
+    "LANES",
+    "MOST_TERMS",
+    "UNIT",
+    "Coefficients",
+    "Moments",
+    "coefficients",
+    "length",
+    "moments",
+]
 
 Array = NDArray[np.float64]
 
@@ -107,7 +117,7 @@ def moments(activation: Activation, s: Array) -> Moments:
     )
 
 
-def length(activation: Activation, s: Array, tail: float) -> int:
+def length(activation: Activation, s: Array, tail: float, most: int = MOST_TERMS) -> int:
     """How many coefficients leave a rest of at most ``tail`` at all s; none for max(x, 0).
 
     All inputs get equally many: what one lacks may meet a large one of another.
@@ -115,7 +125,7 @@ def length(activation: Activation, s: Array, tail: float) -> int:
     if activation.is_relu:
         return 0
     return max(
-        segment(activation, octave).terms(float(s[chosen].max()), tail)
+        segment(activation, octave, most=most).terms(float(s[chosen].max()), tail)
         for octave, chosen in _octaves(s)
     )
 

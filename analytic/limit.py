@@ -17,8 +17,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analytic.accuracy import Estimate, Kernels
+from analytic.convolutional import prepare_images
+from analytic.duals import UNIT
 from analytic.foresight import Plan, foresee
+from analytic.inputs import check_inputs, positions_first
 from analytic.network import Network
+from analytic.planning import plan_images
+from analytic.positions import layout
 from analytic.problem import Problem, prepare
 from analytic.recursion import diagonal, mean_squares
 from analytic.tiles import KINDS, cores, solve
@@ -130,8 +135,12 @@ def kernel_diagonal(network: Network, x: ArrayLike, *, kind: Kind = "ntk") -> An
     """
     _check_network(network)
     _check_kind(kind)
-    inputs = _check_inputs("x", x)
-    state = diagonal(network, mean_squares(inputs))
+    inputs = check_inputs("x", x, network)
+    if network.is_spatial:
+        pairs = layout(network, inputs.shape[2:])
+        state = plan_images(network, pairs, positions_first(inputs), 16 * UNIT)
+    else:
+        state = diagonal(network, mean_squares(inputs))
     both = Kernels(state.sigma, state.sigma + state.theta)
     return both if kind == "both" else getattr(both, kind)
 
@@ -185,13 +194,17 @@ def _problem(
         raise TypeError(f"expected a number as tolerance, got {tolerance!r}; try 1e-10")
     if not 0 < tolerance < 1:
         raise ValueError(f"expected a tolerance between 0 and 1, got {tolerance!r}; try 1e-10")
-    rows = _check_inputs("x", x)
-    columns = None if y is None else _check_inputs("y", y)
-    if columns is not None and columns.shape[1] != rows.shape[1]:
+    rows = check_inputs("x", x, network)
+    columns = None if y is None else check_inputs("y", y, network)
+    if columns is not None and columns.shape[1:] != rows.shape[1:]:
         raise ValueError(
-            f"expected x and y with the same number of features, got {rows.shape[1]} and"
-            f" {columns.shape[1]}; take both from the same data"
+            f"expected x and y of the same shape for each input, got {rows.shape[1:]} and"
+            f" {columns.shape[1:]}; take both from the same data"
         )
+    if network.is_spatial:
+        spatial = rows.shape[2:]
+        rows, columns = positions_first(rows), None if columns is None else positions_first(columns)
+        return prepare_images(network, rows, columns, tolerance, spatial=spatial, tight=tight)
     problem = None if tight else zonal(network, rows, columns, tolerance)
     return problem or prepare(network, rows, columns, tolerance, tight=tight)
 
@@ -201,41 +214,4 @@ def _check_network(network: Network) -> None:
         raise TypeError(
             f"expected a Network, got {type(network).__name__};"
             " write Network(FullyConnected('tanh'))"
-        )
-
-
-def _check_inputs(name: str, x: ArrayLike) -> Array:
-    if getattr(x, "is_cuda", False):
-        raise TypeError(f"expected {name} in host memory, got a CUDA tensor; pass {name}.cpu()")
-    array = np.asarray(x)
-    if array.dtype == object or array.dtype.kind not in "biuf":
-        raise TypeError(f"expected real numbers in {name}, got dtype {array.dtype}; convert it")
-    if array.ndim != 2:
-        raise ValueError(
-            f"expected {name} of shape (n, d), got {array.shape}; for n flat inputs use"
-            f" {name}.reshape(n, -1)"
-        )
-    if array.size == 0:
-        raise ValueError(f"expected inputs in {name}, got shape {array.shape}; pass at least one")
-    bad = ~np.isfinite(array).all(axis=1)
-    if bad.any():
-        raise ValueError(
-            f"expected finite numbers in {name}, got NaN or infinity first in row"
-            f" {int(np.argmax(bad))}; remove or repair it"
-        )
-    _check_scale(name, np.abs(array.astype(np.float64)).max(axis=1))
-    return np.ascontiguousarray(array, dtype=np.float64)
-
-
-SCALES = (1e-100, 1e100)
-"""Sizes of inputs whose squares, and products of these, float64 can hold."""
-
-
-def _check_scale(name: str, sizes: Array) -> None:
-    bad = (sizes > SCALES[1]) | ((sizes > 0) & (sizes < SCALES[0]))
-    if bad.any():
-        row = int(np.argmax(bad))
-        raise ValueError(
-            f"expected inputs of size 0 or from {SCALES[0]} to {SCALES[1]} in {name}, got"
-            f" {sizes[row]:.1e} first in row {row}; scale them"
         )

@@ -1,117 +1,58 @@
 r"""The description of a network: layers without widths, data without weights.
 
 A description gives the limiting kernel (``analytic.kernel``) and the finite network
-(``empirical.FiniteNetwork``). With alpha the units of the layer before and m their number,
-
-    fully connected   alpha -> w(weight_std W alpha / sqrt(m) + bias_std b)
-    residual          alpha -> alpha + layers(alpha)
-
-with W and b standard normal and trained (Bowman and Montufar 2022, section 2.3). The
-readout is v^T alpha / sqrt(m), and v is trained like everything else.
+(``empirical.FiniteNetwork``); ``analytic.layers`` says what each layer does. With alpha the
+units after the last layer and m their number, the readout is v^T alpha / sqrt(m), and v is
+trained like everything else. Images are flattened before the readout, if nothing else has
+been said: m is then the number of channels times that of positions.
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
-import sympy
-
-from analytic.activation import Activation
+from analytic.layers import (
+    AveragePooling,
+    Averaging,
+    Convolution,
+    Flatten,
+    FullyConnected,
+    GlobalAveragePooling,
+    Layer,
+    Residual,
+    Weighted,
+    check_layers,
+)
+from analytic.shapes import Shape, shapes_after
+from analytic.stacking import check_stack, dimensions, flattens
+from analytic.summary import Summary, summary
 from analytic.system import System, system
 
-__all__ = ["FullyConnected", "Layer", "Network", "Residual", "Step"]
-
-
-@dataclass(frozen=True, repr=False)
-class FullyConnected:
-    """A fully connected layer, alpha -> w(weight_std W alpha / sqrt(m) + bias_std b).
-
-    Args:
-        activation: a name, a sympy expression or an ``Activation``.
-        weight_std: standard deviation of the weights before the 1/sqrt(m), positive.
-        bias_std: standard deviation of the biases; 0 means that there are none.
-        width_ratio: width of this layer in a finite network, in units of its width.
-
-    Raises:
-        ValueError: a number is out of its range.
-
-    Example:
-        >>> FullyConnected("tanh", weight_std=2)
-        FullyConnected("tanh", weight_std=2.0)
-    """
-
-    activation: Activation
-    weight_std: float = 1.0
-    bias_std: float = 0.0
-    width_ratio: float = 1.0
-
-    def __init__(
-        self,
-        activation: str | sympy.Expr | Activation,
-        *,
-        weight_std: float = 1.0,
-        bias_std: float = 0.0,
-        width_ratio: float = 1.0,
-    ) -> None:
-        object.__setattr__(self, "activation", Activation(activation))
-        object.__setattr__(self, "weight_std", _number("weight_std", weight_std, positive=True))
-        object.__setattr__(self, "bias_std", _number("bias_std", bias_std, positive=False))
-        object.__setattr__(self, "width_ratio", _number("width_ratio", width_ratio, positive=True))
-
-    def __repr__(self) -> str:
-        changed = [
-            f", {f.name}={getattr(self, f.name)!r}"
-            for f in fields(self)[1:]
-            if getattr(self, f.name) != f.default
-        ]
-        return f'{type(self).__name__}("{self.activation.name}"{"".join(changed)})'
-
-
-@dataclass(frozen=True, repr=False)
-class Residual:
-    """A skip around one or several layers, alpha -> alpha + layers(alpha).
-
-    The last of the layers must be a fresh weight layer that is not itself residual: the
-    limit relies on its weights being independent of alpha.
-
-    Raises:
-        ValueError: there are no layers, or the branch ends in a skip.
-        TypeError: something in the branch is not a layer.
-
-    Example:
-        >>> Residual(FullyConnected("softplus"), FullyConnected("tanh"))
-        Residual(FullyConnected("softplus"), FullyConnected("tanh"))
-    """
-
-    layers: tuple[Layer, ...]
-
-    def __init__(self, *layers: Layer) -> None:
-        _check_layers("Residual", layers)
-        if isinstance(layers[-1], Residual):
-            raise ValueError(
-                "expected a residual branch that ends in a weight layer, got one that ends in a"
-                " skip, whose limit is another one; put a FullyConnected last in the branch"
-            )
-        object.__setattr__(self, "layers", layers)
-
-    def __repr__(self) -> str:
-        return f"Residual({', '.join(map(repr, self.layers))})"
-
-
-Layer = FullyConnected | Residual
+__all__ = [
+    "AveragePooling",
+    "Convolution",
+    "Flatten",
+    "FullyConnected",
+    "GlobalAveragePooling",
+    "Layer",
+    "Network",
+    "Residual",
+    "Step",
+]
 
 
 @dataclass(frozen=True)
 class Step:
     """One weight layer of the unrolled network.
 
-    ``opens`` residual branches begin before it, and one ends after it if ``closes``.
+    First come the ``averages``, then ``opens`` residual branches begin, and after the layer
+    one of them ends if ``closes``.
     """
 
-    layer: FullyConnected
+    layer: Weighted
     opens: int
     closes: bool
+    averages: tuple[Averaging, ...] = ()
 
 
 @dataclass(frozen=True, repr=False)
@@ -119,8 +60,9 @@ class Network:
     """A stack of layers with a linear readout, without widths.
 
     Raises:
-        ValueError: there are no layers, or the first layer is residual (the input has a
-            finite dimension, so that the tangent kernel would stay random as m grows).
+        ValueError: there are no layers with weights; the first of them is residual (the
+            input has a finite dimension, so that the tangent kernel would stay random as m
+            grows); or a layer does not fit the one before it.
         TypeError: something is not a layer.
 
     Example:
@@ -134,20 +76,65 @@ class Network:
     layers: tuple[Layer, ...]
 
     def __init__(self, *layers: Layer) -> None:
-        _check_layers("Network", layers)
-        if isinstance(layers[0], Residual):
-            raise ValueError(
-                "expected a first layer that is not residual, got Residual: the input has a"
-                " finite dimension, so K_0 would stay random at infinite width; put a"
-                " FullyConnected before it"
-            )
-        _check_widths(layers, 1.0)
+        check_layers("Network", layers)
+        check_stack(layers)
         object.__setattr__(self, "layers", layers)
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """The weight layers in order, with the residual branches they open and close."""
+        """The weight layers in order, with what comes before and the branches they end."""
         return tuple(_unroll(self.layers))
+
+    @property
+    def readout(self) -> tuple[Averaging, ...]:
+        """The averages before the readout; ``Flatten`` is among them if nothing else is."""
+        last: list[Averaging] = []
+        for layer in reversed(self.layers):
+            if not isinstance(layer, Averaging):
+                break
+            last.insert(0, layer)
+        flat = not self.is_spatial or any(map(flattens, self.layers))
+        return tuple(last) if flat else (*last, Flatten())
+
+    @property
+    def is_spatial(self) -> bool:
+        """Whether the inputs are images (n, channels, *spatial) rather than vectors."""
+        return not isinstance(self.layers[0], FullyConnected)
+
+    @property
+    def dimensions(self) -> int | None:
+        """The number of spatial dimensions, or None where the layers leave it open."""
+        return dimensions(self.layers)
+
+    def shapes(self, spatial: Shape) -> tuple[Shape, ...]:
+        """The spatial shape after each of ``layers``, and of the input first.
+
+        Raises:
+            ValueError: the images do not fit the layers.
+
+        Example:
+            >>> Network(Convolution("tanh", 3, stride=2), Flatten()).shapes((8, 8))
+            ((8, 8), (4, 4), ())
+        """
+        return shapes_after(self.layers, spatial)
+
+    def summary(self, input_shape: tuple[int, ...]) -> Summary:
+        """Shapes, conventions and fan-ins layer by layer.
+
+        Args:
+            input_shape: of one input, (d,) or (channels, *spatial).
+
+        Returns:
+            the record ``Summary``, which prints as a table.
+
+        Raises:
+            ValueError: the shape does not fit the network.
+
+        Example:
+            >>> print(Network(FullyConnected("tanh")).summary((64,)))  # doctest: +ELLIPSIS
+            layer                   shape...
+        """
+        return summary(self, input_shape)
 
     def recursion(self) -> System:
         """The layer recursion of this very network as sympy equations.
@@ -156,11 +143,20 @@ class Network:
             the record ``System``; it prints as text, as LaTeX (``latex()``) and as formulas
             in a notebook, and evaluates itself where the duals have closed forms.
 
+        Raises:
+            ValueError: the network is convolutional: its equations have one unknown for
+                every pair of positions.
+
         Example:
             >>> recursion = Network(FullyConnected("erf")).recursion()
             >>> print(recursion.equations[-1])
             Eq(K(x, x'), Sigma_1(x, x') + Theta_1(x, x'))
         """
+        if self.is_spatial:
+            raise ValueError(
+                "expected a fully connected network, got one of images, whose equations couple"
+                " all positions; see docs/theory/convolution.md for them"
+            )
         return system(self.steps)
 
     def __repr__(self) -> str:
@@ -169,50 +165,19 @@ class Network:
 
 def _unroll(layers: tuple[Layer, ...]) -> list[Step]:
     steps: list[Step] = []
+    averages: tuple[Averaging, ...] = ()
     for layer in layers:
-        if isinstance(layer, FullyConnected):
-            steps.append(Step(layer, 0, False))
+        if isinstance(layer, Averaging):
+            averages = (*averages, layer)
             continue
-        branch = _unroll(layer.layers)
-        first, last = branch[0], branch[-1]
-        branch[0] = Step(first.layer, first.opens + 1, first.closes)
-        branch[-1] = Step(last.layer, branch[-1].opens, True)
+        if isinstance(layer, Residual):
+            branch = _unroll(layer.layers)
+            first, last = branch[0], branch[-1]
+            branch[-1] = Step(last.layer, last.opens, True)
+            first = branch[0]
+            branch[0] = Step(first.layer, first.opens + 1, first.closes, averages)
+        else:
+            branch = [Step(layer, 0, False, averages)]
         steps += branch
+        averages = ()
     return steps
-
-
-def _check_widths(layers: tuple[Layer, ...], ratio: float) -> float:
-    """The width ratio after the layers; a branch must end as wide as it began."""
-    for layer in layers:
-        if isinstance(layer, FullyConnected):
-            ratio = layer.width_ratio
-        elif _check_widths(layer.layers, ratio) != ratio:
-            raise ValueError(
-                f"expected a residual branch that keeps the width ratio {ratio}, got {layer};"
-                " give its last layer that width_ratio"
-            )
-    return ratio
-
-
-def _check_layers(owner: str, layers: tuple[object, ...]) -> None:
-    if not layers:
-        raise ValueError(f"expected at least one layer, got {owner}(); add a FullyConnected")
-    for layer in layers:
-        if not isinstance(layer, FullyConnected | Residual):
-            raise TypeError(
-                f"expected layers such as FullyConnected('tanh') in {owner}, got"
-                f" {type(layer).__name__}; pass the layers one by one"
-            )
-
-
-def _number(name: str, value: float, *, positive: bool) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise TypeError(
-            f"expected a number for {name}, got {type(value).__name__}; pass a float"
-        ) from None
-    if not math.isfinite(number) or number < 0 or (positive and number == 0):
-        kind = "a positive" if positive else "a non-negative"
-        raise ValueError(f"expected {kind} finite {name}, got {value!r}; change it")
-    return number

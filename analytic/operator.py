@@ -66,12 +66,12 @@ class Eigenspaces:
         return self.basis.values(np.asarray(x, dtype=np.float64))
 
     def coefficients(self, target: Target, x: ArrayLike | None = None) -> Array:
-        """<g, phi_i> in L^2(rho), shape (..., M).
+        """c_i = <g, phi_i> in L^2(rho), shape (..., M).
 
         Args:
             target: g as a function of points, or its values, shape (..., N).
-            x: a sample of rho of shape (N, ...), over which is averaged; None takes the
-                rule of the basis (quadrature on spheres, the sample of ``nystrom``).
+            x: a sample of rho, shape (N, ...), over which is averaged; None takes the rule
+                of the basis (a product rule on spheres, the sample of ``nystrom``).
         """
         points, weights = _rule(self.basis, x)
         return (_values(target, points) * weights) @ self.functions(points)
@@ -84,29 +84,41 @@ class Eigenspaces:
         *,
         coefficients: ArrayLike | None = None,
     ) -> Array:
-        """exp(-T_K t) g at the points x, shape (T, N); what it lacks is in ``neglected``.
+        """exp(-T_K t) g at the points x, shape (T, N).
+
+        What g has outside the eigenspaces stands still; ``neglected`` bounds what that costs.
 
         Args:
-            target: g as a function, or its values at x, shape (N,).
+            target: g as a function of points, or its values at x, shape (N,).
             times: t, shape (T,).
             x: points, shape (N, ...); None for those of the basis.
-            coefficients: <g, phi_i>, shape (M,), where they are known better than from x.
+            coefficients: <g, phi_i>, shape (M,). If None they come from the rule of the
+                basis for a function, from x as a sample of rho for values.
+
+        Raises:
+            ValueError: values that do not fit the points, negative times.
+
+        Example:
+            On the circle, the linear network has T_K = 1 on the two linear functions.
+
+            >>> from analytic import FullyConnected, Network, sphere_spectrum
+            >>> found = sphere_spectrum(Network(FullyConnected("identity")), 2, 3).eigenspaces()
+            >>> x = np.array([[1.0, 1.0]])
+            >>> found.decay(lambda x: x[:, 0] + 5, [0.0, np.log(2)], x).round(12)
+            array([[6. ],
+                   [5.5]])
         """
         points, _ = _rule(self.basis, x)
-        values = _values(target, points)
-        if coefficients is None:
-            known = self.coefficients(target, None if callable(target) else x)
-        else:
-            known = np.asarray(coefficients, dtype=np.float64)
+        known = self._coefficients(target, x, coefficients)
         rates = np.repeat(self.eigenvalues, self.multiplicities)
         lost = -np.expm1(-np.multiply.outer(_times(times), rates)) * known  # (T, M)
-        return values - lost @ self.functions(points).T
+        return _values(target, points) - lost @ self.functions(points).T
 
     def neglected(self, norm: float, times: ArrayLike) -> Array:
-        """Bound of the L^2 norm of what ``decay`` leaves out, shape (T,).
+        """Bound of the L^2 norm of what ``decay`` leaves out, (1 - exp(-rest t)) norm.
 
         Args:
-            norm: that of the part of g outside the eigenspaces.
+            norm: that of (I - P) g, the part of g outside the eigenspaces.
             times: t, shape (T,).
         """
         return -np.expm1(-self.rest * _times(times)) * norm
@@ -119,42 +131,58 @@ class Eigenspaces:
         *,
         coefficients: ArrayLike | None = None,
     ) -> Array:
-        """P_k g at x, on the k leading eigenspaces, shape (N,); arguments as for ``decay``."""
+        """P_k g at x, the part in the k leading eigenspaces, shape (..., N).
+
+        Args:
+            k: 1, ..., ``last``.
+            target: g as a function of points, or its values at x, shape (..., N).
+            x: points, shape (N, ...); None for those of the basis.
+            coefficients: as for ``decay``.
+
+        Raises:
+            ValueError: k is larger than ``last``, the last trustworthy eigenspace.
+        """
         count = self.columns(k)
         points, _ = _rule(self.basis, x)
-        if coefficients is None:
-            known = self.coefficients(target, None if callable(target) else x)
-        else:
-            known = np.asarray(coefficients, dtype=np.float64)
+        known = self._coefficients(target, x, coefficients)
         return known[..., :count] @ self.functions(points)[:, :count].T
 
     def energy(self, coefficients: ArrayLike) -> Array:
         """Squared norm of the part of g in each eigenspace, shape (..., k).
 
-        Its cumulative sum is |P_k g|^2.
+        Their cumulative sum is ||P_k g||^2, by Parseval.
         """
         squares = np.asarray(coefficients, dtype=np.float64) ** 2
         first = np.append(0, np.cumsum(self.multiplicities)[:-1])
         return np.add.reduceat(squares, first, axis=-1)
 
     def columns(self, k: int) -> int:
-        """How many eigenfunctions the k leading eigenspaces have; k may not exceed ``last``."""
+        """How many eigenfunctions the k leading eigenspaces have, k at most ``last``."""
         if not 1 <= k <= self.last:
             raise ValueError(
                 f"expected k from 1 to {self.last}, the last trustworthy eigenspace, got {k};"
-                " take a smaller k"
+                " take a smaller k, or more degrees or points"
             )
         return int(self.multiplicities[:k].sum())
 
+    def _coefficients(
+        self, target: Target, x: ArrayLike | None, coefficients: ArrayLike | None
+    ) -> Array:
+        count = int(self.multiplicities.sum())
+        if coefficients is None:
+            return self.coefficients(target, None if callable(target) else x)
+        found = np.asarray(coefficients, dtype=np.float64)
+        if found.shape[-1:] != (count,):
+            raise ValueError(
+                f"expected {count} coefficients, one for each function, got shape {found.shape};"
+                " take them from coefficients()"
+            )
+        return found
 
-def grouped(values: Array, errors: Array, tolerance: float) -> list[slice]:
-    """Runs of descending values that cannot be told apart.
 
-    Neighbours belong together if they differ by no more than the sum of their errors, or
-    than ``tolerance`` of the larger.
-    """
-    gaps = values[:-1] - values[1:]
-    apart = gaps > np.maximum(errors[:-1] + errors[1:], tolerance * np.abs(values[:-1]))
+def grouped(values: Array, errors: Array) -> list[slice]:
+    """Runs of descending values whose neighbours differ by no more than their errors together."""
+    apart = values[:-1] - values[1:] > errors[:-1] + errors[1:]
     edges = [0, *(np.flatnonzero(apart) + 1), len(values)]
     return [slice(int(a), int(b)) for a, b in pairwise(edges)]
 

@@ -20,7 +20,7 @@ from analytic.certificate import GROUP, Bounds
 from analytic.duals import LANES
 from analytic.tables import Program, Side, Tile
 
-__all__ = ["propagate"]
+__all__ = ["end_branch", "propagate", "weight_layer"]
 
 _compile: Any = njit(nogil=True, cache=True, fastmath={"contract", "nsz"})
 _preactivation: Any = _compile(recursion.preactivation)
@@ -186,7 +186,7 @@ def _push(t: Tile, depth: int) -> None:
 
 
 @_compile
-def _pop(
+def end_branch(
     t: Tile, depth: int, mu: Any, mus: Any, eta: Any, etas: Any, ratio: float, add: float
 ) -> None:
     """A branch ends: add it to what was remembered."""
@@ -210,6 +210,50 @@ def _bound(t: Tile, rows: int, b: Bounds, at: int) -> None:
             t.error[0, m], t.error[1, m],
             b.k_e[at, g], b.k_d[at, g], b.r_d[at, g], b.add_e[at, g], b.add_d[at, g],
         )  # fmt: skip
+
+
+@_compile
+def weight_layer(
+    p: Program,
+    t: Tile,
+    at: int,
+    scale: Any,
+    inverse: Any,
+    eta: Any,
+    etas: Any,
+    coef: Any,
+    table: Any,
+    lane: int,
+) -> int:
+    """Take a tile through a weight layer; sigma and theta hold what it reads.
+
+    Args:
+        p: the layers.
+        t: the tile.
+        at: the number of the layer.
+        scale: 1/s of its rows.
+        inverse: 1/s of its columns.
+        eta: E[w] of its rows.
+        etas: E[w] of its columns.
+        coef: the coefficients of its rows, shape (rows, coefficients).
+        table: those of the columns, shape (coefficients, columns).
+        lane: its first column in the table.
+
+    Returns:
+        the largest number of groups of terms that was used.
+    """
+    size = scale.size
+    signed = p.relu[at] or p.odd[at] > 0
+    _enter(t, p.weight[at], p.bias[at], scale, inverse, signed)
+    _choose_groups(t, size, p.bounds.radius[at])
+    most = 0
+    if p.relu[at]:
+        _arccosine(t, scale, inverse)
+    else:
+        _mehler(t, p.even[at], p.odd[at], p.first[at], table, coef, lane, eta, etas)
+        most = t.group[:size].max() + 1
+    _bound(t, size, p.bounds, at)
+    return most
 
 
 @_compile
@@ -240,14 +284,14 @@ def propagate(
     Returns:
         the largest number of terms that was used.
     """
-    b, size, stop = p.bounds, end - row, lane + LANES
+    b, stop = p.bounds, lane + LANES
     t.theta[:, :] = 0.0
     t.left[:, :] = False
     t.departed[:] = False
     t.error[0, :] = b.start
     t.error[1, :] = 0.0
     depth = most = 0
-    for m in range(size):
+    for m in range(end - row):
         if own and lane <= row + m < stop:
             t.left[m, row + m - lane] = True
             t.departed[m] = True
@@ -257,17 +301,10 @@ def propagate(
             depth += 1
         scale, inverse = rows.inverse[at, row:end], columns.inverse[at, lane:stop]
         eta, etas = rows.mean[at, row:end], columns.mean[at, lane:stop]
-        signed = p.relu[at] or p.odd[at] > 0
-        _enter(t, p.weight[at], p.bias[at], scale, inverse, signed)
-        _choose_groups(t, size, b.radius[at])
-        if p.relu[at]:
-            _arccosine(t, scale, inverse)
-        else:
-            _mehler(t, p.even[at], p.odd[at], p.first[at], columns.table, coef, lane, eta, etas)
-            most = max(most, t.group[:size].max() + 1)
-        _bound(t, size, b, at)
+        used = weight_layer(p, t, at, scale, inverse, eta, etas, coef, columns.table, lane)
+        most = max(most, used)
         if p.closes[at]:
             depth -= 1
             mu, mus = rows.skipped[at, row:end], columns.skipped[at, lane:stop]
-            _pop(t, depth, mu, mus, eta, etas, b.skip_ratio[at], b.skip_add[at])
+            end_branch(t, depth, mu, mus, eta, etas, b.skip_ratio[at], b.skip_add[at])
     return GROUP * most

@@ -11,7 +11,15 @@ import ast
 from typing import Any
 
 from analytic.activation import Activation
-from analytic.network import FullyConnected, Network, Residual
+from analytic.network import (
+    AveragePooling,
+    Convolution,
+    Flatten,
+    FullyConnected,
+    GlobalAveragePooling,
+    Network,
+    Residual,
+)
 from analytic.syntax import short, syntax_tree
 
 __all__ = ["parse_activation", "parse_network"]
@@ -24,9 +32,16 @@ WORDS = 1_000
 """Most characters of all its different activations together."""
 
 _WHAT = "a network such as Network(FullyConnected('tanh'))"
-_LAYERS: dict[str, Any] = {"FullyConnected": FullyConnected, "Residual": Residual}
-_CONSTRUCTORS: dict[str, Any] = {**_LAYERS, "Network": Network}
-_OPTIONS = ("weight_std", "bias_std", "width_ratio")
+_LAYERS = (
+    FullyConnected, Convolution, Residual, AveragePooling, Flatten, GlobalAveragePooling,
+)  # fmt: skip
+_CONSTRUCTORS: dict[str, Any] = {kind.__name__: kind for kind in (*_LAYERS, Network)}
+_NUMBERS = ("weight_std", "bias_std", "width_ratio")
+_OPTIONS = {
+    "FullyConnected": _NUMBERS,
+    "Convolution": ("stride", "padding", "padding_mode", *_NUMBERS),
+}
+"""The layers with weights, and the options of each."""
 
 
 def parse_activation(text: str) -> Activation:
@@ -77,31 +92,65 @@ def parse_network(text: str) -> Network:
 
 def _check(node: ast.expr, wanted: str, words: set[str]) -> None:
     """Refuse what is not a call of a constructor, before anything is built."""
-    allowed = _LAYERS if wanted != "Network" else ("Network",)
     if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
         raise _refusal(node, "FullyConnected, Network, Residual, names and numbers only")
-    if node.func.id not in allowed:
+    name = node.func.id
+    if name not in _CONSTRUCTORS or (name == "Network") != (wanted == "Network"):
         raise _refusal(node, wanted)
-    if node.func.id == "FullyConnected":
-        _check_weights(node, words)
-        return
-    if node.keywords:
+    if name in _OPTIONS:
+        _check_weights(node, name, words)
+    elif node.keywords:
         raise _refusal(node, "layers one by one")
-    for argument in node.args:
-        _check(argument, "FullyConnected or Residual", words)
+    elif name == "AveragePooling":
+        _check_sizes(node, node.args, 1)
+    else:
+        for argument in node.args:
+            _check(argument, "FullyConnected, Residual or another layer", words)
 
 
-def _check_weights(node: ast.Call, words: set[str]) -> None:
-    if len(node.args) != 1 or not isinstance(node.args[0], ast.Constant):
-        raise _refusal(node, "FullyConnected with the text of one activation")
-    if not isinstance(node.args[0].value, str):
-        raise _refusal(node, "FullyConnected with the text of one activation")
-    words.add(node.args[0].value)
+def _check_weights(node: ast.Call, name: str, words: set[str]) -> None:
+    text = node.args[0].value if node.args and isinstance(node.args[0], ast.Constant) else None
+    if not isinstance(text, str):
+        raise _refusal(node, f"{name} with the text of one activation")
+    words.add(text)
+    _check_sizes(node, node.args[1:], 1 if name == "Convolution" else 0)
+    options = _OPTIONS[name]
     names = [keyword.arg for keyword in node.keywords]
-    if len(set(names)) < len(names) or not set(names) <= set(_OPTIONS):
-        raise _refusal(node, f"the options {', '.join(_OPTIONS)} once each")
+    if len(set(names)) < len(names) or not set(names) <= set(options):
+        raise _refusal(node, f"the options {', '.join(options)} once each")
     for keyword in node.keywords:
-        _number(keyword.value)
+        _value(str(keyword.arg), keyword.value)
+
+
+def _check_sizes(node: ast.Call, sizes: list[ast.expr], count: int) -> None:
+    if len(sizes) != count:
+        raise _refusal(node, f"{count} numbers after the activation" if count else "an activation")
+    for size in sizes:
+        _size(size)
+
+
+def _value(option: str, node: ast.expr) -> Any:
+    """The value of an option."""
+    if option in _NUMBERS:
+        return _number(node)
+    if option == "stride":
+        return _size(node)
+    if not (isinstance(node, ast.Constant) and isinstance(node.value, str)):
+        raise _refusal(node, f"a word for {option}")
+    return node.value
+
+
+LARGEST = 10_000
+"""Largest kernel size, stride or pooling window of a text."""
+
+
+def _size(node: ast.expr) -> int | tuple[int, ...]:
+    parts = node.elts if isinstance(node, ast.Tuple) else [node]
+    values = [part.value if isinstance(part, ast.Constant) else None for part in parts]
+    numbers = tuple(v for v in values if type(v) is int and 0 < v <= LARGEST)
+    if len(numbers) < len(values) or not 1 <= len(numbers) <= 2:
+        raise _refusal(node, f"a size from 1 to {LARGEST}, such as 3 or (3, 3)")
+    return numbers if isinstance(node, ast.Tuple) else numbers[0]
 
 
 def _number(node: ast.expr) -> float:
@@ -117,10 +166,12 @@ def _number(node: ast.expr) -> float:
 
 def _built(node: Any) -> Any:
     """The object of a checked tree."""
-    if node.func.id == "FullyConnected":
-        options = {keyword.arg: _number(keyword.value) for keyword in node.keywords}
-        return FullyConnected(node.args[0].value, **options)
-    return _CONSTRUCTORS[node.func.id](*map(_built, node.args))
+    name = node.func.id
+    if name in _OPTIONS:
+        options = {keyword.arg: _value(keyword.arg, keyword.value) for keyword in node.keywords}
+        return _CONSTRUCTORS[name](node.args[0].value, *map(_size, node.args[1:]), **options)
+    inner = _size if name == "AveragePooling" else _built
+    return _CONSTRUCTORS[name](*map(inner, node.args))
 
 
 def _refusal(node: ast.expr, expected: str) -> ValueError:

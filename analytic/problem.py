@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic.amplification import amplifications
 from analytic.certificate import certify
 from analytic.duals import UNIT
 from analytic.network import Network
@@ -38,6 +39,10 @@ class Method(Protocol):
         """Memory of the tables."""
         ...
 
+    def step(self, n: int) -> int:
+        """Rows that a thread takes at a time, of n in all."""
+        ...
+
     def fill(self, data: Data, block: Block, bound: Array) -> tuple[int, int]:
         """Write a block of rows, and a bound for each row and LANES columns.
 
@@ -53,7 +58,8 @@ class Problem:
 
     Attributes:
         network: the description.
-        x: inputs of the rows, (n, d); y: of the columns, (k, d).
+        x: inputs of the rows, (n, d), or (n, positions, channels) for images.
+        y: of the columns, the same.
         own: whether y is x.
         diagonal: the recursion at x = x' for the rows, then (unless ``own``) the columns.
         method: how the pairs are computed.
@@ -72,6 +78,8 @@ class Problem:
 
     def data(self) -> Data:
         """The inputs as the compiled code reads them."""
+        if self.x.ndim == 3:
+            return Data(self.x, self.y, self.x.shape[2], self.own)
         features = self.x.shape[1]
         x = np.ascontiguousarray(np.pad(self.x, ((0, 0), (0, -features % 8))))
         xt = aligned(x.shape[1], padded_length(len(self.y)))
@@ -105,7 +113,9 @@ def prepare(
     tail = 16 * UNIT if tight else max(1e-3 * tolerance, 16 * UNIT)
     state = diagonal(network, mean_squares(inputs))
     start = roundings(x.shape[1]) * UNIT if start is None else start
-    plan = program(state, certify(state, tolerance, tail, start, tight=tight, spread=spread))
-    rows = side(state, plan, slice(0, len(x)))
-    columns = rows if own else side(state, plan, slice(len(x), None))
+    layers = amplifications(state, tail)
+    plan = program(network.steps, certify(layers, tolerance, start, tight=tight, spread=spread))
+    top, rest = ([part] * len(layers) for part in (slice(0, len(x)), slice(len(x), None)))
+    rows = side(state, plan, top)
+    columns = rows if own else side(state, plan, rest)
     return Problem(network, x, x if y is None else y, own, state, Series(plan, rows, columns))

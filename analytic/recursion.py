@@ -25,7 +25,16 @@ from numpy.typing import NDArray
 from analytic.duals import Moments, moments
 from analytic.network import Network, Step
 
-__all__ = ["Diagonal", "Stage", "diagonal", "mean_squares", "plain", "preactivation", "residual"]
+__all__ = [
+    "Average",
+    "Diagonal",
+    "Stage",
+    "diagonal",
+    "mean_squares",
+    "plain",
+    "preactivation",
+    "residual",
+]
 
 Array = NDArray[np.float64]
 
@@ -48,9 +57,27 @@ def residual(
     return sigma + e + mu * eta_ + eta * mu_, theta + d_gamma
 
 
+@dataclass(frozen=True, slots=True)
+class Average:
+    """What averaging over positions does to relative errors of Sigma and Theta.
+
+    The mean over p, q of errors below sqrt(Sigma_pp Sigma_qq) is at most the square of the
+    mean of sqrt(Sigma_pp): ``sigma`` times the mean of Sigma itself, the same for Theta.
+    """
+
+    sigma: float = 1.0
+    theta: float = 1.0
+
+    def joined(self, other: Average) -> Average:
+        """The larger factors of both."""
+        return Average(max(self.sigma, other.sigma), max(self.theta, other.theta))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Stage:
     """What one weight layer sees and makes of each input, all of shape (n,).
+
+    For images every position of an input counts as one: (images x positions,).
 
     Attributes:
         step: the layer and the residual branches around it.
@@ -58,6 +85,8 @@ class Stage:
         variance, gamma: Lambda and Gamma at x = x'.
         moments: those of its activation at s = sqrt(variance).
         skipped: (Sigma, Theta, mu) at the start of the branch that ends here, or None.
+        reads: positions that are summed up in a pre-activation.
+        average: that of the averages before the layer.
     """
 
     step: Step
@@ -67,15 +96,21 @@ class Stage:
     gamma: Array
     moments: Moments
     skipped: tuple[Array, Array, Array] | None
+    reads: int = 1
+    average: Average = Average()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Diagonal:
-    """The recursion at x = x': the stages, and (Sigma, Theta) at the readout, (n,) each."""
+    """The recursion at x = x': the stages, and (Sigma, Theta) at the readout, (n,) each.
+
+    ``average`` is that of the averages before the readout.
+    """
 
     stages: tuple[Stage, ...]
     sigma: Array
     theta: Array
+    average: Average = Average()
 
 
 def mean_squares(x: Array) -> Array:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from analytic.activation import Activation
 from analytic.quadrature import Rule, graded_rule, hermite_basis, uniform_rule
 
-__all__ = ["FIRST", "LOWEST", "UNIT", "Origin", "Segment", "segment"]
+__all__ = ["FIRST", "LONGEST", "LOWEST", "MOST_TERMS", "UNIT", "Origin", "Segment", "segment"]
 
 Array = NDArray[np.float64]
 
@@ -26,6 +26,8 @@ UNIT = 2.0**-53
 """Unit roundoff of float64."""
 MOST_TERMS = 1024
 """Longest table; pairs that would need more are left to ``analytic.near``."""
+LONGEST = 4096
+"""Longest table where no pair can be left out."""
 LOWEST = -32
 """All s below 2^LOWEST are taken together, see ``Origin``."""
 
@@ -68,29 +70,34 @@ class Segment:
         return self.rests[: int(np.searchsorted(self.nodes, s)) + 1].max(axis=0)
 
 
-def segment(activation: Activation, octave: int, least: int = 0) -> Segment | Origin:
+def segment(
+    activation: Activation, octave: int, least: int = 0, most: int = MOST_TERMS
+) -> Segment | Origin:
     """The table for s in [2^octave, 2^(octave + 1)], or below 2^LOWEST.
 
     Args:
         activation: w.
         octave: which one.
         least: the smallest number of terms; without it as many as are above rounding.
+        most: the largest number of terms.
     """
     if octave < LOWEST and (origin := _origin(activation)) is not None:
         return origin
-    found = _segment(activation, octave, 32)
+    found = _segment(activation, octave, 32, MOST_TERMS)
+    if most > MOST_TERMS and found.rests[-1, -1] > 32 * UNIT:
+        found = _segment(activation, octave, 2 * MOST_TERMS, most)
     if found.rests.shape[1] > least:
         return found
-    return _segment(activation, octave, 1 << (least - 1).bit_length())
+    return _segment(activation, octave, 1 << (least - 1).bit_length(), max(least, MOST_TERMS))
 
 
 @lru_cache(maxsize=512)
-def _segment(activation: Activation, octave: int, terms: int) -> Segment:
+def _segment(activation: Activation, octave: int, terms: int, most: int) -> Segment:
     low, high = (0.0, 2.0**LOWEST) if octave < LOWEST else (2.0**octave, 2.0 ** (octave + 1))
     while True:
         rule, noise = _converged_rule(activation, np.array([low, high]), terms)
         last = _at(activation, np.array([high]), rule, terms)
-        if last[0, REST] <= 16 * UNIT * last[0, SLOPE] or terms == MOST_TERMS:
+        if last[0, REST] <= 16 * UNIT * last[0, SLOPE] or terms >= most:
             break
         terms *= 2
     for points in (28, 40, 56, 80, 112, 128):

@@ -17,7 +17,7 @@ from analytic.duals import LANES, UNIT
 from analytic.pairs import propagate
 from analytic.tables import ROWS, Program, Side, Tile, new_tile
 
-__all__ = ["Block", "Data", "Series", "roundings", "scalar_products", "store"]
+__all__ = ["Block", "Data", "Series", "roundings", "scalar_products", "store", "strip_rows"]
 
 Array = NDArray[np.float64]
 
@@ -125,8 +125,17 @@ def store(
                     target[m] = column[m]
 
 
+STRIP = 128
+"""Most rows that one thread takes at a time."""
+
+
+def strip_rows(n: int) -> int:
+    """Rows of a strip: enough strips to keep all threads busy."""
+    return min(STRIP, max(ROWS, n // 16 - n // 16 % ROWS))
+
+
 class Data(NamedTuple):
-    """The inputs of a problem."""
+    """The inputs of a problem; images as (n, positions, channels), both of them."""
 
     x: Array  # of the rows, (n, features padded to a multiple of 8)
     xt: Array  # of the columns, transposed, (features padded, k padded)
@@ -180,6 +189,9 @@ class Series:
     def bytes(self) -> int:
         sides = (self.rows,) if self.rows is self.columns else (self.rows, self.columns)
         return sum(table.nbytes for side in sides for table in side)
+
+    def step(self, n: int) -> int:
+        return strip_rows(n)
 
     def fill(self, data: Data, block: Block, bound: Array) -> tuple[int, int]:
         """See ``analytic.problem.Method``; pairs whose |rho| exceeds the ceiling are NaN."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 from analytic.amplification import BLOCK
 from analytic.certificate import Bounds
 from analytic.duals import LANES, coefficients
+from analytic.network import Step
 from analytic.recursion import Diagonal, Stage
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
+Index = NDArray[np.int64]
 
 ROWS = 32
 """Most rows of a tile."""
@@ -94,9 +97,8 @@ def new_tile(depth: int) -> Tile:
     )
 
 
-def program(diagonal: Diagonal, bounds: Bounds) -> Program:
+def program(steps: Sequence[Step], bounds: Bounds) -> Program:
     """Lay out the network for the compiled recursion."""
-    steps = [stage.step for stage in diagonal.stages]
     even, odd = bounds.lengths.T.copy()
     first = np.concatenate([[0], np.cumsum(even + odd)[:-1]])
     return Program(
@@ -128,11 +130,18 @@ def padded_length(n: int) -> int:
     return n - n % -LANES + 8
 
 
-def side(diagonal: Diagonal, plan: Program, inputs: slice) -> Side:
-    """The tables of some inputs of a diagonal, as the compiled recursion reads them."""
+def side(diagonal: Diagonal, plan: Program, inputs: Sequence[slice | Index], room: int = 0) -> Side:
+    """The tables of some inputs of a diagonal, as the compiled recursion reads them.
+
+    Args:
+        diagonal: the recursion at x = x'.
+        plan: the layers.
+        inputs: the inputs wanted, in order, for every layer.
+        room: columns that may be read beyond the last one.
+    """
     stages = diagonal.stages
-    n = stages[0].variance[inputs].size
-    padded = padded_length(n)
+    most = max(s.variance[i].size for s, i in zip(stages, inputs, strict=True))
+    padded = padded_length(most + room)
     layers = len(stages)
     result = Side(
         inverse=aligned(layers, padded),
@@ -140,12 +149,12 @@ def side(diagonal: Diagonal, plan: Program, inputs: slice) -> Side:
         skipped=aligned(layers, padded),
         table=aligned(int((plan.even + plan.odd).sum()), padded),
     )
-    for row, stage in enumerate(stages):
-        s = np.sqrt(stage.variance[inputs])
-        result.inverse[row, :n] = 1 / np.where(s > 0, s, np.inf)
-        result.mean[row, :n] = stage.moments.mean[inputs]
+    for row, (stage, chosen) in enumerate(zip(stages, inputs, strict=True)):
+        s = np.sqrt(stage.variance[chosen])
+        result.inverse[row, : s.size] = 1 / np.where(s > 0, s, np.inf)
+        result.mean[row, : s.size] = stage.moments.mean[chosen]
         if stage.skipped is not None:
-            result.skipped[row, :n] = stage.skipped[2][inputs]
+            result.skipped[row, : s.size] = stage.skipped[2][chosen]
         _place(stage, s, plan, row, result.table)
     return result
 

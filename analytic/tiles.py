@@ -21,7 +21,6 @@ from analytic.duals import LANES
 from analytic.foresight import require_memory
 from analytic.near import Near, near_pairs
 from analytic.problem import Block, Data, Problem
-from analytic.tables import ROWS
 
 __all__ = ["KINDS", "cores", "solve"]
 
@@ -29,8 +28,6 @@ Array = NDArray[np.float64]
 
 KINDS = {"ntk": ("ntk",), "nngp": ("nngp",), "both": ("nngp", "ntk")}
 """The kernels that each kind asks for."""
-STRIP = 128
-"""Most rows that one thread takes at a time."""
 
 
 def cores() -> int:
@@ -142,7 +139,7 @@ def _fill(
         ThreadPoolExecutor(cores()) as pool,
         tqdm(total=n * k, unit="pair", unit_scale=True, delay=1, disable=disable) as bar,
     ):
-        for part in _completed(pool, task, range(0, n, _step(n))):
+        for part in _completed(pool, task, range(0, n, problem.method.step(n))):
             most = max(most, part.terms)
             gone.append(part.left)
             if not direct:
@@ -152,11 +149,6 @@ def _fill(
             bar.update(rows * (2 * (n - part.row) - rows if problem.own else k))
     left = np.concatenate(gone)
     return most, left[np.lexsort(left.T[::-1])]  # whichever thread was first
-
-
-def _step(n: int) -> int:
-    """Rows of a strip: enough strips to keep all threads busy."""
-    return min(STRIP, max(ROWS, n // 16 - n // 16 % ROWS))
 
 
 def _completed(
@@ -196,7 +188,7 @@ def _strip(
 ) -> _Strip:
     """Compute a strip, in the answers (mirrored) or, without them, in arrays of its own."""
     n, k = problem.shape
-    end = min(row + _step(n), n)
+    end = min(row + problem.method.step(n), n)
     arrays = [np.empty((end - row, k)) for _ in kinds] if answers is None else answers
     by_kind = dict(zip(kinds, arrays, strict=True))
     nngp, ntk = (by_kind.get(kind, np.empty((0, k))) for kind in ("nngp", "ntk"))

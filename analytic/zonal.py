@@ -24,7 +24,7 @@ from analytic.duals import LANES, UNIT
 from analytic.network import Network
 from analytic.problem import Block, Data, Problem, prepare
 from analytic.recursion import diagonal, mean_squares
-from analytic.strips import roundings, scalar_products, store
+from analytic.strips import roundings, scalar_products, store, strip_rows
 from analytic.tables import ROWS, Tile, new_tile
 from analytic.tiles import solve
 
@@ -69,6 +69,9 @@ class Zonal:
     @property
     def bytes(self) -> int:
         return self.even.nbytes + self.odd.nbytes
+
+    def step(self, n: int) -> int:
+        return strip_rows(n)
 
     def fill(self, data: Data, block: Block, bound: Array) -> tuple[int, int]:
         """See ``analytic.problem.Method``."""

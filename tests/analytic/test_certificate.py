@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from analytic import FullyConnected, Network
-from analytic.amplification import amplification
+from analytic.amplification import amplification, amplifications
 from analytic.certificate import certify, layer_error
 from analytic.duals import coefficients
 from analytic.recursion import diagonal
@@ -47,14 +47,15 @@ def test_a_chaotic_network_gets_a_ceiling() -> None:
     squares = np.ones(3)
     calm = Network(*[F("tanh")] * 3)
     wild = Network(*[F("tanh", weight_std=10)] * 8)
-    assert certify(diagonal(calm, squares), 1e-10, 1e-13, 1e-15).ceiling == 1.0
-    assert certify(diagonal(wild, squares), 1e-10, 1e-13, 1e-15).ceiling < 1.0
+    calm_layers, wild_layers = (amplifications(diagonal(n, squares), 1e-13) for n in (calm, wild))
+    assert certify(calm_layers, 1e-10, 1e-15).ceiling == 1.0
+    assert certify(wild_layers, 1e-10, 1e-15).ceiling < 1.0
 
 
 def test_the_bound_grows_with_the_error_of_the_scalar_products() -> None:
-    state = diagonal(Network(*[F("tanh")] * 3), np.ones(1))
-    assert certify(state, 1e-6, 1e-13, 1e-8).error <= 1e-6
-    assert certify(state, 1e-10, 1e-13, 1e-7).error > 1e-7
+    layers = amplifications(diagonal(Network(*[F("tanh")] * 3), np.ones(1)), 1e-13)
+    assert certify(layers, 1e-6, 1e-8).error <= 1e-6
+    assert certify(layers, 1e-10, 1e-7).error > 1e-7
 
 
 @pytest.mark.parametrize(("v", "rho"), [(0.01, 0.3), (0.5, 0.9), (3.0, 0.7)])

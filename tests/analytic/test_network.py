@@ -6,7 +6,15 @@ import pickle
 
 import pytest
 
-from analytic import FullyConnected, Network, Residual
+from analytic import (
+    AveragePooling,
+    Convolution,
+    Flatten,
+    FullyConnected,
+    GlobalAveragePooling,
+    Network,
+    Residual,
+)
 from analytic.parse import parse_network
 
 NETWORKS = [
@@ -17,6 +25,15 @@ NETWORKS = [
         FullyConnected("tanh"), Residual(Residual(FullyConnected("sin")), FullyConnected("cos"))
     ),
     Network(FullyConnected("gelu", width_ratio=2), FullyConnected("silu", width_ratio=0.5)),
+    Network(Convolution("tanh", 3), Residual(Convolution("erf", (2, 5), bias_std=0.1))),
+    Network(
+        Convolution("tanh", 3, stride=(2, 1), padding_mode="circular", width_ratio=2),
+        AveragePooling(2),
+        Convolution("softplus", 1, padding="valid", weight_std=0.5),
+        Flatten(),
+        FullyConnected("tanh"),
+    ),
+    Network(AveragePooling((1, 2)), Convolution("tanh", 3, stride=2), GlobalAveragePooling()),
 ]
 
 
@@ -26,6 +43,18 @@ def test_the_text_of_a_network_is_its_code(network: Network) -> None:
     assert eval(repr(network)) == network
     assert hash(parse_network(repr(network))) == hash(network)
     assert pickle.loads(pickle.dumps(network)) == network
+
+
+def test_averages_stand_before_the_layer_that_follows() -> None:
+    network = NETWORKS[6]
+    assert [step.averages for step in network.steps] == [(), (AveragePooling(2),), (Flatten(),)]
+    assert network.readout == ()
+    assert NETWORKS[5].readout == (Flatten(),)
+    assert NETWORKS[7].readout == (GlobalAveragePooling(),)
+    assert NETWORKS[7].steps[0].averages == (AveragePooling((1, 2)),)
+    branch = Network(Convolution("tanh", 3), AveragePooling(2), Residual(Convolution("tanh", 3)))
+    assert branch.steps[1].averages == (AveragePooling(2),)
+    assert branch.steps[1].opens == 1
 
 
 def test_steps_unroll_nested_branches() -> None:
@@ -66,6 +95,34 @@ def test_steps_unroll_nested_branches() -> None:
             ),
             "width ratio",
         ),
+        (lambda: Network(Flatten()), "expected a layer with weights"),
+        (lambda: Network(Convolution("tanh", 3), FullyConnected("tanh")), "between images and"),
+        (
+            lambda: Network(Convolution("tanh", 3), Residual(FullyConnected("tanh"))),
+            "between images and",
+        ),
+        (lambda: Network(FullyConnected("tanh"), Convolution("tanh", 3)), "needs positions"),
+        (lambda: Network(FullyConnected("tanh"), Flatten()), "needs positions"),
+        (
+            lambda: Network(Convolution("tanh", 3), GlobalAveragePooling(), AveragePooling(2)),
+            "needs positions",
+        ),
+        (lambda: Network(AveragePooling(2), Residual(Convolution("tanh", 3))), "not residual"),
+        (lambda: Residual(Convolution("tanh", 3, stride=2)), "stride leaves out positions"),
+        (lambda: Residual(Convolution("tanh", 3, padding="valid")), "loses the border"),
+        (lambda: Residual(Convolution("tanh", 3), AveragePooling(2)), "fewer positions"),
+        (lambda: Convolution("tanh", 3, padding="valid", padding_mode="circular"), "choose one"),
+        (
+            lambda: Convolution("tanh", 3, padding="full"),  # pyright: ignore[reportArgumentType]
+            "padding 'same' or 'valid', got 'full'",
+        ),
+        (lambda: Convolution("tanh", 0), "positive kernel_size"),
+        (lambda: Convolution("tanh", (3, 3, 3)), "one or two dimensions"),
+        (lambda: AveragePooling(-1), "positive size"),
+        (
+            lambda: Network(Convolution("tanh", (3, 3)), Convolution("tanh", (3,))),
+            "2 spatial dimensions",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_refused(make: object, message: str) -> None:
@@ -80,6 +137,9 @@ def test_what_makes_no_sense_is_refused(make: object, message: str) -> None:
         lambda: Network("tanh"),  # pyright: ignore[reportArgumentType]
         lambda: Network([FullyConnected("tanh")]),  # pyright: ignore[reportArgumentType]
         lambda: FullyConnected("tanh", weight_std="wide"),  # pyright: ignore[reportArgumentType]
+        lambda: Convolution("tanh", 2.5),  # pyright: ignore[reportArgumentType]
+        lambda: Convolution("tanh", True),
+        lambda: Network(Flatten),  # pyright: ignore[reportArgumentType]
     ],
 )
 def test_what_is_of_the_wrong_kind_is_refused(make: object) -> None:
@@ -103,6 +163,17 @@ def test_what_is_of_the_wrong_kind_is_refused(make: object) -> None:
         'Network(FullyConnected("tanh", weight=1))',
         'Network(FullyConnected("tanh", weight_std=1 + 1))',
         'Network(FullyConnected(b"tanh"))',
+        'Network(Convolution("tanh"))',
+        'Network(Convolution("tanh", 3, 3))',
+        'Network(Convolution("tanh", -3))',
+        'Network(Convolution("tanh", 1e3))',
+        'Network(Convolution("tanh", (3, (3,))))',
+        'Network(Convolution("tanh", 10**9))',
+        'Network(Convolution("tanh", 3, padding=3))',
+        'Network(Convolution("tanh", 3, padding="full"))',
+        'Network(FullyConnected("tanh", stride=2))',
+        'Network(Convolution("tanh", 3), AveragePooling())',
+        'Network(Convolution("tanh", 3), Flatten(2))',
         "Network(" * 300,
         "x" * 20_000,
     ],

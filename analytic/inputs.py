@@ -1,0 +1,92 @@
+"""What a kernel takes: vectors for networks of vectors, images for networks of images."""
+
+# pyright: reportUnnecessaryIsInstance=false
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from analytic.network import Network
+
+__all__ = ["check_inputs", "positions_first"]
+
+Array = NDArray[np.float64]
+
+
+def positions_first(x: Array) -> Array:
+    """Images (n, channels, *spatial) as (n, positions, channels)."""
+    return np.ascontiguousarray(x.reshape(*x.shape[:2], -1).transpose(0, 2, 1))
+
+
+def check_inputs(name: str, x: ArrayLike, network: Network) -> Array:
+    """The inputs as float64; raises unless they are ones of the network.
+
+    Args:
+        name: of the argument, for the message.
+        x: shape (n, d), or (n, channels, *spatial) for networks of images.
+        network: the description.
+    """
+    if getattr(x, "is_cuda", False):
+        raise TypeError(f"expected {name} in host memory, got a CUDA tensor; pass {name}.cpu()")
+    array = np.asarray(x)
+    if array.dtype == object or array.dtype.kind not in "biuf":
+        raise TypeError(f"expected real numbers in {name}, got dtype {array.dtype}; convert it")
+    _check_shape(name, array.shape, network)
+    if array.size == 0:
+        raise ValueError(f"expected inputs in {name}, got shape {array.shape}; pass at least one")
+    flat = array.reshape(len(array), -1)
+    bad = ~np.isfinite(flat).all(axis=1)
+    if bad.any():
+        raise ValueError(
+            f"expected finite numbers in {name}, got NaN or infinity first in row"
+            f" {int(np.argmax(bad))}; remove or repair it"
+        )
+    _check_scale(name, np.abs(flat.astype(np.float64)).max(axis=1))
+    return np.ascontiguousarray(array, dtype=np.float64)
+
+
+SCALES = (1e-100, 1e100)
+"""Sizes of inputs whose squares, and products of these, float64 can hold."""
+
+
+def _check_scale(name: str, sizes: Array) -> None:
+    bad = (sizes > SCALES[1]) | ((sizes > 0) & (sizes < SCALES[0]))
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise ValueError(
+            f"expected inputs of size 0 or from {SCALES[0]} to {SCALES[1]} in {name}, got"
+            f" {sizes[row]:.1e} first in row {row}; scale them"
+        )
+
+
+def _check_shape(name: str, shape: tuple[int, ...], network: Network) -> None:
+    if not network.is_spatial:
+        if len(shape) != 2:
+            raise ValueError(
+                f"expected {name} of shape (n, d), got {shape}; for n flat inputs use"
+                f" {name}.reshape(n, -1), for images begin the network with Flatten()"
+            )
+        return
+    sizes = network.dimensions
+    wanted = (sizes + 2,) if sizes else (3, 4)
+    if len(shape) not in wanted:
+        kinds = {3: "(n, channels, positions)", 4: "(n, channels, height, width)"}
+        expected = " or ".join(kinds[number] for number in wanted)
+        raise ValueError(
+            f"expected {name} of shape {expected}, got {shape}; for n flat square images of one"
+            f" channel use {name}.reshape(n, 1, side, side)"
+        )
+    if 0 not in shape:
+        _check_channels(name, shape)
+        network.shapes(shape[2:])
+
+
+def _check_channels(name: str, shape: tuple[int, ...]) -> None:
+    """Notice images whose channels come last."""
+    last, others = shape[-1], shape[1:-1]
+    if (len(shape) == 4 and last <= 4 < min(others)) or (len(shape) == 3 and last == 1 < others[0]):
+        raise ValueError(
+            f"expected {name} with the channels first, (n, channels, *spatial), got {shape}, whose"
+            f" last axis looks like the channels; use numpy.moveaxis({name}, -1, 1)"
+        )
