@@ -13,19 +13,28 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from empirical.explicit import DormandPrince
-from empirical.field import Field, check_data
+from empirical.exponential import Exponential
+from empirical.field import Field
+from empirical.flow_checks import check_data, check_numbers, check_record, check_times
 from empirical.flow_record import Flow, FlowError
+from empirical.jacobian import Jacobian
+from empirical.memory import require
 from empirical.precision import full_precision
-from empirical.steps import Position, StepError, Tolerance
+from empirical.steps import STABLE, Position, StepError, Tolerance
 
 __all__ = ["gradient_flow"]
 
+Method = Literal["auto", "exponential", "explicit"]
+_METHODS = {"explicit": DormandPrince, "exponential": Exponential}
+_POINTS = 64  # evaluation points at which local errors are watched
+_SMALL = 128  # kernels whose eigenvectors cost nothing
+_PATIENCE = 16  # gradients that one set of eigenvectors may cost
 _SERIES = ("residuals", "evaluation", "displacement", "loss", "gradient", "kernels")
 
 
@@ -38,6 +47,7 @@ def gradient_flow(
     evaluate: Tensor | None = None,
     watch: Tensor | None = None,
     rtol: float = 1e-6,
+    method: Method = "auto",
     max_evaluations: int = 100_000,
     resume: Flow | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
@@ -58,6 +68,9 @@ def gradient_flow(
         watch: points at which the tangent kernel K_t is recorded, shape (w, ...).
         rtol: tolerance of the predictions relative to the rms of the first residual, and of
             the parameters relative to the way they went.
+        method: ``"exponential"``, on the eigenvectors of the tangent kernel, for steps of any
+            length; ``"explicit"`` where that kernel is too large or second derivatives are
+            missing; ``"auto"`` for the first that can be had.
         max_evaluations: how often the gradient may be computed in this call.
         resume: a record of the same flow at the first of these times, to be continued.
         checkpoint: file to which the record is written after every output time; if it exists,
@@ -70,6 +83,7 @@ def gradient_flow(
         TypeError: a kind is wrong: the module, dtypes, integer targets.
         ValueError: shapes, devices or times do not fit, numbers are not finite, or the record
             to be continued belongs to another flow.
+        MemoryError: the vectors of the integrator would not fit.
         FlowError: the last time was not reached; ``error.partial`` is the record until then.
 
     References:
@@ -84,14 +98,14 @@ def gradient_flow(
         [-1.0, -0.36788]
     """
     check_data(module, x, y, evaluate=evaluate, watch=watch)
-    grid = _check_times(times)
-    _check_numbers(rtol, max_evaluations, x.dtype)
+    grid = check_times(times)
+    check_numbers(rtol, max_evaluations, method, next(module.parameters()).dtype)
     with (
         torch.inference_mode(False),
         torch.enable_grad(),
         full_precision(next(module.parameters()).device),
     ):
-        run = _Run(module, x, y, evaluate, watch, rtol)
+        run = _Run(module, x, y, evaluate, watch, rtol, method)
         path = None if checkpoint is None else Path(checkpoint)
         if resume is None and path is not None and path.exists():
             resume = Flow.load(path, str(run.field.origin.device))
@@ -110,7 +124,9 @@ class _Run:
         evaluate: Tensor | None,
         watch: Tensor | None,
         rtol: float,
+        method: Method,
     ) -> None:
+        _require_memory(module)
         self.field = Field(module, x, y)
         self.evaluate, self.watch = evaluate, watch
         tensors = {"x": x, "y": y, "evaluate": evaluate, "watch": watch}
@@ -120,17 +136,31 @@ class _Run:
         self.theta = self.field.origin
         self.series: dict[str, list[Tensor]] = {name: [] for name in _SERIES}
         self.slope = torch.empty_like(self.field.origin)
-        residual = self.field(self.field.origin, self.slope)
-        loss, gradient = float(self._loss(residual)), float(_norm(self.slope))
-        points = None if evaluate is None else evaluate[:: -(-len(evaluate) // 64)]
+        jacobian = self.field(self.field.origin, self.slope)
+        self.config["method"] = self._resolve(method, jacobian)
+        loss, gradient = float(_loss(jacobian.residual)), float(_norm(self.slope))
+        points = None if evaluate is None else evaluate[:: -(-len(evaluate) // _POINTS)]
         self.tolerance = Tolerance(self.field, rtol, points, loss, gradient)
         first = rtol**0.2 * 2 * loss / gradient**2 if gradient > 0 else 1.0
         self.position = Position(0.0, torch.zeros_like(self.field.origin), first)
 
+    def _resolve(self, method: Method, jacobian: Jacobian) -> str:
+        """The method, from the sizes alone: it is the same for whoever continues the flow."""
+        if method != "auto":
+            return method
+        n, k = self.field.y.shape
+        if n * k > _SMALL and 10 * (n * k) ** 3 > _PATIENCE * 6 * n * len(self.field.origin):
+            return "explicit"  # the eigenvectors cost more than some gradients
+        try:
+            jacobian.push(self.field.split(self.field.origin))
+        except (RuntimeError, NotImplementedError):  # no second derivatives
+            return "explicit"
+        return "exponential"
+
     def begin(self, record: Flow | None, grid: list[float]) -> None:
         """Start at theta_0, or where a record of the same flow ends."""
         if record is not None:
-            _check_record(record, self.config, grid)
+            check_record(record, self.config, grid)
             self.times = record.times.tolist()
             for name, values in self.series.items():
                 series = getattr(record, name)
@@ -138,7 +168,7 @@ class _Run:
             self.position = Position(**record.state)
             self.position.displacement = self.position.displacement.clone()
             self.theta = torch.cat([record.parameters[k].reshape(-1) for k in self.field.names])
-        self.integrator = DormandPrince(self.field, self.tolerance, self.position)
+        self.integrator = _METHODS[self.config["method"]](self.field, self.tolerance, self.position)
 
     def through(self, grid: list[float], budget: int, path: Path | None) -> Flow:
         """Record the flow at the times that are left."""
@@ -165,11 +195,11 @@ class _Run:
         """Add one output time to the series."""
         moved = self.integrator.displacement(time)
         self.theta = self.field.origin + moved
-        residual = self.field(self.theta, self.slope)
+        residual = self.field(self.theta, self.slope).residual
         now = {
             "residuals": residual,
             "displacement": _norm(moved),
-            "loss": self._loss(residual),
+            "loss": _loss(residual),
             "gradient": _norm(self.slope).square(),
         }
         if self.evaluate is not None:
@@ -181,9 +211,6 @@ class _Run:
             single = name in ("residuals", "evaluation") and self.field.single
             self.series[name].append(value.squeeze(1) if single else value)
 
-    def _loss(self, residual: Tensor) -> Tensor:
-        return residual.double().square().sum().cpu() / (2 * len(residual))
-
     def _record(self) -> Flow:
         wanted = {"evaluation": self.evaluate, "kernels": self.watch}
         series: dict[str, Any] = {
@@ -191,17 +218,38 @@ class _Run:
             for name, v in self.series.items()
             if wanted.get(name, v) is not None
         }
-        work = {"evaluations": self.field.evaluations}
-        state = asdict(self.position) | {"displacement": self.position.displacement.clone()}
+        steps, stiff, stretch = self.integrator.work()
+        rejected = self.position.rejected
+        work = {"steps": steps, "rejected": rejected, "evaluations": self.field.evaluations}
         return Flow(
             times=torch.tensor(self.times, dtype=torch.float64),
             parameters=self.field.parameters(self.theta),
-            stiff=None,
+            stiff=_sentence(self.config["method"], steps, stiff, stretch),
             work=work,
-            state=state,
+            state=asdict(self.position),
             config=self.config,
             **{"evaluation": None, "kernels": None, **series},
         )
+
+
+def _sentence(method: str, steps: int, stiff: int, stretch: float) -> str | None:
+    """What was found about stiffness."""
+    if stiff <= steps // 10:
+        return None
+    if method == "explicit":
+        return (
+            f"stiff: {stiff} of {steps} steps were as long as an explicit method is stable (h"
+            f" lambda_max = {STABLE}), not as long as the tolerance allows; try"
+            ' method="exponential"'
+        )
+    return (
+        f"stiff: {stiff} of {steps} steps were longer than an explicit method is stable, up to h"
+        f" lambda_max = {stretch:.3g} where it needs {STABLE}; the exponential method took them"
+    )
+
+
+def _loss(residual: Tensor) -> Tensor:
+    return residual.double().square().sum().cpu() / (2 * len(residual))
 
 
 def _norm(vector: Tensor) -> Tensor:
@@ -214,43 +262,8 @@ def _digest(tensor: Tensor) -> str:
     return f"{tuple(tensor.shape)} {hashlib.sha256(content.data).hexdigest()}"
 
 
-def _check_times(times: Sequence[float] | Tensor) -> list[float]:
-    """The output times as floats."""
-    grid = torch.as_tensor(times, dtype=torch.float64).cpu()
-    if grid.ndim != 1 or len(grid) == 0:
-        raise ValueError(
-            f"expected times of shape (T,) with T >= 1, got {tuple(grid.shape)}; pass a list"
-        )
-    if not bool(torch.isfinite(grid).all()) or float(grid[0]) < 0:
-        raise ValueError(
-            f"expected finite times from 0 on, got {grid.tolist()}; the flow starts at t = 0"
-        )
-    if bool((grid.diff() <= 0).any()):
-        raise ValueError(f"expected increasing times, got {grid.tolist()}; sort them")
-    return grid.tolist()
-
-
-def _check_numbers(rtol: float, budget: int, dtype: torch.dtype) -> None:
-    least = 10 * torch.finfo(dtype).eps
-    if not least <= rtol < 1:
-        raise ValueError(
-            f"expected {least:.1e} <= rtol < 1 in {dtype}, got {rtol}; change it or the dtype"
-        )
-    if budget < 1:
-        raise ValueError(f"expected max_evaluations of at least 1, got {budget}; raise it")
-
-
-def _check_record(record: Flow, config: dict[str, Any], grid: list[float]) -> None:
-    """Raise unless the record is of this flow and stops at or before the times asked for."""
-    other = [k for k, v in config.items() if record.config.get(k) != v]
-    if other:
-        raise ValueError(
-            f"expected a record of this flow, got one with other {', '.join(other)}; pass the"
-            " same module at theta_0 with the same arguments, or start anew"
-        )
-    done = record.times.tolist()
-    if done != grid[: len(done)]:
-        raise ValueError(
-            f"expected times that begin with those of the record, {done}, got {grid};"
-            " append to them"
-        )
+def _require_memory(module: nn.Module) -> None:
+    """Sixteen vectors of parameters: stages, ends of a step, theta_0, the record."""
+    first = next(module.parameters())
+    count = sum(p.numel() for p in module.parameters() if p.requires_grad)
+    require(16 * count * first.element_size(), first.device, f"a flow of {count} parameters")

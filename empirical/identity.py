@@ -20,7 +20,7 @@ from torch import Tensor
 
 from analytic.network import Step
 
-__all__ = ["LayerMap", "layerwise_kernel"]
+__all__ = ["LayerMap", "backward_signals", "forward_trace", "layerwise_kernel"]
 
 
 class LayerMap(Protocol):
@@ -53,14 +53,14 @@ def layerwise_kernel(
         y: other inputs, shape (k, d); x itself if None.
     """
     layers, n = list(layers), len(x)
-    trace, features = _forward(layers, x if y is None else torch.cat([x, y]))
+    trace, features = forward_trace(layers, x if y is None else torch.cat([x, y]))
     columns = 0 if y is None else n
 
     def gram(features: Tensor) -> Tensor:
         return features[..., :n, :] @ features[..., columns:, :].mT
 
     kernel = gram(features) * scale**2
-    for layer, alpha, signal in _backward(layers, trace, readout * scale):
+    for layer, alpha, signal in backward_signals(layers, trace, readout * scale):
         inputs = gram(alpha) * layer.scale**2
         if layer.bias_std > 0:
             inputs += layer.bias_std**2
@@ -68,7 +68,9 @@ def layerwise_kernel(
     return kernel
 
 
-def _forward(layers: Sequence[LayerMap], x: Tensor) -> tuple[list[tuple[Tensor, Tensor]], Tensor]:
+def forward_trace(
+    layers: Sequence[LayerMap], x: Tensor
+) -> tuple[list[tuple[Tensor, Tensor]], Tensor]:
     """(alpha, h) of every layer, and the features of the readout."""
     alpha = x
     trace: list[tuple[Tensor, Tensor]] = []
@@ -83,7 +85,9 @@ def _forward(layers: Sequence[LayerMap], x: Tensor) -> tuple[list[tuple[Tensor, 
     return trace, alpha
 
 
-def _backward(layers: Sequence[LayerMap], trace: list[tuple[Tensor, Tensor]], signal: Tensor):
+def backward_signals(
+    layers: Sequence[LayerMap], trace: list[tuple[Tensor, Tensor]], signal: Tensor
+):
     """(layer, alpha, df/dh) from the last layer to the first; a skip adds the signal at its end.
 
     The trace is used up, so that memory is given back on the way.

@@ -21,7 +21,7 @@ from empirical.identity import layerwise_kernel
 from empirical.precision import double_copy, full_precision, relative_floor
 from empirical.tiled import Output, module_kernel
 
-__all__ = ["TangentEstimate", "tangent_kernel", "tangent_kernel_estimate"]
+__all__ = ["TangentEstimate", "customised", "tangent_kernel", "tangent_kernel_estimate"]
 
 
 def tangent_kernel(
@@ -84,7 +84,7 @@ def tangent_kernel(
         x = x.clone() if x.is_inference() else x
         y = y.clone() if y is not None and y.is_inference() else y
         trained = len(parameters) == sum(1 for _ in module.parameters())
-        plain = trained and method == "auto" and not _customised(module)
+        plain = trained and method == "auto" and not customised(module)
         if type(module) is FiniteNetwork and plain:
             return _of_description(module, x, y, output)
         try:
@@ -163,7 +163,7 @@ def _spread(z: Tensor, points: int) -> Tensor:
     return z[:: max(1, -(-len(z) // points))]
 
 
-def _customised(module: nn.Module) -> bool:
+def customised(module: nn.Module) -> bool:
     """Whether hooks or parametrisations change what the module computes."""
     return any(
         part._forward_hooks or part._forward_pre_hooks or is_parametrized(part)
