@@ -19,7 +19,7 @@ from compare.inputs import Inputs
 from compare.points import evaluation_points
 from compare.reference import Reference, reference
 from compare.targets import Target
-from compare.trajectories import Problem, Run, draw, run
+from compare.trajectories import Problem, Run, draw, everything, run
 from empirical import FiniteNetwork
 
 __all__ = ["check_design", "dynamics_gap", "prepare", "time_grid", "train", "versions"]
@@ -143,7 +143,7 @@ def train(
     network: Network,
     target: Target,
     width: int,
-    samples: int,
+    samples: int | None,
     seed: int,
     *,
     sample_seed: int | None = None,
@@ -152,7 +152,10 @@ def train(
     device: str = "cpu",
     dtype: torch.dtype = torch.float64,
 ) -> Run:
-    """One network of some width, trained on one sample, with its four trajectories."""
+    """One network of some width, trained on one sample, with its four trajectories.
+
+    For ``samples=None`` the sample is all of rho.
+    """
     finite = FiniteNetwork(
         network,
         problem.inputs.shape,
@@ -161,8 +164,12 @@ def train(
         dtype=dtype,
         device=device,
     )
-    stream = np.random.SeedSequence([samples, seed if sample_seed is None else sample_seed])
-    sample = draw(problem.inputs, target, samples, int(stream.generate_state(1)[0]))
+    if samples is None:
+        sample = everything(problem.inputs, target)
+        assert sample is not None
+    else:
+        stream = np.random.SeedSequence([samples, seed if sample_seed is None else sample_seed])
+        sample = draw(problem.inputs, target, samples, int(stream.generate_state(1)[0]))
     return run(problem, sample, finite, rtol=rtol, check=check)
 
 

@@ -125,7 +125,14 @@ def plot_scaling(result: DynamicsScaling, ax: Axes | None = None) -> Axes:
         cell = result.epsilon[:, j, :, -1]
         error = 2 * cell.std(axis=1, ddof=1) / np.sqrt(cell.shape[1])
         ax.errorbar(
-            m, cell.mean(axis=1), error, fmt="o", ms=4, capsize=2, color=colour, label=f"$n = {n}$"
+            m,
+            cell.mean(axis=1),
+            error,
+            fmt="o",
+            ms=4,
+            capsize=2,
+            color=colour,
+            label=f"$n = {n}$" if np.isfinite(n) else r"all of $\rho$",
         )
         ax.plot(line, result.fit(line, n), color=colour, lw=1)
     start = result.epsilon[0, :, :, -1].mean()

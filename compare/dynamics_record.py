@@ -128,29 +128,41 @@ class DynamicsGap:
             count=count, confidence=self.config["confidence"],
         )  # fmt: skip
 
-    def stopping(self, count: int = 10) -> Table:
-        """Corollary 3.10 at T_k = log(||f*||/eps)/sigma_k, for the k whose T_k was reached."""
-        epsilon = self.config["epsilon"]
-        stop = stopping_times(self.modes.eigenvalues, float(self.modes.supremum), epsilon)
-        tails = self.modes.square_norm - np.cumsum(self.modes.energies)
+    def stopping_tests(self, count: int = 10) -> list[tuple[int, Array, Array, float]]:
+        """Corollary 3.10 at T_k = log(||f*||/eps)/sigma_k, for the k whose T_k was reached.
+
+        For each the index k, ||P_k r_T||^2 and ||r_T||^2/2 for every seed, and
+        ||(I - P_k) f*||^2.
+        """
+        sup, epsilon = float(self.modes.supremum), self.config["epsilon"]
+        stop = stopping_times(self.modes.eigenvalues, sup, epsilon)
+        tails = np.maximum(self.modes.square_norm - np.cumsum(self.modes.energies), 0.0)
         learnt = np.cumsum(self.runs.residual[:, :, :-1], axis=2)
-        rows: list[tuple[str, ...]] = []
+        tests: list[tuple[int, Array, Array, float]] = []
         for k in range(min(count, len(stop))):
             at = np.flatnonzero(np.isclose(self.times, stop[k], rtol=1e-6))
             if at.size:
-                inside, test = learnt[:, at[0], k], self.runs.residual[:, at[0], -1] / 2
-                rows.append(
-                    (
-                        self.labels[k],
-                        f"{stop[k]:.4g}",
-                        mean_error(inside),
-                        f"{epsilon:.3g}",
-                        mean_error(test),
-                        f"{max(float(tails[k]), 0.0):.4g}",
-                    )
-                )
+                half = self.runs.residual[:, at[0], -1] / 2
+                tests.append((k, learnt[:, at[0], k], half, float(tails[k])))
+        return tests
+
+    def stopping(self, count: int = 10) -> Table:
+        """Corollary 3.10 as a table."""
+        epsilon = self.config["epsilon"]
+        stop = stopping_times(self.modes.eigenvalues, float(self.modes.supremum), epsilon)
         head = ("up to", "T_k", "||P_k r_T||²", "ε", "½ ||r_T||²", "||(I - P_k) f*||²")
-        return Table(head, tuple(rows))
+        rows = tuple(
+            (
+                self.labels[k],
+                f"{stop[k]:.4g}",
+                mean_error(inside),
+                f"{epsilon:.3g}",
+                mean_error(test),
+                f"{tail:.4g}",
+            )
+            for k, inside, test, tail in self.stopping_tests(count)
+        )
+        return Table(head, rows)
 
     @property
     def holds(self) -> bool | None:

@@ -147,7 +147,7 @@ def fit_law(widths: Sequence[int], distances: Sequence[Array], confidence: float
 
 def fit_floor(
     widths: Sequence[int],
-    samples: Sequence[int],
+    samples: Sequence[float],
     distances: Sequence[Array],
     confidence: float = 0.99,
 ) -> Floor:
@@ -162,15 +162,17 @@ def fit_floor(
 
 def fit_joint(
     widths: Sequence[int],
-    samples: Sequence[int],
+    samples: Sequence[float],
     distances: Sequence[Array],
     confidence: float = 0.99,
 ) -> Joint:
     """Fit E D = a m^(-p) + b n^(-q), with a, b > 0.
 
+    A term that is nowhere a hundredth of the sum says nothing: its exponent is NaN.
+
     Args:
         widths: m of every group.
-        samples: n of every group.
+        samples: n of every group; inf leaves the second term out.
         distances: values of every group, at least two each.
         confidence: of the intervals.
 
@@ -184,17 +186,19 @@ def fit_joint(
     logs = np.log(np.array([widths, samples], dtype=np.float64)).T
     means = np.array([d.mean() for d in distances])
     counts = np.array([d.size for d in distances])
+    there = np.isfinite(logs)
+    centre = np.array([column[seen].mean() for column, seen in zip(logs.T, there.T, strict=True)])
+    logs = np.where(there, logs - centre, 0.0)
 
     def shares(u: Array) -> Array:
         """a m^-p and b n^-q, shape (groups, 2); u = (log a, p, log b, q)."""
-        return np.exp(u[::2] - u[1::2] * (logs - logs.mean(axis=0)))
+        return np.exp(u[::2] - u[1::2] * logs) * there
 
     def gradient(u: Array) -> Array:
         """Derivative of log mu by u, shape (groups, 4)."""
         parts = shares(u)
         weight = parts / parts.sum(axis=1, keepdims=True)
-        slope = -weight * (logs - logs.mean(axis=0))
-        return np.stack([weight, slope], axis=2).reshape(len(logs), 4)
+        return np.stack([weight, -weight * logs], axis=2).reshape(len(logs), 4)
 
     def deviance(u: Array) -> tuple[float, Array]:
         mu = shares(u).sum(axis=1)
@@ -205,13 +209,17 @@ def fit_joint(
     start = np.array([half, 1.0, half, 1.0])
     found = optimize.minimize(deviance, start, jac=True, method="BFGS", options={"gtol": 1e-9})
     u = np.asarray(found.x)
-    errors = np.sqrt(np.diag(_sandwich(gradient(u), shares(u).sum(axis=1), distances)))
-    constants = np.exp(u[::2] + u[1::2] * logs.mean(axis=0))
+    visible = (shares(u) / shares(u).sum(axis=1, keepdims=True)).max(axis=0) > 0.01
+    kept = np.repeat(visible, 2)
+    covariance = _sandwich(gradient(u)[:, kept], shares(u).sum(axis=1), distances)
+    errors, exponents = np.full(4, np.nan), np.where(visible, u[1::2], np.nan)
+    errors[kept] = np.sqrt(np.diag(covariance))
+    constants = np.where(visible, np.exp(u[::2] + u[1::2] * centre), 0.0)
     return Joint(
-        float(u[1]),
-        float(u[3]),
-        _interval(float(u[1]), float(errors[1]), confidence, distances),
-        _interval(float(u[3]), float(errors[3]), confidence, distances),
+        float(exponents[0]),
+        float(exponents[1]),
+        _interval(float(exponents[0]), float(errors[1]), confidence, distances),
+        _interval(float(exponents[1]), float(errors[3]), confidence, distances),
         (float(constants[0]), float(constants[1])),
     )
 

@@ -17,18 +17,17 @@ sample, whose error is estimated.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analytic import Network, nystrom, sphere_spectrum
-from analytic.harmonics import multiplicity
 from analytic.operator import Eigenspaces
-from analytic.sphere import Harmonics, SphereSpectrum
+from analytic.sphere import SphereSpectrum
 from compare.inputs import Inputs
 from compare.points import Points, evaluation_points, sphere_dimension
-from compare.targets import Ridge, Target, zonal
+from compare.ridges import degrees_of, firsts, ridge_coefficients, ridge_parts, zonal_integrals
+from compare.targets import Target
 
 __all__ = ["Reference", "reference"]
 
@@ -106,13 +105,7 @@ class Reference:
                 f" {self.spaces.errors[-1]:.1g}, those after it are below the noise or not resolved"
                 " by the points; lower the number"
             )
-        kept = replace(
-            self.spaces,
-            eigenvalues=self.eigenvalues[:count],
-            multiplicities=self.spaces.multiplicities[:count],
-            errors=self.spaces.errors[:count],
-            last=count,
-        )
+        kept = _truncated(self.spaces, count)
         functions = int(kept.multiplicities.sum())
         return replace(
             self,
@@ -130,7 +123,7 @@ class Reference:
         products = -points.coefficients(residuals, self.functions) * self.coefficients
         energies = self.energies
         seen = energies > 1e-10 * self.square_norm
-        sums = np.add.reduceat(products, _firsts(self.spaces), axis=-1)
+        sums = np.add.reduceat(products, firsts(self.spaces), axis=-1)
         return np.where(seen, sums / np.where(seen, energies, 1.0), np.nan)
 
 
@@ -143,14 +136,15 @@ def reference(network: Network, inputs: Inputs, target: Target, points: Points) 
         return _on_sphere(sphere_spectrum(network, dimension, _degrees(dimension)), target, points)
     rule = _whole(inputs)
     if inputs.points is None:
-        spaces = nystrom(network, inputs.sample(RULE // 8, seed=17))
+        known = nystrom(network, inputs.sample(RULE // 8, seed=17))
         f, values = target(rule.x), target(points.x)
     else:
-        spaces = nystrom(network, inputs.points, population=True)
+        known = nystrom(network, inputs.points, population=True)
         f = target.on_population(inputs)
         values = f if points.index is None else f[points.index]
+    spaces = _truncated(known, max(1, known.last))
     labels = tuple(str(k + 1) for k in range(len(spaces.eigenvalues)))
-    return _averaged(spaces, spaces, labels, points, rule, f, values)
+    return _averaged(spaces, known, labels, points, rule, f, values)
 
 
 def _degrees(dimension: int) -> int:
@@ -173,19 +167,28 @@ def _on_sphere(spectrum: SphereSpectrum, target: Target, points: Points) -> Refe
         if points.degree is None:
             known = spaces
         return _averaged(spaces, known, labels, points, rule, f, values)
-    integrals = [
-        _zonal_integrals(r, spectrum.dimension, len(spectrum.error)) for r in target.ridges
-    ]
+    integrals = [zonal_integrals(r, spectrum.dimension, len(spectrum.error)) for r in target.ridges]
     return Reference(
         spaces,
         labels,
         spaces.functions(points.x),
-        _ridge_coefficients(target, spaces, spectrum.dimension, integrals),
-        _ridge_parts(spectrum, target, integrals, points),
+        ridge_coefficients(target, spaces, spectrum.dimension, integrals),
+        ridge_parts(spectrum, target, integrals, points),
         (0.0, 0.0),
         values,
         float(rule.square_norms(f)),
         float(max(np.abs(f).max(), np.abs(values).max())),
+    )
+
+
+def _truncated(spaces: Eigenspaces, count: int) -> Eigenspaces:
+    """The leading eigenspaces alone."""
+    return replace(
+        spaces,
+        eigenvalues=spaces.eigenvalues[:count],
+        multiplicities=spaces.multiplicities[:count],
+        errors=spaces.errors[:count],
+        last=count,
     )
 
 
@@ -194,7 +197,7 @@ def _resolved(spaces: Eigenspaces, points: Points) -> int:
     if points.degree is None:
         fits = np.cumsum(spaces.multiplicities) <= FUNCTIONS
     else:
-        highest = np.maximum.reduceat(degrees_of(spaces), _firsts(spaces))
+        highest = np.maximum.reduceat(degrees_of(spaces), firsts(spaces))
         fits = np.maximum.accumulate(highest) <= points.degree
     return max(1, int(np.sum(fits)))
 
@@ -211,7 +214,7 @@ def _averaged(
     """The reference for a target that is integrated numerically."""
     coefficients, variance = _averages(known, f, rule)
     functions = known.functions(points.x)
-    first = _firsts(known)
+    first = firsts(known)
     parts = np.add.reduceat((functions * coefficients).T, first, axis=0)
     count = int(spaces.multiplicities.sum())
     norm = float(rule.square_norms(f))
@@ -243,68 +246,9 @@ def _averages(spaces: Eigenspaces, f: Array, rule: Points) -> tuple[Array, float
     return first, float(np.sum(second - first**2) / len(rule.x))
 
 
-def _ridge_coefficients(
-    target: Target, spaces: Eigenspaces, dimension: int, integrals: list[Array]
-) -> Array:
-    """E[g P_l] phi_i(sqrt(d) u), summed over the ridges."""
-    degrees = degrees_of(spaces)
-    axes = np.sqrt(dimension) * np.array([_axis(r, dimension) for r in target.ridges])
-    return np.einsum("ji,ji->i", np.array(integrals)[:, degrees], spaces.functions(axes))
-
-
-def _ridge_parts(
-    spectrum: SphereSpectrum, target: Target, integrals: list[Array], points: Points
-) -> tuple[Array, Array]:
-    """Eigenvalues and N_l E[g P_l] P_l(e.u), for every degree that is known."""
-    d, degrees = spectrum.dimension, np.arange(len(spectrum.error))
-    directions = points.x / np.linalg.norm(points.x, axis=1, keepdims=True)
-    parts = np.zeros((len(degrees), len(directions)))
-    for ridge, values in zip(target.ridges, integrals, strict=True):
-        cosines = directions @ _axis(ridge, d)
-        for k in degrees:
-            parts[k] += multiplicity(d, int(k)) * values[k] * zonal(int(k), d, cosines)
-    known = ~spectrum.zeros & (spectrum.eigenvalues > spectrum.error)
-    return np.where(known, spectrum.eigenvalues, 0.0), parts
-
-
-def _axis(ridge: Ridge, dimension: int) -> Array:
-    return np.eye(dimension)[0] if ridge.axis is None else ridge.axis
-
-
-def _zonal_integrals(ridge: Ridge, dimension: int, degrees: int) -> Array:
-    """E[g(t) P_l(t)] for t = e.u and e uniform on the sphere, l = 0, 1, ..., degrees - 1.
-
-    Gauss-Legendre in the angle, piece by piece between the jumps of g.
-    """
-    nodes, weights = np.polynomial.legendre.leggauss(2 * degrees + 64)
-    edges = np.arccos([1.0, *sorted(ridge.breaks, reverse=True), -1.0])
-    integrals, mass = np.zeros(degrees), 0.0
-    for a, b in pairwise(edges):
-        angle = (a + b) / 2 + (b - a) / 2 * nodes
-        density = (b - a) / 2 * weights * np.sin(angle) ** (dimension - 2)
-        cosine = np.cos(angle)
-        mass += density.sum()
-        values = density * ridge.profile(cosine)
-        integrals += [zonal(k, dimension, cosine) @ values for k in range(degrees)]
-    return integrals / mass
-
-
-def degrees_of(spaces: Eigenspaces) -> NDArray[np.int64]:
-    """The degree of every eigenfunction on a sphere, shape (M,)."""
-    basis = spaces.basis
-    assert isinstance(basis, Harmonics)
-    sizes = [multiplicity(basis.dimension, degree) for degree in basis.degrees]
-    return np.repeat(basis.degrees, sizes)
-
-
-def _firsts(spaces: Eigenspaces) -> NDArray[np.int64]:
-    """The first eigenfunction of each eigenspace."""
-    return np.append(0, np.cumsum(spaces.multiplicities)[:-1])
-
-
 def _labels(spaces: Eigenspaces) -> tuple[str, ...]:
     """The degrees in each eigenspace of a sphere."""
-    degrees, first = degrees_of(spaces), _firsts(spaces)
+    degrees, first = degrees_of(spaces), firsts(spaces)
     return tuple(
         "degree " + ", ".join(map(str, np.unique(degrees[a : a + size])))
         for a, size in zip(first, spaces.multiplicities, strict=True)

@@ -29,7 +29,7 @@ from compare.rate import Power, fit_power
 from compare.scaling_record import CONFIDENCE, DynamicsScaling
 from compare.sweep import workers
 from compare.targets import Target
-from compare.trajectories import Problem, Run
+from compare.trajectories import Problem, Run, everything
 
 __all__ = ["dynamics_growth", "dynamics_scaling"]
 
@@ -59,7 +59,8 @@ def dynamics_scaling(
         inputs: the distribution rho.
         target: f*, as for ``dynamics_gap``.
         widths: m, at least two.
-        samples: n, at least two.
+        samples: n, at least two. Where rho allows it (the circle, a population of at most 512)
+            networks are trained on all of rho too, which shows the width alone.
         horizon: the largest T.
         seeds: networks, each with a sample of its own, for every pair (m, n).
         points: evaluation points.
@@ -86,18 +87,21 @@ def dynamics_scaling(
             "expected at least two widths and two numbers of samples, got"
             f" {list(widths)} and {list(samples)}; add some"
         )
-    cells = [(m, n) for m in wide for n in many]
+    columns: list[int | None] = [*many]
+    if everything(inputs, Target.of(target, inputs)) is not None:
+        columns.append(None)
+    cells = [(m, n) for m in wide for n in columns]
     runs, problem, name = _measure(
         network, inputs, target, cells, horizon, seeds, points, limit, rtol, executor, progress
     )
     config = {
         "network": repr(network), "inputs": inputs.name, "target": name, "widths": wide,
-        "samples": many, "horizon": horizon, "seeds": seeds, "points": len(problem.points.x),
+        "samples": columns, "horizon": horizon, "seeds": seeds, "points": len(problem.points.x),
         "limit": repr(limit) if limit else None, "rtol": rtol, "confidence": CONFIDENCE,
         "versions": versions(),
     }  # fmt: skip
     reached = min(len(run.own) for cell in runs for run in cell)
-    shape = (len(wide), len(many), seeds, reached)
+    shape = (len(wide), len(columns), seeds, reached)
     arrays = [
         np.array([[pick(problem, run)[:reached] for run in cell] for cell in runs]).reshape(shape)
         for pick in (_corollary, _own, _gap, _moved)
@@ -151,7 +155,7 @@ def dynamics_growth(
             f"expected positive ratios and at least two numbers of samples, got {list(ratios)} and"
             f" {list(samples)}; change them"
         )
-    cells = [(max(1, round(c * n)), n) for c in ratios for n in many]
+    cells: list[tuple[int, int | None]] = [(max(1, round(c * n)), n) for c in ratios for n in many]
     runs, _, _ = _measure(
         network, inputs, target, cells, horizon, seeds, points, None, rtol, executor, progress
     )
@@ -167,7 +171,7 @@ def _measure(
     network: Network,
     inputs: Inputs,
     target: AnyTarget,
-    cells: list[tuple[int, int]],
+    cells: list[tuple[int, int | None]],
     horizon: float,
     seeds: int,
     points: int,
@@ -179,7 +183,7 @@ def _measure(
     """All runs of all cells (m, n), no two with the same network or sample."""
     aim = Target.of(target, inputs)
     for m, n in cells:
-        check_design(inputs, m, n, horizon, seeds)
+        check_design(inputs, m, 2 if n is None else n, horizon, seeds)
     problem, _, _ = prepare(
         limit or network, inputs, aim, horizon, points=points, spaces=None, epsilon=None, times=24
     )

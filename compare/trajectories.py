@@ -26,15 +26,17 @@ from compare.bounds import theorem
 from compare.distance import square_norms
 from compare.duhamel import Checks, Track, checked_track, track
 from compare.inputs import Inputs
-from compare.points import Points
+from compare.points import Points, evaluation_points, sphere_dimension
 from compare.reference import Reference
 from compare.targets import Target
 from empirical import FiniteNetwork, tangent_kernel
 
-__all__ = ["PARTS", "Problem", "Run", "Sample", "draw", "run"]
+__all__ = ["PARTS", "Problem", "Run", "Sample", "draw", "everything", "run"]
 
 Array = NDArray[np.float64]
 PARTS = ("gap", "drift", "initial", "sampling")
+EVERYTHING = 512
+"""Largest population on which networks are trained as a whole; four times the circle's points."""
 ROUNDING = 1e-14
 """Relative error of a tangent kernel in float64."""
 
@@ -108,6 +110,19 @@ def draw(inputs: Inputs, target: Target, n: int, seed: int) -> Sample:
     return Sample(inputs.points[index], target.on_population(inputs)[index])
 
 
+def everything(inputs: Inputs, target: Target) -> Sample | None:
+    """A sample on which T_n is T: all of a small population, equidistant points on the circle.
+
+    None for other inputs.
+    """
+    if inputs.points is not None and len(inputs.points) <= EVERYTHING:
+        return Sample(inputs.points, target.on_population(inputs))
+    if sphere_dimension(inputs) == 2:
+        x = evaluation_points(inputs, EVERYTHING // 4, seed=2).x
+        return Sample(x, target(x))
+    return None
+
+
 def run(
     problem: Problem, sample: Sample, network: FiniteNetwork, *, rtol: float, check: bool
 ) -> Run:
@@ -174,7 +189,7 @@ def _own_epsilon(problem: Problem, own: Array, r: Array) -> Array:
     values, vectors = values[::-1], vectors[:, ::-1]
     floor = np.full(len(values), len(values) * ROUNDING * values.sum())
     known = max(1, int(np.sum(values > floor)))
-    groups = grouped(values[:known], floor[:known], 0.0)
+    groups = grouped(values[:known], floor[:known])
     start = r[0] * root @ vectors
     coefficients = r * root @ vectors - np.exp(-np.multiply.outer(times, values)) * start
     spaces = np.add.reduceat(coefficients[:, :known] ** 2, [g.start for g in groups], axis=1)
