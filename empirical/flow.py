@@ -140,21 +140,25 @@ class _Run:
         self.config["method"] = self._resolve(method, jacobian)
         loss, gradient = float(_loss(jacobian.residual)), float(_norm(self.slope))
         points = None if evaluate is None else evaluate[:: -(-len(evaluate) // _POINTS)]
-        self.tolerance = Tolerance(self.field, rtol, points, loss, gradient)
-        first = rtol**0.2 * 2 * loss / gradient**2 if gradient > 0 else 1.0
+        self.tolerance = Tolerance(self.field, rtol, points, loss)
+        first = rtol**0.25 * 2 * loss / gradient**2 if gradient > 0 else 1.0
         self.position = Position(0.0, torch.zeros_like(self.field.origin), first)
 
     def _resolve(self, method: Method, jacobian: Jacobian) -> str:
         """The method, from the sizes alone: it is the same for whoever continues the flow."""
-        if method != "auto":
-            return method
         n, k = self.field.y.shape
-        if n * k > _SMALL and 10 * (n * k) ** 3 > _PATIENCE * 6 * n * len(self.field.origin):
+        large = 10 * (n * k) ** 3 > _PATIENCE * 6 * n * len(self.field.origin)
+        if method == "explicit" or (method == "auto" and large and n * k > _SMALL):
             return "explicit"  # the eigenvectors cost more than some gradients
         try:
             jacobian.push(self.field.split(self.field.origin))
-        except (RuntimeError, NotImplementedError):  # no second derivatives
-            return "explicit"
+        except RuntimeError as error:
+            if method == "auto":
+                return "explicit"
+            raise TypeError(
+                "expected a module with second derivatives for the exponential method, got"
+                f' {error}; pass method="explicit"'
+            ) from error
         return "exponential"
 
     def begin(self, record: Flow | None, grid: list[float]) -> None:

@@ -3,11 +3,9 @@ r"""What the integrators of the flow share: where a step begins, its length and 
 A local error e, shape (p,), is small enough if both
 
     rms_a |f(x_a; theta + e) - f(x_a; theta)|  <=  s rtol rms_a |r_0(x_a)|       (predictions)
-    ||e||  <=  s rtol max(||theta - theta_0||, 2 Phi_0 / ||grad Phi_0||)         (parameters)
+    ||e||  <=  s rtol ||theta - theta_0||                                        (parameters)
 
-on the samples and on some of the evaluation points, with s = 0.3 since errors add up. The
-length 2 Phi_0 / ||grad Phi_0|| is the distance at which a linear model with one eigenvalue
-meets its targets.
+on the samples and on some of the evaluation points, with s = 0.3 since errors add up.
 """
 
 from __future__ import annotations
@@ -42,6 +40,7 @@ class Position:
         size: the error of the step before, in units of the tolerance.
         steps: how many were made before.
         rejected: how many were tried in vain.
+        growth: how much longer the next step may be.
         stiff: how many were longer than explicit steps can be, or as long as they can be.
         stretch: the largest h lambda_max among them.
     """
@@ -52,6 +51,7 @@ class Position:
     size: float = 1.0
     steps: int = 0
     rejected: int = 0
+    growth: float = 5.0
     stiff: int = 0
     stretch: float = 0.0
 
@@ -64,15 +64,11 @@ class Tolerance:
         rtol: the tolerance of the caller.
         points: inputs, besides the samples, at which predictions are watched, or None.
         loss: Phi_0.
-        slope: ||grad Phi_0||.
     """
 
-    def __init__(
-        self, field: Field, rtol: float, points: Tensor | None, loss: float, slope: float
-    ) -> None:
+    def __init__(self, field: Field, rtol: float, points: Tensor | None, loss: float) -> None:
         self.field, self.points, self.rtol = field, points, rtol
         self.scale = math.sqrt(2 * loss) or 1.0  # rms of r_0
-        self.length = 2 * loss / slope if slope > 0 else 1.0
 
     def size(self, theta: Tensor, residual: Tensor, error: Tensor, moved: Tensor) -> float:
         """The error in units of what is allowed; ``error`` is overwritten.
@@ -83,7 +79,7 @@ class Tolerance:
             error: e.
             moved: theta - theta_0.
         """
-        parameters = float(error.norm()) / max(float(moved.norm()), self.length)
+        parameters = float(error.norm()) / (float(moved.norm()) or 1.0)
         error += theta
         wrong = [_rms(self.field.values(error, self.field.x) - self.field.y - residual)]
         if self.points is not None:
@@ -122,19 +118,18 @@ class Integrator(ABC):
 
     def advance(self) -> None:
         """Make the next step."""
-        limit = 5.0
         if self.end > self.start.time:
             self._roll()
         for _ in range(_PATIENCE):
             size = self.attempt(self.start.step)
             if size <= 1:
                 self.end, self.size = self.start.time + self.start.step, max(size, 1e-4)
-                self.limit, self.long = limit, self.start.step * self.rate()
+                self.long = self.start.step * self.rate()
                 return
             factor = 0.9 * size ** (-1 / (self.order + 1))  # 0 if the size is infinite
             self.start.step *= max(0.2, factor)
             self.start.rejected += 1
-            limit = 1.0
+            self.start.growth = 1.0
         raise StepError(
             f"{_PATIENCE} shorter and shorter steps were rejected; the module has a jump, or"
             " rounding forbids this tolerance"
@@ -161,7 +156,8 @@ class Integrator(ABC):
         growth = 0.9 * self.size ** (-0.7 * exponent) * start.size ** (0.4 * exponent)
         start.displacement, self.ahead = self.ahead, start.displacement
         start.time, start.size = self.end, self.size
-        start.step *= min(self.limit, max(0.2, growth))  # PI control, Gustafsson (1991)
+        start.step *= min(start.growth, max(0.2, growth))  # PI control, Gustafsson (1991)
+        start.growth = 5.0
         self.roll()
 
     @abstractmethod
