@@ -26,8 +26,8 @@ from empirical import Flow, FlowError, gradient_flow, tangent_kernel
 __all__ = ["Checks", "Track", "checked_track", "duhamel_defect", "track"]
 
 Array = NDArray[np.float64]
-NODES = 32
-"""Gauss-Legendre nodes; the integrands decay by factors of e^10 to e^20 at most."""
+NODES = 20
+"""Gauss-Legendre nodes: rounding for integrands that decay by factors up to e^20."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@ r"""The dynamics gap: trained networks against exp(-T_K t) r_0, and where the ga
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor, Future
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,12 @@ from compare.dynamics_runs import Modes, stack_runs
 from compare.inputs import Inputs
 from compare.points import evaluation_points
 from compare.reference import Reference, reference
+from compare.sweep import workers
 from compare.targets import Target
 from compare.trajectories import Problem, Run, draw, everything, run
 from empirical import FiniteNetwork
 
-__all__ = ["check_design", "dynamics_gap", "prepare", "time_grid", "train", "versions"]
+__all__ = ["bar", "check_design", "dynamics_gap", "prepare", "time_grid", "train", "versions"]
 
 Array = NDArray[np.float64]
 WATCHED = 32
@@ -47,6 +49,7 @@ def dynamics_gap(
     share_sample: bool = False,
     first_seed: int = 0,
     check: bool = True,
+    executor: Executor | None = None,
     device: str = "cpu",
     dtype: torch.dtype = torch.float64,
     progress: bool | None = None,
@@ -77,6 +80,7 @@ def dynamics_gap(
             conditional on it.
         first_seed: of the first network and sample.
         check: whether the identities of the flow are checked for the first seed.
+        executor: any ``concurrent.futures.Executor``; by default threads, one network each.
         device: of the finite networks.
         dtype: of the finite networks.
         progress: show a progress bar; None shows it on terminals and notebooks.
@@ -119,22 +123,22 @@ def dynamics_gap(
         "reference_error": problem.reference.error_at(horizon), "confidence": 0.95,
         "dtype": str(dtype), "device": device, "versions": versions(),
     }  # fmt: skip
-    runs: list[Run] = []
-    for seed in _bar(range(first_seed, first_seed + seeds), progress):
-        sample_seed = first_seed if share_sample else seed
-        runs.append(
-            train(
-                problem, network, aim, width, samples, seed, sample_seed=sample_seed, rtol=rtol,
+    with workers(executor) as pool:
+        futures = [
+            pool.submit(
+                train, problem, network, aim, width, samples, seed,
+                sample_seed=first_seed if share_sample else seed, rtol=rtol,
                 check=check and seed == first_seed, device=device, dtype=dtype,
             )
-        )  # fmt: skip
-        if runs[-1].stopped:
-            break
+            for seed in range(first_seed, first_seed + seeds)
+        ]  # fmt: skip
+        runs: list[Run] = [future.result() for future in bar(futures, progress)]
     found = stack_runs(runs)
     labels = problem.reference.labels
     result = DynamicsGap(config, labels, problem.times[: found.own.shape[1]], modes, found)
-    if runs[-1].stopped:
-        raise DynamicsError(f"{runs[-1].stopped} (seed {first_seed + len(runs) - 1})", result)
+    for seed, one in enumerate(runs, first_seed):
+        if one.stopped:
+            raise DynamicsError(f"{one.stopped} (seed {seed})", result)
     return result
 
 
@@ -222,9 +226,10 @@ def versions() -> dict[str, str]:
     }
 
 
-def _bar(seeds: range, progress: bool | None) -> Iterator[int]:
+def bar(futures: Sequence[Future[Any]], progress: bool | None) -> Iterable[Future[Any]]:
+    """The futures with a progress bar."""
     disable = None if progress is None else not progress
-    yield from tqdm(seeds, desc="networks", delay=1, disable=disable, leave=False)
+    return tqdm(futures, desc="networks", delay=1, disable=disable, leave=False)
 
 
 def check_design(

@@ -48,16 +48,16 @@ RATIOS = (1.0, 4.0)
     "-t", "--target", "aim", default=TARGET, show_default=True,
     help="harmonic:1,3,5, step, smooth:SEED, parity, digit:K, or an .npy file of values.",
 )  # fmt: skip
-@click.option("-m", "--width", default=512, show_default=True, help="Width of the networks.")
-@click.option("-N", "--samples", default=512, show_default=True, help="Training samples.")
+@click.option("-m", "--width", default=256, show_default=True, help="Width of the networks.")
+@click.option("-N", "--samples", default=256, show_default=True, help="Training samples.")
 @click.option("-T", "--horizon", type=float, help="Last time. [default: 20/sigma_1]")
 @click.option("-s", "--seeds", default=6, show_default=True, help="Networks with their samples.")
-@click.option("-p", "--points", default=400, show_default=True, help="Evaluation points.")
+@click.option("-p", "--points", default=256, show_default=True, help="Evaluation points.")
 @click.option(
-    "--widths", default="32,64,128,256", show_default=True, help="Of the fits; empty for none."
+    "--widths", default="32,64,128", show_default=True, help="Of the fits; empty for none."
 )
-@click.option("--sizes", default="64,128,256", show_default=True, help="Samples of the fits.")
-@click.option("--repeats", default=8, show_default=True, help="Networks for each pair in the fits.")
+@click.option("--sizes", default="64,128", show_default=True, help="Samples of the fits.")
+@click.option("--repeats", default=10, show_default=True, help="Networks for each pair in the fits.")
 @click.option("--strict", is_flag=True, help="Exit with 1 unless every verdict is as expected.")
 def dynamics(
     output: str,

@@ -18,11 +18,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from tqdm.auto import tqdm
 
 from analytic import Network
 from compare.bounds import theorem
-from compare.dynamics import check_design, prepare, train, versions
+from compare.dynamics import bar, check_design, prepare, train, versions
 from compare.dynamics_record import DynamicsError
 from compare.inputs import Inputs
 from compare.rate import Power, fit_power
@@ -188,14 +187,13 @@ def _measure(
         limit or network, inputs, aim, horizon, points=points, spaces=None, epsilon=None, times=24
     )
     work = partial(train, problem, network, aim, rtol=rtol)
-    disable = None if progress is None else not progress
     with workers(executor) as pool:
         futures: list[list[Future[Any]]] = [
             [pool.submit(work, m, n, index * seeds + s) for s in range(seeds)]
             for index, (m, n) in enumerate(cells)
         ]
         flat = [future for cell in futures for future in cell]
-        for future in tqdm(flat, desc="networks", delay=1, disable=disable, leave=False):
+        for future in bar(flat, progress):
             future.result()
     return [[future.result() for future in cell] for cell in futures], problem, aim.name
 
