@@ -26,7 +26,8 @@ __all__ = ["dynamics"]
 NETWORK = Network(*[FullyConnected("tanh", weight_std=3.0)] * 3)
 TARGET = "harmonic:" + ",".join(map(str, range(1, 20, 2)))
 """Equal parts of the ten leading eigenspaces of the default network on the circle."""
-RATIOS = (1.0, 4.0)
+RATIOS = (0.5, 1.0)
+"""Of width and samples in Observation 3.9."""
 
 
 @click.command()
@@ -54,10 +55,12 @@ RATIOS = (1.0, 4.0)
 @click.option("-s", "--seeds", default=6, show_default=True, help="Networks with their samples.")
 @click.option("-p", "--points", default=256, show_default=True, help="Evaluation points.")
 @click.option(
-    "--widths", default="32,64,128", show_default=True, help="Of the fits; empty for none."
+    "--widths", default="32,64,128,256", show_default=True, help="Of the fits; empty for none."
 )
-@click.option("--sizes", default="64,128", show_default=True, help="Samples of the fits.")
-@click.option("--repeats", default=10, show_default=True, help="Networks for each pair in the fits.")
+@click.option("--sizes", default="64,256", show_default=True, help="Samples of the fits.")
+@click.option(
+    "--repeats", default=12, show_default=True, help="Networks for each pair of the fits."
+)
 @click.option("--strict", is_flag=True, help="Exit with 1 unless every verdict is as expected.")
 def dynamics(
     output: str,
@@ -101,12 +104,13 @@ def dynamics(
         write_dynamics(folder, found)
         grid["limit"] = other_activation(described)
         found.control = dynamics_scaling(
-            described, inputs, target, **grid | {"seeds": max(2, repeats // 2)}, **shared
+            described, inputs, target, **grid | {"seeds": max(2, repeats // 3)}, **shared
         )
         click.echo(f"  with the kernel of {found.control.config['limit']}: {found.control.verdict}")
         write_dynamics(folder, found)
         found.growth = dynamics_growth(
-            described, inputs, target, ratios=RATIOS, samples=grid["samples"], seeds=repeats,
+            described, inputs, target, ratios=RATIOS, samples=grid["samples"],
+            seeds=max(2, repeats // 2),
             points=grid["points"], **shared,
         )  # fmt: skip
     path = write_dynamics(folder, found)

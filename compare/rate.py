@@ -129,7 +129,7 @@ def fit_power(widths: Sequence[int], distances: Sequence[Array], confidence: flo
             break
     covariance = _sandwich(design, np.exp(design @ beta), distances)
     stderr = float(np.sqrt(covariance[1, 1]))
-    interval = _interval(float(beta[1]), stderr, confidence, distances)
+    interval = _interval(float(beta[1]), stderr, confidence, _freedom(distances))
     return Power(float(beta[1]), stderr, float(np.exp(beta[0])), interval)
 
 
@@ -138,10 +138,11 @@ def fit_law(widths: Sequence[int], distances: Sequence[Array], confidence: float
     m = np.asarray(widths, dtype=np.float64)
     columns = np.column_stack([1 / m, 1 / m**2, np.ones_like(m)])
     beta, errors = _linear(columns, distances)
+    freedom = _freedom(distances)
     return Law(
         *(float(b) for b in beta),
-        constant_interval=_interval(float(beta[0]), float(errors[0]), confidence, distances),
-        floor_interval=_interval(float(beta[2]), float(errors[2]), confidence, distances),
+        constant_interval=_interval(float(beta[0]), float(errors[0]), confidence, freedom),
+        floor_interval=_interval(float(beta[2]), float(errors[2]), confidence, freedom),
     )
 
 
@@ -154,9 +155,10 @@ def fit_floor(
     """Fit E D = A/m + B/n + F to groups of values, one for each pair (m, n)."""
     m, n = np.asarray(widths, dtype=np.float64), np.asarray(samples, dtype=np.float64)
     beta, errors = _linear(np.column_stack([1 / m, 1 / n, np.ones_like(m)]), distances)
+    freedom = sum(d.size for d in distances) - 3
     return Floor(
         *(float(b) for b in beta),
-        interval=_interval(float(beta[2]), float(errors[2]), confidence, distances),
+        interval=_interval(float(beta[2]), float(errors[2]), confidence, freedom),
     )
 
 
@@ -214,12 +216,13 @@ def fit_joint(
     covariance = _sandwich(gradient(u)[:, kept], shares(u).sum(axis=1), distances)
     errors, exponents = np.full(4, np.nan), np.where(visible, u[1::2], np.nan)
     errors[kept] = np.sqrt(np.diag(covariance))
+    freedom = int(counts.sum()) - 2 * int(visible.sum())
     constants = np.where(visible, np.exp(u[::2] + u[1::2] * centre), 0.0)
     return Joint(
         float(exponents[0]),
         float(exponents[1]),
-        _interval(float(exponents[0]), float(errors[1]), confidence, distances),
-        _interval(float(exponents[1]), float(errors[3]), confidence, distances),
+        _interval(float(exponents[0]), float(errors[1]), confidence, freedom),
+        _interval(float(exponents[1]), float(errors[3]), confidence, freedom),
         (float(constants[0]), float(constants[1])),
     )
 
@@ -252,10 +255,12 @@ def _sandwich(gradient: Array, mu: Array, distances: Sequence[Array]) -> Array:
     return np.asarray(bread @ (gradient.T @ (np.array(spread)[:, None] * gradient)) @ bread)
 
 
-def _interval(
-    value: float, stderr: float, confidence: float, distances: Sequence[Array]
-) -> Interval:
-    """Student's interval; the degrees of freedom are those of the smallest group."""
-    freedom = min(d.size for d in distances) - 1
+def _freedom(distances: Sequence[Array]) -> int:
+    """Degrees of freedom of the smallest group."""
+    return min(d.size for d in distances) - 1
+
+
+def _interval(value: float, stderr: float, confidence: float, freedom: int) -> Interval:
+    """Student's interval."""
     half = float(stats.t.ppf((1 + confidence) / 2, freedom)) * stderr
     return value - half, value + half

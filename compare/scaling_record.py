@@ -101,11 +101,14 @@ class DynamicsScaling:
         """Whether eps falls at least as fast as Corollary 3.7 says; None if undecided."""
         joint, floor = self.joint(), self.floor()
         last = float(self.epsilon[-1, -1, :, -1].mean())
-        highs = joint.width_interval[1], joint.sample_interval[1]
-        lows = joint.width_interval[0], joint.sample_interval[0]
-        if min(highs) < 0.5 or floor.interval[0] > last / 2:
+        lows, highs = np.array([joint.width_interval, joint.sample_interval]).T
+        if np.nanmin(highs, initial=np.inf) < 0.5 or floor.interval[0] > last / 2:
             return False
-        if min(lows) > 0.5 and floor.interval[0] <= 0 and floor.interval[1] < last:
+        if (
+            np.nanmin(lows, initial=np.inf) > 0.5
+            and floor.interval[0] <= 0
+            and floor.interval[1] < last
+        ):
             return True
         return None
 

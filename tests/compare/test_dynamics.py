@@ -63,7 +63,10 @@ def test_closed_forms_agree_with_the_matrix_exponential() -> None:
     flow = track(network, problem.times, x=x, y=y, evaluate=z, watch=z[:2])
     start = tangent_kernel(network, torch.cat([z, x])).numpy()
     found = _residuals(problem, sample, flow, start)
-    for index, k in ((1, start), (2, kernel(NETWORK, np.concatenate([problem.points.x, sample.x])))):
+    for index, k in (
+        (1, start),
+        (2, kernel(NETWORK, np.concatenate([problem.points.x, sample.x]))),
+    ):
         generator = np.zeros_like(k)
         generator[:, 16:] = -k[:, 16:] / 6  # residuals at all points, driven by the sample
         r_0 = -np.concatenate([problem.reference.values, sample.y])

@@ -62,5 +62,7 @@ def test_asking_for_eigenspaces_in_the_noise_names_the_last_good_one() -> None:
     last = len(seen.eigenvalues)
     assert last < 40
     assert len(seen.leading(3).labels) == 3
-    with pytest.raises(ValueError, match=rf"expected from 1 to {last} eigenspaces, got 99: .*degree"):
+    with pytest.raises(
+        ValueError, match=rf"expected from 1 to {last} eigenspaces, got 99: .*degree"
+    ):
         seen.leading(99)
