@@ -59,7 +59,7 @@ RATIOS = (0.5, 1.0)
 )
 @click.option("--sizes", default="64,256", show_default=True, help="Samples of the fits.")
 @click.option(
-    "--repeats", default=12, show_default=True, help="Networks for each pair of the fits."
+    "--repeats", default=8, show_default=True, help="Networks for each pair of the fits."
 )
 @click.option("--strict", is_flag=True, help="Exit with 1 unless every verdict is as expected.")
 def dynamics(

@@ -104,13 +104,8 @@ class DynamicsScaling:
         lows, highs = np.array([joint.width_interval, joint.sample_interval]).T
         if np.nanmin(highs, initial=np.inf) < 0.5 or floor.interval[0] > last / 2:
             return False
-        if (
-            np.nanmin(lows, initial=np.inf) > 0.5
-            and floor.interval[0] <= 0
-            and floor.interval[1] < last
-        ):
-            return True
-        return None
+        gone = floor.interval[0] <= 0 and floor.interval[1] < last
+        return True if gone and np.nanmin(lows, initial=np.inf) > 0.5 else None
 
     @property
     def verdict(self) -> str:
@@ -118,12 +113,10 @@ class DynamicsScaling:
         joint, floor = self.joint(), self.floor()
         last = float(self.epsilon[-1, -1, :, -1].mean())
         share = [value / last for value in (floor.floor, *floor.interval)]
-        left = f"{share[0]:.0%} of the last eps in [{share[1]:.0%}, {share[2]:.0%}]"
-        p, q = joint.width_interval, joint.sample_interval
         rates = (
-            f"eps falls like m^-{joint.width_exponent:.2f} in [{p[0]:.2f}, {p[1]:.2f}] and"
-            f" n^-{joint.sample_exponent:.2f} in [{q[0]:.2f}, {q[1]:.2f}], where the paper claims"
-            f" 1/2 and 1/2; floor {left}"
+            f"{_fall('m', joint.width_exponent, joint.width_interval)} and"
+            f" {_fall('n', joint.sample_exponent, joint.sample_interval)}, where the paper claims"
+            f" 1/2; floor {share[0]:.0%} of the last eps in [{share[1]:.0%}, {share[2]:.0%}]"
         )
         if self.holds is False:
             return f"Corollary 3.7 fails: eps levels off or falls too slowly; {rates}"
@@ -219,6 +212,13 @@ class DynamicsScaling:
 
 
 _ARRAYS = ("times", "epsilon", "own", "gap", "moved")
+
+
+def _fall(name: str, exponent: float, interval: Interval) -> str:
+    if not np.isfinite(exponent):
+        return f"eps does not visibly depend on {name}"
+    low, high = interval
+    return f"eps falls with exponent {exponent:.2f} in [{low:.2f}, {high:.2f}] in {name}"
 
 
 def _slopes(times: Array, values: Array) -> tuple[float, Interval]:

@@ -63,10 +63,8 @@ def test_closed_forms_agree_with_the_matrix_exponential() -> None:
     flow = track(network, problem.times, x=x, y=y, evaluate=z, watch=z[:2])
     start = tangent_kernel(network, torch.cat([z, x])).numpy()
     found = _residuals(problem, sample, flow, start)
-    for index, k in (
-        (1, start),
-        (2, kernel(NETWORK, np.concatenate([problem.points.x, sample.x]))),
-    ):
+    limit = kernel(NETWORK, np.concatenate([problem.points.x, sample.x]))
+    for index, k in ((1, start), (2, limit)):
         generator = np.zeros_like(k)
         generator[:, 16:] = -k[:, 16:] / 6  # residuals at all points, driven by the sample
         r_0 = -np.concatenate([problem.reference.values, sample.y])
@@ -133,7 +131,7 @@ def test_theorem_and_corollary_are_consistent(result: DynamicsGap) -> None:
 
 def test_fitted_rates_are_found_and_their_intervals_cover(rng: np.random.Generator) -> None:
     sigma, times = np.array([2.0, 0.5, 0.1]), np.linspace(0, 8, 60)
-    covered = 0
+    covered, a = 0, np.empty(0)
     for _ in range(100):
         rates = sigma * (1 + 0.1 * rng.standard_normal((6, 1)))
         a = np.exp(-times[None, :, None] * rates[:, None, :])

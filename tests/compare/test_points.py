@@ -60,6 +60,7 @@ def test_a_finite_population_is_itself() -> None:
     inputs = Inputs.array(np.arange(24.0).reshape(12, 2))
     points = evaluation_points(inputs, 100)
     assert points.kind == "population"
+    assert inputs.points is not None
     assert_allclose(points.x, inputs.points)
     some = evaluation_points(inputs, 9)
     assert some.kind == "sample"
