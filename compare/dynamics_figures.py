@@ -66,6 +66,8 @@ def plot_modes(result: DynamicsGap, ax: Axes | None = None, count: int = 5) -> A
                 t, a.mean(0) - spread, a.mean(0) + spread, color=colour, alpha=0.15, lw=0
             )
     ax.plot([], [], color=GREY, ls="--", lw=1, label=r"$\exp(-\sigma_k t)$")
+    if len(result.runs.own) > 1:
+        ax.fill_between([], [], color=GREY, alpha=0.25, lw=0, label="± standard deviation of seeds")
     ax.set(xlabel="time $t$", ylabel=r"$\langle r_t, \Pi_k r_0\rangle / \|\Pi_k r_0\|^2$")
     ax.set(ylim=(-0.12, 1.05), xlim=(0, t[-1]))
     n = result.config["samples"]
