@@ -26,7 +26,7 @@ _A = [*RK45.A, RK45.B]  # row i belongs to stage i; the last stage is the end of
 class DormandPrince(Integrator):
     """Steps of the explicit pair."""
 
-    order = 4
+    order, share = 4, 0.3
 
     def __init__(self, field: Field, tolerance: Tolerance, start: Position) -> None:
         super().__init__(field, tolerance, start)
@@ -52,10 +52,9 @@ class DormandPrince(Integrator):
         """The stages 6 and 7 are at the same time (Hairer and Wanner 1996, IV.2)."""
         apart = RK45.B.copy()
         apart[:5] -= _A[5]
-        there = float(self._combine(None, apart, self.error).norm())
+        there = self.start.step * float(self._combine(None, apart, self.error).norm())
         slopes = torch.sub(self.slopes[6], self.slopes[5], out=self.error)
-        h = self.end - self.start.time
-        return float(slopes.norm()) / (h * there) if there > 0 else 0.0
+        return float(slopes.norm()) / there if there > 0 else 0.0
 
     def roll(self) -> None:
         torch.add(self.field.origin, self.start.displacement, out=self.theta)

@@ -33,7 +33,7 @@ _SLOPES = 4  # F at U_2, U_3, U_4 and theta_{n+1}
 class Exponential(Integrator):
     """Steps of the exponential method."""
 
-    order = 3
+    order, share = 3, 0.1
 
     def __init__(self, field: Field, tolerance: Tolerance, start: Position) -> None:
         super().__init__(field, tolerance, start)

@@ -17,6 +17,10 @@ __all__ = ["check_data", "check_numbers", "check_record", "check_times"]
 def check_data(module: nn.Module, x: Tensor, y: Tensor, **others: Tensor | None) -> None:
     """Raise unless the module can be trained on x, y and run on the other inputs."""
     first = next(iter(check_module(module).values()))
+    if first.dtype not in (torch.float32, torch.float64):
+        raise TypeError(
+            f"expected a module in float64 or float32, got {first.dtype}; call .double()"
+        )
     batches = {"x": x, "y": y, **others}
     for name, batch in batches.items():
         if batch is None and name not in ("x", "y"):
@@ -37,8 +41,13 @@ def check_data(module: nn.Module, x: Tensor, y: Tensor, **others: Tensor | None)
 
 def _check_outputs(module: nn.Module, x: Tensor, y: Tensor) -> None:
     """Raise unless the outputs on x are finite numbers with the shape of y."""
-    with torch.no_grad():
-        values = module(x)
+    try:
+        with torch.inference_mode(False), torch.enable_grad():
+            values = module(x)
+    except RuntimeError as error:
+        raise ValueError(
+            f"expected inputs that the module takes, got {tuple(x.shape)}: {error}; match them"
+        ) from error
     if not isinstance(values, Tensor) or not values.is_floating_point():
         got = values.dtype if isinstance(values, Tensor) else type(values).__name__
         raise TypeError(f"expected a module with real outputs, got {got}; return a real tensor")
@@ -51,13 +60,20 @@ def _check_outputs(module: nn.Module, x: Tensor, y: Tensor) -> None:
     if tuple(y.shape) not in {(n, k), (n,) if k == 1 else (n, k)}:
         wanted = f"({n},)" if k == 1 else f"({n}, {k})"
         raise ValueError(f"expected y of shape {wanted}, got {tuple(y.shape)}; match the outputs")
+    if not values.requires_grad:
+        raise ValueError("expected outputs that depend on the parameters, got none; do not detach")
     if not bool(torch.isfinite(values).all()):
         raise ValueError("expected finite outputs on x, got NaN or infinity; rescale the inputs")
 
 
 def check_times(times: Sequence[float] | Tensor) -> list[float]:
     """The output times as floats."""
-    grid = torch.as_tensor(times, dtype=torch.float64).cpu()
+    try:
+        grid = torch.as_tensor(times, dtype=torch.float64).cpu()
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"expected times as numbers, got {type(times).__name__}; pass a list"
+        ) from error
     if grid.ndim != 1 or len(grid) == 0:
         raise ValueError(
             f"expected times of shape (T,) with T >= 1, got {tuple(grid.shape)}; pass a list"
@@ -77,8 +93,9 @@ def check_numbers(rtol: float, budget: int, method: str, dtype: torch.dtype) -> 
         raise ValueError(
             f"expected method 'auto', 'exponential' or 'explicit', got {method!r}; pass one of them"
         )
-    if dtype not in (torch.float32, torch.float64):
-        raise TypeError(f"expected a module in float64 or float32, got {dtype}; call .double()")
+    for name, value in (("rtol", rtol), ("max_evaluations", budget)):
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise TypeError(f"expected {name} as a number, got {type(value).__name__}; pass one")
     least = 10 * torch.finfo(dtype).eps
     if not least <= rtol < 1:
         raise ValueError(

@@ -5,7 +5,7 @@ A local error e, shape (p,), is small enough if both
     rms_a |f(x_a; theta + e) - f(x_a; theta)|  <=  s rtol rms_a |r_0(x_a)|       (predictions)
     ||e||  <=  s rtol ||theta - theta_0||                                        (parameters)
 
-on the samples and on some of the evaluation points, with s = 0.3 since errors add up.
+on the samples and on some of the evaluation points, with a share s below 1 since errors add up.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from empirical.field import Field
 __all__ = ["STABLE", "Integrator", "Position", "StepError", "Tolerance"]
 
 STABLE = 3.3  # h lambda_max at which explicit steps of order 5 become unstable
-_SHARE = 0.3
 _PATIENCE = 30
 
 
@@ -37,7 +36,7 @@ class Position:
         time: t.
         displacement: theta_t - theta_0, shape (p,).
         step: h.
-        size: the error of the step before, in units of the tolerance.
+        size: the error of the step before, in units of what is allowed.
         steps: how many were made before.
         rejected: how many were tried in vain.
         growth: how much longer the next step may be.
@@ -71,7 +70,7 @@ class Tolerance:
         self.scale = math.sqrt(2 * loss) or 1.0  # rms of r_0
 
     def size(self, theta: Tensor, residual: Tensor, error: Tensor, moved: Tensor) -> float:
-        """The error in units of what is allowed; ``error`` is overwritten.
+        """The error in units of the tolerance; ``error`` is overwritten.
 
         Args:
             theta: the end of the step.
@@ -88,7 +87,7 @@ class Tolerance:
         sizes = [parameters, *(w / self.scale for w in wrong)]
         if not all(math.isfinite(size) for size in sizes):
             return math.inf
-        return max(sizes) / (_SHARE * self.rtol)
+        return max(sizes) / self.rtol
 
 
 class Integrator(ABC):
@@ -108,6 +107,7 @@ class Integrator(ABC):
     """
 
     order: int  # of the embedded formula
+    share: float  # of the tolerance that a local error may have
 
     def __init__(self, field: Field, tolerance: Tolerance, start: Position) -> None:
         self.field, self.tolerance, self.start = field, tolerance, start
@@ -121,7 +121,9 @@ class Integrator(ABC):
         if self.end > self.start.time:
             self._roll()
         for _ in range(_PATIENCE):
-            size = self.attempt(self.start.step)
+            if self.start.time + self.start.step == self.start.time:
+                break
+            size = self.attempt(self.start.step) / self.share
             if size <= 1:
                 self.end, self.size = self.start.time + self.start.step, max(size, 1e-4)
                 self.long = self.start.step * self.rate()
