@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from analytic import sphere_spectrum
+from analytic import Activation, sphere_spectrum
 from analytic.network import FullyConnected, Network, Residual
 from analytic.parse import parse_network
 from compare.dynamics import dynamics_gap
@@ -58,9 +59,7 @@ RATIOS = (0.5, 1.0)
     "--widths", default="32,64,128,256", show_default=True, help="Of the fits; empty for none."
 )
 @click.option("--sizes", default="64,256", show_default=True, help="Samples of the fits.")
-@click.option(
-    "--repeats", default=8, show_default=True, help="Networks for each pair of the fits."
-)
+@click.option("--repeats", default=8, show_default=True, help="Networks for each pair of the fits.")
 @click.option("--strict", is_flag=True, help="Exit with 1 unless every verdict is as expected.")
 def dynamics(
     output: str,
@@ -125,13 +124,10 @@ def other_activation(network: Network) -> Network:
     def other(layer: Any) -> Any:
         if isinstance(layer, Residual):
             return Residual(*(other(inner) for inner in layer.layers))
+        if not hasattr(layer, "activation"):  # pooling has none
+            return layer
         name = "tanh" if layer.activation.name == "softplus" else "softplus"
-        return FullyConnected(
-            name,
-            weight_std=layer.weight_std,
-            bias_std=layer.bias_std,
-            width_ratio=layer.width_ratio,
-        )
+        return replace(layer, activation=Activation(name))
 
     return Network(*(other(layer) for layer in network.layers))
 

@@ -13,11 +13,11 @@ from compare.targets import Target
 __all__ = ["read_inputs", "read_integers", "read_target"]
 
 
-def read_inputs(source: str) -> Inputs:
-    """Inputs from ``digits``, ``sphere:D`` or a file .npy."""
+def read_inputs(source: str, images: bool = False) -> Inputs:
+    """Inputs from ``digits`` (as vectors or as images), ``sphere:D`` or a file .npy."""
     kind, _, argument = source.partition(":")
     if source == "digits":
-        return Inputs.digits()
+        return Inputs.digits(flat=not images)
     if kind == "sphere" and argument.isascii() and argument.isdigit():
         return Inputs.sphere(int(argument))
     if not source.endswith(".npy"):

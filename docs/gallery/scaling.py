@@ -17,5 +17,5 @@ print(result.table())
 print(control)
 
 # %% The pictures of the gallery
-result.plot().figure.savefig("scaling.png", dpi=90)
-control.plot().figure.savefig("control.png", dpi=90)
+result.plot().get_figure(root=True).savefig("scaling.png", dpi=90)
+control.plot().get_figure(root=True).savefig("control.png", dpi=90)

@@ -22,5 +22,5 @@ for name, draw in {
     "theorem": result.plot_theorem,
     "rates": result.plot_rates,
 }.items():
-    draw().figure.savefig(f"{name}.png", dpi=90)
+    draw().get_figure(root=True).savefig(f"{name}.png", dpi=90)
 result.save("dynamics.npz")
