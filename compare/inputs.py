@@ -28,7 +28,7 @@ class Inputs:
         shape: of one input.
         population: the number of inputs of a finite population, or None for a distribution
             to draw from.
-        points: the finite population itself, read-only, shape (population, *shape); None for
+        points: the finite population itself, read-only, shape (population, ...); None for
             a distribution to draw from.
     """
 

@@ -136,7 +136,7 @@ class Target:
         Args:
             dimension: number of coordinates of an input.
             seed: of the random numbers.
-            waves: how many; |f*| stays below sqrt(waves).
+            waves: how many; the function stays below sqrt(waves).
             scale: the largest wave number on the unit sphere.
         """
         rng = np.random.default_rng(seed)
