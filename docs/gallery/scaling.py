@@ -1,4 +1,4 @@
-"""How the eps of Corollary 3.7 falls with width and samples (two minutes)."""
+"""How the eps of Corollary 3.7 falls with width and samples (several minutes)."""
 
 # %% 192 networks, and as many against the kernel of another activation
 import kinfinity as ki

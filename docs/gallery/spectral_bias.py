@@ -1,4 +1,4 @@
-"""Spectral bias outside the training set, and both sides of Theorem 3.5 (three minutes)."""
+"""Spectral bias outside the training set, and both sides of Theorem 3.5 (several minutes)."""
 
 # %% Ten Fourier modes of equal weight, a network whose kernel has all of them
 import kinfinity as ki
