@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-import numpy as np
 
 from analytic.network import FullyConnected, Network, Residual
 from analytic.parse import parse_network
 from compare.convergence import Convergence, convergence
-from compare.inputs import Inputs
+from compare.dynamics_command import dynamics
+from compare.options import read_inputs, read_integers
 from compare.report import open_folder, write_report, write_results
 
 __all__ = ["main"]
@@ -83,8 +83,8 @@ def validate(
     from kinfinity import __version__
 
     chosen = [parse_network(text) for text in networks] or list(NETWORKS)
-    wide, counts = _integers("widths", widths), _integers("seeds", seeds)
-    sources = [_inputs(source, network.is_spatial) for network in chosen]
+    wide, counts = read_integers("widths", widths), read_integers("seeds", seeds)
+    sources = [read_inputs(source, network.is_spatial) for network in chosen]
     folder = Path(output)
     open_folder(folder)
     command = shlex.join(["kinfinity", *sys.argv[1:]])
@@ -101,30 +101,7 @@ def validate(
         sys.exit(1)
 
 
-def _inputs(source: str, images: bool) -> Inputs:
-    """The inputs for a network of vectors, or of images."""
-    kind, _, argument = source.partition(":")
-    if source == "digits":
-        return Inputs.digits(flat=not images)
-    if kind == "sphere" and argument.isascii() and argument.isdigit():
-        return Inputs.sphere(int(argument))
-    if not source.endswith(".npy"):
-        raise ValueError(
-            f"expected inputs digits, sphere:D or a file .npy, got {source!r}; choose one of these"
-        )
-    path = Path(source)
-    if not path.is_file():
-        raise ValueError(f"expected a file, got {source!r}, which does not exist; check the path")
-    return Inputs.array(np.load(path, allow_pickle=False), path.stem)
-
-
-def _integers(name: str, text: str) -> list[int]:
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise ValueError(
-            f"expected integers separated by commas for {name}, got {text!r}; write 64,128,256"
-        ) from None
+cli.add_command(dynamics)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -11,12 +11,13 @@ if TYPE_CHECKING:
 
     from compare.convergence import Convergence
 
-__all__ = ["plot_convergence"]
+__all__ = ["BLUE", "GREY", "ORANGE", "new_axes", "plot_convergence"]
 
 BLUE, ORANGE, GREY = "#0060a8", "#c25700", "#777777"
 
 
-def _axes(ax: Axes | None) -> Axes:
+def new_axes(ax: Axes | None) -> Axes:
+    """The given axes, or those of a new figure."""
     if ax is not None:
         return ax
     from matplotlib.figure import Figure  # no global state, no display
@@ -26,7 +27,7 @@ def _axes(ax: Axes | None) -> Axes:
 
 def plot_convergence(result: Convergence, ax: Axes | None = None) -> Axes:
     """Distances against width: their spread, means, the law and the threshold."""
-    ax = _axes(ax)
+    ax = new_axes(ax)
     m = np.array(result.widths, dtype=float)
     means = np.array([d.mean() for d in result.distances])
     errors = np.array([d.std(ddof=1) / np.sqrt(d.size) for d in result.distances])

@@ -28,12 +28,15 @@ class Inputs:
         shape: of one input.
         population: the number of inputs of a finite population, or None for a distribution
             to draw from.
+        points: the finite population itself, read-only, shape (population, ...); None for
+            a distribution to draw from.
     """
 
     name: str
     shape: tuple[int, ...]
     population: int | None
     _draw: Callable[[int, np.random.Generator], Array] = field(repr=False, compare=False)
+    points: Array | None = field(default=None, repr=False, compare=False)
 
     def sample(self, n: int, seed: int = 0) -> Array:
         """Draw n inputs, shape ``(n, *shape)``, without replacement from a finite population.
@@ -90,7 +93,7 @@ class Inputs:
         def draw(n: int, generator: np.random.Generator) -> Array:
             return population[generator.permutation(shape[0])[:n]]
 
-        return cls(label, shape[1:], shape[0], draw)
+        return cls(label, shape[1:], shape[0], draw, population)
 
     @classmethod
     def digits(cls, flat: bool = True, scale: Literal["sphere", "pixels"] = "sphere") -> Inputs:
@@ -114,4 +117,5 @@ class Inputs:
         elif scale != "pixels":
             raise ValueError(f"expected scale 'sphere' or 'pixels', got {scale!r}; choose one")
         population = cls.array(x if flat else x.reshape(-1, 1, 8, 8))
-        return cls(f"digits(scale={scale})", population.shape, len(x), population._draw)
+        name = f"digits(scale={scale})"
+        return cls(name, population.shape, len(x), population._draw, population.points)

@@ -6,6 +6,11 @@ anything:
 
     E D = C m^(-p)                 the exponent
     E D = C/m + c/m^2 + B          the constant, the correction, and what never goes away
+
+and, for what depends on the width m and the number of samples n,
+
+    E D = a m^(-p) + b n^(-q)      two exponents
+    E D = A/m + B/n + F            and what is left when both grow
 """
 
 from __future__ import annotations
@@ -15,9 +20,19 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import optimize, stats
 
-__all__ = ["Interval", "Law", "Power", "fit_law", "fit_power"]
+__all__ = [
+    "Floor",
+    "Interval",
+    "Joint",
+    "Law",
+    "Power",
+    "fit_floor",
+    "fit_joint",
+    "fit_law",
+    "fit_power",
+]
 
 Array = NDArray[np.float64]
 Interval = tuple[float, float]
@@ -56,6 +71,38 @@ class Law:
     floor_interval: Interval
 
 
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """E D = a m^(-p) + b n^(-q).
+
+    Attributes:
+        width_exponent: p; sample_exponent: q.
+        width_interval, sample_interval: at the confidence that was asked for.
+        constants: a and b.
+    """
+
+    width_exponent: float
+    sample_exponent: float
+    width_interval: Interval
+    sample_interval: Interval
+    constants: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """E D = A/m + B/n + F.
+
+    Attributes:
+        width_constant: A; sample_constant: B; floor: F.
+        interval: of F, at the confidence that was asked for.
+    """
+
+    width_constant: float
+    sample_constant: float
+    floor: float
+    interval: Interval
+
+
 def fit_power(widths: Sequence[int], distances: Sequence[Array], confidence: float = 0.99) -> Power:
     """Fit E D = C m^(-p).
 
@@ -82,7 +129,7 @@ def fit_power(widths: Sequence[int], distances: Sequence[Array], confidence: flo
             break
     covariance = _sandwich(design, np.exp(design @ beta), distances)
     stderr = float(np.sqrt(covariance[1, 1]))
-    interval = _interval(float(beta[1]), stderr, confidence, distances)
+    interval = _interval(float(beta[1]), stderr, confidence, _freedom(distances))
     return Power(float(beta[1]), stderr, float(np.exp(beta[0])), interval)
 
 
@@ -90,10 +137,102 @@ def fit_law(widths: Sequence[int], distances: Sequence[Array], confidence: float
     """Fit E D = C/m + c/m^2 + B; takes what ``fit_power`` takes, from three widths on."""
     m = np.asarray(widths, dtype=np.float64)
     columns = np.column_stack([1 / m, 1 / m**2, np.ones_like(m)])
+    beta, errors = _linear(columns, distances)
+    freedom = _freedom(distances)
+    return Law(
+        *(float(b) for b in beta),
+        constant_interval=_interval(float(beta[0]), float(errors[0]), confidence, freedom),
+        floor_interval=_interval(float(beta[2]), float(errors[2]), confidence, freedom),
+    )
+
+
+def fit_floor(
+    widths: Sequence[int],
+    samples: Sequence[float],
+    distances: Sequence[Array],
+    confidence: float = 0.99,
+) -> Floor:
+    """Fit E D = A/m + B/n + F to groups of values, one for each pair (m, n)."""
+    m, n = np.asarray(widths, dtype=np.float64), np.asarray(samples, dtype=np.float64)
+    beta, errors = _linear(np.column_stack([1 / m, 1 / n, np.ones_like(m)]), distances)
+    freedom = sum(d.size for d in distances) - 3
+    return Floor(
+        *(float(b) for b in beta),
+        interval=_interval(float(beta[2]), float(errors[2]), confidence, freedom),
+    )
+
+
+def fit_joint(
+    widths: Sequence[int],
+    samples: Sequence[float],
+    distances: Sequence[Array],
+    confidence: float = 0.99,
+) -> Joint:
+    """Fit E D = a m^(-p) + b n^(-q), with a, b > 0.
+
+    A term that is nowhere a hundredth of the sum says nothing: its exponent is NaN.
+
+    Args:
+        widths: m of every group.
+        samples: n of every group; inf leaves the second term out.
+        distances: values of every group, at least two each.
+        confidence: of the intervals.
+
+    Example:
+        >>> pairs = [(m, n) for m in (8, 32, 128) for n in (8, 32, 128)]
+        >>> groups = [np.full(3, 2 / m + 5 / n**0.5) for m, n in pairs]
+        >>> fit = fit_joint(*zip(*pairs), groups)
+        >>> round(fit.width_exponent, 4), round(fit.sample_exponent, 4)
+        (1.0, 0.5)
+    """
+    logs = np.log(np.array([widths, samples], dtype=np.float64)).T
+    means = np.array([d.mean() for d in distances])
+    counts = np.array([d.size for d in distances])
+    there = np.isfinite(logs)
+    centre = np.array([column[seen].mean() for column, seen in zip(logs.T, there.T, strict=True)])
+    logs = np.where(there, logs - centre, 0.0)
+
+    def shares(u: Array) -> Array:
+        """a m^-p and b n^-q, shape (groups, 2); u = (log a, p, log b, q)."""
+        return np.exp(u[::2] - u[1::2] * logs) * there
+
+    def gradient(u: Array) -> Array:
+        """Derivative of log mu by u, shape (groups, 4)."""
+        parts = shares(u)
+        weight = parts / parts.sum(axis=1, keepdims=True)
+        return np.stack([weight, -weight * logs], axis=2).reshape(len(logs), 4)
+
+    def deviance(u: Array) -> tuple[float, Array]:
+        mu = shares(u).sum(axis=1)
+        loss = counts @ (means / mu + np.log(mu))
+        return float(loss), gradient(u).T @ (counts * (1 - means / mu))
+
+    half = np.log(means.mean() / 2)
+    start = np.array([half, 1.0, half, 1.0])
+    found = optimize.minimize(deviance, start, jac=True, method="BFGS", options={"gtol": 1e-9})
+    u = np.asarray(found.x)
+    visible = (shares(u) / shares(u).sum(axis=1, keepdims=True)).max(axis=0) > 0.01
+    kept = np.repeat(visible, 2)
+    covariance = _sandwich(gradient(u)[:, kept], shares(u).sum(axis=1), distances)
+    errors, exponents = np.full(4, np.nan), np.where(visible, u[1::2], np.nan)
+    errors[kept] = np.sqrt(np.diag(covariance))
+    freedom = int(counts.sum()) - 2 * int(visible.sum())
+    constants = np.where(visible, np.exp(u[::2] + u[1::2] * centre), 0.0)
+    return Joint(
+        float(exponents[0]),
+        float(exponents[1]),
+        _interval(float(exponents[0]), float(errors[1]), confidence, freedom),
+        _interval(float(exponents[1]), float(errors[3]), confidence, freedom),
+        (float(constants[0]), float(constants[1])),
+    )
+
+
+def _linear(columns: Array, distances: Sequence[Array]) -> tuple[Array, Array]:
+    """Coefficients of E D = columns @ beta and their standard errors."""
     means = np.array([d.mean() for d in distances])
     counts = np.array([d.size for d in distances])
     mu = means.copy()
-    beta = np.zeros(3)
+    beta = np.zeros(columns.shape[1])
     for _ in range(100):  # weighted least squares with weights 1/mu^2
         root = np.sqrt(counts) / mu
         beta = np.linalg.lstsq(columns * root[:, None], means * root, rcond=None)[0]
@@ -103,12 +242,7 @@ def fit_law(widths: Sequence[int], distances: Sequence[Array], confidence: float
         if done:
             break
     covariance = _sandwich(columns / mu[:, None], mu, distances)
-    errors = np.sqrt(np.diag(covariance))
-    return Law(
-        *(float(b) for b in beta),
-        constant_interval=_interval(float(beta[0]), float(errors[0]), confidence, distances),
-        floor_interval=_interval(float(beta[2]), float(errors[2]), confidence, distances),
-    )
+    return np.asarray(beta, dtype=np.float64), np.sqrt(np.diag(covariance))
 
 
 def _sandwich(gradient: Array, mu: Array, distances: Sequence[Array]) -> Array:
@@ -121,10 +255,12 @@ def _sandwich(gradient: Array, mu: Array, distances: Sequence[Array]) -> Array:
     return np.asarray(bread @ (gradient.T @ (np.array(spread)[:, None] * gradient)) @ bread)
 
 
-def _interval(
-    value: float, stderr: float, confidence: float, distances: Sequence[Array]
-) -> Interval:
-    """Student's interval; the degrees of freedom are those of the smallest group."""
-    freedom = min(d.size for d in distances) - 1
+def _freedom(distances: Sequence[Array]) -> int:
+    """Degrees of freedom of the smallest group."""
+    return min(d.size for d in distances) - 1
+
+
+def _interval(value: float, stderr: float, confidence: float, freedom: int) -> Interval:
+    """Student's interval."""
     half = float(stats.t.ppf((1 + confidence) / 2, freedom)) * stderr
     return value - half, value + half

@@ -23,7 +23,7 @@ from compare.distance import square_norms
 from empirical.finite import FiniteNetwork
 from empirical.tangent import tangent_kernel, tangent_kernel_estimate
 
-__all__ = ["Cell", "Group", "sweep"]
+__all__ = ["Cell", "Group", "sweep", "workers"]
 
 Array = NDArray[np.float64]
 
@@ -72,7 +72,7 @@ def sweep(
     """Measure the distance of K_0 to the limit on the inputs x, for every width and seed."""
     cells = list(_cells(network, widths, seeds, population, device, dtype))
     disable = None if progress is None else not progress
-    with _executor(executor) as pool:
+    with workers(executor) as pool:
         futures = {pool.submit(_run, cell, x, limit): index for index, cell in enumerate(cells)}
         results: list[Any] = [None] * len(cells)
         with tqdm(total=sum(map(_cost, cells)), delay=1, disable=disable, bar_format=_BAR) as bar:
@@ -157,7 +157,7 @@ def _group(results: list[tuple[Array, Array]], population: int | None, rounding:
 
 
 @contextmanager
-def _executor(executor: Executor | None) -> Iterator[Executor]:
+def workers(executor: Executor | None) -> Iterator[Executor]:
     """The given executor, or threads that each multiply matrices on one core."""
     if executor is not None:
         yield executor

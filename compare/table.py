@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import html
+import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Table", "write_whole"]
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Table", "write_arrays", "write_whole"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +45,18 @@ class Table:
         return f"<table><thead>{row(self.head, 'th')}</thead><tbody>{body}</tbody></table>"
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_arrays(path: Path, **arrays: NDArray[np.generic]) -> None:
+    """Replace a file .npz in one step."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # pyright: ignore[reportArgumentType]
+    write_whole(path, buffer.getvalue())
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
     """Replace a file in one step, so that a kill leaves the old one or the new one."""
     part = path.with_name(path.name + ".part")
-    with part.open("w") as file:
-        file.write(text)
+    with part.open("wb") as file:
+        file.write(content.encode() if isinstance(content, str) else content)
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from pathlib import Path
@@ -9,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import compare.duhamel
 from compare.cli import main
+from empirical import gradient_flow
 
 QUICK = ["-w", "8,16,32", "-s", "10", "-p", "6"]
 
@@ -138,3 +141,57 @@ def test_bad_input_gets_one_line_and_exit_code_two(
 def test_unknown_options_end_with_two(capsys: pytest.CaptureFixture) -> None:
     assert run("validate", "--colour") == 2
     assert "No such option" in capsys.readouterr().err
+
+
+SMALL = ["-n", 'Network(FullyConnected("tanh"))', "-t", "harmonic:1,3", "-m", "16", "-N", "16",
+         "-s", "2", "-p", "32", "-T", "3"]  # fmt: skip
+STATEMENTS = ("Theorem 3.5", "Corollary 3.7", "Observation 3.8", "O(1/t) in the RKHS")
+
+
+def test_dynamics_writes_a_whole_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fits = ["--widths", "16,32", "--sizes", "16,32", "--repeats", "3"]
+    assert run("dynamics", "-o", str(tmp_path), *SMALL, *fits) == 0
+    assert f"report: {tmp_path.resolve()}/report.html" in capsys.readouterr().out
+    found = {p.name for p in tmp_path.iterdir()}
+    assert {"report.html", "results.json", "dynamics.npz", "scaling.npz", "control.npz"} <= found
+    assert not [name for name in found if name.endswith(".part")]
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert set(STATEMENTS) <= set(results["statements"])
+    assert results["control"]["config"]["limit"] == 'Network(FullyConnected("softplus"))'
+    page = (tmp_path / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == 6
+    assert not re.search(r'(src|href)="(?!data:|#)', page)  # self-contained
+    for statement in results["statements"]:
+        assert statement in page.replace("&#39;", "'")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-t", "nothing"], "expected a target harmonic:1,3,5, step"),
+        (["-t", "parity"], "expected a function as target on sphere"),
+        (["-T", "-1"], "expected a positive, finite horizon, got -1"),
+        (["-i", "digits", "-t", "parity", "-N", "1798"], "expected at most 1797 samples"),
+        (["-m", "0"], "expected width of at least 1, got 0"),
+        (["-t", "harmonic:a"], "expected integers separated by commas for degrees"),
+    ],
+)
+def test_bad_input_to_dynamics_gets_one_line(
+    arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("dynamics", "-o", str(tmp_path), *SMALL, "--widths", "", *arguments) == 2
+    captured = capsys.readouterr()
+    assert re.search(re.escape(message), captured.err)
+    assert captured.err.count("\n") == 1
+
+
+def test_a_horizon_out_of_reach_leaves_what_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    short = functools.partial(gradient_flow, max_evaluations=60)
+    monkeypatch.setattr(compare.duhamel, "gradient_flow", short)
+    assert run("dynamics", "-o", str(tmp_path), *SMALL, "-T", "1e5", "--widths", "") == 2
+    assert "what was reached is in" in capsys.readouterr().err
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert "expected to reach t" in results["stopped"]
+    assert 0 < results["dynamics"]["answers"]["horizon"] < 1e5
