@@ -97,7 +97,16 @@ class Coefficients:
 
 
 def moments(activation: Activation, s: Array) -> Moments:
-    """Moments of w at the standard deviations s, non-negative, shape (n,)."""
+    """Moments of w at the standard deviations s, non-negative, shape (n,).
+
+    Raises:
+        ValueError: one of them is not finite.
+    """
+    if not np.isfinite(s).all():
+        raise ValueError(
+            "expected pre-activations whose variance float64 can hold, got infinity; lower"
+            " weight_std or scale the inputs"
+        )
     if activation.is_relu:
         return _relu(s)
     table, noise = np.empty((FIRST, s.size)), 0.0

@@ -48,10 +48,11 @@ def foresee(problem: Problem, kinds: int, threads: int, prepared: float) -> Plan
 
 
 def _seconds_per_pair(problem: Problem, kinds: int) -> float:
-    """The best of three runs of a few rows in the middle."""
+    """The best of three runs of a few rows in the middle; of images, of one block of rows."""
     n, k = problem.shape
-    row = n // 2 - n // 2 % LANES
-    end = min(row + LANES, n)
+    rows = LANES if problem.x.ndim == 2 else problem.method.step(n)
+    row = n // 2 - n // 2 % rows
+    end = min(row + rows, n)
     first = row if problem.own else 0
     sigma, both = (np.empty((end - row if use else 0, k)) for use in (kinds == 2, True))
     bound = np.zeros((n, -(-k // LANES)))

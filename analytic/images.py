@@ -42,10 +42,11 @@ def image_diagonal(network: Network, own: Ways, x: Array) -> Diagonal:
     """
     layout, last = own.layout, len(own.layers)
     p, q = np.divmod(layout.input.codes, layout.input.positions)
-    sigma = np.zeros((len(x), p.size))
+    products = np.zeros((len(x), p.size), dtype=np.longdouble)
     for c in range(x.shape[2]):
-        sigma += x[:, p, c] * x[:, q, c]
-    state: Triple = (sigma / x.shape[2], np.zeros_like(sigma), np.zeros(x.shape[:2]))
+        products += x[:, p, c] * x[:, q, c].astype(np.longdouble)
+    sigma = (products / x.shape[2]).astype(np.float64)
+    state: Triple = (sigma, np.zeros_like(sigma), np.zeros(x.shape[:2]))
     stages: list[Stage] = []
     branches: list[Triple] = []
     for at, (step, part) in enumerate(zip(network.steps, layout.parts, strict=True)):
@@ -143,6 +144,9 @@ def _averaged(
     most_sigma = most_theta = 1.0
     for reading, run in zip(readings, runs, strict=True):
         new_sigma, new_theta = (_average(reading, run, a) for a in (sigma, theta))
+        own = reading.after.own
+        for values in (new_sigma, new_theta):
+            values[:, own] = np.maximum(values[:, own], 0)  # positions may cancel
         if reading.mixes:
             most_sigma *= _enlargement(reading, sigma, new_sigma)
             most_theta *= _enlargement(reading, theta, new_theta)

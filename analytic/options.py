@@ -34,6 +34,10 @@ def choice(name: str, value: object, choices: tuple[str, ...]) -> None:
         )
 
 
+LARGEST = 1e100
+"""Largest standard deviation; its inverse is the smallest."""
+
+
 def number(name: str, value: float, *, positive: bool) -> float:
     """A finite number that is not negative, nor 0 if ``positive``."""
     try:
@@ -45,4 +49,9 @@ def number(name: str, value: float, *, positive: bool) -> float:
     if not math.isfinite(found) or found < 0 or (positive and found == 0):
         kind = "a positive" if positive else "a non-negative"
         raise ValueError(f"expected {kind} finite {name}, got {value!r}; change it")
+    if found > LARGEST or 0 < found < 1 / LARGEST:
+        raise ValueError(
+            f"expected a {name} from {1 / LARGEST} to {LARGEST}, whose square float64 can hold,"
+            f" got {value!r}; change it"
+        )
     return found

@@ -33,10 +33,6 @@ class Sheet(NamedTuple):
     side: Side
     positions: int  # after any layer, at most
 
-    @property
-    def bytes(self) -> int:
-        return self.xt.nbytes + sum(table.nbytes for table in self.side)
-
 
 class Rows(NamedTuple):
     """Some images as rows of a block."""
@@ -62,13 +58,12 @@ class Sheets:
     width: int
     first: int
     _kept: dict[int, Sheet] = field(init=False, default_factory=dict[int, Sheet])
-    _size: int = field(init=False, default=0)
     _locks: dict[int, Lock] = field(init=False, default_factory=lambda: defaultdict(Lock))
 
     def rows(self, row: int, end: int, own: bool) -> Rows:
         """The tables of some rows; those of columns are used where they are kept."""
         column = row - row % self.width
-        if own and end <= column + self.width and self._room():
+        if own and end <= column + self.width and self._keeps(column):
             sheet = self.columns(column, len(self.plans.x))
             return _as_rows(sheet, row - column, end - column)
         return _as_rows(self._sheet(np.arange(row, end)), 0, end - row)
@@ -80,14 +75,17 @@ class Sheets:
             if found is None:
                 columns = np.minimum(np.arange(column, column + self.width), k - 1)
                 found = self._sheet(self.first + columns)
-                self._size = found.bytes
-                if self._room():
+                if self._keeps(column):
                     self._kept[column] = found
         return found
 
-    def _room(self) -> bool:
-        """Whether one more sheet may be kept."""
-        return self._size * (len(self._kept) + 1) <= KEPT
+    def _keeps(self, column: int) -> bool:
+        """Whether a sheet of columns is kept: the first ones are, whichever thread comes first."""
+        parts = self.plans.own.layout.parts
+        places = max(part.layer.after.positions for part in parts) * self.width + 2 * LANES
+        lines = int((self.plan.even + self.plan.odd).sum()) + 3 * len(parts)
+        sheet = 8 * (places * lines + self.plans.x[0].size * self.width)
+        return (column // self.width + 1) * sheet <= KEPT
 
     def _sheet(self, chosen: Index) -> Sheet:
         """The tables of some images."""

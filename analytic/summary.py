@@ -80,7 +80,8 @@ def check_shape(network: Network, shape: tuple[int, ...]) -> None:
     """Raise ``ValueError`` unless inputs of a shape fit the kind of the network."""
     sizes = network.dimensions
     wanted = (1,) if not network.is_spatial else (sizes + 1,) if sizes else (2, 3)
-    if len(shape) in wanted and min(shape) > 0:
+    whole = all(type(size) is int or hasattr(size, "__index__") for size in shape)
+    if len(shape) in wanted and whole and min(shape) > 0:
         return
     expected = {1: "(d,)", 2: "(channels, positions)", 3: "(channels, height, width)"}
     kinds = " or ".join(expected[number] for number in wanted)
@@ -117,7 +118,8 @@ def _formula(layer: Layer, before: _State) -> tuple[str, str]:
     if not isinstance(layer, FullyConnected | Convolution):
         flat = isinstance(layer, Flatten)
         return ("all positions in a row" if flat else f"mean of {count} positions"), ""
-    weights = "W alpha" if count == 1 else f"sum of {count} W_k alpha[p + k]"
+    at = "p + k" if isinstance(layer, FullyConnected) or layer.stride == 1 else "s p + k"
+    weights = "W alpha" if count == 1 else f"sum of {count} W_k alpha[{at}]"
     scale = "" if layer.weight_std == 1 else f"{layer.weight_std:g} "
     bias = f" + {layer.bias_std:g} b" if layer.bias_std else ""
     return f"{scale}{weights} / sqrt({before.count(1)}){bias}", before.count(count)

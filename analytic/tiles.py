@@ -50,10 +50,15 @@ def solve(
         certificate: whether the bound of every entry is wanted.
 
     Raises:
-        ValueError: ``out`` has another shape.
+        ValueError: ``out`` has another shape, or the kernel is not finite.
         AccuracyError: the bound of an entry exceeds the tolerance.
     """
     kinds = KINDS[kind]
+    if not np.isfinite(problem.diagonal.sigma + problem.diagonal.theta).all():
+        raise ValueError(
+            "expected a kernel that float64 can hold, got infinity at some K(x, x); lower"
+            " weight_std or scale the inputs"
+        )
     answers = _answers(problem.shape, kinds, out)
     bound = np.zeros((problem.shape[0], -(-problem.shape[1] // LANES)))
     terms, left = _fill(problem, kinds, answers, bound, progress)

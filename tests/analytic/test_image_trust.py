@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -168,6 +169,27 @@ IMAGES = np.ones((2, 1, 8, 8))
 def test_images_that_make_no_sense_get_one_sentence(network: Network, x: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         kernel(network, x)
+
+
+def test_positions_that_cancel_are_refused_and_not_waited_for(rng: np.random.Generator) -> None:
+    x = rng.standard_normal((20, 1, 4, 4))
+    x -= x.mean(axis=(1, 2, 3), keepdims=True)
+    network = Network(GlobalAveragePooling(), F("tanh"))
+    assert kernel_diagonal(network, x).max() < 1e-15
+    with pytest.raises(AccuracyError):
+        kernel(network, x)
+    with pytest.raises(ValueError, match="lower weight_std or scale"), np.errstate(over="ignore"):
+        kernel(Network(*[C("relu", 3, weight_std=1e90)] * 4), IMAGES, tolerance=1e-5)
+    with pytest.raises(ValueError, match="whose square float64 can hold"):
+        C("tanh", 3, weight_std=1e200)
+
+
+def test_many_channels_are_within_the_bound() -> None:
+    x = np.full((2, 4096, 1, 2), 0.1)
+    estimate = kernel_estimate(Network(C("identity", 1)), x, kind="nngp")
+    exact = Fraction(0.1) ** 2
+    assert abs(Fraction(float(estimate.value[0, 0])) - exact) <= estimate.error[0, 0]
+    assert abs(Fraction(float(estimate.value[0, 1])) - exact) <= estimate.error[0, 1]
 
 
 def test_other_refusals() -> None:
