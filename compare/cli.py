@@ -13,6 +13,7 @@ from analytic.network import FullyConnected, Network, Residual
 from analytic.parse import parse_network
 from compare.convergence import Convergence, convergence
 from compare.dynamics_command import dynamics
+from compare.dynamics_record import DynamicsError
 from compare.options import read_inputs, read_integers
 from compare.report import open_folder, write_report, write_results
 
@@ -113,6 +114,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(2)
-    except (ValueError, TypeError, OSError, MemoryError) as error:
+    except (ValueError, TypeError, OSError, MemoryError, DynamicsError) as error:
         click.echo(f"kinfinity: {' '.join(str(error).split())}", err=True)
         sys.exit(2)

@@ -90,7 +90,7 @@ def statements(found: Findings) -> list[Row]:
     defects = gap.runs.checks[0]
     if np.isfinite(defects[0]):
         text = f"both sides differ by {defects[0]:.1e} of ‖r₀‖; energy by {defects[1]:.1e}"
-        rows.append(_row("Duhamel's formula", "gap", text, gap.holds is not False))
+        rows.append(_row("Duhamel's formula", "gap", text, "identity" not in gap.verdict or None))
     return rows
 
 
@@ -130,6 +130,9 @@ def _rates(gap: DynamicsGap) -> Row:
         bool(low <= sigma <= high)
         for sigma, (low, high) in zip(rates.eigenvalues, rates.intervals, strict=True)
     ]
+    if not inside:
+        text = "the target has nothing in the known eigenspaces"
+        return _row("Observation 3.8", "bias", text, None)
     ratio = rates.rates / rates.eigenvalues
     text = (
         f"{len(inside)} fitted rates are {ratio.min():.2f} to {ratio.max():.2f} times their"

@@ -158,6 +158,9 @@ def dynamics_growth(
     runs, _, _ = _measure(
         network, inputs, target, cells, horizon, seeds, points, None, rtol, executor, progress
     )
+    for run in (run for cell in runs for run in cell):
+        if run.stopped:
+            raise DynamicsError(run.stopped, None)
     squares = [np.array([run.norms[0, -1] ** 2 for run in cell]) for cell in runs]
     count = len(many)
     return {
