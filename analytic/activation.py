@@ -19,12 +19,12 @@ import numpy as np
 import sympy
 from numpy.typing import NDArray
 
-from analytic import smoothness
+from analytic.admission import from_sympy, from_text
 from analytic.extrema import Bound
-from analytic.normal_form import from_sympy, from_text, text_of
+from analytic.normal_form import text_of
 from analytic.order import Order
 from analytic.rewrite import derivative
-from analytic.smoothness import Answer
+from analytic.smoothness import Answer, assumption, growth, lipschitz, parity, strip
 from analytic.values import values
 from analytic.vocabulary import NAMES, X, sigmoid, softplus
 
@@ -126,7 +126,7 @@ class Activation:
             >>> Activation("tanh").parity
             'odd'
         """
-        return smoothness.parity(self.expression)
+        return parity(self.expression)
 
     @property
     def lipschitz(self) -> Bound:
@@ -136,7 +136,7 @@ class Activation:
             >>> Activation("erf").lipschitz.exact
             2/sqrt(pi)
         """
-        return smoothness.lipschitz(self.expression, 0)
+        return lipschitz(self.expression, 0)
 
     @property
     def slope_lipschitz(self) -> Bound:
@@ -147,7 +147,7 @@ class Activation:
             >>> bound.low <= 0.5 <= bound.high < 0.5 + 1e-9
             True
         """
-        return smoothness.lipschitz(self.expression, 1)
+        return lipschitz(self.expression, 1)
 
     @property
     def growth(self) -> tuple[Order | None, Order | None]:
@@ -157,7 +157,7 @@ class Activation:
             >>> [str(order) for order in Activation("softplus").growth]
             ['exp(-|x|)', '|x|']
         """
-        return smoothness.growth(self.expression)
+        return growth(self.expression)
 
     @property
     def strip(self) -> Any:
@@ -169,7 +169,7 @@ class Activation:
             >>> Activation("tanh").strip
             pi/2
         """
-        return smoothness.strip(self.expression)
+        return strip(self.expression)
 
     def assumption_3_1(self) -> Answer:
         """Whether w is twice continuously differentiable with w and w' Lipschitz, and why.
@@ -187,7 +187,7 @@ class Activation:
             >>> print(Activation("relu").assumption_3_1())
             fails: w' jumps from 0 to 1 at x = 0
         """
-        return smoothness.assumption(self.expression)
+        return assumption(self.expression)
 
     def derivatives(self, x: NDArray[np.float64], order: int) -> list[NDArray[np.float64]]:
         """Values of w, w', ..., up to the given order, each of the shape of x.

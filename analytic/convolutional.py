@@ -18,10 +18,10 @@ from analytic.network import Network
 from analytic.patches import CHANNELS, State, advance, average, products
 from analytic.planning import Plans, plan_images
 from analytic.positions import Layout, Reading
-from analytic.problem import Problem
+from analytic.problem import Block, Data, Problem
 from analytic.recursion import Average, Diagonal
 from analytic.sheets import KEPT, TABLES, Rows, Sheet, Sheets
-from analytic.strips import STRIP, Block, Data
+from analytic.strips import STRIP
 from analytic.tables import ROWS, Program, Tile, aligned, new_tile, program
 from analytic.walks import Ways, network_ways
 

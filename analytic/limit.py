@@ -22,7 +22,8 @@ from analytic.foresight import Plan, foresee
 from analytic.inputs import check_inputs, positions_first
 from analytic.network import Network
 from analytic.planning import Plans, plan_images
-from analytic.problem import Problem, prepare
+from analytic.preparation import prepare
+from analytic.problem import Problem
 from analytic.recursion import diagonal, mean_squares
 from analytic.threads import cores
 from analytic.tiles import KINDS, solve

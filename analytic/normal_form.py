@@ -13,35 +13,17 @@ from typing import Any
 import sympy
 from sympy.printing.str import StrPrinter
 
-from analytic.domain import check_expression, check_parts
 from analytic.rewrite import recognised, transform
-from analytic.syntax import NODES, expression_of, short
+from analytic.syntax import NODES, expression_of
 from analytic.vocabulary import FUNCTIONS, MANY, NAMES, X
 
-__all__ = ["from_sympy", "from_text", "text_of"]
+__all__ = ["check_size", "in_x", "normal_form", "read", "text_of"]
 
 PARTS = 2 * NODES
 """Most different parts of a sympy expression; names such as gelu have more than their text."""
 
 
-def from_text(text: str) -> Any:
-    """The expression of a name or of a text in ``x``, checked.
-
-    Example:
-        >>> from_text("2*(x + 2)*tanh(x)")
-        (2*x + 4)*tanh(x)
-    """
-    return _checked(_read(text))
-
-
-def from_sympy(expression: Any) -> Any:
-    """A sympy expression in any symbol as one in X, checked."""
-    _check_size(expression)
-    check_parts(expression)
-    return _checked(_in_x(expression))
-
-
-def _check_size(expression: Any) -> None:
+def check_size(expression: Any) -> None:
     """Refuse expressions far larger than a text may be, over which sympy takes minutes."""
     seen, stack = set[Any](), [expression]
     while stack:
@@ -56,7 +38,8 @@ def _check_size(expression: Any) -> None:
             )
 
 
-def _read(text: str) -> Any:
+def read(text: str) -> Any:
+    """The expression of a name or of a text in ``x``."""
     if text in NAMES:
         return NAMES[text]
     if text in FUNCTIONS and text not in MANY:
@@ -66,17 +49,13 @@ def _read(text: str) -> Any:
     return expression_of(text)
 
 
-_ODD = (ArithmeticError, AttributeError, NotImplementedError, RecursionError, TypeError)
-"""What sympy raises at expressions that make no sense to it."""
-
-
 def _unknown(name: str) -> str:
     near = difflib.get_close_matches(name, NAMES, n=3, cutoff=0.4)
     hint = f"did you mean {' or '.join(near)}?" if near else "pass an expression in x instead"
     return f"unknown activation {name!r}: expected one of {', '.join(NAMES)}; {hint}"
 
 
-def _in_x(expression: Any) -> Any:
+def in_x(expression: Any) -> Any:
     """Rename the symbol to X."""
     symbols = sorted(expression.free_symbols, key=str)
     if len(symbols) > 1:
@@ -85,20 +64,9 @@ def _in_x(expression: Any) -> Any:
     return expression.subs(symbols[0], X) if symbols else expression
 
 
-def _checked(expression: Any) -> Any:
-    """The expression in its normal form, or an error that says why it is no activation."""
-    if expression in NAMES.values():
-        return expression
-    try:
-        expression = _readable(recognised(transform(expression, _double)))
-        check_parts(expression)
-        check_expression(expression)
-    except _ODD as error:
-        raise ValueError(
-            f"expected an expression that can be analysed, got {short(text_of(expression))};"
-            f" simplify it ({error})"
-        ) from error
-    return expression
+def normal_form(expression: Any) -> Any:
+    """Numbers as float64 has them, sigmoid and softplus recognised, as its text reads back."""
+    return _readable(recognised(transform(expression, _double)))
 
 
 def _readable(expression: Any) -> Any:

@@ -15,20 +15,21 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from analytic import chain, recursion
 from analytic.certificate import GROUP, Bounds
+from analytic.chain import layer_error, skip_error
 from analytic.duals import LANES
 from analytic.horner import series
+from analytic.recursion import plain, preactivation, residual
 from analytic.tables import Program, Side, Tile
 
 __all__ = ["end_branch", "propagate", "weight_layer"]
 
 _compile: Any = njit(nogil=True, cache=True, fastmath={"contract", "nsz"})
-_preactivation: Any = _compile(recursion.preactivation)
-_plain: Any = _compile(recursion.plain)
-_residual: Any = _compile(recursion.residual)
-_layer_error: Any = _compile(chain.layer_error)
-_skip_error: Any = _compile(chain.skip_error)
+_preactivation: Any = _compile(preactivation)
+_plain: Any = _compile(plain)
+_residual: Any = _compile(residual)
+_layer_error: Any = _compile(layer_error)
+_skip_error: Any = _compile(skip_error)
 
 
 @_compile

@@ -3,22 +3,47 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.amplification import amplifications
-from analytic.certificate import certify
-from analytic.duals import UNIT
 from analytic.network import Network
-from analytic.recursion import Diagonal, diagonal, mean_squares
-from analytic.strips import Block, Data, Series, roundings
-from analytic.tables import aligned, padded_length, program, side
+from analytic.recursion import Diagonal
+from analytic.tables import aligned, padded_length
 
-__all__ = ["Block", "Data", "Method", "Problem", "prepare"]
+__all__ = ["Block", "Data", "Method", "Problem"]
 
 Array = NDArray[np.float64]
+
+
+class Data(NamedTuple):
+    """The inputs of a problem; images as (n, positions, channels), both of them."""
+
+    x: Array  # of the rows, (n, features padded to a multiple of 8)
+    xt: Array  # of the columns, transposed, (features padded, k padded)
+    features: int
+    own: bool  # whether they are the same: only pairs i < j are computed
+
+
+class Block(NamedTuple):
+    """Rows of the answer, and where they go.
+
+    Attributes:
+        row: the first row.
+        end: one past the last row.
+        shift: the row of the answer that the first row of the arrays stands for.
+        mirror: whether to write the entries (j, i) too; the arrays must hold all rows then.
+        nngp: Sigma at the readout, shape (rows, k), or without rows where not wanted.
+        ntk: Sigma + Theta, the same.
+    """
+
+    row: int
+    end: int
+    shift: int
+    mirror: bool
+    nngp: Array
+    ntk: Array
 
 
 class Method(Protocol):
@@ -85,37 +110,3 @@ class Problem:
         xt = aligned(x.shape[1], padded_length(len(self.y)))
         xt[:features, : len(self.y)] = self.y.T
         return Data(x, xt, features, self.own)
-
-
-def prepare(
-    network: Network,
-    x: Array,
-    y: Array | None,
-    tolerance: float,
-    *,
-    tight: bool = False,
-    start: float | None = None,
-    spread: float = 0.0,
-) -> Problem:
-    """Tabulate the layers and fix the error bound.
-
-    Args:
-        network: the description.
-        x: inputs, shape (n, d).
-        y: other inputs, shape (k, d), or None for x itself.
-        tolerance: the promise.
-        tight: see ``analytic.certificate.certify``.
-        start: relative error of the scalar products; that of their rounding if None.
-        spread: relative error of |x|^2/d beyond rounding.
-    """
-    own = y is None
-    inputs = x if y is None else np.concatenate([x, y])
-    tail = 16 * UNIT if tight else max(1e-3 * tolerance, 16 * UNIT)
-    state = diagonal(network, mean_squares(inputs))
-    start = roundings(x.shape[1]) * UNIT if start is None else start
-    layers = amplifications(state, tail)
-    plan = program(network.steps, certify(layers, tolerance, start, tight=tight, spread=spread))
-    top, rest = ([part] * len(layers) for part in (slice(0, len(x)), slice(len(x), None)))
-    rows = side(state, plan, top)
-    columns = rows if own else side(state, plan, rest)
-    return Problem(network, x, x if y is None else y, own, state, Series(plan, rows, columns))

@@ -7,7 +7,7 @@ the bits.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from analytic.duals import LANES, UNIT
 from analytic.pairs import propagate
+from analytic.problem import Block, Data
 from analytic.tables import ROWS, Program, Side, Tile, new_tile
 
-__all__ = ["Block", "Data", "Series", "roundings", "scalar_products", "store", "strip_rows"]
+__all__ = ["Series", "roundings", "scalar_products", "store", "strip_rows"]
 
 Array = NDArray[np.float64]
 
@@ -132,35 +133,6 @@ STRIP = 128
 def strip_rows(n: int) -> int:
     """Rows of a strip: enough strips to keep all threads busy."""
     return min(STRIP, max(ROWS, n // 16 - n // 16 % ROWS))
-
-
-class Data(NamedTuple):
-    """The inputs of a problem; images as (n, positions, channels), both of them."""
-
-    x: Array  # of the rows, (n, features padded to a multiple of 8)
-    xt: Array  # of the columns, transposed, (features padded, k padded)
-    features: int
-    own: bool  # whether they are the same: only pairs i < j are computed
-
-
-class Block(NamedTuple):
-    """Rows of the answer, and where they go.
-
-    Attributes:
-        row: the first row.
-        end: one past the last row.
-        shift: the row of the answer that the first row of the arrays stands for.
-        mirror: whether to write the entries (j, i) too; the arrays must hold all rows then.
-        nngp: Sigma at the readout, shape (rows, k), or without rows where not wanted.
-        ntk: Sigma + Theta, the same.
-    """
-
-    row: int
-    end: int
-    shift: int
-    mirror: bool
-    nngp: Array
-    ntk: Array
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 from analytic.duals import LANES, UNIT
 from analytic.network import Network
-from analytic.problem import Block, Data, Problem, prepare
+from analytic.preparation import prepare
+from analytic.problem import Block, Data, Problem
 from analytic.recursion import diagonal, mean_squares
 from analytic.strips import roundings, scalar_products, store, strip_rows
 from analytic.tables import ROWS, Tile, new_tile

@@ -156,7 +156,7 @@ class Convergence:
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Distances against width, with the fitted law and the threshold of the assumption."""
-        from compare.figures import plot_convergence  # matplotlib is slow to import
+        from compare.convergence_figure import plot_convergence  # matplotlib is slow to import
 
         return plot_convergence(self, ax)
 

@@ -2,7 +2,6 @@ r"""The dynamics gap: trained networks against exp(-T_K t) r_0, and where the ga
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, Future
 from typing import Any
@@ -16,15 +15,16 @@ from analytic import Network, kernel
 from compare.bounds import stopping_times
 from compare.dynamics_record import DynamicsError, DynamicsGap
 from compare.dynamics_runs import Modes, stack_runs
+from compare.executors import workers
 from compare.inputs import Inputs
 from compare.points import evaluation_points
+from compare.provenance import versions
 from compare.reference import Reference, reference
-from compare.sweep import workers
 from compare.targets import Target
 from compare.trajectories import Problem, Run, draw, everything, run
 from empirical import FiniteNetwork
 
-__all__ = ["bar", "check_design", "dynamics_gap", "prepare", "time_grid", "train", "versions"]
+__all__ = ["bar", "check_design", "dynamics_gap", "prepare", "time_grid", "train"]
 
 Array = NDArray[np.float64]
 WATCHED = 32
@@ -215,15 +215,6 @@ def time_grid(seen: Reference, horizon: float, epsilon: float, count: int) -> Ar
     grid = np.unique(grid)
     apart = np.append(np.diff(grid) > 1e-9 * horizon, True)
     return grid[apart]
-
-
-def versions() -> dict[str, str]:
-    """Versions of what the numbers depend on."""
-    return {
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "torch": str(torch.__version__),
-    }
 
 
 def bar(futures: Sequence[Future[Any]], progress: bool | None) -> Iterable[Future[Any]]:

@@ -21,12 +21,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from analytic import Network
 from compare.bounds import theorem
-from compare.dynamics import bar, check_design, prepare, train, versions
+from compare.dynamics import bar, check_design, prepare, train
 from compare.dynamics_record import DynamicsError
+from compare.executors import workers
 from compare.inputs import Inputs
+from compare.provenance import versions
 from compare.rate import Power, fit_power
 from compare.scaling_record import CONFIDENCE, DynamicsScaling
-from compare.sweep import workers
 from compare.targets import Target
 from compare.trajectories import Problem, Run, everything
 

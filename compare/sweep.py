@@ -7,8 +7,7 @@ these, so that the same sweep gives the same numbers on any executor.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from concurrent.futures import Executor, as_completed
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,12 +17,12 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from analytic.network import Network
-from analytic.threads import cores
 from compare.distance import square_norms
+from compare.executors import workers
 from empirical.finite import FiniteNetwork
 from empirical.tangent import tangent_kernel, tangent_kernel_estimate
 
-__all__ = ["Cell", "Group", "sweep", "workers"]
+__all__ = ["Cell", "Group", "sweep"]
 
 Array = NDArray[np.float64]
 
@@ -154,18 +153,3 @@ def _group(results: list[tuple[Array, Array]], population: int | None, rounding:
     products = float(square_norms(total, population)) - distances.sum()
     bias = products / (n * (n - 1)) if n > 1 else float("nan")
     return Group(distances, bias, rounding)
-
-
-@contextmanager
-def workers(executor: Executor | None) -> Iterator[Executor]:
-    """The given executor, or threads that each multiply matrices on one core."""
-    if executor is not None:
-        yield executor
-        return
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with ThreadPoolExecutor(cores()) as pool:
-            yield pool
-    finally:
-        torch.set_num_threads(before)
