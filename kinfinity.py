@@ -37,4 +37,4 @@ def __getattr__(name: str) -> Any:
 
 
 if __name__ == "__main__":
-    importlib.import_module("compare.cli").main()
+    importlib.import_module("compare.command.cli").main()

@@ -8,9 +8,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from analytic.accuracy import AccuracyError, Estimate, Kernels
     from analytic.activation import Activation
-    from analytic.foresight import Plan
+    from analytic.closed_forms import dual, dual_obstacle
     from analytic.limit import kernel, kernel_diagonal, kernel_estimate, kernel_plan
     from analytic.network import (
         AveragePooling,
@@ -21,37 +20,36 @@ if TYPE_CHECKING:
         Network,
         Residual,
     )
-    from analytic.nystrom_extension import nystrom
-    from analytic.operator import Eigenspaces
-    from analytic.regression import Prediction, predict
-    from analytic.sphere import SphereSpectrum, sphere_spectrum
-    from analytic.symbolic import dual, dual_obstacle
+    from analytic.prediction import Prediction, predict
+    from analytic.results import AccuracyError, Estimate, Kernels
+    from analytic.solve import Plan
+    from analytic.spectrum import Eigenspaces, SphereSpectrum, nystrom, sphere_spectrum
 
 _HOME = {
-    "AccuracyError": "accuracy",
+    "AccuracyError": "results",
     "Activation": "activation",
     "AveragePooling": "network",
     "Convolution": "network",
-    "Eigenspaces": "operator",
-    "Estimate": "accuracy",
+    "Eigenspaces": "spectrum",
+    "Estimate": "results",
     "Flatten": "network",
     "FullyConnected": "network",
     "GlobalAveragePooling": "network",
-    "Kernels": "accuracy",
+    "Kernels": "results",
     "Network": "network",
-    "Plan": "foresight",
-    "Prediction": "regression",
+    "Plan": "solve",
+    "Prediction": "prediction",
     "Residual": "network",
-    "SphereSpectrum": "sphere",
-    "dual": "symbolic",
-    "dual_obstacle": "symbolic",
+    "SphereSpectrum": "spectrum",
+    "dual": "closed_forms",
+    "dual_obstacle": "closed_forms",
     "kernel": "limit",
     "kernel_diagonal": "limit",
     "kernel_estimate": "limit",
     "kernel_plan": "limit",
-    "nystrom": "nystrom_extension",
-    "predict": "regression",
-    "sphere_spectrum": "sphere",
+    "nystrom": "spectrum",
+    "predict": "prediction",
+    "sphere_spectrum": "spectrum",
 }
 
 __all__ = [

@@ -19,14 +19,18 @@ import numpy as np
 import sympy
 from numpy.typing import NDArray
 
-from analytic.admission import from_sympy, from_text
-from analytic.extrema import Bound
-from analytic.normal_form import text_of
-from analytic.order import Order
-from analytic.rewrite import derivative
-from analytic.smoothness import Answer, assumption, growth, lipschitz, parity, strip
-from analytic.values import values
-from analytic.vocabulary import NAMES, X, sigmoid, softplus
+from analytic.expressions import NAMES, Order, X, derivative, sigmoid, softplus, text_of, values
+from analytic.proofs import (
+    Answer,
+    Bound,
+    assumption,
+    from_sympy,
+    from_text,
+    growth,
+    lipschitz,
+    parity,
+    strip,
+)
 
 __all__ = ["NAMES", "Activation", "X", "sigmoid", "softplus"]
 

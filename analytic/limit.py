@@ -3,7 +3,7 @@ r"""The limiting kernels of a network: Gaussian process and tangent kernel.
     K(x, x') = Sigma(x, x')                  at the readout, "nngp"
     K(x, x') = Sigma(x, x') + Theta(x, x')   at the readout, "ntk"
 
-with (Sigma, Theta) from the recursion of ``analytic.recursion``.
+with (Sigma, Theta) from the recursion of ``analytic.recursion.layer_equations``.
 """
 
 # pyright: reportUnnecessaryIsInstance=false
@@ -16,19 +16,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analytic.accuracy import Estimate, Kernels
-from analytic.convolutional import prepare_images
-from analytic.foresight import Plan, foresee
+from analytic.images import Plans, network_ways, plan_images, prepare_images
 from analytic.inputs import check_inputs, positions_first
+from analytic.machine import cores
 from analytic.network import Network
-from analytic.planning import Plans, plan_images
-from analytic.preparation import prepare
-from analytic.problem import Problem
-from analytic.recursion import diagonal, mean_squares
-from analytic.threads import cores
-from analytic.tiles import KINDS, solve
-from analytic.walks import network_ways
-from analytic.zonal import zonal
+from analytic.pairs import prepare
+from analytic.recursion import Problem, diagonal, mean_squares
+from analytic.results import Estimate, Kernels
+from analytic.solve import KINDS, Plan, foresee, solve, zonal
 
 __all__ = ["kernel", "kernel_diagonal", "kernel_estimate", "kernel_plan"]
 

@@ -2,7 +2,7 @@
 
     python benchmarks/analytic_accuracy.py PEER_PYTHON [OUTPUT]
 
-The reference is tests/balls.py: two-dimensional trapezoidal sums in ball arithmetic.
+The reference is tests/oracles/balls.py: two-dimensional trapezoidal sums in ball arithmetic.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
-import balls  # noqa: E402 # pyright: ignore[reportMissingImports]
+from oracles import balls  # noqa: E402 # pyright: ignore[reportMissingImports]
 
 from analytic import FullyConnected, Network, kernel, kernel_estimate  # noqa: E402
 

@@ -19,13 +19,13 @@ import numpy as np
 from machine import best, bytes_written_per_second, multiply_adds_per_second
 
 from analytic import FullyConnected, Network, kernel
-from analytic.certificate import GROUP
-from analytic.pairs import propagate
-from analytic.problem import prepare
-from analytic.strips import Series, scalar_products
-from analytic.tables import ROWS, new_tile
-from analytic.threads import cores
-from analytic.tiles import solve
+from analytic.machine import cores
+from analytic.pairs import prepare
+from analytic.pairs.pair_recursion import propagate
+from analytic.pairs.row_blocks import Series, scalar_products
+from analytic.recursion.certificate import GROUP
+from analytic.recursion.tables import ROWS, new_tile
+from analytic.solve.answer import solve
 
 PEER = Path(__file__).with_name("peer_neural_tangents.py")
 

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from analytic import FullyConnected, Network, kernel
 from empirical import FiniteNetwork, streamed_tangent_kernel, tangent_kernel, tangent_kernels
-from empirical import streaming as streaming_module
+from empirical.layerwise import streaming as streaming_module
 
 TANH = FullyConnected("tanh")
 NETWORK = Network(TANH, TANH, TANH)

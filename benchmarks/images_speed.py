@@ -18,7 +18,7 @@ import numpy as np
 from machine import best, multiply_adds_per_second
 
 from analytic import Convolution, GlobalAveragePooling, Network, kernel
-from analytic.threads import cores
+from analytic.machine import cores
 
 ROOT = Path(__file__).resolve().parents[1]
 PEER = Path(__file__).with_name("peer_neural_tangents.py")

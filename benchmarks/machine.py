@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from analytic.threads import cores
+from analytic.machine import cores
 
 
 @njit(nogil=True, fastmath=True, cache=True)

@@ -1,14 +1,16 @@
 """How far finite networks are from their limit, and what the paper's assumptions make of it."""
 
-from compare.convergence import Convergence, RequiredWidth, convergence
-from compare.distance import Sampled, kernel_distance
-from compare.dynamics import dynamics_gap
-from compare.dynamics_record import DynamicsError, DynamicsGap
+from compare.dynamics import (
+    DynamicsError,
+    DynamicsGap,
+    DynamicsScaling,
+    dynamics_gap,
+    dynamics_growth,
+    dynamics_scaling,
+)
 from compare.hypotheses import Assumptions, assumptions
-from compare.inputs import Inputs
-from compare.scaling import dynamics_growth, dynamics_scaling
-from compare.scaling_record import DynamicsScaling
-from compare.targets import Target
+from compare.rate import Convergence, RequiredWidth, convergence
+from compare.rho import Inputs, Sampled, Target, kernel_distance
 
 __all__ = [
     "Assumptions",

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import torch
 
-from analytic.threads import cores
+from analytic.machine import cores
 
 __all__ = ["workers"]
 

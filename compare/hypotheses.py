@@ -1,7 +1,7 @@
 """The assumptions of the theorems, one by one: what is proved, and what has to be measured.
 
 Assumptions 3.1 to 3.4 (Bowman and Montufar 2022) are mathematics and are decided here, with
-a reason; 3.6 is a statement about random networks and is left to ``compare.convergence``.
+a reason; 3.6 is a statement about random networks and is left to ``compare.rate``.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 
 from analytic.network import Network
-from analytic.smoothness import Answer
-from compare.inputs import Inputs
+from analytic.proofs import Answer
+from compare.rho import Inputs
 from empirical import FiniteNetwork
 
 __all__ = ["Assumptions", "assumptions"]

@@ -1,10 +1,8 @@
 """Finite-width networks in torch, and what can be measured on them."""
 
-from empirical.ensemble import tangent_kernels
-from empirical.finite import FiniteNetwork
-from empirical.flow import gradient_flow
-from empirical.flow_record import Flow, FlowError
-from empirical.streaming import streamed_tangent_kernel
+from empirical.flow import Flow, FlowError, gradient_flow
+from empirical.layerwise import streamed_tangent_kernel, tangent_kernels
+from empirical.network import FiniteNetwork
 from empirical.tangent import TangentEstimate, tangent_kernel, tangent_kernel_estimate
 
 __all__ = [

@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
 from empirical.checks import check_inputs, check_module
-from empirical.finite import FiniteNetwork, Stack
-from empirical.identity import tiled_layerwise_kernel
+from empirical.layerwise import tiled_layerwise_kernel
+from empirical.module_tiles import Output, module_kernel
+from empirical.network import FiniteNetwork, Stack
 from empirical.precision import double_copy, full_precision, relative_floor
-from empirical.tiled import Output, module_kernel
 
 __all__ = ["TangentEstimate", "customised", "tangent_kernel", "tangent_kernel_estimate"]
 

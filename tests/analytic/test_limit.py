@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import mpmath
 import numpy as np
-import oracles
 import pytest
 import sympy
 from numpy.testing import assert_allclose, assert_array_equal
+from oracles import dense
 
 from analytic import (
     AccuracyError,
@@ -44,7 +44,7 @@ def test_squared_feature_norm_of_a_residual_network(
     digits = 14 if name != "tanh" else 12  # as many as the published value has
     assert_allclose(np.diag(kernel(network, x, kind="nngp")), value, rtol=10.0 ** (1 - digits))
     assert_allclose(
-        oracles.pair_kernel(network, x[0], x[0], oracles.trapezoid, means=False)[0],
+        dense.pair_kernel(network, x[0], x[0], dense.trapezoid, means=False)[0],
         without_means,
         rtol=1e-5,
     )
@@ -61,7 +61,7 @@ def test_depth_three_agrees_with_mpmath(name: str, weight_std: float) -> None:
     x = np.array([[1.0, 0.2, -0.5], [0.3, 0.9, 0.4]])
     with mpmath.workdps(20):
         mx = [[mpmath.mpf(float(v)) for v in row] for row in x]
-        sigma, k12, k11, k22 = oracles.pair_kernel(network, mx[0], mx[1], oracles.high_precision)
+        sigma, k12, k11, k22 = dense.pair_kernel(network, mx[0], mx[1], dense.high_precision)
         scale = float(mpmath.sqrt(k11 * k22))
     both = kernel(network, x, kind="both")
     assert abs(both.ntk[0, 1] - float(k12)) <= 1e-10 * scale
@@ -86,7 +86,7 @@ def test_both_kernels_agree_with_the_slow_recursion(
     network: Network, rng: np.random.Generator
 ) -> None:
     x, y = rng.standard_normal((4, 6)), rng.standard_normal((3, 6))
-    ntk, nngp = oracles.trapezoid_kernel(network, x, y)
+    ntk, nngp = dense.trapezoid_kernel(network, x, y)
     both = kernel(network, x, y, kind="both")
     assert relative(both.ntk, ntk, network, x, y) < 1e-10
     assert relative(both.nngp, nngp, network, x, y) < 1e-10
@@ -94,16 +94,16 @@ def test_both_kernels_agree_with_the_slow_recursion(
 
 @pytest.mark.parametrize(
     ("name", "dual"),
-    [("relu", oracles.arccosine_dual), ("erf", oracles.arcsine_dual), ("sin", oracles.sine_dual)],
+    [("relu", dense.arccosine_dual), ("erf", dense.arcsine_dual), ("sin", dense.sine_dual)],
 )
 @pytest.mark.parametrize("residual", [False, True])
 def test_closed_forms(
-    name: str, dual: oracles.Dual, residual: bool, rng: np.random.Generator
+    name: str, dual: dense.Dual, residual: bool, rng: np.random.Generator
 ) -> None:
     last = R(F(name, bias_std=0.2)) if residual else F(name, bias_std=0.2)
     network = Network(F(name, weight_std=1.4), F(name), last)
     x, y = rng.standard_normal((9, 5)), rng.standard_normal((8, 5))
-    exact = np.array([[oracles.pair_kernel(network, a, b, dual)[1] for b in y] for a in x])
+    exact = np.array([[dense.pair_kernel(network, a, b, dual)[1] for b in y] for a in x])
     assert relative(kernel(network, x, y), exact, network, x, y) < 1e-10
 
 
@@ -142,7 +142,7 @@ def test_zero_inputs_are_valid(rng: np.random.Generator) -> None:
         Network(F("relu")),
     ):
         k = kernel(network, x)
-        exact = oracles.trapezoid_kernel(network, x, x)[0]
+        exact = dense.trapezoid_kernel(network, x, x)[0]
         assert np.isfinite(k).all()
         if network.layers[0] != F("relu"):
             assert_allclose(k, exact, atol=1e-12)
@@ -166,7 +166,7 @@ def test_the_bound_holds_and_is_not_vacuous(rng: np.random.Generator) -> None:
     network = Network(F("erf", weight_std=1.5), R(F("erf")), F("erf", bias_std=0.5))
     x = rng.standard_normal((40, 6))
     exact = np.array(
-        [[oracles.pair_kernel(network, a, b, oracles.arcsine_dual)[1] for b in x] for a in x]
+        [[dense.pair_kernel(network, a, b, dense.arcsine_dual)[1] for b in x] for a in x]
     )
     for tolerance in (1e-3, 1e-6, 1e-10, 1e-13):
         estimate = kernel_estimate(network, x, tolerance=tolerance)
@@ -202,7 +202,7 @@ def test_an_impossible_tolerance_carries_the_best_value(rng: np.random.Generator
         kernel(network, x, tolerance=1e-17)
     estimate = caught.value.estimate
     assert estimate is not None
-    exact = oracles.trapezoid_kernel(network, x, x)[0]
+    exact = dense.trapezoid_kernel(network, x, x)[0]
     assert np.all(np.abs(estimate.value - exact) <= estimate.error + 1e-14)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import oracles
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from oracles import dense
 
 from analytic import Activation, FullyConnected, Network, Residual, kernel
-from analytic.parse import parse_activation
+from analytic.network.network_text import parse_activation
 
 NUMBERS = st.sampled_from(["1/2", "2", "3/4", "1.7", "0.3", "pi/3"])
 LINES = st.builds("{}*x + {}".format, NUMBERS, st.sampled_from(["0", "1/3", "-0.8"])) | st.just("x")
@@ -36,7 +36,7 @@ X = np.array([[0.9, -0.4, 0.3], [-0.2, 1.1, 0.5], [0.8, 0.1, -0.9]])
 def test_the_limit_matches_two_dimensional_quadrature(text: str) -> None:
     network = Network(FullyConnected(text, bias_std=0.2), Residual(FullyConnected(text)))
     both = kernel(network, X, kind="both", tolerance=1e-9)
-    exact = oracles.trapezoid_kernel(network, X, X)
+    exact = dense.trapezoid_kernel(network, X, X)
     root = np.sqrt(np.diag(exact[0]))
     # the bound of the kernel, and of the trapezoidal sums where singularities lie near
     np.testing.assert_array_less(np.abs(both.ntk - exact[0]), 3e-9 * np.outer(root, root))

@@ -7,14 +7,14 @@ import logging
 import numpy as np
 import pytest
 import torch
-from modules import CASES, Case
-from nets import LeNet5, TiedAutoencoder
+from networks.cases import CASES, Case
+from networks.modules import LeNet5, TiedAutoencoder
 from torch import Tensor, nn
 from torch.nn import functional
 
-from empirical import tangent_kernel, tangent_kernel_estimate, tiled
-from empirical.plan import make_plan
-from empirical.rules import RULES
+from empirical import module_tiles, tangent_kernel, tangent_kernel_estimate
+from empirical.layerwise.plan import make_plan
+from empirical.layerwise.rules import RULES
 
 TOLERANCE = 1e-12
 """Sums of 1e5 products of float64 numbers, relative to the largest entry."""
@@ -104,7 +104,7 @@ def test_tiles_of_samples_give_the_same_kernel(
     module, x, y = build(CASES[name], 7)
     arguments = {"output": output}
     whole = [tangent_kernel(module, x, z, **arguments) for z in (None, y)]  # pyright: ignore
-    monkeypatch.setattr(tiled._Tiles, "_size", lambda *_: 3)
+    monkeypatch.setattr(module_tiles._Tiles, "_size", lambda *_: 3)
     for z, exact in zip((None, y), whole, strict=True):
         close(tangent_kernel(module, x, z, **arguments), exact)  # pyright: ignore
 

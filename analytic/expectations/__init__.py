@@ -1,0 +1,35 @@
+"""Gaussian integrals by quadrature, for activations without a formula.
+
+Enters: an activation and standard deviations s. Leaves: its moments E w(sz), E w(sz)^2, ...
+and its Hermite coefficients a_k(s) = E[w(sz) h_k(z)], from tables that are made once for an
+octave of s; and, for nearly parallel pairs, products integrated in two dimensions. Each
+comes with a bound of its error. Below: the activation and what is proved of it.
+"""
+
+from analytic.expectations.hermite_coefficients import (
+    LANES,
+    MOST_TERMS,
+    UNIT,
+    Coefficients,
+    Moments,
+    coefficients,
+    length,
+    moments,
+)
+from analytic.expectations.octaves import LONGEST, LOWEST
+from analytic.expectations.product_rules import Angle, squared_differences
+
+__all__ = [
+    "LANES",
+    "LONGEST",
+    "LOWEST",
+    "MOST_TERMS",
+    "UNIT",
+    "Angle",
+    "Coefficients",
+    "Moments",
+    "coefficients",
+    "length",
+    "moments",
+    "squared_differences",
+]

@@ -1,0 +1,238 @@
+r"""What the recursion needs to know of an activation: moments and coefficients.
+
+Legend: s the standard deviation of a pre-activation, rho the correlation of two of them,
+(u, u') the pair; c_k(s) = E[w'(s z) h_k(z)] the Hermite coefficients of the slope. With
+b_k = c_k / sqrt(k + 1), Mehler's formula and Stein's lemma give both expectations at once,
+
+    E[w(u) w(u')]   = E[w(u)] E[w(u')] + s s' rho P(rho),   P = sum_k b_k(s) b_k(s') rho^k,
+    E[w'(u) w'(u')] = d/d rho (rho P(rho)),
+
+without a division by s: a zero input needs no case of its own. The derivation and the
+error bounds stand in docs/theory/duals.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from analytic.activation import Activation
+from analytic.expectations.octaves import (
+    CURVATURE,
+    FIRST,
+    JERK,
+    LOWEST,
+    MEAN,
+    MOST_TERMS,
+    RESPONSE_D,
+    RESPONSE_E,
+    SLOPE,
+    SPREAD,
+    UNIT,
+    Origin,
+    Segment,
+    segment,
+)
+
+__all__ = [
+    "LANES",
+    "MOST_TERMS",
+    "UNIT",
+    "Coefficients",
+    "Moments",
+    "coefficients",
+    "length",
+    "moments",
+]
+
+Array = NDArray[np.float64]
+
+LANES = 128
+"""Inputs that are tabulated together, and columns of a tile: the length of the loops."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Moments:
+    """Moments of one activation at n standard deviations s.
+
+    Attributes:
+        mean: E[w(s z)], shape (n,).
+        second: E[w(s z)^2], shape (n,).
+        slope: E[w'(s z)^2], shape (n,).
+        curvature: E[w''(s z)^2], shape (n,).
+        jerk: E[w'''(s z)^2], shape (n,).
+        response_e: E[w'^2 + w w''], the derivative of ``second`` by s^2, shape (n,).
+        response_d: E[w''^2 + w' w'''], the derivative of ``slope`` by s^2, shape (n,).
+        noise: error of the quadrature relative to the root of the second moments.
+    """
+
+    mean: Array
+    second: Array
+    slope: Array
+    curvature: Array
+    jerk: Array
+    response_e: Array
+    response_d: Array
+    noise: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Coefficients:
+    """Hermite coefficients of one activation at n standard deviations s.
+
+    Attributes:
+        b: b_k(s), shape (terms, n).
+        rest: bound of sum_{k >= terms} c_k(s)^2 relative to E[w'(s z)^2], shape (n,).
+        noise: error of b in the norm of c, relative to the root of E[w'(s z)^2].
+    """
+
+    b: Array
+    rest: Array
+    noise: float
+
+
+def moments(activation: Activation, s: Array) -> Moments:
+    """Moments of w at the standard deviations s, non-negative, shape (n,).
+
+    Raises:
+        ValueError: one of them is not finite.
+    """
+    if not np.isfinite(s).all():
+        raise ValueError(
+            "expected pre-activations whose variance float64 can hold, got infinity; lower"
+            " weight_std or scale the inputs"
+        )
+    if activation.is_relu:
+        return _relu(s)
+    table, noise = np.empty((FIRST, s.size)), 0.0
+    for octave, chosen in _octaves(s):
+        part = segment(activation, octave)
+        _fill(part, slice(FIRST), s, chosen, table)
+        noise = max(noise, part.noise)
+    return Moments(
+        mean=table[MEAN],
+        second=table[MEAN] ** 2 + s**2 * table[SPREAD],
+        slope=table[SLOPE],
+        curvature=np.maximum(table[CURVATURE], 0),
+        jerk=np.maximum(table[JERK], 0),
+        response_e=table[RESPONSE_E],
+        response_d=table[RESPONSE_D],
+        noise=noise,
+    )
+
+
+def length(activation: Activation, s: Array, tail: float, most: int = MOST_TERMS) -> int:
+    """How many coefficients leave a rest of at most ``tail`` at all s; none for max(x, 0).
+
+    All inputs get equally many: what one lacks may meet a large one of another.
+    """
+    if activation.is_relu:
+        return 0
+    return max(
+        segment(activation, octave, most=most).terms(float(s[chosen].max()), tail)
+        for octave, chosen in _octaves(s)
+    )
+
+
+def coefficients(activation: Activation, s: Array, terms: int) -> Coefficients:
+    """The first coefficients at the standard deviations s, shape (n,)."""
+    b, rest, noise = np.empty((terms, s.size)), np.zeros(s.size), UNIT
+    if terms == 0:
+        return Coefficients(b, rest, noise)
+    for octave, chosen in _octaves(s):
+        part = segment(activation, octave, terms)
+        _fill(part, slice(FIRST, FIRST + terms), s, chosen, b)
+        rest[chosen] = part.rest(float(s[chosen].max()), terms)
+        noise = max(noise, part.noise)
+    return Coefficients(b, rest, noise)
+
+
+def _octaves(s: Array) -> Iterator[tuple[int, NDArray[np.intp]]]:
+    """The octaves of s, and which inputs they hold."""
+    octaves = np.floor(np.log2(np.maximum(s, 2.0 ** (LOWEST - 1)))).astype(int)
+    for octave in range(int(octaves.min()), int(octaves.max()) + 1):
+        chosen = np.flatnonzero(octaves == octave)
+        if chosen.size:
+            yield octave, chosen
+
+
+def _fill(
+    part: Segment | Origin, columns: slice, s: Array, chosen: NDArray[np.intp], table: Array
+) -> None:
+    """Some columns of a segment for the chosen inputs."""
+    if isinstance(part, Origin):
+        table[:, chosen] = part.table(s[chosen], columns.stop - FIRST)[columns]
+    else:
+        _evaluate(part.series[:, columns], part.low, part.high, s, chosen, table)
+
+
+@njit(nogil=True, cache=True, fastmath={"contract", "nsz"})
+def _evaluate(series: Any, low: float, high: float, s: Any, members: Any, table: Any) -> None:
+    """table[c, i] <- sum_j series[j, c] T_j(t(s_i)) for i in members."""
+    points = series.shape[0]
+    chebyshev = np.empty((points, LANES))  # T_j(t) of a block of inputs
+    columns = np.empty((4, LANES))
+    for start in range(0, members.size, LANES):
+        count = min(LANES, members.size - start)
+        for i in range(LANES):
+            last = members[start + min(i, count - 1)]
+            chebyshev[0, i] = 1.0
+            chebyshev[1, i] = (2.0 * s[last] - low - high) / (high - low)
+        for j in range(2, points):
+            for i in range(LANES):
+                twice = 2.0 * chebyshev[1, i]
+                chebyshev[j, i] = twice * chebyshev[j - 1, i] - chebyshev[j - 2, i]
+        for c in range(0, table.shape[0], 4):
+            last = table.shape[0] - 1
+            wanted = (c, min(c + 1, last), min(c + 2, last), min(c + 3, last))
+            columns[:] = 0.0
+            for j in range(points - 4, -1, -4):
+                _add_four(series, chebyshev, j, wanted, columns)
+            for k in range(min(4, table.shape[0] - c)):
+                for i in range(count):
+                    table[c + k, members[start + i]] = columns[k, i]
+
+
+@njit(nogil=True, cache=True, fastmath={"contract", "nsz"})
+def _add_four(series: Any, chebyshev: Any, j: int, wanted: Any, columns: Any) -> None:
+    """Four terms of four columns."""
+    t = (chebyshev[j], chebyshev[j + 1], chebyshev[j + 2], chebyshev[j + 3])
+    a0, a1, a2, a3 = series[j], series[j + 1], series[j + 2], series[j + 3]
+    b0, b1, b2, b3 = wanted
+    p = (a3[b0], a2[b0], a1[b0], a0[b0])
+    q = (a3[b1], a2[b1], a1[b1], a0[b1])
+    r = (a3[b2], a2[b2], a1[b2], a0[b2])
+    u = (a3[b3], a2[b3], a1[b3], a0[b3])
+    c0, c1, c2, c3 = columns[0], columns[1], columns[2], columns[3]
+    for i in range(LANES):
+        v0, v1, v2, v3 = c0[i], c1[i], c2[i], c3[i]
+        for k in range(4):
+            x = t[3 - k][i]
+            v0 += p[k] * x
+            v1 += q[k] * x
+            v2 += r[k] * x
+            v3 += u[k] * x
+        c0[i] = v0
+        c1[i] = v1
+        c2[i] = v2
+        c3[i] = v3
+
+
+def _relu(s: Array) -> Moments:
+    """Moments of max(x, 0): its pairs have a closed form and need no coefficients."""
+    none = np.zeros_like(s)
+    return Moments(
+        mean=s / np.sqrt(2 * np.pi),
+        second=s**2 / 2,
+        slope=np.full_like(s, 0.5),
+        curvature=none,
+        jerk=none,
+        response_e=np.full_like(s, 0.5),
+        response_d=none,
+        noise=UNIT,
+    )

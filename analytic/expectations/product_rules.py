@@ -1,0 +1,112 @@
+r"""Two-dimensional quadrature for nearly parallel pairs.
+
+    minus = E (w(u)/r - w(v)/r')^2/2,    plus = E (w(u)/r + w(v)/r')^2/2,    d = E w'(u) w'(v)
+
+with r^2 = E w(u)^2: what is small is a mean of squares, and nothing cancels.
+
+Legend: z, xi independent standard normal; u = s z, u - v = (s - s' rho) z - s' sqrt(1 - rho^2) xi.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytic.activation import Activation
+from analytic.expectations.hermite_coefficients import UNIT
+from analytic.expectations.quadrature import Rule, graded_rule, uniform_rule
+
+__all__ = ["Angle", "squared_differences"]
+
+Array = NDArray[np.float64]
+
+LARGEST_RULE = 2**20
+"""Most nodes of a product rule."""
+
+
+class Angle(NamedTuple):
+    """A cosine by its complements 1 - c and 1 + c, and its absolute error, (pairs,) each."""
+
+    minus: Array
+    plus: Array
+    error: Array
+
+    @property
+    def cosine(self) -> Array:
+        return np.where(self.minus < self.plus, 1 - self.minus, self.plus - 1)
+
+    @property
+    def small(self) -> Array:
+        return np.minimum(self.minus, self.plus)
+
+    @classmethod
+    def of(cls, minus: Array, plus: Array, error: Array) -> Angle:
+        """The complement that is not small follows from the one that is."""
+        close = minus < plus
+        minus, plus = np.clip(minus, 0, 2), np.clip(plus, 0, 2)
+        return cls(np.where(close, minus, 2 - plus), np.where(close, 2 - minus, plus), error)
+
+    def take(self, chosen: Any) -> Angle:
+        return Angle(*(field[chosen] for field in self))
+
+
+def squared_differences(
+    activation: Activation, s: Array, s_: Array, angle: Angle, unit: Array, unit_: Array
+) -> Array:
+    """The squared difference and sum of two units by quadrature, and their D.
+
+    Args:
+        activation: w.
+        s: standard deviation of u, shape (pairs,).
+        s_: that of v.
+        angle: complements of their correlation.
+        unit: 1/sqrt(E w(u)^2).
+        unit_: 1/sqrt(E w(v)^2).
+
+    Returns:
+        (minus, plus, d, error of the smaller of the first two, error of d), (5, pairs): by
+        two sizes of the rules, whose difference is the error.
+    """
+    width = max(0.25, float(np.max(s_ * np.sqrt(angle.minus * angle.plus))))
+    size = 48.0
+    coarse: Array = np.full((3, s.size), np.inf)
+    while True:
+        rules = _rules(size, float(s.max()), width)
+        fine = _product_rule(activation, s, s_, angle, unit, unit_, *rules)
+        with np.errstate(invalid="ignore"):
+            change: Array = np.abs(fine - coarse)
+        noise = 8 * UNIT * (np.sqrt(np.minimum(fine[0], fine[1])) + UNIT)
+        first = np.asarray(fine[0] < fine[1])
+        error = np.asarray(np.where(first, change[0], change[1]), dtype=np.float64) + noise
+        good = (error <= 4 * noise) & (change[2] <= 2**6 * UNIT * np.abs(fine[2]).max())
+        nodes = rules[0].nodes.size * rules[1].nodes.size
+        if good.all() or (2 * nodes > LARGEST_RULE and np.isfinite(error).all()):
+            return np.stack([*fine, error, change[2]])
+        coarse, size = fine, size * math.sqrt(2)
+
+
+def _rules(size: float, outer: float, width: float) -> tuple[Rule, Rule]:
+    half = round(size)
+    first = graded_rule(half, outer / 2) if outer > 0.5 else uniform_rule(half)
+    return first, uniform_rule(round(size * (0.5 + width)))
+
+
+def _product_rule(
+    activation: Activation, s: Array, s_: Array, angle: Angle, unit: Array, unit_: Array,
+    first: Rule, second: Rule,
+) -> Array:  # fmt: skip
+    """(minus, plus, d), shape (3, pairs)."""
+    a, a_, minus, plus, b, b_ = (
+        field[:, None, None] for field in (s, s_, angle.minus, angle.plus, unit, unit_)
+    )
+    z, xi = first.nodes[:, None], second.nodes
+    u = a * z
+    away = ((a - a_) + a_ * minus) * z - a_ * np.sqrt(minus * plus) * xi  # (pairs, q, q')
+    w, w1 = activation.derivatives(u, 1)
+    v, v1 = activation.derivatives(u - away, 1)
+    weights = first.weights[:, None] * second.weights
+    squares = ((b * w - b_ * v) ** 2 / 2, (b * w + b_ * v) ** 2 / 2, w1 * v1)
+    return np.stack([np.tensordot(f, weights, axes=2) for f in squares])

@@ -1,0 +1,58 @@
+"""Text to expression to numbers; nothing is ever evaluated.
+
+Enters: a text in ``x``, or a sympy expression somebody else built. Leaves: an expression in
+the one symbol ``X`` and a fixed vocabulary, in a form that its own text reads back as, that
+neither overflows nor cancels far from the origin; its derivatives; its values as arrays.
+
+    text -> syntax tree -> expression (whitelist) -> normal form -> derivative -> values
+
+``Order`` is the vocabulary of growth, C x^p exp(b x + a x^2), in which the room above states
+what it proves. Below this room there is only sympy.
+"""
+
+from analytic.expressions.evaluation import values
+from analytic.expressions.normal_form import check_size, in_x, normalised, read, text_of
+from analytic.expressions.order import START, Order, Tail, fraction, total
+from analytic.expressions.rewrite import derivative, elementary, stable, transform
+from analytic.expressions.syntax import expression_of, short, syntax_tree
+from analytic.expressions.vocabulary import (
+    FUNCTIONS,
+    HEADS,
+    MANY,
+    NAMES,
+    SWITCHES,
+    X,
+    normal_cdf,
+    sigmoid,
+    softplus,
+)
+
+__all__ = [
+    "FUNCTIONS",
+    "HEADS",
+    "MANY",
+    "NAMES",
+    "START",
+    "SWITCHES",
+    "Order",
+    "Tail",
+    "X",
+    "check_size",
+    "derivative",
+    "elementary",
+    "expression_of",
+    "fraction",
+    "in_x",
+    "normal_cdf",
+    "normalised",
+    "read",
+    "short",
+    "sigmoid",
+    "softplus",
+    "stable",
+    "syntax_tree",
+    "text_of",
+    "total",
+    "transform",
+    "values",
+]

@@ -1,0 +1,300 @@
+"""From text to expression: nothing is ever evaluated.
+
+A text may come from a file somebody else wrote. It is measured first (length, alphabet,
+nesting), then read by Python's own parser, then walked: what is not on the list is refused
+with its place. The sizes of numbers are checked before sympy sees them, since it would
+compute 9**9**9 to the last digit.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import math
+import operator
+import re
+import unicodedata
+import warnings
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import sympy
+
+from analytic.expressions.vocabulary import CONSTANTS, FUNCTIONS, MANY, X
+
+__all__ = ["expression_of", "short", "syntax_tree"]
+
+LONGEST = 1000
+"""Most characters of the text of an activation."""
+NODES = 200
+"""Most nodes of a syntax tree of an activation."""
+DEEPEST = 40
+"""Deepest nesting of brackets and of operators."""
+LARGEST = 1e12
+"""Largest size of a number, and of the inverse of one."""
+HIGHEST = 64
+"""Largest exponent; the denominators of fractional ones go up to 8."""
+KINKS = 8
+"""Most calls of functions with kinks or jumps, whose comparisons sympy makes in pairs."""
+
+_KINKED = frozenset({"Max", "Min", "max", "min", "Abs", "abs", "sign", "Heaviside", "step", "relu"})
+
+
+def short(text: str, most: int = 60) -> str:
+    """The text in quotes, cut to a length that fits into a sentence."""
+    return repr(text if len(text) <= most else text[: most - 3] + "...")
+
+
+def syntax_tree(text: str, *, what: str, longest: int, nodes: int) -> ast.expr:
+    """Measure a text and parse it, without evaluating anything.
+
+    Args:
+        text: Python code of one expression.
+        what: the kind of thing that is expected, with an example, for the errors.
+        longest: most characters.
+        nodes: most nodes of the tree.
+
+    Raises:
+        TypeError: the text is not a string.
+        ValueError: it is too long or too deep, has other characters than printable ASCII,
+            or is no expression.
+    """
+    if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"expected text, got {type(text).__name__}; pass a string")
+    if len(text) > longest:
+        raise ValueError(f"expected at most {longest} characters, got {len(text)}; shorten it")
+    _check_alphabet(text, what)
+    _check_nesting(text)
+    try:
+        with warnings.catch_warnings():  # about literals such as 1if, which are refused anyway
+            warnings.simplefilter("ignore")
+            tree = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError):
+        raise ValueError(f"expected {what}, got {short(text)}; correct it") from None
+    except (RecursionError, MemoryError):
+        raise ValueError(f"expected {what}, got a nest too deep: {short(text)}") from None
+    _check_size(tree, text, nodes)
+    _check_literals(tree, text.strip())
+    return tree
+
+
+def _check_alphabet(text: str, what: str) -> None:
+    for place, letter in enumerate(text):
+        if not (" " <= letter <= "~") or letter == "\\":
+            name = unicodedata.name(letter, "a control character")
+            raise ValueError(
+                f"expected {what} in printable ASCII without backslashes, got {name.lower()}"
+                f" (U+{ord(letter):04X}) at character {place + 1}; replace it"
+            )
+
+
+_SIGNS = re.compile(rf"(?:[-+~]\s*){{{DEEPEST}}}")
+
+
+def _check_nesting(text: str) -> None:
+    """Refuse deep brackets and long runs of signs, over which Python's parser takes long."""
+    depth = deepest = 0
+    for letter in text:
+        depth += (letter in "([{") - (letter in ")]}")
+        deepest = max(deepest, depth)
+    if deepest > DEEPEST or _SIGNS.search(text):
+        raise ValueError(
+            f"expected parts nested at most {DEEPEST} deep, got more in {short(text)}; simplify it"
+        )
+
+
+def _check_size(tree: ast.expr, text: str, nodes: int) -> None:
+    count, stack = 0, [(tree, 1)]
+    while stack:
+        node, depth = stack.pop()
+        count += 1
+        if depth > DEEPEST or count > nodes:
+            raise ValueError(
+                f"expected at most {nodes} parts nested at most {DEEPEST} deep, got more in"
+                f" {short(text)}; simplify it"
+            )
+        stack += [
+            (child, depth + 1)
+            for child in ast.iter_child_nodes(node)
+            if isinstance(child, ast.expr)
+        ]
+        if isinstance(node, ast.Call):
+            stack += [(keyword.value, depth + 1) for keyword in node.keywords]
+
+
+def _check_literals(tree: ast.expr, text: str) -> None:
+    """Refuse numbers so small that Python reads them as 0."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and repr(node.value) == "0.0":
+            literal = text[node.col_offset : node.end_col_offset]
+            if re.search("[1-9]", literal.lower().partition("e")[0]):
+                raise ValueError(
+                    f"expected numbers that float64 can tell from 0, got {short(literal)} at"
+                    f" character {node.col_offset + 1} of {short(text)}; scale it"
+                )
+
+
+_WHAT = "an expression in x such as tanh(x) + x/10"
+_WORD = re.compile(r"[A-Za-z_][A-Za-z_0-9]*|[0-9.][0-9A-Za-z_.]*")
+
+
+def expression_of(text: str) -> Any:
+    """The sympy expression of a text, unchecked but for its size.
+
+    Args:
+        text: numbers, ``x``, ``pi``, ``E``, the operators + - * / ** and the functions in
+            ``analytic.expressions.vocabulary.FUNCTIONS``.
+
+    Raises:
+        ValueError: the text is something else, with the place and the near misses.
+
+    Example:
+        >>> expression_of("x*sigmoid(1.702*x) + 2**3/4")
+        x*sigmoid(1.702*x) + 2
+    """
+    tree = syntax_tree(text, what=_WHAT, longest=LONGEST, nodes=NODES)
+    _check_words(text)
+    try:
+        return _Reader(text.strip()).read(tree)[0]
+    except (ArithmeticError, RecursionError, TypeError, ValueError) as error:
+        if str(error).startswith("expected"):
+            raise
+        raise ValueError(f"expected {_WHAT}, got {short(text)}; correct it ({error})") from error
+
+
+def _check_words(text: str) -> None:
+    words = _WORD.findall(text)
+    for word in words:
+        if not (word in FUNCTIONS or word in CONSTANTS or word == "x" or word[0] in "0123456789."):
+            raise ValueError(_unknown_word(word))
+    kinks = sum(word in _KINKED for word in words)
+    if kinks > KINKS:
+        raise ValueError(f"expected at most {KINKS} functions with kinks, got {kinks}; use fewer")
+
+
+def _unknown_word(word: str) -> str:
+    near = difflib.get_close_matches(word, FUNCTIONS, n=3, cutoff=0.6)
+    if near:
+        hint = f"did you mean {' or '.join(near)}?"
+    elif len(word) == 1:
+        hint = "the variable is x; replace other symbols by numbers"
+    else:
+        hint = f"use {', '.join(sorted(FUNCTIONS))}"
+    return f"expected the symbol x, pi, E or a function, got {short(word, 40)}; {hint}"
+
+
+_OPERATIONS: dict[type, Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Div: lambda a, b: a / b,
+    ast.Mult: operator.mul,
+    ast.Sub: operator.sub,
+}
+
+
+class _Reader:
+    """Builds the expression bottom up, with the float value of every part that is a number."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def refuse(self, node: ast.expr, expected: str, advice: str) -> ValueError:
+        part = ast.get_source_segment(self.text, node) or self.text
+        return ValueError(
+            f"expected {expected}, got {short(part)} at character {node.col_offset + 1} of"
+            f" {short(self.text)}; {advice}"
+        )
+
+    def read(self, node: ast.expr) -> tuple[Any, float | None]:
+        """The expression, and its value if it is a number."""
+        if isinstance(node, ast.Constant):
+            return self.number(node)
+        if isinstance(node, ast.Name) and node.id == "x":
+            return X, None
+        if isinstance(node, ast.Name) and node.id in CONSTANTS:
+            return CONSTANTS[node.id], float(CONSTANTS[node.id])
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
+            sign = -1 if isinstance(node.op, ast.USub) else 1
+            value, size = self.read(node.operand)
+            return sign * value, None if size is None else sign * size
+        if isinstance(node, ast.BinOp):
+            return self.operation(node)
+        if isinstance(node, ast.Call):
+            return self.call(node)
+        raise self.refuse(node, "numbers, x, + - * / ** and functions", "use only these")
+
+    def number(self, node: ast.Constant) -> tuple[Any, float]:
+        value: Any = node.value
+        if type(value) not in (int, float) or not abs(value) <= LARGEST:
+            raise self.refuse(node, f"a real number of size at most {LARGEST:g}", "change it")
+        number = sympy.Integer(value) if isinstance(value, int) else sympy.Float(float(value))
+        return number, self.sized(node, float(value))
+
+    def sized(self, node: ast.expr, value: float, *, zero: bool = True) -> float:
+        """The value, if its size is in the range; 0 only if it may be 0 without rounding."""
+        if not (zero and value == 0) and not 1 / LARGEST <= abs(value) <= LARGEST:
+            raise self.refuse(
+                node, f"numbers between {1 / LARGEST:g} and {LARGEST:g} in size", "scale it"
+            )
+        return value
+
+    def operation(self, node: ast.BinOp) -> tuple[Any, float | None]:
+        if isinstance(node.op, ast.Pow):
+            return self.power(node)
+        if type(node.op) not in _OPERATIONS:
+            raise self.refuse(node, "the operators + - * / **", "use only these")
+        left, a = self.read(node.left)
+        right, b = self.read(node.right)
+        if isinstance(node.op, ast.Div) and right == 0:
+            raise self.refuse(node, "a divisor other than 0", "change it")
+        operation = _OPERATIONS[type(node.op)]
+        size = None if a is None or b is None else self.sized(node, operation(a, b))
+        return operation(left, right), size
+
+    def power(self, node: ast.BinOp) -> tuple[Any, float | None]:
+        base, a = self.read(node.left)
+        exponent, b = self.read(node.right)
+        if b is None:
+            if a is None or a <= 0:
+                raise self.refuse(node, "a positive number to a power in x", "use exp and log")
+            return sympy.exp(exponent * sympy.log(base)), None
+        if base == sympy.E:
+            return sympy.exp(exponent), self.computed(node, lambda: math.exp(b))
+        simple = Fraction(repr(b)) if exponent.is_Float else None
+        if exponent.is_Rational:
+            simple = Fraction(int(exponent.p), int(exponent.q))
+        if simple is None or simple.denominator > 8 or abs(simple) > HIGHEST:
+            raise self.refuse(
+                node.right, f"an exponent such as 2 or 3/2 of size at most {HIGHEST}", "change it"
+            )
+        value = None if a is None else self.computed(node, lambda: a**b, zero=a == 0)
+        return base ** sympy.Rational(simple.numerator, simple.denominator), value
+
+    def call(self, node: ast.Call) -> tuple[Any, float | None]:
+        if not isinstance(node.func, ast.Name) or node.func.id not in FUNCTIONS:
+            raise self.refuse(node, "a call of a function by its name", "write for example tanh(x)")
+        name = node.func.id
+        wanted = 2 if name in MANY else 1
+        plain = not node.keywords and not any(isinstance(a, ast.Starred) for a in node.args)
+        if not plain or len(node.args) < wanted or (wanted == 1 and len(node.args) > 1):
+            few = "two arguments or more" if name in MANY else "one argument"
+            raise self.refuse(node, f"{few} for {name}", "pass them by position")
+        arguments = [self.read(argument) for argument in node.args]
+        sizes = [size for _, size in arguments if size is not None]
+        if len(sizes) < len(arguments):
+            return FUNCTIONS[name](*(value for value, _ in arguments)), None
+        if name in ("exp", "sinh", "cosh") and abs(sizes[0]) > math.log(LARGEST):
+            raise self.refuse(node, f"numbers of size at most {LARGEST:g}", "scale it")
+        value = FUNCTIONS[name](*(value for value, _ in arguments))
+        if value.is_real is not True:
+            raise self.refuse(node, "real finite numbers", "change the argument")
+        return value, self.sized(node, float(value), zero=value == 0)
+
+    def computed(self, node: ast.expr, function: Callable[[], Any], *, zero: bool = False) -> float:
+        try:
+            value = function()
+        except (OverflowError, ZeroDivisionError):
+            value = math.inf
+        if not isinstance(value, float):
+            raise self.refuse(node, "real numbers", "take powers of positive numbers")
+        return self.sized(node, value, zero=zero)

@@ -1,0 +1,36 @@
+"""Descriptions: layers without widths, data without weights.
+
+Enters: layers as the user writes them, or their text. Leaves: a ``Network``, checked when it
+is built (which layers may follow each other), its shapes on an input, its summary, and its
+recursion as a system of equations. Nothing here computes a kernel. Below: the activation, and
+for the equations ``analytic.closed_forms``.
+"""
+
+from analytic.network.description import FullyConnected, Layer, Network, Residual, Step
+from analytic.network.layers import (
+    AveragePooling,
+    Averaging,
+    Convolution,
+    Flatten,
+    GlobalAveragePooling,
+)
+from analytic.network.network_text import parse_network
+from analytic.network.shapes import Shape, reads, shape_after, shapes_after
+
+__all__ = [
+    "AveragePooling",
+    "Averaging",
+    "Convolution",
+    "Flatten",
+    "FullyConnected",
+    "GlobalAveragePooling",
+    "Layer",
+    "Network",
+    "Residual",
+    "Shape",
+    "Step",
+    "parse_network",
+    "reads",
+    "shape_after",
+    "shapes_after",
+]

@@ -1,0 +1,183 @@
+r"""The description of a network: layers without widths, data without weights.
+
+A description gives the limiting kernel (``analytic.kernel``) and the finite network
+(``empirical.FiniteNetwork``); ``analytic.network.layers`` says what each layer does. With alpha the
+units after the last layer and m their number, the readout is v^T alpha / sqrt(m), and v is
+trained like everything else. Images are flattened before the readout, if nothing else has
+been said: m is then the number of channels times that of positions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from analytic.network.equations import System, system
+from analytic.network.layers import (
+    AveragePooling,
+    Averaging,
+    Convolution,
+    Flatten,
+    FullyConnected,
+    GlobalAveragePooling,
+    Layer,
+    Residual,
+    Weighted,
+    check_layers,
+)
+from analytic.network.shapes import Shape, shapes_after
+from analytic.network.stacking import check_stack, dimensions, flattens
+from analytic.network.summary_table import Summary, summary
+
+__all__ = [
+    "AveragePooling",
+    "Convolution",
+    "Flatten",
+    "FullyConnected",
+    "GlobalAveragePooling",
+    "Layer",
+    "Network",
+    "Residual",
+    "Step",
+]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One weight layer of the unrolled network.
+
+    First come the ``averages``, then ``opens`` residual branches begin, and after the layer
+    one of them ends if ``closes``.
+    """
+
+    layer: Weighted
+    opens: int
+    closes: bool
+    averages: tuple[Averaging, ...] = ()
+
+
+@dataclass(frozen=True, repr=False)
+class Network:
+    """A stack of layers with a linear readout, without widths.
+
+    Raises:
+        ValueError: there are no layers with weights; the first of them is residual (the
+            input has a finite dimension, so that the tangent kernel would stay random as m
+            grows); or a layer does not fit the one before it.
+        TypeError: something is not a layer.
+
+    Example:
+        >>> network = Network(FullyConnected("tanh"), Residual(FullyConnected("tanh")))
+        >>> network
+        Network(FullyConnected("tanh"), Residual(FullyConnected("tanh")))
+        >>> len(network.steps)
+        2
+    """
+
+    layers: tuple[Layer, ...]
+
+    def __init__(self, *layers: Layer) -> None:
+        check_layers("Network", layers)
+        check_stack(layers)
+        object.__setattr__(self, "layers", layers)
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The weight layers in order, with what comes before and the branches they end."""
+        return tuple(_unroll(self.layers))
+
+    @property
+    def readout(self) -> tuple[Averaging, ...]:
+        """The averages before the readout; ``Flatten`` is among them if nothing else is."""
+        last: list[Averaging] = []
+        for layer in reversed(self.layers):
+            if not isinstance(layer, Averaging):
+                break
+            last.insert(0, layer)
+        flat = not self.is_spatial or any(map(flattens, self.layers))
+        return tuple(last) if flat else (*last, Flatten())
+
+    @property
+    def is_spatial(self) -> bool:
+        """Whether the inputs are images ``(n, channels, *spatial)`` rather than vectors."""
+        return not isinstance(self.layers[0], FullyConnected)
+
+    @property
+    def dimensions(self) -> int | None:
+        """The number of spatial dimensions, or None where the layers leave it open."""
+        return dimensions(self.layers)
+
+    def shapes(self, spatial: Shape) -> tuple[Shape, ...]:
+        """The spatial shape after each of ``layers``, and of the input first.
+
+        Raises:
+            ValueError: the images do not fit the layers.
+
+        Example:
+            >>> Network(Convolution("tanh", 3, stride=2), Flatten()).shapes((8, 8))
+            ((8, 8), (4, 4), ())
+        """
+        return shapes_after(self.layers, spatial)
+
+    def summary(self, input_shape: tuple[int, ...]) -> Summary:
+        """Shapes, conventions and fan-ins layer by layer.
+
+        Args:
+            input_shape: of one input, ``(d,)`` or ``(channels, *spatial)``.
+
+        Returns:
+            the record ``Summary``, which prints as a table.
+
+        Raises:
+            ValueError: the shape does not fit the network.
+
+        Example:
+            >>> print(Network(FullyConnected("tanh")).summary((64,)))  # doctest: +ELLIPSIS
+            layer                   shape...
+        """
+        return summary(self, input_shape)
+
+    def recursion(self) -> System:
+        """The layer recursion of this very network as sympy equations.
+
+        Returns:
+            the record ``System``; it prints as text, as LaTeX (``latex()``) and as formulas
+            in a notebook, and evaluates itself where the duals have closed forms.
+
+        Raises:
+            ValueError: the network is convolutional: its equations have one unknown for
+                every pair of positions.
+
+        Example:
+            >>> recursion = Network(FullyConnected("erf")).recursion()
+            >>> print(recursion.equations[-1])
+            Eq(K(x, x'), Sigma_1(x, x') + Theta_1(x, x'))
+        """
+        if self.is_spatial:
+            raise ValueError(
+                "expected a fully connected network, got one of images, whose equations couple"
+                " all positions; see docs/theory/convolution.md for them"
+            )
+        return system(self.steps)
+
+    def __repr__(self) -> str:
+        return f"Network({', '.join(map(repr, self.layers))})"
+
+
+def _unroll(layers: tuple[Layer, ...]) -> list[Step]:
+    steps: list[Step] = []
+    averages: tuple[Averaging, ...] = ()
+    for layer in layers:
+        if isinstance(layer, Averaging):
+            averages = (*averages, layer)
+            continue
+        if isinstance(layer, Residual):
+            branch = _unroll(layer.layers)
+            first, last = branch[0], branch[-1]
+            branch[-1] = Step(last.layer, last.opens, True)
+            first = branch[0]
+            branch[0] = Step(first.layer, first.opens + 1, first.closes, averages)
+        else:
+            branch = [Step(layer, 0, False, averages)]
+        steps += branch
+        averages = ()
+    return steps

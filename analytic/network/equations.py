@@ -1,0 +1,225 @@
+r"""The layer recursion of a network as a system of equations.
+
+Legend, for inputs x and x': Lambda_l the covariance of the pre-activations of layer l and
+Gamma_l their tangent kernel, E_l and D_l the expectations of its activation and of its
+slope, eta_l its mean; Sigma_l, Theta_l, mu_l the state after the layer. The derivation
+stands in docs/theory/recursion.md; ``analytic.recursion`` runs the same lines on numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sympy
+
+from analytic.closed_forms import COVARIANCES, dual, dual_mean, dual_obstacle
+from analytic.expressions import X
+from analytic.results import Kernels
+
+__all__ = ["GaussianMean", "System", "system"]
+
+A, B, U, V = (sympy.Symbol(name, real=True) for name in ("x", "x'", "u", "u'"))
+GUARD = 30
+"""Decimal digits beyond those asked for: kinks lose half of them near equal inputs."""
+PRODUCT, DIMENSION = sympy.Symbol(r"\langle x, x' \rangle"), sympy.Symbol("d")
+
+
+class GaussianMean(sympy.Function):
+    """E[f(u) g(u')] for (u, u') ~ N(0, Lambda), as (f, g, Lambda_11, Lambda_12, Lambda_22)."""
+
+    def _latex(self, printer: Any, **_: Any) -> str:
+        f, g, *covariances = self.args
+        if g == 1:
+            f, variance = printer.doprint(f), printer.doprint(covariances[0])
+            return rf"\mathbb{{E}}\left[{f}\right], \; u \sim N\left(0, {variance}\right)"
+        inside = printer.doprint(sympy.Mul(f, g, evaluate=False))
+        rows = (covariances[:2], covariances[1:])
+        law = r" \\ ".join(" & ".join(map(printer.doprint, row)) for row in rows)
+        matrix = rf"\left(\begin{{smallmatrix}} {law} \end{{smallmatrix}}\right)"
+        return rf"\mathbb{{E}}\left[{inside}\right], \; (u, u') \sim N\left(0, {matrix}\right)"
+
+
+def _state(name: str, layer: int) -> Any:
+    """The function of the pair (x, x') or of x alone."""
+    function = sympy.Function(f"{name}_{layer}")
+    return function(A) if name in ("mu", "eta") else function(A, B)
+
+
+def _at(function: Any, *arguments: Any) -> Any:
+    return function.func(*arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """The equations of a network, in the order in which they are computed.
+
+    Attributes:
+        equations: sympy equations between functions of the pair (x, x').
+        activations: the expression of each layer's activation.
+
+    Example:
+        >>> from analytic import FullyConnected, Network
+        >>> print(Network(FullyConnected("erf", bias_std=1)).recursion().equations[2])
+        Eq(Lambda_1(x, x'), Sigma_0(x, x') + 1)
+    """
+
+    equations: tuple[Any, ...]
+    activations: tuple[Any, ...]
+
+    def latex(self) -> str:
+        r"""The equations, aligned, for a document.
+
+        Example:
+            >>> from analytic import FullyConnected, Network
+            >>> "Lambda_{1}" in Network(FullyConnected("tanh")).recursion().latex()
+            True
+        """
+        lines = (f"{sympy.latex(e.lhs)} &= {sympy.latex(e.rhs)}" for e in self.equations)
+        body = " \\\\\n".join(lines)
+        return f"\\begin{{aligned}}\n{body}\n\\end{{aligned}}"
+
+    def _repr_latex_(self) -> str:
+        return f"$$\n{self.latex()}\n$$"
+
+    def __str__(self) -> str:
+        return "\n".join(f"{e.lhs} = {e.rhs}" for e in self.equations)
+
+    def closed(self) -> System:
+        """The system with every expectation in closed form.
+
+        Raises:
+            ValueError: one of the activations has no closed form, with the reason.
+
+        Example:
+            >>> from analytic import FullyConnected, Network
+            >>> closed = Network(FullyConnected("sin")).recursion().closed()
+            >>> print(next(e.rhs for e in closed.equations if str(e.lhs).startswith("eta")))
+            0
+        """
+        for expression in self.activations:
+            reason = dual_obstacle(expression)
+            if reason is not None:
+                raise ValueError(
+                    f"expected activations with a closed form, got {expression}: {reason};"
+                    " use kernel, which needs none"
+                )
+        equations = [
+            sympy.Eq(e.lhs, e.rhs.replace(GaussianMean, _closed_form), evaluate=False)
+            for e in self.equations
+        ]
+        return System(tuple(equations), self.activations)
+
+    def evaluate(self, xx: Any, xy: Any, yy: Any, digits: int = 17) -> Kernels:
+        """The kernels of a pair of inputs, from the closed forms alone.
+
+        Args:
+            xx: <x, x>/d.
+            xy: <x, x'>/d.
+            yy: <x', x'>/d.
+            digits: decimal digits of the arithmetic.
+
+        Returns:
+            the record ``Kernels(nngp, ntk)`` of sympy numbers.
+
+        Raises:
+            ValueError: an activation has no closed form, or none at a zero input.
+
+        Example:
+            >>> from analytic import FullyConnected, Network
+            >>> system = Network(FullyConnected("x**2/2")).recursion()
+            >>> system.evaluate(1, 0, 1).ntk  # E[u^2/2]^2 + 0
+            0.25000000000000000
+        """
+        work = digits + GUARD
+        xx, xy, yy = (sympy.Float(number, work) for number in (xx, xy, yy))
+        other = A if xx == xy == yy else B  # rounding must not tell equal inputs apart
+        inner = {(A, A): xx, (A, other): xy, (other, other): yy}
+        known: dict[Any, Any] = {}
+        for equation in self.closed().equations:
+            for place in dict.fromkeys(_places(equation.lhs, other)):
+                rhs = equation.rhs.subs(dict(zip((A, B), place, strict=False)), simultaneous=True)
+                rhs = rhs.xreplace({PRODUCT: inner.get(place, 0) * DIMENSION}).xreplace(known)
+                known[_at(equation.lhs, *place)] = _finite(sympy.N(rhs, work), equation, place)
+        last = len(self.activations)
+        sigma, theta = (known[_at(_state(name, last), A, other)] for name in ("Sigma", "Theta"))
+        return Kernels(sympy.N(sigma, digits), sympy.N(sigma + theta, digits))
+
+
+def _finite(value: Any, equation: Any, place: tuple[Any, ...]) -> Any:
+    if value.is_finite:
+        return value
+    raise ValueError(
+        f"expected inputs where the closed forms are defined, got {equation.lhs} = {value} at"
+        f" {place}; use kernel for zero inputs"
+    )
+
+
+def _places(function: Any, other: Any = B) -> list[tuple[Any, ...]]:
+    """The pairs of inputs, or the inputs, at which a function is needed."""
+    if len(function.args) == 1:
+        return [(A,), (other,)]
+    return [(A, A), (A, other), (other, other)]
+
+
+def _closed_form(f: Any, g: Any, *covariances: Any) -> Any:
+    """The closed form of a GaussianMean."""
+    value = dual_mean(f.subs(U, X)) if g == 1 else dual(f.subs(U, X))
+    if value is None:
+        raise ValueError(f"expected a closed form, got E[{f} {g}], which has none; use kernel")
+    return value.subs(dict(zip(COVARIANCES, covariances, strict=True)), simultaneous=True)
+
+
+def system(steps: Sequence[Any]) -> System:
+    """The equations of the weight layers of a network, in order."""
+    equations = [
+        sympy.Eq(_state("Sigma", 0), PRODUCT / DIMENSION, evaluate=False),
+        sympy.Eq(_state("Theta", 0), sympy.S.Zero, evaluate=False),
+    ]
+    opened: list[int] = []
+    for layer, step in enumerate(steps, 1):
+        opened += [layer - 1] * step.opens
+        equations += _layer(layer, step.layer)
+        equations += _state_after(layer, opened.pop() if step.closes else None)
+    last = len(steps)
+    kernel = sympy.Function("K")(A, B)
+    equations.append(
+        sympy.Eq(kernel, _state("Sigma", last) + _state("Theta", last), evaluate=False)
+    )
+    return System(tuple(equations), tuple(step.layer.activation.expression for step in steps))
+
+
+def _layer(layer: int, weights: Any) -> Iterator[Any]:
+    """Lambda, Gamma, E, D and eta of one layer."""
+    weight, bias = _exact(weights.weight_std) ** 2, _exact(weights.bias_std) ** 2
+    w, slope = weights.activation.expression, weights.activation.derivative
+    covariance = _state("Lambda", layer)
+    law = tuple(_at(covariance, *place) for place in _places(covariance))
+    pairs = [
+        (covariance, weight * _state("Sigma", layer - 1) + bias),
+        (_state("Gamma", layer), covariance + weight * _state("Theta", layer - 1)),
+        (_state("E", layer), GaussianMean(w.subs(X, U), w.subs(X, V), *law)),
+        (_state("D", layer), GaussianMean(slope.subs(X, U), slope.subs(X, V), *law)),
+        (_state("eta", layer), GaussianMean(w.subs(X, U), sympy.S.One, *law)),
+    ]
+    for left, right in pairs:
+        yield sympy.Eq(left, right, evaluate=False)
+
+
+def _state_after(layer: int, skipped: int | None) -> Iterator[Any]:
+    """Sigma, Theta and mu after a layer, or after the skip that ends with it."""
+    eta, gamma = _state("eta", layer), _state("Gamma", layer)
+    sigma, theta, mu = _state("E", layer), _state("D", layer) * gamma, eta
+    if skipped is not None:
+        before = _state("mu", skipped)
+        sigma += _state("Sigma", skipped) + before * _at(eta, B) + eta * _at(before, B)
+        theta, mu = theta + _state("Theta", skipped), mu + before
+    for name, value in (("Sigma", sigma), ("Theta", theta), ("mu", mu)):
+        yield sympy.Eq(_state(name, layer), value, evaluate=False)
+
+
+def _exact(number: float) -> Any:
+    """A short fraction if the number is one, otherwise the float itself."""
+    short = sympy.Rational(number).limit_denominator(1000)
+    return short if float(short) == number else sympy.Float(number)

@@ -1,0 +1,278 @@
+r"""The layers of a description: no widths, no data.
+
+With alpha the units of the layer before and m their number (channels, for images),
+
+    fully connected   alpha -> w(weight_std W alpha / sqrt(m) + bias_std b)
+    convolution       alpha -> w(weight_std sum_k W_k alpha[s p + k - floor((K - 1)/2)] / sqrt(m)
+                               + bias_std b)   at every position p
+    residual          alpha -> alpha + layers(alpha)
+
+with W and b standard normal and trained (Bowman and Montufar 2022, section 2.3). There is
+no 1/sqrt(K) for the K positions of a filter: ``weight_std=1/sqrt(K)`` gives the fan-in
+convention of other libraries. Averaging layers have no weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Literal
+
+import sympy
+
+from analytic.activation import Activation
+from analytic.network.options import Sizes, choice, number, sizes
+
+__all__ = [
+    "AveragePooling",
+    "Averaging",
+    "Convolution",
+    "Flatten",
+    "FullyConnected",
+    "GlobalAveragePooling",
+    "Layer",
+    "Residual",
+    "Weighted",
+    "check_layers",
+]
+
+
+class _Described:
+    """Prints a layer as the code that makes it: required fields, then what is changed."""
+
+    required = 1
+
+    def __repr__(self) -> str:
+        parts: list[str] = []
+        for index, field in enumerate(fields(self)):  # type: ignore[arg-type]
+            value = getattr(self, field.name)
+            text = f'"{value.name}"' if isinstance(value, Activation) else _text(value)
+            if index < self.required:
+                parts.append(text)
+            elif value != field.default:
+                parts.append(f"{field.name}={text}")
+        return f"{type(self).__name__}({', '.join(parts)})"
+
+
+def _text(value: object) -> str:
+    return f'"{value}"' if isinstance(value, str) else repr(value)
+
+
+@dataclass(frozen=True, repr=False)
+class FullyConnected(_Described):
+    """A fully connected layer, alpha -> w(weight_std W alpha / sqrt(m) + bias_std b).
+
+    Args:
+        activation: a name, a sympy expression or an ``Activation``.
+        weight_std: standard deviation of the weights before the 1/sqrt(m), positive.
+        bias_std: standard deviation of the biases; 0 means that there are none.
+        width_ratio: width of this layer in a finite network, in units of its width.
+
+    Raises:
+        ValueError: a number is out of its range.
+
+    Example:
+        >>> FullyConnected("tanh", weight_std=2)
+        FullyConnected("tanh", weight_std=2.0)
+    """
+
+    activation: Activation
+    weight_std: float = 1.0
+    bias_std: float = 0.0
+    width_ratio: float = 1.0
+
+    def __init__(
+        self,
+        activation: str | sympy.Expr | Activation,
+        *,
+        weight_std: float = 1.0,
+        bias_std: float = 0.0,
+        width_ratio: float = 1.0,
+    ) -> None:
+        _set_weights(self, activation, weight_std, bias_std, width_ratio)
+
+
+@dataclass(frozen=True, repr=False)
+class Convolution(_Described):
+    """A convolution in one or two dimensions, of inputs ``(n, channels, *spatial)``.
+
+    Position p of the output reads the positions s p + k - floor((K - 1)/2), k = 0, ..., K - 1,
+    in every dimension; there are ceil(P/s) outputs for P inputs. "valid" keeps those that
+    read no position outside: s p + k, floor((P - K)/s) + 1 outputs.
+
+    Args:
+        activation: a name, a sympy expression or an ``Activation``.
+        kernel_size: K, one number for all dimensions or one for each.
+        stride: s, the same.
+        padding: "same" or "valid".
+        padding_mode: what "same" reads outside: "zeros", or "circular" for the other end.
+        weight_std: standard deviation of the weights before the 1/sqrt(channels), positive.
+        bias_std: standard deviation of the biases; 0 means that there are none.
+        width_ratio: channels of this layer in a finite network, in units of its width.
+
+    Raises:
+        ValueError: a number is out of its range, or circular padding of "valid".
+        TypeError: a size is not an integer.
+
+    Example:
+        >>> Convolution("tanh", 3, weight_std=1 / 3)
+        Convolution("tanh", 3, weight_std=0.3333333333333333)
+    """
+
+    activation: Activation
+    kernel_size: Sizes
+    stride: Sizes = 1
+    padding: Literal["same", "valid"] = "same"
+    padding_mode: Literal["zeros", "circular"] = "zeros"
+    weight_std: float = 1.0
+    bias_std: float = 0.0
+    width_ratio: float = 1.0
+    required = 2
+
+    def __init__(
+        self,
+        activation: str | sympy.Expr | Activation,
+        kernel_size: Sizes,
+        *,
+        stride: Sizes = 1,
+        padding: Literal["same", "valid"] = "same",
+        padding_mode: Literal["zeros", "circular"] = "zeros",
+        weight_std: float = 1.0,
+        bias_std: float = 0.0,
+        width_ratio: float = 1.0,
+    ) -> None:
+        object.__setattr__(self, "kernel_size", sizes("kernel_size", kernel_size))
+        object.__setattr__(self, "stride", sizes("stride", stride))
+        choice("padding", padding, ("same", "valid"))
+        choice("padding_mode", padding_mode, ("zeros", "circular"))
+        if (padding, padding_mode) == ("valid", "circular"):
+            raise ValueError(
+                "expected padding 'same' with padding_mode 'circular', got 'valid', which reads"
+                " nothing outside; choose one of the two"
+            )
+        object.__setattr__(self, "padding", padding)
+        object.__setattr__(self, "padding_mode", padding_mode)
+        _set_weights(self, activation, weight_std, bias_std, width_ratio)
+
+
+@dataclass(frozen=True, repr=False)
+class AveragePooling(_Described):
+    """The mean over windows of ``size`` positions in every dimension, side by side.
+
+    Raises:
+        ValueError: the size is below 1.
+        TypeError: it is not an integer.
+
+    Example:
+        >>> AveragePooling(2)
+        AveragePooling(2)
+    """
+
+    size: Sizes
+
+    def __init__(self, size: Sizes) -> None:
+        object.__setattr__(self, "size", sizes("size", size))
+
+
+@dataclass(frozen=True, repr=False)
+class Flatten(_Described):
+    """Q positions with m channels as one vector of Q m units.
+
+    Example:
+        >>> Flatten()
+        Flatten()
+    """
+
+
+@dataclass(frozen=True, repr=False)
+class GlobalAveragePooling(_Described):
+    """The mean over all positions.
+
+    Example:
+        >>> GlobalAveragePooling()
+        GlobalAveragePooling()
+    """
+
+
+Weighted = FullyConnected | Convolution
+Averaging = AveragePooling | Flatten | GlobalAveragePooling
+
+
+@dataclass(frozen=True, repr=False)
+class Residual:
+    """A skip around one or several layers, alpha -> alpha + layers(alpha).
+
+    The layers keep the shape; the last of them must be a fresh weight layer that is not
+    itself residual: the limit relies on its weights being independent of alpha.
+
+    Raises:
+        ValueError: there are no layers, or the branch ends in a skip, pools or strides.
+        TypeError: something in the branch is not a layer.
+
+    Example:
+        >>> Residual(FullyConnected("softplus"), FullyConnected("tanh"))
+        Residual(FullyConnected("softplus"), FullyConnected("tanh"))
+    """
+
+    layers: tuple[Layer, ...]
+
+    def __init__(self, *layers: Layer) -> None:
+        check_layers("Residual", layers)
+        if isinstance(layers[-1], Residual):
+            raise ValueError(
+                "expected a residual branch that ends in a weight layer, got one that ends in a"
+                " skip, whose limit is another one; put a weight layer last in the branch"
+            )
+        for layer in layers:
+            if reason := _changes_shape(layer):
+                raise ValueError(
+                    f"expected a residual branch that keeps the shape, got {layer}, {reason};"
+                    " put it before or after the Residual"
+                )
+        object.__setattr__(self, "layers", layers)
+
+    def __repr__(self) -> str:
+        return f"Residual({', '.join(map(repr, self.layers))})"
+
+
+Layer = Weighted | Averaging | Residual
+
+
+def _changes_shape(layer: Layer) -> str:
+    """Why a layer cannot stand in a residual branch, or nothing."""
+    if isinstance(layer, Averaging):
+        return "which has fewer positions after it"
+    if isinstance(layer, Convolution):
+        if not _is_one(layer.stride):
+            return "whose stride leaves out positions"
+        if layer.padding == "valid" and not _is_one(layer.kernel_size):
+            return "whose padding 'valid' loses the border"
+    return ""
+
+
+def _is_one(value: Sizes) -> bool:
+    return value in (1, (1,), (1, 1))
+
+
+def check_layers(owner: str, layers: tuple[object, ...]) -> None:
+    """Raise unless there are layers and nothing else."""
+    if not layers:
+        raise ValueError(f"expected at least one layer, got {owner}(); add a FullyConnected")
+    for layer in layers:
+        if not isinstance(layer, Layer):
+            raise TypeError(
+                f"expected layers such as FullyConnected('tanh') in {owner}, got"
+                f" {type(layer).__name__}; pass the layers one by one"
+            )
+
+
+def _set_weights(
+    layer: Weighted,
+    activation: str | sympy.Expr | Activation,
+    weight_std: float,
+    bias_std: float,
+    width_ratio: float,
+) -> None:
+    object.__setattr__(layer, "activation", Activation(activation))
+    object.__setattr__(layer, "weight_std", number("weight_std", weight_std, positive=True))
+    object.__setattr__(layer, "bias_std", number("bias_std", bias_std, positive=False))
+    object.__setattr__(layer, "width_ratio", number("width_ratio", width_ratio, positive=True))

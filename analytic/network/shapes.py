@@ -1,0 +1,130 @@
+r"""Positions: which of them a layer reads, and what is left of an image after it.
+
+Positions of an image are numbered in row-major order. A layer is a table of the positions
+that each of its outputs reads, shape (positions out, reads), -1 where it reads the zeros of
+the padding; the readings k of two positions p and q belong together.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytic.network.layers import AveragePooling, Convolution, FullyConnected, Layer, Residual
+from analytic.network.options import Sizes
+
+__all__ = ["Shape", "reads", "shape_after", "shapes_after"]
+
+Shape = tuple[int, ...]
+Table = NDArray[np.int64]
+
+
+def shapes_after(layers: tuple[Layer, ...], spatial: Shape) -> tuple[Shape, ...]:
+    """The spatial shape of the input and after each layer; () is a vector."""
+    shapes = [spatial]
+    for layer in layers:
+        shapes.append(shape_after(layer, shapes[-1]))
+    return tuple(shapes)
+
+
+def shape_after(layer: Layer, spatial: Shape) -> Shape:
+    """The spatial shape after a layer.
+
+    Raises:
+        ValueError: the filter does not fit into the image, or the pooling does not divide it.
+    """
+    if isinstance(layer, FullyConnected):
+        return ()
+    if isinstance(layer, Residual):
+        return shapes_after(layer.layers, spatial)[-1]
+    if isinstance(layer, AveragePooling):
+        size = _each(layer.size, layer, spatial)
+        if any(p % r for p, r in zip(spatial, size, strict=True)):
+            raise ValueError(
+                f"expected positions that {layer} divides, got {_by(spatial)}; crop or pad the"
+                " images, or pool another size"
+            )
+        return tuple(p // r for p, r in zip(spatial, size, strict=True))
+    if isinstance(layer, Convolution):
+        return _convolved(layer, spatial)
+    return ()
+
+
+def _convolved(layer: Convolution, spatial: Shape) -> Shape:
+    kernel = _each(layer.kernel_size, layer, spatial)
+    stride = _each(layer.stride, layer, spatial)
+    if layer.padding == "same":
+        return tuple(-(-p // s) for p, s in zip(spatial, stride, strict=True))
+    if any(k > p for k, p in zip(kernel, spatial, strict=True)):
+        raise ValueError(
+            f"expected images of at least {_by(kernel)} positions for {layer}, got"
+            f" {_by(spatial)}; use padding 'same' or a smaller kernel_size"
+        )
+    return tuple((p - k) // s + 1 for p, k, s in zip(spatial, kernel, stride, strict=True))
+
+
+def _each(sizes: Sizes, layer: Layer, spatial: Shape) -> Shape:
+    """One size for each dimension."""
+    each = (sizes,) * len(spatial) if isinstance(sizes, int) else sizes
+    if len(each) != len(spatial):
+        raise ValueError(
+            f"expected images with {len(each)} spatial dimensions for {layer}, got"
+            f" {_by(spatial)}; reshape them"
+        )
+    return each
+
+
+def _by(shape: Shape) -> str:
+    return " x ".join(map(str, shape)) or "none"
+
+
+def reads(layer: Layer, spatial: Shape) -> Table:
+    """The positions that each output of a layer reads, (positions out, reads), -1 for none.
+
+    A vector has one position; what flattens or pools reads all positions of its window.
+
+    Example:
+        >>> reads(Convolution("tanh", 3), (4,))
+        array([[-1,  0,  1],
+               [ 0,  1,  2],
+               [ 1,  2,  3],
+               [ 2,  3, -1]])
+    """
+    if isinstance(layer, Convolution):
+        kernel = _each(layer.kernel_size, layer, spatial)
+        stride = _each(layer.stride, layer, spatial)
+        shift = [(k - 1) // 2 if layer.padding == "same" else 0 for k in kernel]
+    elif isinstance(layer, AveragePooling):
+        kernel = stride = _each(layer.size, layer, spatial)
+        shift = [0] * len(spatial)
+    else:
+        return np.arange(math.prod(spatial))[None, :]
+    after = shape_after(layer, spatial)
+    wraps = isinstance(layer, Convolution) and layer.padding_mode == "circular"
+    axes = [
+        _axis(p, out, k, s, back, wraps)
+        for p, out, k, s, back in zip(spatial, after, kernel, stride, shift, strict=True)
+    ]
+    return _product(axes, spatial)
+
+
+def _axis(positions: int, out: int, kernel: int, stride: int, back: int, wraps: bool) -> Table:
+    """The readings along one axis, (out, kernel)."""
+    found = stride * np.arange(out)[:, None] + np.arange(kernel) - back
+    if wraps:
+        return found % positions
+    return np.where((found >= 0) & (found < positions), found, -1)
+
+
+def _product(axes: list[Table], spatial: Shape) -> Table:
+    """Row-major positions from those along each axis; outside if any of them is."""
+    whole = np.zeros((1, 1), dtype=np.int64)
+    for axis, positions in zip(axes, spatial, strict=True):
+        both = whole[:, None, :, None] * positions + axis[None, :, None, :]
+        outside = (whole < 0)[:, None, :, None] | (axis < 0)[None, :, None, :]
+        whole = np.where(outside, -1, both).reshape(
+            len(whole) * len(axis), whole.shape[1] * axis.shape[1]
+        )
+    return whole

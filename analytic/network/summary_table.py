@@ -1,0 +1,125 @@
+"""A network on inputs of some shape, layer by layer, as a table."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from analytic.network.layers import Convolution, Flatten, FullyConnected, Layer, Residual
+from analytic.network.shapes import Shape, reads, shape_after
+
+if TYPE_CHECKING:
+    from analytic.network.description import Network
+
+__all__ = ["Summary", "check_shape", "summary"]
+
+HEAD = ("layer", "shape", "h or mean", "fan-in")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Summary:
+    """What each layer makes of its input, as text.
+
+    Attributes:
+        rows: layer, shape after it (m is the width), its formula and its fan-in.
+    """
+
+    rows: tuple[tuple[str, str, str, str], ...]
+
+    def __repr__(self) -> str:
+        lines = (HEAD, *self.rows)
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        padded = (
+            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+            for line in lines
+        )
+        return "\n".join(padded)
+
+    def _repr_html_(self) -> str:
+        def cells(row: tuple[str, ...], tag: str) -> str:
+            return "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in row)
+
+        body = "".join(f"<tr>{cells(row, 'td')}</tr>" for row in self.rows)
+        return f"<table><tr>{cells(HEAD, 'th')}</tr>{body}</table>"
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """Channels, as a number or (``wide``) in units of the width m, and the spatial shape."""
+
+    channels: float
+    wide: bool
+    spatial: Shape
+
+    def count(self, positions: int) -> str:
+        """The units of so many positions."""
+        number = f"{positions * self.channels:g}"
+        return number if not self.wide else "m" if number == "1" else f"{number} m"
+
+    def __str__(self) -> str:
+        return " x ".join((self.count(1), *map(str, self.spatial)))
+
+
+def summary(network: Network, input_shape: tuple[int, ...]) -> Summary:
+    """See ``Network.summary``."""
+    check_shape(network, input_shape)
+    state = _State(input_shape[0], False, tuple(input_shape[1:]))
+    rows = [("input", str(state), "", "")]
+    implicit = network.readout[-1:] if network.shapes(state.spatial)[-1] else ()
+    for row, after in _rows((*network.layers, *implicit), state, ""):
+        rows.append(row)
+        state = after
+    rows.append(("readout", "1", f"v.alpha / sqrt({state.count(1)})", state.count(1)))
+    return Summary(tuple(rows))
+
+
+def check_shape(network: Network, shape: tuple[int, ...]) -> None:
+    """Raise ``ValueError`` unless inputs of a shape fit the kind of the network."""
+    sizes = network.dimensions
+    wanted = (1,) if not network.is_spatial else (sizes + 1,) if sizes else (2, 3)
+    whole = all(type(size) is int or hasattr(size, "__index__") for size in shape)
+    if len(shape) in wanted and whole and min(shape) > 0:
+        return
+    expected = {1: "(d,)", 2: "(channels, positions)", 3: "(channels, height, width)"}
+    kinds = " or ".join(expected[number] for number in wanted)
+    raise ValueError(f"expected inputs of shape {kinds}, got {tuple(shape)}; reshape them")
+
+
+def _rows(
+    layers: tuple[Layer, ...], state: _State, indent: str
+) -> Iterator[tuple[tuple[str, str, str, str], _State]]:
+    for layer in layers:
+        if isinstance(layer, Residual):
+            yield (f"{indent}Residual", str(state), "alpha + branch", ""), state
+            yield from _rows(layer.layers, state, indent + "  ")
+            last = layer.layers[-1]
+            assert isinstance(last, FullyConnected | Convolution)
+            state = replace(state, channels=last.width_ratio)
+            continue
+        after = _after(layer, state)
+        yield (f"{indent}{layer}", str(after), *_formula(layer, state)), after
+        state = after
+
+
+def _after(layer: Layer, before: _State) -> _State:
+    spatial = shape_after(layer, before.spatial)
+    if isinstance(layer, FullyConnected | Convolution):
+        return _State(layer.width_ratio, True, spatial)
+    positions = math.prod(before.spatial) if isinstance(layer, Flatten) else 1
+    return _State(positions * before.channels, before.wide, spatial)
+
+
+def _formula(layer: Layer, before: _State) -> tuple[str, str]:
+    """What a layer computes, and the number of units that each of its units reads."""
+    count = 1 if isinstance(layer, FullyConnected) else reads(layer, before.spatial).shape[1]
+    if not isinstance(layer, FullyConnected | Convolution):
+        flat = isinstance(layer, Flatten)
+        return ("all positions in a row" if flat else f"mean of {count} positions"), ""
+    at = "p + k" if isinstance(layer, FullyConnected) or layer.stride == 1 else "s p + k"
+    weights = "W alpha" if count == 1 else f"sum of {count} W_k alpha[{at}]"
+    scale = "" if layer.weight_std == 1 else f"{layer.weight_std:g} "
+    bias = f" + {layer.bias_std:g} b" if layer.bias_std else ""
+    return f"{scale}{weights} / sqrt({before.count(1)}){bias}", before.count(count)

@@ -1,0 +1,25 @@
+"""The recursion for many pairs of vectors, compiled.
+
+Enters: a ``Problem``'s tables and scalar products. Leaves: rows of Sigma and Theta at the
+readout, with a bound for each group of columns; pairs that are too parallel for the series
+are left out as NaN and taken one by one (``near_pairs``). ``prepare`` makes the problem.
+Below: ``analytic.recursion``.
+"""
+
+from analytic.pairs.nearly_parallel import Near, near_pairs
+from analytic.pairs.pair_recursion import end_branch, weight_layer
+from analytic.pairs.preparation import prepare
+from analytic.pairs.row_blocks import STRIP, roundings, scalar_products, store, strip_rows
+
+__all__ = [
+    "STRIP",
+    "Near",
+    "end_branch",
+    "near_pairs",
+    "prepare",
+    "roundings",
+    "scalar_products",
+    "store",
+    "strip_rows",
+    "weight_layer",
+]

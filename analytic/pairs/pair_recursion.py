@@ -1,0 +1,276 @@
+"""The recursion for many pairs at once, compiled.
+
+A tile is ROWS x LANES pairs, taken through the whole depth in cache: the tables of its
+LANES columns stay there, and only the answer is written to memory.
+
+Legend: as in ``analytic.recursion``; x = rho^2; value0, slope0 the sums P_even(x) and
+P_even'(x) of the coefficients of even order, value1, slope1 those of odd order:
+P(rho) = P_even(x) + rho P_odd(x).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from analytic.expectations import LANES
+from analytic.pairs.power_series import series
+from analytic.recursion import (
+    GROUP,
+    Bounds,
+    Program,
+    Side,
+    Tile,
+    layer_error,
+    plain,
+    preactivation,
+    residual,
+    skip_error,
+)
+
+__all__ = ["end_branch", "propagate", "weight_layer"]
+
+_compile: Any = njit(nogil=True, cache=True, fastmath={"contract", "nsz"})
+_preactivation: Any = _compile(preactivation)
+_plain: Any = _compile(plain)
+_residual: Any = _compile(residual)
+_layer_error: Any = _compile(layer_error)
+_skip_error: Any = _compile(skip_error)
+
+
+@_compile
+def _enter(t: Tile, weight: float, bias: float, scale: Any, inverse: Any, signed: bool) -> None:
+    """Lambda, Gamma, rho^2 and (if ``signed``) rho of all pairs."""
+    sigma, theta, rho, x = t.sigma, t.theta, t.rho, t.x
+    for m in range(scale.size):
+        for j in range(LANES):
+            cov, theta[m, j] = _preactivation(sigma[m, j], theta[m, j], weight, bias)
+            sigma[m, j] = cov
+            r = cov * (scale[m] * inverse[j])
+            r = r if r < 1.0 else 1.0
+            r = r if r > -1.0 else -1.0
+            x[m, j] = r * r
+        if signed:
+            for j in range(LANES):
+                r = sigma[m, j] * (scale[m] * inverse[j])
+                r = r if r < 1.0 else 1.0
+                rho[m, j] = r if r > -1.0 else -1.0
+
+
+@_compile
+def _leave_out(t: Tile, m: int, ceiling: float) -> None:
+    """Give up the pairs of a row above the ceiling, for all layers to come."""
+    for j in range(LANES):
+        if t.left[m, j] or t.x[m, j] > ceiling * ceiling:
+            t.left[m, j] = True
+            t.rho[m, j] = 0.0
+            t.x[m, j] = 0.0
+
+
+@njit(nogil=True, cache=True, fastmath=True)
+def _largest(x: Any) -> float:
+    """The root of the largest entry, by four chains of comparisons."""
+    a = b = c = d = 0.0
+    for j in range(0, LANES, 4):
+        a = x[j] if x[j] > a else a
+        b = x[j + 1] if x[j + 1] > b else b
+        c = x[j + 2] if x[j + 2] > c else c
+        d = x[j + 3] if x[j + 3] > d else d
+    return np.sqrt(max(max(a, b), max(c, d)))
+
+
+@_compile
+def _choose_groups(t: Tile, rows: int, radius: Any) -> None:
+    """The number of terms of each row, from its largest |rho|."""
+    ceiling = radius[-1]
+    for m in range(rows):
+        largest = _largest(t.x[m])
+        if t.departed[m] or largest > ceiling:
+            t.departed[m] = True
+            _leave_out(t, m, ceiling)
+            largest = _largest(t.x[m])
+        group = 0
+        while radius[group] < largest:
+            group += 1
+        t.group[m] = group
+
+
+@_compile
+def _arccosine(t: Tile, scale: Any, inverse: Any) -> None:
+    """E and D Gamma of max(x, 0): Cho and Saul (2009), the kernels of order 1 and 0."""
+    for m in range(scale.size):
+        for j in range(LANES):
+            rho = t.rho[m, j]
+            angle = np.pi - np.arccos(rho)
+            positive = scale[m] > 0.0 and inverse[j] > 0.0
+            size = 1.0 / (scale[m] * inverse[j]) if positive else 0.0
+            e = size * (np.sqrt(1.0 - rho * rho) + rho * angle) / (2.0 * np.pi)
+            d = angle / (2.0 * np.pi) if positive else 0.0
+            t.sigma[m, j], t.theta[m, j] = _plain(e, d, t.theta[m, j])
+
+
+@_compile
+def _mehler(
+    t: Tile,
+    even: int,
+    odd: int,
+    first: int,
+    table: Any,
+    coef: Any,
+    lane: int,
+    mean: Any,
+    means: Any,
+) -> None:
+    """E and D Gamma by the series: D = d/d rho (rho P)."""
+    sigma, theta, rho, x = t.sigma, t.theta, t.rho, t.x
+    value0, slope0, value1, slope1 = t.value0, t.slope0, t.value1, t.slope1
+    series(t, table, coef, first, even, lane, value0, slope0)
+    if odd > 0:
+        series(t, table, coef, first + even, odd, lane, value1, slope1)
+    for m in range(mean.size):
+        if odd == 0:
+            for j in range(LANES):
+                e = mean[m] * means[j] + sigma[m, j] * value0[m, j]
+                d = value0[m, j] + 2.0 * (x[m, j] * slope0[m, j])
+                sigma[m, j], theta[m, j] = _plain(e, d, theta[m, j])
+        else:
+            for j in range(LANES):
+                p1 = value1[m, j] + x[m, j] * slope1[m, j]
+                e = mean[m] * means[j] + sigma[m, j] * (value0[m, j] + rho[m, j] * value1[m, j])
+                d = value0[m, j] + 2.0 * (x[m, j] * slope0[m, j] + rho[m, j] * p1)
+                sigma[m, j], theta[m, j] = _plain(e, d, theta[m, j])
+
+
+@_compile
+def _push(t: Tile, depth: int) -> None:
+    """A branch begins: remember alpha."""
+    t.stack[depth, 0, :, :] = t.sigma
+    t.stack[depth, 1, :, :] = t.theta
+    t.errors[depth, :, :] = t.error
+
+
+@_compile
+def end_branch(
+    t: Tile, depth: int, mu: Any, mus: Any, eta: Any, etas: Any, ratio: float, add: float
+) -> None:
+    """A branch ends: add it to what was remembered."""
+    sigma, theta, sigma0, theta0 = t.sigma, t.theta, t.stack[depth, 0], t.stack[depth, 1]
+    for m in range(mu.size):
+        for j in range(LANES):
+            sigma[m, j], theta[m, j] = _residual(
+                sigma0[m, j], theta0[m, j], mu[m], mus[j], sigma[m, j], theta[m, j], eta[m], etas[j]
+            )
+        t.error[0, m], t.error[1, m] = _skip_error(
+            t.errors[depth, 0, m], t.errors[depth, 1, m], t.error[0, m], t.error[1, m], ratio, add
+        )
+
+
+@_compile
+def _bound(t: Tile, rows: int, b: Bounds, at: int) -> None:
+    """Carry the error bounds of the rows through a layer."""
+    for m in range(rows):
+        g = t.group[m]
+        t.error[0, m], t.error[1, m] = _layer_error(
+            t.error[0, m], t.error[1, m],
+            b.k_e[at, g], b.k_d[at, g], b.r_d[at, g], b.add_e[at, g], b.add_d[at, g],
+        )  # fmt: skip
+
+
+@_compile
+def weight_layer(
+    p: Program,
+    t: Tile,
+    at: int,
+    scale: Any,
+    inverse: Any,
+    eta: Any,
+    etas: Any,
+    coef: Any,
+    table: Any,
+    lane: int,
+) -> int:
+    """Take a tile through a weight layer; sigma and theta hold what it reads.
+
+    Args:
+        p: the layers.
+        t: the tile.
+        at: the number of the layer.
+        scale: 1/s of its rows.
+        inverse: 1/s of its columns.
+        eta: E[w] of its rows.
+        etas: E[w] of its columns.
+        coef: the coefficients of its rows, shape (rows, coefficients).
+        table: those of the columns, shape (coefficients, columns).
+        lane: its first column in the table.
+
+    Returns:
+        the largest number of groups of terms that was used.
+    """
+    size = scale.size
+    signed = p.relu[at] or p.odd[at] > 0
+    _enter(t, p.weight[at], p.bias[at], scale, inverse, signed)
+    _choose_groups(t, size, p.bounds.radius[at])
+    most = 0
+    if p.relu[at]:
+        _arccosine(t, scale, inverse)
+    else:
+        _mehler(t, p.even[at], p.odd[at], p.first[at], table, coef, lane, eta, etas)
+        most = t.group[:size].max() + 1
+    _bound(t, size, p.bounds, at)
+    return most
+
+
+@_compile
+def propagate(
+    p: Program,
+    t: Tile,
+    rows: Side,
+    coef: Any,
+    columns: Side,
+    row: int,
+    end: int,
+    lane: int,
+    own: bool,
+) -> int:
+    """Take a tile, whose sigma holds <x, x'>/d, through all layers.
+
+    Args:
+        p: the layers.
+        t: the tile; its sigma, theta, left and error[:, m] are the result.
+        rows: the tables of the rows.
+        coef: the coefficients of its rows, shape (end - row, coefficients).
+        columns: the tables of the columns.
+        row: its first row.
+        end: one past its last row; at most ROWS after the first.
+        lane: its first column.
+        own: whether rows and columns are the same inputs; the diagonal is then left out.
+
+    Returns:
+        the largest number of terms that was used.
+    """
+    b, stop = p.bounds, lane + LANES
+    t.theta[:, :] = 0.0
+    t.left[:, :] = False
+    t.departed[:] = False
+    t.error[0, :] = b.start
+    t.error[1, :] = 0.0
+    depth = most = 0
+    for m in range(end - row):
+        if own and lane <= row + m < stop:
+            t.left[m, row + m - lane] = True
+            t.departed[m] = True
+    for at in range(p.weight.size):
+        for _ in range(p.opens[at]):
+            _push(t, depth)
+            depth += 1
+        scale, inverse = rows.inverse[at, row:end], columns.inverse[at, lane:stop]
+        eta, etas = rows.mean[at, row:end], columns.mean[at, lane:stop]
+        used = weight_layer(p, t, at, scale, inverse, eta, etas, coef, columns.table, lane)
+        most = max(most, used)
+        if p.closes[at]:
+            depth -= 1
+            mu, mus = rows.skipped[at, row:end], columns.skipped[at, lane:stop]
+            end_branch(t, depth, mu, mus, eta, etas, b.skip_ratio[at], b.skip_add[at])
+    return GROUP * most

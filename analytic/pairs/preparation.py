@@ -1,0 +1,57 @@
+"""From a network and its inputs to a problem: the tables and the error bound."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytic.expectations import UNIT
+from analytic.network import Network
+from analytic.pairs.row_blocks import Series, roundings
+from analytic.recursion import (
+    Problem,
+    amplifications,
+    certify,
+    diagonal,
+    mean_squares,
+    program,
+    side,
+)
+
+__all__ = ["prepare"]
+
+Array = NDArray[np.float64]
+
+
+def prepare(
+    network: Network,
+    x: Array,
+    y: Array | None,
+    tolerance: float,
+    *,
+    tight: bool = False,
+    start: float | None = None,
+    spread: float = 0.0,
+) -> Problem:
+    """Tabulate the layers and fix the error bound.
+
+    Args:
+        network: the description.
+        x: inputs, shape (n, d).
+        y: other inputs, shape (k, d), or None for x itself.
+        tolerance: the promise.
+        tight: see ``analytic.recursion.certificate.certify``.
+        start: relative error of the scalar products; that of their rounding if None.
+        spread: relative error of |x|^2/d beyond rounding.
+    """
+    own = y is None
+    inputs = x if y is None else np.concatenate([x, y])
+    tail = 16 * UNIT if tight else max(1e-3 * tolerance, 16 * UNIT)
+    state = diagonal(network, mean_squares(inputs))
+    start = roundings(x.shape[1]) * UNIT if start is None else start
+    layers = amplifications(state, tail)
+    plan = program(network.steps, certify(layers, tolerance, start, tight=tight, spread=spread))
+    top, rest = ([part] * len(layers) for part in (slice(0, len(x)), slice(len(x), None)))
+    rows = side(state, plan, top)
+    columns = rows if own else side(state, plan, rest)
+    return Problem(network, x, x if y is None else y, own, state, Series(plan, rows, columns))

@@ -1,0 +1,200 @@
+"""Rows of the answer: scalar products in, kernels out, compiled.
+
+Nothing depends on the number of threads or on how the rows are shared out, so neither do
+the bits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from analytic.expectations import LANES, UNIT
+from analytic.pairs.pair_recursion import propagate
+from analytic.recursion import ROWS, Block, Data, Program, Side, Tile, new_tile
+
+__all__ = ["Series", "roundings", "scalar_products", "store", "strip_rows"]
+
+Array = NDArray[np.float64]
+
+_compile: Any = njit(nogil=True, cache=True, fastmath={"contract", "nsz"})
+
+
+CHAIN = 8
+"""Products that are summed one after the other; then these sums, BLOCK features at a time."""
+BLOCK = 128
+
+
+def roundings(features: int) -> int:
+    """The largest number of roundings of a product in ``scalar_products``."""
+    return CHAIN + -(-min(features, BLOCK) // CHAIN) + -(-features // BLOCK) + 2
+
+
+@_compile
+def scalar_products(t: Tile, x: Any, xt: Any, features: int, row: int, end: int, lane: int) -> None:
+    """sigma becomes <x, x'>/d, summed in one fixed order: see ``CHAIN``."""
+    total, part = t.sigma, t.x
+    for start in range(0, xt.shape[0], BLOCK):
+        target = total if start == 0 else part
+        for k in range(start, min(start + BLOCK, xt.shape[0]), CHAIN):
+            _dot_eight(x, xt, row, end, k, lane, k == start, target)
+        if start > 0:
+            for m in range(end - row):
+                for j in range(LANES):
+                    total[m, j] += part[m, j]
+    for m in range(end - row):
+        for j in range(LANES):
+            total[m, j] /= features
+
+
+@_compile
+def _dot_eight(
+    x: Any, xt: Any, row: int, end: int, k: int, lane: int, fresh: bool, total: Any
+) -> None:
+    """Add the products of eight features."""
+    stop = lane + LANES
+    t = (
+        xt[k, lane:stop],
+        xt[k + 1, lane:stop],
+        xt[k + 2, lane:stop],
+        xt[k + 3, lane:stop],
+        xt[k + 4, lane:stop],
+        xt[k + 5, lane:stop],
+        xt[k + 6, lane:stop],
+        xt[k + 7, lane:stop],
+    )
+    for m in range(end - row):
+        i = row + m
+        r0, r1, r2, r3 = x[i, k], x[i, k + 1], x[i, k + 2], x[i, k + 3]
+        r4, r5, r6, r7 = x[i, k + 4], x[i, k + 5], x[i, k + 6], x[i, k + 7]
+        r = (r0, r1, r2, r3, r4, r5, r6, r7)
+        for j in range(LANES):
+            value = 0.0
+            for c in range(8):
+                value += r[c] * t[c][j]
+            total[m, j] = value if fresh else total[m, j] + value
+
+
+@_compile
+def _finish(t: Tile, row: int, end: int, lane: int, own: bool, theta: float) -> int:
+    """x becomes sigma + theta Theta, NaN for the pairs left out; returns their number.
+
+    Of the same inputs (``own``) only the pairs i < j count.
+    """
+    value, lost = t.x, 0
+    for m in range(end - row):
+        for j in range(LANES):
+            value[m, j] = t.sigma[m, j] + theta * t.theta[m, j]
+        if t.departed[m]:
+            for j in range(LANES):
+                if t.left[m, j]:
+                    value[m, j] = np.nan
+                    lost += not own or lane + j > row + m
+    return lost
+
+
+@_compile
+def store(
+    t: Tile, row: int, end: int, lane: int, stop: int, own: bool, mirror: bool, shift: int, out: Any
+) -> None:
+    """Write x to out[i - shift, j], for j > i only if ``own``, and to out[j, i] if ``mirror``.
+
+    Whole rows and columns of a tile have loops of known length, which compile well.
+    """
+    for m in range(end - row):
+        value, target = t.x[m], out[row + m - shift, lane:stop]
+        first = max(row + m + 1 - lane, 0) if own else 0
+        if first == 0 and stop - lane == LANES:
+            for j in range(LANES):
+                target[j] = value[j]
+        else:
+            for j in range(first, stop - lane):
+                target[j] = value[j]
+    if mirror:
+        for j in range(max(lane, row + 1), stop):
+            column, target = t.x[:, j - lane], out[j, row:end]
+            if end <= j and end - row == ROWS:
+                for m in range(ROWS):
+                    target[m] = column[m]
+            else:
+                for m in range(min(end, j) - row):
+                    target[m] = column[m]
+
+
+STRIP = 128
+"""Most rows that one thread takes at a time."""
+
+
+def strip_rows(n: int) -> int:
+    """Rows of a strip: enough strips to keep all threads busy."""
+    return min(STRIP, max(ROWS, n // 16 - n // 16 % ROWS))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Series:
+    """The method for any inputs: the recursion, by series in rho at every layer.
+
+    Attributes:
+        plan: the layers and their error bounds.
+        rows: the tables of the rows.
+        columns: the tables of the columns.
+    """
+
+    plan: Program
+    rows: Side
+    columns: Side
+
+    @property
+    def error(self) -> float:
+        return self.plan.bounds.error
+
+    @property
+    def diagonal(self) -> float:
+        return self.plan.bounds.diagonal
+
+    @property
+    def bytes(self) -> int:
+        sides = (self.rows,) if self.rows is self.columns else (self.rows, self.columns)
+        return sum(table.nbytes for side in sides for table in side)
+
+    def step(self, n: int) -> int:
+        return strip_rows(n)
+
+    def fill(self, data: Data, block: Block, bound: Array) -> tuple[int, int]:
+        """See ``Method``; pairs whose |rho| exceeds the ceiling are NaN."""
+        tile = new_tile(int(self.plan.opens.sum()))
+        return _strip(
+            self.plan, tile, self.rows, self.columns, data.x, data.xt, data.features, block.row,
+            block.end, data.own, block.mirror, block.shift, block.nngp, block.ntk, bound,
+        )  # fmt: skip
+
+
+@_compile
+def _strip(
+    p: Program, tile: Tile, rows: Side, columns: Side, x: Any, xt: Any, features: int, row: int,
+    end: int, own: bool, mirror: bool, shift: int, nngp: Any, ntk: Any, bound: Any
+) -> Any:  # fmt: skip
+    """The rows of a block; returns (most terms, pairs left out)."""
+    k = max(nngp.shape[1], ntk.shape[1])
+    terms = left = lost = 0
+    for first in range(row, end, ROWS):
+        last = min(first + ROWS, end)
+        coef = rows.table[:, first:last].T.copy()
+        for lane in range((first // LANES) * LANES if own else 0, k, LANES):
+            scalar_products(tile, x, xt, features, first, last, lane)
+            used = propagate(p, tile, rows, coef, columns, first, last, lane, own)
+            terms = max(terms, used)
+            for m in range(last - first):
+                bound[first + m, lane // LANES] = max(tile.error[0, m], tile.error[1, m]) + UNIT
+            stop = min(lane + LANES, k)
+            for kind in range(2):
+                out = ntk if kind else nngp
+                if out.size > 0:
+                    lost = _finish(tile, first, last, lane, own, float(kind))
+                    store(tile, first, last, lane, stop, own, mirror, shift, out)
+            left += lost
+    return terms, left

@@ -1,0 +1,27 @@
+"""What can be proved of an expression on the whole real line.
+
+Enters: an expression of the room below (``analytic.expressions``). Leaves: statements that
+hold at every real x, not at samples of it: enclosures of the range (interval arithmetic with
+outward rounding), signs and zeros, suprema, orders of growth, kinks and jumps, the width of
+the strip of analyticity, and whether Assumption 3.1 of Bowman and Montufar (2022) holds.
+Where nothing can be proved the answer says so.
+
+An expression becomes an activation only through here: ``from_text`` and ``from_sympy``
+refuse what is not one real, continuous function with Gaussian moments.
+"""
+
+from analytic.proofs.admission import from_sympy, from_text
+from analytic.proofs.extrema import Bound
+from analytic.proofs.smoothness import Answer, assumption, growth, lipschitz, parity, strip
+
+__all__ = [
+    "Answer",
+    "Bound",
+    "assumption",
+    "from_sympy",
+    "from_text",
+    "growth",
+    "lipschitz",
+    "parity",
+    "strip",
+]

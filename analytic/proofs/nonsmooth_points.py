@@ -1,0 +1,126 @@
+r"""Where an activation is not smooth: |u|, sign(u), step(u) and max(u, v) at u = 0, u = v.
+
+On either side of such a place the expression is another, smooth one (its branch). The
+derivative of order k jumps there if those of the two branches differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import combinations
+from typing import Any, NamedTuple
+
+import sympy
+
+from analytic.expressions import SWITCHES, X, elementary, transform
+from analytic.proofs.signs import zeros
+
+__all__ = ["Jump", "Kinks", "jump", "kinks"]
+
+MOST = 12
+"""Most places that are looked at, those nearest to 0."""
+
+
+class Kinks(NamedTuple):
+    """The places where an expression may fail to be smooth.
+
+    ``complete`` says whether it is proved that there are no others.
+    """
+
+    places: tuple[Any, ...]
+    complete: bool
+
+
+class Jump(NamedTuple):
+    """One-sided values of a derivative at a place where they differ.
+
+    ``sure`` is False if they differ by no more than rounding explains.
+    """
+
+    place: Any
+    left: Any
+    right: Any
+    sure: bool
+
+
+@lru_cache(maxsize=512)
+def kinks(expression: Any) -> Kinks:
+    """The places at which a kinked function in the expression switches.
+
+    Example:
+        >>> kinks(sympy.Abs(X - 1) + sympy.tanh(X))
+        Kinks(places=(1,), complete=True)
+    """
+    found = [zeros(switch) for switch in _switches(expression)]
+    places = sorted({place for one in found for place in one.places}, key=lambda p: abs(float(p)))
+    complete = all(one.complete for one in found) and len(places) <= MOST
+    return Kinks(tuple(places[:MOST]), complete)
+
+
+def _switches(expression: Any) -> Iterator[Any]:
+    for node in expression.atoms(*SWITCHES):
+        if isinstance(node, sympy.Max | sympy.Min):
+            yield from (a - b for a, b in combinations(node.args, 2))
+        else:
+            yield node.args[0]
+
+
+@lru_cache(maxsize=512)
+def jump(expression: Any, place: Any, order: int) -> Jump | None:
+    """The jump of the derivative of the given order at a place, or None if it is continuous.
+
+    Example:
+        >>> jump(sympy.Max(X, 0), sympy.S.Zero, 1)
+        Jump(place=0, left=0, right=1, sure=True)
+        >>> jump(sympy.Abs(X) ** 3, sympy.S.Zero, 2) is None
+        True
+    """
+    left, right = (
+        sympy.diff(_branch(expression, place, side), X, order).subs(X, place) for side in (-1, 1)
+    )
+    gap = left - right
+    if gap == 0:
+        return None
+    size = abs(sympy.N(elementary(gap), 40))
+    if not place.has(sympy.Float):
+        sure = bool(size > 1e-25)
+        return Jump(place, left, right, sure) if sure or gap.equals(0) is not True else None
+    return Jump(place, left, right, bool(size > 1e-8)) if size > 1e-12 else None
+
+
+def _branch(expression: Any, place: Any, side: int) -> Any:
+    """The smooth expression that agrees with this one just beside the place."""
+
+    def rule(node: Any) -> Any:
+        if not isinstance(node, SWITCHES) or not node.free_symbols:
+            return node
+        if isinstance(node, sympy.Max | sympy.Min):
+            return _leading(node, place, side)
+        u = node.args[0]
+        positive = _sign_beside(u, place, side)
+        if isinstance(node, sympy.Abs):
+            return positive * u
+        if isinstance(node, sympy.sign):
+            return sympy.Integer(positive)
+        return sympy.Integer(positive > 0)
+
+    return transform(expression, rule)
+
+
+def _leading(node: Any, place: Any, side: int) -> Any:
+    best, *others = node.args
+    wanted = 1 if isinstance(node, sympy.Max) else -1
+    for other in others:
+        if _sign_beside(other - best, place, side) == wanted:
+            best = other
+    return best
+
+
+def _sign_beside(u: Any, place: Any, side: int) -> int:
+    """The sign of a smooth u just beside a place: that of its first derivative that is not 0."""
+    for order in range(6):
+        value = sympy.N(elementary(sympy.diff(u, X, order).subs(X, place)), 40)
+        if abs(value) > (1e-9 if place.has(sympy.Float) else 1e-25):
+            return int(sympy.sign(value)) * side**order
+    return 0

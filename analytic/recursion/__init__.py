@@ -1,0 +1,66 @@
+"""The layer recursion of the limiting kernels, and the errors it carries.
+
+Enters: a network and the squares |x|^2/d. Leaves: the state at x = x' after every layer, how
+each layer amplifies an error, the error bound of the kernel before a pair is computed, and
+all of it laid out as arrays for the compiled code (``Program``, ``Side``, ``Tile``). A kernel
+ready to be computed is a ``Problem``. The recursion itself is three functions that run on
+arrays here and on scalars in the rooms above. Below: ``analytic.network`` and
+``analytic.expectations``.
+"""
+
+from analytic.recursion.certificate import GROUP, Bounds, certify, own_bounds
+from analytic.recursion.error_amplification import (
+    BLOCK,
+    Amplification,
+    amplification,
+    amplifications,
+    merged,
+)
+from analytic.recursion.error_propagation import AVERAGING, ROUNDING, layer_error, skip_error
+from analytic.recursion.layer_equations import (
+    Average,
+    Diagonal,
+    Stage,
+    diagonal,
+    mean_squares,
+    plain,
+    preactivation,
+    residual,
+)
+from analytic.recursion.problem import Block, Data, Problem
+from analytic.recursion.tables import ROWS, Program, Side, Tile, aligned, new_tile, program, side
+
+__all__ = [
+    "AVERAGING",
+    "BLOCK",
+    "GROUP",
+    "ROUNDING",
+    "ROWS",
+    "Amplification",
+    "Average",
+    "Block",
+    "Bounds",
+    "Data",
+    "Diagonal",
+    "Problem",
+    "Program",
+    "Side",
+    "Stage",
+    "Tile",
+    "aligned",
+    "amplification",
+    "amplifications",
+    "certify",
+    "diagonal",
+    "layer_error",
+    "mean_squares",
+    "merged",
+    "new_tile",
+    "own_bounds",
+    "plain",
+    "preactivation",
+    "program",
+    "residual",
+    "side",
+    "skip_error",
+]

@@ -1,0 +1,213 @@
+r"""How a layer amplifies the errors of what enters it.
+
+With D(R) = sum_k c_k^2 R^k at s = s' and correlation R, Cauchy-Schwarz for each coefficient
+of the power series in rho bounds all pairs with |rho| <= R by (docs/theory/certificate.md)
+
+    k_E = s^2 D(R)/E[w^2],   r_D = D(R)/E[w'^2],   k_D = r_D',   v_E^2 = k_E',   v_D^2 = k_D':
+
+k_E, k_D for a relative error of the covariance, v_E, v_D for one of the variances, and r_D
+for the part of Gamma that D lets through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from analytic.expectations import MOST_TERMS, UNIT, Coefficients, coefficients, length
+from analytic.network import Step
+from analytic.recursion.layer_equations import Average, Diagonal, Stage
+
+__all__ = ["BLOCK", "Amplification", "Factors", "amplification", "amplifications", "merged"]
+
+Array = NDArray[np.float64]
+
+BLOCK = 2048
+"""Inputs whose coefficients are held at a time."""
+
+
+class Factors(NamedTuple):
+    """The amplification factors of a layer at some R."""
+
+    k_e: Any
+    k_d: Any
+    r_d: Any
+    v_e: Any
+    v_d: Any
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Amplification:
+    """How a layer amplifies errors: power series in R with non-negative coefficients.
+
+    ``k_e``, ``r_d`` (terms,) hold the largest coefficient over the inputs; k_D = r_D',
+    v_E^2 = k_E' and v_D^2 = k_D'. The ``rest``s bound what the truncated sums of k_E, r_D
+    and of these three lack at R = 1. ``own_e``, ``own_d`` and ``own_mean`` are the responses
+    of E[w^2], E[w'^2] and E[w] (relative to the root of E[w^2]) to a relative error of the
+    variance, ``skip`` is the largest (S + E)/(S + E + 2 mu eta) where a branch ends.
+    ``reads`` and ``average`` are those of the ``Stage``.
+    """
+
+    step: Step
+    relu: bool
+    k_e: Array
+    r_d: Array
+    rest_e: float
+    rest_d: float
+    rest_k: float
+    rest_ve: float
+    rest_vd: float
+    own_e: float
+    own_d: float
+    own_mean: float
+    noise: float
+    skip: float
+    reads: int
+    average: Average
+
+    def at(self, radius: Array) -> Factors:
+        """The factors at each R, shape (radii,)."""
+        if self.relu:
+            d, none = (np.pi - np.arccos(radius)) / np.pi, np.zeros_like(radius)
+            with np.errstate(divide="ignore"):
+                return Factors(d, 1 / (np.pi * np.sqrt(1 - radius**2)), d, none, none)
+        order = np.arange(self.k_e.size)
+        slope, bend = order[1:] * self.r_d[1:], order[1:-1] * order[2:] * self.r_d[2:]
+        stretch = order[1:] * self.k_e[1:]
+        parts = [self.k_e, slope, self.r_d, stretch, bend]
+        rests = [self.rest_e, self.rest_k, self.rest_d, self.rest_ve, self.rest_vd]
+        powers = radius[:, None] ** np.append(order, order.size)  # (radii, terms + 1)
+        k_e, k_d, r_d, v_e, v_d = (
+            powers[:, : part.size] @ part + powers[:, part.size] * rest
+            for part, rest in zip(parts, rests, strict=True)
+        )
+        return Factors(k_e, k_d, r_d, np.sqrt(v_e), np.sqrt(v_d))
+
+    @property
+    def terms(self) -> int:
+        """How many coefficients there are, at least 1."""
+        return max(self.r_d.size, 1)
+
+    @property
+    def rest(self) -> float:
+        """The truncation error of all coefficients at R = 1."""
+        return 0.0 if self.relu else float(self.tails(np.array([self.k_e.size]))[0])
+
+    def tails(self, terms: NDArray[np.int64]) -> Array:
+        """The larger truncation error of E and D at R = 1 after so many terms."""
+        order = np.arange(1.0, self.k_e.size + 1)
+        e = np.append(self.k_e / order, self.rest_e / (order[-1] + 1))
+        d = np.append(self.r_d, self.rest_d)
+        return np.maximum(np.cumsum(e[::-1])[::-1], np.cumsum(d[::-1])[::-1])[terms]
+
+
+def _ratio(part: Any, whole: Array) -> Array:
+    return np.asarray(part / np.where(whole > 0, whole, np.inf))
+
+
+def amplifications(state: Diagonal, tail: float) -> list[Amplification]:
+    """Those of all layers."""
+    return [amplification(stage, tail) for stage in state.stages]
+
+
+def amplification(
+    stage: Stage,
+    tail: float,
+    least: int = 0,
+    most: int = MOST_TERMS,
+    known: Sequence[Coefficients] = (),
+) -> Amplification:
+    """The amplification factors of a layer over all its inputs.
+
+    Args:
+        stage: what the layer sees of them.
+        tail: share of E[w'^2] that the series may leave out.
+        least: smallest number of coefficients.
+        most: largest number of coefficients.
+        known: the coefficients by BLOCK inputs, if they have been computed.
+    """
+    table, v = stage.moments, stage.variance
+    activation, s = stage.step.layer.activation, np.sqrt(v)
+    skip, reads, average = _skip_ratio(stage), stage.reads, stage.average
+    if activation.is_relu:
+        none = np.empty(0)
+        return Amplification(
+            stage.step, True, none, none, 0, 0, 0, 0, 0, 1, 0, 0.5, UNIT, skip, reads, average
+        )
+    terms, n = max(length(activation, s, tail, most), least), s.size
+    share_e, share_d = _ratio(v, table.second), _ratio(1.0, table.slope)
+    k_e, r_d = np.zeros((2, terms))
+    once, twice, rest, b_1 = np.empty((4, n))
+    noise = table.noise
+    for start in range(0, n, BLOCK):
+        part = slice(start, start + BLOCK)
+        found = known[start // BLOCK] if known else coefficients(activation, s[part], terms)
+        _envelope(found.b, share_e[part], share_d[part], k_e, r_d, once[part], twice[part])
+        rest[part], b_1[part] = found.rest * table.slope[part], found.b[1]
+        noise = max(noise, found.noise)
+    lacking = np.maximum(v * table.curvature - once, 0)
+    return Amplification(
+        step=stage.step,
+        relu=False,
+        k_e=k_e,
+        r_d=r_d,
+        rest_e=float(_ratio(v * rest, table.second).max()),
+        rest_d=float(_ratio(rest, table.slope).max()),
+        rest_k=float(_ratio(lacking, table.slope).max()),
+        rest_ve=float(_ratio(v * lacking, table.second).max()),
+        rest_vd=float(_ratio(np.maximum(v**2 * table.jerk - twice, 0), table.slope).max()),
+        own_e=float(_ratio(v * np.abs(table.response_e), table.second).max()),
+        own_d=float(_ratio(v * np.abs(table.response_d), table.slope).max()),
+        own_mean=float(_ratio(np.sqrt(v / 2) * np.abs(b_1), np.sqrt(table.second)).max()),
+        noise=noise,
+        skip=skip,
+        reads=reads,
+        average=average,
+    )
+
+
+def merged(a: Amplification, b: Amplification) -> Amplification:
+    """The amplification over the inputs of both, of equally many coefficients."""
+    largest = {
+        field.name: np.maximum(getattr(a, field.name), getattr(b, field.name))
+        for field in fields(a)
+        if field.name not in ("step", "relu", "reads", "average")
+    }
+    return replace(a, average=a.average.joined(b.average), **largest)
+
+
+@njit(nogil=True, cache=True, fastmath=True)
+def _envelope(
+    b: Any, share_e: Any, share_d: Any, k_e: Any, r_d: Any, once: Any, twice: Any
+) -> None:
+    """Raise k_e and r_d to the largest c_k^2 share_e and c_k^2 share_d of these inputs.
+
+    once and twice become the sums of k c_k^2 and of k (k - 1) c_k^2 over k: v curvature and
+    v^2 jerk if complete.
+    """
+    terms, n = b.shape
+    once[:] = 0.0
+    twice[:] = 0.0
+    for k in range(terms):
+        most_e, most_d = k_e[k], r_d[k]
+        for i in range(n):
+            c2 = (k + 1) * (b[k, i] * b[k, i])
+            most_e = max(most_e, c2 * share_e[i])
+            most_d = max(most_d, c2 * share_d[i])
+            once[i] += k * c2
+            twice[i] += k * (k - 1) * c2
+        k_e[k], r_d[k] = most_e, most_d
+
+
+def _skip_ratio(stage: Stage) -> float:
+    """The largest (S + E)/(S + E + 2 mu eta) of the skip that ends at a layer."""
+    if stage.skipped is None:
+        return 1.0
+    sigma, _, mu = stage.skipped
+    whole = sigma + stage.moments.second
+    return float(_ratio(whole, whole + 2 * mu * stage.moments.mean).max())

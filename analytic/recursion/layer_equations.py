@@ -1,0 +1,146 @@
+r"""The layer recursion of the limiting kernels, written once.
+
+For inputs x, x' let Sigma be the limit of <alpha(x), alpha(x')>/m, Theta that of the
+tangent kernel of one unit, mu that of the mean of the units alpha(x) (docs/theory/
+recursion.md has the derivation, with the mean terms of the residual layer):
+
+    Lambda = weight Sigma + bias              covariance of the pre-activations
+    Gamma  = Lambda + weight Theta            their tangent kernel
+    E = E[w(u) w(u')],  D = E[w'(u) w'(u')],  eta = E[w(u)],   (u, u') ~ N(0, Lambda)
+    plain:     Sigma <- E                                     Theta <- D Gamma
+    residual:  Sigma <- Sigma + E + mu eta' + eta mu'         Theta <- Theta + D Gamma
+
+The three functions below hold these lines. They run on numpy arrays for the diagonal
+x = x' (here), on numba scalars for the pairs (``analytic.solve.answer``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytic.expectations import Moments, moments
+from analytic.network import Network, Step
+
+__all__ = [
+    "Average",
+    "Diagonal",
+    "Stage",
+    "diagonal",
+    "mean_squares",
+    "plain",
+    "preactivation",
+    "residual",
+]
+
+Array = NDArray[np.float64]
+
+
+def preactivation(sigma: Any, theta: Any, weight: Any, bias: Any) -> Any:
+    """(Lambda, Gamma) of a layer, with weight = weight_std^2 and bias = bias_std^2."""
+    covariance = weight * sigma + bias
+    return covariance, covariance + weight * theta
+
+
+def plain(e: Any, d: Any, gamma: Any) -> Any:
+    """(Sigma, Theta) after w."""
+    return e, d * gamma
+
+
+def residual(
+    sigma: Any, theta: Any, mu: Any, mu_: Any, e: Any, d_gamma: Any, eta: Any, eta_: Any
+) -> Any:
+    """(Sigma, Theta) after a skip: alpha with (Sigma, Theta, mu) plus a fresh branch."""
+    return sigma + e + mu * eta_ + eta * mu_, theta + d_gamma
+
+
+@dataclass(frozen=True, slots=True)
+class Average:
+    """What averaging over positions does to relative errors of Sigma and Theta.
+
+    The mean over p, q of errors below sqrt(Sigma_pp Sigma_qq) is at most the square of the
+    mean of sqrt(Sigma_pp): ``sigma`` times the mean of Sigma itself, the same for Theta.
+    """
+
+    sigma: float = 1.0
+    theta: float = 1.0
+
+    def joined(self, other: Average) -> Average:
+        """The larger factors of both."""
+        return Average(max(self.sigma, other.sigma), max(self.theta, other.theta))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stage:
+    """What one weight layer sees and makes of each input, all of shape (n,).
+
+    For images every position of an input counts as one: (images x positions,).
+
+    Attributes:
+        step: the layer and the residual branches around it.
+        sigma, theta: E|alpha|^2/m and the tangent kernel before the layer.
+        variance, gamma: Lambda and Gamma at x = x'.
+        moments: those of its activation at s = sqrt(variance).
+        skipped: (Sigma, Theta, mu) at the start of the branch that ends here, or None.
+        reads: positions that are summed up in a pre-activation.
+        average: that of the averages before the layer.
+    """
+
+    step: Step
+    sigma: Array
+    theta: Array
+    variance: Array
+    gamma: Array
+    moments: Moments
+    skipped: tuple[Array, Array, Array] | None
+    reads: int = 1
+    average: Average = Average()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Diagonal:
+    """The recursion at x = x': the stages, and (Sigma, Theta) at the readout, (n,) each.
+
+    ``average`` is that of the averages before the readout.
+    """
+
+    stages: tuple[Stage, ...]
+    sigma: Array
+    theta: Array
+    average: Average = Average()
+
+
+def mean_squares(x: Array) -> Array:
+    """|x|^2/d of every input, summed in extended precision, shape (n,)."""
+    blocks = np.array_split(x, -(-len(x) // 256))
+    means = [np.square(block, dtype=np.longdouble).mean(axis=1) for block in blocks]
+    return np.concatenate(means).astype(np.float64)
+
+
+def diagonal(network: Network, squares: Array) -> Diagonal:
+    """Run the recursion at x = x'.
+
+    Args:
+        network: the description.
+        squares: |x|^2/d, shape (n,).
+    """
+    sigma, theta, mu = squares, np.zeros_like(squares), np.zeros_like(squares)
+    stages: list[Stage] = []
+    branches: list[tuple[Array, Array, Array]] = []
+    for step in network.steps:
+        branches += [(sigma, theta, mu)] * step.opens
+        weight, bias = step.layer.weight_std**2, step.layer.bias_std**2
+        variance, gamma = preactivation(sigma, theta, weight, bias)
+        table = moments(step.layer.activation, np.sqrt(variance))
+        skipped = branches.pop() if step.closes else None
+        stages.append(Stage(step, sigma, theta, variance, gamma, table, skipped))
+        sigma, theta = plain(table.second, table.slope, gamma)
+        mu = table.mean
+        if skipped is not None:
+            sigma0, theta0, mu0 = skipped
+            sigma, theta = residual(sigma0, theta0, mu0, mu0, sigma, theta, mu, mu)
+            mu = mu0 + mu
+    return Diagonal(tuple(stages), sigma, theta)

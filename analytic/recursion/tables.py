@@ -1,0 +1,192 @@
+"""A network and its inputs laid out as arrays, for the compiled recursion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from analytic.expectations import LANES, coefficients
+from analytic.network import Step
+from analytic.recursion.certificate import Bounds
+from analytic.recursion.error_amplification import BLOCK
+from analytic.recursion.layer_equations import Diagonal, Stage
+
+__all__ = [
+    "ROWS",
+    "Program",
+    "Side",
+    "Tile",
+    "aligned",
+    "new_tile",
+    "padded_length",
+    "program",
+    "side",
+]
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+ROWS = 32
+"""Most rows of a tile."""
+
+
+class Program(NamedTuple):
+    """The layers as arrays, shape (layers,) each, and their error bounds.
+
+    ``even`` and ``odd`` count the coefficients of even and odd order that matter; those of
+    a layer stand in the rows of a table from ``first`` on, the even ones first.
+    """
+
+    weight: Array
+    bias: Array
+    opens: NDArray[np.int64]
+    closes: NDArray[np.bool_]
+    relu: NDArray[np.bool_]
+    first: NDArray[np.int64]
+    even: NDArray[np.int64]
+    odd: NDArray[np.int64]
+    bounds: Bounds
+
+
+class Side(NamedTuple):
+    """The tables of the rows or of the columns, n inputs padded to ``padded_length``."""
+
+    inverse: Array  # 1/s, 0 where s = 0, (layers, n)
+    mean: Array  # E[w], (layers, n)
+    skipped: Array  # mu at the start of the branch that ends at this layer, (layers, n)
+    table: Array  # coefficients b_k, (rows, n)
+
+
+class Tile(NamedTuple):
+    """The state of ROWS x LANES pairs, and room for the series.
+
+    Within a layer sigma holds Lambda and theta holds Gamma.
+    """
+
+    sigma: Array  # (rows, lanes), the same for the next seven
+    theta: Array
+    rho: Array  # only where the odd coefficients or the arc-cosine need it
+    x: Array
+    value0: Array
+    slope0: Array
+    value1: Array
+    slope1: Array
+    left: NDArray[np.bool_]  # pairs that are left out, (rows, lanes)
+    departed: NDArray[np.bool_]  # whether a row has such pairs, (rows,)
+    group: NDArray[np.int64]  # group of terms of each row, (rows,)
+    last: NDArray[np.int64]  # its last block of coefficients, (rows,)
+    error: Array  # relative errors of sigma and theta, (2, rows)
+    stack: Array  # sigma and theta at the open branches, (depth, 2, rows, lanes)
+    errors: Array  # their errors, (depth, 2, rows)
+
+
+def new_tile(depth: int) -> Tile:
+    """Room for a tile of a network with at most ``depth`` nested branches."""
+    return Tile(
+        *(aligned(ROWS, LANES) for _ in range(8)),
+        left=np.zeros((ROWS, LANES), dtype=np.bool_),
+        departed=np.zeros(ROWS, dtype=np.bool_),
+        group=np.zeros(ROWS, dtype=np.int64),
+        last=np.zeros(ROWS, dtype=np.int64),
+        error=np.zeros((2, ROWS)),
+        stack=aligned(max(depth, 1), 2, ROWS, LANES),
+        errors=np.zeros((max(depth, 1), 2, ROWS)),
+    )
+
+
+def program(steps: Sequence[Step], bounds: Bounds) -> Program:
+    """Lay out the network for the compiled recursion."""
+    even, odd = bounds.lengths.T.copy()
+    first = np.concatenate([[0], np.cumsum(even + odd)[:-1]])
+    return Program(
+        weight=np.array([step.layer.weight_std**2 for step in steps]),
+        bias=np.array([step.layer.bias_std**2 for step in steps]),
+        opens=np.array([step.opens for step in steps]),
+        closes=np.array([step.closes for step in steps]),
+        relu=np.array([step.layer.activation.is_relu for step in steps]),
+        first=first,
+        even=even,
+        odd=odd,
+        bounds=bounds,
+    )
+
+
+def aligned(*shape: int, dtype: DTypeLike = np.float64) -> NDArray[Any]:
+    """Zeros that begin on a cache line: vector loads across two of them cost double."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    raw = np.zeros(size + 64, dtype=np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start : start + size].view(dtype).reshape(shape)
+
+
+def padded_length(n: int) -> int:
+    """Columns of a table: a multiple of LANES, and a cache line more.
+
+    Rows whose distance is a power of two would otherwise compete for a few cache sets.
+    """
+    return n - n % -LANES + 8
+
+
+def side(
+    diagonal: Diagonal,
+    plan: Program,
+    inputs: Sequence[slice | Index],
+    room: int = 0,
+    known: Sequence[Array] | None = None,
+) -> Side:
+    """The tables of some inputs of a diagonal, as the compiled recursion reads them.
+
+    Args:
+        diagonal: the recursion at x = x'.
+        plan: the layers.
+        inputs: the inputs wanted, in order, for every layer.
+        room: columns that may be read beyond the last one.
+        known: the coefficients of all inputs for every layer, if there are any.
+    """
+    stages = diagonal.stages
+    most = max(s.variance[i].size for s, i in zip(stages, inputs, strict=True))
+    padded = padded_length(most + room)
+    layers = len(stages)
+    result = Side(
+        inverse=aligned(layers, padded),
+        mean=aligned(layers, padded),
+        skipped=aligned(layers, padded),
+        table=aligned(int((plan.even + plan.odd).sum()), padded),
+    )
+    for row, (stage, chosen) in enumerate(zip(stages, inputs, strict=True)):
+        s = np.sqrt(stage.variance[chosen])
+        result.inverse[row, : s.size] = 1 / np.where(s > 0, s, np.inf)
+        result.mean[row, : s.size] = stage.moments.mean[chosen]
+        if stage.skipped is not None:
+            result.skipped[row, : s.size] = stage.skipped[2][chosen]
+        if known is None:
+            _place(stage, s, plan, row, result.table)
+        else:
+            _copy(known[row], chosen, plan, row, result.table[:, : s.size])
+    return result
+
+
+def _place(stage: Stage, s: Array, plan: Program, row: int, table: Array) -> None:
+    """Write the coefficients of a layer to its rows of a table, the even ones first."""
+    terms = 2 * int(max(plan.even[row], plan.odd[row]))
+    for start in range(0, s.size, BLOCK):
+        part = slice(start, min(start + BLOCK, s.size))
+        b = coefficients(stage.step.layer.activation, s[part], terms).b
+        _copy(b, slice(None), plan, row, table[:, part])
+
+
+def _copy(b: Array, chosen: slice | Index, plan: Program, row: int, table: Array) -> None:
+    """Write coefficients of some inputs to the rows of a layer; what is not known is 0."""
+    first = plan.first[row]
+    for parity, count in enumerate((plan.even[row], plan.odd[row])):
+        values = b[parity::2][:count]
+        target = table[first : first + len(values)]
+        if isinstance(chosen, slice):
+            target[:] = values[:, chosen]
+        else:
+            for line, known in zip(target, values, strict=True):
+                np.take(known, chosen, out=line, mode="clip")
+        first += count

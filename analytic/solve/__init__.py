@@ -1,0 +1,12 @@
+"""The answer: row blocks shared out to threads, memory, foresight.
+
+Enters: a ``Problem``, of vectors or of images. Leaves: the kernels with their error bound, or
+``AccuracyError``; or, without computing them, what they will cost. Inputs of equal norm are
+solved here as one function of the correlation. Below: ``analytic.pairs``.
+"""
+
+from analytic.solve.answer import KINDS, solve
+from analytic.solve.equal_norms import zonal
+from analytic.solve.foresight import Plan, foresee
+
+__all__ = ["KINDS", "Plan", "foresee", "solve", "zonal"]

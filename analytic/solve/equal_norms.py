@@ -1,0 +1,214 @@
+r"""Inputs of equal norm: the whole network as one function of the correlation.
+
+If |x| = |x'|, the kernel is K = f(rho), rho = <x, x'>/|x|^2. By Schoenberg (1942) f is
+absolutely monotone, f = sum_k f_k rho^k with f_k >= 0, since it is a kernel on the spheres of
+all dimensions. So its Chebyshev coefficients a_j are non-negative and, for j of one parity,
+do not increase, which certifies an interpolant p in M Chebyshev points by its value at 1:
+
+    |f - p| <= 2 sum_{j >= M} a_j <= 2 (f(1) - p(1))            (docs/theory/zonal.md).
+
+The general recursion gives f at these points, once; a pair then costs its scalar product and
+one short Chebyshev series.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from analytic.expectations import LANES, UNIT
+from analytic.network import Network
+from analytic.pairs import prepare, roundings, scalar_products, store, strip_rows
+from analytic.recursion import ROWS, Block, Data, Problem, Tile, diagonal, mean_squares, new_tile
+from analytic.solve.answer import solve
+
+__all__ = ["Zonal", "circle", "interpolate", "zonal"]
+
+Array = NDArray[np.float64]
+
+_compile: Any = njit(nogil=True, cache=True, fastmath={"contract", "nsz"})
+
+POINTS = 256
+"""Chebyshev points M of the correlation."""
+SHARE = 1 / 64
+"""Part of the tolerance that the error of f at the points may take."""
+LEBESGUE = 1 + 2 / np.pi * np.log(POINTS)
+"""Bound of the Lebesgue constant of the points (Rivlin 1974)."""
+CHUNK = 4
+"""Terms of Clenshaw's recurrence that stay in registers."""
+WORTHWHILE = 2**22
+"""Fewest pairs times layers."""
+NARROW = 2.0**-40
+"""Largest relative difference of |x|^2 that counts as rounding."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Zonal:
+    """A method: the kernels as Chebyshev series in rho, for inputs of equal norm.
+
+    Attributes:
+        scale: rho = scale <x, x'>/d.
+        even: a_0, a_2, ... of Sigma and of Sigma + Theta, shape (2, terms).
+        odd: a_1, a_3, ..., shape (2, terms).
+        error: bound of the relative error of a pair.
+        diagonal: that at x = x'.
+    """
+
+    scale: float
+    even: Array
+    odd: Array
+    error: float
+    diagonal: float
+
+    @property
+    def bytes(self) -> int:
+        return self.even.nbytes + self.odd.nbytes
+
+    def step(self, n: int) -> int:
+        return strip_rows(n)
+
+    def fill(self, data: Data, block: Block, bound: Array) -> tuple[int, int]:
+        """See ``analytic.recursion.problem.Method``."""
+        bound[block.row : block.end] = self.error
+        _strip(
+            new_tile(0), self.scale, self.even, self.odd, data.x, data.xt, data.features,
+            block.row, block.end, data.own, block.mirror, block.shift, block.nngp, block.ntk,
+        )  # fmt: skip
+        return self.even.shape[1] + self.odd.shape[1], 0
+
+
+def zonal(network: Network, x: Array, y: Array | None, tolerance: float) -> Problem | None:
+    """The problem in its zonal form, or None where that is impossible or not worth it."""
+    work = len(x) * len(x if y is None else y) * len(network.steps)
+    squares = mean_squares(x if y is None else np.concatenate([x, y]))
+    square = float(squares[0])
+    if work < WORTHWHILE or not square > 0:
+        return None
+    spread = float(np.abs(squares / square - 1).max())
+    if not spread <= NARROW:
+        return None
+    start = roundings(x.shape[1]) * UNIT + spread  # where rho is clipped
+    points, pole = circle(square)
+    share = SHARE * tolerance
+    problem = prepare(network, points, pole, share, start=start, spread=spread)
+    if problem.method.error > share:
+        return None
+    values = solve(problem, "both", share, progress=False).value
+    top = diagonal(network, mean_squares(pole))
+    at_pole = np.array([top.sigma[0], top.sigma[0] + top.theta[0]])
+    errors = problem.method.error, problem.method.diagonal
+    method = interpolate(square, np.stack(values)[:, :, 0], at_pole, *errors, tolerance)
+    if method is None:
+        return None
+    state = diagonal(network, squares)
+    return Problem(network, x, x if y is None else y, y is None, state, method)
+
+
+def circle(square: float) -> tuple[Array, Array]:
+    """Inputs in the plane with |x|^2/2 = square, and the pole they are compared with.
+
+    Their correlations with the pole are the Chebyshev points.
+    """
+    angle = np.pi * (np.arange(POINTS) + 0.5) / POINTS
+    size = np.sqrt(2 * square)
+    points = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    return size * points, size * np.array([[1.0, 0.0]])
+
+
+def interpolate(
+    square: float, values: Array, pole: Array, error: float, diagonal: float, tolerance: float
+) -> Zonal | None:
+    """The Chebyshev series, if its certificate meets the tolerance.
+
+    Args:
+        square: |x|^2/d of all inputs.
+        values: Sigma and Sigma + Theta at the points of ``circle``, shape (2, POINTS).
+        pole: both at x = x', shape (2,).
+        error: bound of the relative error of the values and, in rho, of the pairs to come.
+        diagonal: bound of that at x = x'.
+        tolerance: wanted bound of the relative error.
+    """
+    phase = np.outer(2 * np.arange(POINTS) + 1, np.arange(POINTS)) % (4 * POINTS)
+    series = values @ np.cos(np.pi / (2 * POINTS) * phase) * (2 / POINTS) / pole[:, None]
+    series[:, 0] /= 2
+    gap = max(float((1 - series.sum(axis=1)).max()), 0.0) + (LEBESGUE + 1) * error
+    even, rest_even = _shortened(series[:, ::2], tolerance)
+    odd, rest_odd = _shortened(series[:, 1::2], tolerance)
+    rounding = 4 * (even.shape[1] + odd.shape[1] + 4) * UNIT
+    bound = 2 * gap + (LEBESGUE + 1) * error + rest_even + rest_odd + rounding
+    if not bound <= tolerance:
+        return None
+    return Zonal(1 / square, even * pole[:, None], odd * pole[:, None], bound, diagonal)
+
+
+def _shortened(series: Array, tolerance: float) -> tuple[Array, float]:
+    """As many terms (in fours) as leave a rest of at most tolerance/8, and that rest."""
+    rests = np.cumsum(np.abs(series[:, ::-1]), axis=1)[:, ::-1].max(axis=0)
+    terms = int(np.count_nonzero(rests > tolerance / 8))
+    terms += -terms % CHUNK
+    return np.ascontiguousarray(series[:, :terms]), float(np.append(rests, 0.0)[terms])
+
+
+@_compile
+def _strip(
+    t: Tile, scale: float, even: Any, odd: Any, x: Any, xt: Any, features: int, row: int,
+    end: int, own: bool, mirror: bool, shift: int, nngp: Any, ntk: Any
+) -> None:  # fmt: skip
+    """Fill the rows from ``row`` to ``end``; the arguments are those of ``strips.strip``."""
+    k = max(nngp.shape[1], ntk.shape[1])
+    for first in range(row, end, ROWS):
+        last = min(first + ROWS, end)
+        for lane in range((first // LANES) * LANES if own else 0, k, LANES):
+            stop = min(lane + LANES, k)
+            scalar_products(t, x, xt, features, first, last, lane)
+            for kind in range(2):
+                out = ntk if kind else nngp
+                if out.size > 0:
+                    _evaluate(t, last - first, scale, even[kind], odd[kind])
+                    store(t, first, last, lane, stop, own, mirror, shift, out)
+
+
+@_compile
+def _evaluate(t: Tile, rows: int, scale: float, even: Any, odd: Any) -> None:
+    """x becomes the series at rho = scale sigma.
+
+    T_{j+2} = 2 T_2 T_j - T_{j-2}: Clenshaw's recurrence, for either parity in 2 T_2(rho).
+    """
+    rho, twice, b0, b1 = t.rho[0], t.theta[0], t.value0[0], t.slope0[0]
+    for m in range(rows):
+        value = t.x[m]
+        for j in range(LANES):
+            r = t.sigma[m, j] * scale
+            r = r if r < 1.0 else 1.0
+            r = r if r > -1.0 else -1.0
+            rho[j] = r
+            twice[j] = 4.0 * r * r - 2.0
+        if even.size == 0:
+            value[:] = 0.0
+        else:
+            _clenshaw(even, twice, b0, b1)
+            for j in range(LANES):
+                value[j] = b0[j] - 0.5 * twice[j] * b1[j]
+        if odd.size > 0:
+            _clenshaw(odd, twice, b0, b1)
+            for j in range(LANES):
+                value[j] += rho[j] * (b0[j] - b1[j])
+
+
+@_compile
+def _clenshaw(series: Any, twice: Any, b0: Any, b1: Any) -> None:
+    """b_k = a_k + 2 T_2 b_{k+1} - b_{k+2}, four steps at a time; b_0 and b_1 remain."""
+    b0[:] = 0.0
+    b1[:] = 0.0
+    for k in range(series.size - CHUNK, -1, -CHUNK):
+        a = (series[k], series[k + 1], series[k + 2], series[k + 3])
+        for j in range(LANES):
+            p, q, y = b0[j], b1[j], twice[j]
+            for i in range(CHUNK):
+                p, q = a[CHUNK - 1 - i] + y * p - q, p
+            b0[j] = p
+            b1[j] = q

@@ -1,0 +1,118 @@
+"""The command ``kinfinity``."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from analytic.network import FullyConnected, Network, Residual, parse_network
+from compare.command.dynamics_command import dynamics
+from compare.command.options import read_inputs, read_integers
+from compare.command.report import open_folder, write_report, write_results
+from compare.dynamics import DynamicsError
+from compare.rate import Convergence, convergence
+
+__all__ = ["main"]
+
+NETWORKS = (
+    Network(FullyConnected("tanh"), FullyConnected("tanh"), FullyConnected("tanh")),
+    *(
+        Network(
+            FullyConnected(name), Residual(FullyConnected(name)), Residual(FullyConnected(name))
+        )
+        for name in ("softplus", "sigmoid")
+    ),
+)
+"""The networks of the default run."""
+WIDTHS = "64,128,256,512,1024"
+SEEDS = "1000,4000,2000,1200,600"
+POINTS = 96
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="kinfinity")
+def kinfinity() -> None:
+    """The infinite-width limit of deep networks, computed, measured and compared."""
+
+
+@kinfinity.command()
+@click.option(
+    "-o", "--output", default="kinfinity-report", show_default=True, help="Folder for the results."
+)
+@click.option(
+    "-n",
+    "--network",
+    "networks",
+    multiple=True,
+    help="A network as Python prints it; may be repeated. [default: three networks]",
+)
+@click.option(
+    "-i",
+    "--inputs",
+    "source",
+    default="digits",
+    show_default=True,
+    help="digits (images for networks of images), sphere:D, or an .npy file, shape (n, ...).",
+)
+@click.option("-w", "--widths", default=WIDTHS, show_default=True, help="Widths, by commas.")
+@click.option(
+    "-s",
+    "--seeds",
+    default=SEEDS,
+    show_default=True,
+    help="Networks per width: one number or one for each width.",
+)
+@click.option(
+    "-p", "--points", default=POINTS, show_default=True, help="Size of the sample of inputs."
+)
+@click.option("--strict", is_flag=True, help="Exit with 1 unless every verdict is 'holds'.")
+def validate(
+    output: str,
+    networks: tuple[str, ...],
+    source: str,
+    widths: str,
+    seeds: str,
+    points: int,
+    strict: bool,
+) -> None:
+    """Measure how fast K_0 approaches K_inf, judge Assumption 3.6, and write a report."""
+    from kinfinity import __version__
+
+    chosen = [parse_network(text) for text in networks] or list(NETWORKS)
+    wide, counts = read_integers("widths", widths), read_integers("seeds", seeds)
+    sources = [read_inputs(source, network.is_spatial) for network in chosen]
+    folder = Path(output)
+    open_folder(folder)
+    command = shlex.join(["kinfinity", *sys.argv[1:]])
+    results: list[Convergence] = []
+    for index, (network, inputs) in enumerate(zip(chosen, sources, strict=True), 1):
+        click.echo(f"[{index}/{len(chosen)}] {network} on {inputs.name}")
+        number = counts[0] if len(counts) == 1 else counts
+        results.append(convergence(network, inputs, wide, number, points=points))
+        write_results(folder, results, command, __version__)
+        click.echo(f"      {results[-1].verdict}: {results[-1].reason}")
+    path = write_report(folder, results, command, __version__)
+    click.echo(f"report: {path.resolve()}")
+    if strict and not all(result.holds for result in results):
+        sys.exit(1)
+
+
+kinfinity.add_command(dynamics)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command; bad input ends with one line and exit code 2."""
+    try:
+        cli.main(arguments, prog_name="kinfinity", standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (ValueError, TypeError, OSError, MemoryError, DynamicsError) as error:
+        click.echo(f"kinfinity: {' '.join(str(error).split())}", err=True)
+        sys.exit(2)

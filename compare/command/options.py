@@ -1,0 +1,65 @@
+"""What the options of the command mean: inputs, targets, lists of numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from compare.rho import Inputs, Target, sphere_dimension
+
+__all__ = ["read_inputs", "read_integers", "read_target"]
+
+
+def read_inputs(source: str, images: bool = False) -> Inputs:
+    """Inputs from ``digits`` (as vectors or as images), ``sphere:D`` or a file .npy."""
+    kind, _, argument = source.partition(":")
+    if source == "digits":
+        return Inputs.digits(flat=not images)
+    if kind == "sphere" and argument.isascii() and argument.isdigit():
+        return Inputs.sphere(int(argument))
+    if not source.endswith(".npy"):
+        raise ValueError(
+            f"expected inputs digits, sphere:D or a file .npy, got {source!r}; choose one of these"
+        )
+    path = Path(source)
+    if not path.is_file():
+        raise ValueError(f"expected a file, got {source!r}, which does not exist; check the path")
+    return Inputs.array(np.load(path, allow_pickle=False), path.stem)
+
+
+def read_target(text: str, inputs: Inputs) -> Target:
+    """A target from ``harmonic:1,3,5``, ``step``, ``smooth:SEED``, ``parity``, ``digit:K`` or .npy.
+
+    Harmonics have random axes and norms that make ||f*|| = 1.
+    """
+    kind, _, argument = text.partition(":")
+    if kind == "harmonic":
+        degrees = read_integers("degrees", argument)
+        dimension = sphere_dimension(inputs) or 0
+        return Target.harmonic(degrees, dimension, 1 / np.sqrt(len(degrees)), seed=0)
+    if text == "step":
+        return Target.step()
+    if kind == "smooth":
+        seed = read_integers("smooth", argument or "0")[0]
+        return Target.smooth(int(np.prod(inputs.shape)), seed)
+    if text == "parity":
+        return Target.parity()
+    if kind == "digit":
+        return Target.digit(read_integers("digit", argument)[0])
+    if text.endswith(".npy") and Path(text).is_file():
+        return Target.of(np.load(text, allow_pickle=False), inputs)
+    raise ValueError(
+        f"expected a target harmonic:1,3,5, step, smooth:SEED, parity, digit:K or a file .npy, got"
+        f" {text!r}; choose one of these"
+    )
+
+
+def read_integers(name: str, text: str) -> list[int]:
+    """Integers separated by commas."""
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise ValueError(
+            f"expected integers separated by commas for {name}, got {text!r}; write 64,128,256"
+        ) from None

@@ -1,0 +1,22 @@
+"""The dynamics gap: trained networks against exp(-T_K t) r_0, taken apart.
+
+Enters: a network, inputs, a target, widths and samples. Leaves: the records ``DynamicsGap``
+and ``DynamicsScaling`` with their pictures and verdicts. Below: ``compare.theory`` and
+``compare.rate``.
+"""
+
+from compare.dynamics.gap_record import DynamicsError, DynamicsGap
+from compare.dynamics.measurement import dynamics_gap
+from compare.dynamics.runs import mean_error
+from compare.dynamics.scaling import dynamics_growth, dynamics_scaling
+from compare.dynamics.scaling_record import DynamicsScaling
+
+__all__ = [
+    "DynamicsError",
+    "DynamicsGap",
+    "DynamicsScaling",
+    "dynamics_gap",
+    "dynamics_growth",
+    "dynamics_scaling",
+    "mean_error",
+]

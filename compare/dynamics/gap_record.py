@@ -1,0 +1,297 @@
+r"""The record of a measurement of the dynamics gap, and the answers that follow from it."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compare.dynamics.runs import Modes, Runs, mean_error, stderr
+from compare.dynamics.trajectories import PARTS
+from compare.table import Table, write_arrays
+from compare.theory import Rates, Sides, decay_rates, stopping_times, theorem
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["DynamicsError", "DynamicsGap"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DynamicsGap:
+    """How far trained networks are from exp(-T_K t) r_0, and why.
+
+    ``gap``, ``drift``, ``initial`` and ``sampling`` are L2(rho) norms, means over the seeds,
+    shape (T,), each with a standard error ``gap_stderr`` and so on. A seed is a network and,
+    unless the sample is shared, a sample of its own: the standard errors cover both. They are
+    conditional on the evaluation points, unless these are a quadrature rule or all of rho.
+
+    Attributes:
+        config: everything needed to make it again.
+        labels: what the eigenspaces are.
+        times: from 0 to the last time that was reached, shape (T,).
+        modes: the eigenspaces and the target.
+        runs: what every seed gave.
+    """
+
+    config: dict[str, Any]
+    labels: tuple[str, ...]
+    times: Array
+    modes: Modes
+    runs: Runs
+
+    def _mean(self, part: str) -> Array:
+        return self.runs.norms[:, PARTS.index(part)].mean(axis=0)
+
+    def _stderr(self, part: str) -> Array:
+        return stderr(self.runs.norms[:, PARTS.index(part)])
+
+    @property
+    def gap(self) -> Array:
+        """||r_t - exp(-T_K t) r_0||, shape (T,)."""
+        return self._mean("gap")
+
+    @property
+    def gap_stderr(self) -> Array:
+        """Its standard error, shape (T,)."""
+        return self._stderr("gap")
+
+    @property
+    def drift(self) -> Array:
+        """||r_t - r_t^lin||: what the change of the kernel did, shape (T,)."""
+        return self._mean("drift")
+
+    @property
+    def drift_stderr(self) -> Array:
+        """Its standard error, shape (T,)."""
+        return self._stderr("drift")
+
+    @property
+    def initial(self) -> Array:
+        """||r_t^lin - r_t^n||: what K_0 - K_inf did, shape (T,)."""
+        return self._mean("initial")
+
+    @property
+    def initial_stderr(self) -> Array:
+        """Its standard error, shape (T,)."""
+        return self._stderr("initial")
+
+    @property
+    def sampling(self) -> Array:
+        """||r_t^n - exp(-T_K t) r_0||: what n samples instead of rho did, shape (T,)."""
+        return self._mean("sampling")
+
+    @property
+    def sampling_stderr(self) -> Array:
+        """Its standard error, shape (T,)."""
+        return self._stderr("sampling")
+
+    def theorem(self) -> Sides:
+        """Both sides of both inequalities of Theorem 3.5 with K = K_inf, for every seed.
+
+        The arrays are (S, T, k + 1): complete eigenspaces k, and the second inequality last.
+        """
+        gap = self.runs.norms[:, 0] ** 2
+        spaces = self.runs.spaces[:, 0]
+        distance = np.maximum(self.runs.distance, 0.0)  # a U-statistic may be negative
+        sup = float(self.modes.supremum)
+        return theorem(self.times, self.modes.eigenvalues, spaces, gap, sup, distance)
+
+    def epsilon(self, corollary: bool = True) -> Array:
+        """Smallest eps that makes Corollary 3.7 (or Theorem 3.5) true up to t, shape (S, T)."""
+        if not corollary:
+            return self.theorem().epsilon
+        gap, spaces = self.runs.norms[:, 0] ** 2, self.runs.spaces[:, 0]
+        return theorem(self.times, self.modes.eigenvalues, spaces, gap).epsilon
+
+    def own_epsilon(self) -> Array:
+        """The same for Theorem 3.5 with K = K_0: an extension, since K_0 is random; (S, T)."""
+        return self.runs.own
+
+    def rates(self, count: int = 10) -> Rates:
+        """Observation 3.8: fitted decay rates beside the eigenvalues.
+
+        Eigenspaces in which the target has less than a thousandth of its energy are left out.
+        """
+        strong = self.modes.energies > 1e-3 * self.modes.square_norm
+        amplitudes = np.where(strong, self.runs.amplitudes, np.nan)
+        return decay_rates(
+            self.times, amplitudes, self.modes.eigenvalues, self.labels,
+            count=count, confidence=self.config["confidence"],
+        )  # fmt: skip
+
+    def stopping_tests(self, count: int = 10) -> list[tuple[int, Array, Array, float]]:
+        """Corollary 3.10 at T_k = log(||f*||/eps)/sigma_k, for the k whose T_k was reached.
+
+        For each the index k, ||P_k r_T||^2 and ||r_T||^2/2 for every seed, and
+        ||(I - P_k) f*||^2.
+        """
+        sup, epsilon = float(self.modes.supremum), self.config["epsilon"]
+        stop = stopping_times(self.modes.eigenvalues, sup, epsilon)
+        tails = np.maximum(self.modes.square_norm - np.cumsum(self.modes.energies), 0.0)
+        learnt = np.cumsum(self.runs.residual[:, :, :-1], axis=2)
+        tests: list[tuple[int, Array, Array, float]] = []
+        for k in range(min(count, len(stop))):
+            at = np.flatnonzero(np.isclose(self.times, stop[k], rtol=1e-6))
+            if at.size:
+                half = self.runs.residual[:, at[0], -1] / 2
+                tests.append((k, learnt[:, at[0], k], half, float(tails[k])))
+        return tests
+
+    def stopping(self, count: int = 10) -> Table:
+        """Corollary 3.10 as a table."""
+        epsilon = self.config["epsilon"]
+        stop = stopping_times(self.modes.eigenvalues, float(self.modes.supremum), epsilon)
+        head = ("up to", "T_k", "||P_k r_T||²", "ε", "½ ||r_T||²", "||(I - P_k) f*||²")
+        rows = tuple(
+            (
+                self.labels[k],
+                f"{stop[k]:.4g}",
+                mean_error(inside),
+                f"{epsilon:.3g}",
+                mean_error(test),
+                f"{tail:.4g}",
+            )
+            for k, inside, test, tail in self.stopping_tests(count)
+        )
+        return Table(head, rows)
+
+    @property
+    def holds(self) -> bool | None:
+        """True if Theorem 3.5 needs no eps for any seed; None if it needs some, or in doubt."""
+        return True if not self._doubt and np.all(self.epsilon(False)[:, -1] == 0) else None
+
+    @property
+    def _doubt(self) -> str:
+        """Why nothing can be said, or nothing."""
+        if len(self.times) < 2:
+            return "no time after 0 was reached by every seed"
+        worst = np.abs(np.nan_to_num(self.runs.checks[:, :2])).max()
+        off = f"an identity of the flow is off by {worst:.1e}, by the flow or by the check's nodes"
+        return off if worst > 1000 * self.config["rtol"] else ""
+
+    @property
+    def verdict(self) -> str:
+        """The answer in words."""
+        if self._doubt:
+            return f"undecided: {self._doubt}"
+        needed = self.epsilon(False)[:, -1]
+        most = max(PARTS[1:], key=lambda part: float(self._mean(part)[-1]))
+        norm = float(np.sqrt(self.modes.square_norm))
+        answer = (
+            f"Theorem 3.5 holds with eps = 0 for all {len(needed)} seeds"
+            if self.holds
+            else f"Theorem 3.5 needs eps = {mean_error(needed)}"
+        )
+        return (
+            f"up to t = {self.times[-1]:.4g}: {answer}; Corollary 3.7 needs eps ="
+            f" {mean_error(self.epsilon()[:, -1])}; the gap ends at"
+            f" {mean_error(self.runs.norms[:, 0, -1] / norm)} of ||f*||, most of it {most}"
+        )
+
+    def answers(self) -> dict[str, Any]:
+        """The numbers one would print, as plain data."""
+        end = {part: float(self._mean(part)[-1]) for part in PARTS}
+        errors = {f"{part}_stderr": float(self._stderr(part)[-1]) for part in PARTS}
+        rates = self.rates()
+        return {
+            "horizon": float(self.times[-1]),
+            **end,
+            **errors,
+            "epsilon_corollary": self.epsilon()[:, -1].tolist(),
+            "epsilon_theorem": self.epsilon(False)[:, -1].tolist(),
+            "epsilon_own": self.runs.own[:, -1].tolist(),
+            "largest_left_over_right": self.theorem().slack,
+            "kernel_drift": float(self.runs.moved[:, -1].mean()),
+            "rates": rates.rates.tolist(),
+            "rate_intervals": rates.intervals.tolist(),
+            "rate_eigenvalues": rates.eigenvalues.tolist(),
+            "duhamel": float(self.runs.checks[0, 0]),
+            "energy": float(self.runs.checks[0, 1]),
+            "verdict": self.verdict,
+            "holds": self.holds,
+        }
+
+    def table(self, rows: int = 10) -> Table:
+        """The gap and its parts at some of the times, with standard errors."""
+        head = ("t", "sigma_1 t", *PARTS, "||K_t - K_0||")
+        chosen = np.unique(np.linspace(0, len(self.times) - 1, rows).round().astype(int))
+        columns = [*(self.runs.norms[:, i] for i in range(4)), self.runs.moved]
+        body = tuple(
+            (
+                f"{self.times[i]:.4g}",
+                f"{self.times[i] * self.modes.eigenvalues[0]:.3g}",
+                *(mean_error(column[:, i]) for column in columns),
+            )
+            for i in chosen
+        )
+        return Table(head, body)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """The gap and its three parts over time, with two standard errors."""
+        from compare.dynamics.figures import plot_gap  # matplotlib is slow to import
+
+        return plot_gap(self, ax)
+
+    def plot_modes(self, ax: Axes | None = None, count: int = 5) -> Axes:
+        """Spectral bias outside the training set: projections against exact exponentials."""
+        from compare.dynamics.figures import plot_modes
+
+        return plot_modes(self, ax, count)
+
+    def plot_theorem(self, ax: Axes | None = None) -> Axes:
+        """Both sides of Theorem 3.5."""
+        from compare.dynamics.figures import plot_theorem
+
+        return plot_theorem(self, ax)
+
+    def plot_rates(self, ax: Axes | None = None) -> Axes:
+        """Observation 3.8: fitted rates against eigenvalues."""
+        from compare.dynamics.figures import plot_rates
+
+        return plot_rates(self.rates(), ax)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write everything to an .npz file; it is whole or not there at any instant."""
+        arrays = {f"modes.{f.name}": getattr(self.modes, f.name) for f in fields(Modes)}
+        arrays |= {f"runs.{f.name}": getattr(self.runs, f.name) for f in fields(Runs)}
+        words = json.dumps({"config": self.config, "labels": self.labels})
+        write_arrays(Path(path), times=self.times, words=np.array(words), **arrays)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> DynamicsGap:
+        """Read what ``save`` wrote."""
+        with np.load(path, allow_pickle=False) as data:
+            words = json.loads(str(data["words"]))
+            modes = Modes(*(data[f"modes.{f.name}"] for f in fields(Modes)))
+            runs = Runs(*(data[f"runs.{f.name}"] for f in fields(Runs)))
+            return cls(words["config"], tuple(words["labels"]), data["times"], modes, runs)
+
+    def __str__(self) -> str:
+        return f"{self.config['network']} on {self.config['inputs']}: {self.verdict}"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{self}</p>{self.table()._repr_html_()}"
+
+
+class DynamicsError(RuntimeError):
+    """The integrator did not reach the horizon.
+
+    Attributes:
+        partial: the ``DynamicsGap`` (or ``DynamicsScaling``) up to the last time that every
+            seed reached.
+    """
+
+    def __init__(self, message: str, partial: Any) -> None:
+        super().__init__(message)
+        self.partial = partial
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self), self.partial)

@@ -1,0 +1,243 @@
+r"""The dynamics gap: trained networks against exp(-T_K t) r_0, and where the gap comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor, Future
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from tqdm.auto import tqdm
+
+from analytic import Network, kernel
+from compare.dynamics.gap_record import DynamicsError, DynamicsGap
+from compare.dynamics.runs import Modes, stack_runs
+from compare.dynamics.trajectories import Problem, Run, draw, everything, run
+from compare.executors import workers
+from compare.provenance import versions
+from compare.rho import Inputs, Target, evaluation_points
+from compare.theory import Reference, reference, stopping_times
+from empirical import FiniteNetwork
+
+__all__ = ["bar", "check_design", "dynamics_gap", "prepare", "time_grid", "train"]
+
+Array = NDArray[np.float64]
+WATCHED = 32
+"""Points at which the tangent kernel is watched along the flow."""
+
+
+def dynamics_gap(
+    network: Network,
+    inputs: Inputs,
+    target: Target | Callable[[Array], ArrayLike] | ArrayLike,
+    *,
+    width: int,
+    samples: int,
+    horizon: float,
+    seeds: int = 5,
+    points: int = 1000,
+    spaces: int | None = None,
+    epsilon: float | None = None,
+    limit: Network | None = None,
+    times: int = 40,
+    rtol: float = 1e-6,
+    share_sample: bool = False,
+    first_seed: int = 0,
+    check: bool = True,
+    executor: Executor | None = None,
+    device: str = "cpu",
+    dtype: torch.dtype = torch.float64,
+    progress: bool | None = None,
+) -> DynamicsGap:
+    r"""Train finite networks on n samples and compare them with the ideal dynamics.
+
+    .. math:: r_t - e^{-T_K t} r_0 = (r_t - r_t^{lin}) + (r_t^{lin} - r_t^n)
+              + (r_t^n - e^{-T_K t} r_0)
+
+    with the linearisation at the start and the flow of K_inf on the same samples in between:
+    the drift of the kernel, the error of the initial kernel, the sampling.
+
+    Args:
+        network: the description.
+        inputs: the distribution rho; fully connected networks take flat inputs.
+        target: f*: a ``Target``, a function of inputs (n, ...), or values on the population.
+        width: m, of each of the two antisymmetric copies.
+        samples: n.
+        horizon: T, in the time of the flow; 10/sigma_1 shows the leading eigenspaces.
+        seeds: the number of networks, each with a sample of its own.
+        points: evaluation points, at least 8; all of a smaller finite population.
+        spaces: how many eigenspaces to resolve; all trustworthy ones by default.
+        epsilon: of Corollary 3.10, whose times T_k are put on the grid; ||f*||/10 by default.
+        limit: a network whose kernel takes the place of K_inf: a negative control.
+        times: number of output times.
+        rtol: tolerance of the integrator.
+        share_sample: whether all networks get the same sample; standard errors are then
+            conditional on it.
+        first_seed: of the first network and sample.
+        check: whether the identities of the flow are checked for the first seed.
+        executor: any ``concurrent.futures.Executor``; by default threads, one network each.
+        device: of the finite networks.
+        dtype: of the finite networks.
+        progress: show a progress bar; None shows it on terminals and notebooks.
+
+    Returns:
+        the record ``DynamicsGap``.
+
+    Raises:
+        ValueError: a number is out of its range, the target has values of the wrong shape or
+            is unbounded, there are fewer inputs than samples, or fewer trustworthy eigenspaces
+            than asked for.
+        DynamicsError: the integrator did not reach the horizon; ``error.partial`` is the
+            record up to where it came.
+
+    References:
+        Bowman and Montufar (2022), Theorem 3.5 and section 4.
+
+    Example:
+        >>> from analytic import FullyConnected
+        >>> network = Network(FullyConnected("tanh"))
+        >>> result = dynamics_gap(network, Inputs.sphere(2), Target.step(), width=64,
+        ...     samples=32, horizon=4.0, seeds=2, points=64)
+        >>> result.labels[:3], result.gap.shape == result.times.shape
+        (('degree 1', 'degree 3', 'degree 5'), True)
+        >>> bool(np.all(result.gap <= result.drift + result.initial + result.sampling + 1e-9))
+        True
+    """
+    aim = Target.of(target, inputs)
+    check_design(inputs, width, samples, horizon, seeds, times)
+    problem, modes, grid_epsilon = prepare(
+        limit or network, inputs, aim, horizon,
+        points=points, spaces=spaces, epsilon=epsilon, times=times,
+    )  # fmt: skip
+    config = {
+        "network": repr(network), "inputs": inputs.name, "target": aim.name, "width": width,
+        "samples": samples, "horizon": horizon, "seeds": seeds, "points": len(problem.points.x),
+        "kind": problem.points.kind, "spaces": spaces, "epsilon": grid_epsilon,
+        "limit": repr(limit) if limit else None, "times": times, "rtol": rtol,
+        "share_sample": share_sample, "first_seed": first_seed, "population": inputs.population,
+        "reference_error": problem.reference.error_at(horizon), "confidence": 0.95,
+        "dtype": str(dtype), "device": device, "versions": versions(),
+    }  # fmt: skip
+    with workers(executor) as pool:
+        futures = [
+            pool.submit(
+                train, problem, network, aim, width, samples, seed,
+                sample_seed=first_seed if share_sample else seed, rtol=rtol,
+                check=check and seed == first_seed, device=device, dtype=dtype,
+            )
+            for seed in range(first_seed, first_seed + seeds)
+        ]  # fmt: skip
+        runs: list[Run] = [future.result() for future in bar(futures, progress)]
+    found = stack_runs(runs)
+    labels = problem.reference.labels
+    result = DynamicsGap(config, labels, problem.times[: found.own.shape[1]], modes, found)
+    for seed, one in enumerate(runs, first_seed):
+        if one.stopped:
+            raise DynamicsError(f"{one.stopped} (seed {seed})", result)
+    return result
+
+
+def train(
+    problem: Problem,
+    network: Network,
+    target: Target,
+    width: int,
+    samples: int | None,
+    seed: int,
+    *,
+    sample_seed: int | None = None,
+    rtol: float = 1e-6,
+    check: bool = False,
+    device: str = "cpu",
+    dtype: torch.dtype = torch.float64,
+) -> Run:
+    """One network of some width, trained on one sample, with its four trajectories.
+
+    For ``samples=None`` the sample is all of rho.
+    """
+    finite = FiniteNetwork(
+        network,
+        problem.inputs.shape,
+        width,
+        seed=width * 2**32 + seed,  # independent across widths
+        dtype=dtype,
+        device=device,
+    )
+    if samples is None:
+        sample = everything(problem.inputs, target)
+        assert sample is not None
+    else:
+        stream = np.random.SeedSequence([samples, seed if sample_seed is None else sample_seed])
+        sample = draw(problem.inputs, target, samples, int(stream.generate_state(1)[0]))
+    return run(problem, sample, finite, rtol=rtol, check=check)
+
+
+def prepare(
+    network: Network,
+    inputs: Inputs,
+    target: Target,
+    horizon: float,
+    *,
+    points: int,
+    spaces: int | None,
+    epsilon: float | None,
+    times: int,
+) -> tuple[Problem, Modes, float]:
+    """Everything that all seeds share: points, operator, limit kernel, times; and eps of 3.10."""
+    chosen = evaluation_points(inputs, points)
+    seen = reference(network, inputs, target, chosen)
+    if spaces is not None:
+        seen = seen.leading(spaces)
+    if epsilon is None:
+        epsilon = seen.supremum / 10
+    grid = time_grid(seen, horizon, epsilon, times)
+    watch = inputs.sample(min(WATCHED, inputs.population or WATCHED), seed=3)
+    limit = kernel(network, chosen.x, progress=False)
+    modes = Modes(
+        seen.eigenvalues, seen.spaces.multiplicities, seen.spaces.errors, seen.energies,
+        np.array(seen.square_norm), np.array(seen.supremum),
+    )  # fmt: skip
+    return Problem(network, inputs, chosen, seen, limit, grid, watch), modes, float(epsilon)
+
+
+def time_grid(seen: Reference, horizon: float, epsilon: float, count: int) -> Array:
+    """0, a geometric grid from well before 1/sigma_1 to the horizon, 1/sigma_k and T_k."""
+    sigma = seen.eigenvalues
+    first = min(0.05 / sigma[0], horizon / 20)
+    marks = np.concatenate([1 / sigma[:10], stopping_times(sigma[:10], seen.supremum, epsilon)])
+    marks = marks[(marks > first) & (marks < horizon)]
+    grid = np.concatenate([[0.0], np.geomspace(first, horizon, count - 1), marks])
+    grid = np.unique(grid)
+    apart = np.append(np.diff(grid) > 1e-9 * horizon, True)
+    return grid[apart]
+
+
+def bar(futures: Sequence[Future[Any]], progress: bool | None) -> Iterable[Future[Any]]:
+    """The futures with a progress bar."""
+    disable = None if progress is None else not progress
+    return tqdm(futures, desc="networks", delay=1, disable=disable, leave=False)
+
+
+def check_design(
+    inputs: Inputs, width: int, samples: int, horizon: Any, seeds: int, times: int = 40
+) -> None:
+    """Raise unless the numbers describe a measurement."""
+    for name, value, least in (
+        ("width", width, 1), ("samples", samples, 2), ("seeds", seeds, 2), ("times", times, 8),
+    ):  # fmt: skip
+        if isinstance(value, bool) or not hasattr(value, "__index__"):
+            raise TypeError(f"expected an integer for {name}, got {value!r}; pass an int")
+        if value < least:
+            raise ValueError(f"expected {name} of at least {least}, got {value}; raise it")
+    if inputs.population is not None and samples > inputs.population:
+        raise ValueError(
+            f"expected at most {inputs.population} samples, all of {inputs.name}, got {samples};"
+            " lower the number"
+        )
+    if not np.isscalar(horizon) or not 0 < float(horizon) < np.inf:  # type: ignore[arg-type]
+        raise ValueError(
+            f"expected a positive, finite horizon, got {horizon!r}; 10/sigma_1 shows the leading"
+            " eigenspaces"
+        )

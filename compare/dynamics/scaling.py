@@ -1,0 +1,219 @@
+r"""How the eps of Corollary 3.7 depends on width, samples and time.
+
+The corollary says that m = Omega(T^4/eps^2) and n = Omega(T^2/eps^2) suffice: the eps that is
+needed is at most of order T^2 m^(-1/2) + T n^(-1/2), up to logarithms. Measured are the
+smallest eps for every network and sample, and fitted
+
+    E eps = a m^(-p) + b n^(-q)       one-sided: the corollary asks for p, q >= 1/2
+    E eps = A/m + B/n + F             a wrong kernel leaves F > 0
+    eps ~ T^s                         the corollary asks for s <= 1 (n) and s <= 2 (m)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from analytic import Network
+from compare.dynamics.gap_record import DynamicsError
+from compare.dynamics.measurement import bar, check_design, prepare, train
+from compare.dynamics.scaling_record import CONFIDENCE, DynamicsScaling
+from compare.dynamics.trajectories import Problem, Run, everything
+from compare.executors import workers
+from compare.provenance import versions
+from compare.rate import Power, fit_power
+from compare.rho import Inputs, Target
+from compare.theory import theorem
+
+__all__ = ["dynamics_growth", "dynamics_scaling"]
+
+Array = NDArray[np.float64]
+AnyTarget = Target | Callable[[Array], ArrayLike] | ArrayLike
+
+
+def dynamics_scaling(
+    network: Network,
+    inputs: Inputs,
+    target: AnyTarget,
+    *,
+    widths: Sequence[int],
+    samples: Sequence[int],
+    horizon: float,
+    seeds: int = 8,
+    points: int = 128,
+    limit: Network | None = None,
+    rtol: float = 1e-5,
+    executor: Executor | None = None,
+    progress: bool | None = None,
+) -> DynamicsScaling:
+    """Measure the eps of Corollary 3.7 over a grid of widths and numbers of samples.
+
+    Args:
+        network: the description.
+        inputs: the distribution rho.
+        target: f*, as for ``dynamics_gap``.
+        widths: m, at least two.
+        samples: n, at least two. Where rho allows it (the circle, a population of at most 512)
+            networks are trained on all of rho too, which shows the width alone.
+        horizon: the largest T.
+        seeds: networks, each with a sample of its own, for every pair (m, n).
+        points: evaluation points.
+        limit: a network whose kernel takes the place of K_inf: a negative control, whose eps
+            must level off.
+        rtol: tolerance of the integrator.
+        executor: any ``concurrent.futures.Executor``; threads by default.
+        progress: show a progress bar; None shows it on terminals and notebooks.
+
+    Returns:
+        the record ``DynamicsScaling``.
+
+    Raises:
+        ValueError: a number is out of its range.
+        DynamicsError: a horizon that the integrator does not reach; ``error.partial`` is the
+            record up to the last time that all flows reached.
+
+    References:
+        Bowman and Montufar (2022), Corollary 3.7.
+    """
+    wide, many = sorted({int(m) for m in widths}), sorted({int(n) for n in samples})
+    if len(wide) < 2 or len(many) < 2:
+        raise ValueError(
+            "expected at least two widths and two numbers of samples, got"
+            f" {list(widths)} and {list(samples)}; add some"
+        )
+    columns: list[int | None] = [*many]
+    if everything(inputs, Target.of(target, inputs)) is not None:
+        columns.append(None)
+    cells = [(m, n) for m in wide for n in columns]
+    runs, problem, name = _measure(
+        network, inputs, target, cells, horizon, seeds, points, limit, rtol, executor, progress
+    )
+    config = {
+        "network": repr(network), "inputs": inputs.name, "target": name, "widths": wide,
+        "samples": columns, "horizon": horizon, "seeds": seeds, "points": len(problem.points.x),
+        "limit": repr(limit) if limit else None, "rtol": rtol, "confidence": CONFIDENCE,
+        "versions": versions(),
+    }  # fmt: skip
+    reached = min(len(run.own) for cell in runs for run in cell)
+    shape = (len(wide), len(columns), seeds, reached)
+    arrays = [
+        np.array([[pick(problem, run)[:reached] for run in cell] for cell in runs]).reshape(shape)
+        for pick in (_corollary, _own, _gap, _moved)
+    ]
+    result = DynamicsScaling(config, problem.times[:reached], *arrays)
+    stopped = [run.stopped for cell in runs for run in cell if run.stopped]
+    if stopped:
+        raise DynamicsError(stopped[0], result)
+    return result
+
+
+def dynamics_growth(
+    network: Network,
+    inputs: Inputs,
+    target: AnyTarget,
+    *,
+    ratios: Sequence[float],
+    samples: Sequence[int],
+    horizon: float,
+    seeds: int = 8,
+    points: int = 128,
+    rtol: float = 1e-5,
+    executor: Executor | None = None,
+    progress: bool | None = None,
+) -> dict[float, Power]:
+    """Observation 3.9: the gap at the horizon when the width grows linearly, m = c n.
+
+    Args:
+        network: the description.
+        inputs: the distribution rho.
+        target: f*, as for ``dynamics_gap``.
+        ratios: c.
+        samples: n, at least two.
+        horizon: T.
+        seeds: networks, each with a sample of its own, for every pair (m, n).
+        points: evaluation points.
+        rtol: tolerance of the integrator.
+        executor: any ``concurrent.futures.Executor``; threads by default.
+        progress: show a progress bar; None shows it on terminals and notebooks.
+
+    Returns:
+        for every c the fit E ||r_T - exp(-T_K T) r_0||^2 = C n^(-p) with the interval of p;
+        the observation asks for p > 0.
+
+    Raises:
+        ValueError: a number is out of its range.
+    """
+    many = sorted({int(n) for n in samples})
+    if len(many) < 2 or min(ratios, default=0) <= 0:
+        raise ValueError(
+            f"expected positive ratios and at least two numbers of samples, got {list(ratios)} and"
+            f" {list(samples)}; change them"
+        )
+    cells: list[tuple[int, int | None]] = [(max(1, round(c * n)), n) for c in ratios for n in many]
+    runs, _, _ = _measure(
+        network, inputs, target, cells, horizon, seeds, points, None, rtol, executor, progress
+    )
+    for run in (run for cell in runs for run in cell):
+        if run.stopped:
+            raise DynamicsError(run.stopped, None)
+    squares = [np.array([run.norms[0, -1] ** 2 for run in cell]) for cell in runs]
+    count = len(many)
+    return {
+        c: fit_power(many, squares[i * count : (i + 1) * count], CONFIDENCE)
+        for i, c in enumerate(ratios)
+    }
+
+
+def _measure(
+    network: Network,
+    inputs: Inputs,
+    target: AnyTarget,
+    cells: list[tuple[int, int | None]],
+    horizon: float,
+    seeds: int,
+    points: int,
+    limit: Network | None,
+    rtol: float,
+    executor: Executor | None,
+    progress: bool | None,
+) -> tuple[list[list[Run]], Problem, str]:
+    """All runs of all cells (m, n), no two with the same network or sample."""
+    aim = Target.of(target, inputs)
+    for m, n in cells:
+        check_design(inputs, m, 2 if n is None else n, horizon, seeds)
+    problem, _, _ = prepare(
+        limit or network, inputs, aim, horizon, points=points, spaces=None, epsilon=None, times=24
+    )
+    work = partial(train, problem, network, aim, rtol=rtol)
+    with workers(executor) as pool:
+        futures: list[list[Future[Any]]] = [
+            [pool.submit(work, m, n, index * seeds + s) for s in range(seeds)]
+            for index, (m, n) in enumerate(cells)
+        ]
+        flat = [future for cell in futures for future in cell]
+        for future in bar(flat, progress):
+            future.result()
+    return [[future.result() for future in cell] for cell in futures], problem, aim.name
+
+
+def _corollary(problem: Problem, run: Run) -> Array:
+    times = problem.times[: len(run.own)]
+    sides = theorem(times, problem.reference.eigenvalues, run.spaces[0], run.norms[0] ** 2)
+    return sides.epsilon
+
+
+def _own(problem: Problem, run: Run) -> Array:
+    return run.own
+
+
+def _gap(problem: Problem, run: Run) -> Array:
+    return run.norms[0]
+
+
+def _moved(problem: Problem, run: Run) -> Array:
+    return run.moved

@@ -1,0 +1,229 @@
+r"""The record of a scaling measurement: smallest eps over widths and samples, and its fits."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compare.rate import Floor, Interval, Joint, Power, fit_floor, fit_joint, fit_power
+from compare.table import Table, write_arrays
+from compare.theory import student
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["CONFIDENCE", "DynamicsScaling"]
+
+Array = NDArray[np.float64]
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DynamicsScaling:
+    """Smallest eps of Corollary 3.7 over a grid of widths and numbers of samples.
+
+    Every cell (m, n) has networks and samples of its own, so that the intervals cover both.
+    They are conditional on the target and on the evaluation points.
+
+    Attributes:
+        config: everything needed to make it again.
+        times: T up to which the inequalities are asked for, shape (T,).
+        epsilon: of Corollary 3.7, shape (widths, samples, seeds, T).
+        own: of the theorem with K = K_0, an extension, of the same shape.
+        gap: ||r_t - exp(-T_K t) r_0||, of the same shape.
+        moved: ||K_t - K_0||, of the same shape.
+    """
+
+    config: dict[str, Any]
+    times: Array
+    epsilon: Array
+    own: Array
+    gap: Array
+    moved: Array
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """M."""
+        return tuple(self.config["widths"])
+
+    @property
+    def samples(self) -> tuple[float, ...]:
+        """N; inf for networks that were trained on all of rho."""
+        return tuple(math.inf if n is None else n for n in self.config["samples"])
+
+    def joint(self, own: bool = False) -> Joint:
+        """E eps = a m^-p + b n^-q, up to the last time; with K = K_0 on request."""
+        return fit_joint(*self._groups(self.own if own else self.epsilon), CONFIDENCE)
+
+    def floor(self) -> Floor:
+        """E eps = A/m + B/n + F."""
+        return fit_floor(*self._groups(self.epsilon), CONFIDENCE)
+
+    def fit(self, widths: Array, samples: float) -> Array:
+        """The fitted a m^-p + b n^-q."""
+        joint = self.joint()
+        a, b = joint.constants
+        total = np.zeros(len(widths))
+        if a:
+            total += a * widths**-joint.width_exponent
+        if b:
+            total += b * samples**-joint.sample_exponent
+        return total
+
+    def time_exponent(self, column: int = -1) -> tuple[float, Interval]:
+        """S in eps ~ T^s over the last decade of T, at the largest m, with interval.
+
+        Args:
+            column: which number of samples.
+        """
+        late = self.times >= max(self.times[-1] / 10, self.times[1])
+        return _slopes(self.times[late], self.epsilon[-1, column][:, late])
+
+    def drift(self) -> Power:
+        """E ||K_T - K_0||^2 = C m^-p at the last time, all numbers of samples together."""
+        last = self.moved[..., -1].reshape(len(self.widths), -1) ** 2
+        return fit_power(self.widths, list(last), CONFIDENCE)
+
+    def drift_time_exponent(self) -> tuple[float, Interval]:
+        """S in ||K_t - K_0|| ~ t^s over the last decade, at the largest m and n."""
+        late = self.times >= max(self.times[-1] / 10, self.times[1])
+        return _slopes(self.times[late], self.moved[-1, -1][:, late])
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether eps falls at least as fast as Corollary 3.7 says; None if undecided."""
+        joint, floor = self.joint(), self.floor()
+        last = float(self.epsilon[-1, -1, :, -1].mean())
+        lows, highs = np.array([joint.width_interval, joint.sample_interval]).T
+        if np.nanmin(highs, initial=np.inf) < 0.5 or floor.interval[0] > last / 2:
+            return False
+        gone = floor.interval[0] <= 0 and floor.interval[1] < last
+        return True if gone and np.nanmin(lows, initial=np.inf) > 0.5 else None
+
+    @property
+    def verdict(self) -> str:
+        """The answer in words."""
+        joint, floor = self.joint(), self.floor()
+        last = float(self.epsilon[-1, -1, :, -1].mean())
+        share = [value / last for value in (floor.floor, *floor.interval)]
+        rates = (
+            f"{_fall('m', joint.width_exponent, joint.width_interval)} and"
+            f" {_fall('n', joint.sample_exponent, joint.sample_interval)}, where the paper claims"
+            f" 1/2; floor {share[0]:.0%} of the last eps in [{share[1]:.0%}, {share[2]:.0%}]"
+        )
+        if self.holds is False:
+            return f"Corollary 3.7 fails: eps levels off or falls too slowly; {rates}"
+        if self.holds is None:
+            return f"undecided: {rates}; use more seeds or a wider range"
+        return f"Corollary 3.7 holds: {rates}"
+
+    def exponents(self) -> list[tuple[str, float, Interval, float, int]]:
+        """What was fitted: (name, exponent, interval, the paper's, sign).
+
+        Sign 1 means that the paper claims at least its exponent, -1 at most, and 0 that its
+        exponent is that of a bound whose constant is another matter.
+        """
+        joint, own, drift = self.joint(), self.joint(own=True), self.drift()
+        finite = sum(map(math.isfinite, self.samples)) - 1
+        rows = [
+            ("ε against m", joint.width_exponent, joint.width_interval, 0.5, 1),
+            ("ε against n", joint.sample_exponent, joint.sample_interval, 0.5, 1),
+            (f"ε against T, n = {self.samples[finite]}", *self.time_exponent(finite), 1.0, -1),
+            ("ε for K = K_0 against m", own.width_exponent, own.width_interval, 0.5, 1),
+            ("ε for K = K_0 against n", own.sample_exponent, own.sample_interval, 0.5, 1),
+            (
+                "‖K_T - K_0‖ against m",
+                drift.exponent / 2,
+                (drift.interval[0] / 2, drift.interval[1] / 2),
+                0.5,
+                1,
+            ),
+            ("‖K_t - K_0‖ against t", *self.drift_time_exponent(), 0.5, 0),
+        ]
+        if math.isinf(self.samples[-1]):
+            rows.insert(3, ("ε against T, n = all", *self.time_exponent(), 2.0, -1))
+        return rows
+
+    def answers(self) -> dict[str, Any]:
+        """The numbers one would print, as plain data."""
+        floor = self.floor()
+        fits = {
+            name: {"exponent": value, "interval": list(interval), "paper": paper}
+            for name, value, interval, paper, _ in self.exponents()
+        }
+        return {
+            "exponents": fits,
+            "floor": floor.floor,
+            "floor_interval": list(floor.interval),
+            "verdict": self.verdict,
+            "holds": self.holds,
+        }
+
+    def table(self) -> Table:
+        """Measured exponents beside those of the paper, and by how much they are better."""
+        head = ("quantity", "exponent", "interval", "paper", "better by")
+        signs = {1: "at least", -1: "at most", 0: "bound"}
+        rows = tuple(
+            (
+                name,
+                f"{value:.3f}" if np.isfinite(value) else "not visible",
+                f"[{low:.3f}, {high:.3f}]" if np.isfinite(value) else "",
+                f"{signs[sign]} {paper:g}",
+                f"{sign * (value - paper):.2f}" if sign and np.isfinite(value) else "",
+            )
+            for name, value, (low, high), paper, sign in self.exponents()
+        )
+        return Table(head, rows)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Eps against the width for every number of samples, with the fit."""
+        from compare.dynamics.figures import plot_scaling  # matplotlib is slow to import
+
+        return plot_scaling(self, ax)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write everything to an .npz file, whole or not there at any instant."""
+        arrays = {name: getattr(self, name) for name in _ARRAYS}
+        write_arrays(Path(path), words=np.array(json.dumps(self.config)), **arrays)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> DynamicsScaling:
+        """Read what ``save`` wrote; the fits are made again."""
+        with np.load(path, allow_pickle=False) as data:
+            return cls(json.loads(str(data["words"])), *(data[name] for name in _ARRAYS))
+
+    def _groups(self, values: Array) -> tuple[list[int], list[float], list[Array]]:
+        pairs = [(i, j) for i in range(len(self.widths)) for j in range(len(self.samples))]
+        groups = [values[i, j, :, -1] for i, j in pairs]
+        return [self.widths[i] for i, _ in pairs], [self.samples[j] for _, j in pairs], groups
+
+    def __str__(self) -> str:
+        return f"{self.config['network']} on {self.config['inputs']}: {self.verdict}"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{self}</p>{self.table()._repr_html_()}"
+
+
+_ARRAYS = ("times", "epsilon", "own", "gap", "moved")
+
+
+def _fall(name: str, exponent: float, interval: Interval) -> str:
+    if not np.isfinite(exponent):
+        return f"eps does not visibly depend on {name}"
+    low, high = interval
+    return f"eps falls with exponent {exponent:.2f} in [{low:.2f}, {high:.2f}] in {name}"
+
+
+def _slopes(times: Array, values: Array) -> tuple[float, Interval]:
+    """Slope of log values over log times for every seed: mean and Student's interval."""
+    x = np.log(times) - np.log(times).mean()
+    y = np.log(np.maximum(values, 1e-300))
+    slopes = (y @ x) / (x @ x)
+    return float(slopes.mean()), student(slopes, CONFIDENCE)

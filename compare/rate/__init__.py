@@ -1,0 +1,22 @@
+"""How fast K_0 approaches K_inf: the width sweep, its fits and the verdict.
+
+Enters: a network, inputs, widths and numbers of seeds. Leaves: a ``Convergence``: distances,
+exponent and constant with intervals, and the verdict on Assumption 3.6. Below:
+``compare.rho``.
+"""
+
+from compare.rate.convergence_record import Convergence, RequiredWidth, convergence
+from compare.rate.fits import Floor, Interval, Joint, Power, fit_floor, fit_joint, fit_power
+
+__all__ = [
+    "Convergence",
+    "Floor",
+    "Interval",
+    "Joint",
+    "Power",
+    "RequiredWidth",
+    "convergence",
+    "fit_floor",
+    "fit_joint",
+    "fit_power",
+]

@@ -1,0 +1,36 @@
+"""K_0 without a Jacobian: each layer's share from its inputs and backward signals.
+
+Enters: a module and samples. Leaves: the tangent kernel of two blocks of samples. Described
+networks take the layer identity directly (whole, in row blocks drawn again, or many seeds at
+once); any other module is run once under a recorder that sees every use of a parameter, and
+``rules`` say what its gradient looks like there. Below: ``empirical.network``.
+"""
+
+from empirical.layerwise.blocks import Block, MisfitError, contract, outputs
+from empirical.layerwise.ensemble import tangent_kernels
+from empirical.layerwise.identity import (
+    Link,
+    backward_signals,
+    forward_trace,
+    tiled_layerwise_kernel,
+)
+from empirical.layerwise.plan import Output, Plan, combination, make_plan, wanted
+from empirical.layerwise.streaming import streamed_tangent_kernel
+
+__all__ = [
+    "Block",
+    "Link",
+    "MisfitError",
+    "Output",
+    "Plan",
+    "backward_signals",
+    "combination",
+    "contract",
+    "forward_trace",
+    "make_plan",
+    "outputs",
+    "streamed_tangent_kernel",
+    "tangent_kernels",
+    "tiled_layerwise_kernel",
+    "wanted",
+]

@@ -1,0 +1,201 @@
+r"""The layer identity, for the networks that a description stands for.
+
+For a weight layer with inputs A (n, m_in) and backward signals B = df/dh (n, m_out), the
+gradient of sample a is the outer product B_a A_a^T, so that the layer's share of K_0 is
+
+    scale^2 (A A^T) o (B B^T)  +  bias_std^2 B B^T,
+
+two matrix products and an entrywise one: no object of the size n x parameters is formed. A
+convolution has such a product for every position, and its gradient is their sum: see
+``contraction``. The layers are asked for W a and for W^T b only, so that they may hold W,
+draw it again, or hold the weights of many networks: all tensors may have leading axes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from empirical.layerwise.contraction import convolution_share
+from empirical.layerwise.position_rows import averages, patches, rows
+from empirical.memory import available, require
+from empirical.network import Feed, Wire, held
+
+__all__ = [
+    "LayerMap",
+    "Link",
+    "ReadoutMap",
+    "backward_signals",
+    "forward_trace",
+    "layerwise_kernel",
+    "tiled_layerwise_kernel",
+]
+
+SMALL = 2**28
+"""Bytes below which the memory of the machine is not asked for."""
+
+
+class LayerMap(Protocol):
+    """A weight layer, seen as a linear map with an activation behind it.
+
+    A convolution is a map of what it reads at one position.
+    """
+
+    @property
+    def wire(self) -> Wire: ...
+    @property
+    def activation(self) -> Callable[[Tensor], Tensor]: ...
+    @property
+    def slope(self) -> Callable[[Tensor], Tensor]: ...
+    def preactivation(self, alpha: Tensor) -> Tensor: ...
+    def pullback(self, signal: Tensor) -> Tensor: ...
+
+
+class ReadoutMap(Protocol):
+    """The weights v, shape (..., m), with their factor 1/sqrt(m), and what they read."""
+
+    @property
+    def feed(self) -> Feed: ...
+    @property
+    def weight(self) -> Tensor: ...
+    @property
+    def scale(self) -> float: ...
+
+
+class Link:
+    """A weight layer with the positions that it works on.
+
+    Args:
+        map: the layer.
+        device: where it works.
+    """
+
+    def __init__(self, map: LayerMap, device: torch.device) -> None:
+        self.map, self.step, self.wire = map, map.wire.step, map.wire
+        self.averages = averages(map.wire.feed, device)
+        self.patches = patches(map.wire, device)
+
+    def preactivation(self, alpha: Tensor) -> Tensor:
+        return self.map.preactivation(alpha if self.patches is None else self.patches.read(alpha))
+
+    def pullback(self, signal: Tensor) -> Tensor:
+        alpha = self.map.pullback(signal)
+        return alpha if self.patches is None else self.patches.spread(alpha)
+
+    def share(self, alpha: Tensor, signal: Tensor, n: int, start: int) -> Tensor:
+        """Of the kernel of the first n samples and those from ``start`` on."""
+        scale, bias = self.wire.scale**2, self.step.layer.bias_std**2
+        if self.patches is None:
+            inputs = _gram(alpha, n, start) * scale
+            if bias > 0:
+                inputs += bias
+            return _gram(signal, n, start).mul_(inputs)
+        share = convolution_share(self.patches, alpha, signal, n, start).mul_(scale)
+        if bias > 0:
+            share += bias * _gram(signal.unflatten(-2, (-1, self.wire.positions)).sum(-2), n, start)
+        return share
+
+
+def layerwise_kernel(
+    layers: Iterable[LayerMap], readout: ReadoutMap, x: Tensor, y: Tensor | None
+) -> Tensor:
+    """K_0, shape (..., n, k).
+
+    Args:
+        layers: from the input to the readout.
+        readout: its weights.
+        x: inputs, shape (n, d) or (n, channels, *spatial).
+        y: other inputs; x itself if None.
+    """
+    chain = [Link(layer, x.device) for layer in layers]
+    n, start = len(x), 0 if y is None else len(x)
+    trace, alpha = forward_trace(chain, rows(x if y is None else torch.cat([x, y])))
+    last = averages(readout.feed, x.device)
+    for average in last:
+        alpha = average.read(alpha)
+    kernel = _gram(alpha, n, start) * readout.scale**2
+    signal = (readout.weight * readout.scale)[..., None, :].expand_as(alpha)
+    del alpha
+    for average in reversed(last):
+        signal = average.spread(signal)
+    for layer, units, at_h in backward_signals(chain, trace, signal):
+        kernel += layer.share(units, at_h, n, start)
+    return kernel
+
+
+def tiled_layerwise_kernel(
+    layers: Sequence[LayerMap], readout: ReadoutMap, x: Tensor, y: Tensor | None
+) -> Tensor:
+    """The same for as many samples at a time as memory allows; see ``layerwise_kernel``.
+
+    Raises:
+        MemoryError: the kernel, or what one sample holds, does not fit.
+    """
+    other = x if y is None else y
+    n, k, item = len(x), len(other), x.element_size()
+    each = held(tuple(layer.wire for layer in layers)) * item
+    if (n + k) * (each + n * item) < SMALL:
+        return layerwise_kernel(layers, readout, x, y)
+    result = 2 * n * k * item
+    require(result + 2 * each, x.device, f"the kernel of {n} x {k} samples of this network")
+    size = max(1, int((available(x.device) - result) / (4 * each)))
+    if size >= max(n, k):
+        return layerwise_kernel(layers, readout, x, y)
+    kernel = x.new_empty(n, k)
+    for i in range(0, n, size):
+        for j in range(i if y is None else 0, k, size):
+            same = y is None and i == j
+            a, b = x[i : i + size], None if same else other[j : j + size]
+            tile = layerwise_kernel(layers, readout, a, b)
+            kernel[i : i + size, j : j + size] = tile
+            if y is None and not same:
+                kernel[j : j + size, i : i + size] = tile.T
+    return kernel
+
+
+def _gram(features: Tensor, n: int, start: int) -> Tensor:
+    return features[..., :n, :] @ features[..., start:, :].mT
+
+
+def forward_trace(
+    chain: Sequence[Link], alpha: Tensor
+) -> tuple[list[tuple[Tensor, Tensor]], Tensor]:
+    """(alpha, h) of every layer, and the units behind the last."""
+    trace: list[tuple[Tensor, Tensor]] = []
+    branches: list[Tensor] = []
+    for layer in chain:
+        for average in layer.averages:
+            alpha = average.read(alpha)
+        branches += [alpha] * layer.step.opens
+        h = layer.preactivation(alpha)
+        trace.append((alpha, h))
+        alpha = layer.map.activation(h)
+        if layer.step.closes:
+            alpha = branches.pop() + alpha
+    return trace, alpha
+
+
+def backward_signals(
+    chain: Sequence[Link], trace: list[tuple[Tensor, Tensor]], signal: Tensor
+) -> Iterator[tuple[Link, Tensor, Tensor]]:
+    """(layer, alpha, df/dh) from the last layer to the first; a skip adds the signal at its end.
+
+    The trace is used up, so that memory is given back on the way.
+    """
+    skips: list[Tensor] = []
+    for index in range(len(chain) - 1, -1, -1):
+        layer, (alpha, h) = chain[index], trace.pop()
+        if layer.step.closes:
+            skips.append(signal)
+        at_h = signal * layer.map.slope(h)
+        del h
+        yield layer, alpha, at_h
+        if index > 0:
+            signal = layer.pullback(at_h)
+            for _ in range(layer.step.opens):
+                signal = signal + skips.pop()
+            for average in reversed(layer.averages):
+                signal = average.spread(signal)

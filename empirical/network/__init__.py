@@ -1,0 +1,25 @@
+"""The finite network that a description stands for.
+
+Enters: a description, an input shape, a width and a seed. Leaves: a ``FiniteNetwork`` whose
+weights are functions of (seed, layer, row, column) alone, so that any block of rows can be
+drawn again, on any device. Below: the descriptions of ``analytic``.
+"""
+
+from empirical.network.finite import FiniteNetwork, Stack, WeightLayer, check_description
+from empirical.network.pointwise_activation import pointwise
+from empirical.network.weights import normal, redraw
+from empirical.network.wires import Feed, Wire, held, wiring
+
+__all__ = [
+    "Feed",
+    "FiniteNetwork",
+    "Stack",
+    "WeightLayer",
+    "Wire",
+    "check_description",
+    "held",
+    "normal",
+    "pointwise",
+    "redraw",
+    "wiring",
+]

@@ -1,0 +1,270 @@
+r"""The finite-width network that a description stands for.
+
+    f(x) = v^T alpha^L(x) / sqrt(m_L),    alpha^l = w(weight_std W alpha / sqrt(m) + bias_std b)
+
+with all of W, b, v standard normal and trained. By default two copies of it make the
+antisymmetric network f(x) = (g(x; theta) - g(x; theta'))/sqrt(2), which vanishes at
+initialisation without changing the tangent kernel there (Bowman and Montufar 2022, section
+2.3; Zhang et al. 2020).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from analytic.network import Averaging, Convolution, Flatten, GlobalAveragePooling, Network
+from empirical.checks import check_images, check_input_shape
+from empirical.network.pointwise_activation import pointwise
+from empirical.network.weights import normal
+from empirical.network.wires import Feed, Wire, wiring
+
+__all__ = ["FiniteNetwork", "Readout", "Stack", "WeightLayer", "check_description"]
+
+Draw = Callable[..., Tensor]
+
+
+class WeightLayer(nn.Module):
+    """h = weight_std W alpha / sqrt(m_in) + bias_std b, then w(h)."""
+
+    def __init__(self, wire: Wire, draw: Draw) -> None:
+        super().__init__()
+        self.wire = wire
+        self.bias_std = wire.step.layer.bias_std
+        self.weight = nn.Parameter(self.arrange(draw((wire.units, wire.columns), part=0)))
+        self.bias: nn.Parameter | None = None
+        if self.bias_std > 0:
+            self.bias = nn.Parameter(draw((wire.units,), part=1))
+        self.activation = pointwise(wire.step.layer.activation)
+        self.slope = pointwise(wire.step.layer.activation, 1)
+
+    def arrange(self, drawn: Tensor) -> Tensor:
+        """W, from the numbers for each unit in a row."""
+        return drawn
+
+    @property
+    def matrix(self) -> Tensor:
+        """W as a map of what is read at one position."""
+        return self.weight
+
+    def preactivation(self, alpha: Tensor) -> Tensor:
+        """h, shape (n, m_out)."""
+        h = (alpha @ self.matrix.T) * self.wire.scale
+        return h if self.bias is None else h + self.bias_std * self.bias
+
+    def pullback(self, signal: Tensor) -> Tensor:
+        """df/dalpha, shape (n, m_in), from df/dh."""
+        return (signal @ self.matrix) * self.wire.scale
+
+    def forward(self, alpha: Tensor) -> Tensor:
+        return self.activation(self.preactivation(alpha))
+
+
+class ConvolutionLayer(WeightLayer):
+    """h[p] = weight_std sum_k W_k alpha[s p + k - back] / sqrt(m_in) + bias_std b, then w(h).
+
+    W has torch's shape, (m_out, m_in, *kernel).
+    """
+
+    def arrange(self, drawn: Tensor) -> Tensor:
+        return drawn.unflatten(1, (*self.wire.kernel, -1)).movedim(-1, 1).contiguous()
+
+    @property
+    def matrix(self) -> Tensor:
+        return self.weight.movedim(1, -1).flatten(1)
+
+    def pullback(self, signal: Tensor) -> Tensor:
+        return (signal * self.wire.scale) @ self.matrix  # K times as many numbers come out
+
+    def forward(self, alpha: Tensor) -> Tensor:
+        layer = self.wire.step.layer
+        assert isinstance(layer, Convolution)
+        convolve = functional.conv1d if alpha.ndim == 3 else functional.conv2d
+        bias = None if self.bias is None else self.bias_std * self.bias
+        read = self.padded(alpha * self.wire.scale)
+        return self.activation(convolve(read, self.weight, bias, stride=layer.stride))
+
+    def padded(self, alpha: Tensor) -> Tensor:
+        """With all positions that are read; torch's own padding has the others for even K."""
+        layer, sides = self.wire.step.layer, self.wire.sides
+        assert isinstance(layer, Convolution)
+        if layer.padding_mode == "zeros":
+            return functional.pad(alpha, [side for pair in reversed(sides) for side in pair])
+        for axis, (before, after) in enumerate(sides, 2):
+            size = alpha.shape[axis]
+            around = torch.arange(-before, size + after, device=alpha.device) % size
+            alpha = alpha.index_select(axis, around)
+        return alpha
+
+
+class Readout(nn.Module):
+    """v^T alpha / sqrt(m)."""
+
+    def __init__(self, feed: Feed, draw: Draw) -> None:
+        super().__init__()
+        self.feed = feed
+        self.scale = 1 / math.sqrt(feed.units)
+        self.weight = nn.Parameter(draw((feed.units,), part=0))
+
+    def forward(self, alpha: Tensor) -> Tensor:
+        return (alpha @ self.weight) * self.scale
+
+
+class Stack(nn.Module):
+    """One copy of the network: its weight layers with their skips, and the readout."""
+
+    def __init__(
+        self,
+        network: Network,
+        input_shape: tuple[int, ...],
+        width: int,
+        seed: int,
+        dtype: torch.dtype,
+        device: str,
+    ) -> None:
+        super().__init__()
+        layers: list[WeightLayer] = []
+
+        def draw(shape: tuple[int, ...], part: int) -> Tensor:
+            layer = 2 * len(layers) + part  # weights at even indices, biases at odd ones
+            return normal(shape, seed=seed, layer=layer, dtype=dtype, device=device)
+
+        wires, feed = wiring(network, input_shape, width)
+        for wire in wires:
+            layers.append((ConvolutionLayer if wire.kernel else WeightLayer)(wire, draw))
+        self.layers = nn.ModuleList(layers)
+        self.readout = Readout(feed, draw)
+
+    def weight_layers(self) -> Iterator[WeightLayer]:
+        for layer in self.layers:
+            assert isinstance(layer, WeightLayer)
+            yield layer
+
+    def forward(self, x: Tensor) -> Tensor:
+        alpha = x
+        branches: list[Tensor] = []
+        for layer in self.weight_layers():
+            alpha = _averaged(layer.wire.feed, alpha)
+            branches += [alpha] * layer.wire.step.opens
+            alpha = layer(alpha)
+            if layer.wire.step.closes:
+                alpha = branches.pop() + alpha
+        return self.readout(_averaged(self.readout.feed, alpha))
+
+
+def _averaged(feed: Feed, alpha: Tensor) -> Tensor:
+    """What a layer reads, from the units (n, channels, *spatial) before."""
+    for average, _ in feed.averages:
+        alpha = _average(average, alpha)
+    return alpha
+
+
+def _average(layer: Averaging, alpha: Tensor) -> Tensor:
+    if isinstance(layer, Flatten):
+        return alpha.flatten(1)
+    if isinstance(layer, GlobalAveragePooling):
+        return alpha.flatten(2).mean(2)
+    pool = functional.avg_pool1d if alpha.ndim == 3 else functional.avg_pool2d
+    return pool(alpha, layer.size)
+
+
+class FiniteNetwork(nn.Module):
+    """A network of finite width with standard normal weights.
+
+    Args:
+        network: the description.
+        input_shape: (d,), or ``(channels, *spatial)`` for a network of images.
+        width: units per layer of each copy, channels of a convolution (times the width ratio of
+            the layer), at least 1.
+        seed: non-negative integer; the same seed gives the same weights.
+        antisymmetric: whether f is the difference of two copies with the same weights.
+        dtype: float64 or float32.
+        device: where the parameters live.
+
+    Raises:
+        ValueError: the width is below 1, the seed negative, or the shape does not fit the
+            network (flat data for a convolution, images for a fully connected network, channels
+            last, a filter larger than the image, a pooling that does not divide it).
+        TypeError: a number is not an integer, the network not a ``Network``, or the dtype
+            not a floating one.
+
+    Example:
+        >>> from analytic import FullyConnected, Network
+        >>> f = FiniteNetwork(Network(FullyConnected("tanh")), (3,), 16)
+        >>> f(torch.ones(2, 3, dtype=torch.float64)).tolist()
+        [0.0, 0.0]
+
+        A convolution has weights of torch's shape:
+
+        >>> from analytic import Convolution
+        >>> f = FiniteNetwork(Network(Convolution("tanh", 3)), (1, 8, 8), 16)
+        >>> f.stacks[0].layers[0].weight.shape
+        torch.Size([16, 1, 3, 3])
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        input_shape: Sequence[int],
+        width: int,
+        *,
+        seed: int = 0,
+        antisymmetric: bool = True,
+        dtype: torch.dtype = torch.float64,
+        device: str = "cpu",
+    ) -> None:
+        super().__init__()
+        check_description(network, input_shape, width, seed, dtype)
+        self.network = network
+        self.input_shape = tuple(input_shape)
+        self.width = width
+        self.antisymmetric = antisymmetric
+        copies = 2 if antisymmetric else 1
+        self.stacks = nn.ModuleList(
+            Stack(network, self.input_shape, width, seed, dtype, device) for _ in range(copies)
+        )
+
+    def copies(self) -> Iterator[Stack]:
+        """The stacks g whose difference is f, or the only one."""
+        for stack in self.stacks:
+            assert isinstance(stack, Stack)
+            yield stack
+
+    def forward(self, x: Tensor) -> Tensor:
+        """f(x), shape (n,), for x of shape (n, d) or ``(n, channels, *spatial)``."""
+        self.check_shape(x)
+        values = [stack(x) for stack in self.copies()]
+        return (values[0] - values[1]) / math.sqrt(2) if self.antisymmetric else values[0]
+
+    def check_shape(self, x: Tensor) -> None:
+        """Raise ``ValueError`` unless x is a batch of the input's shape."""
+        check_images(x, self.input_shape)
+
+    def extra_repr(self) -> str:
+        return f"{self.network!r}, width={self.width}"
+
+
+def check_description(
+    network: Network, input_shape: Sequence[int], width: int, seed: int, dtype: torch.dtype
+) -> None:
+    """Raise unless the arguments describe a finite network."""
+    if not isinstance(network, Network):
+        raise TypeError(f"expected a Network, got {type(network).__name__}; describe it first")
+    for name, value, least in (("width", width, 1), ("seed", seed, 0)):
+        if isinstance(value, bool) or not hasattr(value, "__index__"):
+            raise TypeError(f"expected an integer {name}, got {value!r}; pass an int")
+        if value < least:
+            raise ValueError(f"expected a {name} of at least {least}, got {value}; raise it")
+    if seed >= 2**64:
+        raise ValueError(f"expected a seed below 2^64, got {seed}; lower it")
+    if not isinstance(input_shape, Iterable):
+        raise TypeError(
+            f"expected input_shape as a tuple, got {input_shape!r}; pass ({input_shape!r},)"
+        )
+    check_input_shape(network, tuple(input_shape))
+    if not dtype.is_floating_point:
+        raise TypeError(f"expected a floating dtype, got {dtype}; pass torch.float64")

@@ -1,0 +1,152 @@
+"""What each layer of a finite network reads: how many units, at how many positions.
+
+The units of an image are its channels, at every position; a vector has units only.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from analytic.network import Averaging, Convolution, Flatten, Network, Shape, Step, shape_after
+
+__all__ = ["Feed", "Wire", "held", "wiring"]
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """What a weight layer or the readout reads.
+
+    Attributes:
+        averages: the layers without weights before it, each with the positions it finds.
+        units: channels of an image, or length of a vector.
+        spatial: the shape of the positions, () for a vector.
+    """
+
+    averages: tuple[tuple[Averaging, Shape], ...]
+    units: int
+    spatial: Shape
+
+    @property
+    def positions(self) -> int:
+        """How many positions there are, 1 for a vector."""
+        return math.prod(self.spatial)
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """A weight layer between the units that it reads and its own.
+
+    Attributes:
+        step: its description.
+        feed: what it reads.
+        units: its own, at every position.
+        spatial: the shape of its positions, () for a vector.
+    """
+
+    step: Step
+    feed: Feed
+    units: int
+    spatial: Shape
+
+    @property
+    def kernel(self) -> Shape:
+        """The size of a filter in every dimension, () if fully connected."""
+        layer = self.step.layer
+        if not isinstance(layer, Convolution):
+            return ()
+        return _each(layer.kernel_size, self.spatial)
+
+    @property
+    def sides(self) -> tuple[tuple[int, int], ...]:
+        """Positions outside that are read before and after the image, in every dimension."""
+        layer = self.step.layer
+        if not isinstance(layer, Convolution) or layer.padding == "valid":
+            return ((0, 0),) * len(self.kernel)
+        stride = _each(layer.stride, self.spatial)
+        befores = [(size - 1) // 2 for size in self.kernel]
+        lasts = [
+            s * (outs - 1) + size - 1 - before
+            for s, outs, size, before in zip(
+                stride, self.spatial, self.kernel, befores, strict=True
+            )
+        ]
+        inside = [size - 1 for size in self.feed.spatial]
+        return tuple((b, max(0, u - v)) for b, u, v in zip(befores, lasts, inside, strict=True))
+
+    @property
+    def columns(self) -> int:
+        """Weights of one unit: what it reads at each position of its filter."""
+        return math.prod(self.kernel) * self.feed.units
+
+    @property
+    def positions(self) -> int:
+        """How often each unit is computed for one sample."""
+        return math.prod(self.spatial)
+
+    @property
+    def size(self) -> int:
+        """Units at all positions."""
+        return self.positions * self.units
+
+    @property
+    def patches(self) -> int:
+        """Numbers in what a convolution reads for one sample, position by position."""
+        return self.positions * self.columns if self.kernel else 0
+
+    @property
+    def scale(self) -> float:
+        """weight_std / sqrt(m), m the units that are read."""
+        return self.step.layer.weight_std / math.sqrt(self.feed.units)
+
+
+def wiring(
+    network: Network, input_shape: tuple[int, ...], width: int
+) -> tuple[tuple[Wire, ...], Feed]:
+    """The weight layers of a network of some width, and what its readout reads.
+
+    Raises:
+        ValueError: an image does not fit, or a residual branch changes the number of units.
+
+    Example:
+        >>> network = Network(Convolution("tanh", 3, stride=2), Flatten())
+        >>> (wire,), readout = wiring(network, (1, 8, 8), 16)
+        >>> wire.units, wire.spatial, wire.columns, readout.units
+        (16, (4, 4), 9, 256)
+    """
+    wires: list[Wire] = []
+    branches: list[tuple[int, Shape]] = []
+    units, spatial = input_shape[0], input_shape[1:]
+    for step in network.steps:
+        feed = _feed(step.averages, units, spatial)
+        branches += [(feed.units, feed.spatial)] * step.opens
+        units = max(1, round(width * step.layer.width_ratio))
+        spatial = shape_after(step.layer, feed.spatial)
+        wires.append(Wire(step, feed, units, spatial))
+        if step.closes and (opened := branches.pop()) != (units, spatial):
+            raise ValueError(
+                f"expected a residual branch that keeps the units, got {opened[0]} before it and"
+                f" {units} behind {step.layer}; put a FullyConnected between Flatten() and it"
+            )
+    return tuple(wires), _feed(network.readout, units, spatial)
+
+
+def held(wires: tuple[Wire, ...]) -> int:
+    """Numbers of one sample: units and pre-activations, signals of two layers, two patches."""
+    sizes = [wire.size for wire in wires]
+    return 2 * sum(sizes) + 4 * max(sizes) + 2 * max(wire.patches for wire in wires)
+
+
+def _feed(averages: tuple[Averaging, ...], units: int, spatial: Shape) -> Feed:
+    found: list[tuple[Averaging, Shape]] = []
+    for layer in averages:
+        found.append((layer, spatial))
+        if isinstance(layer, Flatten):
+            units *= math.prod(spatial)
+        spatial = shape_after(layer, spatial)
+    return Feed(tuple(found), units, spatial)
+
+
+def _each(sizes: int | Shape, spatial: Shape) -> Shape:
+    """One size for each dimension."""
+    return (sizes,) * len(spatial) if isinstance(sizes, int) else sizes

@@ -1,0 +1,61 @@
+"""The rules alone: moments, orthonormality, and where they stop to be exact."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from analytic.expectations.quadrature import REACH, graded_rule, hermite_basis, uniform_rule
+
+RULES = [uniform_rule(64), uniform_rule(200), graded_rule(64, 1.0), graded_rule(200, 300.0)]
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("degree", range(0, 21, 2))
+def test_even_moments_are_double_factorials(rule, degree: int) -> None:
+    exact = math.prod(range(1, degree, 2))
+    # summation of 400 terms: 400 u; the reach cuts z^20 at 13 below 1e-15
+    assert_allclose(rule.weights @ rule.nodes**degree, exact, rtol=5e-14)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_odd_moments_vanish_by_symmetry(rule) -> None:
+    assert_allclose(rule.nodes, -rule.nodes[::-1], rtol=0, atol=0)
+    assert np.all(rule.weights >= 0)
+
+
+def test_a_coarse_rule_is_not_exact() -> None:
+    coarse = uniform_rule(10)
+    assert abs(coarse.weights @ coarse.nodes**20 / math.prod(range(1, 20, 2)) - 1) > 1e-3
+
+
+def test_hermite_polynomials_are_orthonormal() -> None:
+    basis = hermite_basis(uniform_rule(400), 300)  # p_q h_k(z_q)
+    root = np.sqrt(uniform_rule(400).weights)
+    inside = root > 0
+    functions = basis[:, inside] / root[inside]
+    # the turning point of h_299 is at 34 > REACH: only those with 2 sqrt(k) < REACH - 4 are whole
+    whole = int(((REACH - 4) / 2) ** 2)
+    gram = functions[:whole] @ functions[:whole].T
+    assert_allclose(gram, np.eye(whole), atol=1e-13)
+
+
+def test_hermite_coefficients_of_an_exponential() -> None:
+    # E[exp(t z) h_k(z)] = exp(t^2/2) t^k / sqrt(k!)
+    rule, t = uniform_rule(100), 0.7
+    coefficients = hermite_basis(rule, 20) @ np.exp(t * rule.nodes)
+    exact = [math.exp(t**2 / 2) * t**k / math.sqrt(math.factorial(k)) for k in range(20)]
+    assert_allclose(coefficients, exact, atol=1e-14)
+
+
+def test_the_graded_rule_resolves_a_narrow_slope() -> None:
+    # E[sech^2(s z)] -> 2 / (s sqrt(2 pi)) (1 - pi^2/(24 s^2) + ...)
+    s = 1e4
+    rule = graded_rule(128, s / 2)
+    value = rule.weights @ (1 - np.tanh(s * rule.nodes) ** 2)
+    assert_allclose(
+        value, 2 / (s * math.sqrt(2 * math.pi)) * (1 - math.pi**2 / (24 * s**2)), rtol=1e-13
+    )

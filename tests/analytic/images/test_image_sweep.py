@@ -1,0 +1,74 @@
+"""The promise for images, over random networks, against ball arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from oracles import balls, image_balls
+
+from analytic import (
+    AccuracyError,
+    AveragePooling,
+    Convolution,
+    Flatten,
+    FullyConnected,
+    GlobalAveragePooling,
+    Network,
+    Residual,
+    kernel_estimate,
+)
+
+CASES = 120
+NAMES = ["erf", "sin", "gaussian"]
+
+
+def _network(rng: np.random.Generator, name: str) -> Network:
+    def convolution(kernel: int, **options: object) -> Convolution:
+        return Convolution(
+            name, kernel, weight_std=float(10 ** rng.uniform(-0.7, 0.2)),
+            bias_std=float(rng.choice([0.0, 0.3])), **options,  # type: ignore[arg-type]
+        )  # fmt: skip
+
+    mode = str(rng.choice(["zeros", "circular"]))
+    layers: list[object] = [convolution(int(rng.integers(1, 4)), padding_mode=mode)]
+    for _ in range(rng.integers(0, 3)):
+        layer = convolution(int(rng.integers(1, 4)))
+        layers.append(Residual(layer) if rng.random() < 0.4 else layer)
+        if rng.random() < 0.3:
+            layers.append(AveragePooling(int(rng.choice([1, 3]))) if len(layers) < 3 else layer)
+    layers.append(Flatten() if rng.random() < 0.5 else GlobalAveragePooling())
+    if rng.random() < 0.4:
+        layers.append(FullyConnected(name))
+    return Network(*layers)  # type: ignore[arg-type]
+
+
+def _cases() -> Iterator[tuple[Network, np.ndarray]]:
+    rng = np.random.default_rng(2027)
+    for _ in range(CASES):
+        network = _network(rng, str(rng.choice(NAMES)))
+        x = rng.standard_normal((2, int(rng.integers(1, 3)), 3))
+        if rng.random() < 0.5:
+            x[1] = x[0] + 10.0 ** rng.uniform(-12, 0) * x[1]
+        if rng.random() < 0.3:
+            x[:, :, -1] = 0
+        yield network, x
+
+
+def test_the_true_error_never_exceeds_the_bound_and_is_not_far_below() -> None:
+    ratios, refused = [], 0
+    for network, x in _cases():
+        try:
+            estimate = kernel_estimate(network, x)
+        except AccuracyError as refusal:
+            estimate, refused = refusal.estimate, refused + 1
+            assert estimate is not None
+        exact = image_balls.kernel(network, x[0], x[1])
+        for i, j in ((0, 0), (0, 1), (1, 1)):
+            error = balls.distance(estimate.value[i, j], exact[i][j])
+            assert error <= estimate.error[i, j], (network, x)
+            if error > 0:
+                ratios.append(estimate.error[i, j] / error)
+    print(f"bound/error: median {np.median(ratios):.0f} of {len(ratios)}; refused {refused}")
+    assert np.median(ratios) < 10_000
+    assert refused <= CASES // 20

@@ -1,0 +1,74 @@
+"""The error bound: what it counts, and that it notices."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from analytic import FullyConnected, Network
+from analytic.expectations.hermite_coefficients import coefficients
+from analytic.recursion.certificate import certify
+from analytic.recursion.error_amplification import amplification, amplifications
+from analytic.recursion.error_propagation import layer_error
+from analytic.recursion.layer_equations import diagonal
+
+F = FullyConnected
+
+
+@pytest.mark.parametrize("name", ["tanh", "softplus", "erf", "relu"])
+def test_amplification_bounds_the_derivatives_of_the_duals(name: str) -> None:
+    s2 = np.array([0.5, 1.0, 2.0])
+    stage = diagonal(Network(F(name)), s2).stages[0]
+    factors = amplification(stage, 1e-15)
+    radius = np.array([0.1, 0.5, 0.9])
+    k_e, k_d, r_d, *_ = factors.at(radius)
+    # at rho = R the series of s = s' attains its bounds: dE/drho = s^2 D
+    b = coefficients(stage.step.layer.activation, np.sqrt(s2), factors.r_d.size).b
+    order = np.arange(1.0, len(b) + 1)
+    if name != "relu":
+        for index in range(3):
+            terms = order * b[:, index] ** 2
+            d = [np.sum(terms * r ** (order - 1)) for r in radius]
+            assert np.all(
+                k_e >= s2[index] * np.array(d) / stage.moments.second[index] * (1 - 1e-12)
+            )
+            assert np.all(r_d >= np.array(d) / stage.moments.slope[index] * (1 - 1e-12))
+    assert np.all(np.diff(k_e) > 0)
+    assert np.all(np.diff(k_d) > 0)
+
+
+def test_an_error_of_the_covariance_is_amplified_by_k() -> None:
+    quiet = layer_error(0.0, 0.0, 3.0, 5.0, 1.0, 0.0, 0.0)
+    loud = layer_error(1e-3, 0.0, 3.0, 5.0, 1.0, 0.0, 0.0)
+    assert loud[0] - quiet[0] == pytest.approx(3e-3)
+    assert loud[1] - quiet[1] == pytest.approx(6e-3)  # D's own and, through r_D, Gamma's
+
+
+def test_a_chaotic_network_gets_a_ceiling() -> None:
+    squares = np.ones(3)
+    calm = Network(*[F("tanh")] * 3)
+    wild = Network(*[F("tanh", weight_std=10)] * 8)
+    calm_layers, wild_layers = (amplifications(diagonal(n, squares), 1e-13) for n in (calm, wild))
+    assert certify(calm_layers, 1e-10, 1e-15).ceiling == 1.0
+    assert certify(wild_layers, 1e-10, 1e-15).ceiling < 1.0
+
+
+def test_the_bound_grows_with_the_error_of_the_scalar_products() -> None:
+    layers = amplifications(diagonal(Network(*[F("tanh")] * 3), np.ones(1)), 1e-13)
+    assert certify(layers, 1e-6, 1e-8).error <= 1e-6
+    assert certify(layers, 1e-10, 1e-7).error > 1e-7
+
+
+@pytest.mark.parametrize(("v", "rho"), [(0.01, 0.3), (0.5, 0.9), (3.0, 0.7)])
+def test_errors_of_covariance_and_variances_move_cos_as_bounded(v: float, rho: float) -> None:
+    """E = exp(-v) cosh c, D = exp(-v) sinh c: the factors bound the true changes, closely."""
+    stage = diagonal(Network(F("cos")), np.array([v])).stages[0]
+    factors = amplification(stage, 1e-15).at(np.array([rho]))
+    k_e, k_d, _, v_e, v_d = (float(f[0]) for f in factors)
+    e, d = np.exp(-v) * np.cosh(v), np.exp(-v) * np.sinh(v)  # at x = x'
+    c = rho * v
+    by_covariance = (v * np.exp(-v) * np.sinh(c) / e, v * np.exp(-v) * np.cosh(c) / d)
+    by_variances = (v * np.exp(-v) * np.cosh(c) / e, v * np.exp(-v) * np.sinh(c) / d)
+    for bound, change in zip((k_e, k_d, v_e, v_d), by_covariance + by_variances, strict=True):
+        assert change <= bound * (1 + 1e-9)
+        assert bound <= max(12 * change, 2.5)

@@ -1,0 +1,44 @@
+"""Memory and time before the computation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from analytic import FullyConnected, Network, kernel, kernel_plan
+from analytic.solve import foresight
+
+NETWORK = Network(*[FullyConnected("tanh")] * 3)
+
+
+def test_the_plan_counts_pairs_and_bytes(rng: np.random.Generator) -> None:
+    x, y = rng.standard_normal((300, 7)), rng.standard_normal((200, 7))
+    own, cross = kernel_plan(NETWORK, x), kernel_plan(NETWORK, x, y, kind="both")
+    assert (own.pairs, cross.pairs) == (300 * 301 // 2, 300 * 200)
+    assert 8 * 300**2 < own.bytes < 8 * 300**2 + 2e6
+    assert 2 * 8 * 300 * 200 < cross.bytes < 2 * 8 * 300 * 200 + 2e6
+    assert own.method == cross.method == "series"
+    assert 0 < own.bound <= 1e-10
+    assert own.seconds > 0
+
+
+def test_equal_norms_are_recognised(rng: np.random.Generator) -> None:
+    x = rng.standard_normal((1300, 7))
+    x /= np.linalg.norm(x, axis=1)[:, None]
+    assert kernel_plan(NETWORK, x).method == "zonal"
+
+
+def test_an_answer_that_does_not_fit_is_refused_before(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = rng.standard_normal((100, 7))
+    monkeypatch.setattr(foresight, "available_memory", lambda: 8 * 100 * 100 - 1)
+    with pytest.raises(MemoryError, match=r"expected 0\.0 GB of free memory .* pass a file"):
+        kernel(NETWORK, x)
+    kernel(NETWORK, x[:99])
+    kernel(NETWORK, x, out=np.empty((100, 100)))  # the user's own memory
+
+
+def test_the_machine_tells_its_memory() -> None:
+    free = foresight.available_memory()
+    assert free is None or 2**20 < free < 2**60

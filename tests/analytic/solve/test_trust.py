@@ -1,0 +1,110 @@
+"""Positive definiteness, reproducible bits, concurrent callers, and duals to 30 digits."""
+
+from __future__ import annotations
+
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from oracles import balls
+
+from analytic import (
+    AccuracyError,
+    FullyConnected,
+    Network,
+    Residual,
+    kernel,
+    kernel_estimate,
+)
+from analytic.pairs import row_blocks
+
+F, R = FullyConnected, Residual
+TANH = Network(F("tanh"), F("tanh"), F("tanh"))
+MIXED = Network(F("softplus"), R(F("sigmoid")), F("gelu", bias_std=0.2))
+
+
+@pytest.mark.parametrize("network", [TANH, MIXED], ids=repr)
+def test_two_thousand_points_with_duplicates_stay_positive(
+    network: Network, rng: np.random.Generator
+) -> None:
+    x = rng.standard_normal((2000, 6))
+    x[1000:1050] = x[:50]
+    x[1050:1060] = -x[50:60]
+    x[1060:1070] = x[60:70] * (1 + 1e-9)
+    k = kernel(network, x, tolerance=1e-13)
+    values = np.linalg.eigvalsh(k)
+    assert values[0] >= -len(x) * np.finfo(float).eps * values[-1]
+    assert_array_equal(k, k.T)
+
+
+@pytest.mark.parametrize("network", [TANH, MIXED], ids=repr)
+def test_bits_depend_neither_on_threads_nor_on_tiles(
+    network: Network, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, y = rng.standard_normal((333, 9)), rng.standard_normal((201, 9))
+    own, cross = kernel(network, x), kernel(network, x, y)
+    for threads, rows in ((1, 64), (2, 32), (5, 96)):
+        monkeypatch.setenv("KINFINITY_THREADS", str(threads))
+        monkeypatch.setattr(row_blocks, "STRIP", rows)
+        assert_array_equal(kernel(network, x), own)
+        assert_array_equal(kernel(network, x, y), cross)
+        single = np.empty(own.shape, dtype=np.float32)  # goes another way: strips are copied
+        assert_array_equal(kernel(network, x, out=single), own.astype(np.float32))
+
+
+def test_bits_of_many_close_pairs_do_not_depend_on_threads(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = Network(*[F("erf", weight_std=8.0)] * 3)
+    x = np.ones(4) + 1e-3 * rng.standard_normal((40, 4))
+    monkeypatch.setattr(row_blocks, "STRIP", 32)
+    k = kernel(network, x)
+    monkeypatch.setenv("KINFINITY_THREADS", "5")
+    assert_array_equal(kernel(network, x), k)
+
+
+def test_equal_norms_have_reproducible_bits_too(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = rng.standard_normal((1300, 9))
+    x /= np.linalg.norm(x, axis=1)[:, None]
+    k = kernel(TANH, x)
+    monkeypatch.setenv("KINFINITY_THREADS", "3")
+    monkeypatch.setattr(row_blocks, "STRIP", 96)
+    assert_array_equal(kernel(TANH, x), k)
+
+
+def test_many_callers_at_once(rng: np.random.Generator) -> None:
+    problems = [
+        (network, rng.standard_normal((n, 5))) for n in (40, 150) for network in (TANH, MIXED)
+    ]
+    expected = [kernel(*problem) for problem in problems]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda problem: kernel(*problem), problems * 6))
+    for k, exact in zip(found, expected * 6, strict=True):
+        assert_array_equal(k, exact)
+
+
+def test_the_error_crosses_processes_with_its_value() -> None:
+    with pytest.raises(AccuracyError) as caught:
+        kernel(TANH, np.ones((2, 3)), tolerance=1e-17)
+    error, copy = caught.value, pickle.loads(pickle.dumps(caught.value))
+    assert str(copy) == str(error)
+    assert error.estimate is not None
+    assert_array_equal(copy.estimate.value, error.estimate.value)
+
+
+@pytest.mark.parametrize("name", ["tanh", "softplus", "sigmoid", "gelu", "silu"])
+@pytest.mark.parametrize(("s", "t"), [(0.3, 1.2), (1.2, 2.1)])
+@pytest.mark.parametrize("rho", [-0.999, 0.6, 0.99])
+def test_duals_at_thirty_digits(name: str, s: float, t: float, rho: float) -> None:
+    """One layer: K = E + D Lambda."""
+    size = np.sqrt(2)
+    x, y = size * np.array([s, 0.0]), size * t * np.array([rho, np.sqrt(1 - rho**2)])
+    network = Network(F(name))
+    for rows, columns in ((x, y), (y, y)):
+        estimate = kernel_estimate(network, rows[None], columns[None], tolerance=1e-13)
+        exact = balls.exact_kernel(network, rows, columns, digits=30)
+        assert balls.distance(estimate.value[0, 0], exact) <= estimate.error[0, 0]

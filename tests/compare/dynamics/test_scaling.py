@@ -1,0 +1,116 @@
+"""Fits over widths and samples: found, calibrated, and wrong for a wrong kernel."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from analytic import FullyConnected, Network
+from compare import (
+    DynamicsScaling,
+    Inputs,
+    Target,
+    dynamics_growth,
+    dynamics_scaling,
+)
+from compare.rate.fits import fit_floor, fit_joint
+
+PAIRS = [(m, n) for m in (32, 128, 512) for n in (32, 128, 512, math.inf)]
+M, N = [m for m, _ in PAIRS], [n for _, n in PAIRS]
+NETWORK = Network(FullyConnected("tanh"))
+
+
+def made_up(rng: np.random.Generator, p: float, q: float, count: int = 8):
+    """Gamma values (coefficient of variation 0.7) around 2 m^-p + 3 n^-q + floor."""
+    return [rng.gamma(2, (2 / m**p + 3 / n**q) / 2, count) for m, n in PAIRS]
+
+
+def test_intervals_of_both_exponents_are_calibrated(rng: np.random.Generator) -> None:
+    covered, repeats = np.zeros(3), 200
+    for _ in range(repeats):
+        d = made_up(rng, 1.0, 0.75)
+        fit = fit_joint(M, N, d, 0.9)
+        covered[0] += fit.width_interval[0] <= 1.0 <= fit.width_interval[1]
+        covered[1] += fit.sample_interval[0] <= 0.75 <= fit.sample_interval[1]
+        low, high = fit_floor(M, N, made_up(rng, 1.0, 1.0), 0.9).interval
+        covered[2] += low <= 0 <= high
+    assert np.all(np.abs(covered / repeats - 0.9) < 4 * np.sqrt(0.09 / repeats))
+
+
+def test_a_term_that_is_not_there_has_no_exponent() -> None:
+    d = [np.full(4, 1e-9 / m + 3 / min(n, 1e4)) for m, n in PAIRS if math.isfinite(n)]
+    finite = [(m, n) for m, n in PAIRS if math.isfinite(n)]
+    fit = fit_joint([m for m, _ in finite], [n for _, n in finite], d)
+    assert math.isnan(fit.width_exponent)
+    assert fit.sample_exponent == pytest.approx(1, abs=1e-3)
+
+
+def scaling(**named: object) -> DynamicsScaling:
+    arguments = {
+        "widths": [16, 64], "samples": [16, 64], "horizon": 5.0, "seeds": 6, "points": 32,
+    } | named  # fmt: skip
+    return dynamics_scaling(NETWORK, Inputs.sphere(2), Target.harmonic((1, 3), 2), **arguments)  # pyright: ignore
+
+
+@pytest.fixture(scope="module")
+def right() -> DynamicsScaling:
+    return scaling()
+
+
+def test_the_right_kernel_does_not_fail_and_a_wrong_one_levels_off(right: DynamicsScaling) -> None:
+    wrong = scaling(limit=Network(FullyConnected("softplus")), widths=[64, 512])
+    assert right.holds is not False
+    assert wrong.holds is False
+    assert "levels off" in wrong.verdict
+    assert wrong.epsilon[-1, -1, :, -1].mean() > 3 * right.epsilon[-1, -1, :, -1].mean()
+
+
+def test_training_on_all_of_the_circle_leaves_only_the_width(right: DynamicsScaling) -> None:
+    assert right.samples == (16, 64, math.inf)
+    alone = right.epsilon[:, -1, :, -1].mean(axis=1)
+    assert alone[-1] < alone[0] / 1.5  # 1/m over a factor of 4
+    assert np.all(right.epsilon[:, 0, :, -1].mean(axis=1) > alone)
+
+
+def test_the_drift_of_the_kernel_falls_faster_than_the_paper_asks(right: DynamicsScaling) -> None:
+    drift = right.drift()
+    assert drift.interval[0] / 2 > 0.5
+
+
+def test_saved_scalings_come_back(right: DynamicsScaling, tmp_path: Path) -> None:
+    right.save(tmp_path / "scaling.npz")
+    again = DynamicsScaling.load(tmp_path / "scaling.npz")
+    assert again.config == json.loads(json.dumps(right.config))
+    assert_array_equal(again.epsilon, right.epsilon)
+    assert str(again.table()) == str(right.table())
+    assert "<table>" in again._repr_html_()
+    figure = again.plot().get_figure(root=True)
+    assert figure is not None
+    figure.savefig(tmp_path / "scaling.png")
+
+
+def test_the_gap_falls_when_the_width_grows_with_the_samples() -> None:
+    found = dynamics_growth(
+        NETWORK, Inputs.sphere(2), Target.harmonic((1, 3), 2),
+        ratios=[1.0, 4.0], samples=[16, 64], horizon=3.0, seeds=8, points=32,
+    )  # fmt: skip
+    for power in found.values():
+        assert power.interval[0] > 0
+
+
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [
+        ({"widths": [16]}, "at least two widths and two numbers of samples"),
+        ({"samples": [16, 16]}, "at least two widths and two numbers of samples"),
+        ({"seeds": 1}, "expected seeds of at least 2"),
+    ],
+)
+def test_bad_grids_are_refused(named: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        scaling(**named)

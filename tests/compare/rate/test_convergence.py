@@ -1,0 +1,132 @@
+"""The width sweep from end to end."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_array_equal
+from oracles import dense
+
+from analytic import FullyConnected, Network, Residual, kernel
+from compare import Convergence, Inputs, convergence
+from empirical import FiniteNetwork, tangent_kernel
+
+F, R = FullyConnected, Residual
+SMALL = Network(F("tanh"), F("sigmoid"))
+
+
+def sweep(**named: object) -> Convergence:
+    arguments = {"widths": [16, 32, 64], "seeds": [30, 20, 10], "points": 12} | named
+    return convergence(SMALL, Inputs.digits(), **arguments)  # pyright: ignore[reportArgumentType]
+
+
+def test_distances_are_what_they_claim_to_be() -> None:
+    inputs = Inputs.digits()
+    result = sweep()
+    x = inputs.sample(12)
+    f = FiniteNetwork(SMALL, (64,), 32, seed=32 * 2**32 + 7, antisymmetric=False)
+    e2 = (tangent_kernel(f, torch.from_numpy(x)).numpy() - kernel(SMALL, x)) ** 2
+    off = (e2.sum() - np.trace(e2)) / (12 * 11)
+    exact = (1 - 1 / 1797) * off + np.trace(e2) / 12 / 1797
+    assert result.distances[1][7] == pytest.approx(exact, rel=1e-9)
+    assert [d.size for d in result.distances] == [30, 20, 10]
+
+
+def test_bias_estimates_come_from_different_seeds() -> None:
+    result = convergence(Network(F("softplus")), Inputs.sphere(4), [4, 8, 16], 400, points=10)
+    # one hidden layer has no bias; its estimates scatter around 0, far below the distances
+    for bias, d in zip(result.bias, result.distances, strict=True):
+        assert abs(bias) < 0.02 * d.mean()
+
+
+def test_any_executor_gives_the_same_numbers() -> None:
+    threads = sweep()
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        processes = sweep(executor=pool)
+    for a, b in zip(threads.distances, processes.distances, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_rounding_floor_stands_beside_every_width(dtype: torch.dtype) -> None:
+    result = convergence(
+        Network(FullyConnected("tanh")), Inputs.sphere(3), [16, 32, 64], 3, points=8, dtype=dtype
+    )
+    eps = torch.finfo(dtype).eps
+    assert len(result.rounding) == 3
+    assert all(eps / 100 < floor < 100 * eps for floor in result.rounding)
+    assert result.table().head[-1] == "rounding"
+
+
+def test_saved_results_come_back(tmp_path) -> None:
+    result = sweep()
+    path = tmp_path / "result.json"
+    result.save(path)
+    again = Convergence.load(path)
+    assert again.config == json.loads(json.dumps(result.config))
+    assert again.widths == result.widths
+    for a, b in zip(result.distances, again.distances, strict=True):
+        assert_array_equal(a, b)
+    assert again.rounding == result.rounding
+    assert again.answers() == result.answers()
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_tables_pictures_and_words(tmp_path) -> None:
+    result = sweep()
+    text = str(result.table())
+    assert [line.split()[0] for line in text.splitlines()[1:]] == ["16", "32", "64"]
+    assert "<table>" in result._repr_html_()
+    assert result.verdict in str(result)
+    ax = result.plot()
+    assert ax.get_xlabel() == "width $m$"
+    assert result.plot(ax) is ax
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    figure.savefig(tmp_path / "plot.png")
+
+
+def test_required_width() -> None:
+    result = sweep()
+    narrow, wide = result.required_width(1e-5, 0.1), result.required_width(1e-6, 0.1)
+    assert wide.measured == pytest.approx(10 * narrow.measured, rel=1e-3)
+    assert wide.markov >= wide.measured
+    with pytest.raises(ValueError, match="expected epsilon > 0"):
+        result.required_width(0, 0.1)
+
+
+def without_mean_terms(network: Network, x: np.ndarray) -> np.ndarray:
+    return dense.trapezoid_kernel(network, x, x, means=False)[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["softplus", "sigmoid"])
+def test_without_the_mean_terms_the_verdict_is_fails(name: str) -> None:
+    network = Network(F(name), R(F(name)), R(F(name)))
+    arguments = {"widths": [32, 64, 128, 256, 512], "seeds": [200, 150, 100, 60, 40], "points": 10}
+    wrong = convergence(network, Inputs.digits(), limit=without_mean_terms, **arguments)
+    assert wrong.verdict == "fails"
+    assert wrong.holds is False
+    right = convergence(network, Inputs.digits(), **arguments)
+    assert right.holds is not False
+
+
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [
+        ({"widths": [0, 32, 64]}, "expected widths of at least 1, got 0"),
+        ({"widths": [32, 64], "seeds": 5}, "at least 3 different widths"),
+        ({"widths": [32, 32, 64]}, "at least 3 different widths"),
+        ({"seeds": [5, 5]}, "one number of seeds for each of the 3 widths, got 2"),
+        ({"seeds": 1}, "expected at least 2 seeds, got 1"),
+        ({"points": 2}, "expected at least 3 points, got 2"),
+    ],
+)
+def test_bad_designs_are_refused(named: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        sweep(**named)

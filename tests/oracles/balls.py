@@ -1,0 +1,116 @@
+"""Duals in ball arithmetic: each number encloses its true value.
+
+For ``dense.pair_kernel``; nothing here is shared with the package.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import sympy
+from flint import arb, ctx
+from oracles import dense
+
+from analytic import Network
+from analytic.activation import X
+
+
+def exact_kernel(network: Network, x: np.ndarray, y: np.ndarray, digits: int = 400) -> arb:
+    """K(x, y) of a network whose layers all have the same activation."""
+    dual = DUALS.get(_leaf(network).activation.name, trapezoid)
+    before, ctx.dps = ctx.dps, digits
+    try:
+        a, b = ([arb(float(v)) for v in row] for row in (x, y))
+        return dense.pair_kernel(network, a, b, dual)[1]
+    finally:
+        ctx.dps = before
+
+
+def distance(value: float, exact: arb) -> float:
+    """An upper bound of |value - exact|, tiny digits included."""
+    before, ctx.dps = ctx.dps, 60
+    try:
+        return float(abs(arb(float(value)) - exact).upper())
+    finally:
+        ctx.dps = before
+
+
+def _leaf(layer: Any) -> Any:
+    return _leaf(layer.layers[0]) if hasattr(layer, "layers") else layer
+
+
+def _root(a: arb) -> arb:
+    """The root of a number that is known to be non-negative, though its ball may not be."""
+    return a.sqrt() if a > 0 else arb(0).union(a.abs_upper().sqrt())
+
+
+def _erf(_: object, v: arb, c: arb, v_: arb) -> tuple[arb, arb, arb, arb]:
+    """Williams (1997)."""
+    bottom = (1 + 2 * v) * (1 + 2 * v_)
+    d = 4 / arb.pi() / (bottom - 4 * c**2).sqrt()
+    return 2 / arb.pi() * (2 * c / bottom.sqrt()).asin(), d, arb(0), arb(0)
+
+
+def _sin(_: object, v: arb, c: arb, v_: arb) -> tuple[arb, arb, arb, arb]:
+    up, down = (c - (v + v_) / 2).exp(), (-c - (v + v_) / 2).exp()
+    return (up - down) / 2, (up + down) / 2, arb(0), arb(0)
+
+
+def _cos(_: object, v: arb, c: arb, v_: arb) -> tuple[arb, arb, arb, arb]:
+    e, d, *_rest = _sin(None, v, c, v_)
+    return d, e, (-v / 2).exp(), (-v_ / 2).exp()
+
+
+def _gaussian(_: object, v: arb, c: arb, v_: arb) -> tuple[arb, arb, arb, arb]:
+    """exp(-x^2): E = 1/sqrt(g), g = (1 + 2v)(1 + 2v') - 4c^2, and D = dE/dc."""
+    g = (1 + 2 * v) * (1 + 2 * v_) - 4 * c**2
+    root = g.sqrt()
+    return 1 / root, 4 * c / (g * root), 1 / (1 + 2 * v).sqrt(), 1 / (1 + 2 * v_).sqrt()
+
+
+def _relu(_: object, v: arb, c: arb, v_: arb) -> tuple[arb, arb, arb, arb]:
+    """Cho and Saul (2009), with the angle from its sine and cosine."""
+    height = arb(0) if v is c else _root(v * v_ - c**2)
+    t = arb.atan2(height, c)
+    e = (height + (arb.pi() - t) * c) / (2 * arb.pi())
+    mean, mean_ = (_root(a / (2 * arb.pi())) for a in (v, v_))
+    return e, (arb.pi() - t) / (2 * arb.pi()), mean, mean_
+
+
+DUALS: dict[str, dense.Dual] = {
+    "erf": _erf, "sin": _sin, "cos": _cos, "gaussian": _gaussian, "relu": _relu,
+}  # fmt: skip
+
+
+def trapezoid(activation: Any, v: arb, c: arb, v_: arb) -> tuple[arb, arb, arb, arb]:
+    """Any smooth activation, as ``dense.high_precision`` but in balls: thirty times faster.
+
+    The sum is enclosed, not its distance from the integral: exp(-2 pi (strip)/(s h)).
+    """
+    value, slope = (
+        sympy.lambdify(X, dense.elementary(activation.differentiate(order)), modules=[FUNCTIONS])
+        for order in (0, 1)
+    )
+    s, s_ = v.sqrt(), v_.sqrt()
+    rho = c / (s * s_)
+    r = arb(0) if v is c else _root(1 - rho**2)
+    n = int(60 + 25 * float(max(s, s_)))
+    h = arb(19) / (2 * n)
+    nodes = [h * k for k in range(-n, n + 1)]
+    p = [h * (-(z**2) / 2).exp() / (2 * arb.pi()).sqrt() for z in nodes]
+    e = d = arb(0)
+    for z, weight in zip(nodes, p, strict=True):
+        points = [s_ * (rho * z + r * y) for y in nodes]
+        e += weight * value(s * z) * sum(q * value(x) for q, x in zip(p, points, strict=True))
+        d += weight * slope(s * z) * sum(q * slope(x) for q, x in zip(p, points, strict=True))
+    mean, mean_ = (
+        sum((q * value(t * z) for q, z in zip(p, nodes, strict=True)), arb(0)) for t in (s, s_)
+    )
+    return e, d, mean, mean_
+
+
+FUNCTIONS = {
+    name: (lambda a, name=name: getattr(arb(a), name)())
+    for name in ("exp", "log", "tanh", "erf", "sqrt")
+} | {"pi": arb.pi()}

@@ -1,0 +1,126 @@
+"""Kernels of networks of images in ball arithmetic: each number encloses its true value.
+
+All pairs of positions of two images are carried, with the closed-form duals of ``balls``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from flint import arb, ctx
+from oracles import balls, positions
+
+from analytic import FullyConnected, Network, Residual
+from analytic.network.layers import Averaging, Flatten
+
+
+class _State(NamedTuple):
+    """Sigma and Theta of all (image, position) pairs, the means, and the spatial shape."""
+
+    sigma: list[list[arb]]
+    theta: list[list[arb]]
+    mu: list[arb]
+    spatial: tuple[int, ...]
+
+
+def kernel(network: Network, x: np.ndarray, y: np.ndarray, digits: int = 120) -> list[list[arb]]:
+    """The tangent kernel of two images (channels, *spatial) with themselves and each other."""
+    before, ctx.dps = ctx.dps, digits
+    try:
+        channels, spatial = x.shape[0], x.shape[1:]
+        points = [
+            [arb(float(v)) for v in image.reshape(channels, -1)[:, p]]
+            for image in (x, y)
+            for p in range(int(np.prod(spatial)))
+        ]
+        sigma = [
+            [sum((u * v for u, v in zip(a, b, strict=True)), arb(0)) / channels for b in points]
+            for a in points
+        ]
+        none = [[arb(0)] * len(points) for _ in points]
+        layers = network.layers
+        state = _through(layers, _State(sigma, none, [arb(0)] * len(points), spatial))
+        if state.spatial:
+            state = _average(Flatten(), state)
+        return [
+            [a + b for a, b in zip(*rows, strict=True)]
+            for rows in zip(state.sigma, state.theta, strict=True)
+        ]
+    finally:
+        ctx.dps = before
+
+
+def _through(layers: Sequence[Any], state: _State) -> _State:
+    for layer in layers:
+        if isinstance(layer, Residual):
+            state = _skip(state, _through(layer.layers, state))
+        else:
+            state = (_average if isinstance(layer, Averaging) else _weights)(layer, state)
+    return state
+
+
+def _skip(old: _State, new: _State) -> _State:
+    size = range(len(old.mu))
+    sigma = [
+        [
+            old.sigma[i][j] + new.sigma[i][j] + old.mu[i] * new.mu[j] + new.mu[i] * old.mu[j]
+            for j in size
+        ]
+        for i in size
+    ]
+    theta = [[old.theta[i][j] + new.theta[i][j] for j in size] for i in size]
+    return _State(sigma, theta, [old.mu[i] + new.mu[i] for i in size], old.spatial)
+
+
+def _table(layer: Any, spatial: tuple[int, ...]) -> tuple[list[list[Any]], tuple[int, ...]]:
+    if isinstance(layer, FullyConnected):
+        return [[0]], ()
+    return positions.windows(layer, spatial)
+
+
+def _both(table: list[list[Any]], size: int) -> list[list[Any]]:
+    """The positions that those of either image read."""
+    return [
+        [None if u is None else u + image * size for u in row] for image in (0, 1) for row in table
+    ]
+
+
+def _average(layer: Any, state: _State) -> _State:
+    table, spatial = _table(layer, state.spatial)
+    reads = _both(table, len(state.mu) // 2)
+
+    def mean(values: list[list[arb]], a: list[int], b: list[int]) -> arb:
+        if isinstance(layer, Flatten):
+            return sum((values[i][j] for i, j in zip(a, b, strict=True)), arb(0)) / len(a)
+        return sum((values[i][j] for i in a for j in b), arb(0)) / (len(a) * len(b))
+
+    sigma, theta = ([[mean(values, a, b) for b in reads] for a in reads] for values in state[:2])
+    mu = [sum((state.mu[i] for i in a), arb(0)) / len(a) for a in reads]
+    return _State(sigma, theta, mu, spatial)
+
+
+def _weights(layer: Any, state: _State) -> _State:
+    table, spatial = _table(layer, state.spatial)
+    reads = _both(table, len(state.mu) // 2)
+    weight, bias = arb(layer.weight_std) ** 2, arb(layer.bias_std) ** 2
+
+    def total(values: list[list[arb]], a: list[Any], b: list[Any]) -> arb:
+        read = [(i, j) for i, j in zip(a, b, strict=True) if i is not None and j is not None]
+        return weight * sum((values[i][j] for i, j in read), arb(0))
+
+    size = range(len(reads))
+    covariance = [[total(state.sigma, a, b) + bias for b in reads] for a in reads]
+    dual = balls.DUALS[layer.activation.name]
+    sigma: list[list[arb]] = [[arb(0)] * len(reads) for _ in reads]
+    theta: list[list[arb]] = [[arb(0)] * len(reads) for _ in reads]
+    mu: list[arb] = [arb(0)] * len(reads)
+    for i in size:
+        for j in size:
+            v, v_ = covariance[i][i], covariance[j][j]
+            c = v if i == j else covariance[i][j]
+            e, d, mean, _ = dual(layer.activation, v, c, v if i == j else v_)
+            tangent = covariance[i][j] + total(state.theta, reads[i], reads[j])
+            sigma[i][j], theta[i][j], mu[i] = e, d * tangent, mean
+    return _State(sigma, theta, mu, spatial)
