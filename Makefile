@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ENV := $(VENV)/.installed
 DEMO ?= kinfinity-demo
 
-.PHONY: help demo test check format lint types docs wheel bench bench-peers clean
+.PHONY: help demo test check format lint imports types docs wheel bench bench-peers clean
 
 help:
 	@grep -E '^## ' $(MAKEFILE_LIST) | sed 's/^## //'
@@ -29,7 +29,7 @@ test: $(ENV)
 	@$(BIN)/pytest
 
 ## make check   format, lint, types, tests, docs and the wheel
-check: format lint types test docs wheel
+check: format lint imports types test docs wheel
 	@echo "==> everything passed"
 
 format: $(ENV)
@@ -39,6 +39,10 @@ format: $(ENV)
 lint: $(ENV)
 	@echo "==> linting"
 	@$(BIN)/ruff check .
+
+imports: $(ENV)
+	@echo "==> checking that imports run downwards"
+	@$(BIN)/lint-imports
 
 types: $(ENV)
 	@echo "==> checking the types"

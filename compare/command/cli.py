@@ -107,7 +107,7 @@ kinfinity.add_command(dynamics)
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; bad input ends with one line and exit code 2."""
     try:
-        cli.main(arguments, prog_name="kinfinity", standalone_mode=False)
+        kinfinity.main(arguments, prog_name="kinfinity", standalone_mode=False)
     except click.exceptions.Abort:
         sys.exit(130)
     except click.ClickException as error:
