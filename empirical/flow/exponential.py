@@ -41,6 +41,7 @@ class Exponential(Integrator):
         self._linearise(field.jacobian(self.theta))
 
     def attempt(self, h: float) -> float:
+        self.spectrum.pushed.zero_()  # what a rejected trial left may be NaN
         f = self.spectrum.function
         half = self.spectrum.decay(h / 2, self.forced)
         whole = self.spectrum.decay(h, self.forced)

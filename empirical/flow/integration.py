@@ -9,6 +9,7 @@ methods, and what the tolerance means, are in docs/theory/flow.md.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -138,11 +139,29 @@ class _Run:
         self.slope = torch.empty_like(self.field.origin)
         jacobian = self.field(self.field.origin, self.slope)
         self.config["method"] = self._resolve(method, jacobian)
-        loss, gradient = float(_loss(jacobian.residual)), float(_norm(self.slope))
+        loss = float(_loss(jacobian.residual))
         points = None if evaluate is None else evaluate[:: -(-len(evaluate) // _POINTS)]
         self.tolerance = Tolerance(self.field, rtol, points, loss)
-        first = rtol**0.25 * 2 * loss / gradient**2 if gradient > 0 else 1.0
-        self.position = Position(0.0, torch.zeros_like(self.field.origin), first)
+        self.position = Position(0.0, torch.zeros_like(self.field.origin), self._first(rtol, loss))
+
+    def _first(self, rtol: float, loss: float) -> float:
+        """The first step: a share of the times in which the loss and the slope would change.
+
+        At a saddle the slope F alone foretells nothing; the curvature along it, ||H F||/||F||
+        by a difference, says how soon F is another.
+        """
+        slope = float(_norm(self.slope))
+        if slope == 0:
+            return 1.0  # nothing moves
+        length = torch.finfo(self.slope.dtype).eps ** (1 / 3) * float(_norm(self.field.origin))
+        along = self.slope * ((length or 1e-5) / slope)
+        ahead = torch.empty_like(self.slope)
+        self.field(self.field.origin + along, ahead)
+        curvature = float(_norm(ahead - self.slope)) / (length or 1e-5)
+        times = [2 * loss / slope**2]
+        if 0 < curvature < math.inf:
+            times.append(1 / curvature)
+        return rtol**0.25 * min(times)
 
     def _resolve(self, method: Method, jacobian: Jacobian) -> str:
         """The method, from the sizes alone: it is the same for whoever continues the flow."""
