@@ -15,9 +15,9 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.axes import Axes
 
+from analytic.files import write_whole
 from compare.dynamics import DynamicsGap, DynamicsScaling, mean_error
 from compare.rate import Power
-from compare.table import write_whole
 from compare.theory import ideal_decay
 
 __all__ = ["Findings", "Row", "statements", "write_dynamics"]
