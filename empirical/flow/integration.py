@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from empirical.flow.arguments import check_data, check_numbers, check_record, check_times
 from empirical.flow.dormand_prince import DormandPrince
 from empirical.flow.exponential import Exponential
+from empirical.flow.multistep import Multistep
 from empirical.flow.record import Flow, FlowError
 from empirical.flow.steps import STABLE, Position, StepError, Tolerance
 from empirical.flow.vector_field import Field
@@ -31,9 +32,10 @@ from empirical.precision import full_precision
 
 __all__ = ["gradient_flow"]
 
-Method = Literal["auto", "exponential", "explicit"]
-_METHODS = {"explicit": DormandPrince, "exponential": Exponential}
+Method = Literal["auto", "exponential", "explicit", "multistep"]
+_METHODS = {"explicit": DormandPrince, "exponential": Exponential, "multistep": Multistep}
 _POINTS = 64  # evaluation points at which local errors are watched
+_FEW = 128  # parameters whose own matrix costs nothing
 _SMALL = 128  # kernels whose eigenvectors cost nothing
 _PATIENCE = 16  # gradients that one set of eigenvectors may cost
 _SERIES = ("residuals", "evaluation", "displacement", "loss", "gradient", "kernels")
@@ -165,6 +167,8 @@ class _Run:
 
     def _resolve(self, method: Method, jacobian: Jacobian) -> str:
         """The method, from the sizes alone: it is the same for whoever continues the flow."""
+        if method == "multistep" or (method == "auto" and len(self.field.origin) <= _FEW):
+            return "multistep"
         n, k = self.field.y.shape
         large = 10 * (n * k) ** 3 > _PATIENCE * 6 * n * len(self.field.origin)
         if method == "explicit" or (method == "auto" and large and n * k > _SMALL):
