@@ -174,7 +174,7 @@ class _Run:
         if method == "explicit" or (method == "auto" and large and n * k > _SMALL):
             return "explicit"  # the eigenvectors cost more than some gradients
         try:
-            jacobian.push(self.field.split(self.field.origin))
+            self.field.held(jacobian).push(self.field.split(self.field.origin))
         except RuntimeError as error:
             if method == "auto":
                 return "explicit"
