@@ -12,6 +12,7 @@ asked at: nothing is copied to them, and gradients are written where they are wa
 from __future__ import annotations
 
 import copy
+import sys
 
 import torch
 from torch import Tensor, nn
@@ -21,9 +22,13 @@ from empirical.jacobian import GraphJacobian, Jacobian, LayerJacobian
 from empirical.network import FiniteNetwork
 from empirical.tangent import customised, tangent_kernel
 
-__all__ = ["Field"]
+__all__ = ["Field", "StepError", "length"]
 
 _CHUNK = 4096  # points that are evaluated at once
+
+
+class StepError(Exception):
+    """No further step is possible; the message says why."""
 
 
 class Field:
@@ -37,6 +42,7 @@ class Field:
     Attributes:
         origin: theta_0, the parameters of the module, shape (p,).
         evaluations: how often J was taken.
+        budget: how often it may be.
     """
 
     def __init__(self, module: nn.Module, x: Tensor, y: Tensor) -> None:
@@ -47,7 +53,7 @@ class Field:
         self.origin = torch.cat([p.detach().reshape(-1) for p in self.leaves])
         self.x, self.y = x, y.reshape(len(x), -1)
         self.layered = _is_layered(self.module)
-        self.evaluations = 0
+        self.evaluations, self.budget = 0, sys.maxsize
 
     @property
     def single(self) -> bool:
@@ -61,7 +67,13 @@ class Field:
         return jacobian
 
     def jacobian(self, theta: Tensor) -> Jacobian:
-        """J and r at theta."""
+        """J and r at theta.
+
+        Raises:
+            StepError: the budget is spent.
+        """
+        if self.evaluations >= self.budget:
+            raise StepError(f"{self.budget} evaluations of the gradient were not enough")
         self.move(theta)
         self.evaluations += 1
         if self.layered:
@@ -105,6 +117,14 @@ class Field:
     def parameters(self, theta: Tensor) -> dict[str, Tensor]:
         """Copies of the parameters with their names."""
         return dict(zip(self.names, (v.clone() for v in self.split(theta)), strict=True))
+
+
+def length(vector: Tensor) -> Tensor:
+    """The Euclidean norm in float64 on the CPU, where squares would underflow too."""
+    largest = vector.abs().max().double().cpu()
+    if not 0 < float(largest) < 1e-100:
+        return torch.linalg.vector_norm(vector, dtype=torch.float64).cpu()
+    return torch.linalg.vector_norm(vector.cpu().double() / largest) * largest
 
 
 def _is_layered(module: nn.Module) -> bool:
