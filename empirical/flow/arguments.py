@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from empirical.checks import check_inputs, check_module
+from empirical.flow.kinks import SwitchedField
 from empirical.flow.record import Flow
 from empirical.flow.steps import Position
 from empirical.flow.vector_field import Field
@@ -191,7 +192,7 @@ def _check_whole(record: Flow, field: Field) -> None:
     wrong = ""
     if not isinstance(record.state, dict) or not isinstance(record.config, dict):
         wrong = "state and config"
-    elif record.state and not _is_state(record.state, field.origin):
+    elif record.state and not _is_state(record.state, field):
         wrong = "state"
     elif {name: tuple(p.shape) for name, p in record.parameters.items()} != shapes:
         wrong = "parameters"
@@ -204,12 +205,18 @@ def _check_whole(record: Flow, field: Field) -> None:
         )
 
 
-def _is_state(state: dict[str, Any], origin: Tensor) -> bool:
+def _is_state(state: dict[str, Any], field: Field) -> bool:
     """Whether a state is a position of an integrator of these parameters."""
     if set(state) != {f.name for f in fields(Position)}:
         return False
-    numbers = [v for k, v in state.items() if k != "displacement"]
-    moved = state["displacement"]
+    numbers = [v for k, v in state.items() if k not in ("displacement", "switches")]
+    switches = state["switches"]
+    wanted = field.switches if isinstance(field, SwitchedField) else None
+    if (switches is None) != (wanted is None) or (
+        wanted is not None and (not isinstance(switches, Tensor) or switches.shape != wanted.shape)
+    ):
+        return False
+    moved, origin = state["displacement"], field.origin
     return (
         all(isinstance(v, int | float) and not math.isnan(v) for v in numbers)
         and isinstance(moved, Tensor)

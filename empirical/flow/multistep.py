@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from scipy.integrate import LSODA
 from torch import Tensor
 
+from empirical.flow.kinks import SLIDES, SwitchedField, first_change
 from empirical.flow.steps import STABLE, Position, StepError, Tolerance, stuck
 from empirical.flow.vector_field import Field, length
 
@@ -55,6 +56,11 @@ class Multistep:
     def __init__(self, field: Field, tolerance: Tolerance, start: Position) -> None:
         self.field, self.tolerance, self.start = field, tolerance, start
         self.slope = torch.empty_like(field.origin)
+        self.after: Tensor | None = None  # the switches behind the present step, if others
+        if isinstance(field, SwitchedField):
+            if start.switches is None:
+                start.switches = field.switches.clone()
+            field.switches = start.switches.clone()
         self._begin()
 
     def advance(self) -> None:
@@ -76,6 +82,8 @@ class Multistep:
             if self.solver.status == "failed" or self.solver.t == before:
                 raise StepError(f"LSODA stopped: {message}")
             self._end_at(float(self.solver.t), self._tensor(self.unit * self.solver.y))
+            if isinstance(self.field, SwitchedField):
+                self._stop_at_changes(self.field, before)
             return
         raise StepError(stuck(self.start.rejected - tried))
 
@@ -90,8 +98,22 @@ class Multistep:
             return self.ahead
         return self._tensor(self.unit * self.solver.dense_output()(time))
 
+    def _stop_at_changes(self, field: SwitchedField, before: float) -> None:
+        """Let the step end where the first switch changes."""
+
+        def margins(time: float) -> Tensor:
+            return field.margins(field.origin + self.displacement(time))
+
+        if not bool((margins(self.end) < 0).any()):
+            return
+        time, values = first_change(margins, before, self.end)
+        self.ahead, self.end = self.displacement(time), time
+        self.after = field.changed(field.origin + self.ahead, values)
+
     def _is_over(self) -> bool:
         """Whether the scale of the tolerance should be taken anew."""
+        if self.after is not None:
+            return True
         return self.steps >= _LENGTH or float(length(self.ahead)) > _GROWTH * self.size
 
     def _end_at(self, time: float, ahead: Tensor) -> None:
@@ -106,6 +128,11 @@ class Multistep:
         start = self.start
         start.steps, start.stiff, start.stretch = self.work()
         start.displacement, start.time, start.step = self.ahead.clone(), self.end, longest
+        if self.after is not None and isinstance(self.field, SwitchedField):
+            start.changes += int((self.after != self.field.switches).sum())
+            start.slides += int(((self.after == SLIDES) & (self.field.switches != SLIDES)).sum())
+            start.switches = self.after
+            self.field.switches, self.after = self.after.clone(), None
         self._begin()
 
     def _begin(self) -> None:

@@ -36,10 +36,11 @@ class Flow:
         parameters: theta_t at the last output time, for ``module.load_state_dict(...,
             strict=False)``.
         stiff: what was found about stiffness, a sentence, or None.
+        kinks: what was found about kinks on the way, a sentence, or None.
         work: evaluations of the vector field, steps, and steps that were rejected.
         state: where the integrator stands, for ``resume``.
         config: the arguments, and digests of the tensors among them.
-    """  # twelve fields: the four monitors of the contract, and what a run needs to go on
+    """  # thirteen fields: the four monitors of the contract, and what a run needs to go on
 
     times: Tensor
     residuals: Tensor
@@ -50,6 +51,7 @@ class Flow:
     kernels: Tensor | None
     parameters: dict[str, Tensor]
     stiff: str | None
+    kinks: str | None
     work: dict[str, int]
     state: dict[str, Any]
     config: dict[str, Any]

@@ -14,6 +14,7 @@ from empirical.flow.arguments import check_record, check_start
 from empirical.flow.dormand_prince import DormandPrince
 from empirical.flow.exponential import Exponential
 from empirical.flow.key import check_behaviour, flow_key
+from empirical.flow.kinks import SwitchedField, kinks_of, switched_field
 from empirical.flow.multistep import Multistep
 from empirical.flow.record import Flow, FlowError
 from empirical.flow.steps import STABLE, Position, StepError, Tolerance
@@ -46,7 +47,9 @@ class Run:
         method: Method,
     ) -> None:
         _require_memory(module)
-        self.field = Field(module, x, y)
+        few = sum(p.numel() for p in module.parameters() if p.requires_grad) <= _FEW
+        located = method == "multistep" or (method == "auto" and few)
+        self.field = switched_field(module, x, y) if located else Field(module, x, y)
         self.evaluate, self.watch = evaluate, watch
         self.times: list[float] = []
         self.theta = self.field.origin
@@ -84,6 +87,8 @@ class Run:
     def resume(self, record: Flow, grid: list[float]) -> None:
         """Go on where a record of the same flow ends."""
         check_record(record, self.config | self.key, grid, self.field)
+        if isinstance(self.field, SwitchedField) and record.state:
+            self.field.switches = record.state["switches"].clone()
         check_behaviour(record, self.key, self.field, self.slope)
         self.times = record.times.tolist()
         for name, values in self.series.items():
@@ -168,6 +173,22 @@ class Run:
             single = name in ("residuals", "evaluation") and self.field.single
             self.series[name].append(value.squeeze(1) if single else value)
 
+    def _kinks(self) -> str | None:
+        """What was found about kinks."""
+        if isinstance(self.field, SwitchedField):
+            changes, slides = 0, 0
+            if self.position is not None:
+                changes, slides = self.position.changes, self.position.slides
+            return f"kinks: {changes} changes of slope were located, {slides} led along the kink"
+        count, others = kinks_of(self.field.module, self.field.x)
+        if not count and not others:
+            return None
+        names = ", ".join(others + ["functions of two slopes"] * (count > 0))
+        return (
+            f"kinks: those of {names} were stepped over; predictions may be off by 10 rtol and"
+            " more, parameters by 200 rtol: compare with a smaller rtol"
+        )
+
     def _record(self) -> Flow:
         wanted = {"evaluation": self.evaluate, "kernels": self.watch}
         series: dict[str, Any] = {
@@ -182,6 +203,7 @@ class Run:
             times=torch.tensor(self.times, dtype=torch.float64),
             parameters=self.field.parameters(self.theta),
             stiff=_sentence(self.config["method"], steps, stiff, stretch),
+            kinks=self._kinks(),
             work=work,
             state={} if self.position is None else asdict(self.position),
             config=self.config | self.key,

@@ -38,6 +38,9 @@ class Position:
         growth: how much longer the next step may be.
         stiff: how many were longer than explicit steps can be, or as long as they can be.
         stretch: the largest h lambda_max among them.
+        switches: the states of kinks that are located, shape (G,), or None.
+        changes: how often one of them passed its kink.
+        slides: how often one of them began to slide along it.
     """
 
     time: float
@@ -49,6 +52,9 @@ class Position:
     growth: float = 5.0
     stiff: int = 0
     stretch: float = 0.0
+    switches: Tensor | None = None
+    changes: int = 0
+    slides: int = 0
 
 
 class Tolerance:

@@ -72,14 +72,18 @@ class Field:
         Raises:
             StepError: the budget is spent.
         """
-        if self.evaluations >= self.budget:
-            raise StepError(f"{self.budget} evaluations of the gradient were not enough")
+        self.spend()
         self.move(theta)
-        self.evaluations += 1
         if self.layered:
             assert isinstance(self.module, FiniteNetwork)
             return LayerJacobian(self.module, self.leaves, self.x, self.y)
         return GraphJacobian(self.module, self.leaves, self.x, self.y)
+
+    def spend(self) -> None:
+        """Count an evaluation."""
+        if self.evaluations >= self.budget:
+            raise StepError(f"{self.budget} evaluations of the gradient were not enough")
+        self.evaluations += 1
 
     def values(self, theta: Tensor, z: Tensor) -> Tensor:
         """f(z; theta), shape (N, k)."""
