@@ -111,7 +111,7 @@ class SwitchedField(Field):
         self.move(theta)
         with torch.no_grad(), _Switches(None) as mode:
             self.module(self.x)
-        return torch.cat([h.reshape(-1) for h in mode.seen])
+        return torch.cat([h.detach().reshape(-1) for h in mode.seen])
 
     def __call__(self, theta: Tensor, out: Tensor) -> Jacobian:
         slides = self.sliding
