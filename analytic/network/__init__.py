@@ -7,7 +7,7 @@ for the equations ``analytic.closed_forms``.
 """
 
 from analytic.network.description import FullyConnected, Layer, Network, Residual, Step
-from analytic.network.fold import fold, itself
+from analytic.network.folding import fold, itself
 from analytic.network.layers import (
     AveragePooling,
     Averaging,

@@ -16,7 +16,7 @@ import sympy
 
 from analytic.closed_forms import COVARIANCES, dual, dual_mean, dual_obstacle
 from analytic.expressions import X
-from analytic.network.fold import fold, itself
+from analytic.network.folding import fold, itself
 from analytic.results import Kernels
 
 __all__ = ["GaussianMean", "System", "system"]
