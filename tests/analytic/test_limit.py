@@ -50,6 +50,7 @@ def test_squared_feature_norm_of_a_residual_network(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["tanh", "softplus", "sigmoid"])
 @pytest.mark.parametrize("weight_std", [1.0, 3.0])
 def test_depth_three_agrees_with_mpmath(name: str, weight_std: float) -> None:
