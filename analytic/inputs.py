@@ -64,15 +64,12 @@ def _check_shape(name: str, shape: tuple[int, ...], network: Network) -> None:
     if wrong is None or wrong.reason == "empty":
         return
     expected = " or ".join(f"(n, {axes})" for axes in wrong.expected)
-    found, advice = (
-        f"expected {name} of shape {expected}, got {shape}",
-        {
-            "not flat": f"for n flat inputs use {name}.reshape(n, -1), for images begin the network"
-            " with Flatten()",
-            "not an image": f"for n flat square images of one channel use {name}.reshape(n, 1, side,"
-            " side)",
-            "channels last": f"its last axis looks like the channels, which come first: use"
-            f" numpy.moveaxis({name}, -1, 1)",
-        },
-    )
-    raise ValueError(f"{found}; {advice[wrong.reason]}")
+    advice = {
+        "not flat": f"for n flat inputs use {name}.reshape(n, -1), for images begin the network"
+        " with Flatten()",
+        "not an image": "for n flat square images of one channel use"
+        f" {name}.reshape(n, 1, side, side)",
+        "channels last": "its last axis looks like the channels; put the channels first with"
+        f" numpy.moveaxis({name}, -1, 1)",
+    }[wrong.reason]
+    raise ValueError(f"expected {name} of shape {expected}, got {shape}; {advice}")
