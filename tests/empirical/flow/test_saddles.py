@@ -34,9 +34,10 @@ def time_of(w: float, start: float, layers: int) -> float:
         ends = [mpmath.mpf(start)]
         while 3 * ends[-1] < w:
             ends.append(3 * ends[-1])
-        value: Any = (
-            mpmath.quad(lambda v: 1 / (v ** (layers - 1) * (1 - v**layers)), [*ends, mpmath.mpf(w)])
+        value: Any = mpmath.quad(
+            lambda v: 1 / (v ** (layers - 1) * (1 - v**layers)), [*ends, mpmath.mpf(w)]
         )
+        return float(value)
 
 
 CASES = [("multistep", n, w) for n in (2, 3, 4) for w in (1e-1, 1e-2, 1e-4, 1e-6)]
