@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from empirical.checks import check_inputs, check_module
 from empirical.flow.kinks import SwitchedField
+from empirical.flow.losses import LOSSES, check_targets
 from empirical.flow.record import Flow
 from empirical.flow.steps import Position
 from empirical.flow.vector_field import Field
@@ -28,8 +29,16 @@ __all__ = [
 ]
 
 
-def check_data(module: nn.Module, x: Tensor, y: Tensor, **others: Tensor | None) -> None:
-    """Raise unless the module can be trained on x, y and run on the other inputs."""
+def check_data(
+    module: nn.Module, x: Tensor, y: Tensor, loss: str, **others: Tensor | None
+) -> Tensor:
+    """The targets as the loss takes them, if the module can be trained on x, y and run elsewhere.
+
+    Raises:
+        TypeError, ValueError: it cannot.
+    """
+    if loss not in LOSSES:
+        raise ValueError(f"expected loss {', '.join(map(repr, LOSSES))}, got {loss!r}; pass one")
     first = next(iter(check_module(module).values()))
     if first.dtype not in (torch.float32, torch.float64):
         raise TypeError(
@@ -41,7 +50,7 @@ def check_data(module: nn.Module, x: Tensor, y: Tensor, **others: Tensor | None)
             continue
         check_inputs(name, batch, first)  # pyright: ignore[reportArgumentType]
         assert batch is not None
-        if name == "y" and not batch.is_floating_point():
+        if name == "y" and not batch.is_floating_point() and loss != "cross-entropy":
             raise TypeError(f"expected real targets y, got {batch.dtype}; pass y.to({first.dtype})")
         if name not in ("x", "y") and batch.shape[1:] != x.shape[1:]:
             raise ValueError(
@@ -50,11 +59,11 @@ def check_data(module: nn.Module, x: Tensor, y: Tensor, **others: Tensor | None)
             )
     if len(y) != len(x):
         raise ValueError(f"expected one target for each of {len(x)} inputs, got {len(y)}; match x")
-    _check_outputs(module, x, y)
+    return _check_outputs(module, x, y, loss)
 
 
-def _check_outputs(module: nn.Module, x: Tensor, y: Tensor) -> None:
-    """Raise unless the outputs on x are finite numbers with the shape of y."""
+def _check_outputs(module: nn.Module, x: Tensor, y: Tensor, loss: str) -> Tensor:
+    """The targets, unless the outputs on x are not finite numbers with their shape."""
     try:
         with torch.inference_mode(False), torch.enable_grad():
             values = module(x)
@@ -70,6 +79,7 @@ def _check_outputs(module: nn.Module, x: Tensor, y: Tensor) -> None:
             f"expected outputs of shape (n,) or (n, k), got {tuple(values.shape)} for a batch of"
             f" {len(x)}; return one row for each sample"
         )
+    y = check_targets(loss, y, values)
     n, k = len(x), values[0].numel()
     if tuple(y.shape) not in {(n, k), (n,) if k == 1 else (n, k)}:
         wanted = f"({n},)" if k == 1 else f"({n}, {k})"
@@ -78,6 +88,7 @@ def _check_outputs(module: nn.Module, x: Tensor, y: Tensor) -> None:
         raise ValueError("expected outputs that depend on the parameters, got none; do not detach")
     if not bool(torch.isfinite(values).all()):
         raise ValueError("expected finite outputs on x, got NaN or infinity; rescale the inputs")
+    return y
 
 
 def check_times(times: Sequence[float] | Tensor) -> list[float]:

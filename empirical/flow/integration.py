@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from empirical.flow.arguments import check_data, check_numbers, check_path, check_times
+from empirical.flow.losses import LossName
 from empirical.flow.record import Flow
 from empirical.flow.run import Method, Run
 from empirical.precision import full_precision
@@ -32,14 +33,16 @@ def gradient_flow(
     watch: Tensor | None = None,
     rtol: float = 1e-6,
     method: Method = "auto",
+    loss: LossName = "square",
     max_evaluations: int = 100_000,
     resume: Flow | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
 ) -> Flow:
-    r"""Gradient flow of the mean squared error from the module's parameters.
+    r"""Gradient flow of a mean loss from the module's parameters.
 
     .. math:: \theta_t' = -\nabla\Phi(\theta_t), \qquad
-              \Phi(\theta) = \frac1{2n} \sum_{a=1}^n (f(x_a; \theta) - y_a)^2
+              \Phi(\theta) = \frac1n \sum_{a=1}^n \ell(f(x_a; \theta), y_a), \qquad
+              \ell(f, y) = \tfrac12 |f - y|^2 \text{ by default}
 
     The module itself is not changed.
 
@@ -50,12 +53,16 @@ def gradient_flow(
         times: output times, increasing, not negative, shape (T,).
         evaluate: points at which predictions are recorded, shape (N, ...).
         watch: points at which the tangent kernel K_t is recorded, shape (w, ...).
-        rtol: tolerance of the predictions relative to the rms of the first residual, and of
+        rtol: tolerance of the predictions relative to the rms of the first dl/df, and of
             the parameters relative to the way they went; float32 takes 1.2e-5 and more.
         method: ``"multistep"``, LSODA, for few parameters; ``"exponential"``, on the
             eigenvectors of the tangent kernel, for steps of any length; ``"explicit"`` where
             that kernel is too large or second derivatives are missing; ``"auto"`` for the
             first that suits the sizes.
+        loss: ``"square"``; ``"huber"``, |f - y| - 1/2 beyond |f - y| = 1; ``"logistic"``,
+            log(1 + exp(-y f)) for targets -1 and 1; ``"cross-entropy"`` for classes y,
+            integers of shape (n,), or probabilities, shape (n, k). The last three take
+            multistep and explicit steps.
         max_evaluations: how often the gradient may be computed in this call, at most.
         resume: a record of the same flow at the first of these times, to be continued; that
             it is the same is seen by its arguments, by frozen parameters and buffers, and by
@@ -85,7 +92,7 @@ def gradient_flow(
         >>> [round(float(r), 5) for r in flow.residuals]  # -exp(-t)
         [-1.0, -0.36788]
     """
-    check_data(module, x, y, evaluate=evaluate, watch=watch)
+    y = check_data(module, x, y, loss, evaluate=evaluate, watch=watch)
     grid = check_times(times)
     check_numbers(rtol, max_evaluations, method, next(module.parameters()).dtype)
     path = check_path(checkpoint)
@@ -94,7 +101,7 @@ def gradient_flow(
         torch.enable_grad(),
         full_precision(next(module.parameters()).device),
     ):
-        run = Run(module, x, y, evaluate, watch, rtol, method)
+        run = Run(module, x, y, evaluate, watch, rtol, method, loss)
         if resume is None and path is not None and path.exists():
             resume = Flow.load(path, str(run.field.origin.device))
         if resume is not None:

@@ -26,7 +26,7 @@ def flow_key(
     Args:
         field: F.
         tensors: the arguments, with their names.
-        residual: r at theta_0, shape (n, k).
+        residual: r = dl/df at theta_0, shape (n, k).
         slope: F at theta_0, shape (p,).
     """
     key: dict[str, Any] = {"parameters": digest(field.origin), "frozen": _frozen(field.module)}
@@ -71,7 +71,7 @@ def check_behaviour(record: Flow, key: dict[str, Any], field: Field, slope: Tens
     ]
     if len(record.times):
         theta = torch.cat([record.parameters[name].reshape(-1) for name in field.names])
-        now = field(theta, slope).residual.reshape(record.residuals[-1].shape)
+        now = field.force(field(theta, slope)).reshape(record.residuals[-1].shape)
         norm = torch.linalg.vector_norm(slope, dtype=torch.float64).cpu()
         first = torch.linalg.vector_norm(key["first slope"], dtype=torch.float64).cpu()
         pairs.append(("outputs at its end", record.residuals[-1], now, size))

@@ -18,6 +18,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from empirical.flow.losses import LossName
 from empirical.flow.vector_field import Field
 from empirical.jacobian import GraphJacobian, Jacobian
 
@@ -95,8 +96,8 @@ class SwitchedField(Field):
         shares: g of those that slide, as of the last call.
     """
 
-    def __init__(self, module: nn.Module, x: Tensor, y: Tensor) -> None:
-        super().__init__(module, x, y)
+    def __init__(self, module: nn.Module, x: Tensor, y: Tensor, loss: LossName = "square") -> None:
+        super().__init__(module, x, y, loss)
         self.layered = False
         self.switches = (self.inputs(self.origin) > 0).to(self.origin.dtype)
         self.shares = self.switches.new_empty(0)
@@ -174,7 +175,7 @@ class SwitchedField(Field):
 
     def _slope(self, jacobian: GraphJacobian) -> Tensor:
         out = torch.empty_like(self.origin)
-        jacobian.pull(jacobian.residual / -len(self.x), self.split(out))
+        jacobian.pull(self.force(jacobian) / -len(self.x), self.split(out))
         return out
 
     def margins(self, theta: Tensor) -> Tensor:
@@ -201,9 +202,9 @@ class SwitchedField(Field):
         return after
 
 
-def switched_field(module: nn.Module, x: Tensor, y: Tensor) -> Field:
+def switched_field(module: nn.Module, x: Tensor, y: Tensor, loss: LossName = "square") -> Field:
     """A field with switches, where the module has some and is the same with them."""
-    plain = Field(module, x, y)
+    plain = Field(module, x, y, loss)
     count, others = kinks_of(plain.module, x)
     if others or not 0 < count <= _MOST:
         return plain
@@ -211,7 +212,7 @@ def switched_field(module: nn.Module, x: Tensor, y: Tensor) -> Field:
         switched = plain.module(x)
     with torch.no_grad():
         same = torch.allclose(plain.module(x), switched, rtol=1e-5, atol=0.0)
-    return SwitchedField(module, x, y) if same else plain
+    return SwitchedField(module, x, y, loss) if same else plain
 
 
 def first_change(

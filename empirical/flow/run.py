@@ -15,6 +15,7 @@ from empirical.flow.dormand_prince import DormandPrince
 from empirical.flow.exponential import Exponential
 from empirical.flow.key import check_behaviour, flow_key
 from empirical.flow.kinks import SwitchedField, kinks_of, switched_field
+from empirical.flow.losses import LossName
 from empirical.flow.multistep import Multistep
 from empirical.flow.record import Flow, FlowError
 from empirical.flow.steps import STABLE, Position, StepError, Tolerance
@@ -45,23 +46,25 @@ class Run:
         watch: Tensor | None,
         rtol: float,
         method: Method,
+        loss: LossName,
     ) -> None:
         _require_memory(module)
         few = sum(p.numel() for p in module.parameters() if p.requires_grad) <= _FEW
         located = method == "multistep" or (method == "auto" and few)
-        self.field = switched_field(module, x, y) if located else Field(module, x, y)
+        self.field = (switched_field if located else Field)(module, x, y, loss)
         self.evaluate, self.watch = evaluate, watch
         self.times: list[float] = []
         self.theta = self.field.origin
         self.series: dict[str, list[Tensor]] = {name: [] for name in _SERIES}
         self.slope = torch.empty_like(self.field.origin)
         jacobian = self.field(self.field.origin, self.slope)
-        check_start(self.field, jacobian.residual, self.slope)
+        force = self.field.force(jacobian)
+        check_start(self.field, force, self.slope)
         tensors = {"x": x, "y": y, "evaluate": evaluate, "watch": watch}
-        self.key = flow_key(self.field, tensors, jacobian.residual, self.slope)
-        self.config = {"rtol": rtol, "method": self._resolve(method, jacobian)}
+        self.key = flow_key(self.field, tensors, force, self.slope)
+        self.config = {"rtol": rtol, "loss": loss, "method": self._resolve(method, jacobian)}
         points = None if evaluate is None else evaluate[:: -(-len(evaluate) // _POINTS)]
-        self.tolerance = Tolerance(self.field, rtol, points, jacobian.residual)
+        self.tolerance = Tolerance(self.field, rtol, points, force)
         self.position: Position | None = None
         self.integrator: DormandPrince | Exponential | Multistep | None = None
 
@@ -69,6 +72,13 @@ class Run:
         """The method, from the sizes alone: it is the same for whoever continues the flow."""
         if method == "multistep" or (method == "auto" and len(self.field.origin) <= _FEW):
             return "multistep"
+        if self.field.loss != "square":
+            if method == "exponential":
+                raise ValueError(
+                    "expected the square loss for the exponential method, got"
+                    f' {self.field.loss!r}; pass method="auto"'
+                )
+            return "explicit"
         n, k = self.field.y.shape
         large = 10 * (n * k) ** 3 > _PATIENCE * 6 * n * len(self.field.origin)
         if method == "explicit" or (method == "auto" and large and n * k > _SMALL):
@@ -156,11 +166,11 @@ class Run:
         assert self.integrator is not None
         moved = self.integrator.displacement(time)
         theta = self.field.origin + moved
-        residual = self.field(theta, self.slope).residual
+        jacobian = self.field(theta, self.slope)
         now = {
-            "residuals": residual,
+            "residuals": self.field.force(jacobian),
             "displacement": length(moved),
-            "loss": residual.double().square().sum().cpu() / (2 * len(residual)),
+            "loss": self.field.mean_loss(jacobian),
             "gradient": length(self.slope).square(),
         }
         if self.evaluate is not None:
