@@ -29,7 +29,7 @@ from empirical.flow.vector_field import Field, length
 __all__ = ["Multistep"]
 
 Array = NDArray[np.float64]
-_SHARE = 0.1  # of the tolerance that a local error may have
+_SHARE = 0.3  # of the tolerance that a local error may have
 _LENGTH = 1000  # steps between two starts
 _GROWTH = 30.0  # of the displacement between two starts
 _PATIENCE = 30

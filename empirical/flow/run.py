@@ -196,7 +196,7 @@ class Run:
         names = ", ".join(others + ["functions of two slopes"] * (count > 0))
         return (
             f"kinks: those of {names} were stepped over; predictions may be off by 10 rtol and"
-            " more, parameters by 200 rtol: compare with a smaller rtol"
+            " more, parameters by 300 rtol: compare with a smaller rtol"
         )
 
     def _record(self) -> Flow:
