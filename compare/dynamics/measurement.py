@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from tqdm.auto import tqdm
 
 from analytic import Network, kernel
-from compare.dynamics.gap_record import DynamicsError, DynamicsGap
+from compare.dynamics.doubt import DynamicsError
+from compare.dynamics.gap_record import DynamicsGap
 from compare.dynamics.runs import Modes, stack_runs
 from compare.dynamics.trajectories import Problem, Run, draw, everything, run
 from compare.executors import workers

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analytic import Network
-from compare.dynamics.gap_record import DynamicsError
+from compare.dynamics.doubt import DynamicsError
 from compare.dynamics.measurement import bar, check_design, prepare, train
 from compare.dynamics.scaling_record import CONFIDENCE, DynamicsScaling
 from compare.dynamics.trajectories import Problem, Run, everything
@@ -203,8 +203,8 @@ def _measure(
 
 def _corollary(problem: Problem, run: Run) -> Array:
     times = problem.times[: len(run.own)]
-    sides = theorem(times, problem.reference.eigenvalues, run.spaces[0], run.norms[0] ** 2)
-    return sides.epsilon
+    found = theorem(times, problem.reference.eigenvalues, run.spaces[0], run.norms[0] ** 2)
+    return found.epsilon
 
 
 def _own(problem: Problem, run: Run) -> Array:

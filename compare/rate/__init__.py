@@ -6,7 +6,8 @@ exponent and constant with intervals, and the verdict on Assumption 3.6. Below:
 """
 
 from compare.rate.convergence_record import Convergence, RequiredWidth, convergence
-from compare.rate.fits import Floor, Interval, Joint, Power, fit_floor, fit_joint, fit_power
+from compare.rate.fits import Floor, Joint, Power, fit_floor, fit_joint, fit_power
+from compare.rate.statistics import Interval, student_of_mean
 
 __all__ = [
     "Convergence",
@@ -19,4 +20,5 @@ __all__ = [
     "fit_floor",
     "fit_joint",
     "fit_power",
+    "student_of_mean",
 ]

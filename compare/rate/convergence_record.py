@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -16,11 +15,15 @@ import torch
 from numpy.typing import NDArray
 
 from analytic import Network, kernel
-from compare.rate.fits import Interval, Law, Power, fit_law, fit_power
-from compare.rate.verdict import Excess, Verdict, excess, judge
+from compare.provenance import versions
+from compare.rate.figure import plot_convergence
+from compare.rate.fits import Law, Power, fit_law, fit_power
+from compare.rate.judgement import Excess, excess, judge
+from compare.rate.statistics import Interval
 from compare.rate.width_sweep import sweep
 from compare.rho import Inputs
 from compare.table import Table, write_whole
+from compare.verdict import Verdict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -84,7 +87,7 @@ class Convergence:
 
     @property
     def exponent(self) -> float:
-        """P in E ||K_0 - K_inf||^2 = C m^(-p)."""
+        """The p in E ||K_0 - K_inf||^2 = C m^(-p)."""
         return self.power.exponent
 
     @property
@@ -94,13 +97,13 @@ class Convergence:
 
     @property
     def constant(self) -> float:
-        """C in E ||K_0 - K_inf||^2 = C/m + c/m^2 + B."""
+        """The C in E ||K_0 - K_inf||^2 = C/m + c/m^2 + B."""
         return self.law.constant
 
     @property
     def verdict(self) -> str:
         """Assumption 3.6: "holds", "fails" or "undecided"."""
-        return self.judgement.text
+        return str(self.judgement.outcome)
 
     @property
     def holds(self) -> bool | None:
@@ -156,8 +159,6 @@ class Convergence:
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Distances against width, with the fitted law and the threshold of the assumption."""
-        from compare.rate.figure import plot_convergence  # matplotlib is slow to import
-
         return plot_convergence(self, ax)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -269,11 +270,7 @@ def convergence(
         "dtype": str(dtype),
         "device": device,
         "confidence": 0.99,
-        "versions": {
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            "torch": str(torch.__version__),
-        },
+        "versions": versions(),
     }
     distances, bias = tuple(g.distances for g in groups), tuple(g.bias for g in groups)
     rounding = tuple(g.rounding for g in groups)
