@@ -5,6 +5,13 @@ and ``DynamicsScaling`` with their pictures and verdicts. Below: ``compare.theor
 ``compare.rate``.
 """
 
+from compare.dynamics.design import (
+    Repetition,
+    Resolution,
+    check_cell,
+    check_grid,
+    check_growth,
+)
 from compare.dynamics.doubt import Doubt, DynamicsError
 from compare.dynamics.gap_record import DynamicsGap
 from compare.dynamics.measurement import dynamics_gap
@@ -17,6 +24,11 @@ __all__ = [
     "DynamicsError",
     "DynamicsGap",
     "DynamicsScaling",
+    "Repetition",
+    "Resolution",
+    "check_cell",
+    "check_grid",
+    "check_growth",
     "dynamics_gap",
     "dynamics_growth",
     "dynamics_scaling",

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from compare.rate.judgement import excess, judge
 
 from compare.rate.fits import fit_law, fit_power
+from compare.rate.judgement import excess, judge
 
 WIDTHS = [64, 128, 256, 512, 1024]
 SEEDS = [400, 300, 200, 200, 200]
