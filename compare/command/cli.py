@@ -11,11 +11,11 @@ import click
 
 from analytic.network import FullyConnected, Network, Residual, parse_network
 from compare.command.dynamics_command import dynamics
-from compare.command.options import read_inputs, read_integers
+from compare.command.options import check_fit, read_inputs, read_integers
 from compare.command.report import open_folder, write_report, write_results
 from compare.dynamics import DynamicsError
 from compare.provenance import version
-from compare.rate import Convergence, convergence
+from compare.rate import Convergence, check_design, convergence
 
 __all__ = ["main"]
 
@@ -84,13 +84,16 @@ def validate(
     chosen = [parse_network(text) for text in networks] or list(NETWORKS)
     wide, counts = read_integers("widths", widths), read_integers("seeds", seeds)
     sources = [read_inputs(source, network.is_spatial) for network in chosen]
+    number = counts[0] if len(counts) == 1 else counts
+    for network, inputs in zip(chosen, sources, strict=True):
+        check_design(inputs, wide, number, points)
+        check_fit(network, inputs, points)
     folder = Path(output)
     open_folder(folder)
     command = shlex.join(["kinfinity", *sys.argv[1:]])
     results: list[Convergence] = []
     for index, (network, inputs) in enumerate(zip(chosen, sources, strict=True), 1):
         click.echo(f"[{index}/{len(chosen)}] {network} on {inputs.name}")
-        number = counts[0] if len(counts) == 1 else counts
         results.append(convergence(network, inputs, wide, number, points=points))
         write_results(folder, results, command, version())
         click.echo(f"      {results[-1].verdict}: {results[-1].reason}")
