@@ -15,7 +15,7 @@ from compare.dynamics.design import (
 from compare.dynamics.doubt import Doubt, DynamicsError
 from compare.dynamics.gap_record import DynamicsGap
 from compare.dynamics.measurement import dynamics_gap
-from compare.dynamics.runs import mean_error
+from compare.dynamics.runs import Modes, Runs, mean_error
 from compare.dynamics.scaling import dynamics_growth, dynamics_scaling
 from compare.dynamics.scaling_record import DynamicsScaling
 
@@ -24,8 +24,10 @@ __all__ = [
     "DynamicsError",
     "DynamicsGap",
     "DynamicsScaling",
+    "Modes",
     "Repetition",
     "Resolution",
+    "Runs",
     "check_cell",
     "check_grid",
     "check_growth",
