@@ -8,6 +8,7 @@ for the equations ``analytic.closed_forms``.
 
 from analytic.network.description import FullyConnected, Layer, Network, Residual, Step
 from analytic.network.equations import System
+from analytic.network.folding import fold, itself
 from analytic.network.layers import (
     AveragePooling,
     Averaging,
@@ -31,6 +32,8 @@ __all__ = [
     "Shape",
     "Step",
     "System",
+    "fold",
+    "itself",
     "parse_activation",
     "parse_network",
     "reads",
