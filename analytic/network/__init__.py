@@ -7,8 +7,8 @@ for the equations ``analytic.closed_forms``.
 """
 
 from analytic.network.description import FullyConnected, Layer, Network, Residual, Step
-from analytic.network.fitting import Misfit, misfit
 from analytic.network.equations import System
+from analytic.network.fitting import Misfit, misfit
 from analytic.network.folding import fold, itself
 from analytic.network.layers import (
     AveragePooling,

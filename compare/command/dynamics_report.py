@@ -15,10 +15,10 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.axes import Axes
 
+from analytic.files import write_whole
 from compare.dynamics import Doubt, DynamicsGap, DynamicsScaling, mean_error
 from compare.provenance import version
 from compare.rate import Power
-from compare.table import write_whole
 from compare.theory import ideal_decay
 from compare.verdict import Outcome
 

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic.files import read_arrays, write_arrays
 from compare.dynamics.doubt import Doubt
 from compare.dynamics.figures import plot_gap, plot_modes, plot_rates, plot_theorem
 from compare.dynamics.runs import Modes, Runs, mean_error, stderr
 from compare.dynamics.trajectories import PARTS
-from compare.table import Table, write_arrays
+from compare.table import Table
 from compare.theory import Inequalities, Rates, decay_rates, stopping_times, theorem
 from compare.verdict import Outcome, Verdict
 
@@ -270,16 +271,22 @@ class DynamicsGap:
         arrays = {f"modes.{f.name}": getattr(self.modes, f.name) for f in fields(Modes)}
         arrays |= {f"runs.{f.name}": getattr(self.runs, f.name) for f in fields(Runs)}
         words = json.dumps({"config": self.config, "labels": self.labels})
-        write_arrays(Path(path), times=self.times, words=np.array(words), **arrays)
+        write_arrays(Path(path), {"times": self.times, "words": np.array(words), **arrays})
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> DynamicsGap:
-        """Read what ``save`` wrote."""
-        with np.load(path, allow_pickle=False) as data:
-            words = json.loads(str(data["words"]))
-            modes = Modes(*(data[f"modes.{f.name}"] for f in fields(Modes)))
-            runs = Runs(*(data[f"runs.{f.name}"] for f in fields(Runs)))
-            return cls(words["config"], tuple(words["labels"]), data["times"], modes, runs)
+        """Read what ``save`` wrote.
+
+        Raises:
+            ValueError: the file is damaged, or holds something else.
+        """
+        parts = {"modes": Modes, "runs": Runs}
+        names = [f"{part}.{f.name}" for part, kind in parts.items() for f in fields(kind)]
+        data = read_arrays(Path(path), "a record of dynamics_gap", ("words", "times", *names))
+        words = json.loads(str(data["words"]))
+        modes = Modes(*(data[f"modes.{f.name}"] for f in fields(Modes)))
+        runs = Runs(*(data[f"runs.{f.name}"] for f in fields(Runs)))
+        return cls(words["config"], tuple(words["labels"]), data["times"], modes, runs)
 
     def __str__(self) -> str:
         return f"{self.config['network']} on {self.config['inputs']}: {self.verdict}"

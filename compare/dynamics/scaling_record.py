@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic.files import read_arrays, write_arrays
 from compare.dynamics.figures import plot_scaling
 from compare.rate import (
     Floor,
@@ -23,7 +24,7 @@ from compare.rate import (
     fit_power,
     student_of_mean,
 )
-from compare.table import Table, write_arrays
+from compare.table import Table
 from compare.verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
@@ -202,13 +203,17 @@ class DynamicsScaling:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything to an .npz file, whole or not there at any instant."""
         arrays = {name: getattr(self, name) for name in _ARRAYS}
-        write_arrays(Path(path), words=np.array(json.dumps(self.config)), **arrays)
+        write_arrays(Path(path), {"words": np.array(json.dumps(self.config)), **arrays})
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> DynamicsScaling:
-        """Read what ``save`` wrote; the fits are made again."""
-        with np.load(path, allow_pickle=False) as data:
-            return cls(json.loads(str(data["words"])), *(data[name] for name in _ARRAYS))
+        """Read what ``save`` wrote; the fits are made again.
+
+        Raises:
+            ValueError: the file is damaged, or holds something else.
+        """
+        data = read_arrays(Path(path), "a record of dynamics_scaling", ("words", *_ARRAYS))
+        return cls(json.loads(str(data["words"])), *(data[name] for name in _ARRAYS))
 
     def _groups(self, values: Array) -> tuple[list[int], list[float], list[Array]]:
         pairs = [(i, j) for i in range(len(self.widths)) for j in range(len(self.samples))]

@@ -2,7 +2,6 @@ r"""How fast K_0 approaches K_inf, and whether Assumption 3.6 holds."""
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
@@ -15,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from analytic import Network, kernel
+from analytic.files import read_data, write_data
 from compare.provenance import versions
 from compare.rate.figure import plot_convergence
 from compare.rate.fits import Law, Power, fit_law, fit_power
@@ -22,7 +22,7 @@ from compare.rate.judgement import Excess, excess, judge
 from compare.rate.statistics import Interval
 from compare.rate.width_sweep import check_design, sweep
 from compare.rho import Inputs
-from compare.table import Table, write_whole
+from compare.table import Table
 from compare.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -171,12 +171,16 @@ class Convergence:
             "rounding": self.rounding,
             "answers": self.answers(),
         }
-        write_whole(Path(path), json.dumps(data, indent=1))
+        write_data(Path(path), data)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Convergence:
-        """Read what ``save`` wrote; the fits are made again from the distances."""
-        data = json.loads(Path(path).read_text())
+        """Read what ``save`` wrote; the fits are made again from the distances.
+
+        Raises:
+            ValueError: the file is damaged, or holds something else.
+        """
+        data = read_data(Path(path), "a record of convergence", _ENTRIES)
         distances = tuple(np.array(d) for d in data["distances"])
         bias, rounding = tuple(data["bias"]), tuple(data["rounding"])
         return cls(data["config"], tuple(data["widths"]), distances, bias, rounding)
@@ -205,6 +209,7 @@ class Convergence:
         return f"<p>{self}</p>{self.table()._repr_html_()}"
 
 
+_ENTRIES = ("config", "widths", "distances", "bias", "rounding", "answers")
 _FITS = ("power", "law", "above", "judgement")
 
 

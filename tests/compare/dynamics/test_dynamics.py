@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
+from oracles.damages import check_damages
 from scipy import linalg
 
 import compare.theory.duhamel
@@ -170,6 +171,7 @@ def test_saved_results_come_back(result: DynamicsGap, tmp_path: Path) -> None:
     assert again.answers() == result.answers()
     assert_array_equal(again.gap_stderr, result.gap_stderr)
     assert [p.name for p in tmp_path.iterdir()] == ["gap.npz"]
+    check_damages(path, DynamicsGap.load)
 
 
 def test_tables_pictures_and_words(result: DynamicsGap, tmp_path: Path) -> None:
