@@ -13,13 +13,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from empirical import module_tiles, tangent_kernel, tangent_kernel_estimate
+from empirical.layerwise.gradients import Gradient
 from empirical.layerwise.plan import make_plan
-from empirical.layerwise.rules import RULES
+from empirical.layerwise.rules import RULES, Call
+from empirical.layerwise.samples import Samples
 
 TOLERANCE = 1e-12
 """Sums of 1e5 products of float64 numbers, relative to the largest entry."""
 NAMES = sorted(CASES)
-RULES_OF_LINEAR = RULES[functional.linear]
 pytestmark = pytest.mark.filterwarnings("ignore:There is a performance drop")  # torch.func's
 
 
@@ -234,12 +235,12 @@ def test_what_has_no_rule_is_said_once_at_debug_level(caplog: pytest.LogCaptureF
 def test_a_wrong_rule_is_found_out(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def wrong(input: Tensor, weight: Tensor, bias: Tensor) -> list:
-        shares = RULES_OF_LINEAR(input + 1e-3, weight, bias)
-        assert shares is not None
-        return shares
+    rule = RULES["AddmmBackward0"]
 
-    monkeypatch.setitem(RULES, functional.linear, wrong)
+    def wrong(call: Call, signal: Tensor, samples: Samples) -> Gradient | None:
+        return rule(call, signal * (1 + 1e-3), samples)
+
+    monkeypatch.setitem(RULES, "AddmmBackward0", wrong)
     x = torch.randn(4, 3, dtype=torch.float64)
     with caplog.at_level(logging.DEBUG, logger="kinfinity"):
         close(tangent_kernel(nn.Linear(3, 1).double(), x), x @ x.T + 1)
