@@ -277,9 +277,10 @@ def _gram(left: Tensor, right: Tensor | None, parameters: list[Tensor]) -> Tenso
         for j in range(i if right is None else 0, len(other), size):
             same = right is None and i == j
             b = a if same else jacobian_rows(other[j : j + size], parameters)
-            kernel[i : i + size, j : j + size] = a @ b.T
-            if right is None:
-                kernel[j : j + size, i : i + size] = kernel[i : i + size, j : j + size].T
+            tile = a @ b.T
+            kernel[i : i + size, j : j + size] = tile
+            if right is None and not same:
+                kernel[j : j + size, i : i + size] = tile.T
     return kernel
 
 

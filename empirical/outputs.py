@@ -59,7 +59,7 @@ def chosen(value: Any, count: int, output: Output) -> Tensor:
             f"expected one number for each sample from the function output, got"
             f" {tuple(value.shape)}; index it there"
         )
-    return value
+    return value[:, None] if value.ndim == 1 else value
 
 
 def number_of(output: Output, shape: torch.Size) -> int | Literal["all", "trace"]:
@@ -69,7 +69,7 @@ def number_of(output: Output, shape: torch.Size) -> int | Literal["all", "trace"
     if isinstance(output, str):
         return output
     index = output if isinstance(output, tuple) else (output,)
-    sizes = tuple(shape) or (1,)
+    sizes = tuple(shape)
     if len(index) != len(sizes):
         raise ValueError(
             f"expected {len(sizes)} indices of an output of shape {sizes}, got {output!r}; pass"

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
-from empirical.batches import Batch, mapped
+from empirical.batches import Batch, count, mapped, rows, tensors
 from empirical.checks import check_inputs, check_module
 from empirical.forward_pass import BatchError
 from empirical.layerwise import tiled_layerwise_kernel
@@ -126,18 +126,21 @@ class TangentEstimate:
         value: K_0, shape (n, n').
         floor: the largest rounding error of an entry relative to sqrt(K(x, x) K(x', x')), as
             measured on some of the inputs.
+        joint: whether the samples of a batch meet in the module (BatchNorm in training mode, a
+            graph), so that the kernel is J J^T of the outputs of the whole batch.
     """
 
     value: Tensor
     floor: float
+    joint: bool = False
 
 
 def tangent_kernel_estimate(
     module: nn.Module,
-    x: Tensor,
-    y: Tensor | None = None,
+    x: Batch,
+    y: Batch | None = None,
     *,
-    output: int | Literal["trace"] = 0,
+    output: Output = 0,
     points: int = 16,
 ) -> TangentEstimate:
     """The tangent kernel with the rounding floor that was measured for it.
@@ -159,23 +162,31 @@ def tangent_kernel_estimate(
         >>> 0 <= estimate.floor < 1e-5
         True
     """
-    value = tangent_kernel(module, x, y, output=output)
-    sample = [_spread(z, points) for z in (x, y) if z is not None]
-    dtype = value.dtype
-    narrow = torch.float32 if dtype == torch.float64 else dtype
+    value, joint = _measure(module, x, y, output, "auto")
+    step = 1 if joint else max(1, -(-count(x) // points))
+    samples = [rows(z, slice(None, None, step)) for z in ((x,) if y is None else (x, y))]
+    narrow = torch.float32 if value.dtype == torch.float64 else value.dtype
     kernels: list[Tensor] = []
     for kind in (narrow, torch.float64):
-        z = torch.cat([s.to(kind) if s.is_floating_point() else s for s in sample])
-        copied = module if kind == dtype else double_copy(module, kind)
-        kernels.append(tangent_kernel(copied, z, output=output))
+        copied = module if kind == value.dtype else double_copy(module, kind)
+        kernels.append(_own(copied, [mapped(_in(kind), z) for z in samples], output, joint))
     diagonal = kernels[1].diagonal()
     floor = relative_floor(kernels[0], kernels[1], (diagonal, diagonal))
-    return TangentEstimate(value, floor * torch.finfo(dtype).eps / torch.finfo(narrow).eps)
+    eps = torch.finfo(value.dtype).eps / torch.finfo(narrow).eps
+    return TangentEstimate(value, floor * eps, joint)
 
 
-def _spread(z: Tensor, points: int) -> Tensor:
-    """Some of the inputs."""
-    return z[:: max(1, -(-len(z) // points))]
+def _own(module: nn.Module, samples: list[Any], output: Output, joint: bool) -> Tensor:
+    """The kernel of samples of x and y with themselves; of x alone where samples meet."""
+    if len(samples) == 1 or joint:
+        return tangent_kernel(module, samples[0], output=output)
+    pairs = [list(tensors("x", z)) for z in samples]
+    joined = iter([torch.cat([a, b]) for (_, a), (_, b) in zip(*pairs, strict=True)])
+    return tangent_kernel(module, mapped(lambda _: next(joined), samples[0]), output=output)
+
+
+def _in(kind: torch.dtype) -> Any:
+    return lambda t: t.to(kind) if t.is_floating_point() else t
 
 
 def customised(module: nn.Module) -> bool:

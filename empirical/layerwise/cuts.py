@@ -11,14 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from empirical.layerwise.graph import Graph, Value
+from empirical.layerwise.graph import Graph, Value, graph_of
 from empirical.layerwise.samples import Samples, possible_places
 
-__all__ = ["QUIET", "Cut", "Layout", "Signals", "layouts_of", "places_of", "uses_of"]
+__all__ = ["QUIET", "Cut", "Layout", "Trial", "layouts_of", "places_of", "uses_of"]
 
 Signals = Mapping[Value, Sequence[Tensor]]
 """df(x_a)/dvalue for each sample a of a batch."""
@@ -59,34 +60,65 @@ class Layout:
     factors: tuple[tuple[float, bool], ...] | None
 
 
-def places_of(
-    graph: Graph, other: Graph, signals: Signals, counts: tuple[int, int]
-) -> dict[Value, Samples | str]:
+class Trial:
+    """A batch that was run to see where its samples are.
+
+    Args:
+        values: the outputs with the graph of the run.
+        combined: one number for each sample, made of them.
+    """
+
+    def __init__(self, values: Tensor, combined: Tensor) -> None:
+        self.values, self.combined = values, combined
+        self.count, self.graph = len(values), graph_of(values)
+
+    @cached_property
+    def signals(self) -> Signals:
+        """df(x_a)/dvalue for each sample a, for every value that a gradient reaches."""
+        graph = self.graph
+        if graph is None:
+            return {}
+        inner = [v for v in graph.values if v[0] not in graph.leaves]
+        edges = [graph.edge(v) for v in inner]
+        rows = [
+            torch.autograd.grad(value, edges, retain_graph=True, allow_unused=True)
+            for value in self.combined
+        ]
+        columns = zip(inner, zip(*rows, strict=True), strict=True)
+        return {v: column for v, column in columns if all(s is not None for s in column)}
+
+
+def places_of(trial: Trial, probe: Trial) -> dict[Value, Samples | str]:
     """The place of the samples in every value that has one, or the reason why there is none.
 
     Args:
-        graph: of a batch.
-        other: the same for a batch of another size.
-        signals: of the first batch.
-        counts: the sizes of the batches.
+        trial: of a batch.
+        probe: the same for a batch of another size; its signals are asked for only if those of
+            the trial fit several places.
     """
-    own = _of_parameters(graph, other)
+    assert trial.graph is not None
+    assert probe.graph is not None
+    own = _of_parameters(trial.graph, probe.graph)
     places: dict[Value, Samples | str] = {}
-    for value in graph.values:
-        if value in own:
-            continue
-        rows = signals.get(value)
-        if rows is None:
-            places[value] = SILENT
-            continue
-        shapes = graph.shape(value), other.shape(value)
-        fitting = [p for p in possible_places(rows) if _scales(p, shapes, counts)]
-        heard = any(bool(row.any()) for row in rows)
-        if len(fitting) == 1 and heard:
-            places[value] = fitting[0]
-        else:
-            places[value] = QUIET if fitting else MIXED
+    for value in trial.graph.values:
+        if value not in own:
+            rows = trial.signals.get(value)
+            places[value] = SILENT if rows is None else _place(trial, probe, value, rows)
     return places
+
+
+def _place(trial: Trial, probe: Trial, value: Value, rows: Sequence[Tensor]) -> Samples | str:
+    assert trial.graph is not None
+    assert probe.graph is not None
+    shapes = trial.graph.shape(value), probe.graph.shape(value)
+    counts = trial.count, probe.count
+    fitting = [p for p in possible_places(rows) if _scales(p, shapes, counts)]
+    if not any(bool(row.any()) for row in rows):
+        return QUIET if fitting else MIXED
+    if len(fitting) > 1 and value in probe.signals:
+        also = [(p.axis, p.first) for p in possible_places(probe.signals[value])]
+        fitting = [p for p in fitting if (p.axis, p.first) in also]
+    return fitting[0] if len(fitting) == 1 else QUIET if fitting else MIXED
 
 
 def _scales(place: Samples, shapes: tuple[torch.Size, torch.Size], counts: tuple[int, int]) -> bool:

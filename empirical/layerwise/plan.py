@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from empirical.batches import count, differing, rows
 from empirical.forward_pass import forward_passes
 from empirical.layerwise.blocks import Block, MisfitError, Scheme
-from empirical.layerwise.cuts import QUIET, Cut, layouts_of, places_of, uses_of
+from empirical.layerwise.cuts import QUIET, Cut, Trial, layouts_of, places_of, uses_of
 from empirical.layerwise.gradients import inner
 from empirical.layerwise.graph import Graph, Value, graph_of
 from empirical.layerwise.samples import Samples
@@ -133,11 +133,11 @@ def _try(
             "expected outputs that depend on the trained parameters, got some that carry no"
             " gradient to any; remove detach() or no_grad() from the module"
         )
-    other = graph_of(function(rows(x, tried[:2] if len(tried) > 2 else [*tried, tried[0]])))
-    combined = combination(values, output)
-    signals, exact = _derivatives(combined, graph, parameters)
-    scheme, rest = _scheme(graph, other, signals, len(tried), leaves)
-    rest.update(_disagreements(values, combined, scheme, leaves, exact))
+    others = function(rows(x, tried[:2] if len(tried) > 2 else [*tried, tried[0]]))
+    trial, probe = (Trial(v, combination(v, output)) for v in (values, others))
+    scheme, rest = _scheme(trial, probe, leaves)
+    exact = [_gradients(value, parameters) for value in trial.combined]
+    rest.update(_disagreements(trial, scheme, leaves, exact))
     scheme = _without(scheme, {i for i, name in leaves.items() if name in rest})
     size = sum(graph.shape(v).numel() for v in scheme.places) * values.element_size()
     ruled = [parameters[name] for name in leaves.values() if name not in rest]
@@ -152,19 +152,16 @@ def _try(
 
 
 def _scheme(
-    graph: Graph,
-    other: Graph | None,
-    signals: Mapping[Value, Sequence[Tensor]],
-    size: int,
-    leaves: Mapping[int, str],
+    trial: Trial, probe: Trial, leaves: Mapping[int, str]
 ) -> tuple[Scheme, dict[str, str]]:
     """The uses of the leaves, and those that have others, with the reason."""
+    graph = trial.graph
+    assert graph is not None
     own = {i: graph.leaves[i] for i in leaves}
-    if other is None or other.structure != graph.structure:
+    if probe.graph is None or probe.graph.structure != graph.structure:
         reason = "the graph depends on the samples"
         return Scheme(graph.structure, (), {}, own, ()), dict.fromkeys(leaves.values(), reason)
-    sizes = size, 2 if size > 2 else 3
-    places = places_of(graph, other, signals, sizes)
+    places = places_of(trial, probe)
     cuts, lost = uses_of(graph, places)
     rest = {leaves[i]: reason for i, reason in lost.items() if i in leaves}
     rest.update({
@@ -209,25 +206,13 @@ class _Kept:
         return tensor
 
 
-def _derivatives(
-    combined: Tensor, graph: Graph, parameters: Mapping[str, Tensor]
-) -> tuple[dict[Value, list[Tensor]], list[dict[str, Tensor]]]:
-    """df(x_a)/dvalue for every value, and df(x_a)/dtheta, for each of the samples a."""
-    within = [v for v in graph.values if v[0] not in graph.leaves]
-    rows: list[Sequence[Tensor | None]] = []
-    for value in combined:
-        inputs: list[Any] = [*(graph.edge(v) for v in within), *parameters.values()]
-        found = torch.autograd.grad(value, inputs, retain_graph=True, allow_unused=True)
-        rows.append([g if g is None or g.layout == torch.strided else g.to_dense() for g in found])
-    signals = {
-        v: [row[k] for row in rows if row[k] is not None] for k, v in enumerate(within)
-    }  # fmt: skip
-    heard = {v: s for v, s in signals.items() if len(s) == len(rows)}
-    exact = [
-        {n: g for n, g in zip(parameters, row[len(within) :], strict=True) if g is not None}
-        for row in rows
-    ]
-    return heard, exact  # pyright: ignore[reportReturnType]
+def _gradients(value: Tensor, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """dv/dtheta for those that it depends on."""
+    found = torch.autograd.grad(
+        value, list(parameters.values()), retain_graph=True, allow_unused=True
+    )
+    pairs = zip(parameters, found, strict=True)
+    return {name: g.detach().to_dense() for name, g in pairs if g is not None}
 
 
 def _norm(values: Tensor, parameters: Sequence[Tensor]) -> float:
@@ -243,20 +228,19 @@ def _norm(values: Tensor, parameters: Sequence[Tensor]) -> float:
 
 
 def _disagreements(
-    values: Tensor,
-    combined: Tensor,
+    trial: Trial,
     scheme: Scheme,
     leaves: Mapping[int, str],
     exact: Sequence[Mapping[str, Tensor]],
 ) -> dict[str, str]:
     """Parameters whose gradient by rules is not the one by autograd, for some sample."""
-    block = Block(values, scheme)
+    block = Block(trial.values, scheme)
     reasons: dict[str, str] = {}
     for leaf in (i for group in scheme.groups for i in group):
         name, like = leaves[leaf], scheme.leaves[leaf]
         rows = torch.stack([e.get(name, torch.zeros_like(like)) for e in exact]).detach()
         try:
-            signals = block.signals_of(combined.sum())
+            signals = block.signals_of(trial.combined.sum())
             with torch.no_grad():
                 agree = _agree(block, leaf, signals, rows)
         except MisfitError as misfit:
@@ -278,7 +262,7 @@ def _agree(
     allowed = torch.finfo(exact.dtype).eps ** 0.5 * max(_largest(exact), gradient.bound())
     if _largest(entries - exact) > allowed:
         return False
-    norms = torch.linalg.vector_norm(exact.flatten(1), dim=1)
+    norms = torch.linalg.vector_norm(exact.reshape(len(exact), -1), dim=1)
     reach = allowed * exact[0].numel() ** 0.5  # of the norm, for errors of that size everywhere
     differences = (inner(gradient, gradient).diagonal() - norms**2).abs()
     return bool((differences <= reach * (2 * norms + reach)).all())

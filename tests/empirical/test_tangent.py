@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -168,10 +169,10 @@ class Precision(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.layer = nn.Linear(3, 1)
-        self.seen: set[tuple[str, bool, bool]] = set()
+        self.note: Callable[[tuple[str, bool, bool]], None] = lambda _: None
 
     def forward(self, x: Tensor) -> Tensor:
-        self.seen.add((
+        self.note((
             torch.get_float32_matmul_precision(),
             torch.backends.cudnn.allow_tf32,
             torch.is_autocast_enabled("cpu"),
@@ -180,7 +181,8 @@ class Precision(nn.Module):
 
 
 def test_products_run_in_full_precision_whatever_the_caller_allows() -> None:
-    module, x = Precision(), torch.randn(4, 3)
+    module, x, seen = Precision(), torch.randn(4, 3), set()
+    module.note = seen.add  # what a module keeps is put back
     before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
     try:
         torch.set_float32_matmul_precision("medium")
@@ -192,7 +194,7 @@ def test_products_run_in_full_precision_whatever_the_caller_allows() -> None:
     finally:
         torch.set_float32_matmul_precision(before[0])
         torch.backends.cudnn.allow_tf32 = before[1]
-    assert module.seen == {("highest", False, False)}
+    assert seen == {("highest", False, False)}
     assert k.dtype == torch.float32
 
 
@@ -225,11 +227,11 @@ def _in_80_bits(module: nn.Sequential, x: Tensor) -> np.ndarray:
 
 
 def test_what_has_no_rule_is_said_once_at_debug_level(caplog: pytest.LogCaptureFixture) -> None:
-    module, x, _ = build(CASES["LSTM"], 4)
+    module, x, _ = build(CASES["Data-dependent routing"], 4)
     with caplog.at_level(logging.DEBUG, logger="kinfinity"):
         tangent_kernel(module, x, output="trace")
     assert [r.levelno for r in caplog.records] == [logging.DEBUG]
-    assert "recurrent.weight_ih_l0 (lstm has no rule)" in caplog.text
+    assert "readout.weight (the graph depends on the samples)" in caplog.text
 
 
 def test_a_wrong_rule_is_found_out(
