@@ -6,6 +6,7 @@ this one operation side by side: n times its cost, whatever it is, and nothing e
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import torch
@@ -57,7 +58,9 @@ def _pulled(call: Call, signals: Tensor) -> Tensor | None:
         return gradient.to_dense() if gradient.layout != torch.strided else gradient
 
     try:
-        return torch.vmap(pull)(signals)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch says that it makes a loop of some operation
+            return torch.vmap(pull)(signals)
     except (RuntimeError, ValueError, TypeError, NotImplementedError, AttributeError):
         pass
     try:
