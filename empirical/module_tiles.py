@@ -132,10 +132,21 @@ def _kernel(
             return _Tiles(function, parameters, plan).kernel(x, y), False
         except MisfitError as misfit:  # control flow that depends on the samples
             plan = plan.without_rules(parameters, str(misfit))
-            return _Tiles(function, parameters, plan).kernel(x, y), False
+            return _last_resort(_Tiles(function, parameters, plan), x, y), False
     except (MixingError, BatchError):  # the module takes the whole batch only, or joins it
         function.rehearse(x)
         return _joint(function, parameters, x, y), True
+
+
+def _last_resort(tiles: _Tiles, x: Any, y: Any) -> Tensor:
+    """The kernel by per-sample gradients alone; raises if these are not plain autograd's."""
+    try:
+        return tiles.kernel(x, y)
+    except MisfitError as misfit:
+        raise ValueError(
+            f"expected the same gradients of a sample in every run, got others for"
+            f" {tiles.worst(x)} ({misfit}); remove what depends on earlier runs from the module"
+        ) from misfit
 
 
 class _Tiles:
@@ -168,7 +179,27 @@ class _Tiles:
                 kernel[i : i + size, :, j : j + size] = tile
                 if y is None and i != j:
                     kernel[j : j + size, :, i : i + size] = tile.permute(2, 3, 0, 1)
+        if y is None:
+            self._check_diagonal(kernel)
         return kernel
+
+    def _check_diagonal(self, kernel: Tensor) -> None:
+        """Compare the diagonal with the squared gradients of the samples that were tried."""
+        diagonal = kernel.diagonal(dim1=0, dim2=2).diagonal(dim1=0, dim2=1).sum(1)
+        for index, exact in zip(self.plan.tried, sum(self.plan.squares.values()), strict=True):  # pyright: ignore[reportArgumentType]
+            allowed = torch.finfo(kernel.dtype).eps ** 0.5 * float(exact)
+            if not abs(float(diagonal[index] - exact)) <= allowed:
+                raise MisfitError("its square is not on the diagonal")
+
+    def worst(self, x: Any) -> str:
+        """The parameter whose gradient for a sample alone differs most from that of the trial."""
+        differences: dict[str, float] = {}
+        alone = self.function(rows(x, self.plan.tried[-1:]))[0, self.outs]
+        for name, parameter in self.parameters.items():
+            square = float(jacobian_rows(alone, [parameter]).square().sum())
+            exact = float(self.plan.squares[name][-1])
+            differences[name] = abs(square - exact) / (exact + square + 1e-300)
+        return max(differences, key=differences.__getitem__)
 
     def _block(self, name: str, x: Any, start: int, size: int) -> Block:
         block = Block(self.function(rows(x, slice(start, start + size))), self.plan.scheme)

@@ -42,8 +42,8 @@ class Plan:
         rest: the parameters without, with the reason.
         values: outputs of the samples that were tried, shape (b, k).
         tried: their indices.
-        norm: |df/dtheta|^2 of the last of them, summed over the outputs that are wanted and the
-            parameters with rules.
+        squares: |df/dtheta|^2 of these samples for every parameter, summed over the outputs that
+            are wanted, by plain ``autograd.grad``; shape (b,).
         bytes_per_sample: what a forward and a backward pass keep.
     """
 
@@ -51,14 +51,19 @@ class Plan:
     rest: dict[str, str]
     values: Tensor
     tried: list[int]
-    norm: float
+    squares: Mapping[str, Tensor]
     bytes_per_sample: int
+
+    @property
+    def norm(self) -> float:
+        """|df/dtheta|^2 of the last sample, for the parameters with rules."""
+        return sum(float(s[-1]) for name, s in self.squares.items() if name not in self.rest)
 
     def without_rules(self, names: Iterable[str], reason: str) -> Plan:
         """The plan that takes all gradients sample by sample."""
         _log.debug("per-sample gradients for all parameters (%s)", reason)
         scheme = replace(self.scheme, groups=())
-        return replace(self, scheme=scheme, norm=0.0, rest=dict.fromkeys(names, reason))
+        return replace(self, scheme=scheme, rest=dict.fromkeys(names, reason))
 
 
 def wanted(values: Tensor, output: Output) -> list[int]:
@@ -140,13 +145,12 @@ def _try(
     rest.update(_disagreements(trial, scheme, leaves, exact))
     scheme = _without(scheme, {i for i, name in leaves.items() if name in rest})
     size = sum(graph.shape(v).numel() for v in scheme.places) * values.element_size()
-    ruled = [parameters[name] for name in leaves.values() if name not in rest]
     return Plan(
         scheme,
         rest,
         values.detach(),
         tried,
-        _norm(values[-1, wanted(values, output)], ruled),
+        _squares(values[:, wanted(values, output)], parameters),
         (kept.bytes + 2 * size) // len(tried) + 1,
     )
 
@@ -215,16 +219,14 @@ def _gradients(value: Tensor, parameters: Mapping[str, Tensor]) -> dict[str, Ten
     return {name: g.detach().to_dense() for name, g in pairs if g is not None}
 
 
-def _norm(values: Tensor, parameters: Sequence[Tensor]) -> float:
-    """Sum of |dv/dtheta|^2 over some values v."""
-    if not parameters or not values.requires_grad:
-        return 0.0
-    return sum(
-        float(torch.linalg.vector_norm(gradient.to_dense())) ** 2
-        for value in values
-        for gradient in torch.autograd.grad(value, parameters, retain_graph=True, allow_unused=True)
-        if gradient is not None
-    )
+def _squares(values: Tensor, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Sum over k of |dv_ak/dtheta|^2 for values v, shape (b, k)."""
+    squares = {name: values.new_zeros(len(values)) for name in parameters}
+    for a, row in enumerate(values):
+        for value in row:
+            for name, gradient in _gradients(value, parameters).items():
+                squares[name][a] += torch.linalg.vector_norm(gradient) ** 2
+    return {name: square.detach() for name, square in squares.items()}
 
 
 def _disagreements(
