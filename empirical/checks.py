@@ -145,7 +145,7 @@ def check_inputs(name: str, x: Batch, parameter: nn.Parameter) -> None:
 
 def _check_tensor(name: str, x: Any, parameter: nn.Parameter) -> None:
     _check_kind(name, x)
-    if (x.is_floating_point() or x.is_complex()) and x.dtype != parameter.dtype:
+    if x.is_floating_point() and x.dtype != parameter.dtype:
         raise TypeError(
             f"expected {name} of the network's {parameter.dtype}, got {x.dtype};"
             f" pass {name}.to({parameter.dtype})"
@@ -165,9 +165,19 @@ def check_batch(name: str, x: object) -> None:
 
 def _check_kind(name: str, x: object) -> Tensor:
     if not isinstance(x, Tensor):
-        raise TypeError(f"expected a tensor {name}, got {type(x).__name__}; use torch.as_tensor")
-    if x.layout != torch.strided:
-        raise TypeError(f"expected a dense {name}, got {x.layout}; pass {name}.to_dense()")
+        advice = "use torch.as_tensor"
+        if type(x).__name__ == "MaskedArray":
+            advice = "its mask would be lost: fill it, or drop the rows"
+        raise TypeError(f"expected a tensor {name}, got {type(x).__name__}; {advice}")
+    for found, kind, advice in (
+        (x.is_nested, "a nested tensor", f"pad it with {name}.to_padded_tensor(0)"),
+        (callable(getattr(x, "get_mask", None)), "a masked tensor", "fill it, or drop the rows"),
+        (x.layout != torch.strided, str(x.layout), f"pass {name}.to_dense()"),
+        (x.is_quantized, "a quantised tensor", f"pass {name}.dequantize()"),
+        (x.is_complex(), str(x.dtype), f"pass {name}.real"),
+    ):
+        if found:
+            raise TypeError(f"expected a dense {name} of real numbers, got {kind}; {advice}")
     if x.ndim == 0 or x.numel() == 0:
         raise ValueError(
             f"expected {name} of shape (n, ...) with n >= 1, got {tuple(x.shape)}; pass a batch"

@@ -14,6 +14,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from analytic.arrays import numbers
+
 __all__ = ["Inputs"]
 
 Array = NDArray[np.float64]
@@ -74,7 +76,7 @@ class Inputs:
         Raises:
             ValueError: x has no rows or is not finite (the first bad row is named).
         """
-        population = np.asarray(x, dtype=np.float64)
+        population = numbers("x", x).astype(np.float64)
         if population.ndim < 2 or population.size == 0:
             raise ValueError(
                 f"expected inputs of shape (n, ...), got {population.shape}; reshape the array"
