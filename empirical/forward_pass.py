@@ -69,6 +69,14 @@ class ForwardPass:
                 f"expected a batch that {type(self.module).__name__} can take, got shape {shapes}:"
                 f" {str(error).splitlines()[0]}; match what its forward expects"
             ) from error
+        except TypeError as error:
+            if "argument" not in str(error):
+                raise
+            raise TypeError(
+                f"expected x with as many arguments as the forward of {type(self.module).__name__}"
+                f" takes, got {len(list(tensors('x', x)))} ({error}); pass a tuple or dict of tensors"
+                " with the samples first, and keep what belongs to all samples in the module"
+            ) from error
         finally:
             self._objects.put_back()
 

@@ -169,7 +169,14 @@ def tangent_kernel_estimate(
     kernels: list[Tensor] = []
     for kind in (narrow, torch.float64):
         copied = module if kind == value.dtype else double_copy(module, kind)
-        kernels.append(_own(copied, [mapped(_in(kind), z) for z in samples], output, joint))
+        batches = [mapped(_in(kind), z) for z in samples]
+        try:
+            kernels.append(_own(copied, batches, output, joint))
+        except ValueError as error:
+            raise ValueError(
+                f"expected a module whose copy in {kind} is the same function, got one that is not"
+                f" ({error}); use tangent_kernel, which needs no copy"
+            ) from error
     diagonal = kernels[1].diagonal()
     floor = relative_floor(kernels[0], kernels[1], (diagonal, diagonal))
     eps = torch.finfo(value.dtype).eps / torch.finfo(narrow).eps

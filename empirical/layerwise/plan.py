@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from empirical.batches import count, differing, rows
-from empirical.forward_pass import forward_passes
+from empirical.forward_pass import BatchError, forward_passes
 from empirical.layerwise.blocks import Block, MisfitError, Scheme
 from empirical.layerwise.cuts import QUIET, Cut, Trial, layouts_of, places_of, uses_of
 from empirical.layerwise.gradients import inner
@@ -127,9 +127,7 @@ def _try(
     parameters: Mapping[str, Tensor],
     output: Output,
 ) -> Plan:
-    kept = _Kept(parameters.values())
-    with torch.autograd.graph.saved_tensors_hooks(kept.count, lambda t: t):
-        values = function(rows(x, tried))
+    values, kept = _counted(function, rows(x, tried), parameters)
     graph = graph_of(values)
     names = {id(p): name for name, p in parameters.items()}
     leaves = {i: names[id(t)] for i, t in ({} if graph is None else graph.leaves).items() if id(t) in names}
@@ -151,7 +149,7 @@ def _try(
         values.detach(),
         tried,
         _squares(values[:, wanted(values, output)], parameters),
-        (kept.bytes + 2 * size) // len(tried) + 1,
+        (kept + 2 * size) // len(tried) + 1,
     )
 
 
@@ -191,6 +189,21 @@ def _without(scheme: Scheme, lost: set[int]) -> Scheme:
     """The scheme without some leaves."""
     kept = (tuple(i for i in group if i not in lost) for group in scheme.groups)
     return replace(scheme, groups=tuple(group for group in kept if group))
+
+
+def _counted(
+    function: Function, x: Any, parameters: Mapping[str, Tensor]
+) -> tuple[Tensor, int]:
+    """The outputs, and the bytes that autograd keeps for them."""
+    kept = _Kept(parameters.values())
+    try:
+        with torch.autograd.graph.saved_tensors_hooks(kept.count, lambda t: t):
+            return function(x), kept.bytes
+    except BatchError:  # torch.func allows no such hooks: what the values take instead
+        values = function(x)
+        graph = graph_of(values)
+        shapes = [] if graph is None else [graph.shape(v) for v in graph.values]
+        return values, sum(shape.numel() for shape in shapes) * values.element_size()
 
 
 class _Kept:
