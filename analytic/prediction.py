@@ -196,9 +196,7 @@ def ensemble(
     return Prediction(mean, np.stack(covariances).reshape(*times.shape, *before.shape))
 
 
-def _gains(
-    values: Array, vectors: Array, basis: Array, times: Array, ridge: float
-) -> list[Array]:
+def _gains(values: Array, vectors: Array, basis: Array, times: Array, ridge: float) -> list[Array]:
     """K(x, X) (K + ridge)^-1 (1 - exp(-(K + ridge) t/n)) for each time, shape (N, n)."""
     n = len(values)
     return [(basis * _filter(values, ridge, time / n)[:, 0]) @ vectors.T for time in times.flat]

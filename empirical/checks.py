@@ -30,11 +30,14 @@ __all__ = [
     "check_values",
 ]
 
+
 class MixingError(ValueError):
     """The samples of a batch meet in the module."""
 
 
-_MIXES = "expected {} that depend on one sample each, got others for the same sample in another batch"
+_MIXES = (
+    "expected {} that depend on one sample each, got others for the same sample in another batch"
+)
 
 
 def check_module(module: nn.Module) -> dict[str, nn.Parameter]:

@@ -182,12 +182,12 @@ def _same(a: Tensor, b: Tensor) -> bool:
 def _random_states() -> list[Any]:
     devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
     states = [torch.get_rng_state(), *(torch.cuda.get_rng_state(d) for d in devices)]
-    return [random.getstate(), np.random.get_state(), *states]  # noqa: NPY002
+    return [random.getstate(), np.random.get_state(), *states]
 
 
 def _set_random_states(states: Sequence[Any]) -> None:
     random.setstate(states[0])
-    np.random.set_state(states[1])  # noqa: NPY002
+    np.random.set_state(states[1])
     torch.set_rng_state(states[2])
     for device, state in enumerate(states[3:]):
         torch.cuda.set_rng_state(state, device)
@@ -196,7 +196,11 @@ def _set_random_states(states: Sequence[Any]) -> None:
 def _differ(a: Sequence[Any], b: Sequence[Any]) -> bool:
     """Whether some generator has moved on."""
     numpy = any(not np.array_equal(p, q) for p, q in zip(a[1], b[1], strict=True))
-    return a[0] != b[0] or numpy or any(not torch.equal(p, q) for p, q in zip(a[2:], b[2:], strict=False))
+    return (
+        a[0] != b[0]
+        or numpy
+        or any(not torch.equal(p, q) for p, q in zip(a[2:], b[2:], strict=False))
+    )
 
 
 _DROPOUT: dict[Callable[..., Any], str] = {
@@ -215,8 +219,13 @@ class _NoDropout(TorchFunctionMode):
         kwargs = kwargs or {}
         if func in _DROPOUT:
             defaults = functional.dropout.__defaults__ or (0.5, True)
-            p, training = (kwargs.get(n, d) for n, d in zip(("p", "training"), defaults, strict=False))
-            p, training = (args[1] if len(args) > 1 else p), (args[2] if len(args) > 2 else training)
+            p, training = (
+                kwargs.get(n, d) for n, d in zip(("p", "training"), defaults, strict=False)
+            )
+            p, training = (
+                (args[1] if len(args) > 1 else p),
+                (args[2] if len(args) > 2 else training),
+            )
             if p > 0 and training:
                 raise ValueError(
                     f"expected a function of its inputs, got {_DROPOUT[func]} in training mode,"

@@ -184,7 +184,9 @@ class _Tiles:
                 row = self.plan.tried[-1] - i if j == (i if y is None else 0) else -1
                 tile = self._share(a, b, row if 0 <= row < len(a.values) else None)
                 if self.rest:
-                    tile = tile + self._rest(of_a, of_a if same else self._gradients(other, j, size))
+                    tile = tile + self._rest(
+                        of_a, of_a if same else self._gradients(other, j, size)
+                    )
                 kernel[i : i + size, :, j : j + size] = tile
                 if y is None and i != j:
                     kernel[j : j + size, :, i : i + size] = tile.permute(2, 3, 0, 1)
@@ -284,9 +286,7 @@ TOGETHER = 2**22
 """Bytes of the graph of samples that are differentiated side by side."""
 
 
-def _joint(
-    function: _Function, parameters: Mapping[str, Tensor], x: Any, y: Any
-) -> Tensor:
+def _joint(function: _Function, parameters: Mapping[str, Tensor], x: Any, y: Any) -> Tensor:
     """J J^T of whole batches, some rows of J at a time; shape (n, k, n', k)."""
     full = function.output == "all"
     graphs: list[Tensor] = []
@@ -322,5 +322,3 @@ def _gram(left: Tensor, right: Tensor | None, parameters: list[Tensor]) -> Tenso
             if right is None and not same:
                 kernel[j : j + size, i : i + size] = tile.T
     return kernel
-
-

@@ -77,7 +77,5 @@ def number_of(output: Output, shape: torch.Size) -> int | Literal["all", "trace"
         )
     for i, size in zip(index, sizes, strict=True):
         if not 0 <= i < size:
-            raise ValueError(
-                f"expected an output from 0 to {size - 1}, got {i}; pass one of them"
-            )
+            raise ValueError(f"expected an output from 0 to {size - 1}, got {i}; pass one of them")
     return int(np.ravel_multi_index(index, sizes))

@@ -89,7 +89,12 @@ def _measure(
     with torch.inference_mode(False), torch.enable_grad(), full_precision(first.device):
         x, y = (None if z is None else mapped(_constant, z) for z in (x, y))
         trained = len(parameters) == sum(1 for _ in module.parameters())
-        if type(module) is FiniteNetwork and trained and method == "auto" and not customised(module):
+        if (
+            type(module) is FiniteNetwork
+            and trained
+            and method == "auto"
+            and not customised(module)
+        ):
             return ModuleKernel(_of_description(module, x, y, output), False)
         try:
             return measure(module, parameters, x, y, output, method == "auto")

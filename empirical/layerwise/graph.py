@@ -121,7 +121,9 @@ def pulled_back(
                 raise
             except (RuntimeError, ValueError, TypeError, NotImplementedError, AttributeError):
                 pass
-        rows = [_grad(outputs, inputs, [s[a] for s in signals], batched=False) for a in range(count)]
+        rows = [
+            _grad(outputs, inputs, [s[a] for s in signals], batched=False) for a in range(count)
+        ]
     columns = [[r for r in column if r is not None] for column in zip(*rows, strict=True)]
     return [torch.stack(c) if len(c) == count else None for c in columns]
 

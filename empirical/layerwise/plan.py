@@ -78,9 +78,7 @@ def combination(values: Tensor, output: Output) -> Tensor:
     return values[:, outs] @ (random if len(outs) > 1 else torch.ones(1)).to(values)
 
 
-def make_plan(
-    module: nn.Module, x: Any, parameters: Mapping[str, Tensor], output: Output
-) -> Plan:
+def make_plan(module: nn.Module, x: Any, parameters: Mapping[str, Tensor], output: Output) -> Plan:
     """The plan for a module with outputs (n,) or (n, k); see ``plan_for``."""
     with torch.enable_grad(), forward_passes(module) as run:
 
@@ -91,9 +89,7 @@ def make_plan(
         return plan_for(function, x, parameters, output)
 
 
-def plan_for(
-    function: Function, x: Any, parameters: Mapping[str, Tensor], output: Output
-) -> Plan:
+def plan_for(function: Function, x: Any, parameters: Mapping[str, Tensor], output: Output) -> Plan:
     """Try a function out on a few samples of x.
 
     Args:
@@ -130,7 +126,11 @@ def _try(
     values, kept = _counted(function, rows(x, tried), parameters)
     graph = graph_of(values)
     names = {id(p): name for name, p in parameters.items()}
-    leaves = {i: names[id(t)] for i, t in ({} if graph is None else graph.leaves).items() if id(t) in names}
+    leaves = {
+        i: names[id(t)]
+        for i, t in ({} if graph is None else graph.leaves).items()
+        if id(t) in names
+    }
     if graph is None or not leaves:
         raise ValueError(
             "expected outputs that depend on the trained parameters, got some that carry no"
@@ -153,9 +153,7 @@ def _try(
     )
 
 
-def _scheme(
-    trial: Trial, probe: Trial, leaves: Mapping[int, str]
-) -> tuple[Scheme, dict[str, str]]:
+def _scheme(trial: Trial, probe: Trial, leaves: Mapping[int, str]) -> tuple[Scheme, dict[str, str]]:
     """The uses of the leaves, and those that have others, with the reason."""
     graph = trial.graph
     assert graph is not None
@@ -191,9 +189,7 @@ def _without(scheme: Scheme, lost: set[int]) -> Scheme:
     return replace(scheme, groups=tuple(group for group in kept if group))
 
 
-def _counted(
-    function: Function, x: Any, parameters: Mapping[str, Tensor]
-) -> tuple[Tensor, int]:
+def _counted(function: Function, x: Any, parameters: Mapping[str, Tensor]) -> tuple[Tensor, int]:
     """The outputs, and the bytes that autograd keeps for them."""
     kept = _Kept(parameters.values())
     try:
@@ -266,9 +262,7 @@ def _disagreements(
     return reasons
 
 
-def _agree(
-    block: Block, leaf: int, signals: Mapping[Value, Tensor | None], exact: Tensor
-) -> bool:
+def _agree(block: Block, leaf: int, signals: Mapping[Value, Tensor | None], exact: Tensor) -> bool:
     """Whether the rules give the gradients ``exact``: their entries, and what is contracted."""
     gradient = block.gradient(leaf, signals)
     if gradient is None:

@@ -135,7 +135,12 @@ def test_bad_modules_are_refused(module: nn.Module, error: type, message: str) -
         ),
         (torch.eye(3).double().to_sparse(), {}, TypeError, "got torch.sparse_coo; pass x.to_d"),
         (torch.ones(4, 3).cdouble(), {}, TypeError, r"got torch.complex128; pass x\.real"),
-        (torch.nested.nested_tensor([torch.ones(3)] * 4, layout=torch.jagged), {}, TypeError, "a nested tens"),
+        (
+            torch.nested.nested_tensor([torch.ones(3)] * 4, layout=torch.jagged),
+            {},
+            TypeError,
+            "a nested tens",
+        ),
         (np.ma.masked_invalid([[1.0, np.nan]]), {}, TypeError, "its mask would be lost"),
         (torch.ones(4, 3).double(), {"output": True}, TypeError, "'trace' as output, got True"),
         ([[1.0]], {}, TypeError, "expected a tensor x, got list"),

@@ -66,7 +66,10 @@ def unharmed(module: nn.Module, before: tuple[list[Any], list[Any], list[Any]]) 
     objects, tensors, states = before
     after = everything(module)
     assert len(after) == len(objects)
-    assert all(a is b or type(a) in (int, bool, str) and a == b for a, b in zip(after, objects, strict=True))
+    assert all(
+        a is b or (type(a) in (int, bool, str) and a == b)
+        for a, b in zip(after, objects, strict=True)
+    )
     for tensor, bits, trained in tensors:
         assert tensor.requires_grad == trained
         assert not tensor.is_leaf or tensor.grad is None
