@@ -22,14 +22,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+
+from analytic.machine import Array
 
 from analytic.arrays import numbers
 from analytic.results import Kernels
 
 __all__ = ["Prediction", "ensemble", "predict"]
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
