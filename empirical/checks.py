@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -18,6 +18,7 @@ from empirical.batches import Batch, tensors
 __all__ = [
     "MixingError",
     "check_batch",
+    "check_differentiable",
     "check_gradients",
     "check_images",
     "check_input_shape",
@@ -49,11 +50,6 @@ def check_module(module: nn.Module) -> dict[str, nn.Parameter]:
             raise ValueError(
                 f"expected parameters with a shape, got none yet for {name}; run the module once"
             )
-        if t.is_inference() and t.requires_grad:
-            raise ValueError(
-                f"expected parameters that can be differentiated by, got {name} made under"
-                " inference_mode; make the module outside of it"
-            )
     parameters = {name: p for name, p in module.named_parameters() if p.requires_grad}
     if not parameters:
         raise ValueError(
@@ -80,6 +76,16 @@ def check_module(module: nn.Module) -> dict[str, nn.Parameter]:
             raise ValueError(f"expected numbers in the frozen {name}, got NaN; repair or redraw it")
     _check_mode(module)
     return parameters
+
+
+def check_differentiable(parameters: Mapping[str, Tensor]) -> None:
+    """Raise if autograd cannot differentiate by some of the parameters."""
+    for name, p in parameters.items():
+        if p.is_inference():
+            raise ValueError(
+                f"expected parameters that can be differentiated by, got {name} made under"
+                " inference_mode; make the module outside of it"
+            )
 
 
 def _stored(t: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
 from empirical.batches import Batch, count, mapped, rows, tensors
-from empirical.checks import check_inputs, check_module
+from empirical.checks import check_differentiable, check_inputs, check_module
 from empirical.forward_pass import BatchError
 from empirical.layerwise import tiled_layerwise_kernel
 from empirical.module_tiles import ModuleKernel, measure
@@ -96,6 +96,7 @@ def _measure(
             and not customised(module)
         ):
             return ModuleKernel(_of_description(module, x, y, output), False)
+        check_differentiable(parameters)
         try:
             return measure(module, parameters, x, y, output, method == "auto")
         except BatchError as error:
@@ -173,7 +174,8 @@ def tangent_kernel_estimate(
     narrow = torch.float32 if value.dtype == torch.float64 else value.dtype
     kernels: list[Tensor] = []
     for kind in (narrow, torch.float64):
-        copied = module if kind == value.dtype else double_copy(module, kind)
+        with torch.inference_mode(False):
+            copied = module if kind == value.dtype else double_copy(module, kind)
         batches = [mapped(_in(kind), z) for z in samples]
         try:
             kernels.append(_own(copied, batches, output, joint))
