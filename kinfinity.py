@@ -14,7 +14,7 @@ __version__ = "0.1.0"
 _NAMES = {
     "analytic": "AccuracyError Activation AveragePooling Convolution Eigenspaces Estimate Flatten"
     " FullyConnected GlobalAveragePooling Kernels Network Plan Prediction Residual SphereSpectrum"
-    " dual dual_obstacle kernel kernel_diagonal kernel_estimate kernel_plan nystrom predict"
+    " dual dual_obstacle ensemble kernel kernel_diagonal kernel_estimate kernel_plan nystrom predict"
     " sphere_spectrum",
     "compare": "Assumptions Convergence DynamicsError DynamicsGap DynamicsScaling Inputs"
     " Repetition RequiredWidth Resolution Sampled Target assumptions convergence dynamics_gap"
