@@ -1,0 +1,217 @@
+r"""An activation smoothed by a normal law, on fixed nodes: what conditioning asks of it.
+
+    W(y, tau)  = E w(y + tau b)
+    W'(y, tau) = E w'(y + tau b)
+    V(y, tau)  = Var w(y + tau b) / tau^2          tends to w'(y)^2 as tau -> 0
+
+with b standard normal, as Chebyshev series in tau on every octave for each node y = beta
+sinh(h q): fine where w bends, at 0, and coarse far away. A kink at 0 costs no more than a
+smaller beta: the nodes are geometric, so they resolve W at every scale tau.
+
+Legend: beta the ``scale`` of the bend, h the ``step``; segment k holds the tau of octave
+``lowest`` + k - 1, segment 0 all tau below 2^lowest, in tau^2.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from threading import Lock
+
+import numpy as np
+from numpy.polynomial.chebyshev import cheb2poly
+from numpy.typing import NDArray
+
+from analytic.activation import Activation
+from analytic.expectations.octaves import UNIT
+from analytic.expectations.quadrature import hermite_basis, uniform_rule
+
+__all__ = ["HIGHEST", "Heat", "heat"]
+
+Array = NDArray[np.float64]
+
+HIGHEST = 12
+"""Octave of the largest standard deviation: the nodes reach 2^13 REACH."""
+REACH = 9.0
+"""Where the normal law is cut: its tail beyond is 2.3e-19."""
+DEGREES = 28
+"""Chebyshev coefficients in tau, a multiple of 4."""
+LOCAL = 16
+"""Coefficients of w and w' between two nodes."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Heat:
+    """The tables of an activation; the segments are filled when they are first wanted.
+
+    Attributes:
+        activation: w.
+        scale: beta.
+        step: h.
+        lowest: tau below 2^lowest are taken together.
+        nodes: y, shape (q,), symmetric about 0.
+        lengths: dy/dt times h, the trapezoidal rule in t, shape (q,).
+        table: coefficients of W, W', V, shape (segments, 3, DEGREES, q).
+        local: of w and w' near every node, powers of the position in the cell, (q, 2, LOCAL).
+        edges: of the cells, shape (q + 1,).
+        noise: errors of W, W', V relative to their norms, of each filled segment, (segments, 3).
+    """
+
+    activation: Activation
+    scale: float
+    step: float
+    lowest: int
+    smooth: bool
+    nodes: Array
+    lengths: Array
+    table: Array
+    local: Array
+    edges: Array
+    noise: Array
+    lock: Lock = field(default_factory=Lock)
+
+    def fill(self, segments: NDArray[np.intp]) -> None:
+        """Make the tables of these segments, if they are missing."""
+        with self.lock:
+            for k in set(segments.tolist()):
+                if np.isnan(self.noise[k, 0]):
+                    self.table[k], self.noise[k] = _segment(self, k)
+
+
+def heat(activation: Activation, scale: float, step: float, lowest: int, smooth: bool=True) -> Heat:
+    return _heat(activation, scale, step, lowest, smooth)
+
+
+@lru_cache(maxsize=32)
+def _heat(activation: Activation, scale: float, step: float, lowest: int, smooth: bool) -> Heat:
+    half = math.ceil(math.asinh(1.5 * REACH * 2.0 ** (HIGHEST + 1) / scale) / step)
+    t = step * np.arange(-half, half + 1).astype(np.float64)
+    edges = scale * np.sinh(step * (np.arange(-half, half + 2) - 0.5))
+    segments = HIGHEST + 2 - lowest
+    return Heat(
+        activation, scale, step, lowest, smooth,
+        nodes=scale * np.sinh(t),
+        lengths=step * scale * np.cosh(t),
+        table=np.zeros((segments, 3, DEGREES, t.size)),
+        local=_local(activation, edges),
+        edges=edges,
+        noise=np.full((segments, 3), np.nan),
+    )  # fmt: skip
+
+
+def _local(activation: Activation, edges: Array) -> Array:
+    """Powers of (x - middle)/half for w and w' on every cell, shape (cells, 2, LOCAL)."""
+    middle, half = (edges[1:] + edges[:-1]) / 2, (edges[1:] - edges[:-1]) / 2
+    points, matrix = _chebyshev(LOCAL)
+    values = activation.derivatives(middle[:, None] + half[:, None] * points, 1)
+    powers = np.array([np.pad(cheb2poly(e), (0, LOCAL))[:LOCAL] for e in np.eye(LOCAL)])
+    return np.stack([(v @ matrix.T) @ powers for v in values], axis=1)
+
+
+def _chebyshev(count: int) -> tuple[Array, Array]:
+    """The points, and the matrix from values there to Chebyshev coefficients."""
+    phase = np.outer(np.arange(count), 2 * np.arange(count) + 1) % (4 * count)
+    matrix = np.cos(np.pi / (2 * count) * phase) * (2 / count)
+    points = matrix[1] * (count / 2)
+    matrix[0] /= 2
+    return points, matrix
+
+
+def _segment(h: Heat, k: int) -> tuple[Array, Array]:
+    points, matrix = _chebyshev(DEGREES)
+    top = 2.0 ** (h.lowest + k)
+    taus = top * np.sqrt((points + 1) / 2) if k == 0 else top * 2.0 ** ((points - 1) / 2)
+    values = _smoothed(h, taus, 32)  # (3, taus, q)
+    series = matrix @ values
+    tail = np.abs(series[:, -2:]).max(axis=1)
+    few = slice(0, None, 9)
+    other = np.abs(_smoothed(h, taus[few], 28) - values[:, few]).max(axis=1)
+    norm = _norms(h, values, taus)
+    noise = 2 * np.max((tail + other) / np.where(norm > 0, norm, 1.0), axis=1) + 4 * UNIT
+    return series, noise
+
+
+def _norms(h: Heat, values: Array, taus: Array) -> Array:
+    """Means over |y'| <= |y| of the conditional roots of E w^2 and V; squared for V, (3, q).
+
+    By Hardy's inequality an error below eps times such a mean at every node is below 2 eps
+    in the norm of any law that decreases in |y|.
+    """
+    w, _, v = values
+    root = np.sqrt(np.maximum(v, 0)).max(axis=0)
+    size = np.sqrt(w**2 + taus[:, None] ** 2 * v).max(axis=0)
+    means = []
+    for f in (size, root):
+        half = h.nodes.size // 2
+        inside = np.cumsum(((f + f[::-1]) * h.lengths)[half:])
+        mean = inside / (2 * np.cumsum(h.lengths[half:]))
+        means.append(np.concatenate([mean[:0:-1], mean]))
+    return np.stack([means[0], means[1], means[1] ** 2])
+
+
+def _smoothed(h: Heat, taus: Array, order: int) -> Array:
+    """(W, W', V) at some tau and all nodes, shape (3, taus, q)."""
+    result = np.empty((3, taus.size, h.nodes.size))
+    for row, tau in enumerate(taus):
+        near = np.abs(h.nodes) < REACH * tau
+        if h.smooth and tau <= 8 * 2.0**h.lowest:
+            near[:] = False
+        result[:, row, ~near] = _far(h, h.nodes[~near], tau, order)
+        if near.any():
+            result[:, row, near] = _across(h, h.nodes[near], tau, order)
+    return result
+
+
+HERMITE = 40
+"""Hermite coefficients of w' that make V."""
+
+
+def _far(h: Heat, y: Array, tau: float, order: int) -> Array:
+    """Where no bend is within reach, or tau is below its scale: equidistant nodes in b.
+
+    V = sum_k c_k^2/(k + 1) with c_k = E w'(y + tau b) h_k(b), where that is complete.
+    """
+    rule = uniform_rule(2 * order)
+    w, w1 = h.activation.derivatives(y[:, None] + tau * rule.nodes, 1)
+    c = w1 @ hermite_basis(rule, HERMITE).T  # (q, HERMITE)
+    mean, square = w @ rule.weights, w1**2 @ rule.weights
+    spread = c**2 @ (1 / np.arange(1.0, HERMITE + 1))
+    lacking = square - np.sum(c**2, axis=1) > 2**10 * UNIT * square
+    direct = (w[lacking] - mean[lacking, None]) ** 2 @ rule.weights
+    spread[lacking] = direct / tau**2
+    return np.stack([mean, c[:, 0], spread])
+
+
+def _across(h: Heat, y: Array, tau: float, order: int) -> Array:
+    """Where the law reaches the bend: Gauss-Legendre panels, geometric on both sides of 0."""
+    bend = h.scale if h.smooth else 1.0
+    x, dx = _panels(min(bend, tau), 2 * REACH * tau, order)
+    z = (x - y[:, None]) / tau
+    p = dx / tau * np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
+    w, w1 = h.activation.derivatives(x, 1)
+    rise = _rise(h.activation, x, bend)
+    mean = p @ rise
+    spread = np.sum(p * (rise - mean[:, None]) ** 2, axis=1)
+    return np.stack([p @ w, p @ w1, spread / tau**2])
+
+
+def _rise(activation: Activation, x: Array, bend: float) -> Array:
+    """w(x) - w(0), from w' where the difference would cancel."""
+    rise = activation(x) - activation(np.zeros(1))
+    near = np.abs(x) <= bend / 4
+    nodes, weights = np.polynomial.legendre.leggauss(12)
+    slopes = activation.derivatives(x[near, None] * ((nodes + 1) / 2), 1)[1]
+    rise[near] = x[near] * (slopes @ weights) / 2
+    return rise
+
+
+def _panels(first: float, last: float, order: int) -> tuple[Array, Array]:
+    nodes, weights = np.polynomial.legendre.leggauss(order)
+    ends = first * 2.0 ** np.arange(max(math.ceil(math.log2(last / first)), 0) + 1)
+    ends = np.concatenate([[0.0], ends])
+    half, middle = np.diff(ends) / 2, (ends[1:] + ends[:-1]) / 2
+    x = (middle[:, None] + half[:, None] * nodes).ravel()
+    dx = (half[:, None] * weights).ravel()
+    return np.concatenate([-x[::-1], x]), np.concatenate([dx[::-1], dx])
