@@ -7,9 +7,7 @@ comes with a bound of its error. Below: the activation and what is proved of it.
 """
 
 from analytic.expectations.hermite_coefficients import (
-    LANES,
     MOST_TERMS,
-    UNIT,
     Coefficients,
     Moments,
     coefficients,
@@ -20,11 +18,9 @@ from analytic.expectations.octaves import LONGEST, LOWEST
 from analytic.expectations.product_rules import Angle, squared_differences
 
 __all__ = [
-    "LANES",
     "LONGEST",
     "LOWEST",
     "MOST_TERMS",
-    "UNIT",
     "Angle",
     "Coefficients",
     "Moments",

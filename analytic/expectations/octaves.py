@@ -17,13 +17,10 @@ from numpy.typing import NDArray
 
 from analytic.activation import Activation
 from analytic.expectations.quadrature import Rule, graded_rule, hermite_basis, uniform_rule
+from analytic.machine import UNIT, Array
 
-__all__ = ["FIRST", "LONGEST", "LOWEST", "MOST_TERMS", "UNIT", "Origin", "Segment", "segment"]
+__all__ = ["FIRST", "LONGEST", "LOWEST", "MOST_TERMS", "Origin", "Segment", "segment"]
 
-Array = NDArray[np.float64]
-
-UNIT = 2.0**-53
-"""Unit roundoff of float64."""
 MOST_TERMS = 1024
 """Longest table; pairs that would need more are left to ``analytic.pairs.nearly_parallel``."""
 LONGEST = 4096

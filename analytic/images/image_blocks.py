@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.expectations import LANES, UNIT
 from analytic.images.patches import CHANNELS, State, advance, average, products
 from analytic.images.planning import Plans, plan_images
 from analytic.images.position_order import Ways, network_ways
 from analytic.images.position_pairs import Layout, Reading
 from analytic.images.table_cache import KEPT, TABLES, Rows, Sheet, Sheets
+from analytic.machine import LANES, UNIT, Array, aligned
 from analytic.network import Network
 from analytic.pairs import STRIP
 from analytic.recursion import (
@@ -29,7 +29,6 @@ from analytic.recursion import (
     Problem,
     Program,
     Tile,
-    aligned,
     certify,
     new_tile,
     program,
@@ -37,7 +36,6 @@ from analytic.recursion import (
 
 __all__ = ["Images", "image_roundings", "prepare_images"]
 
-Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
 STATE = 2**22

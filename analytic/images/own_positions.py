@@ -13,11 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.expectations import LANES, LONGEST, UNIT, moments
+from analytic.expectations import LONGEST, moments
 from analytic.images.patches import State, advance, average
 from analytic.images.position_order import Runs, Walk, Ways
 from analytic.images.position_pairs import Part, Reading
-from analytic.machine import cores
+from analytic.machine import LANES, UNIT, Array, cores
 from analytic.network import Network, Step
 from analytic.recursion import (
     Average,
@@ -35,7 +35,6 @@ from analytic.recursion import (
 
 __all__ = ["image_diagonal"]
 
-Array = NDArray[np.float64]
 Triple = tuple[Array, Array, Array]
 """Sigma and Theta at pairs of positions, (n, pairs), and mu at positions, (n, P)."""
 

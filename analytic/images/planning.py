@@ -10,16 +10,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.expectations import LONGEST, LOWEST, UNIT, Coefficients, coefficients, length
+from analytic.expectations import LONGEST, LOWEST, Coefficients, coefficients, length
 from analytic.images.own_positions import image_diagonal
 from analytic.images.position_order import Ways
-from analytic.machine import cores
+from analytic.machine import UNIT, Array, cores
 from analytic.network import Network
 from analytic.recursion import BLOCK, Amplification, Average, Diagonal, Stage, amplification, merged
 
 __all__ = ["Planned", "Plans", "plan_images"]
 
-Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
 PLANNED = 2**17

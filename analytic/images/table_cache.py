@@ -10,13 +10,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.expectations import LANES
 from analytic.images.planning import Plans
-from analytic.recursion import Program, Side, aligned, side
+from analytic.machine import LANES, Array, aligned
+from analytic.recursion import Program, Side, side
 
 __all__ = ["KEPT", "TABLES", "Rows", "Sheet", "Sheets"]
 
-Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
 KEPT = 3 * 2**24

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from analytic.expectations import UNIT
+from analytic.machine import UNIT, Array
 from analytic.network import Network
 from analytic.pairs.row_blocks import Series, roundings
 from analytic.recursion import (
@@ -19,8 +18,6 @@ from analytic.recursion import (
 )
 
 __all__ = ["prepare"]
-
-Array = NDArray[np.float64]
 
 
 def prepare(

@@ -10,18 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
-from numpy.typing import NDArray
 
-from analytic.expectations import LANES, UNIT
+from analytic.compilation import compiled
+from analytic.machine import LANES, UNIT, Array
 from analytic.pairs.pair_recursion import propagate
 from analytic.recursion import ROWS, Block, Data, Program, Side, Tile, new_tile
 
 __all__ = ["Series", "roundings", "scalar_products", "store", "strip_rows"]
-
-Array = NDArray[np.float64]
-
-_compile: Any = njit(nogil=True, cache=True, fastmath={"contract", "nsz"})
 
 
 CHAIN = 8
@@ -34,7 +29,7 @@ def roundings(features: int) -> int:
     return CHAIN + -(-min(features, BLOCK) // CHAIN) + -(-features // BLOCK) + 2
 
 
-@_compile
+@compiled
 def scalar_products(t: Tile, x: Any, xt: Any, features: int, row: int, end: int, lane: int) -> None:
     """sigma becomes <x, x'>/d, summed in one fixed order: see ``CHAIN``."""
     total, part = t.sigma, t.x
@@ -51,7 +46,7 @@ def scalar_products(t: Tile, x: Any, xt: Any, features: int, row: int, end: int,
             total[m, j] /= features
 
 
-@_compile
+@compiled
 def _dot_eight(
     x: Any, xt: Any, row: int, end: int, k: int, lane: int, fresh: bool, total: Any
 ) -> None:
@@ -79,7 +74,7 @@ def _dot_eight(
             total[m, j] = value if fresh else total[m, j] + value
 
 
-@_compile
+@compiled
 def _finish(t: Tile, row: int, end: int, lane: int, own: bool, theta: float) -> int:
     """x becomes sigma + theta Theta, NaN for the pairs left out; returns their number.
 
@@ -97,7 +92,7 @@ def _finish(t: Tile, row: int, end: int, lane: int, own: bool, theta: float) -> 
     return lost
 
 
-@_compile
+@compiled
 def store(
     t: Tile, row: int, end: int, lane: int, stop: int, own: bool, mirror: bool, shift: int, out: Any
 ) -> None:
@@ -173,7 +168,7 @@ class Series:
         )  # fmt: skip
 
 
-@_compile
+@compiled
 def _strip(
     p: Program, tile: Tile, rows: Side, columns: Side, x: Any, xt: Any, features: int, row: int,
     end: int, own: bool, mirror: bool, shift: int, nngp: Any, ntk: Any, bound: Any

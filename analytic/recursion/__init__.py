@@ -28,7 +28,7 @@ from analytic.recursion.layer_equations import (
     residual,
 )
 from analytic.recursion.problem import Block, Data, Problem
-from analytic.recursion.tables import ROWS, Program, Side, Tile, aligned, new_tile, program, side
+from analytic.recursion.tables import ROWS, Program, Side, Tile, new_tile, program, side
 
 __all__ = [
     "AVERAGING",
@@ -47,7 +47,6 @@ __all__ = [
     "Side",
     "Stage",
     "Tile",
-    "aligned",
     "amplification",
     "amplifications",
     "certify",

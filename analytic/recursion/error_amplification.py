@@ -13,19 +13,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from analytic.expectations import MOST_TERMS, UNIT, Coefficients, coefficients, length
+from analytic.compilation import compiled
+from analytic.expectations import MOST_TERMS, Coefficients, coefficients, length
+from analytic.machine import REASSOCIATED, UNIT, Array
 from analytic.network import Step
 from analytic.recursion.layer_equations import Average, Diagonal, Stage
 
 __all__ = ["BLOCK", "Amplification", "Factors", "amplification", "amplifications", "merged"]
-
-Array = NDArray[np.float64]
 
 BLOCK = 2048
 """Inputs whose coefficients are held at a time."""
@@ -181,7 +181,7 @@ def merged(a: Amplification, b: Amplification) -> Amplification:
     return replace(a, average=a.average.joined(b.average), **largest)
 
 
-@njit(nogil=True, cache=True, fastmath=True)
+@partial(compiled, flags=REASSOCIATED)
 def _envelope(
     b: Any, share_e: Any, share_d: Any, k_e: Any, r_d: Any, once: Any, twice: Any
 ) -> None:

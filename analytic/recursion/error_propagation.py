@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from analytic.expectations import UNIT
+from analytic.machine import UNIT
 from analytic.recursion.error_amplification import Amplification, Factors
 from analytic.recursion.layer_equations import Average
 

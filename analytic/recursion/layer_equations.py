@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analytic.expectations import Moments, moments
+from analytic.machine import Array
 from analytic.network import Network, Step
 
 __all__ = [
@@ -35,8 +35,6 @@ __all__ = [
     "preactivation",
     "residual",
 ]
-
-Array = NDArray[np.float64]
 
 
 def preactivation(sigma: Any, theta: Any, weight: Any, bias: Any) -> Any:

@@ -6,15 +6,12 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from analytic.machine import Array, aligned, padded_length
 from analytic.network import Network
 from analytic.recursion.layer_equations import Diagonal
-from analytic.recursion.tables import aligned, padded_length
 
 __all__ = ["Block", "Data", "Method", "Problem"]
-
-Array = NDArray[np.float64]
 
 
 class Data(NamedTuple):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
-from analytic.expectations import LANES, coefficients
+from analytic.expectations import coefficients
+from analytic.machine import LANES, Array, aligned, padded_length
 from analytic.network import Step
 from analytic.recursion.certificate import Bounds
 from analytic.recursion.error_amplification import BLOCK
@@ -19,14 +20,11 @@ __all__ = [
     "Program",
     "Side",
     "Tile",
-    "aligned",
     "new_tile",
-    "padded_length",
     "program",
     "side",
 ]
 
-Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 ROWS = 32
@@ -112,22 +110,6 @@ def program(steps: Sequence[Step], bounds: Bounds) -> Program:
         odd=odd,
         bounds=bounds,
     )
-
-
-def aligned(*shape: int, dtype: DTypeLike = np.float64) -> NDArray[Any]:
-    """Zeros that begin on a cache line: vector loads across two of them cost double."""
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    raw = np.zeros(size + 64, dtype=np.uint8)
-    start = -raw.ctypes.data % 64
-    return raw[start : start + size].view(dtype).reshape(shape)
-
-
-def padded_length(n: int) -> int:
-    """Columns of a table: a multiple of LANES, and a cache line more.
-
-    Rows whose distance is a power of two would otherwise compete for a few cache sets.
-    """
-    return n - n % -LANES + 8
 
 
 def side(

@@ -15,16 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from analytic.expectations import LANES
-from analytic.machine import cores
+from analytic.machine import LANES, Array, cores
 from analytic.pairs import Near, near_pairs
 from analytic.recursion import Block, Data, Problem
 from analytic.results import AccuracyError, Estimate, Kernels
 from analytic.solve.foresight import require_memory
 
 __all__ = ["KINDS", "solve"]
-
-Array = NDArray[np.float64]
 
 KINDS = {"ntk": ("ntk",), "nngp": ("nngp",), "both": ("nngp", "ntk")}
 """The kernels that each kind asks for."""
