@@ -28,14 +28,12 @@ from numba import njit
 from numpy.typing import NDArray
 
 from analytic.expectations.heat_tables import DEGREES, LOCAL, Heat
-from analytic.expectations.octaves import UNIT
+from analytic.machine import EXACT_SUMS, Array
 
-__all__ = ["conditional"]
+__all__ = ["conditional", "outer_deviation", "segments"]
 
-Array = NDArray[np.float64]
-
-_compile: Any = njit(nogil=True, cache=True, fastmath={"contract", "nsz"})
-_sums: Any = njit(nogil=True, cache=True, fastmath={"contract", "nsz", "reassoc"})
+_compile: Any = njit(nogil=True, cache=True, fastmath=EXACT_SUMS)
+_sums: Any = njit(nogil=True, cache=True, fastmath=EXACT_SUMS | {"reassoc"})
 
 OUTER = 9.0
 """Where the outer law is cut."""
@@ -233,19 +231,46 @@ def segments(h: Heat, tau: Array) -> NDArray[np.intp]:
     return np.clip(k, 0 if h.smooth else 1, h.table.shape[0] - 1)
 
 
+def outer_deviation(s: Array, s_: Array, small: Array) -> Array:
+    """The standard deviation of g."""
+    low, high = np.minimum(s, s_), np.maximum(s, s_)
+    rho = 1 - small
+    return np.where(low < high * rho, high * rho, np.sqrt(low * high * rho))
+
+
 def conditional(
     h: Heat, s: Array, s_: Array, minus: Array, plus: Array, unit: Array, unit_: Array
 ) -> Array:
-    """(minus, plus, d, the part of the means), shape (4, pairs)."""
+    """The squared distance of two units by conditioning.
+
+    Args:
+        h: the tables of w.
+        s: standard deviation of u, shape (pairs,).
+        s_: that of v.
+        minus: 1 - rho.
+        plus: 1 + rho.
+        unit: 1/sqrt(E w(u)^2).
+        unit_: 1/sqrt(E w(v)^2).
+
+    Returns:
+        (minus, plus, d, the part of the means in the smaller of the first two, errors of
+        the tables of W, W' and V), shape (7, pairs).
+    """
     low, high = np.minimum(s, s_), np.maximum(s, s_)
     small = np.minimum(minus, plus)
     apart = (high - low) - high * small
     tau_1 = np.sqrt(low * np.maximum(-apart, 0))
-    tau_2 = np.where(apart > 0, high * np.sqrt(small * (2 - small)), np.sqrt(high * np.maximum((high - low) + low * small, 0)))
-    h.fill(np.unique(np.concatenate([segments(h, tau_1[tau_1 > 0]), segments(h, tau_2)])))
-    out = np.empty((4, s.size))
+    tau_2 = np.where(
+        apart > 0,
+        high * np.sqrt(small * (2 - small)),
+        np.sqrt(high * np.maximum((high - low) + low * small, 0)),
+    )
+    k, k_ = segments(h, tau_1), segments(h, tau_2)
+    h.fill(np.unique(np.concatenate([k, k_])))
+    out = np.empty((7, s.size))
     _pairs(
         h.nodes, h.lengths, h.step, h.scale, h.table, h.local, h.edges, h.lowest, not h.smooth,
         s, s_, minus, plus, unit, unit_, out,
     )  # fmt: skip
+    out[4:] = np.maximum(h.noise[k], h.noise[k_]).T
     return out

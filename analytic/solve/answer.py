@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from analytic.machine import LANES, Array, cores
-from analytic.pairs import Near, near_pairs
+from analytic.pairs import Close, Near, near_pairs
 from analytic.recursion import Block, Data, Problem
 from analytic.results import AccuracyError, Estimate, Kernels
 from analytic.solve.foresight import require_memory
@@ -201,19 +201,23 @@ def _place(answer: Any, array: Array, row: int, own: bool) -> None:
     answer[end:, row:end] = array[:, end:].T
 
 
-NEAR = 256
+NEAR = 2048
 """Pairs that are left out and then computed together."""
 
 
 def _near(problem: Problem, left: NDArray[np.intp]) -> Near:
     """The pairs that were left out, in blocks that bound the memory."""
+    if not len(left):
+        return Near(*np.empty((3, 0)))
+    close = Close.of(problem.network, problem.diagonal)
+    shift = 0 if problem.own else problem.shape[0]
 
     def block(start: int) -> Near:
         a, b = left[start : start + NEAR].T
-        return near_pairs(problem.network, problem.x[a], problem.y[b])
+        return near_pairs(close, problem.x[a], problem.y[b], a, b + shift)
 
     with ThreadPoolExecutor(cores()) as pool:
-        parts = [Near(*np.empty((3, 0))), *pool.map(block, range(0, len(left), NEAR))]
+        parts = list(pool.map(block, range(0, len(left), NEAR)))
     return Near(*(np.concatenate(field) for field in zip(*parts, strict=True)))
 
 
@@ -226,10 +230,7 @@ def _finish(
     for kind, answer in zip(kinds, answers, strict=True):
         theta = 1.0 if kind == "ntk" else 0.0
         values = near.sigma + theta * near.theta
-        for (i, j), value in zip(left, values, strict=True):
-            answer[i, j] = value
-            if problem.own:
-                answer[j, i] = value
+        _scatter(answer, left, values, problem.own)
         if problem.own:
             diagonal = state.sigma + theta * state.theta
             if isinstance(answer, np.ndarray):
@@ -237,6 +238,20 @@ def _finish(
             else:
                 for i in range(n):
                     answer[i, i] = diagonal[i]
+
+
+def _scatter(answer: Any, left: NDArray[np.intp], values: Array, own: bool) -> None:
+    """Write single entries, and their mirror images if ``own``."""
+    if isinstance(answer, np.ndarray):
+        i, j = left.T
+        answer[i, j] = values
+        if own:
+            answer[j, i] = values
+        return
+    for (i, j), value in zip(left, values, strict=True):
+        answer[i, j] = value
+        if own:
+            answer[j, i] = value
 
 
 def _scales(problem: Problem, kinds: Sequence[str]) -> list[Array]:

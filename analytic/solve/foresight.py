@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analytic.machine import LANES, Array, available_memory
-from analytic.pairs import near_pairs
+from analytic.pairs import Close, near_pairs
 from analytic.recursion import Block, Problem
 
 __all__ = ["Plan", "foresee", "require_memory"]
@@ -69,10 +69,14 @@ def _seconds_left_out(problem: Problem, row: int, values: Array) -> float:
     i, j = i[later] + row, j[later]
     if i.size == 0:
         return 0.0
-    few = slice(0, None, max(i.size // 8, 1))
+    few = slice(0, None, max(i.size // 256, 1))
+    close = Close.of(problem.network, problem.diagonal)
+    a, b = i[few], j[few]
+    shift = 0 if problem.own else problem.shape[0]
     start = time.perf_counter()
-    near_pairs(problem.network, problem.x[i[few]], problem.y[j[few]])
-    return (time.perf_counter() - start) * i.size / i[few].size
+    near_pairs(close, problem.x[a], problem.y[b], a, b + shift)
+    return (time.perf_counter() - start) * i.size / a.size
+
 
 
 def require_memory(size: int) -> None:
