@@ -13,19 +13,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from analytic.machine import EXACT_SUMS, Array
+from analytic.compilation import compiled
+from analytic.machine import Array
 
 __all__ = ["short_series"]
 
-_compile: Any = njit(nogil=True, cache=True, fastmath=EXACT_SUMS)
 
-
-@_compile
-def _series(
-    a: Any, a_: Any, b: Any, b_: Any, minus: Any, plus: Any, whole: Any, out: Any
-) -> None:
+@compiled
+def _series(a: Any, a_: Any, b: Any, b_: Any, minus: Any, plus: Any, whole: Any, out: Any) -> None:
     terms = a.shape[1]
     for i in range(a.shape[0]):
         flip = plus[i] < minus[i]

@@ -24,22 +24,19 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from analytic.compilation import compiled
 from analytic.expectations.heat_tables import DEGREES, LOCAL, Heat
 from analytic.machine import EXACT_SUMS, Array
 
 __all__ = ["conditional", "outer_deviation", "segments"]
 
-_compile: Any = njit(nogil=True, cache=True, fastmath=EXACT_SUMS)
-_sums: Any = njit(nogil=True, cache=True, fastmath=EXACT_SUMS | {"reassoc"})
-
 OUTER = 9.0
 """Where the outer law is cut."""
 
 
-@_compile
+@compiled
 def _split(s: float, s_: float, small: float) -> tuple[float, float, float, float]:
     """(sigma, tau_1, tau_2, kappa) for s <= s': the deviation of g, and u = g/kappa + ..."""
     apart = (s_ - s) - s_ * small  # s' rho - s
@@ -62,7 +59,7 @@ _F3, _F4, _F5, _F6, _F7, _F8, _F9, _F10, _F11, _F12, _F13 = (
 )
 
 
-@_compile
+@compiled
 def _weights(y: Any, lengths: Any, sigma: float, k: Any, bits: Any, p: Any) -> None:
     """p = density of N(0, sigma^2) at y times the length.
 
@@ -96,7 +93,7 @@ def _weights(y: Any, lengths: Any, sigma: float, k: Any, bits: Any, p: Any) -> N
         p[q] *= k[q]
 
 
-@_compile
+@compiled
 def _chebyshev(tau: float, lowest: int, kinked: bool, t: Any) -> int:
     """T_j at tau within its segment; returns the segment."""
     if tau > 0:
@@ -118,7 +115,7 @@ def _chebyshev(tau: float, lowest: int, kinked: bool, t: Any) -> int:
     return k
 
 
-@_compile
+@compiled
 def _evaluate(table: Any, t: Any, lo: int, hi: int, out: Any) -> None:
     """out[c] = sum_j t[j] table[c, j, lo:hi]."""
     for c in range(3):
@@ -135,7 +132,7 @@ def _evaluate(table: Any, t: Any, lo: int, hi: int, out: Any) -> None:
                     row[q] += t0 * a0[q] + t1 * a1[q] + t2 * a2[q] + t3 * a3[q]
 
 
-@_compile
+@compiled
 def _narrowed(y: Any, edges: Any, local: Any, kappa: float, out: Any) -> None:
     """w and w' at y/kappa, from the powers of the cells."""
     inverse = 1 / kappa
@@ -158,8 +155,7 @@ def _narrowed(y: Any, edges: Any, local: Any, kappa: float, out: Any) -> None:
         out[2, q] = 0.0
 
 
-@_sums
-def _gather(p: Any, a: Any, b: Any, f: float, g: float) -> tuple[float, float, float, float, float]:
+def _add_up(p: Any, a: Any, b: Any, f: float, g: float) -> tuple[float, float, float, float, float]:
     """Sums of p (A f - B g)^2, p (A f + B g)^2, p A'B', p V_1 and p V_2."""
     less = more = d = v1 = v2 = 0.0
     a0, a1, a2 = a[0], a[1], a[2]
@@ -174,7 +170,11 @@ def _gather(p: Any, a: Any, b: Any, f: float, g: float) -> tuple[float, float, f
     return less, more, d, v1, v2
 
 
-@_compile
+_gather: Any = compiled(_add_up, EXACT_SUMS | {"reassoc"})
+"""Sums of non-negative numbers, but for d: any order is good, and four at a time are faster."""
+
+
+@compiled
 def _reverse(rows: Any) -> None:
     """Turn a table over q into one over -q."""
     n = rows.shape[1]
@@ -184,7 +184,7 @@ def _reverse(rows: Any) -> None:
             row[q], row[n - 1 - q] = row[n - 1 - q], row[q]
 
 
-@_compile
+@compiled
 def _pairs(
     y: Any, lengths: Any, step: float, scale: float, table: Any, local: Any, edges: Any,
     lowest: int, kinked: bool, s: Any, s_: Any, minus: Any, plus: Any, unit: Any, unit_: Any,

@@ -112,7 +112,9 @@ def _bend(activation: Activation) -> float:
     """A power of two below the width of the strip of analyticity, at most 2."""
     width = activation.strip
     d = min(float(width), math.pi) if width is not None else math.pi / 2
-    return 2.0 ** math.floor(math.log2(min(2 * d / math.pi, 2.0 if d >= 3 and width != sympy.oo else 1.0)))
+    return 2.0 ** math.floor(
+        math.log2(min(2 * d / math.pi, 2.0 if d >= 3 and width != sympy.oo else 1.0))
+    )
 
 
 def _empty(activation: Activation, scale: float, step: float, smooth: bool) -> Heat:
@@ -132,9 +134,7 @@ def _empty(activation: Activation, scale: float, step: float, smooth: bool) -> H
     )  # fmt: skip
 
 
-def _outer(
-    activation: Activation, scale: float, step: float, half: int, smooth: bool
-) -> Array:
+def _outer(activation: Activation, scale: float, step: float, half: int, smooth: bool) -> Array:
     """The relative error of the outer sum on every octave of sigma from OUTERMOST of scale.
 
     By a rule of half the step, on the squares of w, w' and y w'.

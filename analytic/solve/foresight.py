@@ -78,7 +78,6 @@ def _seconds_left_out(problem: Problem, row: int, values: Array) -> float:
     return (time.perf_counter() - start) * i.size / a.size
 
 
-
 def require_memory(size: int) -> None:
     """Raise MemoryError if an answer of so many bytes does not fit."""
     free = available_memory()
