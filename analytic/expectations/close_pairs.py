@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from analytic.activation import Activation
 from analytic.expectations.close_series import short_series
-from analytic.expectations.conditional import conditional, outer_deviation
-from analytic.expectations.heat_tables import HIGHEST, NARROWEST, Heat, heat
+from analytic.expectations.conditional import Split, conditional
+from analytic.expectations.heat_tables import HIGHEST, NARROWEST, WIDEST, Heat, heat
 from analytic.expectations.hermite_coefficients import Moments, coefficients
 from analytic.expectations.product_rules import Angle, squared_differences
 from analytic.machine import UNIT, Array
@@ -131,10 +131,9 @@ def _put(result, chosen, method, of, angle, i, j, extra) -> None:
 
 def _resolved(table: Heat, of: Units, angle: Angle, i: Index, j: Index) -> NDArray[np.bool_]:
     """Where the nodes resolve the outer law and reach its end."""
-    sigma = outer_deviation(of.s[i], of.s[j], angle.small)
-    high = np.maximum(of.s[i], of.s[j])
-    octave = _octave(table, sigma)
-    inside = (octave >= 0) & (high < 2.0**HIGHEST)
+    low, high = np.minimum(of.s[i], of.s[j]), np.maximum(of.s[i], of.s[j])
+    octave = _octave(table, Split.of(low, high, angle.small).sigma)
+    inside = (octave >= 0) & (high < 2.0**HIGHEST) & (high < low * 2.0**WIDEST)
     return inside & (table.outer[np.where(inside, octave, 0)] <= SOUND)
 
 
@@ -164,8 +163,9 @@ def _by_conditioning(of: Units, angle: Angle, i: Index, j: Index, table: Heat) -
     r, r_ = of.r[i], of.r[j]
     found = conditional(table, of.s[i], of.s[j], angle.minus, angle.plus, 1 / r, 1 / r_)
     minus, plus, d, apart, noise_w, noise_d, noise_v = found
-    sigma = outer_deviation(of.s[i], of.s[j], angle.small)
-    outer = table.outer[_octave(table, sigma)] + 4 * UNIT
+    low, high = np.minimum(of.s[i], of.s[j]), np.maximum(of.s[i], of.s[j])
+    octave = _octave(table, Split.of(low, high, angle.small).sigma)
+    outer = table.outer[octave] + 4 * UNIT
     small = np.minimum(minus, plus)
     e = 2 * (noise_w + of.moments.noise + 2 * UNIT)
     error = e * np.sqrt(2 * apart) + e**2 + (noise_v + 4 * outer) * small

@@ -21,32 +21,19 @@ Legend: as in the formulas; minus = 1 - rho, plus = 1 + rho, small the smaller o
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analytic.compilation import compiled
-from analytic.expectations.heat_tables import DEGREES, LOCAL, Heat
+from analytic.expectations.heat_tables import DEGREES, Heat
 from analytic.machine import EXACT_SUMS, Array
 
-__all__ = ["conditional", "outer_deviation", "segments"]
+__all__ = ["Split", "conditional"]
 
 OUTER = 9.0
 """Where the outer law is cut."""
-
-
-@compiled
-def _split(s: float, s_: float, small: float) -> tuple[float, float, float, float]:
-    """(sigma, tau_1, tau_2, kappa) for s <= s': the deviation of g, and u = g/kappa + ..."""
-    apart = (s_ - s) - s_ * small  # s' rho - s
-    if apart > 0:
-        sigma = s_ * (1 - small)
-        return sigma, 0.0, s_ * math.sqrt(small * (2 - small)), sigma / s
-    sigma = math.sqrt(s * s_ * (1 - small))
-    tau_1 = math.sqrt(s * -apart)
-    tau_2 = math.sqrt(s_ * ((s_ - s) + s * small))
-    return sigma, tau_1, tau_2, 1.0
 
 
 MAGIC = 1.5 * 2.0**52
@@ -94,33 +81,29 @@ def _weights(y: Any, lengths: Any, sigma: float, k: Any, bits: Any, p: Any) -> N
 
 
 @compiled
-def _chebyshev(tau: float, lowest: int, kinked: bool, t: Any) -> int:
-    """T_j at tau within its segment; returns the segment."""
-    if tau > 0:
-        mantissa, exponent = math.frexp(tau)  # tau = mantissa 2^exponent, 1/2 <= mantissa < 1
-    else:
-        mantissa, exponent = 0.5, lowest - 64
-    k = exponent - lowest
-    if k > 0:
-        x = 2 * math.log2(mantissa) + 1
-    elif kinked:
-        k, x = 1, -1.0
+def _chebyshev(tau: float, lowest: int, k: int, t: Any) -> None:
+    """T_j at tau within its segment k."""
+    if k > 0:  # x = -1 and 1 at the ends of half an octave
+        mantissa, exponent = math.frexp(tau)
+        x = 4 * math.log2(2 * mantissa) + (4 * (exponent - 1 - lowest) - 2 * (k - 1) - 1)
+        x = max(x, -1.0)  # where the lowest segment stands for all below
     else:
         ratio = math.ldexp(tau, -lowest)
-        k, x = 0, 2 * ratio * ratio - 1
+        x = 2 * ratio * ratio - 1
     t[0] = 1.0
     t[1] = x
     for j in range(2, t.size):
         t[j] = 2 * x * t[j - 1] - t[j - 2]
-    return k
 
 
 @compiled
-def _evaluate(table: Any, t: Any, lo: int, hi: int, out: Any) -> None:
+def _evaluate(table: Any, degrees: Any, t: Any, hi: int, lo: int, out: Any) -> None:
     """out[c] = sum_j t[j] table[c, j, lo:hi]."""
-    for c in range(3):
+    for c in range(table.shape[0]):
         row = out[c]
-        for j in range(0, t.size, 4):
+        if degrees[c] == 0:
+            row[:] = 0.0
+        for j in range(0, degrees[c], 4):
             a0, a1 = table[c, j, lo:hi], table[c, j + 1, lo:hi]
             a2, a3 = table[c, j + 2, lo:hi], table[c, j + 3, lo:hi]
             t0, t1, t2, t3 = t[j], t[j + 1], t[j + 2], t[j + 3]
@@ -130,29 +113,6 @@ def _evaluate(table: Any, t: Any, lo: int, hi: int, out: Any) -> None:
             else:
                 for q in range(row.size):
                     row[q] += t0 * a0[q] + t1 * a1[q] + t2 * a2[q] + t3 * a3[q]
-
-
-@compiled
-def _narrowed(y: Any, edges: Any, local: Any, kappa: float, out: Any) -> None:
-    """w and w' at y/kappa, from the powers of the cells."""
-    inverse = 1 / kappa
-    cell = 0
-    last = edges.size - 2
-    for q in range(y.size):
-        x = y[q] * inverse
-        while cell < last and edges[cell + 1] < x:
-            cell += 1
-        low, high = edges[cell], edges[cell + 1]
-        z = (2 * x - (low + high)) / (high - low)
-        powers = local[cell]
-        w = powers[0, LOCAL - 1]
-        w1 = powers[1, LOCAL - 1]
-        for j in range(LOCAL - 2, -1, -1):
-            w = w * z + powers[0, j]
-            w1 = w1 * z + powers[1, j]
-        out[0, q] = w
-        out[1, q] = w1
-        out[2, q] = 0.0
 
 
 def _add_up(p: Any, a: Any, b: Any, f: float, g: float) -> tuple[float, float, float, float, float]:
@@ -175,8 +135,12 @@ _gather: Any = compiled(_add_up, EXACT_SUMS | {"reassoc"})
 
 
 @compiled
-def _reverse(rows: Any) -> None:
-    """Turn a table over q into one over -q."""
+def _turn(rows: Any, parity: int) -> None:
+    """Turn W, W', V over y into those over -y."""
+    if parity != 0:
+        rows[0] *= parity
+        rows[1] *= -parity
+        return
     n = rows.shape[1]
     for c in range(rows.shape[0]):
         row = rows[c]
@@ -184,58 +148,89 @@ def _reverse(rows: Any) -> None:
             row[q], row[n - 1 - q] = row[n - 1 - q], row[q]
 
 
+class Split(NamedTuple):
+    """How pairs are split, for s <= s', (pairs,) each.
+
+    Attributes:
+        sigma: the deviation of g.
+        tau_1: that of u given g, or 0 where u = g/kappa.
+        tau_2: that of v given g.
+        kappa: s' rho/s where it exceeds 1, else 1.
+    """
+
+    sigma: Array
+    tau_1: Array
+    tau_2: Array
+    kappa: Array
+
+    @classmethod
+    def of(cls, low: Array, high: Array, small: Array) -> Split:
+        """From s, s' and 1 - |rho|, without cancellation."""
+        gap = high - low
+        apart = gap - high * small  # s' rho - s
+        one = apart > 0
+        rho = 1 - small
+        return cls(
+            np.where(one, high * rho, np.sqrt(low * high * rho)),
+            np.sqrt(low * np.maximum(-apart, 0)),
+            np.sqrt(np.where(one, high**2 * small * (2 - small), high * (gap + low * small))),
+            np.where(one, high * rho / np.where(one, low, 1.0), 1.0),
+        )
+
+
 @compiled
 def _pairs(
-    y: Any, lengths: Any, step: float, scale: float, table: Any, local: Any, edges: Any,
-    lowest: int, kinked: bool, s: Any, s_: Any, minus: Any, plus: Any, unit: Any, unit_: Any,
-    out: Any,
+    y: Any, lengths: Any, step: float, scale: float, parity: int, lowest: int, table: Any,
+    degrees: Any, narrowed: Any, degrees_narrowed: Any, split: Any, first: Any, second: Any,
+    flip: Any, unit: Any, unit_: Any, out: Any,
 ) -> None:  # fmt: skip
-    nodes = y.size
-    room_k = np.empty(nodes)
+    """For each pair (minus, plus, d, the part of the means): see ``conditional``.
+
+    ``first`` and ``second`` are the segments of tau_1 and tau_2; where tau_1 = 0, -1 - first
+    is the half octave of kappa.
+    """
+    room_k = np.empty(y.size)
     room_bits = room_k.view(np.int64)
-    room = np.empty((7, nodes))
+    room = np.empty((7, y.size))
     t = np.empty(DEGREES)
-    for i in range(s.size):
-        u, v, f, g = s[i], s_[i], unit[i], unit_[i]
-        if u > v:
-            u, v, f, g = v, u, g, f
-        flip = plus[i] < minus[i]
-        small = plus[i] if flip else minus[i]
-        sigma, tau_1, tau_2, kappa = _split(u, v, small)
-        half = min(int(math.asinh(OUTER * sigma / scale) / step) + 1, nodes // 2)
-        lo, hi = nodes // 2 - half, nodes // 2 + half + 1
-        near = y[lo:hi]
+    middle = 0 if parity != 0 else y.size // 2
+    for i in range(unit.size):
+        sigma, tau_1, tau_2 = split.sigma[i], split.tau_1[i], split.tau_2[i]
+        half = min(int(math.asinh(OUTER * sigma / scale) / step) + 1, y.size - 1 - middle)
+        lo, hi = 0 if parity != 0 else middle - half, middle + half + 1
         k, bits, p = room_k[: hi - lo], room_bits[: hi - lo], room[0, : hi - lo]
         a, b = room[1:4, : hi - lo], room[4:7, : hi - lo]
-        _weights(near, lengths[lo:hi], sigma, k, bits, p)
-        segment = _chebyshev(tau_2, lowest, kinked, t)
-        _evaluate(table[segment], t, lo, hi, b)
-        if flip:
-            _reverse(b)
-        if tau_1 > 0:
-            segment = _chebyshev(tau_1, lowest, kinked, t)
-            _evaluate(table[segment], t, lo, hi, a)
+        _weights(y[lo:hi], lengths[lo:hi], sigma, k, bits, p)
+        _chebyshev(tau_2, lowest, second[i], t)
+        _evaluate(table[second[i]], degrees[second[i]], t, hi, lo, b)
+        if flip[i]:
+            _turn(b, parity)
+        if first[i] >= 0:
+            _chebyshev(tau_1, lowest, first[i], t)
+            _evaluate(table[first[i]], degrees[first[i]], t, hi, lo, a)
         else:
-            _narrowed(near, edges, local, kappa, a)
+            octave = -1 - first[i]
+            _chebyshev(split.kappa[i], 0, octave + 1, t)
+            _evaluate(narrowed[octave], degrees_narrowed[octave], t, hi, lo, a)
+            a[2, :] = 0.0
+        f, g = unit[i], unit_[i]
         less, more, d, v1, v2 = _gather(p, a, b, f, g)
         inner = (tau_1 * f) ** 2 * v1 + (tau_2 * g) ** 2 * v2
         out[0, i] = (less + inner) / 2
         out[1, i] = (more + inner) / 2
         out[2, i] = d
-        out[3, i] = (more if flip else less) / 2
+        out[3, i] = (more if flip[i] else less) / 2
 
 
-def segments(h: Heat, tau: Array) -> NDArray[np.intp]:
+def _segments(h: Heat, tau: Array) -> NDArray[np.intp]:
     """The segments that hold these tau."""
-    k = np.where(tau > 0, np.frexp(tau)[1] - h.lowest, 0)
-    return np.clip(k, 0 if h.smooth else 1, h.table.shape[0] - 1)
+    return np.clip(_half_octave(tau, h.lowest) + 1, 0 if h.smooth else 1, len(h.table) - 1)
 
 
-def outer_deviation(s: Array, s_: Array, small: Array) -> Array:
-    """The standard deviation of g."""
-    low, high = np.minimum(s, s_), np.maximum(s, s_)
-    rho = 1 - small
-    return np.where(low < high * rho, high * rho, np.sqrt(low * high * rho))
+def _half_octave(x: Array, lowest: int = 0) -> NDArray[np.intp]:
+    """The k with 2^(lowest + k/2) <= x < 2^(lowest + (k + 1)/2); very negative for x = 0."""
+    mantissa, exponent = np.frexp(np.where(x > 0, x, 2.0**-1000))
+    return 2 * (exponent - 1 - lowest) + (mantissa >= math.sqrt(0.5))
 
 
 def conditional(
@@ -256,21 +251,22 @@ def conditional(
         (minus, plus, d, the part of the means in the smaller of the first two, errors of
         the tables of W, W' and V), shape (7, pairs).
     """
-    low, high = np.minimum(s, s_), np.maximum(s, s_)
-    small = np.minimum(minus, plus)
-    apart = (high - low) - high * small
-    tau_1 = np.sqrt(low * np.maximum(-apart, 0))
-    tau_2 = np.where(
-        apart > 0,
-        high * np.sqrt(small * (2 - small)),
-        np.sqrt(high * np.maximum((high - low) + low * small, 0)),
-    )
-    k, k_ = segments(h, tau_1), segments(h, tau_2)
-    h.fill(np.unique(np.concatenate([k, k_])))
+    swap = s > s_
+    low, high = np.where(swap, s_, s), np.where(swap, s, s_)
+    unit, unit_ = np.where(swap, unit_, unit), np.where(swap, unit, unit_)
+    split = Split.of(low, high, np.minimum(minus, plus))
+    first, second = _segments(h, split.tau_1), _segments(h, split.tau_2)
+    both = split.tau_1 > 0
+    octave = np.where(both, 0, _half_octave(split.kappa))
+    h.fill(np.concatenate([first[both], second]))
+    h.fill_narrowed(octave[~both])
     out = np.empty((7, s.size))
     _pairs(
-        h.nodes, h.lengths, h.step, h.scale, h.table, h.local, h.edges, h.lowest, not h.smooth,
-        s, s_, minus, plus, unit, unit_, out,
+        h.nodes, h.lengths, h.step, h.scale, h.parity, h.lowest, h.table, h.degrees, h.narrowed,
+        h.degrees_narrowed, split, np.where(both, first, -1 - octave), second, plus < minus,
+        unit, unit_, out,
     )  # fmt: skip
-    out[4:] = np.maximum(h.noise[k], h.noise[k_]).T
+    noise = h.noise[second].T
+    out[4:] = np.maximum(noise, np.where(both, h.noise[first].T, 0.0))
+    out[4:6] = np.maximum(out[4:6], np.where(both, 0.0, h.noise_narrowed[octave].T))
     return out

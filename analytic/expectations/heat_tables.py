@@ -8,8 +8,8 @@ with b standard normal, as Chebyshev series in tau on every octave for each node
 sinh(h q): fine where w bends, at 0, and coarse far away. A kink at 0 costs no more than a
 smaller beta: the nodes are geometric, so they resolve W at every scale tau.
 
-Legend: beta the ``scale`` of the bend, h the ``step``; segment k holds the tau of octave
-``lowest`` + k - 1, segment 0 all tau below 2^lowest, in tau^2.
+Legend: beta the ``scale`` of the bend, h the ``step``; segment k > 0 holds the tau of half an
+octave from 2^(lowest + (k - 1)/2), segment 0 all tau below 2^lowest, in tau^2.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from threading import Lock
 
 import numpy as np
 import sympy
-from numpy.polynomial.chebyshev import cheb2poly
 from numpy.typing import NDArray
 
 from analytic.activation import Activation
@@ -36,10 +35,8 @@ HIGHEST = 12
 """Octave of the largest standard deviation: the nodes reach 2^13 REACH."""
 REACH = 9.0
 """Where the normal law is cut: its tail beyond is 2.3e-19."""
-DEGREES = 28
+DEGREES = 20
 """Chebyshev coefficients in tau, a multiple of 4."""
-LOCAL = 16
-"""Coefficients of w and w' between two nodes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,12 +48,17 @@ class Heat:
         scale: beta.
         step: h.
         lowest: tau below 2^lowest are taken together.
-        nodes: y, shape (q,), symmetric about 0.
+        smooth: whether w has no kink at 0.
+        parity: -1 if w is odd, 1 if it is even, and 0 otherwise.
+        nodes: y, shape (q,), symmetric about 0; only those from 0 on if w has a parity.
         lengths: dy/dt times h, the trapezoidal rule in t, shape (q,).
         table: coefficients of W, W', V, shape (segments, 3, DEGREES, q).
-        local: of w and w' near every node, powers of the position in the cell, (q, 2, LOCAL).
-        edges: of the cells, shape (q + 1,).
+        narrowed: coefficients of w(y/kappa), w'(y/kappa) in log kappa on half octaves of kappa,
+            shape (half octaves, 2, DEGREES, q).
+        degrees: coefficients of W, W', V that matter, in fours, (segments, 3).
+        degrees_narrowed: the same of ``narrowed``, (octaves, 2).
         noise: errors of W, W', V relative to their norms, of each filled segment, (segments, 3).
+        noise_narrowed: the same, (octaves, 2).
         outer: relative error of the sum over the nodes for every octave of sigma.
     """
 
@@ -65,21 +67,32 @@ class Heat:
     step: float
     lowest: int
     smooth: bool
+    parity: int
     nodes: Array
     lengths: Array
     table: Array
-    local: Array
-    edges: Array
+    narrowed: Array
+    degrees: NDArray[np.int64]
+    degrees_narrowed: NDArray[np.int64]
     noise: Array
+    noise_narrowed: Array
     outer: Array
     lock: Lock = field(default_factory=Lock)
 
     def fill(self, segments: NDArray[np.intp]) -> None:
         """Make the tables of these segments, if they are missing."""
         with self.lock:
-            for k in set(segments.tolist()):
+            for k in np.unique(segments).tolist():
                 if np.isnan(self.noise[k, 0]):
-                    self.table[k], self.noise[k] = _segment(self, k)
+                    self.table[k], self.degrees[k], self.noise[k] = _segment(self, k)
+
+    def fill_narrowed(self, octaves: NDArray[np.intp]) -> None:
+        """The same for octaves of kappa."""
+        with self.lock:
+            for k in np.unique(octaves).tolist():
+                if np.isnan(self.noise_narrowed[k, 0]):
+                    found = _octave(self, k)
+                    self.narrowed[k], self.degrees_narrowed[k], self.noise_narrowed[k] = found
 
 
 @lru_cache(maxsize=64)
@@ -119,19 +132,29 @@ def _bend(activation: Activation) -> float:
 
 def _empty(activation: Activation, scale: float, step: float, smooth: bool) -> Heat:
     half = math.ceil(math.asinh(1.5 * REACH * 2.0 ** (HIGHEST + 1) / scale) / step)
-    t = step * np.arange(-half, half + 1).astype(np.float64)
-    edges = scale * np.sinh(step * (np.arange(-half, half + 2) - 0.5))
+    parity = {"odd": -1, "even": 1, None: 0}[activation.parity]
+    t = step * np.arange(0 if parity else -half, half + 1).astype(np.float64)
+    lengths = step * scale * np.cosh(t)
+    if parity:
+        lengths[1:] *= 2
     lowest = round(math.log2(scale)) + (-3 if smooth else 4)
+    segments = 2 * (HIGHEST + 1 - lowest) + 1
     return Heat(
-        activation, scale, step, lowest, smooth,
+        activation, scale, step, lowest, smooth, parity,
         nodes=scale * np.sinh(t),
-        lengths=step * scale * np.cosh(t),
-        table=np.zeros((HIGHEST + 2 - lowest, 3, DEGREES, t.size)),
-        local=_local(activation, edges),
-        edges=edges,
-        noise=np.full((HIGHEST + 2 - lowest, 3), np.nan),
+        lengths=lengths,
+        table=np.zeros((segments, 3, DEGREES, t.size)),
+        narrowed=np.zeros((2 * WIDEST, 2, DEGREES, t.size)),
+        degrees=np.zeros((segments, 3), dtype=np.int64),
+        degrees_narrowed=np.zeros((2 * WIDEST, 2), dtype=np.int64),
+        noise=np.full((segments, 3), np.nan),
+        noise_narrowed=np.full((2 * WIDEST, 2), np.nan),
         outer=_outer(activation, scale, step, half, smooth),
     )  # fmt: skip
+
+
+WIDEST = 32
+"""Octaves of the quotient kappa of two standard deviations."""
 
 
 def _outer(activation: Activation, scale: float, step: float, half: int, smooth: bool) -> Array:
@@ -162,15 +185,6 @@ NARROWEST = -2
 """Octave of the narrowest outer law that the nodes resolve, relative to ``scale``."""
 
 
-def _local(activation: Activation, edges: Array) -> Array:
-    """Powers of (x - middle)/half for w and w' on every cell, shape (cells, 2, LOCAL)."""
-    middle, half = (edges[1:] + edges[:-1]) / 2, (edges[1:] - edges[:-1]) / 2
-    points, matrix = _chebyshev(LOCAL)
-    values = activation.derivatives(middle[:, None] + half[:, None] * points, 1)
-    powers = np.array([np.pad(cheb2poly(e), (0, LOCAL))[:LOCAL] for e in np.eye(LOCAL)])
-    return np.stack([(v @ matrix.T) @ powers for v in values], axis=1)
-
-
 def _chebyshev(count: int) -> tuple[Array, Array]:
     """The points, and the matrix from values there to Chebyshev coefficients."""
     phase = np.outer(np.arange(count), 2 * np.arange(count) + 1) % (4 * count)
@@ -180,18 +194,40 @@ def _chebyshev(count: int) -> tuple[Array, Array]:
     return points, matrix
 
 
-def _segment(h: Heat, k: int) -> tuple[Array, Array]:
+def _segment(h: Heat, k: int) -> tuple[Array, NDArray[np.int64], Array]:
+    """Coefficients, their numbers and the noise of W, W', V on a segment."""
     points, matrix = _chebyshev(DEGREES)
-    top = 2.0 ** (h.lowest + k)
-    taus = top * np.sqrt((points + 1) / 2) if k == 0 else top * 2.0 ** ((points - 1) / 2)
+    top = 2.0 ** (h.lowest + k / 2)
+    taus = top * np.sqrt((points + 1) / 2) if k == 0 else top * 2.0 ** ((points - 1) / 4)
     values = _smoothed(h, taus, 32)  # (3, taus, q)
-    series = matrix @ values
-    tail = np.abs(series[:, -2:]).max(axis=1)
     few = slice(0, None, 9)
     other = np.abs(_smoothed(h, taus[few], 28) - values[:, few]).max(axis=1)
-    norm = _norms(h, values, taus)
-    noise = 2 * np.max((tail + other) / np.where(norm > 0, norm, 1.0), axis=1) + 4 * UNIT
-    return series, noise
+    return _finished(matrix @ values, _norms(h, values, taus), other)
+
+
+def _octave(h: Heat, k: int) -> tuple[Array, NDArray[np.int64], Array]:
+    """The same of w(y/kappa) and w'(y/kappa) for half an octave of kappa from 2^(k/2)."""
+    points, matrix = _chebyshev(DEGREES)
+    kappa = 2.0 ** (k / 2 + (points + 1) / 4)
+    values = np.stack(h.activation.derivatives(h.nodes / kappa[:, None], 1))
+    if not h.smooth:  # a jump at a node counts half of either side
+        middle = int(np.flatnonzero(h.nodes == 0)[0])
+        left = values[:, :, middle - 1] if middle else values[:, :, middle + 1]
+        values[1, :, middle] = ((left + values[:, :, middle + 1]) / 2)[1]
+    mean = _inner_means(h, np.abs(values).max(axis=1))
+    return _finished(matrix @ values, mean, np.zeros_like(mean))
+
+
+def _finished(series: Array, norm: Array, other: Array) -> tuple[Array, NDArray[np.int64], Array]:
+    """Leave out coefficients below rounding; the noise is what is left out, and ``other``."""
+    norm = np.where(norm > 0, norm, np.inf)
+    rests = np.cumsum(np.abs(series[:, ::-1]), axis=1)[:, ::-1] / norm[:, None]  # (c, degrees, q)
+    rests = rests.max(axis=2)
+    least = np.maximum(2 * rests[:, -2], UNIT)
+    degrees = 4 * -(-np.sum(rests > least[:, None], axis=1) // 4)
+    lost = np.take_along_axis(np.pad(rests, ((0, 0), (0, 1))), degrees[:, None], axis=1)[:, 0]
+    noise = 2 * (lost + rests[:, -2] + (other / norm).max(axis=1)) + 4 * UNIT
+    return series, degrees, noise
 
 
 def _norms(h: Heat, values: Array, taus: Array) -> Array:
@@ -202,14 +238,18 @@ def _norms(h: Heat, values: Array, taus: Array) -> Array:
     """
     w, _, v = values
     root = np.sqrt(np.maximum(v, 0)).max(axis=0)
-    size = np.sqrt(w**2 + taus[:, None] ** 2 * v).max(axis=0)
-    means = []
-    for f in (size, root):
-        half = h.nodes.size // 2
-        inside = np.cumsum(((f + f[::-1]) * h.lengths)[half:])
-        mean = inside / (2 * np.cumsum(h.lengths[half:]))
-        means.append(np.concatenate([mean[:0:-1], mean]))
-    return np.stack([means[0], means[1], means[1] ** 2])
+    size = np.sqrt(w**2 + taus[:, None] ** 2 * np.maximum(v, 0)).max(axis=0)
+    w_mean, v_mean = _inner_means(h, np.stack([size, root]))
+    return np.stack([w_mean, v_mean, v_mean**2])
+
+
+def _inner_means(h: Heat, f: Array) -> Array:
+    """Means of each row over |y'| <= |y|."""
+    middle = int(np.flatnonzero(h.nodes == 0)[0])
+    lengths = h.lengths[middle:]
+    both = f if middle == 0 else (f + f[:, ::-1])[:, middle:] / 2
+    mean = np.cumsum(both * lengths, axis=1) / np.cumsum(lengths)
+    return mean if middle == 0 else np.concatenate([mean[:, :0:-1], mean], axis=1)
 
 
 def _smoothed(h: Heat, taus: Array, order: int) -> Array:
