@@ -18,16 +18,16 @@ from analytic.images.position_pairs import Layout, Reading
 from analytic.images.table_cache import KEPT, TABLES, Rows, Sheet, Sheets
 from analytic.machine import LANES, UNIT, Array, aligned
 from analytic.network import Network
-from analytic.pairs import STRIP
+from analytic.pairs import ROW_BLOCK
 from analytic.recursion import (
     AVERAGING,
     ROWS,
     Average,
-    Block,
     Data,
     Diagonal,
     Problem,
     Program,
+    RowBlock,
     Tile,
     certify,
     new_tile,
@@ -67,7 +67,7 @@ def block_shape(pairs: Layout, n: int, k: int, image: int) -> tuple[int, int, in
     columns = _power(min(LANES, 1 << (most - 1).bit_length(), max(room // 8, 1), fits))
     few = max(fits // 4, 1)  # rows take room twice
     rows = _power(min(ROWS, max(room // columns, 1), max(n // 8, 2 if mixes else 1), few))
-    strip = rows if k * image <= KEPT else max(min(STRIP, few) // rows, 1) * rows
+    strip = rows if k * image <= KEPT else max(min(ROW_BLOCK, few) // rows, 1) * rows
     return rows, columns, strip
 
 
@@ -113,7 +113,7 @@ class Images:
         layout, block = self.ways.layout, self.rows * self.ways.columns
         return 16 * (len(layout.parts) + 2) * layout.most * block + KEPT
 
-    def fill(self, data: Data, block: Block, bound: Array) -> tuple[int, int]:
+    def fill(self, data: Data, block: RowBlock, bound: Array) -> tuple[int, int]:
         """See ``analytic.recursion.problem.Method``; no pair is left out."""
         room, tile, terms = _Room(), new_tile(1), 0
         width, k = self.ways.columns, max(block.nngp.shape[1], block.ntk.shape[1])
@@ -195,7 +195,7 @@ class _Room:
         self._free[state.sigma.shape].append(state)  # type: ignore[index]
 
 
-def _store(state: State, row: int, column: int, k: int, own: bool, block: Block) -> None:
+def _store(state: State, row: int, column: int, k: int, own: bool, block: RowBlock) -> None:
     """Write a block of the answer; of the same images only the pairs i < j."""
     values = {"nngp": state.sigma, "ntk": state.sigma + state.theta}
     stop = min(column + state.sigma.shape[1], k)

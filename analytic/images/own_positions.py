@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.expectations import LONGEST, moments
+from analytic.expectations import MOST_TERMS_WHOLE, moments
 from analytic.images.patches import State, advance, average
 from analytic.images.position_order import Runs, Walk, Ways
 from analytic.images.position_pairs import Part, Reading
@@ -24,13 +24,13 @@ from analytic.recursion import (
     Diagonal,
     Stage,
     amplification,
+    input_tables,
     new_tile,
     own_bounds,
     plain,
     preactivation,
     program,
     residual,
-    side,
 )
 
 __all__ = ["image_diagonal"]
@@ -117,10 +117,10 @@ def _between_positions(
 ) -> tuple[Array, Array]:
     """(Sigma, Theta) after the layer at the pairs of positions of each image with itself."""
     n, positions = len(state[0]), part.layer.after.positions
-    layer = amplification(stage, 16 * UNIT, most=LONGEST)
+    layer = amplification(stage, 16 * UNIT, most=MOST_TERMS_WHOLE)
     alone = Diagonal((stage,), np.empty(0), np.empty(0))
     plan = program([stage.step], own_bounds(layer))
-    tables = side(alone, plan, [slice(None)], LANES)
+    tables = input_tables(alone, plan, [slice(None)], LANES)
     coef = tables.table[:, : n * positions].T.copy()
     skip = np.empty(0, dtype=np.int64) if part.skip is None else part.skip
     after = part.layer.after
