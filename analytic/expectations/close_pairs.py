@@ -26,6 +26,7 @@ from analytic.expectations.conditional import Split, conditional
 from analytic.expectations.heat_tables import HIGHEST, NARROWEST, WIDEST, Heat, heat
 from analytic.expectations.hermite_coefficients import Moments, coefficients
 from analytic.expectations.product_rules import Angle, squared_differences
+from analytic.expectations.waves import Wave, wave
 from analytic.machine import UNIT, Array
 
 __all__ = ["TERMS", "Distances", "Units", "distances", "units"]
@@ -110,14 +111,18 @@ def distances(of: Units, angle: Angle, i: Index, j: Index, variation: float = 0.
     truncated = tail * (1 - small) ** (TERMS - 1)
     few = (whole | (truncated <= EXACT)) & (of.noise <= SOUND)
     few |= (of.s[i] == 0) | (of.s[j] == 0)
-    table = heat(of.activation)
+    solved = wave(of.activation)
+    table = None if solved is not None else heat(of.activation)
     ready = np.zeros_like(few) if table is None else _resolved(table, of, angle, i, j)
     result = np.empty((5, i.size))
+    if solved is not None:
+        _put(result, np.flatnonzero(~few), _by_formula, of, angle, i, j, solved)
     direct = few & (whole | (small > 2.0**-4) | ~ready)
     _put(result, np.flatnonzero(direct), _by_series, of, angle, i, j, whole)
     if table is not None:
         _put(result, np.flatnonzero(ready & ~direct), _by_conditioning, of, angle, i, j, table)
-    _put(result, np.flatnonzero(~ready & ~direct), _by_product_rule, of, angle, i, j, None)
+    if solved is None:
+        _put(result, np.flatnonzero(~ready & ~direct), _by_product_rule, of, angle, i, j, None)
     found = Distances(*result)
     spread = variation * (2 * np.sqrt(found.minus * found.plus) + variation)
     return found._replace(error=found.error + spread, error_d=found.error_d + 4 * variation)
@@ -157,6 +162,10 @@ def _by_series(of: Units, angle: Angle, i: Index, j: Index, whole: NDArray[np.bo
     far = 2 * e + 8 * UNIT + steep * rest * (1 - small) ** (TERMS - 1)
     error_d = 2 * of.noise + 16 * UNIT + rest * np.where(whole, 1.0, (1 - small) ** (TERMS - 1))
     return np.stack([minus, plus, d, np.where(whole, close, far), error_d])
+
+
+def _by_formula(of: Units, angle: Angle, i: Index, j: Index, solved: Wave) -> Array:
+    return np.stack(solved.distances(of.s[i], of.s[j], angle))
 
 
 def _by_conditioning(of: Units, angle: Angle, i: Index, j: Index, table: Heat) -> Array:

@@ -37,6 +37,7 @@ from analytic.expectations.octaves import (
     Segment,
     segment,
 )
+from analytic.expectations.waves import wave
 from analytic.machine import LANES, UNIT, Array
 
 __all__ = [
@@ -102,6 +103,8 @@ def moments(activation: Activation, s: Array) -> Moments:
         )
     if activation.is_relu:
         return _relu(s)
+    if (solved := wave(activation)) is not None:
+        return Moments(*solved.moments(s), noise=solved.noise(s))
     table, noise = np.empty((FIRST, s.size)), 0.0
     for octave, chosen in _octaves(s):
         part = segment(activation, octave)
@@ -126,6 +129,8 @@ def length(activation: Activation, s: Array, tail: float, most: int = MOST_TERMS
     """
     if activation.is_relu:
         return 0
+    if (solved := wave(activation)) is not None:
+        return solved.length(float(s.max()), tail, most)
     return max(
         segment(activation, octave, most=most).terms(float(s[chosen].max()), tail)
         for octave, chosen in _octaves(s)
@@ -137,6 +142,8 @@ def coefficients(activation: Activation, s: Array, terms: int) -> Coefficients:
     b, rest, noise = np.empty((terms, s.size)), np.zeros(s.size), UNIT
     if terms == 0:
         return Coefficients(b, rest, noise)
+    if (solved := wave(activation)) is not None:
+        return Coefficients(*solved.coefficients(s, terms), noise=2 * solved.noise(s))
     for octave, chosen in _octaves(s):
         part = segment(activation, octave, terms)
         _fill(part, slice(FIRST, FIRST + terms), s, chosen, b)
