@@ -29,6 +29,9 @@ from analytic.machine import UNIT, Array
 
 __all__ = ["Wave", "wave"]
 
+TINY = 1e-300
+"""Stands for 0 where its logarithm is taken."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wave:
@@ -61,7 +64,8 @@ class Wave:
     def squares(self, v: Array) -> tuple[Array, Array]:
         """E w(sz)^2 and E w'(sz)^2 at v = s^2."""
         _, m = self.amplitudes
-        size = np.exp((self.q + self.kappa) * v)
+        with np.errstate(over="ignore"):  # where the kernel is infinite
+            size = np.exp((self.q + self.kappa) * v)
         away = np.expm1(-2 * self.kappa * v)
         return (
             size * (self.value**2 + m * away),
@@ -71,7 +75,8 @@ class Wave:
     def moments(self, s: Array) -> tuple[Array, ...]:
         """E w, E w^2, E w'^2, E w''^2, E w'''^2 and two derivatives by s^2, at s."""
         second, slope = self.squares(s**2)
-        mean = self.value * np.exp(self.q * s**2 / 2)
+        with np.errstate(over="ignore"):
+            mean = self.value * np.exp(self.q * s**2 / 2)
         curvature, jerk = self.q**2 * second, self.q**2 * slope
         return (
             mean, second, slope, curvature, jerk,
@@ -87,13 +92,13 @@ class Wave:
         even = k % 2 == 0
         first = np.where(even, self.slope, self.q * self.value)
         sign = np.where((k // 2) % 2 == 1, np.sign(self.q), 1.0)
-        with np.errstate(divide="ignore"):
-            size = k * np.log(s) if terms else np.zeros((2, s.size))
-        size = np.where(k == 0, 0.0, size) + (k // 2) * np.log(self.kappa) - gammaln(k + 1) / 2
+        log_s = np.log(np.maximum(s, TINY))
+        size = k * log_s + (k // 2) * np.log(self.kappa) - gammaln(k + 1) / 2
         c = sign * first * np.exp(size + self.q * s**2 / 2)
         _, slope = self.squares(s**2)
         ratio = (self.kappa * s**2) ** 2 / ((terms + 1.0) * (terms + 2.0))
-        rest = (c[-2] ** 2 + c[-1] ** 2) / np.where(ratio < 1, slope * (1 - ratio), np.inf)
+        bound = np.where((ratio < 1) & (slope > 0), slope * (1 - ratio), np.inf)
+        rest = (c[-2] ** 2 + c[-1] ** 2) / bound
         rest = np.where(ratio < 1, rest, 1.0)
         return c[:terms] / np.sqrt(k[:terms] + 1), rest
 
