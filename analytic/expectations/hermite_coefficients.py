@@ -101,8 +101,8 @@ def moments(activation: Activation, s: Array) -> Moments:
             "expected pre-activations whose variance float64 can hold, got infinity; lower"
             " weight_std or scale the inputs"
         )
-    if activation.is_relu:
-        return _relu(s)
+    if (bent := activation.bent_line) is not None:
+        return _bent_line(*bent, s)
     if (solved := wave(activation)) is not None:
         return Moments(*solved.moments(s), noise=solved.noise(s))
     table, noise = np.empty((FIRST, s.size)), 0.0
@@ -123,11 +123,11 @@ def moments(activation: Activation, s: Array) -> Moments:
 
 
 def length(activation: Activation, s: Array, tail: float, most: int = MOST_TERMS) -> int:
-    """How many coefficients leave a rest of at most ``tail`` at all s; none for max(x, 0).
+    """How many coefficients leave a rest of at most ``tail`` at all s; none for a x + b |x|.
 
     All inputs get equally many: what one lacks may meet a large one of another.
     """
-    if activation.is_relu:
+    if activation.bent_line is not None:
         return 0
     if (solved := wave(activation)) is not None:
         return solved.length(float(s.max()), tail, most)
@@ -223,16 +223,16 @@ def _add_four(series: Any, chebyshev: Any, j: int, wanted: Any, columns: Any) ->
         c3[i] = v3
 
 
-def _relu(s: Array) -> Moments:
-    """Moments of max(x, 0): its pairs have a closed form and need no coefficients."""
-    none = np.zeros_like(s)
+def _bent_line(a: float, b: float, s: Array) -> Moments:
+    """Moments of a x + b |x|: its pairs have a closed form and need no coefficients."""
+    none, slope = np.zeros_like(s), np.full_like(s, a * a + b * b)
     return Moments(
-        mean=s / np.sqrt(2 * np.pi),
-        second=s**2 / 2,
-        slope=np.full_like(s, 0.5),
+        mean=b * s * np.sqrt(2 / np.pi),
+        second=slope * s**2,
+        slope=slope,
         curvature=none,
         jerk=none,
-        response_e=np.full_like(s, 0.5),
+        response_e=slope,
         response_d=none,
         noise=UNIT,
     )

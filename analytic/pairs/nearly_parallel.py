@@ -7,7 +7,7 @@ pairs carry instead the complements of the cosine c = Sigma_12/sqrt(Sigma_11 Sig
 
 the smaller of them to full *relative* accuracy, which the layers do not amplify: the map
 minus -> minus is concave (docs/theory/near.md). A layer takes them from the closed form of
-max(x, 0) or from ``analytic.expectations.distances``.
+a x + b |x| or from ``analytic.expectations.distances``.
 
 Legend: r, r' the norms sqrt(Sigma) of the units, s, s' those of the pre-activations.
 """
@@ -82,7 +82,7 @@ class Close:
     def of(cls, network: Network, ends: Diagonal) -> Close:
         """Tabulate what pairs of these inputs use."""
         found = [
-            None if activation.is_relu else units(activation, np.sqrt(v), moments)
+            None if activation.bent_line else units(activation, np.sqrt(v), moments)
             for activation, v, moments in (
                 (stage.step.layer.activation, stage.variance, stage.moments)
                 for stage in ends.stages
@@ -203,7 +203,9 @@ def _moments(close: Close, row: int, angle: Angle, i: Index, j: Index) -> _Momen
     """E and D of a layer, and how much it amplifies the error of rho."""
     stage, of = close.ends.stages[row], close.units[row]
     if of is None:
-        return _arccosine(angle, stage.variance[i] * stage.variance[j] > 0)
+        line = stage.step.layer.activation.bent_line
+        assert line is not None
+        return _arccosine(angle, stage.variance[i] * stage.variance[j] > 0, *line)
     table = stage.moments
     found = distances(of, angle, i, j, close.variations[row])
     slope = np.sqrt(table.slope[i] * table.slope[j])
@@ -217,14 +219,17 @@ def _moments(close: Close, row: int, angle: Angle, i: Index, j: Index) -> _Momen
     return _Moments(result, found.d, found.error_d + _share(bent, slope) + 8 * UNIT)
 
 
-def _arccosine(angle: Angle, alive: NDArray[np.bool_]) -> _Moments:
-    """Closed forms for max(x, 0): Cho and Saul (2009), rewritten without cancellation."""
-    half = np.arcsin(np.sqrt(angle.small / 2))
-    turn = np.where(angle.minus < angle.plus, 2 * half, np.pi - 2 * half)
-    bend = np.sin(turn) - turn * (1 - angle.minus)
-    minus = angle.minus - bend / np.pi  # 1 - (sin t + (pi - t) cos t)/pi
-    d = np.where(alive, (np.pi - turn) / (2 * np.pi), 0.0)
+def _arccosine(angle: Angle, alive: NDArray[np.bool_], a: float, b: float) -> _Moments:
+    """Closed forms for a x + b |x|: Cho and Saul (2009), rewritten without cancellation."""
+    small, slope = angle.small, a * a + b * b
+    bend = b * b / slope
+    turn = 2 * np.arcsin(np.sqrt(small / 2))  # the smaller angle between u and v or -v
+    folded = small - 2 / np.pi * (np.sin(turn) - turn * (1 - small))  # 1 - E |u| |v|/(s s')
+    minus = (1 - bend) * angle.minus + bend * folded
+    plus = (1 - bend) * angle.plus + bend * (2 - folded)
+    sign = np.where(angle.minus < angle.plus, 1.0, -1.0)
+    share = np.where(alive, 1 - bend + bend * sign * (1 - 2 / np.pi * turn), 0.0)  # D/slope
     # |d turn| = d minus / sin(turn), and sqrt(2 d minus) where that is the larger part
-    error_d = _share(2 * angle.error, np.sqrt(angle.error + angle.small)) + 8 * UNIT
-    error = (2 * d + error_d) * angle.error + 8 * UNIT * minus
-    return _Moments(Angle.of(minus, 2 - minus, error), d, error_d)
+    error_d = 2 * bend * _share(2 * angle.error, np.sqrt(angle.error + small)) + 8 * UNIT
+    error = (np.abs(share) + error_d) * angle.error + 8 * UNIT * np.minimum(minus, plus)
+    return _Moments(Angle.of(minus, plus, error), slope * share, error_d)

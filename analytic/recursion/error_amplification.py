@@ -45,6 +45,7 @@ class Factors(NamedTuple):
 class Amplification:
     """How a layer amplifies errors: power series in R with non-negative coefficients.
 
+    Of a x + b |x| (``bent``) all is known by the share ``bend`` of b^2 in a^2 + b^2.
     ``k_e``, ``r_d`` (terms,) hold the largest coefficient over the inputs; k_D = r_D',
     v_E^2 = k_E' and v_D^2 = k_D'. The ``rest``s bound what the truncated sums of k_E, r_D
     and of these three lack at R = 1. ``own_e``, ``own_d`` and ``own_mean`` are the responses
@@ -54,7 +55,8 @@ class Amplification:
     """
 
     step: Step
-    relu: bool
+    bent: bool
+    bend: float
     k_e: Array
     r_d: Array
     rest_e: float
@@ -72,10 +74,11 @@ class Amplification:
 
     def at(self, radius: Array) -> Factors:
         """The factors at each R, shape (radii,)."""
-        if self.relu:
-            d, none = (np.pi - np.arccos(radius)) / np.pi, np.zeros_like(radius)
+        if self.bent:
+            part, none = 2 / np.pi * self.bend, np.zeros_like(radius)
+            d = 1 - self.bend + part * np.arcsin(radius)
             with np.errstate(divide="ignore"):
-                return Factors(d, 1 / (np.pi * np.sqrt(1 - radius**2)), d, none, none)
+                return Factors(d, part / np.sqrt(1 - radius**2), d, none, none)
         order = np.arange(self.k_e.size)
         slope, bend = order[1:] * self.r_d[1:], order[1:-1] * order[2:] * self.r_d[2:]
         stretch = order[1:] * self.k_e[1:]
@@ -96,7 +99,7 @@ class Amplification:
     @property
     def rest(self) -> float:
         """The truncation error of all coefficients at R = 1."""
-        return 0.0 if self.relu else float(self.tails(np.array([self.k_e.size]))[0])
+        return 0.0 if self.bent else float(self.tails(np.array([self.k_e.size]))[0])
 
     def tails(self, terms: NDArray[np.int64]) -> Array:
         """The larger truncation error of E and D at R = 1 after so many terms."""
@@ -134,10 +137,10 @@ def amplification(
     table, v = stage.moments, stage.variance
     activation, s = stage.step.layer.activation, np.sqrt(v)
     skip, reads, average = _skip_ratio(stage), stage.reads, stage.average
-    if activation.is_relu:
-        none = np.empty(0)
+    if (line := activation.bent_line) is not None:
+        none, bend = np.empty(0), line[1] ** 2 / (line[0] ** 2 + line[1] ** 2)
         return Amplification(
-            stage.step, True, none, none, 0, 0, 0, 0, 0, 1, 0, 0.5, UNIT, skip, reads, average
+            stage.step, True, bend, none, none, 0, 0, 0, 0, 0, 1, 0, 0.5, UNIT, skip, reads, average
         )
     terms, n = max(length(activation, s, tail, most), least), s.size
     share_e, share_d = _ratio(v, table.second), _ratio(1.0, table.slope)
@@ -153,7 +156,8 @@ def amplification(
     lacking = np.maximum(v * table.curvature - once, 0)
     return Amplification(
         step=stage.step,
-        relu=False,
+        bent=False,
+        bend=0.0,
         k_e=k_e,
         r_d=r_d,
         rest_e=float(_ratio(v * rest, table.second).max()),
@@ -176,7 +180,7 @@ def merged(a: Amplification, b: Amplification) -> Amplification:
     largest = {
         field.name: np.maximum(getattr(a, field.name), getattr(b, field.name))
         for field in fields(a)
-        if field.name not in ("step", "relu", "reads", "average")
+        if field.name not in ("step", "bent", "reads", "average")
     }
     return replace(a, average=a.average.joined(b.average), **largest)
 
