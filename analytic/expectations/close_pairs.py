@@ -39,6 +39,8 @@ BLOCK = 32
 """Pairs that share one pair of two-dimensional rules."""
 EXACT = 2**4 * UNIT
 """Truncation that is taken for rounding."""
+HOPELESS = 2**24 * UNIT
+"""Error of the moments from which on no second rule is worth its time."""
 SOUND = 2**10 * UNIT
 """Largest error of the tables for which they are used."""
 
@@ -118,6 +120,8 @@ def distances(of: Units, angle: Angle, i: Index, j: Index, variation: float = 0.
     if solved is not None:
         _put(result, np.flatnonzero(~few), _by_formula, of, angle, i, j, solved)
     direct = few & (whole | (small > 2.0**-4) | ~ready)
+    if max(of.moments.noise, of.noise) > HOPELESS:  # refused anyhow: be quick
+        direct |= ~ready
     _put(result, np.flatnonzero(direct), _by_series, of, angle, i, j, whole)
     if table is not None:
         _put(result, np.flatnonzero(ready & ~direct), _by_conditioning, of, angle, i, j, table)

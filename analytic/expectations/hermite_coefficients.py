@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import sympy
 from numpy.typing import NDArray
 
 from analytic.activation import Activation
@@ -35,10 +36,12 @@ from analytic.expectations.octaves import (
     SPREAD,
     Origin,
     Segment,
+    kinked,
     segment,
 )
 from analytic.expectations.waves import wave
 from analytic.machine import LANES, UNIT, Array
+from analytic.proofs import jump
 
 __all__ = [
     "MOST_TERMS",
@@ -110,6 +113,11 @@ def moments(activation: Activation, s: Array) -> Moments:
         part = segment(activation, octave)
         _fill(part, slice(FIRST), s, chosen, table)
         noise = max(noise, part.noise)
+    if kinked(activation):  # a jump of w^(k) makes E w^(k + 1)(sz)^2 infinite
+        zero, w = sympy.S.Zero, activation.expression
+        jumps = [jump(w, zero, order) is not None for order in (1, 2)]
+        table[CURVATURE] = np.inf if jumps[0] else table[CURVATURE]
+        table[JERK] = np.inf if any(jumps) else table[JERK]
     return Moments(
         mean=table[MEAN],
         second=table[MEAN] ** 2 + s**2 * table[SPREAD],

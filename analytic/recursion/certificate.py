@@ -81,7 +81,7 @@ def certify(
                 tau = min(tau, max(rounding / per_tau, 2 * UNIT))
             if chain.error(index, tau) <= tolerance:
                 return _bounds(chain, index, tau, whole)
-    return _bounds(chain, 0, 2 * UNIT, whole)
+    return _bounds(chain, 0 if whole else len(RADII) - 1, 2 * UNIT, whole)
 
 
 GROUP = 8

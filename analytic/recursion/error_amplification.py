@@ -25,7 +25,15 @@ from analytic.machine import REASSOCIATED, UNIT, Array
 from analytic.network import Step
 from analytic.recursion.layer_equations import Average, Diagonal, Stage
 
-__all__ = ["BATCH", "Amplification", "Factors", "amplification", "amplifications", "merged"]
+__all__ = [
+    "BATCH",
+    "Amplification",
+    "Factors",
+    "amplification",
+    "amplifications",
+    "dearest",
+    "merged",
+]
 
 BATCH = 2048
 """Inputs whose coefficients are held at a time."""
@@ -84,11 +92,18 @@ class Amplification:
         stretch = order[1:] * self.k_e[1:]
         parts = [self.k_e, slope, self.r_d, stretch, bend]
         rests = [self.rest_e, self.rest_k, self.rest_d, self.rest_ve, self.rest_vd]
+        # the rest of k c_k^2 R^(k - 1) is bounded by itself at R = 1, and by that of c_k^2
+        wider = [0, self.rest_d, 0, self.rest_e, self.rest_d]
         powers = radius[:, None] ** np.append(order, order.size)  # (radii, terms + 1)
         k_e, k_d, r_d, v_e, v_d = (
-            powers[:, : part.size] @ part + powers[:, part.size] * rest
-            for part, rest in zip(parts, rests, strict=True)
+            powers[:, : part.size] @ part
+            + np.minimum(
+                _times(powers[:, part.size], rest),
+                np.inf if power == 0 else _times(_largest(power, order.size, radius), wide),
+            )
+            for part, rest, wide, power in zip(parts, rests, wider, (0, 1, 0, 1, 2), strict=True)
         )
+        k_d = np.minimum(k_d, LARGEST)  # infinite only where it is the slope of arccos
         return Factors(k_e, k_d, r_d, np.sqrt(v_e), np.sqrt(v_d))
 
     @property
@@ -109,8 +124,43 @@ class Amplification:
         return np.maximum(np.cumsum(e[::-1])[::-1], np.cumsum(d[::-1])[::-1])[terms]
 
 
+LARGEST = 1e300
+"""Stands for infinity where a derivative has no finite norm: no bound will hold."""
+
+
+def _times(power: Array, rest: float) -> Array:
+    """The product, and 0 where the power is."""
+    return np.where(power > 0, power * np.where(power > 0, rest, 0.0), 0.0)
+
+
+def _largest(power: int, first: int, radius: Array) -> Array:
+    """The largest k^power R^(k - power) over k >= first, R <= 1."""
+    with np.errstate(divide="ignore"):
+        k = np.maximum(first, power / -np.log(np.maximum(radius, 1e-300)))
+    k = np.where(radius < 1, k, np.inf)
+    return np.where(radius < 1, k**power * radius ** (np.minimum(k, 1e9) - power), np.inf)
+
+
 def _ratio(part: Any, whole: Array) -> Array:
     return np.asarray(part / np.where(whole > 0, whole, np.inf))
+
+
+def dearest(state: Diagonal) -> tuple[int, str]:
+    """The weight layer that costs most accuracy, counted from 1, and why.
+
+    The one whose moments are known worst if that is above rounding, else the one that
+    amplifies an error of the covariance most: by k_E at R = 1.
+    """
+    noises = [stage.moments.noise for stage in state.stages]
+    factors = [
+        float(_ratio(stage.variance * stage.moments.slope, stage.moments.second).max())
+        for stage in state.stages
+    ]
+    if max(noises) > 2**10 * UNIT:
+        layer = int(np.argmax(noises))
+        return layer + 1, f"its integrals are known to {noises[layer]:.0e}"
+    layer = int(np.argmax(factors))
+    return layer + 1, f"it amplifies errors {factors[layer]:.2g}-fold"
 
 
 def amplifications(state: Diagonal, tail: float) -> list[Amplification]:

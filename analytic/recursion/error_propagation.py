@@ -20,7 +20,7 @@ from analytic.recursion.layer_equations import Average
 
 __all__ = ["AVERAGING", "OWN", "RADII", "ROUNDING", "Chain", "added", "layer_error", "skip_error"]
 
-RADII = np.array([1.0, 0.9999, 0.999, 0.99, 0.97, 0.94, 0.9, 0.85, 0.8, 0.7, 0.6, 0.45, 0.3])
+RADII = np.array([1.0, 0.9999, 0.999, 0.99, 0.97, 0.94, 0.9, 0.85, 0.8, 0.7, 0.6, 0.45, 0.3, 0.0])
 """Ceilings that are tried, in this order."""
 ROUNDING = 8 * UNIT
 """Rounding of rho, of Horner's scheme (2k roundings of the k-th term: 2 k_E, 2 k_D, counted
