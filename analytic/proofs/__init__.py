@@ -12,6 +12,7 @@ refuse what is not one real, continuous function with Gaussian moments.
 
 from analytic.proofs.admission import from_sympy, from_text
 from analytic.proofs.extrema import Bound
+from analytic.proofs.nonsmooth_points import jump, kinks
 from analytic.proofs.smoothness import Answer, assumption, growth, lipschitz, parity, strip
 
 __all__ = [
@@ -21,6 +22,8 @@ __all__ = [
     "from_sympy",
     "from_text",
     "growth",
+    "jump",
+    "kinks",
     "lipschitz",
     "parity",
     "strip",
