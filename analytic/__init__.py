@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from analytic.activation import Activation
     from analytic.closed_forms import dual, dual_obstacle
+    from analytic.corrections import fluctuation
     from analytic.limit import kernel, kernel_diagonal, kernel_estimate, kernel_plan
     from analytic.network import (
         AveragePooling,
@@ -43,6 +44,7 @@ _HOME = {
     "SphereSpectrum": "spectrum",
     "dual": "closed_forms",
     "dual_obstacle": "closed_forms",
+    "fluctuation": "corrections",
     "kernel": "limit",
     "kernel_diagonal": "limit",
     "kernel_estimate": "limit",
@@ -70,6 +72,7 @@ __all__ = [
     "SphereSpectrum",
     "dual",
     "dual_obstacle",
+    "fluctuation",
     "kernel",
     "kernel_diagonal",
     "kernel_estimate",

@@ -18,6 +18,7 @@ from analytic.expectations.hermite_coefficients import (
 )
 from analytic.expectations.octaves import LONGEST, LOWEST
 from analytic.expectations.product_rules import Angle, squared_differences
+from analytic.expectations.quadrature import Rule, hermite_basis, uniform_rule
 
 __all__ = [
     "LANES",
@@ -28,8 +29,11 @@ __all__ = [
     "Angle",
     "Coefficients",
     "Moments",
+    "Rule",
     "coefficients",
+    "hermite_basis",
     "length",
     "moments",
     "squared_differences",
+    "uniform_rule",
 ]

@@ -1,0 +1,11 @@
+"""What finite width adds to the limit, from quadrature alone: variance, covariance, mean, law.
+
+Enters: a network of fully connected and residual layers, and inputs. Leaves: the coefficients
+of 1/m in Var K_0 (``fluctuation``), in the covariance of two entries of K_0, in
+E K_0 - K_inf, and what follows for ||K_0 - K_inf||^2. Below: ``analytic.recursion``,
+``analytic.expectations`` and what they stand on.
+"""
+
+from analytic.corrections.pair_variance import fluctuation
+
+__all__ = ["fluctuation"]
