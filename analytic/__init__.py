@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from analytic.activation import Activation
     from analytic.closed_forms import dual, dual_obstacle
-    from analytic.corrections import fluctuation
+    from analytic.corrections import fluctuation, mean_correction
     from analytic.limit import kernel, kernel_diagonal, kernel_estimate, kernel_plan
     from analytic.network import (
         AveragePooling,
@@ -49,6 +49,7 @@ _HOME = {
     "kernel_diagonal": "limit",
     "kernel_estimate": "limit",
     "kernel_plan": "limit",
+    "mean_correction": "corrections",
     "nystrom": "spectrum",
     "predict": "prediction",
     "sphere_spectrum": "spectrum",
@@ -77,6 +78,7 @@ __all__ = [
     "kernel_diagonal",
     "kernel_estimate",
     "kernel_plan",
+    "mean_correction",
     "nystrom",
     "predict",
     "sphere_spectrum",

@@ -6,6 +6,7 @@ E K_0 - K_inf, and what follows for ||K_0 - K_inf||^2. Below: ``analytic.recursi
 ``analytic.expectations`` and what they stand on.
 """
 
+from analytic.corrections.mean_shift import mean_correction
 from analytic.corrections.pair_variance import fluctuation
 
-__all__ = ["fluctuation"]
+__all__ = ["fluctuation", "mean_correction"]

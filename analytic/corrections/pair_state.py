@@ -31,6 +31,8 @@ from analytic.corrections.stacked_layers import StackLayer
 
 __all__ = [
     "ENTRIES",
+    "FIRST",
+    "MU1",
     "S11",
     "S12",
     "S22",
@@ -43,6 +45,7 @@ __all__ = [
     "at_layer",
     "fresh",
     "jacobian",
+    "part",
     "sandwich",
     "sides",
     "start",
@@ -113,6 +116,11 @@ def sides(layers: list[StackLayer], squares: Array, factors: frozenset[str]) -> 
         sigma = sigma + second + 2 * mu * eta if layer.residual else second
         mu = mu + eta if layer.residual else eta
     return found
+
+
+def part(side: Side, chosen: slice) -> Side:
+    """The same for some of the inputs."""
+    return Side(side.table.columns(chosen), side.variance[chosen])
 
 
 def start(rows: Array, columns: Array) -> tuple[Array, ...]:

@@ -19,6 +19,7 @@ from analytic.corrections.pair_state import (
     at_layer,
     fresh,
     jacobian,
+    part,
     sandwich,
     sides,
     start,
@@ -85,16 +86,12 @@ def fluctuation(network: Network, x: ArrayLike, y: ArrayLike | None = None) -> A
 
     def strip(first: int) -> None:
         own, others = slice(first, first + ROWS), slice(first if y is None else 0, None)
-        block = [_part(side, own) for side in left], [_part(side, others) for side in right]
+        block = [part(side, own) for side in left], [part(side, others) for side in right]
         answer[own, others] = _variance(layers, *block, rows[own], columns[others])
 
     with ThreadPoolExecutor(cores()) as pool:
         list(pool.map(strip, range(0, len(rows), ROWS)))
     return answer if y is not None else np.triu(answer) + np.triu(answer, 1).T
-
-
-def _part(side: Side, chosen: slice) -> Side:
-    return Side(side.table.columns(chosen), side.variance[chosen])
 
 
 def _variance(

@@ -37,6 +37,8 @@ TAIL = 1e-13
 """Share of E F^2 that may be left out."""
 MOST = 4096
 """Most terms of a series; beyond them float64 pre-activations are too wide for it."""
+LARGEST_BASIS = 2**22
+"""Most nodes times terms, which bounds the time and the memory (64 MB) of a table."""
 SETTLED = 1e-13
 """Change of the coefficients, relative to the root of E F^2, at which a rule is fine enough."""
 
@@ -103,8 +105,8 @@ def _shortest(
 def _settled(activation: Activation, s: Array, names: tuple[str, ...], terms: int) -> Rule:
     """The first trapezoidal rule whose coefficients a finer one confirms at the extremes of s."""
     half = 48
-    coarse = _coefficients(activation, s, names, uniform_rule(half), terms)
-    while half < 2**13:
+    coarse = np.full((terms, len(names), s.size), np.inf)
+    while half * terms < LARGEST_BASIS:
         half = -(-3 * half // 2)  # no multiple: a frequency cannot hide from both
         rule = uniform_rule(half)
         fine = _coefficients(activation, s, names, rule, terms)
@@ -159,7 +161,9 @@ def expectations(
     terms = min(len(left.coefficients), len(right.coefficients))
     sums = np.empty((len(both), *rho.shape))
     _mehler(left.coefficients[:terms], right.coefficients[:terms], rho, pairs, sums)
-    found = dict(zip(both, sums, strict=True))
+    found: dict[Product, Array] = {}
+    for index, product in enumerate(both):
+        found[product] = sums[index]
     for f, g in wanted:
         if not g:
             found[f, g] = left.mean(f)[:, None]

@@ -96,7 +96,7 @@ def stack(network: Network, derivatives: int) -> list[StackLayer]:
 
 def _only(block: Residual) -> object:
     """The one layer of a residual block."""
-    if len(block.layers) > 1:
+    if len(block.layers) != 1:
         raise ValueError(
             f"expected residual blocks of one layer, got {block}: the correlation of its inner"
             " layers with the skip is not derived; make each layer a Residual of its own"
