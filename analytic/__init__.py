@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from analytic.activation import Activation
     from analytic.closed_forms import dual, dual_obstacle
-    from analytic.corrections import fluctuation, mean_correction
+    from analytic.corrections import fluctuation, fluctuation_covariance, mean_correction
     from analytic.limit import kernel, kernel_diagonal, kernel_estimate, kernel_plan
     from analytic.network import (
         AveragePooling,
@@ -45,6 +45,7 @@ _HOME = {
     "dual": "closed_forms",
     "dual_obstacle": "closed_forms",
     "fluctuation": "corrections",
+    "fluctuation_covariance": "corrections",
     "kernel": "limit",
     "kernel_diagonal": "limit",
     "kernel_estimate": "limit",
@@ -74,6 +75,7 @@ __all__ = [
     "dual",
     "dual_obstacle",
     "fluctuation",
+    "fluctuation_covariance",
     "kernel",
     "kernel_diagonal",
     "kernel_estimate",

@@ -25,7 +25,6 @@ from analytic.corrections.pair_state import (
     FIRST,
     MU1,
     S12,
-    UNIT,
     VARIANCE_PRODUCTS,
     G,
     Pair,

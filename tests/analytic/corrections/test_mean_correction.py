@@ -17,7 +17,7 @@ from analytic.corrections import fluctuation, mean_correction
 X = points()
 
 
-SHIFTED = ["tanh, 2 layers", "gelu, 3 residual, biases"]
+SHIFTED = ["gelu, 3 residual, biases"]
 
 
 @pytest.mark.parametrize("name", SHIFTED)
@@ -41,7 +41,7 @@ def test_the_mean_of_finite_networks_is_shifted_as_predicted(name: str) -> None:
     network, x = NETWORKS[name], torch.from_numpy(X)
     generator = torch.Generator().manual_seed(4)
     (one, error), (two, finer) = (
-        mean_shift(network, x, m, 15000, generator, 3000) for m in (32, 64)
+        [a.numpy() for a in mean_shift(network, x, m, 15000, generator, 3000)] for m in (32, 64)
     )
     spread = np.hypot(2 * finer, error)
     b = mean_correction(network, X)
