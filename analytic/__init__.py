@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from analytic.activation import Activation
     from analytic.closed_forms import dual, dual_obstacle
-    from analytic.corrections import fluctuation, fluctuation_covariance, mean_correction
+    from analytic.corrections import (
+        DistanceLaw,
+        distance_law,
+        fluctuation,
+        fluctuation_covariance,
+        mean_correction,
+    )
     from analytic.limit import kernel, kernel_diagonal, kernel_estimate, kernel_plan
     from analytic.network import (
         AveragePooling,
@@ -31,6 +37,7 @@ _HOME = {
     "Activation": "activation",
     "AveragePooling": "network",
     "Convolution": "network",
+    "DistanceLaw": "corrections",
     "Eigenspaces": "spectrum",
     "Estimate": "results",
     "Flatten": "network",
@@ -42,6 +49,7 @@ _HOME = {
     "Prediction": "prediction",
     "Residual": "network",
     "SphereSpectrum": "spectrum",
+    "distance_law": "corrections",
     "dual": "closed_forms",
     "dual_obstacle": "closed_forms",
     "fluctuation": "corrections",
@@ -61,6 +69,7 @@ __all__ = [
     "Activation",
     "AveragePooling",
     "Convolution",
+    "DistanceLaw",
     "Eigenspaces",
     "Estimate",
     "Flatten",
@@ -72,6 +81,7 @@ __all__ = [
     "Prediction",
     "Residual",
     "SphereSpectrum",
+    "distance_law",
     "dual",
     "dual_obstacle",
     "fluctuation",
