@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from analytic import Network, kernel
 from compare.rate.fits import Interval, Law, Power, fit_law, fit_power
+from compare.rate.predicted_constant import predicted_mean
 from compare.rate.verdict import Excess, Verdict, excess, judge
 from compare.rate.width_sweep import sweep
 from compare.rho import Inputs
@@ -96,6 +97,12 @@ class Convergence:
     def constant(self) -> float:
         """C in E ||K_0 - K_inf||^2 = C/m + c/m^2 + B."""
         return self.law.constant
+
+    @property
+    def predicted(self) -> float | None:
+        """C of ``analytic.fluctuation`` on the sample, not fitted; None where it is not derived."""
+        found = self.config.get("predicted")
+        return None if found is None else float(found)
 
     @property
     def verdict(self) -> str:
@@ -269,6 +276,7 @@ def convergence(
         "dtype": str(dtype),
         "device": device,
         "confidence": 0.99,
+        "predicted": predicted_mean(network, x, inputs.population) if limit is kernel else None,
         "versions": {
             "python": platform.python_version(),
             "numpy": np.__version__,

@@ -41,6 +41,9 @@ def plot_convergence(result: Convergence, ax: Axes | None = None) -> Axes:
         lw=1.2,
         label=r"$\kappa\, m^{-1/2}$",
     )
+    if result.predicted is not None:
+        label = "$C/m$ predicted, not fitted"
+        ax.plot(line, result.predicted / line, ":", color="black", lw=1.6, label=label)
     ax.set(xscale="log", yscale="log", xlabel="width $m$", ylabel=r"$\|K_0 - K_\infty\|^2$")
     ax.set_xticks(m, [f"{w:g}" for w in m])
     ax.minorticks_off()
