@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from analytic.activation import Activation
+from analytic.compilation import compiled
 from analytic.expectations.octaves import (
     CURVATURE,
     FIRST,
@@ -33,27 +33,20 @@ from analytic.expectations.octaves import (
     RESPONSE_E,
     SLOPE,
     SPREAD,
-    UNIT,
     Origin,
     Segment,
     segment,
 )
+from analytic.machine import LANES, UNIT, Array
 
 __all__ = [
-    "LANES",
     "MOST_TERMS",
-    "UNIT",
     "Coefficients",
     "Moments",
     "coefficients",
     "length",
     "moments",
 ]
-
-Array = NDArray[np.float64]
-
-LANES = 128
-"""Inputs that are tabulated together, and columns of a tile: the length of the loops."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -171,7 +164,7 @@ def _fill(
         _evaluate(part.series[:, columns], part.low, part.high, s, chosen, table)
 
 
-@njit(nogil=True, cache=True, fastmath={"contract", "nsz"})
+@compiled
 def _evaluate(series: Any, low: float, high: float, s: Any, members: Any, table: Any) -> None:
     """table[c, i] <- sum_j series[j, c] T_j(t(s_i)) for i in members."""
     points = series.shape[0]
@@ -198,7 +191,7 @@ def _evaluate(series: Any, low: float, high: float, s: Any, members: Any, table:
                     table[c + k, members[start + i]] = columns[k, i]
 
 
-@njit(nogil=True, cache=True, fastmath={"contract", "nsz"})
+@compiled
 def _add_four(series: Any, chebyshev: Any, j: int, wanted: Any, columns: Any) -> None:
     """Four terms of four columns."""
     t = (chebyshev[j], chebyshev[j + 1], chebyshev[j + 2], chebyshev[j + 3])

@@ -17,16 +17,13 @@ from numpy.typing import NDArray
 
 from analytic.activation import Activation
 from analytic.expectations.quadrature import Rule, graded_rule, hermite_basis, uniform_rule
+from analytic.machine import UNIT, Array
 
-__all__ = ["FIRST", "LONGEST", "LOWEST", "MOST_TERMS", "UNIT", "Origin", "Segment", "segment"]
+__all__ = ["FIRST", "LOWEST", "MOST_TERMS", "MOST_TERMS_WHOLE", "Origin", "Segment", "segment"]
 
-Array = NDArray[np.float64]
-
-UNIT = 2.0**-53
-"""Unit roundoff of float64."""
 MOST_TERMS = 1024
 """Longest table; pairs that would need more are left to ``analytic.pairs.nearly_parallel``."""
-LONGEST = 4096
+MOST_TERMS_WHOLE = 4096
 """Longest table where no pair can be left out."""
 LOWEST = -32
 """All s below 2^LOWEST are taken together, see ``Origin``."""

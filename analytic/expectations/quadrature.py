@@ -15,11 +15,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
+
+from analytic.machine import Array
 
 __all__ = ["Rule", "graded_rule", "hermite_basis", "uniform_rule"]
-
-Array = NDArray[np.float64]
 
 REACH = 13.0
 """Half-length of the interval: beyond it exp(-z^2/4) is 4.5e-19."""

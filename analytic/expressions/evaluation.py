@@ -18,15 +18,13 @@ import mpmath
 import numpy as np
 import scipy  # its special functions are loaded at their first use
 import sympy
-from numpy.typing import NDArray
 from sympy.codegen.rewriting import create_expand_pow_optimization
 
 from analytic.expressions.rewrite import derivative, elementary
 from analytic.expressions.vocabulary import X
+from analytic.machine import Array
 
 __all__ = ["values"]
-
-Array = NDArray[np.float64]
 
 
 def values(expression: Any, x: Array, order: int) -> list[Array]:

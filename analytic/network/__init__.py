@@ -7,6 +7,8 @@ for the equations ``analytic.closed_forms``.
 """
 
 from analytic.network.description import FullyConnected, Layer, Network, Residual, Step
+from analytic.network.fitting import Misfit, misfit
+from analytic.network.folding import fold, itself
 from analytic.network.layers import (
     AveragePooling,
     Averaging,
@@ -25,10 +27,14 @@ __all__ = [
     "FullyConnected",
     "GlobalAveragePooling",
     "Layer",
+    "Misfit",
     "Network",
     "Residual",
     "Shape",
     "Step",
+    "fold",
+    "itself",
+    "misfit",
     "parse_network",
     "reads",
     "shape_after",

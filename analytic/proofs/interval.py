@@ -20,13 +20,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import sympy
-from numpy.typing import NDArray
 
 from analytic.expressions import X, normal_cdf, sigmoid, softplus
+from analytic.machine import Array
 
 __all__ = ["Interval", "constant", "enclose", "function"]
-
-Array = NDArray[np.float64]
 
 SLACK = 2.0**-46
 """Relative error granted to an elementary function."""
