@@ -6,8 +6,8 @@ E K_0 - K_inf, and what follows for ||K_0 - K_inf||^2. Below: ``analytic.recursi
 ``analytic.expectations`` and what they stand on.
 """
 
-from analytic.corrections.distance_law import DistanceLaw, distance_law
 from analytic.corrections.joint_variance import fluctuation_covariance
+from analytic.corrections.law_of_distance import DistanceLaw, distance_law
 from analytic.corrections.mean_shift import mean_correction
 from analytic.corrections.pair_variance import fluctuation
 

@@ -16,15 +16,16 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from analytic.activation import Activation
+from analytic.compilation import compiled
 from analytic.expectations import uniform_rule
-from analytic.machine import cores
+from analytic.machine import EXACT_SUMS, cores
 from analytic.results import AccuracyError
 
 __all__ = ["FourMoments", "four_moments"]
@@ -127,7 +128,7 @@ def _heat(activation: Activation, grid: Array, widest: float) -> Array:
     return np.ascontiguousarray(np.einsum("kt,tog->kog", transform, values))
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _triple(
     triple: Any, covariance: Any, z: Any, p: Any, series: Any, low: float, step: float,
     widest: float, units: Any, mixed: Any, slopes: Any, three: Any, mixed_three: Any,
@@ -156,7 +157,7 @@ def _triple(
         _share_four(units, mixed, slopes, np.array([a, b, c, d]), found)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _row(rows: Any, i: int, covariance: Any, triple: Any, d: int, root: Any) -> float:
     """One row of the Cholesky factor against the triple; returns what is left of the variance."""
     rest = covariance[d, d]
@@ -169,7 +170,7 @@ def _row(rows: Any, i: int, covariance: Any, triple: Any, d: int, root: Any) -> 
     return np.sqrt(rest) if rest > 1e-13 * covariance[d, d] else 0.0
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _evaluated(series: Any, tau: float, widest: float) -> Any:
     """W, W', W'' on the grid at one tau."""
     t = 2.0 * tau / widest - 1.0 if widest > 0 else -1.0
@@ -179,7 +180,7 @@ def _evaluated(series: Any, tau: float, widest: float) -> Any:
     return series[0] + t * one - two
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _spread(table: Any, row: Any, z: Any, low: float, step: float, out: Any) -> None:
     """W and W' at the nodes sum_j row_j z_j, by cubic Hermite interpolation."""
     for i in range(z.shape[1]):
@@ -193,7 +194,7 @@ def _spread(table: Any, row: Any, z: Any, low: float, step: float, out: Any) -> 
             out[order, i] = s * s * left + t * t * right
 
 
-@njit(nogil=True, cache=True, fastmath={"contract", "nsz", "reassoc"})
+@partial(compiled, flags=EXACT_SUMS | {"reassoc"})  # sums of one sign or bounded terms
 def _products(first: Any, last: Any, p: Any) -> Any:
     """Sums over the nodes of the eight products with zero, two or four slopes.
 
@@ -216,7 +217,7 @@ def _products(first: Any, last: Any, p: Any) -> Any:
     return np.array([none, both, at01, at02, at03, at12, at13, at23])
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _share_four(units: Any, mixed: Any, slopes: Any, index: Any, found: Any) -> None:
     """Write the moments of a quadruple at all its permutations."""
     for i in range(4):
@@ -232,7 +233,7 @@ def _share_four(units: Any, mixed: Any, slopes: Any, index: Any, found: Any) -> 
                 mixed[a, b, c, d] = found[place]
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _share_three(three: Any, mixed_three: Any, index: Any, found: Any) -> None:
     for i in range(3):
         for j in range(3):

@@ -9,7 +9,6 @@ V <- J V J^T + Q/ratio, where Q takes the expectations at four units. The Gram m
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +18,7 @@ from analytic.corrections.four_units import FourMoments, four_moments
 from analytic.corrections.pair_state import FIRST, MU1, S12, UNIT, G, Pair, at_layer, sides, start
 from analytic.corrections.products import Sum, keys
 from analytic.corrections.stacked_layers import checked
+from analytic.machine import available_memory
 from analytic.network import Network
 from analytic.recursion import mean_squares
 
@@ -80,8 +80,8 @@ def fluctuation_covariance(network: Network, x: ArrayLike) -> Array:
 
 def require(size: int, n: int) -> None:
     """Refuse what memory does not hold, before it is allocated."""
-    free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if size > free:
+    free = available_memory()
+    if free is not None and size > free:
         raise MemoryError(
             f"expected {size:.3g} bytes of memory for the quadruples of {n} inputs, got"
             f" {free:.3g}; take fewer inputs"

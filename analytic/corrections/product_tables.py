@@ -21,12 +21,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from analytic.activation import Activation
+from analytic.compilation import compiled
 from analytic.corrections.products import Product, Sum
 from analytic.expectations import Rule, hermite_basis, uniform_rule
+from analytic.machine import LANES
 from analytic.results import AccuracyError
 
 __all__ = ["MOST", "TAIL", "Table", "expectations", "tabulate", "value"]
@@ -177,11 +178,7 @@ def value(terms: Sum, e: Mapping[Product, Array]) -> Any:
     return sum(c * e[product] for product, c in terms.items())
 
 
-LANES = 128
-"""Columns that are summed side by side."""
-
-
-@njit(nogil=True, cache=True, fastmath={"contract", "nsz"})
+@compiled
 def _mehler(left: Any, right: Any, rho: Any, pairs: Any, sums: Any) -> None:
     """sums[p, i, j] <- sum_k left[k, f, i] right[k, g, j] rho[i, j]^k, by Horner's rule."""
     terms = left.shape[0]
