@@ -19,6 +19,7 @@ from compare.provenance import versions
 from compare.rate.figure import plot_convergence
 from compare.rate.fits import Law, Power, fit_law, fit_power
 from compare.rate.judgement import Excess, excess, judge
+from compare.rate.predicted_constant import predicted_mean
 from compare.rate.statistics import Interval
 from compare.rate.width_sweep import check_design, sweep
 from compare.rho import Inputs
@@ -99,6 +100,12 @@ class Convergence:
     def constant(self) -> float:
         """The C in E ||K_0 - K_inf||^2 = C/m + c/m^2 + B."""
         return self.law.constant
+
+    @property
+    def predicted(self) -> float | None:
+        """C of ``analytic.fluctuation`` on the sample, not fitted; None where it is not derived."""
+        found = self.config.get("predicted")
+        return None if found is None else float(found)
 
     @property
     def verdict(self) -> str:
@@ -274,6 +281,7 @@ def convergence(
         "dtype": str(dtype),
         "device": device,
         "confidence": 0.99,
+        "predicted": predicted_mean(network, x, inputs.population) if limit is kernel else None,
         "versions": versions(),
     }
     distances, bias = tuple(g.distances for g in groups), tuple(g.bias for g in groups)

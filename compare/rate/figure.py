@@ -35,6 +35,8 @@ class Sweep(Protocol):
     def exponent_interval(self) -> Interval: ...
     @property
     def verdict(self) -> str: ...
+    @property
+    def predicted(self) -> float | None: ...
 
 
 def plot_convergence(result: Sweep, ax: Axes | None = None) -> Axes:
@@ -62,6 +64,9 @@ def plot_convergence(result: Sweep, ax: Axes | None = None) -> Axes:
         lw=1.2,
         label=r"$\kappa\, m^{-1/2}$",
     )
+    if result.predicted is not None:
+        label = "$C/m$ predicted, not fitted"
+        ax.plot(line, result.predicted / line, ":", color="black", lw=1.6, label=label)
     ax.set(xscale="log", yscale="log", xlabel="width $m$", ylabel=r"$\|K_0 - K_\infty\|^2$")
     ax.set_xticks(m, [f"{w:g}" for w in m])
     ax.minorticks_off()
