@@ -84,3 +84,25 @@ def test_no_circle_hides_behind_type_checking(path: Path) -> None:
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             for line in (n for n in node.body if isinstance(n, ast.ImportFrom)):
                 assert (line.module or "").split(".")[0] not in FLOORS, line.module
+
+
+def test_a_name_stands_once_in_the_tree() -> None:
+    """Classes and constants that ``empirical`` and ``compare`` define have one meaning each."""
+    places: dict[str, set[str]] = {}
+    for path in FILES:
+        for node in ast.parse(path.read_text()).body:
+            names = [node.name] if isinstance(node, ast.ClassDef) else []
+            for target in node.targets if isinstance(node, ast.Assign) else []:
+                names += [
+                    n.id for n in ast.walk(target) if isinstance(n, ast.Name) and n.id.isupper()
+                ]
+            for name in names:
+                places.setdefault(name, set()).add(_module(path))
+    twice = {
+        name: sorted(modules)
+        for name, modules in places.items()
+        if len(modules) > 1 and not name.startswith("_")
+        and any(not module.startswith("analytic") for module in modules)
+    }  # fmt: skip
+    # RULES: those of each kind of operation, and all together
+    assert set(twice) <= {"Plan", "RULES"}, twice

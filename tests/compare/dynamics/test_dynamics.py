@@ -24,7 +24,7 @@ from compare import (
     dynamics_gap,
 )
 from compare.dynamics.measurement import prepare
-from compare.dynamics.trajectories import PARTS, Sample, _residuals, draw
+from compare.dynamics.trajectories import GAP_PARTS, Sample, _residuals, draw
 from compare.theory.duhamel import duhamel_defect, track
 from compare.theory.observations import decay_rates
 from empirical import FiniteNetwork, gradient_flow, tangent_kernel
@@ -47,10 +47,10 @@ def result() -> DynamicsGap:
 
 
 def test_the_parts_add_up_to_the_gap_and_start_at_zero(result: DynamicsGap) -> None:
-    gap, *parts = (getattr(result, part) for part in PARTS)
+    gap, *parts = (getattr(result, part) for part in GAP_PARTS)
     assert np.all(gap <= sum(parts) + 1e-12)
     assert np.all(gap[1:] > 0)
-    for part in PARTS:
+    for part in GAP_PARTS:
         assert getattr(result, part)[0] < 1e-12
     assert result.times[0] == 0
     assert result.times[-1] == 6.0
