@@ -202,8 +202,9 @@ def test_corollary_3_10_is_asked_at_its_own_times(result: DynamicsGap) -> None:
         ({"horizon": np.inf}, ValueError, "positive, finite horizon, got inf"),
         ({"seeds": 1}, ValueError, "expected seeds of at least 2, got 1"),
         ({"width": 0}, ValueError, "expected width of at least 1, got 0"),
+        ({"resolution": Resolution(times=7)}, ValueError, "expected times of at least 8, got 7"),
         ({"samples": 2.5}, TypeError, "expected an integer for samples, got 2.5"),
-        ({"spaces": 500}, ValueError, "the last trustworthy one is degree"),
+        ({"resolution": Resolution(spaces=500)}, ValueError, "the last trustworthy one is degree"),
         ({"target": lambda x: x}, ValueError, "one for each input"),
     ],
 )
