@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.figure_style import BLUE, GREY, ORANGE, new_axes
-from compare.rate.fits import Law
+from compare.rate.fits import WidthExpansion
 from compare.rate.judgement import Excess
 from compare.rate.statistics import Interval
 
@@ -26,7 +26,7 @@ class Sweep(Protocol):
     @property
     def distances(self) -> tuple[NDArray[np.float64], ...]: ...
     @property
-    def law(self) -> Law: ...
+    def law(self) -> WidthExpansion: ...
     @property
     def above(self) -> Excess: ...
     @property
