@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from empirical.batches import Batch, tensors
 
 __all__ = [
     "MixingError",
+    "Names",
     "check_batch",
     "check_differentiable",
     "check_gradients",
@@ -27,6 +29,7 @@ __all__ = [
     "check_like",
     "check_module",
     "check_outputs",
+    "check_parameters",
     "check_repeatable",
     "check_values",
 ]
@@ -76,6 +79,34 @@ def check_module(module: nn.Module) -> dict[str, nn.Parameter]:
             raise ValueError(f"expected numbers in the frozen {name}, got NaN; repair or redraw it")
     _check_mode(module)
     return parameters
+
+
+Names = str | Sequence[str] | Callable[[str], bool]
+"""Names of parameters, patterns of them, or a function that says which names count."""
+
+
+def check_parameters(
+    module: nn.Module, trained: dict[str, nn.Parameter], names: Names | None
+) -> dict[str, nn.Parameter]:
+    """Those of the trained parameters that are meant; a shared one is by any of its names."""
+    if names is None:
+        return trained
+    patterns = [names] if isinstance(names, str) else names
+    known = [(n, id(p)) for n, p in module.named_parameters(remove_duplicate=False)]
+
+    def fits(name: str) -> bool:
+        if callable(patterns):
+            return bool(patterns(name))
+        return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+    meant = {key for name, key in known if fits(name)}
+    chosen = {name: p for name, p in trained.items() if id(p) in meant}
+    if not chosen:
+        raise ValueError(
+            f"expected names of trained parameters, got {names!r}, which fits none; see"
+            " module.named_parameters()"
+        )
+    return chosen
 
 
 def check_differentiable(parameters: Mapping[str, Tensor]) -> None:

@@ -8,7 +8,7 @@ meet there are no tiles: the Jacobian is that of all outputs of the whole batch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -31,6 +31,7 @@ from empirical.layerwise import (
     Plan,
     combination,
     contract,
+    diagonal,
     graph_of,
     plan_for,
     wanted,
@@ -38,7 +39,7 @@ from empirical.layerwise import (
 from empirical.memory import available, require
 from empirical.outputs import Output, chosen, number_of
 
-__all__ = ["ModuleKernel", "measure", "module_kernel"]
+__all__ = ["ModuleKernel", "measure", "module_diagonal", "module_kernel"]
 
 
 class ModuleKernel(NamedTuple):
@@ -92,6 +93,28 @@ def measure(
     return ModuleKernel(kernel[:, 0, :, 0], joint)
 
 
+def module_diagonal(
+    module: nn.Module, parameters: Mapping[str, Tensor], x: Any, output: Output
+) -> Tensor:
+    """K_0(x, x) of any module; see ``tangent_kernel_diagonal``."""
+    with forward_passes(module) as run:
+        function = _Function(run, output)
+        try:
+            function.rehearse(rows(x, slice(0, 2)))
+            plan = plan_for(function, x, parameters, function.output)
+            try:
+                squares = _Tiles(function, parameters, plan).diagonal(x)
+            except MisfitError as misfit:
+                plan = plan.without_rules(parameters, str(misfit))
+                squares = _last_resort(_Tiles(function, parameters, plan).diagonal, x)
+        except (MixingError, BatchError):
+            function.rehearse(x)
+            squares = _joint_diagonal(function, parameters, x)
+    if output == "all":
+        return squares.reshape(count(x), *function.shape)
+    return squares.sum(1)
+
+
 class _Function:
     """The module as a function with outputs (n, k).
 
@@ -141,20 +164,20 @@ def _kernel(
             return _Tiles(function, parameters, plan).kernel(x, y), False
         except MisfitError as misfit:  # control flow that depends on the samples
             plan = plan.without_rules(parameters, str(misfit))
-            return _last_resort(_Tiles(function, parameters, plan), x, y), False
+            return _last_resort(_Tiles(function, parameters, plan).kernel, x, y), False
     except (MixingError, BatchError):  # the module takes the whole batch only, or joins it
         function.rehearse(x)
         return _joint(function, parameters, x, y), True
 
 
-def _last_resort(tiles: _Tiles, x: Any, y: Any) -> Tensor:
-    """The kernel by per-sample gradients alone; raises if these are not plain autograd's."""
+def _last_resort(compute: Callable[..., Tensor], *batches: Any) -> Tensor:
+    """By per-sample gradients alone; raises if these are not those that plain autograd gave."""
     try:
-        return tiles.kernel(x, y)
+        return compute(*batches)
     except MisfitError as misfit:
         raise ValueError(
-            f"expected the same gradients of a sample in every run, got others for"
-            f" {tiles.worst(x)} ({misfit}); remove what depends on earlier runs from the module"
+            f"expected the same gradients of a sample in every run, got others: {misfit}; remove"
+            " what depends on earlier runs from the module"
         ) from misfit
 
 
@@ -191,18 +214,36 @@ class _Tiles:
                 if y is None and i != j:
                     kernel[j : j + size, :, i : i + size] = tile.permute(2, 3, 0, 1)
         if y is None:
-            self._check_diagonal(kernel)
+            own = kernel.diagonal(dim1=0, dim2=2).diagonal(dim1=0, dim2=1)
+            self._check_squares(own.sum(1), x)
         return kernel
 
-    def _check_diagonal(self, kernel: Tensor) -> None:
-        """Compare the diagonal with the squared gradients of the samples that were tried."""
-        diagonal = kernel.diagonal(dim1=0, dim2=2).diagonal(dim1=0, dim2=1).sum(1)
-        for index, exact in zip(self.plan.tried, sum(self.plan.squares.values()), strict=True):  # pyright: ignore[reportArgumentType]
-            allowed = torch.finfo(kernel.dtype).eps ** 0.5 * float(exact)
-            if not abs(float(diagonal[index] - exact)) <= allowed:
-                raise MisfitError("its square is not on the diagonal")
+    def diagonal(self, x: Any) -> Tensor:
+        """|df_k(x_a)/dtheta|^2, shape (n, wanted outputs), some samples at a time."""
+        if self.rest:
+            self._check_alone(rows(x, self.plan.tried))
+        n = count(x)
+        size = self._size(n, 0)
+        squares = self.plan.values.new_empty(n, len(self.outs))
+        for i in range(0, n, size):
+            block = self._block("x", x, i, size)
+            self._check(block, i)
+            rest = self._gradients(x, i, size)
+            for k, output in enumerate(self.outs):
+                squares[i : i + size, k] = diagonal(block, output)
+                if rest:
+                    squares[i : i + size, k] += rest[k].square().sum(1)
+        self._check_squares(squares.sum(1), x)
+        return squares
 
-    def worst(self, x: Any) -> str:
+    def _check_squares(self, found: Tensor, x: Any) -> None:
+        """Compare with the squared gradients of the samples that were tried."""
+        for index, exact in zip(self.plan.tried, sum(self.plan.squares.values()), strict=True):  # pyright: ignore[reportArgumentType]
+            allowed = torch.finfo(found.dtype).eps ** 0.5 * float(exact)
+            if not abs(float(found[index] - exact)) <= allowed:
+                raise MisfitError(f"the gradient by {self._worst(x)} differs")
+
+    def _worst(self, x: Any) -> str:
         """The parameter whose gradient for a sample alone differs most from that of the trial."""
         differences: dict[str, float] = {}
         alone = self.function(rows(x, self.plan.tried[-1:]))[0, self.outs]
@@ -282,6 +323,8 @@ class _Tiles:
         return max(1, min(max(n, k), int((available(device) - 2 * result) / (4 * each))))
 
 
+ROWS_TOGETHER = 64
+"""Rows of the Jacobian of a batch whose backward passes are made together."""
 TOGETHER = 2**22
 """Bytes of the graph of samples that are differentiated side by side."""
 
@@ -310,7 +353,7 @@ def _gram(left: Tensor, right: Tensor | None, parameters: list[Tensor]) -> Tenso
     each = sum(p.numel() for p in parameters) * left.element_size()
     require(2 * len(left) * len(other) * left.element_size() + 2 * each, left.device,
             f"the kernel of {len(left)} x {len(other)} numbers of this module")  # fmt: skip
-    size = int(max(1, min(len(left), available(left.device) // (4 * each), 64)))
+    size = int(max(1, min(len(left), available(left.device) // (4 * each), ROWS_TOGETHER)))
     kernel = left.new_empty(len(left), len(other))
     for i in range(0, len(left), size):
         a = jacobian_rows(left[i : i + size], parameters)
@@ -322,3 +365,13 @@ def _gram(left: Tensor, right: Tensor | None, parameters: list[Tensor]) -> Tenso
             if right is None and not same:
                 kernel[j : j + size, i : i + size] = tile.T
     return kernel
+
+
+def _joint_diagonal(function: _Function, parameters: Mapping[str, Tensor], x: Any) -> Tensor:
+    """The squares of the rows of J of a whole batch, shape (n, wanted outputs)."""
+    values = function(x)
+    check_outputs("x", values.detach(), 0)
+    chosen = values[:, wanted(values, function.output)]
+    parts = chosen.reshape(-1).split(ROWS_TOGETHER)
+    squares = [jacobian_rows(part, list(parameters.values())).square().sum(1) for part in parts]
+    return torch.cat(squares).reshape(chosen.shape)

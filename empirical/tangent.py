@@ -16,15 +16,29 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
 from empirical.batches import Batch, count, mapped, rows, tensors
-from empirical.checks import check_differentiable, check_inputs, check_module
+from empirical.checks import (
+    Names,
+    check_differentiable,
+    check_inputs,
+    check_module,
+    check_parameters,
+)
 from empirical.forward_pass import BatchError
-from empirical.layerwise import tiled_layerwise_kernel
-from empirical.module_tiles import ModuleKernel, measure
+from empirical.layerwise import UnreachedError, tiled_layerwise_kernel
+from empirical.module_tiles import ModuleKernel, measure, module_diagonal
 from empirical.network import FiniteNetwork, Stack
 from empirical.outputs import Output, check_output
 from empirical.precision import double_copy, full_precision, relative_floor
 
-__all__ = ["TangentEstimate", "customised", "tangent_kernel", "tangent_kernel_estimate"]
+__all__ = [
+    "TangentEstimate",
+    "TangentShares",
+    "customised",
+    "tangent_kernel",
+    "tangent_kernel_diagonal",
+    "tangent_kernel_estimate",
+    "tangent_kernel_shares",
+]
 
 
 def tangent_kernel(
@@ -33,6 +47,7 @@ def tangent_kernel(
     y: Batch | None = None,
     *,
     output: Output = 0,
+    parameters: Names | None = None,
     method: Literal["auto", "jacobian"] = "auto",
 ) -> Tensor:
     r"""The empirical tangent kernel of a module at its current parameters.
@@ -42,22 +57,27 @@ def tangent_kernel(
     over the parameters that require gradients, each counted once however often it is used.
 
     Args:
-        module: any module, in eval mode, with outputs of shape (n,) or (n, k).
-        x: inputs, shape (n, ...), of the module's dtype (or integers) and on its device.
+        module: any module that is a function of its inputs, with outputs of shape (n, ...).
+        x: inputs, shape (n, ...), of the module's dtype (or integers) and on its device; a tuple
+            of them for a module with several arguments, a dict for arguments by name.
         y: other inputs, shape (n', ...); x itself if None.
-        output: index of the output; ``"trace"`` for the sum over all outputs, ``"all"`` for
-            all pairs of outputs.
+        output: index of the output, or one index for each axis behind the samples; ``"trace"``
+            for the sum over all outputs, ``"all"`` for all pairs of outputs; or a function that
+            takes one number for each sample out of what the module returns.
+        parameters: names of parameters, patterns such as ``"head.*"``, or a function that says
+            which names count; all that require gradients if None.
         method: ``"auto"``, or ``"jacobian"`` for the slow definition by per-sample gradients.
 
     Returns:
         K_0, shape (n, n'), or (n, k, n', k) for ``output="all"``, of the module's dtype and on
-        its device. It carries no graph.
+        its device. It carries no graph. Where the samples of a batch meet in the module it is
+        J J^T of the outputs of whole batches (see ``tangent_kernel_estimate``).
 
     Raises:
         TypeError: the module is none, dtypes differ, or numbers are complex.
-        ValueError: shapes or devices do not fit, numbers are not finite, the module is in
-            training mode with dropout or BatchNorm, it mixes the samples of a batch, or no output
-            depends on its parameters.
+        ValueError: shapes or devices do not fit, numbers are not finite, the module is random,
+            depends on trained tensors that it has not registered, or no output depends on its
+            parameters.
         MemoryError: it would not fit; the message says how much is needed.
 
     References:
@@ -72,13 +92,107 @@ def tangent_kernel(
         >>> bool(torch.allclose(k, tangent_kernel(f, x, method="jacobian"), rtol=1e-12))
         True
     """
-    return _measure(module, x, y, output, method).value
+    return _measure(module, x, y, output, method, parameters).value
+
+
+def tangent_kernel_diagonal(
+    module: nn.Module, x: Batch, *, output: Output = 0, parameters: Names | None = None
+) -> Tensor:
+    r"""K_0(x, x), the squared length of every sample's gradient.
+
+    In O(n p) time for n samples and p parameters, and memory for a block of samples.
+
+    Args:
+        module: as for ``tangent_kernel``.
+        x: as for ``tangent_kernel``.
+        output: as for ``tangent_kernel``; "all" gives the entry of every output.
+        parameters: as for ``tangent_kernel``.
+
+    Returns:
+        shape (n,), or (n, k) for ``output="all"``.
+
+    Example:
+        >>> f = nn.Linear(3, 1).double()
+        >>> tangent_kernel_diagonal(f, torch.eye(3, dtype=torch.float64)).tolist()  # |x|^2 + 1
+        [2.0, 2.0, 2.0]
+    """
+    chosen = check_parameters(module, check_module(module), parameters)
+    first = next(iter(chosen.values()))
+    check_inputs("x", x, first)
+    check_output(output)
+    check_differentiable(chosen)
+    with torch.inference_mode(False), torch.enable_grad(), full_precision(first.device):
+        return module_diagonal(module, chosen, mapped(_constant, x), output)
+
+
+def tangent_kernel_shares(
+    module: nn.Module,
+    x: Batch,
+    y: Batch | None = None,
+    *,
+    output: Output = 0,
+    parameters: Names | None = None,
+) -> TangentShares:
+    """What each layer contributes to K_0, as the sum over its own parameters.
+
+    Args:
+        module: as for ``tangent_kernel``.
+        x: as for ``tangent_kernel``.
+        y: as for ``tangent_kernel``.
+        output: as for ``tangent_kernel``.
+        parameters: as for ``tangent_kernel``.
+
+    Returns:
+        the record ``TangentShares(shares)``; each share takes the time of a kernel.
+
+    Example:
+        >>> f = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1)).double()
+        >>> found = tangent_kernel_shares(f, torch.eye(3, dtype=torch.float64))
+        >>> list(found.shares)
+        ['0', '2']
+        >>> bool(torch.allclose(found.total, tangent_kernel(f, torch.eye(3).double())))
+        True
+    """
+    chosen = check_parameters(module, check_module(module), parameters)
+    layers: dict[str, list[str]] = {}
+    for name in chosen:
+        layers.setdefault(name.rpartition(".")[0], []).append(name)
+    whole = tangent_kernel(module, x, y, output=output, parameters=list(chosen))
+    shares = {layer: torch.zeros_like(whole) for layer in layers}
+    for layer, names in layers.items():
+        try:
+            shares[layer] = tangent_kernel(module, x, y, output=output, parameters=names)
+        except UnreachedError:  # the outputs do not depend on this layer
+            continue
+    return TangentShares(shares)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TangentShares:
+    """The shares of the layers in a tangent kernel.
+
+    Attributes:
+        shares: by the name of the module that owns the parameters, each of the kernel's shape; a
+            parameter with several names counts once, under its first.
+    """
+
+    shares: dict[str, Tensor]
+
+    @property
+    def total(self) -> Tensor:
+        """K_0 itself."""
+        return torch.stack(list(self.shares.values())).sum(0)
 
 
 def _measure(
-    module: nn.Module, x: Batch, y: Batch | None, output: Output, method: str
+    module: nn.Module,
+    x: Batch,
+    y: Batch | None,
+    output: Output,
+    method: str,
+    names: Names | None = None,
 ) -> ModuleKernel:
-    parameters = check_module(module)
+    parameters = check_parameters(module, check_module(module), names)
     first = next(iter(parameters.values()))
     for name, batch in (("x", x), ("y", y)):
         if batch is not None or name == "x":

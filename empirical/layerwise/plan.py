@@ -24,13 +24,17 @@ from empirical.layerwise.gradients import inner
 from empirical.layerwise.graph import Graph, Value, graph_of
 from empirical.layerwise.samples import Samples
 
-__all__ = ["Output", "Plan", "combination", "make_plan", "plan_for", "wanted"]
+__all__ = ["Output", "Plan", "UnreachedError", "combination", "make_plan", "plan_for", "wanted"]
 
 Output = int | Literal["all", "trace"]
 Function = Callable[[Any], Tensor]
 """A batch -> outputs (n, k) with their graph."""
 
 _log = logging.getLogger("kinfinity")
+
+
+class UnreachedError(ValueError):
+    """No output depends on the parameters."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,7 +136,7 @@ def _try(
         if id(t) in names
     }
     if graph is None or not leaves:
-        raise ValueError(
+        raise UnreachedError(
             "expected outputs that depend on the trained parameters, got some that carry no"
             " gradient to any; remove detach() or no_grad() from the module"
         )
