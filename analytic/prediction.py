@@ -24,9 +24,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analytic.machine import Array
-
 from analytic.arrays import numbers
+from analytic.machine import Array
 from analytic.results import Kernels
 
 __all__ = ["Prediction", "ensemble", "predict"]

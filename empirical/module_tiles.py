@@ -18,13 +18,12 @@ from empirical.batches import count, rows
 from empirical.checks import (
     MixingError,
     check_gradients,
-    check_leaves,
     check_outputs,
-    check_repeatable,
     check_values,
 )
-from empirical.forward_pass import BatchError, ForwardPass, forward_passes
+from empirical.forward_pass import BatchError, forward_passes
 from empirical.jacobian import jacobian_rows, per_sample_gradients
+from empirical.joint_kernel import joint_diagonal, joint_kernel
 from empirical.layerwise import (
     Block,
     MisfitError,
@@ -32,12 +31,12 @@ from empirical.layerwise import (
     combination,
     contract,
     diagonal,
-    graph_of,
     plan_for,
     wanted,
 )
 from empirical.memory import available, require
-from empirical.outputs import Output, chosen, number_of
+from empirical.module_function import ModuleFunction
+from empirical.outputs import Output
 
 __all__ = ["ModuleKernel", "measure", "module_diagonal", "module_kernel"]
 
@@ -85,7 +84,7 @@ def measure(
         rules: whether to use rules, or per-sample gradients for all parameters.
     """
     with forward_passes(module) as run:
-        function = _Function(run, output)
+        function = ModuleFunction(run, output)
         kernel, joint = _kernel(function, parameters, x, y, rules)
     if output == "all":
         n, m = count(x), count(x if y is None else y)
@@ -98,7 +97,7 @@ def module_diagonal(
 ) -> Tensor:
     """K_0(x, x) of any module; see ``tangent_kernel_diagonal``."""
     with forward_passes(module) as run:
-        function = _Function(run, output)
+        function = ModuleFunction(run, output)
         try:
             function.rehearse(rows(x, slice(0, 2)))
             plan = plan_for(function, x, parameters, function.output)
@@ -109,50 +108,14 @@ def module_diagonal(
                 squares = _last_resort(_Tiles(function, parameters, plan).diagonal, x)
         except (MixingError, BatchError):
             function.rehearse(x)
-            squares = _joint_diagonal(function, parameters, x)
+            squares = joint_diagonal(function, parameters, x)
     if output == "all":
         return squares.reshape(count(x), *function.shape)
     return squares.sum(1)
 
 
-class _Function:
-    """The module as a function with outputs (n, k).
-
-    Attributes:
-        shape: of the outputs behind the samples.
-        output: the wanted ones by number.
-    """
-
-    def __init__(self, run: ForwardPass, output: Output) -> None:
-        self._run, self._output = run, output
-
-    def rehearse(self, x: Any) -> None:
-        """The first run, and others if they draw random numbers; raises if they differ."""
-        value = chosen(self._run.rehearse(x), count(x), self._output)
-        self.shape = value.shape[1:]
-        self.output = number_of(self._output, self.shape)
-        first = value.reshape(len(value), -1)
-        second = first
-        for _ in range(8 if self._run.draws else 1):
-            second = self(x)
-            check_repeatable(first, second)
-        check_leaves(_common_leaves(first, second), self._run.module)
-
-    def __call__(self, x: Any) -> Tensor:
-        value = chosen(self._run(x), count(x), self._output)
-        return value.reshape(len(value), -1)
-
-
-def _common_leaves(first: Tensor, second: Tensor) -> list[Tensor]:
-    """The leaves of two runs that were there before; others were made in the run itself."""
-    graphs = [graph_of(first), graph_of(second)]
-    leaves = [[] if g is None else list(g.leaves.values()) for g in graphs]
-    again = {id(leaf) for leaf in leaves[1]}
-    return [leaf for leaf in leaves[0] if id(leaf) in again]
-
-
 def _kernel(
-    function: _Function, parameters: Mapping[str, Tensor], x: Any, y: Any, rules: bool
+    function: ModuleFunction, parameters: Mapping[str, Tensor], x: Any, y: Any, rules: bool
 ) -> tuple[Tensor, bool]:
     """Shape (n, k, n', k), and whether the samples meet."""
     try:
@@ -167,7 +130,7 @@ def _kernel(
             return _last_resort(_Tiles(function, parameters, plan).kernel, x, y), False
     except (MixingError, BatchError):  # the module takes the whole batch only, or joins it
         function.rehearse(x)
-        return _joint(function, parameters, x, y), True
+        return joint_kernel(function, parameters, x, y), True
 
 
 def _last_resort(compute: Callable[..., Tensor], *batches: Any) -> Tensor:
@@ -182,7 +145,9 @@ def _last_resort(compute: Callable[..., Tensor], *batches: Any) -> Tensor:
 
 
 class _Tiles:
-    def __init__(self, function: _Function, parameters: Mapping[str, Tensor], plan: Plan) -> None:
+    def __init__(
+        self, function: ModuleFunction, parameters: Mapping[str, Tensor], plan: Plan
+    ) -> None:
         self.function, self.parameters, self.plan = function, parameters, plan
         self.full = function.output == "all"
         self.outs = wanted(plan.values, function.output)
@@ -323,55 +288,5 @@ class _Tiles:
         return max(1, min(max(n, k), int((available(device) - 2 * result) / (4 * each))))
 
 
-ROWS_TOGETHER = 64
-"""Rows of the Jacobian of a batch whose backward passes are made together."""
 TOGETHER = 2**22
 """Bytes of the graph of samples that are differentiated side by side."""
-
-
-def _joint(function: _Function, parameters: Mapping[str, Tensor], x: Any, y: Any) -> Tensor:
-    """J J^T of whole batches, some rows of J at a time; shape (n, k, n', k)."""
-    full = function.output == "all"
-    graphs: list[Tensor] = []
-    for name, batch in (("x", x), ("y", y)):
-        if batch is not None:
-            values = function(batch)
-            check_outputs(name, values.detach(), 0)
-            outs = wanted(values, function.output)
-            graphs.append(values[:, outs])
-    n, m, k = len(graphs[0]), len(graphs[-1]), graphs[0].shape[1]
-    passes = [g.reshape(1, -1) if full else g.T for g in graphs]  # each row of numbers is a pass
-    kernel = values.new_zeros(n * k, m * k) if full else values.new_zeros(n, m)
-    for left, right in zip(passes[0], passes[-1], strict=True):
-        kernel += _gram(left, None if y is None else right, list(parameters.values()))
-    return kernel.reshape(n, k, m, k) if full else kernel[:, None, :, None]
-
-
-def _gram(left: Tensor, right: Tensor | None, parameters: list[Tensor]) -> Tensor:
-    """<df_a, df_b> for some numbers, shape (r, s)."""
-    other = left if right is None else right
-    each = sum(p.numel() for p in parameters) * left.element_size()
-    require(2 * len(left) * len(other) * left.element_size() + 2 * each, left.device,
-            f"the kernel of {len(left)} x {len(other)} numbers of this module")  # fmt: skip
-    size = int(max(1, min(len(left), available(left.device) // (4 * each), ROWS_TOGETHER)))
-    kernel = left.new_empty(len(left), len(other))
-    for i in range(0, len(left), size):
-        a = jacobian_rows(left[i : i + size], parameters)
-        for j in range(i if right is None else 0, len(other), size):
-            same = right is None and i == j
-            b = a if same else jacobian_rows(other[j : j + size], parameters)
-            tile = a @ b.T
-            kernel[i : i + size, j : j + size] = tile
-            if right is None and not same:
-                kernel[j : j + size, i : i + size] = tile.T
-    return kernel
-
-
-def _joint_diagonal(function: _Function, parameters: Mapping[str, Tensor], x: Any) -> Tensor:
-    """The squares of the rows of J of a whole batch, shape (n, wanted outputs)."""
-    values = function(x)
-    check_outputs("x", values.detach(), 0)
-    chosen = values[:, wanted(values, function.output)]
-    parts = chosen.reshape(-1).split(ROWS_TOGETHER)
-    squares = [jacobian_rows(part, list(parameters.values())).square().sum(1) for part in parts]
-    return torch.cat(squares).reshape(chosen.shape)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
-from empirical.batches import Batch, count, mapped, rows, tensors
+from empirical.batches import Batch, constant, count, mapped, rows, tensors
 from empirical.checks import (
     Names,
     check_differentiable,
@@ -24,20 +24,17 @@ from empirical.checks import (
     check_parameters,
 )
 from empirical.forward_pass import BatchError
-from empirical.layerwise import UnreachedError, tiled_layerwise_kernel
-from empirical.module_tiles import ModuleKernel, measure, module_diagonal
+from empirical.layerwise import tiled_layerwise_kernel
+from empirical.module_tiles import ModuleKernel, measure
 from empirical.network import FiniteNetwork, Stack
 from empirical.outputs import Output, check_output
 from empirical.precision import double_copy, full_precision, relative_floor
 
 __all__ = [
     "TangentEstimate",
-    "TangentShares",
     "customised",
     "tangent_kernel",
-    "tangent_kernel_diagonal",
     "tangent_kernel_estimate",
-    "tangent_kernel_shares",
 ]
 
 
@@ -95,95 +92,6 @@ def tangent_kernel(
     return _measure(module, x, y, output, method, parameters).value
 
 
-def tangent_kernel_diagonal(
-    module: nn.Module, x: Batch, *, output: Output = 0, parameters: Names | None = None
-) -> Tensor:
-    r"""K_0(x, x), the squared length of every sample's gradient.
-
-    In O(n p) time for n samples and p parameters, and memory for a block of samples.
-
-    Args:
-        module: as for ``tangent_kernel``.
-        x: as for ``tangent_kernel``.
-        output: as for ``tangent_kernel``; "all" gives the entry of every output.
-        parameters: as for ``tangent_kernel``.
-
-    Returns:
-        shape (n,), or (n, k) for ``output="all"``.
-
-    Example:
-        >>> f = nn.Linear(3, 1).double()
-        >>> tangent_kernel_diagonal(f, torch.eye(3, dtype=torch.float64)).tolist()  # |x|^2 + 1
-        [2.0, 2.0, 2.0]
-    """
-    chosen = check_parameters(module, check_module(module), parameters)
-    first = next(iter(chosen.values()))
-    check_inputs("x", x, first)
-    check_output(output)
-    check_differentiable(chosen)
-    with torch.inference_mode(False), torch.enable_grad(), full_precision(first.device):
-        return module_diagonal(module, chosen, mapped(_constant, x), output)
-
-
-def tangent_kernel_shares(
-    module: nn.Module,
-    x: Batch,
-    y: Batch | None = None,
-    *,
-    output: Output = 0,
-    parameters: Names | None = None,
-) -> TangentShares:
-    """What each layer contributes to K_0, as the sum over its own parameters.
-
-    Args:
-        module: as for ``tangent_kernel``.
-        x: as for ``tangent_kernel``.
-        y: as for ``tangent_kernel``.
-        output: as for ``tangent_kernel``.
-        parameters: as for ``tangent_kernel``.
-
-    Returns:
-        the record ``TangentShares(shares)``; each share takes the time of a kernel.
-
-    Example:
-        >>> f = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1)).double()
-        >>> found = tangent_kernel_shares(f, torch.eye(3, dtype=torch.float64))
-        >>> list(found.shares)
-        ['0', '2']
-        >>> bool(torch.allclose(found.total, tangent_kernel(f, torch.eye(3).double())))
-        True
-    """
-    chosen = check_parameters(module, check_module(module), parameters)
-    layers: dict[str, list[str]] = {}
-    for name in chosen:
-        layers.setdefault(name.rpartition(".")[0], []).append(name)
-    whole = tangent_kernel(module, x, y, output=output, parameters=list(chosen))
-    shares = {layer: torch.zeros_like(whole) for layer in layers}
-    for layer, names in layers.items():
-        try:
-            shares[layer] = tangent_kernel(module, x, y, output=output, parameters=names)
-        except UnreachedError:  # the outputs do not depend on this layer
-            continue
-    return TangentShares(shares)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class TangentShares:
-    """The shares of the layers in a tangent kernel.
-
-    Attributes:
-        shares: by the name of the module that owns the parameters, each of the kernel's shape; a
-            parameter with several names counts once, under its first.
-    """
-
-    shares: dict[str, Tensor]
-
-    @property
-    def total(self) -> Tensor:
-        """K_0 itself."""
-        return torch.stack(list(self.shares.values())).sum(0)
-
-
 def _measure(
     module: nn.Module,
     x: Batch,
@@ -201,7 +109,7 @@ def _measure(
         raise ValueError(f"expected method 'auto' or 'jacobian', got {method!r}; pass one of them")
     check_output(output)
     with torch.inference_mode(False), torch.enable_grad(), full_precision(first.device):
-        x, y = (None if z is None else mapped(_constant, z) for z in (x, y))
+        x, y = mapped(constant, x), None if y is None else mapped(constant, y)
         trained = len(parameters) == sum(1 for _ in module.parameters())
         if (
             type(module) is FiniteNetwork
@@ -209,18 +117,13 @@ def _measure(
             and method == "auto"
             and not customised(module)
         ):
-            return ModuleKernel(_of_description(module, x, y, output), False)
+            return ModuleKernel(_of_description(module, x, y, output), False)  # pyright: ignore[reportArgumentType]
         check_differentiable(parameters)
         try:
             return measure(module, parameters, x, y, output, method == "auto")
         except BatchError as error:
             _explain(x, y, first, error)
             raise
-
-
-def _constant(z: Tensor) -> Tensor:
-    """The same numbers without a graph, as an ordinary tensor."""
-    return z.clone() if z.is_inference() else z.detach()
 
 
 def _explain(x: Any, y: Any, parameter: nn.Parameter, error: BatchError) -> None:

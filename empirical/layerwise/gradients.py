@@ -211,13 +211,7 @@ def inner(a: Gradient, b: Gradient) -> Tensor:
 
 
 def squares(a: Gradient) -> Tensor:
-    """|G_a|^2 for every sample, shape (n,); for one sample at a time where G is large.
-
-    Example:
-        >>> left, right = torch.tensor([[[[1.0, 2.0]]]]), torch.tensor([[[[3.0]]]])
-        >>> squares(Gradient(torch.Size((2, 1)), left, right))
-        tensor([45.])
-    """
+    """|G_a|^2 for every sample, shape (n,); for one sample at a time where G is large."""
     if a.right is None or a.dense is not None:
         return a.formed().flatten(1).square().sum(1)
     _, _, t, c = a.right.shape

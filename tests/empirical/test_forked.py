@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -57,7 +58,7 @@ def test_forked_processes_finish(tmp_path: Path) -> None:
     script = tmp_path / "forked.py"
     script.write_text(SCRIPT)
     run = subprocess.run(
-        [sys.executable, str(script)], cwd=tmp_path, env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin"},
+        [sys.executable, str(script)], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True, text=True, timeout=150, check=False,
     )  # fmt: skip
     assert run.stdout.strip() == "done", run.stderr[-2000:]
