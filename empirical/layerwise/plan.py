@@ -250,12 +250,12 @@ def _disagreements(
 ) -> dict[str, str]:
     """Parameters whose gradient by rules is not the one by autograd, for some sample."""
     block = Block(trial.values, scheme)
+    signals = block.signals_of(trial.combined.sum()) if scheme.groups else {}
     reasons: dict[str, str] = {}
     for leaf in (i for group in scheme.groups for i in group):
         name, like = leaves[leaf], scheme.leaves[leaf]
         rows = torch.stack([e.get(name, torch.zeros_like(like)) for e in exact]).detach()
         try:
-            signals = block.signals_of(trial.combined.sum())
             with torch.no_grad():
                 agree = _agree(block, leaf, signals, rows)
         except MisfitError as misfit:
