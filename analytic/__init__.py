@@ -10,6 +10,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from analytic.activation import Activation
     from analytic.closed_forms import dual, dual_obstacle
+    from analytic.corrections import (
+        DistanceLaw,
+        distance_law,
+        fluctuation,
+        fluctuation_covariance,
+        mean_correction,
+    )
     from analytic.limit import kernel, kernel_diagonal, kernel_estimate, kernel_plan
     from analytic.network import (
         AveragePooling,
@@ -20,7 +27,7 @@ if TYPE_CHECKING:
         Network,
         Residual,
     )
-    from analytic.prediction import Prediction, predict
+    from analytic.prediction import Prediction, ensemble, predict
     from analytic.results import AccuracyError, Estimate, Kernels
     from analytic.solve import Plan
     from analytic.spectrum import Eigenspaces, SphereSpectrum, nystrom, sphere_spectrum
@@ -30,6 +37,7 @@ _HOME = {
     "Activation": "activation",
     "AveragePooling": "network",
     "Convolution": "network",
+    "DistanceLaw": "corrections",
     "Eigenspaces": "spectrum",
     "Estimate": "results",
     "Flatten": "network",
@@ -41,12 +49,17 @@ _HOME = {
     "Prediction": "prediction",
     "Residual": "network",
     "SphereSpectrum": "spectrum",
+    "distance_law": "corrections",
     "dual": "closed_forms",
     "dual_obstacle": "closed_forms",
+    "ensemble": "prediction",
+    "fluctuation": "corrections",
+    "fluctuation_covariance": "corrections",
     "kernel": "limit",
     "kernel_diagonal": "limit",
     "kernel_estimate": "limit",
     "kernel_plan": "limit",
+    "mean_correction": "corrections",
     "nystrom": "spectrum",
     "predict": "prediction",
     "sphere_spectrum": "spectrum",
@@ -57,6 +70,7 @@ __all__ = [
     "Activation",
     "AveragePooling",
     "Convolution",
+    "DistanceLaw",
     "Eigenspaces",
     "Estimate",
     "Flatten",
@@ -68,12 +82,17 @@ __all__ = [
     "Prediction",
     "Residual",
     "SphereSpectrum",
+    "distance_law",
     "dual",
     "dual_obstacle",
+    "ensemble",
+    "fluctuation",
+    "fluctuation_covariance",
     "kernel",
     "kernel_diagonal",
     "kernel_estimate",
     "kernel_plan",
+    "mean_correction",
     "nystrom",
     "predict",
     "sphere_spectrum",

@@ -17,6 +17,7 @@ from analytic.expectations.hermite_coefficients import (
 )
 from analytic.expectations.octaves import LOWEST, MOST_TERMS_WHOLE
 from analytic.expectations.product_rules import Angle
+from analytic.expectations.quadrature import Rule, hermite_basis, uniform_rule
 
 __all__ = [
     "LOWEST",
@@ -25,10 +26,13 @@ __all__ = [
     "Angle",
     "Coefficients",
     "Moments",
+    "Rule",
     "Units",
     "coefficients",
     "distances",
+    "hermite_basis",
     "length",
     "moments",
+    "uniform_rule",
     "units",
 ]

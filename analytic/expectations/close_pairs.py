@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from analytic.activation import Activation
 from analytic.expectations.close_series import short_series
-from analytic.expectations.conditional import Split, conditional
+from analytic.expectations.conditioning import Split, conditional
 from analytic.expectations.heat_tables import HIGHEST, NARROWEST, WIDEST, Heat, heat
 from analytic.expectations.hermite_coefficients import Moments, coefficients
 from analytic.expectations.product_rules import Angle, squared_differences

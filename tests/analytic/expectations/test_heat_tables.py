@@ -11,7 +11,7 @@ import sympy
 from oracles import dense
 
 from analytic.activation import Activation, X
-from analytic.expectations.conditional import _half_octave, _segments
+from analytic.expectations.conditioning import _half_octave, _segments
 from analytic.expectations.heat_tables import DEGREES, Heat, heat
 
 WHERE = (0, 11, 40)
