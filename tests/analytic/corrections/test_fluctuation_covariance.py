@@ -91,5 +91,5 @@ def test_a_dropped_cross_term_would_be_noticed() -> None:
 
 
 def test_quadruples_that_do_not_fit_are_refused_with_their_bytes() -> None:
-    with pytest.raises(MemoryError, match=r"bytes of memory for the quadruples of 900 inputs"):
+    with pytest.raises(MemoryError, match=r"bytes of memory for the quadruples of 900 points"):
         fluctuation_covariance(NETWORKS["tanh, 1 layer"], np.ones((900, 2)))
