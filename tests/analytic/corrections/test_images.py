@@ -66,14 +66,13 @@ def test_finite_networks_of_images_vary_as_predicted(name: str) -> None:
     assert (finer < c / 20).all()  # what is off by a third would be noticed
 
 
-def test_one_position_is_a_vector() -> None:
-    """A filter of one on an image of one position: the same numbers by another way."""
-    x = np.random.default_rng(3).standard_normal((3, 5))
-    image = Network(Convolution("tanh", 1), Residual(Convolution("softplus", 1, weight_std=0.8)))
-    vector = Network(FullyConnected("tanh"), Residual(FullyConnected("softplus", weight_std=0.8)))
-    np.testing.assert_allclose(
-        fluctuation_covariance(image, x[:, :, None]), fluctuation_covariance(vector, x), rtol=1e-12
-    )
+def test_flattened_images_are_vectors() -> None:
+    """The same numbers by another way: the flattening is a map of positions here."""
+    x = np.random.default_rng(3).standard_normal((3, 2, 2))
+    layers = FullyConnected("tanh"), Residual(FullyConnected("softplus", weight_std=0.8))
+    image = fluctuation_covariance(Network(Flatten(), *layers), x)
+    vector = fluctuation_covariance(Network(*layers), x.reshape(3, 4))
+    np.testing.assert_allclose(image, vector, rtol=1e-12)
 
 
 def test_two_sets_of_images_are_a_part_of_one() -> None:
