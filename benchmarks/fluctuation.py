@@ -24,8 +24,13 @@ import torch
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
-from networks.fluctuating import NETWORKS, points  # noqa: E402
-from oracles.conditional_sampling import sample_kernels  # noqa: E402
+from networks.fluctuating import (  # noqa: E402 # pyright: ignore[reportMissingImports]
+    NETWORKS,
+    points,
+)
+from oracles.conditional_sampling import (  # noqa: E402 # pyright: ignore[reportMissingImports]
+    sample_kernels,
+)
 
 from analytic import (  # noqa: E402
     AveragePooling,
@@ -74,7 +79,9 @@ def measure(network: Network, width: int, count: int, seed: int) -> dict[str, An
     }
 
 
-def extrapolated(rows: list[dict[str, Any]], values: list[np.ndarray], errors: list[np.ndarray]):
+def extrapolated(
+    rows: list[dict[str, Any]], values: list[np.ndarray], errors: list[np.ndarray]
+) -> np.ndarray:
     """The constant of C + c/m + e/m^2 by weighted least squares, and its standard error."""
     m = np.array([row["width"] for row in rows], dtype=float)
     design = np.stack([np.ones_like(m), 1 / m, 1 / m**2], axis=1)
@@ -94,8 +101,8 @@ def compare(network: Network, rows: list[dict[str, Any]]) -> tuple[np.ndarray, n
     c = fluctuation(network, x)[np.triu_indices(len(x))]
     values = [row["width"] * np.diag(row["covariance"]) / c for row in rows]
     errors = [row["width"] * np.diag(row["covariance_error"]) / c for row in rows]
-    ratio, error = extrapolated(rows, values, errors)
-    return ratio, error
+    found = extrapolated(rows, values, errors)
+    return np.asarray(found[0]), np.asarray(found[1])
 
 
 def table(measured: dict[str, Any]) -> str:

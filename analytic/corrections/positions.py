@@ -11,6 +11,7 @@ their weights), one mean for a pooling, one position, divided by its root number
 
 from __future__ import annotations
 
+from functools import reduce
 from itertools import product
 from math import prod
 
@@ -65,25 +66,24 @@ def _axis(layer: Convolution | AveragePooling, d: int, size: int, after: int) ->
 
 
 def _along(value: int | tuple[int, ...], d: int) -> int:
-    if isinstance(value, int):
-        return value
-    return value[d] if len(value) > 1 else value[0]
+    return value if isinstance(value, int) else (*value, *value)[d]
 
 
 def _kron(axes: tuple[Array, ...]) -> Array:
-    found = np.eye(1)
-    for matrix in axes:
-        found = np.kron(found, matrix)
-    return found
+    return reduce(_product, axes)
+
+
+def _product(a: Array, b: Array) -> Array:
+    return np.asarray(np.kron(a, b), dtype=np.float64)
 
 
 def pair_map(maps: list[Array], n: int) -> Array:
     """M of pairs of points of n inputs, ((n P')^2, (n P)^2)."""
     whole = [np.kron(np.eye(n), b) for b in maps]
-    return np.asarray(sum(np.kron(b, b) for b in whole))
+    return np.asarray(sum(np.kron(b, b) for b in whole), dtype=np.float64)
 
 
 def mean_map(maps: list[Array], n: int) -> Array:
     """The map of the means of the units of an averaging layer, (n P', n P)."""
-    one = maps[0] if len(maps) == 1 else np.sum(np.square(maps), axis=0)
-    return np.kron(np.eye(n), one)
+    one: Array = maps[0] if len(maps) == 1 else np.sum(np.square(maps), axis=0)
+    return _product(np.eye(n), one)
