@@ -36,9 +36,10 @@ figure = Figure(figsize=(6.0, 4.2), layout="constrained")
 ax = figure.add_subplot()
 for label, values in families.items():
     ax.plot(depths, values, "o-", ms=3, label=label)
-ax.plot(depths, 5 * depths, "k--", lw=1, label="relu, $5 L$ (Hanin and Nica)")
+ax.plot(depths, 5 * depths, "k--", lw=1, label="$5 L$ (relu, Hanin and Nica)")
 ax.set(xlabel="depth $L$", ylabel="$C / K_\\infty^2$", yscale="log", xticks=depths)
-ax.legend(fontsize=8, frameon=False)
+ax.set_ylim(0.05, 100)
+ax.legend(fontsize=8, frameon=False, loc="lower right", ncols=2)
 figure.savefig("depth.png", dpi=90)
 for label, values in families.items():
     print(label, np.round(values, 3))
