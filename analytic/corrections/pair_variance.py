@@ -85,13 +85,15 @@ def fluctuation(network: Network, x: ArrayLike, y: ArrayLike | None = None) -> A
         return _of_images(network, rows, None if y is None else columns)
     layers = weighted(places)
     factors = frozenset(digits for product in VARIANCE_PRODUCTS for digits in product if digits)
-    left = sides(layers, mean_squares(rows), factors)
-    right = left if y is None else sides(layers, mean_squares(columns), factors)
+    n, whole = len(rows), rows if y is None else np.concatenate([rows, columns])
+    side = sides(layers, mean_squares(whole), factors)
+    shift = 0 if y is None else n
     answer = np.empty((len(rows), len(columns)))
 
     def strip(first: int) -> None:
-        own, others = slice(first, first + ROWS), slice(first if y is None else 0, None)
-        block = [part(side, own) for side in left], [part(side, others) for side in right]
+        own, others = slice(first, min(first + ROWS, n)), slice(first if y is None else 0, None)
+        right = slice(shift + others.start, None)
+        block = [part(one, own) for one in side], [part(one, right) for one in side]
         answer[own, others] = _variance(layers, *block, rows[own], columns[others])
 
     with ThreadPoolExecutor(cores()) as pool:

@@ -120,6 +120,22 @@ def test_pairs_of_two_sets_are_those_of_one() -> None:
     np.testing.assert_allclose(fluctuation(network, x[:40], x[5:]), c[:40, 5:], rtol=1e-12)
 
 
+def test_small_inputs_meet_large_ones() -> None:
+    """Series that are short for one set alone must not be cut short for both."""
+    network = NETWORKS["tanh, 2 layers"]
+    x, y = 0.01 * X, 1.2 * X
+    np.testing.assert_allclose(
+        fluctuation(network, x, y), fluctuation(network, np.concatenate([x, y]))[:4, 4:], rtol=1e-12
+    )
+
+
+def test_derivatives_that_cancel_near_zero_do_no_harm() -> None:
+    """The third derivative of softplus is found by cancellation at 1e-6; C is even there."""
+    network, x = NETWORKS["softplus, 3 layers"], X[:1]
+    small, at_zero = fluctuation(network, 1e-6 * x), fluctuation(network, 0 * x)
+    np.testing.assert_allclose(small, at_zero, rtol=1e-9)
+
+
 def test_a_zero_input_only_has_its_biases() -> None:
     """Without biases every unit is w(0) = 0; sin and its slope 1 leave A = B = sum T^2 = 0."""
     x = np.stack([np.zeros(5), X[0]])
