@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from networks.cases import CASES
+from oracles.rounding import of_difference
 from scipy.linalg import expm
 from torch import Tensor, nn
 from torch.testing import assert_close
