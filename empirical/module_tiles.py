@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from empirical.batch_jacobian import joint_diagonal, joint_kernel
 from empirical.batches import count, rows
 from empirical.checks import (
     MixingError,
@@ -23,7 +24,6 @@ from empirical.checks import (
 )
 from empirical.forward_pass import BatchError, forward_passes
 from empirical.jacobian import jacobian_rows, per_sample_gradients
-from empirical.joint_kernel import joint_diagonal, joint_kernel
 from empirical.layerwise import (
     Block,
     MisfitError,
@@ -246,7 +246,7 @@ class _Tiles:
 
     def _together(self, n: int) -> int:
         """How many samples have one graph: the passes for each cost in proportion."""
-        return max(1, min(n, TOGETHER // self.plan.bytes_per_sample, 16))
+        return max(1, min(n, GRAPH_BYTES // self.plan.bytes_per_sample, 16))
 
     def _rest(self, of_a: list[Tensor], of_b: list[Tensor]) -> Tensor:
         """By per-sample gradients."""
@@ -288,5 +288,5 @@ class _Tiles:
         return max(1, min(max(n, k), int((available(device) - 2 * result) / (4 * each))))
 
 
-TOGETHER = 2**22
+GRAPH_BYTES = 2**22
 """Bytes of the graph of samples that are differentiated side by side."""

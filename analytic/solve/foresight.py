@@ -48,11 +48,11 @@ class Plan:
 
 
 def sample(x: Array) -> Array:
-    """At most SAMPLE vectors, spread evenly, with those of least and largest norm."""
-    if len(x) <= SAMPLE:
+    """At most MOST_SAMPLED vectors, spread evenly, with those of least and largest norm."""
+    if len(x) <= MOST_SAMPLED:
         return x
     norms = np.square(x).sum(axis=1)
-    spread = np.linspace(0, len(x) - 1, SAMPLE - 2).astype(int)
+    spread = np.linspace(0, len(x) - 1, MOST_SAMPLED - 2).astype(int)
     return x[np.unique([*spread, int(norms.argmin()), int(norms.argmax())])]
 
 
@@ -66,7 +66,7 @@ def foresee(problem: Problem, kinds: int, threads: int, prepared: float) -> Plan
     return Plan(name, pairs, memory, seconds, problem.method.error)
 
 
-SAMPLE = 2**13
+MOST_SAMPLED = 2**13
 """Most rows and columns that the time of a pair is measured on."""
 
 
@@ -76,7 +76,7 @@ def _seconds_per_pair(problem: Problem, kinds: int) -> float:
     They are those in the middle of the first inputs, as many as a sample may have: what it takes
     to foresee does not grow with the square of n.
     """
-    n, k = (min(size, SAMPLE) for size in problem.shape)
+    n, k = (min(size, MOST_SAMPLED) for size in problem.shape)
     rows = LANES if problem.x.ndim == 2 else problem.method.step(n)
     row = n // 2 - n // 2 % rows
     end = min(row + rows, n)

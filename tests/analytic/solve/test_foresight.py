@@ -48,7 +48,7 @@ def test_foresight_of_very_many_inputs_prepares_a_sample(monkeypatch: pytest.Mon
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((2000, 5)), rng.standard_normal((700, 5))
     whole = [kernel_plan(NETWORK, x, z, kind="both") for z in (None, y)]
-    monkeypatch.setattr(foresight, "SAMPLE", 400)
+    monkeypatch.setattr(foresight, "MOST_SAMPLED", 400)
     for z, exact in zip((None, y), whole, strict=True):
         few = kernel_plan(NETWORK, x, z, kind="both")
         assert (few.method, few.pairs) == (exact.method, exact.pairs)
