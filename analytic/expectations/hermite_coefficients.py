@@ -34,6 +34,7 @@ from analytic.expectations.octaves import (
     SLOPE,
     SPREAD,
     UNIT,
+    Noise,
     Origin,
     Segment,
     segment,
@@ -68,7 +69,7 @@ class Moments:
         jerk: E[w'''(s z)^2], shape (n,).
         response_e: E[w'^2 + w w''], the derivative of ``second`` by s^2, shape (n,).
         response_d: E[w''^2 + w' w'''], the derivative of ``slope`` by s^2, shape (n,).
-        noise: error of the quadrature relative to the root of the second moments.
+        noise: their relative errors.
     """
 
     mean: Array
@@ -78,7 +79,7 @@ class Moments:
     jerk: Array
     response_e: Array
     response_d: Array
-    noise: float
+    noise: Noise
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,12 +89,12 @@ class Coefficients:
     Attributes:
         b: b_k(s), shape (terms, n).
         rest: bound of sum_{k >= terms} c_k(s)^2 relative to E[w'(s z)^2], shape (n,).
-        noise: error of b in the norm of c, relative to the root of E[w'(s z)^2].
+        noise: their relative errors.
     """
 
     b: Array
     rest: Array
-    noise: float
+    noise: Noise
 
 
 def moments(activation: Activation, s: Array) -> Moments:
@@ -109,11 +110,11 @@ def moments(activation: Activation, s: Array) -> Moments:
         )
     if activation.is_relu:
         return _relu(s)
-    table, noise = np.empty((FIRST, s.size)), 0.0
+    table, noise = np.empty((FIRST, s.size)), Noise()
     for octave, chosen in _octaves(s):
         part = segment(activation, octave)
         _fill(part, slice(FIRST), s, chosen, table)
-        noise = max(noise, part.noise)
+        noise = noise.joined(part.noise)
     return Moments(
         mean=table[MEAN],
         second=table[MEAN] ** 2 + s**2 * table[SPREAD],
@@ -141,14 +142,14 @@ def length(activation: Activation, s: Array, tail: float, most: int = MOST_TERMS
 
 def coefficients(activation: Activation, s: Array, terms: int) -> Coefficients:
     """The first coefficients at the standard deviations s, shape (n,)."""
-    b, rest, noise = np.empty((terms, s.size)), np.zeros(s.size), UNIT
+    b, rest, noise = np.empty((terms, s.size)), np.zeros(s.size), Noise()
     if terms == 0:
         return Coefficients(b, rest, noise)
     for octave, chosen in _octaves(s):
         part = segment(activation, octave, terms)
         _fill(part, slice(FIRST, FIRST + terms), s, chosen, b)
         rest[chosen] = part.rest(float(s[chosen].max()), terms)
-        noise = max(noise, part.noise)
+        noise = noise.joined(part.noise)
     return Coefficients(b, rest, noise)
 
 
@@ -169,6 +170,9 @@ def _fill(
         table[:, chosen] = part.table(s[chosen], columns.stop - FIRST)[columns]
     else:
         _evaluate(part.series[:, columns], part.low, part.high, s, chosen, table)
+        powers = part.powers[columns.start : FIRST] if columns.stop == FIRST else part.powers[FIRST:]
+        if powers.any():
+            table[:, chosen] *= s[chosen] ** powers[:, None].astype(np.float64)
 
 
 @njit(nogil=True, cache=True, fastmath={"contract", "nsz"})
@@ -234,5 +238,5 @@ def _relu(s: Array) -> Moments:
         jerk=none,
         response_e=np.full_like(s, 0.5),
         response_d=none,
-        noise=UNIT,
+        noise=Noise(),
     )

@@ -8,31 +8,81 @@ Legend: as in ``analytic.expectations``; c_k(s) = E[w'(s z) h_k(z)], b_k = c_k /
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analytic.activation import Activation
-from analytic.expectations.quadrature import Rule, graded_rule, hermite_basis, uniform_rule
+from analytic.expectations.estimated_tables import (
+    LARGEST_BASIS,
+    converged_rule,
+    largest_ratio,
+    size_of_last,
+)
+from analytic.expectations.interpolation_error import Ellipses, ellipses
+from analytic.expectations.interpolation_error import error as interpolation_error
+from analytic.expectations.interpolation_error import points as enough_points
+from analytic.expectations.node_tables import (
+    CURVATURE,
+    FIRST,
+    INCOMPLETE,
+    JERK,
+    MEAN,
+    RESPONSE_D,
+    RESPONSE_E,
+    REST,
+    SLOPE,
+    SPREAD,
+    UNIT,
+    evaluation_errors,
+    tabulated,
+)
+from analytic.expectations.quadrature import graded_rule
+from analytic.expectations.quadrature_error import PARTS, Choice, Contours, contours
 
-__all__ = ["FIRST", "LONGEST", "LOWEST", "MOST_TERMS", "UNIT", "Origin", "Segment", "segment"]
+__all__ = [
+    "CURVATURE", "FIRST", "JERK", "LONGEST", "LOWEST", "MEAN", "MOST_TERMS", "RESPONSE_D",
+    "RESPONSE_E", "SLOPE", "SPREAD", "UNIT", "Noise", "Origin", "Segment", "segment",
+]  # fmt: skip
 
 Array = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 
-UNIT = 2.0**-53
-"""Unit roundoff of float64."""
 MOST_TERMS = 1024
 """Longest table; pairs that would need more are left to ``analytic.pairs.nearly_parallel``."""
 LONGEST = 4096
 """Longest table where no pair can be left out."""
 LOWEST = -32
 """All s below 2^LOWEST are taken together, see ``Origin``."""
+MOST_POINTS = 256
+"""Most points of an interpolation in s."""
 
-MEAN, SPREAD, SLOPE, CURVATURE, JERK, RESPONSE_E, RESPONSE_D, REST, FIRST = range(9)
-"""Columns of a table; the coefficients begin at FIRST."""
+
+class Noise(NamedTuple):
+    """Errors of a table, relative to the norms of w and w'.
+
+    Attributes:
+        value: of E[w] and of (s b_k)_k together, and half of that of E[w^2], relative to the
+            root of E[w^2].
+        slope: of (c_k)_k, and half of that of E[w'^2], relative to the root of E[w'^2].
+        certified: whether these are bounds; otherwise two rules have agreed so far.
+    """
+
+    value: float = UNIT
+    slope: float = UNIT
+    certified: bool = True
+
+    def joined(self, other: Noise) -> Noise:
+        """The larger errors of both."""
+        return Noise(
+            max(self.value, other.value),
+            max(self.slope, other.slope),
+            self.certified and other.certified,
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,18 +94,21 @@ class Segment:
         high: the largest s.
         series: Chebyshev coefficients of every column, shape (points, FIRST + terms); the
             columns from FIRST on are those of b_k.
+        powers: powers of s by which the series is multiplied, (FIRST + 1,): the last one is
+            that of all b_k. Activations that grow fast keep their relative accuracy so.
         nodes: increasing values of s, the last one is ``high``, shape (points + 1,).
         rests: sum_{k >= terms} c_k^2 / sum_k c_k^2 after each number of terms, at the nodes,
             shape (points + 1, terms + 1).
-        noise: relative error of quadrature and interpolation.
+        noise: errors of quadrature, interpolation and rounding.
     """
 
     low: float
     high: float
     series: Array
+    powers: NDArray[np.int64]
     nodes: Array
     rests: Array
-    noise: float
+    noise: Noise
 
     def terms(self, s: float, tail: float) -> int:
         """How many terms leave a rest of at most ``tail`` up to s."""
@@ -94,24 +147,195 @@ def segment(
 @lru_cache(maxsize=512)
 def _segment(activation: Activation, octave: int, terms: int, most: int) -> Segment:
     low, high = (0.0, 2.0**LOWEST) if octave < LOWEST else (2.0**octave, 2.0 ** (octave + 1))
+    bounds = _bounds(activation, low, high) if octave >= LOWEST else None
+    found = None if bounds is None else _bounded_segment(activation, low, bounds, terms, most)
+    return found or _estimated_segment(activation, low, high, terms, most)
+
+
+class _Proved(NamedTuple):
+    """What bounds the errors of quadrature and interpolation on one octave."""
+
+    contours: Contours
+    ellipses: Ellipses
+
+
+def _bounds(activation: Activation, low: float, high: float) -> _Proved | None:
+    """None where no bounds are known."""
+    edges = low * (high / low) ** (np.arange(PARTS + 1) / PARTS)
+    witness = graded_rule(256, max(high, 1.0))
+    w, w1 = activation.derivatives(edges[:, None] * witness.nodes, 1)
+    with np.errstate(divide="ignore", over="ignore"):
+        norms = np.log(np.stack([w1**2, w**2]) @ witness.weights) / 2
+    norms = np.minimum(norms[:, 1:], norms[:, :-1])
+    if activation.stable(1) == 0:
+        norms[0] = 0.0
+    if not np.isfinite(norms).all():
+        return None
+    on = contours(activation, low, high, norms)
+    around = None if on is None else ellipses(activation, low, on.reach)
+    return None if on is None or around is None else _Proved(on, around)
+
+
+def _bounded_segment(
+    activation: Activation, low: float, bounds: _Proved, terms: int, most: int
+) -> Segment | None:
+    """The segment with a bound of its errors, or None if it would be larger than allowed."""
+    high = 2 * low
     while True:
-        rule, noise = _converged_rule(activation, np.array([low, high]), terms)
-        last = _at(activation, np.array([high]), rule, terms)
+        choice = bounds.contours.choose(terms)
+        if choice is None or choice.rule.nodes.size * terms > 2 * LARGEST_BASIS:
+            return None
+        last = tabulated(activation, np.array([high]), choice.rule, terms)
+        if last[0, REST] <= 16 * UNIT * last[0, SLOPE] or terms >= most:
+            break
+        terms *= 2
+    power = _powers(bounds.contours.norms)
+    logs = bounds.ellipses.logs(terms, (power[0], 2 * power[0], 2 * power[0], power[1]))
+    points = enough_points(logs, _wanted(bounds.contours.norms, last[0], low, power))
+    if points > MOST_POINTS:
+        return None
+    nodes = _nodes(low, high, points)
+    table = tabulated(activation, nodes, choice.rule, terms)
+    series, powers = _series(table, nodes, power)
+    errors = _errors(activation, nodes, table, choice, low)
+    series, noise = _noise(series, nodes, table, powers, errors, interpolation_error(logs, points))
+    return _assembled(low, high, series, powers, nodes, table, last, noise)
+
+
+def _powers(norms: Array) -> tuple[int, int]:
+    """Powers of s like which w' and w grow over the octave, if they grow or fall fast."""
+    slopes = (norms[:, -1] - norms[:, 0]) * PARTS / (PARTS - 1) / math.log(2)
+    first, second = (int(round(p)) if abs(p) >= 3 else 0 for p in slopes)
+    return first, second
+
+
+def _wanted(norms: Array, last: Array, low: float, power: tuple[int, int]) -> Array:
+    """log of the errors of interpolation that are below rounding: of the columns over powers."""
+    s = math.log(low) + math.log(2) * np.arange(1, PARTS + 1) / PARTS
+    slope, value = (norms[0] - power[0] * s).min(), (norms[1] - power[1] * s).min()
+    spread = math.log(last[SPREAD] / last[SLOPE]) if last[SPREAD] > 0 else 0.0
+    return np.array([slope, 2 * slope, 2 * slope + spread, value]) + math.log(UNIT / 4)
+
+
+def _nodes(low: float, high: float, points: int) -> Array:
+    middle, half = (low + high) / 2, (high - low) / 2
+    return np.asarray((middle + half * _cosines(points)[1]).astype(np.float64))
+
+
+def _series(table: Array, nodes: Array, power: tuple[int, int]) -> tuple[Array, IntArray]:
+    """Chebyshev coefficients of the columns over powers of s, and these powers."""
+    powers = np.zeros(FIRST + 1, dtype=np.int64)
+    powers[[SPREAD, SLOPE, CURVATURE, JERK, RESPONSE_E, RESPONSE_D]] = 2 * power[0]
+    powers[FIRST], powers[MEAN] = power
+    scaled = table.astype(np.longdouble)
+    if powers.any():
+        each = np.append(powers[:FIRST], np.full(table.shape[1] - FIRST, power[0]))
+        scaled /= nodes.astype(np.longdouble)[:, None] ** each
+    series = np.asarray(_cosines(nodes.size) @ scaled * 2 / nodes.size, dtype=np.float64)
+    series[0] /= 2
+    return series, powers
+
+
+def _errors(
+    activation: Activation, nodes: Array, table: Array, choice: Choice, low: float
+) -> Array:
+    """Absolute errors of (coefficients, E w'^2, Var w/s^2, E w) at the nodes, (4, points)."""
+    found = evaluation_errors(activation, nodes, choice.rule, table)
+    part = np.clip((np.log2(nodes / low) * PARTS).astype(int), 0, PARTS - 1)
+    slope, square, mean, power = (
+        np.maximum(e[part], np.maximum(e[np.maximum(part - 1, 0)], e[np.minimum(part + 1, 3)]))
+        for e in choice[1:]
+    )
+    root = np.sqrt(np.maximum(table[:, SPREAD], 0))
+    by_series = table[:, REST] <= INCOMPLETE / 2 * table[:, SPREAD]
+    spread = np.where(by_series, 2 * root * slope, (power + 2 * np.abs(table[:, MEAN]) * mean) / nodes**2)
+    return np.stack(
+        [found.slope + slope, found.square + square, found.spread + spread, found.mean + mean]
+    )
+
+
+def _noise(
+    series: Array, nodes: Array, table: Array, powers: IntArray, errors: Array, interpolated: Array
+) -> tuple[Array, Noise]:
+    """The series without what is below rounding, and the errors of what it gives.
+
+    Interpolation carries the errors at the nodes to other s with Lebesgue's constant, at most
+    2/pi log(n) + 1; evaluating T_j by its recurrence costs 5 j^2 u, the sum j + 6 roundings.
+    """
+    points = nodes.size
+    lebesgue = 2 / math.pi * math.log(points) + 1
+    own = [powers[FIRST], powers[SLOPE], powers[SPREAD], powers[MEAN]]
+    scale = np.stack([nodes**-p for p in own])
+    norm = np.sqrt(table[:, SLOPE])
+    second = table[:, MEAN] ** 2 + nodes**2 * table[:, SPREAD]
+    sizes = np.stack([norm, table[:, SLOPE], np.maximum(table[:, SPREAD], 0), np.sqrt(second)])
+    least = (sizes * scale).min(axis=1)  # (4,)
+    rows = _four(np.abs(series))  # (4, points)
+    from_here = np.cumsum(rows[:, ::-1], axis=1)[:, ::-1]
+    carried = lebesgue * (errors * scale).max(axis=1) + np.exp(interpolated)
+    allowed = carried / 8 + 4 * UNIT * least
+    kept = int(np.count_nonzero((from_here > allowed[:, None]).any(axis=0)))
+    kept = min(max(4 * -(-kept // 4), 8), points)
+    lost = from_here[:, kept] if kept < points else np.zeros(4)
+    order = np.arange(kept)
+    rounding = _four_of_sum(np.abs(series[:kept]) * ((5 * order**2 + order + 6) * UNIT)[:, None])
+    total = carried + lost + rounding
+    storing = 4 * UNIT + (8 * UNIT if powers.any() else 0.0)
+    slope, square, _, _ = (
+        largest_ratio(np.atleast_1d(e), np.atleast_1d(size))
+        for e, size in zip(total, least, strict=True)
+    )
+    slope = max(slope, square / 2) + storing
+    mean = total[3] / scale[3]
+    spread = nodes**2 * total[2] / scale[2]
+    root = np.sqrt(second)
+    value = max(
+        largest_ratio(mean + nodes * norm * slope, root),
+        largest_ratio(np.abs(table[:, MEAN]) * mean + spread / 2, second),
+    )
+    return series[:kept], Noise(value + storing, slope)
+
+
+def _four(rows: Array) -> Array:
+    """Sizes of (coefficients, E w'^2, Var w/s^2, E w) of each row, (4, rows)."""
+    norms = np.linalg.norm(rows[:, FIRST:], axis=1)
+    return np.stack([norms, rows[:, SLOPE], rows[:, SPREAD], rows[:, MEAN]])
+
+
+def _four_of_sum(rows: Array) -> Array:
+    """The same of the sum of all rows, (4,)."""
+    return np.asarray(_four(rows.sum(axis=0, keepdims=True))[:, 0])
+
+
+def _assembled(
+    low: float, high: float, series: Array, powers: IntArray, nodes: Array, table: Array,
+    last: Array, noise: Noise,
+) -> Segment:  # fmt: skip
+    series[:, FIRST:] /= np.sqrt(np.arange(1.0, series.shape[1] - FIRST + 1))
+    nodes, table = np.append(nodes[::-1], high), np.concatenate([table[::-1], last])
+    return Segment(low, high, series, powers, nodes, _rests(table), noise)
+
+
+def _estimated_segment(
+    activation: Activation, low: float, high: float, terms: int, most: int
+) -> Segment:
+    """The segment with an estimate of its errors."""
+    while True:
+        rule, noise = converged_rule(activation, np.array([low, high]), terms)
+        last = tabulated(activation, np.array([high]), rule, terms)
         if last[0, REST] <= 16 * UNIT * last[0, SLOPE] or terms >= most:
             break
         terms *= 2
     for points in (28, 40, 56, 80, 112, 128):
-        cosines, middle, half = _cosines(points), (low + high) / 2, (high - low) / 2
-        nodes = (middle + half * cosines[1]).astype(np.float64)
-        table = _at(activation, nodes, rule, terms)
-        series = np.asarray(cosines @ table * 2 / points, dtype=np.float64)
-        series[0] /= 2
-        error = _tail(series, high)
+        nodes = _nodes(low, high, points)
+        table = tabulated(activation, nodes, rule, terms)
+        series, powers = _series(table, nodes, (0, 0))
+        error = size_of_last(series, high)
         if error <= 8 * UNIT:
             break
-    series[:, FIRST:] /= np.sqrt(np.arange(1.0, terms + 1))
-    nodes, table = np.append(nodes[::-1], high), np.concatenate([table[::-1], last])
-    return Segment(low, high, series, nodes, _rests(table), noise + error + 8 * UNIT)
+    estimate = noise + error + 8 * UNIT
+    found = Noise(estimate, estimate, certified=False)
+    return _assembled(low, high, series, powers, nodes, table, last, found)
 
 
 @lru_cache(maxsize=16)
@@ -122,20 +346,6 @@ def _cosines(points: int) -> NDArray[np.longdouble]:
     """
     phase = np.outer(np.arange(points), 2 * np.arange(points) + 1) % (4 * points)
     return np.cos(np.arccos(np.longdouble(-1)) / (2 * points) * phase)
-
-
-def _tail(series: Array, high: float) -> float:
-    """Size of the last two Chebyshev coefficients of the columns, relative to the column."""
-    scale = np.abs(series[0])
-    scale[FIRST:] = np.sqrt(scale[SLOPE])
-    scale[MEAN] = max(scale[MEAN], high * np.sqrt(scale[SPREAD]))
-    scale[[CURVATURE, JERK, RESPONSE_E, RESPONSE_D, REST]] = np.inf  # only enter bounds
-    return _largest_ratio(np.abs(series[-2:]).max(axis=0), scale)
-
-
-def _largest_ratio(part: Array, whole: Array) -> float:
-    """The largest part / whole, where 0/0 is 0."""
-    return float(np.max(part / np.where(whole > 0, whole, 1.0), initial=0.0))
 
 
 def _rests(table: Array) -> Array:
@@ -158,7 +368,7 @@ class Origin:
     """
 
     derivatives: tuple[float, float, float, float]
-    noise: float = 8 * UNIT
+    noise: Noise = Noise(8 * UNIT, 8 * UNIT)
 
     def terms(self, s: float, tail: float) -> int:
         """See ``Segment``."""
@@ -196,68 +406,3 @@ def _origin(activation: Activation) -> Origin | None:
     if np.all(np.abs(at[1][1:] - expected) <= step**2 * (w1 + w2 + w3)):
         return Origin(tuple(float(values[0]) for values in at))  # type: ignore[arg-type]
     return None
-
-
-def _at(activation: Activation, s: Array, rule: Rule, terms: int) -> Array:
-    """The table of c_k, shape (n, FIRST + terms); SPREAD is Var[w(s z)] / s^2."""
-    w, w1, w2, w3 = activation.derivatives(s[:, None] * rule.nodes, 3)  # (n, q) each
-    table = np.empty((s.size, FIRST + terms))
-    squares = {SLOPE: w1**2, CURVATURE: w2**2, JERK: w3**2}
-    responses = {RESPONSE_E: w1**2 + w * w2, RESPONSE_D: w2**2 + w1 * w3}
-    for column, values in (squares | responses).items():
-        table[:, column] = values @ rule.weights
-    c = table[:, FIRST:] = w1 @ hermite_basis(rule, terms).T  # (n, terms)
-    rest = table[:, SLOPE] - np.sum(c**2, axis=1)
-    table[:, REST] = np.maximum(rest, 0) + 8 * UNIT * table[:, SLOPE]
-    table[:, MEAN] = w @ rule.weights
-    table[:, SPREAD] = _spread(s, w - table[:, MEAN, None], c, rest, rule)
-    return table
-
-
-def _spread(s: Array, centred: Array, c: Array, rest: Array, rule: Rule) -> Array:
-    """Var[w(s z)] / s^2, by Parseval's identity where the series is complete."""
-    series = c**2 @ (1 / np.arange(1.0, c.shape[1] + 1))
-    incomplete = rest > 2**10 * UNIT * series
-    direct = (centred**2 @ rule.weights) / np.where(incomplete, s, 1.0) ** 2
-    return np.where(incomplete, direct, series)
-
-
-LARGEST_BASIS = 2**22
-"""Most entries of a Hermite basis, which bounds the memory of the tables (32 MB)."""
-
-
-def _converged_rule(activation: Activation, s: Array, terms: int) -> tuple[Rule, float]:
-    """The cheapest rule that agrees with a finer one at s, and the difference.
-
-    The numbers of nodes are not multiples of each other, so that a frequency above that
-    of the nodes cannot be aliased in the same way by both; two rules that both miss a
-    narrow slope are told by a third one, graded towards 0.
-    """
-    found: list[tuple[float, int, Rule]] = []
-    coarse: dict[str, Array] = {}
-    witness = _at(activation, s, graded_rule(256, max(float(s[-1]), 1.0)), 1)[:, SLOPE]
-    half = 32.0
-    while half * terms <= LARGEST_BASIS:
-        for family, rule in _rules(round(half), float(s[-1])):
-            fine = _at(activation, s, rule, terms)
-            if family in coarse and np.all(fine[:, SLOPE] >= witness / 2):
-                found.append((_difference(coarse[family], fine), len(found), rule))
-            coarse[family] = fine
-        if min(found, default=(1.0,))[0] <= 8 * UNIT:
-            break
-        half *= 2**0.5
-    noise, _, rule = min(found)
-    return rule, max(noise, UNIT)
-
-
-def _rules(half: int, s: float) -> Iterator[tuple[str, Rule]]:
-    if s > 0.5:
-        yield "graded", graded_rule(half, s / 2)
-    yield "uniform", uniform_rule(half)
-
-
-def _difference(a: Array, b: Array) -> float:
-    """Largest distance of two raw tables, relative to the root mean squares."""
-    slope = np.linalg.norm(a[:, FIRST:] - b[:, FIRST:], axis=1)
-    spread = np.abs(a[:, SPREAD] - b[:, SPREAD])
-    return max(_largest_ratio(slope, np.sqrt(b[:, SLOPE])), _largest_ratio(spread, b[:, SPREAD]))

@@ -17,12 +17,13 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Rule", "graded_rule", "hermite_basis", "uniform_rule"]
+__all__ = ["Basis", "Rule", "graded_rule", "hermite_basis", "uniform_rule"]
 
 Array = NDArray[np.float64]
+Extended = NDArray[np.longdouble]
 
 REACH = 13.0
-"""Half-length of the interval: beyond it exp(-z^2/4) is 4.5e-19."""
+"""Usual half-length of the interval: beyond it exp(-z^2/4) is 4.5e-19."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,72 +33,115 @@ class Rule:
     Attributes:
         nodes: z_q, shape (q,), increasing.
         weights: p_q, shape (q,), positive, sum 1.
+        extended: the nodes in extended precision.
+        root: the roots of the weights in extended precision.
     """
 
     nodes: Array
     weights: Array
+    extended: Extended
+    root: Extended
 
 
 @lru_cache(maxsize=64)
-def uniform_rule(half: int) -> Rule:
-    """The trapezoidal rule with 2 half + 1 equidistant nodes on [-REACH, REACH].
+def uniform_rule(half: int, reach: float = REACH) -> Rule:
+    """The trapezoidal rule with 2 half + 1 equidistant nodes on [-reach, reach].
 
     Example:
         >>> rule = uniform_rule(40)
         >>> bool(abs(rule.weights @ rule.nodes**6 - 15) < 1e-13)  # E z^6 = 15
         True
     """
-    step = REACH / half
-    nodes = step * np.arange(-half, half + 1).astype(np.float64)
+    step = np.longdouble(reach) / half
+    nodes = step * np.arange(-half, half + 1)
     return _rule(nodes, np.full(nodes.shape, step))
 
 
 @lru_cache(maxsize=64)
-def graded_rule(half: int, scale: float) -> Rule:
+def graded_rule(half: int, scale: float, reach: float = REACH) -> Rule:
     """The trapezoidal rule in t with z = sinh(t)/scale: fine at 0, coarse far away.
 
     It resolves functions w(s z) of a wide pre-activation, whose only feature sits at
     |z| ~ 1/s, with a number of nodes that grows like log(s).
     """
-    step = math.asinh(REACH * scale) / half
-    t = step * np.arange(-half, half + 1).astype(np.float64)
+    step = np.longdouble(math.asinh(reach * scale)) / half
+    t = step * np.arange(-half, half + 1)
     return _rule(np.sinh(t) / scale, step * np.cosh(t) / scale)
 
 
-def _rule(nodes: Array, steps: Array) -> Rule:
-    weights = steps * np.exp(-0.5 * nodes**2) / math.sqrt(2 * math.pi)
-    for array in (nodes, weights):
+def _rule(nodes: Extended, steps: Extended) -> Rule:
+    weights = steps * np.exp(-0.5 * nodes**2) / np.sqrt(2 * np.arccos(np.longdouble(-1)))
+    arrays = nodes.astype(np.float64), weights.astype(np.float64), nodes, np.sqrt(weights)
+    for array in arrays:
         array.setflags(write=False)
-    return Rule(nodes, weights)
+    return Rule(*arrays)
 
 
 SMALL = 2**16
 """Entries of a basis of which many are kept; of larger ones only the last two."""
 
 
-def hermite_basis(rule: Rule, terms: int) -> Array:
+@dataclass(frozen=True, slots=True, eq=False)
+class Basis:
+    """The matrix sqrt(p_q) h_k(z_q) to more digits than float64 has, (terms, q) each.
+
+    Attributes:
+        whole: rounded to float64.
+        high: its leading bits, so few that products with as few bits are summed exactly.
+        low: what these leave of it.
+    """
+
+    whole: Array
+    high: Array
+    low: Array
+
+    def coefficients(self, values: Array) -> Array:
+        """E[g h_k] from sqrt(p_q) g(z_q), (n, q) -> (n, terms), as if rounded once.
+
+        The leading parts are summed without any rounding in whatever order; the rest is
+        2^-20 of them (Ozaki, Ogita, Oishi and Rump 2012).
+        """
+        high = _leading(values)
+        rest = high @ self.low.T + (values - high) @ self.whole.T
+        return high @ self.high.T + rest
+
+
+def _leading(a: Array) -> Array:
+    """The rows of a matrix to (53 - log2(columns))/2 bits below their largest entry."""
+    bits = (53 - (a.shape[1] - 1).bit_length()) // 2
+    _, exponent = np.frexp(np.abs(a).max(axis=1, keepdims=True))
+    magnet = 0.75 * np.exp2(53.0 - bits + exponent)
+    with np.errstate(invalid="ignore"):
+        return (a + magnet) - magnet
+
+
+def hermite_basis(rule: Rule, terms: int) -> Basis:
     """The matrix that maps values at the nodes to Hermite coefficients.
 
-    Returns:
-        p_q h_k(z_q), shape (terms, q), so that ``values @ basis.T`` is E[g h_k]. The
-        recurrence runs on sqrt(p_q) h_k(z_q), which neither overflows nor underflows.
+    The recurrence runs on sqrt(p_q) h_k(z_q), which neither overflows nor underflows, in
+    extended precision.
     """
     return (_small_basis if terms * rule.nodes.size <= SMALL else _large_basis)(rule, terms)
 
 
-def _basis(rule: Rule, terms: int) -> Array:
-    root = np.sqrt(rule.weights)
-    basis = np.empty((terms, rule.nodes.size))
-    basis[0] = root
-    if terms > 1:
-        basis[1] = rule.nodes * root
-    for k in range(1, terms - 1):  # h_{k+1} = (z h_k - sqrt(k) h_{k-1}) / sqrt(k+1)
-        np.multiply(rule.nodes, basis[k], out=basis[k + 1])
-        basis[k + 1] -= math.sqrt(k) * basis[k - 1]
-        basis[k + 1] /= math.sqrt(k + 1)
-    basis *= root
-    basis.setflags(write=False)
-    return basis
+def _basis(rule: Rule, terms: int) -> Basis:
+    middle = rule.nodes.size // 2  # the rules are symmetric, h_k(-z) = (-1)^k h_k(z)
+    z, root = rule.extended[middle:], rule.root[middle:]
+    whole, high, low = np.empty((3, terms, rule.nodes.size))
+    before, now = np.zeros_like(root), root
+    for k in range(terms):  # h_{k+1} = (z h_k - sqrt(k) h_{k-1}) / sqrt(k+1)
+        whole[k, middle:] = now
+        low[k, middle:] = now - whole[k, middle:]
+        after = z * now - np.sqrt(np.longdouble(k)) * before
+        before, now = now, after / np.sqrt(np.longdouble(k + 1))
+    for part in (whole, low):
+        part[:, :middle] = part[:, :middle:-1]
+        part[1::2, :middle] *= -1
+    high[:] = _leading(whole)
+    low += whole - high
+    for part in (whole, high, low):
+        part.setflags(write=False)
+    return Basis(whole, high, low)
 
 
 _small_basis = lru_cache(maxsize=64)(_basis)

@@ -14,6 +14,7 @@ from analytic.expressions.evaluation import values
 from analytic.expressions.normal_form import check_size, in_x, normalised, read, text_of
 from analytic.expressions.order import START, Order, Tail, fraction, total
 from analytic.expressions.rewrite import derivative, elementary, stable, transform
+from analytic.expressions.rounding import rounding_error
 from analytic.expressions.syntax import expression_of, short, syntax_tree
 from analytic.expressions.vocabulary import (
     FUNCTIONS,
@@ -46,6 +47,7 @@ __all__ = [
     "normal_cdf",
     "normalised",
     "read",
+    "rounding_error",
     "short",
     "sigmoid",
     "softplus",

@@ -24,7 +24,7 @@ from sympy.codegen.rewriting import create_expand_pow_optimization
 from analytic.expressions.rewrite import derivative, elementary
 from analytic.expressions.vocabulary import X
 
-__all__ = ["values"]
+__all__ = ["sech", "softplus_of", "values"]
 
 Array = NDArray[np.float64]
 
@@ -67,9 +67,9 @@ def _compiled(expression: Any, order: int) -> Callable[[Any], list[Any]]:
         "Heaviside": _heaviside,
         "erf": scipy.special.erf,
         "normal_cdf": scipy.special.ndtr,
-        "sech": _sech,
+        "sech": sech,
         "sigmoid": scipy.special.expit,
-        "softplus": _softplus,
+        "softplus": softplus_of,
     }
     return sympy.lambdify(X, derivatives, modules=[functions, "numpy"], cse=_shared)
 
@@ -84,12 +84,12 @@ _is_symbol: Callable[[Any], bool] = lambda base: base.is_Symbol  # noqa: E731
 _expand_powers = create_expand_pow_optimization(8, base_req=_is_symbol)
 
 
-def _sech(x: Any) -> Any:
+def sech(x: Any) -> Any:
     decay = np.exp(-np.abs(x))
     return 2 * decay / (1 + decay * decay)
 
 
-def _softplus(x: Any) -> Any:
+def softplus_of(x: Any) -> Any:
     return np.maximum(x, 0.0) + np.log1p(np.exp(-np.abs(x)))
 
 

@@ -146,7 +146,7 @@ def _skip(stage: Stage, i: Index, j: Index, alpha: _State, branch: _State) -> _S
     size, size_ = np.hypot(r0, r1), np.hypot(r0_, r1_)
     around = (both - size * size_) + _defect((r0, r1), (r0_, r1_)) + m * e_ + e * m_
     plus = (around + r0 * r0_ * alpha.angle.plus + r1 * r1_ * branch.angle.plus) / both
-    noise = 4 * (stage.moments.noise + UNIT)
+    noise = 4 * (stage.moments.noise.value + UNIT)
     means = np.abs(m - m_) * (r1 + r1_) + np.abs(e - e_) * (r0 + r0_)
     error = r0 * r0_ * alpha.angle.error + r1 * r1_ * branch.angle.error + noise * means
     angle = Angle.of(minus, plus, error / both + 4 * UNIT * np.minimum(minus, plus))
@@ -214,7 +214,7 @@ def _series(stage: Stage, angle: Angle, i: Index, j: Index) -> _Moments:
     cosine = _share(e, np.sqrt(table.second[i] * table.second[j]))
     k_e, k_d, _, v_e, v_d = factors.at(np.abs(rho))
     tail = factors.tails(np.array([order.size])) * np.abs(rho) ** order.size
-    noise = 2 * factors.noise + ROUNDING + tail
+    noise = 2 * max(factors.noise.value, factors.noise.slope) + ROUNDING + tail
     error_e = k_e * (angle.error + ROUNDING) + noise + 4 * UNIT * v_e
     error_d = k_d * (angle.error + ROUNDING) + noise + 4 * UNIT * v_d
     return _Moments(Angle(1 - cosine, 1 + cosine, error_e), (order + 1) @ products, error_d)

@@ -11,17 +11,23 @@ refuse what is not one real, continuous function with Gaussian moments.
 """
 
 from analytic.proofs.admission import from_sympy, from_text
+from analytic.proofs.asymptotics import tail
+from analytic.proofs.complex_enclosure import Rectangle, modulus, real_modulus
 from analytic.proofs.extrema import Bound
 from analytic.proofs.smoothness import Answer, assumption, growth, lipschitz, parity, strip
 
 __all__ = [
     "Answer",
     "Bound",
+    "Rectangle",
     "assumption",
     "from_sympy",
     "from_text",
     "growth",
     "lipschitz",
+    "modulus",
     "parity",
+    "real_modulus",
     "strip",
+    "tail",
 ]
