@@ -75,11 +75,13 @@ def majorant(expression: Any, order: int) -> Majorant | None:
             return None
     ends = _ends()
     near, far = ends[:-1], ends[1:]
-    sizes = real_modulus(
-        function, np.concatenate([near, -far]), np.concatenate([far, -near])
-    ).reshape(2, -1)
+    low, high = np.concatenate([near, -far]), np.concatenate([far, -near])
     with np.errstate(divide="ignore"):
-        found = Majorant(near, far, np.log(sizes))
+        logs = np.log(real_modulus(function, low, high))
+        over = np.flatnonzero(logs == np.inf)  # extended precision has longer exponents
+        wide = (end[over].astype(np.longdouble) for end in (low, high))
+        logs[over] = np.log(real_modulus(function, *wide))
+    found = Majorant(near, far, logs.reshape(2, -1))
     return found if found.log_mean(np.array([1.0]), 2)[0] < np.inf else None
 
 

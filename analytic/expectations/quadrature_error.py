@@ -114,8 +114,8 @@ class Contours:
             sums = [np.logaddexp.reduce(f[..., along], axis=-1) for f in logs]
         scales = (self.norms[0], 2 * self.norms[0], self.norms[1], 2 * self.norms[1])
         wanted = [s - scale - SHARE for s, scale in zip(sums, scales, strict=True)]
-        need = np.log1p(2 * np.exp(np.minimum(np.max(wanted, axis=(0, 2)), 700)))  # 2 pi a/h
-        need = np.where(np.isfinite(np.max(wanted, axis=(0, 2))), need, np.inf)
+        worst = np.max(wanted, axis=(0, 2))
+        need = np.where(worst < np.inf, np.logaddexp(0, worst + math.log(2)), np.inf)  # 2 pi a/h
         step = 2 * np.pi * self.maps.height[:, 0] / need
         step = np.minimum(step, _gram_step(self.maps, terms))
         beta = self.maps.beta[:, 0]
