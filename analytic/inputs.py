@@ -5,13 +5,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from analytic.machine import Array
 from analytic.network import Network
 
 __all__ = ["check_inputs", "positions_first"]
-
-Array = NDArray[np.float64]
 
 
 def positions_first(x: Array) -> Array:

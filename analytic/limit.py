@@ -13,8 +13,7 @@ from __future__ import annotations
 import time
 from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from analytic.images import Plans, network_ways, plan_images, prepare_images
 from analytic.inputs import check_inputs, positions_first
@@ -27,7 +26,6 @@ from analytic.solve import KINDS, Plan, foresee, solve, zonal
 
 __all__ = ["kernel", "kernel_diagonal", "kernel_estimate", "kernel_plan"]
 
-Array = NDArray[np.float64]
 Kind = Literal["ntk", "nngp", "both"]
 
 

@@ -7,27 +7,24 @@ comes with a bound of its error. Below: the activation and what is proved of it.
 """
 
 from analytic.expectations.hermite_coefficients import (
-    LANES,
     MOST_TERMS,
-    UNIT,
     Coefficients,
     Moments,
     coefficients,
     length,
     moments,
 )
-from analytic.expectations.octaves import LONGEST, LOWEST
+from analytic.expectations.octaves import LOWEST, MOST_TERMS_WHOLE, Noise
 from analytic.expectations.product_rules import Angle, squared_differences
 
 __all__ = [
-    "LANES",
-    "LONGEST",
     "LOWEST",
     "MOST_TERMS",
-    "UNIT",
+    "MOST_TERMS_WHOLE",
     "Angle",
     "Coefficients",
     "Moments",
+    "Noise",
     "coefficients",
     "length",
     "moments",

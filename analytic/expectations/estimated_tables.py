@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analytic.activation import Activation
 from analytic.expectations.node_tables import (
@@ -23,14 +22,13 @@ from analytic.expectations.node_tables import (
     REST,
     SLOPE,
     SPREAD,
-    UNIT,
     tabulated,
 )
 from analytic.expectations.quadrature import Rule, graded_rule, uniform_rule
+from analytic.machine import UNIT, Array
 
 __all__ = ["LARGEST_BASIS", "converged_rule", "largest_ratio", "size_of_last"]
 
-Array = NDArray[np.float64]
 
 LARGEST_BASIS = 2**22
 """Most entries of a Hermite basis, which bounds the memory of the tables (32 MB)."""

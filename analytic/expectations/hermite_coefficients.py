@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from analytic.activation import Activation
+from analytic.compilation import compiled
 from analytic.expectations.octaves import (
     CURVATURE,
     FIRST,
@@ -33,28 +33,21 @@ from analytic.expectations.octaves import (
     RESPONSE_E,
     SLOPE,
     SPREAD,
-    UNIT,
     Noise,
     Origin,
     Segment,
     segment,
 )
+from analytic.machine import LANES, Array
 
 __all__ = [
-    "LANES",
     "MOST_TERMS",
-    "UNIT",
     "Coefficients",
     "Moments",
     "coefficients",
     "length",
     "moments",
 ]
-
-Array = NDArray[np.float64]
-
-LANES = 128
-"""Inputs that are tabulated together, and columns of a tile: the length of the loops."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -170,12 +163,14 @@ def _fill(
         table[:, chosen] = part.table(s[chosen], columns.stop - FIRST)[columns]
     else:
         _evaluate(part.series[:, columns], part.low, part.high, s, chosen, table)
-        powers = part.powers[columns.start : FIRST] if columns.stop == FIRST else part.powers[FIRST:]
+        powers = (
+            part.powers[columns.start : FIRST] if columns.stop == FIRST else part.powers[FIRST:]
+        )
         if powers.any():
             table[:, chosen] *= s[chosen] ** powers[:, None].astype(np.float64)
 
 
-@njit(nogil=True, cache=True, fastmath={"contract", "nsz"})
+@compiled
 def _evaluate(series: Any, low: float, high: float, s: Any, members: Any, table: Any) -> None:
     """table[c, i] <- sum_j series[j, c] T_j(t(s_i)) for i in members."""
     points = series.shape[0]
@@ -202,7 +197,7 @@ def _evaluate(series: Any, low: float, high: float, s: Any, members: Any, table:
                     table[c + k, members[start + i]] = columns[k, i]
 
 
-@njit(nogil=True, cache=True, fastmath={"contract", "nsz"})
+@compiled
 def _add_four(series: Any, chebyshev: Any, j: int, wanted: Any, columns: Any) -> None:
     """Four terms of four columns."""
     t = (chebyshev[j], chebyshev[j + 1], chebyshev[j + 2], chebyshev[j + 3])

@@ -31,15 +31,14 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analytic.activation import Activation
 from analytic.expectations.majorants import Majorant, majorant
+from analytic.machine import Array
 from analytic.proofs import Rectangle, modulus
 
 __all__ = ["Ellipses", "ellipses", "error", "points"]
 
-Array = NDArray[np.float64]
 
 RHO = np.array([1.25, 1.5, 1.8, 2.2, 2.7, 3.3, 4.0, 4.6, 5.2])
 """Ellipses that are tried; that of 5.83 reaches s = 0."""
@@ -136,7 +135,9 @@ def _rotated(
     x_low, x_high = left * near, right * far
     y_low, y_high = bottom * near, top * far
     box = Rectangle.of(
-        np.stack([x_low, -x_high]), np.stack([x_high, -x_low]), *(np.stack([y, y]) for y in (y_low, y_high))
+        np.stack([x_low, -x_high]),
+        np.stack([x_high, -x_low]),
+        *(np.stack([y, y]) for y in (y_low, y_high)),
     )  # (2, rho, arcs, boxes)
     mass = np.log(0.4 * np.minimum(far - near, 1.26)) - near**2 / 2
     with np.errstate(divide="ignore"):

@@ -3,8 +3,8 @@ r"""Upper bounds of Gaussian integrals of |w| and |w'|, by enclosures on boxes.
     I_1(t) >= E |f(t z)|,    I_2(t) >= E f(t z)^2,    and the parts of them beyond |z| = Z.
 
 Only the order of magnitude counts: the bounds of quadrature and interpolation multiply
-them by numbers like 1e-20. The real line is cut into boxes, on each of which |f| is enclosed; beyond
-``START`` its order of growth takes over, which the Gaussian outweighs.
+them by numbers like 1e-20. The real line is cut into boxes, on each of which |f| is enclosed;
+beyond ``START`` its order of growth takes over, which the Gaussian outweighs.
 """
 
 from __future__ import annotations
@@ -15,14 +15,13 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analytic.expressions import START, derivative
+from analytic.machine import Array
 from analytic.proofs import real_modulus, tail
 
 __all__ = ["Majorant", "majorant"]
 
-Array = NDArray[np.float64]
 
 WIDEST = 2.0**20
 """Largest standard deviation whose Gaussian outweighs all admitted growth beyond START."""
@@ -58,11 +57,6 @@ class Majorant:
             mass = np.log(np.maximum(width, 0.0) * 0.4) - least**2 / 2
             terms = power * self.log_size + mass[..., None, :]  # (..., 2, boxes)
             return np.logaddexp.reduce(terms, axis=(-2, -1)) + 1e-9
-
-    def log_sup(self, low: float, high: float) -> float:
-        """log of a bound of |f| at all y with low <= \\|y\\| <= high."""
-        chosen = (self.far >= low) & (self.near <= high)
-        return float(np.max(self.log_size[:, chosen], initial=-np.inf))
 
 
 @lru_cache(maxsize=512)

@@ -8,21 +8,17 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analytic.activation import Activation
 from analytic.expectations.quadrature import Rule, hermite_basis
 from analytic.expressions import rounding_error
+from analytic.machine import UNIT, Array
 
 __all__ = [
     "CURVATURE", "FIRST", "INCOMPLETE", "JERK", "MEAN", "RESPONSE_D", "RESPONSE_E", "REST",
-    "SLOPE", "SPREAD", "UNIT", "NodeErrors", "evaluation_errors", "tabulated",
+    "SLOPE", "SPREAD", "NodeErrors", "evaluation_errors", "tabulated",
 ]  # fmt: skip
 
-Array = NDArray[np.float64]
-
-UNIT = 2.0**-53
-"""Unit roundoff of float64."""
 
 MEAN, SPREAD, SLOPE, CURVATURE, JERK, RESPONSE_E, RESPONSE_D, REST, FIRST = range(9)
 """Columns of a table; the coefficients c_k begin at FIRST."""
@@ -93,8 +89,7 @@ def evaluation_errors(activation: Activation, s: Array, rule: Rule, table: Array
     y = s[:, None] * rule.nodes
     w, w1 = activation.derivatives(y, 1)
     d, d1 = (
-        rounding_error(activation.expression, y, order, value)
-        for order, value in ((0, w), (1, w1))
+        rounding_error(activation.expression, y, order, value) for order, value in ((0, w), (1, w1))
     )
     norm, root = np.sqrt(table[:, SLOPE]), np.sqrt(np.maximum(table[:, SPREAD], 0))
     slope = 1.01 * _norm(d1 + 2 * UNIT * np.abs(w1), rule) + 4 * UNIT * norm

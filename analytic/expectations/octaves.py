@@ -37,24 +37,36 @@ from analytic.expectations.node_tables import (
     REST,
     SLOPE,
     SPREAD,
-    UNIT,
     evaluation_errors,
     tabulated,
 )
 from analytic.expectations.quadrature import graded_rule
 from analytic.expectations.quadrature_error import PARTS, Choice, Contours, contours
+from analytic.machine import UNIT, Array
 
 __all__ = [
-    "CURVATURE", "FIRST", "JERK", "LONGEST", "LOWEST", "MEAN", "MOST_TERMS", "RESPONSE_D",
-    "RESPONSE_E", "SLOPE", "SPREAD", "UNIT", "Noise", "Origin", "Segment", "segment",
+    "CURVATURE",
+    "FIRST",
+    "JERK",
+    "LOWEST",
+    "MEAN",
+    "MOST_TERMS",
+    "MOST_TERMS_WHOLE",
+    "RESPONSE_D",
+    "RESPONSE_E",
+    "SLOPE",
+    "SPREAD",
+    "Noise",
+    "Origin",
+    "Segment",
+    "segment",
 ]  # fmt: skip
 
-Array = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 MOST_TERMS = 1024
 """Longest table; pairs that would need more are left to ``analytic.pairs.nearly_parallel``."""
-LONGEST = 4096
+MOST_TERMS_WHOLE = 4096
 """Longest table where no pair can be left out."""
 LOWEST = -32
 """All s below 2^LOWEST are taken together, see ``Origin``."""
@@ -205,7 +217,7 @@ def _bounded_segment(
 def _powers(norms: Array) -> tuple[int, int]:
     """Powers of s like which w' and w grow over the octave, if they grow or fall fast."""
     slopes = (norms[:, -1] - norms[:, 0]) * PARTS / (PARTS - 1) / math.log(2)
-    first, second = (int(round(p)) if abs(p) >= 3 else 0 for p in slopes)
+    first, second = (round(p) if abs(p) >= 3 else 0 for p in slopes)
     return first, second
 
 
@@ -248,7 +260,9 @@ def _errors(
     )
     root = np.sqrt(np.maximum(table[:, SPREAD], 0))
     by_series = table[:, REST] <= INCOMPLETE / 2 * table[:, SPREAD]
-    spread = np.where(by_series, 2 * root * slope, (power + 2 * np.abs(table[:, MEAN]) * mean) / nodes**2)
+    spread = np.where(
+        by_series, 2 * root * slope, (power + 2 * np.abs(table[:, MEAN]) * mean) / nodes**2
+    )
     return np.stack(
         [found.slope + slope, found.square + square, found.spread + spread, found.mean + mean]
     )
@@ -356,6 +370,9 @@ def _rests(table: Array) -> Array:
     return np.asarray(sums / np.where(slope > 0, slope, 1.0))
 
 
+_FIRST_ORDER = Noise(8 * UNIT, 8 * UNIT)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Origin:
     """The table below 2^LOWEST, by Taylor's formula: the next order is s^2 < 2^-64 of it.
@@ -368,7 +385,7 @@ class Origin:
     """
 
     derivatives: tuple[float, float, float, float]
-    noise: Noise = Noise(8 * UNIT, 8 * UNIT)
+    noise: Noise = _FIRST_ORDER
 
     def terms(self, s: float, tail: float) -> int:
         """See ``Segment``."""

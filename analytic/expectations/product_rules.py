@@ -13,15 +13,12 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analytic.activation import Activation
-from analytic.expectations.hermite_coefficients import UNIT
 from analytic.expectations.quadrature import Rule, graded_rule, uniform_rule
+from analytic.machine import UNIT, Array
 
 __all__ = ["Angle", "squared_differences"]
-
-Array = NDArray[np.float64]
 
 LARGEST_RULE = 2**20
 """Most nodes of a product rule."""

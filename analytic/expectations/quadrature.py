@@ -13,14 +13,18 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic.compilation import compiled
+from analytic.machine import Array
+
 __all__ = ["Basis", "Rule", "graded_rule", "hermite_basis", "uniform_rule"]
 
-Array = NDArray[np.float64]
 Extended = NDArray[np.longdouble]
+
 
 REACH = 13.0
 """Usual half-length of the interval: beyond it exp(-z^2/4) is 4.5e-19."""
@@ -119,29 +123,70 @@ def hermite_basis(rule: Rule, terms: int) -> Basis:
     """The matrix that maps values at the nodes to Hermite coefficients.
 
     The recurrence runs on sqrt(p_q) h_k(z_q), which neither overflows nor underflows, in
-    extended precision.
+    twice the digits of float64.
     """
     return (_small_basis if terms * rule.nodes.size <= SMALL else _large_basis)(rule, terms)
 
 
 def _basis(rule: Rule, terms: int) -> Basis:
     middle = rule.nodes.size // 2  # the rules are symmetric, h_k(-z) = (-1)^k h_k(z)
-    z, root = rule.extended[middle:], rule.root[middle:]
-    whole, high, low = np.empty((3, terms, rule.nodes.size))
-    before, now = np.zeros_like(root), root
-    for k in range(terms):  # h_{k+1} = (z h_k - sqrt(k) h_{k-1}) / sqrt(k+1)
-        whole[k, middle:] = now
-        low[k, middle:] = now - whole[k, middle:]
-        after = z * now - np.sqrt(np.longdouble(k)) * before
-        before, now = now, after / np.sqrt(np.longdouble(k + 1))
+    order = np.sqrt(np.arange(1.0, terms + 1).astype(np.longdouble))
+    whole, low = np.empty((2, terms, rule.nodes.size))
+    halves = [part for a in (rule.extended[middle:], rule.root[middle:]) for part in _halves(a)]
+    _recurrence(*halves, *_halves(order), *_halves(1 / order), whole[:, middle:], low[:, middle:])
     for part in (whole, low):
         part[:, :middle] = part[:, :middle:-1]
         part[1::2, :middle] *= -1
-    high[:] = _leading(whole)
+    high = _leading(whole)
     low += whole - high
     for part in (whole, high, low):
         part.setflags(write=False)
     return Basis(whole, high, low)
+
+
+def _halves(a: Extended) -> tuple[Array, Array]:
+    """A number of more digits as the sum of two."""
+    high = a.astype(np.float64)
+    return high, (a - high).astype(np.float64)
+
+
+@compiled
+def _recurrence(
+    z: Any, z_low: Any, root: Any, root_low: Any, order: Any, order_low: Any, inverse: Any,
+    inverse_low: Any, whole: Any, low: Any,
+) -> None:  # fmt: skip
+    """h_{k+1} = (z h_k - sqrt(k) h_{k-1}) / sqrt(k+1), (terms, q)."""
+    whole[0], low[0] = root, root_low
+    for k in range(whole.shape[0] - 1):
+        for q in range(z.size):
+            a, b = _product(z[q], z_low[q], whole[k, q], low[k, q])
+            if k > 0:
+                c, d = _product(order[k - 1], order_low[k - 1], whole[k - 1, q], low[k - 1, q])
+                a, b = _sum(a, b, -c, -d)
+            whole[k + 1, q], low[k + 1, q] = _product(a, b, inverse[k], inverse_low[k])
+
+
+@compiled
+def _sum(a: Any, a_low: Any, b: Any, b_low: Any) -> Any:
+    """(a + a_low) + (b + b_low) as the sum of two numbers (Knuth 1969; Dekker 1971)."""
+    s = a + b
+    t = s - a
+    e = ((a - (s - t)) + (b - t)) + (a_low + b_low)
+    high = s + e
+    return high, e - (high - s)
+
+
+@compiled
+def _product(a: Any, a_low: Any, b: Any, b_low: Any) -> Any:
+    """The product of two such sums; the halves of a and b multiply exactly (Dekker 1971)."""
+    p = a * b
+    x, y = 134217729.0 * a, 134217729.0 * b
+    a_high, b_high = x - (x - a), y - (y - b)
+    a_rest, b_rest = a - a_high, b - b_high
+    e = ((a_high * b_high - p) + a_high * b_rest + a_rest * b_high) + a_rest * b_rest
+    e += a * b_low + a_low * b
+    high = p + e
+    return high, e - (high - p)
 
 
 _small_basis = lru_cache(maxsize=64)(_basis)

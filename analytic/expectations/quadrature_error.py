@@ -5,17 +5,20 @@ the nodes |t| < T, the contour goes on to T' = (m + 1/2) h with z(T') = 2 z(T). 
 F(t) = w'(s z) h_k(z) phi(z) z' analytic for |Im t| <= a, the residues of pi cot(pi t/h) in the
 rectangle |Re t| <= T' give (docs/theory/quadrature.md)
 
-    |sum - integral| <=  2q/(1 - q) int_{-T'}^{T'} |F(t + ia)| dt                (aliasing, q = e^(-2 pi a/h))
+    |sum - integral| <=  2q/(1 - q) int_{-T'}^{T'} |F(t + ia)| dt            (aliasing)
                        + 2 int_0^a e^(-2 pi y/h) (|F(T' + iy)| + |F(-T' + iy)|) dy   (ends)
-                       + |the nodes and the integral over |t| > T|                (tail)
+                       + |the nodes and the integral over |t| > T|              (tail)
+
+with q = e^(-2 pi a/h).
 
 All orders k < N are bounded at once, in the Euclidean norm over k: by Minkowski's inequality
 in the first two terms, with the Mehler kernel for
 
-    sum_{k<N} |h_k(x + iy)|^2 <= r^(1-N) (1 - r^2)^(-1/2) exp(r x^2/(1 + r) + r y^2/(1 - r)),  0 < r < 1,
+    sum_{k<N} |h_k(x + iy)|^2 <= r^(1-N) (1 - r^2)^(-1/2) exp(r x^2/(1 + r) + r y^2/(1 - r))
 
-and by Bessel's inequality in the third, where it is the root of E[w'^2; |z| > z(T)], once for
-the integral and sqrt(2) times for the nodes. The size of w' beside the real line is enclosed on boxes.
+for 0 < r < 1, and by Bessel's inequality in the third, where it is the root of E[w'^2; |z| > z(T)], once for
+the integral and sqrt(2) times for the nodes. The size of w' beside the real line is enclosed on
+boxes.
 """
 
 from __future__ import annotations
@@ -25,18 +28,16 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analytic.activation import Activation
 from analytic.expectations.majorants import Majorant, majorant
 from analytic.expectations.quadrature import Rule, graded_rule, uniform_rule
+from analytic.machine import UNIT, Array
 from analytic.proofs import Rectangle, modulus
 
 __all__ = ["PARTS", "Choice", "Contours", "contours"]
 
-Array = NDArray[np.float64]
 
-UNIT = 2.0**-53
 LARGEST = 2**15
 """Most nodes of a half of a rule."""
 PARTS = 4

@@ -18,15 +18,13 @@ import mpmath
 import numpy as np
 import scipy  # its special functions are loaded at their first use
 import sympy
-from numpy.typing import NDArray
 from sympy.codegen.rewriting import create_expand_pow_optimization
 
 from analytic.expressions.rewrite import derivative, elementary
 from analytic.expressions.vocabulary import X
+from analytic.machine import Array
 
 __all__ = ["sech", "softplus_of", "values"]
-
-Array = NDArray[np.float64]
 
 
 def values(expression: Any, x: Array, order: int) -> list[Array]:
@@ -85,11 +83,13 @@ _expand_powers = create_expand_pow_optimization(8, base_req=_is_symbol)
 
 
 def sech(x: Any) -> Any:
+    """1/cosh(x), which does not overflow on the way."""
     decay = np.exp(-np.abs(x))
     return 2 * decay / (1 + decay * decay)
 
 
 def softplus_of(x: Any) -> Any:
+    """log(1 + exp(x)), which does not overflow on the way."""
     return np.maximum(x, 0.0) + np.log1p(np.exp(-np.abs(x)))
 
 

@@ -11,25 +11,24 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.expectations import LANES, UNIT
 from analytic.images.patches import CHANNELS, State, advance, average, products
 from analytic.images.planning import Plans, plan_images
 from analytic.images.position_order import Ways, network_ways
 from analytic.images.position_pairs import Layout, Reading
 from analytic.images.table_cache import KEPT, TABLES, Rows, Sheet, Sheets
+from analytic.machine import LANES, UNIT, Array, aligned
 from analytic.network import Network
-from analytic.pairs import STRIP
+from analytic.pairs import ROW_BLOCK
 from analytic.recursion import (
     AVERAGING,
     ROWS,
     Average,
-    Block,
     Data,
     Diagonal,
     Problem,
     Program,
+    RowBlock,
     Tile,
-    aligned,
     certify,
     new_tile,
     program,
@@ -37,7 +36,6 @@ from analytic.recursion import (
 
 __all__ = ["Images", "image_roundings", "prepare_images"]
 
-Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
 STATE = 2**22
@@ -69,7 +67,7 @@ def block_shape(pairs: Layout, n: int, k: int, image: int) -> tuple[int, int, in
     columns = _power(min(LANES, 1 << (most - 1).bit_length(), max(room // 8, 1), fits))
     few = max(fits // 4, 1)  # rows take room twice
     rows = _power(min(ROWS, max(room // columns, 1), max(n // 8, 2 if mixes else 1), few))
-    strip = rows if k * image <= KEPT else max(min(STRIP, few) // rows, 1) * rows
+    strip = rows if k * image <= KEPT else max(min(ROW_BLOCK, few) // rows, 1) * rows
     return rows, columns, strip
 
 
@@ -115,7 +113,7 @@ class Images:
         layout, block = self.ways.layout, self.rows * self.ways.columns
         return 16 * (len(layout.parts) + 2) * layout.most * block + KEPT
 
-    def fill(self, data: Data, block: Block, bound: Array) -> tuple[int, int]:
+    def fill(self, data: Data, block: RowBlock, bound: Array) -> tuple[int, int]:
         """See ``analytic.recursion.problem.Method``; no pair is left out."""
         room, tile, terms = _Room(), new_tile(1), 0
         width, k = self.ways.columns, max(block.nngp.shape[1], block.ntk.shape[1])
@@ -197,7 +195,7 @@ class _Room:
         self._free[state.sigma.shape].append(state)  # type: ignore[index]
 
 
-def _store(state: State, row: int, column: int, k: int, own: bool, block: Block) -> None:
+def _store(state: State, row: int, column: int, k: int, own: bool, block: RowBlock) -> None:
     """Write a block of the answer; of the same images only the pairs i < j."""
     values = {"nngp": state.sigma, "ntk": state.sigma + state.theta}
     stop = min(column + state.sigma.shape[1], k)

@@ -13,29 +13,28 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.expectations import LANES, LONGEST, UNIT, moments
+from analytic.expectations import MOST_TERMS_WHOLE, moments
 from analytic.images.patches import State, advance, average
 from analytic.images.position_order import Runs, Walk, Ways
 from analytic.images.position_pairs import Part, Reading
-from analytic.machine import cores
+from analytic.machine import LANES, UNIT, Array, cores
 from analytic.network import Network, Step
 from analytic.recursion import (
     Average,
     Diagonal,
     Stage,
     amplification,
+    input_tables,
     new_tile,
     own_bounds,
     plain,
     preactivation,
     program,
     residual,
-    side,
 )
 
 __all__ = ["image_diagonal"]
 
-Array = NDArray[np.float64]
 Triple = tuple[Array, Array, Array]
 """Sigma and Theta at pairs of positions, (n, pairs), and mu at positions, (n, P)."""
 
@@ -118,10 +117,10 @@ def _between_positions(
 ) -> tuple[Array, Array]:
     """(Sigma, Theta) after the layer at the pairs of positions of each image with itself."""
     n, positions = len(state[0]), part.layer.after.positions
-    layer = amplification(stage, 16 * UNIT, most=LONGEST)
+    layer = amplification(stage, 16 * UNIT, most=MOST_TERMS_WHOLE)
     alone = Diagonal((stage,), np.empty(0), np.empty(0))
     plan = program([stage.step], own_bounds(layer))
-    tables = side(alone, plan, [slice(None)], LANES)
+    tables = input_tables(alone, plan, [slice(None)], LANES)
     coef = tables.table[:, : n * positions].T.copy()
     skip = np.empty(0, dtype=np.int64) if part.skip is None else part.skip
     after = part.layer.after

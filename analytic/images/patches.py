@@ -10,19 +10,15 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
-from numpy.typing import NDArray
 
-from analytic.expectations import LANES
+from analytic.compilation import compiled
 from analytic.images.position_order import Chunks, Runs, Walk
+from analytic.machine import LANES, Array
 from analytic.pairs import end_branch, weight_layer
-from analytic.recursion import Program, Side, Tile
+from analytic.recursion import InputTables, Program, Tile
 
 __all__ = ["CHANNELS", "State", "advance", "average", "products"]
 
-Array = NDArray[np.float64]
-
-_compile: Any = njit(nogil=True, cache=True, fastmath={"contract", "nsz"})
 
 CHANNELS = 32
 """Channels whose products are summed one after the other; then these sums."""
@@ -36,7 +32,7 @@ class State(NamedTuple):
     error: Array  # of sigma and theta, the largest over the positions, (2, R)
 
 
-@_compile
+@compiled
 def products(t: Tile, parts: Chunks, x: Any, xt: Any, columns: int, lane: int, out: Any) -> None:
     """out becomes <x_p, x'_q>/channels of all pairs of positions.
 
@@ -68,7 +64,7 @@ def products(t: Tile, parts: Chunks, x: Any, xt: Any, columns: int, lane: int, o
                 target[j] /= channels
 
 
-@_compile
+@compiled
 def _gather(runs: Runs, entry: int, columns: int, source: Any, out: Any) -> None:
     """out becomes the sum of what a chunk reads, row by row, in the order of the readings."""
     for r in range(source.shape[0]):
@@ -82,7 +78,7 @@ def _gather(runs: Runs, entry: int, columns: int, source: Any, out: Any) -> None
                 target[j] += values[j]
 
 
-@_compile
+@compiled
 def advance(
     p: Program,
     at: int,
@@ -91,10 +87,10 @@ def advance(
     skip: Any,
     before: State,
     skipped: State,
-    rows: Side,
+    rows: InputTables,
     coef: Any,
     row: int,
-    columns: Side,
+    columns: InputTables,
     lane: int,
     width: int,
     after: State,
@@ -152,7 +148,7 @@ def advance(
     return most
 
 
-@_compile
+@compiled
 def _recall(t: Tile, skip: Any, pair: int, count: int, width: int, skipped: State) -> None:
     """The state where a branch began, at the pairs of a chunk."""
     for r in range(skipped.sigma.shape[0]):
@@ -164,7 +160,7 @@ def _recall(t: Tile, skip: Any, pair: int, count: int, width: int, skipped: Stat
         t.errors[0, 1, r] = skipped.error[1, r]
 
 
-@_compile
+@compiled
 def average(runs: Runs, count: int, width: int, values: Any, out: Any) -> None:
     """out becomes the mean of the ``count`` places that each pair reads.
 

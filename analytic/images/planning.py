@@ -10,16 +10,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.expectations import LONGEST, LOWEST, UNIT, Coefficients, coefficients, length
+from analytic.expectations import LOWEST, MOST_TERMS_WHOLE, Coefficients, coefficients, length
 from analytic.images.own_positions import image_diagonal
 from analytic.images.position_order import Ways
-from analytic.machine import cores
+from analytic.machine import UNIT, Array, cores
 from analytic.network import Network
-from analytic.recursion import BLOCK, Amplification, Average, Diagonal, Stage, amplification, merged
+from analytic.recursion import BATCH, Amplification, Average, Diagonal, Stage, amplification, merged
 
 __all__ = ["Planned", "Plans", "plan_images"]
 
-Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
 PLANNED = 2**17
@@ -104,18 +103,18 @@ class Plans:
 def _amplification(
     tail: float, stage: Stage, terms: int, known: Sequence[Coefficients]
 ) -> Amplification:
-    return amplification(stage, tail, terms, LONGEST, known)
+    return amplification(stage, tail, terms, MOST_TERMS_WHOLE, known)
 
 
 def _coefficients(
     state: Diagonal, terms: list[int], pool: ThreadPoolExecutor
 ) -> list[list[Coefficients]]:
-    """The coefficients of every layer by BLOCK inputs; none for max(x, 0)."""
+    """The coefficients of every layer by BATCH inputs; none for max(x, 0)."""
     tasks = [
         [
             pool.submit(coefficients, stage.step.layer.activation, s, most)
             for s in np.array_split(
-                np.sqrt(stage.variance), range(BLOCK, stage.variance.size, BLOCK)
+                np.sqrt(stage.variance), range(BATCH, stage.variance.size, BATCH)
             )
             if most
         ]
@@ -143,7 +142,7 @@ def plan_images(plans: Plans, tolerance: float) -> Planned:
     share = 1e-2 * tolerance / np.prod([max(a.sigma, a.theta) for a in averages])
     tail = max(float(share), 16 * UNIT)
     terms = [
-        length(step.layer.activation, s, tail, LONGEST)
+        length(step.layer.activation, s, tail, MOST_TERMS_WHOLE)
         for step, s in zip(steps, peaks, strict=True)
     ]
     found: list[Amplification] = []

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.expectations import LANES
 from analytic.images.position_pairs import Layout, Pairs, Reading, layout
+from analytic.machine import LANES
 from analytic.network import Network, Shape
 
 __all__ = ["Chunks", "Runs", "Walk", "Ways", "network_ways"]

@@ -7,6 +7,7 @@ for the equations ``analytic.closed_forms``.
 """
 
 from analytic.network.description import FullyConnected, Layer, Network, Residual, Step
+from analytic.network.folding import fold, itself
 from analytic.network.layers import (
     AveragePooling,
     Averaging,
@@ -29,6 +30,8 @@ __all__ = [
     "Residual",
     "Shape",
     "Step",
+    "fold",
+    "itself",
     "parse_network",
     "reads",
     "shape_after",

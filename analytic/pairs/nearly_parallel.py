@@ -20,7 +20,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.expectations import UNIT, Angle, coefficients, squared_differences
+from analytic.expectations import Angle, coefficients, squared_differences
+from analytic.machine import UNIT, Array
 from analytic.network import Network
 from analytic.recursion import (
     ROUNDING,
@@ -34,7 +35,6 @@ from analytic.recursion import (
 
 __all__ = ["Near", "near_pairs"]
 
-Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
 

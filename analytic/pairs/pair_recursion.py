@@ -10,18 +10,19 @@ P(rho) = P_even(x) + rho P_odd(x).
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from analytic.expectations import LANES
+from analytic.compilation import compiled
+from analytic.machine import LANES, REASSOCIATED
 from analytic.pairs.power_series import series
 from analytic.recursion import (
     GROUP,
     Bounds,
+    InputTables,
     Program,
-    Side,
     Tile,
     layer_error,
     plain,
@@ -32,15 +33,14 @@ from analytic.recursion import (
 
 __all__ = ["end_branch", "propagate", "weight_layer"]
 
-_compile: Any = njit(nogil=True, cache=True, fastmath={"contract", "nsz"})
-_preactivation: Any = _compile(preactivation)
-_plain: Any = _compile(plain)
-_residual: Any = _compile(residual)
-_layer_error: Any = _compile(layer_error)
-_skip_error: Any = _compile(skip_error)
+_preactivation: Any = compiled(preactivation)
+_plain: Any = compiled(plain)
+_residual: Any = compiled(residual)
+_layer_error: Any = compiled(layer_error)
+_skip_error: Any = compiled(skip_error)
 
 
-@_compile
+@compiled
 def _enter(t: Tile, weight: float, bias: float, scale: Any, inverse: Any, signed: bool) -> None:
     """Lambda, Gamma, rho^2 and (if ``signed``) rho of all pairs."""
     sigma, theta, rho, x = t.sigma, t.theta, t.rho, t.x
@@ -59,7 +59,7 @@ def _enter(t: Tile, weight: float, bias: float, scale: Any, inverse: Any, signed
                 rho[m, j] = r if r > -1.0 else -1.0
 
 
-@_compile
+@compiled
 def _leave_out(t: Tile, m: int, ceiling: float) -> None:
     """Give up the pairs of a row above the ceiling, for all layers to come."""
     for j in range(LANES):
@@ -69,7 +69,7 @@ def _leave_out(t: Tile, m: int, ceiling: float) -> None:
             t.x[m, j] = 0.0
 
 
-@njit(nogil=True, cache=True, fastmath=True)
+@partial(compiled, flags=REASSOCIATED)
 def _largest(x: Any) -> float:
     """The root of the largest entry, by four chains of comparisons."""
     a = b = c = d = 0.0
@@ -81,7 +81,7 @@ def _largest(x: Any) -> float:
     return np.sqrt(max(max(a, b), max(c, d)))
 
 
-@_compile
+@compiled
 def _choose_groups(t: Tile, rows: int, radius: Any) -> None:
     """The number of terms of each row, from its largest |rho|."""
     ceiling = radius[-1]
@@ -97,7 +97,7 @@ def _choose_groups(t: Tile, rows: int, radius: Any) -> None:
         t.group[m] = group
 
 
-@_compile
+@compiled
 def _arccosine(t: Tile, scale: Any, inverse: Any) -> None:
     """E and D Gamma of max(x, 0): Cho and Saul (2009), the kernels of order 1 and 0."""
     for m in range(scale.size):
@@ -111,7 +111,7 @@ def _arccosine(t: Tile, scale: Any, inverse: Any) -> None:
             t.sigma[m, j], t.theta[m, j] = _plain(e, d, t.theta[m, j])
 
 
-@_compile
+@compiled
 def _mehler(
     t: Tile,
     even: int,
@@ -143,7 +143,7 @@ def _mehler(
                 sigma[m, j], theta[m, j] = _plain(e, d, theta[m, j])
 
 
-@_compile
+@compiled
 def _push(t: Tile, depth: int) -> None:
     """A branch begins: remember alpha."""
     t.stack[depth, 0, :, :] = t.sigma
@@ -151,7 +151,7 @@ def _push(t: Tile, depth: int) -> None:
     t.errors[depth, :, :] = t.error
 
 
-@_compile
+@compiled
 def end_branch(
     t: Tile, depth: int, mu: Any, mus: Any, eta: Any, etas: Any, ratio: float, add: float
 ) -> None:
@@ -167,7 +167,7 @@ def end_branch(
         )
 
 
-@_compile
+@compiled
 def _bound(t: Tile, rows: int, b: Bounds, at: int) -> None:
     """Carry the error bounds of the rows through a layer."""
     for m in range(rows):
@@ -178,7 +178,7 @@ def _bound(t: Tile, rows: int, b: Bounds, at: int) -> None:
         )  # fmt: skip
 
 
-@_compile
+@compiled
 def weight_layer(
     p: Program,
     t: Tile,
@@ -222,13 +222,13 @@ def weight_layer(
     return most
 
 
-@_compile
+@compiled
 def propagate(
     p: Program,
     t: Tile,
-    rows: Side,
+    rows: InputTables,
     coef: Any,
-    columns: Side,
+    columns: InputTables,
     row: int,
     end: int,
     lane: int,

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import njit
-
-from analytic.expectations import LANES
+from analytic.compilation import compiled
+from analytic.machine import LANES
 from analytic.recursion import Tile
 
 __all__ = ["series"]
 
-_compile: Any = njit(nogil=True, cache=True, fastmath={"contract", "nsz"})
 
-
-@_compile
+@compiled
 def _four(
     table: Any, coef: Any, k: int, lane: int, block: int, last: Any, x: Any, value: Any, slope: Any
 ) -> None:
@@ -40,7 +37,7 @@ def _four(
             slope[m, j] = d
 
 
-@_compile
+@compiled
 def series(
     t: Tile, table: Any, coef: Any, first: int, terms: int, lane: int, value: Any, slope: Any
 ) -> None:

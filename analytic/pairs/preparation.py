@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from analytic.expectations import UNIT
+from analytic.machine import UNIT, Array
 from analytic.network import Network
 from analytic.pairs.row_blocks import Series, roundings
 from analytic.recursion import (
@@ -13,14 +12,12 @@ from analytic.recursion import (
     amplifications,
     certify,
     diagonal,
+    input_tables,
     mean_squares,
     program,
-    side,
 )
 
 __all__ = ["prepare"]
-
-Array = NDArray[np.float64]
 
 
 def prepare(
@@ -52,6 +49,6 @@ def prepare(
     layers = amplifications(state, tail)
     plan = program(network.steps, certify(layers, tolerance, start, tight=tight, spread=spread))
     top, rest = ([part] * len(layers) for part in (slice(0, len(x)), slice(len(x), None)))
-    rows = side(state, plan, top)
-    columns = rows if own else side(state, plan, rest)
+    rows = input_tables(state, plan, top)
+    columns = rows if own else input_tables(state, plan, rest)
     return Problem(network, x, x if y is None else y, own, state, Series(plan, rows, columns))

@@ -51,7 +51,7 @@ class Rectangle(NamedTuple):
 
 
 def modulus(expression: Any, box: Rectangle) -> Array:
-    """An upper bound of \\|f\\| on each rectangle, infinite where none was found.
+    """An upper bound of the size of f on each rectangle, infinite where none was found.
 
     The expression has to be in its stable form.
 
@@ -68,7 +68,7 @@ def modulus(expression: Any, box: Rectangle) -> Array:
 
 
 def real_modulus(expression: Any, low: Array, high: Array) -> Array:
-    """An upper bound of \\|f\\| on real intervals, infinite where none was found."""
+    """An upper bound of the size of f on real intervals, infinite where none was found."""
     size = _largest(enclose(expression, Interval(low, high))) + np.zeros_like(low)
     return np.where(np.isnan(size), np.inf, size)
 
@@ -167,7 +167,9 @@ def _product(a: Rectangle, b: Rectangle) -> Rectangle:
         a, b = (b, a) if a.im is _ZERO else (a, b)
         return Rectangle(_times(a.re, b.re), _times(a.im, b.re))
     re = _plus(_times(a.re, b.re), _minus(_times(a.im, b.im)))
-    return _clipped(Rectangle(re, _plus(_times(a.re, b.im), _times(a.im, b.re))), _size(a) * _size(b))
+    return _clipped(
+        Rectangle(re, _plus(_times(a.re, b.im), _times(a.im, b.re))), _size(a) * _size(b)
+    )
 
 
 def _clipped(z: Rectangle, size: Any) -> Rectangle:
@@ -183,7 +185,11 @@ def _over(z: Rectangle, bottom: Interval) -> Rectangle:
     bad = ~(bottom.low > 0)
     re, im = _times(z.re, inverse), _times(z.im, inverse)
     return Rectangle.of(
-        *(np.where(bad, sign * np.inf, end) for a in (re, im) for sign, end in zip((-1, 1), a, strict=True))
+        *(
+            np.where(bad, sign * np.inf, end)
+            for a in (re, im)
+            for sign, end in zip((-1, 1), a, strict=True)
+        )
     )
 
 
@@ -228,9 +234,7 @@ def _hull(z: Rectangle) -> Rectangle:
 
 def _exp(z: Rectangle) -> Rectangle:
     size = _real(sympy.exp, z.re)
-    return Rectangle(
-        _times(size, _real(sympy.cos, z.im)), _times(size, _real(sympy.sin, z.im))
-    )
+    return Rectangle(_times(size, _real(sympy.cos, z.im)), _times(size, _real(sympy.sin, z.im)))
 
 
 def _sinh(z: Rectangle) -> Rectangle:

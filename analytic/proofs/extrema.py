@@ -23,13 +23,12 @@ import sympy
 from numpy.typing import NDArray
 
 from analytic.expressions import START, SWITCHES, derivative, elementary
+from analytic.machine import Array
 from analytic.proofs.asymptotics import tail
 from analytic.proofs.critical import exact_supremum
 from analytic.proofs.interval import Interval, constant, enclose
 
 __all__ = ["Bound", "first_boxes", "ranges", "supremum"]
-
-Array = NDArray[np.float64]
 
 TOLERANCE = 1e-10
 """Relative width at which an enclosure is narrow enough."""

@@ -20,9 +20,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import sympy
-from numpy.typing import NDArray
 
 from analytic.expressions import X, normal_cdf, sigmoid, softplus
+from analytic.machine import Array
 
 __all__ = [
     "FUNCTIONS",
@@ -35,8 +35,6 @@ __all__ = [
     "reciprocal",
     "times",
 ]
-
-Array = NDArray[np.float64]
 
 SLACK = 2.0**-46
 """Relative error granted to an elementary function."""
@@ -122,6 +120,7 @@ def function(node: Any, arguments: list[Interval]) -> Interval:
 
 
 def times(a: Interval, b: Interval) -> Interval:
+    """The product, rounded outward."""
     ends = [_end(p, q) for p in a for q in b]
     low, high = ends[0]
     for below, above in ends[1:]:
@@ -167,6 +166,7 @@ def _positive_power(base: Interval, p: float) -> Interval:
 
 
 def reciprocal(a: Interval) -> Interval:
+    """1/x; what reaches 0 from one side has no bound there."""
     low, high = outward(1 / a.high, 1 / a.low)
     low, high = np.where(a.low >= 0, np.maximum(low, 0.0), low), np.where(a.low == 0, np.inf, high)
     low, high = (
@@ -258,6 +258,7 @@ def _softplus(x: Any) -> Any:
 
 
 def absolute(a: Interval) -> Interval:
+    """The sizes of its members."""
     inside = (a.low <= 0) & (a.high >= 0)
     ends = np.abs(a.low), np.abs(a.high)
     return Interval(np.where(inside, 0.0, np.minimum(*ends)), np.maximum(*ends))

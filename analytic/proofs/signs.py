@@ -11,13 +11,12 @@ import sympy
 from numpy.typing import NDArray
 
 from analytic.expressions import X, stable
+from analytic.machine import Array
 from analytic.proofs.asymptotics import Tail, tail
 from analytic.proofs.extrema import first_boxes, ranges
 from analytic.proofs.interval import Interval, enclose
 
 __all__ = ["Sign", "Zeros", "sign", "zeros"]
-
-Array = NDArray[np.float64]
 
 ROUNDS, BOXES = 40, 64
 """How often boxes are halved before a sign counts as undecided, and how many at a time."""

@@ -20,14 +20,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.expectations import UNIT
+from analytic.machine import UNIT, Array
 from analytic.recursion.error_amplification import Amplification
 from analytic.recursion.error_propagation import OWN, RADII, Chain, added
 from analytic.recursion.layer_equations import Average
 
 __all__ = ["Bounds", "certify", "own_bounds"]
-
-Array = NDArray[np.float64]
 
 
 class Bounds(NamedTuple):

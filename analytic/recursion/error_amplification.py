@@ -13,21 +13,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from analytic.expectations import MOST_TERMS, UNIT, Coefficients, coefficients, length
+from analytic.compilation import compiled
+from analytic.expectations import MOST_TERMS, Coefficients, Noise, coefficients, length
+from analytic.machine import REASSOCIATED, Array
 from analytic.network import Step
 from analytic.recursion.layer_equations import Average, Diagonal, Stage
 
-__all__ = ["BLOCK", "Amplification", "Factors", "amplification", "amplifications", "merged"]
+__all__ = ["BATCH", "Amplification", "Factors", "amplification", "amplifications", "merged"]
 
-Array = NDArray[np.float64]
-
-BLOCK = 2048
+BATCH = 2048
 """Inputs whose coefficients are held at a time."""
 
 
@@ -65,7 +65,7 @@ class Amplification:
     own_e: float
     own_d: float
     own_mean: float
-    noise: float
+    noise: Noise
     skip: float
     reads: int
     average: Average
@@ -129,7 +129,7 @@ def amplification(
         tail: share of E[w'^2] that the series may leave out.
         least: smallest number of coefficients.
         most: largest number of coefficients.
-        known: the coefficients by BLOCK inputs, if they have been computed.
+        known: the coefficients by BATCH inputs, if they have been computed.
     """
     table, v = stage.moments, stage.variance
     activation, s = stage.step.layer.activation, np.sqrt(v)
@@ -137,19 +137,19 @@ def amplification(
     if activation.is_relu:
         none = np.empty(0)
         return Amplification(
-            stage.step, True, none, none, 0, 0, 0, 0, 0, 1, 0, 0.5, UNIT, skip, reads, average
+            stage.step, True, none, none, 0, 0, 0, 0, 0, 1, 0, 0.5, Noise(), skip, reads, average
         )
     terms, n = max(length(activation, s, tail, most), least), s.size
     share_e, share_d = _ratio(v, table.second), _ratio(1.0, table.slope)
     k_e, r_d = np.zeros((2, terms))
     once, twice, rest, b_1 = np.empty((4, n))
     noise = table.noise
-    for start in range(0, n, BLOCK):
-        part = slice(start, start + BLOCK)
-        found = known[start // BLOCK] if known else coefficients(activation, s[part], terms)
+    for start in range(0, n, BATCH):
+        part = slice(start, start + BATCH)
+        found = known[start // BATCH] if known else coefficients(activation, s[part], terms)
         _envelope(found.b, share_e[part], share_d[part], k_e, r_d, once[part], twice[part])
         rest[part], b_1[part] = found.rest * table.slope[part], found.b[1]
-        noise = max(noise, found.noise)
+        noise = noise.joined(found.noise)
     lacking = np.maximum(v * table.curvature - once, 0)
     return Amplification(
         step=stage.step,
@@ -176,12 +176,13 @@ def merged(a: Amplification, b: Amplification) -> Amplification:
     largest = {
         field.name: np.maximum(getattr(a, field.name), getattr(b, field.name))
         for field in fields(a)
-        if field.name not in ("step", "relu", "reads", "average")
+        if field.name not in ("step", "relu", "noise", "reads", "average")
     }
-    return replace(a, average=a.average.joined(b.average), **largest)
+    noise, average = a.noise.joined(b.noise), a.average.joined(b.average)
+    return replace(a, noise=noise, average=average, **largest)
 
 
-@njit(nogil=True, cache=True, fastmath=True)
+@partial(compiled, flags=REASSOCIATED)
 def _envelope(
     b: Any, share_e: Any, share_d: Any, k_e: Any, r_d: Any, once: Any, twice: Any
 ) -> None:

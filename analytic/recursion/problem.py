@@ -6,15 +6,12 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from analytic.machine import Array, aligned, padded_length
 from analytic.network import Network
 from analytic.recursion.layer_equations import Diagonal
-from analytic.recursion.tables import aligned, padded_length
 
-__all__ = ["Block", "Data", "Method", "Problem"]
-
-Array = NDArray[np.float64]
+__all__ = ["Data", "Method", "Problem", "RowBlock"]
 
 
 class Data(NamedTuple):
@@ -26,7 +23,7 @@ class Data(NamedTuple):
     own: bool  # whether they are the same: only pairs i < j are computed
 
 
-class Block(NamedTuple):
+class RowBlock(NamedTuple):
     """Rows of the answer, and where they go.
 
     Attributes:
@@ -47,7 +44,7 @@ class Block(NamedTuple):
 
 
 class Method(Protocol):
-    """How rows of the answer are computed: ``strips.Series`` or ``zonal.Zonal``."""
+    """How rows of the answer are computed: ``Series`` (``analytic.pairs``) or ``Zonal``."""
 
     @property
     def error(self) -> float:
@@ -68,7 +65,7 @@ class Method(Protocol):
         """Rows that a thread takes at a time, of n in all."""
         ...
 
-    def fill(self, data: Data, block: Block, bound: Array) -> tuple[int, int]:
+    def fill(self, data: Data, block: RowBlock, bound: Array) -> tuple[int, int]:
         """Write a block of rows, and a bound for each row and LANES columns.
 
         Returns:
@@ -100,6 +97,11 @@ class Problem:
     @property
     def shape(self) -> tuple[int, int]:
         return len(self.x), len(self.y)
+
+    @property
+    def is_relu(self) -> bool:
+        """Whether all activations are max(x, 0), whose pairs have closed forms."""
+        return all(step.layer.activation.is_relu for step in self.network.steps)
 
     def data(self) -> Data:
         """The inputs as the compiled code reads them."""

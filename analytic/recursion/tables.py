@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
-from analytic.expectations import LANES, coefficients
+from analytic.expectations import coefficients
+from analytic.machine import LANES, Array, aligned, padded_length
 from analytic.network import Step
 from analytic.recursion.certificate import Bounds
-from analytic.recursion.error_amplification import BLOCK
+from analytic.recursion.error_amplification import BATCH
 from analytic.recursion.layer_equations import Diagonal, Stage
 
 __all__ = [
     "ROWS",
+    "InputTables",
     "Program",
-    "Side",
     "Tile",
-    "aligned",
+    "input_tables",
     "new_tile",
-    "padded_length",
     "program",
-    "side",
 ]
 
-Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 ROWS = 32
@@ -51,7 +49,7 @@ class Program(NamedTuple):
     bounds: Bounds
 
 
-class Side(NamedTuple):
+class InputTables(NamedTuple):
     """The tables of the rows or of the columns, n inputs padded to ``padded_length``."""
 
     inverse: Array  # 1/s, 0 where s = 0, (layers, n)
@@ -114,29 +112,13 @@ def program(steps: Sequence[Step], bounds: Bounds) -> Program:
     )
 
 
-def aligned(*shape: int, dtype: DTypeLike = np.float64) -> NDArray[Any]:
-    """Zeros that begin on a cache line: vector loads across two of them cost double."""
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    raw = np.zeros(size + 64, dtype=np.uint8)
-    start = -raw.ctypes.data % 64
-    return raw[start : start + size].view(dtype).reshape(shape)
-
-
-def padded_length(n: int) -> int:
-    """Columns of a table: a multiple of LANES, and a cache line more.
-
-    Rows whose distance is a power of two would otherwise compete for a few cache sets.
-    """
-    return n - n % -LANES + 8
-
-
-def side(
+def input_tables(
     diagonal: Diagonal,
     plan: Program,
     inputs: Sequence[slice | Index],
     room: int = 0,
     known: Sequence[Array] | None = None,
-) -> Side:
+) -> InputTables:
     """The tables of some inputs of a diagonal, as the compiled recursion reads them.
 
     Args:
@@ -150,7 +132,7 @@ def side(
     most = max(s.variance[i].size for s, i in zip(stages, inputs, strict=True))
     padded = padded_length(most + room)
     layers = len(stages)
-    result = Side(
+    result = InputTables(
         inverse=aligned(layers, padded),
         mean=aligned(layers, padded),
         skipped=aligned(layers, padded),
@@ -172,8 +154,8 @@ def side(
 def _place(stage: Stage, s: Array, plan: Program, row: int, table: Array) -> None:
     """Write the coefficients of a layer to its rows of a table, the even ones first."""
     terms = 2 * int(max(plan.even[row], plan.odd[row]))
-    for start in range(0, s.size, BLOCK):
-        part = slice(start, min(start + BLOCK, s.size))
+    for start in range(0, s.size, BATCH):
+        part = slice(start, min(start + BATCH, s.size))
         b = coefficients(stage.step.layer.activation, s[part], terms).b
         _copy(b, slice(None), plan, row, table[:, part])
 

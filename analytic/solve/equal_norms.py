@@ -17,20 +17,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
-from numpy.typing import NDArray
 
-from analytic.expectations import LANES, UNIT
+from analytic.compilation import compiled
+from analytic.machine import LANES, UNIT, Array
 from analytic.network import Network
-from analytic.pairs import prepare, roundings, scalar_products, store, strip_rows
-from analytic.recursion import ROWS, Block, Data, Problem, Tile, diagonal, mean_squares, new_tile
+from analytic.pairs import prepare, roundings, rows_together, scalar_products, store
+from analytic.recursion import ROWS, Data, Problem, RowBlock, Tile, diagonal, mean_squares, new_tile
 from analytic.solve.answer import solve
 
 __all__ = ["Zonal", "circle", "interpolate", "zonal"]
 
-Array = NDArray[np.float64]
-
-_compile: Any = njit(nogil=True, cache=True, fastmath={"contract", "nsz"})
 
 POINTS = 256
 """Chebyshev points M of the correlation."""
@@ -69,12 +65,12 @@ class Zonal:
         return self.even.nbytes + self.odd.nbytes
 
     def step(self, n: int) -> int:
-        return strip_rows(n)
+        return rows_together(n)
 
-    def fill(self, data: Data, block: Block, bound: Array) -> tuple[int, int]:
+    def fill(self, data: Data, block: RowBlock, bound: Array) -> tuple[int, int]:
         """See ``analytic.recursion.problem.Method``."""
         bound[block.row : block.end] = self.error
-        _strip(
+        _fill_rows(
             new_tile(0), self.scale, self.even, self.odd, data.x, data.xt, data.features,
             block.row, block.end, data.own, block.mirror, block.shift, block.nngp, block.ntk,
         )  # fmt: skip
@@ -153,12 +149,12 @@ def _shortened(series: Array, tolerance: float) -> tuple[Array, float]:
     return np.ascontiguousarray(series[:, :terms]), float(np.append(rests, 0.0)[terms])
 
 
-@_compile
-def _strip(
+@compiled
+def _fill_rows(
     t: Tile, scale: float, even: Any, odd: Any, x: Any, xt: Any, features: int, row: int,
     end: int, own: bool, mirror: bool, shift: int, nngp: Any, ntk: Any
 ) -> None:  # fmt: skip
-    """Fill the rows from ``row`` to ``end``; the arguments are those of ``strips.strip``."""
+    """Fill the rows from ``row`` to ``end``; the arguments are those of ``Series``."""
     k = max(nngp.shape[1], ntk.shape[1])
     for first in range(row, end, ROWS):
         last = min(first + ROWS, end)
@@ -172,7 +168,7 @@ def _strip(
                     store(t, first, last, lane, stop, own, mirror, shift, out)
 
 
-@_compile
+@compiled
 def _evaluate(t: Tile, rows: int, scale: float, even: Any, odd: Any) -> None:
     """x becomes the series at rho = scale sigma.
 
@@ -199,7 +195,7 @@ def _evaluate(t: Tile, rows: int, scale: float, even: Any, odd: Any) -> None:
                 value[j] += rho[j] * (b0[j] - b1[j])
 
 
-@_compile
+@compiled
 def _clenshaw(series: Any, twice: Any, b0: Any, b1: Any) -> None:
     """b_k = a_k + 2 T_2 b_{k+1} - b_{k+2}, four steps at a time; b_0 and b_1 remain."""
     b0[:] = 0.0

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from analytic.expectations import LANES
+from analytic.machine import LANES, Array, available_memory
 from analytic.pairs import near_pairs
-from analytic.recursion import Block, Problem
+from analytic.recursion import Problem, RowBlock
 
-__all__ = ["Plan", "available_memory", "foresee", "require_memory"]
-
-Array = NDArray[np.float64]
+__all__ = ["Plan", "foresee", "require_memory"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +52,7 @@ def _seconds_per_pair(problem: Problem, kinds: int) -> float:
     first = row if problem.own else 0
     sigma, both = (np.empty((end - row if use else 0, k)) for use in (kinds == 2, True))
     bound = np.zeros((n, -(-k // LANES)))
-    data, block = problem.data(), Block(row, end, row, False, sigma, both)
+    data, block = problem.data(), RowBlock(row, end, row, False, sigma, both)
     times: list[float] = []
     for _ in range(3):
         start = time.perf_counter()
@@ -77,25 +73,6 @@ def _seconds_left_out(problem: Problem, row: int, values: Array) -> float:
     start = time.perf_counter()
     near_pairs(problem.network, problem.x[i[few]], problem.y[j[few]])
     return (time.perf_counter() - start) * i.size / i[few].size
-
-
-def available_memory() -> int | None:
-    """Bytes that can be allocated without swapping, or None where nobody knows."""
-    limits: list[int] = []
-    for line in _lines("/proc/meminfo"):
-        if line.startswith("MemAvailable:"):
-            limits.append(1024 * int(line.split()[1]))
-    group = [_lines(f"/sys/fs/cgroup/memory.{name}") for name in ("max", "current")]
-    if all(group) and group[0][0].isdigit():
-        limits.append(int(group[0][0]) - int(group[1][0]))
-    return min(limits, default=None)
-
-
-def _lines(path: str) -> list[str]:
-    try:
-        return Path(path).read_text(encoding="ascii").splitlines()
-    except OSError:
-        return []
 
 
 def require_memory(size: int) -> None:

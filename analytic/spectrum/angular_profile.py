@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from analytic.expectations import UNIT
 from analytic.limit import kernel_estimate
+from analytic.machine import UNIT
 from analytic.network import Network
 from analytic.results import AccuracyError, Estimate
 from analytic.spectrum.operator import Array

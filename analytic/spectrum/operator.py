@@ -21,9 +21,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from analytic.machine import Array
+
 __all__ = ["Basis", "Eigenspaces", "grouped"]
 
-Array = NDArray[np.float64]
 Target = Callable[[Array], ArrayLike] | ArrayLike
 
 

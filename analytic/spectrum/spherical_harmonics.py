@@ -19,12 +19,11 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import eigh_tridiagonal
 
-__all__ = ["gauss", "harmonics", "legendre", "multiplicity", "product_rule"]
+from analytic.machine import Array
 
-Array = NDArray[np.float64]
+__all__ = ["gauss", "harmonics", "legendre", "multiplicity", "product_rule"]
 
 
 def multiplicity(dimension: int, degree: int) -> int:

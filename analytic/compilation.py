@@ -1,0 +1,142 @@
+"""Compilation by numba, and compiled code on disk that cannot be stale.
+
+Numba keys its files by the source of the function that was compiled, not of those it calls:
+after an edit of a called function it would go on with the old code, without a word. Here the
+files stand in a folder named by a digest of *all* sources of this package and of the versions
+of Python, numba and LLVM; a file is named by its function, its signature and the processor.
+Folders of other sources are removed when a new one is made.
+"""
+
+# numba has no public interface for this, and no types
+# pyright: reportMissingTypeStubs=false, reportPrivateUsage=false, reportUnknownMemberType=false
+# pyright: reportIncompatibleMethodOverride=false
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import llvmlite
+import numba
+from numba.core import caching, compiler, serialize
+
+from analytic.machine import EXACT_SUMS
+
+__all__ = ["compiled"]
+
+PACKAGE = Path(__file__).parent
+PREFIX = "compiled-"
+"""How the folders of compiled code begin."""
+
+
+def compiled(function: Callable[..., Any], flags: frozenset[str] = EXACT_SUMS) -> Any:
+    """Compile a function when it is first called, without the interpreter's lock.
+
+    Args:
+        function: what numba can compile.
+        flags: of LLVM's floating-point arithmetic, see ``analytic.machine``.
+    """
+    dispatcher: Any = numba.njit(nogil=True, fastmath=set(flags))(function)
+    folder = _folder()
+    if folder is not None:
+        dispatcher._cache = _CompiledCode(function, flags, folder)
+    return dispatcher
+
+
+@lru_cache(maxsize=1)
+def _folder() -> Path | None:
+    """Where compiled code is kept, or None where nothing can be written."""
+    digest = _digest()
+    for parent in _parents():
+        folder = parent / (PREFIX + digest)
+        try:
+            if not folder.is_dir():
+                folder.mkdir(parents=True, exist_ok=True)
+                _remove_others(folder)
+            tempfile.TemporaryFile(dir=folder).close()
+        except OSError:
+            continue
+        return folder
+    return None
+
+
+def _parents() -> list[Path]:
+    """Beside the sources, or where the user keeps such files, apart for each installation."""
+    place = hashlib.sha256(str(PACKAGE).encode()).hexdigest()[:12]
+    chosen = os.environ.get("NUMBA_CACHE_DIR")
+    home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
+    own = [Path(chosen) / f"kinfinity-{place}"] if chosen else [PACKAGE / "__pycache__"]
+    return [*own, Path(home) / "kinfinity" / place]
+
+
+def _remove_others(folder: Path) -> None:
+    """Remove the code of other sources; a process that still uses it compiles again."""
+    for old in folder.parent.glob(PREFIX + "*"):
+        if old != folder:
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def _digest() -> str:
+    """Of everything that compiled code may depend on but its processor and signature."""
+    versions = sys.version, numba.__version__, llvmlite.__version__
+    digest = hashlib.sha256("\n".join(versions).encode())
+    for path in sorted(PACKAGE.rglob("*.py")):
+        digest.update(str(path.relative_to(PACKAGE)).encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:24]
+
+
+class _CompiledCode(caching._Cache):
+    """Numba's interface to the files of one function, one for each signature and processor.
+
+    No file is shared by two signatures, and each appears whole or not at all: processes that
+    compile the same function at once write the same file.
+    """
+
+    def __init__(self, function: Callable[..., Any], flags: frozenset[str], folder: Path) -> None:
+        self._name = f"{function.__module__}.{function.__qualname__}"
+        self._flags = sorted(flags)
+        self._folder = folder
+
+    @property
+    def cache_path(self) -> str:
+        return str(self._folder)
+
+    def enable(self) -> None: ...
+    def disable(self) -> None: ...
+    def flush(self) -> None: ...
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """The compiled function, or None if there is none that can be read."""
+        target_context.refresh()
+        path = self._path(sig, target_context.codegen())
+        try:
+            data = pickle.loads(path.read_bytes())
+        except (OSError, EOFError, ValueError, IndexError, pickle.UnpicklingError):
+            return None  # missing, or damaged: compile again
+        return compiler.CompileResult._rebuild(target_context, *data)
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Write the compiled function; a folder that has become read-only does no harm."""
+        if data.library.has_dynamic_globals or data.lifted:
+            return
+        path = self._path(sig, data.codegen)
+        part = path.with_suffix(f".{os.getpid()}.part")
+        try:
+            part.write_bytes(serialize.dumps(data._reduce()))
+            part.replace(path)
+        except OSError:
+            part.unlink(missing_ok=True)
+
+    def _path(self, sig: Any, codegen: Any) -> Path:
+        key = repr((sig, self._flags, codegen.magic_tuple()))
+        digest = hashlib.sha256(f"{self._name} {key}".encode()).hexdigest()[:24]
+        return self._folder / f"{self._name.removeprefix('analytic.')}-{digest}.bin"
