@@ -71,8 +71,8 @@ def random_network(rng: np.random.Generator, activation: Activation) -> Network:
 
 
 def random_inputs(rng: np.random.Generator) -> Any:
-    """Four inputs of different sizes; two of them may be near each other."""
-    x = rng.standard_normal((4, 3)) * 10 ** rng.uniform(-1, 0.5, (4, 1))
+    """Six inputs of different sizes; two of them may be near each other."""
+    x = rng.standard_normal((6, 3)) * 10 ** rng.uniform(-1, 0.5, (6, 1))
     if rng.random() < 0.5:
         x[1] = x[0] + 10 ** rng.uniform(-2, 0) * rng.standard_normal(3)
     return x
@@ -90,7 +90,7 @@ class Campaign:
         )  # fmt: skip
 
     def attack(self, rng: np.random.Generator) -> None:
-        """One activation in four networks."""
+        """One activation in two networks."""
         text = random_text(rng)
         try:
             activation = Activation(text)
@@ -98,7 +98,7 @@ class Campaign:
             self.counts["refused expressions"] += 1
             return
         self.counts["activations"] += 1
-        for _ in range(4):
+        for _ in range(2):
             network, x = random_network(rng, activation), random_inputs(rng)
             try:
                 estimate = _estimate(network, x)

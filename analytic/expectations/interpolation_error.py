@@ -40,7 +40,7 @@ from analytic.proofs import Rectangle, modulus
 __all__ = ["Ellipses", "ellipses", "error", "points"]
 
 
-RHO = np.array([1.25, 1.5, 1.8, 2.2, 2.7, 3.3, 4.0, 4.6, 5.2])
+RHO = np.array([1.12, 1.25, 1.37, 1.5, 1.8, 2.2, 2.7, 3.3, 4.0, 4.6, 5.2])
 """Ellipses that are tried; that of 5.83 reaches s = 0."""
 MEHLER = 1 - np.array([0.7, 0.5, 0.35, 0.25, 0.18, 0.12, 0.08, 0.05, 0.03, 0.015, 0.008, 0.004])
 """The r that are tried."""

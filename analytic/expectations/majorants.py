@@ -18,7 +18,7 @@ import numpy as np
 
 from analytic.expressions import START, derivative
 from analytic.machine import Array
-from analytic.proofs import real_modulus, tail
+from analytic.proofs import log_real_modulus, tail
 
 __all__ = ["Majorant", "majorant"]
 
@@ -70,11 +70,7 @@ def majorant(expression: Any, order: int) -> Majorant | None:
     ends = _ends()
     near, far = ends[:-1], ends[1:]
     low, high = np.concatenate([near, -far]), np.concatenate([far, -near])
-    with np.errstate(divide="ignore"):
-        logs = np.log(real_modulus(function, low, high))
-        over = np.flatnonzero(logs == np.inf)  # extended precision has longer exponents
-        wide = (end[over].astype(np.longdouble) for end in (low, high))
-        logs[over] = np.log(real_modulus(function, *wide))
+    logs = log_real_modulus(function, low, high)
     found = Majorant(near, far, logs.reshape(2, -1))
     return found if found.log_mean(np.array([1.0]), 2)[0] < np.inf else None
 

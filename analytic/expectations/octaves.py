@@ -70,7 +70,7 @@ MOST_TERMS_WHOLE = 4096
 """Longest table where no pair can be left out."""
 LOWEST = -32
 """All s below 2^LOWEST are taken together, see ``Origin``."""
-MOST_POINTS = 256
+MOST_POINTS = 320
 """Most points of an interpolation in s."""
 
 

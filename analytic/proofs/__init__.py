@@ -12,7 +12,7 @@ refuse what is not one real, continuous function with Gaussian moments.
 
 from analytic.proofs.admission import from_sympy, from_text
 from analytic.proofs.asymptotics import tail
-from analytic.proofs.complex_enclosure import Rectangle, modulus, real_modulus
+from analytic.proofs.complex_enclosure import Rectangle, log_real_modulus, modulus
 from analytic.proofs.extrema import Bound
 from analytic.proofs.smoothness import Answer, assumption, growth, lipschitz, parity, strip
 
@@ -25,9 +25,9 @@ __all__ = [
     "from_text",
     "growth",
     "lipschitz",
+    "log_real_modulus",
     "modulus",
     "parity",
-    "real_modulus",
     "strip",
     "tail",
 ]

@@ -33,7 +33,7 @@ from analytic.proofs.interval import (
     reciprocal,
 )
 
-__all__ = ["Rectangle", "modulus", "real_modulus"]
+__all__ = ["Rectangle", "log_real_modulus", "modulus"]
 
 Array = NDArray[np.float64]
 
@@ -67,10 +67,35 @@ def modulus(expression: Any, box: Rectangle) -> Array:
     return np.where(np.isnan(size), np.inf, size)
 
 
-def real_modulus(expression: Any, low: Array, high: Array) -> Array:
-    """An upper bound of the size of f on real intervals, infinite where none was found."""
-    size = _largest(enclose(expression, Interval(low, high))) + np.zeros_like(low)
-    return np.where(np.isnan(size), np.inf, size)
+def log_real_modulus(expression: Any, low: Array, high: Array) -> Array:
+    """The logarithm of an upper bound of the size of f on real intervals.
+
+    Where the value overflows, logarithms are carried through sums, products, powers and
+    exponentials instead. Infinite where no bound was found.
+    """
+    box = Interval(low, high)
+    with np.errstate(all="ignore"):
+        found = _log_size(expression, box) + np.zeros_like(low)
+    return np.where(np.isnan(found), np.inf, found)
+
+
+def _log_size(node: Any, box: Interval) -> Array:
+    enclosed = enclose(node, box)
+    size = np.log(_largest(enclosed)) + 1e-14
+    size = np.where(np.isnan(size), np.inf, size)
+    if np.all(size < np.inf):
+        return size
+    if isinstance(node, sympy.exp):
+        return np.fmin(size, enclose(node.args[0], box).high)
+    if isinstance(node, sympy.cosh | sympy.sinh):
+        return np.fmin(size, _largest(enclose(node.args[0], box)))
+    if node.is_Add or node.is_Mul:
+        parts = [_log_size(argument, box) + np.zeros_like(box.low) for argument in node.args]
+        combine = np.logaddexp.reduce if node.is_Add else np.sum
+        return np.fmin(size, combine(np.stack(parts), axis=0) + 1e-12)
+    if node.is_Pow and node.exp.is_positive:
+        return np.fmin(size, float(node.exp) * _log_size(node.base, box) * (1 + 1e-15))
+    return size
 
 
 def _largest(a: Interval) -> Any:
@@ -207,7 +232,7 @@ def _power(z: Rectangle, exponent: Any) -> Rectangle:
         return _fractional(z, float(exponent))
     n = int(exponent)
     if n < 0:
-        return _inverse(_power(z, sympy.Integer(-n)))
+        return _power(_inverse(z), sympy.Integer(-n))
     result, square, rest = None, z, n
     while rest:
         if rest & 1:

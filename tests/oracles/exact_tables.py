@@ -20,8 +20,10 @@ from oracles import dense
 from analytic import FullyConnected, Network, Residual
 from analytic.activation import X
 
-REACH, DIGITS, TERMS = 40.0, 160, 400
-"""Largest node, digits of the balls, and coefficients."""
+REACH, TERMS = 30.0, 400
+"""Largest node, and coefficients."""
+DIGITS = (45, 150, 600)
+"""Digits of the balls that are tried."""
 
 
 class UnknownError(ArithmeticError):
@@ -43,7 +45,7 @@ def tables(activation: Any, s: Any) -> Tables:
     Raises:
         UnknownError: two steps do not agree.
     """
-    for half in (640, 1280, 2560):
+    for half in (480, 960, 1920):
         z, root, basis = _rule(half)
         w, slope = (_values(activation, order, s, z, root) for order in (0, 1))
         fine = _sums(w * root, slope * root, basis)
@@ -96,7 +98,9 @@ FUNCTIONS = {
 
 
 @lru_cache(maxsize=64)
-def _function(activation: Any, order: int) -> Callable[[Any], Any]:
+def _function(activation: Any, order: int, digits: int) -> Callable[[Any], Any]:
+    """At the present number of digits, which the constant pi needs."""
+    assert digits == ctx.dps
     expression = dense.elementary(activation.differentiate(order))
     return sympy.lambdify(X, expression, modules=[FUNCTIONS | {"pi": arb.pi()}])
 
@@ -107,18 +111,19 @@ def _values(activation: Any, order: int, s: Any, z: Any, root: Any) -> Any:
     Raises:
         UnknownError: the radii of the balls are not far below the norm of the values.
     """
-    before, ctx.dps = ctx.dps, DIGITS
+    before = ctx.dps
     try:
-        function = _function(activation, order)
-        points = [_exact(p) for p in (s[:, None] * z).ravel()]
-        pairs = [_rounded(function(p)) for p in points]
+        for ctx.dps in DIGITS:
+            function = _function(activation, order, ctx.dps)
+            pairs = [_rounded(function(_exact(p))) for p in (s[:, None] * z).ravel()]
+            both = (np.array(part).reshape(s.size, z.size) for part in zip(*pairs, strict=True))
+            value, radius = both
+            norms = [np.sqrt(((part * root) ** 2).sum(axis=1)) for part in (value, radius)]
+            if (norms[1] <= 1e-21 * norms[0]).all():
+                return value
     finally:
         ctx.dps = before
-    value, radius = (np.array(part).reshape(s.size, z.size) for part in zip(*pairs, strict=True))
-    norms = [np.sqrt(((part * root) ** 2).sum(axis=1)) for part in (value, radius)]
-    if not (norms[1] <= 1e-21 * norms[0]).all():
-        raise UnknownError("too few digits, underflow or overflow")
-    return value
+    raise UnknownError("too few digits, underflow or overflow")
 
 
 def _exact(p: Any) -> arb:
