@@ -47,13 +47,19 @@ def random_text(rng: np.random.Generator) -> str:
         return f"{one} + {rng.uniform(0.1, 2):.3g}*{_function(rng, far)}"
     if kind == 3:
         return f"({one})*({_function(rng, far)})"
-    outer = str(rng.choice(["tanh({u})", "sin({u})", "softplus({u})", "erf({u})", "exp(-({u})**2)"]))
+    outer = str(
+        rng.choice(["tanh({u})", "sin({u})", "softplus({u})", "erf({u})", "exp(-({u})**2)"])
+    )
     return outer.format(u=_function(rng, far))
 
 
 def _function(rng: np.random.Generator, far: bool) -> str:
     scale = 10 ** rng.uniform(-0.5, 0.6)
-    shift = rng.uniform(4, 8) * rng.choice([-1, 1]) if far else rng.normal() * 1.5 * (rng.random() < 0.7)
+    shift = (
+        rng.uniform(4, 8) * rng.choice([-1, 1])
+        if far
+        else rng.normal() * 1.5 * (rng.random() < 0.7)
+    )
     return str(rng.choice(FUNCTIONS)).format(u=f"{scale:.3g}*(x-{shift:.3g})".replace("--", "+"))
 
 
@@ -113,7 +119,10 @@ class Campaign:
         self, estimate: Any, nngp: Any, ntk: Any, sure: Any, text: str, network: Network, x: Any
     ) -> None:
         certified = estimate.certified
-        for value, error, exact in ((estimate.value.nngp, estimate.error.nngp, nngp), (estimate.value.ntk, estimate.error.ntk, ntk)):
+        for value, error, exact in (
+            (estimate.value.nngp, estimate.error.nngp, nngp),
+            (estimate.value.ntk, estimate.error.ntk, ntk),
+        ):
             upper = np.triu(sure)
             with np.errstate(divide="ignore", invalid="ignore"):
                 ratio = (np.abs(value - exact) / error).astype(float)[upper]

@@ -14,8 +14,10 @@ from analytic.expectations.hermite_coefficients import (
     length,
     moments,
 )
-from analytic.expectations.octaves import LOWEST, MOST_TERMS_WHOLE, Noise
+from analytic.expectations.octaves import MOST_TERMS_WHOLE
+from analytic.expectations.origin import LOWEST
 from analytic.expectations.product_rules import Angle, squared_differences
+from analytic.expectations.segments import Noise
 
 __all__ = [
     "LOWEST",

@@ -25,16 +25,45 @@ from analytic.expectations.node_tables import (
     tabulated,
 )
 from analytic.expectations.quadrature import Rule, graded_rule, uniform_rule
+from analytic.expectations.segments import (
+    Noise,
+    Segment,
+    assembled,
+    chebyshev_nodes,
+    chebyshev_series,
+)
 from analytic.machine import UNIT, Array
 
-__all__ = ["LARGEST_BASIS", "converged_rule", "largest_ratio", "size_of_last"]
+__all__ = ["LARGEST_BASIS", "estimated_segment", "largest_ratio"]
+
+
+def estimated_segment(
+    activation: Activation, low: float, high: float, terms: int, most: int
+) -> Segment:
+    """The segment with an estimate of its errors."""
+    while True:
+        rule, noise = _converged_rule(activation, np.array([low, high]), terms)
+        last = tabulated(activation, np.array([high]), rule, terms)
+        if last[0, REST] <= 16 * UNIT * last[0, SLOPE] or terms >= most:
+            break
+        terms *= 2
+    for points in (28, 40, 56, 80, 112, 128):
+        nodes = chebyshev_nodes(low, high, points)
+        table = tabulated(activation, nodes, rule, terms)
+        series, powers = chebyshev_series(table, nodes, (0, 0))
+        error = _size_of_last(series, high)
+        if error <= 8 * UNIT:
+            break
+    estimate = noise + error + 8 * UNIT
+    found = Noise(estimate, estimate, certified=False)
+    return assembled(low, high, series, powers, nodes, table, last, found)
 
 
 LARGEST_BASIS = 2**22
 """Most entries of a Hermite basis, which bounds the memory of the tables (32 MB)."""
 
 
-def converged_rule(activation: Activation, s: Array, terms: int) -> tuple[Rule, float]:
+def _converged_rule(activation: Activation, s: Array, terms: int) -> tuple[Rule, float]:
     """The cheapest rule that agrees with a finer one at s, and the difference.
 
     The numbers of nodes are not multiples of each other, so that a frequency above that
@@ -71,7 +100,7 @@ def _difference(a: Array, b: Array) -> float:
     return max(largest_ratio(slope, np.sqrt(b[:, SLOPE])), largest_ratio(spread, b[:, SPREAD]))
 
 
-def size_of_last(series: Array, high: float) -> float:
+def _size_of_last(series: Array, high: float) -> float:
     """Size of the last two Chebyshev coefficients of the columns, relative to the column."""
     scale = np.abs(series[0])
     scale[FIRST:] = np.sqrt(scale[SLOPE])

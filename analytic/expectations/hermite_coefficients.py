@@ -22,22 +22,19 @@ from numpy.typing import NDArray
 
 from analytic.activation import Activation
 from analytic.compilation import compiled
-from analytic.expectations.octaves import (
+from analytic.expectations.node_tables import (
     CURVATURE,
     FIRST,
     JERK,
-    LOWEST,
     MEAN,
-    MOST_TERMS,
     RESPONSE_D,
     RESPONSE_E,
     SLOPE,
     SPREAD,
-    Noise,
-    Origin,
-    Segment,
-    segment,
 )
+from analytic.expectations.octaves import MOST_TERMS, segment
+from analytic.expectations.origin import LOWEST, Origin
+from analytic.expectations.segments import Noise, Segment
 from analytic.machine import LANES, Array
 
 __all__ = [

@@ -88,9 +88,12 @@ def _node(node: Any, seen: dict[Any, _Value]) -> _Value:
     (part, *_) = parts
     function, slope = _FUNCTIONS[node.func]
     value = function(part.value)
-    error = np.abs(slope(part.value, value)) * part.error + LIBRARY * np.abs(value)
+    own = LIBRARY * np.abs(value)
+    if node.func is not softplus:  # the others are rational at 0, where the library is exact
+        own = np.where(part.value == 0, 0.0, own)
+    error = np.abs(slope(part.value, value)) * part.error + own
     if node.func in _COMPOSED:
-        error = error + LIBRARY * np.abs(value)
+        error = error + own
     if node.func is normal_cdf:
         error = error + U * np.minimum(part.value, 0.0) ** 2 * value
     return _Value(value, error)

@@ -62,7 +62,9 @@ def tables(activation: Any, s: Any) -> Tables:
 
 
 def _sums(w: Any, slope: Any, basis: Any, scale: Any = 1) -> Tables:
-    return Tables((w**2).sum(axis=1), (slope**2).sum(axis=1), scale * (w @ basis.T), scale * (slope @ basis.T))
+    return Tables(
+        (w**2).sum(axis=1), (slope**2).sum(axis=1), scale * (w @ basis.T), scale * (slope @ basis.T)
+    )
 
 
 def _agree(fine: Tables, coarse: Tables) -> bool:
@@ -149,7 +151,11 @@ class State(NamedTuple):
 def kernels(network: Network, x: Any) -> tuple[Any, Any, Any]:
     """Sigma and Sigma + Theta in extended precision, and where they can be trusted, (n, n)."""
     x = x.astype(np.longdouble)
-    start = State(x @ x.T / x.shape[1], np.zeros((len(x), len(x)), np.longdouble), np.zeros(len(x), np.longdouble))
+    start = State(
+        x @ x.T / x.shape[1],
+        np.zeros((len(x), len(x)), np.longdouble),
+        np.zeros(len(x), np.longdouble),
+    )
     sure = np.ones((len(x), len(x)), dtype=bool)
     end = _layers(network.layers, start, sure)
     return end.sigma, end.sigma + end.theta, sure
@@ -160,7 +166,11 @@ def _layers(layers: Any, state: State, sure: Any) -> State:
         if isinstance(layer, Residual):
             new = _layers(layer.layers, state, sure)
             cross = np.outer(state.mu, new.mu)
-            state = State(state.sigma + new.sigma + cross + cross.T, state.theta + new.theta, state.mu + new.mu)
+            state = State(
+                state.sigma + new.sigma + cross + cross.T,
+                state.theta + new.theta,
+                state.mu + new.mu,
+            )
         else:
             state = _plain(layer, state, sure)
     return state
@@ -188,5 +198,3 @@ def relative_error(value: Any, exact: Any) -> Any:
     """|value - exact| relative to the root of the diagonal entries, (n, n)."""
     root = np.sqrt(np.diag(exact))
     return (np.abs(value - exact) / np.outer(root, root)).astype(float)
-
-
