@@ -24,7 +24,7 @@ from analytic.expectations.node_tables import (
     REST,
     SLOPE,
     SPREAD,
-    evaluation_errors,
+    NodeTable,
     tabulated,
 )
 from analytic.expectations.quadrature import graded_rule
@@ -82,22 +82,25 @@ def bounded_segment(activation: Activation, low: float, terms: int, most: int) -
         if choice is None or choice.rule.nodes.size * terms > 2 * LARGEST_BASIS:
             return None
         last = tabulated(activation, np.array([high]), choice.rule, terms)
-        if last[0, REST] <= 16 * UNIT * last[0, SLOPE] or terms >= most:
+        row = last.columns[0]
+        if row[REST] <= 16 * UNIT * row[SLOPE] or terms >= most:
             break
         terms *= 2
     power = _powers(bounds.contours.norms)
     logs = bounds.ellipses.logs(terms, (power[0], 2 * power[0], 2 * power[0], power[1]))
-    points = enough_points(logs, _wanted(bounds.contours.norms, last[0], low, power))
+    points = enough_points(logs, _wanted(bounds.contours.norms, row, low, power))
     if points > MOST_POINTS:
         return None
     nodes = chebyshev_nodes(low, high, points)
     table = tabulated(activation, nodes, choice.rule, terms)
-    series, powers = chebyshev_series(table, nodes, power)
-    errors = _errors(activation, nodes, table, choice, low)
-    series, noise = _noise(series, nodes, table, powers, errors, interpolation_error(logs, points))
+    series, powers = chebyshev_series(table.extended, nodes, power)
+    errors = _errors(nodes, table, choice, low)
+    series, noise = _noise(
+        series, nodes, table.columns, powers, errors, interpolation_error(logs, points)
+    )
     if not max(noise.value, noise.slope) < WORTHLESS:
         return None
-    return assembled(low, high, series, powers, nodes, table, last, noise)
+    return assembled(low, high, series, powers, nodes, table.columns, last.columns, noise)
 
 
 def _powers(norms: Array) -> tuple[int, int]:
@@ -115,11 +118,9 @@ def _wanted(norms: Array, last: Array, low: float, power: tuple[int, int]) -> Ar
     return np.array([slope, 2 * slope, 2 * slope + spread, value]) + math.log(UNIT / 4)
 
 
-def _errors(
-    activation: Activation, nodes: Array, table: Array, choice: Choice, low: float
-) -> Array:
+def _errors(nodes: Array, values: NodeTable, choice: Choice, low: float) -> Array:
     """Absolute errors of (coefficients, E w'^2, Var w/s^2, E w) at the nodes, (4, points)."""
-    found = evaluation_errors(activation, nodes, choice.rule, table)
+    found, table = values.errors, values.columns
     part = np.clip((np.log2(nodes / low) * PARTS).astype(int), 0, PARTS - 1)
     slope, square, mean, power = (
         np.maximum(e[part], np.maximum(e[np.maximum(part - 1, 0)], e[np.minimum(part + 1, 3)]))
@@ -154,13 +155,13 @@ def _noise(
     rows = _four(np.abs(series))  # (4, points)
     from_here = np.cumsum(rows[:, ::-1], axis=1)[:, ::-1]
     carried = lebesgue * (errors * scale).max(axis=1) + np.exp(interpolated)
-    allowed = carried / 8 + 4 * UNIT * least
+    order = np.arange(points)
+    each = np.abs(series) * ((5 * order**2 + order + 6) * UNIT)[:, None]
+    allowed = (carried + _four_of_sum(each)) / 4
     kept = int(np.count_nonzero((from_here > allowed[:, None]).any(axis=0)))
     kept = min(max(4 * -(-kept // 4), 8), points)
     lost = from_here[:, kept] if kept < points else np.zeros(4)
-    order = np.arange(kept)
-    rounding = _four_of_sum(np.abs(series[:kept]) * ((5 * order**2 + order + 6) * UNIT)[:, None])
-    total = carried + lost + rounding
+    total = carried + lost + _four_of_sum(each[:kept])
     storing = 4 * UNIT + (8 * UNIT if powers.any() else 0.0)
     slope, square, _, _ = (
         largest_ratio(np.atleast_1d(e), np.atleast_1d(size))

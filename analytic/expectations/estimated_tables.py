@@ -43,20 +43,20 @@ def estimated_segment(
     """The segment with an estimate of its errors."""
     while True:
         rule, noise = _converged_rule(activation, np.array([low, high]), terms)
-        last = tabulated(activation, np.array([high]), rule, terms)
+        last = tabulated(activation, np.array([high]), rule, terms).columns
         if last[0, REST] <= 16 * UNIT * last[0, SLOPE] or terms >= most:
             break
         terms *= 2
     for points in (28, 40, 56, 80, 112, 128):
         nodes = chebyshev_nodes(low, high, points)
         table = tabulated(activation, nodes, rule, terms)
-        series, powers = chebyshev_series(table, nodes, (0, 0))
+        series, powers = chebyshev_series(table.extended, nodes, (0, 0))
         error = _size_of_last(series, high)
         if error <= 8 * UNIT:
             break
     estimate = noise + error + 8 * UNIT
     found = Noise(estimate, estimate, certified=False)
-    return assembled(low, high, series, powers, nodes, table, last, found)
+    return assembled(low, high, series, powers, nodes, table.columns, last, found)
 
 
 LARGEST_BASIS = 2**22
@@ -72,11 +72,13 @@ def _converged_rule(activation: Activation, s: Array, terms: int) -> tuple[Rule,
     """
     found: list[tuple[float, int, Rule]] = []
     coarse: dict[str, Array] = {}
-    witness = tabulated(activation, s, graded_rule(256, max(float(s[-1]), 1.0)), 1)[:, SLOPE]
+    witness = tabulated(activation, s, graded_rule(256, max(float(s[-1]), 1.0)), 1).columns[
+        :, SLOPE
+    ]
     half = 32.0
     while half * terms <= LARGEST_BASIS:
         for family, rule in _rules(round(half), float(s[-1])):
-            fine = tabulated(activation, s, rule, terms)
+            fine = tabulated(activation, s, rule, terms).columns
             if family in coarse and np.all(fine[:, SLOPE] >= witness / 2):
                 found.append((_difference(coarse[family], fine), len(found), rule))
             coarse[family] = fine

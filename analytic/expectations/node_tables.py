@@ -8,15 +8,16 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analytic.activation import Activation
-from analytic.expectations.quadrature import Rule, hermite_basis
-from analytic.expressions import rounding_error
+from analytic.expectations.quadrature import Extended, Rule, hermite_basis
+from analytic.expressions import extended_values
 from analytic.machine import UNIT, Array
 
 __all__ = [
     "CURVATURE", "FIRST", "INCOMPLETE", "JERK", "MEAN", "RESPONSE_D", "RESPONSE_E", "REST",
-    "SLOPE", "SPREAD", "NodeErrors", "evaluation_errors", "tabulated",
+    "SLOPE", "SPREAD", "NodeErrors", "NodeTable", "tabulated",
 ]  # fmt: skip
 
 
@@ -24,49 +25,8 @@ MEAN, SPREAD, SLOPE, CURVATURE, JERK, RESPONSE_E, RESPONSE_D, REST, FIRST = rang
 """Columns of a table; the coefficients c_k begin at FIRST."""
 
 
-def tabulated(activation: Activation, s: Array, rule: Rule, terms: int) -> Array:
-    """The table of c_k, shape (n, FIRST + terms); SPREAD is Var[w(s z)] / s^2.
-
-    Sums of squares are taken in extended precision, so that the difference of Parseval's
-    identity, which is REST, keeps what float64 has.
-    """
-    w, w1, w2, w3 = activation.derivatives(s[:, None] * rule.nodes, 3)  # (n, q) each
-    table = np.empty((s.size, FIRST + terms))
-    squares = {SLOPE: (w1, w1), CURVATURE: (w2, w2), JERK: (w3, w3)}
-    for column, (f, g) in squares.items():
-        table[:, column] = _mean(f, g, rule)
-    table[:, RESPONSE_E] = table[:, SLOPE] + _mean(w, w2, rule)
-    table[:, RESPONSE_D] = table[:, CURVATURE] + _mean(w1, w3, rule)
-    root = rule.root.astype(np.float64)
-    c = table[:, FIRST:] = hermite_basis(rule, terms).coefficients(root * w1)  # (n, terms)
-    slope = ((root * w1).astype(np.longdouble) ** 2).sum(axis=1)
-    rest = (slope - np.square(c, dtype=np.longdouble).sum(axis=1)).astype(np.float64)
-    table[:, REST] = np.maximum(rest, 0) + 8 * UNIT * table[:, SLOPE]
-    table[:, MEAN] = _mean(root * w, root, None)
-    table[:, SPREAD] = _spread(s, w - table[:, MEAN, None], c, rest, rule)
-    return table
-
-
-def _mean(f: Array, g: Array, rule: Rule | None) -> Array:
-    """sum_q p_q f g, of values that carry the weights if there is no rule."""
-    products = f * g if rule is None else f * (g * rule.weights)
-    return products.sum(axis=1, dtype=np.longdouble).astype(np.float64)
-
-
-def _spread(s: Array, centred: Array, c: Array, rest: Array, rule: Rule) -> Array:
-    """Var[w(s z)] / s^2, by Parseval's identity where the series is complete."""
-    series = c**2 @ (1 / np.arange(1.0, c.shape[1] + 1))
-    incomplete = rest > INCOMPLETE * series
-    direct = _mean(centred, centred, rule) / np.where(incomplete, s, 1.0) ** 2
-    return np.where(incomplete, direct, series)
-
-
-INCOMPLETE = 2**10 * UNIT
-"""Share of the rest from which on a variance is not summed by its series."""
-
-
 class NodeErrors(NamedTuple):
-    """Absolute errors at every s, (n,) each, of what float64 makes of the sums of a rule.
+    """Absolute errors at every s, (n,) each, of what is computed of the sums of a rule.
 
     ``slope`` is that of (c_k)_k in the norm over k, ``square`` that of E[w'^2], ``spread``
     that of Var/s^2 and ``mean`` that of E[w].
@@ -78,31 +38,68 @@ class NodeErrors(NamedTuple):
     mean: Array
 
 
-def evaluation_errors(activation: Activation, s: Array, rule: Rule, table: Array) -> NodeErrors:
-    r"""Bounds of the rounding errors of a table.
+class NodeTable(NamedTuple):
+    """Moments and coefficients c_k at n standard deviations, and their rounding errors.
+
+    ``extended`` and ``columns`` are the same numbers in extended precision and in float64,
+    (n, FIRST + terms); SPREAD is Var[w(s z)] / s^2.
+    """
+
+    extended: Extended
+    columns: Array
+    errors: NodeErrors
+
+
+def tabulated(activation: Activation, s: Array, rule: Rule, terms: int) -> NodeTable:
+    r"""The table at the standard deviations s, in extended precision where the machine has it.
 
     With d_q the error of w'(s z_q), which running error analysis bounds, the coefficients are
     wrong by at most \|(sqrt(p_q) d_q)_q\| in the norm over k (Bessel's inequality; the basis is
-    orthonormal to a hundredth), and by one rounding of each: the basis is known to more
-    digits and summed without rounding.
+    orthonormal to a hundredth), and by that of the basis and of its sums, see ``SUMS``.
     """
-    y = s[:, None] * rule.nodes
-    w, w1 = activation.derivatives(y, 1)
-    d, d1 = (
-        rounding_error(activation.expression, y, order, value) for order, value in ((0, w), (1, w1))
-    )
+    y = s[:, None] * rule.extended  # (n, q)
+    w2, w3 = activation.derivatives(y.astype(np.float64), 3)[2:]
+    (w, d), (w1, d1) = (extended_values(activation.expression, y, order) for order in (0, 1))
+    w, w1 = w * rule.root, w1 * rule.root
+    weights, root = rule.root.astype(np.float64), rule.root
+    w2, w3, d, d1 = (np.asarray(f * weights) for f in (w2, w3, d, d1))
+    table = np.empty((s.size, FIRST + terms), dtype=np.longdouble)
+    table[:, SLOPE] = slope = np.sum(w1 * w1, axis=1)
+    table[:, CURVATURE], table[:, JERK] = (np.sum(f * f, axis=1) for f in (w2, w3))
+    table[:, RESPONSE_E] = slope + np.sum(w * w2, axis=1)
+    table[:, RESPONSE_D] = table[:, CURVATURE] + np.sum(w1 * w3, axis=1)
+    c = table[:, FIRST:] = hermite_basis(rule, terms).coefficients(w1)  # (n, terms)
+    rest = slope - np.sum(c * c, axis=1)
+    table[:, REST] = np.maximum(rest, 0) + 8 * UNIT * slope
+    table[:, MEAN] = mean = np.sum(w * root, axis=1)
+    series = np.sum(c * c / np.arange(1, terms + 1), axis=1)
+    incomplete = rest > INCOMPLETE * series
+    centred = w - mean[:, None] * root
+    direct = np.sum(centred * centred, axis=1) / np.where(incomplete, s, 1.0) ** 2
+    table[:, SPREAD] = np.where(incomplete, direct, series)
+    columns = table.astype(np.float64)
+    errors = _errors(s, columns, incomplete, np.abs(w).astype(np.float64), d, d1)
+    return NodeTable(table, columns, errors)
+
+
+INCOMPLETE = 2**10 * UNIT
+"""Share of the rest from which on a variance is not summed by its series."""
+SUMS = 2.0**-10 * UNIT
+"""Error of each entry of a basis and of each of its sums, relative to the largest (measured in
+ball arithmetic, tests/analytic/expectations/test_quadrature.py)."""
+
+
+def _errors(
+    s: Array, table: Array, incomplete: NDArray[np.bool_], w: Array, d: Array, d1: Array
+) -> NodeErrors:
+    """The errors of a table, from sqrt(p) |w| and the errors of sqrt(p) w and sqrt(p) w'."""
     norm, root = np.sqrt(table[:, SLOPE]), np.sqrt(np.maximum(table[:, SPREAD], 0))
-    slope = 1.01 * _norm(d1 + 2 * UNIT * np.abs(w1), rule) + 4 * UNIT * norm
-    mean = (d + 4 * UNIT * np.abs(w)) @ rule.weights
-    deviation = _norm(d + 4 * UNIT * np.abs(w), rule) + mean
+    terms, nodes = table.shape[1] - FIRST, w.shape[1]
+    slope = 1.01 * np.linalg.norm(d1, axis=1) + SUMS * np.sqrt(terms * nodes) * norm
+    sums = SUMS * np.linalg.norm(w, axis=1)
+    mean = np.linalg.norm(d, axis=1) + sums
     with np.errstate(divide="ignore", invalid="ignore"):
-        direct = 2 * root * deviation / s
-    rest = table[:, REST]
-    incomplete = rest > INCOMPLETE * table[:, SPREAD] / 2
-    spread = np.where(incomplete, direct, 0.0) + 2 * root * slope + rest / (table.shape[1] - FIRST)
-    spread = np.where(incomplete, direct + 2 * root * slope, spread)
-    return NodeErrors(slope, 2 * norm * slope, spread + 8 * UNIT * root**2, mean)
-
-
-def _norm(f: Array, rule: Rule) -> Array:
-    return np.asarray(np.sqrt(f**2 @ rule.weights))
+        direct = 4 * root * mean / s
+    truncated = np.where(incomplete, direct, table[:, REST] / terms)
+    spread = 2 * root * slope + truncated + SUMS * root**2
+    return NodeErrors(slope, 2 * norm * slope, spread, mean)

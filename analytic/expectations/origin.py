@@ -85,7 +85,7 @@ def _noise(activation: Activation, derivatives: tuple[float, ...]) -> Noise:
     """The largest relative error of a derivative at 0; one that is 0 has to be exact."""
     none, worst, certified = np.zeros(1), 0.0, True
     for order, value in enumerate(derivatives):
-        found = rounding_error(activation.expression, none, order, np.array([value]))
+        found = rounding_error(activation.expression, none, order)
         error = float(found[0])
         certified &= error == 0 or value != 0
         worst = max(worst, error / abs(value) if value else 0.0)

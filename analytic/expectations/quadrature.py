@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from analytic.compilation import compiled
 from analytic.machine import Array
 
-__all__ = ["Basis", "Rule", "graded_rule", "hermite_basis", "uniform_rule"]
+__all__ = ["Basis", "Extended", "Rule", "graded_rule", "hermite_basis", "uniform_rule"]
 
 Extended = NDArray[np.longdouble]
 
@@ -99,15 +99,15 @@ class Basis:
     high: Array
     low: Array
 
-    def coefficients(self, values: Array) -> Array:
-        """E[g h_k] from sqrt(p_q) g(z_q), (n, q) -> (n, terms), as if rounded once.
+    def coefficients(self, values: Extended) -> Extended:
+        """E[g h_k] from sqrt(p_q) g(z_q), (n, q) -> (n, terms), almost without rounding.
 
         The leading parts are summed without any rounding in whatever order; the rest is
         2^-20 of them (Ozaki, Ogita, Oishi and Rump 2012).
         """
-        high = _leading(values)
-        rest = high @ self.low.T + (values - high) @ self.whole.T
-        return high @ self.high.T + rest
+        high = _leading(values.astype(np.float64))
+        rest = high @ self.low.T + (values - high).astype(np.float64) @ self.whole.T
+        return (high @ self.high.T).astype(np.longdouble) + rest
 
 
 def _leading(a: Array) -> Array:

@@ -23,6 +23,7 @@ from analytic.expectations.node_tables import (
     SLOPE,
     SPREAD,
 )
+from analytic.expectations.quadrature import Extended
 from analytic.machine import UNIT, Array
 
 __all__ = ["IntArray", "Noise", "Segment", "assembled", "chebyshev_nodes", "chebyshev_series"]
@@ -97,15 +98,17 @@ def chebyshev_nodes(low: float, high: float, points: int) -> Array:
     return np.asarray((middle + half * _cosines(points)[1]).astype(np.float64))
 
 
-def chebyshev_series(table: Array, nodes: Array, power: tuple[int, int]) -> tuple[Array, IntArray]:
+def chebyshev_series(
+    table: Extended, nodes: Array, power: tuple[int, int]
+) -> tuple[Array, IntArray]:
     """Chebyshev coefficients of the columns over powers of s, and these powers."""
     powers = np.zeros(FIRST + 1, dtype=np.int64)
     powers[[SPREAD, SLOPE, CURVATURE, JERK, RESPONSE_E, RESPONSE_D]] = 2 * power[0]
     powers[FIRST], powers[MEAN] = power
-    scaled = table.astype(np.longdouble)
+    scaled = table
     if powers.any():
         each = np.append(powers[:FIRST], np.full(table.shape[1] - FIRST, power[0]))
-        scaled /= nodes.astype(np.longdouble)[:, None] ** each
+        scaled = table / nodes.astype(np.longdouble)[:, None] ** each
     series = np.asarray(_cosines(nodes.size) @ scaled * 2 / nodes.size, dtype=np.float64)
     series[0] /= 2
     return series, powers

@@ -14,7 +14,7 @@ from analytic.expressions.evaluation import values
 from analytic.expressions.normal_form import check_size, in_x, normalised, read, text_of
 from analytic.expressions.order import START, Order, Tail, fraction, total
 from analytic.expressions.rewrite import derivative, elementary, stable, transform
-from analytic.expressions.rounding import rounding_error
+from analytic.expressions.rounding import extended_values, rounding_error
 from analytic.expressions.syntax import expression_of, short, syntax_tree
 from analytic.expressions.vocabulary import (
     FUNCTIONS,
@@ -42,6 +42,7 @@ __all__ = [
     "derivative",
     "elementary",
     "expression_of",
+    "extended_values",
     "fraction",
     "in_x",
     "normal_cdf",

@@ -1,7 +1,7 @@
-r"""How far a value computed in float64 may be from the true one: running error analysis.
+r"""Values in extended precision, and how far they may be from the true ones.
 
-With u the unit roundoff and d the error of each argument (Wilkinson 1963; Higham 2002,
-section 3.3), to first order
+Running error analysis: with u the unit roundoff and d the error of each argument (Wilkinson
+1963; Higham 2002, section 3.3), to first order
 
     a + b:  d_a + d_b + u |a + b|          a b:  |a| d_b + |b| d_a + u |a b|
     f(a):   |f'(a)| d_a + 4u |f(a)|
@@ -9,8 +9,8 @@ section 3.3), to first order
 where 4u, two units in the last place, is what is granted to an elementary function; a sum
 of m terms and a power n get the roundings of any order of evaluation, (m - 1) u times the
 sum of the sizes and (n - 1) u. What is made of two elementary functions is granted twice
-that, and the distribution function of the normal law x^2 u more for x < 0, where its argument
-enters as exp(-x^2/2).
+that. The error function and the normal distribution function are known in float64 alone; the
+latter is granted x^2 u more for x < 0, where its argument enters as exp(-x^2/2).
 """
 
 # scipy has no type stubs
@@ -19,6 +19,7 @@ enters as exp(-x^2/2).
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,17 +27,19 @@ import scipy
 import sympy
 from numpy.typing import NDArray
 
-from analytic.expressions.evaluation import sech, softplus_of
+from analytic.expressions.evaluation import sech, softplus_of, values
 from analytic.expressions.rewrite import derivative
 from analytic.expressions.vocabulary import X, normal_cdf, sigmoid, softplus
 
-__all__ = ["rounding_error"]
+__all__ = ["extended_values", "rounding_error"]
 
 Array = NDArray[np.float64]
 
+Extended = NDArray[np.longdouble]
+
 U = 2.0**-53
-LIBRARY = 4 * U
-"""Relative error granted to an elementary function."""
+EXTENDED = float(np.finfo(np.longdouble).eps) / 2
+"""Unit roundoff of extended precision: 2^-64, or that of float64 on machines without it."""
 
 
 class _Value(NamedTuple):
@@ -46,23 +49,33 @@ class _Value(NamedTuple):
     error: Any
 
 
-def rounding_error(expression: Any, x: Array, order: int, value: Array) -> Array:
-    r"""A bound of the error of each ``value`` of a derivative, for arguments known to 2u \|x\|.
+def extended_values(expression: Any, x: Extended, order: int = 0) -> tuple[Extended, Array]:
+    r"""Values of a derivative in extended precision, and a bound of their errors.
 
-    What overflows on the way has been computed again in 50 digits and is as good as rounded.
+    The arguments are known to two roundings. What overflows on the way is computed again by
+    ``values``, in 50 digits, and is as good as rounded to float64.
 
     Example:
-        >>> x = np.array([0.0, 3.0])
-        >>> bound = rounding_error(sympy.exp(-X**2), x, 0, np.exp(-x**2))
-        >>> bool(bound[0] <= 2**-49 and 2**-60 < bound[1] < 2**-58)
+        >>> value, error = extended_values(sympy.exp(-(X**2)), np.array([0, 3], np.longdouble))
+        >>> bool(abs(float(value[1]) - np.exp(-9.0)) < 1e-19 and error[1] < 1e-19)
         True
     """
-    seen: dict[Any, _Value] = {X: _Value(x, 2 * U * np.abs(x))}
+    seen: dict[Any, _Value] = {X: _Value(x, 2 * EXTENDED * np.abs(x))}
     with np.errstate(all="ignore"):
         found = _visit(derivative(expression, order), seen)
-        error = found.error + U * np.abs(found.value) + np.zeros_like(x)
-        error = np.where(np.isfinite(found.value), error, 4 * U * np.abs(value))
-    return np.where(np.isnan(error), np.inf, error)
+        value = np.asarray(found.value + np.zeros_like(x))
+        error = np.asarray((found.error + np.zeros_like(x)).astype(np.float64))
+    lost = ~np.isfinite(value)
+    if lost.any():
+        again = values(expression, x.astype(np.float64)[lost], order)[order]
+        value[lost], error[lost] = again, 8 * U * np.abs(again)
+    return value, np.where(np.isnan(error), np.inf, error)
+
+
+def rounding_error(expression: Any, x: Array, order: int) -> Array:
+    """A bound of the errors that float64 makes in a derivative, at arguments that are exact."""
+    value, error = extended_values(expression, x.astype(np.longdouble), order)
+    return error * (U / EXTENDED) + U * np.abs(value).astype(np.float64)
 
 
 def _visit(node: Any, seen: dict[Any, _Value]) -> _Value:
@@ -73,9 +86,7 @@ def _visit(node: Any, seen: dict[Any, _Value]) -> _Value:
 
 def _node(node: Any, seen: dict[Any, _Value]) -> _Value:
     if not node.free_symbols:
-        number = float(node)
-        exact = (node.is_Integer and abs(number) < 2**53) or node.is_Float
-        return _Value(number, 0.0 if exact else U * abs(number))
+        return _constant(node)
     if node.is_Pow:
         return _power(_visit(node.base, seen), node.exp)
     parts = [_visit(argument, seen) for argument in node.args]
@@ -85,42 +96,73 @@ def _node(node: Any, seen: dict[Any, _Value]) -> _Value:
         return _product(parts)
     if node.func in _SWITCHING:
         return _SWITCHING[node.func](*parts)
-    (part, *_) = parts
-    function, slope = _FUNCTIONS[node.func]
-    value = function(part.value)
-    own = LIBRARY * np.abs(value)
-    if node.func is not softplus:  # the others are rational at 0, where the library is exact
-        own = np.where(part.value == 0, 0.0, own)
-    error = np.abs(slope(part.value, value)) * part.error + own
-    if node.func in _COMPOSED:
-        error = error + own
-    if node.func is normal_cdf:
-        error = error + U * np.minimum(part.value, 0.0) ** 2 * value
-    return _Value(value, error)
+    return _function(node.func, parts[0])
+
+
+@lru_cache(maxsize=4096)
+def _constant(node: Any) -> _Value:
+    if node.is_Float:
+        return _Value(np.longdouble(float(node)), 0.0)
+    if node.is_Rational and max(abs(node.p), node.q) < 2**53:
+        value = np.longdouble(int(node.p)) / np.longdouble(int(node.q))
+        return _Value(value, 0.0 if node.q == 1 else EXTENDED * abs(float(value)))
+    value = np.longdouble(str(node.evalf(25)))
+    return _Value(value, 2 * EXTENDED * abs(float(value)))
+
+
+def _size(value: Any) -> Any:
+    return np.abs(np.asarray(value, dtype=np.float64))
+
+
+def _function(function: Any, part: _Value) -> _Value:
+    x, precise = part.value, function not in _DOUBLE
+    evaluate, slope = _FUNCTIONS[function]
+    if precise:
+        value = evaluate(x)
+    else:  # known in float64 alone: there, and one term of Taylor's formula
+        near = x.astype(np.float64)
+        value = np.asarray(evaluate(near) + slope(near, None) * (x - near))
+    size = _size(value)
+    own = 4 * (EXTENDED if precise else U) * size * (2 if function in _COMPOSED else 1)
+    if function is not softplus:  # the others are rational at 0, where the library is exact
+        own = np.where(x == 0, 0.0, own)
+    if function is normal_cdf:
+        own = own + U * np.minimum(_size(x) * (x < 0), 1e150) ** 2 * size
+    return _Value(value, _size(slope(x.astype(np.float64), value)) * part.error + own)
 
 
 def _sum(parts: list[_Value]) -> _Value:
-    sizes = sum(np.abs(part.value) for part in parts)
+    sizes = sum(_size(part.value) for part in parts)
     return _Value(
         sum(part.value for part in parts),
-        sum(part.error for part in parts) + (len(parts) - 1) * U * sizes,
+        sum(part.error for part in parts) + (len(parts) - 1) * EXTENDED * sizes,
     )
 
 
 def _product(parts: list[_Value]) -> _Value:
     value, error = parts[0]
     for part in parts[1:]:
-        error = np.abs(value) * part.error + np.abs(part.value) * error
+        error = _size(value) * part.error + _size(part.value) * error
         value = value * part.value
-    return _Value(value, error + (len(parts) - 1) * U * np.abs(value))
+    return _Value(value, error + (len(parts) - 1) * EXTENDED * _size(value))
 
 
 def _power(base: _Value, exponent: Any) -> _Value:
-    p = float(exponent)
-    value = base.value ** (int(exponent) if exponent.is_Integer else p)
-    slope = np.abs(p) * np.abs(base.value) ** (p - 1)
-    own = (abs(p) + 1) * U if exponent.is_Integer and abs(p) <= 8 else LIBRARY
-    return _Value(value, slope * base.error + own * np.abs(value))
+    """Powers of integers and halves as products; the others by the library."""
+    size, p = _size(base.value), float(exponent)
+    slope = abs(p) * size ** (p - 1)
+    if exponent.is_Integer and abs(p) <= HIGHEST:
+        value, own = base.value ** int(exponent), (abs(p) + 1) * EXTENDED
+    elif exponent == sympy.S.Half:
+        value, own = np.sqrt(base.value), EXTENDED
+    else:
+        value = base.value ** (np.longdouble(int(exponent.p)) / np.longdouble(int(exponent.q)))
+        own = (4 + abs(p) * np.abs(np.log(size))) * EXTENDED
+    return _Value(value, slope * base.error + own * _size(value))
+
+
+HIGHEST = 64
+"""Highest integer power that counts as a product."""
 
 
 def _extreme(choose: Callable[[Any, Any], Any]) -> Callable[..., _Value]:
@@ -152,15 +194,25 @@ _SWITCHING: dict[Any, Callable[..., _Value]] = {
 
 _COMPOSED = (normal_cdf, sigmoid, softplus, sympy.sech)
 """Functions that are made of two calls of the library."""
+_DOUBLE = (sympy.erf, normal_cdf)
+"""Functions that are known in float64 alone."""
 
-_ROOT_PI = float(np.sqrt(np.pi))
+
+def _logistic(x: Any) -> Any:
+    decay = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1, decay) / (1 + decay)
+
+
+def _normal_density(x: Any, _value: Any) -> Any:
+    return np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi)
+
 
 _FUNCTIONS: dict[Any, tuple[Callable[[Any], Any], Callable[[Any, Any], Any]]] = {
     sympy.asinh: (np.arcsinh, lambda x, y: 1 / np.hypot(1, x)),
     sympy.atan: (np.arctan, lambda x, y: 1 / (1 + x**2)),
     sympy.cos: (np.cos, lambda x, y: np.sin(x)),
     sympy.cosh: (np.cosh, lambda x, y: np.sinh(x)),
-    sympy.erf: (scipy.special.erf, lambda x, y: 2 / _ROOT_PI * np.exp(-(x**2))),
+    sympy.erf: (scipy.special.erf, lambda x, y: 2 / np.sqrt(np.pi) * np.exp(-(x**2))),
     sympy.exp: (np.exp, lambda x, y: y),
     sympy.log: (np.log, lambda x, y: 1 / x),
     sympy.sech: (sech, lambda x, y: y),
@@ -168,11 +220,8 @@ _FUNCTIONS: dict[Any, tuple[Callable[[Any], Any], Callable[[Any, Any], Any]]] = 
     sympy.sinh: (np.sinh, lambda x, y: np.cosh(x)),
     sympy.tan: (np.tan, lambda x, y: 1 + y**2),
     sympy.tanh: (np.tanh, lambda x, y: sech(x) ** 2),
-    normal_cdf: (
-        scipy.special.ndtr,
-        lambda x, y: np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi),
-    ),
-    sigmoid: (scipy.special.expit, lambda x, y: y * scipy.special.expit(-x)),
-    softplus: (softplus_of, lambda x, y: scipy.special.expit(x)),
+    normal_cdf: (scipy.special.ndtr, _normal_density),
+    sigmoid: (_logistic, lambda x, y: y * _logistic(-x)),
+    softplus: (softplus_of, lambda x, y: _logistic(x)),
 }
-"""Every function with its slope, by the argument x and the value y."""
+"""Every function with its slope, by the argument x in float64 and the value y."""

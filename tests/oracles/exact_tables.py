@@ -2,8 +2,8 @@
 
 The activation is evaluated in ball arithmetic; the trapezoidal sums, the Hermite functions and
 the recursion run in extended precision. Nothing is shared with the package but the expression
-of the activation. A sum is trusted if the sum over every other node agrees to half of the digits: the
-trapezoidal rule doubles them with each halving of its step.
+of the activation. A sum is trusted if the sum over every other node agrees to half of the
+digits: the trapezoidal rule doubles them with each halving of its step.
 """
 
 from __future__ import annotations
@@ -95,8 +95,8 @@ def _rule(half: int) -> tuple[Any, Any, Any]:
 
 FUNCTIONS = {
     name: (lambda a, name=name: getattr(arb(a), name)())
-    for name in ("exp", "log", "tanh", "erf", "sqrt", "sin", "cos", "sinh", "cosh", "tan", "atan", "asinh", "sech")
-}  # fmt: skip
+    for name in "exp log tanh erf sqrt sin cos sinh cosh tan atan asinh sech".split()
+}
 
 
 @lru_cache(maxsize=64)
