@@ -194,7 +194,7 @@ def contours(activation: Activation, low: float, high: float, norms: Array) -> C
     """
     strip = activation.strip
     own, slope = majorant(activation.expression, 0), majorant(activation.expression, 1)
-    if strip is None or strip == 0 or own is None or slope is None:
+    if strip == 0 or own is None or slope is None:
         return None
     edges = low * (high / low) ** (np.arange(PARTS + 1) / PARTS) if low > 0 else None
     if edges is None:
@@ -203,7 +203,8 @@ def contours(activation: Activation, low: float, high: float, norms: Array) -> C
     if found is None:
         return None
     reach, tails = found
-    maps = _maps(float(strip) if strip.is_finite else math.inf, high)
+    width = 1.0 if strip is None else float(strip) if strip.is_finite else math.inf
+    maps = _maps(width, high)
     x_low, x_high, y_low, y_high, length, depth = _boxes(maps, reach)
     box = Rectangle.of(
         np.minimum(x_low[:, None] * edges[:-1, None], x_low[:, None] * edges[1:, None]),
