@@ -183,7 +183,9 @@ def near_misses(word: str, known: Iterable[str]) -> list[str]:
     Other functions differ by as little as a letter: sinc is not sin, and elu is not relu.
     """
     near = difflib.get_close_matches(word, dict.fromkeys(known), n=3, cutoff=ALIKE)
-    return [w for w in near if len(word) > 4 or sorted(w) == sorted(word)]
+    same = sorted(word)
+    close = [w for w in near if len(word) > 4] or [w for w in known if sorted(w) == same]
+    return list(dict.fromkeys(close))
 
 
 def _unknown_word(word: str) -> str:

@@ -8,6 +8,7 @@ digits: the trapezoidal rule doubles them with each halving of its step.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -93,18 +94,53 @@ def _rule(half: int) -> tuple[Any, Any, Any]:
     return z, root, basis
 
 
-FUNCTIONS = {
-    name: (lambda a, name=name: getattr(arb(a), name)())
-    for name in "exp log tanh erf sqrt sin cos sinh cosh tan atan asinh sech".split()
-}
-
-
 @lru_cache(maxsize=64)
-def _function(activation: Any, order: int, digits: int) -> Callable[[Any], Any]:
-    """At the present number of digits, which the constant pi needs."""
+def _function(activation: Any, order: int, digits: int) -> Callable[[arb], arb]:
+    """At the present number of digits, which numbers such as pi and 1/3 need."""
     assert digits == ctx.dps
-    expression = dense.elementary(activation.differentiate(order))
-    return sympy.lambdify(X, expression, modules=[FUNCTIONS | {"pi": arb.pi()}])
+    return _compiled(dense.elementary(activation.differentiate(order)))
+
+
+def _compiled(node: Any) -> Callable[[arb], arb]:
+    """The expression in balls; sympy's printers would round its numbers."""
+    if node == X:
+        return lambda x: x
+    if not node.free_symbols:
+        number = _number(node)
+        return lambda x: number
+    parts = [_compiled(argument) for argument in node.args]
+    if node.is_Add:
+        return lambda x: sum((part(x) for part in parts[1:]), parts[0](x))
+    if node.is_Mul:
+        return lambda x: math.prod((part(x) for part in parts[1:]), start=parts[0](x))
+    if node.is_Pow:
+        base, exponent = parts[0], node.exp
+        if exponent.is_Integer:
+            return lambda x: base(x) ** int(exponent)
+        return lambda x: base(x) ** (arb(int(exponent.p)) / int(exponent.q))
+    name, (inner,) = node.func.__name__, parts
+    return lambda x: getattr(inner(x), name)()
+
+
+def _number(node: Any) -> arb:
+    if node.is_Float:
+        return arb(float(node))
+    if node.is_Rational:
+        return arb(int(node.p)) / int(node.q)
+    if node in (sympy.pi, sympy.E):
+        return arb.pi() if node == sympy.pi else arb(1).exp()
+    return _compiled_number(node)
+
+
+def _compiled_number(node: Any) -> arb:
+    parts = [_number(argument) for argument in node.args]
+    if node.is_Add:
+        return sum(parts[1:], parts[0])
+    if node.is_Mul:
+        return math.prod(parts[1:], start=parts[0])
+    if node.is_Pow:
+        return parts[0] ** parts[1]
+    return getattr(parts[0], node.func.__name__)()
 
 
 def _values(activation: Any, order: int, s: Any, z: Any, root: Any) -> Any:
