@@ -135,7 +135,7 @@ def _basis(rule: Rule, terms: int) -> Basis:
     halves = [part for a in (rule.extended[middle:], rule.root[middle:]) for part in _halves(a)]
     _recurrence(*halves, *_halves(order), *_halves(1 / order), whole[:, middle:], low[:, middle:])
     for part in (whole, low):
-        part[:, :middle] = part[:, :middle:-1]
+        part[:, :middle] = part[:, ::-1][:, :middle]
         part[1::2, :middle] *= -1
     high = _leading(whole)
     low += whole - high
