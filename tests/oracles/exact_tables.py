@@ -234,3 +234,12 @@ def relative_error(value: Any, exact: Any) -> Any:
     """|value - exact| relative to the root of the diagonal entries, (n, n)."""
     root = np.sqrt(np.diag(exact))
     return (np.abs(value - exact) / np.outer(root, root)).astype(float)
+
+
+def value(activation: Any, order: int, point: Any) -> Any:
+    """A derivative at one point, in extended precision."""
+    before, ctx.dps = ctx.dps, DIGITS[1]
+    try:
+        return _rounded(_function(activation, order, ctx.dps)(_exact(point)))[0]
+    finally:
+        ctx.dps = before
