@@ -10,7 +10,7 @@ where 4u, two units in the last place, is what is granted to an elementary funct
 of m terms and a power n get the roundings of any order of evaluation, (m - 1) u times the
 sum of the sizes and (n - 1) u. What is made of two elementary functions is granted twice
 that. The error function and the normal distribution function are known in float64 alone; the
-latter is granted x^2 u more for x < 0, where its argument enters as exp(-x^2/2).
+latter is granted 2 x^2 u more for x < 0, where its argument enters as exp(-x^2/2).
 """
 
 # scipy has no type stubs
@@ -127,7 +127,7 @@ def _function(function: Any, part: _Value) -> _Value:
     if function is not softplus:  # the others are rational at 0, where the library is exact
         own = np.where(x == 0, 0.0, own)
     if function is normal_cdf:
-        own = own + U * np.minimum(_size(x) * (x < 0), 1e150) ** 2 * size
+        own = own + 2 * U * np.minimum(_size(x) * (x < 0), 1e150) ** 2 * size
     return _Value(value, _size(slope(x.astype(np.float64), value)) * part.error + own)
 
 
