@@ -238,7 +238,7 @@ def relative_error(value: Any, exact: Any) -> Any:
 
 def value(activation: Any, order: int, point: Any) -> Any:
     """A derivative at one point, in extended precision."""
-    before, ctx.dps = ctx.dps, DIGITS[1]
+    before, ctx.dps = ctx.dps, DIGITS[2]
     try:
         return _rounded(_function(activation, order, ctx.dps)(_exact(point)))[0]
     finally:
