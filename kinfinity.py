@@ -12,9 +12,11 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _NAMES = {
-    "analytic": "AccuracyError Activation AveragePooling Convolution Eigenspaces Estimate Flatten"
-    " FullyConnected GlobalAveragePooling Kernels Network Plan Prediction Residual SphereSpectrum"
-    " dual dual_obstacle ensemble kernel kernel_diagonal kernel_estimate kernel_plan nystrom predict"
+    "analytic": "AccuracyError Activation AveragePooling Convolution DistanceLaw Eigenspaces"
+    " Estimate Flatten FullyConnected GlobalAveragePooling Kernels Network Plan Prediction"
+    " Residual SphereSpectrum distance_law dual dual_obstacle ensemble fluctuation"
+    " fluctuation_covariance kernel kernel_diagonal kernel_estimate kernel_plan"
+    " mean_correction nystrom predict"
     " sphere_spectrum",
     "compare": "Assumptions Convergence DynamicsError DynamicsGap DynamicsScaling Inputs"
     " Repetition RequiredWidth Resolution Sampled Target assumptions convergence dynamics_gap"

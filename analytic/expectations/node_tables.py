@@ -5,24 +5,33 @@ Legend: as in ``analytic.expectations``; c_k(s) = E[w'(s z) h_k(z)].
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analytic.activation import Activation
-from analytic.expectations.quadrature import Extended, Rule, hermite_basis
+from analytic.expectations.quadrature import Extended, Rule, extended_basis
 from analytic.expressions import extended_values
 from analytic.machine import UNIT, Array
+from analytic.proofs import kinks
 
 __all__ = [
     "CURVATURE", "FIRST", "INCOMPLETE", "JERK", "MEAN", "RESPONSE_D", "RESPONSE_E", "REST",
-    "SLOPE", "SPREAD", "NodeErrors", "NodeTable", "tabulated",
+    "SLOPE", "SPREAD", "NodeErrors", "NodeTable", "kinked", "tabulated",
 ]  # fmt: skip
 
 
 MEAN, SPREAD, SLOPE, CURVATURE, JERK, RESPONSE_E, RESPONSE_D, REST, FIRST = range(9)
 """Columns of a table; the coefficients c_k begin at FIRST."""
+
+
+@lru_cache(maxsize=256)
+def kinked(activation: Activation) -> bool:
+    """Whether the only place where w may fail to be smooth is 0, and is there."""
+    found = kinks(activation.expression)
+    return found.complete and found.places == (0,)
 
 
 class NodeErrors(NamedTuple):
@@ -60,6 +69,11 @@ def tabulated(activation: Activation, s: Array, rule: Rule, terms: int) -> NodeT
     y = s[:, None] * rule.extended  # (n, q)
     w2, w3 = activation.derivatives(y.astype(np.float64), 3)[2:]
     (w, d), (w1, d1) = (extended_values(activation.expression, y, order) for order in (0, 1))
+    if kinked(activation):  # a jump at a node counts half of either side
+        middle = rule.nodes.size // 2
+        w1, w2, w3 = np.array(w1), np.array(w2), np.array(w3)
+        for values in (w1, w2, w3):
+            values[:, middle] = (values[:, middle - 1] + values[:, middle + 1]) / 2
     w, w1 = w * rule.root, w1 * rule.root
     weights, root = rule.root.astype(np.float64), rule.root
     w2, w3, d, d1 = (np.asarray(f * weights) for f in (w2, w3, d, d1))
@@ -68,7 +82,11 @@ def tabulated(activation: Activation, s: Array, rule: Rule, terms: int) -> NodeT
     table[:, CURVATURE], table[:, JERK] = (np.sum(f * f, axis=1) for f in (w2, w3))
     table[:, RESPONSE_E] = slope + np.sum(w * w2, axis=1)
     table[:, RESPONSE_D] = table[:, CURVATURE] + np.sum(w1 * w3, axis=1)
-    c = table[:, FIRST:] = hermite_basis(rule, terms).coefficients(w1)  # (n, terms)
+    if kinked(activation):  # the same by parts, where w'' has a mass at 0
+        by_parts = (rule.extended**2 - 1) / (2 * s[:, None] ** 2)
+        table[:, RESPONSE_E] = np.sum(w * w * by_parts, axis=1)
+        table[:, RESPONSE_D] = np.sum(w1 * w1 * by_parts, axis=1)
+    c = table[:, FIRST:] = extended_basis(rule, terms).coefficients(w1)  # (n, terms)
     rest = slope - np.sum(c * c, axis=1)
     table[:, REST] = np.maximum(rest, 0) + 8 * UNIT * slope
     table[:, MEAN] = mean = np.sum(w * root, axis=1)

@@ -11,6 +11,7 @@ from functools import lru_cache
 from analytic.activation import Activation
 from analytic.expectations.bounded_tables import bounded_segment
 from analytic.expectations.estimated_tables import estimated_segment
+from analytic.expectations.node_tables import kinked
 from analytic.expectations.origin import LOWEST, Origin, origin
 from analytic.expectations.segments import Segment
 from analytic.machine import UNIT
@@ -21,6 +22,8 @@ MOST_TERMS = 1024
 """Longest table; pairs that would need more are left to ``analytic.pairs.nearly_parallel``."""
 MOST_TERMS_WHOLE = 4096
 """Longest table where no pair can be left out."""
+MOST_TERMS_KINKED = 128
+"""Longest table where w has a kink: its coefficients decay like a power of their order."""
 
 
 def segment(
@@ -34,9 +37,11 @@ def segment(
         least: the smallest number of terms; without it as many as are above rounding.
         most: the largest number of terms.
     """
+    if kinked(activation):
+        most = min(most, MOST_TERMS_KINKED)
     if octave < LOWEST and (expansion := origin(activation)) is not None:
         return expansion
-    found = _segment(activation, octave, 32, MOST_TERMS)
+    found = _segment(activation, octave, 32, min(most, MOST_TERMS))
     if most > MOST_TERMS and found.rests[-1, -1] > 32 * UNIT:
         found = _segment(activation, octave, 2 * MOST_TERMS, most)
     if found.rests.shape[1] > least:

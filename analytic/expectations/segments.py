@@ -45,6 +45,16 @@ class Noise(NamedTuple):
     slope: float = UNIT
     certified: bool = True
 
+    @classmethod
+    def of_formula(cls, error: float) -> Noise:
+        """The errors of a closed form."""
+        return cls(error, error)
+
+    @property
+    def largest(self) -> float:
+        """The larger error."""
+        return max(self.value, self.slope)
+
     def joined(self, other: Noise) -> Noise:
         """The larger errors of both."""
         return Noise(
