@@ -79,7 +79,7 @@ def units(activation: Activation, s: Array, moments: Moments) -> Units:
     r = np.sqrt(moments.second)
     unit = 1 / np.where(r > 0, r, np.inf)
     a = np.column_stack([moments.mean * unit, b * (s * unit)[:, None]])
-    noise = max(found.noise, moments.noise)
+    noise = max(found.noise.slope, moments.noise.largest)
     return Units(activation, s, moments, a, b, found.rest, noise)
 
 
@@ -120,7 +120,7 @@ def distances(of: Units, angle: Angle, i: Index, j: Index, variation: float = 0.
     if solved is not None:
         _put(result, np.flatnonzero(~few), _by_formula, of, angle, i, j, solved)
     direct = few & (whole | (small > 2.0**-4) | ~ready)
-    if max(of.moments.noise, of.noise) > HOPELESS:  # refused anyhow: be quick
+    if max(of.moments.noise.value, of.noise) > HOPELESS:  # refused anyhow: be quick
         direct |= ~ready
     _put(result, np.flatnonzero(direct), _by_series, of, angle, i, j, whole)
     if table is not None:
@@ -180,7 +180,7 @@ def _by_conditioning(of: Units, angle: Angle, i: Index, j: Index, table: Heat) -
     octave = _octave(table, Split.of(low, high, angle.small).sigma)
     outer = table.outer[octave] + 4 * UNIT
     small = np.minimum(minus, plus)
-    e = 2 * (noise_w + of.moments.noise + 2 * UNIT)
+    e = 2 * (noise_w + of.moments.noise.value + 2 * UNIT)
     error = e * np.sqrt(2 * apart) + e**2 + (noise_v + 4 * outer) * small
     return np.stack([minus, plus, d, error, 2 * noise_d + 4 * outer])
 

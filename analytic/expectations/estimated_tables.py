@@ -22,6 +22,7 @@ from analytic.expectations.node_tables import (
     REST,
     SLOPE,
     SPREAD,
+    kinked,
     tabulated,
 )
 from analytic.expectations.quadrature import Rule, graded_rule, uniform_rule
@@ -72,12 +73,14 @@ def _converged_rule(activation: Activation, s: Array, terms: int) -> tuple[Rule,
     """
     found: list[tuple[float, int, Rule]] = []
     coarse: dict[str, Array] = {}
-    witness = tabulated(activation, s, graded_rule(256, max(float(s[-1]), 1.0)), 1).columns[
-        :, SLOPE
-    ]
+    if kinked(activation):
+        witness = np.zeros(s.size)
+    else:
+        graded = graded_rule(256, max(float(s[-1]), 1.0))
+        witness = tabulated(activation, s, graded, 1).columns[:, SLOPE]
     half = 32.0
     while half * terms <= LARGEST_BASIS:
-        for family, rule in _rules(round(half), float(s[-1])):
+        for family, rule in _rules(round(half), float(s[-1]), kinked(activation)):
             fine = tabulated(activation, s, rule, terms).columns
             if family in coarse and np.all(fine[:, SLOPE] >= witness / 2):
                 found.append((_difference(coarse[family], fine), len(found), rule))
@@ -89,10 +92,17 @@ def _converged_rule(activation: Activation, s: Array, terms: int) -> tuple[Rule,
     return rule, max(noise, UNIT)
 
 
-def _rules(half: int, s: float) -> Iterator[tuple[str, Rule]]:
+def _rules(half: int, s: float, kink: bool) -> Iterator[tuple[str, Rule]]:
+    if kink:
+        yield "geometric", graded_rule(half, FINEST)
+        return
     if s > 0.5:
         yield "graded", graded_rule(half, s / 2)
     yield "uniform", uniform_rule(half)
+
+
+FINEST = 2.0**40
+"""How much finer than z itself the nodes are at a kink at z = 0."""
 
 
 def _difference(a: Array, b: Array) -> float:

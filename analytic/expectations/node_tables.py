@@ -83,7 +83,7 @@ def tabulated(activation: Activation, s: Array, rule: Rule, terms: int) -> NodeT
     table[:, RESPONSE_E] = slope + np.sum(w * w2, axis=1)
     table[:, RESPONSE_D] = table[:, CURVATURE] + np.sum(w1 * w3, axis=1)
     if kinked(activation):  # the same by parts, where w'' has a mass at 0
-        by_parts = (rule.extended**2 - 1) / (2 * s[:, None] ** 2)
+        by_parts = (rule.extended**2 - 1) / np.where(s > 0, 2 * s**2, np.inf)[:, None]
         table[:, RESPONSE_E] = np.sum(w * w * by_parts, axis=1)
         table[:, RESPONSE_D] = np.sum(w1 * w1 * by_parts, axis=1)
     c = table[:, FIRST:] = extended_basis(rule, terms).coefficients(w1)  # (n, terms)

@@ -82,11 +82,14 @@ def origin(activation: Activation) -> Origin | None:
 
 
 def _noise(activation: Activation, derivatives: tuple[float, ...]) -> Noise:
-    """The largest relative error of a derivative at 0; one that is 0 has to be exact."""
+    """The largest relative error of a derivative at 0.
+
+    One that is 0 has to be exact, unless a slope of lower order outweighs it at such s.
+    """
     none, worst, certified = np.zeros(1), 0.0, True
     for order, value in enumerate(derivatives):
         found = rounding_error(activation.expression, none, order)
         error = float(found[0])
-        certified &= error == 0 or value != 0
+        certified &= error == 0 or value != 0 or any(derivatives[1:order])
         worst = max(worst, error / abs(value) if value else 0.0)
     return Noise(worst + 8 * UNIT, worst + 8 * UNIT, certified)

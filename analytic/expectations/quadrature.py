@@ -21,7 +21,15 @@ from numpy.typing import NDArray
 from analytic.compilation import compiled
 from analytic.machine import Array
 
-__all__ = ["Basis", "Extended", "Rule", "graded_rule", "hermite_basis", "uniform_rule"]
+__all__ = [
+    "Basis",
+    "Extended",
+    "Rule",
+    "extended_basis",
+    "graded_rule",
+    "hermite_basis",
+    "uniform_rule",
+]
 
 Extended = NDArray[np.longdouble]
 
@@ -119,7 +127,7 @@ def _leading(a: Array) -> Array:
         return (a + magnet) - magnet
 
 
-def hermite_basis(rule: Rule, terms: int) -> Basis:
+def extended_basis(rule: Rule, terms: int) -> Basis:
     """The matrix that maps values at the nodes to Hermite coefficients.
 
     The recurrence runs on sqrt(p_q) h_k(z_q), which neither overflows nor underflows, in
@@ -187,6 +195,11 @@ def _product(a: Any, a_low: Any, b: Any, b_low: Any) -> Any:
     e += a * b_low + a_low * b
     high = p + e
     return high, e - (high - p)
+
+
+def hermite_basis(rule: Rule, terms: int) -> Array:
+    """The matrix p_q h_k(z_q), (terms, q), so that ``values @ basis.T`` is E[g h_k]."""
+    return extended_basis(rule, terms).whole * rule.root.astype(np.float64)
 
 
 _small_basis = lru_cache(maxsize=64)(_basis)

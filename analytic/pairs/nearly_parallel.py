@@ -102,7 +102,7 @@ def _variations(ends: Diagonal) -> list[float]:
         result.append(variance)
         table = stage.moments
         own = _share(stage.variance * np.abs(table.response_e), table.second)
-        error = float(own.max()) * variance + 2 * table.noise + 4 * UNIT
+        error = float(own.max()) * variance + 2 * table.noise.value + 4 * UNIT
         if stage.step.closes:
             error = 2 * max(error, branches.pop())
     return result

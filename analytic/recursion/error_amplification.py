@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from analytic.compilation import compiled
 from analytic.expectations import MOST_TERMS, Coefficients, Noise, coefficients, length
-from analytic.machine import REASSOCIATED, Array
+from analytic.machine import REASSOCIATED, UNIT, Array
 from analytic.network import Step
 from analytic.recursion.layer_equations import Average, Diagonal, Stage
 
@@ -151,7 +151,7 @@ def dearest(state: Diagonal) -> tuple[int, str]:
     The one whose moments are known worst if that is above rounding, else the one that
     amplifies an error of the covariance most: by k_E at R = 1.
     """
-    noises = [stage.moments.noise for stage in state.stages]
+    noises = [stage.moments.noise.largest for stage in state.stages]
     factors = [
         float(_ratio(stage.variance * stage.moments.slope, stage.moments.second).max())
         for stage in state.stages

@@ -99,9 +99,9 @@ class Problem:
         return len(self.x), len(self.y)
 
     @property
-    def is_relu(self) -> bool:
-        """Whether all activations are max(x, 0), whose pairs have closed forms."""
-        return all(step.layer.activation.is_relu for step in self.network.steps)
+    def is_bent(self) -> bool:
+        """Whether all activations are a x + b |x|, whose pairs have closed forms."""
+        return all(step.layer.activation.bent_line is not None for step in self.network.steps)
 
     def data(self) -> Data:
         """The inputs as the compiled code reads them."""

@@ -15,7 +15,7 @@ from analytic import Activation
 from analytic.expectations import coefficients, moments
 from analytic.expectations.interpolation_error import ellipses, error
 from analytic.expectations.majorants import majorant
-from analytic.expectations.quadrature import Rule, graded_rule, hermite_basis, uniform_rule
+from analytic.expectations.quadrature import Rule, extended_basis, graded_rule, uniform_rule
 from analytic.expectations.quadrature_error import PARTS, contours
 from analytic.expressions import X, extended_values
 from analytic.proofs import Rectangle, modulus
@@ -75,7 +75,7 @@ def _every_third(rule: Rule) -> Rule:
 
 def _error(activation: Activation, rule: Any, s: float, exact: Any, terms: int) -> float:
     values = activation.derivatives(s * rule.nodes, 1)[1] * rule.root
-    found = hermite_basis(rule, terms).coefficients(values[None, :])[0]
+    found = extended_basis(rule, terms).coefficients(values[None, :])[0]
     return float(np.linalg.norm((found - exact.c[0, :terms]).astype(float)))
 
 
