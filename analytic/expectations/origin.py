@@ -75,7 +75,7 @@ def origin(activation: Activation) -> Origin | None:
     at = activation.derivatives(np.array([0.0, step, -step]), 3)
     w1, w2, w3 = (abs(float(values[0])) for values in at[1:])
     expected = at[1][0] + at[2][0] * np.array([step, -step])
-    if np.any(np.abs(at[1][1:] - expected) > step**2 * (w1 + w2 + w3)):
+    if np.any(np.abs(at[1][1:] - expected) > step**2 * (w1 + w2 + w3) + 4 * UNIT * w1):
         return None
     derivatives = tuple(float(values[0]) for values in at)
     return Origin(derivatives, _noise(activation, derivatives))  # type: ignore[arg-type]
