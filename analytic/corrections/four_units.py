@@ -38,6 +38,8 @@ SETTLED = 1e-8
 """Agreement of two rules shifted by half a step, relative to E w^4 and E w'^4."""
 POINTS = 24
 """Chebyshev points of tau."""
+STEPS = tuple(0.8 * 0.85**k for k in range(16))
+"""Steps of the rules that are tried."""
 MESH = 0.02
 """Step of the grid of x, in units of the narrower of 1 and the widest s."""
 
@@ -68,7 +70,7 @@ def four_moments(activation: Activation, covariance: Array) -> FourMoments:
     nodes, weights = _ball(*_rule(activation, widest))
     step = MESH * min(1.0, max(widest, 1e-3))
     count = int(np.ceil((REACH + 1) * max(widest, 1e-3) / step))
-    grid = step * np.arange(-count, count + 1)
+    grid = step * np.arange(-count, count + 1).astype(np.float64)
     series = _heat(activation, grid, widest)
     moments = FourMoments(*(np.empty((n,) * k) for k in (4, 4, 4, 3, 3)))
     whole = (moments.units, moments.mixed, moments.slopes, moments.three, moments.mixed_three)
@@ -84,7 +86,7 @@ def four_moments(activation: Activation, covariance: Array) -> FourMoments:
 
 def _rule(activation: Activation, s: float) -> tuple[Array, Array]:
     """The coarsest trapezoidal rule that one shifted by half a step confirms."""
-    for step in 0.8 * 0.85 ** np.arange(16):
+    for step in STEPS:
         rules = [_uniform(step, shift) for shift in (0.0, 0.5)]
         powers = [
             [float(weights @ f**4) for f in activation.derivatives(s * nodes, 1)]
@@ -93,16 +95,16 @@ def _rule(activation: Activation, s: float) -> tuple[Array, Array]:
         if np.allclose(*powers, rtol=SETTLED, atol=0):
             return rules[0]
     raise AccuracyError(
-        f"expected pre-activations that {len(rules[0][0])} nodes resolve, got standard deviation"
+        f"expected pre-activations that steps of {STEPS[-1]:.2f} resolve, got standard deviation"
         f" {s:.3g} of {activation!r}; scale the inputs or lower weight_std"
     )
 
 
 def _uniform(step: float, shift: float) -> tuple[Array, Array]:
     half = int(REACH / step)
-    nodes = step * (np.arange(-half, half + 1) + shift)
+    nodes = step * (np.arange(-half, half + 1).astype(np.float64) + shift)
     weights = step * np.exp(-(nodes**2) / 2) / np.sqrt(2 * np.pi)
-    return nodes, weights
+    return nodes, np.asarray(weights, dtype=np.float64)
 
 
 def _ball(nodes: Array, weights: Array) -> tuple[Array, Array]:

@@ -9,18 +9,19 @@ V <- J V J^T + Q/ratio, where Q takes the expectations at four units. The Gram m
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analytic.corrections.four_units import FourMoments, four_moments
-from analytic.corrections.pair_state import FIRST, MU1, S12, UNIT, G, Pair, at_layer, sides, start
+from analytic.corrections.all_pairs import Joint, Points, blocks, turned
+from analytic.corrections.four_units import four_moments
+from analytic.corrections.pair_state import FIRST, UNIT, Side, at_layer
+from analytic.corrections.positions import mean_map, pair_map
+from analytic.corrections.product_tables import tabulate
 from analytic.corrections.products import Sum, keys
-from analytic.corrections.stacked_layers import checked
+from analytic.corrections.stacked_layers import StackLayer, checked
+from analytic.inputs import positions_first
 from analytic.machine import available_memory
 from analytic.network import Network
-from analytic.recursion import mean_squares
 
 __all__ = ["fluctuation_covariance"]
 
@@ -39,9 +40,10 @@ def fluctuation_covariance(network: Network, x: ArrayLike) -> Array:
     Its expectations at four units are accurate to about 1e-7 of their scale.
 
     Args:
-        network: fully connected and residual layers, residual blocks of one layer, whose
-            activations have three derivatives.
-        x: inputs, shape (n, d); the time grows like n^4.
+        network: layers of vectors or images, residual blocks of one layer, whose activations
+            have three derivatives.
+        x: inputs, shape (n, d) or (n, channels, *spatial); the time grows like n^4, where every
+            position of an image counts as a point.
 
     Returns:
         shape (n, n, n, n), float64.
@@ -60,22 +62,54 @@ def fluctuation_covariance(network: Network, x: ArrayLike) -> Array:
         >>> c[0, 0, 0, 0].round(6), c[0, 1, 0, 1].round(6), c[0, 0, 1, 1].round(6)
         (np.float64(16.0), np.float64(4.0), np.float64(8.0))
     """
-    layers, rows, _ = checked(network, x, None, 3)
-    n = len(rows)
+    places, rows, _ = checked(network, x, None, 3, images=True)
+    points = rows if rows.ndim == 2 else positions_first(rows).reshape(-1, rows.shape[1])
+    n = max(len(points), len(rows) * max(place.points for place in places))
     require(8 * (6 * n**4 + 5 * (2 * n**2 + n) ** 2), n)
-    factors = frozenset(digits for product in PRODUCTS for digits in product if digits)
-    z, v, gram = start(rows, rows), np.zeros((2 * n * n + n,) * 2), np.zeros((n,) * 4)
-    for layer, side in zip(layers, sides(layers, mean_squares(rows), factors), strict=True):
-        pair = at_layer(layer, z, side, side, PRODUCTS)
-        four = four_moments(layer.activation, layer.weight * _full(z[S12], n) + layer.bias)
-        at = Points(pair, four, n)
-        j = at.jacobian()
-        v = j @ v @ j.T + at.fresh() / layer.ratio
-        gram = at.gram(gram)
-        z = at.through()
+    state = beginning(points)
+    for place in places:
+        if place.layer is None:
+            state = averaged(state, place.maps, len(rows))
+        else:
+            state = through_layer(state, place.layer, pair_map(place.maps, len(rows)))
+    n = len(rows)
     s, g = slice(0, n * n), slice(n * n, 2 * n * n)
+    v = state.v
     total = (v[s, s] + v[s, g] + v[g, s] + v[g, g]).reshape(n, n, n, n)
-    return np.asarray(total + gram + gram.transpose(0, 1, 3, 2))
+    return np.asarray(total + state.gram + state.gram.transpose(0, 1, 3, 2))
+
+
+def beginning(points: Array) -> Joint:
+    """The inputs themselves: nothing fluctuates."""
+    n = len(points)
+    none = np.zeros((n, n))
+    s = points @ points.T / points.shape[1]
+    return Joint(s, none, none[0], np.zeros((2 * n * n + n,) * 2), np.zeros((n,) * 4))
+
+
+def averaged(state: Joint, maps: list[Array], inputs: int) -> Joint:
+    """Pooling and flattening, which are linear."""
+    pi, mean = pair_map(maps, inputs), mean_map(maps, inputs)
+    n = len(mean)
+    whole = blocks(pi, pi, mean)
+    s, g = ((pi @ a.ravel()).reshape(n, n) for a in (state.s, state.g))
+    return Joint(s, g, mean @ state.mu, whole @ state.v @ whole.T, turned(state.gram, pi, pi))
+
+
+def through_layer(state: Joint, layer: StackLayer, patch: Array) -> Joint:
+    """A layer with weights; ``patch`` sums pairs of points over the offsets of its filters."""
+    n = round(len(patch) ** 0.5)
+    s, g = ((patch @ a.ravel()).reshape(n, n) for a in (state.s, state.g))
+    covariance = layer.weight * s + layer.bias
+    variance = np.diag(covariance)
+    factors = frozenset(digits for product in PRODUCTS for digits in product if digits)
+    side = Side(tabulate(layer.activation, np.sqrt(variance), factors), variance)
+    own = np.diag(s)
+    z = own[:, None], s, own[None, :], np.zeros((1, 1)), np.zeros((1, 1)), g
+    pair = at_layer(layer, z, side, side, PRODUCTS)
+    at = Points(pair, four_moments(layer.activation, covariance), n, state, patch)
+    j = at.jacobian()
+    return Joint(*at.through(), j @ state.v @ j.T + at.fresh() / layer.ratio, at.gram())
 
 
 def require(size: int, n: int) -> None:
@@ -83,112 +117,6 @@ def require(size: int, n: int) -> None:
     free = available_memory()
     if free is not None and size > free:
         raise MemoryError(
-            f"expected {size:.3g} bytes of memory for the quadruples of {n} inputs, got"
-            f" {free:.3g}; take fewer inputs"
+            f"expected {size:.3g} bytes of memory for the quadruples of {n} points, got"
+            f" {free:.3g}; take fewer or smaller inputs"
         )
-
-
-def _full(a: Array, n: int) -> Array:
-    return np.asarray(np.broadcast_to(a, (n, n)))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Points:
-    """All pairs of n inputs at one layer, and the joint moments of four of them."""
-
-    pair: Pair
-    four: FourMoments
-    n: int
-
-    def mean(self, terms: Sum) -> Array:
-        """An expectation at all pairs."""
-        return _full(self.pair.mean(terms), self.n)
-
-    @property
-    def t(self) -> Array:
-        """T of all pairs."""
-        return _full(self.pair.t, self.n)
-
-    @property
-    def eta(self) -> Array:
-        """E w of every input."""
-        return self.mean(UNIT[MU1])[:, 0]
-
-    @property
-    def mu(self) -> Array:
-        """The means of the units before the layer."""
-        return _full(self.pair.z[MU1], self.n)[:, 0]
-
-    def through(self) -> tuple[Array, ...]:
-        """The state after the layer."""
-        s, g, mu = self.mean(UNIT[S12]), self.mean(UNIT[G]) * self.t, self.eta
-        if self.pair.layer.residual:
-            cross = np.outer(self.mu, self.eta)
-            s = s + self.pair.z[S12] + cross + cross.T
-            g, mu = g + self.pair.z[G], mu + self.mu
-        own = np.diag(s)
-        return own[:, None], s, own[None, :], mu[:, None], mu[None, :], g
-
-    def jacobian(self) -> Array:
-        """Derivatives of the state (S_ab, g_ab, mu_a) after the layer by that before."""
-        n, weight = self.n, self.pair.layer.weight
-        j = np.zeros((2, n, n, 2 * n * n + n))
-        k = np.zeros((n, 2 * n * n + n))
-        a, b = np.indices((n, n))
-        entries = (a * n + a, a * n + b, b * n + b)
-        for e, place in enumerate(entries):  # += at equal places: a = b has all three
-            np.add.at(j, (0, a, b, place), weight * self.mean(FIRST[S12, e]))
-            np.add.at(j, (1, a, b, place), weight * self.mean(FIRST[G, e]) * self.t)
-        slopes = weight * self.mean(UNIT[G])
-        np.add.at(j, (1, a, b, entries[1]), slopes)
-        np.add.at(j, (1, a, b, n * n + entries[1]), slopes)
-        one = np.arange(n)
-        k[one, one * n + one] = weight * self.mean(FIRST[MU1, 0])[:, 0]
-        if self.pair.layer.residual:
-            j[0] += self.mu[:, None, None] * k[None] + self.mu[None, :, None] * k[:, None]
-            np.add.at(j, (0, a, b, 2 * n * n + a), self.eta[b])
-            np.add.at(j, (0, a, b, 2 * n * n + b), self.eta[a])
-        whole = np.concatenate([j.reshape(2 * n * n, -1), k])
-        return whole + np.eye(len(whole)) if self.pair.layer.residual else whole
-
-    def fresh(self) -> Array:
-        """The covariance over units of (w_a w_b, w'_a w'_b T_ab, w_a)."""
-        n, four = self.n, self.four
-        t = self.t.ravel()
-        e, slopes, eta = self.mean(UNIT[S12]).ravel(), self.mean(UNIT[G]).ravel(), self.eta
-        pairs = (n * n, n * n)
-        mixed, mixed_three = four.mixed.reshape(pairs), four.mixed_three.reshape(n * n, n)
-        ss = four.units.reshape(pairs) - np.outer(e, e)
-        gs = (mixed - np.outer(slopes, e)) * t[:, None]
-        gg = (four.slopes.reshape(pairs) - np.outer(slopes, slopes)) * np.outer(t, t)
-        sm = four.three.reshape(n * n, n) - np.outer(e, eta)
-        gm = (mixed_three - np.outer(slopes, eta)) * t[:, None]
-        mm = e.reshape(n, n) - np.outer(eta, eta)
-        q = np.block([[ss, gs.T, sm], [gs, gg, gm], [sm.T, gm.T, mm]])
-        return self._with_skip(q, mm) if self.pair.layer.residual else q
-
-    def _with_skip(self, q: Array, spread: Array) -> Array:
-        """The same with w_a w_b + alpha_a w_b + w_a alpha_b: mean and spread of alpha."""
-        n, mu = self.n, self.mu
-        m = np.eye(len(q))
-        a, b = np.indices((n, n))
-        np.add.at(m, (a * n + b, 2 * n * n + b), mu[a])
-        np.add.at(m, (a * n + b, 2 * n * n + a), mu[b])
-        q = m @ q @ m.T
-        alpha = _full(self.pair.z[S12], n) - np.outer(mu, mu)
-        cross = np.einsum("ac,bd->abcd", alpha, spread)
-        cross = cross + cross.transpose(1, 0, 3, 2)  # alpha_b alpha_d, w_a w_c
-        cross = cross + cross.transpose(0, 1, 3, 2)
-        q[: n * n, : n * n] += cross.reshape(n * n, n * n)
-        return q
-
-    def gram(self, before: Array) -> Array:
-        """A(ab, cd) after the layer."""
-        layer, skip = self.pair.layer, float(self.pair.layer.residual)
-        slopes = self.mean(UNIT[G])
-        moving, resting = slopes * self.t, skip * _full(self.pair.z[G], self.n)
-        fresh = self.four.slopes * np.einsum("ab,cd->abcd", self.t, self.t)
-        fresh += np.einsum("ab,cd->abcd", moving, resting)
-        fresh += np.einsum("ab,cd->abcd", resting, moving)
-        turn = skip + layer.weight * slopes
-        return np.asarray(fresh / layer.ratio + np.einsum("ac,bd,abcd->abcd", turn, turn, before))

@@ -11,10 +11,15 @@ function comes from its characteristic function by the trapezoidal rule of Davie
 whose two errors, of the step and of the end, are bounded beforehand.
 """
 
+# scipy has no type stubs
+# pyright: reportMissingTypeStubs=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -84,8 +89,12 @@ class DistanceLaw:
         high = self.mean * (1 + self.variation)
         while self.probability(high) < probability:
             high *= 2
-        found = brentq(lambda q: self.probability(float(q)) - probability, 0.0, high, rtol=1e-9)
-        return float(found)  # type: ignore[arg-type]
+
+        def excess(q: float) -> float:
+            return self.probability(q) - probability
+
+        found: Any = brentq(excess, 0.0, high)
+        return float(found)
 
     def required_width(self, epsilon: float, delta: float) -> int:
         """The width from which D <= epsilon with probability 1 - delta, at leading order.
@@ -151,4 +160,5 @@ def distance_law(network: Network, x: ArrayLike, *, diagonal: bool = True) -> Di
     weights = np.where(a == b, 1.0, 2.0) / (n * n if diagonal else n * (n - 1))
     roots = np.sqrt(weights)
     found = np.linalg.eigvalsh(covariance[a, b][:, a, b] * np.outer(roots, roots))[::-1]
-    return DistanceLaw(found[found > SMALLEST * found.sum()])
+    kept = found > SMALLEST * found.sum()
+    return DistanceLaw(np.asarray(found[kept], dtype=np.float64))

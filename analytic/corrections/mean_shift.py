@@ -38,7 +38,7 @@ from analytic.corrections.pair_state import (
     through,
 )
 from analytic.corrections.products import Sum, by_covariance, keys, slope, times
-from analytic.corrections.stacked_layers import checked
+from analytic.corrections.stacked_layers import checked, weighted
 from analytic.machine import cores
 from analytic.network import Network
 from analytic.recursion import mean_squares
@@ -110,7 +110,8 @@ def mean_correction(network: Network, x: ArrayLike) -> Array:
         >>> bool(b[0, 0] < 0)
         True
     """
-    layers, rows, _ = checked(network, x, None, 5)
+    places, rows, _ = checked(network, x, None, 5)
+    layers = weighted(places)
     factors = frozenset(digits for product in PRODUCTS for digits in product if digits)
     side = sides(layers, mean_squares(rows), factors)
     answer = np.empty((len(rows), len(rows)))

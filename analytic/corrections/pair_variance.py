@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from analytic.corrections.joint_variance import fluctuation_covariance
 from analytic.corrections.pair_state import (
     S12,
     SLOPES,
@@ -26,7 +27,7 @@ from analytic.corrections.pair_state import (
     through,
 )
 from analytic.corrections.products import Product
-from analytic.corrections.stacked_layers import StackLayer, checked
+from analytic.corrections.stacked_layers import StackLayer, checked, weighted
 from analytic.machine import cores
 from analytic.network import Network
 from analytic.recursion import mean_squares
@@ -53,10 +54,11 @@ def fluctuation(network: Network, x: ArrayLike, y: ArrayLike | None = None) -> A
     relative to their own scale.
 
     Args:
-        network: fully connected and residual layers, residual blocks of one layer, whose
-            activations have three derivatives.
-        x: inputs, shape (n, d).
-        y: other inputs, shape (k, d); x itself if None.
+        network: layers of vectors or images, residual blocks of one layer, whose activations
+            have three derivatives.
+        x: inputs, shape (n, d); images (n, channels, *spatial) cost as many times n^4 as
+            ``fluctuation_covariance`` of their positions: a few small ones.
+        y: other inputs, shape (k, ...); x itself if None.
 
     Returns:
         C, shape (n, k), float64.
@@ -78,20 +80,32 @@ def fluctuation(network: Network, x: ArrayLike, y: ArrayLike | None = None) -> A
         >>> fluctuation(Network(FullyConnected("identity")), np.ones((1, 4))).round(12)
         array([[4.]])
     """
-    layers, rows, columns = checked(network, x, y, 3)
+    places, rows, columns = checked(network, x, y, 3, images=True)
+    if network.is_spatial:
+        return _of_images(network, rows, None if y is None else columns)
+    layers = weighted(places)
     factors = frozenset(digits for product in VARIANCE_PRODUCTS for digits in product if digits)
-    left = sides(layers, mean_squares(rows), factors)
-    right = left if y is None else sides(layers, mean_squares(columns), factors)
+    n, whole = len(rows), rows if y is None else np.concatenate([rows, columns])
+    side = sides(layers, mean_squares(whole), factors)
+    shift = 0 if y is None else n
     answer = np.empty((len(rows), len(columns)))
 
     def strip(first: int) -> None:
-        own, others = slice(first, first + ROWS), slice(first if y is None else 0, None)
-        block = [part(side, own) for side in left], [part(side, others) for side in right]
+        own, others = slice(first, min(first + ROWS, n)), slice(first if y is None else 0, None)
+        right = slice(shift + others.start, None)
+        block = [part(one, own) for one in side], [part(one, right) for one in side]
         answer[own, others] = _variance(layers, *block, rows[own], columns[others])
 
     with ThreadPoolExecutor(cores()) as pool:
         list(pool.map(strip, range(0, len(rows), ROWS)))
     return answer if y is not None else np.triu(answer) + np.triu(answer, 1).T
+
+
+def _of_images(network: Network, x: Array, y: Array | None) -> Array:
+    """The diagonal of the covariance of all entries: positions only close together."""
+    whole = x if y is None else np.concatenate([x, y])
+    c = np.einsum("abab->ab", fluctuation_covariance(network, whole))
+    return c if y is None else c[: len(x), len(x) :]
 
 
 def _variance(

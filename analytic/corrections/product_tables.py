@@ -27,7 +27,7 @@ from analytic.activation import Activation
 from analytic.compilation import compiled
 from analytic.corrections.products import Product, Sum
 from analytic.expectations import Rule, hermite_basis, uniform_rule
-from analytic.machine import LANES
+from analytic.machine import LANES, UNIT
 from analytic.results import AccuracyError
 
 __all__ = ["MOST", "TAIL", "Table", "expectations", "tabulate", "value"]
@@ -38,6 +38,10 @@ TAIL = 1e-13
 """Share of E F^2 that may be left out."""
 MOST = 4096
 """Most terms of a series; beyond them float64 pre-activations are too wide for it."""
+ROUNDING = 16 * UNIT
+"""Of a derivative, relative to the largest of the lower ones."""
+MOST_NODES = 2**13
+"""Half of the most nodes of a rule."""
 LARGEST_BASIS = 2**22
 """Most nodes times terms, which bounds the time and the memory (64 MB) of a table."""
 SETTLED = 1e-13
@@ -97,9 +101,9 @@ def _shortest(
 ) -> int:
     """The fewest terms that leave at most ``TAIL`` for all functions at all s, 0 for none."""
     table = _coefficients(activation, s, names, rule, terms) if table is None else table
-    squares = _functions(activation, s, names, rule) ** 2 @ rule.weights
-    rest = squares - np.cumsum(table**2, axis=0)  # (terms, factors, n)
-    enough = (rest <= TAIL * squares).all(axis=(1, 2))
+    size, noise = _sizes(activation, s, names, rule)
+    rest = size**2 - np.cumsum(table**2, axis=0)  # (terms, factors, n)
+    enough = (rest <= TAIL * size**2 + noise**2).all(axis=(1, 2))
     return int(np.argmax(enough)) + 1 if enough.any() else 0
 
 
@@ -107,12 +111,12 @@ def _settled(activation: Activation, s: Array, names: tuple[str, ...], terms: in
     """The first trapezoidal rule whose coefficients a finer one confirms at the extremes of s."""
     half = 48
     coarse = np.full((terms, len(names), s.size), np.inf)
-    while half * terms < LARGEST_BASIS:
+    while half < MOST_NODES and half * terms < LARGEST_BASIS:
         half = -(-3 * half // 2)  # no multiple: a frequency cannot hide from both
         rule = uniform_rule(half)
         fine = _coefficients(activation, s, names, rule, terms)
-        scale = np.sqrt(_functions(activation, s, names, rule) ** 2 @ rule.weights)
-        if np.all(np.abs(fine - coarse) <= SETTLED * scale):
+        size, noise = _sizes(activation, s, names, rule)
+        if np.all(np.abs(fine - coarse) <= SETTLED * size + noise):
             return rule
         coarse = fine
     raise AccuracyError(
@@ -127,6 +131,27 @@ def _coefficients(
     """a_k^F(s), shape (terms, factors, n)."""
     functions = _functions(activation, s, names, rule)  # (factors, n, q)
     return np.moveaxis(functions @ hermite_basis(rule, terms).T, -1, 0)
+
+
+def _sizes(
+    activation: Activation, s: Array, names: tuple[str, ...], rule: Rule
+) -> tuple[Array, Array]:
+    """The root of E F^2, and the rounding of F, (factors, n) each.
+
+    A derivative that is small where a lower one is not has been found by cancellation: the third
+    of softplus near 0, say. Its rounding is that of the largest of the lower ones.
+    """
+    single = [str(k) for k in range(1 + max(int(digit) for name in names for digit in name))]
+    functions = _functions(activation, s, (*names, *single), rule)
+    size = np.sqrt(functions**2 @ rule.weights)
+    size, alone = size[: len(names)], size[len(names) :]
+    lower = np.maximum.accumulate(alone, axis=0)
+    noise = np.zeros_like(size)
+    for index, name in enumerate(names):
+        for place, digit in enumerate(name):
+            others = [alone[int(other)] for other in name[:place] + name[place + 1 :]]
+            noise[index] += ROUNDING * lower[int(digit)] * np.prod(others, axis=0)
+    return size, noise
 
 
 def _functions(activation: Activation, s: Array, names: tuple[str, ...], rule: Rule) -> Array:
@@ -147,7 +172,8 @@ def expectations(
 
     Args:
         left: table of the rows.
-        right: table of the columns, with the same functions.
+        right: table of the columns, with the same functions and as many terms: what one lacks
+            may meet a large coefficient of the other.
         rho: correlations, shape (n, k).
         products: those wanted.
 
@@ -159,9 +185,8 @@ def expectations(
     pairs = np.array(
         [[left.factors.index(f), right.factors.index(g)] for f, g in both], dtype=np.intp
     ).reshape(len(both), 2)
-    terms = min(len(left.coefficients), len(right.coefficients))
     sums = np.empty((len(both), *rho.shape))
-    _mehler(left.coefficients[:terms], right.coefficients[:terms], rho, pairs, sums)
+    _mehler(left.coefficients, right.coefficients, rho, pairs, sums)
     found: dict[Product, Array] = {}
     for index, product in enumerate(both):
         found[product] = sums[index]

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from analytic.network import Averaging, Convolution, Flatten, GlobalAveragePooling, Network, fold
-from empirical.checks import check_images, check_input_shape
+from empirical.input_shapes import check_images, check_input_shape
 from empirical.memory import require
 from empirical.network.pointwise_activation import pointwise
 from empirical.network.weights import normal

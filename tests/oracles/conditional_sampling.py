@@ -120,7 +120,8 @@ def mean_shift(
     slopes = torch.from_numpy(both.ntk - both.nngp) / covariance
     means = moments(first.activation, covariance.diagonal().sqrt().numpy()).mean
     i, j = torch.triu_indices(len(x), len(x))
-    kernels, known = [], []
+    kernels: list[Tensor] = []
+    known: list[Tensor] = []
     for start in range(0, count, batch):
         c: list[Tensor] = []
         size = min(batch, count - start)
@@ -128,10 +129,10 @@ def mean_shift(
         kernels.append((k - torch.from_numpy(kernel(network, numpy)))[:, i, j])
         columns = (c[0] - torch.from_numpy(both.nngp), c[1] - slopes, c[3])
         known.append(torch.cat([*(a[:, i, j] for a in columns), c[2] - torch.from_numpy(means)], 1))
-    k, c = torch.cat(kernels), torch.cat(known)
-    centred = c - c.mean(0)
+    k, controls = torch.cat(kernels), torch.cat(known)
+    centred = controls - controls.mean(0)
     coefficients = torch.linalg.lstsq(centred, k - k.mean(0)).solution
-    rest = k - c @ coefficients
+    rest = k - controls @ coefficients
     shift, error = (torch.empty(len(x), len(x), dtype=k.dtype) for _ in range(2))
     shift[i, j] = shift[j, i] = width * rest.mean(0)
     error[i, j] = error[j, i] = width * rest.std(0) / count**0.5

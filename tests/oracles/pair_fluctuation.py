@@ -13,14 +13,13 @@ from typing import Any
 import numpy as np
 import scipy
 import sympy
-from numpy.typing import NDArray
 
 from analytic import FullyConnected, Network, Residual
 from analytic.activation import X
 
 __all__ = ["pair_fluctuation", "pair_shift"]
 
-Array = NDArray[Any]
+Array = Any
 STEP, REACH = 0.16, 8.48
 
 
