@@ -38,7 +38,7 @@ from analytic.expectations.octaves import MOST_TERMS, segment
 from analytic.expectations.origin import LOWEST, Origin
 from analytic.expectations.segments import Noise, Segment
 from analytic.expectations.waves import wave
-from analytic.machine import LANES, Array
+from analytic.machine import LANES, UNIT, Array
 from analytic.proofs import jump
 
 __all__ = [
@@ -149,9 +149,12 @@ def coefficients(activation: Activation, s: Array, terms: int) -> Coefficients:
     if terms == 0:
         return Coefficients(b, rest, noise)
     if (solved := wave(activation)) is not None:
-        return Coefficients(
-            *solved.coefficients(s, terms), noise=Noise.of_formula(2 * solved.noise(s))
-        )
+        b, rest = solved.coefficients(s, terms)
+        k = np.arange(terms)[:, None]
+        c = b * np.sqrt(k + 1)  # the recurrence has two roundings for each order
+        weight = np.linalg.norm((2 * k + 8) * c, axis=0) / (np.linalg.norm(c, axis=0) + 1e-300)
+        rounding = UNIT * float(weight.max(initial=0.0))
+        return Coefficients(b, rest, Noise.of_formula(2 * solved.noise(s) + rounding))
     for octave, chosen in _octaves(s):
         part = segment(activation, octave, terms)
         _fill(part, slice(FIRST, FIRST + terms), s, chosen, b)
