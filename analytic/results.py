@@ -23,11 +23,16 @@ class Estimate:
         value: the kernel, shape (n, k), or ``Kernels`` where both were asked for.
         error: bound of ``|value - K|`` for every entry, of the same shape.
         terms: the largest number of terms of the series that was used.
+        certified: whether ``error`` is proved (docs/theory/bound.md says under which
+            assumptions). It is not where an activation has kinks or is not known to be
+            analytic beside the real line, nor for nearly parallel pairs that are integrated
+            in two dimensions: there two rules have been found to agree.
     """
 
     value: Any
     error: Any
     terms: int
+    certified: bool = True
 
 
 class AccuracyError(ArithmeticError):

@@ -15,9 +15,11 @@ from analytic.expectations.hermite_coefficients import (
     length,
     moments,
 )
-from analytic.expectations.octaves import LOWEST, MOST_TERMS_WHOLE
+from analytic.expectations.octaves import MOST_TERMS_WHOLE
+from analytic.expectations.origin import LOWEST
 from analytic.expectations.product_rules import Angle
 from analytic.expectations.quadrature import Rule, hermite_basis, uniform_rule
+from analytic.expectations.segments import Noise
 
 __all__ = [
     "LOWEST",
@@ -26,6 +28,7 @@ __all__ = [
     "Angle",
     "Coefficients",
     "Moments",
+    "Noise",
     "Rule",
     "Units",
     "coefficients",

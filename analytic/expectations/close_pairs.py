@@ -82,7 +82,7 @@ def units(activation: Activation, s: Array, moments: Moments) -> Units:
     r = np.sqrt(moments.second)
     unit = 1 / np.where(r > 0, r, np.inf)
     a = np.column_stack([moments.mean * unit, b * (s * unit)[:, None]])
-    noise = max(found.noise, moments.noise)
+    noise = max(found.noise.slope, moments.noise.largest)
     return Units(activation, s, moments, a, b, found.rest, noise)
 
 
@@ -138,7 +138,7 @@ def _ways(of: Units, angle: Angle, i: Index, j: Index) -> list[tuple[Method, Mas
     table = heat(of.activation)
     ready = np.zeros_like(few) if table is None else _resolved(table, of, angle, i, j)
     direct = few & (_complete(of, i, j) | (angle.small > 2.0**-4) | ~ready)
-    if max(of.moments.noise, of.noise) > HOPELESS:  # refused anyhow: be quick
+    if max(of.moments.noise.value, of.noise) > HOPELESS:  # refused anyhow: be quick
         direct |= ~ready
     return [
         (_by_series, direct),
@@ -208,7 +208,7 @@ def _by_conditioning(of: Units, angle: Angle, i: Index, j: Index) -> Array:
     minus, plus, d, apart, noise_w, noise_d, noise_v = found
     sigma = Split.of(np.minimum(s, s_), np.maximum(s, s_), angle.small).sigma
     outer = table.outer[_octave(table, sigma)] + 4 * UNIT
-    e = 2 * (noise_w + of.moments.noise + 2 * UNIT)
+    e = 2 * (noise_w + of.moments.noise.value + 2 * UNIT)
     error = e * np.sqrt(2 * apart) + e**2 + (noise_v + 4 * outer) * np.minimum(minus, plus)
     return np.stack([minus, plus, d, error, 2 * noise_d + 4 * outer])
 

@@ -23,24 +23,21 @@ from numpy.typing import NDArray
 
 from analytic.activation import Activation
 from analytic.compilation import compiled
-from analytic.expectations.octaves import (
+from analytic.expectations.node_tables import (
     CURVATURE,
     FIRST,
     JERK,
-    LOWEST,
     MEAN,
-    MOST_TERMS,
-    MOST_TERMS_KINKED,
     RESPONSE_D,
     RESPONSE_E,
     SLOPE,
     SPREAD,
-    Origin,
-    Segment,
     kinked,
-    segment,
 )
+from analytic.expectations.octaves import MOST_TERMS, MOST_TERMS_KINKED, segment
+from analytic.expectations.origin import LOWEST, Origin
 from analytic.expectations.polylines import polyline
+from analytic.expectations.segments import Noise, Segment
 from analytic.expectations.waves import wave
 from analytic.machine import LANES, UNIT, Array
 from analytic.proofs import jump
@@ -67,7 +64,7 @@ class Moments:
         jerk: E[w'''(s z)^2], shape (n,).
         response_e: E[w'^2 + w w''], the derivative of ``second`` by s^2, shape (n,).
         response_d: E[w''^2 + w' w'''], the derivative of ``slope`` by s^2, shape (n,).
-        noise: error of the quadrature relative to the root of the second moments.
+        noise: their relative errors.
     """
 
     mean: Array
@@ -77,7 +74,7 @@ class Moments:
     jerk: Array
     response_e: Array
     response_d: Array
-    noise: float
+    noise: Noise
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,12 +84,12 @@ class Coefficients:
     Attributes:
         b: b_k(s), shape (terms, n).
         rest: bound of sum_{k >= terms} c_k(s)^2 relative to E[w'(s z)^2], shape (n,).
-        noise: error of b in the norm of c, relative to the root of E[w'(s z)^2].
+        noise: their relative errors.
     """
 
     b: Array
     rest: Array
-    noise: float
+    noise: Noise
 
 
 def moments(activation: Activation, s: Array) -> Moments:
@@ -109,14 +106,14 @@ def moments(activation: Activation, s: Array) -> Moments:
     if (bent := activation.bent_line) is not None:
         return _bent_line(*bent, s)
     if (solved := wave(activation)) is not None:
-        return Moments(*solved.moments(s), noise=solved.noise(s))
+        return Moments(*solved.moments(s), noise=Noise.of_formula(solved.noise(s)))
     if (line := polyline(activation)) is not None:
-        return Moments(*line.moments(s), noise=8 * UNIT)
-    table, noise = np.empty((FIRST, s.size)), 0.0
+        return Moments(*line.moments(s), noise=Noise(8 * UNIT, 8 * UNIT, certified=False))
+    table, noise = np.empty((FIRST, s.size)), Noise()
     for octave, chosen in _octaves(s):
         part = segment(activation, octave)
         _fill(part, slice(FIRST), s, chosen, table)
-        noise = max(noise, part.noise)
+        noise = noise.joined(part.noise)
     if kinked(activation):  # a jump of w^(k) makes E w^(k + 1)(sz)^2 infinite
         zero, w = sympy.S.Zero, activation.expression
         jumps = [jump(w, zero, order) is not None for order in (1, 2)]
@@ -153,18 +150,24 @@ def length(activation: Activation, s: Array, tail: float, most: int = MOST_TERMS
 
 def coefficients(activation: Activation, s: Array, terms: int) -> Coefficients:
     """The first coefficients at the standard deviations s, shape (n,)."""
-    b, rest, noise = np.empty((terms, s.size)), np.zeros(s.size), UNIT
+    b, rest, noise = np.empty((terms, s.size)), np.zeros(s.size), Noise()
     if terms == 0:
         return Coefficients(b, rest, noise)
     if (solved := wave(activation)) is not None:
-        return Coefficients(*solved.coefficients(s, terms), noise=2 * solved.noise(s))
+        b, rest = solved.coefficients(s, terms)
+        k = np.arange(terms)[:, None]
+        c = b * np.sqrt(k + 1)  # the recurrence has two roundings for each order
+        weight = np.linalg.norm((2 * k + 8) * c, axis=0) / (np.linalg.norm(c, axis=0) + 1e-300)
+        rounding = UNIT * float(weight.max(initial=0.0))
+        return Coefficients(b, rest, Noise.of_formula(2 * solved.noise(s) + rounding))
     if (line := polyline(activation)) is not None:
-        return Coefficients(*line.coefficients(s, terms), noise=32 * UNIT)
+        noise = Noise(32 * UNIT, 32 * UNIT, certified=False)
+        return Coefficients(*line.coefficients(s, terms), noise=noise)
     for octave, chosen in _octaves(s):
         part = segment(activation, octave, terms)
         _fill(part, slice(FIRST, FIRST + terms), s, chosen, b)
         rest[chosen] = part.rest(float(s[chosen].max()), terms)
-        noise = max(noise, part.noise)
+        noise = noise.joined(part.noise)
     return Coefficients(b, rest, noise)
 
 
@@ -185,6 +188,11 @@ def _fill(
         table[:, chosen] = part.table(s[chosen], columns.stop - FIRST)[columns]
     else:
         _evaluate(part.series[:, columns], part.low, part.high, s, chosen, table)
+        powers = (
+            part.powers[columns.start : FIRST] if columns.stop == FIRST else part.powers[FIRST:]
+        )
+        if powers.any():
+            table[:, chosen] *= s[chosen] ** powers[:, None].astype(np.float64)
 
 
 @compiled
@@ -250,5 +258,5 @@ def _bent_line(a: float, b: float, s: Array) -> Moments:
         jerk=none,
         response_e=slope,
         response_d=none,
-        noise=UNIT,
+        noise=Noise(),
     )

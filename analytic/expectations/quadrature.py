@@ -13,15 +13,29 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from analytic.compilation import compiled
 from analytic.machine import Array
 
-__all__ = ["Rule", "graded_rule", "hermite_basis", "uniform_rule"]
+__all__ = [
+    "Basis",
+    "Extended",
+    "Rule",
+    "extended_basis",
+    "graded_rule",
+    "hermite_basis",
+    "uniform_rule",
+]
+
+Extended = NDArray[np.longdouble]
+
 
 REACH = 13.0
-"""Half-length of the interval: beyond it exp(-z^2/4) is 4.5e-19."""
+"""Usual half-length of the interval: beyond it exp(-z^2/4) is 4.5e-19."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,72 +45,161 @@ class Rule:
     Attributes:
         nodes: z_q, shape (q,), increasing.
         weights: p_q, shape (q,), positive, sum 1.
+        extended: the nodes in extended precision.
+        root: the roots of the weights in extended precision.
     """
 
     nodes: Array
     weights: Array
+    extended: Extended
+    root: Extended
 
 
 @lru_cache(maxsize=64)
-def uniform_rule(half: int) -> Rule:
-    """The trapezoidal rule with 2 half + 1 equidistant nodes on [-REACH, REACH].
+def uniform_rule(half: int, reach: float = REACH) -> Rule:
+    """The trapezoidal rule with 2 half + 1 equidistant nodes on [-reach, reach].
 
     Example:
         >>> rule = uniform_rule(40)
         >>> bool(abs(rule.weights @ rule.nodes**6 - 15) < 1e-13)  # E z^6 = 15
         True
     """
-    step = REACH / half
-    nodes = step * np.arange(-half, half + 1).astype(np.float64)
+    step = np.longdouble(reach) / half
+    nodes = step * np.arange(-half, half + 1)
     return _rule(nodes, np.full(nodes.shape, step))
 
 
 @lru_cache(maxsize=64)
-def graded_rule(half: int, scale: float) -> Rule:
+def graded_rule(half: int, scale: float, reach: float = REACH) -> Rule:
     """The trapezoidal rule in t with z = sinh(t)/scale: fine at 0, coarse far away.
 
     It resolves functions w(s z) of a wide pre-activation, whose only feature sits at
     |z| ~ 1/s, with a number of nodes that grows like log(s).
     """
-    step = math.asinh(REACH * scale) / half
-    t = step * np.arange(-half, half + 1).astype(np.float64)
+    step = np.longdouble(math.asinh(reach * scale)) / half
+    t: Any = step * np.arange(-half, half + 1).astype(np.longdouble)
     return _rule(np.sinh(t) / scale, step * np.cosh(t) / scale)
 
 
-def _rule(nodes: Array, steps: Array) -> Rule:
-    weights = steps * np.exp(-0.5 * nodes**2) / math.sqrt(2 * math.pi)
-    for array in (nodes, weights):
+def _rule(nodes: Extended, steps: Extended) -> Rule:
+    weights = steps * np.exp(-0.5 * nodes**2) / np.sqrt(2 * np.arccos(np.longdouble(-1)))
+    arrays = nodes.astype(np.float64), weights.astype(np.float64), nodes, np.sqrt(weights)
+    for array in arrays:
         array.setflags(write=False)
-    return Rule(nodes, weights)
+    return Rule(*arrays)
 
 
 SMALL = 2**16
 """Entries of a basis of which many are kept; of larger ones only the last two."""
 
 
-def hermite_basis(rule: Rule, terms: int) -> Array:
+@dataclass(frozen=True, slots=True, eq=False)
+class Basis:
+    """The matrix sqrt(p_q) h_k(z_q) to more digits than float64 has, (terms, q) each.
+
+    Attributes:
+        whole: rounded to float64.
+        high: its leading bits, so few that products with as few bits are summed exactly.
+        low: what these leave of it.
+    """
+
+    whole: Array
+    high: Array
+    low: Array
+
+    def coefficients(self, values: Extended) -> Extended:
+        """E[g h_k] from sqrt(p_q) g(z_q), (n, q) -> (n, terms), almost without rounding.
+
+        The leading parts are summed without any rounding in whatever order; the rest is
+        2^-20 of them (Ozaki, Ogita, Oishi and Rump 2012).
+        """
+        high = _leading(values.astype(np.float64))
+        rest = high @ self.low.T + (values - high).astype(np.float64) @ self.whole.T
+        return (high @ self.high.T).astype(np.longdouble) + rest
+
+
+def _leading(a: Array) -> Array:
+    """The rows of a matrix to (53 - log2(columns))/2 bits below their largest entry."""
+    bits = (53 - (a.shape[1] - 1).bit_length()) // 2
+    _, exponent = np.frexp(np.abs(a).max(axis=1, keepdims=True))
+    magnet = 0.75 * np.exp2(53.0 - bits + exponent)
+    with np.errstate(invalid="ignore"):
+        return (a + magnet) - magnet
+
+
+def extended_basis(rule: Rule, terms: int) -> Basis:
     """The matrix that maps values at the nodes to Hermite coefficients.
 
-    Returns:
-        p_q h_k(z_q), shape (terms, q), so that ``values @ basis.T`` is E[g h_k]. The
-        recurrence runs on sqrt(p_q) h_k(z_q), which neither overflows nor underflows.
+    The recurrence runs on sqrt(p_q) h_k(z_q), which neither overflows nor underflows, in
+    twice the digits of float64.
     """
     return (_small_basis if terms * rule.nodes.size <= SMALL else _large_basis)(rule, terms)
 
 
-def _basis(rule: Rule, terms: int) -> Array:
-    root = np.sqrt(rule.weights)
-    basis = np.empty((terms, rule.nodes.size))
-    basis[0] = root
-    if terms > 1:
-        basis[1] = rule.nodes * root
-    for k in range(1, terms - 1):  # h_{k+1} = (z h_k - sqrt(k) h_{k-1}) / sqrt(k+1)
-        np.multiply(rule.nodes, basis[k], out=basis[k + 1])
-        basis[k + 1] -= math.sqrt(k) * basis[k - 1]
-        basis[k + 1] /= math.sqrt(k + 1)
-    basis *= root
-    basis.setflags(write=False)
-    return basis
+def _basis(rule: Rule, terms: int) -> Basis:
+    middle = rule.nodes.size // 2  # the rules are symmetric, h_k(-z) = (-1)^k h_k(z)
+    order: Extended = np.sqrt(np.arange(1.0, terms + 1).astype(np.longdouble))
+    whole, low = np.empty((2, terms, rule.nodes.size))
+    halves = [part for a in (rule.extended[middle:], rule.root[middle:]) for part in _halves(a)]
+    _recurrence(*halves, *_halves(order), *_halves(1 / order), whole[:, middle:], low[:, middle:])
+    for part in (whole, low):
+        part[:, :middle] = part[:, ::-1][:, :middle]
+        part[1::2, :middle] *= -1
+    high = _leading(whole)
+    low += whole - high
+    for part in (whole, high, low):
+        part.setflags(write=False)
+    return Basis(whole, high, low)
+
+
+def _halves(a: Extended) -> tuple[Array, Array]:
+    """A number of more digits as the sum of two."""
+    high = a.astype(np.float64)
+    return high, (a - high).astype(np.float64)
+
+
+@compiled
+def _recurrence(
+    z: Any, z_low: Any, root: Any, root_low: Any, order: Any, order_low: Any, inverse: Any,
+    inverse_low: Any, whole: Any, low: Any,
+) -> None:  # fmt: skip
+    """h_{k+1} = (z h_k - sqrt(k) h_{k-1}) / sqrt(k+1), (terms, q)."""
+    whole[0], low[0] = root, root_low
+    for k in range(whole.shape[0] - 1):
+        for q in range(z.size):
+            a, b = _product(z[q], z_low[q], whole[k, q], low[k, q])
+            if k > 0:
+                c, d = _product(order[k - 1], order_low[k - 1], whole[k - 1, q], low[k - 1, q])
+                a, b = _sum(a, b, -c, -d)
+            whole[k + 1, q], low[k + 1, q] = _product(a, b, inverse[k], inverse_low[k])
+
+
+@compiled
+def _sum(a: Any, a_low: Any, b: Any, b_low: Any) -> Any:
+    """(a + a_low) + (b + b_low) as the sum of two numbers (Knuth 1969; Dekker 1971)."""
+    s = a + b
+    t = s - a
+    e = ((a - (s - t)) + (b - t)) + (a_low + b_low)
+    high = s + e
+    return high, e - (high - s)
+
+
+@compiled
+def _product(a: Any, a_low: Any, b: Any, b_low: Any) -> Any:
+    """The product of two such sums; the halves of a and b multiply exactly (Dekker 1971)."""
+    p = a * b
+    x, y = 134217729.0 * a, 134217729.0 * b
+    a_high, b_high = x - (x - a), y - (y - b)
+    a_rest, b_rest = a - a_high, b - b_high
+    e = ((a_high * b_high - p) + a_high * b_rest + a_rest * b_high) + a_rest * b_rest
+    e += a * b_low + a_low * b
+    high = p + e
+    return high, e - (high - p)
+
+
+def hermite_basis(rule: Rule, terms: int) -> Array:
+    """The matrix p_q h_k(z_q), (terms, q), so that ``values @ basis.T`` is E[g h_k]."""
+    return extended_basis(rule, terms).whole * rule.root.astype(np.float64)
 
 
 _small_basis = lru_cache(maxsize=64)(_basis)

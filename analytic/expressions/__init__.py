@@ -13,7 +13,8 @@ what it proves. Below this room there is only sympy.
 from analytic.expressions.evaluation import values
 from analytic.expressions.normal_form import check_size, in_x, normalised, read, text_of
 from analytic.expressions.order import START, Order, Tail, fraction, total
-from analytic.expressions.rewrite import derivative, elementary, stable, transform
+from analytic.expressions.rewrite import derivative, elementary, recognised, stable, transform
+from analytic.expressions.rounding import extended_values, rounding_error
 from analytic.expressions.syntax import expression_of, short, syntax_tree
 from analytic.expressions.vocabulary import (
     FUNCTIONS,
@@ -41,11 +42,14 @@ __all__ = [
     "derivative",
     "elementary",
     "expression_of",
+    "extended_values",
     "fraction",
     "in_x",
     "normal_cdf",
     "normalised",
     "read",
+    "recognised",
+    "rounding_error",
     "short",
     "sigmoid",
     "softplus",

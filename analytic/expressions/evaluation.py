@@ -24,7 +24,7 @@ from analytic.expressions.rewrite import derivative, elementary
 from analytic.expressions.vocabulary import X
 from analytic.machine import Array
 
-__all__ = ["values"]
+__all__ = ["sech", "softplus_of", "values"]
 
 
 def values(expression: Any, x: Array, order: int) -> list[Array]:
@@ -65,9 +65,9 @@ def _compiled(expression: Any, order: int) -> Callable[[Any], list[Any]]:
         "Heaviside": _heaviside,
         "erf": scipy.special.erf,
         "normal_cdf": scipy.special.ndtr,
-        "sech": _sech,
+        "sech": sech,
         "sigmoid": scipy.special.expit,
-        "softplus": _softplus,
+        "softplus": softplus_of,
     }
     return sympy.lambdify(X, derivatives, modules=[functions, "numpy"], cse=_shared)
 
@@ -82,12 +82,14 @@ _is_symbol: Callable[[Any], bool] = lambda base: base.is_Symbol  # noqa: E731
 _expand_powers = create_expand_pow_optimization(8, base_req=_is_symbol)
 
 
-def _sech(x: Any) -> Any:
+def sech(x: Any) -> Any:
+    """1/cosh(x), which does not overflow on the way."""
     decay = np.exp(-np.abs(x))
     return 2 * decay / (1 + decay * decay)
 
 
-def _softplus(x: Any) -> Any:
+def softplus_of(x: Any) -> Any:
+    """log(1 + exp(x)), which does not overflow on the way."""
     return np.maximum(x, 0.0) + np.log1p(np.exp(-np.abs(x)))
 
 

@@ -7,14 +7,13 @@ own text is read again, so that ``Activation(w.name) == w``.
 
 from __future__ import annotations
 
-import difflib
 from typing import Any
 
 import sympy
 from sympy.printing.str import StrPrinter
 
 from analytic.expressions.rewrite import recognised, transform
-from analytic.expressions.syntax import MOST_NODES, expression_of
+from analytic.expressions.syntax import MOST_NODES, expression_of, near_misses
 from analytic.expressions.vocabulary import FUNCTIONS, MANY, NAMES, X
 
 __all__ = ["check_size", "in_x", "normalised", "read", "text_of"]
@@ -50,7 +49,7 @@ def read(text: str) -> Any:
 
 
 def _unknown(name: str) -> str:
-    near = difflib.get_close_matches(name, NAMES, n=3, cutoff=0.4)
+    near = near_misses(name, [*NAMES, *FUNCTIONS])
     hint = f"did you mean {' or '.join(near)}?" if near else "pass an expression in x instead"
     return f"unknown activation {name!r}: expected one of {', '.join(NAMES)}; {hint}"
 

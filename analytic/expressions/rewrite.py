@@ -12,6 +12,11 @@ enclosed. With c a number and u any expression,
     cosh(u)^-n       ->  sech(u)^n             sinh(u) sech(u)  ->  tanh(u)
     log(1 + exp(u))  ->  softplus(u)           log(sigmoid(u))  ->  -softplus(-u)
     log(c cosh(u))   ->  softplus(2u) - u + log(c/2)
+
+A few more are recognised when an expression is read:
+
+    log(u + sqrt(u^2 + 1)) -> asinh(u)         (c - c exp(-u)) sigmoid(u)  ->  c tanh(u/2)
+    1/(sqrt(a) + b)  ->  (sqrt(a) - b)/(a - b^2)    where a - b^2 is a number
 """
 
 from __future__ import annotations
@@ -56,7 +61,7 @@ def stable(expression: Any) -> Any:
 
 
 def recognised(expression: Any) -> Any:
-    """The expression with sigmoid and softplus recognised in what was written out.
+    """The expression with sigmoid, softplus, tanh and asinh recognised in what was written out.
 
     Example:
         >>> recognised(sympy.log(1 + sympy.exp(2 * X)) / (1 + sympy.exp(-X)))
@@ -64,10 +69,57 @@ def recognised(expression: Any) -> Any:
     """
 
     def rule(node: Any) -> Any:
-        node = _stable_power(node) if node.is_Pow and _one_plus_exp(node.base) else node
-        return _stable_log(node) if _is_log_one_plus_exp(node) else node
+        if node.is_Pow:
+            return _recognised_power(node)
+        if node.is_Mul:
+            return _recognised_product(node)
+        if isinstance(node, sympy.log):
+            return _recognised_log(node)
+        return node
 
     return transform(expression, rule)
+
+
+def _recognised_power(node: Any) -> Any:
+    if _one_plus_exp(node.base) is not None:
+        return _stable_power(node)
+    root = _root_and_rest(node.base) if node.exp == -1 else None
+    if root is not None:  # 1/(sqrt(a) + b) = (sqrt(a) - b)/(a - b^2)
+        bottom = sympy.expand(root[0] ** 2 - root[1] ** 2)
+        if bottom.is_number and bottom != 0:
+            return (root[0] - root[1]) / bottom
+    return node
+
+
+def _recognised_product(node: Any) -> Any:
+    """(1 - exp(-u)) sigmoid(u) is tanh(u/2)."""
+    for factor in node.args:
+        if isinstance(factor, sigmoid):
+            (u,) = factor.args
+            for other in node.args:
+                c, rest = other.as_coeff_Add()
+                if c != 0 and sympy.expand(rest + c * sympy.exp(-u)) == 0:
+                    return node / factor / other * c * sympy.tanh(u / 2)
+    return node
+
+
+def _recognised_log(node: Any) -> Any:
+    """log(1 + exp(u)) is softplus(u), and log(u + sqrt(u^2 + 1)) is asinh(u)."""
+    if _is_log_one_plus_exp(node):
+        return _stable_log(node)
+    root = _root_and_rest(node.args[0])
+    if root is not None and sympy.expand(root[0] ** 2 - root[1] ** 2 - 1) == 0:
+        return sympy.asinh(root[1])
+    return node
+
+
+def _root_and_rest(node: Any) -> tuple[Any, Any] | None:
+    """sqrt(a) and b of a sum c sqrt(a) + b with c > 0."""
+    for term in node.args if node.is_Add else ():
+        c, factor = term.as_coeff_Mul()
+        if factor.is_Pow and factor.exp == sympy.S.Half and factor.free_symbols and c > 0:
+            return term, node - term
+    return None
 
 
 @lru_cache(maxsize=1024)

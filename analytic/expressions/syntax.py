@@ -15,7 +15,7 @@ import operator
 import re
 import unicodedata
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from typing import Any
 
@@ -173,8 +173,23 @@ def _check_words(text: str) -> None:
         raise ValueError(f"expected at most {KINKS} functions with kinks, got {kinks}; use fewer")
 
 
+ALIKE = 0.8
+"""How alike a word must be to one that is known to be a slip of the pen."""
+
+
+def near_misses(word: str, known: Iterable[str]) -> list[str]:
+    """The words that may have been meant; a short one must have the same letters.
+
+    Other functions differ by as little as a letter: sinc is not sin, and elu is not relu.
+    """
+    near = difflib.get_close_matches(word, dict.fromkeys(known), n=3, cutoff=ALIKE)
+    same = sorted(word)
+    close = [w for w in near if len(word) > 4] or [w for w in known if sorted(w) == same]
+    return list(dict.fromkeys(close))
+
+
 def _unknown_word(word: str) -> str:
-    near = difflib.get_close_matches(word, FUNCTIONS, n=3, cutoff=0.6)
+    near = near_misses(word, FUNCTIONS)
     if near:
         hint = f"did you mean {' or '.join(near)}?"
     elif len(word) == 1:

@@ -105,8 +105,20 @@ def _gelu(x: Any) -> Any:
     return x * (1 + sympy.erf(x / sympy.sqrt(2))) / 2
 
 
+def _hardswish(x: Any) -> Any:
+    return x * sympy.Min(sympy.Max(x + 3, 0), 6) / 6
+
+
 def _identity(x: Any) -> Any:
     return x
+
+
+def _log1p(x: Any) -> Any:
+    return sympy.log(1 + x)
+
+
+def _mish(x: Any) -> Any:
+    return x * sympy.tanh(softplus(x))
 
 
 def _relu(x: Any) -> Any:
@@ -117,12 +129,22 @@ def _silu(x: Any) -> Any:
     return x * sigmoid(x)
 
 
+def _softsign(x: Any) -> Any:
+    return x / (1 + sympy.Abs(x))
+
+
+def _square(x: Any) -> Any:
+    return x**2
+
+
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "Abs": sympy.Abs,
     "Heaviside": sympy.Heaviside,
     "Max": sympy.Max,
     "Min": sympy.Min,
     "abs": sympy.Abs,
+    "arcsinh": sympy.asinh,
+    "arctan": sympy.atan,
     "asinh": sympy.asinh,
     "atan": sympy.atan,
     "cos": sympy.cos,
@@ -130,12 +152,18 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "erf": sympy.erf,
     "erfc": sympy.erfc,
     "exp": sympy.exp,
+    "expit": sigmoid,
     "gaussian": _gaussian,
     "gelu": _gelu,
+    "hardswish": _hardswish,
     "identity": _identity,
+    "ln": sympy.log,
     "log": sympy.log,
+    "log1p": _log1p,
+    "logistic": sigmoid,
     "max": sympy.Max,
     "min": sympy.Min,
+    "mish": _mish,
     "relu": _relu,
     "sech": sympy.sech,
     "sigmoid": sigmoid,
@@ -144,8 +172,11 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "sin": sympy.sin,
     "sinh": sympy.sinh,
     "softplus": softplus,
+    "softsign": _softsign,
     "sqrt": sympy.sqrt,
+    "square": _square,
     "step": sympy.Heaviside,
+    "swish": _silu,
     "tan": sympy.tan,
     "tanh": sympy.tanh,
 }

@@ -102,7 +102,7 @@ def _variations(ends: Diagonal) -> list[float]:
         result.append(variance)
         table = stage.moments
         own = _share(stage.variance * np.abs(table.response_e), table.second)
-        error = float(own.max()) * variance + 2 * table.noise + 4 * UNIT
+        error = float(own.max()) * variance + 2 * table.noise.value + 4 * UNIT
         if stage.step.closes:
             error = 2 * max(error, branches.pop())
     return result
@@ -185,7 +185,7 @@ def _skip(stage: Stage, i: Index, j: Index, alpha: _State, branch: _State) -> _S
     size, size_ = np.hypot(r0, r1), np.hypot(r0_, r1_)
     around = (both - size * size_) + _defect((r0, r1), (r0_, r1_)) + m * e_ + e * m_
     plus = (around + r0 * r0_ * alpha.angle.plus + r1 * r1_ * branch.angle.plus) / both
-    noise = 4 * (stage.moments.noise + UNIT)
+    noise = 4 * (stage.moments.noise.value + UNIT)
     means = np.abs(m - m_) * (r1 + r1_) + np.abs(e - e_) * (r0 + r0_)
     error = r0 * r0_ * alpha.angle.error + r1 * r1_ * branch.angle.error + noise * means
     angle = Angle.of(minus, plus, error / both + 4 * UNIT * np.minimum(minus, plus))

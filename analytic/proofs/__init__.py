@@ -11,6 +11,8 @@ refuse what is not one real, continuous function with Gaussian moments.
 """
 
 from analytic.proofs.admission import from_sympy, from_text
+from analytic.proofs.asymptotics import tail
+from analytic.proofs.complex_enclosure import Rectangle, log_real_modulus, modulus
 from analytic.proofs.extrema import Bound
 from analytic.proofs.nonsmooth_points import first_jump, jump, kinks
 from analytic.proofs.smoothness import Answer, assumption, growth, lipschitz, parity, strip
@@ -18,6 +20,7 @@ from analytic.proofs.smoothness import Answer, assumption, growth, lipschitz, pa
 __all__ = [
     "Answer",
     "Bound",
+    "Rectangle",
     "assumption",
     "first_jump",
     "from_sympy",
@@ -26,6 +29,9 @@ __all__ = [
     "jump",
     "kinks",
     "lipschitz",
+    "log_real_modulus",
+    "modulus",
     "parity",
     "strip",
+    "tail",
 ]

@@ -6,6 +6,7 @@ from typing import Any
 
 from analytic.expressions import NAMES, check_size, in_x, normalised, read, short, text_of
 from analytic.proofs.domain import check_expression, check_parts
+from analytic.proofs.joined_branches import joined
 
 __all__ = ["from_sympy", "from_text"]
 
@@ -39,6 +40,7 @@ def _checked(expression: Any) -> Any:
         expression = normalised(expression)
         check_parts(expression)
         check_expression(expression)
+        expression = normalised(joined(expression))
     except _ODD as error:
         raise ValueError(
             f"expected an expression that can be analysed, got {short(text_of(expression))};"

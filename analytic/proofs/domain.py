@@ -13,7 +13,7 @@ from typing import Any
 
 import sympy
 
-from analytic.expressions import HEADS, derivative
+from analytic.expressions import HEADS, X, derivative, elementary
 from analytic.proofs.asymptotics import tail
 from analytic.proofs.nonsmooth_points import jump, kinks
 from analytic.proofs.signs import Sign, sign
@@ -42,6 +42,8 @@ be positive, and is not at x = 0; change it
         for condition, wanted, sentence in _conditions(node):
             found = sign(condition)
             if found.value == 0 or (wanted and found.value != wanted):
+                if sentence is _POLE:
+                    sentence = _removable(expression, found) or sentence
                 raise ValueError(sentence.format(_short(expression), _short(condition), _at(found)))
     _check_jumps(expression)
     _check_growth(expression)
@@ -91,6 +93,21 @@ _ROOT = (
 )
 _POLE = "expected an activation without poles, got {0}, which has one {2}; move or remove it"
 _POWER = "expected constant powers, got {0}; write exp(a*log(b)) with a positive b"
+
+
+def _removable(expression: Any, found: Sign) -> str | None:
+    """What to say of a quotient that is 0/0 and yet has a limit there."""
+    if not abs(found.place) < 1e18:
+        return None
+    place = sympy.nsimplify(found.place, rational=True)
+    limits = {sympy.limit(elementary(expression), X, place, side) for side in "+-"}
+    (value, *others) = limits
+    if others or not (value.is_finite and value.is_real):
+        return None
+    return (
+        "expected an activation that has a value everywhere, got {0}, which is 0/0 {2} though it"
+        f" tends to {value} there; such quotients cannot be evaluated yet"
+    )
 
 
 def _conditions(node: Any) -> Iterator[tuple[Any, int, str]]:

@@ -24,7 +24,17 @@ import sympy
 from analytic.expressions import X, normal_cdf, sigmoid, softplus
 from analytic.machine import Array
 
-__all__ = ["Interval", "constant", "enclose", "function"]
+__all__ = [
+    "FUNCTIONS",
+    "Interval",
+    "absolute",
+    "constant",
+    "enclose",
+    "function",
+    "outward",
+    "reciprocal",
+    "times",
+]
 
 SLACK = 2.0**-46
 """Relative error granted to an elementary function."""
@@ -44,13 +54,13 @@ _ERF, _ERFC = np.frompyfunc(math.erf, 1, 1), np.frompyfunc(math.erfc, 1, 1)
 HUGE = float(np.finfo(np.float64).max)
 
 
-def _outward(low: Any, high: Any) -> Interval:
+def outward(low: Any, high: Any) -> Interval:
     """Rounded outward by one unit; a sum that is not a number has no bound."""
     low = np.where(np.isnan(low), -np.inf, np.nextafter(low, -np.inf))
     return Interval(low, np.where(np.isnan(high), np.inf, np.nextafter(high, np.inf)))
 
 
-def _widened(low: Any, high: Any, least: float = -math.inf, most: float = math.inf) -> Interval:
+def widened(low: Any, high: Any, least: float = -math.inf, most: float = math.inf) -> Interval:
     """Rounded outward by the error of an elementary function, within the function's range.
 
     What overflowed is beyond the largest number, not infinite.
@@ -89,7 +99,7 @@ def constant(number: Any) -> Interval:
     value = float(number.evalf(30)) if not number.is_Rational else float(number)
     if number.is_Float or (number.is_Rational and Fraction(value) == Fraction(number.p, number.q)):
         return Interval(np.asarray(value), np.asarray(value))
-    return _outward(value, value)
+    return outward(value, value)
 
 
 def function(node: Any, arguments: list[Interval]) -> Interval:
@@ -97,19 +107,20 @@ def function(node: Any, arguments: list[Interval]) -> Interval:
     if node.is_Add:
         total = arguments[0]
         for term in arguments[1:]:
-            total = _outward(total.low + term.low, total.high + term.high)
+            total = outward(total.low + term.low, total.high + term.high)
         return total
     if node.is_Mul:
         product = arguments[0]
         for factor in arguments[1:]:
-            product = _times(product, factor)
+            product = times(product, factor)
         return product
     if node.is_Pow:
         return _power(arguments[0], node.exp)
-    return _FUNCTIONS[node.func](*arguments)
+    return FUNCTIONS[node.func](*arguments)
 
 
-def _times(a: Interval, b: Interval) -> Interval:
+def times(a: Interval, b: Interval) -> Interval:
+    """The product, rounded outward."""
     ends = [_end(p, q) for p in a for q in b]
     low, high = ends[0]
     for below, above in ends[1:]:
@@ -134,11 +145,11 @@ def _power(base: Interval, exponent: Any) -> Interval:
     if n == 1:
         return base
     if n < 0:
-        return _reciprocal(_power(base, sympy.Integer(-n)))
+        return reciprocal(_power(base, sympy.Integer(-n)))
     if n % 2 == 0:
-        size = _absolute(base)
-        return _widened(size.low**n, size.high**n, least=0.0)
-    return _signed(base, _widened(base.low**n, base.high**n))
+        size = absolute(base)
+        return widened(size.low**n, size.high**n, least=0.0)
+    return _signed(base, widened(base.low**n, base.high**n))
 
 
 def _signed(a: Interval, value: Interval) -> Interval:
@@ -151,11 +162,12 @@ def _positive_power(base: Interval, p: float) -> Interval:
     """x^p with x >= 0; negative x have no such power and are left out."""
     low, high = np.maximum(base.low, 0.0), np.maximum(base.high, 0.0)
     ends = (low**p, high**p) if p > 0 else (high**p, low**p)
-    return _widened(*ends, least=0.0)
+    return widened(*ends, least=0.0)
 
 
-def _reciprocal(a: Interval) -> Interval:
-    low, high = _outward(1 / a.high, 1 / a.low)
+def reciprocal(a: Interval) -> Interval:
+    """1/x; what reaches 0 from one side has no bound there."""
+    low, high = outward(1 / a.high, 1 / a.low)
     low, high = np.where(a.low >= 0, np.maximum(low, 0.0), low), np.where(a.low == 0, np.inf, high)
     low, high = (
         np.where(a.high == 0, -np.inf, low),
@@ -168,11 +180,11 @@ def _reciprocal(a: Interval) -> Interval:
 def _increasing(
     f: Callable[[Any], Any], least: float = -math.inf, most: float = math.inf
 ) -> Callable[[Interval], Interval]:
-    return lambda a: _widened(f(a.low), f(a.high), least, most)
+    return lambda a: widened(f(a.low), f(a.high), least, most)
 
 
 def _odd(f: Callable[[Any], Any], most: float = math.inf) -> Callable[[Interval], Interval]:
-    return lambda a: _signed(a, _widened(f(a.low), f(a.high), -most, most))
+    return lambda a: _signed(a, widened(f(a.low), f(a.high), -most, most))
 
 
 def _erf(x: Any) -> Any:
@@ -192,7 +204,7 @@ def _logistic(x: Any) -> Any:
 def _normal_cdf(a: Interval) -> Interval:
     """Its relative error grows like x^2 far below 0: that of a slightly moved argument."""
     low, high = a.low - np.abs(a.low) * 2.0**-50, a.high + np.abs(a.high) * 2.0**-50
-    return _widened(_half_erfc(-low), _half_erfc(-high), 0.0, 1.0)
+    return widened(_half_erfc(-low), _half_erfc(-high), 0.0, 1.0)
 
 
 def _cosine(a: Interval) -> Interval:
@@ -223,29 +235,30 @@ def _wave(f: Callable[[Any], Any], a: Interval, crest: float) -> Interval:
 def _tangent(a: Interval) -> Interval:
     cosine = _cosine(a)
     defined = (cosine.low > 0) | (cosine.high < 0)
-    low, high = _widened(np.tan(a.low), np.tan(a.high))
+    low, high = widened(np.tan(a.low), np.tan(a.high))
     return Interval(np.where(defined, low, -np.inf), np.where(defined, high, np.inf))
 
 
 def _logarithm(a: Interval) -> Interval:
-    return _widened(np.log(np.maximum(a.low, 0.0)), np.log(np.maximum(a.high, 0.0)))
+    return widened(np.log(np.maximum(a.low, 0.0)), np.log(np.maximum(a.high, 0.0)))
 
 
 def _hyperbolic_cosine(a: Interval) -> Interval:
-    size = _absolute(a)
-    return _widened(np.cosh(size.low), np.cosh(size.high), least=1.0)
+    size = absolute(a)
+    return widened(np.cosh(size.low), np.cosh(size.high), least=1.0)
 
 
 def _hyperbolic_secant(a: Interval) -> Interval:
-    size = _absolute(a)
-    return _widened(1 / np.cosh(size.high), 1 / np.cosh(size.low), least=0.0, most=1.0)
+    size = absolute(a)
+    return widened(1 / np.cosh(size.high), 1 / np.cosh(size.low), least=0.0, most=1.0)
 
 
 def _softplus(x: Any) -> Any:
     return np.maximum(x, 0.0) + np.log1p(np.exp(-np.abs(x)))
 
 
-def _absolute(a: Interval) -> Interval:
+def absolute(a: Interval) -> Interval:
+    """The sizes of its members."""
     inside = (a.low <= 0) & (a.high >= 0)
     ends = np.abs(a.low), np.abs(a.high)
     return Interval(np.where(inside, 0.0, np.minimum(*ends)), np.maximum(*ends))
@@ -273,8 +286,8 @@ def _smallest(*a: Interval) -> Interval:
     return Interval(low, high)
 
 
-_FUNCTIONS: dict[Any, Callable[..., Interval]] = {
-    sympy.Abs: _absolute,
+FUNCTIONS: dict[Any, Callable[..., Interval]] = {
+    sympy.Abs: absolute,
     sympy.Heaviside: _step,
     sympy.Max: _largest,
     sympy.Min: _smallest,

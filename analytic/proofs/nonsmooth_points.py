@@ -16,7 +16,7 @@ import sympy
 from analytic.expressions import SWITCHES, X, elementary, transform
 from analytic.proofs.signs import zeros
 
-__all__ = ["Jump", "Kinks", "first_jump", "jump", "kinks"]
+__all__ = ["Jump", "Kinks", "branch", "first_jump", "jump", "kinks"]
 
 MOST = 12
 """Most places that are looked at, those nearest to 0."""
@@ -77,7 +77,7 @@ def jump(expression: Any, place: Any, order: int) -> Jump | None:
         True
     """
     left, right = (
-        sympy.diff(_branch(expression, place, side), X, order).subs(X, place) for side in (-1, 1)
+        sympy.diff(branch(expression, place, side), X, order).subs(X, place) for side in (-1, 1)
     )
     gap = left - right
     if gap == 0:
@@ -107,7 +107,7 @@ def first_jump(expression: Any, most: int) -> str | None:
     return None
 
 
-def _branch(expression: Any, place: Any, side: int) -> Any:
+def branch(expression: Any, place: Any, side: int) -> Any:
     """The smooth expression that agrees with this one just beside the place."""
 
     def rule(node: Any) -> Any:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic.compilation import compiled
-from analytic.expectations import MOST_TERMS, Coefficients, coefficients, length
+from analytic.expectations import MOST_TERMS, Coefficients, Noise, coefficients, length
 from analytic.machine import REASSOCIATED, UNIT, Array
 from analytic.network import Step
 from analytic.recursion.layer_equations import Average, Diagonal, Stage
@@ -75,7 +75,7 @@ class Amplification:
     own_e: float
     own_d: float
     own_mean: float
-    noise: float
+    noise: Noise
     skip: float
     reads: int
     average: Average
@@ -151,7 +151,7 @@ def dearest(state: Diagonal) -> tuple[int, str]:
     The one whose moments are known worst if that is above rounding, else the one that
     amplifies an error of the covariance most: by k_E at R = 1.
     """
-    noises = [stage.moments.noise for stage in state.stages]
+    noises = [stage.moments.noise.largest for stage in state.stages]
     factors = [
         float(_ratio(stage.variance * stage.moments.slope, stage.moments.second).max())
         for stage in state.stages
@@ -190,7 +190,23 @@ def amplification(
     if (line := activation.bent_line) is not None:
         none, bend = np.empty(0), line[1] ** 2 / (line[0] ** 2 + line[1] ** 2)
         return Amplification(
-            stage.step, True, bend, none, none, 0, 0, 0, 0, 0, 1, 0, 0.5, UNIT, skip, reads, average
+            stage.step,
+            True,
+            bend,
+            none,
+            none,
+            0,
+            0,
+            0,
+            0,
+            0,
+            1,
+            0,
+            0.5,
+            Noise(),
+            skip,
+            reads,
+            average,
         )
     terms, n = max(length(activation, s, tail, most), least), s.size
     share_e, share_d = _ratio(v, table.second), _ratio(1.0, table.slope)
@@ -202,7 +218,7 @@ def amplification(
         found = known[start // BATCH] if known else coefficients(activation, s[part], terms)
         _envelope(found.b, share_e[part], share_d[part], k_e, r_d, once[part], twice[part])
         rest[part], b_1[part] = found.rest * table.slope[part], found.b[1]
-        noise = max(noise, found.noise)
+        noise = noise.joined(found.noise)
     lacking = np.maximum(v * table.curvature - once, 0)
     return Amplification(
         step=stage.step,
@@ -230,9 +246,10 @@ def merged(a: Amplification, b: Amplification) -> Amplification:
     largest = {
         field.name: np.maximum(getattr(a, field.name), getattr(b, field.name))
         for field in fields(a)
-        if field.name not in ("step", "bent", "reads", "average")
+        if field.name not in ("step", "bent", "noise", "reads", "average")
     }
-    return replace(a, average=a.average.joined(b.average), **largest)
+    noise, average = a.noise.joined(b.noise), a.average.joined(b.average)
+    return replace(a, noise=noise, average=average, **largest)
 
 
 @partial(compiled, flags=REASSOCIATED)

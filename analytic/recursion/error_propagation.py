@@ -48,13 +48,14 @@ def skip_error(
 
 
 class Fixed(NamedTuple):
-    """Errors that come with a layer: of its variances, of E and D, and of rho and Gamma.
+    """Errors that come with a layer: of its variances, its tables (E and D), rho and Gamma.
 
     ``skip`` is added to a skip that ends there.
     """
 
     variance: float
-    moments: float
+    value: float
+    slope: float
     rho: float
     gamma: float
     skip: float
@@ -156,17 +157,17 @@ def _fixed(layer: Amplification, state: _Own, skipped: _Own | None) -> tuple[_Er
     """The errors of an input with itself after a layer, of its mean, and what they add to pairs."""
     variance = state.own.sigma + (1 + layer.reads) * UNIT
     theta = max(variance, state.own.theta) + (layer.reads + 3) * UNIT
-    theta += layer.own_d * variance + 2 * layer.noise
-    mean = layer.own_mean * variance + layer.noise + 2 * UNIT
-    own, skip = _Errors(layer.own_e * variance + 2 * layer.noise + 4 * UNIT, theta), 0.0
+    theta += layer.own_d * variance + 2 * layer.noise.slope
+    mean = layer.own_mean * variance + layer.noise.value + 2 * UNIT
+    own, skip = _Errors(layer.own_e * variance + 2 * layer.noise.value + 4 * UNIT, theta), 0.0
     if skipped is not None:
         skip = layer.skip * (mean + skipped.mean) + 4 * UNIT
         sigma = layer.skip * max(own.sigma, skipped.own.sigma) + skip
         own = _Errors(sigma, max(theta, skipped.own.theta) + UNIT)
         mean += skipped.mean
     rho = ROUNDING + (layer.reads - 1) * UNIT + (variance if layer.bent else 0.0)
-    moments = 2 * layer.noise + ROUNDING
-    return own, mean, Fixed(variance, moments, rho, (layer.reads - 1) * UNIT, skip)
+    value, slope = (2 * error + ROUNDING for error in (layer.noise.value, layer.noise.slope))
+    return own, mean, Fixed(variance, value, slope, rho, (layer.reads - 1) * UNIT, skip)
 
 
 class _Part(NamedTuple):
@@ -197,6 +198,6 @@ def _passed(part: _Part, state: _Errors, skipped: _Errors | None) -> _Errors:
 
 def added(at: Factors, fixed: Fixed, tau: Any) -> tuple[Any, Any]:
     """What a layer adds to the errors of E and D."""
-    e = fixed.moments + fixed.variance * at.v_e + fixed.rho * at.k_e + tau
-    d = fixed.moments + fixed.variance * at.v_d + fixed.rho * at.k_d + tau
+    e = fixed.value + fixed.variance * at.v_e + fixed.rho * at.k_e + tau
+    d = fixed.slope + fixed.variance * at.v_d + fixed.rho * at.k_d + tau
     return e, d + fixed.gamma * at.r_d

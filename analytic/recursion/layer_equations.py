@@ -114,6 +114,11 @@ class Diagonal:
     theta: Array
     average: Average = Average()
 
+    @property
+    def certified(self) -> bool:
+        """Whether the errors of all tables are proved."""
+        return all(stage.moments.noise.certified for stage in self.stages)
+
 
 def mean_squares(x: Array) -> Array:
     """|x|^2/d of every input, summed in extended precision, shape (n,)."""

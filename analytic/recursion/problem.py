@@ -98,6 +98,11 @@ class Problem:
     def shape(self) -> tuple[int, int]:
         return len(self.x), len(self.y)
 
+    @property
+    def is_bent(self) -> bool:
+        """Whether all activations are a x + b |x|, whose pairs have closed forms."""
+        return all(step.layer.activation.bent_line is not None for step in self.network.steps)
+
     def data(self) -> Data:
         """The inputs as the compiled code reads them."""
         if self.x.ndim == 3:

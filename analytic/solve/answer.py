@@ -68,7 +68,8 @@ def solve(
     if certificate or not worst <= tolerance:
         relative = _relative(problem, bound, left, near)
         errors = [relative * scale for scale in _scales(problem, kinds)]
-    estimate = Estimate(_named(answers), _named(errors), terms)
+    certified = problem.diagonal.certified and not (len(left) and not problem.is_bent)
+    estimate = Estimate(_named(answers), _named(errors), terms, certified)
     if not worst <= tolerance:
         pair = np.unravel_index(np.argmax(np.nan_to_num(relative, nan=np.inf)), relative.shape)
         raise AccuracyError(_refusal(problem, tolerance, worst, pair), estimate)

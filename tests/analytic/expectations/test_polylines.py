@@ -41,7 +41,7 @@ def test_cosine_and_slope_agree_with_conditional_means(name: str) -> None:
         s, s_ = np.exp(rng.uniform(np.log(0.4), np.log(8), 2))
         small, flip = 10 ** rng.uniform(-3, 0), rng.random() < 0.4
         sides = (2 - small, small) if flip else (small, 2 - small)
-        angle = Angle(*(np.array([side]) for side in sides), np.zeros(1))
+        angle = Angle(np.array([sides[0]]), np.array([sides[1]]), np.zeros(1))
         minus, _, d, error, error_d = line.distances(np.array([s]), np.array([s_]), angle)
         e, slope = _outer(line, s, s_, (small - 1) if flip else (1 - small))
         squares, slopes = zip(_outer(line, s, s, 1.0), _outer(line, s_, s_, 1.0), strict=True)

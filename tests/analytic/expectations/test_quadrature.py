@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from analytic.expectations.quadrature import REACH, graded_rule, hermite_basis, uniform_rule
+from analytic.expectations.quadrature import REACH, extended_basis, graded_rule, uniform_rule
 
 RULES = [uniform_rule(64), uniform_rule(200), graded_rule(64, 1.0), graded_rule(200, 300.0)]
 
@@ -33,10 +33,10 @@ def test_a_coarse_rule_is_not_exact() -> None:
 
 
 def test_hermite_polynomials_are_orthonormal() -> None:
-    basis = hermite_basis(uniform_rule(400), 300)  # p_q h_k(z_q)
+    basis = extended_basis(uniform_rule(400), 300).whole  # sqrt(p_q) h_k(z_q)
     root = np.sqrt(uniform_rule(400).weights)
     inside = root > 0
-    functions = basis[:, inside] / root[inside]
+    functions = basis[:, inside]
     # the turning point of h_299 is at 34 > REACH: only those with 2 sqrt(k) < REACH - 4 are whole
     whole = int(((REACH - 4) / 2) ** 2)
     gram = functions[:whole] @ functions[:whole].T
@@ -46,7 +46,8 @@ def test_hermite_polynomials_are_orthonormal() -> None:
 def test_hermite_coefficients_of_an_exponential() -> None:
     # E[exp(t z) h_k(z)] = exp(t^2/2) t^k / sqrt(k!)
     rule, t = uniform_rule(100), 0.7
-    coefficients = hermite_basis(rule, 20) @ np.exp(t * rule.nodes)
+    values = np.exp(t * rule.nodes) * np.sqrt(rule.weights)
+    coefficients = extended_basis(rule, 20).coefficients(values[None, :])[0]
     exact = [math.exp(t**2 / 2) * t**k / math.sqrt(math.factorial(k)) for k in range(20)]
     assert_allclose(coefficients, exact, atol=1e-14)
 

@@ -1,0 +1,189 @@
+r"""The table of an octave with a bound of its errors.
+
+Four errors are bounded, each in the norm over the coefficients: that of the rule and of its
+evaluation at the nodes in s (``quadrature_error``, ``node_tables``), that of interpolation in s
+(``interpolation_error``), and what the series leaves out and rounds.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from analytic.activation import Activation
+from analytic.expectations.estimated_tables import LARGEST_BASIS, largest_ratio
+from analytic.expectations.interpolation_error import Ellipses, ellipses
+from analytic.expectations.interpolation_error import error as interpolation_error
+from analytic.expectations.interpolation_error import points as enough_points
+from analytic.expectations.node_tables import (
+    FIRST,
+    INCOMPLETE,
+    MEAN,
+    REST,
+    SLOPE,
+    SPREAD,
+    NodeTable,
+    tabulated,
+)
+from analytic.expectations.quadrature import graded_rule
+from analytic.expectations.quadrature_error import PARTS, Choice, Contours, contours
+from analytic.expectations.segments import (
+    IntArray,
+    Noise,
+    Segment,
+    assembled,
+    chebyshev_nodes,
+    chebyshev_series,
+)
+from analytic.machine import UNIT, Array
+
+__all__ = ["bounded_segment"]
+
+WORTHLESS = 0.01
+"""A bound of the relative error that says nothing."""
+MOST_POINTS = 320
+"""Most points of an interpolation in s."""
+
+
+class _Proved(NamedTuple):
+    """What bounds the errors of quadrature and interpolation on one octave."""
+
+    contours: Contours
+    ellipses: Ellipses
+
+
+def _bounds(activation: Activation, low: float, high: float) -> _Proved | None:
+    """None where no bounds are known."""
+    edges = low * (high / low) ** (np.arange(PARTS + 1) / PARTS)
+    witness = graded_rule(256, max(high, 1.0))
+    w, w1 = activation.derivatives(edges[:, None] * witness.nodes, 1)
+    with np.errstate(divide="ignore", over="ignore"):
+        norms = np.log(np.stack([w1**2, w**2]) @ witness.weights) / 2
+    norms = np.minimum(norms[:, 1:], norms[:, :-1])
+    if activation.stable(1) == 0:
+        norms[0] = 0.0
+    if not np.isfinite(norms).all():
+        return None
+    on = contours(activation, low, high, norms)
+    around = None if on is None else ellipses(activation, low, on.reach)
+    return None if on is None or around is None else _Proved(on, around)
+
+
+def bounded_segment(activation: Activation, low: float, terms: int, most: int) -> Segment | None:
+    """The segment with a bound of its errors, or None if it would be larger than allowed."""
+    high = 2 * low
+    bounds = _bounds(activation, low, high)
+    if bounds is None:
+        return None
+    while True:
+        choice = bounds.contours.choose(terms)
+        if choice is None or choice.rule.nodes.size * terms > 2 * LARGEST_BASIS:
+            return None
+        last = tabulated(activation, np.array([high]), choice.rule, terms)
+        row = last.columns[0]
+        if row[REST] <= 16 * UNIT * row[SLOPE] or terms >= most:
+            break
+        terms *= 2
+    power = _powers(bounds.contours.norms)
+    logs = bounds.ellipses.logs(terms, (power[0], 2 * power[0], 2 * power[0], power[1]))
+    points = enough_points(logs, _wanted(bounds.contours.norms, row, low, power))
+    if points > MOST_POINTS:
+        return None
+    nodes = chebyshev_nodes(low, high, points)
+    table = tabulated(activation, nodes, choice.rule, terms)
+    series, powers = chebyshev_series(table.extended, nodes, power)
+    errors = _errors(nodes, table, choice, low)
+    series, noise = _noise(
+        series, nodes, table.columns, powers, errors, interpolation_error(logs, points)
+    )
+    if not max(noise.value, noise.slope) < WORTHLESS:
+        return None
+    return assembled(low, high, series, powers, nodes, table.columns, last.columns, noise)
+
+
+def _powers(norms: Array) -> tuple[int, int]:
+    """Powers of s like which w' and w grow over the octave, if they grow or fall fast."""
+    slopes = (norms[:, -1] - norms[:, 0]) * PARTS / (PARTS - 1) / math.log(2)
+    first, second = (round(p) if abs(p) >= 3 else 0 for p in slopes)
+    return first, second
+
+
+def _wanted(norms: Array, last: Array, low: float, power: tuple[int, int]) -> Array:
+    """log of the errors of interpolation that are below rounding: of the columns over powers."""
+    s = math.log(low) + math.log(2) * np.arange(1, PARTS + 1) / PARTS
+    slope, value = (norms[0] - power[0] * s).min(), (norms[1] - power[1] * s).min()
+    spread = math.log(last[SPREAD] / last[SLOPE]) if last[SPREAD] > 0 else 0.0
+    return np.array([slope, 2 * slope, 2 * slope + spread, value]) + math.log(UNIT / 4)
+
+
+def _errors(nodes: Array, values: NodeTable, choice: Choice, low: float) -> Array:
+    """Absolute errors of (coefficients, E w'^2, Var w/s^2, E w) at the nodes, (4, points)."""
+    found, table = values.errors, values.columns
+    part = np.clip((np.log2(nodes / low) * PARTS).astype(int), 0, PARTS - 1)
+    slope, square, mean, power = (
+        np.maximum(e[part], np.maximum(e[np.maximum(part - 1, 0)], e[np.minimum(part + 1, 3)]))
+        for e in choice[1:]
+    )
+    root = np.sqrt(np.maximum(table[:, SPREAD], 0))
+    by_series = table[:, REST] <= INCOMPLETE / 2 * table[:, SPREAD]
+    spread = np.where(
+        by_series, 2 * root * slope, (power + 2 * np.abs(table[:, MEAN]) * mean) / nodes**2
+    )
+    return np.stack(
+        [found.slope + slope, found.square + square, found.spread + spread, found.mean + mean]
+    )
+
+
+def _noise(
+    series: Array, nodes: Array, table: Array, powers: IntArray, errors: Array, interpolated: Array
+) -> tuple[Array, Noise]:
+    """The series without what is below rounding, and the errors of what it gives.
+
+    Interpolation carries the errors at the nodes to other s with Lebesgue's constant, at most
+    2/pi log(n) + 1; evaluating T_j by its recurrence costs 5 j^2 u, the sum j + 6 roundings.
+    """
+    points = nodes.size
+    lebesgue = 2 / math.pi * math.log(points) + 1
+    own = [powers[FIRST], powers[SLOPE], powers[SPREAD], powers[MEAN]]
+    scale = np.stack([nodes**-p for p in own])
+    norm = np.sqrt(table[:, SLOPE])
+    second = table[:, MEAN] ** 2 + nodes**2 * table[:, SPREAD]
+    sizes = np.stack([norm, table[:, SLOPE], np.maximum(table[:, SPREAD], 0), np.sqrt(second)])
+    least = (sizes * scale).min(axis=1)  # (4,)
+    rows = _four(np.abs(series))  # (4, points)
+    from_here = np.cumsum(rows[:, ::-1], axis=1)[:, ::-1]
+    carried = lebesgue * (errors * scale).max(axis=1) + np.exp(interpolated)
+    order = np.arange(points)
+    each: Any = np.abs(series) * ((5 * order**2 + order + 6) * UNIT)[:, None]
+    allowed = (carried + _four_of_sum(each)) / 4
+    kept = int(np.count_nonzero((from_here > allowed[:, None]).any(axis=0)))
+    kept = min(max(4 * -(-kept // 4), 8), points)
+    lost = from_here[:, kept] if kept < points else np.zeros(4)
+    total = carried + lost + _four_of_sum(each[:kept])
+    storing = 4 * UNIT + (8 * UNIT if powers.any() else 0.0)
+    slope, square, _, _ = (
+        largest_ratio(np.atleast_1d(e), np.atleast_1d(size))
+        for e, size in zip(total, least, strict=True)
+    )
+    slope = max(slope, square / 2) + storing
+    mean = total[3] / scale[3]
+    spread = nodes**2 * total[2] / scale[2]
+    root = np.sqrt(second)
+    value = max(
+        largest_ratio(mean + nodes * norm * slope, root),
+        largest_ratio(np.abs(table[:, MEAN]) * mean + spread / 2, second),
+    )
+    return series[:kept], Noise(value + storing, slope)
+
+
+def _four(rows: Array) -> Array:
+    """Sizes of (coefficients, E w'^2, Var w/s^2, E w) of each row, (4, rows)."""
+    norms = np.linalg.norm(rows[:, FIRST:], axis=1)
+    return np.stack([norms, rows[:, SLOPE], rows[:, SPREAD], rows[:, MEAN]])
+
+
+def _four_of_sum(rows: Array) -> Array:
+    """The same of the sum of all rows, (4,)."""
+    return np.asarray(_four(rows.sum(axis=0, keepdims=True))[:, 0])

@@ -1,0 +1,126 @@
+"""Rules and interpolation whose errors are estimated, where no bound is known.
+
+Two rules that agree prove nothing, since they may share their faults: what comes from here
+is marked as estimated. It serves activations with kinks, and those that are not known to be
+analytic beside the real line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from analytic.activation import Activation
+from analytic.expectations.node_tables import (
+    CURVATURE,
+    FIRST,
+    JERK,
+    MEAN,
+    RESPONSE_D,
+    RESPONSE_E,
+    REST,
+    SLOPE,
+    SPREAD,
+    kinked,
+    tabulated,
+)
+from analytic.expectations.quadrature import Rule, graded_rule, uniform_rule
+from analytic.expectations.segments import (
+    Noise,
+    Segment,
+    assembled,
+    chebyshev_nodes,
+    chebyshev_series,
+)
+from analytic.machine import UNIT, Array
+
+__all__ = ["LARGEST_BASIS", "estimated_segment", "largest_ratio"]
+
+
+def estimated_segment(
+    activation: Activation, low: float, high: float, terms: int, most: int
+) -> Segment:
+    """The segment with an estimate of its errors."""
+    while True:
+        rule, noise = _converged_rule(activation, np.array([low, high]), terms)
+        last = tabulated(activation, np.array([high]), rule, terms).columns
+        if last[0, REST] <= 16 * UNIT * last[0, SLOPE] or terms >= most:
+            break
+        terms *= 2
+    for points in (28, 40, 56, 80, 112, 128):
+        nodes = chebyshev_nodes(low, high, points)
+        table = tabulated(activation, nodes, rule, terms)
+        series, powers = chebyshev_series(table.extended, nodes, (0, 0))
+        error = _size_of_last(series, high)
+        if error <= 8 * UNIT:
+            break
+    estimate = noise + error + 8 * UNIT
+    found = Noise(estimate, estimate, certified=False)
+    return assembled(low, high, series, powers, nodes, table.columns, last, found)
+
+
+LARGEST_BASIS = 2**22
+"""Most entries of a Hermite basis, which bounds the memory of the tables (32 MB)."""
+
+
+def _converged_rule(activation: Activation, s: Array, terms: int) -> tuple[Rule, float]:
+    """The cheapest rule that agrees with a finer one at s, and the difference.
+
+    The numbers of nodes are not multiples of each other, so that a frequency above that
+    of the nodes cannot be aliased in the same way by both; two rules that both miss a
+    narrow slope are told by a third one, graded towards 0.
+    """
+    found: list[tuple[float, int, Rule]] = []
+    coarse: dict[str, Array] = {}
+    if kinked(activation):
+        witness = np.zeros(s.size)
+    else:
+        graded = graded_rule(256, max(float(s[-1]), 1.0))
+        witness = tabulated(activation, s, graded, 1).columns[:, SLOPE]
+    half = 32.0
+    while half * terms <= LARGEST_BASIS:
+        for family, rule in _rules(round(half), float(s[-1]), kinked(activation)):
+            fine = tabulated(activation, s, rule, terms).columns
+            if family in coarse and np.all(fine[:, SLOPE] >= witness / 2):
+                found.append((_difference(coarse[family], fine), len(found), rule))
+            coarse[family] = fine
+        if min(found, default=(1.0,))[0] <= 8 * UNIT:
+            break
+        half *= 2**0.5
+    noise, _, rule = min(found)
+    return rule, max(noise, UNIT)
+
+
+def _rules(half: int, s: float, kink: bool) -> Iterator[tuple[str, Rule]]:
+    if kink:
+        yield "geometric", graded_rule(half, FINEST)
+        return
+    if s > 0.5:
+        yield "graded", graded_rule(half, s / 2)
+    yield "uniform", uniform_rule(half)
+
+
+FINEST = 2.0**40
+"""How much finer than z itself the nodes are at a kink at z = 0."""
+
+
+def _difference(a: Array, b: Array) -> float:
+    """Largest distance of two raw tables, relative to the root mean squares."""
+    slope = np.linalg.norm(a[:, FIRST:] - b[:, FIRST:], axis=1)
+    spread = np.abs(a[:, SPREAD] - b[:, SPREAD])
+    return max(largest_ratio(slope, np.sqrt(b[:, SLOPE])), largest_ratio(spread, b[:, SPREAD]))
+
+
+def _size_of_last(series: Array, high: float) -> float:
+    """Size of the last two Chebyshev coefficients of the columns, relative to the column."""
+    scale = np.abs(series[0])
+    scale[FIRST:] = np.sqrt(scale[SLOPE])
+    scale[MEAN] = max(scale[MEAN], high * np.sqrt(scale[SPREAD]))
+    scale[[CURVATURE, JERK, RESPONSE_E, RESPONSE_D, REST]] = np.inf  # only enter bounds
+    return largest_ratio(np.abs(series[-2:]).max(axis=0), scale)
+
+
+def largest_ratio(part: Array, whole: Array) -> float:
+    """The largest part / whole, where 0/0 is 0."""
+    return float(np.max(part / np.where(whole > 0, whole, 1.0), initial=0.0))

@@ -1,0 +1,123 @@
+r"""Moments and coefficients at given standard deviations, by one rule.
+
+Legend: as in ``analytic.expectations``; c_k(s) = E[w'(s z) h_k(z)].
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytic.activation import Activation
+from analytic.expectations.quadrature import Extended, Rule, extended_basis
+from analytic.expressions import extended_values
+from analytic.machine import UNIT, Array
+from analytic.proofs import kinks
+
+__all__ = [
+    "CURVATURE", "FIRST", "INCOMPLETE", "JERK", "MEAN", "RESPONSE_D", "RESPONSE_E", "REST",
+    "SLOPE", "SPREAD", "NodeErrors", "NodeTable", "kinked", "tabulated",
+]  # fmt: skip
+
+
+MEAN, SPREAD, SLOPE, CURVATURE, JERK, RESPONSE_E, RESPONSE_D, REST, FIRST = range(9)
+"""Columns of a table; the coefficients c_k begin at FIRST."""
+
+
+@lru_cache(maxsize=256)
+def kinked(activation: Activation) -> bool:
+    """Whether the only place where w may fail to be smooth is 0, and is there."""
+    found = kinks(activation.expression)
+    return found.complete and found.places == (0,)
+
+
+class NodeErrors(NamedTuple):
+    """Absolute errors at every s, (n,) each, of what is computed of the sums of a rule.
+
+    ``slope`` is that of (c_k)_k in the norm over k, ``square`` that of E[w'^2], ``spread``
+    that of Var/s^2 and ``mean`` that of E[w].
+    """
+
+    slope: Array
+    square: Array
+    spread: Array
+    mean: Array
+
+
+class NodeTable(NamedTuple):
+    """Moments and coefficients c_k at n standard deviations, and their rounding errors.
+
+    ``extended`` and ``columns`` are the same numbers in extended precision and in float64,
+    (n, FIRST + terms); SPREAD is Var[w(s z)] / s^2.
+    """
+
+    extended: Extended
+    columns: Array
+    errors: NodeErrors
+
+
+def tabulated(activation: Activation, s: Array, rule: Rule, terms: int) -> NodeTable:
+    r"""The table at the standard deviations s, in extended precision where the machine has it.
+
+    With d_q the error of w'(s z_q), which running error analysis bounds, the coefficients are
+    wrong by at most \|(sqrt(p_q) d_q)_q\| in the norm over k (Bessel's inequality; the basis is
+    orthonormal to a hundredth), and by that of the basis and of its sums, see ``SUMS``.
+    """
+    y = s[:, None] * rule.extended  # (n, q)
+    w2, w3 = activation.derivatives(y.astype(np.float64), 3)[2:]
+    (w, d), (w1, d1) = (extended_values(activation.expression, y, order) for order in (0, 1))
+    if kinked(activation):  # a jump at a node counts half of either side
+        middle = rule.nodes.size // 2
+        w1, w2, w3 = np.array(w1), np.array(w2), np.array(w3)
+        for values in (w1, w2, w3):
+            values[:, middle] = (values[:, middle - 1] + values[:, middle + 1]) / 2
+    w, w1 = w * rule.root, w1 * rule.root
+    weights, root = rule.root.astype(np.float64), rule.root
+    w2, w3, d, d1 = (np.asarray(f * weights) for f in (w2, w3, d, d1))
+    table = np.empty((s.size, FIRST + terms), dtype=np.longdouble)
+    table[:, SLOPE] = slope = np.sum(w1 * w1, axis=1)
+    table[:, CURVATURE], table[:, JERK] = (np.sum(f * f, axis=1) for f in (w2, w3))
+    table[:, RESPONSE_E] = slope + np.sum(w * w2, axis=1)
+    table[:, RESPONSE_D] = table[:, CURVATURE] + np.sum(w1 * w3, axis=1)
+    if kinked(activation):  # the same by parts, where w'' has a mass at 0
+        by_parts = (rule.extended**2 - 1) / np.where(s > 0, 2 * s**2, np.inf)[:, None]
+        table[:, RESPONSE_E] = np.sum(w * w * by_parts, axis=1)
+        table[:, RESPONSE_D] = np.sum(w1 * w1 * by_parts, axis=1)
+    c = table[:, FIRST:] = extended_basis(rule, terms).coefficients(w1)  # (n, terms)
+    rest = slope - np.sum(c * c, axis=1)
+    table[:, REST] = np.maximum(rest, 0) + 8 * UNIT * slope
+    table[:, MEAN] = mean = np.sum(w * root, axis=1)
+    series = np.sum(c * c / np.arange(1, terms + 1), axis=1)
+    incomplete = rest > INCOMPLETE * series
+    centred = w - mean[:, None] * root
+    direct = np.sum(centred * centred, axis=1) / np.where(incomplete, s, 1.0) ** 2
+    table[:, SPREAD] = np.where(incomplete, direct, series)
+    columns = table.astype(np.float64)
+    errors = _errors(s, columns, incomplete, np.abs(w).astype(np.float64), d, d1)
+    return NodeTable(table, columns, errors)
+
+
+INCOMPLETE = 2**10 * UNIT
+"""Share of the rest from which on a variance is not summed by its series."""
+SUMS = 2.0**-10 * UNIT
+"""Error of each entry of a basis and of each of its sums, relative to the largest (measured in
+ball arithmetic, tests/analytic/expectations/test_quadrature.py)."""
+
+
+def _errors(
+    s: Array, table: Array, incomplete: NDArray[np.bool_], w: Array, d: Array, d1: Array
+) -> NodeErrors:
+    """The errors of a table, from sqrt(p) |w| and the errors of sqrt(p) w and sqrt(p) w'."""
+    norm, root = np.sqrt(table[:, SLOPE]), np.sqrt(np.maximum(table[:, SPREAD], 0))
+    terms, nodes = table.shape[1] - FIRST, w.shape[1]
+    slope = 1.01 * np.linalg.norm(d1, axis=1) + SUMS * np.sqrt(terms * nodes) * norm
+    sums = SUMS * np.linalg.norm(w, axis=1)
+    mean = np.linalg.norm(d, axis=1) + sums
+    with np.errstate(divide="ignore", invalid="ignore"):
+        direct = 4 * root * mean / s
+    truncated: Any = np.where(incomplete, direct, table[:, REST] / terms)
+    spread: Any = 2 * root * slope + truncated + SUMS * root**2
+    return NodeErrors(slope, 2 * norm * slope, spread, mean)

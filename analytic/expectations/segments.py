@@ -1,0 +1,152 @@
+"""What a table of one octave of s consists of, and how it is made from values at nodes.
+
+Legend: as in ``analytic.expectations``; c_k(s) = E[w'(s z) h_k(z)], b_k = c_k / sqrt(k + 1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytic.expectations.node_tables import (
+    CURVATURE,
+    FIRST,
+    JERK,
+    MEAN,
+    RESPONSE_D,
+    RESPONSE_E,
+    REST,
+    SLOPE,
+    SPREAD,
+)
+from analytic.expectations.quadrature import Extended
+from analytic.machine import UNIT, Array
+
+__all__ = ["IntArray", "Noise", "Segment", "assembled", "chebyshev_nodes", "chebyshev_series"]
+
+IntArray = NDArray[np.int64]
+
+
+class Noise(NamedTuple):
+    """Errors of a table, relative to the norms of w and w'.
+
+    Attributes:
+        value: of E[w] and of (s b_k)_k together, and half of that of E[w^2], relative to the
+            root of E[w^2].
+        slope: of (c_k)_k, and half of that of E[w'^2], relative to the root of E[w'^2].
+        certified: whether these are bounds; otherwise two rules have agreed so far.
+    """
+
+    value: float = UNIT
+    slope: float = UNIT
+    certified: bool = True
+
+    @classmethod
+    def of_formula(cls, error: float) -> Noise:
+        """The errors of a closed form."""
+        return cls(error, error)
+
+    @property
+    def largest(self) -> float:
+        """The larger error."""
+        return max(self.value, self.slope)
+
+    def joined(self, other: Noise) -> Noise:
+        """The larger errors of both."""
+        return Noise(
+            max(self.value, other.value),
+            max(self.slope, other.slope),
+            self.certified and other.certified,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Segment:
+    """The table on one octave of s, as Chebyshev series in s.
+
+    Attributes:
+        low: the smallest s.
+        high: the largest s.
+        series: Chebyshev coefficients of every column, shape (points, FIRST + terms); the
+            columns from FIRST on are those of b_k.
+        powers: powers of s by which the series is multiplied, (FIRST + 1,): the last one is
+            that of all b_k. Activations that grow fast keep their relative accuracy so.
+        nodes: increasing values of s, the last one is ``high``, shape (points + 1,).
+        rests: sum_{k >= terms} c_k^2 / sum_k c_k^2 after each number of terms, at the nodes,
+            shape (points + 1, terms + 1).
+        noise: errors of quadrature, interpolation and rounding.
+    """
+
+    low: float
+    high: float
+    series: Array
+    powers: NDArray[np.int64]
+    nodes: Array
+    rests: Array
+    noise: Noise
+
+    def terms(self, s: float, tail: float) -> int:
+        """How many terms leave a rest of at most ``tail`` up to s."""
+        terms = int(np.searchsorted(-self._rests_up_to(s), -tail))
+        return min(8 * -(-max(terms, 1) // 8), self.rests.shape[1] - 1)
+
+    def rest(self, s: float, terms: int) -> float:
+        """What so many terms leave up to s."""
+        return float(self._rests_up_to(s)[terms])
+
+    def _rests_up_to(self, s: float) -> Array:
+        return self.rests[: int(np.searchsorted(self.nodes, s)) + 1].max(axis=0)
+
+
+def chebyshev_nodes(low: float, high: float, points: int) -> Array:
+    """The Chebyshev points of an octave, decreasing."""
+    middle, half = (low + high) / 2, (high - low) / 2
+    return np.asarray((middle + half * _cosines(points)[1]).astype(np.float64))
+
+
+def chebyshev_series(
+    table: Extended, nodes: Array, power: tuple[int, int]
+) -> tuple[Array, IntArray]:
+    """Chebyshev coefficients of the columns over powers of s, and these powers."""
+    powers = np.zeros(FIRST + 1, dtype=np.int64)
+    powers[[SPREAD, SLOPE, CURVATURE, JERK, RESPONSE_E, RESPONSE_D]] = 2 * power[0]
+    powers[FIRST], powers[MEAN] = power
+    scaled = table
+    if powers.any():
+        each = np.append(powers[:FIRST], np.full(table.shape[1] - FIRST, power[0]))
+        scaled = table / nodes.astype(np.longdouble)[:, None] ** each
+    series = np.asarray(_cosines(nodes.size) @ scaled * 2 / nodes.size, dtype=np.float64)
+    series[0] /= 2
+    return series, powers
+
+
+def assembled(
+    low: float, high: float, series: Array, powers: IntArray, nodes: Array, table: Array,
+    last: Array, noise: Noise,
+) -> Segment:  # fmt: skip
+    """The segment of a series of c_k and of the table at the nodes and at the end."""
+    series[:, FIRST:] /= np.sqrt(np.arange(1.0, series.shape[1] - FIRST + 1))
+    nodes, table = np.append(nodes[::-1], high), np.concatenate([table[::-1], last])
+    return Segment(low, high, series, powers, nodes, _rests(table), noise)
+
+
+@lru_cache(maxsize=16)
+def _cosines(points: int) -> NDArray[np.longdouble]:
+    """T_k at the Chebyshev points, cos(pi k (2 j + 1)/(2 points)), shape (points, points).
+
+    In extended precision: at the ends of the interval rounding would add up coherently.
+    """
+    phase = np.outer(np.arange(points), 2 * np.arange(points) + 1) % (4 * points)
+    return np.cos(np.arccos(np.longdouble(-1)) / (2 * points) * phase)
+
+
+def _rests(table: Array) -> Array:
+    """Shares sum_{k >= terms} c_k^2 / sum_k c_k^2 for terms = 0, 1, ..., at every s."""
+    squares = np.append(table[:, FIRST:] ** 2, table[:, REST : REST + 1], axis=1)
+    sums = np.cumsum(squares[:, ::-1], axis=1)[:, ::-1]
+    slope = table[:, SLOPE : SLOPE + 1]
+    return np.asarray(sums / np.where(slope > 0, slope, 1.0))

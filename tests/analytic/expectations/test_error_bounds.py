@@ -1,0 +1,162 @@
+"""Each term of the bound of the tables is met by a case in which it is the largest."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import mpmath
+import numpy as np
+import pytest
+import sympy
+from oracles import exact_tables
+
+from analytic import Activation
+from analytic.expectations import coefficients, moments
+from analytic.expectations.interpolation_error import ellipses, error
+from analytic.expectations.majorants import majorant
+from analytic.expectations.quadrature import Rule, extended_basis, graded_rule, uniform_rule
+from analytic.expectations.quadrature_error import PARTS, contours
+from analytic.expressions import X, extended_values
+from analytic.proofs import Rectangle, modulus
+
+TEXTS = [
+    "tanh(x)", "softplus(2*x - 3)", "x*sigmoid(x)", "exp(-(x - 5)**2)", "erf(x - 6) + 1", "x**10",
+    "1/(1 + 9*(x - 1)**2)", "sin(2*x)", "exp(x)", "asinh(x)", "atan(3*x)", "log(2 + x**2)",
+    "sech(x - 4)", "x*tanh(softplus(x))", "sqrt(1 + x**2)", "(x + 1)**2*exp(-x**2)",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_tables_keep_their_bound(text: str) -> None:
+    """The norm over k of the errors of the coefficients, and the moments, at random s."""
+    activation, s = Activation(text), np.array([0.13, 0.71, 1.9])
+    exact = exact_tables.tables(activation, s.astype(np.longdouble))
+    for i, one in enumerate(s):
+        found, table = coefficients(activation, s[i : i + 1], 40), moments(activation, s[i : i + 1])
+        assert found.noise.certified
+        order = np.sqrt(np.arange(1.0, 41))
+        gap = np.linalg.norm(((found.b[:, 0] * order) - exact.c[i, :40]).astype(float))
+        assert gap <= found.noise.slope * math.sqrt(exact.slope[i])
+        assert abs(table.slope[0] - exact.slope[i]) <= 2 * table.noise.slope * exact.slope[i]
+        assert abs(table.second[0] - exact.second[i]) <= 2 * table.noise.value * exact.second[i]
+        means = abs(table.mean[0] - exact.a[i, 0])
+        assert means <= table.noise.value * math.sqrt(exact.second[i]), one
+
+
+def _norms(activation: Activation, low: float) -> np.ndarray:
+    edges = low * 2 ** (np.arange(PARTS + 1) / PARTS)
+    rule = graded_rule(400, 2.0, 30.0)
+    w, slope = activation.derivatives(edges[:, None] * rule.nodes, 1)
+    norms = np.log(np.stack([slope**2, w**2]) @ rule.weights) / 2
+    return np.minimum(norms[:, 1:], norms[:, :-1])
+
+
+@pytest.mark.parametrize("text", ["tanh(x)", "1/(1 + 9*(x - 1)**2)", "sech(x - 4)"])
+def test_aliasing_is_bounded_and_not_by_far(text: str) -> None:
+    """With a third of the nodes aliasing is the largest term: it is seen, and it is bounded."""
+    activation, low, terms = Activation(text), 1.0, 24
+    found = contours(activation, low, 2 * low, _norms(activation, low))
+    assert found is not None
+    exact = exact_tables.tables(activation, np.array([low], np.longdouble))
+    choice = found.choose(terms)
+    assert choice is not None
+    fine = _error(activation, choice.rule, low, exact, terms)
+    assert fine <= choice.slope[0] + 1e-15  # the values are those of float64
+    coarse = _error(activation, _every_third(choice.rule), low, exact, terms)
+    assert coarse > 1e-12  # what a bound without the aliasing would miss
+
+
+def _every_third(rule: Rule) -> Rule:
+    every = slice(rule.nodes.size // 2 % 3, None, 3)
+    root = rule.root[every] * np.sqrt(np.longdouble(3))
+    return Rule(rule.nodes[every], rule.weights[every] * 3, rule.extended[every], root)
+
+
+def _error(activation: Activation, rule: Any, s: float, exact: Any, terms: int) -> float:
+    values = activation.derivatives(s * rule.nodes, 1)[1] * rule.root
+    found = extended_basis(rule, terms).coefficients(values[None, :])[0]
+    return float(np.linalg.norm((found - exact.c[0, :terms]).astype(float)))
+
+
+def test_the_tail_decides_where_a_rule_ends() -> None:
+    """exp(2x) at s = 2 has its mass at z = 4 and beyond 13 more of it than rounding."""
+    activation = Activation("exp(2*x)")
+    found = contours(activation, 1.0, 2.0, _norms(activation, 1.0))
+    assert found is not None
+    assert found.reach > 17
+    exact = exact_tables.tables(activation, np.array([2.0], np.longdouble))
+    short = _error(activation, uniform_rule(200, 13.0), 2.0, exact, 24)
+    bound = majorant(activation.expression, 1)
+    assert bound is not None
+    two, reach = np.array([2.0]), np.array([13.0])
+    tail = math.exp(bound.log_tail(two, two, reach, 2)[0] / 2)
+    assert 2.0**-53 * math.sqrt(exact.slope[0]) < short <= 2.5 * tail
+
+
+def test_a_majorant_bounds_the_moments_and_not_by_far() -> None:
+    for text, growth in (("tanh(x)", 3), ("x**6", 3), ("exp(-(x - 7)**2)", 30)):
+        found = majorant(Activation(text).expression, 0)
+        assert found is not None
+        s = np.array([0.4, 1.5])
+        exact = np.log(
+            exact_tables.tables(Activation(text), s.astype(np.longdouble)).second.astype(float)
+        )
+        bound = found.log_mean(s, 2)
+        assert np.all(exact <= bound)
+        assert np.all(bound <= exact + 2 * math.log(growth) + 2)
+
+
+@pytest.mark.parametrize("text", ["tanh(x)", "sin(3*x)", "exp(-(x - 5)**2)", "sech(x - 4)"])
+@pytest.mark.parametrize("points", [6, 10, 16])
+def test_interpolation_in_s_is_bounded(text: str, points: int) -> None:
+    activation, low, terms = Activation(text), 0.5, 30
+    found = ellipses(activation, low, 14.0)
+    assert found is not None
+    bound = np.exp(error(found.logs(terms, (0, 0, 0, 0)), points))
+    angle = (2 * np.arange(points) + 1) * np.pi / (2 * points)
+    nodes, s = 0.75 + 0.25 * np.cos(angle), np.linspace(0.51, 0.99, 7)
+    at = exact_tables.tables(activation, nodes.astype(np.longdouble))
+    true = exact_tables.tables(activation, s.astype(np.longdouble))
+    weights = np.cos(np.arange(points)[:, None] * angle) * 2 / points
+    weights[0] /= 2
+    values = np.cos(np.arange(points) * np.arccos((s[:, None] - 0.75) / 0.25)) @ weights
+    gap = np.linalg.norm((values @ at.c[:, :terms] - true.c[:, :terms]).astype(float), axis=1)
+    assert np.all(gap <= bound[0] + 1e-15)
+    assert np.all(np.abs(values @ at.slope - true.slope).astype(float) <= bound[1] + 1e-15)
+
+
+FUNCTIONS = [
+    "tanh(x)", "exp(x)", "sin(x)", "log(1 + x**2)", "asinh(x)", "atan(x)", "sech(x)", "sigmoid(x)",
+    "softplus(x)", "erf(x)", "gelu(x)", "(x - 1)**7", "sqrt(2 + x**2)", "erf(x - 6) + 1",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("order", [0, 1])
+@pytest.mark.parametrize("text", FUNCTIONS)
+def test_values_are_as_good_as_they_say(text: str, order: int) -> None:
+    """This is also the assumption on the C library: two units in the last place."""
+    activation = Activation(text)
+    x = (np.random.default_rng(1).standard_normal(400) * 5).astype(np.longdouble)
+    value, bound = extended_values(activation.expression, x, order)
+    for point, found, allowed in zip(x, value, bound, strict=True):
+        exact = exact_tables.value(activation, order, point)
+        assert float(abs(found - exact)) <= allowed
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_rectangles_contain_the_values(text: str) -> None:
+    activation, rng = Activation(text), np.random.default_rng(3)
+    left, bottom = rng.normal(size=60) * 3, rng.uniform(0, 0.8, 60)
+    width, height = 10 ** rng.uniform(-3, 0, (2, 60))
+    for order in (0, 1):
+        sizes = modulus(
+            activation.stable(order), Rectangle.of(left, left + width, bottom, bottom + height)
+        )
+        function = sympy.lambdify(
+            X, sympy.simplify(activation.differentiate(order).rewrite(sympy.exp)), "mpmath"
+        )
+        for i in np.flatnonzero(np.isfinite(sizes))[:25]:
+            z = complex(left[i] + width[i] * rng.random(), bottom[i] + height[i] * rng.random())
+            with mpmath.workdps(700 if "erf" in text else 40):
+                assert float(abs(function(mpmath.mpmathify(z)))) <= sizes[i] * (1 + 1e-10)
