@@ -42,7 +42,7 @@ def fluctuation_covariance(network: Network, x: ArrayLike) -> Array:
     Args:
         network: layers of vectors or images, residual blocks of one layer, whose activations
             have three derivatives.
-        x: inputs, shape (n, d) or (n, channels, *spatial); the time grows like n^4, where every
+        x: inputs, shape (n, d) or ``(n, channels, *spatial)``; the time grows like n^4, where every
             position of an image counts as a point.
 
     Returns:

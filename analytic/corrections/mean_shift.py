@@ -99,7 +99,7 @@ def mean_correction(network: Network, x: ArrayLike) -> Array:
         Hanin and Nica (2020), Huang and Yau (2020), Dyer and Gur-Ari (2020) for its order.
 
     Example:
-        E h^4 of a second layer with w = x^2 exceeds its limit by the variance of its norm.
+        One layer has no shift; with two, tanh of a fluctuating variance falls below.
 
         >>> import numpy as np
         >>> from analytic import FullyConnected, Network, mean_correction

@@ -56,8 +56,8 @@ def fluctuation(network: Network, x: ArrayLike, y: ArrayLike | None = None) -> A
     Args:
         network: layers of vectors or images, residual blocks of one layer, whose activations
             have three derivatives.
-        x: inputs, shape (n, d); images (n, channels, *spatial) cost as many times n^4 as
-            ``fluctuation_covariance`` of their positions: a few small ones.
+        x: inputs, shape (n, d); images ``(n, channels, *spatial)`` cost as much as
+            ``fluctuation_covariance``, so that only a few small ones are possible.
         y: other inputs, shape (k, ...); x itself if None.
 
     Returns:
@@ -73,7 +73,7 @@ def fluctuation(network: Network, x: ArrayLike, y: ArrayLike | None = None) -> A
         Bowman and Montufar (2022), Assumption 3.6; Hanin and Nica (2020) for relu.
 
     Example:
-        One linear layer: K_0 = (|h h'| + <x, x'>/d |v|^2)/m, and Var h^2 = Var v^2 = 2.
+        One linear layer: K_0(x, x) is the mean of h^2 + v^2 over units at norm sqrt(d).
 
         >>> import numpy as np
         >>> from analytic import FullyConnected, Network
