@@ -14,12 +14,13 @@ __version__ = "0.1.0"
 _NAMES = {
     "analytic": "AccuracyError Activation AveragePooling Convolution DistanceLaw Eigenspaces"
     " Estimate Flatten FullyConnected GlobalAveragePooling Kernels Network Plan Prediction"
-    " Residual SphereSpectrum distance_law dual dual_obstacle fluctuation fluctuation_covariance"
-    " kernel kernel_diagonal kernel_estimate kernel_plan mean_correction nystrom predict"
+    " Residual SphereSpectrum distance_law dual dual_obstacle ensemble fluctuation"
+    " fluctuation_covariance kernel kernel_diagonal kernel_estimate kernel_plan"
+    " mean_correction nystrom predict"
     " sphere_spectrum",
     "compare": "Assumptions Convergence DynamicsError DynamicsGap DynamicsScaling Inputs"
-    " RequiredWidth Sampled Target assumptions convergence dynamics_gap dynamics_growth"
-    " dynamics_scaling kernel_distance",
+    " Repetition RequiredWidth Resolution Sampled Target assumptions convergence dynamics_gap"
+    " dynamics_growth dynamics_scaling kernel_distance",
     "empirical": "FiniteNetwork Flow FlowError TangentEstimate gradient_flow"
     " streamed_tangent_kernel tangent_kernel tangent_kernel_estimate tangent_kernels",
 }

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         Network,
         Residual,
     )
-    from analytic.prediction import Prediction, predict
+    from analytic.prediction import Prediction, ensemble, predict
     from analytic.results import AccuracyError, Estimate, Kernels
     from analytic.solve import Plan
     from analytic.spectrum import Eigenspaces, SphereSpectrum, nystrom, sphere_spectrum
@@ -52,6 +52,7 @@ _HOME = {
     "distance_law": "corrections",
     "dual": "closed_forms",
     "dual_obstacle": "closed_forms",
+    "ensemble": "prediction",
     "fluctuation": "corrections",
     "fluctuation_covariance": "corrections",
     "kernel": "limit",
@@ -84,6 +85,7 @@ __all__ = [
     "distance_law",
     "dual",
     "dual_obstacle",
+    "ensemble",
     "fluctuation",
     "fluctuation_covariance",
     "kernel",

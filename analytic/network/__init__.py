@@ -7,6 +7,7 @@ for the equations ``analytic.closed_forms``.
 """
 
 from analytic.network.description import FullyConnected, Layer, Network, Residual, Step
+from analytic.network.equations import System
 from analytic.network.fitting import Misfit, misfit
 from analytic.network.folding import fold, itself
 from analytic.network.layers import (
@@ -16,7 +17,7 @@ from analytic.network.layers import (
     Flatten,
     GlobalAveragePooling,
 )
-from analytic.network.network_text import parse_network
+from analytic.network.network_text import parse_activation, parse_network
 from analytic.network.shapes import Shape, reads, shape_after, shapes_after
 
 __all__ = [
@@ -32,9 +33,11 @@ __all__ = [
     "Residual",
     "Shape",
     "Step",
+    "System",
     "fold",
     "itself",
     "misfit",
+    "parse_activation",
     "parse_network",
     "reads",
     "shape_after",

@@ -12,7 +12,7 @@ refuse what is not one real, continuous function with Gaussian moments.
 
 from analytic.proofs.admission import from_sympy, from_text
 from analytic.proofs.extrema import Bound
-from analytic.proofs.nonsmooth_points import first_jump
+from analytic.proofs.nonsmooth_points import first_jump, jump, kinks
 from analytic.proofs.smoothness import Answer, assumption, growth, lipschitz, parity, strip
 
 __all__ = [
@@ -23,6 +23,8 @@ __all__ = [
     "from_sympy",
     "from_text",
     "growth",
+    "jump",
+    "kinks",
     "lipschitz",
     "parity",
     "strip",

@@ -14,6 +14,7 @@ from analytic.recursion.error_amplification import (
     Amplification,
     amplification,
     amplifications,
+    dearest,
     merged,
 )
 from analytic.recursion.error_propagation import AVERAGING, ROUNDING, layer_error, skip_error
@@ -58,6 +59,7 @@ __all__ = [
     "amplification",
     "amplifications",
     "certify",
+    "dearest",
     "diagonal",
     "input_tables",
     "layer_error",

@@ -20,22 +20,22 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, stats
+from scipy import optimize
+
+from compare.rate.statistics import Interval, student
 
 __all__ = [
     "Floor",
-    "Interval",
     "Joint",
-    "Law",
     "Power",
+    "WidthExpansion",
+    "fit_expansion",
     "fit_floor",
     "fit_joint",
-    "fit_law",
     "fit_power",
 ]
 
 Array = NDArray[np.float64]
-Interval = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Power:
 
 
 @dataclass(frozen=True, slots=True)
-class Law:
+class WidthExpansion:
     """E D = C/m + c/m^2 + B.
 
     Attributes:
@@ -129,20 +129,22 @@ def fit_power(widths: Sequence[int], distances: Sequence[Array], confidence: flo
             break
     covariance = _sandwich(design, np.exp(design @ beta), distances)
     stderr = float(np.sqrt(covariance[1, 1]))
-    interval = _interval(float(beta[1]), stderr, confidence, _freedom(distances))
+    interval = student(float(beta[1]), stderr, confidence, _freedom(distances))
     return Power(float(beta[1]), stderr, float(np.exp(beta[0])), interval)
 
 
-def fit_law(widths: Sequence[int], distances: Sequence[Array], confidence: float = 0.99) -> Law:
+def fit_expansion(
+    widths: Sequence[int], distances: Sequence[Array], confidence: float = 0.99
+) -> WidthExpansion:
     """Fit E D = C/m + c/m^2 + B; takes what ``fit_power`` takes, from three widths on."""
     m = np.asarray(widths, dtype=np.float64)
     columns = np.column_stack([1 / m, 1 / m**2, np.ones_like(m)])
     beta, errors = _linear(columns, distances)
     freedom = _freedom(distances)
-    return Law(
+    return WidthExpansion(
         *(float(b) for b in beta),
-        constant_interval=_interval(float(beta[0]), float(errors[0]), confidence, freedom),
-        floor_interval=_interval(float(beta[2]), float(errors[2]), confidence, freedom),
+        constant_interval=student(float(beta[0]), float(errors[0]), confidence, freedom),
+        floor_interval=student(float(beta[2]), float(errors[2]), confidence, freedom),
     )
 
 
@@ -158,7 +160,7 @@ def fit_floor(
     freedom = sum(d.size for d in distances) - 3
     return Floor(
         *(float(b) for b in beta),
-        interval=_interval(float(beta[2]), float(errors[2]), confidence, freedom),
+        interval=student(float(beta[2]), float(errors[2]), confidence, freedom),
     )
 
 
@@ -221,8 +223,8 @@ def fit_joint(
     return Joint(
         float(exponents[0]),
         float(exponents[1]),
-        _interval(float(exponents[0]), float(errors[1]), confidence, freedom),
-        _interval(float(exponents[1]), float(errors[3]), confidence, freedom),
+        student(float(exponents[0]), float(errors[1]), confidence, freedom),
+        student(float(exponents[1]), float(errors[3]), confidence, freedom),
         (float(constants[0]), float(constants[1])),
     )
 
@@ -258,9 +260,3 @@ def _sandwich(gradient: Array, mu: Array, distances: Sequence[Array]) -> Array:
 def _freedom(distances: Sequence[Array]) -> int:
     """Degrees of freedom of the smallest group."""
     return min(d.size for d in distances) - 1
-
-
-def _interval(value: float, stderr: float, confidence: float, freedom: int) -> Interval:
-    """Student's interval."""
-    half = float(stats.t.ppf((1 + confidence) / 2, freedom)) * stderr
-    return value - half, value + half

@@ -4,21 +4,34 @@ from __future__ import annotations
 
 import functools
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
+from oracles.damages import check_damages
 from scipy import linalg
 
 import compare.theory.duhamel
 from analytic import FullyConnected, Network, kernel
-from compare import DynamicsError, DynamicsGap, Inputs, Target, dynamics_gap
+from compare import (
+    DynamicsError,
+    DynamicsGap,
+    Inputs,
+    Repetition,
+    Resolution,
+    Target,
+    dynamics_gap,
+)
+from compare.command.dynamics_report import Findings, statements
+from compare.dynamics import Doubt
 from compare.dynamics.measurement import prepare
-from compare.dynamics.trajectories import PARTS, Sample, _residuals, draw
+from compare.dynamics.trajectories import GAP_PARTS, Sample, _residuals, draw
 from compare.theory.duhamel import duhamel_defect, track
 from compare.theory.observations import decay_rates
+from compare.verdict import Outcome
 from empirical import FiniteNetwork, gradient_flow, tangent_kernel
 
 NETWORK = Network(FullyConnected("tanh", weight_std=2.0), FullyConnected("softplus"))
@@ -39,10 +52,10 @@ def result() -> DynamicsGap:
 
 
 def test_the_parts_add_up_to_the_gap_and_start_at_zero(result: DynamicsGap) -> None:
-    gap, *parts = (getattr(result, part) for part in PARTS)
+    gap, *parts = (getattr(result, part) for part in GAP_PARTS)
     assert np.all(gap <= sum(parts) + 1e-12)
     assert np.all(gap[1:] > 0)
-    for part in PARTS:
+    for part in GAP_PARTS:
         assert getattr(result, part)[0] < 1e-12
     assert result.times[0] == 0
     assert result.times[-1] == 6.0
@@ -55,9 +68,7 @@ def test_projections_never_exceed_the_whole(result: DynamicsGap) -> None:
 
 def test_closed_forms_agree_with_the_matrix_exponential() -> None:
     target = Target.smooth(2)
-    problem, _, _ = prepare(
-        NETWORK, CIRCLE, target, 3.0, points=16, spaces=None, epsilon=None, times=8
-    )
+    problem, _, _ = prepare(NETWORK, CIRCLE, target, 3.0, points=16, resolution=Resolution(times=8))
     network, sample = FiniteNetwork(NETWORK, (2,), 8), draw(CIRCLE, target, 6, 1)
     x, y, z = (torch.from_numpy(a) for a in (sample.x, sample.y, problem.points.x))
     flow = track(network, problem.times, x=x, y=y, evaluate=z, watch=z[:2])
@@ -80,13 +91,15 @@ def test_training_on_the_whole_population_leaves_no_sampling_error() -> None:
 
 
 def test_the_limit_of_another_network_shows_in_the_initial_kernel(result: DynamicsGap) -> None:
-    other = measure(seeds=3, limit=Network(FullyConnected("sigmoid")), check=False)
+    other = measure(
+        seeds=3, limit=Network(FullyConnected("sigmoid")), repetition=Repetition(checked=0)
+    )
     assert other.initial[-1] > 2 * result.initial[-1]
     assert other.drift[-1] == pytest.approx(result.drift[-1], rel=1e-3)  # the same networks
 
 
 def test_a_shared_sample_has_no_standard_error() -> None:
-    shared = measure(share_sample=True, check=False)
+    shared = measure(repetition=Repetition(share_sample=True, checked=0))
     assert_array_equal(shared.sampling_stderr, 0)
     assert shared.gap_stderr[-1] > 0
 
@@ -102,7 +115,7 @@ def test_the_identities_hold_along_the_flow(result: DynamicsGap) -> None:
 def test_duhamels_formula_notices_a_wrong_operator() -> None:
     """Kernel flow with T itself satisfies it exactly; one per mille off it does not."""
     problem, _, _ = prepare(
-        NETWORK, CIRCLE, Target.smooth(2), 2.0, points=64, spaces=None, epsilon=None, times=8
+        NETWORK, CIRCLE, Target.smooth(2), 2.0, points=64, resolution=Resolution(times=8)
     )
     seen, points = problem.reference, problem.points
     nodes, weights = np.polynomial.legendre.leggauss(24)
@@ -116,6 +129,22 @@ def test_duhamels_formula_notices_a_wrong_operator() -> None:
 
     assert defect(1.0) < 1e-12
     assert defect(1.001) > 1e-4
+
+
+def test_a_flow_whose_identities_are_off_is_in_doubt(result: DynamicsGap) -> None:
+    checks = result.runs.checks.copy()
+    checks[0, 1] = 2e3 * result.config["rtol"]
+    doubtful = replace(result, runs=replace(result.runs, checks=checks))
+    assert doubtful.doubt is Doubt.IDENTITY
+    assert doubtful.judgement.outcome is Outcome.UNDECIDED
+    assert doubtful.holds is None
+    assert doubtful.verdict == f"undecided: {doubtful.judgement.reason}"
+    rows = {row.statement: row.kind for row in statements(Findings("", doubtful))}
+    assert rows["Duhamel's formula"] is rows["Theorem 3.5"] is Outcome.UNDECIDED
+    rows = {row.statement: row.kind for row in statements(Findings("", result))}
+    assert rows["Duhamel's formula"] is rows["Theorem 3.5"] is Outcome.HOLDS
+    nothing = replace(result, times=result.times[:1])
+    assert nothing.doubt is Doubt.UNREACHED
 
 
 def test_theorem_and_corollary_are_consistent(result: DynamicsGap) -> None:
@@ -146,7 +175,7 @@ def test_a_horizon_out_of_reach_returns_what_there_is(monkeypatch: pytest.Monkey
     short = functools.partial(gradient_flow, max_evaluations=40)
     monkeypatch.setattr(compare.theory.duhamel, "gradient_flow", short)
     with pytest.raises(DynamicsError, match=r"expected to reach t = .* \(seed 0\)") as caught:
-        measure(horizon=500.0, check=False)
+        measure(horizon=500.0, repetition=Repetition(checked=0))
     partial = caught.value.partial
     assert 0 < partial.times[-1] < 500
     assert partial.gap.shape == partial.times.shape
@@ -162,6 +191,7 @@ def test_saved_results_come_back(result: DynamicsGap, tmp_path: Path) -> None:
     assert again.answers() == result.answers()
     assert_array_equal(again.gap_stderr, result.gap_stderr)
     assert [p.name for p in tmp_path.iterdir()] == ["gap.npz"]
+    check_damages(path, DynamicsGap.load)
 
 
 def test_tables_pictures_and_words(result: DynamicsGap, tmp_path: Path) -> None:
@@ -194,8 +224,9 @@ def test_corollary_3_10_is_asked_at_its_own_times(result: DynamicsGap) -> None:
         ({"horizon": np.inf}, ValueError, "positive, finite horizon, got inf"),
         ({"seeds": 1}, ValueError, "expected seeds of at least 2, got 1"),
         ({"width": 0}, ValueError, "expected width of at least 1, got 0"),
+        ({"resolution": Resolution(times=7)}, ValueError, "expected times of at least 8, got 7"),
         ({"samples": 2.5}, TypeError, "expected an integer for samples, got 2.5"),
-        ({"spaces": 500}, ValueError, "the last trustworthy one is degree"),
+        ({"resolution": Resolution(spaces=500)}, ValueError, "the last trustworthy one is degree"),
         ({"target": lambda x: x}, ValueError, "one for each input"),
     ],
 )
