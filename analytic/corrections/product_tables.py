@@ -87,8 +87,8 @@ def tabulate(activation: Activation, s: Array, factors: Iterable[str]) -> Hermit
                 return HermiteTable(names, np.ascontiguousarray(table[:short][:, :, place]))
         terms *= 2
     raise AccuracyError(
-        f"expected pre-activations narrow enough for {MOST_HERMITE} Hermite terms, got standard deviation"
-        f" {different[-1]:.3g} of {activation!r}; scale the inputs or lower weight_std"
+        f"expected pre-activations narrow enough for {MOST_HERMITE} Hermite terms, got standard"
+        f" deviation {different[-1]:.3g} of {activation!r}; scale the inputs or lower weight_std"
     )
 
 
