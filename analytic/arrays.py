@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,20 +47,23 @@ def numbers(name: str, x: Any) -> NDArray[Any]:
 
 def _obstacle(x: Any) -> tuple[str, str] | None:
     """What x is and what to do, if it is more than an array of numbers."""
-    kind = type(x)
-    if isinstance(x, np.ma.MaskedArray) or (
-        isinstance(x, list | tuple) and any(isinstance(row, np.ma.MaskedArray) for row in x)
-    ):
+    name, module = str(type(x).__name__), str(type(x).__module__)  # pyright: ignore
+    if any(isinstance(row, np.ma.MaskedArray) for row in _rows(x)):
         return "a masked array", "its mask would be lost: pass x.filled(value) or drop the rows"
     if getattr(x, "is_cuda", False):
         return "a CUDA tensor", "pass x.cpu(), in host memory"
     if callable(getattr(x, "toarray", None)) or callable(getattr(x, "todense", None)):
-        return f"a sparse {kind.__name__}", "pass x.toarray()"
+        return f"a sparse {name}", "pass x.toarray()"
     if hasattr(x, "units") or (hasattr(x, "unit") and hasattr(x, "to_value")):
-        return f"a {kind.__name__} with units", "pass its numbers in the unit you mean"
-    if kind.__module__.startswith("torch"):
+        return f"a {name} with units", "pass its numbers in the unit you mean"
+    if module.startswith("torch"):
         return _tensor(x)
     return None
+
+
+def _rows(x: Any) -> list[object]:
+    """What a list or tuple holds, or x alone."""
+    return list(cast("list[object]", x)) if isinstance(x, list | tuple) else [x]
 
 
 def _tensor(x: Any) -> tuple[str, str] | None:

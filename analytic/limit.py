@@ -22,7 +22,7 @@ from analytic.network import Network
 from analytic.pairs import prepare
 from analytic.recursion import Problem, diagonal, mean_squares
 from analytic.results import Estimate, Kernels
-from analytic.solve import KINDS, Plan, foresee, solve, zonal
+from analytic.solve import KINDS, Plan, foresee, sample, solve, zonal
 
 __all__ = ["kernel", "kernel_diagonal", "kernel_estimate", "kernel_plan"]
 
@@ -191,6 +191,9 @@ def kernel_plan(
 ) -> Plan:
     """What ``kernel`` will cost with the same arguments; computes a few rows only.
 
+    Of very many vectors some thousands are prepared, those of least and largest norm among them,
+    on which the method and the bound depend; memory and time are scaled to all.
+
     Returns:
         the record ``Plan(method, pairs, bytes, seconds, bound)``.
 
@@ -202,8 +205,14 @@ def kernel_plan(
         (500500, True)
     """
     start = time.perf_counter()
-    problem = _problem(network, x, y, kind, tolerance, "cpu")
-    return foresee(problem, len(KINDS[kind]), cores(), time.perf_counter() - start)
+    _check_network(network)
+    whole = [None if z is None else check_inputs(n, z, network) for n, z in (("x", x), ("y", y))]
+    few = [z if z is None or network.is_spatial else sample(z) for z in whole]
+    assert few[0] is not None
+    problem = _problem(network, few[0], few[1], kind, tolerance, "cpu")
+    plan = foresee(problem, len(KINDS[kind]), cores(), time.perf_counter() - start)
+    sizes = [len(z) for z in whole if z is not None]
+    return plan.scaled(problem.shape, (sizes[0], sizes[-1]), len(KINDS[kind]), y is None)
 
 
 def _check_kind(kind: str) -> None:

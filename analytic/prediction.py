@@ -171,7 +171,7 @@ def ensemble(
         (array([1.5]), array([[0.75]]))
     """
     for name, given in (("train", train), ("cross", cross)):
-        if not isinstance(given, Kernels):
+        if not isinstance(given, Kernels):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(
                 f"expected both kernels as {name}, got {type(given).__name__}; pass"
                 " kernel(network, ..., kind='both')"

@@ -14,6 +14,7 @@ Legend: s, s' the standard deviations, small = min(1 - rho, 1 + rho).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -26,12 +27,13 @@ from analytic.expectations.conditioning import Split, conditional
 from analytic.expectations.heat_tables import HIGHEST, NARROWEST, WIDEST, Heat, heat
 from analytic.expectations.hermite_coefficients import Moments, coefficients
 from analytic.expectations.product_rules import Angle, squared_differences
-from analytic.expectations.waves import Wave, wave
+from analytic.expectations.waves import wave
 from analytic.machine import UNIT, Array
 
 __all__ = ["TERMS", "Distances", "Units", "distances", "units"]
 
 Index = NDArray[np.intp]
+Mask = NDArray[np.bool_]
 
 TERMS = 64
 """Coefficients of the series: as dear as the outer sum."""
@@ -83,6 +85,9 @@ def units(activation: Activation, s: Array, moments: Moments) -> Units:
     return Units(activation, s, moments, a, b, found.rest, noise)
 
 
+Method = Callable[[Units, Angle, Index, Index], Array]
+
+
 class Distances(NamedTuple):
     """minus, plus and d with bounds of the errors, (pairs,) each.
 
@@ -107,38 +112,51 @@ def distances(of: Units, angle: Angle, i: Index, j: Index, variation: float = 0.
         j: the second ones.
         variation: relative error of the variances.
     """
-    small = angle.small
-    tail = np.sqrt(of.rest[i] * of.rest[j])
-    whole = np.maximum(of.rest[i], of.rest[j]) <= EXACT
-    truncated = tail * (1 - small) ** (TERMS - 1)
-    few = (whole | (truncated <= EXACT)) & (of.noise <= SOUND)
-    few |= (of.s[i] == 0) | (of.s[j] == 0)
-    solved = wave(of.activation)
-    table = None if solved is not None else heat(of.activation)
-    ready = np.zeros_like(few) if table is None else _resolved(table, of, angle, i, j)
+    ways = _ways(of, angle, i, j)
     result = np.empty((5, i.size))
-    if solved is not None:
-        _put(result, np.flatnonzero(~few), _by_formula, of, angle, i, j, solved)
-    direct = few & (whole | (small > 2.0**-4) | ~ready)
+    for method, chosen in ways:
+        part = np.flatnonzero(chosen)
+        if part.size:
+            result[:, part] = method(of, angle.take(part), i[part], j[part])
+    found = Distances(*result)
+    slope = np.sqrt(of.moments.slope[i] * of.moments.slope[j])
+    steep = of.s[i] * of.s[j] * slope / np.where(of.r[i] * of.r[j] > 0, of.r[i] * of.r[j], np.inf)
+    # w/r changes by at most the root of ``steep`` times a relative change of the variance
+    moved = variation * np.sqrt(np.maximum(steep, 1))
+    near = np.minimum(found.minus, found.plus)
+    error = found.error + moved * (2 * np.sqrt(2 * np.maximum(near, 0)) + moved)
+    return found._replace(error=error, error_d=found.error_d + 4 * variation)
+
+
+def _ways(of: Units, angle: Angle, i: Index, j: Index) -> list[tuple[Method, Mask]]:
+    """The cheapest sound way for each pair."""
+    few = _complete(of, i, j) | (_truncated(of, angle, i, j) <= EXACT)
+    few = (few & (of.noise <= SOUND)) | (of.s[i] == 0) | (of.s[j] == 0)
+    if wave(of.activation) is not None:
+        return [(_by_series, few), (_by_formula, ~few)]
+    table = heat(of.activation)
+    ready = np.zeros_like(few) if table is None else _resolved(table, of, angle, i, j)
+    direct = few & (_complete(of, i, j) | (angle.small > 2.0**-4) | ~ready)
     if max(of.moments.noise, of.noise) > HOPELESS:  # refused anyhow: be quick
         direct |= ~ready
-    _put(result, np.flatnonzero(direct), _by_series, of, angle, i, j, whole)
-    if table is not None:
-        _put(result, np.flatnonzero(ready & ~direct), _by_conditioning, of, angle, i, j, table)
-    if solved is None:
-        _put(result, np.flatnonzero(~ready & ~direct), _by_product_rule, of, angle, i, j, None)
-    found = Distances(*result)
-    spread = variation * (2 * np.sqrt(found.minus * found.plus) + variation)
-    return found._replace(error=found.error + spread, error_d=found.error_d + 4 * variation)
+    return [
+        (_by_series, direct),
+        (_by_conditioning, ready & ~direct),
+        (_by_product_rule, ~ready & ~direct),
+    ]
 
 
-def _put(result, chosen, method, of, angle, i, j, extra) -> None:
-    if chosen.size:
-        part = extra[chosen] if isinstance(extra, np.ndarray) else extra
-        result[:, chosen] = method(of, angle.take(chosen), i[chosen], j[chosen], part)
+def _complete(of: Units, i: Index, j: Index) -> Mask:
+    """Where the coefficients leave out no more than rounding."""
+    return np.maximum(of.rest[i], of.rest[j]) <= EXACT
 
 
-def _resolved(table: Heat, of: Units, angle: Angle, i: Index, j: Index) -> NDArray[np.bool_]:
+def _truncated(of: Units, angle: Angle, i: Index, j: Index) -> Array:
+    """What the series leaves out at the |rho| of each pair."""
+    return np.sqrt(of.rest[i] * of.rest[j]) * (1 - angle.small) ** (TERMS - 1)
+
+
+def _resolved(table: Heat, of: Units, angle: Angle, i: Index, j: Index) -> Mask:
     """Where the nodes resolve the outer law and reach its end."""
     low, high = np.minimum(of.s[i], of.s[j]), np.maximum(of.s[i], of.s[j])
     octave = _octave(table, Split.of(low, high, angle.small).sigma)
@@ -147,11 +165,13 @@ def _resolved(table: Heat, of: Units, angle: Angle, i: Index, j: Index) -> NDArr
 
 
 def _octave(table: Heat, sigma: Array) -> Index:
+    """The row of ``Heat.outer`` for each sigma."""
     first = round(np.log2(table.scale)) + NARROWEST
     return np.frexp(sigma)[1] - 1 - first
 
 
-def _by_series(of: Units, angle: Angle, i: Index, j: Index, whole: NDArray[np.bool_]) -> Array:
+def _by_series(of: Units, angle: Angle, i: Index, j: Index) -> Array:
+    whole = _complete(of, i, j)
     minus, plus, d, apart = short_series(
         of.a[i], of.a[j], of.b[i], of.b[j], angle.minus, angle.plus, whole
     )
@@ -160,32 +180,34 @@ def _by_series(of: Units, angle: Angle, i: Index, j: Index, whole: NDArray[np.bo
     steep = of.s[i] * of.s[j] * slope / np.where(of.r[i] * of.r[j] > 0, of.r[i] * of.r[j], np.inf)
     # the coefficients are wrong by ``noise`` in the norm of c: by s noise slope/r in that of a
     e = (of.noise + 2 * UNIT) * (1 + np.sqrt(steep))
-    near = np.minimum(1.0, TERMS * small)
-    close = 2 * e * (np.sqrt(2 * apart) + np.sqrt(2 * near * np.minimum(minus, plus)) + e)
-    close += 8 * UNIT * np.minimum(minus, plus) + steep * rest * near
+    near, least = np.minimum(1.0, TERMS * small), np.maximum(np.minimum(minus, plus), 0)
+    close = 2 * e * (np.sqrt(2 * apart) + np.sqrt(2 * near * least) + e)
+    close += 8 * UNIT * least + steep * rest * near
     far = 2 * e + 8 * UNIT + steep * rest * (1 - small) ** (TERMS - 1)
     error_d = 2 * of.noise + 16 * UNIT + rest * np.where(whole, 1.0, (1 - small) ** (TERMS - 1))
     return np.stack([minus, plus, d, np.where(whole, close, far), error_d])
 
 
-def _by_formula(of: Units, angle: Angle, i: Index, j: Index, solved: Wave) -> Array:
+def _by_formula(of: Units, angle: Angle, i: Index, j: Index) -> Array:
+    solved = wave(of.activation)
+    assert solved is not None
     return np.stack(solved.distances(of.s[i], of.s[j], angle))
 
 
-def _by_conditioning(of: Units, angle: Angle, i: Index, j: Index, table: Heat) -> Array:
-    r, r_ = of.r[i], of.r[j]
-    found = conditional(table, of.s[i], of.s[j], angle.minus, angle.plus, 1 / r, 1 / r_)
+def _by_conditioning(of: Units, angle: Angle, i: Index, j: Index) -> Array:
+    table = heat(of.activation)
+    assert table is not None
+    s, s_, r, r_ = of.s[i], of.s[j], of.r[i], of.r[j]
+    found = conditional(table, s, s_, angle.minus, angle.plus, 1 / r, 1 / r_)
     minus, plus, d, apart, noise_w, noise_d, noise_v = found
-    low, high = np.minimum(of.s[i], of.s[j]), np.maximum(of.s[i], of.s[j])
-    octave = _octave(table, Split.of(low, high, angle.small).sigma)
-    outer = table.outer[octave] + 4 * UNIT
-    small = np.minimum(minus, plus)
+    sigma = Split.of(np.minimum(s, s_), np.maximum(s, s_), angle.small).sigma
+    outer = table.outer[_octave(table, sigma)] + 4 * UNIT
     e = 2 * (noise_w + of.moments.noise + 2 * UNIT)
-    error = e * np.sqrt(2 * apart) + e**2 + (noise_v + 4 * outer) * small
+    error = e * np.sqrt(2 * apart) + e**2 + (noise_v + 4 * outer) * np.minimum(minus, plus)
     return np.stack([minus, plus, d, error, 2 * noise_d + 4 * outer])
 
 
-def _by_product_rule(of: Units, angle: Angle, i: Index, j: Index, _: None) -> Array:
+def _by_product_rule(of: Units, angle: Angle, i: Index, j: Index) -> Array:
     result = np.empty((5, i.size))
     order = np.argsort(of.s[j] ** 2 * angle.small)
     for start in range(0, order.size, BLOCK):

@@ -219,7 +219,7 @@ def _pairs(
         out[0, i] = (less + inner) / 2
         out[1, i] = (more + inner) / 2
         out[2, i] = d
-        out[3, i] = (more if flip[i] else less) / 2
+        out[3, i] = min(less, more) / 2
 
 
 def _segments(h: Heat, tau: Array) -> NDArray[np.intp]:

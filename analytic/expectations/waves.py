@@ -13,6 +13,9 @@ and the cosine F(c)/sqrt(F(s^2) F(s'^2)) has the complement
 with V, G = kappa (s^2 +- s'^2) and X = kappa E (u - v)^2, which a close pair knows well.
 """
 
+# scipy has no type stubs
+# pyright: reportMissingTypeStubs=false
+
 from __future__ import annotations
 
 from dataclasses import dataclass

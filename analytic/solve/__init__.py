@@ -7,6 +7,6 @@ solved here as one function of the correlation. Below: ``analytic.pairs``.
 
 from analytic.solve.answer import KINDS, solve
 from analytic.solve.equal_norms import zonal
-from analytic.solve.foresight import Plan, foresee
+from analytic.solve.foresight import Plan, foresee, sample
 
-__all__ = ["KINDS", "Plan", "foresee", "solve", "zonal"]
+__all__ = ["KINDS", "Plan", "foresee", "sample", "solve", "zonal"]

@@ -19,7 +19,7 @@ from torch import Tensor
 from empirical.layerwise.graph import Graph, Value, graph_of
 from empirical.layerwise.samples import Samples, possible_places
 
-__all__ = ["QUIET", "Cut", "Layout", "Trial", "layouts_of", "places_of", "uses_of"]
+__all__ = ["QUIET", "Arrangement", "Cut", "Trial", "layouts_of", "places_of", "uses_of"]
 
 Signals = Mapping[Value, Sequence[Tensor]]
 """df(x_a)/dvalue for each sample a of a batch."""
@@ -46,7 +46,7 @@ class Cut:
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class Arrangement:
     """How the arguments of the cuts are made of a parameter.
 
     Attributes:
@@ -180,29 +180,29 @@ def uses_of(
     return cuts, reasons
 
 
-def layouts_of(graph: Graph, cuts: Sequence[Cut]) -> dict[int, Layout]:
+def layouts_of(graph: Graph, cuts: Sequence[Cut]) -> dict[int, Arrangement]:
     """How the arguments of the cuts are made of the leaves below them."""
     leading: dict[int, list[int]] = {}
     for number, cut in enumerate(cuts):
         for node in dict.fromkeys(v[0] for v in graph.below(cut.value)):
             if node in graph.leaves:
                 leading.setdefault(node, []).append(number)
-    return {leaf: _layout(graph, cuts, tuple(numbers)) for leaf, numbers in leading.items()}
+    return {leaf: _arrangement(graph, cuts, tuple(numbers)) for leaf, numbers in leading.items()}
 
 
-def _layout(graph: Graph, cuts: Sequence[Cut], leading: tuple[int, ...]) -> Layout:
+def _arrangement(graph: Graph, cuts: Sequence[Cut], leading: tuple[int, ...]) -> Arrangement:
     values = [cuts[k].value for k in leading]
     chains = [_chain(graph, value) for value in values]
     known = [chain for chain in chains if chain is not None]
     if len(known) < len(chains):
-        return Layout(leading, None)
+        return Arrangement(leading, None)
     turns = [_transposed(graph, v, steps) for v, (_, steps) in zip(values, known, strict=True)]
     factors = [factor for factor, _ in known]
     if None not in turns:
-        return Layout(leading, tuple(zip(factors, map(bool, turns), strict=True)))
+        return Arrangement(leading, tuple(zip(factors, map(bool, turns), strict=True)))
     if all(steps == known[0][1] for _, steps in known):
-        return Layout(leading, tuple((factor, False) for factor in factors))
-    return Layout(leading, None)
+        return Arrangement(leading, tuple((factor, False) for factor in factors))
+    return Arrangement(leading, None)
 
 
 _Steps = tuple[tuple[object, ...], ...]

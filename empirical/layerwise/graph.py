@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -134,7 +135,8 @@ def _grad(
     signals: Sequence[Tensor],
     batched: bool,
 ) -> list[Tensor | None]:
-    found = torch.autograd.grad(
+    differentiate: Any = torch.autograd.grad  # its stubs know no mixture of tensors and edges
+    found = differentiate(
         outputs, inputs, signals, retain_graph=True, allow_unused=True, is_grads_batched=batched
     )
     return [g.to_dense() if g is not None and g.layout != torch.strided else g for g in found]

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from analytic.network import Averaging, Convolution, Flatten, GlobalAveragePooling, Network, fold
-from empirical.checks import check_images, check_input_shape
+from empirical.input_shapes import check_images, check_input_shape
 from empirical.memory import require
 from empirical.network.pointwise_activation import pointwise
 from empirical.network.weights import normal
@@ -28,7 +28,7 @@ from empirical.network.wires import Feed, Wire, wiring
 __all__ = ["FiniteNetwork", "Readout", "Stack", "WeightLayer", "check_description"]
 
 Draw = Callable[..., Tensor]
-SMALL = 2**28
+SMALL_NETWORK = 2**28
 """Bytes below which the memory of the machine is not asked for."""
 
 
@@ -239,7 +239,7 @@ class FiniteNetwork(nn.Module):
         wires, feed = wiring(self.network, self.input_shape, self.width)
         numbers = sum(wire.units * (wire.columns + 1) for wire in wires) + feed.units
         needed = copies * numbers * dtype.itemsize
-        if needed > SMALL and device.type != "meta":
+        if needed > SMALL_NETWORK and device.type != "meta":
             advice = "narrow it, or use streamed_tangent_kernel, which holds no weights"
             require(needed, device, f"the weights at width {self.width}", advice)
 

@@ -164,7 +164,8 @@ def test_proportional_kernels_give_a_posterior(points: tuple, ridge: float, t: f
     """With T = c S and t = inf: the posterior of S, but for the noise of the ridge."""
     x, new, y = points
     s = [block.nngp for block in kernels(NETWORK, x, new)]
-    law = ensemble(*(Kernels(k, 3 * k) for k in s), y, t=t, ridge=3 * ridge)
+    blocks = [Kernels(k, 3 * k) for k in s]
+    law = ensemble(blocks[0], blocks[1], blocks[2], y, t=t, ridge=3 * ridge)
     if np.isinf(t):
         exact = predict(s[0], s[1], y, ridge=ridge, prior=s[2])
         gain = s[1] @ np.linalg.inv(s[0] + ridge * np.eye(4))
@@ -195,7 +196,8 @@ def test_linearised_networks_have_the_law_of_the_ensemble(points: tuple) -> None
         assert np.all(np.abs(sample.mean(0) - law.mean[:, output]) < error)
         spread = np.outer(deviations, deviations) * (4 * np.sqrt(2 / seeds) + bias)
         assert np.all(np.abs(np.cov(sample.T) - law.covariance) < spread)
-    posterior = predict(*(k.nngp for k in kernels(network, x, new)[:2]), y, ridge=ridge)
+    train, cross, _ = kernels(network, x, new)
+    posterior = predict(train.nngp, cross.nngp, y, ridge=ridge)
     assert np.max(np.abs(posterior - law.mean)) > 0.05  # another law
 
 
