@@ -26,8 +26,9 @@ from analytic.expectations.close_series import short_series
 from analytic.expectations.conditioning import Split, conditional
 from analytic.expectations.heat_tables import HIGHEST, NARROWEST, WIDEST, Heat, heat
 from analytic.expectations.hermite_coefficients import Moments, coefficients
+from analytic.expectations.polylines import Polyline, polyline
 from analytic.expectations.product_rules import Angle, squared_differences
-from analytic.expectations.waves import wave
+from analytic.expectations.waves import Wave, wave
 from analytic.machine import UNIT, Array
 
 __all__ = ["TERMS", "Distances", "Units", "distances", "units"]
@@ -132,7 +133,7 @@ def _ways(of: Units, angle: Angle, i: Index, j: Index) -> list[tuple[Method, Mas
     """The cheapest sound way for each pair."""
     few = _complete(of, i, j) | (_truncated(of, angle, i, j) <= EXACT)
     few = (few & (of.noise <= SOUND)) | (of.s[i] == 0) | (of.s[j] == 0)
-    if wave(of.activation) is not None:
+    if _formula(of) is not None:
         return [(_by_series, few), (_by_formula, ~few)]
     table = heat(of.activation)
     ready = np.zeros_like(few) if table is None else _resolved(table, of, angle, i, j)
@@ -188,8 +189,13 @@ def _by_series(of: Units, angle: Angle, i: Index, j: Index) -> Array:
     return np.stack([minus, plus, d, np.where(whole, close, far), error_d])
 
 
+def _formula(of: Units) -> Wave | Polyline | None:
+    """The closed form of pairs, if there is one."""
+    return wave(of.activation) or polyline(of.activation)
+
+
 def _by_formula(of: Units, angle: Angle, i: Index, j: Index) -> Array:
-    solved = wave(of.activation)
+    solved = _formula(of)
     assert solved is not None
     return np.stack(solved.distances(of.s[i], of.s[j], angle))
 

@@ -30,6 +30,7 @@ from analytic.expectations.octaves import (
     LOWEST,
     MEAN,
     MOST_TERMS,
+    MOST_TERMS_KINKED,
     RESPONSE_D,
     RESPONSE_E,
     SLOPE,
@@ -39,6 +40,7 @@ from analytic.expectations.octaves import (
     kinked,
     segment,
 )
+from analytic.expectations.polylines import polyline
 from analytic.expectations.waves import wave
 from analytic.machine import LANES, UNIT, Array
 from analytic.proofs import jump
@@ -108,6 +110,8 @@ def moments(activation: Activation, s: Array) -> Moments:
         return _bent_line(*bent, s)
     if (solved := wave(activation)) is not None:
         return Moments(*solved.moments(s), noise=solved.noise(s))
+    if (line := polyline(activation)) is not None:
+        return Moments(*line.moments(s), noise=8 * UNIT)
     table, noise = np.empty((FIRST, s.size)), 0.0
     for octave, chosen in _octaves(s):
         part = segment(activation, octave)
@@ -139,6 +143,8 @@ def length(activation: Activation, s: Array, tail: float, most: int = MOST_TERMS
         return 0
     if (solved := wave(activation)) is not None:
         return solved.length(float(s.max()), tail, most)
+    if polyline(activation) is not None:
+        return min(most, MOST_TERMS_KINKED)
     return max(
         segment(activation, octave, most=most).terms(float(s[chosen].max()), tail)
         for octave, chosen in _octaves(s)
@@ -152,6 +158,8 @@ def coefficients(activation: Activation, s: Array, terms: int) -> Coefficients:
         return Coefficients(b, rest, noise)
     if (solved := wave(activation)) is not None:
         return Coefficients(*solved.coefficients(s, terms), noise=2 * solved.noise(s))
+    if (line := polyline(activation)) is not None:
+        return Coefficients(*line.coefficients(s, terms), noise=32 * UNIT)
     for octave, chosen in _octaves(s):
         part = segment(activation, octave, terms)
         _fill(part, slice(FIRST, FIRST + terms), s, chosen, b)

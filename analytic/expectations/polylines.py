@@ -1,0 +1,239 @@
+r"""Piecewise linear activations (hardtanh, relu6, hardsigmoid, softshrink): Plackett's identity.
+
+With jumps beta_i of w' at x_i, A_i = x_i/s, B_j = x_j/s' and rho = cos(theta), the second
+derivatives are point masses, so that (Plackett 1954)
+
+    dD/d rho = sum_ij beta_i beta_j phi_2(A_i, B_j; rho),    dE/d rho = s s' D,
+    D(theta) = D(0) - sum_ij beta_i beta_j/(2 pi) int_0^theta exp(-Q_ij(t)) dt,
+    E(0) - E(theta) = s s' [D(0) (1 - cos theta) - sum_ij beta_i beta_j/(2 pi)
+                            int_0^theta (cos t - cos theta) exp(-Q_ij(t)) dt],
+    Q_ij(t) = ((A_i - B_j)^2 + 4 A_i B_j sin(t/2)^2)/(2 sin(t)^2).
+
+The integrals are done in y = log(theta/t), where the integrand bends once, over a length 1.
+For rho < 0 the second unit is w(-v).
+"""
+
+# scipy has no type stubs
+# pyright: reportMissingTypeStubs=false
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import sympy
+from scipy.special import ndtr
+
+from analytic.activation import Activation, X
+from analytic.expectations.product_rules import Angle
+from analytic.machine import UNIT, Array
+
+__all__ = ["Polyline", "polyline"]
+
+REACH = 12.0
+"""Where the normal law is cut."""
+
+
+PANELS = np.concatenate([np.arange(0.0, 8.0), np.arange(8.0, 39.0, 2.0)])
+"""Ends of the panels in y: where the weight exp(-y) is small they may be wider."""
+
+
+def _panels(ends: Array, order: int) -> tuple[Array, Array]:
+    """Gauss-Legendre nodes and weights on [ends_i, ends_(i+1)], (..., panels * order) each."""
+    nodes, weights = np.polynomial.legendre.leggauss(order)
+    half = np.diff(ends, axis=-1)[..., None] / 2
+    middle = (ends[..., 1:] + ends[..., :-1])[..., None] / 2
+    shape = (*ends.shape[:-1], -1)
+    return (middle + half * nodes).reshape(shape), (half * weights).reshape(shape)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Polyline:
+    """A continuous piecewise linear w.
+
+    Attributes:
+        places: x_i, increasing, shape (kinks,).
+        values: w(x_i).
+        slopes: of the pieces, shape (kinks + 1,).
+    """
+
+    places: Array
+    values: Array
+    slopes: Array
+
+    @property
+    def jumps(self) -> Array:
+        return np.diff(self.slopes)
+
+    @property
+    def turned(self) -> Polyline:
+        """w(-x)."""
+        return Polyline(-self.places[::-1], self.values[::-1], -self.slopes[::-1])
+
+    def at(self, x: Array) -> tuple[Array, Array]:
+        """w(x) and w'(x)."""
+        piece = np.searchsorted(self.places, x)
+        start = np.maximum(piece - 1, 0)
+        slope = self.slopes[piece]
+        return self.values[start] + slope * (x - self.places[start]), slope
+
+    def _cuts(self, *ends: Array) -> Array:
+        """Sorted ends of smooth pieces of the line, shape (n, ends)."""
+        fixed = np.broadcast_to(np.arange(-REACH, REACH + 1, 2), (len(ends[0]), int(REACH) + 1))
+        return np.sort(np.clip(np.concatenate([fixed, *ends], axis=1), -REACH, REACH), axis=1)
+
+    def moments(self, s: Array) -> tuple[Array, ...]:
+        """Those of w at s, in the order of ``Moments``."""
+        scaled = np.where(s > 0, s, TINY)[:, None]
+        z, p = _panels(self._cuts(self.places / scaled), 20)
+        p = p * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
+        w, w1 = self.at(s[:, None] * z)
+        mean, second, slope = (np.sum(p * f, axis=1) for f in (w, w**2, w1**2))
+        by_parts = (z**2 - 1) / (2 * scaled**2)
+        none = np.full(s.size, np.inf)
+        responses = (np.sum(p * by_parts * f**2, axis=1) for f in (w, w1))
+        return (mean, second, slope, none, none, *responses)
+
+    def coefficients(self, s: Array, terms: int) -> tuple[Array, Array]:
+        """b_k, shape (terms, n), and the share of the rest.
+
+        c_k = sum_i beta_i h_(k - 1)(A_i) phi(A_i)/sqrt(k) by parts.
+        """
+        a = self.places / np.where(s > 0, s, TINY)[:, None]
+        jumps = self.jumps * np.exp(-(a**2) / 2) / np.sqrt(2 * np.pi)
+        _, _, slope, *_ = self.moments(s)
+        c = np.empty((terms, s.size))
+        c[0] = self.slopes[-1] - ndtr(a) @ self.jumps
+        older, old = np.zeros_like(a), np.ones_like(a)
+        for k in range(1, terms):
+            c[k] = np.sum(jumps * old, axis=1) / np.sqrt(k)
+            with np.errstate(over="ignore", invalid="ignore"):
+                older, old = old, (a * old - np.sqrt(k - 1) * older) / np.sqrt(k)
+            old = np.where(jumps != 0, old, 0.0)
+        rest = np.maximum(1 - np.sum(c**2, axis=0) / np.where(slope > 0, slope, np.inf), 0)
+        return c / np.sqrt(np.arange(1.0, terms + 1))[:, None], rest + 16 * UNIT
+
+    def distances(self, s: Array, s_: Array, angle: Angle) -> tuple[Array, ...]:
+        """The numbers of ``analytic.expectations.close_pairs.Distances``."""
+        flip = angle.plus < angle.minus
+        result = np.empty((5, s.size))
+        for turned in (False, True):
+            part = np.flatnonzero(flip == turned)
+            if part.size:
+                other = self.turned if turned else self
+                result[:, part] = self._distances(other, s[part], s_[part], angle.small[part])
+                result[2, part] *= -1 if turned else 1
+        return tuple(result)
+
+    def _distances(self, other: Polyline, s: Array, s_: Array, small: Array) -> Array:
+        """For u and a second unit ``other`` whose pre-activation has correlation 1 - small."""
+        a, b = self.places / s[:, None], other.places / s_[:, None]
+        z, p = _panels(self._cuts(a, b), 16)
+        p = p * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
+        (w, w1), (v, v1) = self.at(s[:, None] * z), other.at(s_[:, None] * z)
+        r, r_ = (np.sqrt(np.sum(p * f**2, axis=1)) for f in (w, v))
+        sign = np.where(np.sum(p * w * v, axis=1) >= 0, 1.0, -1.0)
+        apart = np.sum(p * (w / r[:, None] - (sign / r_)[:, None] * v) ** 2, axis=1) / 2
+        top = np.sum(p * w1 * v1, axis=1)  # D(0)
+        theta = 2 * np.arcsin(np.sqrt(small / 2))
+        once, bent = self._plackett(other, s, s_, theta)
+        near: Array = np.maximum(apart + sign * s * s_ / (r * r_) * (top * small - bent), 0)
+        minus: Array = np.where(sign > 0, near, 2 - near)
+        plus: Array = np.where(sign > 0, 2 - near, near)
+        steep = s * s_ / (r * r_)
+        error = 8 * UNIT * np.sqrt(2 * apart) + 64 * UNIT * (UNIT + apart)
+        error += 64 * UNIT * steep * (np.abs(top) * small + np.abs(bent))
+        return np.stack([minus, plus, top - once, error, np.full(s.size, 128 * UNIT)])
+
+    def _plackett(self, other: Polyline, s: Array, s_: Array, theta: Array) -> tuple[Array, Array]:
+        """The two integrals with their jumps, (n,) each."""
+        y, weights = _panels(PANELS, 20)
+        t = theta[:, None] * np.exp(-y)  # (n, nodes)
+        half, whole = np.sin(t / 2) ** 2, np.sin(t) ** 2
+        fall = 2 * np.sin((theta[:, None] + t) / 2) * np.sin((theta[:, None] - t) / 2)
+        density = weights * t / (2 * np.pi)
+        once, bent = np.zeros((2, s.size))
+        for x, beta in zip(self.places, self.jumps, strict=True):
+            for x_, beta_ in zip(other.places, other.jumps, strict=True):
+                gap = (x * (s_ - s) + s * (x - x_)) / (s * s_)  # A - B
+                with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+                    q = (gap[:, None] ** 2 + 4 * (x / s * x_ / s_)[:, None] * half) / (2 * whole)
+                e = np.where(whole > 0, np.exp(-q), 0.0) * density
+                once += beta * beta_ * np.sum(e, axis=1)
+                bent += beta * beta_ * np.sum(e * fall, axis=1)
+        return once, bent
+
+
+TINY = 1e-300
+"""Stands for 0 where one divides."""
+
+
+@lru_cache(maxsize=256)
+def polyline(activation: Activation) -> Polyline | None:
+    """The activation as a polyline, or None if it is none or has a formula of its own.
+
+    Example:
+        >>> found = polyline(Activation("max(min(x, 1), -1)"))
+        >>> found.places.tolist(), found.slopes.tolist()
+        ([-1.0, 1.0], [0.0, 1.0, 0.0])
+    """
+    if activation.bent_line is not None or not activation.expression.atoms(*_SWITCHES):
+        return None
+    places = _places(activation.expression)
+    if not places:
+        return None
+    x = np.array(sorted(float(place) for place in places))
+    middles = np.concatenate([[x[0] - 1], (x[1:] + x[:-1]) / 2, [x[-1] + 1]])
+    slopes = activation.derivatives(middles, 1)[1].copy()
+    kept = np.diff(slopes) != 0
+    slopes = np.append(slopes[:-1][kept], slopes[-1])
+    return Polyline(x[kept], activation(x[kept]), slopes) if kept.any() else None
+
+
+_SWITCHES = (sympy.Abs, sympy.Max, sympy.Min)
+
+
+@lru_cache(maxsize=1024)
+def _places(node: Any) -> Any:
+    """Where a piecewise linear expression may bend; None if it is not piecewise linear."""
+    if node == X or not node.free_symbols:
+        return frozenset[Any]()
+    if isinstance(node, sympy.Mul):
+        factors = [factor for factor in node.args if factor.free_symbols]
+        return _places(factors[0]) if len(factors) == 1 else None
+    if not isinstance(node, sympy.Add | sympy.Abs | sympy.Max | sympy.Min):
+        return None
+    inner: list[Any] = [_places(part) for part in node.args]
+    if any(places is None for places in inner):
+        return None
+    found: frozenset[Any] = frozenset[Any]().union(*inner)
+    if isinstance(node, sympy.Add):
+        return found
+    switches = [node.args[0]] if isinstance(node, sympy.Abs) else _differences(node.args)
+    for switch in switches:
+        found |= _zeros(switch, found)
+    return found
+
+
+def _differences(parts: Any) -> list[Any]:
+    return [a - b for n, a in enumerate(parts) for b in parts[:n]]
+
+
+def _zeros(switch: Any, bends: frozenset[Any]) -> frozenset[Any]:
+    """Where a piecewise linear expression with these bends (and its own) is 0."""
+    ends: list[Any] = sorted(bends | _places(switch))
+    points = [ends[0] - 1, *ends, ends[-1] + 1] if ends else [sympy.S.Zero, sympy.S.One]
+    found: set[Any] = set()
+    for left, right in pairwise(points):
+        a, b = switch.subs(X, left), switch.subs(X, right)
+        if a == b:
+            continue
+        zero = left - a * (right - left) / (b - a)
+        below = left == points[0] or zero >= left
+        above = right == points[-1] or zero <= right
+        if below and above:
+            found.add(zero)
+    return frozenset(found)
