@@ -20,13 +20,13 @@ from analytic.corrections.four_units import FourMoments
 from analytic.corrections.pair_state import FIRST, MU1, S12, UNIT, G, Pair
 from analytic.corrections.products import Sum
 
-__all__ = ["Joint", "Points", "blocks", "turned"]
+__all__ = ["JointState", "PointPairs", "blocks", "turned"]
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Joint:
+class JointState:
     """All pairs of N points, and their fluctuations.
 
     Attributes:
@@ -62,7 +62,7 @@ def _full(a: Array, n: int) -> Array:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Points:
+class PointPairs:
     """All pairs of n points at one layer, and the joint moments of four of them.
 
     Attributes:
@@ -76,7 +76,7 @@ class Points:
     pair: Pair
     four: FourMoments
     n: int
-    before: Joint
+    before: JointState
     patch: Array
 
     def mean(self, terms: Sum) -> Array:

@@ -32,11 +32,11 @@ __all__ = ["FourMoments", "four_moments"]
 
 Array = NDArray[np.float64]
 
-REACH = 7.5
+BALL = 7.5
 """Radius of the ball of nodes: outside lies 4e-12 of the normal law in three dimensions."""
-SETTLED = 1e-8
+AGREEMENT = 1e-8
 """Agreement of two rules shifted by half a step, relative to E w^4 and E w'^4."""
-POINTS = 24
+TAU_POINTS = 24
 """Chebyshev points of tau."""
 STEPS = tuple(0.8 * 0.85**k for k in range(16))
 """Steps of the rules that are tried."""
@@ -46,7 +46,7 @@ MESH = 0.02
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FourMoments:
-    """Joint moments of the units of n inputs, and of their slopes.
+    """JointState moments of the units of n inputs, and of their slopes.
 
     Attributes:
         units: E[w_a w_b w_c w_d], shape (n, n, n, n).
@@ -69,7 +69,7 @@ def four_moments(activation: Activation, covariance: Array) -> FourMoments:
     widest = float(np.sqrt(np.diag(covariance).max()))
     nodes, weights = _ball(*_rule(activation, widest))
     step = MESH * min(1.0, max(widest, 1e-3))
-    count = int(np.ceil((REACH + 1) * max(widest, 1e-3) / step))
+    count = int(np.ceil((BALL + 1) * max(widest, 1e-3) / step))
     grid = step * np.arange(-count, count + 1).astype(np.float64)
     series = _heat(activation, grid, widest)
     moments = FourMoments(*(np.empty((n,) * k) for k in (4, 4, 4, 3, 3)))
@@ -92,7 +92,7 @@ def _rule(activation: Activation, s: float) -> tuple[Array, Array]:
             [float(weights @ f**4) for f in activation.derivatives(s * nodes, 1)]
             for nodes, weights in rules
         ]
-        if np.allclose(*powers, rtol=SETTLED, atol=0):
+        if np.allclose(*powers, rtol=AGREEMENT, atol=0):
             return rules[0]
     raise AccuracyError(
         f"expected pre-activations that steps of {STEPS[-1]:.2f} resolve, got standard deviation"
@@ -101,7 +101,7 @@ def _rule(activation: Activation, s: float) -> tuple[Array, Array]:
 
 
 def _uniform(step: float, shift: float) -> tuple[Array, Array]:
-    half = int(REACH / step)
+    half = int(BALL / step)
     nodes = step * (np.arange(-half, half + 1).astype(np.float64) + shift)
     weights = step * np.exp(-(nodes**2) / 2) / np.sqrt(2 * np.pi)
     return nodes, np.asarray(weights, dtype=np.float64)
@@ -110,22 +110,22 @@ def _uniform(step: float, shift: float) -> tuple[Array, Array]:
 def _ball(nodes: Array, weights: Array) -> tuple[Array, Array]:
     """The threefold product rule without its corners: nodes (3, q) and weights (q,)."""
     z = np.stack([grid.ravel() for grid in np.meshgrid(nodes, nodes, nodes)])
-    inside = (z**2).sum(axis=0) <= REACH**2
+    inside = (z**2).sum(axis=0) <= BALL**2
     p = np.einsum("i,j,k->ijk", weights, weights, weights).ravel()
     return np.ascontiguousarray(z[:, inside]), p[inside]
 
 
 def _heat(activation: Activation, grid: Array, widest: float) -> Array:
-    """Chebyshev coefficients in tau of W, W', W'' on the grid, (POINTS, 3, grid)."""
-    angles = np.pi * (np.arange(POINTS) + 0.5) / POINTS
+    """Chebyshev coefficients in tau of W, W', W'' on the grid, (TAU_POINTS, 3, grid)."""
+    angles = np.pi * (np.arange(TAU_POINTS) + 0.5) / TAU_POINTS
     rule = uniform_rule(64)
-    values = np.empty((POINTS, 3, grid.size))
+    values = np.empty((TAU_POINTS, 3, grid.size))
     for index, angle in enumerate(angles):
         tau = widest * (1 + np.cos(angle)) / 2
         derivatives = activation.derivatives(grid[:, None] + tau * rule.nodes, 2)
         for order in range(3):
             values[index, order] = derivatives[order] @ rule.weights
-    transform = np.cos(np.outer(np.arange(POINTS), angles)) * 2 / POINTS
+    transform = np.cos(np.outer(np.arange(TAU_POINTS), angles)) * 2 / TAU_POINTS
     transform[0] /= 2
     return np.ascontiguousarray(np.einsum("kt,tog->kog", transform, values))
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analytic.corrections.all_pairs import Joint, Points, blocks, turned
+from analytic.corrections.all_pairs import JointState, PointPairs, blocks, turned
 from analytic.corrections.four_units import four_moments
-from analytic.corrections.pair_state import FIRST, UNIT, Side, at_layer
+from analytic.corrections.pair_state import FIRST, UNIT, OneSide, at_layer
 from analytic.corrections.positions import mean_map, pair_map
 from analytic.corrections.product_tables import tabulate
 from analytic.corrections.products import Sum, keys
@@ -28,7 +28,7 @@ __all__ = ["fluctuation_covariance"]
 Array = NDArray[np.float64]
 
 W1: Sum = {("1", ""): 1.0}
-PRODUCTS = keys(*UNIT, *FIRST.values())
+COVARIANCE_PRODUCTS = keys(*UNIT, *FIRST.values())
 
 
 def fluctuation_covariance(network: Network, x: ArrayLike) -> Array:
@@ -42,7 +42,7 @@ def fluctuation_covariance(network: Network, x: ArrayLike) -> Array:
     Args:
         network: layers of vectors or images, residual blocks of one layer, whose activations
             have three derivatives.
-        x: inputs, shape (n, d) or (n, channels, *spatial); the time grows like n^4, where every
+        x: inputs, shape (n, d) or ``(n, channels, *spatial)``; the time grows like n^4, where every
             position of an image counts as a point.
 
     Returns:
@@ -79,37 +79,37 @@ def fluctuation_covariance(network: Network, x: ArrayLike) -> Array:
     return np.asarray(total + state.gram + state.gram.transpose(0, 1, 3, 2))
 
 
-def beginning(points: Array) -> Joint:
+def beginning(points: Array) -> JointState:
     """The inputs themselves: nothing fluctuates."""
     n = len(points)
     none = np.zeros((n, n))
     s = points @ points.T / points.shape[1]
-    return Joint(s, none, none[0], np.zeros((2 * n * n + n,) * 2), np.zeros((n,) * 4))
+    return JointState(s, none, none[0], np.zeros((2 * n * n + n,) * 2), np.zeros((n,) * 4))
 
 
-def averaged(state: Joint, maps: list[Array], inputs: int) -> Joint:
+def averaged(state: JointState, maps: list[Array], inputs: int) -> JointState:
     """Pooling and flattening, which are linear."""
     pi, mean = pair_map(maps, inputs), mean_map(maps, inputs)
     n = len(mean)
     whole = blocks(pi, pi, mean)
     s, g = ((pi @ a.ravel()).reshape(n, n) for a in (state.s, state.g))
-    return Joint(s, g, mean @ state.mu, whole @ state.v @ whole.T, turned(state.gram, pi, pi))
+    return JointState(s, g, mean @ state.mu, whole @ state.v @ whole.T, turned(state.gram, pi, pi))
 
 
-def through_layer(state: Joint, layer: StackLayer, patch: Array) -> Joint:
+def through_layer(state: JointState, layer: StackLayer, patch: Array) -> JointState:
     """A layer with weights; ``patch`` sums pairs of points over the offsets of its filters."""
     n = round(len(patch) ** 0.5)
     s, g = ((patch @ a.ravel()).reshape(n, n) for a in (state.s, state.g))
     covariance = layer.weight * s + layer.bias
     variance = np.diag(covariance)
-    factors = frozenset(digits for product in PRODUCTS for digits in product if digits)
-    side = Side(tabulate(layer.activation, np.sqrt(variance), factors), variance)
+    factors = frozenset(digits for product in COVARIANCE_PRODUCTS for digits in product if digits)
+    side = OneSide(tabulate(layer.activation, np.sqrt(variance), factors), variance)
     own = np.diag(s)
     z = own[:, None], s, own[None, :], np.zeros((1, 1)), np.zeros((1, 1)), g
-    pair = at_layer(layer, z, side, side, PRODUCTS)
-    at = Points(pair, four_moments(layer.activation, covariance), n, state, patch)
+    pair = at_layer(layer, z, side, side, COVARIANCE_PRODUCTS)
+    at = PointPairs(pair, four_moments(layer.activation, covariance), n, state, patch)
     j = at.jacobian()
-    return Joint(*at.through(), j @ state.v @ j.T + at.fresh() / layer.ratio, at.gram())
+    return JointState(*at.through(), j @ state.v @ j.T + at.fresh() / layer.ratio, at.gram())
 
 
 def require(size: int, n: int) -> None:

@@ -47,28 +47,28 @@ __all__ = ["mean_correction"]
 
 Array = NDArray[np.float64]
 
-ROWS = 16
+SHIFT_ROWS = 16
 ONES = 2
 W: tuple[Sum, Sum] = ({("0", ""): 1.0}, {("", "0"): 1.0})
 W1: tuple[Sum, Sum] = ({("1", ""): 1.0}, {("", "1"): 1.0})
-SLOPES = times(*W1)
+BOTH_SLOPES = times(*W1)
 CURVED = {
     (i, e, f): by_covariance(FIRST[i, e], *ENTRIES[f])
     for i in range(6)
     for e in range(3)
     for f in range(3)
 }
-BENT = {(c, d): slope(slope(SLOPES, c), d) for c in (0, 1) for d in (0, 1)}
+BENT = {(c, d): slope(slope(BOTH_SLOPES, c), d) for c in (0, 1) for d in (0, 1)}
 TURNED = {
     (a, c, e): slope(W1[a] if c == ONES else times(W1[a], W[c]), e)
     for a in (0, 1)
     for c in range(3)
     for e in (0, 1)
 }
-SEEN = {(c, d): times(SLOPES, W[c], W[d]) for c in (0, 1) for d in (0, 1)}
-SEEN_ONCE = [times(SLOPES, W[c]) for c in (0, 1)]
-TOGETHER = {(c, d): times(W[c], W[d]) for c in (0, 1) for d in (0, 1)}
-PRODUCTS = VARIANCE_PRODUCTS | keys(
+SEEN = {(c, d): times(BOTH_SLOPES, W[c], W[d]) for c in (0, 1) for d in (0, 1)}
+SEEN_ONCE = [times(BOTH_SLOPES, W[c]) for c in (0, 1)]
+BOTH = {(c, d): times(W[c], W[d]) for c in (0, 1) for d in (0, 1)}
+SHIFT_PRODUCTS = VARIANCE_PRODUCTS | keys(
     *CURVED.values(), *BENT.values(), *TURNED.values(), *SEEN.values(), *SEEN_ONCE
 )
 
@@ -99,7 +99,7 @@ def mean_correction(network: Network, x: ArrayLike) -> Array:
         Hanin and Nica (2020), Huang and Yau (2020), Dyer and Gur-Ari (2020) for its order.
 
     Example:
-        E h^4 of a second layer with w = x^2 exceeds its limit by the variance of its norm.
+        One layer has no shift; with two, tanh of a fluctuating variance falls below.
 
         >>> import numpy as np
         >>> from analytic import FullyConnected, Network, mean_correction
@@ -112,20 +112,20 @@ def mean_correction(network: Network, x: ArrayLike) -> Array:
     """
     places, rows, _ = checked(network, x, None, 5)
     layers = weighted(places)
-    factors = frozenset(digits for product in PRODUCTS for digits in product if digits)
+    factors = frozenset(digits for product in SHIFT_PRODUCTS for digits in product if digits)
     side = sides(layers, mean_squares(rows), factors)
     answer = np.empty((len(rows), len(rows)))
 
     def strip(first: int) -> None:
-        own, others = slice(first, first + ROWS), slice(first, None)
+        own, others = slice(first, first + SHIFT_ROWS), slice(first, None)
         shift = Shift(start(rows[own], rows[others]))
         for layer, one in zip(layers, side, strict=True):
-            pair = at_layer(layer, shift.z, part(one, own), part(one, others), PRODUCTS)
+            pair = at_layer(layer, shift.z, part(one, own), part(one, others), SHIFT_PRODUCTS)
             shift = shift.through(pair)
         answer[own, others] = shift.mean[S12] + shift.mean[G]
 
     with ThreadPoolExecutor(cores()) as pool:
-        list(pool.map(strip, range(0, len(rows), ROWS)))
+        list(pool.map(strip, range(0, len(rows), SHIFT_ROWS)))
     return np.triu(answer) + np.triu(answer, 1).T
 
 
@@ -216,7 +216,7 @@ def gram_form(pair: Pair, r: Array) -> Array:
         for d in range(3):
             new[c, d] += pair.t * _seen(pair, mean, c, d)
             if ONES not in (c, d):
-                covariance = pair.mean(TOGETHER[c, d]) - pair.mean(W[c]) * pair.mean(W[d])
+                covariance = pair.mean(BOTH[c, d]) - pair.mean(W[c]) * pair.mean(W[d])
                 new[c, d] += skip * pair.z[G] * covariance
     return new
 
@@ -224,7 +224,7 @@ def gram_form(pair: Pair, r: Array) -> Array:
 def _seen(pair: Pair, mean: list[Any], c: int, d: int) -> Any:
     """E[w'_1 w'_2 psi_c psi_d], psi = (skip) alpha + w for the inputs and 1 for the ones."""
     passing = mean[c] * mean[d] if ONES in (c, d) else pair.layer.residual * pair.z[c + d]
-    found = passing * pair.mean(SLOPES)
+    found = passing * pair.mean(BOTH_SLOPES)
     if d != ONES:
         found = found + mean[c] * pair.mean(SEEN_ONCE[d])
     if c != ONES:

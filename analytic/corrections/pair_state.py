@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.corrections.product_tables import Table, expectations, tabulate, value
+from analytic.corrections.product_tables import HermiteTable, expectations, tabulate, value
 from analytic.corrections.products import Product, Sum, by_covariance, keys, times
 from analytic.corrections.stacked_layers import StackLayer
 
@@ -40,8 +40,8 @@ __all__ = [
     "UNIT",
     "VARIANCE_PRODUCTS",
     "G",
+    "OneSide",
     "Pair",
-    "Side",
     "at_layer",
     "fresh",
     "jacobian",
@@ -76,10 +76,10 @@ VARIANCE_PRODUCTS = keys(*UNIT, *SLOPES, *FIRST.values(), *SECOND.values())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Side:
+class OneSide:
     """What a layer sees of every input alone: a table of its products, and Lambda, shape (n,)."""
 
-    table: Table
+    table: HermiteTable
     variance: Array
 
 
@@ -104,23 +104,23 @@ class Pair:
         return value(terms, self.e)
 
 
-def sides(layers: list[StackLayer], squares: Array, factors: frozenset[str]) -> list[Side]:
+def sides(layers: list[StackLayer], squares: Array, factors: frozenset[str]) -> list[OneSide]:
     """The recursion at every input alone, from |x|^2/d."""
-    found: list[Side] = []
+    found: list[OneSide] = []
     sigma, mu = squares, np.zeros_like(squares)
     for layer in layers:
         variance = layer.weight * sigma + layer.bias
         table = tabulate(layer.activation, np.sqrt(variance), factors)
-        found.append(Side(table, variance))
+        found.append(OneSide(table, variance))
         eta, second = table.mean("0"), table.mean("00")
         sigma = sigma + second + 2 * mu * eta if layer.residual else second
         mu = mu + eta if layer.residual else eta
     return found
 
 
-def part(side: Side, chosen: slice) -> Side:
+def part(side: OneSide, chosen: slice) -> OneSide:
     """The same for some of the inputs."""
-    return Side(side.table.columns(chosen), side.variance[chosen])
+    return OneSide(side.table.columns(chosen), side.variance[chosen])
 
 
 def start(rows: Array, columns: Array) -> tuple[Array, ...]:
@@ -133,8 +133,8 @@ def start(rows: Array, columns: Array) -> tuple[Array, ...]:
 def at_layer(
     layer: StackLayer,
     z: tuple[Array, ...],
-    left: Side,
-    right: Side,
+    left: OneSide,
+    right: OneSide,
     products: frozenset[Product],
 ) -> Pair:
     """The pairs as the layer sees them."""

@@ -15,8 +15,8 @@ from analytic.corrections.pair_state import (
     SLOPES,
     VARIANCE_PRODUCTS,
     G,
+    OneSide,
     Pair,
-    Side,
     at_layer,
     fresh,
     jacobian,
@@ -36,7 +36,7 @@ __all__ = ["Gram", "fluctuation"]
 
 Array = NDArray[np.float64]
 
-ROWS = 32
+VARIANCE_ROWS = 32
 """Rows of pairs that are carried through the layers together."""
 
 
@@ -56,8 +56,8 @@ def fluctuation(network: Network, x: ArrayLike, y: ArrayLike | None = None) -> A
     Args:
         network: layers of vectors or images, residual blocks of one layer, whose activations
             have three derivatives.
-        x: inputs, shape (n, d); images (n, channels, *spatial) cost as many times n^4 as
-            ``fluctuation_covariance`` of their positions: a few small ones.
+        x: inputs, shape (n, d); images ``(n, channels, *spatial)`` cost as much as
+            ``fluctuation_covariance``, so that only a few small ones are possible.
         y: other inputs, shape (k, ...); x itself if None.
 
     Returns:
@@ -73,7 +73,7 @@ def fluctuation(network: Network, x: ArrayLike, y: ArrayLike | None = None) -> A
         Bowman and Montufar (2022), Assumption 3.6; Hanin and Nica (2020) for relu.
 
     Example:
-        One linear layer: K_0 = (|h h'| + <x, x'>/d |v|^2)/m, and Var h^2 = Var v^2 = 2.
+        One linear layer: K_0(x, x) is the mean of h^2 + v^2 over units at norm sqrt(d).
 
         >>> import numpy as np
         >>> from analytic import FullyConnected, Network
@@ -91,13 +91,16 @@ def fluctuation(network: Network, x: ArrayLike, y: ArrayLike | None = None) -> A
     answer = np.empty((len(rows), len(columns)))
 
     def strip(first: int) -> None:
-        own, others = slice(first, min(first + ROWS, n)), slice(first if y is None else 0, None)
+        own, others = (
+            slice(first, min(first + VARIANCE_ROWS, n)),
+            slice(first if y is None else 0, None),
+        )
         right = slice(shift + others.start, None)
         block = [part(one, own) for one in side], [part(one, right) for one in side]
         answer[own, others] = _variance(layers, *block, rows[own], columns[others])
 
     with ThreadPoolExecutor(cores()) as pool:
-        list(pool.map(strip, range(0, len(rows), ROWS)))
+        list(pool.map(strip, range(0, len(rows), VARIANCE_ROWS)))
     return answer if y is not None else np.triu(answer) + np.triu(answer, 1).T
 
 
@@ -109,7 +112,7 @@ def _of_images(network: Network, x: Array, y: Array | None) -> Array:
 
 
 def _variance(
-    layers: list[StackLayer], left: list[Side], right: list[Side], rows: Array, columns: Array
+    layers: list[StackLayer], left: list[OneSide], right: list[OneSide], rows: Array, columns: Array
 ) -> Array:
     """The recursion V <- J V J^T + Q/ratio, and that of the Gram matrix beside it."""
     z = start(rows, columns)

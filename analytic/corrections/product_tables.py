@@ -30,26 +30,26 @@ from analytic.expectations import Rule, hermite_basis, uniform_rule
 from analytic.machine import LANES, UNIT
 from analytic.results import AccuracyError
 
-__all__ = ["MOST", "TAIL", "Table", "expectations", "tabulate", "value"]
+__all__ = ["MOST_HERMITE", "TAIL", "HermiteTable", "expectations", "tabulate", "value"]
 
 Array = NDArray[np.float64]
 
 TAIL = 1e-13
 """Share of E F^2 that may be left out."""
-MOST = 4096
+MOST_HERMITE = 4096
 """Most terms of a series; beyond them float64 pre-activations are too wide for it."""
 ROUNDING = 16 * UNIT
 """Of a derivative, relative to the largest of the lower ones."""
-MOST_NODES = 2**13
+MOST_HALF = 2**13
 """Half of the most nodes of a rule."""
-LARGEST_BASIS = 2**22
+LARGEST_TABLE = 2**22
 """Most nodes times terms, which bounds the time and the memory (64 MB) of a table."""
 SETTLED = 1e-13
 """Change of the coefficients, relative to the root of E F^2, at which a rule is fine enough."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Table:
+class HermiteTable:
     """Hermite coefficients of some functions of one unit, for n inputs.
 
     Attributes:
@@ -64,30 +64,31 @@ class Table:
         """E[F(s_i z)], shape (n,)."""
         return self.coefficients[0, self.factors.index(factor)]
 
-    def columns(self, chosen: slice) -> Table:
+    def columns(self, chosen: slice) -> HermiteTable:
         """The same for some of the inputs."""
-        return Table(self.factors, np.ascontiguousarray(self.coefficients[:, :, chosen]))
+        return HermiteTable(self.factors, np.ascontiguousarray(self.coefficients[:, :, chosen]))
 
 
-def tabulate(activation: Activation, s: Array, factors: Iterable[str]) -> Table:
+def tabulate(activation: Activation, s: Array, factors: Iterable[str]) -> HermiteTable:
     """Tables of a_k^F(s), for standard deviations s of shape (n,).
 
     Raises:
-        AccuracyError: s is so large that the series would need more than ``MOST`` terms.
+        AccuracyError: s is so large that the series would need more than ``MOST_HERMITE`` terms.
     """
     names = tuple(sorted(set(factors)))
     different, place = np.unique(s, return_inverse=True)
     terms = 32
-    while terms <= MOST:
+    while terms <= MOST_HERMITE:
         rule = _settled(activation, different[[0, -1]], names, terms)
-        if _shortest(activation, different[-1:], names, rule, terms):  # the widest is the longest
+        widest = different[-1:]  # has the longest series
+        if _shortest(activation, widest, names, rule, terms):
             table = _coefficients(activation, different, names, rule, terms)
             if short := _shortest(activation, different, names, rule, terms, table):
-                return Table(names, np.ascontiguousarray(table[:short][:, :, place]))
+                return HermiteTable(names, np.ascontiguousarray(table[:short][:, :, place]))
         terms *= 2
     raise AccuracyError(
-        f"expected pre-activations narrow enough for {MOST} Hermite terms, got standard deviation"
-        f" {different[-1]:.3g} of {activation!r}; scale the inputs or lower weight_std"
+        f"expected pre-activations narrow enough for {MOST_HERMITE} Hermite terms, got standard"
+        f" deviation {different[-1]:.3g} of {activation!r}; scale the inputs or lower weight_std"
     )
 
 
@@ -111,7 +112,7 @@ def _settled(activation: Activation, s: Array, names: tuple[str, ...], terms: in
     """The first trapezoidal rule whose coefficients a finer one confirms at the extremes of s."""
     half = 48
     coarse = np.full((terms, len(names), s.size), np.inf)
-    while half < MOST_NODES and half * terms < LARGEST_BASIS:
+    while half < MOST_HALF and half * terms < LARGEST_TABLE:
         half = -(-3 * half // 2)  # no multiple: a frequency cannot hide from both
         rule = uniform_rule(half)
         fine = _coefficients(activation, s, names, rule, terms)
@@ -166,7 +167,7 @@ def _functions(activation: Activation, s: Array, names: tuple[str, ...], rule: R
 
 
 def expectations(
-    left: Table, right: Table, rho: Array, products: Iterable[Product]
+    left: HermiteTable, right: HermiteTable, rho: Array, products: Iterable[Product]
 ) -> dict[Product, Array]:
     """E[F(u_i) G(u'_j)] for every pair, by Mehler's formula.
 

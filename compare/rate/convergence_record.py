@@ -281,7 +281,7 @@ def convergence(
         "dtype": str(dtype),
         "device": device,
         "confidence": 0.99,
-        "predicted": predicted_mean(network, x, inputs.population) if limit is kernel else None,
+        "predicted": predicted_mean(network, x, inputs.population) if limit is None else None,
         "versions": versions(),
     }
     distances, bias = tuple(g.distances for g in groups), tuple(g.bias for g in groups)

@@ -64,7 +64,9 @@ figure.savefig("scale.png", dpi=90)
 network = ki.Network(ki.FullyConnected("tanh"), ki.FullyConnected("tanh"))
 result = ki.convergence(network, ki.Inputs.sphere(10), [32, 64, 128, 256], 200, points=24)
 print(result.predicted, result.constant, result.law.constant_interval)
-result.plot().get_figure(root=True).savefig("predicted.png", dpi=90)
+figure = Figure(figsize=(6.0, 4.2), layout="constrained")
+result.plot(figure.add_subplot())
+figure.savefig("predicted.png", dpi=90)
 
 # %% The law of m ||K_0 - K_inf||^2, and the width that Assumption 3.6 asks for
 points = ki.Inputs.sphere(10).sample(10)

@@ -32,11 +32,11 @@ def test_networks_agree_with_brute_force(name: str) -> None:
     assert abs(b[0, 3] - pair_shift(network, X[0], X[3])) <= 1e-6 * scale
 
 
-@pytest.mark.parametrize("name", ["tanh, 4 layers", "gelu, 3 residual, biases"])
+@pytest.mark.parametrize("name", ["gelu, 3 residual, biases"])
 def test_the_mean_of_finite_networks_is_shifted_as_predicted(name: str) -> None:
     """m (E K_0 - K_inf) = b + c/m: twice the value at 2 m less that at m, in standard errors.
 
-    The largest of 20 normal numbers exceeds 4.5 once in 7,000 fresh seeds.
+    The largest of 10 normal numbers exceeds 4.5 once in 15,000 fresh seeds.
     """
     network, x = NETWORKS[name], torch.from_numpy(X)
     generator = torch.Generator().manual_seed(4)
