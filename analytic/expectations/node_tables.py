@@ -6,7 +6,7 @@ Legend: as in ``analytic.expectations``; c_k(s) = E[w'(s z) h_k(z)].
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,6 +118,6 @@ def _errors(
     mean = np.linalg.norm(d, axis=1) + sums
     with np.errstate(divide="ignore", invalid="ignore"):
         direct = 4 * root * mean / s
-    truncated: Any = np.where(incomplete, direct, table[:, REST] / terms)
-    spread: Any = 2 * root * slope + truncated + SUMS * root**2
+    truncated: Array = np.asarray(np.where(incomplete, direct, table[:, REST] / terms), float)
+    spread = 2 * root * slope + truncated + SUMS * root**2
     return NodeErrors(slope, 2 * norm * slope, spread, mean)
