@@ -98,6 +98,11 @@ class Activation:
         return bool(self.expression == NAMES["relu"])
 
     @property
+    def is_erf(self) -> bool:
+        """Whether w is erf, whose expectations have closed forms."""
+        return bool(self.expression == NAMES["erf"])
+
+    @property
     def derivative(self) -> Any:
         """The sympy expression of w'."""
         return self.differentiate(1)

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from numpy.typing import ArrayLike
 
-from analytic.images import Plans, network_ways, plan_images, prepare_images
+from analytic.images import image_readouts, prepare_images
 from analytic.inputs import check_inputs, positions_first
 from analytic.machine import cores
 from analytic.network import Network
@@ -131,11 +131,11 @@ def kernel_diagonal(network: Network, x: ArrayLike, *, kind: Kind = "ntk") -> An
     _check_kind(kind)
     inputs = check_inputs("x", x, network)
     if network.is_spatial:
-        own = network_ways(network, inputs.shape[2:], 1)
-        state = plan_images(Plans(network, own, positions_first(inputs)), 0.0)
+        sigma, theta = image_readouts(network, positions_first(inputs), inputs.shape[2:])
     else:
         state = diagonal(network, mean_squares(inputs))
-    both = Kernels(state.sigma, state.sigma + state.theta)
+        sigma, theta = state.sigma, state.theta
+    both = Kernels(sigma, sigma + theta)
     return both if kind == "both" else getattr(both, kind)
 
 

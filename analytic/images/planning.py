@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from analytic.expectations import LONGEST, LOWEST, Coefficients, coefficients, length
-from analytic.images.own_positions import image_diagonal
-from analytic.images.position_order import Ways
+from analytic.expectations import LONGEST, LOWEST, length
+from analytic.images.field_layer import SERIES
+from analytic.images.own_positions import CLOSED, image_diagonal, sights
+from analytic.images.sheets import Sight, form_of
+from analytic.images.shifts import Index
+from analytic.images.stretches import stretches
+from analytic.images.walk import Way, ways
 from analytic.machine import UNIT, Array, cores
-from analytic.network import Network
-from analytic.recursion import BLOCK, Amplification, Average, Diagonal, Stage, amplification, merged
+from analytic.network import Network, Shape
+from analytic.recursion import Amplification, Average, Diagonal, amplification, merged
 
-__all__ = ["Planned", "Plans", "plan_images"]
+__all__ = ["Planned", "Plans", "image_readouts", "plan_images"]
 
-Index = NDArray[np.intp]
-
-PLANNED = 2**17
-"""Pairs of positions of the images that are planned together."""
-KEPT = 2**26
-"""Bytes of the recursions at x = x' that are kept."""
+PLANNED = 2**16
+"""Positions of the images that are planned together."""
+KEPT = 2**27
+"""Bytes of what the layers see of the images that are kept."""
 VALUES = 16
 """Numbers that such a recursion holds for a layer at a position."""
 
@@ -39,88 +39,57 @@ class Planned(NamedTuple):
 
 
 class Plans:
-    """The recursion at x = x' for all images, a part at a time; the parts are kept if small.
+    """The recursion at x = x' for all images, a part at a time.
 
     Attributes:
         network: the description.
-        own: the order in which blocks of one column go through it.
+        ways: its stretches, one image wide.
         x: images, (n, positions, channels).
+        few: whether all their recursions may be held at once.
     """
 
-    def __init__(self, network: Network, own: Ways, x: Array) -> None:
-        self.network, self.own, self.x = network, own, x
-        self.step = max(PLANNED // own.layout.most, 1)
-        size = (
-            8
-            * VALUES
-            * len(own.layers)
-            * max(part.layer.after.positions for part in own.layout.parts)
-        )
-        self._keeps = size * len(x) <= KEPT
-        self._states: dict[int, Diagonal] = {}
-        self._coefficients: dict[int, list[Array]] = {}
-
-    def part(self, start: int) -> Diagonal:
-        """The images from a multiple of ``step`` on."""
-        found = self._states.get(start)
-        if found is None:
-            found = image_diagonal(self.network, self.own, self.x[start : start + self.step])
-            if self._keeps:
-                self._states[start] = found
-        return found
-
-    def images(self, chosen: Index) -> tuple[Diagonal, Index, list[Array] | None]:
-        """A recursion with some images, where they stand in it, and coefficients if kept."""
-        start = int(chosen[0]) - int(chosen[0]) % self.step
-        if self._keeps and chosen[-1] < start + self.step:
-            return self.part(start), chosen - start, self._coefficients.get(start)
-        state = image_diagonal(self.network, self.own, self.x[chosen])
-        return state, np.arange(chosen.size), None
-
-    def amplifications(self, start: int, tail: float, terms: list[int]) -> list[Amplification]:
-        """Those of the images from a multiple of ``step`` on."""
-        state = self.part(start)
-        size = sum(s.variance.size * most for s, most in zip(state.stages, terms, strict=True))
-        with ThreadPoolExecutor(cores()) as pool:
-            if self._keeps and 8 * size * len(self.x) <= KEPT * len(state.sigma):
-                known = _coefficients(state, terms, pool)
-                self._coefficients[start] = [
-                    np.concatenate([found.b for found in layer], axis=1)
-                    if layer
-                    else np.empty((0, 1))
-                    for layer in known
-                ]
-            else:
-                known = [()] * len(terms)
-            task = partial(_amplification, tail)
-            return list(pool.map(task, state.stages, terms, known))
+    def __init__(self, network: Network, ways: Sequence[Way], x: Array) -> None:
+        self.network, self.ways, self.x = network, ways, x
+        places = [way.stretch.grid.positions for way in ways for _ in way.steps]
+        self.step = max(PLANNED // max(x.shape[1], *places), 1)
+        self.few = 8 * VALUES * sum(places) * len(x) <= KEPT
+        self._keeps = 24 * sum(places) * len(x) <= KEPT
+        self._seen: dict[int, dict[int, Sight]] = {}
 
     def parts(self) -> Iterator[Diagonal]:
-        """All of them."""
-        return map(self.part, range(0, len(self.x), self.step))
+        """All images, ``step`` of them at a time."""
+        for start in range(0, len(self.x), self.step):
+            state = image_diagonal(self.network, self.ways, self.x[start : start + self.step])
+            if self._keeps:
+                self._seen[start] = sights(state)
+            yield state
+
+    def sights(self, images: Index) -> dict[int, Sight]:
+        """What every layer sees of some images."""
+        if not self._keeps:
+            return sights(image_diagonal(self.network, self.ways, self.x[images]))
+        starts = images // self.step * self.step
+        found: dict[int, Sight] = {}
+        for at in self._seen[0]:
+            parts = [self._seen[start][at] for start in np.unique(starts)]
+            whole = Sight.joined(parts)
+            place = np.searchsorted(np.unique(starts), starts) * self.step + images - starts
+            found[at] = whole.of(place)
+        return found
 
 
-def _amplification(
-    tail: float, stage: Stage, terms: int, known: Sequence[Coefficients]
-) -> Amplification:
-    return amplification(stage, tail, terms, LONGEST, known)
+def image_readouts(network: Network, x: Array, spatial: Shape) -> tuple[Array, Array]:
+    """Sigma and Theta at the readout at x = x', (n,) each.
 
-
-def _coefficients(
-    state: Diagonal, terms: list[int], pool: ThreadPoolExecutor
-) -> list[list[Coefficients]]:
-    """The coefficients of every layer by BLOCK inputs; none for max(x, 0)."""
-    tasks = [
-        [
-            pool.submit(coefficients, stage.step.layer.activation, s, most)
-            for s in np.array_split(
-                np.sqrt(stage.variance), range(BLOCK, stage.variance.size, BLOCK)
-            )
-            if most
-        ]
-        for stage, most in zip(state.stages, terms, strict=True)
-    ]
-    return [[task.result() for task in layer] for layer in tasks]
+    Args:
+        network: the description.
+        x: images, shape (n, positions, channels).
+        spatial: their shape.
+    """
+    plans = Plans(network, ways(network, stretches(network, spatial), 1), x)
+    ends = [(state.sigma, state.theta) for state in plans.parts()]
+    sigma, theta = map(np.concatenate, zip(*ends, strict=True))
+    return sigma, theta
 
 
 def plan_images(plans: Plans, tolerance: float) -> Planned:
@@ -133,22 +102,31 @@ def plan_images(plans: Plans, tolerance: float) -> Planned:
     steps = plans.network.steps
     ends: list[tuple[Array, Array]] = []
     averages, peaks = [Average()] * (len(steps) + 1), [np.empty(0)] * len(steps)
+    few = plans.few
+    states: list[Diagonal] = []
     for state in plans.parts():
         ends.append((state.sigma, state.theta))
         averages[-1] = averages[-1].joined(state.average)
         for at, stage in enumerate(state.stages):
             averages[at] = averages[at].joined(stage.average)
             peaks[at] = _peaks(np.append(peaks[at], np.sqrt(stage.variance)))
+        states += [state] * few
     share = 1e-2 * tolerance / np.prod([max(a.sigma, a.theta) for a in averages])
     tail = max(float(share), 16 * UNIT)
+    closed = [form_of(step) != SERIES for step in steps]
     terms = [
-        length(step.layer.activation, s, tail, LONGEST)
-        for step, s in zip(steps, peaks, strict=True)
+        min(length(step.layer.activation, s, tail, LONGEST), CLOSED if form else LONGEST)
+        for step, s, form in zip(steps, peaks, closed, strict=True)
     ]
     found: list[Amplification] = []
-    for start in range(0, len(plans.x), plans.step):
-        new = plans.amplifications(start, tail, terms)
-        found = [merged(a, b) for a, b in zip(found, new, strict=True)] if found else new
+    with ThreadPoolExecutor(cores()) as pool:
+        for state in states if few else plans.parts():
+            tasks = [
+                pool.submit(amplification, stage, tail, most, CLOSED if form else LONGEST, (), form)
+                for stage, most, form in zip(state.stages, terms, closed, strict=True)
+            ]
+            new = [task.result() for task in tasks]
+            found = [merged(a, b) for a, b in zip(found, new, strict=True)] if found else new
     sigma, theta = map(np.concatenate, zip(*ends, strict=True))
     return Planned(found, sigma, theta, averages[-1])
 

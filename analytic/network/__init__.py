@@ -15,6 +15,7 @@ from analytic.network.layers import (
     GlobalAveragePooling,
 )
 from analytic.network.network_text import parse_network
+from analytic.network.options import Sizes
 from analytic.network.shapes import Shape, reads, shape_after, shapes_after
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Network",
     "Residual",
     "Shape",
+    "Sizes",
     "Step",
     "parse_network",
     "reads",

@@ -153,8 +153,9 @@ def _radii(
 
     If ``whole`` the last group serves all R, whatever it leaves out.
     """
-    lost = np.full(groups, 0.0 if layer.relu else tau)
-    if layer.relu:
+    closed = layer.relu or layer.closed
+    lost = np.full(groups, 0.0 if closed else tau)
+    if closed:
         radius = np.minimum(1 - 2.0 ** -np.arange(1.0, groups + 1), ceiling)
     else:
         terms = np.minimum(GROUP * np.arange(1, groups + 1), layer.k_e.size)

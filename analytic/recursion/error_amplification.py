@@ -50,7 +50,8 @@ class Amplification:
     and of these three lack at R = 1. ``own_e``, ``own_d`` and ``own_mean`` are the responses
     of E[w^2], E[w'^2] and E[w] (relative to the root of E[w^2]) to a relative error of the
     variance, ``skip`` is the largest (S + E)/(S + E + 2 mu eta) where a branch ends.
-    ``reads`` and ``average`` are those of the ``Stage``.
+    ``reads`` and ``average`` are those of the ``Stage``; ``closed`` says that the values of
+    pairs come from a closed form and not from the series.
     """
 
     step: Step
@@ -69,6 +70,7 @@ class Amplification:
     skip: float
     reads: int
     average: Average
+    closed: bool = False
 
     def at(self, radius: Array) -> Factors:
         """The factors at each R, shape (radii,)."""
@@ -96,7 +98,7 @@ class Amplification:
     @property
     def rest(self) -> float:
         """The truncation error of all coefficients at R = 1."""
-        return 0.0 if self.relu else float(self.tails(np.array([self.k_e.size]))[0])
+        return 0.0 if self.relu or self.closed else float(self.tails(np.array([self.k_e.size]))[0])
 
     def tails(self, terms: NDArray[np.int64]) -> Array:
         """The larger truncation error of E and D at R = 1 after so many terms."""
@@ -121,6 +123,7 @@ def amplification(
     least: int = 0,
     most: int = MOST_TERMS,
     known: Sequence[Coefficients] = (),
+    closed: bool = False,
 ) -> Amplification:
     """The amplification factors of a layer over all its inputs.
 
@@ -130,6 +133,7 @@ def amplification(
         least: smallest number of coefficients.
         most: largest number of coefficients.
         known: the coefficients by BLOCK inputs, if they have been computed.
+        closed: whether pairs are taken from a closed form, so that nothing is truncated.
     """
     table, v = stage.moments, stage.variance
     activation, s = stage.step.layer.activation, np.sqrt(v)
@@ -168,6 +172,7 @@ def amplification(
         skip=skip,
         reads=reads,
         average=average,
+        closed=closed,
     )
 
 
@@ -176,7 +181,7 @@ def merged(a: Amplification, b: Amplification) -> Amplification:
     largest = {
         field.name: np.maximum(getattr(a, field.name), getattr(b, field.name))
         for field in fields(a)
-        if field.name not in ("step", "relu", "reads", "average")
+        if field.name not in ("step", "relu", "reads", "average", "closed")
     }
     return replace(a, average=a.average.joined(b.average), **largest)
 

@@ -160,7 +160,7 @@ def _passed(
     """The errors after a layer, with what is averaged before it and skipped around it."""
     state = state.averaged(layer.average)
     branches += [state] * layer.step.opens
-    add_e, add_d = added(at, add, 0.0 if layer.relu else tau)
+    add_e, add_d = added(at, add, 0.0 if layer.relu or layer.closed else tau)
     after = _Errors(*layer_error(*state, at.k_e, at.k_d, at.r_d, add_e, add_d))
     if layer.step.closes:
         after = _Errors(*skip_error(*branches.pop(), *after, layer.skip, add.skip))
