@@ -36,7 +36,7 @@ COVARIANCES: tuple[Any, Any, Any] = (
 
 TERMS = 60
 """Most terms of an activation."""
-HIGHEST = 24
+HIGHEST_FACTOR = 24
 """Highest power of x in a term."""
 
 Sum = dict[Factor, Any]
@@ -151,8 +151,8 @@ def _terms(node: Any) -> Sum:
         for factor in node.args:
             product = _times(product, _terms(factor))
         return product
-    if node.is_Pow and node.exp.is_Integer and node.exp > HIGHEST:
-        raise OpenFormError(f"it has powers above {HIGHEST}")
+    if node.is_Pow and node.exp.is_Integer and node.exp > HIGHEST_FACTOR:
+        raise OpenFormError(f"it has powers above {HIGHEST_FACTOR}")
     if node.is_Pow and node.exp.is_Integer and node.exp > 0:
         product = base = _terms(node.base)
         for _ in range(int(node.exp) - 1):
@@ -167,8 +167,8 @@ def _merged(parts: list[Sum]) -> Sum:
         for factor, c in part.items():
             total[factor] = total.get(factor, sympy.S.Zero) + c
     total = {factor: c for factor, c in total.items() if c != 0}
-    if len(total) > TERMS or any(factor.power > HIGHEST for factor in total):
-        raise OpenFormError(f"it has more than {TERMS} terms or powers above {HIGHEST}")
+    if len(total) > TERMS or any(factor.power > HIGHEST_FACTOR for factor in total):
+        raise OpenFormError(f"it has more than {TERMS} terms or powers above {HIGHEST_FACTOR}")
     return total
 
 

@@ -14,13 +14,13 @@ from analytic.expectations.hermite_coefficients import (
     length,
     moments,
 )
-from analytic.expectations.octaves import LONGEST, LOWEST
+from analytic.expectations.octaves import LOWEST, MOST_TERMS_WHOLE
 from analytic.expectations.product_rules import Angle, squared_differences
 
 __all__ = [
-    "LONGEST",
     "LOWEST",
     "MOST_TERMS",
+    "MOST_TERMS_WHOLE",
     "Angle",
     "Coefficients",
     "Moments",

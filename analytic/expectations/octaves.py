@@ -19,11 +19,11 @@ from analytic.activation import Activation
 from analytic.expectations.quadrature import Rule, graded_rule, hermite_basis, uniform_rule
 from analytic.machine import UNIT, Array
 
-__all__ = ["FIRST", "LONGEST", "LOWEST", "MOST_TERMS", "Origin", "Segment", "segment"]
+__all__ = ["FIRST", "LOWEST", "MOST_TERMS", "MOST_TERMS_WHOLE", "Origin", "Segment", "segment"]
 
 MOST_TERMS = 1024
 """Longest table; pairs that would need more are left to ``analytic.pairs.nearly_parallel``."""
-LONGEST = 4096
+MOST_TERMS_WHOLE = 4096
 """Longest table where no pair can be left out."""
 LOWEST = -32
 """All s below 2^LOWEST are taken together, see ``Origin``."""

@@ -14,12 +14,12 @@ import sympy
 from sympy.printing.str import StrPrinter
 
 from analytic.expressions.rewrite import recognised, transform
-from analytic.expressions.syntax import NODES, expression_of
+from analytic.expressions.syntax import MOST_NODES, expression_of
 from analytic.expressions.vocabulary import FUNCTIONS, MANY, NAMES, X
 
 __all__ = ["check_size", "in_x", "normalised", "read", "text_of"]
 
-PARTS = 2 * NODES
+PARTS = 2 * MOST_NODES
 """Most different parts of a sympy expression; names such as gelu have more than their text."""
 
 

@@ -25,15 +25,15 @@ from analytic.expressions.vocabulary import CONSTANTS, FUNCTIONS, MANY, X
 
 __all__ = ["expression_of", "short", "syntax_tree"]
 
-LONGEST = 1000
+MOST_CHARACTERS = 1000
 """Most characters of the text of an activation."""
-NODES = 200
+MOST_NODES = 200
 """Most nodes of a syntax tree of an activation."""
 DEEPEST = 40
 """Deepest nesting of brackets and of operators."""
-LARGEST = 1e12
+LARGEST_NUMBER = 1e12
 """Largest size of a number, and of the inverse of one."""
-HIGHEST = 64
+HIGHEST_POWER = 64
 """Largest exponent; the denominators of fractional ones go up to 8."""
 KINKS = 8
 """Most calls of functions with kinks or jumps, whose comparisons sympy makes in pairs."""
@@ -153,7 +153,7 @@ def expression_of(text: str) -> Any:
         >>> expression_of("x*sigmoid(1.702*x) + 2**3/4")
         x*sigmoid(1.702*x) + 2
     """
-    tree = syntax_tree(text, what=_WHAT, longest=LONGEST, nodes=NODES)
+    tree = syntax_tree(text, what=_WHAT, longest=MOST_CHARACTERS, nodes=MOST_NODES)
     _check_words(text)
     try:
         return _Reader(text.strip()).read(tree)[0]
@@ -225,16 +225,20 @@ class _Reader:
 
     def number(self, node: ast.Constant) -> tuple[Any, float]:
         value: Any = node.value
-        if type(value) not in (int, float) or not abs(value) <= LARGEST:
-            raise self.refuse(node, f"a real number of size at most {LARGEST:g}", "change it")
+        if type(value) not in (int, float) or not abs(value) <= LARGEST_NUMBER:
+            raise self.refuse(
+                node, f"a real number of size at most {LARGEST_NUMBER:g}", "change it"
+            )
         number = sympy.Integer(value) if isinstance(value, int) else sympy.Float(float(value))
         return number, self.sized(node, float(value))
 
     def sized(self, node: ast.expr, value: float, *, zero: bool = True) -> float:
         """The value, if its size is in the range; 0 only if it may be 0 without rounding."""
-        if not (zero and value == 0) and not 1 / LARGEST <= abs(value) <= LARGEST:
+        if not (zero and value == 0) and not 1 / LARGEST_NUMBER <= abs(value) <= LARGEST_NUMBER:
             raise self.refuse(
-                node, f"numbers between {1 / LARGEST:g} and {LARGEST:g} in size", "scale it"
+                node,
+                f"numbers between {1 / LARGEST_NUMBER:g} and {LARGEST_NUMBER:g} in size",
+                "scale it",
             )
         return value
 
@@ -263,9 +267,11 @@ class _Reader:
         simple = Fraction(repr(b)) if exponent.is_Float else None
         if exponent.is_Rational:
             simple = Fraction(int(exponent.p), int(exponent.q))
-        if simple is None or simple.denominator > 8 or abs(simple) > HIGHEST:
+        if simple is None or simple.denominator > 8 or abs(simple) > HIGHEST_POWER:
             raise self.refuse(
-                node.right, f"an exponent such as 2 or 3/2 of size at most {HIGHEST}", "change it"
+                node.right,
+                f"an exponent such as 2 or 3/2 of size at most {HIGHEST_POWER}",
+                "change it",
             )
         value = None if a is None else self.computed(node, lambda: a**b, zero=a == 0)
         return base ** sympy.Rational(simple.numerator, simple.denominator), value
@@ -283,8 +289,8 @@ class _Reader:
         sizes = [size for _, size in arguments if size is not None]
         if len(sizes) < len(arguments):
             return FUNCTIONS[name](*(value for value, _ in arguments)), None
-        if name in ("exp", "sinh", "cosh") and abs(sizes[0]) > math.log(LARGEST):
-            raise self.refuse(node, f"numbers of size at most {LARGEST:g}", "scale it")
+        if name in ("exp", "sinh", "cosh") and abs(sizes[0]) > math.log(LARGEST_NUMBER):
+            raise self.refuse(node, f"numbers of size at most {LARGEST_NUMBER:g}", "scale it")
         value = FUNCTIONS[name](*(value for value, _ in arguments))
         if value.is_real is not True:
             raise self.refuse(node, "real finite numbers", "change the argument")

@@ -60,8 +60,8 @@ class Sheets(NamedTuple):
 
 @compiled
 def enter(
-    layer: Layer, radius: Any, rows: Any, columns: Any, pairing: Pairing, shifts: Shifts, shape: Any,
-    room: Any, sigma: Any, theta: Any, group: Any,
+    layer: Layer, radius: Any, rows: Any, columns: Any, pairing: Pairing, shifts: Shifts,
+    shape: Any, room: Any, sigma: Any, theta: Any, group: Any,
 ) -> int:  # fmt: skip
     """sigma and theta (F, Q) become Lambda and Gamma; group (F, Q / LANES) that of max |rho|.
 

@@ -22,7 +22,7 @@ from analytic.images.own_positions import pixels
 from analytic.images.planning import Plans, plan_images
 from analytic.images.sheets import Tables, compiled_layer
 from analytic.images.shifts import Index
-from analytic.images.stretches import stretches
+from analytic.images.stretches import network_stretches
 from analytic.images.walk import (
     FIELDS,
     Fields,
@@ -41,11 +41,11 @@ from analytic.recursion import (
     AVERAGING,
     GROUP,
     Average,
-    Block,
     Bounds,
     Data,
     Diagonal,
     Problem,
+    RowBlock,
     certify,
 )
 
@@ -182,7 +182,7 @@ class Images:
         held = sum(32 * way.stretch.grid.shifts * way.lanes for way in self.ways[1:])
         return 2 * FIELDS + held * self.blocks.size**2 + KEPT
 
-    def fill(self, data: Data, block: Block, bound: Array) -> tuple[int, int]:
+    def fill(self, data: Data, block: RowBlock, bound: Array) -> tuple[int, int]:
         """See ``analytic.recursion.problem.Method``; no pair is left out."""
         size, copies = self.blocks.size, self.blocks.copies
         k, terms = max(block.nngp.shape[1], block.ntk.shape[1]), 0
@@ -285,7 +285,9 @@ def _pairing(pairs: Index, panels: int) -> Pairing:
     )
 
 
-def _store(found: Sequence[Array], i: int, first: int, count: int, own: bool, block: Block) -> None:
+def _store(
+    found: Sequence[Array], i: int, first: int, count: int, own: bool, block: RowBlock
+) -> None:
     """Write the pairs of an image with a panel; of the same images only i < j."""
     sigma, theta = found[0][:count], found[1][:count]
     skip = max(i + 1 - first, 0) if own else 0
@@ -324,7 +326,7 @@ def prepare_images(
     """
     own = y is None
     images = x if y is None else np.concatenate([x, y])
-    cut = stretches(network, spatial)
+    cut = network_stretches(network, spatial)
     alone = ways(network, cut, 1)
     plans = Plans(network, alone, images)
     planned = plan_images(plans, 0.0 if tight else tolerance)

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from analytic.expectations import LONGEST, moments
+from analytic.expectations import MOST_TERMS_WHOLE, moments
 from analytic.images.field_layer import SERIES, Layer
 from analytic.images.fields import Pairing, Shifts, move_lines, pieces, window_sums
 from analytic.images.sheets import Sight, Tables, compiled_layer, form_of
@@ -164,7 +164,7 @@ def _own_layers(way: Way, passed: list[Stage]) -> dict[int, tuple[Layer, Bounds]
     found: dict[int, tuple[Layer, Bounds]] = {}
     for at, stage in enumerate(passed, way.stretch.first):
         closed = form_of(stage.step) != SERIES
-        most = CLOSED if closed else LONGEST
+        most = CLOSED if closed else MOST_TERMS_WHOLE
         bounds = own_bounds(amplification(stage, 16 * UNIT, most=most, closed=closed))
         found[at] = compiled_layer(stage.step, 0, bounds), bounds
     return found

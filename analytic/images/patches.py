@@ -15,7 +15,7 @@ from analytic.compilation import compiled
 from analytic.images.position_order import Chunks, Runs, Walk
 from analytic.machine import LANES, Array
 from analytic.pairs import end_branch, weight_layer
-from analytic.recursion import Program, Side, Tile
+from analytic.recursion import InputTables, Program, Tile
 
 __all__ = ["CHANNELS", "State", "advance", "average", "products"]
 
@@ -87,10 +87,10 @@ def advance(
     skip: Any,
     before: State,
     skipped: State,
-    rows: Side,
+    rows: InputTables,
     coef: Any,
     row: int,
-    columns: Side,
+    columns: InputTables,
     lane: int,
     width: int,
     after: State,

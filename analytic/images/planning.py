@@ -8,16 +8,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from analytic.expectations import LONGEST, LOWEST, length
+from analytic.expectations import LOWEST, MOST_TERMS_WHOLE, length
 from analytic.images.field_layer import SERIES
 from analytic.images.own_positions import CLOSED, image_diagonal, sights
 from analytic.images.sheets import Sight, form_of
 from analytic.images.shifts import Index
-from analytic.images.stretches import stretches
+from analytic.images.stretches import network_stretches
 from analytic.images.walk import Way, ways
 from analytic.machine import UNIT, Array, cores
 from analytic.network import Network, Shape
-from analytic.recursion import Amplification, Average, Diagonal, amplification, merged
+from analytic.recursion import Amplification, Average, Diagonal, Stage, amplification, merged
 
 __all__ = ["Planned", "Plans", "image_readouts", "plan_images"]
 
@@ -86,7 +86,7 @@ def image_readouts(network: Network, x: Array, spatial: Shape) -> tuple[Array, A
         x: images, shape (n, positions, channels).
         spatial: their shape.
     """
-    plans = Plans(network, ways(network, stretches(network, spatial), 1), x)
+    plans = Plans(network, ways(network, network_stretches(network, spatial), 1), x)
     ends = [(state.sigma, state.theta) for state in plans.parts()]
     sigma, theta = map(np.concatenate, zip(*ends, strict=True))
     return sigma, theta
@@ -114,18 +114,19 @@ def plan_images(plans: Plans, tolerance: float) -> Planned:
     share = 1e-2 * tolerance / np.prod([max(a.sigma, a.theta) for a in averages])
     tail = max(float(share), 16 * UNIT)
     closed = [form_of(step) != SERIES for step in steps]
+    limits = [CLOSED if form else MOST_TERMS_WHOLE for form in closed]
     terms = [
-        min(length(step.layer.activation, s, tail, LONGEST), CLOSED if form else LONGEST)
-        for step, s, form in zip(steps, peaks, closed, strict=True)
+        min(length(step.layer.activation, s, tail, MOST_TERMS_WHOLE), limit)
+        for step, s, limit in zip(steps, peaks, limits, strict=True)
     ]
+
+    def amplify(stage: Stage, at: int) -> Amplification:
+        return amplification(stage, tail, terms[at], limits[at], closed=closed[at])
+
     found: list[Amplification] = []
     with ThreadPoolExecutor(cores()) as pool:
         for state in states if few else plans.parts():
-            tasks = [
-                pool.submit(amplification, stage, tail, most, CLOSED if form else LONGEST, (), form)
-                for stage, most, form in zip(state.stages, terms, closed, strict=True)
-            ]
-            new = [task.result() for task in tasks]
+            new = list(pool.map(amplify, state.stages, range(len(steps))))
             found = [merged(a, b) for a, b in zip(found, new, strict=True)] if found else new
     sigma, theta = map(np.concatenate, zip(*ends, strict=True))
     return Planned(found, sigma, theta, averages[-1])

@@ -37,7 +37,7 @@ from analytic.network import (
     shape_after,
 )
 
-__all__ = ["Grid", "Leave", "Stretch", "Window", "stretches"]
+__all__ = ["Grid", "Leave", "Stretch", "Window", "network_stretches"]
 
 
 class Grid(NamedTuple):
@@ -119,7 +119,7 @@ class _Linear(NamedTuple):
         return self.reads > 0 and same and all(axis.is_local for axis in self.window or ())
 
 
-def stretches(network: Network, spatial: Shape) -> tuple[Stretch, ...]:
+def network_stretches(network: Network, spatial: Shape) -> tuple[Stretch, ...]:
     """Cut a network into stretches.
 
     Args:
@@ -128,8 +128,8 @@ def stretches(network: Network, spatial: Shape) -> tuple[Stretch, ...]:
 
     Example:
         >>> from analytic.network.description import AveragePooling, Convolution, Network
-        >>> flat = stretches(Network(Convolution("tanh", 3)), (8, 8))
-        >>> pooled = stretches(Network(Convolution("tanh", 3), AveragePooling(2)), (8, 8))
+        >>> flat = network_stretches(Network(Convolution("tanh", 3)), (8, 8))
+        >>> pooled = network_stretches(Network(Convolution("tanh", 3), AveragePooling(2)), (8, 8))
         >>> [stretch.grid.shifts for stretch in flat], pooled[0].grid.rows
         ([1, 1], array([0, 1, 7]))
     """

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from analytic.images.planning import Plans
 from analytic.machine import LANES, Array, aligned
-from analytic.recursion import Program, Side, side
+from analytic.recursion import InputTables, Program, input_tables
 
 __all__ = ["KEPT", "TABLES", "Rows", "Sheet", "Sheets"]
 
@@ -29,7 +29,7 @@ class Sheet(NamedTuple):
 
     x: Array  # (images, positions, channels)
     xt: Array  # (channels, positions x images and more)
-    side: Side
+    side: InputTables
     positions: int  # after any layer, at most
 
 
@@ -37,7 +37,7 @@ class Rows(NamedTuple):
     """Some images as rows of a block."""
 
     x: Array  # (images, positions, channels)
-    side: Side  # without its table
+    side: InputTables  # without its table
     coef: Array  # coefficients, (positions x images, coefficients)
 
 
@@ -96,7 +96,7 @@ class Sheets:
             for stage in state.stages
         ]
         n, positions, channels = x.shape
-        tables = side(state, self.plan, inputs, LANES, known)
+        tables = input_tables(state, self.plan, inputs, LANES, known)
         xt: Array = aligned(channels, positions * n + LANES)
         xt[:, : positions * n] = x.transpose(2, 1, 0).reshape(channels, -1)
         most = max(part.layer.after.positions for part in self.plans.own.layout.parts)
@@ -107,7 +107,7 @@ def _as_rows(sheet: Sheet, first: int, last: int) -> Rows:
     """Some images of a sheet as rows."""
     n, (inverse, mean, skipped, table) = len(sheet.x), sheet.side
     chosen = np.arange(sheet.positions * n).reshape(-1, n)[:, first:last].ravel()
-    side = Side(inverse[:, chosen], mean[:, chosen], skipped[:, chosen], table[:, :0])
+    side = InputTables(inverse[:, chosen], mean[:, chosen], skipped[:, chosen], table[:, :0])
     coef = np.empty((chosen.size, len(table)))
     for k, line in enumerate(table):
         coef[:, k] = line[chosen]

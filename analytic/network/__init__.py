@@ -7,6 +7,7 @@ for the equations ``analytic.closed_forms``.
 """
 
 from analytic.network.description import FullyConnected, Layer, Network, Residual, Step
+from analytic.network.folding import fold, itself
 from analytic.network.layers import (
     AveragePooling,
     Averaging,
@@ -31,6 +32,8 @@ __all__ = [
     "Shape",
     "Sizes",
     "Step",
+    "fold",
+    "itself",
     "parse_network",
     "reads",
     "shape_after",

@@ -16,6 +16,7 @@ import sympy
 
 from analytic.closed_forms import COVARIANCES, dual, dual_mean, dual_obstacle
 from analytic.expressions import X
+from analytic.network.folding import fold, itself
 from analytic.results import Kernels
 
 __all__ = ["GaussianMean", "System", "system"]
@@ -177,12 +178,13 @@ def system(steps: Sequence[Any]) -> System:
         sympy.Eq(_state("Sigma", 0), PRODUCT / DIMENSION, evaluate=False),
         sympy.Eq(_state("Theta", 0), sympy.S.Zero, evaluate=False),
     ]
-    opened: list[int] = []
-    for layer, step in enumerate(steps, 1):
-        opened += [layer - 1] * step.opens
-        equations += _layer(layer, step.layer)
-        equations += _state_after(layer, opened.pop() if step.closes else None)
-    last = len(steps)
+
+    def after(step: Any, layer: int, skipped: int | None) -> int:
+        equations.extend(_layer(layer + 1, step.layer))
+        equations.extend(_state_after(layer + 1, skipped))
+        return layer + 1
+
+    last = fold(steps, 0, after, step=itself)
     kernel = sympy.Function("K")(A, B)
     equations.append(
         sympy.Eq(kernel, _state("Sigma", last) + _state("Theta", last), evaluate=False)

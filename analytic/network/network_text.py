@@ -24,9 +24,9 @@ from analytic.network.description import (
 
 __all__ = ["parse_activation", "parse_network"]
 
-LONGEST = 10_000
+LONGEST_NETWORK = 10_000
 """Most characters of the text of a network."""
-NODES = 2_000
+NETWORK_NODES = 2_000
 """Most nodes of its syntax tree."""
 WORDS = 1_000
 """Most characters of all its different activations together."""
@@ -79,7 +79,7 @@ def parse_network(text: str) -> Network:
         >>> parse_network('Network(FullyConnected("tanh", weight_std=2))')
         Network(FullyConnected("tanh", weight_std=2.0))
     """
-    tree = syntax_tree(text, what=_WHAT, longest=LONGEST, nodes=NODES)
+    tree = syntax_tree(text, what=_WHAT, longest=LONGEST_NETWORK, nodes=NETWORK_NODES)
     words: set[str] = set()
     _check(tree, "Network", words)
     if sum(map(len, words)) > WORDS:
@@ -140,16 +140,16 @@ def _value(option: str, node: ast.expr) -> Any:
     return node.value
 
 
-LARGEST = 10_000
+LARGEST_SIZE = 10_000
 """Largest kernel size, stride or pooling window of a text."""
 
 
 def _size(node: ast.expr) -> int | tuple[int, ...]:
     parts = node.elts if isinstance(node, ast.Tuple) else [node]
     values = [part.value if isinstance(part, ast.Constant) else None for part in parts]
-    numbers = tuple(v for v in values if type(v) is int and 0 < v <= LARGEST)
+    numbers = tuple(v for v in values if type(v) is int and 0 < v <= LARGEST_SIZE)
     if len(numbers) < len(values) or not 1 <= len(numbers) <= 2:
-        raise _refusal(node, f"a size from 1 to {LARGEST}, such as 3 or (3, 3)")
+        raise _refusal(node, f"a size from 1 to {LARGEST_SIZE}, such as 3 or (3, 3)")
     return numbers if isinstance(node, ast.Tuple) else numbers[0]
 
 

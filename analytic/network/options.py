@@ -34,7 +34,7 @@ def choice(name: str, value: object, choices: tuple[str, ...]) -> None:
         )
 
 
-LARGEST = 1e100
+LARGEST_SCALE = 1e100
 """Largest standard deviation; its inverse is the smallest."""
 
 
@@ -49,9 +49,9 @@ def number(name: str, value: float, *, positive: bool) -> float:
     if not math.isfinite(found) or found < 0 or (positive and found == 0):
         kind = "a positive" if positive else "a non-negative"
         raise ValueError(f"expected {kind} finite {name}, got {value!r}; change it")
-    if found > LARGEST or 0 < found < 1 / LARGEST:
+    if found > LARGEST_SCALE or 0 < found < 1 / LARGEST_SCALE:
         raise ValueError(
-            f"expected a {name} from {1 / LARGEST} to {LARGEST}, whose square float64 can hold,"
-            f" got {value!r}; change it"
+            f"expected a {name} from {1 / LARGEST_SCALE} to {LARGEST_SCALE}, whose square float64"
+            f" can hold, got {value!r}; change it"
         )
     return found

@@ -9,17 +9,17 @@ Below: ``analytic.recursion``.
 from analytic.pairs.nearly_parallel import Near, near_pairs
 from analytic.pairs.pair_recursion import end_branch, weight_layer
 from analytic.pairs.preparation import prepare
-from analytic.pairs.row_blocks import STRIP, roundings, scalar_products, store, strip_rows
+from analytic.pairs.row_blocks import ROW_BLOCK, roundings, rows_together, scalar_products, store
 
 __all__ = [
-    "STRIP",
+    "ROW_BLOCK",
     "Near",
     "end_branch",
     "near_pairs",
     "prepare",
     "roundings",
+    "rows_together",
     "scalar_products",
     "store",
-    "strip_rows",
     "weight_layer",
 ]

@@ -21,8 +21,8 @@ from analytic.pairs.power_series import series
 from analytic.recursion import (
     GROUP,
     Bounds,
+    InputTables,
     Program,
-    Side,
     Tile,
     layer_error,
     plain,
@@ -226,9 +226,9 @@ def weight_layer(
 def propagate(
     p: Program,
     t: Tile,
-    rows: Side,
+    rows: InputTables,
     coef: Any,
-    columns: Side,
+    columns: InputTables,
     row: int,
     end: int,
     lane: int,

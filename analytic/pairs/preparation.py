@@ -12,9 +12,9 @@ from analytic.recursion import (
     amplifications,
     certify,
     diagonal,
+    input_tables,
     mean_squares,
     program,
-    side,
 )
 
 __all__ = ["prepare"]
@@ -49,6 +49,6 @@ def prepare(
     layers = amplifications(state, tail)
     plan = program(network.steps, certify(layers, tolerance, start, tight=tight, spread=spread))
     top, rest = ([part] * len(layers) for part in (slice(0, len(x)), slice(len(x), None)))
-    rows = side(state, plan, top)
-    columns = rows if own else side(state, plan, rest)
+    rows = input_tables(state, plan, top)
+    columns = rows if own else input_tables(state, plan, rest)
     return Problem(network, x, x if y is None else y, own, state, Series(plan, rows, columns))

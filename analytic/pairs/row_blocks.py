@@ -14,28 +14,28 @@ import numpy as np
 from analytic.compilation import compiled
 from analytic.machine import LANES, UNIT, Array
 from analytic.pairs.pair_recursion import propagate
-from analytic.recursion import ROWS, Block, Data, Program, Side, Tile, new_tile
+from analytic.recursion import ROWS, Data, InputTables, Program, RowBlock, Tile, new_tile
 
-__all__ = ["Series", "roundings", "scalar_products", "store", "strip_rows"]
+__all__ = ["Series", "roundings", "rows_together", "scalar_products", "store"]
 
 
 CHAIN = 8
-"""Products that are summed one after the other; then these sums, BLOCK features at a time."""
-BLOCK = 128
+"""Products that are summed one after the other; then these sums, FEATURES features at a time."""
+FEATURES = 128
 
 
 def roundings(features: int) -> int:
     """The largest number of roundings of a product in ``scalar_products``."""
-    return CHAIN + -(-min(features, BLOCK) // CHAIN) + -(-features // BLOCK) + 2
+    return CHAIN + -(-min(features, FEATURES) // CHAIN) + -(-features // FEATURES) + 2
 
 
 @compiled
 def scalar_products(t: Tile, x: Any, xt: Any, features: int, row: int, end: int, lane: int) -> None:
     """sigma becomes <x, x'>/d, summed in one fixed order: see ``CHAIN``."""
     total, part = t.sigma, t.x
-    for start in range(0, xt.shape[0], BLOCK):
+    for start in range(0, xt.shape[0], FEATURES):
         target = total if start == 0 else part
-        for k in range(start, min(start + BLOCK, xt.shape[0]), CHAIN):
+        for k in range(start, min(start + FEATURES, xt.shape[0]), CHAIN):
             _dot_eight(x, xt, row, end, k, lane, k == start, target)
         if start > 0:
             for m in range(end - row):
@@ -120,13 +120,13 @@ def store(
                     target[m] = column[m]
 
 
-STRIP = 128
+ROW_BLOCK = 128
 """Most rows that one thread takes at a time."""
 
 
-def strip_rows(n: int) -> int:
-    """Rows of a strip: enough strips to keep all threads busy."""
-    return min(STRIP, max(ROWS, n // 16 - n // 16 % ROWS))
+def rows_together(n: int) -> int:
+    """Rows of a block: enough blocks to keep all threads busy."""
+    return min(ROW_BLOCK, max(ROWS, n // 16 - n // 16 % ROWS))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,8 +140,8 @@ class Series:
     """
 
     plan: Program
-    rows: Side
-    columns: Side
+    rows: InputTables
+    columns: InputTables
 
     @property
     def error(self) -> float:
@@ -153,25 +153,26 @@ class Series:
 
     @property
     def bytes(self) -> int:
-        sides = (self.rows,) if self.rows is self.columns else (self.rows, self.columns)
-        return sum(table.nbytes for side in sides for table in side)
+        both = (self.rows,) if self.rows is self.columns else (self.rows, self.columns)
+        return sum(array.nbytes for tables in both for array in tables)
 
     def step(self, n: int) -> int:
-        return strip_rows(n)
+        return rows_together(n)
 
-    def fill(self, data: Data, block: Block, bound: Array) -> tuple[int, int]:
+    def fill(self, data: Data, block: RowBlock, bound: Array) -> tuple[int, int]:
         """See ``Method``; pairs whose |rho| exceeds the ceiling are NaN."""
         tile = new_tile(int(self.plan.opens.sum()))
-        return _strip(
+        return _fill_rows(
             self.plan, tile, self.rows, self.columns, data.x, data.xt, data.features, block.row,
             block.end, data.own, block.mirror, block.shift, block.nngp, block.ntk, bound,
         )  # fmt: skip
 
 
 @compiled
-def _strip(
-    p: Program, tile: Tile, rows: Side, columns: Side, x: Any, xt: Any, features: int, row: int,
-    end: int, own: bool, mirror: bool, shift: int, nngp: Any, ntk: Any, bound: Any
+def _fill_rows(
+    p: Program, tile: Tile, rows: InputTables, columns: InputTables, x: Any, xt: Any,
+    features: int, row: int, end: int, own: bool, mirror: bool, shift: int, nngp: Any, ntk: Any,
+    bound: Any
 ) -> Any:  # fmt: skip
     """The rows of a block; returns (most terms, pairs left out)."""
     k = max(nngp.shape[1], ntk.shape[1])

@@ -58,7 +58,7 @@ def tail(expression: Any, side: int = 1) -> Tail:
     return found
 
 
-LONGEST = 300
+MOST_EXPANDED = 300
 """Most operations of an expression whose products are multiplied out."""
 
 
@@ -72,7 +72,7 @@ def _settled(expression: Any) -> Any:
 
 
 def _is_short(expression: Any) -> bool:
-    return bool(sympy.count_ops(expression) <= LONGEST)
+    return bool(sympy.count_ops(expression) <= MOST_EXPANDED)
 
 
 def _multiplied_out(term: Any) -> Any:

@@ -19,9 +19,9 @@ from analytic.proofs.asymptotics import tail
 
 __all__ = ["exact_supremum", "slope_of"]
 
-LONGEST = 120
+MOST_OPERATIONS = 120
 """Most operations of a derivative that is factored."""
-HIGHEST = 12
+HIGHEST_DEGREE = 12
 """Highest degree of a polynomial whose roots are taken."""
 
 
@@ -105,7 +105,7 @@ def _canonical(expression: Any) -> Any:
 def _zeros(expression: Any) -> list[Any] | None:
     """The real zeros, each as (generator, value of the generator), or None."""
     expression = _canonical(expression)
-    if sympy.count_ops(expression) > LONGEST or not _is_separable(expression):
+    if sympy.count_ops(expression) > MOST_OPERATIONS or not _is_separable(expression):
         return None
     zeros: list[Any] = []
     # sympy would factor exp(1.7 x) as a power of exp(x/2^52)
@@ -155,7 +155,7 @@ def _roots(polynomial: Any, generator: Any, low: Any, high: Any) -> list[Any] | 
         poly = sympy.Poly(polynomial, generator).monic()
     except sympy.PolynomialError:
         return None
-    if not (poly.domain.is_ZZ or poly.domain.is_QQ) or poly.degree() > HIGHEST:
+    if not (poly.domain.is_ZZ or poly.domain.is_QQ) or poly.degree() > HIGHEST_DEGREE:
         return None
     return [(generator, root) for root in set(sympy.real_roots(poly)) if low < root < high]
 

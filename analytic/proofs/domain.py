@@ -20,7 +20,7 @@ from analytic.proofs.signs import Sign, sign
 
 __all__ = ["check_expression", "check_parts"]
 
-HIGHEST = 64
+HIGHEST_GROWTH = 64
 """Highest power of |x| as which an activation may grow."""
 
 
@@ -128,8 +128,8 @@ def _check_growth(expression: Any) -> None:
                     "expected growth of at most exp(c |x|), so that Gaussian moments are finite,"
                     f" got {_short(expression)}: {name} may grow {how} on the {where}; damp it"
                 )
-            if above.power > HIGHEST:
+            if above.power > HIGHEST_GROWTH:
                 raise ValueError(
-                    f"expected growth of at most |x|^{HIGHEST}, got {_short(expression)}, which"
-                    f" may grow like {above} on the {where}; lower its power"
+                    f"expected growth of at most |x|^{HIGHEST_GROWTH}, got {_short(expression)},"
+                    f" which may grow like {above} on the {where}; lower its power"
                 )

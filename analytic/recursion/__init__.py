@@ -2,15 +2,15 @@
 
 Enters: a network and the squares |x|^2/d. Leaves: the state at x = x' after every layer, how
 each layer amplifies an error, the error bound of the kernel before a pair is computed, and
-all of it laid out as arrays for the compiled code (``Program``, ``Side``, ``Tile``). A kernel
-ready to be computed is a ``Problem``. The recursion itself is three functions that run on
+all of it laid out as arrays for the compiled code (``Program``, ``InputTables``, ``Tile``).
+A kernel ready to be computed is a ``Problem``. The recursion itself is three functions that run on
 arrays here and on scalars in the rooms above. Below: ``analytic.network`` and
 ``analytic.expectations``.
 """
 
 from analytic.recursion.certificate import GROUP, Bounds, certify, own_bounds
 from analytic.recursion.error_amplification import (
-    BLOCK,
+    BATCH,
     Amplification,
     amplification,
     amplifications,
@@ -27,30 +27,39 @@ from analytic.recursion.layer_equations import (
     preactivation,
     residual,
 )
-from analytic.recursion.problem import Block, Data, Problem
-from analytic.recursion.tables import ROWS, Program, Side, Tile, new_tile, program, side
+from analytic.recursion.problem import Data, Problem, RowBlock
+from analytic.recursion.tables import (
+    ROWS,
+    InputTables,
+    Program,
+    Tile,
+    input_tables,
+    new_tile,
+    program,
+)
 
 __all__ = [
     "AVERAGING",
-    "BLOCK",
+    "BATCH",
     "GROUP",
     "ROUNDING",
     "ROWS",
     "Amplification",
     "Average",
-    "Block",
     "Bounds",
     "Data",
     "Diagonal",
+    "InputTables",
     "Problem",
     "Program",
-    "Side",
+    "RowBlock",
     "Stage",
     "Tile",
     "amplification",
     "amplifications",
     "certify",
     "diagonal",
+    "input_tables",
     "layer_error",
     "mean_squares",
     "merged",
@@ -60,6 +69,5 @@ __all__ = [
     "preactivation",
     "program",
     "residual",
-    "side",
     "skip_error",
 ]

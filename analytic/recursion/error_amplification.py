@@ -25,9 +25,9 @@ from analytic.machine import REASSOCIATED, UNIT, Array
 from analytic.network import Step
 from analytic.recursion.layer_equations import Average, Diagonal, Stage
 
-__all__ = ["BLOCK", "Amplification", "Factors", "amplification", "amplifications", "merged"]
+__all__ = ["BATCH", "Amplification", "Factors", "amplification", "amplifications", "merged"]
 
-BLOCK = 2048
+BATCH = 2048
 """Inputs whose coefficients are held at a time."""
 
 
@@ -132,7 +132,7 @@ def amplification(
         tail: share of E[w'^2] that the series may leave out.
         least: smallest number of coefficients.
         most: largest number of coefficients.
-        known: the coefficients by BLOCK inputs, if they have been computed.
+        known: the coefficients by BATCH inputs, if they have been computed.
         closed: whether pairs are taken from a closed form, so that nothing is truncated.
     """
     table, v = stage.moments, stage.variance
@@ -143,14 +143,14 @@ def amplification(
         return Amplification(
             stage.step, True, none, none, 0, 0, 0, 0, 0, 1, 0, 0.5, UNIT, skip, reads, average
         )
-    terms, n = max(length(activation, s, tail, most), least), s.size
+    terms, n = max(min(length(activation, s, tail, most), most), least), s.size
     share_e, share_d = _ratio(v, table.second), _ratio(1.0, table.slope)
     k_e, r_d = np.zeros((2, terms))
     once, twice, rest, b_1 = np.empty((4, n))
     noise = table.noise
-    for start in range(0, n, BLOCK):
-        part = slice(start, start + BLOCK)
-        found = known[start // BLOCK] if known else coefficients(activation, s[part], terms)
+    for start in range(0, n, BATCH):
+        part = slice(start, start + BATCH)
+        found = known[start // BATCH] if known else coefficients(activation, s[part], terms)
         _envelope(found.b, share_e[part], share_d[part], k_e, r_d, once[part], twice[part])
         rest[part], b_1[part] = found.rest * table.slope[part], found.b[1]
         noise = max(noise, found.noise)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from analytic.machine import UNIT
+from analytic.network import fold
 from analytic.recursion.error_amplification import Amplification, Factors
 from analytic.recursion.layer_equations import Average
 
@@ -89,47 +91,34 @@ class Chain:
             tau: truncation error of every layer.
             least: what the layers cannot go below.
         """
-        state = _Errors(self.start, 0.0)
-        branches: list[_Errors] = []
-        for row, (layer, add) in enumerate(zip(self.layers, self.fixed, strict=True)):
-            at = Factors(*(float(f[index]) for f in self._factors[row]))
-            lost = max(tau, least[row]) if least else tau
-            state = _passed(state, branches, layer, at, add, lost)
-        sigma, theta = state.averaged(self.readout)
-        return max(sigma, theta) + UNIT
+        taus = [max(tau, rest) for rest in least] if least else [tau] * len(self.layers)
+        at = [Factors(*(float(f[index]) for f in factors)) for factors in self._factors]
+        parts = map(_Part, self.layers, at, self.fixed, taus)
+        state = fold(parts, _Errors(self.start, 0.0), _passed, step=_STEP, averaged=_averaged)
+        return max(state.averaged(self.readout)) + UNIT
 
     def _fix(self, spread: float) -> float:
         """Quadrature, rounding and the errors of the variances, layer by layer."""
-        state, mean = _Errors(spread + 2 * UNIT, 0.0), 0.0
-        own = _Errors(spread + self.start, 0.0)  # at two positions of one input
-        branches: list[tuple[_Errors, float]] = []
-        own_branches: list[_Errors] = []
-        for layer, factor in zip(self.layers, self._factors, strict=True):
-            if layer.average != Average():
-                mean *= layer.average.sigma
-                state = state.joined(own).averaged(layer.average)
-            branches += [(state, mean)] * layer.step.opens
-            variance = state.sigma + (1 + layer.reads) * UNIT
-            skip = 0.0
-            theta = max(variance, state.theta) + (layer.reads + 3) * UNIT
-            theta += layer.own_d * variance + 2 * layer.noise
-            new = layer.own_mean * variance + layer.noise + 2 * UNIT
-            state = _Errors(layer.own_e * variance + 2 * layer.noise + 4 * UNIT, theta)
-            if layer.step.closes:
-                before, mean0 = branches.pop()
-                skip = layer.skip * (new + mean0) + 4 * UNIT
-                sigma = layer.skip * max(state.sigma, before.sigma) + skip
-                state = _Errors(sigma, max(theta, before.theta) + UNIT)
-                new += mean0
-            mean = new
-            rho = ROUNDING + (layer.reads - 1) * UNIT + (variance if layer.relu else 0.0)
-            moments = 2 * layer.noise + ROUNDING
-            self.fixed.append(Fixed(variance, moments, rho, (layer.reads - 1) * UNIT, skip))
-            at = Factors(*(float(f[0]) for f in factor))
-            own = _passed(own, own_branches, layer, at, self.fixed[-1], max(OWN, layer.rest))
-        if self.readout != Average():
-            state = state.joined(own).averaged(self.readout)
-        return max(state) + UNIT
+
+        def averaged(part: tuple[Amplification, Factors], state: _Own) -> _Own:
+            return state.averaged(part[0].average)
+
+        def after(part: tuple[Amplification, Factors], state: _Own, skipped: _Own | None) -> _Own:
+            layer, factors = part
+            own, mean, fixed = _fixed(layer, state, skipped)
+            self.fixed.append(fixed)
+            at = Factors(*(float(f[0]) for f in factors))
+            apart = _passed(
+                _Part(layer, at, fixed, max(OWN, layer.rest)),
+                state.apart,
+                skipped and skipped.apart,
+            )
+            return _Own(own, mean, apart)
+
+        start = _Own(_Errors(spread + 2 * UNIT, 0.0), 0.0, _Errors(spread + self.start, 0.0))
+        parts = zip(self.layers, self._factors, strict=True)
+        last = fold(parts, start, after, step=lambda part: part[0].step, averaged=averaged)
+        return max(last.averaged(self.readout).own) + UNIT
 
 
 class _Errors(NamedTuple):
@@ -149,22 +138,61 @@ class _Errors(NamedTuple):
         )
 
 
-def _passed(
-    state: _Errors,
-    branches: list[_Errors],
-    layer: Amplification,
-    at: Factors,
-    add: Fixed,
-    tau: float,
-) -> _Errors:
-    """The errors after a layer, with what is averaged before it and skipped around it."""
-    state = state.averaged(layer.average)
-    branches += [state] * layer.step.opens
-    add_e, add_d = added(at, add, 0.0 if layer.relu or layer.closed else tau)
+class _Own(NamedTuple):
+    """Errors at x = x': at one position, of the mean there, and at two positions of one input."""
+
+    own: _Errors
+    mean: float
+    apart: _Errors
+
+    def averaged(self, average: Average) -> _Own:
+        if average == Average():
+            return self
+        own = self.own.joined(self.apart).averaged(average)
+        return _Own(own, self.mean * average.sigma, self.apart.averaged(average))
+
+
+def _fixed(layer: Amplification, state: _Own, skipped: _Own | None) -> tuple[_Errors, float, Fixed]:
+    """The errors of an input with itself after a layer, of its mean, and what they add to pairs."""
+    variance = state.own.sigma + (1 + layer.reads) * UNIT
+    theta = max(variance, state.own.theta) + (layer.reads + 3) * UNIT
+    theta += layer.own_d * variance + 2 * layer.noise
+    mean = layer.own_mean * variance + layer.noise + 2 * UNIT
+    own, skip = _Errors(layer.own_e * variance + 2 * layer.noise + 4 * UNIT, theta), 0.0
+    if skipped is not None:
+        skip = layer.skip * (mean + skipped.mean) + 4 * UNIT
+        sigma = layer.skip * max(own.sigma, skipped.own.sigma) + skip
+        own = _Errors(sigma, max(theta, skipped.own.theta) + UNIT)
+        mean += skipped.mean
+    rho = ROUNDING + (layer.reads - 1) * UNIT + (variance if layer.relu else 0.0)
+    moments = 2 * layer.noise + ROUNDING
+    return own, mean, Fixed(variance, moments, rho, (layer.reads - 1) * UNIT, skip)
+
+
+class _Part(NamedTuple):
+    """A layer, its factors at the largest |rho|, what comes with it, and its truncation error."""
+
+    layer: Amplification
+    at: Factors
+    fixed: Fixed
+    tau: float
+
+
+_STEP = attrgetter("layer.step")
+
+
+def _averaged(part: _Part, state: _Errors) -> _Errors:
+    return state.averaged(part.layer.average)
+
+
+def _passed(part: _Part, state: _Errors, skipped: _Errors | None) -> _Errors:
+    """The errors of a pair after a layer and the skip that ends with it."""
+    layer, at, fixed, tau = part
+    add_e, add_d = added(at, fixed, 0.0 if layer.relu or layer.closed else tau)
     after = _Errors(*layer_error(*state, at.k_e, at.k_d, at.r_d, add_e, add_d))
-    if layer.step.closes:
-        after = _Errors(*skip_error(*branches.pop(), *after, layer.skip, add.skip))
-    return after
+    if skipped is None:
+        return after
+    return _Errors(*skip_error(*skipped, *after, layer.skip, fixed.skip))
 
 
 def added(at: Factors, fixed: Fixed, tau: Any) -> tuple[Any, Any]:

@@ -23,7 +23,7 @@ import numpy as np
 
 from analytic.expectations import Moments, moments
 from analytic.machine import Array
-from analytic.network import Network, Step
+from analytic.network import Network, Step, fold, itself
 
 __all__ = [
     "Average",
@@ -35,6 +35,10 @@ __all__ = [
     "preactivation",
     "residual",
 ]
+
+
+State = tuple[Array, Array, Array]
+"""(Sigma, Theta, mu) of inputs, of shape (n,) each."""
 
 
 def preactivation(sigma: Any, theta: Any, weight: Any, bias: Any) -> Any:
@@ -93,7 +97,7 @@ class Stage:
     variance: Array
     gamma: Array
     moments: Moments
-    skipped: tuple[Array, Array, Array] | None
+    skipped: State | None
     reads: int = 1
     average: Average = Average()
 
@@ -125,20 +129,26 @@ def diagonal(network: Network, squares: Array) -> Diagonal:
         network: the description.
         squares: |x|^2/d, shape (n,).
     """
-    sigma, theta, mu = squares, np.zeros_like(squares), np.zeros_like(squares)
     stages: list[Stage] = []
-    branches: list[tuple[Array, Array, Array]] = []
-    for step in network.steps:
-        branches += [(sigma, theta, mu)] * step.opens
+
+    def after(step: Step, state: State, skipped: State | None) -> State:
+        sigma, theta, _ = state
         weight, bias = step.layer.weight_std**2, step.layer.bias_std**2
         variance, gamma = preactivation(sigma, theta, weight, bias)
         table = moments(step.layer.activation, np.sqrt(variance))
-        skipped = branches.pop() if step.closes else None
         stages.append(Stage(step, sigma, theta, variance, gamma, table, skipped))
-        sigma, theta = plain(table.second, table.slope, gamma)
-        mu = table.mean
-        if skipped is not None:
-            sigma0, theta0, mu0 = skipped
-            sigma, theta = residual(sigma0, theta0, mu0, mu0, sigma, theta, mu, mu)
-            mu = mu0 + mu
+        return after_stage(stages[-1])
+
+    zero = np.zeros_like(squares)
+    sigma, theta, _ = fold(network.steps, (squares, zero, zero), after, step=itself)
     return Diagonal(tuple(stages), sigma, theta)
+
+
+def after_stage(stage: Stage) -> State:
+    """(Sigma, Theta, mu) at x = x' after a layer and the skip that ends with it."""
+    sigma, theta = plain(stage.moments.second, stage.moments.slope, stage.gamma)
+    mu = stage.moments.mean
+    if stage.skipped is None:
+        return sigma, theta, mu
+    sigma0, theta0, mu0 = stage.skipped
+    return *residual(sigma0, theta0, mu0, mu0, sigma, theta, mu, mu), mu0 + mu

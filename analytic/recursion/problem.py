@@ -11,7 +11,7 @@ from analytic.machine import Array, aligned, padded_length
 from analytic.network import Network
 from analytic.recursion.layer_equations import Diagonal
 
-__all__ = ["Block", "Data", "Method", "Problem"]
+__all__ = ["Data", "Method", "Problem", "RowBlock"]
 
 
 class Data(NamedTuple):
@@ -23,7 +23,7 @@ class Data(NamedTuple):
     own: bool  # whether they are the same: only pairs i < j are computed
 
 
-class Block(NamedTuple):
+class RowBlock(NamedTuple):
     """Rows of the answer, and where they go.
 
     Attributes:
@@ -44,7 +44,7 @@ class Block(NamedTuple):
 
 
 class Method(Protocol):
-    """How rows of the answer are computed: ``strips.Series`` or ``zonal.Zonal``."""
+    """How rows of the answer are computed: ``Series`` (``analytic.pairs``) or ``Zonal``."""
 
     @property
     def error(self) -> float:
@@ -65,7 +65,7 @@ class Method(Protocol):
         """Rows that a thread takes at a time, of n in all."""
         ...
 
-    def fill(self, data: Data, block: Block, bound: Array) -> tuple[int, int]:
+    def fill(self, data: Data, block: RowBlock, bound: Array) -> tuple[int, int]:
         """Write a block of rows, and a bound for each row and LANES columns.
 
         Returns:

@@ -12,17 +12,17 @@ from analytic.expectations import coefficients
 from analytic.machine import LANES, Array, aligned, padded_length
 from analytic.network import Step
 from analytic.recursion.certificate import Bounds
-from analytic.recursion.error_amplification import BLOCK
+from analytic.recursion.error_amplification import BATCH
 from analytic.recursion.layer_equations import Diagonal, Stage
 
 __all__ = [
     "ROWS",
+    "InputTables",
     "Program",
-    "Side",
     "Tile",
+    "input_tables",
     "new_tile",
     "program",
-    "side",
 ]
 
 Index = NDArray[np.int64]
@@ -49,7 +49,7 @@ class Program(NamedTuple):
     bounds: Bounds
 
 
-class Side(NamedTuple):
+class InputTables(NamedTuple):
     """The tables of the rows or of the columns, n inputs padded to ``padded_length``."""
 
     inverse: Array  # 1/s, 0 where s = 0, (layers, n)
@@ -112,13 +112,13 @@ def program(steps: Sequence[Step], bounds: Bounds) -> Program:
     )
 
 
-def side(
+def input_tables(
     diagonal: Diagonal,
     plan: Program,
     inputs: Sequence[slice | Index],
     room: int = 0,
     known: Sequence[Array] | None = None,
-) -> Side:
+) -> InputTables:
     """The tables of some inputs of a diagonal, as the compiled recursion reads them.
 
     Args:
@@ -132,7 +132,7 @@ def side(
     most = max(s.variance[i].size for s, i in zip(stages, inputs, strict=True))
     padded = padded_length(most + room)
     layers = len(stages)
-    result = Side(
+    result = InputTables(
         inverse=aligned(layers, padded),
         mean=aligned(layers, padded),
         skipped=aligned(layers, padded),
@@ -154,8 +154,8 @@ def side(
 def _place(stage: Stage, s: Array, plan: Program, row: int, table: Array) -> None:
     """Write the coefficients of a layer to its rows of a table, the even ones first."""
     terms = 2 * int(max(plan.even[row], plan.odd[row]))
-    for start in range(0, s.size, BLOCK):
-        part = slice(start, min(start + BLOCK, s.size))
+    for start in range(0, s.size, BATCH):
+        part = slice(start, min(start + BATCH, s.size))
         b = coefficients(stage.step.layer.activation, s[part], terms).b
         _copy(b, slice(None), plan, row, table[:, part])
 

@@ -1,6 +1,6 @@
 """The answer, tile by tile: threads, symmetry, memory, and the pairs left out.
 
-Rows are shared out to threads in strips; every pair i < j is computed once and mirrored.
+Rows are shared out to threads in row blocks; every pair i < j is computed once and mirrored.
 Python's own threads call the compiled code, which holds no lock: any number of callers may
 do so at once.
 """
@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 
 from analytic.machine import LANES, Array, cores
 from analytic.pairs import Near, near_pairs
-from analytic.recursion import Block, Data, Problem
+from analytic.recursion import Data, Problem, RowBlock
 from analytic.results import AccuracyError, Estimate, Kernels
 from analytic.solve.foresight import require_memory
 
@@ -116,8 +116,8 @@ def _fill(
     data = problem.data()
     direct = all(map(_is_plain, answers))
 
-    def task(row: int) -> _Strip:
-        return _strip(problem, kinds, answers if direct else None, data, bound, row)
+    def task(row: int) -> _Rows:
+        return _rows(problem, kinds, answers if direct else None, data, bound, row)
 
     most, gone = 0, [np.empty((0, 2), dtype=np.intp)]
     disable = None if progress is None else not progress
@@ -138,10 +138,10 @@ def _fill(
 
 
 def _completed(
-    pool: ThreadPoolExecutor, task: Callable[[int], _Strip], rows: Iterable[int]
-) -> Iterator[_Strip]:
-    """The strips as they come, few at a time: those waiting to be written take memory."""
-    waiting: set[Future[_Strip]] = set()
+    pool: ThreadPoolExecutor, task: Callable[[int], _Rows], rows: Iterable[int]
+) -> Iterator[_Rows]:
+    """The row blocks as they come, few at a time: those waiting to be written take memory."""
+    waiting: set[Future[_Rows]] = set()
     for row in rows:
         if len(waiting) >= 2 * cores():
             done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
@@ -155,7 +155,7 @@ def _is_plain(answer: Any) -> bool:
     return type(answer) is np.ndarray and answer.dtype == float and answer.flags.c_contiguous
 
 
-class _Strip(NamedTuple):
+class _Rows(NamedTuple):
     """Some rows of the answer: the first one, the arrays, the terms and the pairs left out."""
 
     row: int
@@ -164,33 +164,33 @@ class _Strip(NamedTuple):
     left: NDArray[np.intp]
 
 
-def _strip(
+def _rows(
     problem: Problem,
     kinds: Sequence[str],
     answers: list[Array] | None,
     data: Data,
     bound: Array,
     row: int,
-) -> _Strip:
-    """Compute a strip, in the answers (mirrored) or, without them, in arrays of its own."""
+) -> _Rows:
+    """Compute a row block, in the answers (mirrored) or, without them, in arrays of its own."""
     n, k = problem.shape
     end = min(row + problem.method.step(n), n)
     arrays = [np.empty((end - row, k)) for _ in kinds] if answers is None else answers
     by_kind = dict(zip(kinds, arrays, strict=True))
     nngp, ntk = (by_kind.get(kind, np.empty((0, k))) for kind in ("nngp", "ntk"))
     shift = row if answers is None else 0
-    block = Block(row, end, shift, problem.own and answers is not None, nngp, ntk)
+    block = RowBlock(row, end, shift, problem.own and answers is not None, nngp, ntk)
     terms, left = problem.method.fill(data, block, bound)
     parts = [array[row - shift : end - shift] for array in arrays]
     where = np.empty((0, 2), dtype=np.intp)
     if left:
         where = np.argwhere(np.isnan(parts[0])) + np.array([row, 0])
         where = where[where[:, 0] < where[:, 1]] if problem.own else where
-    return _Strip(row, parts, terms, where)
+    return _Rows(row, parts, terms, where)
 
 
 def _place(answer: Any, array: Array, row: int, own: bool) -> None:
-    """Write a strip into an array that only accepts slices."""
+    """Write a row block into an array that only accepts slices."""
     end = row + len(array)
     if not own:
         answer[row:end] = array

@@ -21,8 +21,8 @@ import numpy as np
 from analytic.compilation import compiled
 from analytic.machine import LANES, UNIT, Array
 from analytic.network import Network
-from analytic.pairs import prepare, roundings, scalar_products, store, strip_rows
-from analytic.recursion import ROWS, Block, Data, Problem, Tile, diagonal, mean_squares, new_tile
+from analytic.pairs import prepare, roundings, rows_together, scalar_products, store
+from analytic.recursion import ROWS, Data, Problem, RowBlock, Tile, diagonal, mean_squares, new_tile
 from analytic.solve.answer import solve
 
 __all__ = ["Zonal", "circle", "interpolate", "zonal"]
@@ -65,12 +65,12 @@ class Zonal:
         return self.even.nbytes + self.odd.nbytes
 
     def step(self, n: int) -> int:
-        return strip_rows(n)
+        return rows_together(n)
 
-    def fill(self, data: Data, block: Block, bound: Array) -> tuple[int, int]:
+    def fill(self, data: Data, block: RowBlock, bound: Array) -> tuple[int, int]:
         """See ``analytic.recursion.problem.Method``."""
         bound[block.row : block.end] = self.error
-        _strip(
+        _fill_rows(
             new_tile(0), self.scale, self.even, self.odd, data.x, data.xt, data.features,
             block.row, block.end, data.own, block.mirror, block.shift, block.nngp, block.ntk,
         )  # fmt: skip
@@ -150,11 +150,11 @@ def _shortened(series: Array, tolerance: float) -> tuple[Array, float]:
 
 
 @compiled
-def _strip(
+def _fill_rows(
     t: Tile, scale: float, even: Any, odd: Any, x: Any, xt: Any, features: int, row: int,
     end: int, own: bool, mirror: bool, shift: int, nngp: Any, ntk: Any
 ) -> None:  # fmt: skip
-    """Fill the rows from ``row`` to ``end``; the arguments are those of ``strips.strip``."""
+    """Fill the rows from ``row`` to ``end``; the arguments are those of ``Series``."""
     k = max(nngp.shape[1], ntk.shape[1])
     for first in range(row, end, ROWS):
         last = min(first + ROWS, end)

@@ -9,7 +9,7 @@ import numpy as np
 
 from analytic.machine import LANES, Array, available_memory
 from analytic.pairs import near_pairs
-from analytic.recursion import Block, Problem
+from analytic.recursion import Problem, RowBlock
 
 __all__ = ["Plan", "foresee", "require_memory"]
 
@@ -52,7 +52,7 @@ def _seconds_per_pair(problem: Problem, kinds: int) -> float:
     first = row if problem.own else 0
     sigma, both = (np.empty((end - row if use else 0, k)) for use in (kinds == 2, True))
     bound = np.zeros((n, -(-k // LANES)))
-    data, block = problem.data(), Block(row, end, row, False, sigma, both)
+    data, block = problem.data(), RowBlock(row, end, row, False, sigma, both)
     times: list[float] = []
     for _ in range(3):
         start = time.perf_counter()

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import sympy
 
 from analytic.expressions import X
-from analytic.network import Network
+from analytic.network import Network, Step, fold, itself
 from analytic.proofs import parity
 
 __all__ = ["Powers", "activation_powers", "kernel_powers"]
@@ -44,21 +44,20 @@ def kernel_powers(network: Network) -> Powers:
         >>> kernel_powers(Network(FullyConnected("softplus")))
         {0: inf, 1: 1}
     """
-    state = _State({1: 1}, {})
-    branches: list[_State] = []
-    for step in network.steps:
-        branches += [state] * step.opens
-        constant: Powers = {0: 0} if step.layer.bias_std > 0 else {}
-        covariance = _plus(state.sigma, constant)
-        unit = activation_powers(step.layer.activation.expression)
-        slope = {1 - p: top - 1 for p, top in unit.items() if top > 0}
-        gamma = _plus(covariance, state.theta)
-        theta = _times(_compose(slope, covariance), gamma)
-        state = _State(_compose(unit, covariance), theta)
-        if step.closes:
-            before = branches.pop()
-            state = _State(_plus(before.sigma, state.sigma), _plus(before.theta, theta))
+    state = fold(network.steps, _State({1: 1}, {}), _after, step=itself)
     return _plus(state.sigma, state.theta)
+
+
+def _after(step: Step, state: _State, skipped: _State | None) -> _State:
+    constant: Powers = {0: 0} if step.layer.bias_std > 0 else {}
+    covariance = _plus(state.sigma, constant)
+    unit = activation_powers(step.layer.activation.expression)
+    slope = {1 - p: top - 1 for p, top in unit.items() if top > 0}
+    sigma = _compose(unit, covariance)
+    theta = _times(_compose(slope, covariance), _plus(covariance, state.theta))
+    if skipped is None:
+        return _State(sigma, theta)
+    return _State(_plus(skipped.sigma, sigma), _plus(skipped.theta, theta))
 
 
 def activation_powers(expression: Any) -> Powers:

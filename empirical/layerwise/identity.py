@@ -19,6 +19,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from analytic.network import fold
 from empirical.layerwise.contraction import convolution_share
 from empirical.layerwise.position_rows import averages, patches, rows
 from empirical.memory import available, require
@@ -165,17 +166,19 @@ def forward_trace(
 ) -> tuple[list[tuple[Tensor, Tensor]], Tensor]:
     """(alpha, h) of every layer, and the units behind the last."""
     trace: list[tuple[Tensor, Tensor]] = []
-    branches: list[Tensor] = []
-    for layer in chain:
-        for average in layer.averages:
-            alpha = average.read(alpha)
-        branches += [alpha] * layer.step.opens
+
+    def after(layer: Link, alpha: Tensor, skipped: Tensor | None) -> Tensor:
         h = layer.preactivation(alpha)
         trace.append((alpha, h))
-        alpha = layer.map.activation(h)
-        if layer.step.closes:
-            alpha = branches.pop() + alpha
-    return trace, alpha
+        unit = layer.map.activation(h)
+        return unit if skipped is None else skipped + unit
+
+    def averaged(layer: Link, alpha: Tensor) -> Tensor:
+        for average in layer.averages:
+            alpha = average.read(alpha)
+        return alpha
+
+    return trace, fold(chain, alpha, after, averaged=averaged)
 
 
 def backward_signals(

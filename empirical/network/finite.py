@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import attrgetter
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from analytic.network import Averaging, Convolution, Flatten, GlobalAveragePooling, Network
+from analytic.network import Averaging, Convolution, Flatten, GlobalAveragePooling, Network, fold
 from empirical.checks import check_images, check_input_shape
 from empirical.network.pointwise_activation import pointwise
 from empirical.network.weights import normal
@@ -145,14 +146,14 @@ class Stack(nn.Module):
             yield layer
 
     def forward(self, x: Tensor) -> Tensor:
-        alpha = x
-        branches: list[Tensor] = []
-        for layer in self.weight_layers():
-            alpha = _averaged(layer.wire.feed, alpha)
-            branches += [alpha] * layer.wire.step.opens
-            alpha = layer(alpha)
-            if layer.wire.step.closes:
-                alpha = branches.pop() + alpha
+        def after(layer: WeightLayer, alpha: Tensor, skipped: Tensor | None) -> Tensor:
+            return layer(alpha) if skipped is None else skipped + layer(alpha)
+
+        def averaged(layer: WeightLayer, alpha: Tensor) -> Tensor:
+            return _averaged(layer.wire.feed, alpha)
+
+        step = attrgetter("wire.step")
+        alpha = fold(self.weight_layers(), x, after, step=step, averaged=averaged)
         return self.readout(_averaged(self.readout.feed, alpha))
 
 

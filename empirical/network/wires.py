@@ -8,7 +8,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from analytic.network import Averaging, Convolution, Flatten, Network, Shape, Step, shape_after
+from analytic.network import (
+    Averaging,
+    Convolution,
+    Flatten,
+    Network,
+    Shape,
+    Step,
+    fold,
+    itself,
+    shape_after,
+)
 
 __all__ = ["Feed", "Wire", "held", "wiring"]
 
@@ -115,20 +125,24 @@ def wiring(
         (16, (4, 4), 9, 256)
     """
     wires: list[Wire] = []
-    branches: list[tuple[int, Shape]] = []
-    units, spatial = input_shape[0], input_shape[1:]
-    for step in network.steps:
-        feed = _feed(step.averages, units, spatial)
-        branches += [(feed.units, feed.spatial)] * step.opens
+
+    def after(step: Step, feed: Feed, skipped: Feed | None) -> Feed:
         units = max(1, round(width * step.layer.width_ratio))
         spatial = shape_after(step.layer, feed.spatial)
         wires.append(Wire(step, feed, units, spatial))
-        if step.closes and (opened := branches.pop()) != (units, spatial):
+        if skipped is not None and (skipped.units, skipped.spatial) != (units, spatial):
             raise ValueError(
-                f"expected a residual branch that keeps the units, got {opened[0]} before it and"
-                f" {units} behind {step.layer}; put a FullyConnected between Flatten() and it"
+                f"expected a residual branch that keeps the units, got {skipped.units} before it"
+                f" and {units} behind {step.layer}; put a FullyConnected between Flatten() and it"
             )
-    return tuple(wires), _feed(network.readout, units, spatial)
+        return Feed((), units, spatial)
+
+    def averaged(step: Step, feed: Feed) -> Feed:
+        return _feed(step.averages, feed.units, feed.spatial)
+
+    start = Feed((), input_shape[0], input_shape[1:])
+    last = fold(network.steps, start, after, step=itself, averaged=averaged)
+    return tuple(wires), _feed(network.readout, last.units, last.spatial)
 
 
 def held(wires: tuple[Wire, ...]) -> int:

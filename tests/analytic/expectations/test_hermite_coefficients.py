@@ -13,7 +13,7 @@ from oracles.rounding import of_sum
 
 from analytic import Activation
 from analytic.expectations.hermite_coefficients import coefficients, length, moments
-from analytic.expectations.octaves import LONGEST
+from analytic.expectations.octaves import MOST_TERMS_WHOLE
 
 SPREAD = np.array([0.0, 1e-12, 2.0**-8, 0.1, 0.5, 0.999, 1.0, 1.001, 1.9, 3.3])
 
@@ -99,5 +99,5 @@ def test_inputs_of_all_sizes_get_equally_many_terms() -> None:
     b = coefficients(activation, s, terms).b[:, 0]
     exact = [0.1**k * np.exp(-0.005) / math.sqrt(math.factorial(k) * (k + 1)) for k in range(30)]
     # c_k(s) is a sum over the nodes of a rule, of sizes that add to E |w'(sz) h_k| <= s = 0.1
-    rounding = of_sum(LONGEST, 0.1)
+    rounding = of_sum(MOST_TERMS_WHOLE, 0.1)
     assert_allclose(np.abs(b[1:30:2]), exact[1:30:2], rtol=0, atol=rounding)

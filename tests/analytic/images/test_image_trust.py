@@ -25,7 +25,7 @@ from analytic import (
     kernel_plan,
 )
 from analytic.images.image_blocks import blocking
-from analytic.images.stretches import stretches
+from analytic.images.stretches import network_stretches
 from analytic.images.walk import ways
 
 C, F, R, A = Convolution, FullyConnected, Residual, AveragePooling
@@ -102,28 +102,28 @@ def test_the_identity_counts_paths(rng: np.random.Generator) -> None:
 
 def test_the_shifts_carried_are_those_needed() -> None:
     three = [C("tanh", 3)] * 3
-    assert stretches(Network(*three), (8, 8))[0].grid.shifts == 1
-    assert stretches(Network(*three, GlobalAveragePooling()), (8, 8))[0].grid.shifts == 64
-    first, second, _ = stretches(Network(*three, A(2)), (8, 8))
+    assert network_stretches(Network(*three), (8, 8))[0].grid.shifts == 1
+    assert network_stretches(Network(*three, GlobalAveragePooling()), (8, 8))[0].grid.shifts == 64
+    first, second, _ = network_stretches(Network(*three, A(2)), (8, 8))
     assert (second.grid.shifts, second.grid.positions) == (1, 16)
     assert first.grid.rows.tolist() == first.grid.columns.tolist() == [0, 1, 7]
-    strided = stretches(Network(C("tanh", 1), C("tanh", 1, stride=2), A(2)), (8,))
+    strided = network_stretches(Network(C("tanh", 1), C("tanh", 1, stride=2), A(2)), (8,))
     assert strided[0].grid.columns.tolist() == [0, 2, 6]
     assert strided[1].grid.columns.tolist() == [0, 1, 3]
-    large = stretches(Network(C("tanh", 3), GlobalAveragePooling()), (512, 512))
+    large = network_stretches(Network(C("tanh", 3), GlobalAveragePooling()), (512, 512))
     assert large[0].grid.shifts == 512**2  # and nothing is made for each of them
 
 
 def test_lanes_are_filled_and_states_are_small() -> None:
     def blocks(network: Network, side: int, n: int) -> tuple[int, int, int]:
-        return blocking(ways(network, stretches(network, (side, side)), 1), n, n)
+        return blocking(ways(network, network_stretches(network, (side, side)), 1), n, n)
 
     pooled = Network(C("tanh", 3), A(2), C("tanh", 3), GlobalAveragePooling())
     assert blocks(FLAT, 8, 1000)[:2] == (16, 2)  # two images of 64 positions fill the lanes
     assert blocks(FLAT, 32, 1000)[:2] == (8, 1)
     for side, n in ((8, 8), (16, 100), (32, 1), (32, 1000)):
         size, copies, strip = blocks(pooled, side, n)
-        between = stretches(pooled, (side, side))[1].grid
+        between = network_stretches(pooled, (side, side))[1].grid
         assert 32 * size**2 * copies * between.shifts * between.positions <= 2**26
         assert strip % size == 0
 

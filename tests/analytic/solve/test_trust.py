@@ -47,7 +47,7 @@ def test_bits_depend_neither_on_threads_nor_on_tiles(
     own, cross = kernel(network, x), kernel(network, x, y)
     for threads, rows in ((1, 64), (2, 32), (5, 96)):
         monkeypatch.setenv("KINFINITY_THREADS", str(threads))
-        monkeypatch.setattr(row_blocks, "STRIP", rows)
+        monkeypatch.setattr(row_blocks, "ROW_BLOCK", rows)
         assert_array_equal(kernel(network, x), own)
         assert_array_equal(kernel(network, x, y), cross)
         single = np.empty(own.shape, dtype=np.float32)  # goes another way: strips are copied
@@ -59,7 +59,7 @@ def test_bits_of_many_close_pairs_do_not_depend_on_threads(
 ) -> None:
     network = Network(*[F("erf", weight_std=8.0)] * 3)
     x = np.ones(4) + 1e-3 * rng.standard_normal((40, 4))
-    monkeypatch.setattr(row_blocks, "STRIP", 32)
+    monkeypatch.setattr(row_blocks, "ROW_BLOCK", 32)
     k = kernel(network, x)
     monkeypatch.setenv("KINFINITY_THREADS", "5")
     assert_array_equal(kernel(network, x), k)
@@ -72,7 +72,7 @@ def test_equal_norms_have_reproducible_bits_too(
     x /= np.linalg.norm(x, axis=1)[:, None]
     k = kernel(TANH, x)
     monkeypatch.setenv("KINFINITY_THREADS", "3")
-    monkeypatch.setattr(row_blocks, "STRIP", 96)
+    monkeypatch.setattr(row_blocks, "ROW_BLOCK", 96)
     assert_array_equal(kernel(TANH, x), k)
 
 
