@@ -13,6 +13,7 @@ from analytic.expectations.hermite_coefficients import (
     coefficients,
     length,
     moments,
+    rests,
 )
 from analytic.expectations.octaves import LOWEST, MOST_TERMS_WHOLE
 from analytic.expectations.product_rules import Angle, squared_differences
@@ -27,5 +28,6 @@ __all__ = [
     "coefficients",
     "length",
     "moments",
+    "rests",
     "squared_differences",
 ]

@@ -63,6 +63,10 @@ class Segment:
         """What so many terms leave up to s."""
         return float(self._rests_up_to(s)[terms])
 
+    def shares(self, s: float, terms: int) -> Array:
+        """What 0, 1, ..., ``terms`` terms leave up to s."""
+        return self._rests_up_to(s)[: terms + 1]
+
     def _rests_up_to(self, s: float) -> Array:
         return self.rests[: int(np.searchsorted(self.nodes, s)) + 1].max(axis=0)
 
@@ -164,6 +168,10 @@ class Origin:
     def rest(self, s: float, terms: int) -> float:
         """See ``Segment``."""
         return 8 * UNIT
+
+    def shares(self, s: float, terms: int) -> Array:
+        """See ``Segment``."""
+        return np.where(np.arange(terms + 1) < self.terms(s, 0.0), 1.0, 8 * UNIT)
 
     def table(self, s: Array, terms: int) -> Array:
         """All columns, shape (FIRST + terms, n)."""

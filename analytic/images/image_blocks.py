@@ -121,6 +121,7 @@ class Shelf:
         self._plans, self._layers, self._lanes = plans, layers, lanes
         self.panels, self.size = panels, size
         self._kept: dict[int, Group] = {}
+        self._depths: dict[int, int] = {}
         self._lock = Lock()
 
     def group(self, number: int) -> Group:
@@ -138,7 +139,7 @@ class Shelf:
         panels = self.panels[number * self.size : (number + 1) * self.size]
         images, place = np.unique(panels, return_inverse=True)
         place = place.reshape(panels.shape)
-        tables = Tables(self._plans.sights(images), self._layers, place)
+        tables = Tables(self._plans.sights(images), self._layers, place, self._depths)
         return Group(tables, pixels(self._plans.x[images], place, self._lanes))
 
 
@@ -182,6 +183,13 @@ class Images:
         held = sum(32 * way.stretch.grid.shifts * way.lanes for way in self.ways[1:])
         return 2 * FIELDS + held * self.blocks.size**2 + KEPT
 
+    def _room(self) -> Room:
+        """Memory that no thread uses."""
+        try:
+            return self._rooms.pop()
+        except IndexError:
+            return Room()
+
     def fill(self, data: Data, block: RowBlock, bound: Array) -> tuple[int, int]:
         """See ``analytic.recursion.problem.Method``; no pair is left out."""
         size, copies = self.blocks.size, self.blocks.copies
@@ -200,10 +208,7 @@ class Images:
                 sides = Sides(group.tables, columns.tables, group.x, columns.x)
                 state, used = self._propagate(sides, _pairing(pairs, len(columns.x)), inner)
                 terms = max(terms, used)
-                for (i, panel), *found in zip(pairs, *state[:2], state.error.T, strict=True):
-                    first = column + panel * copies
-                    _store(found, row + i, first, min(copies, k - first), data.own, block)
-                    _raise(bound, row + i, first, min(copies, k - first), found[2])
+                _store(state, pairs, row, column, copies, k, data.own, block, bound)
         return GROUP * terms, 0
 
     def _propagate(self, sides: Sides, pairing: Pairing, inner: bool) -> tuple[Fields, int]:
@@ -240,7 +245,8 @@ class Images:
 
         def share(number: int) -> tuple[Fields, int]:
             first, last = int(edges[number]), int(edges[number + 1])
-            alone = Walk(walk.layers, walk.sides, walk.pairing, Room())
+            room = self._room()
+            alone = Walk(walk.layers, walk.sides, walk.pairing, room)
             target = Target(way, after, walk.pairs)
             mine = Shifts(*(part[first:last] for part in shifts))
             for part, some in batches(mine, walk.pairs, way.lanes):
@@ -251,7 +257,8 @@ class Images:
                     fields = alone.enter(entry, some.row.size, where, error)
                 fields = alone.through(way, some, fields)
                 target.add(some, fields)
-                alone.room.give(*fields[:2])
+                room.give(*fields[:2])
+            self._rooms.append(room)
             return target.finish(), alone.terms
 
         if inner and edges.size > 2:
@@ -286,23 +293,21 @@ def _pairing(pairs: Index, panels: int) -> Pairing:
 
 
 def _store(
-    found: Sequence[Array], i: int, first: int, count: int, own: bool, block: RowBlock
-) -> None:
-    """Write the pairs of an image with a panel; of the same images only i < j."""
-    sigma, theta = found[0][:count], found[1][:count]
-    skip = max(i + 1 - first, 0) if own else 0
-    columns = slice(first + skip, first + count)
-    for values, out in ((sigma, block.nngp), (sigma + theta, block.ntk)):
+    state: Fields, pairs: Index, row: int, column: int, copies: int, k: int, own: bool,
+    block: RowBlock, bound: Array,
+) -> None:  # fmt: skip
+    """Write the pairs of a block, and raise the bounds; of the same images only i < j count."""
+    i = np.repeat(row + pairs[:, 0], copies)
+    j = (column + copies * pairs[:, 1:] + np.arange(copies)).ravel()
+    chosen = np.flatnonzero((j < k) & (i < j) if own else j < k)
+    i, j = i[chosen], j[chosen]
+    for values, out in ((state.sigma, block.nngp), (state.sigma + state.theta, block.ntk)):
         if out.size:
-            out[i - block.shift, columns] = values[skip:]
+            found = out[i - block.shift, j] = values.ravel()[chosen]
             if block.mirror:
-                out[columns, i] = values[skip:]
-
-
-def _raise(bound: Array, row: int, first: int, count: int, error: Array) -> None:
-    """Raise the bounds of a row to the error of a panel."""
-    for place in range(first // LANES, (first + count - 1) // LANES + 1):
-        bound[row, place] = max(bound[row, place], error.max() + UNIT)
+                out[j, i] = found
+    error = np.repeat(state.error.max(axis=0) + UNIT, copies)[chosen]
+    np.maximum.at(bound, (i, j // LANES), error)
 
 
 def prepare_images(
@@ -337,7 +342,10 @@ def prepare_images(
     n, k = len(x), len(x if y is None else y)
     blocks = blocking(alone, n, k)
     wide = alone if blocks.copies == 1 else ways(network, cut, blocks.copies)
-    layers = {at: compiled_layer(step, at, bounds) for at, step in enumerate(network.steps)}
+    layers = {
+        at: compiled_layer(layer.step, at, bounds, layer.terms)
+        for at, layer in enumerate(planned.layers)
+    }
     size, copies, lanes = blocks.size, blocks.copies, wide[0].lanes
     first = 0 if own else n
     panels = first + np.minimum(np.arange(-(-k // copies) * copies), k - 1).reshape(-1, copies)

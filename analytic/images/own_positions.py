@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from analytic.expectations import MOST_TERMS_WHOLE, moments
+from analytic.expectations import MOST_TERMS_WHOLE, length, moments, rests
 from analytic.images.field_layer import SERIES, Layer
 from analytic.images.fields import Pairing, Shifts, move_lines, pieces, window_sums
 from analytic.images.sheets import Sight, Tables, compiled_layer, form_of
@@ -23,6 +23,7 @@ from analytic.images.walk import Fields, Room, Sides, Target, Walk, Way, all_shi
 from analytic.machine import LANES, UNIT, Array, cores
 from analytic.network import Network
 from analytic.recursion import (
+    Amplification,
     Average,
     Bounds,
     Diagonal,
@@ -34,7 +35,7 @@ from analytic.recursion import (
     residual,
 )
 
-__all__ = ["image_diagonal", "pixels", "sights"]
+__all__ = ["amplified", "image_diagonal", "pixels", "sights"]
 
 Triple = tuple[Array, Array, Array]
 """Sigma, Theta and mu at every position, (n, P) each."""
@@ -163,15 +164,32 @@ def _own_layers(way: Way, passed: list[Stage]) -> dict[int, tuple[Layer, Bounds]
     """The layers of a stretch, at the least truncation."""
     found: dict[int, tuple[Layer, Bounds]] = {}
     for at, stage in enumerate(passed, way.stretch.first):
-        closed = form_of(stage.step) != SERIES
-        most = CLOSED if closed else MOST_TERMS_WHOLE
-        bounds = own_bounds(amplification(stage, 16 * UNIT, most=most, closed=closed))
-        found[at] = compiled_layer(stage.step, 0, bounds), bounds
+        deviation = np.sqrt(stage.variance)
+        terms = length(stage.step.layer.activation, deviation, 16 * UNIT, MOST_TERMS_WHOLE)
+        layer = amplified(stage, deviation, terms)
+        bounds = own_bounds(layer)
+        found[at] = compiled_layer(stage.step, 0, bounds, layer.terms), bounds
     return found
 
 
-CLOSED = 64
-"""Coefficients that are looked at where a closed form gives the values."""
+HEAD = 64
+"""Coefficients that are looked at one by one; the others by their sums."""
+HEAD_CLOSED = 32
+"""The same where a closed form gives the values."""
+
+
+def amplified(stage: Stage, deviations: Array, terms: int) -> Amplification:
+    """How a layer amplifies errors.
+
+    Args:
+        stage: what the layer sees of some images.
+        deviations: s, of more images perhaps.
+        terms: of the series.
+    """
+    if form_of(stage.step) != SERIES:
+        return amplification(stage, 0.0, HEAD_CLOSED, closed=True)
+    shares = rests(stage.step.layer.activation, deviations, terms)
+    return amplification(stage, 0.0, HEAD, shares=shares)
 
 
 def _other_shifts(
@@ -184,7 +202,7 @@ def _other_shifts(
 ) -> None:
     """Add the fields of an image with itself at all shifts but 0."""
     room, grid, panel = Room(), way.stretch.grid, np.zeros((1, 1), dtype=np.int64)
-    tables = Tables(seen, {at: layer for at, (layer, _) in layers.items()}, panel)
+    tables = Tables(seen, {at: layer for at, (layer, _) in layers.items()}, panel, {})
     own = pixels(x, panel, way.lanes) if entry is None else np.empty((1, 0, 0))
     pairing = Pairing(NONE, np.array([0, 1]))
     walk = Walk(layers, Sides(tables, tables, own, own), pairing, room)

@@ -9,15 +9,14 @@ from typing import NamedTuple
 import numpy as np
 
 from analytic.expectations import LOWEST, MOST_TERMS_WHOLE, length
-from analytic.images.field_layer import SERIES
-from analytic.images.own_positions import CLOSED, image_diagonal, sights
-from analytic.images.sheets import Sight, form_of
+from analytic.images.own_positions import amplified, image_diagonal, sights
+from analytic.images.sheets import Sight
 from analytic.images.shifts import Index
 from analytic.images.stretches import network_stretches
 from analytic.images.walk import Way, ways
 from analytic.machine import UNIT, Array, cores
 from analytic.network import Network, Shape
-from analytic.recursion import Amplification, Average, Diagonal, Stage, amplification, merged
+from analytic.recursion import Amplification, Average, Diagonal, merged
 
 __all__ = ["Planned", "Plans", "image_readouts", "plan_images"]
 
@@ -113,20 +112,15 @@ def plan_images(plans: Plans, tolerance: float) -> Planned:
         states += [state] * few
     share = 1e-2 * tolerance / np.prod([max(a.sigma, a.theta) for a in averages])
     tail = max(float(share), 16 * UNIT)
-    closed = [form_of(step) != SERIES for step in steps]
-    limits = [CLOSED if form else MOST_TERMS_WHOLE for form in closed]
     terms = [
-        min(length(step.layer.activation, s, tail, MOST_TERMS_WHOLE), limit)
-        for step, s, limit in zip(steps, peaks, limits, strict=True)
+        length(step.layer.activation, s, tail, MOST_TERMS_WHOLE)
+        for step, s in zip(steps, peaks, strict=True)
     ]
-
-    def amplify(stage: Stage, at: int) -> Amplification:
-        return amplification(stage, tail, terms[at], limits[at], closed=closed[at])
 
     found: list[Amplification] = []
     with ThreadPoolExecutor(cores()) as pool:
         for state in states if few else plans.parts():
-            new = list(pool.map(amplify, state.stages, range(len(steps))))
+            new = list(pool.map(amplified, state.stages, peaks, terms))
             found = [merged(a, b) for a, b in zip(found, new, strict=True)] if found else new
     sigma, theta = map(np.concatenate, zip(*ends, strict=True))
     return Planned(found, sigma, theta, averages[-1])

@@ -18,6 +18,7 @@ from analytic.images.field_layer import ARCCOSINE, ARCSINE, SERIES, Layer, Sheet
 from analytic.images.shifts import Index
 from analytic.machine import LANES, Array, aligned, cores
 from analytic.network import Step
+from analytic.proofs import parity
 from analytic.recursion import GROUP, Bounds
 
 __all__ = ["Sight", "Tables", "compiled_layer", "form_of", "lanes"]
@@ -31,12 +32,20 @@ def form_of(step: Step) -> int:
     return ARCSINE if activation.is_erf else SERIES
 
 
-def compiled_layer(step: Step, at: int, bounds: Bounds) -> Layer:
-    """The layer as the compiled code knows it; ``at`` is its row of the bounds."""
-    layer, (even, odd) = step.layer, bounds.lengths[at]
+def compiled_layer(step: Step, at: int, bounds: Bounds, terms: int) -> Layer:
+    """The layer as the compiled code knows it.
+
+    Args:
+        step: the layer.
+        at: its row of the bounds.
+        bounds: see above.
+        terms: of its series.
+    """
+    layer, form = step.layer, form_of(step)
+    symmetry = None if form else parity(layer.activation.derivative)
+    groups = min(-(-terms // GROUP), bounds.radius.shape[1])
     weight, bias = layer.weight_std**2, layer.bias_std**2
-    groups = int(max(even, odd)) // 4
-    return Layer(at, weight, bias, form_of(step), bool(even), bool(odd), groups)
+    return Layer(at, weight, bias, form, symmetry != "odd", symmetry != "even", groups)
 
 
 def lanes(positions: int, copies: int) -> int:
@@ -83,12 +92,18 @@ class Tables:
         sights: what the layers see of the images, by their numbers.
         layers: the layers, the same.
         panels: numbers of the images of every panel, (panels, copies).
+        depths: the most groups of terms that any table of a layer has needed so far.
     """
 
     def __init__(
-        self, sights: Mapping[int, Sight], layers: Mapping[int, Layer], panels: Index
+        self,
+        sights: Mapping[int, Sight],
+        layers: Mapping[int, Layer],
+        panels: Index,
+        depths: dict[int, int],
     ) -> None:
         self._sights, self._layers, self._panels = sights, layers, panels
+        self._depths = depths
         self._sheets: dict[int, Sheets] = {}
         self._lock = Lock()
 
@@ -118,7 +133,8 @@ class Tables:
                 found = self._without_table(at)
             known = found.table.shape[2]
             if known < groups * width:
-                groups = min(max(groups, 3 * known // (2 * width) + 1), layer.groups)
+                self._depths[at] = max(self._depths.get(at, 0), groups)
+                groups = min(max(self._depths[at], 3 * known // (2 * width) + 1), layer.groups)
                 found = found._replace(table=self._table(at, groups))
             self._sheets[at] = found
         return found
@@ -175,14 +191,18 @@ def _each(task: Callable[[int], None], count: int) -> None:
 @compiled
 def _place(b: Array, even: bool, odd: bool, first: int, out: Array) -> None:
     """Write coefficients (terms, P) to the lanes from ``first`` on."""
-    step = 4 * (even + odd)
-    for k in range(b.shape[0]):
-        if (k % 2 == 0 and not even) or (k % 2 == 1 and not odd):
-            continue
-        row = k // 8 * step + k % 8 // 2 + (4 if k % 2 == 1 and even else 0)
-        for p in range(b.shape[1]):
-            lane = first + p
-            out[lane // LANES, row, lane % LANES] = b[k, p]
+    step, done = 4 * (even + odd), 0
+    while done < b.shape[1]:
+        chunk, lane = (first + done) // LANES, (first + done) % LANES
+        count = min(b.shape[1] - done, LANES - lane)
+        for k in range(b.shape[0]):
+            if (k % 2 == 0 and not even) or (k % 2 == 1 and not odd):
+                continue
+            row = k // 8 * step + k % 8 // 2 + (4 if k % 2 == 1 and even else 0)
+            target, source = out[chunk, row, lane : lane + count], b[k, done : done + count]
+            for j in range(count):
+                target[j] = source[j]
+        done += count
 
 
 @compiled

@@ -108,7 +108,7 @@ class Room:
 
     def take(self, *shape: int) -> Array:
         """An array with anything in it."""
-        free = self._free.setdefault(shape, [])
+        free = self._free.get(shape)
         return free.pop() if free else aligned(*shape)
 
     def zeros(self, *shape: int) -> Array:
