@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ENV := $(VENV)/.installed
 DEMO ?= kinfinity-demo
 
-.PHONY: help demo test check format lint imports types docs wheel bench bench-peers clean
+.PHONY: help demo test test-processors check format lint imports types docs wheel bench bench-peers clean
 
 help:
 	@grep -E '^## ' $(MAKEFILE_LIST) | sed 's/^## //'
@@ -26,10 +26,14 @@ demo: $(ENV)
 ## make test    run the tests
 test: $(ENV)
 	@echo "==> running the tests"
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n auto --dist worksteal
 
-## make check   format, lint, types, tests, docs and the wheel
-check: format lint imports types test docs wheel
+## make test-processors   the numerical tests as other processors would run them
+test-processors: $(ENV)
+	@bash .ci/processors $(BIN)
+
+## make check   format, lint, imports, types, tests, docs and the wheel
+check: format lint imports types test test-processors docs wheel
 	@echo "==> everything passed"
 
 format: $(ENV)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from analytic.machine import Array
-from analytic.network import Network
+from analytic.network import Network, misfit
 
 __all__ = ["check_inputs", "positions_first"]
 
@@ -60,32 +60,16 @@ def _check_scale(name: str, sizes: Array) -> None:
 
 
 def _check_shape(name: str, shape: tuple[int, ...], network: Network) -> None:
-    if not network.is_spatial:
-        if len(shape) != 2:
-            raise ValueError(
-                f"expected {name} of shape (n, d), got {shape}; for n flat inputs use"
-                f" {name}.reshape(n, -1), for images begin the network with Flatten()"
-            )
+    wrong = misfit(network.layers, shape[1:])
+    if wrong is None or wrong.reason == "empty":
         return
-    sizes = network.dimensions
-    wanted = (sizes + 2,) if sizes else (3, 4)
-    if len(shape) not in wanted:
-        kinds = {3: "(n, channels, positions)", 4: "(n, channels, height, width)"}
-        expected = " or ".join(kinds[number] for number in wanted)
-        raise ValueError(
-            f"expected {name} of shape {expected}, got {shape}; for n flat square images of one"
-            f" channel use {name}.reshape(n, 1, side, side)"
-        )
-    if 0 not in shape:
-        _check_channels(name, shape)
-        network.shapes(shape[2:])
-
-
-def _check_channels(name: str, shape: tuple[int, ...]) -> None:
-    """Notice images whose channels come last."""
-    last, others = shape[-1], shape[1:-1]
-    if (len(shape) == 4 and last <= 4 < min(others)) or (len(shape) == 3 and last == 1 < others[0]):
-        raise ValueError(
-            f"expected {name} with the channels first, (n, channels, *spatial), got {shape}, whose"
-            f" last axis looks like the channels; use numpy.moveaxis({name}, -1, 1)"
-        )
+    expected = " or ".join(f"(n, {axes})" for axes in wrong.expected)
+    advice = {
+        "not flat": f"for n flat inputs use {name}.reshape(n, -1), for images begin the network"
+        " with Flatten()",
+        "not an image": "for n flat square images of one channel use"
+        f" {name}.reshape(n, 1, side, side)",
+        "channels last": "its last axis looks like the channels; put the channels first with"
+        f" numpy.moveaxis({name}, -1, 1)",
+    }[wrong.reason]
+    raise ValueError(f"expected {name} of shape {expected}, got {shape}; {advice}")

@@ -11,13 +11,13 @@ with (Sigma, Theta) from the recursion of ``analytic.recursion.layer_equations``
 from __future__ import annotations
 
 import time
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 from numpy.typing import ArrayLike
 
 from analytic.images import image_readouts, prepare_images
 from analytic.inputs import check_inputs, positions_first
-from analytic.machine import cores
+from analytic.machine import Array, cores
 from analytic.network import Network
 from analytic.pairs import prepare
 from analytic.recursion import Problem, diagonal, mean_squares
@@ -29,6 +29,42 @@ __all__ = ["kernel", "kernel_diagonal", "kernel_estimate", "kernel_plan"]
 Kind = Literal["ntk", "nngp", "both"]
 
 
+@overload
+def kernel(
+    network: Network,
+    x: ArrayLike,
+    y: ArrayLike | None = None,
+    *,
+    kind: Literal["ntk", "nngp"] = "ntk",
+    tolerance: float = 1e-10,
+    device: str = "cpu",
+    out: None = None,
+    progress: bool | None = None,
+) -> Array: ...
+@overload
+def kernel(
+    network: Network,
+    x: ArrayLike,
+    y: ArrayLike | None = None,
+    *,
+    kind: Literal["both"],
+    tolerance: float = 1e-10,
+    device: str = "cpu",
+    out: Any = None,
+    progress: bool | None = None,
+) -> Kernels: ...
+@overload
+def kernel(
+    network: Network,
+    x: ArrayLike,
+    y: ArrayLike | None = None,
+    *,
+    kind: Kind = "ntk",
+    tolerance: float = 1e-10,
+    device: str = "cpu",
+    out: Any = None,
+    progress: bool | None = None,
+) -> Any: ...
 def kernel(
     network: Network,
     x: ArrayLike,
@@ -115,6 +151,12 @@ def kernel_estimate(
     return solve(problem, kind, tolerance, None, progress, certificate=True)
 
 
+@overload
+def kernel_diagonal(
+    network: Network, x: ArrayLike, *, kind: Literal["ntk", "nngp"] = "ntk"
+) -> Array: ...
+@overload
+def kernel_diagonal(network: Network, x: ArrayLike, *, kind: Literal["both"]) -> Kernels: ...
 def kernel_diagonal(network: Network, x: ArrayLike, *, kind: Kind = "ntk") -> Any:
     """K(x, x) for every input, in O(n).
 

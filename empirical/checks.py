@@ -12,7 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.parameter import is_lazy
 
-from analytic.network import Network
+from analytic.network import Network, misfit
 
 __all__ = [
     "check_batch",
@@ -171,27 +171,24 @@ def check_input_shape(network: Network, shape: tuple[int, ...]) -> None:
     for size in shape:
         if isinstance(size, bool) or not hasattr(size, "__index__"):
             raise TypeError(f"expected integers in input_shape, got {size!r}; pass x.shape[1:]")
+    wrong = misfit(network.layers, shape)
+    if wrong is None:
+        return
     if not network.is_spatial:
-        if len(shape) == 1 and shape[0] >= 1:
-            return
         advice = "(x.shape[1],)"
         if len(shape) > 1:
             advice = f"({math.prod(shape)},), and flatten the images with x.flatten(1)"
         raise ValueError(f"expected input_shape (d,) with d >= 1, got {shape}; pass {advice}")
-    dimensions = [network.dimensions] if network.dimensions else [1, 2]
-    if len(shape) - 1 not in dimensions or min(shape) < 1:
-        forms = {1: "(channels, positions)", 2: "(channels, height, width)"}
-        expected = " or ".join(forms.get(d, f"of {d} spatial dimensions") for d in dimensions)
-        raise ValueError(
-            f"expected input_shape {expected} for a network of images, got {shape};"
-            f" {_as_image(shape, max(dimensions))}"
-        )
-    if shape[-1] <= (4 if len(shape) == 3 else 1) < min(shape[:-1]):
+    if wrong.reason == "channels last":
         raise ValueError(
             f"expected input_shape (channels, *spatial), got {shape}, whose last axis looks like"
             f" the channels; pass {(shape[-1], *shape[:-1])}, and x.movedim(-1, 1)"
         )
-    network.shapes(shape[1:])
+    expected = " or ".join(f"({axes})" for axes in wrong.expected)
+    raise ValueError(
+        f"expected input_shape {expected} for a network of images, got {shape};"
+        f" {_as_image(shape, network.dimensions or 2)}"
+    )
 
 
 def _as_image(shape: tuple[int, ...], dimensions: int) -> str:

@@ -1,10 +1,32 @@
-"""Fixtures shared by all tests."""
+"""Fixtures and marks shared by all tests."""
 
 from __future__ import annotations
+
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+
+HERE = Path(__file__).parent
+NUMERICAL = (
+    *(f"analytic/{room}" for room in ("closed_forms", "corrections", "expectations", "images")),
+    *(f"analytic/{room}" for room in ("pairs", "recursion", "solve", "spectrum")),
+    "analytic/test_limit.py",
+    "analytic/test_prediction.py",
+    "empirical",
+    *(f"compare/{room}" for room in ("rate", "rho", "theory")),
+)
+"""Where rounding decides: these are also run as on other processors (.ci/processors)."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            place = item.path.relative_to(HERE)
+            if any(place.is_relative_to(room) for room in NUMERICAL):
+                item.add_marker("numerical")
 
 
 @pytest.fixture
@@ -14,6 +36,6 @@ def rng() -> np.random.Generator:
 
 
 @pytest.fixture(autouse=True)
-def _one_thread() -> None:
+def _threads() -> None:
     """Tests multiply small matrices; threads would only wait for each other."""
-    torch.set_num_threads(1)
+    torch.set_num_threads(int(os.environ.get("TEST_TORCH_THREADS", "1")))

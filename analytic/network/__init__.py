@@ -7,6 +7,7 @@ for the equations ``analytic.closed_forms``.
 """
 
 from analytic.network.description import FullyConnected, Layer, Network, Residual, Step
+from analytic.network.fitting import Misfit, misfit
 from analytic.network.folding import fold, itself
 from analytic.network.layers import (
     AveragePooling,
@@ -27,6 +28,7 @@ __all__ = [
     "FullyConnected",
     "GlobalAveragePooling",
     "Layer",
+    "Misfit",
     "Network",
     "Residual",
     "Shape",
@@ -34,6 +36,7 @@ __all__ = [
     "Step",
     "fold",
     "itself",
+    "misfit",
     "parse_network",
     "reads",
     "shape_after",

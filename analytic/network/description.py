@@ -134,7 +134,7 @@ class Network:
             >>> print(Network(FullyConnected("tanh")).summary((64,)))  # doctest: +ELLIPSIS
             layer                   shape...
         """
-        return summary(self, input_shape)
+        return summary(self.layers, self.readout, input_shape)
 
     def recursion(self) -> System:
         """The layer recursion of this very network as sympy equations.

@@ -6,15 +6,12 @@ import html
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
+from analytic.network.fitting import misfit
 from analytic.network.layers import Convolution, Flatten, FullyConnected, Layer, Residual
-from analytic.network.shapes import Shape, reads, shape_after
+from analytic.network.shapes import Shape, reads, shape_after, shapes_after
 
-if TYPE_CHECKING:
-    from analytic.network.description import Network
-
-__all__ = ["Summary", "check_shape", "summary"]
+__all__ = ["Summary", "summary"]
 
 HEAD = ("layer", "shape", "h or mean", "fan-in")
 
@@ -63,28 +60,27 @@ class _State:
         return " x ".join((self.count(1), *map(str, self.spatial)))
 
 
-def summary(network: Network, input_shape: tuple[int, ...]) -> Summary:
+def summary(
+    layers: tuple[Layer, ...], readout: tuple[Layer, ...], input_shape: tuple[int, ...]
+) -> Summary:
     """See ``Network.summary``."""
-    check_shape(network, input_shape)
+    _check_shape(layers, input_shape)
     state = _State(input_shape[0], False, tuple(input_shape[1:]))
     rows = [("input", str(state), "", "")]
-    implicit = network.readout[-1:] if network.shapes(state.spatial)[-1] else ()
-    for row, after in _rows((*network.layers, *implicit), state, ""):
+    implicit = readout[-1:] if shapes_after(layers, state.spatial)[-1] else ()
+    for row, after in _rows((*layers, *implicit), state, ""):
         rows.append(row)
         state = after
     rows.append(("readout", "1", f"v.alpha / sqrt({state.count(1)})", state.count(1)))
     return Summary(tuple(rows))
 
 
-def check_shape(network: Network, shape: tuple[int, ...]) -> None:
+def _check_shape(layers: tuple[Layer, ...], shape: tuple[int, ...]) -> None:
     """Raise ``ValueError`` unless inputs of a shape fit the kind of the network."""
-    sizes = network.dimensions
-    wanted = (1,) if not network.is_spatial else (sizes + 1,) if sizes else (2, 3)
-    whole = all(type(size) is int or hasattr(size, "__index__") for size in shape)
-    if len(shape) in wanted and whole and min(shape) > 0:
+    wrong = misfit(layers, shape)
+    if wrong is None or wrong.reason == "channels last":
         return
-    expected = {1: "(d,)", 2: "(channels, positions)", 3: "(channels, height, width)"}
-    kinds = " or ".join(expected[number] for number in wanted)
+    kinds = " or ".join(f"({axes})" for axes in wrong.expected).replace("(d)", "(d,)")
     raise ValueError(f"expected inputs of shape {kinds}, got {tuple(shape)}; reshape them")
 
 
