@@ -13,16 +13,17 @@ from __future__ import annotations
 import time
 from typing import Any, Literal, overload
 
+import numpy as np
 from numpy.typing import ArrayLike
 
-from analytic.images import image_readouts, prepare_images
+from analytic.images import image_readouts, prepare_images, sample_size
 from analytic.inputs import check_inputs, positions_first
 from analytic.machine import Array, cores
 from analytic.network import Network
 from analytic.pairs import prepare
 from analytic.recursion import Problem, diagonal, mean_squares
 from analytic.results import Estimate, Kernels
-from analytic.solve import KINDS, Plan, foresee, solve, zonal
+from analytic.solve import KINDS, Plan, Sizes, foresee, foresee_images, solve, zonal
 
 __all__ = ["kernel", "kernel_diagonal", "kernel_estimate", "kernel_plan"]
 
@@ -191,6 +192,8 @@ def kernel_plan(
 ) -> Plan:
     """What ``kernel`` will cost with the same arguments; computes a few rows only.
 
+    Of many images only a sample is looked at, the bound is then that of the sample.
+
     Returns:
         the record ``Plan(method, pairs, bytes, seconds, bound)``.
 
@@ -201,9 +204,33 @@ def kernel_plan(
         >>> plan.pairs, plan.bytes > 8 * 1000**2
         (500500, True)
     """
+    if isinstance(network, Network) and network.is_spatial:
+        return _image_plan(network, x, y, kind, tolerance)
     start = time.perf_counter()
     problem = _problem(network, x, y, kind, tolerance, "cpu")
     return foresee(problem, len(KINDS[kind]), cores(), time.perf_counter() - start)
+
+
+def _image_plan(
+    network: Network, x: ArrayLike, y: ArrayLike | None, kind: Kind, tolerance: float
+) -> Plan:
+    """Plan a kernel of images from some of them, evenly spaced."""
+    _check_kind(kind)
+    rows = x if hasattr(x, "__array__") and hasattr(x, "shape") else np.asarray(x)
+    columns = rows if y is None else y if hasattr(y, "shape") else np.asarray(y)
+    first: Any = check_inputs("x", rows[:1], network)  # type: ignore[index]
+    few = sample_size(network, first.shape[2:])
+    n, k = len(rows), len(columns)  # type: ignore[arg-type]
+    some, others = (
+        np.linspace(0, size - 1, min(size, count)).astype(int)
+        for size, count in ((n, few), (k, 2 * few))
+    )
+
+    def sample() -> Problem:
+        return _problem(network, rows[some], columns[others], kind, tolerance, "cpu")  # type: ignore[index]
+
+    sizes = Sizes(n, k, y is None, len(KINDS[kind]), first[0].size)
+    return foresee_images(sample, sizes, cores())
 
 
 def _check_kind(kind: str) -> None:

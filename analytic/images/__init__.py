@@ -6,7 +6,8 @@ needs, through the network: sums over windows, and the nonlinearity at every pos
 ``analytic.pairs``.
 """
 
-from analytic.images.image_blocks import prepare_images
+from analytic.images.image_blocks import Images, prepare_images
 from analytic.images.planning import image_readouts
+from analytic.images.sampling import sample_size
 
-__all__ = ["image_readouts", "prepare_images"]
+__all__ = ["Images", "image_readouts", "prepare_images", "sample_size"]

@@ -88,8 +88,12 @@ def blocking(alone: Sequence[Way], n: int, k: int) -> Blocking:
     held = max(32 * way.stretch.grid.shifts * way.lanes for way in alone[1:])
     pairs = max(min(FIELDS // (32 * lanes), BETWEEN // held), 1)
     size = _power(min(int(pairs**0.5), max(n, 1)))
-    strip = size * max(min(STRIP // size, n // (4 * size)), 1)
-    return Blocking(size, copies, strip)
+    return Blocking(size, copies, strip_rows(size, n))
+
+
+def strip_rows(size: int, n: int) -> int:
+    """Rows of a strip: some strips should be left for all threads."""
+    return size * max(min(STRIP // size, n // (4 * size)), 1)
 
 
 def _power(size: int) -> int:
@@ -124,6 +128,13 @@ class Shelf:
         self._depths: dict[int, int] = {}
         self._lock = Lock()
 
+    @property
+    def bytes_each(self) -> float:
+        """Memory of the tables of an image, of those that are kept."""
+        kept = list(self._kept.values())
+        images = sum(len(group.tables) for group in kept) * self.panels.shape[1]
+        return sum(group.tables.bytes for group in kept) / max(images, 1)
+
     def group(self, number: int) -> Group:
         """The panels from number * size on."""
         found = self._kept.get(number)
@@ -155,6 +166,7 @@ class Images:
         layers: the layers, and their bounds.
         bounds: the error bounds.
         averages: those before every layer and, last, before the readout.
+        shared: whether the shifts of a block are shared out to threads if there are few blocks.
     """
 
     ways: tuple[Way, ...]
@@ -164,6 +176,7 @@ class Images:
     layers: dict[int, tuple[Layer, Bounds]]
     bounds: Bounds
     averages: tuple[Average, ...]
+    shared: bool = True
     _rooms: list[Room] = field(init=False, default_factory=list[Room])
 
     @property
@@ -183,6 +196,17 @@ class Images:
         held = sum(32 * way.stretch.grid.shifts * way.lanes for way in self.ways[1:])
         return 2 * FIELDS + held * self.blocks.size**2 + KEPT
 
+    def tables_made(self, n: int, k: int, own: bool) -> float:
+        """How many images' tables are made for so many images, some of them again and again.
+
+        The sizes are those of the tables that have been made so far.
+        """
+        images = k if own and self.rows is self.columns else n + k
+        if images * self.columns.bytes_each <= KEPT:
+            return images
+        strips = -(-n // strip_rows(self.blocks.size, n))
+        return n + k * strips / (2 if own else 1)
+
     def _room(self) -> Room:
         """Memory that no thread uses."""
         try:
@@ -194,7 +218,7 @@ class Images:
         """See ``analytic.recursion.problem.Method``; no pair is left out."""
         size, copies = self.blocks.size, self.blocks.copies
         k, terms = max(block.nngp.shape[1], block.ntk.shape[1]), 0
-        inner = len(data.x) < 2 * cores() * self.blocks.strip
+        inner = self.shared and len(data.x) < 2 * cores() * self.blocks.strip
         rows = range(block.row, block.end, size)
         strip = [self.rows.group(row // size) for row in rows]
         width = size * copies

@@ -155,8 +155,9 @@ def amplification(
     k_e, r_d = np.zeros((2, terms))
     once, twice, rest, b_1 = np.empty((4, n))
     noise = table.noise
-    for start in range(0, n, BATCH):
-        part = slice(start, start + BATCH)
+    batch = max(BATCH, 2**18 // terms)
+    for start in range(0, n, batch):
+        part = slice(start, start + batch)
         found = coefficients(activation, s[part], terms)
         _envelope(found.b, share_e[part], share_d[part], k_e, r_d, once[part], twice[part])
         rest[part], b_1[part] = found.rest * table.slope[part], found.b[1]
