@@ -195,7 +195,8 @@ def kernel_plan(
     Of many images only a sample is looked at, the bound is then that of the sample.
 
     Returns:
-        the record ``Plan(method, pairs, bytes, seconds, bound)``.
+        the record ``Plan(method, pairs, bytes, seconds, bound, growth)``; ``chaotic`` says whether
+        small differences of these inputs grow from layer to layer.
 
     Example:
         >>> import numpy as np

@@ -166,6 +166,7 @@ class Images:
         layers: the layers, and their bounds.
         bounds: the error bounds.
         averages: those before every layer and, last, before the readout.
+        growth: of small differences of the images.
         shared: whether the shifts of a block are shared out to threads if there are few blocks.
     """
 
@@ -176,6 +177,7 @@ class Images:
     layers: dict[int, tuple[Layer, Bounds]]
     bounds: Bounds
     averages: tuple[Average, ...]
+    growth: float
     shared: bool = True
     _rooms: list[Room] = field(init=False, default_factory=list[Room])
 
@@ -353,7 +355,7 @@ def prepare_images(
         spatial: the shape of the images.
         tight: see ``analytic.recursion.certificate.certify``.
     """
-    own = y is None
+    own, network = y is None, network.summed(len(spatial))
     images = x if y is None else np.concatenate([x, y])
     cut = network_stretches(network, spatial)
     alone = ways(network, cut, 1)
@@ -378,6 +380,6 @@ def prepare_images(
     rows = columns if own and copies == 1 else Shelf(plans, layers, tiled, size, lanes)
     averages = (*(layer.average for layer in planned.layers), planned.readout)
     known = {at: (layer, bounds) for at, layer in layers.items()}
-    method = Images(wide, blocks, rows, columns, known, bounds, averages)
+    method = Images(wide, blocks, rows, columns, known, bounds, averages, planned.growth)
     ends = Diagonal((), planned.sigma, planned.theta, planned.readout)
     return Problem(network, x, x if y is None else y, own, ends, method)

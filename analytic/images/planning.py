@@ -16,7 +16,7 @@ from analytic.images.stretches import network_stretches
 from analytic.images.walk import Way, ways
 from analytic.machine import UNIT, Array, cores
 from analytic.network import Network, Shape
-from analytic.recursion import Amplification, Average, Diagonal, merged
+from analytic.recursion import Amplification, Average, Diagonal, growth, mean_slope, merged
 
 __all__ = ["Planned", "Plans", "image_readouts", "plan_images"]
 
@@ -35,6 +35,7 @@ class Planned(NamedTuple):
     sigma: Array  # Sigma at the readout at x = x', (n,)
     theta: Array
     readout: Average
+    growth: float  # of small differences, see analytic.recursion.chaos
 
 
 class Plans:
@@ -85,6 +86,7 @@ def image_readouts(network: Network, x: Array, spatial: Shape) -> tuple[Array, A
         x: images, shape (n, positions, channels).
         spatial: their shape.
     """
+    network = network.summed(len(spatial))
     plans = Plans(network, ways(network, network_stretches(network, spatial), 1), x)
     ends = [(state.sigma, state.theta) for state in plans.parts()]
     sigma, theta = map(np.concatenate, zip(*ends, strict=True))
@@ -101,7 +103,7 @@ def plan_images(plans: Plans, tolerance: float) -> Planned:
     steps = plans.network.steps
     ends: list[tuple[Array, Array]] = []
     averages, peaks = [Average()] * (len(steps) + 1), [np.empty(0)] * len(steps)
-    few = plans.few
+    few, slopes = plans.few, np.zeros(len(steps))
     states: list[Diagonal] = []
     for state in plans.parts():
         ends.append((state.sigma, state.theta))
@@ -109,6 +111,7 @@ def plan_images(plans: Plans, tolerance: float) -> Planned:
         for at, stage in enumerate(state.stages):
             averages[at] = averages[at].joined(stage.average)
             peaks[at] = _peaks(np.append(peaks[at], np.sqrt(stage.variance)))
+            slopes[at] += mean_slope(stage) * len(state.sigma) / len(plans.x)
         states += [state] * few
     share = 1e-2 * tolerance / np.prod([max(a.sigma, a.theta) for a in averages])
     tail = max(float(share), 16 * UNIT)
@@ -123,7 +126,8 @@ def plan_images(plans: Plans, tolerance: float) -> Planned:
             new = list(pool.map(amplified, state.stages, peaks, terms))
             found = [merged(a, b) for a, b in zip(found, new, strict=True)] if found else new
     sigma, theta = map(np.concatenate, zip(*ends, strict=True))
-    return Planned(found, sigma, theta, averages[-1])
+    rate = growth(steps, [layer.reads for layer in found], [*map(float, slopes)])
+    return Planned(found, sigma, theta, averages[-1], rate)
 
 
 def _peaks(s: Array) -> Array:

@@ -9,6 +9,7 @@ for the equations ``analytic.closed_forms``.
 from analytic.network.description import FullyConnected, Layer, Network, Residual, Step
 from analytic.network.fitting import Misfit, misfit
 from analytic.network.folding import fold, itself
+from analytic.network.growth import geometric_mean
 from analytic.network.layers import (
     AveragePooling,
     Averaging,
@@ -35,6 +36,7 @@ __all__ = [
     "Sizes",
     "Step",
     "fold",
+    "geometric_mean",
     "itself",
     "misfit",
     "parse_network",

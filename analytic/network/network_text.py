@@ -39,7 +39,7 @@ _CONSTRUCTORS: dict[str, Any] = {kind.__name__: kind for kind in (*_LAYERS, Netw
 _NUMBERS = ("weight_std", "bias_std", "width_ratio")
 _OPTIONS = {
     "FullyConnected": _NUMBERS,
-    "Convolution": ("stride", "padding", "padding_mode", *_NUMBERS),
+    "Convolution": ("stride", "padding", "padding_mode", "normalize", *_NUMBERS),
 }
 """The layers with weights, and the options of each."""
 

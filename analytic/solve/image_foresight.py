@@ -62,7 +62,7 @@ def foresee_images(prepare: Callable[[], Problem], sizes: Sizes, threads: int) -
     computed = pairs * warm / (rows * columns)
     seconds = prepared / sampled * images + (tables + computed) / threads
     memory = kinds * n * k * 8 + method.bytes + 8 * images * pixels
-    return Plan("images", pairs, memory, seconds, float(method.error))
+    return Plan("images", pairs, memory, seconds, float(method.error), method.growth)
 
 
 def _fill(problem: Problem, kinds: int) -> float:
