@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from analytic.compilation import compiled
-from analytic.images.inverse_sine import arcsine
 from analytic.images.fields import Pairing, Shifts, move_lines, move_table, pieces
+from analytic.images.inverse_sine import arcsine
 from analytic.machine import LANES, REASSOCIATED, Array
 from analytic.recursion import Bounds, layer_error, plain, preactivation, residual, skip_error
 

@@ -77,7 +77,7 @@ def taps(columns: Scatter, width: int, height: int, copies: int, lanes: int) -> 
             line = np.zeros(width)
             chosen = apart == offset
             for target, count in zip(
-                columns.target[runs][chosen], columns.count[runs][chosen], strict=True
+                columns.target[runs][chosen], columns.length[runs][chosen], strict=True
             ):
                 line[target : target + count] = 1.0
             offsets.append(int(offset))
@@ -200,7 +200,7 @@ def window_sums(
             top = copy * height
             for run in range(rows.first[row], rows.first[row + 1]):
                 first, start = (top + rows.target[run]) * width, (top + rows.source[run]) * width
-                count = rows.count[run] * width
+                count = rows.length[run] * width
                 target, source = middle[first : first + count], before[f, start : start + count]
                 for j in range(count):
                     target[j] += source[j]
@@ -238,16 +238,16 @@ def add_window(
             for a in range(columns.first[column], columns.first[column + 1]):
                 shift = rows.after[b] * widths + columns.after[a]
                 for copy in range(copies):
-                    for y in range(rows.count[b]):
+                    for y in range(rows.length[b]):
                         line = copy * after[0] + rows.target[b] + y
                         first = line * after[1] + columns.target[a]
                         origin = copy * height + rows.source[b] + y * rows.step
                         start = origin * width + columns.source[a]
-                        stop = start + (columns.count[a] - 1) * columns.step + 1
+                        stop = start + (columns.length[a] - 1) * columns.step + 1
                         _kahan(
                             fields[f, start : stop : columns.step],
-                            total[pair, shift, first : first + columns.count[a]],
-                            lost[pair, shift, first : first + columns.count[a]],
+                            total[pair, shift, first : first + columns.length[a]],
+                            lost[pair, shift, first : first + columns.length[a]],
                         )
 
 

@@ -103,18 +103,20 @@ def _layers(way: Way, state: Triple, factor: Average) -> tuple[list[Stage], Trip
         weight, bias = step.layer.weight_std**2, step.layer.bias_std**2
         variance, gamma = (np.ravel(a) for a in preactivation(sigma, theta, weight, bias))
         before = branches.pop() if step.closes else None
-        skipped = None if before is None else tuple(map(np.ravel, before))
+        skipped = None
+        if before is not None:
+            skipped = before[0].ravel(), before[1].ravel(), before[2].ravel()
         table, none = moments(step.layer.activation, np.sqrt(variance)), np.empty(0)
         reads = way.stretch.reads[number]
-        stages.append(
-            Stage(step, none, none, variance, gamma, table, skipped, reads, factor)  # type: ignore[arg-type]
-        )
+        stages.append(Stage(step, none, none, variance, gamma, table, skipped, reads, factor))
         factor = Average()
-        after = (*plain(table.second, table.slope, gamma), table.mean)
+        sigma, theta = plain(table.second, table.slope, gamma)
+        mu = table.mean
         if skipped is not None:
-            mu0, mu = skipped[2], after[2]
-            after = (*residual(*skipped, mu0, *after[:2], mu, mu), mu0 + mu)
-        state = tuple(a.reshape(n, -1) for a in after)  # type: ignore[assignment]
+            mu0 = skipped[2]
+            sigma, theta = residual(*skipped, mu0, sigma, theta, mu, mu)
+            mu = mu0 + mu
+        state = sigma.reshape(n, -1), theta.reshape(n, -1), mu.reshape(n, -1)
     return stages, state
 
 
@@ -214,7 +216,8 @@ def _other_shifts(
         if entry is None:
             fields = walk.start(way, some, none)
         else:
-            picked = Fields(*(values[:, chosen[part]] for values in entry[:2]), none)
+            here = chosen[part]
+            picked = Fields(entry.sigma[:, here], entry.theta[:, here], none)
             fields = walk.enter(picked, some.row.size, slice(None), none)
         fields = walk.through(way, some, fields)
         target.add(some, fields)

@@ -68,14 +68,14 @@ class Plans:
         """What every layer sees of some images."""
         if not self._keeps:
             return sights(image_diagonal(self.network, self.ways, self.x[images]))
-        starts = images // self.step * self.step
-        found: dict[int, Sight] = {}
-        for at in self._seen[0]:
-            parts = [self._seen[start][at] for start in np.unique(starts)]
-            whole = Sight.joined(parts)
-            place = np.searchsorted(np.unique(starts), starts) * self.step + images - starts
-            found[at] = whole.of(place)
-        return found
+        number = np.floor_divide(images, self.step)
+        parts = [int(part) for part in np.unique(number)]
+        first = np.searchsorted(np.array(parts, dtype=np.int64), number)
+        place = images + (first - number) * self.step
+        return {
+            at: Sight.joined([self._seen[part * self.step][at] for part in parts]).of(place)
+            for at in self._seen[0]
+        }
 
 
 def image_readouts(network: Network, x: Array, spatial: Shape) -> tuple[Array, Array]:

@@ -153,9 +153,10 @@ class Tables:
         scale = s if self._layers[at].form == ARCCOSINE else 1 / np.sqrt(1 + 2 * s**2)
         inverse = 1 / np.where(s > 0, s, np.inf)
         skipped = np.zeros_like(s) if sight.skipped is None else sight.skipped
-        parts = map(self._line, (inverse, sight.mean, skipped, scale))
         size = lanes(s.shape[1], self._panels.shape[1])
-        return Sheets(*parts, np.empty((len(self._panels), size // LANES, 0, LANES)))
+        table = np.empty((len(self._panels), size // LANES, 0, LANES))
+        line = self._line
+        return Sheets(line(inverse), line(sight.mean), line(skipped), line(scale), table)
 
     def _table(self, at: int, groups: int) -> Array:
         """The coefficients of a layer, (panels, Q / LANES, rows, LANES)."""

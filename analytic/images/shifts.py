@@ -46,7 +46,7 @@ class Scatter(NamedTuple):
     after: Index  # (runs,), the same for the others
     target: Index
     source: Index
-    count: Index
+    length: Index
     step: int
 
     @property
@@ -79,8 +79,8 @@ def filter_readings(
     d, p, k = (a.ravel() for a in np.meshgrid(shifts, all_places, taps, indexing="ij"))
     u, v = (stride * place + k - back for place in (p, (p + d) % after))
     inside = (u >= 0) & (u < positions) & (v >= 0) & (v < positions) | wraps
-    parts = (d, p, k, (v - u) % positions, u % positions)
-    return Readings(*(part[inside] for part in parts), stride)
+    d, p, k, u, v = (part[inside] for part in (d, p, k, u, v))
+    return Readings(d, p, k, (v - u) % positions, u % positions, stride)
 
 
 def pool_readings(shifts: Index, positions: int, size: int) -> Readings:
@@ -108,5 +108,5 @@ def scatter(readings: Readings, before: Index, after: Index) -> Scatter:
     goes_on = same & (np.diff(target) == 1) & (np.diff(source) == readings.step)
     start = np.flatnonzero(np.append(True, ~goes_on)) if target.size else np.empty(0, np.int64)
     first = np.searchsorted(shift[start], np.arange(before.size + 1))
-    count = np.diff(np.append(start, target.size))
-    return Scatter(first, new[start], target[start], source[start], count, readings.step)
+    length = np.diff(np.append(start, target.size))
+    return Scatter(first, new[start], target[start], source[start], length, readings.step)

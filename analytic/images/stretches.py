@@ -205,9 +205,9 @@ def _before(layer: Layer, shape: Shape, after: Grid) -> tuple[Grid, Window | Non
         flat = isinstance(layer, Flatten)
         rows, columns = (np.arange(1 if flat else size) for size in plane)
         return Grid(*plane, rows, columns), None
+    ends = (after.height, after.rows), (after.width, after.columns)
     rows, columns = (
-        _readings(layer, axis, len(shape), plane[axis], after[axis], after[2 + axis])
-        for axis in (0, 1)
+        _readings(layer, axis, len(shape), plane[axis], *ends[axis]) for axis in (0, 1)
     )
     grid = Grid(*plane, *(np.unique(np.append(part.shift, 0)) for part in (rows, columns)))
     return grid, (

@@ -24,7 +24,7 @@ from analytic import (
     kernel_estimate,
     kernel_plan,
 )
-from analytic.images.image_blocks import blocking
+from analytic.images.image_groups import blocking
 from analytic.images.stretches import network_stretches
 from analytic.images.walk import ways
 
