@@ -14,11 +14,11 @@ __version__ = "0.1.0"
 _NAMES = {
     "analytic": "AccuracyError Activation AveragePooling Convolution Eigenspaces Estimate Flatten"
     " FullyConnected GlobalAveragePooling Kernels Network Plan Prediction Residual SphereSpectrum"
-    " dual dual_obstacle kernel kernel_diagonal kernel_estimate kernel_plan nystrom predict"
+    " dual dual_obstacle ensemble kernel kernel_diagonal kernel_estimate kernel_plan nystrom predict"
     " sphere_spectrum",
     "compare": "Assumptions Convergence DynamicsError DynamicsGap DynamicsScaling Inputs"
-    " RequiredWidth Sampled Target assumptions convergence dynamics_gap dynamics_growth"
-    " dynamics_scaling kernel_distance",
+    " Repetition RequiredWidth Resolution Sampled Target assumptions convergence dynamics_gap"
+    " dynamics_growth dynamics_scaling kernel_distance",
     "empirical": "FiniteNetwork Flow FlowError TangentEstimate gradient_flow"
     " streamed_tangent_kernel tangent_kernel tangent_kernel_estimate tangent_kernels",
 }

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
         Network,
         Residual,
     )
-    from analytic.prediction import Prediction, predict
+    from analytic.prediction import Prediction, ensemble, predict
     from analytic.results import AccuracyError, Estimate, Kernels
     from analytic.solve import Plan
     from analytic.spectrum import Eigenspaces, SphereSpectrum, nystrom, sphere_spectrum
@@ -43,6 +43,7 @@ _HOME = {
     "SphereSpectrum": "spectrum",
     "dual": "closed_forms",
     "dual_obstacle": "closed_forms",
+    "ensemble": "prediction",
     "kernel": "limit",
     "kernel_diagonal": "limit",
     "kernel_estimate": "limit",
@@ -70,6 +71,7 @@ __all__ = [
     "SphereSpectrum",
     "dual",
     "dual_obstacle",
+    "ensemble",
     "kernel",
     "kernel_diagonal",
     "kernel_estimate",

@@ -7,6 +7,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from analytic.arrays import numbers
 from analytic.machine import Array
 from analytic.network import Network, misfit
 
@@ -26,11 +27,7 @@ def check_inputs(name: str, x: ArrayLike, network: Network) -> Array:
         x: shape (n, d), or (n, channels, *spatial) for networks of images.
         network: the description.
     """
-    if getattr(x, "is_cuda", False):
-        raise TypeError(f"expected {name} in host memory, got a CUDA tensor; pass {name}.cpu()")
-    array = np.asarray(x)
-    if array.dtype == object or array.dtype.kind not in "biuf":
-        raise TypeError(f"expected real numbers in {name}, got dtype {array.dtype}; convert it")
+    array = numbers(name, x)
     _check_shape(name, array.shape, network)
     if array.size == 0:
         raise ValueError(f"expected inputs in {name}, got shape {array.shape}; pass at least one")

@@ -21,9 +21,9 @@ from empirical import FiniteNetwork
 
 __all__ = ["Assumptions", "assumptions"]
 
-POINTS = 4096
+SAMPLE = 4096
 """Inputs at which a target is evaluated on a distribution that has infinitely many."""
-PROBES, WIDTH = 16, 64
+INITIAL_INPUTS, INITIAL_WIDTH = 16, 64
 """Inputs and width of the network whose initial values are checked."""
 
 
@@ -78,7 +78,8 @@ def assumptions(
 
     Raises:
         TypeError: the network, the inputs or the values of the target are of the wrong kind.
-        ValueError: the target has values of the wrong shape.
+        ValueError: the target has values of the wrong shape, or the inputs do not fit the
+            network.
 
     References:
         Bowman and Montufar (2022), section 3.1.
@@ -135,7 +136,7 @@ def _domain(inputs: Inputs) -> Answer:
 def _target(inputs: Inputs, target: Any) -> Answer:
     if target is None:
         return Answer("unknown", "no target was given")
-    count = inputs.population or POINTS
+    count = inputs.population or SAMPLE
     if callable(target):
         values = _real(target(inputs.sample(count)))
     else:
@@ -171,11 +172,9 @@ def _real(target: Any) -> NDArray[np.float64]:
 
 def _initialisation(network: Network, inputs: Inputs) -> Answer:
     """Whether FiniteNetwork vanishes to the last bit with these layers."""
-    if len(inputs.shape) != 1:
-        return Answer("unknown", f"FiniteNetwork takes flat inputs, not of shape {inputs.shape}")
-    x = torch.from_numpy(inputs.sample(min(inputs.population or PROBES, PROBES)))
+    x = torch.from_numpy(inputs.sample(min(inputs.population or INITIAL_INPUTS, INITIAL_INPUTS)))
     with torch.no_grad():
-        values = FiniteNetwork(network, inputs.shape, WIDTH)(x)
+        values = FiniteNetwork(network, inputs.shape, INITIAL_WIDTH)(x)
     if bool(torch.all(values == 0)):
         return Answer(
             "holds",

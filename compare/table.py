@@ -1,17 +1,11 @@
-"""Tables of results, as text and as HTML, and files that are written whole."""
+"""Tables of results, as text and as HTML."""
 
 from __future__ import annotations
 
 import html
-import io
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-__all__ = ["Table", "write_arrays", "write_whole"]
+__all__ = ["Table"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +37,3 @@ class Table:
 
         body = "".join(row(cells, "td") for cells in self.rows)
         return f"<table><thead>{row(self.head, 'th')}</thead><tbody>{body}</tbody></table>"
-
-
-def write_arrays(path: Path, **arrays: NDArray[np.generic]) -> None:
-    """Replace a file .npz in one step."""
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)  # pyright: ignore[reportArgumentType]
-    write_whole(path, buffer.getvalue())
-
-
-def write_whole(path: Path, content: str | bytes) -> None:
-    """Replace a file in one step, so that a kill leaves the old one or the new one."""
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
-        file.write(content.encode() if isinstance(content, str) else content)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)

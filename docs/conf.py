@@ -15,6 +15,7 @@ extensions = [
     "matplotlib.sphinxext.plot_directive",
     "myst_parser",
     "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
@@ -25,6 +26,7 @@ plot_html_show_source_link = False
 plot_html_show_formats = False
 plot_formats = [("png", 120)]
 plot_rcparams = {"svg.hashsalt": "kinfinity"}
+autosummary_generate = False
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_class_signature = "separated"

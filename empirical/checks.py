@@ -4,31 +4,40 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.parameter import is_lazy
 
 from analytic.network import Network, misfit
+from empirical.batches import Batch, tensors
 
 __all__ = [
+    "MixingError",
     "check_batch",
+    "check_differentiable",
     "check_gradients",
     "check_images",
     "check_input_shape",
     "check_inputs",
+    "check_leaves",
     "check_like",
     "check_module",
     "check_outputs",
+    "check_repeatable",
     "check_values",
 ]
 
+
+class MixingError(ValueError):
+    """The samples of a batch meet in the module."""
+
+
 _MIXES = (
-    "expected {} that depend on one sample each, got others for the same sample in another batch;"
-    " the module mixes samples or is random: call module.eval() or remove what joins the samples"
+    "expected {} that depend on one sample each, got others for the same sample in another batch"
 )
 
 
@@ -51,15 +60,39 @@ def check_module(module: nn.Module) -> dict[str, nn.Parameter]:
     for name, p in parameters.items():
         if p.is_complex():
             raise TypeError(f"expected real parameters, got {p.dtype} in {name}; use real ones")
+        if p.is_meta:
+            raise ValueError(
+                f"expected parameters with numbers, got {name} on the meta device; call"
+                " module.to_empty(device='cpu') and load them"
+            )
+        if p.layout != torch.strided:
+            raise TypeError(f"expected dense parameters, got {p.layout} in {name}; use to_dense()")
         if p.numel() and not bool(torch.isfinite(torch.stack(torch.aminmax(p.detach()))).all()):
             raise ValueError(
                 f"expected finite weights, got NaN or infinity in {name}; repair or redraw them"
             )
     for name, t in itertools.chain(module.named_parameters(), module.named_buffers()):
-        if bool(t.isnan().any()):
+        if t.is_floating_point() and not t.is_quantized and bool(_stored(t).isnan().any()):
             raise ValueError(f"expected numbers in the frozen {name}, got NaN; repair or redraw it")
     _check_mode(module)
     return parameters
+
+
+def check_differentiable(parameters: Mapping[str, Tensor]) -> None:
+    """Raise if autograd cannot differentiate by some of the parameters."""
+    for name, p in parameters.items():
+        if p.is_inference():
+            raise ValueError(
+                f"expected parameters that can be differentiated by, got {name} made under"
+                " inference_mode; make the module outside of it"
+            )
+
+
+def _stored(t: Tensor) -> Tensor:
+    """The numbers that a tensor of any layout holds."""
+    if t.layout == torch.strided:
+        return t.detach()
+    return (t.detach().coalesce() if t.layout == torch.sparse_coo else t.detach()).values()
 
 
 def _check_one_kind(what: str, error: type[Exception], kinds: dict[str, object]) -> None:
@@ -75,19 +108,53 @@ def _check_one_kind(what: str, error: type[Exception], kinds: dict[str, object])
 def _check_mode(module: nn.Module) -> None:
     for name, part in module.named_modules():
         rate = part.p if isinstance(part, _DropoutNd) else getattr(part, "dropout", 0)
-        random = isinstance(rate, int | float) and rate > 0
-        if part.training and (random or isinstance(part, _BatchNorm)):
-            effect = "mixes samples" if isinstance(part, _BatchNorm) else "is random"
+        if part.training and isinstance(rate, int | float) and rate > 0:
             raise ValueError(
                 f"expected a module in eval mode, got {type(part).__name__} {name!r} in training"
-                f" mode, which {effect}; call module.eval()"
+                " mode, which is random; call module.eval()"
             )
 
 
-def check_inputs(name: str, x: Tensor, parameter: nn.Parameter) -> None:
+def check_leaves(leaves: Iterable[Tensor], module: nn.Module) -> None:
+    """Raise if outputs depend on trained tensors that the module has not registered."""
+    known = {id(p) for p in module.parameters()}
+    for leaf in leaves:
+        if id(leaf) not in known:
+            raise ValueError(
+                "expected trained tensors that are registered, got one of shape"
+                f" {tuple(leaf.shape)} that the outputs depend on, but that is in none of"
+                " module.named_parameters(); register it as a Parameter, or detach it"
+            )
+
+
+def check_repeatable(first: Tensor, second: Tensor) -> None:
+    """Raise unless two runs on the same batch have the same outputs, but for rounding."""
+    same = first.shape == second.shape
+    allowed = 16 * torch.finfo(first.dtype).eps * float(first.detach().abs().max())
+    if same and bool(first.isfinite().all()):
+        same = float((first - second).detach().abs().max()) <= allowed
+    if not same:
+        raise ValueError(
+            "expected a function of its inputs, got other outputs in a second run on the same"
+            " batch; the module is random: call module.eval() or remove the noise"
+        )
+
+
+def check_inputs(name: str, x: Batch, parameter: nn.Parameter) -> None:
     """Raise unless x is a batch of finite numbers of the parameter's dtype and device."""
+    found = list(tensors(name, x))
+    if not found:
+        raise ValueError(f"expected tensors in {name}, got none; pass a batch")
+    for part, t in found:
+        _check_tensor(part, t, parameter)
+    if len({len(t) for _, t in found}) > 1:
+        sizes = ", ".join(f"{part} {tuple(t.shape)}" for part, t in found)
+        raise ValueError(f"expected a common first axis of samples, got {sizes}; match them")
+
+
+def _check_tensor(name: str, x: Any, parameter: nn.Parameter) -> None:
     _check_kind(name, x)
-    if (x.is_floating_point() or x.is_complex()) and x.dtype != parameter.dtype:
+    if x.is_floating_point() and x.dtype != parameter.dtype:
         raise TypeError(
             f"expected {name} of the network's {parameter.dtype}, got {x.dtype};"
             f" pass {name}.to({parameter.dtype})"
@@ -107,9 +174,19 @@ def check_batch(name: str, x: object) -> None:
 
 def _check_kind(name: str, x: object) -> Tensor:
     if not isinstance(x, Tensor):
-        raise TypeError(f"expected a tensor {name}, got {type(x).__name__}; use torch.as_tensor")
-    if x.layout != torch.strided:
-        raise TypeError(f"expected a dense {name}, got {x.layout}; pass {name}.to_dense()")
+        advice = "use torch.as_tensor"
+        if type(x).__name__ == "MaskedArray":
+            advice = "its mask would be lost: fill it, or drop the rows"
+        raise TypeError(f"expected a tensor {name}, got {type(x).__name__}; {advice}")
+    for found, kind, advice in (
+        (x.is_nested, "a nested tensor", f"pad it with {name}.to_padded_tensor(0)"),
+        (callable(getattr(x, "get_mask", None)), "a masked tensor", "fill it, or drop the rows"),
+        (x.layout != torch.strided, str(x.layout), f"pass {name}.to_dense()"),
+        (x.is_quantized, "a quantised tensor", f"pass {name}.dequantize()"),
+        (x.is_complex(), str(x.dtype), f"pass {name}.real"),
+    ):
+        if found:
+            raise TypeError(f"expected a dense {name} of real numbers, got {kind}; {advice}")
     if x.ndim == 0 or x.numel() == 0:
         raise ValueError(
             f"expected {name} of shape (n, ...) with n >= 1, got {tuple(x.shape)}; pass a batch"
@@ -153,7 +230,7 @@ def check_values(alone: Tensor, together: Tensor) -> None:
     """Raise unless samples have the same outputs in two different batches."""
     allowed = torch.finfo(alone.dtype).eps ** 0.5 * float(together.abs().max())
     if float((alone - together).abs().max()) > allowed:
-        raise ValueError(_MIXES.format("outputs"))
+        raise MixingError(_MIXES.format("outputs"))
 
 
 def check_gradients(alone: Sequence[Tensor], together: Sequence[Tensor]) -> None:
@@ -163,7 +240,7 @@ def check_gradients(alone: Sequence[Tensor], together: Sequence[Tensor]) -> None
     )
     differences = [(a - b).abs() for a, b in zip(alone, together, strict=True) if a.numel()]
     if any(float(d.max()) > allowed for d in differences):
-        raise ValueError(_MIXES.format("gradients"))
+        raise MixingError(_MIXES.format("gradients"))
 
 
 def check_input_shape(network: Network, shape: tuple[int, ...]) -> None:

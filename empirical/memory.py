@@ -19,17 +19,23 @@ def available(device: torch.device) -> int:
     return 2**62 if free is None else free  # the system does not say
 
 
-def require(needed: float, device: torch.device, what: str) -> None:
+def require(
+    needed: float,
+    device: torch.device,
+    what: str,
+    advice: str = "use fewer samples, float32 or another machine",
+) -> None:
     """Raise ``MemoryError`` if some work needs more than there is.
 
     Args:
         needed: bytes.
         device: where.
-        what: the work, and what would make it smaller.
+        what: the work.
+        advice: what would make it smaller.
     """
     free = available(device)
     if needed > free:
         raise MemoryError(
             f"expected {needed / 1e9:.3g} GB of free memory on {device} for {what}, got"
-            f" {free / 1e9:.3g} GB; use fewer samples, float32 or another machine"
+            f" {free / 1e9:.3g} GB; {advice}"
         )

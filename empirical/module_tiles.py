@@ -2,42 +2,77 @@ r"""The kernel of a module, by tiles of as many samples as memory allows.
 
 A tile (a, b) is a forward and a backward pass for the samples a and b and the contraction of
 their gradients. With one tile the passes are done once; with more, those of b are repeated
-for every a, which costs O(n / size) passes and bounds the memory.
+for every a, which costs O(n / size) passes and bounds the memory. Where the samples of a batch
+meet there are no tiles: the Jacobian is that of all outputs of the whole batch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from empirical.checks import check_gradients, check_outputs, check_values
-from empirical.jacobian import per_sample_kernel
+from empirical.batches import count, rows
+from empirical.checks import (
+    MixingError,
+    check_gradients,
+    check_leaves,
+    check_outputs,
+    check_repeatable,
+    check_values,
+)
+from empirical.forward_pass import BatchError, ForwardPass, forward_passes
+from empirical.jacobian import jacobian_rows, per_sample_gradients
 from empirical.layerwise import (
     Block,
     MisfitError,
-    Output,
     Plan,
     combination,
     contract,
-    make_plan,
-    outputs,
+    graph_of,
+    plan_for,
     wanted,
 )
 from empirical.memory import available, require
+from empirical.outputs import Output, chosen, number_of
 
-__all__ = ["Output", "module_kernel"]
+__all__ = ["ModuleKernel", "measure", "module_kernel"]
+
+
+class ModuleKernel(NamedTuple):
+    """The kernel of a module.
+
+    Attributes:
+        value: shape (n, n'), or (n, *outputs, n', *outputs).
+        joint: whether the samples of a batch meet, so that it is J J^T of the whole batch.
+    """
+
+    value: Tensor
+    joint: bool
 
 
 def module_kernel(
     module: nn.Module,
-    parameters: dict[str, nn.Parameter],
-    x: Tensor,
-    y: Tensor | None,
+    parameters: Mapping[str, Tensor],
+    x: Any,
+    y: Any,
     output: Output,
     rules: bool = True,
 ) -> Tensor:
+    """K_0 of any module; see ``measure``."""
+    return measure(module, parameters, x, y, output, rules).value
+
+
+def measure(
+    module: nn.Module,
+    parameters: Mapping[str, Tensor],
+    x: Any,
+    y: Any,
+    output: Output,
+    rules: bool = True,
+) -> ModuleKernel:
     """K_0 of any module; see ``tangent_kernel``.
 
     Args:
@@ -48,52 +83,137 @@ def module_kernel(
         output: which outputs.
         rules: whether to use rules, or per-sample gradients for all parameters.
     """
-    plan = make_plan(module, x, parameters, output)
-    if not rules:
-        plan = plan.without_rules(parameters, "not wanted")
+    with forward_passes(module) as run:
+        function = _Function(run, output)
+        kernel, joint = _kernel(function, parameters, x, y, rules)
+    if output == "all":
+        n, m = count(x), count(x if y is None else y)
+        return ModuleKernel(kernel.reshape(n, *function.shape, m, *function.shape), joint)
+    return ModuleKernel(kernel[:, 0, :, 0], joint)
+
+
+class _Function:
+    """The module as a function with outputs (n, k).
+
+    Attributes:
+        shape: of the outputs behind the samples.
+        output: the wanted ones by number.
+    """
+
+    def __init__(self, run: ForwardPass, output: Output) -> None:
+        self._run, self._output = run, output
+
+    def rehearse(self, x: Any) -> None:
+        """The first run, and others if they draw random numbers; raises if they differ."""
+        value = chosen(self._run.rehearse(x), count(x), self._output)
+        self.shape = value.shape[1:]
+        self.output = number_of(self._output, self.shape)
+        first = value.reshape(len(value), -1)
+        second = first
+        for _ in range(8 if self._run.draws else 1):
+            second = self(x)
+            check_repeatable(first, second)
+        check_leaves(_common_leaves(first, second), self._run.module)
+
+    def __call__(self, x: Any) -> Tensor:
+        value = chosen(self._run(x), count(x), self._output)
+        return value.reshape(len(value), -1)
+
+
+def _common_leaves(first: Tensor, second: Tensor) -> list[Tensor]:
+    """The leaves of two runs that were there before; others were made in the run itself."""
+    graphs = [graph_of(first), graph_of(second)]
+    leaves = [[] if g is None else list(g.leaves.values()) for g in graphs]
+    again = {id(leaf) for leaf in leaves[1]}
+    return [leaf for leaf in leaves[0] if id(leaf) in again]
+
+
+def _kernel(
+    function: _Function, parameters: Mapping[str, Tensor], x: Any, y: Any, rules: bool
+) -> tuple[Tensor, bool]:
+    """Shape (n, k, n', k), and whether the samples meet."""
     try:
-        return _Tiles(module, parameters, plan, output).kernel(x, y)
-    except MisfitError as misfit:  # control flow that depends on the samples
-        plan = plan.without_rules(parameters, str(misfit))
-        return _Tiles(module, parameters, plan, output).kernel(x, y)
+        function.rehearse(rows(x, slice(0, 2)))
+        plan = plan_for(function, x, parameters, function.output)
+        if not rules:
+            plan = plan.without_rules(parameters, "not wanted")
+        try:
+            return _Tiles(function, parameters, plan).kernel(x, y), False
+        except MisfitError as misfit:  # control flow that depends on the samples
+            plan = plan.without_rules(parameters, str(misfit))
+            return _last_resort(_Tiles(function, parameters, plan), x, y), False
+    except (MixingError, BatchError):  # the module takes the whole batch only, or joins it
+        function.rehearse(x)
+        return _joint(function, parameters, x, y), True
+
+
+def _last_resort(tiles: _Tiles, x: Any, y: Any) -> Tensor:
+    """The kernel by per-sample gradients alone; raises if these are not plain autograd's."""
+    try:
+        return tiles.kernel(x, y)
+    except MisfitError as misfit:
+        raise ValueError(
+            f"expected the same gradients of a sample in every run, got others for"
+            f" {tiles.worst(x)} ({misfit}); remove what depends on earlier runs from the module"
+        ) from misfit
 
 
 class _Tiles:
-    def __init__(
-        self, module: nn.Module, parameters: dict[str, nn.Parameter], plan: Plan, output: Output
-    ) -> None:
-        self.module, self.parameters, self.plan = module, parameters, plan
-        self.full = output == "all"
-        self.output: Output = output
-        self.outs = wanted(plan.values, output)
+    def __init__(self, function: _Function, parameters: Mapping[str, Tensor], plan: Plan) -> None:
+        self.function, self.parameters, self.plan = function, parameters, plan
+        self.full = function.output == "all"
+        self.outs = wanted(plan.values, function.output)
         self.rest = {name: parameters[name] for name in plan.rest}
 
-    def kernel(self, x: Tensor, y: Tensor | None) -> Tensor:
+    def kernel(self, x: Any, y: Any) -> Tensor:
         if self.rest:
-            self._check_alone(x[self.plan.tried])
+            self._check_alone(rows(x, self.plan.tried))
         other = x if y is None else y
+        n, m = count(x), count(other)
         k = len(self.outs) if self.full else 1
-        size = self._size(len(x), len(other))
-        kernel = self.plan.values.new_empty(len(x), k, len(other), k)
-        for i in range(0, len(x), size):
+        size = self._size(n, m)
+        kernel = self.plan.values.new_empty(n, k, m, k)
+        for i in range(0, n, size):
             a = self._block("x", x, i, size)
             self._check(a, i)
-            for j in range(i if y is None else 0, len(other), size):
+            of_a = self._gradients(x, i, size)
+            for j in range(i if y is None else 0, m, size):
                 name = "x" if y is None else "y"
-                b = a if y is None and i == j else self._block(name, other, j, size)
+                same = y is None and i == j
+                b = a if same else self._block(name, other, j, size)
                 row = self.plan.tried[-1] - i if j == (i if y is None else 0) else -1
                 tile = self._share(a, b, row if 0 <= row < len(a.values) else None)
                 if self.rest:
-                    z = None if a is b else other[j : j + size]
-                    tile = tile + self._rest(x[i : i + size], z)
+                    tile = tile + self._rest(
+                        of_a, of_a if same else self._gradients(other, j, size)
+                    )
                 kernel[i : i + size, :, j : j + size] = tile
                 if y is None and i != j:
                     kernel[j : j + size, :, i : i + size] = tile.permute(2, 3, 0, 1)
-        return kernel if self.full else kernel[:, 0, :, 0]
+        if y is None:
+            self._check_diagonal(kernel)
+        return kernel
 
-    def _block(self, name: str, x: Tensor, start: int, size: int) -> Block:
-        batch = x[start : start + size]
-        block = Block(self.module, batch, list(self.parameters.values()), self.plan.places)
+    def _check_diagonal(self, kernel: Tensor) -> None:
+        """Compare the diagonal with the squared gradients of the samples that were tried."""
+        diagonal = kernel.diagonal(dim1=0, dim2=2).diagonal(dim1=0, dim2=1).sum(1)
+        for index, exact in zip(self.plan.tried, sum(self.plan.squares.values()), strict=True):  # pyright: ignore[reportArgumentType]
+            allowed = torch.finfo(kernel.dtype).eps ** 0.5 * float(exact)
+            if not abs(float(diagonal[index] - exact)) <= allowed:
+                raise MisfitError("its square is not on the diagonal")
+
+    def worst(self, x: Any) -> str:
+        """The parameter whose gradient for a sample alone differs most from that of the trial."""
+        differences: dict[str, float] = {}
+        alone = self.function(rows(x, self.plan.tried[-1:]))[0, self.outs]
+        for name, parameter in self.parameters.items():
+            square = float(jacobian_rows(alone, [parameter]).square().sum())
+            exact = float(self.plan.squares[name][-1])
+            differences[name] = abs(square - exact) / (exact + square + 1e-300)
+        return max(differences, key=differences.__getitem__)
+
+    def _block(self, name: str, x: Any, start: int, size: int) -> Block:
+        block = Block(self.function(rows(x, slice(start, start + size))), self.plan.scheme)
         check_outputs(name, block.values.detach(), start)
         return block
 
@@ -102,18 +222,35 @@ class _Tiles:
 
         The gradient of a sample that was tried must have the length it had then.
         """
-        groups, expected = self.plan.groups, self.plan.norm
         with torch.no_grad():
-            tile, norm = contract(a, b, groups, self.outs, self.full, row)
-        allowed = torch.finfo(tile.dtype).eps ** 0.5 * expected
-        if row is not None and not abs(norm - expected) <= allowed:
+            tile, norm = contract(a, b, self.outs, self.full, row)
+        allowed = torch.finfo(tile.dtype).eps ** 0.5 * self.plan.norm
+        if row is not None and not abs(norm - self.plan.norm) <= allowed:
             raise MisfitError("a sample has another gradient among all samples")
         return tile if self.full else tile[:, None, :, None]
 
-    def _rest(self, x: Tensor, y: Tensor | None) -> Tensor:
+    def _gradients(self, x: Any, start: int, size: int) -> list[Tensor]:
+        """Of the parameters without rules, for each output of shape (n, p)."""
+        if not self.rest:
+            return []
+        batch = rows(x, slice(start, start + size))
+        return per_sample_gradients(
+            self.function, self.rest, batch, self.outs, self._together(count(batch))
+        )
+
+    def _together(self, n: int) -> int:
+        """How many samples have one graph: the passes for each cost in proportion."""
+        return max(1, min(n, TOGETHER // self.plan.bytes_per_sample, 16))
+
+    def _rest(self, of_a: list[Tensor], of_b: list[Tensor]) -> Tensor:
         """By per-sample gradients."""
-        tile = per_sample_kernel(self.module, self.rest, x, y, self.outs, self.full)
-        return tile if self.full else tile[:, None, :, None]
+        if self.full:
+            left, right = (torch.stack(g, dim=1) for g in (of_a, of_b))  # (n, outputs, p)
+            return torch.einsum("aip,bjp->aibj", left, right)
+        kernel = of_a[0] @ of_b[0].T
+        for p, q in zip(of_a[1:], of_b[1:], strict=True):
+            kernel += p @ q.T
+        return kernel[:, None, :, None]
 
     def _check(self, block: Block, start: int) -> None:
         """Compare the outputs with those of the samples that were tried."""
@@ -121,29 +258,67 @@ class _Tiles:
             if start <= index < start + len(block.values):
                 check_values(self.plan.values[row], block.values[index - start].detach())
 
-    def _check_alone(self, x: Tensor) -> None:
+    def _check_alone(self, x: Any) -> None:
         """Compare the gradient of the last of some samples with that of the sample alone."""
-        gradients: list[Sequence[Tensor]] = []
-        for batch in (x, x[-1:]):
-            values = combination(outputs(self.module(batch), len(batch)), self.output)
-            gradients.append(
-                torch.autograd.grad(
-                    values[-1],
-                    list(self.parameters.values()),
-                    allow_unused=True,
-                    materialize_grads=True,
-                )
-            )
-        check_gradients(*gradients)
+        gradients: list[Tensor] = []
+        for batch in (x, rows(x, slice(-1, None))):
+            try:
+                values = combination(self.function(batch), self.function.output)
+            except ValueError as error:  # as BatchNorm, which needs two
+                raise MixingError("one sample alone is refused by the module") from error
+            gradients.append(jacobian_rows(values[-1:], list(self.parameters.values())))
+        check_gradients(gradients[:1], gradients[1:])
 
     def _size(self, n: int, k: int) -> int:
         """Samples of a tile: two blocks may take half of the memory that the result leaves."""
         item = self.plan.values.element_size()
-        count = len(self.outs)
-        result = n * k * item * (count**2 if self.full else 1)
+        many = len(self.outs)
+        result = n * k * item * (many**2 if self.full else 1)
         rest = sum(p.numel() for p in self.rest.values()) * item
-        held = count if self.full else 1
-        each = held * self.plan.bytes_per_sample + count * 2 * rest
+        held = many if self.full else 1
+        each = held * self.plan.bytes_per_sample + many * 2 * rest
         device = self.plan.values.device
         require(2 * result + 2 * each, device, f"the kernel of {n} x {k} samples of this module")
         return max(1, min(max(n, k), int((available(device) - 2 * result) / (4 * each))))
+
+
+TOGETHER = 2**22
+"""Bytes of the graph of samples that are differentiated side by side."""
+
+
+def _joint(function: _Function, parameters: Mapping[str, Tensor], x: Any, y: Any) -> Tensor:
+    """J J^T of whole batches, some rows of J at a time; shape (n, k, n', k)."""
+    full = function.output == "all"
+    graphs: list[Tensor] = []
+    for name, batch in (("x", x), ("y", y)):
+        if batch is not None:
+            values = function(batch)
+            check_outputs(name, values.detach(), 0)
+            outs = wanted(values, function.output)
+            graphs.append(values[:, outs])
+    n, m, k = len(graphs[0]), len(graphs[-1]), graphs[0].shape[1]
+    passes = [g.reshape(1, -1) if full else g.T for g in graphs]  # each row of numbers is a pass
+    kernel = values.new_zeros(n * k, m * k) if full else values.new_zeros(n, m)
+    for left, right in zip(passes[0], passes[-1], strict=True):
+        kernel += _gram(left, None if y is None else right, list(parameters.values()))
+    return kernel.reshape(n, k, m, k) if full else kernel[:, None, :, None]
+
+
+def _gram(left: Tensor, right: Tensor | None, parameters: list[Tensor]) -> Tensor:
+    """<df_a, df_b> for some numbers, shape (r, s)."""
+    other = left if right is None else right
+    each = sum(p.numel() for p in parameters) * left.element_size()
+    require(2 * len(left) * len(other) * left.element_size() + 2 * each, left.device,
+            f"the kernel of {len(left)} x {len(other)} numbers of this module")  # fmt: skip
+    size = int(max(1, min(len(left), available(left.device) // (4 * each), 64)))
+    kernel = left.new_empty(len(left), len(other))
+    for i in range(0, len(left), size):
+        a = jacobian_rows(left[i : i + size], parameters)
+        for j in range(i if right is None else 0, len(other), size):
+            same = right is None and i == j
+            b = a if same else jacobian_rows(other[j : j + size], parameters)
+            tile = a @ b.T
+            kernel[i : i + size, j : j + size] = tile
+            if right is None and not same:
+                kernel[j : j + size, i : i + size] = tile.T
+    return kernel

@@ -9,16 +9,19 @@ sample, block by block.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
-from empirical.checks import check_inputs, check_module
+from empirical.batches import Batch, count, mapped, rows, tensors
+from empirical.checks import check_differentiable, check_inputs, check_module
+from empirical.forward_pass import BatchError
 from empirical.layerwise import tiled_layerwise_kernel
-from empirical.module_tiles import Output, module_kernel
+from empirical.module_tiles import ModuleKernel, measure
 from empirical.network import FiniteNetwork, Stack
+from empirical.outputs import Output, check_output
 from empirical.precision import double_copy, full_precision, relative_floor
 
 __all__ = ["TangentEstimate", "customised", "tangent_kernel", "tangent_kernel_estimate"]
@@ -26,8 +29,8 @@ __all__ = ["TangentEstimate", "customised", "tangent_kernel", "tangent_kernel_es
 
 def tangent_kernel(
     module: nn.Module,
-    x: Tensor,
-    y: Tensor | None = None,
+    x: Batch,
+    y: Batch | None = None,
     *,
     output: Output = 0,
     method: Literal["auto", "jacobian"] = "auto",
@@ -69,6 +72,12 @@ def tangent_kernel(
         >>> bool(torch.allclose(k, tangent_kernel(f, x, method="jacobian"), rtol=1e-12))
         True
     """
+    return _measure(module, x, y, output, method).value
+
+
+def _measure(
+    module: nn.Module, x: Batch, y: Batch | None, output: Output, method: str
+) -> ModuleKernel:
     parameters = check_module(module)
     first = next(iter(parameters.values()))
     for name, batch in (("x", x), ("y", y)):
@@ -76,31 +85,43 @@ def tangent_kernel(
             check_inputs(name, batch, first)  # pyright: ignore[reportArgumentType]
     if method not in ("auto", "jacobian"):
         raise ValueError(f"expected method 'auto' or 'jacobian', got {method!r}; pass one of them")
-    if isinstance(output, bool):
-        raise TypeError(f"expected an index, 'all' or 'trace' as output, got {output}; pass an int")
-    if not isinstance(output, int) and output not in ("all", "trace"):
-        raise ValueError(f"expected an index, 'all' or 'trace' as output, got {output!r}")
-    with torch.inference_mode(False), full_precision(first.device):
-        x = x.clone() if x.is_inference() else x
-        y = y.clone() if y is not None and y.is_inference() else y
+    check_output(output)
+    with torch.inference_mode(False), torch.enable_grad(), full_precision(first.device):
+        x, y = (None if z is None else mapped(_constant, z) for z in (x, y))
         trained = len(parameters) == sum(1 for _ in module.parameters())
-        plain = trained and method == "auto" and not customised(module)
-        if type(module) is FiniteNetwork and plain:
-            return _of_description(module, x, y, output)
+        if (
+            type(module) is FiniteNetwork
+            and trained
+            and method == "auto"
+            and not customised(module)
+        ):
+            return ModuleKernel(_of_description(module, x, y, output), False)
+        check_differentiable(parameters)
         try:
-            with torch.enable_grad():
-                return module_kernel(module, parameters, x, y, output, method == "auto")
-        except RuntimeError as error:
-            if y is not None and y.shape[1:] != x.shape[1:]:
-                raise ValueError(
-                    f"expected y of shape (k, ...) with the sizes of x, {tuple(x.shape[1:])}, got"
-                    f" {tuple(y.shape)}; match x"
-                ) from error
-            if x.is_floating_point():
-                raise
-            raise TypeError(
-                f"expected x of {first.dtype} for this module, got {x.dtype}; convert it"
-            ) from error
+            return measure(module, parameters, x, y, output, method == "auto")
+        except BatchError as error:
+            _explain(x, y, first, error)
+            raise
+
+
+def _constant(z: Tensor) -> Tensor:
+    """The same numbers without a graph, as an ordinary tensor."""
+    return z.clone() if z.is_inference() else z.detach()
+
+
+def _explain(x: Any, y: Any, parameter: nn.Parameter, error: BatchError) -> None:
+    """Say more of inputs that a module does not take, if more is known."""
+    if not isinstance(x, Tensor):
+        return
+    if isinstance(y, Tensor) and y.shape[1:] != x.shape[1:]:
+        raise ValueError(
+            f"expected y of shape (k, ...) with the sizes of x, {tuple(x.shape[1:])}, got"
+            f" {tuple(y.shape)}; match x"
+        ) from error
+    if not x.is_floating_point():
+        raise TypeError(
+            f"expected x of {parameter.dtype} for this module, got {x.dtype}; convert it"
+        ) from error
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,18 +132,21 @@ class TangentEstimate:
         value: K_0, shape (n, n').
         floor: the largest rounding error of an entry relative to sqrt(K(x, x) K(x', x')), as
             measured on some of the inputs.
+        joint: whether the samples of a batch meet in the module (BatchNorm in training mode, a
+            graph), so that the kernel is J J^T of the outputs of the whole batch.
     """
 
     value: Tensor
     floor: float
+    joint: bool = False
 
 
 def tangent_kernel_estimate(
     module: nn.Module,
-    x: Tensor,
-    y: Tensor | None = None,
+    x: Batch,
+    y: Batch | None = None,
     *,
-    output: int | Literal["trace"] = 0,
+    output: Output = 0,
     points: int = 16,
 ) -> TangentEstimate:
     """The tangent kernel with the rounding floor that was measured for it.
@@ -144,31 +168,53 @@ def tangent_kernel_estimate(
         >>> 0 <= estimate.floor < 1e-5
         True
     """
-    value = tangent_kernel(module, x, y, output=output)
-    sample = [_spread(z, points) for z in (x, y) if z is not None]
-    dtype = value.dtype
-    narrow = torch.float32 if dtype == torch.float64 else dtype
+    value, joint = _measure(module, x, y, output, "auto")
+    step = 1 if joint else max(1, -(-count(x) // points))
+    samples = [rows(z, slice(None, None, step)) for z in ((x,) if y is None else (x, y))]
+    narrow = torch.float32 if value.dtype == torch.float64 else value.dtype
     kernels: list[Tensor] = []
     for kind in (narrow, torch.float64):
-        z = torch.cat([s.to(kind) if s.is_floating_point() else s for s in sample])
-        copied = module if kind == dtype else double_copy(module, kind)
-        kernels.append(tangent_kernel(copied, z, output=output))
+        with torch.inference_mode(False):
+            copied = module if kind == value.dtype else double_copy(module, kind)
+        batches = [mapped(_in(kind), z) for z in samples]
+        try:
+            kernels.append(_own(copied, batches, output, joint))
+        except ValueError as error:
+            raise ValueError(
+                f"expected a module whose copy in {kind} is the same function, got one that is not"
+                f" ({error}); use tangent_kernel, which needs no copy"
+            ) from error
     diagonal = kernels[1].diagonal()
     floor = relative_floor(kernels[0], kernels[1], (diagonal, diagonal))
-    return TangentEstimate(value, floor * torch.finfo(dtype).eps / torch.finfo(narrow).eps)
+    eps = torch.finfo(value.dtype).eps / torch.finfo(narrow).eps
+    return TangentEstimate(value, floor * eps, joint)
 
 
-def _spread(z: Tensor, points: int) -> Tensor:
-    """Some of the inputs."""
-    return z[:: max(1, -(-len(z) // points))]
+def _own(module: nn.Module, samples: list[Any], output: Output, joint: bool) -> Tensor:
+    """The kernel of samples of x and y with themselves; of x alone where samples meet."""
+    if len(samples) == 1 or joint:
+        return tangent_kernel(module, samples[0], output=output)
+    pairs = [list(tensors("x", z)) for z in samples]
+    joined = iter([torch.cat([a, b]) for (_, a), (_, b) in zip(*pairs, strict=True)])
+    return tangent_kernel(module, mapped(lambda _: next(joined), samples[0]), output=output)
+
+
+def _in(kind: torch.dtype) -> Any:
+    return lambda t: t.to(kind) if t.is_floating_point() else t
 
 
 def customised(module: nn.Module) -> bool:
-    """Whether hooks or parametrisations change what the module computes."""
-    return any(
-        part._forward_hooks or part._forward_pre_hooks or is_parametrized(part)
+    """Whether hooks or parametrisations change what the module or its gradients are."""
+    hooked = any(
+        part._forward_hooks
+        or part._forward_pre_hooks
+        or part._backward_hooks
+        or part._backward_pre_hooks
+        or is_parametrized(part)
+        or "forward" in part.__dict__
         for part in module.modules()
     )
+    return hooked or any(p._backward_hooks for p in module.parameters())
 
 
 def _of_description(network: FiniteNetwork, x: Tensor, y: Tensor | None, output: Output) -> Tensor:

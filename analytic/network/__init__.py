@@ -7,6 +7,7 @@ for the equations ``analytic.closed_forms``.
 """
 
 from analytic.network.description import FullyConnected, Layer, Network, Residual, Step
+from analytic.network.equations import System
 from analytic.network.fitting import Misfit, misfit
 from analytic.network.folding import fold, itself
 from analytic.network.growth import geometric_mean
@@ -17,7 +18,7 @@ from analytic.network.layers import (
     Flatten,
     GlobalAveragePooling,
 )
-from analytic.network.network_text import parse_network
+from analytic.network.network_text import parse_activation, parse_network
 from analytic.network.options import Sizes
 from analytic.network.shapes import Shape, reads, shape_after, shapes_after
 
@@ -35,10 +36,12 @@ __all__ = [
     "Shape",
     "Sizes",
     "Step",
+    "System",
     "fold",
     "geometric_mean",
     "itself",
     "misfit",
+    "parse_activation",
     "parse_network",
     "reads",
     "shape_after",

@@ -35,7 +35,8 @@ _WHAT = "a network such as Network(FullyConnected('tanh'))"
 _LAYERS = (
     FullyConnected, Convolution, Residual, AveragePooling, Flatten, GlobalAveragePooling,
 )  # fmt: skip
-_CONSTRUCTORS: dict[str, Any] = {kind.__name__: kind for kind in (*_LAYERS, Network)}
+_CONSTRUCTORS: dict[str, Any] = {kind.__name__: kind for kind in (Network, *_LAYERS)}
+_LAYER_NAMES = ", ".join(kind.__name__ for kind in _LAYERS)
 _NUMBERS = ("weight_std", "bias_std", "width_ratio")
 _OPTIONS = {
     "FullyConnected": _NUMBERS,
@@ -93,7 +94,7 @@ def parse_network(text: str) -> Network:
 def _check(node: ast.expr, wanted: str, words: set[str]) -> None:
     """Refuse what is not a call of a constructor, before anything is built."""
     if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
-        raise _refusal(node, "FullyConnected, Network, Residual, names and numbers only")
+        raise _refusal(node, f"Network, {_LAYER_NAMES}, names and numbers only")
     name = node.func.id
     if name not in _CONSTRUCTORS or (name == "Network") != (wanted == "Network"):
         raise _refusal(node, wanted)
@@ -105,7 +106,7 @@ def _check(node: ast.expr, wanted: str, words: set[str]) -> None:
         _check_sizes(node, node.args, 1)
     else:
         for argument in node.args:
-            _check(argument, "FullyConnected, Residual or another layer", words)
+            _check(argument, f"one of the layers {_LAYER_NAMES}", words)
 
 
 def _check_weights(node: ast.Call, name: str, words: set[str]) -> None:

@@ -6,11 +6,12 @@ complete eigenspaces, projections. Below: ``analytic.limit``.
 """
 
 from analytic.spectrum.nystrom_extension import nystrom
-from analytic.spectrum.operator import Eigenspaces, grouped
+from analytic.spectrum.operator import Basis, Eigenspaces, grouped
 from analytic.spectrum.sphere import Harmonics, SphereSpectrum, sphere_spectrum
 from analytic.spectrum.spherical_harmonics import multiplicity
 
 __all__ = [
+    "Basis",
     "Eigenspaces",
     "Harmonics",
     "SphereSpectrum",

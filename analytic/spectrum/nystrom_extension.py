@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -173,13 +174,21 @@ def _errors(values: Array, halves: Array | None, floor: float, groups: list[slic
 
 def _kernel(network: Network | Kernel, tolerance: float) -> Callable[[Array, Array], Array]:
     if isinstance(network, Network):
-        return lambda a, b: kernel(network, a, b, tolerance=tolerance, progress=False)
+        return partial(_limit, network, tolerance)
     if not callable(network):
         raise TypeError(
             f"expected a Network or a function of (N, ...) and (n, ...) points, got"
             f" {type(network).__name__}; write lambda a, b: kernel(network, a, b)"
         )
-    return lambda a, b: np.asarray(network(a, b), dtype=np.float64)
+    return partial(_values, network)
+
+
+def _limit(network: Network, tolerance: float, a: Array, b: Array) -> Array:
+    return kernel(network, a, b, tolerance=tolerance, progress=False)
+
+
+def _values(function: Kernel, a: Array, b: Array) -> Array:
+    return np.asarray(function(a, b), dtype=np.float64)
 
 
 def _gram(evaluate: Callable[[Array, Array], Array], sample: Array) -> Array:

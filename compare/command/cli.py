@@ -11,10 +11,11 @@ import click
 
 from analytic.network import FullyConnected, Network, Residual, parse_network
 from compare.command.dynamics_command import dynamics
-from compare.command.options import read_inputs, read_integers
+from compare.command.options import check_fit, read_inputs, read_integers
 from compare.command.report import open_folder, write_report, write_results
 from compare.dynamics import DynamicsError
-from compare.rate import Convergence, convergence
+from compare.provenance import version
+from compare.rate import Convergence, check_design, convergence
 
 __all__ = ["main"]
 
@@ -34,7 +35,7 @@ POINTS = 96
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="kinfinity")
+@click.version_option(version())
 def kinfinity() -> None:
     """The infinite-width limit of deep networks, computed, measured and compared."""
 
@@ -80,22 +81,23 @@ def validate(
     strict: bool,
 ) -> None:
     """Measure how fast K_0 approaches K_inf, judge Assumption 3.6, and write a report."""
-    from kinfinity import __version__
-
     chosen = [parse_network(text) for text in networks] or list(NETWORKS)
     wide, counts = read_integers("widths", widths), read_integers("seeds", seeds)
     sources = [read_inputs(source, network.is_spatial) for network in chosen]
+    number = counts[0] if len(counts) == 1 else counts
+    for network, inputs in zip(chosen, sources, strict=True):
+        check_design(inputs, wide, number, points)
+        check_fit(network, inputs, points)
     folder = Path(output)
     open_folder(folder)
     command = shlex.join(["kinfinity", *sys.argv[1:]])
     results: list[Convergence] = []
     for index, (network, inputs) in enumerate(zip(chosen, sources, strict=True), 1):
         click.echo(f"[{index}/{len(chosen)}] {network} on {inputs.name}")
-        number = counts[0] if len(counts) == 1 else counts
         results.append(convergence(network, inputs, wide, number, points=points))
-        write_results(folder, results, command, __version__)
+        write_results(folder, results, command, version())
         click.echo(f"      {results[-1].verdict}: {results[-1].reason}")
-    path = write_report(folder, results, command, __version__)
+    path = write_report(folder, results, command, version())
     click.echo(f"report: {path.resolve()}")
     if strict and not all(result.holds for result in results):
         sys.exit(1)

@@ -10,19 +10,21 @@ from typing import Any
 
 import click
 
-from analytic import Activation, sphere_spectrum
+from analytic import Activation, nystrom, sphere_spectrum
 from analytic.network import FullyConnected, Network, Residual, parse_network
 from compare.command.dynamics_report import Findings, write_dynamics
-from compare.command.options import read_inputs, read_integers, read_target
+from compare.command.options import check_fit, read_inputs, read_integers, read_target
 from compare.command.report import open_folder
 from compare.dynamics import (
     DynamicsError,
     DynamicsGap,
+    check_cell,
+    check_grid,
     dynamics_gap,
     dynamics_growth,
     dynamics_scaling,
 )
-from compare.rho import Inputs, sphere_dimension
+from compare.rho import Inputs, Target, evaluation_points, sphere_dimension
 
 __all__ = ["dynamics"]
 
@@ -80,7 +82,14 @@ def dynamics(
 ) -> None:
     """Train networks, compare them with exp(-T_K t) r_0, judge Theorem 3.5 and what follows."""
     described, inputs = parse_network(network), read_inputs(source)
-    target = read_target(aim, inputs)
+    target = Target.of(read_target(aim, inputs), inputs)
+    check_fit(described, inputs, points)
+    evaluation_points(inputs, points)
+    check_cell(inputs, width, samples, 1.0 if horizon is None else horizon, seeds)
+    wide = read_integers("widths", widths) if widths else []
+    many = read_integers("sizes", sizes) if widths else []
+    if widths:
+        check_grid(inputs, wide, many, 1.0, repeats)
     end = _horizon(described, inputs) if horizon is None else horizon
     folder = Path(output)
     open_folder(folder)
@@ -95,8 +104,8 @@ def dynamics(
     write_dynamics(folder, found)
     if widths:
         grid = {
-            "widths": read_integers("widths", widths),
-            "samples": read_integers("sizes", sizes),
+            "widths": wide,
+            "samples": many,
             "seeds": repeats,
             "points": min(points, 128),
         }
@@ -146,8 +155,6 @@ def _gap(found: Findings, folder: Path, *arguments: Any, **named: Any) -> Dynami
 
 def _horizon(network: Network, inputs: Inputs) -> float:
     """20/sigma_1, sigma_1 the largest eigenvalue."""
-    from analytic import nystrom
-
     dimension = sphere_dimension(inputs)
     if dimension is not None and dimension >= 2:
         return 20 / float(sphere_spectrum(network, dimension, 16).eigenvalues.max())

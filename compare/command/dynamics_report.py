@@ -15,10 +15,12 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.axes import Axes
 
-from compare.dynamics import DynamicsGap, DynamicsScaling, mean_error
+from analytic.files import write_whole
+from compare.dynamics import Doubt, DynamicsGap, DynamicsScaling, mean_error
+from compare.provenance import version
 from compare.rate import Power
-from compare.table import write_whole
 from compare.theory import ideal_decay
+from compare.verdict import Outcome
 
 __all__ = ["Findings", "Row", "statements", "write_dynamics"]
 
@@ -49,7 +51,7 @@ class Findings:
         assert self.gap is not None
         return (
             not self.stopped
-            and all(row.kind != "fails" for row in statements(self))
+            and all(row.kind is not Outcome.FAILS for row in statements(self))
             and (self.scaling is None or self.scaling.holds is True)
         )
 
@@ -61,14 +63,14 @@ class Row:
     Attributes:
         statement: its name; anchor: where the page speaks of it.
         measured: in words; answer: in one word.
-        kind: "holds", "fails" or "undecided", for the colour.
+        kind: the outcome that gives the colour.
     """
 
     statement: str
     anchor: str
     measured: str
     answer: str
-    kind: str
+    kind: Outcome
 
 
 def statements(found: Findings) -> list[Row]:
@@ -80,33 +82,39 @@ def statements(found: Findings) -> list[Row]:
         rows.append(_growth(found.growth))
     if found.scaling is not None:
         s = found.scaling
-        rows.append(_row("Corollary 3.7, rates", "scaling", s.verdict.partition(": ")[2], s.holds))
+        found_rates = s.judgement
+        rows.append(
+            _row("Corollary 3.7, rates", "scaling", found_rates.reason, found_rates.outcome)
+        )
     if found.control is not None:
         good = found.control.holds is False
         text = "ε levels off" if good else found.control.verdict
-        rows.append(_row("negative control", "control", text, good or None))
+        rows.append(_row("negative control", "control", text, Outcome.of(good or None)))
     defects = gap.runs.checks[0]
     if np.isfinite(defects[0]):
         text = f"both sides differ by {defects[0]:.1e} of ‖r₀‖; energy by {defects[1]:.1e}"
-        rows.append(_row("Duhamel's formula", "gap", text, "identity" not in gap.verdict or None))
+        kept = Outcome.of(gap.doubt is not Doubt.IDENTITY or None)
+        rows.append(_row("Duhamel's formula", "gap", text, kept))
     return rows
 
 
-def _row(statement: str, anchor: str, measured: str, holds: bool | None) -> Row:
-    word = {True: "holds", False: "fails", None: "undecided"}[holds]
-    return Row(statement, anchor, measured, word, word)
+def _row(statement: str, anchor: str, measured: str, outcome: Outcome) -> Row:
+    return Row(statement, anchor, measured, outcome, outcome)
 
 
 def _theorem(gap: DynamicsGap) -> Row:
     needed = gap.epsilon(False)[:, -1]
     text = f"left side at most {gap.theorem().slack:.2g} of the right; needs ε = {needed.max():.3g}"
-    return Row("Theorem 3.5", "theorem", text, "holds" if gap.holds else "with that ε", "holds")
+    if gap.doubt:
+        return _row("Theorem 3.5", "theorem", text, Outcome.UNDECIDED)
+    answer = Outcome.HOLDS if gap.holds else "with that ε"
+    return Row("Theorem 3.5", "theorem", text, answer, Outcome.HOLDS)
 
 
 def _corollary(gap: DynamicsGap) -> Row:
     text = f"needs ε = {mean_error(gap.epsilon()[:, -1])}; for K = K₀ (an extension)"
     text += f" {mean_error(gap.own_epsilon()[:, -1])}"
-    return Row("Corollary 3.7", "theorem", text, "with that ε", "holds")
+    return Row("Corollary 3.7", "theorem", text, "with that ε", Outcome.HOLDS)
 
 
 def _stopping(gap: DynamicsGap) -> list[Row]:
@@ -119,7 +127,7 @@ def _stopping(gap: DynamicsGap) -> list[Row]:
     good = all(
         inside.max() <= epsilon and test.max() <= tail + epsilon for _, inside, test, tail in tests
     )
-    return [_row("Corollary 3.10", "stopping", f"{text} {epsilon:.3g}", good)]
+    return [_row("Corollary 3.10", "stopping", f"{text} {epsilon:.3g}", Outcome.of(good))]
 
 
 def _rates(gap: DynamicsGap) -> Row:
@@ -130,7 +138,7 @@ def _rates(gap: DynamicsGap) -> Row:
     ]
     if not inside:
         text = "the target has nothing in the known eigenspaces"
-        return _row("Observation 3.8", "bias", text, None)
+        return _row("Observation 3.8", "bias", text, Outcome.UNDECIDED)
     ratio = rates.rates / rates.eigenvalues
     text = (
         f"{len(inside)} fitted rates are {ratio.min():.2f} to {ratio.max():.2f} times their"
@@ -138,7 +146,7 @@ def _rates(gap: DynamicsGap) -> Row:
     )
     ordered = bool(np.all(np.diff(rates.rates) < 0))
     good = ordered and sum(inside) >= 0.7 * len(inside)
-    return _row("Observation 3.8", "bias", text, good or None)
+    return _row("Observation 3.8", "bias", text, Outcome.of(good or None))
 
 
 def _rkhs(gap: DynamicsGap) -> Row:
@@ -147,12 +155,12 @@ def _rkhs(gap: DynamicsGap) -> Row:
     )
     if math.isinf(decay.square_norm):
         text = "the target has a part outside the known eigenspaces: no 1/t is promised"
-        return Row("O(1/t) in the RKHS", "gap", text, "not asked", "undecided")
+        return Row("O(1/t) in the RKHS", "gap", text, "not asked", Outcome.UNDECIDED)
     text = (
         f"‖f*‖²_H = {decay.square_norm:.3g}; ‖exp(-Tt) r₀‖² at most {decay.ratio:.2g} of"
         " ‖f*‖²_H/(2et)"
     )
-    return _row("O(1/t) in the RKHS", "gap", text, decay.ratio <= 1)
+    return _row("O(1/t) in the RKHS", "gap", text, Outcome.of(decay.ratio <= 1))
 
 
 def _growth(growth: dict[float, Power]) -> Row:
@@ -162,13 +170,11 @@ def _growth(growth: dict[float, Power]) -> Row:
     ]
     lows, highs = zip(*(p.interval for p in growth.values()), strict=True)
     holds = True if min(lows) > 0 else False if max(highs) < 0 else None
-    return _row("Observation 3.9", "growth", "; ".join(parts), holds)
+    return _row("Observation 3.9", "growth", "; ".join(parts), Outcome.of(holds))
 
 
 def write_dynamics(folder: Path, found: Findings) -> Path:
     """Write results.json, the arrays, the pictures and report.html, each whole."""
-    from kinfinity import __version__
-
     gap = found.gap
     assert gap is not None
     gap.save(folder / "dynamics.npz")
@@ -178,7 +184,7 @@ def write_dynamics(folder: Path, found: Findings) -> Path:
             record.save(folder / f"{name}.npz")
     rows = statements(found)
     write_whole(
-        folder / "results.json", json.dumps(_plain(_results(found, rows, __version__)), indent=1)
+        folder / "results.json", json.dumps(_plain(_results(found, rows, version())), indent=1)
     )
     environment = Environment(
         loader=PackageLoader("compare.command", "."), autoescape=True, undefined=StrictUndefined
@@ -188,23 +194,16 @@ def write_dynamics(folder: Path, found: Findings) -> Path:
         scaling=found.scaling,
         control=found.control,
         growth=found.growth,
-        scaling_kind=rows_kind(found.scaling),
         stopped=found.stopped,
         rows=rows,
         pictures=_pictures(folder, found),
         command=found.command,
-        version=__version__,
+        version=version(),
         created=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
     )
     path = folder / "report.html"
     write_whole(path, page)
     return path
-
-
-def rows_kind(scaling: DynamicsScaling | None) -> str:
-    """The colour of a verdict."""
-    holds = None if scaling is None else scaling.holds
-    return {True: "holds", False: "fails", None: "undecided"}[holds]
 
 
 def _results(found: Findings, rows: list[Row], version: str) -> dict[str, Any]:

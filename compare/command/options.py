@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from analytic.inputs import check_inputs
+from analytic.network import Network
 from compare.rho import Inputs, Target, sphere_dimension
 
-__all__ = ["read_inputs", "read_integers", "read_target"]
+__all__ = ["check_fit", "read_inputs", "read_integers", "read_target"]
 
 
 def read_inputs(source: str, images: bool = False) -> Inputs:
@@ -53,6 +55,13 @@ def read_target(text: str, inputs: Inputs) -> Target:
         f"expected a target harmonic:1,3,5, step, smooth:SEED, parity, digit:K or a file .npy, got"
         f" {text!r}; choose one of these"
     )
+
+
+def check_fit(network: Network, inputs: Inputs, points: int) -> None:
+    """Raise ``ValueError`` unless the network takes these inputs."""
+    count = min(points, inputs.population or points)
+    check_inputs("x", inputs.sample(max(1, count)), network)
+    network.shapes(inputs.shape[1:])
 
 
 def read_integers(name: str, text: str) -> list[int]:

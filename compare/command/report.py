@@ -12,8 +12,8 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from analytic.files import write_whole
 from compare.rate import Convergence
-from compare.table import write_whole
 
 __all__ = ["open_folder", "write_report", "write_results"]
 
@@ -64,7 +64,7 @@ def write_report(folder: Path, results: Sequence[Convergence], command: str, ver
         picture = result.plot().get_figure(root=True)
         assert picture is not None
         picture.savefig(buffer, format="png", dpi=150)
-        (folder / f"convergence-{index}.png").write_bytes(buffer.getvalue())
+        write_whole(folder / f"convergence-{index}.png", buffer.getvalue())
         pictures.append(base64.b64encode(buffer.getvalue()).decode())
     environment = Environment(
         loader=PackageLoader("compare.command", "."), autoescape=True, undefined=StrictUndefined

@@ -5,16 +5,32 @@ and ``DynamicsScaling`` with their pictures and verdicts. Below: ``compare.theor
 ``compare.rate``.
 """
 
-from compare.dynamics.gap_record import DynamicsError, DynamicsGap
+from compare.dynamics.design import (
+    Repetition,
+    Resolution,
+    check_cell,
+    check_grid,
+    check_growth,
+)
+from compare.dynamics.doubt import Doubt, DynamicsError
+from compare.dynamics.gap_record import DynamicsGap
 from compare.dynamics.measurement import dynamics_gap
-from compare.dynamics.runs import mean_error
+from compare.dynamics.runs import Modes, Runs, mean_error
 from compare.dynamics.scaling import dynamics_growth, dynamics_scaling
 from compare.dynamics.scaling_record import DynamicsScaling
 
 __all__ = [
+    "Doubt",
     "DynamicsError",
     "DynamicsGap",
     "DynamicsScaling",
+    "Modes",
+    "Repetition",
+    "Resolution",
+    "Runs",
+    "check_cell",
+    "check_grid",
+    "check_growth",
     "dynamics_gap",
     "dynamics_growth",
     "dynamics_scaling",

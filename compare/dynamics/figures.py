@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from compare.dynamics.runs import Modes, Runs
 from compare.figure_style import BLUE, GREY, ORANGE, new_axes
-from compare.theory import Rates, mode_factor
+from compare.theory import Inequalities, Rates, mode_factor
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from compare.dynamics.gap_record import DynamicsGap
-    from compare.dynamics.scaling_record import DynamicsScaling
-
 __all__ = ["plot_gap", "plot_modes", "plot_rates", "plot_scaling", "plot_theorem"]
 
 Array = NDArray[np.float64]
-NAMES = {
+PART_STYLES = {
     "gap": (r"total gap", "black"),
     "drift": (r"drift, $K_t - K_0$", "#8a4fbf"),
     "initial": (r"initial kernel, $K_0 - K_\infty$", ORANGE),
@@ -27,12 +25,41 @@ NAMES = {
 }
 
 
-def plot_gap(result: DynamicsGap, ax: Axes | None = None) -> Axes:
+class Gap(Protocol):
+    """What the pictures show of a measurement of the gap; ``DynamicsGap`` has it."""
+
+    @property
+    def config(self) -> dict[str, Any]: ...
+    @property
+    def labels(self) -> tuple[str, ...]: ...
+    @property
+    def times(self) -> Array: ...
+    @property
+    def modes(self) -> Modes: ...
+    @property
+    def runs(self) -> Runs: ...
+    def theorem(self) -> Inequalities: ...
+    def epsilon(self, corollary: bool = True) -> Array: ...
+
+
+class Scaling(Protocol):
+    """What the picture shows of a scaling measurement; ``DynamicsScaling`` has it."""
+
+    @property
+    def widths(self) -> tuple[int, ...]: ...
+    @property
+    def samples(self) -> tuple[float, ...]: ...
+    @property
+    def epsilon(self) -> Array: ...
+    def fit(self, widths: Array, samples: float) -> Array: ...
+
+
+def plot_gap(result: Gap, ax: Axes | None = None) -> Axes:
     """The gap and its parts over time, means with two standard errors."""
     ax = new_axes(ax)
     t, norm = result.times, float(np.sqrt(result.modes.square_norm))
     seen = t > 0
-    for part, (label, colour) in NAMES.items():
+    for part, (label, colour) in PART_STYLES.items():
         mean = getattr(result, part)[seen] / norm
         error = 2 * getattr(result, f"{part}_stderr")[seen] / norm
         low = np.maximum(mean - error, mean / 10)  # a band to 0 has no place on a log axis
@@ -47,7 +74,7 @@ def plot_gap(result: DynamicsGap, ax: Axes | None = None) -> Axes:
     return _finish(ax)
 
 
-def plot_modes(result: DynamicsGap, ax: Axes | None = None, count: int = 5) -> Axes:
+def plot_modes(result: Gap, ax: Axes | None = None, count: int = 5) -> Axes:
     """Projections on eigenspaces at the evaluation points against exp(-sigma_k t)."""
     ax = new_axes(ax)
     strong = result.modes.energies > 1e-3 * result.modes.square_norm
@@ -74,16 +101,16 @@ def plot_modes(result: DynamicsGap, ax: Axes | None = None, count: int = 5) -> A
     return _finish(ax)
 
 
-def plot_theorem(result: DynamicsGap, ax: Axes | None = None) -> Axes:
+def plot_theorem(result: Gap, ax: Axes | None = None) -> Axes:
     """Left and right sides for the first, the middle and all eigenspaces, worst seed."""
     ax = new_axes(ax)
-    sides, t = result.theorem(), result.times
-    last = sides.left.shape[-1] - 1
+    found, t = result.theorem(), result.times
+    last = found.left.shape[-1] - 1
     chosen = sorted({0, min(4, last - 1), last})
     for colour, k in zip(_shades(len(chosen)), chosen, strict=True):
         label = r"all: $t^2$" if k == last else f"up to {_name(result.labels[k])}"
-        ax.plot(t[1:], sides.left[:, 1:, k].max(axis=0), color=colour, lw=1.6, label=label)
-        ax.plot(t[1:], sides.right[:, 1:, k].min(axis=0), color=colour, lw=1.2, ls="--")
+        ax.plot(t[1:], found.left[:, 1:, k].max(axis=0), color=colour, lw=1.6, label=label)
+        ax.plot(t[1:], found.right[:, 1:, k].min(axis=0), color=colour, lw=1.2, ls="--")
         needed = (
             result.epsilon()[:, -1].max()
             * mode_factor(np.append(result.modes.eigenvalues, 0.0)[[k]], t)[:, 0] ** 2
@@ -93,7 +120,7 @@ def plot_theorem(result: DynamicsGap, ax: Axes | None = None) -> Axes:
     ax.plot([], [], color=GREY, ls="--", label=r"right side, $\epsilon = 0$, smallest")
     ax.plot([], [], color=GREY, ls=":", label=r"Corollary 3.7 with its $\epsilon$")
     ax.set(xscale="log", yscale="log", xlabel="time $t$", ylabel="both sides of the inequality")
-    slack = sides.slack
+    slack = found.slack
     ax.set_title(f"Theorem 3.5: left side at most {slack:.2g} of the right", fontsize=10)
     return _finish(ax)
 
@@ -115,7 +142,7 @@ def plot_rates(rates: Rates, ax: Axes | None = None) -> Axes:
     return _finish(ax)
 
 
-def plot_scaling(result: DynamicsScaling, ax: Axes | None = None) -> Axes:
+def plot_scaling(result: Scaling, ax: Axes | None = None) -> Axes:
     """The eps of Corollary 3.7 against the width, one line for each number of samples."""
     ax = new_axes(ax)
     m = np.array(result.widths, dtype=float)

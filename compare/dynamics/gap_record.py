@@ -11,15 +11,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic.files import read_arrays, write_arrays
+from compare.dynamics.doubt import Doubt
+from compare.dynamics.figures import plot_gap, plot_modes, plot_rates, plot_theorem
 from compare.dynamics.runs import Modes, Runs, mean_error, stderr
 from compare.dynamics.trajectories import PARTS
-from compare.table import Table, write_arrays
-from compare.theory import Rates, Sides, decay_rates, stopping_times, theorem
+from compare.table import Table
+from compare.theory import Inequalities, Rates, decay_rates, stopping_times, theorem
+from compare.verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["DynamicsError", "DynamicsGap"]
+__all__ = ["DynamicsGap"]
 
 Array = NDArray[np.float64]
 
@@ -93,7 +97,7 @@ class DynamicsGap:
         """Its standard error, shape (T,)."""
         return self._stderr("sampling")
 
-    def theorem(self) -> Sides:
+    def theorem(self) -> Inequalities:
         """Both sides of both inequalities of Theorem 3.5 with K = K_inf, for every seed.
 
         The arrays are (S, T, k + 1): complete eigenspaces k, and the second inequality last.
@@ -166,32 +170,44 @@ class DynamicsGap:
     @property
     def holds(self) -> bool | None:
         """True if Theorem 3.5 needs no eps for any seed; None if it needs some, or in doubt."""
-        return True if not self._doubt and np.all(self.epsilon(False)[:, -1] == 0) else None
+        return self.judgement.holds
 
     @property
-    def _doubt(self) -> str:
-        """Why nothing can be said, or nothing."""
+    def doubt(self) -> Doubt | None:
+        """Why nothing can be said, if nothing can."""
         if len(self.times) < 2:
-            return "no time after 0 was reached by every seed"
-        worst = np.abs(np.nan_to_num(self.runs.checks[:, :2])).max()
-        off = f"an identity of the flow is off by {worst:.1e}, by the flow or by the check's nodes"
-        return off if worst > 1000 * self.config["rtol"] else ""
+            return Doubt.UNREACHED
+        return Doubt.IDENTITY if self._defect > 1000 * self.config["rtol"] else None
+
+    @property
+    def _defect(self) -> float:
+        """By how much Duhamel's formula or the energy identity is off, in the worst seed."""
+        return float(np.abs(np.nan_to_num(self.runs.checks[:, :2])).max())
+
+    @property
+    def judgement(self) -> Verdict:
+        """Theorem 3.5 holds if no seed needs an eps; with some eps it always does: undecided."""
+        if self.doubt is Doubt.UNREACHED:
+            return Verdict(Outcome.UNDECIDED, "no time after 0 was reached by every seed")
+        if self.doubt is Doubt.IDENTITY:
+            reason = f"an identity of the flow is off by {self._defect:.1e}, by the flow or by the"
+            return Verdict(Outcome.UNDECIDED, f"{reason} check's nodes")
+        needed = self.epsilon(False)[:, -1]
+        if np.all(needed == 0):
+            reason = f"Theorem 3.5 holds with eps = 0 for all {len(needed)} seeds"
+            return Verdict(Outcome.HOLDS, reason)
+        return Verdict(Outcome.UNDECIDED, f"Theorem 3.5 needs eps = {mean_error(needed)}")
 
     @property
     def verdict(self) -> str:
         """The answer in words."""
-        if self._doubt:
-            return f"undecided: {self._doubt}"
-        needed = self.epsilon(False)[:, -1]
+        found = self.judgement
+        if self.doubt:
+            return f"{found.outcome}: {found.reason}"
         most = max(PARTS[1:], key=lambda part: float(self._mean(part)[-1]))
         norm = float(np.sqrt(self.modes.square_norm))
-        answer = (
-            f"Theorem 3.5 holds with eps = 0 for all {len(needed)} seeds"
-            if self.holds
-            else f"Theorem 3.5 needs eps = {mean_error(needed)}"
-        )
         return (
-            f"up to t = {self.times[-1]:.4g}: {answer}; Corollary 3.7 needs eps ="
+            f"up to t = {self.times[-1]:.4g}: {found.reason}; Corollary 3.7 needs eps ="
             f" {mean_error(self.epsilon()[:, -1])}; the gap ends at"
             f" {mean_error(self.runs.norms[:, 0, -1] / norm)} of ||f*||, most of it {most}"
         )
@@ -236,26 +252,18 @@ class DynamicsGap:
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """The gap and its three parts over time, with two standard errors."""
-        from compare.dynamics.figures import plot_gap  # matplotlib is slow to import
-
         return plot_gap(self, ax)
 
     def plot_modes(self, ax: Axes | None = None, count: int = 5) -> Axes:
         """Spectral bias outside the training set: projections against exact exponentials."""
-        from compare.dynamics.figures import plot_modes
-
         return plot_modes(self, ax, count)
 
     def plot_theorem(self, ax: Axes | None = None) -> Axes:
         """Both sides of Theorem 3.5."""
-        from compare.dynamics.figures import plot_theorem
-
         return plot_theorem(self, ax)
 
     def plot_rates(self, ax: Axes | None = None) -> Axes:
         """Observation 3.8: fitted rates against eigenvalues."""
-        from compare.dynamics.figures import plot_rates
-
         return plot_rates(self.rates(), ax)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -263,35 +271,25 @@ class DynamicsGap:
         arrays = {f"modes.{f.name}": getattr(self.modes, f.name) for f in fields(Modes)}
         arrays |= {f"runs.{f.name}": getattr(self.runs, f.name) for f in fields(Runs)}
         words = json.dumps({"config": self.config, "labels": self.labels})
-        write_arrays(Path(path), times=self.times, words=np.array(words), **arrays)
+        write_arrays(Path(path), {"times": self.times, "words": np.array(words), **arrays})
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> DynamicsGap:
-        """Read what ``save`` wrote."""
-        with np.load(path, allow_pickle=False) as data:
-            words = json.loads(str(data["words"]))
-            modes = Modes(*(data[f"modes.{f.name}"] for f in fields(Modes)))
-            runs = Runs(*(data[f"runs.{f.name}"] for f in fields(Runs)))
-            return cls(words["config"], tuple(words["labels"]), data["times"], modes, runs)
+        """Read what ``save`` wrote.
+
+        Raises:
+            ValueError: the file is damaged, or holds something else.
+        """
+        parts = {"modes": Modes, "runs": Runs}
+        names = [f"{part}.{f.name}" for part, kind in parts.items() for f in fields(kind)]
+        data = read_arrays(Path(path), "a record of dynamics_gap", ("words", "times", *names))
+        words = json.loads(str(data["words"]))
+        modes = Modes(*(data[f"modes.{f.name}"] for f in fields(Modes)))
+        runs = Runs(*(data[f"runs.{f.name}"] for f in fields(Runs)))
+        return cls(words["config"], tuple(words["labels"]), data["times"], modes, runs)
 
     def __str__(self) -> str:
         return f"{self.config['network']} on {self.config['inputs']}: {self.verdict}"
 
     def _repr_html_(self) -> str:
         return f"<p>{self}</p>{self.table()._repr_html_()}"
-
-
-class DynamicsError(RuntimeError):
-    """The integrator did not reach the horizon.
-
-    Attributes:
-        partial: the ``DynamicsGap`` (or ``DynamicsScaling``) up to the last time that every
-            seed reached.
-    """
-
-    def __init__(self, message: str, partial: Any) -> None:
-        super().__init__(message)
-        self.partial = partial
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (str(self), self.partial)

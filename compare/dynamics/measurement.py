@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, Future
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 from tqdm.auto import tqdm
 
 from analytic import Network, kernel
-from compare.dynamics.gap_record import DynamicsError, DynamicsGap
+from compare.dynamics.design import Repetition, Resolution, check_cell
+from compare.dynamics.doubt import DynamicsError
+from compare.dynamics.gap_record import DynamicsGap
 from compare.dynamics.runs import Modes, stack_runs
 from compare.dynamics.trajectories import Problem, Run, draw, everything, run
 from compare.executors import workers
@@ -21,7 +24,7 @@ from compare.rho import Inputs, Target, evaluation_points
 from compare.theory import Reference, reference, stopping_times
 from empirical import FiniteNetwork
 
-__all__ = ["bar", "check_design", "dynamics_gap", "prepare", "time_grid", "train"]
+__all__ = ["Training", "bar", "dynamics_gap", "prepare", "time_grid", "train"]
 
 Array = NDArray[np.float64]
 WATCHED = 32
@@ -38,14 +41,10 @@ def dynamics_gap(
     horizon: float,
     seeds: int = 5,
     points: int = 1000,
-    spaces: int | None = None,
-    epsilon: float | None = None,
     limit: Network | None = None,
-    times: int = 40,
     rtol: float = 1e-6,
-    share_sample: bool = False,
-    first_seed: int = 0,
-    check: bool = True,
+    resolution: Resolution | None = None,
+    repetition: Repetition | None = None,
     executor: Executor | None = None,
     device: str = "cpu",
     dtype: torch.dtype = torch.float64,
@@ -68,15 +67,10 @@ def dynamics_gap(
         horizon: T, in the time of the flow; 10/sigma_1 shows the leading eigenspaces.
         seeds: the number of networks, each with a sample of its own.
         points: evaluation points, at least 8; all of a smaller finite population.
-        spaces: how many eigenspaces to resolve; all trustworthy ones by default.
-        epsilon: of Corollary 3.10, whose times T_k are put on the grid; ||f*||/10 by default.
         limit: a network whose kernel takes the place of K_inf: a negative control.
-        times: number of output times.
         rtol: tolerance of the integrator.
-        share_sample: whether all networks get the same sample; standard errors are then
-            conditional on it.
-        first_seed: of the first network and sample.
-        check: whether the identities of the flow are checked for the first seed.
+        resolution: how many times and eigenspaces, ``Resolution()`` by default.
+        repetition: what differs between the networks, ``Repetition()`` by default.
         executor: any ``concurrent.futures.Executor``; by default threads, one network each.
         device: of the finite networks.
         dtype: of the finite networks.
@@ -105,73 +99,90 @@ def dynamics_gap(
         >>> bool(np.all(result.gap <= result.drift + result.initial + result.sampling + 1e-9))
         True
     """
+    fine, again = resolution or Resolution(), repetition or Repetition()
+    check_cell(inputs, width, samples, horizon, seeds, fine.times)
     aim = Target.of(target, inputs)
-    check_design(inputs, width, samples, horizon, seeds, times)
-    problem, modes, grid_epsilon = prepare(
-        limit or network, inputs, aim, horizon,
-        points=points, spaces=spaces, epsilon=epsilon, times=times,
-    )  # fmt: skip
+    problem, modes, epsilon = prepare(
+        limit or network, inputs, aim, horizon, points=points, resolution=fine
+    )
     config = {
         "network": repr(network), "inputs": inputs.name, "target": aim.name, "width": width,
         "samples": samples, "horizon": horizon, "seeds": seeds, "points": len(problem.points.x),
-        "kind": problem.points.kind, "spaces": spaces, "epsilon": grid_epsilon,
-        "limit": repr(limit) if limit else None, "times": times, "rtol": rtol,
-        "share_sample": share_sample, "first_seed": first_seed, "population": inputs.population,
-        "reference_error": problem.reference.error_at(horizon), "confidence": 0.95,
-        "dtype": str(dtype), "device": device, "versions": versions(),
+        "kind": problem.points.kind, "spaces": fine.spaces, "epsilon": epsilon,
+        "limit": repr(limit) if limit else None, "times": fine.times, "rtol": rtol,
+        "share_sample": again.share_sample, "first_seed": again.first_seed,
+        "population": inputs.population, "reference_error": problem.reference.error_at(horizon),
+        "confidence": 0.95, "dtype": str(dtype), "device": device, "versions": versions(),
     }  # fmt: skip
+    training, first = Training(problem, network, aim, rtol, device, dtype), again.first_seed
     with workers(executor) as pool:
         futures = [
             pool.submit(
-                train, problem, network, aim, width, samples, seed,
-                sample_seed=first_seed if share_sample else seed, rtol=rtol,
-                check=check and seed == first_seed, device=device, dtype=dtype,
+                train, training, width, samples, seed,
+                sample_seed=first if again.share_sample else seed,
+                check=seed < first + again.checked,
             )
-            for seed in range(first_seed, first_seed + seeds)
+            for seed in range(first, first + seeds)
         ]  # fmt: skip
         runs: list[Run] = [future.result() for future in bar(futures, progress)]
     found = stack_runs(runs)
     labels = problem.reference.labels
     result = DynamicsGap(config, labels, problem.times[: found.own.shape[1]], modes, found)
-    for seed, one in enumerate(runs, first_seed):
+    for seed, one in enumerate(runs, first):
         if one.stopped:
             raise DynamicsError(f"{one.stopped} (seed {seed})", result)
     return result
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Training:
+    """What the training of all networks has in common, but for their widths and samples.
+
+    Attributes:
+        problem: with what they are compared.
+        network: the description.
+        target: f*.
+        rtol: tolerance of the integrator.
+        device: of the networks; dtype: theirs.
+    """
+
+    problem: Problem
+    network: Network
+    target: Target
+    rtol: float
+    device: str
+    dtype: torch.dtype
+
+
 def train(
-    problem: Problem,
-    network: Network,
-    target: Target,
+    training: Training,
     width: int,
     samples: int | None,
     seed: int,
     *,
     sample_seed: int | None = None,
-    rtol: float = 1e-6,
     check: bool = False,
-    device: str = "cpu",
-    dtype: torch.dtype = torch.float64,
 ) -> Run:
     """One network of some width, trained on one sample, with its four trajectories.
 
     For ``samples=None`` the sample is all of rho.
     """
+    inputs, target = training.problem.inputs, training.target
     finite = FiniteNetwork(
-        network,
-        problem.inputs.shape,
+        training.network,
+        inputs.shape,
         width,
         seed=width * 2**32 + seed,  # independent across widths
-        dtype=dtype,
-        device=device,
+        dtype=training.dtype,
+        device=training.device,
     )
     if samples is None:
-        sample = everything(problem.inputs, target)
+        sample = everything(inputs, target)
         assert sample is not None
     else:
         stream = np.random.SeedSequence([samples, seed if sample_seed is None else sample_seed])
-        sample = draw(problem.inputs, target, samples, int(stream.generate_state(1)[0]))
-    return run(problem, sample, finite, rtol=rtol, check=check)
+        sample = draw(inputs, target, samples, int(stream.generate_state(1)[0]))
+    return run(training.problem, sample, finite, rtol=training.rtol, check=check)
 
 
 def prepare(
@@ -181,18 +192,15 @@ def prepare(
     horizon: float,
     *,
     points: int,
-    spaces: int | None,
-    epsilon: float | None,
-    times: int,
+    resolution: Resolution,
 ) -> tuple[Problem, Modes, float]:
     """Everything that all seeds share: points, operator, limit kernel, times; and eps of 3.10."""
     chosen = evaluation_points(inputs, points)
     seen = reference(network, inputs, target, chosen)
-    if spaces is not None:
-        seen = seen.leading(spaces)
-    if epsilon is None:
-        epsilon = seen.supremum / 10
-    grid = time_grid(seen, horizon, epsilon, times)
+    if resolution.spaces is not None:
+        seen = seen.leading(resolution.spaces)
+    epsilon = seen.supremum / 10 if resolution.epsilon is None else resolution.epsilon
+    grid = time_grid(seen, horizon, epsilon, resolution.times)
     watch = inputs.sample(min(WATCHED, inputs.population or WATCHED), seed=3)
     limit = kernel(network, chosen.x, progress=False)
     modes = Modes(
@@ -218,26 +226,3 @@ def bar(futures: Sequence[Future[Any]], progress: bool | None) -> Iterable[Futur
     """The futures with a progress bar."""
     disable = None if progress is None else not progress
     return tqdm(futures, desc="networks", delay=1, disable=disable, leave=False)
-
-
-def check_design(
-    inputs: Inputs, width: int, samples: int, horizon: Any, seeds: int, times: int = 40
-) -> None:
-    """Raise unless the numbers describe a measurement."""
-    for name, value, least in (
-        ("width", width, 1), ("samples", samples, 2), ("seeds", seeds, 2), ("times", times, 8),
-    ):  # fmt: skip
-        if isinstance(value, bool) or not hasattr(value, "__index__"):
-            raise TypeError(f"expected an integer for {name}, got {value!r}; pass an int")
-        if value < least:
-            raise ValueError(f"expected {name} of at least {least}, got {value}; raise it")
-    if inputs.population is not None and samples > inputs.population:
-        raise ValueError(
-            f"expected at most {inputs.population} samples, all of {inputs.name}, got {samples};"
-            " lower the number"
-        )
-    if not np.isscalar(horizon) or not 0 < float(horizon) < np.inf:  # type: ignore[arg-type]
-        raise ValueError(
-            f"expected a positive, finite horizon, got {horizon!r}; 10/sigma_1 shows the leading"
-            " eigenspaces"
-        )

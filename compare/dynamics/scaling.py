@@ -13,15 +13,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
-from functools import partial
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
 
 from analytic import Network
-from compare.dynamics.gap_record import DynamicsError
-from compare.dynamics.measurement import bar, check_design, prepare, train
+from compare.dynamics.design import Resolution, check_grid, check_growth
+from compare.dynamics.doubt import DynamicsError
+from compare.dynamics.measurement import Training, bar, prepare, train
 from compare.dynamics.scaling_record import CONFIDENCE, DynamicsScaling
 from compare.dynamics.trajectories import Problem, Run, everything
 from compare.executors import workers
@@ -34,6 +35,8 @@ __all__ = ["dynamics_growth", "dynamics_scaling"]
 
 Array = NDArray[np.float64]
 AnyTarget = Target | Callable[[Array], ArrayLike] | ArrayLike
+COARSE = Resolution(times=24)
+"""Times of a scaling: it needs the running maximum of eps, not its course."""
 
 
 def dynamics_scaling(
@@ -49,6 +52,8 @@ def dynamics_scaling(
     limit: Network | None = None,
     rtol: float = 1e-5,
     executor: Executor | None = None,
+    device: str = "cpu",
+    dtype: torch.dtype = torch.float64,
     progress: bool | None = None,
 ) -> DynamicsScaling:
     """Measure the eps of Corollary 3.7 over a grid of widths and numbers of samples.
@@ -67,6 +72,8 @@ def dynamics_scaling(
             must level off.
         rtol: tolerance of the integrator.
         executor: any ``concurrent.futures.Executor``; threads by default.
+        device: of the finite networks.
+        dtype: of the finite networks.
         progress: show a progress bar; None shows it on terminals and notebooks.
 
     Returns:
@@ -80,24 +87,21 @@ def dynamics_scaling(
     References:
         Bowman and Montufar (2022), Corollary 3.7.
     """
-    wide, many = sorted({int(m) for m in widths}), sorted({int(n) for n in samples})
-    if len(wide) < 2 or len(many) < 2:
-        raise ValueError(
-            "expected at least two widths and two numbers of samples, got"
-            f" {list(widths)} and {list(samples)}; add some"
-        )
+    wide, many = check_grid(inputs, widths, samples, horizon, seeds)
+    aim = Target.of(target, inputs)
     columns: list[int | None] = [*many]
-    if everything(inputs, Target.of(target, inputs)) is not None:
+    if everything(inputs, aim) is not None:
         columns.append(None)
     cells = [(m, n) for m in wide for n in columns]
-    runs, problem, name = _measure(
-        network, inputs, target, cells, horizon, seeds, points, limit, rtol, executor, progress
+    problem = _problem(limit or network, inputs, aim, horizon, points)
+    runs = _measure(
+        Training(problem, network, aim, rtol, device, dtype), cells, seeds, executor, progress
     )
     config = {
-        "network": repr(network), "inputs": inputs.name, "target": name, "widths": wide,
+        "network": repr(network), "inputs": inputs.name, "target": aim.name, "widths": wide,
         "samples": columns, "horizon": horizon, "seeds": seeds, "points": len(problem.points.x),
         "limit": repr(limit) if limit else None, "rtol": rtol, "confidence": CONFIDENCE,
-        "versions": versions(),
+        "dtype": str(dtype), "device": device, "versions": versions(),
     }  # fmt: skip
     reached = min(len(run.own) for cell in runs for run in cell)
     shape = (len(wide), len(columns), seeds, reached)
@@ -124,6 +128,8 @@ def dynamics_growth(
     points: int = 128,
     rtol: float = 1e-5,
     executor: Executor | None = None,
+    device: str = "cpu",
+    dtype: torch.dtype = torch.float64,
     progress: bool | None = None,
 ) -> dict[float, Power]:
     """Observation 3.9: the gap at the horizon when the width grows linearly, m = c n.
@@ -139,6 +145,8 @@ def dynamics_growth(
         points: evaluation points.
         rtol: tolerance of the integrator.
         executor: any ``concurrent.futures.Executor``; threads by default.
+        device: of the finite networks.
+        dtype: of the finite networks.
         progress: show a progress bar; None shows it on terminals and notebooks.
 
     Returns:
@@ -148,15 +156,12 @@ def dynamics_growth(
     Raises:
         ValueError: a number is out of its range.
     """
-    many = sorted({int(n) for n in samples})
-    if len(many) < 2 or min(ratios, default=0) <= 0:
-        raise ValueError(
-            f"expected positive ratios and at least two numbers of samples, got {list(ratios)} and"
-            f" {list(samples)}; change them"
-        )
+    many = check_growth(inputs, ratios, samples, horizon, seeds)
+    aim = Target.of(target, inputs)
     cells: list[tuple[int, int | None]] = [(max(1, round(c * n)), n) for c in ratios for n in many]
-    runs, _, _ = _measure(
-        network, inputs, target, cells, horizon, seeds, points, None, rtol, executor, progress
+    problem = _problem(network, inputs, aim, horizon, points)
+    runs = _measure(
+        Training(problem, network, aim, rtol, device, dtype), cells, seeds, executor, progress
     )
     for run in (run for cell in runs for run in cell):
         if run.stopped:
@@ -169,42 +174,35 @@ def dynamics_growth(
     }
 
 
+def _problem(
+    network: Network, inputs: Inputs, target: Target, horizon: float, points: int
+) -> Problem:
+    return prepare(network, inputs, target, horizon, points=points, resolution=COARSE)[0]
+
+
 def _measure(
-    network: Network,
-    inputs: Inputs,
-    target: AnyTarget,
+    training: Training,
     cells: list[tuple[int, int | None]],
-    horizon: float,
     seeds: int,
-    points: int,
-    limit: Network | None,
-    rtol: float,
     executor: Executor | None,
     progress: bool | None,
-) -> tuple[list[list[Run]], Problem, str]:
+) -> list[list[Run]]:
     """All runs of all cells (m, n), no two with the same network or sample."""
-    aim = Target.of(target, inputs)
-    for m, n in cells:
-        check_design(inputs, m, 2 if n is None else n, horizon, seeds)
-    problem, _, _ = prepare(
-        limit or network, inputs, aim, horizon, points=points, spaces=None, epsilon=None, times=24
-    )
-    work = partial(train, problem, network, aim, rtol=rtol)
     with workers(executor) as pool:
         futures: list[list[Future[Any]]] = [
-            [pool.submit(work, m, n, index * seeds + s) for s in range(seeds)]
+            [pool.submit(train, training, m, n, index * seeds + s) for s in range(seeds)]
             for index, (m, n) in enumerate(cells)
         ]
         flat = [future for cell in futures for future in cell]
         for future in bar(flat, progress):
             future.result()
-    return [[future.result() for future in cell] for cell in futures], problem, aim.name
+    return [[future.result() for future in cell] for cell in futures]
 
 
 def _corollary(problem: Problem, run: Run) -> Array:
     times = problem.times[: len(run.own)]
-    sides = theorem(times, problem.reference.eigenvalues, run.spaces[0], run.norms[0] ** 2)
-    return sides.epsilon
+    found = theorem(times, problem.reference.eigenvalues, run.spaces[0], run.norms[0] ** 2)
+    return found.epsilon
 
 
 def _own(problem: Problem, run: Run) -> Array:

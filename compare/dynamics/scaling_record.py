@@ -12,9 +12,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.rate import Floor, Interval, Joint, Power, fit_floor, fit_joint, fit_power
-from compare.table import Table, write_arrays
-from compare.theory import student
+from analytic.files import read_arrays, write_arrays
+from compare.dynamics.figures import plot_scaling
+from compare.rate import (
+    Floor,
+    Interval,
+    Joint,
+    Power,
+    fit_floor,
+    fit_joint,
+    fit_power,
+    student_of_mean,
+)
+from compare.table import Table
+from compare.verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,12 +61,12 @@ class DynamicsScaling:
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """M."""
+        """The widths m."""
         return tuple(self.config["widths"])
 
     @property
     def samples(self) -> tuple[float, ...]:
-        """N; inf for networks that were trained on all of rho."""
+        """The numbers of samples n; inf for networks that were trained on all of rho."""
         return tuple(math.inf if n is None else n for n in self.config["samples"])
 
     def joint(self, own: bool = False) -> Joint:
@@ -78,7 +89,7 @@ class DynamicsScaling:
         return total
 
     def time_exponent(self, column: int = -1) -> tuple[float, Interval]:
-        """S in eps ~ T^s over the last decade of T, at the largest m, with interval.
+        """The s in eps ~ T^s over the last decade of T, at the largest m, with interval.
 
         Args:
             column: which number of samples.
@@ -92,24 +103,13 @@ class DynamicsScaling:
         return fit_power(self.widths, list(last), CONFIDENCE)
 
     def drift_time_exponent(self) -> tuple[float, Interval]:
-        """S in ||K_t - K_0|| ~ t^s over the last decade, at the largest m and n."""
+        """The s in ||K_t - K_0|| ~ t^s over the last decade, at the largest m and n."""
         late = self.times >= max(self.times[-1] / 10, self.times[1])
         return _slopes(self.times[late], self.moved[-1, -1][:, late])
 
     @property
-    def holds(self) -> bool | None:
-        """Whether eps falls at least as fast as Corollary 3.7 says; None if undecided."""
-        joint, floor = self.joint(), self.floor()
-        last = float(self.epsilon[-1, -1, :, -1].mean())
-        lows, highs = np.array([joint.width_interval, joint.sample_interval]).T
-        if np.nanmin(highs, initial=np.inf) < 0.5 or floor.interval[0] > last / 2:
-            return False
-        gone = floor.interval[0] <= 0 and floor.interval[1] < last
-        return True if gone and np.nanmin(lows, initial=np.inf) > 0.5 else None
-
-    @property
-    def verdict(self) -> str:
-        """The answer in words."""
+    def judgement(self) -> Verdict:
+        """Corollary 3.7 claims that eps falls like m^(-1/2) and n^(-1/2) at least."""
         joint, floor = self.joint(), self.floor()
         last = float(self.epsilon[-1, -1, :, -1].mean())
         share = [value / last for value in (floor.floor, *floor.interval)]
@@ -118,11 +118,25 @@ class DynamicsScaling:
             f" {_fall('n', joint.sample_exponent, joint.sample_interval)}, where the paper claims"
             f" 1/2; floor {share[0]:.0%} of the last eps in [{share[1]:.0%}, {share[2]:.0%}]"
         )
-        if self.holds is False:
-            return f"Corollary 3.7 fails: eps levels off or falls too slowly; {rates}"
-        if self.holds is None:
-            return f"undecided: {rates}; use more seeds or a wider range"
-        return f"Corollary 3.7 holds: {rates}"
+        lows, highs = np.array([joint.width_interval, joint.sample_interval]).T
+        if np.nanmin(highs, initial=np.inf) < 0.5 or floor.interval[0] > last / 2:
+            return Verdict(Outcome.FAILS, f"eps levels off or falls too slowly; {rates}")
+        gone = floor.interval[0] <= 0 and floor.interval[1] < last
+        if gone and np.nanmin(lows, initial=np.inf) > 0.5:
+            return Verdict(Outcome.HOLDS, rates)
+        return Verdict(Outcome.UNDECIDED, f"{rates}; use more seeds or a wider range")
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether eps falls at least as fast as Corollary 3.7 says; None if undecided."""
+        return self.judgement.holds
+
+    @property
+    def verdict(self) -> str:
+        """The answer in words."""
+        found = self.judgement
+        subject = "" if found.outcome is Outcome.UNDECIDED else "Corollary 3.7 "
+        return f"{subject}{found.outcome}: {found.reason}"
 
     def exponents(self) -> list[tuple[str, float, Interval, float, int]]:
         """What was fitted: (name, exponent, interval, the paper's, sign).
@@ -183,21 +197,23 @@ class DynamicsScaling:
         return Table(head, rows)
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Eps against the width for every number of samples, with the fit."""
-        from compare.dynamics.figures import plot_scaling  # matplotlib is slow to import
-
+        """The eps of Corollary 3.7 against the width for every number of samples, with the fit."""
         return plot_scaling(self, ax)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything to an .npz file, whole or not there at any instant."""
         arrays = {name: getattr(self, name) for name in _ARRAYS}
-        write_arrays(Path(path), words=np.array(json.dumps(self.config)), **arrays)
+        write_arrays(Path(path), {"words": np.array(json.dumps(self.config)), **arrays})
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> DynamicsScaling:
-        """Read what ``save`` wrote; the fits are made again."""
-        with np.load(path, allow_pickle=False) as data:
-            return cls(json.loads(str(data["words"])), *(data[name] for name in _ARRAYS))
+        """Read what ``save`` wrote; the fits are made again.
+
+        Raises:
+            ValueError: the file is damaged, or holds something else.
+        """
+        data = read_arrays(Path(path), "a record of dynamics_scaling", ("words", *_ARRAYS))
+        return cls(json.loads(str(data["words"])), *(data[name] for name in _ARRAYS))
 
     def _groups(self, values: Array) -> tuple[list[int], list[float], list[Array]]:
         pairs = [(i, j) for i in range(len(self.widths)) for j in range(len(self.samples))]
@@ -226,4 +242,4 @@ def _slopes(times: Array, values: Array) -> tuple[float, Interval]:
     x = np.log(times) - np.log(times).mean()
     y = np.log(np.maximum(values, 1e-300))
     slopes = (y @ x) / (x @ x)
-    return float(slopes.mean()), student(slopes, CONFIDENCE)
+    return float(slopes.mean()), student_of_mean(slopes, CONFIDENCE)

@@ -5,8 +5,14 @@ exponent and constant with intervals, and the verdict on Assumption 3.6. Below:
 ``compare.rho``.
 """
 
-from compare.rate.convergence_record import Convergence, RequiredWidth, convergence
-from compare.rate.fits import Floor, Interval, Joint, Power, fit_floor, fit_joint, fit_power
+from compare.rate.convergence_record import (
+    Convergence,
+    RequiredWidth,
+    convergence,
+)
+from compare.rate.fits import Floor, Joint, Power, fit_floor, fit_joint, fit_power
+from compare.rate.statistics import Interval, student_of_mean
+from compare.rate.width_sweep import check_design
 
 __all__ = [
     "Convergence",
@@ -15,8 +21,10 @@ __all__ = [
     "Joint",
     "Power",
     "RequiredWidth",
+    "check_design",
     "convergence",
     "fit_floor",
     "fit_joint",
     "fit_power",
+    "student_of_mean",
 ]

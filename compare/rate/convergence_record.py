@@ -2,9 +2,7 @@ r"""How fast K_0 approaches K_inf, and whether Assumption 3.6 holds."""
 
 from __future__ import annotations
 
-import json
 import os
-import platform
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -16,11 +14,16 @@ import torch
 from numpy.typing import NDArray
 
 from analytic import Network, kernel
-from compare.rate.fits import Interval, Law, Power, fit_law, fit_power
-from compare.rate.verdict import Excess, Verdict, excess, judge
-from compare.rate.width_sweep import sweep
+from analytic.files import read_data, write_data
+from compare.provenance import versions
+from compare.rate.figure import plot_convergence
+from compare.rate.fits import Law, Power, fit_law, fit_power
+from compare.rate.judgement import Excess, excess, judge
+from compare.rate.statistics import Interval
+from compare.rate.width_sweep import check_design, sweep
 from compare.rho import Inputs
-from compare.table import Table, write_whole
+from compare.table import Table
+from compare.verdict import Verdict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -84,7 +87,7 @@ class Convergence:
 
     @property
     def exponent(self) -> float:
-        """P in E ||K_0 - K_inf||^2 = C m^(-p)."""
+        """The p in E ||K_0 - K_inf||^2 = C m^(-p)."""
         return self.power.exponent
 
     @property
@@ -94,13 +97,13 @@ class Convergence:
 
     @property
     def constant(self) -> float:
-        """C in E ||K_0 - K_inf||^2 = C/m + c/m^2 + B."""
+        """The C in E ||K_0 - K_inf||^2 = C/m + c/m^2 + B."""
         return self.law.constant
 
     @property
     def verdict(self) -> str:
         """Assumption 3.6: "holds", "fails" or "undecided"."""
-        return self.judgement.text
+        return str(self.judgement.outcome)
 
     @property
     def holds(self) -> bool | None:
@@ -156,8 +159,6 @@ class Convergence:
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Distances against width, with the fitted law and the threshold of the assumption."""
-        from compare.rate.figure import plot_convergence  # matplotlib is slow to import
-
         return plot_convergence(self, ax)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -170,12 +171,16 @@ class Convergence:
             "rounding": self.rounding,
             "answers": self.answers(),
         }
-        write_whole(Path(path), json.dumps(data, indent=1))
+        write_data(Path(path), data)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Convergence:
-        """Read what ``save`` wrote; the fits are made again from the distances."""
-        data = json.loads(Path(path).read_text())
+        """Read what ``save`` wrote; the fits are made again from the distances.
+
+        Raises:
+            ValueError: the file is damaged, or holds something else.
+        """
+        data = read_data(Path(path), "a record of convergence", _ENTRIES)
         distances = tuple(np.array(d) for d in data["distances"])
         bias, rounding = tuple(data["bias"]), tuple(data["rounding"])
         return cls(data["config"], tuple(data["widths"]), distances, bias, rounding)
@@ -204,6 +209,7 @@ class Convergence:
         return f"<p>{self}</p>{self.table()._repr_html_()}"
 
 
+_ENTRIES = ("config", "widths", "distances", "bias", "rounding", "answers")
 _FITS = ("power", "law", "above", "judgement")
 
 
@@ -218,7 +224,7 @@ def convergence(
     device: str = "cpu",
     dtype: torch.dtype = torch.float64,
     progress: bool | None = None,
-    limit: Callable[[Network, Array], Array] = kernel,
+    limit: Network | Callable[[Network, Array], Array] | None = None,
 ) -> Convergence:
     r"""Measure ||K_0 - K_inf||^2 over widths and seeds, and judge Assumption 3.6.
 
@@ -232,7 +238,8 @@ def convergence(
         device: of the finite networks.
         dtype: of the finite networks.
         progress: show a progress bar; None shows it on terminals and notebooks.
-        limit: the kernel to compare with, a function of (network, x).
+        limit: a network whose kernel takes the place of K_inf, or a function of (network, x)
+            that gives another kernel: a negative control.
 
     Returns:
         the record ``Convergence``.
@@ -250,13 +257,10 @@ def convergence(
         >>> result.widths, [d.shape for d in result.distances]
         ((16, 32, 64), [(20,), (20,), (20,)])
     """
-    widths, counts = _check_design(widths, seeds)
-    points = min(points, inputs.population or points)
-    if points < 3:
-        raise ValueError(f"expected at least 3 points, got {points}; raise the number")
+    widths, counts, points = check_design(inputs, widths, seeds, points)
     x = inputs.sample(points)
     groups = sweep(
-        network, x, limit(network, x), widths, counts, population=inputs.population,
+        network, x, _limit_kernel(limit, network, x), widths, counts, population=inputs.population,
         executor=executor, device=device, dtype=dtype, progress=progress,
     )  # fmt: skip
     config = {
@@ -266,34 +270,18 @@ def convergence(
         "population": inputs.population,
         "widths": list(widths),
         "seeds": list(counts),
+        "limit": None if limit is None else repr(limit),
         "dtype": str(dtype),
         "device": device,
         "confidence": 0.99,
-        "versions": {
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            "torch": str(torch.__version__),
-        },
+        "versions": versions(),
     }
     distances, bias = tuple(g.distances for g in groups), tuple(g.bias for g in groups)
     rounding = tuple(g.rounding for g in groups)
     return Convergence(config, tuple(widths), distances, bias, rounding)
 
 
-def _check_design(widths: Sequence[int], seeds: int | Sequence[int]) -> tuple[list[int], list[int]]:
-    """Widths in increasing order, and a number of seeds for each."""
-    wide = [int(m) for m in widths]
-    counts = [seeds] * len(wide) if isinstance(seeds, int) else [int(s) for s in seeds]
-    if len(counts) != len(wide):
-        raise ValueError(
-            f"expected one number of seeds for each of the {len(wide)} widths, got {len(counts)};"
-            " give a single number or one for each"
-        )
-    if min(wide, default=1) < 1:
-        raise ValueError(f"expected widths of at least 1, got {min(wide)}; raise it")
-    if len(set(wide)) < 3 or len(set(wide)) < len(wide):
-        raise ValueError(f"expected at least 3 different widths, got {wide}; add some")
-    if min(counts) < 2:
-        raise ValueError(f"expected at least 2 seeds, got {min(counts)}; raise the number")
-    order = np.argsort(wide)
-    return [wide[k] for k in order], [counts[k] for k in order]
+def _limit_kernel(limit: Any, network: Network, x: Array) -> Array:
+    if limit is None or isinstance(limit, Network):
+        return kernel(limit or network, x)
+    return limit(network, x)

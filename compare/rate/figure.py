@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from compare.figure_style import BLUE, GREY, ORANGE, new_axes
+from compare.rate.fits import Law
+from compare.rate.judgement import Excess
+from compare.rate.statistics import Interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from compare.rate.convergence_record import Convergence
-
-__all__ = ["plot_convergence"]
+__all__ = ["Sweep", "plot_convergence"]
 
 
-def plot_convergence(result: Convergence, ax: Axes | None = None) -> Axes:
+class Sweep(Protocol):
+    """What the picture shows of a width sweep; ``Convergence`` has it."""
+
+    @property
+    def widths(self) -> tuple[int, ...]: ...
+    @property
+    def distances(self) -> tuple[NDArray[np.float64], ...]: ...
+    @property
+    def law(self) -> Law: ...
+    @property
+    def above(self) -> Excess: ...
+    @property
+    def exponent(self) -> float: ...
+    @property
+    def exponent_interval(self) -> Interval: ...
+    @property
+    def verdict(self) -> str: ...
+
+
+def plot_convergence(result: Sweep, ax: Axes | None = None) -> Axes:
     """Distances against width: their spread, means, the law and the threshold."""
     ax = new_axes(ax)
     m = np.array(result.widths, dtype=float)

@@ -20,11 +20,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, stats
+from scipy import optimize
+
+from compare.rate.statistics import Interval, student
 
 __all__ = [
     "Floor",
-    "Interval",
     "Joint",
     "Law",
     "Power",
@@ -35,7 +36,6 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
-Interval = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ def fit_power(widths: Sequence[int], distances: Sequence[Array], confidence: flo
             break
     covariance = _sandwich(design, np.exp(design @ beta), distances)
     stderr = float(np.sqrt(covariance[1, 1]))
-    interval = _interval(float(beta[1]), stderr, confidence, _freedom(distances))
+    interval = student(float(beta[1]), stderr, confidence, _freedom(distances))
     return Power(float(beta[1]), stderr, float(np.exp(beta[0])), interval)
 
 
@@ -141,8 +141,8 @@ def fit_law(widths: Sequence[int], distances: Sequence[Array], confidence: float
     freedom = _freedom(distances)
     return Law(
         *(float(b) for b in beta),
-        constant_interval=_interval(float(beta[0]), float(errors[0]), confidence, freedom),
-        floor_interval=_interval(float(beta[2]), float(errors[2]), confidence, freedom),
+        constant_interval=student(float(beta[0]), float(errors[0]), confidence, freedom),
+        floor_interval=student(float(beta[2]), float(errors[2]), confidence, freedom),
     )
 
 
@@ -158,7 +158,7 @@ def fit_floor(
     freedom = sum(d.size for d in distances) - 3
     return Floor(
         *(float(b) for b in beta),
-        interval=_interval(float(beta[2]), float(errors[2]), confidence, freedom),
+        interval=student(float(beta[2]), float(errors[2]), confidence, freedom),
     )
 
 
@@ -221,8 +221,8 @@ def fit_joint(
     return Joint(
         float(exponents[0]),
         float(exponents[1]),
-        _interval(float(exponents[0]), float(errors[1]), confidence, freedom),
-        _interval(float(exponents[1]), float(errors[3]), confidence, freedom),
+        student(float(exponents[0]), float(errors[1]), confidence, freedom),
+        student(float(exponents[1]), float(errors[3]), confidence, freedom),
         (float(constants[0]), float(constants[1])),
     )
 
@@ -258,9 +258,3 @@ def _sandwich(gradient: Array, mu: Array, distances: Sequence[Array]) -> Array:
 def _freedom(distances: Sequence[Array]) -> int:
     """Degrees of freedom of the smallest group."""
     return min(d.size for d in distances) - 1
-
-
-def _interval(value: float, stderr: float, confidence: float, freedom: int) -> Interval:
-    """Student's interval."""
-    half = float(stats.t.ppf((1 + confidence) / 2, freedom)) * stderr
-    return value - half, value + half

@@ -18,11 +18,11 @@ from tqdm.auto import tqdm
 
 from analytic.network import Network
 from compare.executors import workers
-from compare.rho import square_norms
+from compare.rho import Inputs, square_norms
 from empirical.network import FiniteNetwork
 from empirical.tangent import tangent_kernel, tangent_kernel_estimate
 
-__all__ = ["Cell", "Group", "sweep"]
+__all__ = ["Cell", "Group", "check_design", "sweep"]
 
 Array = NDArray[np.float64]
 
@@ -53,6 +53,34 @@ class Group:
     distances: Array
     bias: float
     rounding: float
+
+
+def check_design(
+    inputs: Inputs, widths: Sequence[int], seeds: int | Sequence[int], points: int
+) -> tuple[list[int], list[int], int]:
+    """Widths in increasing order, a number of seeds for each, and the size of the sample.
+
+    Raises:
+        ValueError: a number is out of its range.
+    """
+    wide = [int(m) for m in widths]
+    counts = [seeds] * len(wide) if isinstance(seeds, int) else [int(s) for s in seeds]
+    if len(counts) != len(wide):
+        raise ValueError(
+            f"expected one number of seeds for each of the {len(wide)} widths, got {len(counts)};"
+            " give a single number or one for each"
+        )
+    if min(wide, default=1) < 1:
+        raise ValueError(f"expected widths of at least 1, got {min(wide)}; raise it")
+    if len(set(wide)) < 3 or len(set(wide)) < len(wide):
+        raise ValueError(f"expected at least 3 different widths, got {wide}; add some")
+    if min(counts) < 2:
+        raise ValueError(f"expected at least 2 seeds, got {min(counts)}; raise the number")
+    points = min(points, inputs.population or points)
+    if points < 3:
+        raise ValueError(f"expected at least 3 points, got {points}; raise the number")
+    order = np.argsort(wide)
+    return [wide[k] for k in order], [counts[k] for k in order], points
 
 
 def sweep(

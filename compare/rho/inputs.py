@@ -14,6 +14,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from analytic.arrays import numbers
+
 __all__ = ["Inputs"]
 
 Array = NDArray[np.float64]
@@ -61,11 +63,7 @@ class Inputs:
         if d < 1:
             raise ValueError(f"expected a dimension of at least 1, got {d}; raise it")
 
-        def draw(n: int, generator: np.random.Generator) -> Array:
-            x = generator.standard_normal((n, d))
-            return x * np.sqrt(d / np.sum(x**2, axis=1, keepdims=True))
-
-        return cls(f"sphere({d})", (d,), None, draw)
+        return cls(f"sphere({d})", (d,), None, _Sphere(d))
 
     @classmethod
     def array(cls, x: ArrayLike, name: str = "array") -> Inputs:
@@ -74,7 +72,7 @@ class Inputs:
         Raises:
             ValueError: x has no rows or is not finite (the first bad row is named).
         """
-        population = np.asarray(x, dtype=np.float64)
+        population = numbers("x", x).astype(np.float64)
         if population.ndim < 2 or population.size == 0:
             raise ValueError(
                 f"expected inputs of shape (n, ...), got {population.shape}; reshape the array"
@@ -90,10 +88,7 @@ class Inputs:
         shape = population.shape
         label = f"{name}({shape[0]} x {'x'.join(map(str, shape[1:]))})"
 
-        def draw(n: int, generator: np.random.Generator) -> Array:
-            return population[generator.permutation(shape[0])[:n]]
-
-        return cls(label, shape[1:], shape[0], draw, population)
+        return cls(label, shape[1:], shape[0], _Rows(population), population)
 
     @classmethod
     def digits(cls, flat: bool = True, scale: Literal["sphere", "pixels"] = "sphere") -> Inputs:
@@ -119,3 +114,28 @@ class Inputs:
         population = cls.array(x if flat else x.reshape(-1, 1, 8, 8))
         name = f"digits(scale={scale})"
         return cls(name, population.shape, len(x), population._draw, population.points)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sphere:
+    """Draws from the sphere of radius sqrt(d); it can be pickled, as a closure cannot."""
+
+    d: int
+
+    def __call__(self, n: int, generator: np.random.Generator) -> Array:
+        x = generator.standard_normal((n, self.d))
+        return x * np.sqrt(self.d / np.sum(x**2, axis=1, keepdims=True))
+
+
+class _Rows:
+    """Draws rows of a population without replacement; a copy of it is read-only again."""
+
+    def __init__(self, population: Array) -> None:
+        population.setflags(write=False)
+        self.population = population
+
+    def __call__(self, n: int, generator: np.random.Generator) -> Array:
+        return self.population[generator.permutation(len(self.population))[:n]]
+
+    def __reduce__(self) -> tuple[type, tuple[Array]]:
+        return _Rows, (self.population,)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -208,11 +209,19 @@ def _directions(rng: np.random.Generator, count: int, dimension: int) -> list[Ar
 
 def _harmonic(degree: int, dimension: int, amplitude: float) -> Callable[[Array], Array]:
     scale = amplitude * np.sqrt(multiplicity(dimension, degree))
-    return lambda cosine: scale * zonal(degree, dimension, cosine)
+    return partial(_scaled_zonal, scale, degree, dimension)
 
 
 def _wave(number: float, phase: float, waves: int) -> Callable[[Array], Array]:
-    return lambda cosine: np.cos(number * cosine + phase) / np.sqrt(waves)
+    return partial(_cosine_wave, number, phase, waves)
+
+
+def _scaled_zonal(scale: float, degree: int, dimension: int, cosine: Array) -> Array:
+    return scale * zonal(degree, dimension, cosine)
+
+
+def _cosine_wave(number: float, phase: float, waves: int, cosine: Array) -> Array:
+    return np.cos(number * cosine + phase) / np.sqrt(waves)
 
 
 def _digits() -> NDArray[np.int64]:

@@ -18,13 +18,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Sides", "mode_factor", "rkhs_bound", "smallest_epsilon", "stopping_times", "theorem"]
+__all__ = [
+    "Inequalities",
+    "mode_factor",
+    "rkhs_bound",
+    "smallest_epsilon",
+    "stopping_times",
+    "theorem",
+]
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sides:
+class Inequalities:
     """Left and right sides of the inequalities (I) and (II) with eps = 0.
 
     Attributes:
@@ -72,7 +79,7 @@ def theorem(
     total: Array,
     supremum: float = 0.0,
     distance: ArrayLike = 0.0,
-) -> Sides:
+) -> Inequalities:
     """Both sides of Theorem 3.5; of Corollary 3.7 without the last two arguments.
 
     Args:
@@ -90,7 +97,7 @@ def theorem(
     left = np.concatenate([projected, total[..., None]], axis=-1)
     factor = mode_factor(np.append(eigenvalues, 0.0), times) ** 2
     mismatch = 4 * supremum**2 * np.asarray(distance, dtype=np.float64)
-    return Sides(left, mismatch[..., None, None] * factor, factor)
+    return Inequalities(left, mismatch[..., None, None] * factor, factor)
 
 
 def smallest_epsilon(excess: Array, factor: Array) -> Array:

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, stats
+from scipy import optimize
 
+from compare.rate import student_of_mean
 from compare.table import Table
 
-__all__ = ["Rates", "decay_rates", "student"]
+__all__ = ["Rates", "decay_rates"]
 
 Array = NDArray[np.float64]
 
@@ -89,7 +90,7 @@ def decay_rates(
         [[_rate(times, a, float(eigenvalues[k])) for a in amplitudes[:, :, k]] for k in seen]
     )
     fitted = fitted.reshape(len(seen), len(amplitudes))
-    intervals = np.array([student(row, confidence) for row in fitted]).reshape(len(seen), 2)
+    intervals = np.array([student_of_mean(row, confidence) for row in fitted]).reshape(len(seen), 2)
     return Rates(
         tuple(labels[k] for k in seen),
         eigenvalues[seen],
@@ -97,15 +98,6 @@ def decay_rates(
         intervals,
         confidence,
     )
-
-
-def student(values: Array, confidence: float) -> tuple[float, float]:
-    """Student's interval of the mean; NaN for a single value."""
-    mean, n = float(np.mean(values)), len(values)
-    if n < 2:
-        return float("nan"), float("nan")
-    half = float(stats.t.ppf((1 + confidence) / 2, n - 1) * np.std(values, ddof=1) / np.sqrt(n))
-    return mean - half, mean + half
 
 
 def _rate(times: Array, amplitudes: Array, sigma: float) -> float:

@@ -89,7 +89,7 @@ def check_times(times: Sequence[float] | Tensor) -> list[float]:
 
 def check_numbers(rtol: float, budget: int, method: str, dtype: torch.dtype) -> None:
     """Raise unless the tolerance, the budget and the method are possible."""
-    if method not in ("auto", "exponential", "explicit"):
+    if method not in ("auto", "exponential", "explicit", "multistep"):
         raise ValueError(
             f"expected method 'auto', 'exponential' or 'explicit', got {method!r}; pass one of them"
         )

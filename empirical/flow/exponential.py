@@ -41,6 +41,7 @@ class Exponential(Integrator):
         self._linearise(field.jacobian(self.theta))
 
     def attempt(self, h: float) -> float:
+        self.spectrum.pushed.zero_()  # what a rejected trial left may be NaN
         f = self.spectrum.function
         half = self.spectrum.decay(h / 2, self.forced)
         whole = self.spectrum.decay(h, self.forced)
@@ -72,8 +73,8 @@ class Exponential(Integrator):
 
     def _linearise(self, jacobian: Jacobian) -> None:
         """Take A at the start of the step."""
-        self.here = jacobian
-        gram = self.field.gram(jacobian, self.theta)
+        self.here = self.field.held(jacobian)
+        gram = self.field.gram(self.here, self.theta)
         self.spectrum = Spectrum(gram, len(self.field.x), _SLOPES)
         residual = jacobian.residual.double().reshape(-1)
         w = self.spectrum.vectors.T @ residual / -len(self.field.x)

@@ -9,6 +9,7 @@ methods, and what the tolerance means, are in docs/theory/flow.md.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 from empirical.flow.arguments import check_data, check_numbers, check_record, check_times
 from empirical.flow.dormand_prince import DormandPrince
 from empirical.flow.exponential import Exponential
+from empirical.flow.multistep import Multistep
 from empirical.flow.record import Flow, FlowError
 from empirical.flow.steps import STABLE, Position, StepError, Tolerance
 from empirical.flow.vector_field import Field
@@ -30,9 +32,10 @@ from empirical.precision import full_precision
 
 __all__ = ["gradient_flow"]
 
-Method = Literal["auto", "exponential", "explicit"]
-_METHODS = {"explicit": DormandPrince, "exponential": Exponential}
+Method = Literal["auto", "exponential", "explicit", "multistep"]
+_METHODS = {"explicit": DormandPrince, "exponential": Exponential, "multistep": Multistep}
 _POINTS = 64  # evaluation points at which local errors are watched
+_FEW = 128  # parameters whose own matrix costs nothing
 _SMALL = 128  # kernels whose eigenvectors cost nothing
 _PATIENCE = 16  # gradients that one set of eigenvectors may cost
 _SERIES = ("residuals", "evaluation", "displacement", "loss", "gradient", "kernels")
@@ -138,20 +141,40 @@ class _Run:
         self.slope = torch.empty_like(self.field.origin)
         jacobian = self.field(self.field.origin, self.slope)
         self.config["method"] = self._resolve(method, jacobian)
-        loss, gradient = float(_loss(jacobian.residual)), float(_norm(self.slope))
+        loss = float(_loss(jacobian.residual))
         points = None if evaluate is None else evaluate[:: -(-len(evaluate) // _POINTS)]
         self.tolerance = Tolerance(self.field, rtol, points, loss)
-        first = rtol**0.25 * 2 * loss / gradient**2 if gradient > 0 else 1.0
-        self.position = Position(0.0, torch.zeros_like(self.field.origin), first)
+        self.position = Position(0.0, torch.zeros_like(self.field.origin), self._first(rtol, loss))
+
+    def _first(self, rtol: float, loss: float) -> float:
+        """The first step: a share of the times in which the loss and the slope would change.
+
+        At a saddle the slope F alone foretells nothing; the curvature along it, ||H F||/||F||
+        by a difference, says how soon F is another.
+        """
+        slope = float(_norm(self.slope))
+        if slope == 0:
+            return 1.0  # nothing moves
+        length = torch.finfo(self.slope.dtype).eps ** (1 / 3) * float(_norm(self.field.origin))
+        along = self.slope * ((length or 1e-5) / slope)
+        ahead = torch.empty_like(self.slope)
+        self.field(self.field.origin + along, ahead)
+        curvature = float(_norm(ahead - self.slope)) / (length or 1e-5)
+        times = [2 * loss / slope**2]
+        if 0 < curvature < math.inf:
+            times.append(1 / curvature)
+        return rtol**0.25 * min(times)
 
     def _resolve(self, method: Method, jacobian: Jacobian) -> str:
         """The method, from the sizes alone: it is the same for whoever continues the flow."""
+        if method == "multistep" or (method == "auto" and len(self.field.origin) <= _FEW):
+            return "multistep"
         n, k = self.field.y.shape
         large = 10 * (n * k) ** 3 > _PATIENCE * 6 * n * len(self.field.origin)
         if method == "explicit" or (method == "auto" and large and n * k > _SMALL):
             return "explicit"  # the eigenvectors cost more than some gradients
         try:
-            jacobian.push(self.field.split(self.field.origin))
+            self.field.held(jacobian).push(self.field.split(self.field.origin))
         except RuntimeError as error:
             if method == "auto":
                 return "explicit"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import os
-import tempfile
+import pickle
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from analytic.files import read_sealed, write_sealed
 
 __all__ = ["Flow", "FlowError"]
 
@@ -53,17 +56,9 @@ class Flow:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the record; a file of that name is replaced at once or not at all."""
-        target = Path(path)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}-")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                torch.save({f.name: getattr(self, f.name) for f in fields(self)}, file)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(target)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        buffer = io.BytesIO()
+        torch.save({f.name: getattr(self, f.name) for f in fields(self)}, buffer)
+        write_sealed(Path(path), buffer.getvalue())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], device: str | None = None) -> Flow:
@@ -74,14 +69,12 @@ class Flow:
             device: where its tensors go; where they were if None.
 
         Raises:
-            ValueError: the file holds something else.
+            ValueError: the file is damaged, or holds something else.
         """
+        archive = io.BytesIO(read_sealed(Path(path), "a record of gradient_flow"))
         try:
-            content = torch.load(path, map_location=device, weights_only=True)
-            return cls(**content)
-        except FileNotFoundError:
-            raise
-        except Exception as error:
+            return cls(**torch.load(archive, map_location=device, weights_only=True))
+        except (KeyError, TypeError, pickle.UnpicklingError) as error:
             raise ValueError(
                 f"expected a record of gradient_flow in {path}, got something else; name another"
                 " file"

@@ -16,6 +16,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from empirical.flow.dense_jacobian import DenseJacobian
 from empirical.jacobian import GraphJacobian, Jacobian, LayerJacobian
 from empirical.network import FiniteNetwork
 from empirical.tangent import customised, tangent_kernel
@@ -79,9 +80,14 @@ class Field:
         self.move(theta)
         return tangent_kernel(self.module, z, output=0 if self.single else "all")
 
+    def held(self, jacobian: Jacobian) -> Jacobian:
+        """J as it is asked many times: with its entries, where they are few."""
+        dense = DenseJacobian.of(jacobian) if isinstance(jacobian, GraphJacobian) else None
+        return dense or jacobian
+
     def gram(self, jacobian: Jacobian, theta: Tensor) -> Tensor:
         """J J^T on the samples, shape (n k, n k), for J at theta."""
-        if isinstance(jacobian, LayerJacobian):
+        if isinstance(jacobian, LayerJacobian | DenseJacobian):
             return jacobian.gram()
         n = jacobian.residual.numel()
         return self.kernel(theta, self.x).reshape(n, n)

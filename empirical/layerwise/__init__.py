@@ -2,19 +2,20 @@
 
 Enters: a module and samples. Leaves: the tangent kernel of two blocks of samples. Described
 networks take the layer identity directly (whole, in row blocks drawn again, or many seeds at
-once); any other module is run once under a recorder that sees every use of a parameter, and
-``rules`` say what its gradient looks like there. Below: ``empirical.network``.
+once). Any other module is run as it is; the graph of the backward pass shows every use of a
+parameter, and ``rules`` say what its gradient looks like there. Below: ``empirical.network``.
 """
 
-from empirical.layerwise.blocks import Block, MisfitError, contract, outputs
+from empirical.layerwise.blocks import Block, MisfitError, contract
 from empirical.layerwise.ensemble import tangent_kernels
+from empirical.layerwise.graph import graph_of, pulled_back
 from empirical.layerwise.identity import (
     Link,
     backward_signals,
     forward_trace,
     tiled_layerwise_kernel,
 )
-from empirical.layerwise.plan import Output, Plan, combination, make_plan, wanted
+from empirical.layerwise.plan import Output, Plan, combination, plan_for, wanted
 from empirical.layerwise.streaming import streamed_tangent_kernel
 
 __all__ = [
@@ -27,8 +28,9 @@ __all__ = [
     "combination",
     "contract",
     "forward_trace",
-    "make_plan",
-    "outputs",
+    "graph_of",
+    "plan_for",
+    "pulled_back",
     "streamed_tangent_kernel",
     "tangent_kernels",
     "tiled_layerwise_kernel",

@@ -9,152 +9,160 @@ another one, so that the derivative of sum_a f(x_a) is that of every f(x_a) in i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import reduce
 from operator import add
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from empirical.layerwise.capture import Recorder, Use
+from empirical.layerwise.cuts import Cut, layouts_of
 from empirical.layerwise.gradients import Gradient, beside, inner, stacked
+from empirical.layerwise.graph import Graph, Value, graph_of, pulled_back
+from empirical.layerwise.rules import RULES, Call, sample_by_sample
 from empirical.layerwise.samples import Samples
 
-__all__ = ["Block", "MisfitError", "Place", "contract", "gradient_of", "outputs", "record"]
-
-Place = tuple[int, Samples | None]
-"""The id of the parameter of a use, and where its samples are; None without a rule."""
+__all__ = ["Block", "MisfitError", "Scheme", "contract"]
 
 
 class MisfitError(Exception):
     """The module did something else with these samples than with the first ones."""
 
 
-def outputs(value: object, count: int) -> Tensor:
-    """The outputs as (n, k); raises ``ValueError`` if they are neither (n,) nor (n, k)."""
-    if not isinstance(value, Tensor):
-        raise TypeError(
-            f"expected a tensor as output, got {type(value).__name__}; wrap the module in one"
-            " that returns a tensor"
-        )
-    if not value.is_floating_point():
-        raise TypeError(
-            f"expected outputs of a real floating dtype, got {value.dtype}; return real numbers"
-        )
-    if count == 1 and value.ndim < 2:
-        value = value.reshape(1, -1)  # a module that squeezes its output
-    if value.ndim not in (1, 2) or len(value) != count or value.numel() == 0:
-        raise ValueError(
-            f"expected outputs of shape (n,) or (n, k), got {tuple(value.shape)} for a"
-            f" batch of {count};"
-            " wrap the module in one that returns this shape"
-        )
-    return value[:, None] if value.ndim == 1 else value
+@dataclass(frozen=True, slots=True, eq=False)
+class Scheme:
+    """What is known of the graph of any batch.
 
-
-def record(
-    module: nn.Module, x: Tensor, parameters: Sequence[nn.Parameter]
-) -> tuple[Tensor, list[Use], dict[int, str]]:
-    """Run the module.
-
-    Returns:
-        outputs (n, k), the uses of parameters that they depend on, and the parameters (by id)
-        with uses that have no rule, with the reason.
+    Attributes:
+        structure: of the graph.
+        cuts: the uses of the parameters that have rules.
+        places: of the samples in the results of the cuts.
+        leaves: the parameters, by node.
+        groups: the leaves that are contracted, together where they are used together.
     """
-    recorder = Recorder(parameters)
-    with recorder:
-        value = module(x)
-    values = outputs(value, len(x))
-    unruled = recorder.follow(values)
-    return values, recorder.uses, unruled
+
+    structure: tuple[object, ...]
+    cuts: tuple[Cut, ...]
+    places: Mapping[Value, Samples]
+    leaves: Mapping[int, Tensor]
+    groups: tuple[tuple[int, ...], ...]
 
 
 class Block:
-    """Some samples: the uses of the parameters, and df/dh at each of them.
+    """Some samples: their outputs, and the gradients at each cut.
 
     Args:
-        module: the module.
-        x: the samples.
-        parameters: those to follow.
-        places: for each use in order, as found on a few samples.
+        values: outputs of the samples, shape (n, k), with their graph.
+        scheme: as found on a few samples.
 
     Raises:
-        MisfitError: the uses are not those of ``places``.
+        MisfitError: the graph is another one.
     """
 
-    def __init__(
-        self,
-        module: nn.Module,
-        x: Tensor,
-        parameters: Sequence[nn.Parameter],
-        places: Sequence[Place],
-    ) -> None:
-        self.values, uses, unruled = record(module, x, parameters)
-        self.uses: list[tuple[Use, Samples]] = []
-        self._latest: tuple[int, list[Tensor | None]] = (-1, [])
-        if all(place is None for _, place in places):
+    def __init__(self, values: Tensor, scheme: Scheme) -> None:
+        self.values, self.scheme = values, scheme
+        self._latest: tuple[int, dict[Value, Tensor | None]] = (-1, {})
+        if not scheme.groups:
             return
-        met = [id(use.alias.parameter) for use in uses]
-        if met != [key for key, _ in places]:
+        graph = graph_of(values)
+        if graph is None or graph.structure != scheme.structure:
+            raise MisfitError("the module did something else with these samples")
+        if any(graph.leaves[i] is not leaf for i, leaf in scheme.leaves.items()):
             raise MisfitError("the module used its parameters in another order")
-        if any(key in unruled for key, place in places if place is not None):
-            raise MisfitError("the module used its parameters in other ways")
-        for use, (_, place) in zip(uses, places, strict=True):
-            if place is not None:
-                if use.shape[place.axis] % len(x) != 0:
-                    raise MisfitError(f"{tuple(use.shape)} is not made of {len(x)} samples")
-                self.uses.append((use, Samples(place.axis, len(x), place.first)))
+        self.graph: Graph = graph
+        self.layouts = layouts_of(graph, scheme.cuts)
+        self.places: dict[Value, Samples] = {}
+        for value, place in scheme.places.items():
+            shape = graph.shape(value)
+            if shape[place.axis] % len(values) != 0:
+                raise MisfitError(f"{tuple(shape)} is not made of {len(values)} samples")
+            self.places[value] = Samples(place.axis, len(values), place.first)
 
-    def signals(self, output: int) -> list[Tensor | None]:
-        """df/dh for each use."""
-        if self._latest[0] != output and self.uses:
-            edges = [use.edge for use, _ in self.uses]
+    def signals(self, output: int) -> dict[Value, Tensor | None]:
+        """df/dh at each cut."""
+        if self._latest[0] != output and self.scheme.groups:
             with torch.enable_grad():
                 total = self.values[:, output].sum()
-            found = torch.autograd.grad(total, edges, retain_graph=True, allow_unused=True)
-            self._latest = (output, list(found))
+            self._latest = (output, self.signals_of(total))
         return self._latest[1]
 
-    def gradients(self, group: Sequence[int], signals: Sequence[Tensor | None]) -> list[Gradient]:
+    def signals_of(self, total: Tensor) -> dict[Value, Tensor | None]:
+        """The derivatives of a sum over the samples at each cut."""
+        at = list(self.places)
+        edges = [self.graph.edge(value) for value in at]
+        found = torch.autograd.grad(total, edges, retain_graph=True, allow_unused=True)
+        return dict(zip(at, found, strict=True))
+
+    def gradients(
+        self, group: Sequence[int], signals: Mapping[Value, Tensor | None]
+    ) -> list[Gradient]:
         """Those with respect to parameters that are used together, as few as may be."""
-        found = [self._gradient(key, signals) for key in group]
+        found = [self.gradient(leaf, signals) for leaf in group]
         return beside([gradient for gradient in found if gradient is not None])
 
-    def _gradient(self, key: int, signals: Sequence[Tensor | None]) -> Gradient | None:
-        """The gradients with respect to one parameter: the sum over its uses."""
+    def gradient(self, leaf: int, signals: Mapping[Value, Tensor | None]) -> Gradient | None:
+        """The gradients with respect to one parameter, or to a rearrangement of it."""
+        layout = self.layouts[leaf]
+        uses = self._uses(leaf, signals)
+        if not uses:
+            return None
+        if layout.factors is None:
+            return Gradient(self.scheme.leaves[leaf].shape, dense=self.entries(leaf, signals))
+        factors = dict(zip(layout.cuts, layout.factors, strict=True))
         shares = [
-            gradient_of(use, signal, samples)
-            for (use, samples), signal in zip(self.uses, signals, strict=True)
-            if id(use.alias.parameter) == key and signal is not None
+            share if factors[k] == (1, False) else share.transposed(*factors[k])
+            for k, share in uses.items()
         ]
-        return reduce(add, shares) if shares else None
+        return reduce(add, shares)
 
+    def entries(self, leaf: int, signals: Mapping[Value, Tensor | None]) -> Tensor:
+        """The gradients with respect to a parameter, entry by entry, shape (n, *shape)."""
+        uses = self._uses(leaf, signals).items()
+        return self._handed_on(leaf, [(self.scheme.cuts[k].value, g.formed()) for k, g in uses])
 
-def gradient_of(use: Use, signal: Tensor, samples: Samples) -> Gradient:
-    """The gradients of one use with respect to the parameter itself."""
-    share = use.share(signal, samples)
-    if share is None:
-        raise MisfitError("a rule did not cover a use")
-    alias = use.alias
-    if alias.transposed or alias.factor != 1:
-        return share.transposed(alias.factor, alias.transposed)
-    return share
+    def _uses(self, leaf: int, signals: Mapping[Value, Tensor | None]) -> dict[int, Gradient]:
+        """The gradients at each cut above a parameter, with respect to the argument there."""
+        cuts = self.scheme.cuts
+        heard = ((k, signals[cuts[k].result]) for k in self.layouts[leaf].cuts)
+        return {k: self._share(cuts[k], signal) for k, signal in heard if signal is not None}
+
+    def _share(self, cut: Cut, signal: Tensor) -> Gradient:
+        """The gradients of one use with respect to its argument."""
+        node, output = cut.result
+        operation = self.graph.nodes[node]
+        call = Call(operation, output, cut.argument, self.graph.shape(cut.value))
+        rule, place = RULES.get(operation.name()), self.places[cut.result]
+        found = None if rule is None else rule(call, signal, place)
+        if found is None:
+            found = sample_by_sample(call, signal, place)
+        if found is None:
+            raise MisfitError(f"{operation.name()} has no rule")
+        return found
+
+    def _handed_on(self, leaf: int, parts: Sequence[tuple[Value, Tensor]]) -> Tensor:
+        """df/dleaf from df/dvalue of each sample, shapes (n, ...)."""
+        total = [d for value, d in parts if value[0] == leaf]
+        rest = [(value, d) for value, d in parts if value[0] != leaf]
+        if rest:
+            (found,) = pulled_back(
+                [self.graph.edge(value) for value, _ in rest],
+                [self.graph.edge((leaf, 0))],
+                [d for _, d in rest],
+            )
+            total += [] if found is None else [found]
+        shape = self.scheme.leaves[leaf].shape
+        return reduce(add, total) if total else self.values.new_zeros(len(self.values), *shape)
 
 
 def contract(
-    a: Block,
-    b: Block,
-    groups: Sequence[Sequence[int]],
-    outs: Sequence[int],
-    full: bool,
-    row: int | None = None,
+    a: Block, b: Block, outs: Sequence[int], full: bool, row: int | None = None
 ) -> tuple[Tensor, float]:
     """The share of some parameters in the kernel of two blocks.
 
     Args:
         a: n samples.
         b: k samples, or the same block.
-        groups: ids of the parameters, together where they are used together.
         outs: the outputs.
         full: whether all pairs of outputs are wanted, or the sum over equal ones.
         row: a sample of a.
@@ -170,7 +178,7 @@ def contract(
     for chosen in passes:
         of_a = [a.signals(output) for output in chosen]
         of_b = of_a if a is b else [b.signals(output) for output in chosen]
-        for group in groups:
+        for group in a.scheme.groups:
             left = _stack(a, group, of_a)
             right = left if a is b else _stack(b, group, of_b)
             for g, h in zip(left, right, strict=True):
@@ -183,7 +191,7 @@ def contract(
 
 
 def _stack(
-    block: Block, group: Sequence[int], signals: Sequence[Sequence[Tensor | None]]
+    block: Block, group: Sequence[int], signals: Sequence[Mapping[Value, Tensor | None]]
 ) -> list[Gradient]:
     """Gradients of several outputs as gradients of more samples."""
     found = [block.gradients(group, of_output) for of_output in signals]

@@ -16,6 +16,7 @@ multiply-adds; ``inner`` takes the cheaper. Groups of a convolution are a furthe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -109,6 +110,25 @@ class Gradient:
             n, g, _, c = formed.shape
             formed = formed + self.dense.reshape(n, g, -1, c)[:, :, start:stop]
         return formed.flatten(1)
+
+    def formed(self) -> Tensor:
+        """The gradients themselves, shape (n, *shape)."""
+        if self.right is None:
+            assert self.dense is not None
+            return self.dense
+        own = self.explicit()
+        height = own.factors[0].shape[3]
+        return own.rows(0, height).reshape(-1, *self.shape)
+
+    def bound(self) -> float:
+        """The size of the terms that the gradients are sums of: rounding is relative to it."""
+        parts = [t for t in (self.left, self.right, self.dense) if t is not None and t.numel()]
+        sizes = [float(torch.stack(torch.aminmax(t)).abs().max()) for t in parts]
+        if self.right is None:
+            return max(sizes, default=0.0)
+        factors = sizes[: len(sizes) - (self.dense is not None)]
+        terms = self.right.shape[2] ** 0.5
+        return max(math.prod(factors) * terms, *sizes[len(factors) :], 0.0)
 
     def sample(self, index: int) -> Gradient:
         """The gradient of one sample."""

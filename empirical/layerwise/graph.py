@@ -1,33 +1,140 @@
-"""The graph of a backward pass: its nodes are operations, its leaves parameters."""
+r"""The graph of a backward pass: operations, the values between them, and the leaves.
+
+A value is an output of an operation, (node, number); the gradient df/dvalue arrives there in
+the backward pass. What an ordinary forward pass leaves behind says all about the parameters
+that the outputs depend on, by whatever road they came there: a registered module, a list, a
+closure, compiled code.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
+import torch
 from torch import Tensor
-from torch.autograd.graph import Node, get_gradient_edge
+from torch.autograd.graph import GradientEdge, Node, get_gradient_edge
 
-__all__ = ["node_of", "reached"]
+__all__ = ["Graph", "Value", "graph_of", "pulled_back"]
 
-
-def node_of(tensor: Tensor) -> Node | None:
-    """The operation that made a tensor, or the leaf that it is; None without gradients."""
-    return get_gradient_edge(tensor).node if tensor.requires_grad else None
+Value = tuple[int, int]
+"""The number of an operation in the order of the walk, and of its output."""
 
 
-def reached(root: Node | None, known: Mapping[Node, Sequence[Node | None]]) -> set[Node]:
-    """All nodes on the way from an output back to the leaves.
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """What some outputs depend on.
+
+    Attributes:
+        nodes: the operations and leaves, the root first, in the order of a walk that depends
+            on the structure only.
+        arguments: of each node in order, None where an argument carries no gradient.
+        root: the outputs.
+    """
+
+    nodes: tuple[Node, ...]
+    arguments: tuple[tuple[Value | None, ...], ...]
+    root: Value
+
+    @cached_property
+    def leaves(self) -> dict[int, Tensor]:
+        """The tensors that require gradients, by node."""
+        return {i: node.variable for i, node in enumerate(self.nodes) if hasattr(node, "variable")}  # pyright: ignore[reportAttributeAccessIssue]
+
+    @cached_property
+    def values(self) -> tuple[Value, ...]:
+        """All values that something depends on, leaves among them."""
+        met = dict.fromkeys([self.root])
+        for arguments in self.arguments:
+            met.update(dict.fromkeys(a for a in arguments if a is not None))
+        return tuple(met)
+
+    @cached_property
+    def structure(self) -> tuple[object, ...]:
+        """What two runs have in common if they did the same."""
+        return (tuple(node.name() for node in self.nodes), self.arguments, self.root)
+
+    def edge(self, value: Value) -> GradientEdge:
+        """Where df/dvalue arrives."""
+        return GradientEdge(self.nodes[value[0]], value[1])
+
+    def shape(self, value: Value) -> torch.Size:
+        """The shape of a value."""
+        data = self.nodes[value[0]]._input_metadata  # pyright: ignore[reportAttributeAccessIssue]
+        return torch.Size(data[value[1]].shape)
+
+    def below(self, value: Value) -> Iterator[Value]:
+        """A value and all that it depends on, each once."""
+        met, ahead = set[Value](), [value]
+        while ahead:
+            one = ahead.pop()
+            if one not in met:
+                met.add(one)
+                yield one
+                ahead += [a for a in self.arguments[one[0]] if a is not None]
+
+
+def graph_of(outputs: Tensor) -> Graph | None:
+    """The graph of some outputs; None if they carry no gradient."""
+    if not outputs.requires_grad:
+        return None
+    root = get_gradient_edge(outputs)
+    number: dict[Node, int] = {root.node: 0}
+    nodes = [root.node]
+    arguments: list[tuple[Value | None, ...]] = []
+    for node in nodes:  # grows on the way
+        found: list[Value | None] = []
+        for argument, output in node.next_functions:
+            if argument is not None and argument not in number:
+                number[argument] = len(nodes)
+                nodes.append(argument)
+            found.append(None if argument is None else (number[argument], output))
+        arguments.append(tuple(found))
+    return Graph(tuple(nodes), tuple(arguments), (0, root.output_nr))
+
+
+def pulled_back(
+    outputs: Sequence[GradientEdge | Tensor],
+    inputs: Sequence[GradientEdge | Tensor],
+    signals: Sequence[Tensor],
+) -> list[Tensor | None]:
+    """The derivatives of many combinations of some outputs, by one backward pass for all.
 
     Args:
-        root: the node of the output.
-        known: operations whose backward is known, with the nodes of those of their arguments
-            by which the way goes on. A leaf that is reached was used by something else.
+        outputs: values of a graph.
+        inputs: others, further down.
+        signals: the combinations, for each output in order of shape (r, *shape).
+
+    Returns:
+        for each input shape (r, *shape); None if nothing depends on it. Where torch cannot do
+        the passes together (an operation without a batching rule) they are made one by one.
     """
-    found: set[Node] = set()
-    ahead = [root]
-    while ahead:
-        node = ahead.pop()
-        if node is not None and node not in found:
-            found.add(node)
-            ahead += known[node] if node in known else [n for n, _ in node.next_functions]
-    return found
+    count = len(signals[0])
+    with torch.enable_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch says that it makes a loop of some operation
+        if count > 1:
+            try:
+                return list(_grad(outputs, inputs, signals, batched=True))
+            except torch.OutOfMemoryError:
+                raise
+            except (RuntimeError, ValueError, TypeError, NotImplementedError, AttributeError):
+                pass
+        rows = [
+            _grad(outputs, inputs, [s[a] for s in signals], batched=False) for a in range(count)
+        ]
+    columns = [[r for r in column if r is not None] for column in zip(*rows, strict=True)]
+    return [torch.stack(c) if len(c) == count else None for c in columns]
+
+
+def _grad(
+    outputs: Sequence[GradientEdge | Tensor],
+    inputs: Sequence[GradientEdge | Tensor],
+    signals: Sequence[Tensor],
+    batched: bool,
+) -> list[Tensor | None]:
+    found = torch.autograd.grad(
+        outputs, inputs, signals, retain_graph=True, allow_unused=True, is_grads_batched=batched
+    )
+    return [g.to_dense() if g is not None and g.layout != torch.strided else g for g in found]

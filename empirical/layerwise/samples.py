@@ -37,6 +37,13 @@ class Samples:
             return moved.reshape(self.count, -1, *moved.shape[1:])
         return moved.reshape(-1, self.count, *moved.shape[1:]).transpose(0, 1)
 
+    def split_view(self, tensor: Tensor) -> Tensor:
+        """The same as a view that can be written to, (n, positions, all other axes in order)."""
+        positions = tensor.shape[self.axis] // self.count
+        sizes = (self.count, positions) if self.first else (positions, self.count)
+        axes = (self.axis, self.axis + 1) if self.first else (self.axis + 1, self.axis)
+        return tensor.unflatten(self.axis, sizes).movedim(axes, (0, 1))
+
     def rows(self, tensor: Tensor) -> Tensor:
         """The last axis as vectors, one for each position: shape (n, positions, features)."""
         return self.split(tensor).reshape(self.count, -1, tensor.shape[-1])

@@ -7,7 +7,7 @@ drawn again, on any device. Below: the descriptions of ``analytic``.
 
 from empirical.network.finite import FiniteNetwork, Stack, WeightLayer, check_description
 from empirical.network.pointwise_activation import pointwise
-from empirical.network.weights import normal, redraw
+from empirical.network.weights import normal, normal_rows, redraw
 from empirical.network.wires import Feed, Wire, held, wiring
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "check_description",
     "held",
     "normal",
+    "normal_rows",
     "pointwise",
     "redraw",
     "wiring",

@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from analytic.network import Averaging, Convolution, Flatten, GlobalAveragePooling, Network, fold
 from empirical.checks import check_images, check_input_shape
+from empirical.memory import require
 from empirical.network.pointwise_activation import pointwise
 from empirical.network.weights import normal
 from empirical.network.wires import Feed, Wire, wiring
@@ -27,6 +28,8 @@ from empirical.network.wires import Feed, Wire, wiring
 __all__ = ["FiniteNetwork", "Readout", "Stack", "WeightLayer", "check_description"]
 
 Draw = Callable[..., Tensor]
+SMALL = 2**28
+"""Bytes below which the memory of the machine is not asked for."""
 
 
 class WeightLayer(nn.Module):
@@ -192,6 +195,7 @@ class FiniteNetwork(nn.Module):
             last, a filter larger than the image, a pooling that does not divide it).
         TypeError: a number is not an integer, the network not a ``Network``, or the dtype
             not a floating one.
+        MemoryError: the weights do not fit; the message says how much they need.
 
     Example:
         >>> from analytic import FullyConnected, Network
@@ -225,9 +229,19 @@ class FiniteNetwork(nn.Module):
         self.width = width
         self.antisymmetric = antisymmetric
         copies = 2 if antisymmetric else 1
+        self._require_memory(copies, dtype, torch.device(device))
         self.stacks = nn.ModuleList(
             Stack(network, self.input_shape, width, seed, dtype, device) for _ in range(copies)
         )
+
+    def _require_memory(self, copies: int, dtype: torch.dtype, device: torch.device) -> None:
+        """Raise before anything is drawn that would not fit; a large network asks the machine."""
+        wires, feed = wiring(self.network, self.input_shape, self.width)
+        numbers = sum(wire.units * (wire.columns + 1) for wire in wires) + feed.units
+        needed = copies * numbers * dtype.itemsize
+        if needed > SMALL and device.type != "meta":
+            advice = "narrow it, or use streamed_tangent_kernel, which holds no weights"
+            require(needed, device, f"the weights at width {self.width}", advice)
 
     def copies(self) -> Iterator[Stack]:
         """The stacks g whose difference is f, or the only one."""

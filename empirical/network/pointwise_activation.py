@@ -20,22 +20,32 @@ def pointwise(activation: Activation, order: int = 0) -> Callable[[Tensor], Tens
     """W as a function of tensors, or its derivative of the given order.
 
     The value keeps the dtype and the device of its argument and is differentiable as often
-    as the activation is; neither it nor its derivatives overflow where they are small.
+    as the activation is; neither it nor its derivatives overflow where they are small. It can be
+    pickled, as the activation and the order that it was made from.
 
     Example:
         >>> w = pointwise(Activation("softplus"))
         >>> float(w(torch.tensor(800.0)))
         800.0
     """
-    expression = _with_floats(activation.stable(order))
-    expression = expression.replace(sympy.sign, sympy.Function("signum"))  # not Python's copysign
-    function = sympy.lambdify(X, expression, modules=[_FUNCTIONS, "math"], cse=True)
+    return _Pointwise(activation, order)
 
-    def apply(x: Tensor) -> Tensor:
-        value = function(x)
+
+class _Pointwise:
+    """The callable, compiled from the expression; see ``pointwise``."""
+
+    def __init__(self, activation: Activation, order: int) -> None:
+        self._made_from = activation, order
+        expression = _with_floats(activation.stable(order))
+        expression = expression.replace(sympy.sign, sympy.Function("signum"))  # not copysign
+        self._function = sympy.lambdify(X, expression, modules=[_FUNCTIONS, "math"], cse=True)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        value = self._function(x)
         return value if isinstance(value, Tensor) else torch.full_like(x, float(value))
 
-    return apply
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Activation, int]]:
+        return pointwise, self._made_from
 
 
 def _with_floats(expression: Any) -> Any:

@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_allclose
 from scipy.integrate import solve_ivp
 from scipy.linalg import expm
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF
 
-from analytic import FullyConnected, Network, kernel, predict
+from analytic import FullyConnected, Kernels, Network, ensemble, kernel, predict
+from empirical import FiniteNetwork
 
 NETWORK = Network(FullyConnected("tanh"), FullyConnected("softplus"))
 
@@ -107,4 +109,127 @@ def test_late_times_and_small_ridges_tend_to_the_limit(rng: np.random.Generator)
     assert_allclose(predict(train, test, y, t=1e18), limit, rtol=1e-9)
     assert_allclose(predict(train, test, y, ridge=1e-15), limit, rtol=1e-6)
     posterior = predict(train, train, y, ridge=1e-15, prior=train)
+    assert np.all(np.diag(posterior.covariance) >= 0)
+
+
+def kernels(network: Network, x: np.ndarray, new: np.ndarray) -> tuple[Kernels, Kernels, Kernels]:
+    """On training points, between new and training points, and on new points."""
+    return tuple(kernel(network, *p, kind="both") for p in ((x,), (new, x), (new,)))  # pyright: ignore
+
+
+def printed(blocks: tuple[Kernels, Kernels, Kernels], y: np.ndarray, t: float) -> tuple:
+    """Lee et al. (2019), (15) and (16) with eta = 1/n, as they stand there."""
+    train, cross, test = blocks
+    decay = np.eye(len(y)) - expm(-train.ntk * t / len(y))
+    inverse = np.linalg.inv(train.ntk)
+    mean = cross.ntk @ inverse @ decay @ y
+    both = cross.ntk @ inverse @ decay @ cross.nngp.T
+    middle = cross.ntk @ inverse @ decay @ train.nngp @ decay @ inverse @ cross.ntk.T
+    return mean, test.nngp + middle - (both + both.T)
+
+
+@pytest.fixture
+def points(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    x, new = rng.standard_normal((4, 3)), rng.standard_normal((3, 3))
+    return x, new, rng.standard_normal((4, 2))
+
+
+@pytest.mark.parametrize("t", [0.0, 0.7, 5.0, 40.0])
+def test_the_ensemble_is_the_printed_definition(points: tuple, t: float) -> None:
+    x, new, y = points
+    blocks = kernels(NETWORK, x, new)
+    law = ensemble(*blocks, y, t=t)
+    mean, covariance = printed(blocks, y, t)
+    assert_allclose(law.mean, mean, atol=1e-12)
+    assert_allclose(law.covariance, covariance, atol=1e-12)
+
+
+def test_the_ensemble_at_several_times_and_late_ones(points: tuple) -> None:
+    x, new, y = points
+    blocks = kernels(NETWORK, x, new)
+    law = ensemble(*blocks, y[:, 0], t=[0.0, 1.0, np.inf])
+    assert law.mean.shape == (3, 3)
+    assert law.covariance.shape == (3, 3, 3)
+    assert not law.mean[0].any()
+    assert_allclose(law.covariance[0], blocks[2].nngp, atol=1e-15)  # nothing is learnt at t = 0
+    assert_allclose(law.mean[2], predict(blocks[0].ntk, blocks[1].ntk, y[:, 0]), rtol=1e-10)
+    at_data = ensemble(blocks[0], blocks[0], blocks[0].nngp, y)
+    assert_allclose(at_data.mean, y, rtol=1e-9)
+    assert_allclose(at_data.covariance, 0, atol=1e-9)  # every network interpolates
+
+
+@pytest.mark.parametrize("ridge", [0.0, 0.3])
+@pytest.mark.parametrize("t", [2.0, np.inf])
+def test_proportional_kernels_give_a_posterior(points: tuple, ridge: float, t: float) -> None:
+    """With T = c S and t = inf: the posterior of S, but for the noise of the ridge."""
+    x, new, y = points
+    s = [block.nngp for block in kernels(NETWORK, x, new)]
+    law = ensemble(*(Kernels(k, 3 * k) for k in s), y, t=t, ridge=3 * ridge)
+    if np.isinf(t):
+        exact = predict(s[0], s[1], y, ridge=ridge, prior=s[2])
+        gain = s[1] @ np.linalg.inv(s[0] + ridge * np.eye(4))
+        assert_allclose(law.mean, exact.mean, rtol=1e-10)
+        assert_allclose(law.covariance, exact.covariance - ridge * gain @ gain.T, atol=1e-12)
+    else:
+        assert np.all(np.diag(law.covariance) < np.diag(s[2]))
+
+
+def test_linearised_networks_have_the_law_of_the_ensemble(points: tuple) -> None:
+    """2,000 networks of width 256, each with its own J and start, in standard errors."""
+    x, new, y = points
+    network, seeds, width, t, ridge = Network(FullyConnected("erf")), 2000, 256, 20.0, 0.2
+    both = torch.tensor(np.concatenate([x, new]))
+    values = np.empty((seeds, 3, 2))
+    for seed in range(seeds):
+        starts, rows = _linearised(network, both, width, seed)
+        theta = rows @ rows.T
+        own, cross = theta[:4, :4] + ridge * np.eye(4), theta[4:, :4]
+        learnt = np.linalg.solve(own, (np.eye(4) - expm(-own * t / 4)) @ (y - starts[:4, None]))
+        values[seed] = starts[4:, None] + cross @ learnt
+    law = ensemble(*kernels(network, x, new), y, t=t, ridge=ridge)
+    bias = 3 / width  # of the kernels of a network of finite width, relative
+    for output in range(2):
+        sample = values[:, :, output]
+        deviations = np.sqrt(np.diag(law.covariance))
+        error = 4 * deviations / np.sqrt(seeds) + bias * (np.abs(law.mean[:, output]) + 1)
+        assert np.all(np.abs(sample.mean(0) - law.mean[:, output]) < error)
+        spread = np.outer(deviations, deviations) * (4 * np.sqrt(2 / seeds) + bias)
+        assert np.all(np.abs(np.cov(sample.T) - law.covariance) < spread)
+    posterior = predict(*(k.nngp for k in kernels(network, x, new)[:2]), y, ridge=ridge)
+    assert np.max(np.abs(posterior - law.mean)) > 0.05  # another law
+
+
+def _linearised(
+    network: Network, x: torch.Tensor, width: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """f_0 and J at initialisation, for one hidden layer without biases: by hand."""
+    f = FiniteNetwork(network, (3,), width, seed=seed, antisymmetric=False)
+    w, v = (p.detach() for p in f.parameters())
+    h = x @ w.T / 3**0.5
+    slope = 2 / np.pi**0.5 * torch.exp(-(h**2))
+    inner = (slope * v)[:, :, None] * x[:, None, :] / (3 * width) ** 0.5
+    rows = torch.cat([torch.erf(h) / width**0.5, inner.flatten(1)], dim=1)
+    return (torch.erf(h) @ v / width**0.5).numpy(), rows.numpy()
+
+
+def test_blocks_of_different_kernels_are_refused(points: tuple) -> None:
+    x, new, y = points
+    train, cross, test = kernels(NETWORK, x, new)
+    with pytest.raises(ValueError, match=r"got -[0-9.]+ where the error .* both kernels to ens"):
+        predict(train.ntk, cross.ntk, y, prior=test.nngp)  # what users wrote before
+    other = kernel(Network(FullyConnected("relu")), new, kind="nngp")
+    with pytest.raises(ValueError, match="its blocks are not of one kernel"):
+        ensemble(train, cross, other / 50, y)
+    predict(train.nngp, cross.nngp, y, prior=test.nngp)
+
+
+def test_duplicates_do_not_break_the_covariance(points: tuple) -> None:
+    x, new, y = points
+    x = np.concatenate([x, x])
+    y = np.concatenate([y, y + 1])
+    blocks = kernels(NETWORK, x, np.concatenate([new, x]))
+    for t in (1.0, np.inf):
+        law = ensemble(*blocks, y, t=t)
+        assert np.all(np.diag(law.covariance) >= 0)
+    posterior = predict(blocks[0].nngp, blocks[1].nngp, y, prior=blocks[2].nngp)
     assert np.all(np.diag(posterior.covariance) >= 0)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import compare.hypotheses as module
-from analytic import FullyConnected, Network, Residual
+from analytic import Convolution, FullyConnected, GlobalAveragePooling, Network, Residual
 from compare import Inputs, assumptions
 
 TANH = Network(FullyConnected("tanh"), Residual(FullyConnected("softplus")))
@@ -57,6 +57,15 @@ def test_values_of_a_target_are_taken() -> None:
 def test_other_domains_are_not_known() -> None:
     odd = Inputs("gaussian(3)", (3,), None, lambda n, g: g.standard_normal((n, 3)))
     assert assumptions(TANH, odd).domain.holds is None
+
+
+def test_networks_of_images_vanish_at_the_start_too() -> None:
+    network = Network(Convolution("tanh", 3), GlobalAveragePooling())
+    found = assumptions(network, Inputs.digits(flat=False)).initialisation
+    assert found.verdict == "holds"
+    assert "last bit on 16 inputs" in found.reason
+    with pytest.raises(ValueError, match=r"got \(16, 1, 8, 8\)|got \(1, 8, 8\)"):
+        assumptions(TANH, Inputs.digits(flat=False))
 
 
 def test_another_initialisation_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -13,13 +14,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from empirical import module_tiles, tangent_kernel, tangent_kernel_estimate
+from empirical.layerwise.gradients import Gradient
 from empirical.layerwise.plan import make_plan
-from empirical.layerwise.rules import RULES
+from empirical.layerwise.rules import RULES, Call
+from empirical.layerwise.samples import Samples
 
 TOLERANCE = 1e-12
 """Sums of 1e5 products of float64 numbers, relative to the largest entry."""
 NAMES = sorted(CASES)
-RULES_OF_LINEAR = RULES[functional.linear]
 pytestmark = pytest.mark.filterwarnings("ignore:There is a performance drop")  # torch.func's
 
 
@@ -167,10 +169,10 @@ class Precision(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.layer = nn.Linear(3, 1)
-        self.seen: set[tuple[str, bool, bool]] = set()
+        self.note: Callable[[tuple[str, bool, bool]], None] = lambda _: None
 
     def forward(self, x: Tensor) -> Tensor:
-        self.seen.add((
+        self.note((
             torch.get_float32_matmul_precision(),
             torch.backends.cudnn.allow_tf32,
             torch.is_autocast_enabled("cpu"),
@@ -179,7 +181,8 @@ class Precision(nn.Module):
 
 
 def test_products_run_in_full_precision_whatever_the_caller_allows() -> None:
-    module, x = Precision(), torch.randn(4, 3)
+    module, x, seen = Precision(), torch.randn(4, 3), set()
+    module.note = seen.add  # what a module keeps is put back
     before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
     try:
         torch.set_float32_matmul_precision("medium")
@@ -191,7 +194,7 @@ def test_products_run_in_full_precision_whatever_the_caller_allows() -> None:
     finally:
         torch.set_float32_matmul_precision(before[0])
         torch.backends.cudnn.allow_tf32 = before[1]
-    assert module.seen == {("highest", False, False)}
+    assert seen == {("highest", False, False)}
     assert k.dtype == torch.float32
 
 
@@ -224,22 +227,22 @@ def _in_80_bits(module: nn.Sequential, x: Tensor) -> np.ndarray:
 
 
 def test_what_has_no_rule_is_said_once_at_debug_level(caplog: pytest.LogCaptureFixture) -> None:
-    module, x, _ = build(CASES["LSTM"], 4)
+    module, x, _ = build(CASES["Data-dependent routing"], 4)
     with caplog.at_level(logging.DEBUG, logger="kinfinity"):
         tangent_kernel(module, x, output="trace")
     assert [r.levelno for r in caplog.records] == [logging.DEBUG]
-    assert "recurrent.weight_ih_l0 (lstm has no rule)" in caplog.text
+    assert "readout.weight (the graph depends on the samples)" in caplog.text
 
 
 def test_a_wrong_rule_is_found_out(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def wrong(input: Tensor, weight: Tensor, bias: Tensor) -> list:
-        shares = RULES_OF_LINEAR(input + 1e-3, weight, bias)
-        assert shares is not None
-        return shares
+    rule = RULES["AddmmBackward0"]
 
-    monkeypatch.setitem(RULES, functional.linear, wrong)
+    def wrong(call: Call, signal: Tensor, samples: Samples) -> Gradient | None:
+        return rule(call, signal * (1 + 1e-3), samples)
+
+    monkeypatch.setitem(RULES, "AddmmBackward0", wrong)
     x = torch.randn(4, 3, dtype=torch.float64)
     with caplog.at_level(logging.DEBUG, logger="kinfinity"):
         close(tangent_kernel(nn.Linear(3, 1).double(), x), x @ x.T + 1)

@@ -50,12 +50,6 @@ def tokens(length: int, size: int = 7) -> Callable[[int], Tensor]:
     return lambda n: torch.randint(size, (n, length))
 
 
-def _gates(*names: str) -> tuple[str, ...]:
-    return tuple(f"recurrent.{name}_l0" for name in names)
-
-
-_RECURRENT = _gates("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-
 CASES: dict[str, Case] = {
     "Linear": Case(lambda: nn.Linear(3, 2), normal(3)),
     "Linear at positions": Case(
@@ -83,7 +77,6 @@ CASES: dict[str, Case] = {
     "ConvTranspose1d": Case(
         lambda: Head(nn.ConvTranspose1d(2, 3, 3, stride=2), nn.Tanh(), features=27),
         normal(2, 4),
-        ("body.0.weight", "body.0.bias"),
     ),
     "Average and max pooling": Case(
         lambda: Head(
@@ -117,49 +110,49 @@ CASES: dict[str, Case] = {
     ),
     "In-place activation after Linear": Case(
         lambda: Head(nn.Linear(3, 4), nn.ReLU(inplace=True), features=20), normal(5, 3),
-        ("body.0.weight", "body.0.bias"),
     ),
     "Bilinear": Case(
-        lambda: Pair(), normal(3), ("bilinear.weight", "bilinear.bias")
+        lambda: Pair(), normal(3)
     ),
     "Weight normalisation": Case(
         lambda: Head(
             nn.utils.parametrizations.weight_norm(nn.Linear(3, 4)), nn.Tanh(), features=4
         ),
         normal(3),
-        ("body.0.parametrizations.weight.original0", "body.0.parametrizations.weight.original1"),
     ),
-    "RNN": Case(lambda: Recurrent(nn.RNN), normal(4, 3), _RECURRENT, func=False),
-    "LSTM": Case(lambda: Recurrent(nn.LSTM), normal(4, 3), _RECURRENT, func=False),
-    "GRU": Case(lambda: Recurrent(nn.GRU), normal(4, 3), _RECURRENT, func=False),
+    "RNN": Case(lambda: Recurrent(nn.RNN), normal(4, 3), func=False),
+    "LSTM": Case(lambda: Recurrent(nn.LSTM), normal(4, 3), func=False),
+    "GRU": Case(lambda: Recurrent(nn.GRU), normal(4, 3), func=False),
     "LeNet-5": Case(LeNet5, normal(1, 28, 28)),
     "Small ResNet": Case(SmallResNet, normal(3, 8, 8)),
     "Tied autoencoder": Case(TiedAutoencoder, normal(6)),
     "Elman network, unrolled": Case(Elman, normal(6, 3)),
-    "Transformer block": Case(Transformer, tokens(5), ("position.weight",)),
+    "Transformer block": Case(Transformer, tokens(5)),
     "Transformer block, positions first": Case(
-        lambda: Transformer(first=False), tokens(5), ("position.weight",)
+        lambda: Transformer(first=False), tokens(5)
     ),
     "Functional and bare parameters": Case(Functional, normal(3)),
     "Samples and positions merged": Case(Merged, normal(5, 3)),
-    "Custom autograd function": Case(Custom, normal(3), ("hidden",), func=False),
-    "Outputs assigned to entries": Case(Gaussian, normal(3), ("log_std",), func=False),
+    "Custom autograd function": Case(Custom, normal(3), func=False),
+    "Outputs assigned to entries": Case(Gaussian, normal(3), func=False),
     "Scripted head": Case(
         Compiled, normal(5), ("scripted.weight", "scripted.bias"), func=False
     ),
     "Scripted layer that some samples excite": Case(
         Gated,
         lambda n: torch.tensor([-1.0, 2, 3, -2]).double().repeat(n)[:n, None] * normal(3)(1).abs(),
-        ("scripted.weight",),
         func=False,
     ),
-    "Embedding of assigned rows": Case(Table, tokens(1, 4), ("first", "second"), func=False),
-    "Weight overwritten in part": Case(Masked, normal(3), ("weight",)),
-    "Weight seen once, used twice": Case(Tied, normal(3), ("weight",), func=False),
+    "Embedding of assigned rows": Case(Table, tokens(1, 4), func=False),
+    "Weight overwritten in part": Case(Masked, normal(3)),
+    "Weight seen once, used twice": Case(Tied, normal(3), func=False),
     "Data-dependent routing": Case(
         Routed,
         lambda n: torch.linspace(-1, 1, n).double()[:, None] + normal(3)(n) / 3,
-        tuple(f"experts.{k}.{name}" for k in (0, 1) for name in ("weight", "bias")),
+        tuple(
+            f"{layer}.{name}" for layer in ("experts.0", "experts.1", "readout")
+            for name in ("weight", "bias")
+        ),
         func=False,
     ),
 }  # fmt: skip

@@ -1,7 +1,8 @@
 r"""Convolutions in one to three dimensions, with stride, padding, dilation and groups.
 
 With the patches P_p a of the input that output position p sees, h_p = W P_p a + b, so that
-df/dW = sum_p (df/dh_p) (P_p a)^T: a linear layer used at every position.
+df/dW = sum_p (df/dh_p) (P_p a)^T: a linear layer used at every position. A transposed convolution
+has df/dW = sum_p a_p (P_p df/dh)^T.
 """
 
 from __future__ import annotations
@@ -9,46 +10,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
 from empirical.layerwise.gradients import Gradient
-from empirical.layerwise.rules.call import Rule, Share, dense
+from empirical.layerwise.rules.call import Call, Rule, dense
 from empirical.layerwise.samples import Samples
 
 __all__ = ["RULES"]
 
 
-def _convolution(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
-    groups: int = 1,
-) -> list[tuple[Any, Share]]:
-    dimensions = weight.ndim - 2
-
-    def of_weight(signal: Tensor, samples: Samples) -> Gradient | None:
-        if samples.axis != 0 or signal.ndim != weight.ndim:
-            return None
-        patches = _patches(
-            input,
-            weight.shape[2:],
-            _each(stride, dimensions),
-            padding,
-            _each(dilation, dimensions),
-        )
-        left, right = (_positions(f, groups, samples) for f in (signal.flatten(2), patches))
-        return Gradient(weight.shape, left, right)
-
-    def of_bias(signal: Tensor, samples: Samples) -> Gradient | None:
-        assert bias is not None
-        return dense(bias, signal, samples, (len(bias), *(1,) * dimensions))
-
-    return [(weight, of_weight), (bias, of_bias)]
+def _convolution(call: Call, signal: Tensor, samples: Samples) -> Gradient | None:
+    if samples.axis != 0:
+        return None
+    dimensions = signal.ndim - 2
+    if call.argument == 2:
+        return dense(call, signal, samples, (call.shape[0], *(1,) * dimensions))
+    if call.argument != 1:
+        return None
+    stride, padding, dilation = (
+        _each(call.saved(name), dimensions) for name in ("stride", "padding", "dilation")
+    )
+    left, read = signal, call.saved("input")
+    if call.saved("transposed"):  # W maps back: what was read is written, and the other way round
+        left, read = read, left
+    right = _patches(read, call.shape[2:], stride, padding, dilation)
+    groups = call.saved("groups")
+    left, right = (_positions(f, groups, samples) for f in (left.flatten(2), right))
+    return Gradient(call.shape, left, right)
 
 
 def _positions(features: Tensor, groups: int, samples: Samples) -> Tensor:
@@ -64,16 +53,12 @@ def _patches(
     input: Tensor,
     kernel: Sequence[int],
     stride: Sequence[int],
-    padding: Any,
+    padding: Sequence[int],
     dilation: Sequence[int],
 ) -> Tensor:
     """What each output position sees: (batch, channels * kernel, positions)."""
     spans = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
-    if padding == "same":
-        sides = [(span // 2, span - span // 2) for span in spans]
-    else:
-        pads = [0] * len(kernel) if padding == "valid" else _each(padding, len(kernel))
-        sides = [(p, p) for p in pads]
+    sides = [(p, p) for p in padding]
     seen = input
     if any(side != (0, 0) for side in sides):
         seen = functional.pad(input, [side for pair in reversed(sides) for side in pair])
@@ -90,11 +75,4 @@ def _each(value: Any, dimensions: int) -> list[int]:
     return values * dimensions if len(values) == 1 else values
 
 
-RULES: dict[Any, Rule] = {
-    torch.conv1d: _convolution,
-    torch.conv2d: _convolution,
-    torch.conv3d: _convolution,
-    functional.conv1d: _convolution,
-    functional.conv2d: _convolution,
-    functional.conv3d: _convolution,
-}
+RULES: dict[str, Rule] = {"ConvolutionBackward0": _convolution}

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import compare.dynamics.measurement
+import compare.rate.convergence_record
 import compare.theory.duhamel
 from compare.command.cli import main
 from empirical import gradient_flow
@@ -100,7 +102,10 @@ def test_strict_exits_with_one_unless_everything_holds(tmp_path: Path) -> None:
             ["-n", 'Network(FullyConnected("tanh"), Residual(Residual(FullyConnected("tanh"))))'],
             "ends in a skip",
         ),
-        (["-n", "tanh, tanh"], "expected FullyConnected, Network, Residual, names and numbers"),
+        (
+            ["-n", "tanh, tanh"],
+            "expected Network, FullyConnected, Convolution, Residual, .*, names and numbers",
+        ),
         (["-w", "0,16,32"], "expected widths of at least 1, got 0"),
         (["-w", "a,b"], "expected integers separated by commas for widths, got 'a,b'"),
         (["-i", "missing.npy"], "expected a file, got 'missing.npy'"),
@@ -136,6 +141,20 @@ def test_bad_input_gets_one_line_and_exit_code_two(
     assert re.search(message, captured.err)
     assert captured.err.count("\n") == 1
     assert "Traceback" not in captured.err
+
+
+def test_all_networks_are_checked_before_the_first_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(compare.rate.convergence_record, "sweep", _never)
+    networks = ["-n", 'Network(FullyConnected("tanh"))', "-n", 'Network(Convolution("tanh", 3))']
+    assert run("validate", "-o", str(tmp_path), *networks, "-i", "sphere:3", *QUICK) == 2
+    assert "got (6, 3)" in capsys.readouterr().err
+    assert not (tmp_path / "results.json").exists()
+
+
+def _never(*_: object, **__: object) -> None:
+    raise AssertionError("a network was trained before all arguments were checked")
 
 
 def test_unknown_options_end_with_two(capsys: pytest.CaptureFixture) -> None:
@@ -174,11 +193,23 @@ def test_dynamics_writes_a_whole_report(tmp_path: Path, capsys: pytest.CaptureFi
         (["-i", "digits", "-t", "parity", "-N", "1798"], "expected at most 1797 samples"),
         (["-m", "0"], "expected width of at least 1, got 0"),
         (["-t", "harmonic:a"], "expected integers separated by commas for degrees"),
+        (["-p", "7"], "expected at least 8 evaluation points, got 7"),
+        (["--widths", "-1,4"], "expected width of at least 1, got -1"),
+        (["--widths", "16"], "expected at least two widths"),
+        (["--widths", "8,16", "--sizes", "1,16"], "expected samples of at least 2, got 1"),
+        (["--widths", "8,16", "--repeats", "1"], "expected seeds of at least 2, got 1"),
+        (["--widths", "8,x"], "expected integers separated by commas for widths"),
+        (["-n", 'Network(Convolution("tanh", 3))'], "expected x of shape (n, channels, positions)"),
     ],
 )
 def test_bad_input_to_dynamics_gets_one_line(
-    arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.setattr(compare.dynamics.measurement, "train", _never)
     assert run("dynamics", "-o", str(tmp_path), *SMALL, "--widths", "", *arguments) == 2
     captured = capsys.readouterr()
     assert re.search(re.escape(message), captured.err)

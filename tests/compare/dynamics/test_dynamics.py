@@ -10,11 +10,20 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
+from oracles.damages import check_damages
 from scipy import linalg
 
 import compare.theory.duhamel
 from analytic import FullyConnected, Network, kernel
-from compare import DynamicsError, DynamicsGap, Inputs, Target, dynamics_gap
+from compare import (
+    DynamicsError,
+    DynamicsGap,
+    Inputs,
+    Repetition,
+    Resolution,
+    Target,
+    dynamics_gap,
+)
 from compare.dynamics.measurement import prepare
 from compare.dynamics.trajectories import PARTS, Sample, _residuals, draw
 from compare.theory.duhamel import duhamel_defect, track
@@ -55,9 +64,7 @@ def test_projections_never_exceed_the_whole(result: DynamicsGap) -> None:
 
 def test_closed_forms_agree_with_the_matrix_exponential() -> None:
     target = Target.smooth(2)
-    problem, _, _ = prepare(
-        NETWORK, CIRCLE, target, 3.0, points=16, spaces=None, epsilon=None, times=8
-    )
+    problem, _, _ = prepare(NETWORK, CIRCLE, target, 3.0, points=16, resolution=Resolution(times=8))
     network, sample = FiniteNetwork(NETWORK, (2,), 8), draw(CIRCLE, target, 6, 1)
     x, y, z = (torch.from_numpy(a) for a in (sample.x, sample.y, problem.points.x))
     flow = track(network, problem.times, x=x, y=y, evaluate=z, watch=z[:2])
@@ -80,13 +87,15 @@ def test_training_on_the_whole_population_leaves_no_sampling_error() -> None:
 
 
 def test_the_limit_of_another_network_shows_in_the_initial_kernel(result: DynamicsGap) -> None:
-    other = measure(seeds=3, limit=Network(FullyConnected("sigmoid")), check=False)
+    other = measure(
+        seeds=3, limit=Network(FullyConnected("sigmoid")), repetition=Repetition(checked=0)
+    )
     assert other.initial[-1] > 2 * result.initial[-1]
     assert other.drift[-1] == pytest.approx(result.drift[-1], rel=1e-3)  # the same networks
 
 
 def test_a_shared_sample_has_no_standard_error() -> None:
-    shared = measure(share_sample=True, check=False)
+    shared = measure(repetition=Repetition(share_sample=True, checked=0))
     assert_array_equal(shared.sampling_stderr, 0)
     assert shared.gap_stderr[-1] > 0
 
@@ -102,7 +111,7 @@ def test_the_identities_hold_along_the_flow(result: DynamicsGap) -> None:
 def test_duhamels_formula_notices_a_wrong_operator() -> None:
     """Kernel flow with T itself satisfies it exactly; one per mille off it does not."""
     problem, _, _ = prepare(
-        NETWORK, CIRCLE, Target.smooth(2), 2.0, points=64, spaces=None, epsilon=None, times=8
+        NETWORK, CIRCLE, Target.smooth(2), 2.0, points=64, resolution=Resolution(times=8)
     )
     seen, points = problem.reference, problem.points
     nodes, weights = np.polynomial.legendre.leggauss(24)
@@ -146,7 +155,7 @@ def test_a_horizon_out_of_reach_returns_what_there_is(monkeypatch: pytest.Monkey
     short = functools.partial(gradient_flow, max_evaluations=40)
     monkeypatch.setattr(compare.theory.duhamel, "gradient_flow", short)
     with pytest.raises(DynamicsError, match=r"expected to reach t = .* \(seed 0\)") as caught:
-        measure(horizon=500.0, check=False)
+        measure(horizon=500.0, repetition=Repetition(checked=0))
     partial = caught.value.partial
     assert 0 < partial.times[-1] < 500
     assert partial.gap.shape == partial.times.shape
@@ -162,6 +171,7 @@ def test_saved_results_come_back(result: DynamicsGap, tmp_path: Path) -> None:
     assert again.answers() == result.answers()
     assert_array_equal(again.gap_stderr, result.gap_stderr)
     assert [p.name for p in tmp_path.iterdir()] == ["gap.npz"]
+    check_damages(path, DynamicsGap.load)
 
 
 def test_tables_pictures_and_words(result: DynamicsGap, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from oracles.damages import check_damages
 
 from analytic import FullyConnected, Network
 from compare import (
@@ -86,6 +87,7 @@ def test_saved_scalings_come_back(right: DynamicsScaling, tmp_path: Path) -> Non
     right.save(tmp_path / "scaling.npz")
     again = DynamicsScaling.load(tmp_path / "scaling.npz")
     assert again.config == json.loads(json.dumps(right.config))
+    check_damages(tmp_path / "scaling.npz", DynamicsScaling.load)
     assert_array_equal(again.epsilon, right.epsilon)
     assert str(again.table()) == str(right.table())
     assert "<table>" in again._repr_html_()

@@ -11,6 +11,7 @@ import pytest
 import torch
 from numpy.testing import assert_array_equal
 from oracles import dense
+from oracles.damages import check_damages
 
 from analytic import FullyConnected, Network, Residual, kernel
 from compare import Convergence, Inputs, convergence
@@ -73,6 +74,7 @@ def test_saved_results_come_back(tmp_path) -> None:
     for a, b in zip(result.distances, again.distances, strict=True):
         assert_array_equal(a, b)
     assert again.rounding == result.rounding
+    check_damages(path, Convergence.load)
     assert again.answers() == result.answers()
     assert list(tmp_path.iterdir()) == [path]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from compare.rate.fits import fit_law, fit_power
-from compare.rate.verdict import excess, judge
+from compare.rate.judgement import excess, judge
 
 WIDTHS = [64, 128, 256, 512, 1024]
 SEEDS = [400, 300, 200, 200, 200]
@@ -58,14 +58,14 @@ def verdict_of(d: list[np.ndarray]):
 def test_a_proper_decay_holds(rng: np.random.Generator) -> None:
     verdict = verdict_of(made_up(lambda m: 3 / m, rng, MANY))
     assert verdict.holds is True
-    assert verdict.text == "holds"
+    assert verdict.outcome == "holds"
     assert "above 1/2" in verdict.reason
 
 
 def test_a_distance_that_levels_off_fails(rng: np.random.Generator) -> None:
     verdict = verdict_of(made_up(lambda m: 1 / m + 0.02, rng))
     assert verdict.holds is False
-    assert verdict.text == "fails"
+    assert verdict.outcome == "fails"
 
 
 def test_a_faked_exponent_does_not_hold(rng: np.random.Generator) -> None:

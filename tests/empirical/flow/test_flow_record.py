@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from oracles.damages import check_damages
 from torch import Tensor, nn
 
 from empirical import Flow, FlowError, gradient_flow
@@ -162,6 +163,12 @@ def test_records_of_other_flows_are_refused(given: Any, tmp_path: Path) -> None:
         Flow.load(file)
     with pytest.raises(FileNotFoundError):
         Flow.load(tmp_path / "none")
+
+
+def test_damaged_records_are_refused(given: Any, tmp_path: Path) -> None:
+    file = tmp_path / "flow.pt"
+    flow(given, TIMES[:3], watch=given[1][:2], checkpoint=file)
+    check_damages(file, Flow.load)
 
 
 NAN = torch.tensor([0.0, torch.nan, 0, 0, 0, 0, 0], dtype=torch.float64)

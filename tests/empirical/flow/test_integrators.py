@@ -15,6 +15,7 @@ from torch.testing import assert_close
 
 from analytic import Convolution, FullyConnected, Network, Residual
 from empirical import FiniteNetwork
+from empirical.flow.dense_jacobian import DenseJacobian
 from empirical.flow.dormand_prince import DormandPrince
 from empirical.flow.exponential import Exponential
 from empirical.flow.kernel_functions import Span, Spectrum, phi
@@ -45,8 +46,14 @@ def sample(n: int = 5) -> tuple[Tensor, Tensor]:
     return x, torch.randn(n, 1, generator=g, dtype=torch.float64)
 
 
+def dense(*given: Any) -> DenseJacobian:
+    held = DenseJacobian.of(GraphJacobian(*given))
+    assert held is not None
+    return held
+
+
 @pytest.mark.parametrize("antisymmetric", [True, False])
-@pytest.mark.parametrize("kind", [LayerJacobian, GraphJacobian])
+@pytest.mark.parametrize("kind", [LayerJacobian, GraphJacobian, dense])
 def test_jacobians_are_made_of_per_sample_gradients(antisymmetric: bool, kind: Any) -> None:
     module = moved(antisymmetric)
     x, y = sample()
@@ -63,7 +70,7 @@ def test_jacobians_are_made_of_per_sample_gradients(antisymmetric: bool, kind: A
     assert_close(pulled, entries.T @ y[:, 0], **close)
     assert_close(jacobian.push(parts)[:, 0], entries @ v, **close)
     assert_close(jacobian.residual[:, 0], module(x).detach() - y[:, 0], **close)
-    if kind is LayerJacobian:
+    if kind is not GraphJacobian:
         assert_close(jacobian.gram(), entries @ entries.T, **close)
 
 

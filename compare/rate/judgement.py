@@ -14,11 +14,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
-from compare.rate.fits import Interval, Law, Power
+from compare.rate.fits import Law, Power
+from compare.rate.statistics import Interval, clopper_pearson
+from compare.verdict import Outcome, Verdict
 
-__all__ = ["Excess", "Verdict", "excess", "judge"]
+__all__ = ["Excess", "excess", "judge"]
 
 Array = NDArray[np.float64]
 
@@ -38,34 +39,15 @@ class Excess:
     interval: tuple[Interval, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """An answer in words.
-
-    Attributes:
-        holds: True, False, or None if the measurement does not decide.
-        text: "holds", "fails" or "undecided".
-        reason: a sentence with the numbers.
-    """
-
-    holds: bool | None
-    text: str
-    reason: str
-
-
 def excess(widths: Sequence[int], distances: Sequence[Array], confidence: float = 0.99) -> Excess:
     """Count the networks above the threshold of Assumption 3.6."""
     kappa = float(np.median(distances[0]) * np.sqrt(widths[0]))
-    tail = (1 - confidence) / 2
-    shares: list[float] = []
-    intervals: list[Interval] = []
-    for m, d in zip(widths, distances, strict=True):
-        k, n = int(np.sum(d > kappa / np.sqrt(m))), d.size
-        shares.append(k / n)
-        low = float(stats.beta.ppf(tail, k, n - k + 1)) if k > 0 else 0.0
-        high = float(stats.beta.ppf(1 - tail, k + 1, n - k)) if k < n else 1.0
-        intervals.append((low, high))
-    return Excess(kappa, tuple(shares), tuple(intervals))
+    counts = [
+        (int(np.sum(d > kappa / np.sqrt(m))), d.size)
+        for m, d in zip(widths, distances, strict=True)
+    ]
+    shares = tuple(k / n for k, n in counts)
+    return Excess(kappa, shares, tuple(clopper_pearson(k, n, confidence) for k, n in counts))
 
 
 def judge(power: Power, law: Law, above: Excess, last: float) -> Verdict:
@@ -78,9 +60,9 @@ def judge(power: Power, law: Law, above: Excess, last: float) -> Verdict:
     first, final = above.interval[0], above.interval[-1]
     share = f"share above the threshold from {above.share[0]:.2f} to {above.share[-1]:.3f}"
     if high < 0.5:
-        return Verdict(False, "fails", f"{exponent}, below 1/2")
+        return Verdict(Outcome.FAILS, f"{exponent}, below 1/2")
     if floor_low > last / 2:
-        return Verdict(False, "fails", f"the distance levels off: {floor}; {exponent}")
+        return Verdict(Outcome.FAILS, f"the distance levels off: {floor}; {exponent}")
     doubts = [
         (low <= 0.5, f"{exponent} is not clearly above 1/2"),
         (floor_low > 0 or floor_high >= last / 2, f"{floor}, is not clearly 0"),
@@ -88,5 +70,5 @@ def judge(power: Power, law: Law, above: Excess, last: float) -> Verdict:
     ]
     open_questions = [text for open_, text in doubts if open_]
     if open_questions:
-        return Verdict(None, "undecided", "; ".join(open_questions) + "; use more seeds or widths")
-    return Verdict(True, "holds", f"{exponent}, above 1/2; {floor}; {share}")
+        return Verdict(Outcome.UNDECIDED, "; ".join(open_questions) + "; use more seeds or widths")
+    return Verdict(Outcome.HOLDS, f"{exponent}, above 1/2; {floor}; {share}")
