@@ -18,7 +18,7 @@ from analytic.machine import LANES, Array
 
 __all__ = ["KEPT", "Blocking", "Shelf", "blocking", "strip_rows"]
 
-KEPT = 3 * 2**26
+KEPT = 2**27
 """Bytes of tables that are kept."""
 BETWEEN = 2**25
 """Bytes of the fields of a block between two stretches."""

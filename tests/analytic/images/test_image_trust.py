@@ -151,6 +151,30 @@ def test_the_plan_foresees_images(rng: np.random.Generator) -> None:
     assert plan.bound <= 1e-10
 
 
+def test_the_plan_of_many_images_touches_few(rng: np.random.Generator) -> None:
+    class Rows:
+        """Images that may be read a few at a time."""
+
+        shape, taken = (10_000, 1, 6, 6), 0
+
+        def __len__(self) -> int:
+            return self.shape[0]
+
+        def __array__(self) -> np.ndarray:
+            raise AssertionError("expected some rows to be read, got all of them")
+
+        def __getitem__(self, rows: Any) -> np.ndarray:
+            size = len(np.arange(10_000)[rows])
+            self.taken += size
+            return rng.standard_normal((size, 1, 6, 6))
+
+    x = Rows()
+    plan = kernel_plan(FLAT, x)  # type: ignore[arg-type]
+    assert plan.pairs == 10_000 * 10_001 // 2
+    assert plan.bytes > 8 * 10_000**2
+    assert x.taken <= 2 * (64 + 128) + 1
+
+
 IMAGES = np.ones((2, 1, 8, 8))
 
 
