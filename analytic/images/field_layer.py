@@ -143,7 +143,8 @@ def leave(
         pairing: the pairs.
         shifts: the shifts.
         shape: (H, W, copies).
-        room: (runs, moved lines, moved table, lane buffers) to write to.
+        room: (runs of every shift, their numbers, where to go on, moved table, moved lines, lane
+            buffers) to write to.
         group: of terms, (F, Q / LANES).
         sigma: Lambda, (F, Q), becomes Sigma.
         theta: Gamma, the same.
@@ -151,44 +152,65 @@ def leave(
         theta0: Theta there.
     """
     height, width, copies = shape
-    runs, moved, other, lanes = room
+    runs, number, begin, other, lines, lanes = room
     size, chunks = shifts.down.size, sigma.shape[1] // LANES
     step = 4 * (layer.even + layer.odd)
-    for c in range(pairing.first.size - 1):
+    for s in range(size):
+        number[s] = pieces(height, width, copies, shifts.down[s], shifts.right[s], runs[s])
+        begin[s] = 0
+    for chunk in range(chunks):
+        start, stop = chunk * LANES, (chunk + 1) * LANES
         for s in range(size):
+            first = begin[s]
+            last = first
+            while last < number[s] and runs[s, last, 0] < stop:
+                last += 1
+            begin[s] = last
+            some = runs[s, first:last]
             still = shifts.down[s] == 0 and shifts.right[s] == 0
-            number = pieces(height, width, copies, shifts.down[s], shifts.right[s], runs)
-            move_lines(columns.inverse[c : c + 1], runs, number, moved[0:1])
-            move_lines(columns.mean[c : c + 1], runs, number, moved[1:2])
-            move_lines(columns.skipped[c : c + 1], runs, number, moved[2:3])
-            move_lines(columns.scale[c : c + 1], runs, number, moved[3:4])
-            begin, end = pairing.first[c] * size + s, pairing.first[c + 1] * size
-            if layer.form == SERIES and not still and begin < end:
-                terms = step * min(group[begin:end:size].max() + 1, layer.groups)
-                move_table(columns.table[c], runs, number, terms, other)
-            table = columns.table[c] if still else other
-            for chunk in range(chunks):
-                start, stop = chunk * LANES, (chunk + 1) * LANES
-                for f in range(begin, end, size):
+            for c in range(pairing.first.size - 1):
+                one, end = pairing.first[c] * size + s, pairing.first[c + 1] * size
+                if one >= end:
+                    continue
+                _move_line(columns.inverse[c], some, lines[0])
+                _move_line(columns.mean[c], some, lines[1])
+                _move_line(columns.skipped[c], some, lines[2])
+                _move_line(columns.scale[c], some, lines[3])
+                if layer.form == SERIES and not still:
+                    terms = step * min(group[one:end:size, chunk].max() + 1, layer.groups)
+                    move_table(columns.table[c], some, terms, other)
+                table = columns.table[c, chunk] if still or layer.form != SERIES else other
+                etas, mus = lines[1], lines[2]
+                for f in range(one, end, size):
                     i = pairing.row[f // size]
                     a, b = sigma[f, start:stop], theta[f, start:stop]
-                    eta, etas = rows.mean[i, start:stop], moved[1, start:stop]
+                    eta = rows.mean[i, start:stop]
                     if layer.form == SERIES:
-                        _correlate(rows.inverse[i, start:stop], moved[0, start:stop], a, lanes)
+                        _correlate(rows.inverse[i, start:stop], lines[0], a, lanes)
                         own, groups = rows.table[i, chunk], min(group[f, chunk] + 1, layer.groups)
-                        _mehler(layer, own, table[chunk], groups, step, eta, etas, lanes, a, b)
+                        _mehler(layer, own, table, groups, step, eta, etas, lanes, a, b)
                     else:
                         _closed(
-                            layer.form, rows.inverse[i, start:stop], moved[0, start:stop],
-                            rows.scale[i, start:stop], moved[3, start:stop], a, b,
+                            layer.form, rows.inverse[i, start:stop], lines[0],
+                            rows.scale[i, start:stop], lines[3], a, b,
                         )  # fmt: skip
                     if sigma0.size > 0:
-                        mu, mus = rows.skipped[i, start:stop], moved[2, start:stop]
+                        mu = rows.skipped[i, start:stop]
                         a0, b0 = sigma0[f, start:stop], theta0[f, start:stop]
                         for j in range(LANES):
                             a[j], b[j] = _residual(
                                 a0[j], b0[j], mu[j], mus[j], a[j], b[j], eta[j], etas[j]
                             )
+
+
+@compiled
+def _move_line(line: Any, runs: Any, out: Any) -> None:
+    """out becomes a vector of lanes of a line, moved by some runs."""
+    for run in range(runs.shape[0]):
+        lane, origin, count = runs[run, 0] % LANES, runs[run, 1], runs[run, 2]
+        target, source = out[lane : lane + count], line[origin : origin + count]
+        for j in range(count):
+            target[j] = source[j]
 
 
 @compiled

@@ -126,14 +126,13 @@ def move_lines(lines: Any, runs: Any, number: int, out: Any) -> None:
 
 
 @compiled
-def move_table(table: Any, runs: Any, number: int, terms: int, out: Any) -> None:
-    """out becomes table (Q / LANES, terms, LANES), moved, as far as ``terms``."""
-    for run in range(number):
-        lane, origin, count = runs[run, 0], runs[run, 1], runs[run, 2]
-        to, come = out[lane // LANES], table[origin // LANES]
-        a, b = lane % LANES, origin % LANES
+def move_table(table: Any, runs: Any, terms: int, out: Any) -> None:
+    """out (terms, LANES) becomes a vector of lanes of a table, moved by some runs."""
+    for run in range(runs.shape[0]):
+        lane, origin, count = runs[run, 0] % LANES, runs[run, 1], runs[run, 2]
+        come, begin = table[origin // LANES], origin % LANES
         for k in range(terms):
-            target, source = to[k, a : a + count], come[k, b : b + count]
+            target, source = out[k, lane : lane + count], come[k, begin : begin + count]
             for j in range(count):
                 target[j] = source[j]
 

@@ -209,28 +209,29 @@ class Walk:
         """The nonlinearity, in place."""
         room, (layer, bounds) = self.room, self.layers[at]
         rows, columns = self.sides.rows, self.sides.columns
-        runs, moved = _runs(way), room.take(4, way.lanes)
+        runs, moved = _runs(way), room.take(1, way.lanes)
         group = np.empty((len(fields.sigma), way.lanes // LANES), dtype=np.int64)
         most = enter(
             layer, bounds.radius[layer.number], rows.lines(at), columns.lines(at), self.pairing,
             shifts, way.shape, (runs, moved), fields.sigma, fields.theta, group,
         )  # fmt: skip
         tables = rows.sheets(at, most + 1), columns.sheets(at, most + 1)
-        moves = np.any(shifts.down) or np.any(shifts.right)
-        depth = tables[1].table.shape[2] if moves else 0
-        other = room.take(way.lanes // LANES, depth, LANES)
-        buffers = room.take(6, LANES)
+        size, depth = shifts.row.size, tables[1].table.shape[2]
+        other, lines, buffers = (room.take(count, LANES) for count in (depth, 4, 6))
+        every = np.empty((size, *runs.shape), dtype=np.int64)
+        counts = np.empty((2, size), dtype=np.int64)
+        scratch = (every, counts[0], counts[1], other, lines, buffers)
         none = np.empty((0, 0))
         before = (none, none, none) if skipped is None else skipped
         leave(
-            layer, *tables, self.pairing, shifts, way.shape, (runs, moved, other, buffers), group,
+            layer, *tables, self.pairing, shifts, way.shape, scratch, group,
             fields.sigma, fields.theta, before[0], before[1],
         )  # fmt: skip
         last = np.empty(self.pairs, dtype=np.int64)
         carry_errors(bounds, layer.number, shifts.row.size, group, fields.error, before[2], last)
         if layer.form == SERIES:
             self.terms = max(self.terms, int(last.max(initial=0)) + 1)
-        room.give(moved, other, buffers)
+        room.give(moved, other, lines, buffers)
 
 
 def _runs(way: Way) -> Index:
