@@ -231,7 +231,8 @@ def _mehler(
     sigma: Any, theta: Any,
 ) -> None:  # fmt: skip
     """E and D Gamma by the series: D = d/d rho (rho P), P = P_even(x) + rho P_odd(x)."""
-    rho, x, value0, slope0, value1, slope1 = lanes
+    rho, x = lanes[0], lanes[1]
+    value0, slope0, value1, slope1 = lanes[2], lanes[3], lanes[4], lanes[5]
     value0[:] = 0.0
     slope0[:] = 0.0
     for k in range((groups - 1) * step, -1, -step):
