@@ -12,15 +12,17 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _NAMES = {
-    "analytic": "AccuracyError Activation AveragePooling Convolution Eigenspaces Estimate Flatten"
-    " FullyConnected GlobalAveragePooling Kernels Network Plan Prediction Residual SphereSpectrum"
-    " dual dual_obstacle ensemble kernel kernel_diagonal kernel_estimate kernel_plan nystrom predict"
-    " sphere_spectrum",
+    "analytic": "AccuracyError Activation AveragePooling Convolution DistanceLaw Eigenspaces"
+    " Estimate Flatten FullyConnected GlobalAveragePooling Kernels Network Plan Prediction"
+    " Residual SphereSpectrum distance_law dual dual_obstacle ensemble fluctuation"
+    " fluctuation_covariance kernel kernel_diagonal kernel_estimate kernel_plan"
+    " mean_correction nystrom predict sphere_spectrum",
     "compare": "Assumptions Convergence DynamicsError DynamicsGap DynamicsScaling Inputs"
     " Repetition RequiredWidth Resolution Sampled Target assumptions convergence dynamics_gap"
     " dynamics_growth dynamics_scaling kernel_distance",
-    "empirical": "FiniteNetwork Flow FlowError TangentEstimate gradient_flow"
-    " streamed_tangent_kernel tangent_kernel tangent_kernel_estimate tangent_kernels",
+    "empirical": "FiniteNetwork Flow FlowError TangentEstimate TangentShares gradient_flow"
+    " streamed_tangent_kernel tangent_kernel tangent_kernel_diagonal tangent_kernel_estimate"
+    " tangent_kernel_shares tangent_kernels",
 }
 _HOME = {name: package for package, names in _NAMES.items() for name in names.split()}
 __all__ = ["__version__", *sorted(_HOME)]  # pyright: ignore[reportUnsupportedDunderAll]

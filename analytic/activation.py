@@ -13,6 +13,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -101,6 +102,16 @@ class Activation:
     def is_erf(self) -> bool:
         """Whether w is erf, whose expectations have closed forms."""
         return bool(self.expression == NAMES["erf"])
+
+    @property
+    def bent_line(self) -> tuple[float, float] | None:
+        """(a, b) if w(x) = a x + b |x| with b not 0, whose expectations have closed forms.
+
+        Example:
+            >>> Activation("abs(x)").bent_line, Activation("tanh").bent_line
+            ((0.0, 1.0), None)
+        """
+        return _bent_line(self.expression)
 
     @property
     def derivative(self) -> Any:
@@ -238,6 +249,19 @@ class Activation:
 
     def __repr__(self) -> str:
         return f'Activation("{self.name}")'
+
+
+@lru_cache(maxsize=512)
+def _bent_line(expression: Any) -> tuple[float, float] | None:
+    """The slopes on either side of 0, if w is linear on both."""
+    if not expression.atoms(sympy.Abs, sympy.Max, sympy.Min, sympy.Heaviside, sympy.sign):
+        return None
+    t = sympy.Symbol("t", positive=True)
+    slopes = [sympy.simplify(sign * expression.subs(X, sign * t) / t) for sign in (1, -1)]
+    if any(slope.free_symbols or not slope.is_real for slope in slopes):
+        return None
+    right, left = map(float, slopes)
+    return None if right == left else ((right + left) / 2, (right - left) / 2)
 
 
 def _real(x: Any) -> NDArray[np.float64]:

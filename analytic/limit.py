@@ -23,7 +23,7 @@ from analytic.network import Network
 from analytic.pairs import prepare
 from analytic.recursion import Problem, diagonal, mean_squares
 from analytic.results import Estimate, Kernels
-from analytic.solve import KINDS, Plan, Sizes, foresee, foresee_images, solve, zonal
+from analytic.solve import KINDS, Plan, Sizes, foresee, foresee_images, sample, solve, zonal
 
 __all__ = ["kernel", "kernel_diagonal", "kernel_estimate", "kernel_plan"]
 
@@ -193,6 +193,8 @@ def kernel_plan(
     """What ``kernel`` will cost with the same arguments; computes a few rows only.
 
     Of many images only a sample is looked at, the bound is then that of the sample.
+    Of very many vectors some thousands are prepared, those of least and largest norm among them,
+    on which the method and the bound depend; memory and time are scaled to all.
 
     Returns:
         the record ``Plan(method, pairs, bytes, seconds, bound, growth)``; ``chaotic`` says whether
@@ -208,8 +210,14 @@ def kernel_plan(
     if isinstance(network, Network) and network.is_spatial:
         return _image_plan(network, x, y, kind, tolerance)
     start = time.perf_counter()
-    problem = _problem(network, x, y, kind, tolerance, "cpu")
-    return foresee(problem, len(KINDS[kind]), cores(), time.perf_counter() - start)
+    _check_network(network)
+    whole = [None if z is None else check_inputs(n, z, network) for n, z in (("x", x), ("y", y))]
+    few = [z if z is None else sample(z) for z in whole]
+    assert few[0] is not None
+    problem = _problem(network, few[0], few[1], kind, tolerance, "cpu")
+    plan = foresee(problem, len(KINDS[kind]), cores(), time.perf_counter() - start)
+    sizes = [len(z) for z in whole if z is not None]
+    return plan.scaled(problem.shape, (sizes[0], sizes[-1]), len(KINDS[kind]), y is None)
 
 
 def _image_plan(
@@ -227,11 +235,11 @@ def _image_plan(
         for size, count in ((n, few), (k, 2 * few))
     )
 
-    def sample() -> Problem:
+    def some_pairs() -> Problem:
         return _problem(network, rows[some], columns[others], kind, tolerance, "cpu")  # type: ignore[index]
 
     sizes = Sizes(n, k, y is None, len(KINDS[kind]), first[0].size)
-    return foresee_images(sample, sizes, cores())
+    return foresee_images(some_pairs, sizes, cores())
 
 
 def _check_kind(kind: str) -> None:

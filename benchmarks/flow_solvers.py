@@ -3,8 +3,9 @@ r"""Gradient flow beside scipy's LSODA and Radau: twelve problems, work at the s
     python benchmarks/flow_solvers.py [--only NAME] [--method auto]
 
 The error of a run is the larger of rms|f - f*|/rms|r_0| and | ||theta - theta_0|| - d* |/max d*
-over ten output times; f* and d* come from the other family of methods at the smallest tolerance
-that it takes. scipy gets the same vector field, the displacement as its unknown, and tolerances
+over ten output times; f* and d* come from scipy at its smallest tolerance (with kinks, where
+no method of scipy has an order, from ours at 1e-10). scipy gets the same vector field, the
+displacement as its unknown, and tolerances
 from 1e-3 to 1e-12; its figure is that of its cheapest run that is at least as accurate as ours.
 Evaluations are gradients, those that a Jacobian by differences takes included.
 """
@@ -30,7 +31,7 @@ from empirical import Flow, FlowError, gradient_flow
 from empirical.flow.vector_field import Field
 
 Array = NDArray[np.float64]
-BUDGET = 60_000
+BUDGET = 20_000
 LARGE = 500  # parameters; Radau's matrices by differences then take minutes
 TOLERANCES = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-11, 1e-12)
 
@@ -182,6 +183,8 @@ def ours(p: Problem, method: Any) -> tuple[Flow, Work]:
 def reference(p: Problem) -> Any:
     """A solution by scipy at its smallest tolerance, in float64."""
     exact = Problem(p.module.double(), p.x.double(), p.y.double(), p.horizon)
+    if any(isinstance(part, nn.ReLU) for part in p.module.modules()):
+        return gradient_flow(exact.module, exact.x, exact.y, exact.times, rtol=1e-10)
     for method in ("LSODA", "Radau"):
         try:
             return theirs(exact, method, 1e-12, 10 * BUDGET)[0]
@@ -195,7 +198,7 @@ def compare(name: str, p: Problem, method: Any) -> str:
     exact = reference(Problem(copy.deepcopy(p.module), p.x, p.y, p.horizon))
     start = p.module(p.x).detach().reshape(p.y.shape) - p.y
     scale = float(start.norm()) / math.sqrt(len(p.x))
-    shaped = exact.residuals.squeeze(-1) if p.y.ndim == 1 else exact.residuals
+    shaped = exact.residuals.reshape(len(p.times), *p.y.shape)
     exact = Seen(shaped, exact.displacement)
     try:
         flow, work = ours(p, method)

@@ -1,7 +1,9 @@
 """Sphinx configuration."""
 
 import sys
+import tomllib
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
@@ -36,3 +38,23 @@ html_theme = "furo"
 html_title = f"kinfinity {release}"
 exclude_patterns = ["_build"]
 nitpicky = False
+
+
+def list_rooms(app: Any, page: str, source: list[str]) -> None:
+    """The rooms on the page of the house, from the contracts that hold their order."""
+    if page != "house":
+        return
+    text = (Path(__file__).parent.parent / "pyproject.toml").read_text()
+    listed = []
+    for contract in tomllib.loads(text)["tool"]["importlinter"]["contracts"]:
+        for floor in contract.get("containers", []):
+            names = "|".join(contract["layers"]).split("|")
+            rooms = "\n".join(f"   {floor}.{name.strip()}" for name in names)
+            block = f".. autosummary::\n   :nosignatures:\n\n{rooms}"
+            listed.append(f"## {floor}\n\n```{{eval-rst}}\n{block}\n```\n")
+    assert listed
+    source[0] = source[0].replace("<!-- rooms -->", "\n".join(listed))
+
+
+def setup(app: Any) -> None:
+    app.connect("source-read", list_rooms)

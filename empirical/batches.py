@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Batch", "called", "count", "differing", "mapped", "rows", "tensors"]
+__all__ = ["Batch", "called", "constant", "count", "differing", "mapped", "rows", "tensors"]
 
 Batch = Tensor | Sequence[Any] | Mapping[str, Any]
 
@@ -36,6 +36,11 @@ def mapped(function: Callable[[Tensor], Tensor], x: Any) -> Any:
     if isinstance(x, tuple):
         return tuple(mapped(function, value) for value in x)
     return function(x)
+
+
+def constant(z: Tensor) -> Tensor:
+    """The same numbers without a graph, as an ordinary tensor."""
+    return z.clone() if z.is_inference() else z.detach()
 
 
 def count(x: Batch) -> int:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
 import torch
@@ -12,21 +12,20 @@ from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.parameter import is_lazy
 
-from analytic.network import Network, misfit
 from empirical.batches import Batch, tensors
 
 __all__ = [
     "MixingError",
+    "Names",
     "check_batch",
     "check_differentiable",
     "check_gradients",
-    "check_images",
-    "check_input_shape",
     "check_inputs",
     "check_leaves",
     "check_like",
     "check_module",
     "check_outputs",
+    "check_parameters",
     "check_repeatable",
     "check_values",
 ]
@@ -76,6 +75,34 @@ def check_module(module: nn.Module) -> dict[str, nn.Parameter]:
             raise ValueError(f"expected numbers in the frozen {name}, got NaN; repair or redraw it")
     _check_mode(module)
     return parameters
+
+
+Names = str | Sequence[str] | Callable[[str], bool]
+"""Names of parameters, patterns of them, or a function that says which names count."""
+
+
+def check_parameters(
+    module: nn.Module, trained: dict[str, nn.Parameter], names: Names | None
+) -> dict[str, nn.Parameter]:
+    """Those of the trained parameters that are meant; a shared one is by any of its names."""
+    if names is None:
+        return trained
+    patterns = [names] if isinstance(names, str) else names
+    known = [(n, id(p)) for n, p in module.named_parameters(remove_duplicate=False)]
+
+    def fits(name: str) -> bool:
+        if callable(patterns):
+            return bool(patterns(name))
+        return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+    meant = {key for name, key in known if fits(name)}
+    chosen = {name: p for name, p in trained.items() if id(p) in meant}
+    if not chosen:
+        raise ValueError(
+            f"expected names of trained parameters, got {names!r}, which fits none; see"
+            " module.named_parameters()"
+        )
+    return chosen
 
 
 def check_differentiable(parameters: Mapping[str, Tensor]) -> None:
@@ -241,57 +268,3 @@ def check_gradients(alone: Sequence[Tensor], together: Sequence[Tensor]) -> None
     differences = [(a - b).abs() for a, b in zip(alone, together, strict=True) if a.numel()]
     if any(float(d.max()) > allowed for d in differences):
         raise MixingError(_MIXES.format("gradients"))
-
-
-def check_input_shape(network: Network, shape: tuple[int, ...]) -> None:
-    """Raise unless inputs of a shape fit a network; ``TypeError`` if it has no integers."""
-    for size in shape:
-        if isinstance(size, bool) or not hasattr(size, "__index__"):
-            raise TypeError(f"expected integers in input_shape, got {size!r}; pass x.shape[1:]")
-    wrong = misfit(network.layers, shape)
-    if wrong is None:
-        return
-    if not network.is_spatial:
-        advice = "(x.shape[1],)"
-        if len(shape) > 1:
-            advice = f"({math.prod(shape)},), and flatten the images with x.flatten(1)"
-        raise ValueError(f"expected input_shape (d,) with d >= 1, got {shape}; pass {advice}")
-    if wrong.reason == "channels last":
-        raise ValueError(
-            f"expected input_shape (channels, *spatial), got {shape}, whose last axis looks like"
-            f" the channels; pass {(shape[-1], *shape[:-1])}, and x.movedim(-1, 1)"
-        )
-    expected = " or ".join(f"({axes})" for axes in wrong.expected)
-    raise ValueError(
-        f"expected input_shape {expected} for a network of images, got {shape};"
-        f" {_as_image(shape, network.dimensions or 2)}"
-    )
-
-
-def _as_image(shape: tuple[int, ...], dimensions: int) -> str:
-    """How inputs of a wrong shape become images."""
-    pixels = shape[0] if len(shape) == 1 else 0
-    side = math.isqrt(max(pixels, 0))
-    if pixels < 1 or (dimensions == 2 and side**2 != pixels):
-        return "reshape the data to that"
-    image = (1, pixels) if dimensions == 1 else (1, side, side)
-    return f"reshape flat data, for example with x.reshape(-1, {str(image)[1:]}, and pass {image}"
-
-
-def check_images(x: Tensor, shape: tuple[int, ...]) -> None:
-    """Raise ``ValueError`` unless x is a batch of inputs of a shape."""
-    got = tuple(x.shape)
-    if got[1:] == shape and got:
-        return
-    expected = ", ".join(map(str, ("n", *shape)))
-    advice = "reshape them"
-    if got == shape:
-        advice = "add the axis of the batch with x[None]"
-    elif len(shape) > 1 and got[1:] == (*shape[1:], shape[0]):
-        advice = "the channels are last: pass x.movedim(-1, 1)"
-    elif math.prod(got[1:]) == math.prod(shape):
-        sizes = ", ".join(map(str, shape))
-        advice = "flatten the images with x.flatten(1)"
-        if len(shape) > 1:
-            advice = f"reshape them with x.reshape(-1, {sizes})"
-    raise ValueError(f"expected inputs of shape ({expected}), got {got}; {advice}")

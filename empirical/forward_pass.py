@@ -9,9 +9,10 @@ and the states of the random generators, are put back at the end.
 from __future__ import annotations
 
 import random
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -60,7 +61,8 @@ class ForwardPass:
         try:
             for container, key, tensor in self._lent:
                 container[key] = tensor.clone()
-            return called(self.module, mapped(torch.clone, x))
+            with _uncompiled():
+                return called(self.module, mapped(torch.clone, x))
         except torch.OutOfMemoryError:
             raise
         except (RuntimeError, IndexError) as error:
@@ -74,8 +76,8 @@ class ForwardPass:
                 raise
             raise TypeError(
                 f"expected x with as many arguments as the forward of {type(self.module).__name__}"
-                f" takes, got {len(list(tensors('x', x)))} ({error}); pass a tuple or dict of tensors"
-                " with the samples first, and keep what belongs to all samples in the module"
+                f" takes, got {len(list(tensors('x', x)))} ({error}); pass a tuple or dict of"
+                " tensors with the samples first, and keep what belongs to all in the module"
             ) from error
         finally:
             self._objects.put_back()
@@ -101,6 +103,17 @@ class ForwardPass:
             for tensor, kept in changed:
                 tensor.data.copy_(kept) if tensor.is_inference() else tensor.copy_(kept)
         return [tensor for tensor, _ in changed]
+
+
+def _uncompiled() -> AbstractContextManager[Any]:
+    """Let ``torch.compile`` step aside: a compiled backward may run once only.
+
+    Where its machinery was never loaded there is nothing compiled.
+    """
+    stance = getattr(torch.compiler, "set_stance", None)  # since torch 2.6
+    if stance is None or "torch._dynamo" not in sys.modules:
+        return nullcontext()
+    return stance("force_eager")
 
 
 _Entry = tuple[Any, Any, Tensor]

@@ -8,7 +8,7 @@ meet there are no tiles: the Jacobian is that of all outputs of the whole batch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -18,27 +18,27 @@ from empirical.batches import count, rows
 from empirical.checks import (
     MixingError,
     check_gradients,
-    check_leaves,
     check_outputs,
-    check_repeatable,
     check_values,
 )
-from empirical.forward_pass import BatchError, ForwardPass, forward_passes
+from empirical.forward_pass import BatchError, forward_passes
 from empirical.jacobian import jacobian_rows, per_sample_gradients
+from empirical.joint_kernel import joint_diagonal, joint_kernel
 from empirical.layerwise import (
     Block,
     MisfitError,
     Plan,
     combination,
     contract,
-    graph_of,
+    diagonal,
     plan_for,
     wanted,
 )
 from empirical.memory import available, require
-from empirical.outputs import Output, chosen, number_of
+from empirical.module_function import ModuleFunction
+from empirical.outputs import Output
 
-__all__ = ["ModuleKernel", "measure", "module_kernel"]
+__all__ = ["ModuleKernel", "measure", "module_diagonal", "module_kernel"]
 
 
 class ModuleKernel(NamedTuple):
@@ -84,7 +84,7 @@ def measure(
         rules: whether to use rules, or per-sample gradients for all parameters.
     """
     with forward_passes(module) as run:
-        function = _Function(run, output)
+        function = ModuleFunction(run, output)
         kernel, joint = _kernel(function, parameters, x, y, rules)
     if output == "all":
         n, m = count(x), count(x if y is None else y)
@@ -92,44 +92,30 @@ def measure(
     return ModuleKernel(kernel[:, 0, :, 0], joint)
 
 
-class _Function:
-    """The module as a function with outputs (n, k).
-
-    Attributes:
-        shape: of the outputs behind the samples.
-        output: the wanted ones by number.
-    """
-
-    def __init__(self, run: ForwardPass, output: Output) -> None:
-        self._run, self._output = run, output
-
-    def rehearse(self, x: Any) -> None:
-        """The first run, and others if they draw random numbers; raises if they differ."""
-        value = chosen(self._run.rehearse(x), count(x), self._output)
-        self.shape = value.shape[1:]
-        self.output = number_of(self._output, self.shape)
-        first = value.reshape(len(value), -1)
-        second = first
-        for _ in range(8 if self._run.draws else 1):
-            second = self(x)
-            check_repeatable(first, second)
-        check_leaves(_common_leaves(first, second), self._run.module)
-
-    def __call__(self, x: Any) -> Tensor:
-        value = chosen(self._run(x), count(x), self._output)
-        return value.reshape(len(value), -1)
-
-
-def _common_leaves(first: Tensor, second: Tensor) -> list[Tensor]:
-    """The leaves of two runs that were there before; others were made in the run itself."""
-    graphs = [graph_of(first), graph_of(second)]
-    leaves = [[] if g is None else list(g.leaves.values()) for g in graphs]
-    again = {id(leaf) for leaf in leaves[1]}
-    return [leaf for leaf in leaves[0] if id(leaf) in again]
+def module_diagonal(
+    module: nn.Module, parameters: Mapping[str, Tensor], x: Any, output: Output
+) -> Tensor:
+    """K_0(x, x) of any module; see ``tangent_kernel_diagonal``."""
+    with forward_passes(module) as run:
+        function = ModuleFunction(run, output)
+        try:
+            function.rehearse(rows(x, slice(0, 2)))
+            plan = plan_for(function, x, parameters, function.output)
+            try:
+                squares = _Tiles(function, parameters, plan).diagonal(x)
+            except MisfitError as misfit:
+                plan = plan.without_rules(parameters, str(misfit))
+                squares = _last_resort(_Tiles(function, parameters, plan).diagonal, x)
+        except (MixingError, BatchError):
+            function.rehearse(x)
+            squares = joint_diagonal(function, parameters, x)
+    if output == "all":
+        return squares.reshape(count(x), *function.shape)
+    return squares.sum(1)
 
 
 def _kernel(
-    function: _Function, parameters: Mapping[str, Tensor], x: Any, y: Any, rules: bool
+    function: ModuleFunction, parameters: Mapping[str, Tensor], x: Any, y: Any, rules: bool
 ) -> tuple[Tensor, bool]:
     """Shape (n, k, n', k), and whether the samples meet."""
     try:
@@ -141,25 +127,27 @@ def _kernel(
             return _Tiles(function, parameters, plan).kernel(x, y), False
         except MisfitError as misfit:  # control flow that depends on the samples
             plan = plan.without_rules(parameters, str(misfit))
-            return _last_resort(_Tiles(function, parameters, plan), x, y), False
+            return _last_resort(_Tiles(function, parameters, plan).kernel, x, y), False
     except (MixingError, BatchError):  # the module takes the whole batch only, or joins it
         function.rehearse(x)
-        return _joint(function, parameters, x, y), True
+        return joint_kernel(function, parameters, x, y), True
 
 
-def _last_resort(tiles: _Tiles, x: Any, y: Any) -> Tensor:
-    """The kernel by per-sample gradients alone; raises if these are not plain autograd's."""
+def _last_resort(compute: Callable[..., Tensor], *batches: Any) -> Tensor:
+    """By per-sample gradients alone; raises if these are not those that plain autograd gave."""
     try:
-        return tiles.kernel(x, y)
+        return compute(*batches)
     except MisfitError as misfit:
         raise ValueError(
-            f"expected the same gradients of a sample in every run, got others for"
-            f" {tiles.worst(x)} ({misfit}); remove what depends on earlier runs from the module"
+            f"expected the same gradients of a sample in every run, got others: {misfit}; remove"
+            " what depends on earlier runs from the module"
         ) from misfit
 
 
 class _Tiles:
-    def __init__(self, function: _Function, parameters: Mapping[str, Tensor], plan: Plan) -> None:
+    def __init__(
+        self, function: ModuleFunction, parameters: Mapping[str, Tensor], plan: Plan
+    ) -> None:
         self.function, self.parameters, self.plan = function, parameters, plan
         self.full = function.output == "all"
         self.outs = wanted(plan.values, function.output)
@@ -191,18 +179,36 @@ class _Tiles:
                 if y is None and i != j:
                     kernel[j : j + size, :, i : i + size] = tile.permute(2, 3, 0, 1)
         if y is None:
-            self._check_diagonal(kernel)
+            own = kernel.diagonal(dim1=0, dim2=2).diagonal(dim1=0, dim2=1)
+            self._check_squares(own.sum(1), x)
         return kernel
 
-    def _check_diagonal(self, kernel: Tensor) -> None:
-        """Compare the diagonal with the squared gradients of the samples that were tried."""
-        diagonal = kernel.diagonal(dim1=0, dim2=2).diagonal(dim1=0, dim2=1).sum(1)
-        for index, exact in zip(self.plan.tried, sum(self.plan.squares.values()), strict=True):  # pyright: ignore[reportArgumentType]
-            allowed = torch.finfo(kernel.dtype).eps ** 0.5 * float(exact)
-            if not abs(float(diagonal[index] - exact)) <= allowed:
-                raise MisfitError("its square is not on the diagonal")
+    def diagonal(self, x: Any) -> Tensor:
+        """|df_k(x_a)/dtheta|^2, shape (n, wanted outputs), some samples at a time."""
+        if self.rest:
+            self._check_alone(rows(x, self.plan.tried))
+        n = count(x)
+        size = self._size(n, 0)
+        squares = self.plan.values.new_empty(n, len(self.outs))
+        for i in range(0, n, size):
+            block = self._block("x", x, i, size)
+            self._check(block, i)
+            rest = self._gradients(x, i, size)
+            for k, output in enumerate(self.outs):
+                squares[i : i + size, k] = diagonal(block, output)
+                if rest:
+                    squares[i : i + size, k] += rest[k].square().sum(1)
+        self._check_squares(squares.sum(1), x)
+        return squares
 
-    def worst(self, x: Any) -> str:
+    def _check_squares(self, found: Tensor, x: Any) -> None:
+        """Compare with the squared gradients of the samples that were tried."""
+        for index, exact in zip(self.plan.tried, sum(self.plan.squares.values()), strict=True):  # pyright: ignore[reportArgumentType]
+            allowed = torch.finfo(found.dtype).eps ** 0.5 * float(exact)
+            if not abs(float(found[index] - exact)) <= allowed:
+                raise MisfitError(f"the gradient by {self._worst(x)} differs")
+
+    def _worst(self, x: Any) -> str:
         """The parameter whose gradient for a sample alone differs most from that of the trial."""
         differences: dict[str, float] = {}
         alone = self.function(rows(x, self.plan.tried[-1:]))[0, self.outs]
@@ -284,41 +290,3 @@ class _Tiles:
 
 TOGETHER = 2**22
 """Bytes of the graph of samples that are differentiated side by side."""
-
-
-def _joint(function: _Function, parameters: Mapping[str, Tensor], x: Any, y: Any) -> Tensor:
-    """J J^T of whole batches, some rows of J at a time; shape (n, k, n', k)."""
-    full = function.output == "all"
-    graphs: list[Tensor] = []
-    for name, batch in (("x", x), ("y", y)):
-        if batch is not None:
-            values = function(batch)
-            check_outputs(name, values.detach(), 0)
-            outs = wanted(values, function.output)
-            graphs.append(values[:, outs])
-    n, m, k = len(graphs[0]), len(graphs[-1]), graphs[0].shape[1]
-    passes = [g.reshape(1, -1) if full else g.T for g in graphs]  # each row of numbers is a pass
-    kernel = values.new_zeros(n * k, m * k) if full else values.new_zeros(n, m)
-    for left, right in zip(passes[0], passes[-1], strict=True):
-        kernel += _gram(left, None if y is None else right, list(parameters.values()))
-    return kernel.reshape(n, k, m, k) if full else kernel[:, None, :, None]
-
-
-def _gram(left: Tensor, right: Tensor | None, parameters: list[Tensor]) -> Tensor:
-    """<df_a, df_b> for some numbers, shape (r, s)."""
-    other = left if right is None else right
-    each = sum(p.numel() for p in parameters) * left.element_size()
-    require(2 * len(left) * len(other) * left.element_size() + 2 * each, left.device,
-            f"the kernel of {len(left)} x {len(other)} numbers of this module")  # fmt: skip
-    size = int(max(1, min(len(left), available(left.device) // (4 * each), 64)))
-    kernel = left.new_empty(len(left), len(other))
-    for i in range(0, len(left), size):
-        a = jacobian_rows(left[i : i + size], parameters)
-        for j in range(i if right is None else 0, len(other), size):
-            same = right is None and i == j
-            b = a if same else jacobian_rows(other[j : j + size], parameters)
-            tile = a @ b.T
-            kernel[i : i + size, j : j + size] = tile
-            if right is None and not same:
-                kernel[j : j + size, i : i + size] = tile.T
-    return kernel

@@ -67,7 +67,7 @@ def number_of(output: Output, shape: torch.Size) -> int | Literal["all", "trace"
     if callable(output):
         return 0
     if isinstance(output, str):
-        return output
+        return "all" if output == "all" else "trace"
     index = output if isinstance(output, tuple) else (output,)
     sizes = tuple(shape)
     if len(index) != len(sizes):

@@ -15,8 +15,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
-from empirical.batches import Batch, count, mapped, rows, tensors
-from empirical.checks import check_differentiable, check_inputs, check_module
+from empirical.batches import Batch, constant, count, mapped, rows, tensors
+from empirical.checks import (
+    Names,
+    check_differentiable,
+    check_inputs,
+    check_module,
+    check_parameters,
+)
 from empirical.forward_pass import BatchError
 from empirical.layerwise import tiled_layerwise_kernel
 from empirical.module_tiles import ModuleKernel, measure
@@ -24,7 +30,12 @@ from empirical.network import FiniteNetwork, Stack
 from empirical.outputs import Output, check_output
 from empirical.precision import double_copy, full_precision, relative_floor
 
-__all__ = ["TangentEstimate", "customised", "tangent_kernel", "tangent_kernel_estimate"]
+__all__ = [
+    "TangentEstimate",
+    "customised",
+    "tangent_kernel",
+    "tangent_kernel_estimate",
+]
 
 
 def tangent_kernel(
@@ -33,6 +44,7 @@ def tangent_kernel(
     y: Batch | None = None,
     *,
     output: Output = 0,
+    parameters: Names | None = None,
     method: Literal["auto", "jacobian"] = "auto",
 ) -> Tensor:
     r"""The empirical tangent kernel of a module at its current parameters.
@@ -42,22 +54,27 @@ def tangent_kernel(
     over the parameters that require gradients, each counted once however often it is used.
 
     Args:
-        module: any module, in eval mode, with outputs of shape (n,) or (n, k).
-        x: inputs, shape (n, ...), of the module's dtype (or integers) and on its device.
+        module: any module that is a function of its inputs, with outputs of shape (n, ...).
+        x: inputs, shape (n, ...), of the module's dtype (or integers) and on its device; a tuple
+            of them for a module with several arguments, a dict for arguments by name.
         y: other inputs, shape (n', ...); x itself if None.
-        output: index of the output; ``"trace"`` for the sum over all outputs, ``"all"`` for
-            all pairs of outputs.
+        output: index of the output, or one index for each axis behind the samples; ``"trace"``
+            for the sum over all outputs, ``"all"`` for all pairs of outputs; or a function that
+            takes one number for each sample out of what the module returns.
+        parameters: names of parameters, patterns such as ``"head.*"``, or a function that says
+            which names count; all that require gradients if None.
         method: ``"auto"``, or ``"jacobian"`` for the slow definition by per-sample gradients.
 
     Returns:
         K_0, shape (n, n'), or (n, k, n', k) for ``output="all"``, of the module's dtype and on
-        its device. It carries no graph.
+        its device. It carries no graph. Where the samples of a batch meet in the module it is
+        J J^T of the outputs of whole batches (see ``tangent_kernel_estimate``).
 
     Raises:
         TypeError: the module is none, dtypes differ, or numbers are complex.
-        ValueError: shapes or devices do not fit, numbers are not finite, the module is in
-            training mode with dropout or BatchNorm, it mixes the samples of a batch, or no output
-            depends on its parameters.
+        ValueError: shapes or devices do not fit, numbers are not finite, the module is random,
+            depends on trained tensors that it has not registered, or no output depends on its
+            parameters.
         MemoryError: it would not fit; the message says how much is needed.
 
     References:
@@ -72,13 +89,18 @@ def tangent_kernel(
         >>> bool(torch.allclose(k, tangent_kernel(f, x, method="jacobian"), rtol=1e-12))
         True
     """
-    return _measure(module, x, y, output, method).value
+    return _measure(module, x, y, output, method, parameters).value
 
 
 def _measure(
-    module: nn.Module, x: Batch, y: Batch | None, output: Output, method: str
+    module: nn.Module,
+    x: Batch,
+    y: Batch | None,
+    output: Output,
+    method: str,
+    names: Names | None = None,
 ) -> ModuleKernel:
-    parameters = check_module(module)
+    parameters = check_parameters(module, check_module(module), names)
     first = next(iter(parameters.values()))
     for name, batch in (("x", x), ("y", y)):
         if batch is not None or name == "x":
@@ -87,7 +109,7 @@ def _measure(
         raise ValueError(f"expected method 'auto' or 'jacobian', got {method!r}; pass one of them")
     check_output(output)
     with torch.inference_mode(False), torch.enable_grad(), full_precision(first.device):
-        x, y = (None if z is None else mapped(_constant, z) for z in (x, y))
+        x, y = mapped(constant, x), None if y is None else mapped(constant, y)
         trained = len(parameters) == sum(1 for _ in module.parameters())
         if (
             type(module) is FiniteNetwork
@@ -95,18 +117,13 @@ def _measure(
             and method == "auto"
             and not customised(module)
         ):
-            return ModuleKernel(_of_description(module, x, y, output), False)
+            return ModuleKernel(_of_description(module, x, y, output), False)  # pyright: ignore[reportArgumentType]
         check_differentiable(parameters)
         try:
             return measure(module, parameters, x, y, output, method == "auto")
         except BatchError as error:
             _explain(x, y, first, error)
             raise
-
-
-def _constant(z: Tensor) -> Tensor:
-    """The same numbers without a graph, as an ordinary tensor."""
-    return z.clone() if z.is_inference() else z.detach()
 
 
 def _explain(x: Any, y: Any, parameter: nn.Parameter, error: BatchError) -> None:

@@ -78,9 +78,31 @@ def test_the_contract_notices_an_import_upwards(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: _module(path))
 def test_no_circle_hides_behind_type_checking(path: Path) -> None:
     """Only types of other libraries are imported for the checker alone; a door may be lazy."""
-    if path.name == "__init__.py" or path.stem == "summary_table":
+    if path.name == "__init__.py":
         return
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             for line in (n for n in node.body if isinstance(n, ast.ImportFrom)):
                 assert (line.module or "").split(".")[0] not in FLOORS, line.module
+
+
+def test_a_name_stands_once_in_the_tree() -> None:
+    """Classes and constants that ``empirical`` and ``compare`` define have one meaning each."""
+    places: dict[str, set[str]] = {}
+    for path in FILES:
+        for node in ast.parse(path.read_text()).body:
+            names = [node.name] if isinstance(node, ast.ClassDef) else []
+            for target in node.targets if isinstance(node, ast.Assign) else []:
+                names += [
+                    n.id for n in ast.walk(target) if isinstance(n, ast.Name) and n.id.isupper()
+                ]
+            for name in names:
+                places.setdefault(name, set()).add(_module(path))
+    twice = {
+        name: sorted(modules)
+        for name, modules in places.items()
+        if len(modules) > 1 and not name.startswith("_")
+        and any(not module.startswith("analytic") for module in modules)
+    }  # fmt: skip
+    # RULES: those of each kind of operation, and all together
+    assert set(twice) <= {"Plan", "RULES"}, twice

@@ -67,7 +67,8 @@ def test_records_come_back() -> None:
         ki.kernel(NETWORK, X, kind="both"), ki.kernel_estimate(NETWORK, X),
         ki.kernel_plan(NETWORK, X), ki.sphere_spectrum(NETWORK, 3, 4), ki.nystrom(NETWORK, X),
         ki.predict(np.eye(2), np.eye(2), [1.0, 2.0], prior=np.eye(2)),
-        ki.tangent_kernel_estimate(f, x), ki.gradient_flow(f, x, torch.ones(5).double(), [0.0, 1.0]),
+        ki.tangent_kernel_estimate(f, x),
+        ki.gradient_flow(f, x, torch.ones(5).double(), [0.0, 1.0]),
         ki.AccuracyError("no", ki.kernel_estimate(NETWORK, X)),
     ]  # fmt: skip
     for record in records:

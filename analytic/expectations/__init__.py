@@ -2,10 +2,11 @@
 
 Enters: an activation and standard deviations s. Leaves: its moments E w(sz), E w(sz)^2, ...
 and its Hermite coefficients a_k(s) = E[w(sz) h_k(z)], from tables that are made once for an
-octave of s; and, for nearly parallel pairs, products integrated in two dimensions. Each
+octave of s; and, for nearly parallel pairs, the squared distance of two units. Each
 comes with a bound of its error. Below: the activation and what is proved of it.
 """
 
+from analytic.expectations.close_pairs import Units, distances, units
 from analytic.expectations.hermite_coefficients import (
     MOST_TERMS,
     Coefficients,
@@ -16,7 +17,8 @@ from analytic.expectations.hermite_coefficients import (
     rests,
 )
 from analytic.expectations.octaves import LOWEST, MOST_TERMS_WHOLE
-from analytic.expectations.product_rules import Angle, squared_differences
+from analytic.expectations.product_rules import Angle
+from analytic.expectations.quadrature import Rule, hermite_basis, uniform_rule
 
 __all__ = [
     "LOWEST",
@@ -25,9 +27,14 @@ __all__ = [
     "Angle",
     "Coefficients",
     "Moments",
+    "Rule",
+    "Units",
     "coefficients",
+    "distances",
+    "hermite_basis",
     "length",
     "moments",
     "rests",
-    "squared_differences",
+    "uniform_rule",
+    "units",
 ]

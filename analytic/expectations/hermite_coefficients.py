@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import sympy
 from numpy.typing import NDArray
 
 from analytic.activation import Activation
@@ -35,9 +36,12 @@ from analytic.expectations.octaves import (
     SPREAD,
     Origin,
     Segment,
+    kinked,
     segment,
 )
+from analytic.expectations.waves import wave
 from analytic.machine import LANES, UNIT, Array
+from analytic.proofs import jump
 
 __all__ = [
     "MOST_TERMS",
@@ -101,13 +105,20 @@ def moments(activation: Activation, s: Array) -> Moments:
             "expected pre-activations whose variance float64 can hold, got infinity; lower"
             " weight_std or scale the inputs"
         )
-    if activation.is_relu:
-        return _relu(s)
+    if (bent := activation.bent_line) is not None:
+        return _bent_line(*bent, s)
+    if (solved := wave(activation)) is not None:
+        return Moments(*solved.moments(s), noise=solved.noise(s))
     table, noise = np.empty((FIRST, s.size)), 0.0
     for octave, chosen in _octaves(s):
         part = segment(activation, octave)
         _fill(part, slice(FIRST), s, chosen, table)
         noise = max(noise, part.noise)
+    if kinked(activation):  # a jump of w^(k) makes E w^(k + 1)(sz)^2 infinite
+        zero, w = sympy.S.Zero, activation.expression
+        jumps = [jump(w, zero, order) is not None for order in (1, 2)]
+        table[CURVATURE] = np.inf if jumps[0] else table[CURVATURE]
+        table[JERK] = np.inf if any(jumps) else table[JERK]
     return Moments(
         mean=table[MEAN],
         second=table[MEAN] ** 2 + s**2 * table[SPREAD],
@@ -121,12 +132,14 @@ def moments(activation: Activation, s: Array) -> Moments:
 
 
 def length(activation: Activation, s: Array, tail: float, most: int = MOST_TERMS) -> int:
-    """How many coefficients leave a rest of at most ``tail`` at all s; none for max(x, 0).
+    """How many coefficients leave a rest of at most ``tail`` at all s; none for a x + b |x|.
 
     All inputs get equally many: what one lacks may meet a large one of another.
     """
-    if activation.is_relu:
+    if activation.bent_line is not None:
         return 0
+    if (solved := wave(activation)) is not None:
+        return solved.length(float(s.max()), tail, most)
     return max(
         segment(activation, octave, most=most).terms(float(s[chosen].max()), tail)
         for octave, chosen in _octaves(s)
@@ -148,6 +161,8 @@ def coefficients(activation: Activation, s: Array, terms: int) -> Coefficients:
     b, rest, noise = np.empty((terms, s.size)), np.zeros(s.size), UNIT
     if terms == 0:
         return Coefficients(b, rest, noise)
+    if (solved := wave(activation)) is not None:
+        return Coefficients(*solved.coefficients(s, terms), noise=2 * solved.noise(s))
     for octave, chosen in _octaves(s):
         part = segment(activation, octave, terms)
         _fill(part, slice(FIRST, FIRST + terms), s, chosen, b)
@@ -227,16 +242,16 @@ def _add_four(series: Any, chebyshev: Any, j: int, wanted: Any, columns: Any) ->
         c3[i] = v3
 
 
-def _relu(s: Array) -> Moments:
-    """Moments of max(x, 0): its pairs have a closed form and need no coefficients."""
-    none = np.zeros_like(s)
+def _bent_line(a: float, b: float, s: Array) -> Moments:
+    """Moments of a x + b |x|: its pairs have a closed form and need no coefficients."""
+    none, slope = np.zeros_like(s), np.full_like(s, a * a + b * b)
     return Moments(
-        mean=s / np.sqrt(2 * np.pi),
-        second=s**2 / 2,
-        slope=np.full_like(s, 0.5),
+        mean=b * s * np.sqrt(2 / np.pi),
+        second=slope * s**2,
+        slope=slope,
         curvature=none,
         jerk=none,
-        response_e=np.full_like(s, 0.5),
+        response_e=slope,
         response_d=none,
         noise=UNIT,
     )

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from analytic.activation import Activation
 from analytic.expectations.quadrature import Rule, graded_rule, hermite_basis, uniform_rule
 from analytic.machine import UNIT, Array
+from analytic.proofs import kinks
 
 __all__ = ["FIRST", "LOWEST", "MOST_TERMS", "MOST_TERMS_WHOLE", "Origin", "Segment", "segment"]
 
@@ -25,6 +26,8 @@ MOST_TERMS = 1024
 """Longest table; pairs that would need more are left to ``analytic.pairs.nearly_parallel``."""
 MOST_TERMS_WHOLE = 4096
 """Longest table where no pair can be left out."""
+MOST_TERMS_KINKED = 128
+"""Longest table where w has a kink: its coefficients decay like a power of their order."""
 LOWEST = -32
 """All s below 2^LOWEST are taken together, see ``Origin``."""
 
@@ -82,9 +85,11 @@ def segment(
         least: the smallest number of terms; without it as many as are above rounding.
         most: the largest number of terms.
     """
+    if kinked(activation):
+        most = min(most, MOST_TERMS_KINKED)
     if octave < LOWEST and (origin := _origin(activation)) is not None:
         return origin
-    found = _segment(activation, octave, 32, MOST_TERMS)
+    found = _segment(activation, octave, 32, min(most, MOST_TERMS))
     if most > MOST_TERMS and found.rests[-1, -1] > 32 * UNIT:
         found = _segment(activation, octave, 2 * MOST_TERMS, most)
     if found.rests.shape[1] > least:
@@ -206,9 +211,17 @@ def _origin(activation: Activation) -> Origin | None:
 def _at(activation: Activation, s: Array, rule: Rule, terms: int) -> Array:
     """The table of c_k, shape (n, FIRST + terms); SPREAD is Var[w(s z)] / s^2."""
     w, w1, w2, w3 = activation.derivatives(s[:, None] * rule.nodes, 3)  # (n, q) each
+    if kinked(activation):  # a jump at a node counts half of either side
+        middle = rule.nodes.size // 2
+        w1, w2, w3 = np.array(w1), np.array(w2), np.array(w3)
+        for values in (w1, w2, w3):
+            values[:, middle] = (values[:, middle - 1] + values[:, middle + 1]) / 2
     table = np.empty((s.size, FIRST + terms))
     squares = {SLOPE: w1**2, CURVATURE: w2**2, JERK: w3**2}
     responses = {RESPONSE_E: w1**2 + w * w2, RESPONSE_D: w2**2 + w1 * w3}
+    if kinked(activation):  # the same by parts, where w'' has a mass at 0
+        by_parts = (rule.nodes**2 - 1) / (2 * s[:, None] ** 2)
+        responses = {RESPONSE_E: w**2 * by_parts, RESPONSE_D: w1**2 * by_parts}
     for column, values in (squares | responses).items():
         table[:, column] = values @ rule.weights
     c = table[:, FIRST:] = w1 @ hermite_basis(rule, terms).T  # (n, terms)
@@ -240,10 +253,13 @@ def _converged_rule(activation: Activation, s: Array, terms: int) -> tuple[Rule,
     """
     found: list[tuple[float, int, Rule]] = []
     coarse: dict[str, Array] = {}
-    witness = _at(activation, s, graded_rule(256, max(float(s[-1]), 1.0)), 1)[:, SLOPE]
+    if kinked(activation):
+        witness = np.zeros(s.size)
+    else:
+        witness = _at(activation, s, graded_rule(256, max(float(s[-1]), 1.0)), 1)[:, SLOPE]
     half = 32.0
     while half * terms <= LARGEST_BASIS:
-        for family, rule in _rules(round(half), float(s[-1])):
+        for family, rule in _rules(round(half), float(s[-1]), kinked(activation)):
             fine = _at(activation, s, rule, terms)
             if family in coarse and np.all(fine[:, SLOPE] >= witness / 2):
                 found.append((_difference(coarse[family], fine), len(found), rule))
@@ -255,10 +271,24 @@ def _converged_rule(activation: Activation, s: Array, terms: int) -> tuple[Rule,
     return rule, max(noise, UNIT)
 
 
-def _rules(half: int, s: float) -> Iterator[tuple[str, Rule]]:
+def _rules(half: int, s: float, kink: bool) -> Iterator[tuple[str, Rule]]:
+    if kink:
+        yield "geometric", graded_rule(half, FINEST)
+        return
     if s > 0.5:
         yield "graded", graded_rule(half, s / 2)
     yield "uniform", uniform_rule(half)
+
+
+FINEST = 2.0**40
+"""How much finer than z itself the nodes are at a kink at z = 0."""
+
+
+@lru_cache(maxsize=256)
+def kinked(activation: Activation) -> bool:
+    """Whether the only place where w may fail to be smooth is 0, and is there."""
+    found = kinks(activation.expression)
+    return found.complete and found.places == (0,)
 
 
 def _difference(a: Array, b: Array) -> float:

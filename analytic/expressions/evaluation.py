@@ -18,7 +18,7 @@ import mpmath
 import numpy as np
 import scipy  # its special functions are loaded at their first use
 import sympy
-from sympy.codegen.rewriting import create_expand_pow_optimization
+from sympy.codegen.rewriting import create_expand_pow_optimization, expm1_opt
 
 from analytic.expressions.rewrite import derivative, elementary
 from analytic.expressions.vocabulary import X
@@ -60,7 +60,7 @@ def _exact(expression: Any, order: int) -> Callable[[float], float]:
 
 @lru_cache(maxsize=256)
 def _compiled(expression: Any, order: int) -> Callable[[Any], list[Any]]:
-    derivatives = [derivative(expression, k) for k in range(order + 1)]
+    derivatives = [expm1_opt(derivative(expression, k)) for k in range(order + 1)]
     functions = {
         "Heaviside": _heaviside,
         "erf": scipy.special.erf,

@@ -42,12 +42,14 @@ class Layer(NamedTuple):
     even: bool  # whether the coefficients of even order matter
     odd: bool
     groups: int  # of terms that matter
+    line: float  # a^2 of a x + b |x|
+    bend: float  # b^2
 
 
 class Sheets(NamedTuple):
     """What a layer sees of some images, (images, Q) each.
 
-    ``scale`` is s for max(x, 0) and 1/sqrt(1 + 2 s^2) for erf; the table has in group g the 8
+    ``scale`` is s for a x + b |x| and 1/sqrt(1 + 2 s^2) for erf; the table has in group g the 8
     coefficients from 8 g on, those of even order first, without the orders that do not matter.
     """
 
@@ -191,7 +193,7 @@ def leave(
                         _mehler(layer, own, table, groups, step, eta, etas, lanes, a, b)
                     else:
                         _closed(
-                            layer.form, rows.inverse[i, start:stop], lines[0],
+                            layer, rows.inverse[i, start:stop], lines[0],
                             rows.scale[i, start:stop], lines[3], a, b,
                         )  # fmt: skip
                     if sigma0.size > 0:
@@ -275,10 +277,10 @@ def _four(own: Any, other: Any, k: int, x: Any, value: Any, slope: Any) -> None:
 
 @compiled
 def _closed(
-    form: int, scale: Any, inverse: Any, size: Any, sizes: Any, sigma: Any, theta: Any
+    layer: Layer, scale: Any, inverse: Any, size: Any, sizes: Any, sigma: Any, theta: Any
 ) -> None:
-    """E and D Gamma of erf, Williams (1997), and of max(x, 0), Cho and Saul (2009)."""
-    if form == ARCSINE:
+    """E and D Gamma of erf, Williams (1997), and of a x + b |x|, Cho and Saul (2009)."""
+    if layer.form == ARCSINE:
         for j in range(LANES):
             root = size[j] * sizes[j]
             z = 2.0 * (sigma[j] * root)
@@ -289,15 +291,17 @@ def _closed(
             e, d = arcsine(z) * (2.0 / np.pi), (4.0 / np.pi) * root / np.sqrt(left)
             sigma[j], theta[j] = _plain(e, d, theta[j])
         return
+    line, part = layer.line, layer.bend * (2.0 / np.pi)
     for j in range(LANES):
         rho = sigma[j] * (scale[j] * inverse[j])
         rho = rho if rho < 1.0 else 1.0
         rho = rho if rho > -1.0 else -1.0
-        angle = np.pi / 2.0 + arcsine(rho)
+        angle = arcsine(rho)
         product = size[j] * sizes[j]
         alive = 1.0 if product > 0.0 else 0.0
-        e = product * (np.sqrt((1.0 - rho) * (1.0 + rho)) + rho * angle) / (2.0 * np.pi)
-        sigma[j], theta[j] = _plain(e, alive * angle / (2.0 * np.pi), theta[j])
+        root = np.sqrt((1.0 - rho) * (1.0 + rho))
+        e = product * (line * rho + part * (root + rho * angle))
+        sigma[j], theta[j] = _plain(e, alive * (line + part * angle), theta[j])
 
 
 @compiled

@@ -27,7 +27,7 @@ __all__ = ["Sight", "Tables", "compiled_layer", "form_of", "lanes"]
 def form_of(step: Step) -> int:
     """Where the compiled code takes E and D of a layer from."""
     activation = step.layer.activation
-    if activation.is_relu:
+    if activation.bent_line is not None:
         return ARCCOSINE
     return ARCSINE if activation.is_erf else SERIES
 
@@ -45,7 +45,10 @@ def compiled_layer(step: Step, at: int, bounds: Bounds, terms: int) -> Layer:
     symmetry = None if form else parity(layer.activation.derivative)
     groups = min(-(-terms // GROUP), bounds.radius.shape[1])
     weight, bias = layer.weight_std**2, layer.bias_std**2
-    return Layer(at, weight, bias, form, symmetry != "odd", symmetry != "even", groups)
+    line, bend = layer.activation.bent_line or (0.0, 0.0)
+    return Layer(
+        at, weight, bias, form, symmetry != "odd", symmetry != "even", groups, line**2, bend**2
+    )
 
 
 def lanes(positions: int, copies: int) -> int:

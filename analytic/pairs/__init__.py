@@ -6,13 +6,14 @@ are left out as NaN and taken one by one (``near_pairs``). ``prepare`` makes the
 Below: ``analytic.recursion``.
 """
 
-from analytic.pairs.nearly_parallel import Near, near_pairs
+from analytic.pairs.nearly_parallel import Close, Near, near_pairs
 from analytic.pairs.pair_recursion import end_branch, weight_layer
 from analytic.pairs.preparation import prepare
 from analytic.pairs.row_blocks import ROW_BLOCK, roundings, rows_together, scalar_products, store
 
 __all__ = [
     "ROW_BLOCK",
+    "Close",
     "Near",
     "end_branch",
     "near_pairs",

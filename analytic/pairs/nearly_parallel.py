@@ -7,33 +7,25 @@ pairs carry instead the complements of the cosine c = Sigma_12/sqrt(Sigma_11 Sig
 
 the smaller of them to full *relative* accuracy, which the layers do not amplify: the map
 minus -> minus is concave (docs/theory/near.md). A layer takes them from the closed form of
-max(x, 0), from Mehler's series where |rho| has become moderate, or from two-dimensional
-quadrature of the squared difference of the two units.
+a x + b |x| or from ``analytic.expectations.distances``.
 
 Legend: r, r' the norms sqrt(Sigma) of the units, s, s' those of the pre-activations.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.expectations import Angle, coefficients, squared_differences
+from analytic.expectations import Angle, Units, distances, units
 from analytic.machine import UNIT, Array
 from analytic.network import Network
-from analytic.recursion import (
-    ROUNDING,
-    Stage,
-    amplification,
-    diagonal,
-    mean_squares,
-    plain,
-    preactivation,
-)
+from analytic.recursion import Diagonal, Stage, plain, preactivation
 
-__all__ = ["Near", "near_pairs"]
+__all__ = ["Close", "Near", "near_pairs"]
 
 Index = NDArray[np.intp]
 
@@ -70,17 +62,63 @@ def _share(part: Any, whole: Array) -> Array:
     return np.asarray(part / np.where(whole > 0, whole, np.inf))
 
 
-def near_pairs(network: Network, x: Array, y: Array) -> Near:
+@dataclass(frozen=True, slots=True, eq=False)
+class Close:
+    """A network and its inputs, ready for pairs of them.
+
+    Attributes:
+        network: the description.
+        ends: the recursion at x = x' for all inputs.
+        units: those of every layer; None where closed forms need none.
+        variations: relative errors of the variances of every layer.
+    """
+
+    network: Network
+    ends: Diagonal
+    units: list[Units | None]
+    variations: list[float]
+
+    @classmethod
+    def of(cls, network: Network, ends: Diagonal) -> Close:
+        """Tabulate what pairs of these inputs use."""
+        found = [
+            None if activation.bent_line else units(activation, np.sqrt(v), moments)
+            for activation, v, moments in (
+                (stage.step.layer.activation, stage.variance, stage.moments)
+                for stage in ends.stages
+            )
+        ]
+        return cls(network, ends, found, _variations(ends))
+
+
+def _variations(ends: Diagonal) -> list[float]:
+    """The relative errors of the variances, to first order."""
+    result: list[float] = []
+    branches: list[float] = []
+    error = 2 * UNIT
+    for stage in ends.stages:
+        branches += [error] * stage.step.opens
+        variance = error + 2 * UNIT
+        result.append(variance)
+        table = stage.moments
+        own = _share(stage.variance * np.abs(table.response_e), table.second)
+        error = float(own.max()) * variance + 2 * table.noise + 4 * UNIT
+        if stage.step.closes:
+            error = 2 * max(error, branches.pop())
+    return result
+
+
+def near_pairs(close: Close, x: Array, y: Array, i: Index, j: Index) -> Near:
     """Run the recursion for pairs of inputs.
 
     Args:
-        network: the description.
+        close: what ``Close.of`` made.
         x: the first inputs of the pairs, shape (pairs, d).
         y: the second ones, the same.
+        i: their places among the inputs of ``close``, shape (pairs,).
+        j: those of the second ones.
     """
-    ends = diagonal(network, mean_squares(np.concatenate([x, y])))
-    i = np.arange(len(x))
-    j = i + len(x)
+    ends = close.ends
     unit, unit_ = (a / np.where(np.any(a, axis=1), _norm(a), 1.0)[:, None] for a in (x, y))
     alive = np.any(x, axis=1) & np.any(y, axis=1)
     minus, plus = (np.sum((unit + sign * unit_) ** 2, axis=1) / 2 for sign in (-1, 1))
@@ -88,9 +126,9 @@ def near_pairs(network: Network, x: Array, y: Array) -> Near:
     error = 4 * UNIT * (np.sqrt(np.minimum(minus, plus)) + UNIT)
     state = _State(Angle.of(minus, plus, error), np.zeros(i.size), np.zeros(i.size))
     branches: list[_State] = []
-    for stage in ends.stages:
+    for row, stage in enumerate(ends.stages):
         branches += [state] * stage.step.opens
-        state = _layer(stage, i, j, state)
+        state = _layer(close, row, i, j, state)
         if stage.skipped is not None:
             state = _skip(stage, i, j, branches.pop(), state)
     sigma = np.sqrt(ends.sigma[i] * ends.sigma[j]) * state.angle.cosine
@@ -101,12 +139,13 @@ def _norm(a: Array) -> Array:
     return np.sqrt(np.sum(a**2, axis=1))
 
 
-def _layer(stage: Stage, i: Index, j: Index, state: _State) -> _State:
+def _layer(close: Close, row: int, i: Index, j: Index, state: _State) -> _State:
+    stage = close.ends.stages[row]
     weight, bias = stage.step.layer.weight_std**2, stage.step.layer.bias_std**2
     r, r_ = np.sqrt(stage.sigma[i]), np.sqrt(stage.sigma[j])
     s, s_ = np.sqrt(stage.variance[i]), np.sqrt(stage.variance[j])
     angle = _affine(state.angle, r, r_, s, s_, weight, bias)
-    moments = _moments(stage, angle, i, j)
+    moments = _moments(close, row, angle, i, j)
     _, gamma = preactivation(r * r_ * state.angle.cosine, state.theta, weight, bias)
     _, theta = plain(None, moments.d, gamma)
     kept = _share(np.abs(moments.d), np.sqrt(stage.moments.slope[i] * stage.moments.slope[j]))
@@ -160,78 +199,37 @@ def _defect(a: tuple[Array, ...], b: tuple[Array, ...]) -> Array:
     return _share(crossed, size + sum(p * q for p, q in zip(a, b, strict=True)))
 
 
-BLOCK = 32
-"""Pairs that share one pair of rules."""
-MODERATE = 0.05
-"""Complement of |rho| from which on the series replaces the quadrature."""
-
-
-def _moments(stage: Stage, angle: Angle, i: Index, j: Index) -> _Moments:
-    """By the closed form, by the series for moderate pairs, by quadrature for the others."""
-    if stage.step.layer.activation.is_relu:
-        return _arccosine(angle, stage.variance[i] * stage.variance[j] > 0)
-    result = np.empty((5, i.size))
-    easy = np.flatnonzero(angle.small > MODERATE)
-    if easy.size:
-        _store(result, easy, _series(stage, angle.take(easy), i[easy], j[easy]))
-    order = np.argsort(stage.variance[j] * angle.small)
-    order = order[angle.small[order] <= MODERATE]
-    for start in range(0, order.size, BLOCK):
-        chosen = order[start : start + BLOCK]
-        _store(result, chosen, _integrals(stage, angle.take(chosen), i[chosen], j[chosen]))
-    return _Moments(Angle(*result[:3]), *result[3:])
-
-
-def _store(result: Array, chosen: Index, moments: _Moments) -> None:
-    result[:3, chosen] = moments.angle
-    result[3:, chosen] = moments[1:]
-
-
-def _arccosine(angle: Angle, alive: NDArray[np.bool_]) -> _Moments:
-    """Closed forms for max(x, 0): Cho and Saul (2009), rewritten without cancellation."""
-    half = np.arcsin(np.sqrt(angle.small / 2))
-    turn = np.where(angle.minus < angle.plus, 2 * half, np.pi - 2 * half)
-    bend = np.sin(turn) - turn * (1 - angle.minus)
-    minus = angle.minus - bend / np.pi  # 1 - (sin t + (pi - t) cos t)/pi
-    d = np.where(alive, (np.pi - turn) / (2 * np.pi), 0.0)
-    # |d turn| = d minus / sin(turn), and sqrt(2 d minus) where that is the larger part
-    error_d = _share(2 * angle.error, np.sqrt(angle.error + angle.small)) + 8 * UNIT
-    error = (2 * d + error_d) * angle.error + 8 * UNIT * minus
-    return _Moments(Angle.of(minus, 2 - minus, error), d, error_d)
-
-
-def _series(stage: Stage, angle: Angle, i: Index, j: Index) -> _Moments:
-    """Mehler's series, with the amplification of the certificate at the |rho| of each pair."""
-    table, rho = stage.moments, angle.cosine
-    factors = amplification(stage, 16 * UNIT)
-    activation, terms = stage.step.layer.activation, factors.r_d.size
-    b, b_ = (coefficients(activation, np.sqrt(stage.variance[k]), terms).b for k in (i, j))
-    products = b * b_  # (terms, pairs)
-    order: Array = np.arange(float(products.shape[0]))
-    products *= rho ** order[:, None]
-    both = np.sqrt(stage.variance[i] * stage.variance[j])
-    e = table.mean[i] * table.mean[j] + both * rho * products.sum(axis=0)
-    cosine = _share(e, np.sqrt(table.second[i] * table.second[j]))
-    k_e, k_d, _, v_e, v_d = factors.at(np.abs(rho))
-    tail = factors.tails(np.array([order.size])) * np.abs(rho) ** order.size
-    noise = 2 * factors.noise + ROUNDING + tail
-    error_e = k_e * (angle.error + ROUNDING) + noise + 4 * UNIT * v_e
-    error_d = k_d * (angle.error + ROUNDING) + noise + 4 * UNIT * v_d
-    return _Moments(Angle(1 - cosine, 1 + cosine, error_e), (order + 1) @ products, error_d)
-
-
-def _integrals(stage: Stage, angle: Angle, i: Index, j: Index) -> _Moments:
-    """Quadrature, and how much the layer amplifies the error of rho."""
+def _moments(close: Close, row: int, angle: Angle, i: Index, j: Index) -> _Moments:
+    """E and D of a layer, and how much it amplifies the error of rho."""
+    stage, of = close.ends.stages[row], close.units[row]
+    if of is None:
+        line = stage.step.layer.activation.bent_line
+        assert line is not None
+        return _arccosine(angle, stage.variance[i] * stage.variance[j] > 0, *line)
     table = stage.moments
-    s, s_ = np.sqrt(stage.variance[i]), np.sqrt(stage.variance[j])
-    r, r_ = np.sqrt(table.second[i]), np.sqrt(table.second[j])
-    minus, plus, d, error, error_d = squared_differences(
-        stage.step.layer.activation, s, s_, angle, 1 / r, 1 / r_
-    )
+    found = distances(of, angle, i, j, close.variations[row])
     slope = np.sqrt(table.slope[i] * table.slope[j])
+    steep = _share(of.s[i] * of.s[j], of.r[i] * of.r[j])
     # |D| is convex in 1 - |rho|: its chord to |rho| = 1 bounds the change, and so does D'
-    chord = np.maximum(slope - np.abs(d), 0) * np.minimum(_share(angle.error, angle.small), 1)
-    curvature = s * s_ * np.sqrt(table.curvature[i] * table.curvature[j])
+    chord = np.maximum(slope - np.abs(found.d), 0) * np.minimum(_share(angle.error, angle.small), 1)
+    curvature = of.s[i] * of.s[j] * np.sqrt(table.curvature[i] * table.curvature[j])
     bent = np.minimum(chord, curvature * angle.error)
-    error = error + s * s_ / (r * r_) * (np.abs(d) + bent) * angle.error
-    return _Moments(Angle.of(minus, plus, error), d, _share(error_d + bent, slope) + 8 * UNIT)
+    error = found.error + steep * (np.abs(found.d) + bent) * angle.error
+    result = Angle.of(found.minus, found.plus, error)
+    return _Moments(result, found.d, found.error_d + _share(bent, slope) + 8 * UNIT)
+
+
+def _arccosine(angle: Angle, alive: NDArray[np.bool_], a: float, b: float) -> _Moments:
+    """Closed forms for a x + b |x|: Cho and Saul (2009), rewritten without cancellation."""
+    small, slope = angle.small, a * a + b * b
+    bend = b * b / slope
+    turn = 2 * np.arcsin(np.sqrt(small / 2))  # the smaller angle between u and v or -v
+    folded = small - 2 / np.pi * (np.sin(turn) - turn * (1 - small))  # 1 - E |u| |v|/(s s')
+    minus = (1 - bend) * angle.minus + bend * folded
+    plus = (1 - bend) * angle.plus + bend * (2 - folded)
+    sign = np.where(angle.minus < angle.plus, 1.0, -1.0)
+    share = np.where(alive, 1 - bend + bend * sign * (1 - 2 / np.pi * turn), 0.0)  # D/slope
+    # |d turn| = d minus / sin(turn), and sqrt(2 d minus) where that is the larger part
+    error_d = 2 * bend * _share(2 * angle.error, np.sqrt(angle.error + small)) + 8 * UNIT
+    error = (np.abs(share) + error_d) * angle.error + 8 * UNIT * np.minimum(minus, plus)
+    return _Moments(Angle.of(minus, plus, error), slope * share, error_d)

@@ -98,16 +98,20 @@ def _choose_groups(t: Tile, rows: int, radius: Any) -> None:
 
 
 @compiled
-def _arccosine(t: Tile, scale: Any, inverse: Any) -> None:
-    """E and D Gamma of max(x, 0): Cho and Saul (2009), the kernels of order 1 and 0."""
+def _arccosine(t: Tile, scale: Any, inverse: Any, line: float, bend: float) -> None:
+    """E and D Gamma of a x + b |x| with line = a^2, bend = b^2: Cho and Saul (2009).
+
+    E |u| |v| and E sign(u) sign(v) are twice the even part of their kernels of order 1 and 0.
+    """
+    part = bend * (2.0 / np.pi)
     for m in range(scale.size):
         for j in range(LANES):
             rho = t.rho[m, j]
-            angle = np.pi - np.arccos(rho)
+            angle = np.arcsin(rho)
             positive = scale[m] > 0.0 and inverse[j] > 0.0
             size = 1.0 / (scale[m] * inverse[j]) if positive else 0.0
-            e = size * (np.sqrt(1.0 - rho * rho) + rho * angle) / (2.0 * np.pi)
-            d = angle / (2.0 * np.pi) if positive else 0.0
+            e = size * (line * rho + part * (np.sqrt(1.0 - rho * rho) + rho * angle))
+            d = line + part * angle if positive else 0.0
             t.sigma[m, j], t.theta[m, j] = _plain(e, d, t.theta[m, j])
 
 
@@ -209,12 +213,12 @@ def weight_layer(
         the largest number of groups of terms that was used.
     """
     size = scale.size
-    signed = p.relu[at] or p.odd[at] > 0
+    signed = p.bent[at] or p.odd[at] > 0
     _enter(t, p.weight[at], p.bias[at], scale, inverse, signed)
     _choose_groups(t, size, p.bounds.radius[at])
     most = 0
-    if p.relu[at]:
-        _arccosine(t, scale, inverse)
+    if p.bent[at]:
+        _arccosine(t, scale, inverse, p.line[at, 0], p.line[at, 1])
     else:
         _mehler(t, p.even[at], p.odd[at], p.first[at], table, coef, lane, eta, etas)
         most = t.group[:size].max() + 1

@@ -30,9 +30,9 @@ def roundings(features: int) -> int:
 
 
 @compiled
-def scalar_products(t: Tile, x: Any, xt: Any, features: int, row: int, end: int, lane: int) -> None:
+def scalar_products(t: Tile, data: Data, row: int, end: int, lane: int) -> None:
     """sigma becomes <x, x'>/d, summed in one fixed order: see ``CHAIN``."""
-    total, part = t.sigma, t.x
+    total, part, x, xt = t.sigma, t.x, data.x, data.xt
     for start in range(0, xt.shape[0], FEATURES):
         target = total if start == 0 else part
         for k in range(start, min(start + FEATURES, xt.shape[0]), CHAIN):
@@ -43,7 +43,7 @@ def scalar_products(t: Tile, x: Any, xt: Any, features: int, row: int, end: int,
                     total[m, j] += part[m, j]
     for m in range(end - row):
         for j in range(LANES):
-            total[m, j] /= features
+            total[m, j] /= data.features
 
 
 @compiled
@@ -94,14 +94,14 @@ def _finish(t: Tile, row: int, end: int, lane: int, own: bool, theta: float) -> 
 
 @compiled
 def store(
-    t: Tile, row: int, end: int, lane: int, stop: int, own: bool, mirror: bool, shift: int, out: Any
+    t: Tile, block: RowBlock, row: int, end: int, lane: int, stop: int, own: bool, out: Any
 ) -> None:
     """Write x to out[i - shift, j], for j > i only if ``own``, and to out[j, i] if ``mirror``.
 
     Whole rows and columns of a tile have loops of known length, which compile well.
     """
     for m in range(end - row):
-        value, target = t.x[m], out[row + m - shift, lane:stop]
+        value, target = t.x[m], out[row + m - block.shift, lane:stop]
         first = max(row + m + 1 - lane, 0) if own else 0
         if first == 0 and stop - lane == LANES:
             for j in range(LANES):
@@ -109,7 +109,7 @@ def store(
         else:
             for j in range(first, stop - lane):
                 target[j] = value[j]
-    if mirror:
+    if block.mirror:
         for j in range(max(lane, row + 1), stop):
             column, target = t.x[:, j - lane], out[j, row:end]
             if end <= j and end - row == ROWS:
@@ -162,35 +162,31 @@ class Series:
     def fill(self, data: Data, block: RowBlock, bound: Array) -> tuple[int, int]:
         """See ``Method``; pairs whose |rho| exceeds the ceiling are NaN."""
         tile = new_tile(int(self.plan.opens.sum()))
-        return _fill_rows(
-            self.plan, tile, self.rows, self.columns, data.x, data.xt, data.features, block.row,
-            block.end, data.own, block.mirror, block.shift, block.nngp, block.ntk, bound,
-        )  # fmt: skip
+        return _fill_rows(self.plan, tile, self.rows, self.columns, data, block, bound)
 
 
 @compiled
 def _fill_rows(
-    p: Program, tile: Tile, rows: InputTables, columns: InputTables, x: Any, xt: Any,
-    features: int, row: int, end: int, own: bool, mirror: bool, shift: int, nngp: Any, ntk: Any,
+    p: Program, tile: Tile, rows: InputTables, columns: InputTables, data: Data, block: RowBlock,
     bound: Any
 ) -> Any:  # fmt: skip
     """The rows of a block; returns (most terms, pairs left out)."""
-    k = max(nngp.shape[1], ntk.shape[1])
+    k = max(block.nngp.shape[1], block.ntk.shape[1])
     terms = left = lost = 0
-    for first in range(row, end, ROWS):
-        last = min(first + ROWS, end)
+    for first in range(block.row, block.end, ROWS):
+        last = min(first + ROWS, block.end)
         coef = rows.table[:, first:last].T.copy()
-        for lane in range((first // LANES) * LANES if own else 0, k, LANES):
-            scalar_products(tile, x, xt, features, first, last, lane)
-            used = propagate(p, tile, rows, coef, columns, first, last, lane, own)
+        for lane in range((first // LANES) * LANES if data.own else 0, k, LANES):
+            scalar_products(tile, data, first, last, lane)
+            used = propagate(p, tile, rows, coef, columns, first, last, lane, data.own)
             terms = max(terms, used)
             for m in range(last - first):
                 bound[first + m, lane // LANES] = max(tile.error[0, m], tile.error[1, m]) + UNIT
             stop = min(lane + LANES, k)
             for kind in range(2):
-                out = ntk if kind else nngp
+                out = block.ntk if kind else block.nngp
                 if out.size > 0:
-                    lost = _finish(tile, first, last, lane, own, float(kind))
-                    store(tile, first, last, lane, stop, own, mirror, shift, out)
+                    lost = _finish(tile, first, last, lane, data.own, float(kind))
+                    store(tile, block, first, last, lane, stop, data.own, out)
             left += lost
     return terms, left

@@ -12,15 +12,19 @@ refuse what is not one real, continuous function with Gaussian moments.
 
 from analytic.proofs.admission import from_sympy, from_text
 from analytic.proofs.extrema import Bound
+from analytic.proofs.nonsmooth_points import first_jump, jump, kinks
 from analytic.proofs.smoothness import Answer, assumption, growth, lipschitz, parity, strip
 
 __all__ = [
     "Answer",
     "Bound",
     "assumption",
+    "first_jump",
     "from_sympy",
     "from_text",
     "growth",
+    "jump",
+    "kinks",
     "lipschitz",
     "parity",
     "strip",

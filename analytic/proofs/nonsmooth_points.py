@@ -16,7 +16,7 @@ import sympy
 from analytic.expressions import SWITCHES, X, elementary, transform
 from analytic.proofs.signs import zeros
 
-__all__ = ["Jump", "Kinks", "jump", "kinks"]
+__all__ = ["Jump", "Kinks", "first_jump", "jump", "kinks"]
 
 MOST = 12
 """Most places that are looked at, those nearest to 0."""
@@ -87,6 +87,24 @@ def jump(expression: Any, place: Any, order: int) -> Jump | None:
         sure = bool(size > 1e-25)
         return Jump(place, left, right, sure) if sure or gap.equals(0) is not True else None
     return Jump(place, left, right, bool(size > 1e-8)) if size > 1e-12 else None
+
+
+def first_jump(expression: Any, most: int) -> str | None:
+    """The jump of the lowest derivative that has one, up to the order ``most``, in words.
+
+    Example:
+        >>> first_jump(sympy.Max(X, 0), 3)
+        "w' jumps from 0 to 1 at x = 0"
+        >>> first_jump(X * sympy.Abs(X), 1) is None
+        True
+    """
+    for order in range(1, most + 1):
+        for place in kinks(expression).places:
+            gap = jump(expression, place, order)
+            if gap is not None:
+                primes = "'" * order
+                return f"w{primes} jumps from {gap.left} to {gap.right} at x = {gap.place}"
+    return None
 
 
 def _branch(expression: Any, place: Any, side: int) -> Any:

@@ -15,6 +15,7 @@ from analytic.recursion.error_amplification import (
     Amplification,
     amplification,
     amplifications,
+    dearest,
     merged,
 )
 from analytic.recursion.error_propagation import AVERAGING, ROUNDING, layer_error, skip_error
@@ -59,6 +60,7 @@ __all__ = [
     "amplification",
     "amplifications",
     "certify",
+    "dearest",
     "diagonal",
     "growth",
     "input_tables",

@@ -75,13 +75,13 @@ def certify(
     for index in range(1 if whole else len(RADII)):
         rounding = chain.error(index, 0.0)
         per_tau = chain.error(index, 1.0) - rounding
-        tau = 0.9 * (tolerance - rounding) / per_tau if per_tau > 0 else 0.0
+        tau = 0.9 * (tolerance - rounding) / per_tau if per_tau > 0 else 1.0  # 1: no series
         if tau >= 2 * UNIT:
-            if tight:
+            if tight and per_tau > 0:
                 tau = min(tau, max(rounding / per_tau, 2 * UNIT))
             if chain.error(index, tau) <= tolerance:
                 return _bounds(chain, index, tau, whole)
-    return _bounds(chain, 0, 2 * UNIT, whole)
+    return _bounds(chain, 0 if whole else len(RADII) - 1, 2 * UNIT, whole)
 
 
 GROUP = 8
@@ -153,7 +153,7 @@ def _radii(
 
     If ``whole`` the last group serves all R, whatever it leaves out.
     """
-    closed = layer.relu or layer.closed
+    closed = layer.bent or layer.closed
     lost = np.full(groups, 0.0 if closed else tau)
     if closed:
         radius = np.minimum(1 - 2.0 ** -np.arange(1.0, groups + 1), ceiling)

@@ -24,7 +24,15 @@ from analytic.machine import REASSOCIATED, UNIT, Array
 from analytic.network import Step
 from analytic.recursion.layer_equations import Average, Diagonal, Stage
 
-__all__ = ["BATCH", "Amplification", "Factors", "amplification", "amplifications", "merged"]
+__all__ = [
+    "BATCH",
+    "Amplification",
+    "Factors",
+    "amplification",
+    "amplifications",
+    "dearest",
+    "merged",
+]
 
 BATCH = 2048
 """Inputs whose coefficients are held at a time."""
@@ -44,6 +52,7 @@ class Factors(NamedTuple):
 class Amplification:
     """How a layer amplifies errors: power series in R with non-negative coefficients.
 
+    Of a x + b |x| (``bent``) all is known by the share ``bend`` of b^2 in a^2 + b^2.
     ``k_e``, ``r_d`` (terms,) hold the largest coefficient over the inputs; k_D = r_D',
     v_E^2 = k_E' and v_D^2 = k_D'. The ``rest``s bound what the truncated sums of k_E, r_D
     and of these three lack at R = 1. ``own_e``, ``own_d`` and ``own_mean`` are the responses
@@ -55,7 +64,8 @@ class Amplification:
     """
 
     step: Step
-    relu: bool
+    bent: bool
+    bend: float
     k_e: Array
     r_d: Array
     rest_e: float
@@ -75,20 +85,28 @@ class Amplification:
 
     def at(self, radius: Array) -> Factors:
         """The factors at each R, shape (radii,)."""
-        if self.relu:
-            d, none = (np.pi - np.arccos(radius)) / np.pi, np.zeros_like(radius)
+        if self.bent:
+            part, none = 2 / np.pi * self.bend, np.zeros_like(radius)
+            d = 1 - self.bend + part * np.arcsin(radius)
             with np.errstate(divide="ignore"):
-                return Factors(d, 1 / (np.pi * np.sqrt(1 - radius**2)), d, none, none)
+                return Factors(d, part / np.sqrt(1 - radius**2), d, none, none)
         order = np.arange(self.k_e.size)
         slope, bend = order[1:] * self.r_d[1:], order[1:-1] * order[2:] * self.r_d[2:]
         stretch = order[1:] * self.k_e[1:]
         parts = [self.k_e, slope, self.r_d, stretch, bend]
         rests = [self.rest_e, self.rest_k, self.rest_d, self.rest_ve, self.rest_vd]
+        # the rest of k c_k^2 R^(k - 1) is bounded by itself at R = 1, and by that of c_k^2
+        wider = [0, self.rest_d, 0, self.rest_e, self.rest_d]
         powers = radius[:, None] ** np.append(order, order.size)  # (radii, terms + 1)
         k_e, k_d, r_d, v_e, v_d = (
-            powers[:, : part.size] @ part + powers[:, part.size] * rest
-            for part, rest in zip(parts, rests, strict=True)
+            powers[:, : part.size] @ part
+            + np.minimum(
+                _times(powers[:, part.size], rest),
+                np.inf if power == 0 else _times(_largest(power, order.size, radius), wide),
+            )
+            for part, rest, wide, power in zip(parts, rests, wider, (0, 1, 0, 1, 2), strict=True)
         )
+        k_d = np.minimum(k_d, LARGEST)  # infinite only where it is the slope of arccos
         return Factors(k_e, k_d, r_d, np.sqrt(v_e), np.sqrt(v_d))
 
     @property
@@ -99,7 +117,7 @@ class Amplification:
     @property
     def rest(self) -> float:
         """The truncation error of all coefficients at R = 1."""
-        return 0.0 if self.relu or self.closed else float(self.tails(np.array([self.terms]))[0])
+        return 0.0 if self.bent or self.closed else float(self.tails(np.array([self.terms]))[0])
 
     def tails(self, terms: NDArray[np.int64]) -> Array:
         """The larger truncation error of E and D at R = 1 after so many terms."""
@@ -111,8 +129,43 @@ class Amplification:
         return np.maximum(np.cumsum(e[::-1])[::-1], np.cumsum(d[::-1])[::-1])[terms]
 
 
+LARGEST = 1e300
+"""Stands for infinity where a derivative has no finite norm: no bound will hold."""
+
+
+def _times(power: Array, rest: float) -> Array:
+    """The product, and 0 where the power is."""
+    return np.where(power > 0, power * np.where(power > 0, rest, 0.0), 0.0)
+
+
+def _largest(power: int, first: int, radius: Array) -> Array:
+    """The largest k^power R^(k - power) over k >= first, R <= 1."""
+    with np.errstate(divide="ignore"):
+        k = np.maximum(first, power / -np.log(np.maximum(radius, 1e-300)))
+    k = np.where(radius < 1, k, np.inf)
+    return np.where(radius < 1, k**power * radius ** (np.minimum(k, 1e9) - power), np.inf)
+
+
 def _ratio(part: Any, whole: Array) -> Array:
     return np.asarray(part / np.where(whole > 0, whole, np.inf))
+
+
+def dearest(state: Diagonal) -> tuple[int, str]:
+    """The weight layer that costs most accuracy, counted from 1, and why.
+
+    The one whose moments are known worst if that is above rounding, else the one that
+    amplifies an error of the covariance most: by k_E at R = 1.
+    """
+    noises = [stage.moments.noise for stage in state.stages]
+    factors = [
+        float(_ratio(stage.variance * stage.moments.slope, stage.moments.second).max())
+        for stage in state.stages
+    ]
+    if max(noises) > 2**10 * UNIT:
+        layer = int(np.argmax(noises))
+        return layer + 1, f"its integrals are known to {noises[layer]:.0e}"
+    layer = int(np.argmax(factors))
+    return layer + 1, f"it amplifies errors {factors[layer]:.2g}-fold"
 
 
 def amplifications(state: Diagonal, tail: float) -> list[Amplification]:
@@ -142,9 +195,27 @@ def amplification(
     activation, s = stage.step.layer.activation, np.sqrt(v)
     skip, reads, average = _skip_ratio(stage), stage.reads, stage.average
     none = np.empty(0)
-    if activation.is_relu:
+    if (line := activation.bent_line) is not None:
+        bend = line[1] ** 2 / (line[0] ** 2 + line[1] ** 2)
         return Amplification(
-            stage.step, True, none, none, 0, 0, 0, 0, 0, 1, 0, 0.5, UNIT, skip, reads, average, none
+            stage.step,
+            True,
+            bend,
+            none,
+            none,
+            0,
+            0,
+            0,
+            0,
+            0,
+            1,
+            0,
+            0.5,
+            UNIT,
+            skip,
+            reads,
+            average,
+            none,
         )
     if shares is None:
         terms = min(length(activation, s, tail, most), most)
@@ -165,7 +236,8 @@ def amplification(
     lacking = np.maximum(v * table.curvature - once, 0)
     return Amplification(
         step=stage.step,
-        relu=False,
+        bent=False,
+        bend=0.0,
         k_e=k_e,
         r_d=r_d,
         rest_e=float(_ratio(v * rest, table.second).max()),
@@ -195,7 +267,7 @@ def merged(a: Amplification, b: Amplification) -> Amplification:
     largest = {
         field.name: np.maximum(getattr(a, field.name), getattr(b, field.name))
         for field in fields(a)
-        if field.name not in ("step", "relu", "reads", "average", "closed")
+        if field.name not in ("step", "bent", "reads", "average", "closed")
     }
     return replace(a, average=a.average.joined(b.average), **largest)
 

@@ -20,7 +20,7 @@ from analytic.recursion.layer_equations import Average
 
 __all__ = ["AVERAGING", "OWN", "RADII", "ROUNDING", "Chain", "added", "layer_error", "skip_error"]
 
-RADII = np.array([1.0, 0.9999, 0.999, 0.99, 0.97, 0.94, 0.9, 0.85, 0.8, 0.7, 0.6, 0.45, 0.3])
+RADII = np.array([1.0, 0.9999, 0.999, 0.99, 0.97, 0.94, 0.9, 0.85, 0.8, 0.7, 0.6, 0.45, 0.3, 0.0])
 """Ceilings that are tried, in this order."""
 ROUNDING = 8 * UNIT
 """Rounding of rho, of Horner's scheme (2k roundings of the k-th term: 2 k_E, 2 k_D, counted
@@ -164,7 +164,7 @@ def _fixed(layer: Amplification, state: _Own, skipped: _Own | None) -> tuple[_Er
         sigma = layer.skip * max(own.sigma, skipped.own.sigma) + skip
         own = _Errors(sigma, max(theta, skipped.own.theta) + UNIT)
         mean += skipped.mean
-    rho = ROUNDING + (layer.reads - 1) * UNIT + (variance if layer.relu else 0.0)
+    rho = ROUNDING + (layer.reads - 1) * UNIT + (variance if layer.bent else 0.0)
     moments = 2 * layer.noise + ROUNDING
     return own, mean, Fixed(variance, moments, rho, (layer.reads - 1) * UNIT, skip)
 
@@ -188,7 +188,7 @@ def _averaged(part: _Part, state: _Errors) -> _Errors:
 def _passed(part: _Part, state: _Errors, skipped: _Errors | None) -> _Errors:
     """The errors of a pair after a layer and the skip that ends with it."""
     layer, at, fixed, tau = part
-    add_e, add_d = added(at, fixed, 0.0 if layer.relu or layer.closed else tau)
+    add_e, add_d = added(at, fixed, 0.0 if layer.bent or layer.closed else tau)
     after = _Errors(*layer_error(*state, at.k_e, at.k_d, at.r_d, add_e, add_d))
     if skipped is None:
         return after

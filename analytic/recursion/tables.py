@@ -42,7 +42,8 @@ class Program(NamedTuple):
     bias: Array
     opens: NDArray[np.int64]
     closes: NDArray[np.bool_]
-    relu: NDArray[np.bool_]
+    bent: NDArray[np.bool_]
+    line: Array
     first: NDArray[np.int64]
     even: NDArray[np.int64]
     odd: NDArray[np.int64]
@@ -99,12 +100,14 @@ def program(steps: Sequence[Step], bounds: Bounds) -> Program:
     """Lay out the network for the compiled recursion."""
     even, odd = bounds.lengths.T.copy()
     first = np.concatenate([[0], np.cumsum(even + odd)[:-1]])
+    lines = [step.layer.activation.bent_line for step in steps]
     return Program(
         weight=np.array([step.layer.weight_std**2 for step in steps]),
         bias=np.array([step.layer.bias_std**2 for step in steps]),
         opens=np.array([step.opens for step in steps]),
         closes=np.array([step.closes for step in steps]),
-        relu=np.array([step.layer.activation.is_relu for step in steps]),
+        bent=np.array([line is not None for line in lines]),
+        line=np.array([line or (0.0, 0.0) for line in lines]) ** 2,
         first=first,
         even=even,
         odd=odd,

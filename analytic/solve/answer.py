@@ -7,6 +7,7 @@ do so at once.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
 from typing import Any, NamedTuple
@@ -16,10 +17,10 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from analytic.machine import LANES, Array, cores
-from analytic.pairs import Near, near_pairs
-from analytic.recursion import Data, Problem, RowBlock
+from analytic.pairs import Close, Near, near_pairs
+from analytic.recursion import Data, Problem, RowBlock, dearest
 from analytic.results import AccuracyError, Estimate, Kernels
-from analytic.solve.foresight import require_memory
+from analytic.solve.foresight import NEAR, require_memory
 
 __all__ = ["KINDS", "solve"]
 
@@ -63,18 +64,33 @@ def solve(
     _finish(problem, kinds, answers, left, near)
     own = problem.method.diagonal if problem.own else 0.0
     worst = float(max(bound.max(), near.error.max(initial=0.0), own))
-    errors = [np.empty(0)] * len(kinds)
+    errors, relative = [np.empty(0)] * len(kinds), np.empty((0, 0))
     if certificate or not worst <= tolerance:
         relative = _relative(problem, bound, left, near)
         errors = [relative * scale for scale in _scales(problem, kinds)]
     estimate = Estimate(_named(answers), _named(errors), terms)
     if not worst <= tolerance:
-        raise AccuracyError(
-            f"expected a relative error of at most {tolerance:.1e}, got the bound {worst:.1e};"
-            " raise the tolerance, or take the best value from the attribute estimate",
-            estimate,
-        )
+        pair = np.unravel_index(np.argmax(np.nan_to_num(relative, nan=np.inf)), relative.shape)
+        raise AccuracyError(_refusal(problem, tolerance, worst, pair), estimate)
     return estimate
+
+
+def _refusal(problem: Problem, tolerance: float, worst: float, pair: Any) -> str:
+    """What was expected, where it fails, and which tolerance will do."""
+    layer, why = dearest(problem.diagonal)
+    advice = f"pass tolerance={_rounded_up(2 * worst)}" if worst < 0.25 else "no tolerance will do:"
+    return (
+        f"expected a relative error of at most {tolerance:.1e}, got the bound {worst:.1e} at the"
+        f" pair ({pair[0]}, {pair[1]}), which weight layer {layer} costs ({why}); {advice}"
+        " or take the best value from the attribute estimate"
+    )
+
+
+def _rounded_up(tolerance: float) -> str:
+    """One digit, not below."""
+    exponent = math.floor(math.log10(tolerance))
+    digit = math.ceil(tolerance / 10.0**exponent - 1e-9)
+    return f"{digit}e{exponent}" if digit < 10 else f"1e{exponent + 1}"
 
 
 def _named(parts: list[Any]) -> Any:
@@ -201,19 +217,19 @@ def _place(answer: Any, array: Array, row: int, own: bool) -> None:
     answer[end:, row:end] = array[:, end:].T
 
 
-NEAR = 256
-"""Pairs that are left out and then computed together."""
-
-
 def _near(problem: Problem, left: NDArray[np.intp]) -> Near:
     """The pairs that were left out, in blocks that bound the memory."""
+    if not len(left):
+        return Near(*np.empty((3, 0)))
+    close = Close.of(problem.network, problem.diagonal)
+    shift = 0 if problem.own else problem.shape[0]
 
     def block(start: int) -> Near:
         a, b = left[start : start + NEAR].T
-        return near_pairs(problem.network, problem.x[a], problem.y[b])
+        return near_pairs(close, problem.x[a], problem.y[b], a, b + shift)
 
     with ThreadPoolExecutor(cores()) as pool:
-        parts = [Near(*np.empty((3, 0))), *pool.map(block, range(0, len(left), NEAR))]
+        parts = list(pool.map(block, range(0, len(left), NEAR)))
     return Near(*(np.concatenate(field) for field in zip(*parts, strict=True)))
 
 
@@ -226,10 +242,7 @@ def _finish(
     for kind, answer in zip(kinds, answers, strict=True):
         theta = 1.0 if kind == "ntk" else 0.0
         values = near.sigma + theta * near.theta
-        for (i, j), value in zip(left, values, strict=True):
-            answer[i, j] = value
-            if problem.own:
-                answer[j, i] = value
+        _scatter(answer, left, values, problem.own)
         if problem.own:
             diagonal = state.sigma + theta * state.theta
             if isinstance(answer, np.ndarray):
@@ -237,6 +250,20 @@ def _finish(
             else:
                 for i in range(n):
                     answer[i, i] = diagonal[i]
+
+
+def _scatter(answer: Any, left: NDArray[np.intp], values: Array, own: bool) -> None:
+    """Write single entries, and their mirror images if ``own``."""
+    if isinstance(answer, np.ndarray):
+        i, j = left.T
+        answer[i, j] = values
+        if own:
+            answer[j, i] = values
+        return
+    for (i, j), value in zip(left, values, strict=True):
+        answer[i, j] = value
+        if own:
+            answer[j, i] = value
 
 
 def _scales(problem: Problem, kinds: Sequence[str]) -> list[Array]:

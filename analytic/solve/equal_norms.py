@@ -70,10 +70,7 @@ class Zonal:
     def fill(self, data: Data, block: RowBlock, bound: Array) -> tuple[int, int]:
         """See ``analytic.recursion.problem.Method``."""
         bound[block.row : block.end] = self.error
-        _fill_rows(
-            new_tile(0), self.scale, self.even, self.odd, data.x, data.xt, data.features,
-            block.row, block.end, data.own, block.mirror, block.shift, block.nngp, block.ntk,
-        )  # fmt: skip
+        _fill_rows(new_tile(0), self.scale, self.even, self.odd, data, block)
         return self.even.shape[1] + self.odd.shape[1], 0
 
 
@@ -150,22 +147,19 @@ def _shortened(series: Array, tolerance: float) -> tuple[Array, float]:
 
 
 @compiled
-def _fill_rows(
-    t: Tile, scale: float, even: Any, odd: Any, x: Any, xt: Any, features: int, row: int,
-    end: int, own: bool, mirror: bool, shift: int, nngp: Any, ntk: Any
-) -> None:  # fmt: skip
-    """Fill the rows from ``row`` to ``end``; the arguments are those of ``Series``."""
-    k = max(nngp.shape[1], ntk.shape[1])
-    for first in range(row, end, ROWS):
-        last = min(first + ROWS, end)
-        for lane in range((first // LANES) * LANES if own else 0, k, LANES):
+def _fill_rows(t: Tile, scale: float, even: Any, odd: Any, data: Data, block: RowBlock) -> None:
+    """Fill the rows of a block with the series in rho = scale <x, x'>/d."""
+    k = max(block.nngp.shape[1], block.ntk.shape[1])
+    for first in range(block.row, block.end, ROWS):
+        last = min(first + ROWS, block.end)
+        for lane in range((first // LANES) * LANES if data.own else 0, k, LANES):
             stop = min(lane + LANES, k)
-            scalar_products(t, x, xt, features, first, last, lane)
+            scalar_products(t, data, first, last, lane)
             for kind in range(2):
-                out = ntk if kind else nngp
+                out = block.ntk if kind else block.nngp
                 if out.size > 0:
                     _evaluate(t, last - first, scale, even[kind], odd[kind])
-                    store(t, first, last, lane, stop, own, mirror, shift, out)
+                    store(t, block, first, last, lane, stop, data.own, out)
 
 
 @compiled

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from analytic.machine import LANES, Array, available_memory
-from analytic.pairs import near_pairs
+from analytic.pairs import Close, near_pairs
 from analytic.recursion import Problem, RowBlock, stage_growth
 
-__all__ = ["Plan", "foresee", "require_memory"]
+__all__ = ["NEAR", "Plan", "foresee", "require_memory", "sample"]
+
+
+NEAR = 2048
+"""Pairs that are left out and then computed together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,25 @@ class Plan:
         """Whether small differences of these inputs grow from layer to layer."""
         return self.growth > 1.0
 
+    def scaled(self, shape: tuple[int, int], whole: tuple[int, int], kinds: int, own: bool) -> Plan:
+        """The plan of a larger problem, of which this one has ``shape`` rows and columns."""
+        if shape == whole:
+            return self
+        (n, k), (rows, columns) = shape, whole
+        pairs = rows * (rows + 1) // 2 if own else rows * columns
+        each = (self.bytes - 8 * kinds * n * k) / (n + k)  # tables and inputs
+        memory = 8 * kinds * rows * columns + int(each * (rows + columns))
+        return replace(self, pairs=pairs, bytes=memory, seconds=self.seconds * pairs / self.pairs)
+
+
+def sample(x: Array) -> Array:
+    """At most SAMPLE vectors, spread evenly, with those of least and largest norm."""
+    if len(x) <= SAMPLE:
+        return x
+    norms = np.square(x).sum(axis=1)
+    spread = np.linspace(0, len(x) - 1, SAMPLE - 2).astype(int)
+    return x[np.unique([*spread, int(norms.argmin()), int(norms.argmax())])]
+
 
 def foresee(problem: Problem, kinds: int, threads: int, prepared: float) -> Plan:
     """Plan a problem that took ``prepared`` seconds to prepare, for 1 or 2 kinds of kernel."""
@@ -52,15 +75,23 @@ def foresee(problem: Problem, kinds: int, threads: int, prepared: float) -> Plan
     return Plan(name, pairs, memory, seconds, problem.method.error, growth)
 
 
+SAMPLE = 2**13
+"""Most rows and columns that the time of a pair is measured on."""
+
+
 def _seconds_per_pair(problem: Problem, kinds: int) -> float:
-    """The best of three runs of a few rows in the middle; of images, of one block of rows."""
-    n, k = problem.shape
+    """The best of three runs of a few rows; of images, of one block of rows.
+
+    They are those in the middle of the first inputs, as many as a sample may have: what it takes
+    to foresee does not grow with the square of n.
+    """
+    n, k = (min(size, SAMPLE) for size in problem.shape)
     rows = LANES if problem.x.ndim == 2 else problem.method.step(n)
     row = n // 2 - n // 2 % rows
     end = min(row + rows, n)
     first = row if problem.own else 0
     sigma, both = (np.empty((end - row if use else 0, k)) for use in (kinds == 2, True))
-    bound = np.zeros((n, -(-k // LANES)))
+    bound = np.zeros((end, -(-k // LANES)))
     data, block = problem.data(), RowBlock(row, end, row, False, sigma, both)
     times: list[float] = []
     for _ in range(3):
@@ -78,10 +109,14 @@ def _seconds_left_out(problem: Problem, row: int, values: Array) -> float:
     i, j = i[later] + row, j[later]
     if i.size == 0:
         return 0.0
-    few = slice(0, None, max(i.size // 8, 1))
+    few = slice(0, None, max(i.size // NEAR, 1))
+    close = Close.of(problem.network, problem.diagonal)
+    a, b = i[few], j[few]
+    shift = 0 if problem.own else problem.shape[0]
+    near_pairs(close, problem.x[a], problem.y[b], a, b + shift)  # makes the tables
     start = time.perf_counter()
-    near_pairs(problem.network, problem.x[i[few]], problem.y[j[few]])
-    return (time.perf_counter() - start) * i.size / i[few].size
+    near_pairs(close, problem.x[a], problem.y[b], a, b + shift)
+    return (time.perf_counter() - start) * i.size / a.size
 
 
 def require_memory(size: int) -> None:

@@ -29,9 +29,9 @@ NETWORKS = (
     ),
 )
 """The networks of the default run."""
-WIDTHS = "64,128,256,512,1024"
-SEEDS = "1000,4000,2000,1200,600"
-POINTS = 96
+WIDTH_LIST = "64,128,256,512,1024"
+SEED_LIST = "1000,4000,2000,1200,600"
+SAMPLE_SIZE = 96
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -59,16 +59,20 @@ def kinfinity() -> None:
     show_default=True,
     help="digits (images for networks of images), sphere:D, or an .npy file, shape (n, ...).",
 )
-@click.option("-w", "--widths", default=WIDTHS, show_default=True, help="Widths, by commas.")
+@click.option("-w", "--widths", default=WIDTH_LIST, show_default=True, help="Widths, by commas.")
 @click.option(
     "-s",
     "--seeds",
-    default=SEEDS,
+    default=SEED_LIST,
     show_default=True,
     help="Networks per width: one number or one for each width.",
 )
 @click.option(
-    "-p", "--points", default=POINTS, show_default=True, help="Size of the sample of inputs."
+    "-p",
+    "--points",
+    default=SAMPLE_SIZE,
+    show_default=True,
+    help="Size of the sample of inputs.",
 )
 @click.option("--strict", is_flag=True, help="Exit with 1 unless every verdict is 'holds'.")
 def validate(

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from analytic import Activation, nystrom, sphere_spectrum
-from analytic.network import FullyConnected, Network, Residual, parse_network
+from analytic.network import Convolution, FullyConnected, Layer, Network, Residual, parse_network
 from compare.command.dynamics_report import Findings, write_dynamics
 from compare.command.options import check_fit, read_inputs, read_integers, read_target
 from compare.command.report import open_folder
@@ -132,10 +132,10 @@ def dynamics(
 def other_activation(network: Network) -> Network:
     """The same layers with softplus, or with tanh where they have softplus: a wrong kernel."""
 
-    def other(layer: Any) -> Any:
+    def other(layer: Layer) -> Layer:
         if isinstance(layer, Residual):
             return Residual(*(other(inner) for inner in layer.layers))
-        if not hasattr(layer, "activation"):  # pooling has none
+        if not isinstance(layer, FullyConnected | Convolution):
             return layer
         name = "tanh" if layer.activation.name == "softplus" else "softplus"
         return replace(layer, activation=Activation(name))

@@ -22,6 +22,8 @@ from compare.rate import Power
 from compare.theory import ideal_decay
 from compare.verdict import Outcome
 
+Json = dict[str, "Json"] | list["Json"] | tuple["Json", ...] | str | float | bool | None
+
 __all__ = ["Findings", "Row", "statements", "write_dynamics"]
 
 
@@ -227,7 +229,7 @@ def _results(found: Findings, rows: list[Row], version: str) -> dict[str, Any]:
     }
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Json) -> Json:
     """The same for JSON, which has no NaN and no infinity."""
     if isinstance(value, dict):
         return {key: _plain(part) for key, part in value.items()}

@@ -15,7 +15,7 @@ from compare.dynamics.design import (
 from compare.dynamics.doubt import Doubt, DynamicsError
 from compare.dynamics.gap_record import DynamicsGap
 from compare.dynamics.measurement import dynamics_gap
-from compare.dynamics.runs import Modes, Runs, mean_error
+from compare.dynamics.runs import Modes, StackedRuns, mean_error
 from compare.dynamics.scaling import dynamics_growth, dynamics_scaling
 from compare.dynamics.scaling_record import DynamicsScaling
 
@@ -27,7 +27,7 @@ __all__ = [
     "Modes",
     "Repetition",
     "Resolution",
-    "Runs",
+    "StackedRuns",
     "check_cell",
     "check_grid",
     "check_growth",

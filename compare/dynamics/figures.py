@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.dynamics.runs import Modes, Runs
+from compare.dynamics.runs import Modes, StackedRuns
 from compare.figure_style import BLUE, GREY, ORANGE, new_axes
 from compare.theory import Inequalities, Rates, mode_factor
 
@@ -37,7 +37,7 @@ class Gap(Protocol):
     @property
     def modes(self) -> Modes: ...
     @property
-    def runs(self) -> Runs: ...
+    def runs(self) -> StackedRuns: ...
     def theorem(self) -> Inequalities: ...
     def epsilon(self, corollary: bool = True) -> Array: ...
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from analytic.files import read_arrays, write_arrays
 from compare.dynamics.doubt import Doubt
 from compare.dynamics.figures import plot_gap, plot_modes, plot_rates, plot_theorem
-from compare.dynamics.runs import Modes, Runs, mean_error, stderr
-from compare.dynamics.trajectories import PARTS
+from compare.dynamics.runs import Modes, StackedRuns, mean_error, stderr
+from compare.dynamics.trajectories import GAP_PARTS
 from compare.table import Table
 from compare.theory import Inequalities, Rates, decay_rates, stopping_times, theorem
 from compare.verdict import Outcome, Verdict
@@ -49,13 +49,13 @@ class DynamicsGap:
     labels: tuple[str, ...]
     times: Array
     modes: Modes
-    runs: Runs
+    runs: StackedRuns
 
     def _mean(self, part: str) -> Array:
-        return self.runs.norms[:, PARTS.index(part)].mean(axis=0)
+        return self.runs.norms[:, GAP_PARTS.index(part)].mean(axis=0)
 
     def _stderr(self, part: str) -> Array:
-        return stderr(self.runs.norms[:, PARTS.index(part)])
+        return stderr(self.runs.norms[:, GAP_PARTS.index(part)])
 
     @property
     def gap(self) -> Array:
@@ -204,7 +204,7 @@ class DynamicsGap:
         found = self.judgement
         if self.doubt:
             return f"{found.outcome}: {found.reason}"
-        most = max(PARTS[1:], key=lambda part: float(self._mean(part)[-1]))
+        most = max(GAP_PARTS[1:], key=lambda part: float(self._mean(part)[-1]))
         norm = float(np.sqrt(self.modes.square_norm))
         return (
             f"up to t = {self.times[-1]:.4g}: {found.reason}; Corollary 3.7 needs eps ="
@@ -214,8 +214,8 @@ class DynamicsGap:
 
     def answers(self) -> dict[str, Any]:
         """The numbers one would print, as plain data."""
-        end = {part: float(self._mean(part)[-1]) for part in PARTS}
-        errors = {f"{part}_stderr": float(self._stderr(part)[-1]) for part in PARTS}
+        end = {part: float(self._mean(part)[-1]) for part in GAP_PARTS}
+        errors = {f"{part}_stderr": float(self._stderr(part)[-1]) for part in GAP_PARTS}
         rates = self.rates()
         return {
             "horizon": float(self.times[-1]),
@@ -237,7 +237,7 @@ class DynamicsGap:
 
     def table(self, rows: int = 10) -> Table:
         """The gap and its parts at some of the times, with standard errors."""
-        head = ("t", "sigma_1 t", *PARTS, "||K_t - K_0||")
+        head = ("t", "sigma_1 t", *GAP_PARTS, "||K_t - K_0||")
         chosen = np.unique(np.linspace(0, len(self.times) - 1, rows).round().astype(int))
         columns = [*(self.runs.norms[:, i] for i in range(4)), self.runs.moved]
         body = tuple(
@@ -269,7 +269,7 @@ class DynamicsGap:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything to an .npz file; it is whole or not there at any instant."""
         arrays = {f"modes.{f.name}": getattr(self.modes, f.name) for f in fields(Modes)}
-        arrays |= {f"runs.{f.name}": getattr(self.runs, f.name) for f in fields(Runs)}
+        arrays |= {f"runs.{f.name}": getattr(self.runs, f.name) for f in fields(StackedRuns)}
         words = json.dumps({"config": self.config, "labels": self.labels})
         write_arrays(Path(path), {"times": self.times, "words": np.array(words), **arrays})
 
@@ -280,12 +280,12 @@ class DynamicsGap:
         Raises:
             ValueError: the file is damaged, or holds something else.
         """
-        parts = {"modes": Modes, "runs": Runs}
+        parts = {"modes": Modes, "runs": StackedRuns}
         names = [f"{part}.{f.name}" for part, kind in parts.items() for f in fields(kind)]
         data = read_arrays(Path(path), "a record of dynamics_gap", ("words", "times", *names))
         words = json.loads(str(data["words"]))
         modes = Modes(*(data[f"modes.{f.name}"] for f in fields(Modes)))
-        runs = Runs(*(data[f"runs.{f.name}"] for f in fields(Runs)))
+        runs = StackedRuns(*(data[f"runs.{f.name}"] for f in fields(StackedRuns)))
         return cls(words["config"], tuple(words["labels"]), data["times"], modes, runs)
 
     def __str__(self) -> str:

@@ -17,7 +17,7 @@ from compare.dynamics.design import Repetition, Resolution, check_cell
 from compare.dynamics.doubt import DynamicsError
 from compare.dynamics.gap_record import DynamicsGap
 from compare.dynamics.runs import Modes, stack_runs
-from compare.dynamics.trajectories import Problem, Run, draw, everything, run
+from compare.dynamics.trajectories import Comparison, Run, draw, everything, run
 from compare.executors import workers
 from compare.provenance import versions
 from compare.rho import Inputs, Target, evaluation_points
@@ -146,7 +146,7 @@ class Training:
         device: of the networks; dtype: theirs.
     """
 
-    problem: Problem
+    problem: Comparison
     network: Network
     target: Target
     rtol: float
@@ -193,7 +193,7 @@ def prepare(
     *,
     points: int,
     resolution: Resolution,
-) -> tuple[Problem, Modes, float]:
+) -> tuple[Comparison, Modes, float]:
     """Everything that all seeds share: points, operator, limit kernel, times; and eps of 3.10."""
     chosen = evaluation_points(inputs, points)
     seen = reference(network, inputs, target, chosen)
@@ -207,7 +207,7 @@ def prepare(
         seen.eigenvalues, seen.spaces.multiplicities, seen.spaces.errors, seen.energies,
         np.array(seen.square_norm), np.array(seen.supremum),
     )  # fmt: skip
-    return Problem(network, inputs, chosen, seen, limit, grid, watch), modes, float(epsilon)
+    return Comparison(network, inputs, chosen, seen, limit, grid, watch), modes, float(epsilon)
 
 
 def time_grid(seen: Reference, horizon: float, epsilon: float, count: int) -> Array:

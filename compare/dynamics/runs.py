@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from compare.dynamics.trajectories import Run
 
-__all__ = ["Modes", "Runs", "mean_error", "stack_runs", "stderr"]
+__all__ = ["Modes", "StackedRuns", "mean_error", "stack_runs", "stderr"]
 
 Array = NDArray[np.float64]
 
@@ -37,7 +37,7 @@ class Modes:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Runs:
+class StackedRuns:
     """What S networks, each with its sample, gave: the fields of ``Run``, stacked.
 
     Attributes:
@@ -76,7 +76,7 @@ def mean_error(values: Array) -> str:
     return f"{np.mean(values):.3g} ± {error:.1g}"
 
 
-def stack_runs(runs: Sequence[Run]) -> Runs:
+def stack_runs(runs: Sequence[Run]) -> StackedRuns:
     """All runs up to the last time that every one of them reached."""
     reached = min(len(run.displacement) for run in runs)
 
@@ -84,7 +84,7 @@ def stack_runs(runs: Sequence[Run]) -> Runs:
         """The arrays of one name, cut at the common last time."""
         return np.stack([getattr(run, name).take(range(reached), axis) for run in runs])
 
-    return Runs(
+    return StackedRuns(
         stack("norms", 1),
         stack("spaces", 1),
         stack("amplitudes"),

@@ -24,7 +24,7 @@ from compare.dynamics.design import Resolution, check_grid, check_growth
 from compare.dynamics.doubt import DynamicsError
 from compare.dynamics.measurement import Training, bar, prepare, train
 from compare.dynamics.scaling_record import CONFIDENCE, DynamicsScaling
-from compare.dynamics.trajectories import Problem, Run, everything
+from compare.dynamics.trajectories import Comparison, Run, everything
 from compare.executors import workers
 from compare.provenance import versions
 from compare.rate import Power, fit_power
@@ -176,7 +176,7 @@ def dynamics_growth(
 
 def _problem(
     network: Network, inputs: Inputs, target: Target, horizon: float, points: int
-) -> Problem:
+) -> Comparison:
     return prepare(network, inputs, target, horizon, points=points, resolution=COARSE)[0]
 
 
@@ -199,19 +199,19 @@ def _measure(
     return [[future.result() for future in cell] for cell in futures]
 
 
-def _corollary(problem: Problem, run: Run) -> Array:
+def _corollary(problem: Comparison, run: Run) -> Array:
     times = problem.times[: len(run.own)]
     found = theorem(times, problem.reference.eigenvalues, run.spaces[0], run.norms[0] ** 2)
     return found.epsilon
 
 
-def _own(problem: Problem, run: Run) -> Array:
+def _own(problem: Comparison, run: Run) -> Array:
     return run.own
 
 
-def _gap(problem: Problem, run: Run) -> Array:
+def _gap(problem: Comparison, run: Run) -> Array:
     return run.norms[0]
 
 
-def _moved(problem: Problem, run: Run) -> Array:
+def _moved(problem: Comparison, run: Run) -> Array:
     return run.moved

@@ -26,22 +26,22 @@ from compare.rho import Inputs, Points, Target, evaluation_points, sphere_dimens
 from compare.theory import Checks, Reference, Track, checked_track, theorem, track
 from empirical import FiniteNetwork, tangent_kernel
 
-__all__ = ["PARTS", "Problem", "Run", "Sample", "draw", "everything", "run"]
+__all__ = ["GAP_PARTS", "Comparison", "Run", "Sample", "draw", "everything", "run"]
 
 Array = NDArray[np.float64]
-PARTS = ("gap", "drift", "initial", "sampling")
+GAP_PARTS = ("gap", "drift", "initial", "sampling")
 EVERYTHING = 512
 """Largest population on which networks are trained as a whole; four times the circle's points."""
-ROUNDING = 1e-14
+NOISE = 1e-14
 """Relative error of a tangent kernel in float64."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Problem:
+class Comparison:
     """What all runs share.
 
     Attributes:
-        comparison: the network whose kernel is K_inf; another one in a negative control.
+        network: the one whose kernel is K_inf; another one in a negative control.
         inputs: rho.
         points: where the trajectories are compared.
         reference: the operator of the limit, and f* at the points.
@@ -50,7 +50,7 @@ class Problem:
         watch: points at which K_t is recorded, shape (w, ...).
     """  # seven fields: computed once for all seeds
 
-    comparison: Network
+    network: Network
     inputs: Inputs
     points: Points
     reference: Reference
@@ -119,7 +119,7 @@ def everything(inputs: Inputs, target: Target) -> Sample | None:
 
 
 def run(
-    problem: Problem, sample: Sample, network: FiniteNetwork, *, rtol: float, check: bool
+    problem: Comparison, sample: Sample, network: FiniteNetwork, *, rtol: float, check: bool
 ) -> Run:
     """All four trajectories of one network on one sample, and what is measured on them."""
     x, y, z, w = (
@@ -134,21 +134,21 @@ def run(
     return _measure(problem, flow, start, _residuals(problem, sample, flow, start))
 
 
-def _residuals(problem: Problem, sample: Sample, flow: Track, start: Array) -> Array:
+def _residuals(problem: Comparison, sample: Sample, flow: Track, start: Array) -> Array:
     """The four trajectories, shape (4, T, N)."""
     size, times = len(problem.points.x), problem.times[: len(flow.predictions)]
-    on_sample = kernel(problem.comparison, sample.x, progress=False)
-    across = kernel(problem.comparison, problem.points.x, sample.x, progress=False)
+    on_sample = kernel(problem.network, sample.x, progress=False)
+    across = kernel(problem.network, problem.points.x, sample.x, progress=False)
     functions = [
         flow.predictions,
-        predict(start[size:, size:], start[:size, size:], sample.y, t=times, tolerance=ROUNDING),
+        predict(start[size:, size:], start[:size, size:], sample.y, t=times, tolerance=NOISE),
         predict(on_sample, across, sample.y, t=times),
     ]
     ideal = problem.reference.flow(times)
     return np.stack([*(f - problem.reference.values for f in functions), ideal])
 
 
-def _measure(problem: Problem, flow: Track, start: Array, residuals: Array) -> Run:
+def _measure(problem: Comparison, flow: Track, start: Array, residuals: Array) -> Run:
     points, reference = problem.points, problem.reference
     r, linear, limit, ideal = residuals
     differences = np.stack([r - ideal, r - linear, linear - limit, limit - ideal])
@@ -173,7 +173,7 @@ def _measure(problem: Problem, flow: Track, start: Array, residuals: Array) -> R
     )
 
 
-def _own_epsilon(problem: Problem, own: Array, r: Array) -> Array:
+def _own_epsilon(problem: Comparison, own: Array, r: Array) -> Array:
     """Smallest eps of Theorem 3.5 with K = K_0, whose operator is that of the points.
 
     Off the finite population and the quadrature rules the points are a sample, and so is
@@ -182,7 +182,7 @@ def _own_epsilon(problem: Problem, own: Array, r: Array) -> Array:
     root, times = np.sqrt(problem.points.weights), problem.times[: len(r)]
     values, vectors = np.linalg.eigh(root[:, None] * own * root)
     values, vectors = values[::-1], vectors[:, ::-1]
-    floor = np.full(len(values), len(values) * ROUNDING * values.sum())
+    floor = np.full(len(values), len(values) * NOISE * values.sum())
     known = max(1, int(np.sum(values > floor)))
     groups = grouped(values[:known], floor[:known])
     start = r[0] * root @ vectors

@@ -17,8 +17,9 @@ from analytic import Network, kernel
 from analytic.files import read_data, write_data
 from compare.provenance import versions
 from compare.rate.figure import plot_convergence
-from compare.rate.fits import Law, Power, fit_law, fit_power
+from compare.rate.fits import Power, WidthExpansion, fit_expansion, fit_power
 from compare.rate.judgement import Excess, excess, judge
+from compare.rate.predicted_constant import predicted_mean
 from compare.rate.statistics import Interval
 from compare.rate.width_sweep import check_design, sweep
 from compare.rho import Inputs
@@ -71,7 +72,7 @@ class Convergence:
     bias: tuple[float, ...]
     rounding: tuple[float, ...]
     power: Power = field(init=False)
-    law: Law = field(init=False)
+    law: WidthExpansion = field(init=False)
     above: Excess = field(init=False)
     judgement: Verdict = field(init=False)
 
@@ -79,7 +80,7 @@ class Convergence:
         confidence = self.config["confidence"]
         first = 1 if len(self.widths) >= 5 else 0
         power = fit_power(self.widths[first:], self.distances[first:], confidence)
-        law = fit_law(self.widths, self.distances, confidence)
+        law = fit_expansion(self.widths, self.distances, confidence)
         above = excess(self.widths, self.distances, confidence)
         verdict = judge(power, law, above, float(self.distances[-1].mean()))
         for name, value in zip(_FITS, (power, law, above, verdict), strict=True):
@@ -99,6 +100,12 @@ class Convergence:
     def constant(self) -> float:
         """The C in E ||K_0 - K_inf||^2 = C/m + c/m^2 + B."""
         return self.law.constant
+
+    @property
+    def predicted(self) -> float | None:
+        """C of ``analytic.fluctuation`` on the sample, not fitted; None where it is not derived."""
+        found = self.config.get("predicted")
+        return None if found is None else float(found)
 
     @property
     def verdict(self) -> str:
@@ -274,6 +281,7 @@ def convergence(
         "dtype": str(dtype),
         "device": device,
         "confidence": 0.99,
+        "predicted": predicted_mean(network, x, inputs.population) if limit is kernel else None,
         "versions": versions(),
     }
     distances, bias = tuple(g.distances for g in groups), tuple(g.bias for g in groups)

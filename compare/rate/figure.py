@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.figure_style import BLUE, GREY, ORANGE, new_axes
-from compare.rate.fits import Law
+from compare.rate.fits import WidthExpansion
 from compare.rate.judgement import Excess
 from compare.rate.statistics import Interval
 
@@ -26,7 +26,7 @@ class Sweep(Protocol):
     @property
     def distances(self) -> tuple[NDArray[np.float64], ...]: ...
     @property
-    def law(self) -> Law: ...
+    def law(self) -> WidthExpansion: ...
     @property
     def above(self) -> Excess: ...
     @property
@@ -35,6 +35,8 @@ class Sweep(Protocol):
     def exponent_interval(self) -> Interval: ...
     @property
     def verdict(self) -> str: ...
+    @property
+    def predicted(self) -> float | None: ...
 
 
 def plot_convergence(result: Sweep, ax: Axes | None = None) -> Axes:
@@ -62,6 +64,9 @@ def plot_convergence(result: Sweep, ax: Axes | None = None) -> Axes:
         lw=1.2,
         label=r"$\kappa\, m^{-1/2}$",
     )
+    if result.predicted is not None:
+        label = "$C/m$ predicted, not fitted"
+        ax.plot(line, result.predicted / line, ":", color="black", lw=1.6, label=label)
     ax.set(xscale="log", yscale="log", xlabel="width $m$", ylabel=r"$\|K_0 - K_\infty\|^2$")
     ax.set_xticks(m, [f"{w:g}" for w in m])
     ax.minorticks_off()

@@ -27,11 +27,11 @@ from compare.rate.statistics import Interval, student
 __all__ = [
     "Floor",
     "Joint",
-    "Law",
     "Power",
+    "WidthExpansion",
+    "fit_expansion",
     "fit_floor",
     "fit_joint",
-    "fit_law",
     "fit_power",
 ]
 
@@ -56,7 +56,7 @@ class Power:
 
 
 @dataclass(frozen=True, slots=True)
-class Law:
+class WidthExpansion:
     """E D = C/m + c/m^2 + B.
 
     Attributes:
@@ -133,13 +133,15 @@ def fit_power(widths: Sequence[int], distances: Sequence[Array], confidence: flo
     return Power(float(beta[1]), stderr, float(np.exp(beta[0])), interval)
 
 
-def fit_law(widths: Sequence[int], distances: Sequence[Array], confidence: float = 0.99) -> Law:
+def fit_expansion(
+    widths: Sequence[int], distances: Sequence[Array], confidence: float = 0.99
+) -> WidthExpansion:
     """Fit E D = C/m + c/m^2 + B; takes what ``fit_power`` takes, from three widths on."""
     m = np.asarray(widths, dtype=np.float64)
     columns = np.column_stack([1 / m, 1 / m**2, np.ones_like(m)])
     beta, errors = _linear(columns, distances)
     freedom = _freedom(distances)
-    return Law(
+    return WidthExpansion(
         *(float(b) for b in beta),
         constant_interval=student(float(beta[0]), float(errors[0]), confidence, freedom),
         floor_interval=student(float(beta[2]), float(errors[2]), confidence, freedom),

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.rate.fits import Law, Power
+from compare.rate.fits import Power, WidthExpansion
 from compare.rate.statistics import Interval, clopper_pearson
 from compare.verdict import Outcome, Verdict
 
@@ -50,7 +50,7 @@ def excess(widths: Sequence[int], distances: Sequence[Array], confidence: float 
     return Excess(kappa, shares, tuple(clopper_pearson(k, n, confidence) for k, n in counts))
 
 
-def judge(power: Power, law: Law, above: Excess, last: float) -> Verdict:
+def judge(power: Power, law: WidthExpansion, above: Excess, last: float) -> Verdict:
     """The verdict from the fits, the excess and the mean distance at the largest width."""
     low, high = power.interval
     floor_low, floor_high = law.floor_interval

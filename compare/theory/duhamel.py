@@ -26,7 +26,7 @@ from empirical import Flow, FlowError, gradient_flow, tangent_kernel
 __all__ = ["Checks", "Track", "checked_track", "duhamel_defect", "track"]
 
 Array = NDArray[np.float64]
-NODES = 20
+DUHAMEL_NODES = 20
 """Gauss-Legendre nodes: rounding for integrands that decay by factors up to e^20."""
 
 
@@ -87,11 +87,11 @@ def checked_track(
         arguments: x, y, evaluate, watch, rtol, passed on to ``gradient_flow``.
     """
     end = times[times <= 10 / reference.eigenvalues[0]][-1]
-    nodes, weights = np.polynomial.legendre.leggauss(NODES)
+    nodes, weights = np.polynomial.legendre.leggauss(DUHAMEL_NODES)
     nodes, weights = end * (nodes + 1) / 2, end * weights / 2
     grid = np.union1d(times, nodes)
     flow: Flow | None = None
-    speeds = np.zeros((NODES, len(points.x)))
+    speeds = np.zeros((DUHAMEL_NODES, len(points.x)))
     for q, node in enumerate(nodes):
         flow, stopped = _advance(network, grid[grid <= node], resume=flow, **arguments)
         if stopped:

@@ -35,9 +35,9 @@ from compare.theory.ridges import (
 __all__ = ["Reference", "reference"]
 
 Array = NDArray[np.float64]
-DEGREES = 256
+CIRCLE_DEGREES = 256
 """Degrees of harmonics on the circle; elsewhere a quarter of it."""
-FUNCTIONS = 1024
+SAMPLED_FUNCTIONS = 1024
 """Most eigenfunctions that are written out at sampled points."""
 RULE = 2**14
 """Inputs over which a target is integrated where it is not done exactly."""
@@ -151,7 +151,7 @@ def reference(network: Network, inputs: Inputs, target: Target, points: Points) 
 
 
 def _degrees(dimension: int) -> int:
-    return DEGREES if dimension == 2 else DEGREES // 4
+    return CIRCLE_DEGREES if dimension == 2 else CIRCLE_DEGREES // 4
 
 
 def _whole(inputs: Inputs) -> Points:
@@ -198,7 +198,7 @@ def _truncated(spaces: Eigenspaces, count: int) -> Eigenspaces:
 def _resolved(spaces: Eigenspaces, points: Points) -> int:
     """How many leading eigenspaces the points resolve."""
     if points.degree is None:
-        fits = np.cumsum(spaces.multiplicities) <= FUNCTIONS
+        fits = np.cumsum(spaces.multiplicities) <= SAMPLED_FUNCTIONS
     else:
         highest = np.maximum.reduceat(degrees_of(spaces), firsts(spaces))
         fits = np.maximum.accumulate(highest) <= points.degree

@@ -100,8 +100,10 @@ def draw_room(ax: Axes, at: tuple[float, ...], name: str, folder: bool, hue: str
     style = "round,pad=0,rounding_size=0.09"
     face = [1 - (0.13 if folder else 0.03) * (1 - c) for c in to_rgb(hue)]
     ax.add_patch(FancyBboxPatch(corner, width, HIGH, style, fc=face, ec=hue, lw=1.1, zorder=2))
-    font = {"size": 8.6 if width > 2 else 7.6, "family": "monospace", "color": "#1b1b1b"}
-    ax.text(x, y, name if folder else f"{name}.py", ha="center", va="center", zorder=3, **font)
+    label = name if folder else f"{name}.py"
+    size = min(8.6, 62 * width / len(label))
+    font = {"size": size, "family": "monospace", "color": "#1b1b1b"}
+    ax.text(x, y, label, ha="center", va="center", zorder=3, **font)
 
 
 def draw_arrow(ax: Axes, a: tuple[float, ...], b: tuple[float, ...], hue: str, main: bool) -> None:

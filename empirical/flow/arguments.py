@@ -2,20 +2,43 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from empirical.checks import check_inputs, check_module
+from empirical.flow.kinks import SwitchedField
+from empirical.flow.losses import LOSSES, check_targets
 from empirical.flow.record import Flow
+from empirical.flow.steps import Position
+from empirical.flow.vector_field import Field
 
-__all__ = ["check_data", "check_numbers", "check_record", "check_times"]
+__all__ = [
+    "check_data",
+    "check_numbers",
+    "check_path",
+    "check_record",
+    "check_start",
+    "check_times",
+]
 
 
-def check_data(module: nn.Module, x: Tensor, y: Tensor, **others: Tensor | None) -> None:
-    """Raise unless the module can be trained on x, y and run on the other inputs."""
+def check_data(
+    module: nn.Module, x: Tensor, y: Tensor, loss: str, **others: Tensor | None
+) -> Tensor:
+    """The targets as the loss takes them, if the module can be trained on x, y and run elsewhere.
+
+    Raises:
+        TypeError, ValueError: it cannot.
+    """
+    if loss not in LOSSES:
+        raise ValueError(f"expected loss {', '.join(map(repr, LOSSES))}, got {loss!r}; pass one")
     first = next(iter(check_module(module).values()))
     if first.dtype not in (torch.float32, torch.float64):
         raise TypeError(
@@ -27,7 +50,7 @@ def check_data(module: nn.Module, x: Tensor, y: Tensor, **others: Tensor | None)
             continue
         check_inputs(name, batch, first)  # pyright: ignore[reportArgumentType]
         assert batch is not None
-        if name == "y" and not batch.is_floating_point():
+        if name == "y" and not batch.is_floating_point() and loss != "cross-entropy":
             raise TypeError(f"expected real targets y, got {batch.dtype}; pass y.to({first.dtype})")
         if name not in ("x", "y") and batch.shape[1:] != x.shape[1:]:
             raise ValueError(
@@ -36,11 +59,11 @@ def check_data(module: nn.Module, x: Tensor, y: Tensor, **others: Tensor | None)
             )
     if len(y) != len(x):
         raise ValueError(f"expected one target for each of {len(x)} inputs, got {len(y)}; match x")
-    _check_outputs(module, x, y)
+    return _check_outputs(module, x, y, loss)
 
 
-def _check_outputs(module: nn.Module, x: Tensor, y: Tensor) -> None:
-    """Raise unless the outputs on x are finite numbers with the shape of y."""
+def _check_outputs(module: nn.Module, x: Tensor, y: Tensor, loss: str) -> Tensor:
+    """The targets, unless the outputs on x are not finite numbers with their shape."""
     try:
         with torch.inference_mode(False), torch.enable_grad():
             values = module(x)
@@ -56,6 +79,7 @@ def _check_outputs(module: nn.Module, x: Tensor, y: Tensor) -> None:
             f"expected outputs of shape (n,) or (n, k), got {tuple(values.shape)} for a batch of"
             f" {len(x)}; return one row for each sample"
         )
+    y = check_targets(loss, y, values)
     n, k = len(x), values[0].numel()
     if tuple(y.shape) not in {(n, k), (n,) if k == 1 else (n, k)}:
         wanted = f"({n},)" if k == 1 else f"({n}, {k})"
@@ -64,6 +88,7 @@ def _check_outputs(module: nn.Module, x: Tensor, y: Tensor) -> None:
         raise ValueError("expected outputs that depend on the parameters, got none; do not detach")
     if not bool(torch.isfinite(values).all()):
         raise ValueError("expected finite outputs on x, got NaN or infinity; rescale the inputs")
+    return y
 
 
 def check_times(times: Sequence[float] | Tensor) -> list[float]:
@@ -91,7 +116,8 @@ def check_numbers(rtol: float, budget: int, method: str, dtype: torch.dtype) -> 
     """Raise unless the tolerance, the budget and the method are possible."""
     if method not in ("auto", "exponential", "explicit", "multistep"):
         raise ValueError(
-            f"expected method 'auto', 'exponential' or 'explicit', got {method!r}; pass one of them"
+            "expected method 'auto', 'exponential', 'explicit' or 'multistep', got"
+            f" {method!r}; pass one of them"
         )
     for name, value in (("rtol", rtol), ("max_evaluations", budget)):
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -106,9 +132,53 @@ def check_numbers(rtol: float, budget: int, method: str, dtype: torch.dtype) -> 
         raise ValueError(f"expected max_evaluations of at least 1, got {budget}; raise it")
 
 
-def check_record(record: Flow, config: dict[str, Any], grid: list[float]) -> None:
+def check_path(checkpoint: str | os.PathLike[str] | None) -> Path | None:
+    """The path of the checkpoint, which can be written."""
+    if checkpoint is None:
+        return None
+    if not isinstance(checkpoint, str | os.PathLike):
+        raise TypeError(
+            f"expected checkpoint as a path, got {type(checkpoint).__name__}; pass a string"
+        )
+    path = Path(checkpoint)
+    if path.is_dir() or not path.name:
+        raise ValueError(f"expected a file as checkpoint, got the folder {path}; name a file in it")
+    if not path.parent.is_dir():
+        raise ValueError(
+            f"expected a checkpoint in a folder that exists, got {path}; make {path.parent} first"
+        )
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise ValueError(
+            f"expected a checkpoint in a folder that can be written, got {path}; choose another"
+        )
+    return path
+
+
+def check_start(field: Field, residual: Tensor, slope: Tensor) -> None:
+    """Raise unless the loss and its gradient at theta_0 are finite numbers."""
+    largest = float(residual.abs().max())
+    if not bool(torch.isfinite(residual.double().square().sum())):
+        raise ValueError(
+            f"expected residuals whose squares are numbers, got one of {largest:.3g}; rescale y"
+            " and the module"
+        )
+    for name, part in zip(field.names, field.split(slope), strict=True):
+        if not bool(torch.isfinite(part).all()):
+            raise ValueError(
+                f"expected a finite gradient at the start, got NaN or infinity in that by {name};"
+                " the module has no slope there: move its parameters"
+            )
+
+
+def check_record(record: Flow, config: dict[str, Any], grid: list[float], field: Field) -> None:
     """Raise unless the record is of this flow and stops at or before the times asked for."""
-    other = [k for k, v in config.items() if record.config.get(k) != v]
+    if not isinstance(record, Flow):
+        raise TypeError(
+            f"expected resume as a Flow, got {type(record).__name__}; load it with Flow.load"
+        )
+    _check_whole(record, field)
+    texts = {k: v for k, v in config.items() if not isinstance(v, Tensor)}
+    other = [k for k, v in texts.items() if record.config.get(k) != v]
     if other:
         raise ValueError(
             f"expected a record of this flow, got one with other {', '.join(other)}; pass the"
@@ -120,3 +190,47 @@ def check_record(record: Flow, config: dict[str, Any], grid: list[float]) -> Non
             f"expected times that begin with those of the record, {done}, got {grid};"
             " append to them"
         )
+
+
+def _check_whole(record: Flow, field: Field) -> None:
+    """Raise unless the parts of a record are what ``gradient_flow`` leaves."""
+    shapes = {name: tuple(view.shape) for name, view in field.parameters(field.origin).items()}
+    counts = {
+        name: len(series)
+        for name in ("residuals", "displacement", "loss", "gradient", "evaluation", "kernels")
+        if (series := getattr(record, name)) is not None
+    }
+    wrong = ""
+    if not isinstance(record.state, dict) or not isinstance(record.config, dict):
+        wrong = "state and config"
+    elif record.state and not _is_state(record.state, field):
+        wrong = "state"
+    elif {name: tuple(p.shape) for name, p in record.parameters.items()} != shapes:
+        wrong = "parameters"
+    elif set(counts.values()) != {len(record.times)}:
+        wrong = "series"
+    if wrong:
+        raise ValueError(
+            f"expected a record as gradient_flow left it for this module, got one with other"
+            f" {wrong}; load it again or start anew"
+        )
+
+
+def _is_state(state: dict[str, Any], field: Field) -> bool:
+    """Whether a state is a position of an integrator of these parameters."""
+    if set(state) != {f.name for f in fields(Position)}:
+        return False
+    numbers = [v for k, v in state.items() if k not in ("displacement", "switches")]
+    switches = state["switches"]
+    wanted = field.switches if isinstance(field, SwitchedField) else None
+    if (switches is None) != (wanted is None) or (
+        wanted is not None and (not isinstance(switches, Tensor) or switches.shape != wanted.shape)
+    ):
+        return False
+    moved, origin = state["displacement"], field.origin
+    return (
+        all(isinstance(v, int | float) and not math.isnan(v) for v in numbers)
+        and isinstance(moved, Tensor)
+        and (moved.shape, moved.dtype, moved.device) == (origin.shape, origin.dtype, origin.device)
+        and bool(torch.isfinite(moved).all())
+    )

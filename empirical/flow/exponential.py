@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from empirical.flow.kernel_functions import Span, Spectrum
-from empirical.flow.steps import Integrator, Position, Tolerance
+from empirical.flow.steps import Integrator, Position, StepError, Tolerance
 from empirical.flow.vector_field import Field
 from empirical.jacobian import Jacobian
 
@@ -75,6 +75,8 @@ class Exponential(Integrator):
         """Take A at the start of the step."""
         self.here = self.field.held(jacobian)
         gram = self.field.gram(self.here, self.theta)
+        if not bool(torch.isfinite(gram).all()):
+            raise StepError(f"the tangent kernel is not finite at t = {self.start.time:.6g}")
         self.spectrum = Spectrum(gram, len(self.field.x), _SLOPES)
         residual = jacobian.residual.double().reshape(-1)
         w = self.spectrum.vectors.T @ residual / -len(self.field.x)

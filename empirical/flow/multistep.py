@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 from scipy.integrate import LSODA
 from torch import Tensor
 
-from empirical.flow.steps import STABLE, Position, StepError, Tolerance
-from empirical.flow.vector_field import Field
+from empirical.flow.kinks import SLIDES, SwitchedField, first_change
+from empirical.flow.steps import STABLE, Position, StepError, Tolerance, stuck
+from empirical.flow.vector_field import Field, length
 
 __all__ = ["Multistep"]
 
@@ -55,12 +56,18 @@ class Multistep:
     def __init__(self, field: Field, tolerance: Tolerance, start: Position) -> None:
         self.field, self.tolerance, self.start = field, tolerance, start
         self.slope = torch.empty_like(field.origin)
+        self.after: Tensor | None = None  # the switches behind the present step, if others
+        if isinstance(field, SwitchedField):
+            if start.switches is None:
+                start.switches = field.switches.clone()
+            field.switches = start.switches.clone()
         self._begin()
 
     def advance(self) -> None:
         """Make the next step."""
         if self._is_over():
             self._roll(math.inf)
+        tried = self.start.rejected
         for _ in range(_PATIENCE):
             before = self.end
             try:
@@ -74,12 +81,11 @@ class Multistep:
                 continue
             if self.solver.status == "failed" or self.solver.t == before:
                 raise StepError(f"LSODA stopped: {message}")
-            self._end_at(float(self.solver.t), self._tensor(self.solver.y))
+            self._end_at(float(self.solver.t), self._tensor(self.unit * self.solver.y))
+            if isinstance(self.field, SwitchedField):
+                self._stop_at_changes(self.field, before)
             return
-        raise StepError(
-            f"{_PATIENCE} shorter and shorter steps were rejected; the module has a jump, or"
-            " rounding forbids this tolerance"
-        )
+        raise StepError(stuck(self.start.rejected - tried))
 
     def work(self) -> tuple[int, int, float]:
         """Steps so far, how many of them were stiff, and the largest h lambda_max."""
@@ -90,11 +96,25 @@ class Multistep:
         """Theta - theta_0 at a time of the present step."""
         if time >= self.end:
             return self.ahead
-        return self._tensor(self.solver.dense_output()(time))
+        return self._tensor(self.unit * self.solver.dense_output()(time))
+
+    def _stop_at_changes(self, field: SwitchedField, before: float) -> None:
+        """Let the step end where the first switch changes."""
+
+        def margins(time: float) -> Tensor:
+            return field.margins(field.origin + self.displacement(time))
+
+        if not bool((margins(self.end) < 0).any()):
+            return
+        time, values = first_change(margins, before, self.end)
+        self.ahead, self.end = self.displacement(time), time
+        self.after = field.changed(field.origin + self.ahead, values)
 
     def _is_over(self) -> bool:
         """Whether the scale of the tolerance should be taken anew."""
-        return self.steps >= _LENGTH or float(self.ahead.norm()) > _GROWTH * self.size
+        if self.after is not None:
+            return True
+        return self.steps >= _LENGTH or float(length(self.ahead)) > _GROWTH * self.size
 
     def _end_at(self, time: float, ahead: Tensor) -> None:
         self.last, self.end, self.ahead = time - self.end, time, ahead
@@ -108,6 +128,11 @@ class Multistep:
         start = self.start
         start.steps, start.stiff, start.stretch = self.work()
         start.displacement, start.time, start.step = self.ahead.clone(), self.end, longest
+        if self.after is not None and isinstance(self.field, SwitchedField):
+            start.changes += int((self.after != self.field.switches).sum())
+            start.slides += int(((self.after == SLIDES) & (self.field.switches != SLIDES)).sum())
+            start.switches = self.after
+            self.field.switches, self.after = self.after.clone(), None
         self._begin()
 
     def _begin(self) -> None:
@@ -116,18 +141,21 @@ class Multistep:
         self.last, self.steps, self.stiff, self.stretch = 0.0, 0, 0, 0.0
         allowed = self._scales()
         least = 100 * np.finfo(np.float64).eps  # LSODA takes no smaller relative tolerance
-        moved = self._array(start.displacement)
-        make: Any = LSODA  # one tolerance for each number: the stubs know only one for all
-        self.solver = make(
-            self._slope, start.time, moved, _NEVER, first_step=self.first, rtol=least, atol=allowed
+        self.unit = 2.0 ** math.floor(math.log2(self.size))  # LSODA has trouble below 1e-200
+        moved = self._array(start.displacement) / self.unit
+        weights: Any = allowed / self.unit  # scipy's stubs know only numbers
+        self.solver = LSODA(
+            self._slope, start.time, moved, _NEVER, first_step=self.first, rtol=least, atol=weights
         )
 
     def _slope(self, _: float, moved: Array) -> Array:
-        self.field(self.field.origin + self._tensor(moved), self.slope)
+        residual = self.field(
+            self.field.origin + self._tensor(self.unit * moved), self.slope
+        ).residual
         value = self._array(self.slope)
-        if not np.isfinite(value).all():
+        if not np.isfinite(value).all() or not bool(torch.isfinite(residual).all()):
             raise Outside
-        return value
+        return value / self.unit
 
     def _scales(self) -> Array:
         """The tolerance of each component; also the first step and lambda_max of J^T J / n."""
@@ -135,7 +163,7 @@ class Multistep:
         theta = field.origin + start.displacement
         slope, ahead = torch.empty_like(theta), torch.empty_like(theta)
         field(theta, slope)
-        speed, self.size = float(slope.norm()), float(start.displacement.norm())
+        speed, self.size = float(length(slope)), float(length(start.displacement))
         if self.size == 0:
             self.size = speed * min(start.step, 1e300) or 1.0  # what the first step will add
         columns, self.largest = self._columns(theta)
@@ -144,9 +172,10 @@ class Multistep:
             allowed = share * np.minimum(self.size, self.tolerance.scale / columns)
         self.first = min(start.step, 1.0)
         if speed > 0:
-            length = torch.finfo(theta.dtype).eps ** (1 / 3) * (float(theta.norm()) or 1e-2)
-            field(theta + slope * (length / speed), ahead)
-            bend = self._array(ahead - slope) * (speed / length)  # H F
+            self.first = min(start.step, self.size / speed)
+            far = torch.finfo(theta.dtype).eps ** (1 / 3) * (float(theta.norm()) or 1e-2)
+            field(theta + slope * (far / speed), ahead)
+            bend = self._array(ahead - slope) * (speed / far)  # H F
             steepest = float(np.max(np.abs(bend) / allowed))
             if 0 < steepest < math.inf:
                 self.first = min(start.step, math.sqrt(2 / steepest))
@@ -168,7 +197,7 @@ class Multistep:
                 moved = theta.clone()
                 moved[j] += step[j]
                 rows.append((self.field.values(moved, z) - here).reshape(-1) / step[j])
-            columns = torch.stack(rows).double()  # (p, n k)
+            columns = torch.stack(rows).double().nan_to_num(0.0, 0.0, 0.0)  # (p, n k), no jumps
             if i == 0:
                 largest = float(torch.linalg.matrix_norm(columns, 2)) ** 2 / len(z)
             found.append((columns.norm(dim=1) / math.sqrt(len(z))).cpu().numpy())

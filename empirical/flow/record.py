@@ -27,19 +27,21 @@ class Flow:
 
     Attributes:
         times: the output times that were reached, shape (T,).
-        residuals: f(x_a; theta_t) - y_a on the samples, shape (T, n).
+        residuals: f(x_a; theta_t) - y_a on the samples, shape (T, n); of another loss l than
+            the square its slopes dl/df there.
         evaluation: f(z_b; theta_t) at the evaluation points, shape (T, N), or None.
         displacement: ||theta_t - theta_0||, shape (T,).
-        loss: Phi = (1/2n) sum_a r_a^2, shape (T,).
+        loss: Phi = (1/n) sum_a l(f(x_a; theta_t), y_a), shape (T,).
         gradient: ||grad Phi||^2, shape (T,).
         kernels: K_t on the watched points, shape (T, w, w), or None.
         parameters: theta_t at the last output time, for ``module.load_state_dict(...,
             strict=False)``.
         stiff: what was found about stiffness, a sentence, or None.
+        kinks: what was found about kinks on the way, a sentence, or None.
         work: evaluations of the vector field, steps, and steps that were rejected.
         state: where the integrator stands, for ``resume``.
         config: the arguments, and digests of the tensors among them.
-    """  # twelve fields: the four monitors of the contract, and what a run needs to go on
+    """  # thirteen fields: the four monitors of the contract, and what a run needs to go on
 
     times: Tensor
     residuals: Tensor
@@ -50,6 +52,7 @@ class Flow:
     kernels: Tensor | None
     parameters: dict[str, Tensor]
     stiff: str | None
+    kinks: str | None
     work: dict[str, int]
     state: dict[str, Any]
     config: dict[str, Any]

@@ -16,16 +16,12 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from empirical.flow.vector_field import Field
+from empirical.flow.vector_field import Field, StepError
 
-__all__ = ["STABLE", "Integrator", "Position", "StepError", "Tolerance"]
+__all__ = ["STABLE", "Integrator", "Position", "StepError", "Tolerance", "stuck"]
 
 STABLE = 3.3  # h lambda_max at which explicit steps of order 5 become unstable
 _PATIENCE = 30
-
-
-class StepError(Exception):
-    """No further step is possible; the message says why."""
 
 
 @dataclass(slots=True)
@@ -42,6 +38,9 @@ class Position:
         growth: how much longer the next step may be.
         stiff: how many were longer than explicit steps can be, or as long as they can be.
         stretch: the largest h lambda_max among them.
+        switches: the states of kinks that are located, shape (G,), or None.
+        changes: how often one of them passed its kink.
+        slides: how often one of them began to slide along it.
     """
 
     time: float
@@ -53,6 +52,9 @@ class Position:
     growth: float = 5.0
     stiff: int = 0
     stretch: float = 0.0
+    switches: Tensor | None = None
+    changes: int = 0
+    slides: int = 0
 
 
 class Tolerance:
@@ -62,12 +64,16 @@ class Tolerance:
         field: F.
         rtol: the tolerance of the caller.
         points: inputs, besides the samples, at which predictions are watched, or None.
-        loss: Phi_0.
+        residual: r_0, shape (n, k).
+
+    Attributes:
+        scale: rms of r_0, or 1 if there is nothing left.
     """
 
-    def __init__(self, field: Field, rtol: float, points: Tensor | None, loss: float) -> None:
+    def __init__(self, field: Field, rtol: float, points: Tensor | None, residual: Tensor) -> None:
         self.field, self.points, self.rtol = field, points, rtol
-        self.scale = math.sqrt(2 * loss) or 1.0  # rms of r_0
+        largest = float(residual.abs().max())
+        self.scale = largest * _rms(residual / largest) if largest > 0 else 1.0
 
     def size(self, theta: Tensor, residual: Tensor, error: Tensor, moved: Tensor) -> float:
         """The error in units of the tolerance; ``error`` is overwritten.
@@ -80,14 +86,24 @@ class Tolerance:
         """
         parameters = float(error.norm()) / (float(moved.norm()) or 1.0)
         error += theta
-        wrong = [_rms(self.field.values(error, self.field.x) - self.field.y - residual)]
+        wrong = [self.field.values(error, self.field.x) - self.field.y - residual]
         if self.points is not None:
             after, before = (self.field.values(z, self.points) for z in (error, theta))
-            wrong.append(_rms(after - before))
-        sizes = [parameters, *(w / self.scale for w in wrong)]
+            wrong.append(after - before)
+        sizes = [parameters, *(_rms(w / self.scale) for w in wrong)]  # squares may underflow
         if not all(math.isfinite(size) for size in sizes):
             return math.inf
         return max(sizes) / self.rtol
+
+
+def stuck(tried: int) -> str:
+    """Why no step could be made after some that were rejected."""
+    if tried == 0:
+        return "the next step would be shorter than the rounding of t; the slope is too large"
+    return (
+        f"{tried} shorter and shorter steps were rejected; the module has a jump, or rounding"
+        " forbids this tolerance"
+    )
 
 
 class Integrator(ABC):
@@ -120,6 +136,7 @@ class Integrator(ABC):
         """Make the next step."""
         if self.end > self.start.time:
             self._roll()
+        before = self.start.rejected
         for _ in range(_PATIENCE):
             if self.start.time + self.start.step == self.start.time:
                 break
@@ -132,10 +149,7 @@ class Integrator(ABC):
             self.start.step *= max(0.2, factor)
             self.start.rejected += 1
             self.start.growth = 1.0
-        raise StepError(
-            f"{_PATIENCE} shorter and shorter steps were rejected; the module has a jump, or"
-            " rounding forbids this tolerance"
-        )
+        raise StepError(stuck(self.start.rejected - before))
 
     def work(self) -> tuple[int, int, float]:
         """Steps so far, how many of them were stiff, and the largest h lambda_max."""

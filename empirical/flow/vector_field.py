@@ -1,9 +1,9 @@
 r"""The vector field of gradient flow, as a function of one flat vector.
 
-    theta' = F(theta) = -grad Phi(theta) = -J^T r / n,    Phi = (1/2n) sum_a |r_a|^2
+    theta' = F(theta) = -grad Phi(theta) = -J^T r / n,    Phi = (1/n) sum_a l(f(x_a), y_a)
 
     theta   all trainable parameters, one behind the other, shape (p,)
-    r       residuals f(x_a; theta) - y_a, shape (n, k)
+    r       slopes dl/df of the loss, shape (n, k); f(x_a; theta) - y_a for the square
 
 The module is copied once. Its parameters are then views of whatever vector the field is
 asked at: nothing is copied to them, and gradients are written where they are wanted.
@@ -12,18 +12,24 @@ asked at: nothing is copied to them, and gradients are written where they are wa
 from __future__ import annotations
 
 import copy
+import sys
 
 import torch
 from torch import Tensor, nn
 
 from empirical.flow.dense_jacobian import DenseJacobian
+from empirical.flow.losses import LOSSES, LossName
 from empirical.jacobian import GraphJacobian, Jacobian, LayerJacobian
 from empirical.network import FiniteNetwork
 from empirical.tangent import customised, tangent_kernel
 
-__all__ = ["Field"]
+__all__ = ["Field", "StepError", "length"]
 
 _CHUNK = 4096  # points that are evaluated at once
+
+
+class StepError(Exception):
+    """No further step is possible; the message says why."""
 
 
 class Field:
@@ -33,13 +39,16 @@ class Field:
         module: any module; a copy of it is used.
         x: inputs, shape (n, ...).
         y: targets, shape (n,) or (n, k).
+        loss: l.
 
     Attributes:
         origin: theta_0, the parameters of the module, shape (p,).
         evaluations: how often J was taken.
+        budget: how often it may be.
     """
 
-    def __init__(self, module: nn.Module, x: Tensor, y: Tensor) -> None:
+    def __init__(self, module: nn.Module, x: Tensor, y: Tensor, loss: LossName = "square") -> None:
+        self.loss = loss
         self.module = copy.deepcopy(module)
         named = [(k, p) for k, p in self.module.named_parameters() if p.requires_grad]
         self.names = [name for name, _ in named]
@@ -47,7 +56,7 @@ class Field:
         self.origin = torch.cat([p.detach().reshape(-1) for p in self.leaves])
         self.x, self.y = x, y.reshape(len(x), -1)
         self.layered = _is_layered(self.module)
-        self.evaluations = 0
+        self.evaluations, self.budget = 0, sys.maxsize
 
     @property
     def single(self) -> bool:
@@ -57,17 +66,41 @@ class Field:
     def __call__(self, theta: Tensor, out: Tensor) -> Jacobian:
         """Write F(theta) into ``out``, shape (p,), and return J there."""
         jacobian = self.jacobian(theta)
-        jacobian.pull(jacobian.residual / -len(self.x), self.split(out))
+        jacobian.pull(self.force(jacobian) / -len(self.x), self.split(out))
         return jacobian
 
+    def force(self, jacobian: Jacobian) -> Tensor:
+        """R = dl/df where J was taken, shape (n, k)."""
+        if self.loss == "square":
+            return jacobian.residual
+        return LOSSES[self.loss].slope(jacobian.residual + self.y, self.y)
+
+    def mean_loss(self, jacobian: Jacobian) -> Tensor:
+        """Phi where J was taken, in float64 on the CPU."""
+        f = jacobian.residual.double()
+        if self.loss == "square":
+            return f.square().sum().cpu() / (2 * len(f))
+        y = self.y.double()
+        return LOSSES[self.loss].value(f + y, y).mean().cpu()
+
     def jacobian(self, theta: Tensor) -> Jacobian:
-        """J and r at theta."""
+        """J and r at theta.
+
+        Raises:
+            StepError: the budget is spent.
+        """
+        self.spend()
         self.move(theta)
-        self.evaluations += 1
         if self.layered:
             assert isinstance(self.module, FiniteNetwork)
             return LayerJacobian(self.module, self.leaves, self.x, self.y)
         return GraphJacobian(self.module, self.leaves, self.x, self.y)
+
+    def spend(self) -> None:
+        """Count an evaluation."""
+        if self.evaluations >= self.budget:
+            raise StepError(f"{self.budget} evaluations of the gradient were not enough")
+        self.evaluations += 1
 
     def values(self, theta: Tensor, z: Tensor) -> Tensor:
         """f(z; theta), shape (N, k)."""
@@ -105,6 +138,14 @@ class Field:
     def parameters(self, theta: Tensor) -> dict[str, Tensor]:
         """Copies of the parameters with their names."""
         return dict(zip(self.names, (v.clone() for v in self.split(theta)), strict=True))
+
+
+def length(vector: Tensor) -> Tensor:
+    """The Euclidean norm in float64 on the CPU, where squares would underflow too."""
+    largest = vector.abs().max().double().cpu()
+    if not 0 < float(largest) < 1e-100:
+        return torch.linalg.vector_norm(vector, dtype=torch.float64).cpu()
+    return torch.linalg.vector_norm(vector.cpu().double() / largest) * largest
 
 
 def _is_layered(module: nn.Module) -> bool:

@@ -6,7 +6,7 @@ once). Any other module is run as it is; the graph of the backward pass shows ev
 parameter, and ``rules`` say what its gradient looks like there. Below: ``empirical.network``.
 """
 
-from empirical.layerwise.blocks import Block, MisfitError, contract
+from empirical.layerwise.blocks import Block, MisfitError, contract, diagonal
 from empirical.layerwise.ensemble import tangent_kernels
 from empirical.layerwise.graph import graph_of, pulled_back
 from empirical.layerwise.identity import (
@@ -15,7 +15,7 @@ from empirical.layerwise.identity import (
     forward_trace,
     tiled_layerwise_kernel,
 )
-from empirical.layerwise.plan import Output, Plan, combination, plan_for, wanted
+from empirical.layerwise.plan import Output, Plan, UnreachedError, combination, plan_for, wanted
 from empirical.layerwise.streaming import streamed_tangent_kernel
 
 __all__ = [
@@ -24,9 +24,11 @@ __all__ = [
     "MisfitError",
     "Output",
     "Plan",
+    "UnreachedError",
     "backward_signals",
     "combination",
     "contract",
+    "diagonal",
     "forward_trace",
     "graph_of",
     "plan_for",

@@ -18,12 +18,12 @@ import torch
 from torch import Tensor
 
 from empirical.layerwise.cuts import Cut, layouts_of
-from empirical.layerwise.gradients import Gradient, beside, inner, stacked
+from empirical.layerwise.gradients import Gradient, beside, inner, squares, stacked
 from empirical.layerwise.graph import Graph, Value, graph_of, pulled_back
 from empirical.layerwise.rules import RULES, Call, sample_by_sample
 from empirical.layerwise.samples import Samples
 
-__all__ = ["Block", "MisfitError", "Scheme", "contract"]
+__all__ = ["Block", "MisfitError", "Scheme", "contract", "diagonal"]
 
 
 class MisfitError(Exception):
@@ -153,6 +153,17 @@ class Block:
             total += [] if found is None else [found]
         shape = self.scheme.leaves[leaf].shape
         return reduce(add, total) if total else self.values.new_zeros(len(self.values), *shape)
+
+
+def diagonal(a: Block, output: int) -> Tensor:
+    """|df/dtheta|^2 of every sample for one output, over the parameters with rules, shape (n,)."""
+    signals = a.signals(output)
+    total = a.values.new_zeros(len(a.values))
+    with torch.no_grad():
+        for group in a.scheme.groups:
+            for gradient in a.gradients(group, signals):
+                total += squares(gradient)
+    return total
 
 
 def contract(

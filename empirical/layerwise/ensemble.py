@@ -23,7 +23,7 @@ from empirical.precision import full_precision
 
 __all__ = ["BatchedLayer", "BatchedReadout", "tangent_kernels"]
 
-BATCH = {"cpu": 2**22, "cuda": 2**31}
+ENSEMBLE_BYTES = {"cpu": 2**22, "cuda": 2**31}
 """Bytes of the weights of the networks that are computed together."""
 
 
@@ -124,7 +124,7 @@ def tangent_kernels(
 def _batch(network: Network, x: Tensor, width: int) -> int:
     """How many networks have weights and units that fit into the cache."""
     numbers = _numbers(network, x, len(x), width)
-    return max(1, BATCH.get(x.device.type, 2**22) // (numbers * x.element_size()))
+    return max(1, ENSEMBLE_BYTES.get(x.device.type, 2**22) // (numbers * x.element_size()))
 
 
 def _numbers(network: Network, x: Tensor, n: int, width: int) -> int:

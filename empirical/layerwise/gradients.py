@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-__all__ = ["WORKSPACE", "Gradient", "beside", "costs", "inner", "stacked"]
+__all__ = ["WORKSPACE", "Gradient", "beside", "costs", "inner", "squares", "stacked"]
 
 WORKSPACE = 2**26
 """Bytes of the largest intermediate product."""
@@ -132,8 +132,12 @@ class Gradient:
 
     def sample(self, index: int) -> Gradient:
         """The gradient of one sample."""
+        return self.part(index, index + 1)
+
+    def part(self, start: int, stop: int) -> Gradient:
+        """The gradients of some samples."""
         parts = (self.left, self.right, self.index, self.dense)
-        chosen = (None if t is None else t[index : index + 1] for t in parts)
+        chosen = (None if t is None else t[start:stop] for t in parts)
         return Gradient(self.shape, *chosen, ones=self.ones)
 
     def zeros(self) -> Gradient:
@@ -204,6 +208,31 @@ def inner(a: Gradient, b: Gradient) -> Tensor:
         whole = a.explicit()
         a, b = whole, whole if b is a else b.explicit()
     return _by_rows(a, b)
+
+
+def squares(a: Gradient) -> Tensor:
+    """|G_a|^2 for every sample, shape (n,); for one sample at a time where G is large."""
+    if a.right is None or a.dense is not None:
+        return a.formed().flatten(1).square().sum(1)
+    _, _, t, c = a.right.shape
+    r = a.shape.numel() // (a.right.shape[1] * max(c, 1)) if a.left is None else a.left.shape[3]
+    if t == 1 or t * (r + c) < r * c or a.index is not None or a.ones:
+        return _squares_by_pairs(a)
+    step = max(1, WORKSPACE // (a.shape.numel() * _element(a)))
+    parts = [a.part(i, i + step) for i in range(0, len(a.right), step)]
+    return torch.cat([part.formed().flatten(1).square().sum(1) for part in parts])
+
+
+def _squares_by_pairs(a: Gradient) -> Tensor:
+    """Sum over pairs of positions of (L_t . L_s)(R_t . R_s)."""
+    assert a.right is not None
+    of_right = (a.right @ a.right.mT).add_(a.ones)  # (n, g, t, t)
+    if a.index is not None:
+        of_left = (a.index[:, None, :, None] == a.index[:, None, None, :]).to(of_right.dtype)
+    else:
+        left, _ = a.factors
+        of_left = left @ left.mT
+    return (of_left * of_right).sum((1, 2, 3))
 
 
 def costs(

@@ -35,7 +35,7 @@ __all__ = [
     "tiled_layerwise_kernel",
 ]
 
-SMALL = 2**28
+ONE_PIECE = 2**28
 """Bytes below which the memory of the machine is not asked for."""
 
 
@@ -138,7 +138,7 @@ def tiled_layerwise_kernel(
     other = x if y is None else y
     n, k, item = len(x), len(other), x.element_size()
     each = held(tuple(layer.wire for layer in layers)) * item
-    if (n + k) * (each + n * item) < SMALL:
+    if (n + k) * (each + n * item) < ONE_PIECE:
         return layerwise_kernel(layers, readout, x, y)
     result = 2 * n * k * item
     require(result + 2 * each, x.device, f"the kernel of {n} x {k} samples of this network")

@@ -24,13 +24,17 @@ from empirical.layerwise.gradients import inner
 from empirical.layerwise.graph import Graph, Value, graph_of
 from empirical.layerwise.samples import Samples
 
-__all__ = ["Output", "Plan", "combination", "make_plan", "plan_for", "wanted"]
+__all__ = ["Output", "Plan", "UnreachedError", "combination", "make_plan", "plan_for", "wanted"]
 
 Output = int | Literal["all", "trace"]
 Function = Callable[[Any], Tensor]
 """A batch -> outputs (n, k) with their graph."""
 
 _log = logging.getLogger("kinfinity")
+
+
+class UnreachedError(ValueError):
+    """No output depends on the parameters."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,7 +136,7 @@ def _try(
         if id(t) in names
     }
     if graph is None or not leaves:
-        raise ValueError(
+        raise UnreachedError(
             "expected outputs that depend on the trained parameters, got some that carry no"
             " gradient to any; remove detach() or no_grad() from the module"
         )
@@ -246,12 +250,12 @@ def _disagreements(
 ) -> dict[str, str]:
     """Parameters whose gradient by rules is not the one by autograd, for some sample."""
     block = Block(trial.values, scheme)
+    signals = block.signals_of(trial.combined.sum()) if scheme.groups else {}
     reasons: dict[str, str] = {}
     for leaf in (i for group in scheme.groups for i in group):
         name, like = leaves[leaf], scheme.leaves[leaf]
         rows = torch.stack([e.get(name, torch.zeros_like(like)) for e in exact]).detach()
         try:
-            signals = block.signals_of(trial.combined.sum())
             with torch.no_grad():
                 agree = _agree(block, leaf, signals, rows)
         except MisfitError as misfit:

@@ -18,10 +18,10 @@ from torch.nn import functional
 from analytic.network import Averaging, Flatten, Shape, reads
 from empirical.network import Feed, Wire
 
-__all__ = ["Patches", "Reading", "averages", "patches", "rows"]
+__all__ = ["Patches", "WeightlessLayer", "averages", "patches", "rows"]
 
 
-class Reading(Protocol):
+class WeightlessLayer(Protocol):
     """A layer without weights."""
 
     def read(self, units: Tensor) -> Tensor: ...
@@ -97,12 +97,12 @@ def patches(wire: Wire, device: torch.device) -> Patches | None:
     return Patches(table.to(device), wire.feed.positions)
 
 
-def averages(feed: Feed, device: torch.device) -> list[Reading]:
+def averages(feed: Feed, device: torch.device) -> list[WeightlessLayer]:
     """The layers without weights in front."""
     return [_average(layer, spatial, device) for layer, spatial in feed.averages]
 
 
-def _average(layer: Averaging, spatial: Shape, device: torch.device) -> Reading:
+def _average(layer: Averaging, spatial: Shape, device: torch.device) -> WeightlessLayer:
     if isinstance(layer, Flatten):
         return _Flat(math.prod(spatial))
     table = torch.from_numpy(reads(layer, spatial)).to(device)

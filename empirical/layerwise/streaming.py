@@ -23,7 +23,7 @@ from empirical.precision import full_precision
 
 __all__ = ["DrawnLayer", "DrawnReadout", "drawn_layers", "streamed_tangent_kernel"]
 
-BLOCK = {"cpu": 2**26, "cuda": 2**31}
+STREAMED_BYTES = {"cpu": 2**26, "cuda": 2**31}
 """Bytes of the weights that exist at a time."""
 
 
@@ -130,7 +130,7 @@ def streamed_tangent_kernel(
     check_description(network, tuple(x.shape[1:]), width, seed, x.dtype)
     if y is not None:
         check_like(y, x)
-    block = BLOCK.get(x.device.type, 2**26) if block is None else block
+    block = STREAMED_BYTES.get(x.device.type, 2**26) if block is None else block
     if isinstance(block, bool) or not hasattr(block, "__index__"):
         raise TypeError(f"expected an integer block, got {block!r}; pass an int")
     if block < 1:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from analytic.network import Averaging, Convolution, Flatten, GlobalAveragePooling, Network, fold
-from empirical.checks import check_images, check_input_shape
+from empirical.input_shapes import check_images, check_input_shape
 from empirical.memory import require
 from empirical.network.pointwise_activation import pointwise
 from empirical.network.weights import normal
@@ -47,12 +47,12 @@ class WeightLayer(nn.Module):
         self.slope = pointwise(wire.step.layer.activation, 1)
 
     def arrange(self, drawn: Tensor) -> Tensor:
-        """W, from the numbers for each unit in a row."""
+        """The matrix W, from the numbers for each unit in a row."""
         return drawn
 
     @property
     def matrix(self) -> Tensor:
-        """W as a map of what is read at one position."""
+        """The matrix W as a map of what is read at one position."""
         return self.weight
 
     def preactivation(self, alpha: Tensor) -> Tensor:

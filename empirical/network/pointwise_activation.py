@@ -17,7 +17,7 @@ __all__ = ["pointwise"]
 
 @lru_cache(maxsize=256)
 def pointwise(activation: Activation, order: int = 0) -> Callable[[Tensor], Tensor]:
-    """W as a function of tensors, or its derivative of the given order.
+    """The activation w as a function of tensors, or its derivative of the given order.
 
     The value keeps the dtype and the device of its argument and is differentiable as often
     as the activation is; neither it nor its derivatives overflow where they are small. It can be
@@ -48,7 +48,7 @@ class _Pointwise:
         return pointwise, self._made_from
 
 
-def _with_floats(expression: Any) -> Any:
+def _with_floats(expression: sympy.Expr) -> sympy.Expr:
     """Numbers such as sqrt(2) as floats: torch's functions take tensors only."""
     numbers = {
         node: sympy.Float(node.evalf(30))

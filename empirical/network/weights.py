@@ -25,13 +25,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from empirical.network import philox_cuda
+from empirical.network.philox_cuda import LOW
 
 __all__ = ["normal", "normal_rows", "philox", "redraw"]
 
-BLOCK = 256
+NORMALS_AT_ONCE = 256
 """Pairs that are drawn together, in cache."""
-ROUNDS = 10
-LOW = np.uint64(0xFFFFFFFF)
+PHILOX_ROUNDS = 10
 HALF = np.uint64(32)
 MULTIPLIER = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
 WEYL = (np.uint64(0x9E3779B9), np.uint64(0xBB67AE85))
@@ -56,7 +56,7 @@ def _rounds(c: Any, n: int, k0: Any, k1: Any) -> None:
     for j in range(n):
         c0, c1, c2, c3 = c[0, j], c[1, j], c[2, j], c[3, j]
         a, b = k0, k1
-        for _ in range(ROUNDS):
+        for _ in range(PHILOX_ROUNDS):
             p0, p1 = MULTIPLIER[0] * c0, MULTIPLIER[1] * c2
             c0, c1, c2, c3 = (p1 >> HALF) ^ c1 ^ a, p1 & LOW, (p0 >> HALF) ^ c3 ^ b, p0 & LOW
             a = (a + WEYL[0]) & LOW
@@ -138,10 +138,15 @@ def _fill(out: Any, row0: int, layer: int, seed: int) -> None:
     """
     rows, columns = out.shape
     pairs = (columns + 1) // 2
-    span = min(BLOCK, pairs)
-    height = BLOCK // span
-    c = np.empty((4, BLOCK), dtype=np.uint64)
-    u, r, z0, z1 = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
+    span = min(NORMALS_AT_ONCE, pairs)
+    height = NORMALS_AT_ONCE // span
+    c = np.empty((4, NORMALS_AT_ONCE), dtype=np.uint64)
+    u, r, z0, z1 = (
+        np.empty(NORMALS_AT_ONCE),
+        np.empty(NORMALS_AT_ONCE),
+        np.empty(NORMALS_AT_ONCE),
+        np.empty(NORMALS_AT_ONCE),
+    )
     bits = u.view(np.int64)
     for top in range(0, rows, height):
         for start in range(0, pairs, span):
@@ -174,14 +179,14 @@ def _fill_networks(out: Any, row0: int, layer: int, seeds: Any) -> None:
         _fill(out[s], row0, layer, seeds[s])
 
 
-SMALL = 2**18
+ONE_THREAD = 2**18
 """Numbers below which a second thread is not worth its start."""
 
 
 def _fill_by_threads(out: NDArray[Any], row0: int, layer: int, seeds: Sequence[int]) -> None:
     """As ``_fill_networks``, with torch's number of threads; no number depends on it."""
     keys = np.array(seeds, dtype=np.uint64)
-    threads = 1 if out.size < SMALL else torch.get_num_threads()
+    threads = 1 if out.size < ONE_THREAD else torch.get_num_threads()
     if len(seeds) == 1:
         cuts = pairwise(out.shape[1] * t // threads for t in range(threads + 1))
         parts = [(out[:, a:b], row0 + a, layer, keys) for a, b in cuts]

@@ -31,7 +31,7 @@ MORE: list[tuple[Any, str]] = [
     (np.ones(2, dtype=[("a", float), ("b", float)]), "structured one with the fields a, b"),
     (np.ones((2, 2)).view(Length), "a Length with units"),
     (np.ones((2, 2)) + 0j, r"complex128; pass x\.real"),
-    (torch.ones(2, 2).cfloat(), r"complex64; pass x\.real"),
+    (torch.ones(2, 2).to(torch.complex64), r"complex64; pass x\.real"),
     (np.array([["a", "b"]]), "dtype <U1"),
     (np.ones((2, 2), dtype=object), "dtype object"),
     ([[1.0], [1.0, 2.0]], "list that makes none"),

@@ -164,7 +164,8 @@ def test_proportional_kernels_give_a_posterior(points: tuple, ridge: float, t: f
     """With T = c S and t = inf: the posterior of S, but for the noise of the ridge."""
     x, new, y = points
     s = [block.nngp for block in kernels(NETWORK, x, new)]
-    law = ensemble(*(Kernels(k, 3 * k) for k in s), y, t=t, ridge=3 * ridge)
+    blocks = [Kernels(k, 3 * k) for k in s]
+    law = ensemble(*blocks, y, t=t, ridge=3 * ridge)
     if np.isinf(t):
         exact = predict(s[0], s[1], y, ridge=ridge, prior=s[2])
         gain = s[1] @ np.linalg.inv(s[0] + ridge * np.eye(4))

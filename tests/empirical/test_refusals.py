@@ -134,7 +134,12 @@ def test_bad_modules_are_refused(module: nn.Module, error: type, message: str) -
             r"the sizes of x, \(3,\), got \(4, 2\); match x",
         ),
         (torch.eye(3).double().to_sparse(), {}, TypeError, "got torch.sparse_coo; pass x.to_d"),
-        (torch.ones(4, 3).cdouble(), {}, TypeError, r"got torch.complex128; pass x\.real"),
+        (
+            torch.ones(4, 3).to(torch.complex128),
+            {},
+            TypeError,
+            r"got torch.complex128; pass x\.real",
+        ),
         (
             torch.nested.nested_tensor([torch.ones(3)] * 4, layout=torch.jagged),
             {},

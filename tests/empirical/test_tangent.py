@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from empirical import module_tiles, tangent_kernel, tangent_kernel_estimate
+from empirical.jacobian import per_sample
+from empirical.layerwise import blocks
 from empirical.layerwise.gradients import Gradient
 from empirical.layerwise.plan import make_plan
 from empirical.layerwise.rules import RULES, Call
@@ -247,6 +250,31 @@ def test_a_wrong_rule_is_found_out(
     with caplog.at_level(logging.DEBUG, logger="kinfinity"):
         close(tangent_kernel(nn.Linear(3, 1).double(), x), x @ x.T + 1)
     assert "weight (the rules do not agree with autograd)" in caplog.text
+
+
+@pytest.mark.parametrize("method", ["auto", "jacobian"])
+def test_a_parameter_that_is_missed_is_an_error_and_never_a_zero(
+    method: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1)).double()
+    x = torch.randn(5, 3, dtype=torch.float64)
+    exact = tangent_kernel(module, x)
+    whole = blocks.Block.gradients
+    monkeypatch.setattr(
+        blocks.Block, "gradients", lambda self, group, signals: whole(self, group[:1], signals)
+    )
+    close(tangent_kernel(module, x, method=method), exact)  # found out: the other way is taken
+    rows = per_sample.jacobian_rows
+
+    def lossy(values: Tensor, parameters: list[Tensor]) -> Tensor:
+        kept = [torch.full((p.numel(),), float(p is not module[2].bias)) for p in parameters]
+        return rows(values, parameters) * torch.cat(kept)
+
+    monkeypatch.setattr(per_sample, "jacobian_rows", lossy)
+    monkeypatch.setattr(module_tiles, "jacobian_rows", lossy)
+    with pytest.raises(ValueError, match=r"got others: the gradient by 2\.bias differs"):
+        tangent_kernel(module, x, method=method)
 
 
 @pytest.mark.gpu

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from networks.zoo import ZOO, Animal
+from networks.zoo import ZOO
+from networks.zoo_parts import Animal
 from oracles.jacobians import batch_jacobian, kernel_of
 from torch import Tensor, nn
 
@@ -138,9 +139,10 @@ def _one(animal: Animal) -> Any:
 
 HEAD = """# The zoo
 
-Made by the test-suite from {} modules. {} have a kernel, equal to J J^T of plain `autograd.grad` to 1e-12
-(of the whole batch where its samples meet); {} are refused with one sentence. Each comes out unharmed: every
-object that it held is there, with its bits, and the random generators have not moved.
+Made by the test-suite from {} modules. {} have a kernel, equal to J J^T of plain `autograd.grad`
+to 1e-12 (of the whole batch where its samples meet); {} are refused with one sentence. Each comes
+out unharmed: every object that it held is there, with its bits, and the random generators have not
+moved.
 
 | module | answer |
 |---|---|

@@ -56,7 +56,9 @@ def test_a_chaotic_network_gets_a_ceiling() -> None:
 def test_the_bound_grows_with_the_error_of_the_scalar_products() -> None:
     layers = amplifications(diagonal(Network(*[F("tanh")] * 3), np.ones(1)), 1e-13)
     assert certify(layers, 1e-6, 1e-8).error <= 1e-6
-    assert certify(layers, 1e-10, 1e-7).error > 1e-7
+    loud, quiet = (certify(layers, 1e-10, start) for start in (1e-7, 1e-15))
+    assert loud.ceiling == 0.0  # no pair is left to the series
+    assert loud.error > 1e-10 > quiet.error
 
 
 @pytest.mark.parametrize(("v", "rho"), [(0.01, 0.3), (0.5, 0.9), (3.0, 0.7)])

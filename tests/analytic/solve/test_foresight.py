@@ -42,3 +42,24 @@ def test_an_answer_that_does_not_fit_is_refused_before(
 def test_the_machine_tells_its_memory() -> None:
     free = foresight.available_memory()
     assert free is None or 2**20 < free < 2**60
+
+
+def test_foresight_of_very_many_inputs_prepares_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((2000, 5)), rng.standard_normal((700, 5))
+    whole = [kernel_plan(NETWORK, x, z, kind="both") for z in (None, y)]
+    monkeypatch.setattr(foresight, "SAMPLE", 400)
+    for z, exact in zip((None, y), whole, strict=True):
+        few = kernel_plan(NETWORK, x, z, kind="both")
+        assert (few.method, few.pairs) == (exact.method, exact.pairs)
+        assert few.bound == pytest.approx(exact.bound, rel=0.01)  # it depends on the extremes
+        assert few.bytes == pytest.approx(exact.bytes, rel=0.1)  # 400 rows are padded to 512
+
+
+def test_foresight_works_at_any_size() -> None:
+    one = np.random.default_rng(0).standard_normal((1, 5))
+    plan = kernel_plan(
+        NETWORK, np.broadcast_to(one, (10**6, 5)) * np.linspace(1, 2, 10**6)[:, None]
+    )
+    assert plan.pairs == 10**6 * (10**6 + 1) // 2
+    assert 8e12 < plan.bytes < 8.1e12

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -108,3 +109,27 @@ def test_duals_at_thirty_digits(name: str, s: float, t: float, rho: float) -> No
         estimate = kernel_estimate(network, rows[None], columns[None], tolerance=1e-13)
         exact = balls.exact_kernel(network, rows, columns, digits=30)
         assert balls.distance(estimate.value[0, 0], exact) <= estimate.error[0, 0]
+
+
+def test_a_refusal_names_layer_and_pair_and_a_tolerance_that_will_do() -> None:
+    network = Network(FullyConnected("tanh"), FullyConnected("max(min(x, 1), -1)"))
+    x = np.random.default_rng(0).standard_normal((4, 3))
+    with pytest.raises(AccuracyError, match=r"pair \(\d, \d\), which weight layer 2 costs") as info:
+        kernel(network, x)
+    found = re.search(r"pass tolerance=(\S+)", str(info.value))
+    assert found is not None
+    assert kernel(network, x, tolerance=float(found[1])).shape == (4, 4)
+
+
+def test_a_kernel_that_overflows_is_refused_without_a_warning() -> None:
+    network = Network(*[FullyConnected("cosh(x)", weight_std=1.1)] * 4)
+    with pytest.raises(ValueError, match="float64 can hold"):
+        kernel(network, np.ones((2, 3)))
+
+
+def test_inputs_on_a_line_are_not_refused() -> None:
+    """Every pair is parallel; the diagonal of an odd network repeats at x and -x."""
+    network = Network(*[FullyConnected("tanh")] * 3)
+    x = np.linspace(-6, 6, 41)[:, None]
+    k = kernel(network, x)
+    assert np.all(np.abs(k + k[::-1]) <= 1e-10 * np.sqrt(np.outer(np.diag(k), np.diag(k))))

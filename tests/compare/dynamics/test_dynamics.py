@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,10 +25,13 @@ from compare import (
     Target,
     dynamics_gap,
 )
+from compare.command.dynamics_report import Findings, statements
+from compare.dynamics import Doubt
 from compare.dynamics.measurement import prepare
-from compare.dynamics.trajectories import PARTS, Sample, _residuals, draw
+from compare.dynamics.trajectories import GAP_PARTS, Sample, _residuals, draw
 from compare.theory.duhamel import duhamel_defect, track
 from compare.theory.observations import decay_rates
+from compare.verdict import Outcome
 from empirical import FiniteNetwork, gradient_flow, tangent_kernel
 
 NETWORK = Network(FullyConnected("tanh", weight_std=2.0), FullyConnected("softplus"))
@@ -48,10 +52,10 @@ def result() -> DynamicsGap:
 
 
 def test_the_parts_add_up_to_the_gap_and_start_at_zero(result: DynamicsGap) -> None:
-    gap, *parts = (getattr(result, part) for part in PARTS)
+    gap, *parts = (getattr(result, part) for part in GAP_PARTS)
     assert np.all(gap <= sum(parts) + 1e-12)
     assert np.all(gap[1:] > 0)
-    for part in PARTS:
+    for part in GAP_PARTS:
         assert getattr(result, part)[0] < 1e-12
     assert result.times[0] == 0
     assert result.times[-1] == 6.0
@@ -125,6 +129,22 @@ def test_duhamels_formula_notices_a_wrong_operator() -> None:
 
     assert defect(1.0) < 1e-12
     assert defect(1.001) > 1e-4
+
+
+def test_a_flow_whose_identities_are_off_is_in_doubt(result: DynamicsGap) -> None:
+    checks = result.runs.checks.copy()
+    checks[0, 1] = 2e3 * result.config["rtol"]
+    doubtful = replace(result, runs=replace(result.runs, checks=checks))
+    assert doubtful.doubt is Doubt.IDENTITY
+    assert doubtful.judgement.outcome is Outcome.UNDECIDED
+    assert doubtful.holds is None
+    assert doubtful.verdict == f"undecided: {doubtful.judgement.reason}"
+    rows = {row.statement: row.kind for row in statements(Findings("", doubtful))}
+    assert rows["Duhamel's formula"] is rows["Theorem 3.5"] is Outcome.UNDECIDED
+    rows = {row.statement: row.kind for row in statements(Findings("", result))}
+    assert rows["Duhamel's formula"] is rows["Theorem 3.5"] is Outcome.HOLDS
+    nothing = replace(result, times=result.times[:1])
+    assert nothing.doubt is Doubt.UNREACHED
 
 
 def test_theorem_and_corollary_are_consistent(result: DynamicsGap) -> None:
@@ -204,8 +224,9 @@ def test_corollary_3_10_is_asked_at_its_own_times(result: DynamicsGap) -> None:
         ({"horizon": np.inf}, ValueError, "positive, finite horizon, got inf"),
         ({"seeds": 1}, ValueError, "expected seeds of at least 2, got 1"),
         ({"width": 0}, ValueError, "expected width of at least 1, got 0"),
+        ({"resolution": Resolution(times=7)}, ValueError, "expected times of at least 8, got 7"),
         ({"samples": 2.5}, TypeError, "expected an integer for samples, got 2.5"),
-        ({"spaces": 500}, ValueError, "the last trustworthy one is degree"),
+        ({"resolution": Resolution(spaces=500)}, ValueError, "the last trustworthy one is degree"),
         ({"target": lambda x: x}, ValueError, "one for each input"),
     ],
 )

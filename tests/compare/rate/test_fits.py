@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from compare.rate.fits import fit_law, fit_power
+from compare.rate.fits import fit_expansion, fit_power
 from compare.rate.judgement import excess, judge
 
 WIDTHS = [64, 128, 256, 512, 1024]
@@ -29,7 +29,7 @@ def test_intervals_are_calibrated(rng: np.random.Generator) -> None:
     repeats = 400
     for _ in range(repeats):
         d = made_up(lambda m: 3 / m, rng)
-        power, law = fit_power(WIDTHS, d, 0.9), fit_law(WIDTHS, d, 0.9)
+        power, law = fit_power(WIDTHS, d, 0.9), fit_expansion(WIDTHS, d, 0.9)
         covered["p"] += power.interval[0] <= 1 <= power.interval[1]
         covered["C"] += law.constant_interval[0] <= 3 <= law.constant_interval[1]
         covered["B"] += law.floor_interval[0] <= 0 <= law.floor_interval[1]
@@ -46,12 +46,12 @@ def test_the_exponent_is_found(p: float, rng: np.random.Generator) -> None:
 
 def test_the_law_is_found(rng: np.random.Generator) -> None:
     exact = [np.full(5, 2 / m + 30 / m**2 + 0.01) for m in WIDTHS]
-    law = fit_law(WIDTHS, exact)
+    law = fit_expansion(WIDTHS, exact)
     assert (law.constant, law.correction, law.floor) == pytest.approx((2, 30, 0.01), rel=1e-6)
 
 
 def verdict_of(d: list[np.ndarray]):
-    power, law = fit_power(WIDTHS, d), fit_law(WIDTHS, d)
+    power, law = fit_power(WIDTHS, d), fit_expansion(WIDTHS, d)
     return judge(power, law, excess(WIDTHS, d), float(d[-1].mean()))
 
 

@@ -51,7 +51,7 @@ def same(a: Flow, b: Flow) -> bool:
     return all(p is q or torch.equal(p, q) for p, q in pairs)
 
 
-@pytest.mark.parametrize("method", ["explicit", "exponential"])
+@pytest.mark.parametrize("method", ["explicit", "exponential", "multistep"])
 @pytest.mark.parametrize("stop", range(1, len(TIMES)))
 def test_a_continued_flow_is_the_uninterrupted_one(given: Any, method: Any, stop: int) -> None:
     named: dict[str, Any] = {
@@ -69,7 +69,7 @@ def test_a_continued_flow_is_the_uninterrupted_one(given: Any, method: Any, stop
     assert rest.work["evaluations"] < whole.work["evaluations"] or stop < 4
 
 
-@pytest.mark.parametrize("method", ["explicit", "exponential"])
+@pytest.mark.parametrize("method", ["explicit", "exponential", "multistep"])
 def test_a_flow_that_runs_out_keeps_what_it_has(given: Any, method: Any, tmp_path: Path) -> None:
     whole = flow(given, TIMES, method=method)
     budget = whole.work["evaluations"] * 3 // 4
@@ -105,7 +105,7 @@ def test_a_jump_ends_the_flow_with_what_was_reached() -> None:
             return torch.where(self.w > 0.5, torch.nan, self.w * x[:, 0])
 
     x = torch.ones(1, 1, dtype=torch.float64)
-    methods: list[Any] = ["explicit", "exponential"]
+    methods: list[Any] = ["explicit", "exponential", "multistep"]
     for method in methods:
         with pytest.raises(FlowError, match="the module has a jump") as caught:
             gradient_flow(Jump(), x, torch.ones(1).double(), [0.3, 5.0], method=method)
@@ -200,7 +200,7 @@ NAN = torch.tensor([0.0, torch.nan, 0, 0, 0, 0, 0], dtype=torch.float64)
         ({"rtol": 0.0}, ValueError, r"<= rtol < 1 in torch.float64, got 0.0"),
         ({"rtol": 1e-14}, ValueError, r"expected 2.2e-14 <= rtol"),
         ({"rtol": "small"}, TypeError, "expected rtol as a number, got str"),
-        ({"method": "euler"}, ValueError, "'exponential' or 'explicit', got 'euler'"),
+        ({"method": "euler"}, ValueError, "'explicit' or 'multistep', got 'euler'"),
         ({"max_evaluations": 0}, ValueError, "max_evaluations of at least 1, got 0"),
     ],
 )  # fmt: skip
@@ -234,7 +234,9 @@ def test_bad_outputs_are_refused(given: Any, function: Any, error: type, message
         flow((Applied(function), *given[1:]), [1.0])
 
 
-def test_modules_without_second_derivatives_take_explicit_steps(given: Any) -> None:
+def test_modules_without_second_derivatives_take_explicit_steps(
+    given: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Once(torch.autograd.Function):
         @staticmethod
         def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -248,7 +250,13 @@ def test_modules_without_second_derivatives_take_explicit_steps(given: Any) -> N
 
     module = Applied(Once.apply)
     taken = flow((module, *given[1:]), [1.0])
-    assert taken.config["method"] == "explicit"
+    assert taken.config["method"] == "multistep"  # which needs no second ones for few parameters
+    wide = Applied(Once.apply)
+    wide.layer = nn.Linear(2, 50).double()
+    wide_given = wide, given[1][:2], given[2][:2, None].expand(2, 50)
+    assert flow(wide_given, [0.1]).config["method"] == "exponential"  # on the entries of J
+    monkeypatch.setattr("empirical.flow.dense_jacobian._ENTRIES", 0)
+    assert flow(wide_given, [0.1]).config["method"] == "explicit"
     with pytest.raises(TypeError, match="with second derivatives for the exponential method"):
         flow((module, *given[1:]), [1.0], method="exponential")
 

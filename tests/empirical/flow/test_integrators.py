@@ -126,7 +126,7 @@ def test_steps_and_interpolants_have_their_order(kind: Any, order: int, inside: 
     module = nn.Sequential(nn.Linear(3, 6), nn.Tanh(), nn.Linear(6, 1)).double()
     x, y = sample()
     field = Field(module, x, y)
-    tolerance = Tolerance(field, 1.0, None, 1.0)
+    tolerance = Tolerance(field, 1.0, None, torch.ones(1, 1))
 
     def local(h: float, count: int, share: float = 1.0) -> Tensor:
         """Theta after a share of h, in some equal steps."""

@@ -25,7 +25,7 @@ SEEDS = [3, 0, 2**63, 11, 12, 13, 14]
 def test_a_batch_gives_what_the_loop_gives(
     network: Network, dtype: torch.dtype, batch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(ensemble.BATCH, "cpu", batch)
+    monkeypatch.setitem(ensemble.ENSEMBLE_BYTES, "cpu", batch)
     torch.manual_seed(0)
     x, y = torch.randn(6, 5, dtype=dtype), torch.randn(4, 5, dtype=dtype)
     allowed = 50 * torch.finfo(dtype).eps  # products of batches round in another order

@@ -156,7 +156,7 @@ def test_streams_and_batches_give_the_stored_kernel(
             k = streamed_tangent_kernel(network, x, 10, 3, y=z, block=block)
             assert relative(k, stored[0]) <= allowed
         for size in (1, 2**22):
-            monkeypatch.setitem(ensemble.BATCH, "cpu", size)
+            monkeypatch.setitem(ensemble.ENSEMBLE_BYTES, "cpu", size)
             assert relative(tangent_kernels(network, x, 10, seeds, y=z), torch.stack(stored)) <= (
                 allowed
             )

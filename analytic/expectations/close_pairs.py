@@ -1,0 +1,222 @@
+r"""The squared distance of two units, and E w'(u) w'(v), for any pair: the cheapest sound way.
+
+    minus = E (w(u)/r - w(v)/r')^2/2,    plus = E (w(u)/r + w(v)/r')^2/2,    d = E w'(u) w'(v)
+
+with r^2 = E w(u)^2. Few terms of Mehler's series where they are complete or |rho| is
+moderate; else the outer sum of ``conditional``; where neither holds (a narrow outer law, an
+activation without tables) the two-dimensional quadrature of ``product_rules``.
+
+The errors of the tables, of truncation and of the outer sum are estimated by two rules;
+their propagation to the three numbers is by Cauchy-Schwarz (docs/theory/near.md).
+
+Legend: s, s' the standard deviations, small = min(1 - rho, 1 + rho).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytic.activation import Activation
+from analytic.expectations.close_series import short_series
+from analytic.expectations.conditioning import Split, conditional
+from analytic.expectations.heat_tables import HIGHEST, NARROWEST, WIDEST, Heat, heat
+from analytic.expectations.hermite_coefficients import Moments, coefficients
+from analytic.expectations.product_rules import Angle, squared_differences
+from analytic.expectations.waves import wave
+from analytic.machine import UNIT, Array
+
+__all__ = ["TERMS", "Distances", "Units", "distances", "units"]
+
+Index = NDArray[np.intp]
+Mask = NDArray[np.bool_]
+
+TERMS = 64
+"""Coefficients of the series: as dear as the outer sum."""
+BLOCK = 32
+"""Pairs that share one pair of two-dimensional rules."""
+EXACT = 2**4 * UNIT
+"""Truncation that is taken for rounding."""
+HOPELESS = 2**24 * UNIT
+"""Error of the moments from which on no second rule is worth its time."""
+SOUND = 2**10 * UNIT
+"""Largest error of the tables for which they are used."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Units:
+    """What pairs of units ask of each one, (n,) each.
+
+    Attributes:
+        activation: w.
+        s: standard deviations of the pre-activations.
+        moments: those of w at s.
+        b: coefficients b_k, shape (n, TERMS - 1).
+        a: the coordinates E w(sz)/r and s b_k/r, shape (n, TERMS).
+        rest: what the coefficients lack of E w'^2, relative to it.
+        noise: error of the coefficients.
+    """
+
+    activation: Activation
+    s: Array
+    moments: Moments
+    a: Array
+    b: Array
+    rest: Array
+    noise: float
+
+    @property
+    def r(self) -> Array:
+        return np.sqrt(self.moments.second)
+
+
+def units(activation: Activation, s: Array, moments: Moments) -> Units:
+    """Tabulate the coefficients that close pairs use."""
+    found = coefficients(activation, s, TERMS - 1)
+    b = np.ascontiguousarray(found.b.T)
+    r = np.sqrt(moments.second)
+    unit = 1 / np.where(r > 0, r, np.inf)
+    a = np.column_stack([moments.mean * unit, b * (s * unit)[:, None]])
+    noise = max(found.noise, moments.noise)
+    return Units(activation, s, moments, a, b, found.rest, noise)
+
+
+Method = Callable[[Units, Angle, Index, Index], Array]
+
+
+class Distances(NamedTuple):
+    """minus, plus and d with bounds of the errors, (pairs,) each.
+
+    ``error`` is that of the smaller of minus and plus; ``error_d`` is relative to the root
+    of E w'(u)^2 E w'(v)^2.
+    """
+
+    minus: Array
+    plus: Array
+    d: Array
+    error: Array
+    error_d: Array
+
+
+def distances(of: Units, angle: Angle, i: Index, j: Index, variation: float = 0.0) -> Distances:
+    """For pairs of units.
+
+    Args:
+        of: the units.
+        angle: 1 - rho and 1 + rho of their pre-activations; taken as exact.
+        i: the first units of the pairs.
+        j: the second ones.
+        variation: relative error of the variances.
+    """
+    ways = _ways(of, angle, i, j)
+    result = np.empty((5, i.size))
+    for method, chosen in ways:
+        part = np.flatnonzero(chosen)
+        if part.size:
+            result[:, part] = method(of, angle.take(part), i[part], j[part])
+    found = Distances(*result)
+    slope = np.sqrt(of.moments.slope[i] * of.moments.slope[j])
+    steep = of.s[i] * of.s[j] * slope / np.where(of.r[i] * of.r[j] > 0, of.r[i] * of.r[j], np.inf)
+    # w/r changes by at most the root of ``steep`` times a relative change of the variance
+    moved = variation * np.sqrt(np.maximum(steep, 1))
+    near = np.minimum(found.minus, found.plus)
+    error = found.error + moved * (2 * np.sqrt(2 * np.maximum(near, 0)) + moved)
+    return found._replace(error=error, error_d=found.error_d + 4 * variation)
+
+
+def _ways(of: Units, angle: Angle, i: Index, j: Index) -> list[tuple[Method, Mask]]:
+    """The cheapest sound way for each pair."""
+    few = _complete(of, i, j) | (_truncated(of, angle, i, j) <= EXACT)
+    few = (few & (of.noise <= SOUND)) | (of.s[i] == 0) | (of.s[j] == 0)
+    if wave(of.activation) is not None:
+        return [(_by_series, few), (_by_formula, ~few)]
+    table = heat(of.activation)
+    ready = np.zeros_like(few) if table is None else _resolved(table, of, angle, i, j)
+    direct = few & (_complete(of, i, j) | (angle.small > 2.0**-4) | ~ready)
+    if max(of.moments.noise, of.noise) > HOPELESS:  # refused anyhow: be quick
+        direct |= ~ready
+    return [
+        (_by_series, direct),
+        (_by_conditioning, ready & ~direct),
+        (_by_product_rule, ~ready & ~direct),
+    ]
+
+
+def _complete(of: Units, i: Index, j: Index) -> Mask:
+    """Where the coefficients leave out no more than rounding."""
+    return np.maximum(of.rest[i], of.rest[j]) <= EXACT
+
+
+def _truncated(of: Units, angle: Angle, i: Index, j: Index) -> Array:
+    """What the series leaves out at the |rho| of each pair."""
+    return np.sqrt(of.rest[i] * of.rest[j]) * (1 - angle.small) ** (TERMS - 1)
+
+
+def _resolved(table: Heat, of: Units, angle: Angle, i: Index, j: Index) -> Mask:
+    """Where the nodes resolve the outer law and reach its end."""
+    low, high = np.minimum(of.s[i], of.s[j]), np.maximum(of.s[i], of.s[j])
+    octave = _octave(table, Split.of(low, high, angle.small).sigma)
+    inside = (octave >= 0) & (high < 2.0**HIGHEST) & (high < low * 2.0**WIDEST)
+    return inside & (table.outer[np.where(inside, octave, 0)] <= SOUND)
+
+
+def _octave(table: Heat, sigma: Array) -> Index:
+    """The row of ``Heat.outer`` for each sigma."""
+    first = round(np.log2(table.scale)) + NARROWEST
+    return np.frexp(sigma)[1] - 1 - first
+
+
+def _by_series(of: Units, angle: Angle, i: Index, j: Index) -> Array:
+    whole = _complete(of, i, j)
+    minus, plus, d, apart = short_series(
+        of.a[i], of.a[j], of.b[i], of.b[j], angle.minus, angle.plus, whole
+    )
+    small, slope = angle.small, np.sqrt(of.moments.slope[i] * of.moments.slope[j])
+    rest = np.maximum(of.rest[i], of.rest[j])
+    steep = of.s[i] * of.s[j] * slope / np.where(of.r[i] * of.r[j] > 0, of.r[i] * of.r[j], np.inf)
+    # the coefficients are wrong by ``noise`` in the norm of c: by s noise slope/r in that of a
+    e = (of.noise + 2 * UNIT) * (1 + np.sqrt(steep))
+    near, least = np.minimum(1.0, TERMS * small), np.maximum(np.minimum(minus, plus), 0)
+    close = 2 * e * (np.sqrt(2 * apart) + np.sqrt(2 * near * least) + e)
+    close += 8 * UNIT * least + steep * rest * near
+    far = 2 * e + 8 * UNIT + steep * rest * (1 - small) ** (TERMS - 1)
+    error_d = 2 * of.noise + 16 * UNIT + rest * np.where(whole, 1.0, (1 - small) ** (TERMS - 1))
+    return np.stack([minus, plus, d, np.where(whole, close, far), error_d])
+
+
+def _by_formula(of: Units, angle: Angle, i: Index, j: Index) -> Array:
+    solved = wave(of.activation)
+    assert solved is not None
+    return np.stack(solved.distances(of.s[i], of.s[j], angle))
+
+
+def _by_conditioning(of: Units, angle: Angle, i: Index, j: Index) -> Array:
+    table = heat(of.activation)
+    assert table is not None
+    s, s_, r, r_ = of.s[i], of.s[j], of.r[i], of.r[j]
+    found = conditional(table, s, s_, angle.minus, angle.plus, 1 / r, 1 / r_)
+    minus, plus, d, apart, noise_w, noise_d, noise_v = found
+    sigma = Split.of(np.minimum(s, s_), np.maximum(s, s_), angle.small).sigma
+    outer = table.outer[_octave(table, sigma)] + 4 * UNIT
+    e = 2 * (noise_w + of.moments.noise + 2 * UNIT)
+    error = e * np.sqrt(2 * apart) + e**2 + (noise_v + 4 * outer) * np.minimum(minus, plus)
+    return np.stack([minus, plus, d, error, 2 * noise_d + 4 * outer])
+
+
+def _by_product_rule(of: Units, angle: Angle, i: Index, j: Index) -> Array:
+    result = np.empty((5, i.size))
+    order = np.argsort(of.s[j] ** 2 * angle.small)
+    for start in range(0, order.size, BLOCK):
+        p = order[start : start + BLOCK]
+        r, r_ = of.r[i[p]], of.r[j[p]]
+        found = squared_differences(
+            of.activation, of.s[i[p]], of.s[j[p]], angle.take(p), 1 / r, 1 / r_
+        )
+        slope = np.sqrt(of.moments.slope[i[p]] * of.moments.slope[j[p]])
+        found[4] = found[4] / np.where(slope > 0, slope, np.inf) + 8 * UNIT
+        result[:, p] = found
+    return result

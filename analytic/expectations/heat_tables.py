@@ -1,0 +1,318 @@
+r"""An activation smoothed by a normal law, on fixed nodes: what conditioning asks of it.
+
+    W(y, tau)  = E w(y + tau b)
+    W'(y, tau) = E w'(y + tau b)
+    V(y, tau)  = Var w(y + tau b) / tau^2          tends to w'(y)^2 as tau -> 0
+
+with b standard normal, as Chebyshev series in tau on every octave for each node y = beta
+sinh(h q): fine where w bends, at 0, and coarse far away. A kink at 0 costs no more than a
+smaller beta: the nodes are geometric, so they resolve W at every scale tau.
+
+Legend: beta the ``scale`` of the bend, h the ``step``; segment k > 0 holds the tau of half an
+octave from 2^(lowest + (k - 1)/2), segment 0 all tau below 2^lowest, in tau^2.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import lru_cache
+from threading import Lock
+
+import numpy as np
+import sympy
+from numpy.typing import NDArray
+
+from analytic.activation import Activation
+from analytic.expectations.quadrature import hermite_basis, uniform_rule
+from analytic.machine import UNIT, Array
+from analytic.proofs import kinks
+
+__all__ = ["HIGHEST", "Heat", "heat"]
+
+HIGHEST = 12
+"""Octave of the largest standard deviation: the nodes reach 2^13 REACH."""
+REACH = 9.0
+"""Where the normal law is cut: its tail beyond is 2.3e-19."""
+DEGREES = 20
+"""Chebyshev coefficients in tau, a multiple of 4."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Heat:
+    """The tables of an activation; the segments are filled when they are first wanted.
+
+    Attributes:
+        activation: w.
+        scale: beta.
+        step: h.
+        lowest: tau below 2^lowest are taken together.
+        smooth: whether w has no kink at 0.
+        parity: -1 if w is odd, 1 if it is even, and 0 otherwise.
+        nodes: y, shape (q,), symmetric about 0; only those from 0 on if w has a parity.
+        lengths: dy/dt times h, the trapezoidal rule in t, shape (q,).
+        table: coefficients of W, W', V, shape (segments, 3, DEGREES, q).
+        narrowed: coefficients of w(y/kappa), w'(y/kappa) in log kappa on half octaves of kappa,
+            shape (half octaves, 2, DEGREES, q).
+        degrees: coefficients of W, W', V that matter, in fours, (segments, 3).
+        degrees_narrowed: the same of ``narrowed``, (octaves, 2).
+        noise: errors of W, W', V relative to their norms, of each filled segment, (segments, 3).
+        noise_narrowed: the same, (octaves, 2).
+        outer: relative error of the sum over the nodes for every octave of sigma.
+    """
+
+    activation: Activation
+    scale: float
+    step: float
+    lowest: int
+    smooth: bool
+    parity: int
+    nodes: Array
+    lengths: Array
+    table: Array
+    narrowed: Array
+    degrees: NDArray[np.int64]
+    degrees_narrowed: NDArray[np.int64]
+    noise: Array
+    noise_narrowed: Array
+    outer: Array
+    lock: Lock = field(default_factory=Lock)
+
+    def fill(self, segments: NDArray[np.intp]) -> None:
+        """Make the tables of these segments, if they are missing."""
+        with self.lock:
+            for k in np.unique(segments).tolist():
+                if np.isnan(self.noise[k, 0]):
+                    self.table[k], self.degrees[k], self.noise[k] = _segment(self, k)
+
+    def fill_narrowed(self, octaves: NDArray[np.intp]) -> None:
+        """The same for octaves of kappa."""
+        with self.lock:
+            for k in np.unique(octaves).tolist():
+                if np.isnan(self.noise_narrowed[k, 0]):
+                    found = _octave(self, k)
+                    self.narrowed[k], self.degrees_narrowed[k], self.noise_narrowed[k] = found
+
+
+@lru_cache(maxsize=64)
+def heat(activation: Activation) -> Heat | None:
+    """The tables of an activation, or None if it grows too fast or has kinks away from 0."""
+    places = kinks(activation.expression)
+    orders = activation.growth
+    if any(order is None or order.rank > _POLYNOMIAL for order in orders):
+        return None
+    if not places.complete or any(place != 0 for place in places.places):
+        return None
+    smooth = not places.places
+    scale = 2.0**FINEST if not smooth else _bend(activation)
+    found: list[Heat] = []
+    for step in STEPS:
+        found.append(_empty(activation, scale, step, smooth))
+        if found[-1].outer[-14:].max() <= 2**7 * UNIT:
+            break
+    return min(found, key=lambda h: float(np.median(h.outer[-14:])))
+
+
+STEPS = (0.12, 0.1, 0.08, 0.06, 0.04)
+"""The steps h that are tried; the nodes must resolve a bend away from 0 as well."""
+FINEST = -38
+"""Octave of the nodes around a kink: below it a distance is not told from 0."""
+_POLYNOMIAL = (Fraction(0), Fraction(0), Fraction(10**6))
+
+
+def _bend(activation: Activation) -> float:
+    """A power of two below the width of the strip of analyticity, at most 2."""
+    width = activation.strip
+    d = min(float(width), math.pi) if width is not None else math.pi / 2
+    return 2.0 ** math.floor(
+        math.log2(min(2 * d / math.pi, 2.0 if d >= 3 and width != sympy.oo else 1.0))
+    )
+
+
+def _empty(activation: Activation, scale: float, step: float, smooth: bool) -> Heat:
+    half = math.ceil(math.asinh(1.5 * REACH * 2.0 ** (HIGHEST + 1) / scale) / step)
+    parity = {"odd": -1, "even": 1, None: 0}[activation.parity]
+    t = step * np.arange(0 if parity else -half, half + 1).astype(np.float64)
+    lengths = step * scale * np.cosh(t)
+    if parity:
+        lengths[1:] *= 2
+    lowest = round(math.log2(scale)) + (-3 if smooth else 4)
+    segments = 2 * (HIGHEST + 1 - lowest) + 1
+    return Heat(
+        activation, scale, step, lowest, smooth, parity,
+        nodes=scale * np.sinh(t),
+        lengths=lengths,
+        table=np.zeros((segments, 3, DEGREES, t.size)),
+        narrowed=np.zeros((2 * WIDEST, 2, DEGREES, t.size)),
+        degrees=np.zeros((segments, 3), dtype=np.int64),
+        degrees_narrowed=np.zeros((2 * WIDEST, 2), dtype=np.int64),
+        noise=np.full((segments, 3), np.nan),
+        noise_narrowed=np.full((2 * WIDEST, 2), np.nan),
+        outer=_outer(activation, scale, step, half, smooth),
+    )  # fmt: skip
+
+
+WIDEST = 32
+"""Octaves of the quotient kappa of two standard deviations."""
+
+
+def _outer(activation: Activation, scale: float, step: float, half: int, smooth: bool) -> Array:
+    """The relative error of the outer sum on every octave of sigma from OUTERMOST of scale.
+
+    By a rule of half the step, on the squares of w, w' and y w'.
+    """
+    y = scale * np.sinh(step / 2 * np.arange(-2 * half, 2 * half + 1))
+    w, w1 = activation.derivatives(y, 1)
+    squares = np.stack([w**2, w1**2, (y * w1) ** 2])
+    if not smooth:  # a jump at a node counts half of either side
+        squares[:, 2 * half] = (squares[:, 2 * half - 1] + squares[:, 2 * half + 1]) / 2
+    first = round(math.log2(scale)) + NARROWEST
+    result = np.empty(HIGHEST + 1 - first)
+    for row in range(result.size):
+        error = 0.0
+        for sigma in 2.0 ** (first + row + np.array([0.0, 0.4, 0.8])):
+            p = np.exp(-((y / sigma) ** 2) / 2) * np.hypot(y, scale)
+            fine = squares @ p / p.sum()
+            # p sums to 1 under either rule up to the error that is looked for
+            coarse = squares[:, ::2] @ p[::2] * 2 / p.sum()
+            error = max(error, float(np.max(np.abs(coarse - fine) / np.where(fine > 0, fine, 1))))
+        result[row] = error
+    return result
+
+
+NARROWEST = -2
+"""Octave of the narrowest outer law that the nodes resolve, relative to ``scale``."""
+
+
+def _chebyshev(count: int) -> tuple[Array, Array]:
+    """The points, and the matrix from values there to Chebyshev coefficients."""
+    phase = np.outer(np.arange(count), 2 * np.arange(count) + 1) % (4 * count)
+    matrix = np.cos(np.pi / (2 * count) * phase) * (2 / count)
+    points = matrix[1] * (count / 2)
+    matrix[0] /= 2
+    return points, matrix
+
+
+def _segment(h: Heat, k: int) -> tuple[Array, NDArray[np.int64], Array]:
+    """Coefficients, their numbers and the noise of W, W', V on a segment."""
+    points, matrix = _chebyshev(DEGREES)
+    top = 2.0 ** (h.lowest + k / 2)
+    taus = top * np.sqrt((points + 1) / 2) if k == 0 else top * 2.0 ** ((points - 1) / 4)
+    values = _smoothed(h, taus, 32)  # (3, taus, q)
+    few = slice(0, None, 9)
+    other = np.abs(_smoothed(h, taus[few], 28) - values[:, few]).max(axis=1)
+    return _finished(matrix @ values, _norms(h, values, taus), other)
+
+
+def _octave(h: Heat, k: int) -> tuple[Array, NDArray[np.int64], Array]:
+    """The same of w(y/kappa) and w'(y/kappa) for half an octave of kappa from 2^(k/2)."""
+    points, matrix = _chebyshev(DEGREES)
+    kappa = 2.0 ** (k / 2 + (points + 1) / 4)
+    values = np.stack(h.activation.derivatives(h.nodes / kappa[:, None], 1))
+    if not h.smooth:  # a jump at a node counts half of either side
+        middle = int(np.flatnonzero(h.nodes == 0)[0])
+        left = values[:, :, middle - 1] if middle else values[:, :, middle + 1]
+        values[1, :, middle] = ((left + values[:, :, middle + 1]) / 2)[1]
+    mean = _inner_means(h, np.abs(values).max(axis=1))
+    return _finished(matrix @ values, mean, np.zeros_like(mean))
+
+
+def _finished(series: Array, norm: Array, other: Array) -> tuple[Array, NDArray[np.int64], Array]:
+    """Leave out coefficients below rounding; the noise is what is left out, and ``other``."""
+    norm = np.where(norm > 0, norm, np.inf)
+    rests = np.cumsum(np.abs(series[:, ::-1]), axis=1)[:, ::-1] / norm[:, None]  # (c, degrees, q)
+    rests = rests.max(axis=2)
+    least = np.maximum(2 * rests[:, -2], UNIT)
+    degrees = 4 * -(-np.sum(rests > least[:, None], axis=1) // 4)
+    lost = np.take_along_axis(np.pad(rests, ((0, 0), (0, 1))), degrees[:, None], axis=1)[:, 0]
+    noise = 2 * (lost + rests[:, -2] + (other / norm).max(axis=1)) + 4 * UNIT
+    return series, degrees, noise
+
+
+def _norms(h: Heat, values: Array, taus: Array) -> Array:
+    """Means over |y'| <= |y| of the conditional roots of E w^2 and V; squared for V, (3, q).
+
+    By Hardy's inequality an error below eps times such a mean at every node is below 2 eps
+    in the norm of any law that decreases in |y|.
+    """
+    w, _, v = values
+    root = np.sqrt(np.maximum(v, 0)).max(axis=0)
+    size = np.sqrt(w**2 + taus[:, None] ** 2 * np.maximum(v, 0)).max(axis=0)
+    w_mean, v_mean = _inner_means(h, np.stack([size, root]))
+    return np.stack([w_mean, v_mean, v_mean**2])
+
+
+def _inner_means(h: Heat, f: Array) -> Array:
+    """Means of each row over |y'| <= |y|."""
+    middle = int(np.flatnonzero(h.nodes == 0)[0])
+    lengths = h.lengths[middle:]
+    both = f if middle == 0 else (f + f[:, ::-1])[:, middle:] / 2
+    mean = np.cumsum(both * lengths, axis=1) / np.cumsum(lengths)
+    return mean if middle == 0 else np.concatenate([mean[:, :0:-1], mean], axis=1)
+
+
+def _smoothed(h: Heat, taus: Array, order: int) -> Array:
+    """(W, W', V) at some tau and all nodes, shape (3, taus, q)."""
+    result = np.empty((3, taus.size, h.nodes.size))
+    for row, tau in enumerate(taus):
+        near = np.abs(h.nodes) < REACH * tau
+        if h.smooth and tau <= 8 * 2.0**h.lowest:
+            near[:] = False
+        result[:, row, ~near] = _far(h, h.nodes[~near], tau, order)
+        if near.any():
+            result[:, row, near] = _across(h, h.nodes[near], tau, order)
+    return result
+
+
+HERMITE = 40
+"""Hermite coefficients of w' that make V."""
+
+
+def _far(h: Heat, y: Array, tau: float, order: int) -> Array:
+    """Where no bend is within reach, or tau is below its scale: equidistant nodes in b.
+
+    V = sum_k c_k^2/(k + 1) with c_k = E w'(y + tau b) h_k(b), where that is complete.
+    """
+    rule = uniform_rule(2 * order)
+    w, w1 = h.activation.derivatives(y[:, None] + tau * rule.nodes, 1)
+    c = w1 @ hermite_basis(rule, HERMITE).T  # (q, HERMITE)
+    mean, square = w @ rule.weights, w1**2 @ rule.weights
+    spread = c**2 @ (1 / np.arange(1.0, HERMITE + 1))
+    lacking = square - np.sum(c**2, axis=1) > 2**10 * UNIT * square
+    direct = (w[lacking] - mean[lacking, None]) ** 2 @ rule.weights
+    spread[lacking] = direct / tau**2
+    return np.stack([mean, c[:, 0], spread])
+
+
+def _across(h: Heat, y: Array, tau: float, order: int) -> Array:
+    """Where the law reaches the bend: Gauss-Legendre panels, geometric on both sides of 0."""
+    bend = h.scale if h.smooth else 1.0
+    x, dx = _panels(min(bend, tau), 2 * REACH * tau, order)
+    z = (x - y[:, None]) / tau
+    p = dx / tau * np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
+    w, w1 = h.activation.derivatives(x, 1)
+    rise = _rise(h.activation, x, bend)
+    mean = p @ rise
+    spread = np.sum(p * (rise - mean[:, None]) ** 2, axis=1)
+    return np.stack([p @ w, p @ w1, spread / tau**2])
+
+
+def _rise(activation: Activation, x: Array, bend: float) -> Array:
+    """w(x) - w(0), from w' where the difference would cancel."""
+    rise = activation(x) - activation(np.zeros(1))
+    near = np.abs(x) <= bend / 4
+    nodes, weights = np.polynomial.legendre.leggauss(12)
+    slopes = activation.derivatives(x[near, None] * ((nodes + 1) / 2), 1)[1]
+    rise[near] = x[near] * (slopes @ weights) / 2
+    return rise
+
+
+def _panels(first: float, last: float, order: int) -> tuple[Array, Array]:
+    nodes, weights = np.polynomial.legendre.leggauss(order)
+    ends = first * 2.0 ** np.arange(max(math.ceil(math.log2(last / first)), 0) + 1)
+    ends = np.concatenate([[0.0], ends])
+    half, middle = np.diff(ends) / 2, (ends[1:] + ends[:-1]) / 2
+    x = (middle[:, None] + half[:, None] * nodes).ravel()
+    dx = (half[:, None] * weights).ravel()
+    return np.concatenate([-x[::-1], x]), np.concatenate([dx[::-1], dx])

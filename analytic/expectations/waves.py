@@ -1,0 +1,174 @@
+r"""Solutions of w'' = q w: sin, cos, exp, sinh, cosh and their sums of one frequency.
+
+All is elementary. With kappa = |q| and P, M = (w(0)^2 +- w'(0)^2/kappa)/2,
+
+    E w(u) w(v) = exp(q (s^2 + s'^2)/2) F(c),   F(c) = P exp(kappa c) + M exp(-kappa c),
+    E w'(u) w'(v) = exp(q (s^2 + s'^2)/2) F'(c),   c = E u v,
+
+and the cosine F(c)/sqrt(F(s^2) F(s'^2)) has the complement
+
+    F(s^2) F(s'^2) - F(c)^2 = exp(V) [P^2 (1 - exp(-X)) - M^2 exp(-2 V) (exp(X) - 1)
+                                      + 4 P M exp(-V) sinh(G/2)^2]
+
+with V, G = kappa (s^2 +- s'^2) and X = kappa E (u - v)^2, which a close pair knows well.
+"""
+
+# scipy has no type stubs
+# pyright: reportMissingTypeStubs=false
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import sympy
+from scipy.special import gammaln
+
+from analytic.activation import Activation, X
+from analytic.expectations.product_rules import Angle
+from analytic.machine import UNIT, Array
+
+__all__ = ["Wave", "wave"]
+
+TINY = 1e-300
+"""Stands for 0 where its logarithm is taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wave:
+    """A solution of w'' = q w by its initial values.
+
+    Attributes:
+        value: w(0).
+        slope: w'(0).
+        q: w''/w, not 0.
+    """
+
+    value: float
+    slope: float
+    q: float
+
+    @property
+    def kappa(self) -> float:
+        return abs(self.q)
+
+    @property
+    def amplitudes(self) -> tuple[float, float]:
+        """P and M of the legend."""
+        a, b = self.value**2, self.slope**2 / self.kappa
+        return (a + b) / 2, (a - b) / 2
+
+    def noise(self, s: Array) -> float:
+        """The relative error of the moments: that of exp is the absolute one of its argument."""
+        return 4 * UNIT * (1 + (self.q + self.kappa) * float(s.max(initial=0.0)) ** 2)
+
+    def squares(self, v: Array) -> tuple[Array, Array]:
+        """E w(sz)^2 and E w'(sz)^2 at v = s^2."""
+        _, m = self.amplitudes
+        with np.errstate(over="ignore"):  # where the kernel is infinite
+            size = np.exp((self.q + self.kappa) * v)
+        away = np.expm1(-2 * self.kappa * v)
+        return (
+            size * (self.value**2 + m * away),
+            size * (self.slope**2 - self.kappa * m * away),
+        )
+
+    def moments(self, s: Array) -> tuple[Array, ...]:
+        """E w, E w^2, E w'^2, E w''^2, E w'''^2 and two derivatives by s^2, at s."""
+        second, slope = self.squares(s**2)
+        with np.errstate(over="ignore"):
+            mean = self.value * np.exp(self.q * s**2 / 2)
+        curvature, jerk = self.q**2 * second, self.q**2 * slope
+        return (
+            mean, second, slope, curvature, jerk,
+            slope + self.q * second, curvature + self.q * slope,
+        )  # fmt: skip
+
+    def coefficients(self, s: Array, terms: int) -> tuple[Array, Array]:
+        """b_k = E[w'(sz) h_k(z)]/sqrt(k + 1), shape (terms, n), and the share of the rest.
+
+        By Stein's lemma E[w' h_k] = s^k/sqrt(k!) E w^(k + 1).
+        """
+        k = np.arange(float(terms + 2))[:, None]
+        even = k % 2 == 0
+        first = np.where(even, self.slope, self.q * self.value)
+        sign = np.where((k // 2) % 2 == 1, np.sign(self.q), 1.0)
+        log_s = np.log(np.maximum(s, TINY))
+        size = k * log_s + (k // 2) * np.log(self.kappa) - gammaln(k + 1) / 2
+        c = sign * first * np.exp(size + self.q * s**2 / 2)
+        _, slope = self.squares(s**2)
+        ratio = (self.kappa * s**2) ** 2 / ((terms + 1.0) * (terms + 2.0))
+        bound = np.where((ratio < 1) & (slope > 0), slope * (1 - ratio), np.inf)
+        rest = (c[-2] ** 2 + c[-1] ** 2) / bound
+        rest = np.where(ratio < 1, rest, 1.0)
+        return c[:terms] / np.sqrt(k[:terms] + 1), rest
+
+    def length(self, s: float, tail: float, most: int) -> int:
+        """Coefficients that leave a share of at most ``tail`` at s."""
+        for terms in range(8, most, 8):
+            ratio = (self.kappa * s**2) ** 2 / ((terms + 1.0) * (terms + 2.0))
+            if ratio < 1 and self.coefficients(np.array([s]), terms)[1][0] <= tail:
+                return terms
+        return most
+
+    def distances(self, s: Array, s_: Array, angle: Angle) -> tuple[Array, ...]:
+        """The numbers of ``analytic.expectations.close_pairs.Distances``."""
+        p, m = self.amplitudes
+        flip = angle.plus < angle.minus
+        small = angle.small
+        gap, v, v_ = s - s_, s**2, s_**2
+        x = self.kappa * (gap**2 + 2 * s * s_ * small)
+        total, between = self.kappa * (v + v_), self.kappa * gap * (s + s_)
+        f, f_ = (p + m * np.exp(-2 * self.kappa * a) for a in (v, v_))
+        parts = (
+            -(p**2) * np.expm1(-x),
+            m**2 * np.exp(x - 2 * total) * np.expm1(-x),
+            p * m * (np.exp(-(total - np.abs(between)) / 2) * -np.expm1(-np.abs(between))) ** 2,
+        )
+        square = sum(parts) / (f * f_)  # 1 - cosine^2
+        # F(c), or F(-c) for opposite pairs, over exp(kappa (s^2 + s'^2)/2)
+        up, down = np.exp(-x / 2), np.exp(x / 2 - total)
+        front, back = np.where(flip, m, p), np.where(flip, p, m)
+        cosine = (front * up + back * down) / np.sqrt(f * f_)
+        d = self.kappa * np.where(flip, -1.0, 1.0) * (front * up - back * down)
+        d *= np.exp((self.q + self.kappa) * (v + v_) / 2)
+        equal = abs(abs(p) - abs(m)) <= 0
+        near = np.where(~flip | equal, square / (1 + np.abs(cosine)), 1 - np.abs(cosine))
+        near = np.maximum(near, 0)
+        close = cosine > 0
+        size = sum(np.abs(part) for part in parts) / (f * f_)
+        moved = 4 * self.kappa * (np.abs(gap) * np.maximum(s, s_) + s * s_ * small) * np.exp(-x)
+        error = 8 * UNIT * size + UNIT * (p**2 + m**2) * moved / (f * f_)
+        error = np.where(~flip | equal, error, 8 * UNIT) + 4 * UNIT * near
+        slope, slope_ = (self.squares(a)[1] for a in (v, v_))
+        grown = (self.q + self.kappa) * (v + v_) / 2
+        error_d = 8 * UNIT * (1 + x / 2 + grown) * self.kappa * np.exp(grown)
+        error_d *= (abs(p) * up + abs(m) * down) / np.sqrt(slope * slope_)
+        error_d += UNIT**2  # where the exponentials underflow
+        minus, plus = np.where(close, near, 2 - near), np.where(close, 2 - near, near)
+        return minus, plus, d, error, error_d
+
+
+@lru_cache(maxsize=256)
+def wave(activation: Activation) -> Wave | None:
+    """The activation as a solution of w'' = q w, or None if it is none.
+
+    Example:
+        >>> wave(Activation("sin(2*x)"))
+        Wave(value=0.0, slope=2.0, q=-4.0)
+    """
+    w: Any = activation.expression
+    if not w.atoms(sympy.sin, sympy.cos, sympy.exp, sympy.sinh, sympy.cosh):
+        return None
+    value, slope, bend = (sympy.diff(w, X, k) for k in range(3))
+    for place in (0, sympy.Rational(1, 3)):
+        if value.subs(X, place) != 0:
+            q = sympy.simplify((bend / value).subs(X, place))
+            break
+    else:
+        return None
+    if q == 0 or not q.is_real or sympy.simplify(bend - q * value) != 0:
+        return None
+    return Wave(float(value.subs(X, 0)), float(slope.subs(X, 0)), float(q))

@@ -1,0 +1,168 @@
+"""The variance of K_0: against brute force, closed forms and finite networks."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from networks.fluctuating import NETWORKS, points
+from oracles.conditional_sampling import sample_kernels
+from oracles.pair_fluctuation import pair_fluctuation
+
+from analytic import AccuracyError, FullyConnected, Network, Residual
+from analytic.corrections import fluctuation
+from empirical import tangent_kernels
+
+X = points()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_agrees_with_brute_force(name: str) -> None:
+    """Two-dimensional sums and complex steps: both sides are at 1e-12 of the scale or better.
+
+    1e-10 leaves room for what the series may leave out (1e-13 of products of fourth powers,
+    once for each layer).
+    """
+    network = NETWORKS[name]
+    c = fluctuation(network, X)
+    for i, j in ((0, 3) if "softplus" in name else (1, 2),):
+        exact = pair_fluctuation(network, X[i], X[j])
+        assert abs(c[i, j] - exact) <= 1e-10 * math.sqrt(c[i, i] * c[j, j])
+
+
+def test_the_diagonal_is_the_limit_of_close_pairs() -> None:
+    """C is Lipschitz along a line of inputs, with a constant of the order of C here."""
+    for network in NETWORKS.values():
+        c = fluctuation(network, X[:1], np.stack([X[0], X[0] * (1 + 1e-9)]))[0]
+        assert abs(c[1] - c[0]) <= 1e-7 * c[0]
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3, 5])
+def test_linear_networks_have_a_closed_form(depth: int) -> None:
+    """w(x) = x: K_0(x, x) = (|x|^2/d) times a sum over layers of products of norms.
+
+    With |x|^2 = d, S^l = 1 and g^l = l, and log-deviations add: the forward norms give
+    V_SS = 2 l, V_Sg = l (l + 1), V_gg = sum_j 2 (l - j + 1)^2 as each layer's noise
+    2/m enters S once and g through T = j; the Gram matrix has A = B = sum_j j^2.
+    """
+    c = fluctuation(Network(*[FullyConnected("identity")] * depth), np.ones((1, 3)))[0, 0]
+    v = np.zeros((2, 2))
+    gram = 0.0
+    for layer in range(1, depth + 1):  # S <- S, g <- S + g; unit noise (u^2, T) with T = layer
+        j = np.array([[1.0, 0.0], [1.0, 1.0]])
+        v = j @ v @ j.T + np.array([[2.0, 0.0], [0.0, 0.0]])
+        gram += layer**2
+    assert c == pytest.approx(v.sum() + 2 * gram, rel=1e-12)
+
+
+def test_one_linear_layer_is_exact_at_any_width() -> None:
+    """Var of (|h|^2 + |v|^2)/m at |x|^2 = d is 4/m."""
+    network = Network(FullyConnected("identity"))
+    assert fluctuation(network, np.ones((1, 3)))[0, 0] == pytest.approx(4, rel=1e-12)
+
+
+def _measured(network: Network, width: int, count: int, seed: int) -> tuple[Any, Any]:
+    """m Var K_0 and its standard error, (n, n) each."""
+    generator = torch.Generator().manual_seed(seed)
+    k = sample_kernels(network, torch.from_numpy(X), width, count, generator).numpy()
+    squares = (k - k.mean(axis=0)) ** 2
+    return width * squares.mean(axis=0), width * squares.std(axis=0) / math.sqrt(count)
+
+
+CHOSEN = ["tanh, 3 layers", "softplus, 3 residual", "unequal widths, biases, residual"]
+
+
+@pytest.mark.parametrize("name", CHOSEN)
+def test_finite_networks_fluctuate_as_predicted(name: str) -> None:
+    """m Var K_0 = C + c/m: twice the value at 2 m less that at m, within 4.5 standard errors.
+
+    Ten pairs each: the largest of 30 normal numbers exceeds 4.5 once in 5,000 fresh seeds. The
+    standard error of a variance underestimates itself a little where tails are heavy.
+    """
+    network = NETWORKS[name]
+    (one, error), (two, finer) = (_measured(network, m, 8000, m) for m in (64, 128))
+    z = (2 * two - one - fluctuation(network, X)) / np.hypot(2 * finer, error)
+    assert np.abs(z).max() < 4.5
+
+
+def test_the_measurement_would_notice_a_diagonal_gram_matrix() -> None:
+    """Keeping only the entries G_ii of the Gram matrix loses part of A and B."""
+    network = NETWORKS["tanh, 3 layers"]
+    (one, error), (two, finer) = (_measured(network, m, 8000, m) for m in (64, 128))
+    i, j = 0, 3
+    wrong = pair_fluctuation(network, X[i], X[j], whole=False)
+    z = (2 * two - one)[i, j] - wrong
+    assert z / np.hypot(2 * finer, error)[i, j] > 8
+
+
+def test_drawing_without_weights_is_drawing_with_weights() -> None:
+    """The oracle itself: mean and variance of its kernels are those of real networks."""
+    network = NETWORKS["unequal widths, biases, residual"]
+    x, count = torch.from_numpy(X), 6000
+    real = tangent_kernels(network, x, 8, range(count)).numpy()
+    generator = torch.Generator().manual_seed(3)
+    drawn = sample_kernels(network, x, 8, count, generator, torch.float64).numpy()
+    error = np.sqrt((real.var(axis=0) + drawn.var(axis=0)) / count)
+    assert (np.abs(real.mean(axis=0) - drawn.mean(axis=0)) < 4.5 * error).all()
+    spread = np.hypot(*(((k - k.mean(axis=0)) ** 2).std(axis=0) for k in (real, drawn)))
+    assert (np.abs(real.var(axis=0) - drawn.var(axis=0)) < 4.5 * spread / count**0.5).all()
+
+
+def test_pairs_of_two_sets_are_those_of_one() -> None:
+    """Symmetric to the last bit; two sets differ only by the rounding of scalar products."""
+    network = NETWORKS["tanh, 2 residual"]
+    x = np.random.default_rng(0).standard_normal((70, 6))
+    c = fluctuation(network, x)
+    assert (c == c.T).all()
+    np.testing.assert_allclose(fluctuation(network, x[:40], x[5:]), c[:40, 5:], rtol=1e-12)
+
+
+def test_small_inputs_meet_large_ones() -> None:
+    """Series that are short for one set alone must not be cut short for both."""
+    network = NETWORKS["tanh, 2 layers"]
+    x, y = 0.01 * X, 1.2 * X
+    np.testing.assert_allclose(
+        fluctuation(network, x, y), fluctuation(network, np.concatenate([x, y]))[:4, 4:], rtol=1e-12
+    )
+
+
+def test_derivatives_that_cancel_near_zero_do_no_harm() -> None:
+    """The third derivative of softplus is found by cancellation at 1e-6; C is even there."""
+    network, x = NETWORKS["softplus, 3 layers"], X[:1]
+    small, at_zero = fluctuation(network, 1e-6 * x), fluctuation(network, 0 * x)
+    np.testing.assert_allclose(small, at_zero, rtol=1e-9)
+
+
+def test_a_zero_input_only_has_its_biases() -> None:
+    """Without biases every unit is w(0) = 0; sin and its slope 1 leave A = B = sum T^2 = 0."""
+    x = np.stack([np.zeros(5), X[0]])
+    assert (fluctuation(NETWORKS["tanh, 3 layers"], x)[0] == 0).all()
+    assert (fluctuation(NETWORKS["sigmoid, 3 layers, biases"], x) > 0).all()
+
+
+def test_kinks_and_long_blocks_are_refused_with_the_reason() -> None:
+    relu = Network(FullyConnected("relu"))
+    with pytest.raises(
+        ValueError, match=r"3 continuous derivatives.*w' jumps from 0 to 1 at x = 0"
+    ):
+        fluctuation(relu, X)
+    with pytest.raises(ValueError, match=r"w''' jumps from -6 to 6"):
+        fluctuation(Network(FullyConnected("abs(x)**3")), X)
+    block = Residual(FullyConnected("tanh"), FullyConnected("tanh"))
+    with pytest.raises(ValueError, match="residual blocks of one layer"):
+        fluctuation(Network(FullyConnected("tanh"), block), X)
+
+
+def test_bad_inputs_are_refused() -> None:
+    network = NETWORKS["tanh, 1 layer"]
+    with pytest.raises(TypeError, match="expected a Network, got str"):
+        fluctuation("tanh", X)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="NaN or infinity first in row 1"):
+        fluctuation(network, np.array([[1.0], [np.nan]]))
+    with pytest.raises(ValueError, match="expected x and y of the same shape"):
+        fluctuation(network, X, X[:, :4])
+    with pytest.raises(AccuracyError, match=r"nodes resolve|Hermite terms"):
+        fluctuation(network, 100 * X)

@@ -1,0 +1,94 @@
+"""The fluctuation of networks of images, against finite ones and against vectors."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from analytic import (
+    AveragePooling,
+    Convolution,
+    Flatten,
+    FullyConnected,
+    GlobalAveragePooling,
+    Network,
+    Residual,
+    mean_correction,
+)
+from analytic.corrections import fluctuation, fluctuation_covariance
+from analytic.corrections.positions import position_maps
+from empirical import tangent_kernels
+
+LINE = np.random.default_rng(1).standard_normal((2, 2, 4))
+SQUARE = np.random.default_rng(2).standard_normal((1, 2, 2, 3))
+CASES = {
+    "flattened": (
+        Network(
+            Convolution("tanh", 3, weight_std=0.7),
+            Convolution("softplus", 3, weight_std=0.6, bias_std=0.2),
+        ),
+        LINE,
+    ),
+    "residual and pooled": (
+        Network(
+            Convolution("softplus", 3, weight_std=0.7, width_ratio=0.5),
+            Residual(Convolution("tanh", 2, padding_mode="circular", width_ratio=0.5)),
+            AveragePooling(2),
+            Convolution("sigmoid", 2, weight_std=2),
+            GlobalAveragePooling(),
+        ),
+        LINE,
+    ),
+    "strides, two dimensions, flattened inside": (
+        Network(
+            Convolution("tanh", (2, 3), stride=(1, 2), weight_std=0.7),
+            Flatten(),
+            FullyConnected("sigmoid", weight_std=2),
+        ),
+        SQUARE,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_finite_networks_of_images_vary_as_predicted(name: str) -> None:
+    """m Var = C + c/m: twice the value at 2 m less that at m, in standard errors."""
+    network, x = CASES[name]
+    c = fluctuation(network, x)
+    found = []
+    for width in (32, 64):
+        k = tangent_kernels(network, torch.from_numpy(x), width, range(3000)).numpy()
+        squares = width * (k - k.mean(axis=0)) ** 2
+        found.append((squares.mean(axis=0), squares.std(axis=0) / len(k) ** 0.5))
+    (one, error), (two, finer) = found
+    assert np.abs((2 * two - one - c) / np.hypot(2 * finer, error)).max() < 4.5
+    assert (finer < c / 20).all()  # what is off by a third would be noticed
+
+
+def test_flattened_images_are_vectors() -> None:
+    """The same numbers by another way: the flattening is a map of positions here."""
+    x = np.random.default_rng(3).standard_normal((3, 2, 2))
+    layers = FullyConnected("tanh"), Residual(FullyConnected("softplus", weight_std=0.8))
+    image = fluctuation_covariance(Network(Flatten(), *layers), x)
+    vector = fluctuation_covariance(Network(*layers), x.reshape(3, 4))
+    np.testing.assert_allclose(image, vector, rtol=1e-12)
+
+
+def test_two_sets_of_images_are_a_part_of_one() -> None:
+    network, x = CASES["flattened"]
+    c = fluctuation(network, x[:, :, :2])
+    np.testing.assert_allclose(fluctuation(network, x[:1, :, :2], x[1:, :, :2]), c[:1, 1:])
+
+
+def test_filters_read_the_positions_they_say() -> None:
+    """Offsets s p + k - floor((K - 1)/2), nothing outside or the other end."""
+    zeros = position_maps(Convolution("tanh", 3, stride=2), (5,), (3,))
+    np.testing.assert_array_equal(sum(zeros) @ np.arange(1.0, 6.0), [1 + 2, 2 + 3 + 4, 4 + 5])
+    circular = position_maps(Convolution("tanh", 2, padding_mode="circular"), (3,), (3,))
+    np.testing.assert_array_equal(sum(circular) @ np.array([1.0, 2.0, 4.0]), [3, 6, 5])
+
+
+def test_the_mean_of_images_is_refused() -> None:
+    with pytest.raises(ValueError, match="the mean of K_0 of images is not derived"):
+        mean_correction(*CASES["flattened"])

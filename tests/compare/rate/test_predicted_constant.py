@@ -1,0 +1,33 @@
+"""The predicted constant beside measured distances."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from analytic import FullyConnected, Network, kernel
+from compare import Inputs, convergence
+
+
+@pytest.mark.parametrize("inputs", [Inputs.sphere(4), Inputs.array(np.eye(6)[:, :3] + 0.3)])
+def test_measured_distances_have_the_predicted_mean(inputs: Inputs) -> None:
+    """One layer: m E D = C exactly at every width, in standard errors over the networks."""
+    network = Network(FullyConnected("softplus", bias_std=0.5))
+    result = convergence(network, inputs, [32, 64, 128], 150, points=6)
+    assert result.predicted is not None
+    for m, d in zip(result.widths, result.distances, strict=True):
+        error = m * d.std(ddof=1) / np.sqrt(d.size)
+        assert abs(m * d.mean() - result.predicted) < 4.5 * error
+        assert error < result.predicted / 5  # a constant off by a factor of two would be noticed
+    labels = [str(line.get_label()) for line in result.plot().get_lines()]
+    assert "$C/m$ predicted, not fitted" in labels
+
+
+def test_there_is_none_where_it_is_not_derived() -> None:
+    relu = Network(FullyConnected("relu"))
+    assert convergence(relu, Inputs.sphere(3), [8, 16, 32], 3, points=4).predicted is None
+    smooth = Network(FullyConnected("tanh"))
+    other = convergence(
+        smooth, Inputs.sphere(3), [8, 16, 32], 3, points=4, limit=lambda n, x: kernel(n, x)
+    )
+    assert other.predicted is None
