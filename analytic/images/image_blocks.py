@@ -284,5 +284,5 @@ def prepare_images(
     averages = (*(layer.average for layer in planned.layers), planned.readout)
     known = {at: (layer, bounds) for at, layer in layers.items()}
     method = Images(wide, blocks, rows, columns, known, bounds, averages, planned.growth)
-    ends = Diagonal((), planned.sigma, planned.theta, planned.readout)
+    ends = Diagonal(tuple(planned.dearest), planned.sigma, planned.theta, planned.readout)
     return Problem(network, x, x if y is None else y, own, ends, method)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from dataclasses import fields, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from analytic.images.stretches import network_stretches
 from analytic.images.walk import Way, ways
 from analytic.machine import UNIT, Array, cores
 from analytic.network import Network, Shape
-from analytic.recursion import Amplification, Average, Diagonal, growth, mean_slope, merged
+from analytic.recursion import Amplification, Average, Diagonal, Stage, growth, mean_slope, merged
 
 __all__ = ["Planned", "Plans", "image_readouts", "plan_images"]
 
@@ -36,6 +37,7 @@ class Planned(NamedTuple):
     theta: Array
     readout: Average
     growth: float  # of small differences, see analytic.recursion.chaos
+    dearest: list[Stage]  # each layer at the position that amplifies errors most
 
 
 class Plans:
@@ -104,6 +106,7 @@ def plan_images(plans: Plans, tolerance: float) -> Planned:
     ends: list[tuple[Array, Array]] = []
     averages, peaks = [Average()] * (len(steps) + 1), [np.empty(0)] * len(steps)
     few, slopes = plans.few, np.zeros(len(steps))
+    dearest: list[list[Stage]] = [[] for _ in steps]
     states: list[Diagonal] = []
     for state in plans.parts():
         ends.append((state.sigma, state.theta))
@@ -111,6 +114,7 @@ def plan_images(plans: Plans, tolerance: float) -> Planned:
         for at, stage in enumerate(state.stages):
             averages[at] = averages[at].joined(stage.average)
             peaks[at] = _peaks(np.append(peaks[at], np.sqrt(stage.variance)))
+            dearest[at].append(_dearest(stage))
             slopes[at] += mean_slope(stage) * len(state.sigma) / len(plans.x)
         states += [state] * few
     share = 1e-2 * tolerance / np.prod([max(a.sigma, a.theta) for a in averages])
@@ -127,7 +131,30 @@ def plan_images(plans: Plans, tolerance: float) -> Planned:
             found = [merged(a, b) for a, b in zip(found, new, strict=True)] if found else new
     sigma, theta = map(np.concatenate, zip(*ends, strict=True))
     rate = growth(steps, [layer.reads for layer in found], [*map(float, slopes)])
-    return Planned(found, sigma, theta, averages[-1], rate)
+    worst = [max(stages, key=_amplified) for stages in dearest]
+    return Planned(found, sigma, theta, averages[-1], rate, worst)
+
+
+def _amplified(stage: Stage) -> float:
+    """k_E at R = 1 at the first position."""
+    second = float(stage.moments.second[0])
+    return float(stage.variance[0] * stage.moments.slope[0]) / second if second > 0 else 0.0
+
+
+def _dearest(stage: Stage) -> Stage:
+    """The layer at the position that amplifies errors most."""
+    table, second = stage.moments, stage.moments.second
+    factor = stage.variance * table.slope / np.where(second > 0, second, np.inf)
+    one = np.array([int(factor.argmax())])
+    lines: dict[str, Any] = {
+        field.name: value[one]
+        for field in fields(table)
+        if isinstance(value := getattr(table, field.name), np.ndarray)
+    }
+    moments = replace(table, **lines)
+    return replace(
+        stage, variance=stage.variance[one], gamma=stage.gamma[one], moments=moments, skipped=None
+    )
 
 
 def _peaks(s: Array) -> Array:
