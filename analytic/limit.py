@@ -23,7 +23,7 @@ from analytic.network import Network
 from analytic.pairs import prepare
 from analytic.recursion import Problem, diagonal, mean_squares
 from analytic.results import Estimate, Kernels
-from analytic.solve import KINDS, Plan, Sizes, foresee, foresee_images, sample, solve, zonal
+from analytic.solve import KINDS, KernelSizes, Plan, foresee, foresee_images, sample, solve, zonal
 
 __all__ = ["kernel", "kernel_diagonal", "kernel_estimate", "kernel_plan"]
 
@@ -238,7 +238,7 @@ def _image_plan(
     def some_pairs() -> Problem:
         return _problem(network, rows[some], columns[others], kind, tolerance, "cpu")  # type: ignore[index]
 
-    sizes = Sizes(n, k, y is None, len(KINDS[kind]), first[0].size)
+    sizes = KernelSizes(n, k, y is None, len(KINDS[kind]), first[0].size)
     return foresee_images(some_pairs, sizes, cores())
 
 

@@ -20,7 +20,16 @@ from analytic.images.inverse_sine import arcsine
 from analytic.machine import LANES, REASSOCIATED, Array
 from analytic.recursion import Bounds, layer_error, plain, preactivation, residual, skip_error
 
-__all__ = ["ARCCOSINE", "ARCSINE", "SERIES", "Layer", "Sheets", "carry_errors", "enter", "leave"]
+__all__ = [
+    "ARCCOSINE",
+    "ARCSINE",
+    "SERIES",
+    "FieldLayer",
+    "Sheets",
+    "carry_errors",
+    "enter",
+    "leave",
+]
 
 _preactivation: Any = compiled(preactivation)
 _plain: Any = compiled(plain)
@@ -32,7 +41,7 @@ SERIES, ARCCOSINE, ARCSINE = range(3)
 """Where E and D come from."""
 
 
-class Layer(NamedTuple):
+class FieldLayer(NamedTuple):
     """What the compiled code knows of a layer."""
 
     number: int
@@ -62,7 +71,7 @@ class Sheets(NamedTuple):
 
 @compiled
 def enter(
-    layer: Layer, radius: Any, rows: Any, columns: Any, pairing: Pairing, shifts: Shifts,
+    layer: FieldLayer, radius: Any, rows: Any, columns: Any, pairing: Pairing, shifts: Shifts,
     shape: Any, room: Any, sigma: Any, theta: Any, group: Any,
 ) -> int:  # fmt: skip
     """sigma and theta (F, Q) become Lambda and Gamma; group (F, Q / LANES) that of max |rho|.
@@ -133,7 +142,7 @@ _largest: Any = compiled(_largest_of, REASSOCIATED)
 
 @compiled
 def leave(
-    layer: Layer, rows: Sheets, columns: Sheets, pairing: Pairing, shifts: Shifts, shape: Any,
+    layer: FieldLayer, rows: Sheets, columns: Sheets, pairing: Pairing, shifts: Shifts, shape: Any,
     room: Any, group: Any, sigma: Any, theta: Any, sigma0: Any, theta0: Any,
 ) -> None:  # fmt: skip
     """From Lambda and Gamma to Sigma and Theta after the layer.
@@ -229,8 +238,8 @@ def _correlate(scale: Any, inverse: Any, sigma: Any, lanes: Any) -> None:
 
 @compiled
 def _mehler(
-    layer: Layer, own: Any, other: Any, groups: int, step: int, eta: Any, etas: Any, lanes: Any,
-    sigma: Any, theta: Any,
+    layer: FieldLayer, own: Any, other: Any, groups: int, step: int, eta: Any, etas: Any,
+    lanes: Any, sigma: Any, theta: Any,
 ) -> None:  # fmt: skip
     """E and D Gamma by the series: D = d/d rho (rho P), P = P_even(x) + rho P_odd(x)."""
     rho, x = lanes[0], lanes[1]
@@ -277,7 +286,7 @@ def _four(own: Any, other: Any, k: int, x: Any, value: Any, slope: Any) -> None:
 
 @compiled
 def _closed(
-    layer: Layer, scale: Any, inverse: Any, size: Any, sizes: Any, sigma: Any, theta: Any
+    layer: FieldLayer, scale: Any, inverse: Any, size: Any, sizes: Any, sigma: Any, theta: Any
 ) -> None:
     """E and D Gamma of erf, Williams (1997), and of a x + b |x|, Cho and Saul (2009)."""
     if layer.form == ARCSINE:

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from analytic.images.field_layer import Layer
+from analytic.images.field_layer import FieldLayer
 from analytic.images.fields import CHANNELS, Pairing, Shifts
-from analytic.images.image_groups import KEPT, Blocking, Shelf, blocking, strip_rows
+from analytic.images.image_groups import KEPT_TABLES, Blocking, Shelf, blocking, strip_rows
 from analytic.images.planning import Plans, plan_images
 from analytic.images.sheets import compiled_layer
 from analytic.images.shifts import Index
@@ -23,9 +23,9 @@ from analytic.images.stretches import network_stretches
 from analytic.images.walk import (
     FIELDS,
     Fields,
+    NextFields,
     Room,
     Sides,
-    Target,
     Walk,
     Way,
     all_shifts,
@@ -48,7 +48,7 @@ from analytic.recursion import (
 
 __all__ = ["Images", "image_roundings", "prepare_images"]
 
-PARTS = 4
+SHARES = 4
 """Shares of the shifts of a block that are added up apart, by as many threads."""
 
 
@@ -77,7 +77,7 @@ class Images:
     blocks: Blocking
     rows: Shelf
     columns: Shelf
-    layers: dict[int, tuple[Layer, Bounds]]
+    layers: dict[int, tuple[FieldLayer, Bounds]]
     bounds: Bounds
     averages: tuple[Average, ...]
     growth: float
@@ -99,7 +99,7 @@ class Images:
     def bytes(self) -> int:
         """Room for the fields of a thread and for the tables that are kept."""
         held = sum(32 * way.stretch.grid.shifts * way.lanes for way in self.ways[1:])
-        return 2 * FIELDS + held * self.blocks.size**2 + KEPT
+        return 2 * FIELDS + held * self.blocks.size**2 + KEPT_TABLES
 
     def tables_made(self, n: int, k: int, own: bool) -> float:
         """How many images' tables are made for so many images, some of them again and again.
@@ -107,7 +107,7 @@ class Images:
         The sizes are those of the tables that have been made so far.
         """
         images = k if own and self.rows is self.columns else n + k
-        if images * self.columns.bytes_each <= KEPT:
+        if images * self.columns.bytes_each <= KEPT_TABLES:
             return images
         strips = -(-n // strip_rows(self.blocks.size, n))
         return n + k * strips / (2 if own else 1)
@@ -170,13 +170,13 @@ class Images:
     ) -> Fields:  # fmt: skip
         """The fields of the next stretch, (pairs, shifts, Q)."""
         count = shifts.row.size
-        edges = np.linspace(0, count, (PARTS if count >= 8 * PARTS else 1) + 1).astype(int)
+        edges = np.linspace(0, count, (SHARES if count >= 8 * SHARES else 1) + 1).astype(int)
 
         def share(number: int) -> tuple[Fields, int]:
             first, last = int(edges[number]), int(edges[number + 1])
             room = self._room()
             alone = Walk(walk.layers, walk.sides, walk.pairing, room)
-            target = Target(way, after, walk.pairs)
+            target = NextFields(way, after, walk.pairs)
             mine = Shifts(*(part[first:last] for part in shifts))
             for part, some in batches(mine, walk.pairs, way.lanes):
                 if entry is None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from analytic.images.field_layer import Layer
+from analytic.images.field_layer import FieldLayer
 from analytic.images.own_positions import pixels
 from analytic.images.planning import Plans
 from analytic.images.sheets import Tables
@@ -16,9 +16,9 @@ from analytic.images.shifts import Index
 from analytic.images.walk import FIELDS, Way
 from analytic.machine import LANES, Array
 
-__all__ = ["KEPT", "Blocking", "Shelf", "blocking", "strip_rows"]
+__all__ = ["KEPT_TABLES", "Blocking", "Shelf", "blocking", "strip_rows"]
 
-KEPT = 2**27
+KEPT_TABLES = 2**27
 """Bytes of tables that are kept."""
 BETWEEN = 2**25
 """Bytes of the fields of a block between two stretches."""
@@ -61,7 +61,7 @@ def _power(size: int) -> int:
     return 1 << (max(size, 1).bit_length() - 1)
 
 
-class Group(NamedTuple):
+class ImageGroup(NamedTuple):
     """Some panels of images: their tables and pixels."""
 
     tables: Tables
@@ -80,11 +80,11 @@ class Shelf:
     """
 
     def __init__(
-        self, plans: Plans, layers: dict[int, Layer], panels: Index, size: int, lanes: int
+        self, plans: Plans, layers: dict[int, FieldLayer], panels: Index, size: int, lanes: int
     ) -> None:
         self._plans, self._layers, self._lanes = plans, layers, lanes
         self.panels, self.size = panels, size
-        self._kept: dict[int, Group] = {}
+        self._kept: dict[int, ImageGroup] = {}
         self._depths: dict[int, int] = {}
         self._lock = Lock()
 
@@ -95,20 +95,20 @@ class Shelf:
         images = sum(len(group.tables) for group in kept) * self.panels.shape[1]
         return sum(group.tables.bytes for group in kept) / max(images, 1)
 
-    def group(self, number: int) -> Group:
+    def group(self, number: int) -> ImageGroup:
         """The panels from number * size on."""
         found = self._kept.get(number)
         if found is None:
             found = self._made(number)
             with self._lock:
                 kept = sum(group.tables.bytes for group in self._kept.values())
-                if kept <= KEPT:
+                if kept <= KEPT_TABLES:
                     found = self._kept.setdefault(number, found)
         return found
 
-    def _made(self, number: int) -> Group:
+    def _made(self, number: int) -> ImageGroup:
         panels = self.panels[number * self.size : (number + 1) * self.size]
         images, place = np.unique(panels, return_inverse=True)
         place = place.reshape(panels.shape)
         tables = Tables(self._plans.sights(images), self._layers, place, self._depths)
-        return Group(tables, pixels(self._plans.x[images], place, self._lanes))
+        return ImageGroup(tables, pixels(self._plans.x[images], place, self._lanes))

@@ -14,12 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from analytic.expectations import MOST_TERMS_WHOLE, length, moments, rests
-from analytic.images.field_layer import SERIES, Layer
+from analytic.images.field_layer import SERIES, FieldLayer
 from analytic.images.fields import Pairing, Shifts, move_lines, pieces, window_sums
 from analytic.images.sheets import Sight, Tables, compiled_layer, form_of
 from analytic.images.shifts import Index
 from analytic.images.stretches import Grid
-from analytic.images.walk import Fields, Room, Sides, Target, Walk, Way, all_shifts, batches
+from analytic.images.walk import Fields, NextFields, Room, Sides, Walk, Way, all_shifts, batches
 from analytic.machine import LANES, UNIT, Array, cores
 from analytic.network import Network
 from analytic.recursion import (
@@ -136,7 +136,7 @@ def _left(
 ) -> Fields:
     """The fields of the next stretch, (n, shifts, Q) each."""
     n = len(x)
-    target = Target(way, after, n)
+    target = NextFields(way, after, n)
     ends = [np.pad(a, ((0, 0), (0, way.lanes - a.shape[1]))) for a in state[:2]]
     target.add(STILL, Fields(ends[0], ends[1], np.zeros((2, n))))
     if way.stretch.grid.shifts == 1:
@@ -147,7 +147,7 @@ def _left(
 
     def image(i: int) -> Fields:
         one = slice(i, i + 1)
-        part = Target(way, after, 1)
+        part = NextFields(way, after, 1)
         given = None if entry is None else Fields(entry.sigma[one], entry.theta[one], np.empty(0))
         own = {at: sight.of(np.array([i])) for at, sight in seen.items()}
         _other_shifts(way, x[one], given, layers, own, part)
@@ -162,9 +162,9 @@ def _left(
     return first
 
 
-def _own_layers(way: Way, passed: list[Stage]) -> dict[int, tuple[Layer, Bounds]]:
+def _own_layers(way: Way, passed: list[Stage]) -> dict[int, tuple[FieldLayer, Bounds]]:
     """The layers of a stretch, at the least truncation."""
-    found: dict[int, tuple[Layer, Bounds]] = {}
+    found: dict[int, tuple[FieldLayer, Bounds]] = {}
     for at, stage in enumerate(passed, way.stretch.first):
         deviation = np.sqrt(stage.variance)
         terms = length(stage.step.layer.activation, deviation, 16 * UNIT, MOST_TERMS_WHOLE)
@@ -174,9 +174,9 @@ def _own_layers(way: Way, passed: list[Stage]) -> dict[int, tuple[Layer, Bounds]
     return found
 
 
-HEAD = 64
+ONE_BY_ONE = 64
 """Coefficients that are looked at one by one; the others by their sums."""
-HEAD_CLOSED = 32
+ONE_BY_ONE_CLOSED = 32
 """The same where a closed form gives the values."""
 
 
@@ -189,18 +189,18 @@ def amplified(stage: Stage, deviations: Array, terms: int) -> Amplification:
         terms: of the series.
     """
     if form_of(stage.step) != SERIES:
-        return amplification(stage, 0.0, HEAD_CLOSED, closed=True)
+        return amplification(stage, 0.0, ONE_BY_ONE_CLOSED, closed=True)
     shares = rests(stage.step.layer.activation, deviations, terms)
-    return amplification(stage, 0.0, HEAD, shares=shares)
+    return amplification(stage, 0.0, ONE_BY_ONE, shares=shares)
 
 
 def _other_shifts(
     way: Way,
     x: Array,
     entry: Fields | None,
-    layers: dict[int, tuple[Layer, Bounds]],
+    layers: dict[int, tuple[FieldLayer, Bounds]],
     seen: dict[int, Sight],
-    target: Target,
+    target: NextFields,
 ) -> None:
     """Add the fields of an image with itself at all shifts but 0."""
     room, grid, panel = Room(), way.stretch.grid, np.zeros((1, 1), dtype=np.int64)
@@ -237,7 +237,7 @@ def _half(grid: Grid, shifts: Shifts) -> tuple[Index, Index]:
 
 
 def _add_opposite(
-    way: Way, shifts: Shifts, opposite: Index, some: Shifts, fields: Fields, target: Target
+    way: Way, shifts: Shifts, opposite: Index, some: Shifts, fields: Fields, target: NextFields
 ) -> None:
     """Add Sigma(p, p - shift), which is Sigma(p - shift, p)."""
     height, width, _ = way.shape

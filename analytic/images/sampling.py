@@ -7,9 +7,9 @@ from analytic.network import Network, Shape
 
 __all__ = ["sample_size"]
 
-ENTRIES = 2**25
+PLANNED_ENTRIES = 2**25
 """Numbers that a plan computes: pairs of images, of positions, and layers."""
-ROWS = 64
+MOST_ROWS = 64
 """Most first images of a plan."""
 
 
@@ -28,4 +28,4 @@ def sample_size(network: Network, spatial: Shape) -> int:
         stretch.grid.shifts * stretch.grid.positions * max(len(stretch.windows), 1)
         for stretch in network_stretches(network, spatial)
     )
-    return max(min(int((ENTRIES / (2 * entries)) ** 0.5), ROWS), 4)
+    return max(min(int((PLANNED_ENTRIES / (2 * entries)) ** 0.5), MOST_ROWS), 4)

@@ -14,7 +14,7 @@ import numpy as np
 
 from analytic.compilation import compiled
 from analytic.expectations import coefficients
-from analytic.images.field_layer import ARCCOSINE, ARCSINE, SERIES, Layer, Sheets
+from analytic.images.field_layer import ARCCOSINE, ARCSINE, SERIES, FieldLayer, Sheets
 from analytic.images.shifts import Index
 from analytic.machine import LANES, Array, aligned, cores
 from analytic.network import Step
@@ -32,7 +32,7 @@ def form_of(step: Step) -> int:
     return ARCSINE if activation.is_erf else SERIES
 
 
-def compiled_layer(step: Step, at: int, bounds: Bounds, terms: int) -> Layer:
+def compiled_layer(step: Step, at: int, bounds: Bounds, terms: int) -> FieldLayer:
     """The layer as the compiled code knows it.
 
     Args:
@@ -46,7 +46,7 @@ def compiled_layer(step: Step, at: int, bounds: Bounds, terms: int) -> Layer:
     groups = min(-(-terms // GROUP), bounds.radius.shape[1])
     weight, bias = layer.weight_std**2, layer.bias_std**2
     line, bend = layer.activation.bent_line or (0.0, 0.0)
-    return Layer(
+    return FieldLayer(
         at, weight, bias, form, symmetry != "odd", symmetry != "even", groups, line**2, bend**2
     )
 
@@ -101,7 +101,7 @@ class Tables:
     def __init__(
         self,
         sights: Mapping[int, Sight],
-        layers: Mapping[int, Layer],
+        layers: Mapping[int, FieldLayer],
         panels: Index,
         depths: dict[int, int],
     ) -> None:

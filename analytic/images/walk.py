@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from analytic.images.field_layer import SERIES, Layer, carry_errors, enter, leave
+from analytic.images.field_layer import SERIES, FieldLayer, carry_errors, enter, leave
 from analytic.images.fields import (
     Pairing,
     Shifts,
@@ -32,7 +32,7 @@ from analytic.machine import LANES, Array, aligned
 from analytic.network import Network, Step
 from analytic.recursion import Bounds
 
-__all__ = ["Fields", "Room", "Sides", "Target", "Walk", "Way", "all_shifts", "batches", "ways"]
+__all__ = ["Fields", "NextFields", "Room", "Sides", "Walk", "Way", "all_shifts", "batches", "ways"]
 
 FIELDS = 2**21
 """Bytes of the fields that go through the layers together."""
@@ -141,7 +141,11 @@ class Walk:
     """
 
     def __init__(
-        self, layers: Mapping[int, tuple[Layer, Bounds]], sides: Sides, pairing: Pairing, room: Room
+        self,
+        layers: Mapping[int, tuple[FieldLayer, Bounds]],
+        sides: Sides,
+        pairing: Pairing,
+        room: Room,
     ) -> None:
         self.layers, self.sides, self.pairing, self.room = layers, sides, pairing, room
         self.pairs = len(pairing.row)
@@ -240,7 +244,7 @@ def _runs(way: Way) -> Index:
     return np.empty((2 * (height * copies + way.lanes // LANES) + 2, 3), dtype=np.int64)
 
 
-class Target:
+class NextFields:
     """The fields of the next stretch, to which those of a stretch are added.
 
     Args:

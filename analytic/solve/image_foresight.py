@@ -17,10 +17,10 @@ from analytic.machine import LANES
 from analytic.recursion import Problem, RowBlock
 from analytic.solve.foresight import Plan
 
-__all__ = ["Sizes", "foresee_images"]
+__all__ = ["KernelSizes", "foresee_images"]
 
 
-class Sizes(NamedTuple):
+class KernelSizes(NamedTuple):
     """What a kernel is to be computed of.
 
     Attributes:
@@ -38,7 +38,7 @@ class Sizes(NamedTuple):
     pixels: int
 
 
-def foresee_images(prepare: Callable[[], Problem], sizes: Sizes, threads: int) -> Plan:
+def foresee_images(prepare: Callable[[], Problem], sizes: KernelSizes, threads: int) -> Plan:
     """Plan a kernel.
 
     Args:
