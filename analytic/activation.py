@@ -99,6 +99,11 @@ class Activation:
         return bool(self.expression == NAMES["relu"])
 
     @property
+    def is_erf(self) -> bool:
+        """Whether w is erf, whose expectations have closed forms."""
+        return bool(self.expression == NAMES["erf"])
+
+    @property
     def bent_line(self) -> tuple[float, float] | None:
         """(a, b) if w(x) = a x + b |x| with b not 0, whose expectations have closed forms.
 

@@ -13,16 +13,17 @@ from __future__ import annotations
 import time
 from typing import Any, Literal, overload
 
+import numpy as np
 from numpy.typing import ArrayLike
 
-from analytic.images import Plans, network_ways, plan_images, prepare_images
+from analytic.images import image_readouts, prepare_images, sample_size
 from analytic.inputs import check_inputs, positions_first
 from analytic.machine import Array, cores
 from analytic.network import Network
 from analytic.pairs import prepare
 from analytic.recursion import Problem, diagonal, mean_squares
 from analytic.results import Estimate, Kernels
-from analytic.solve import KINDS, Plan, foresee, sample, solve, zonal
+from analytic.solve import KINDS, KernelSizes, Plan, foresee, foresee_images, sample, solve, zonal
 
 __all__ = ["kernel", "kernel_diagonal", "kernel_estimate", "kernel_plan"]
 
@@ -173,11 +174,11 @@ def kernel_diagonal(network: Network, x: ArrayLike, *, kind: Kind = "ntk") -> An
     _check_kind(kind)
     inputs = check_inputs("x", x, network)
     if network.is_spatial:
-        own = network_ways(network, inputs.shape[2:], 1)
-        state = plan_images(Plans(network, own, positions_first(inputs)), 0.0)
+        sigma, theta = image_readouts(network, positions_first(inputs), inputs.shape[2:])
     else:
         state = diagonal(network, mean_squares(inputs))
-    both = Kernels(state.sigma, state.sigma + state.theta)
+        sigma, theta = state.sigma, state.theta
+    both = Kernels(sigma, sigma + theta)
     return both if kind == "both" else getattr(both, kind)
 
 
@@ -191,11 +192,13 @@ def kernel_plan(
 ) -> Plan:
     """What ``kernel`` will cost with the same arguments; computes a few rows only.
 
+    Of many images only a sample is looked at, the bound is then that of the sample.
     Of very many vectors some thousands are prepared, those of least and largest norm among them,
     on which the method and the bound depend; memory and time are scaled to all.
 
     Returns:
-        the record ``Plan(method, pairs, bytes, seconds, bound)``.
+        the record ``Plan(method, pairs, bytes, seconds, bound, growth)``; ``chaotic`` says whether
+        small differences of these inputs grow from layer to layer.
 
     Example:
         >>> import numpy as np
@@ -204,15 +207,39 @@ def kernel_plan(
         >>> plan.pairs, plan.bytes > 8 * 1000**2
         (500500, True)
     """
+    if isinstance(network, Network) and network.is_spatial:
+        return _image_plan(network, x, y, kind, tolerance)
     start = time.perf_counter()
     _check_network(network)
     whole = [None if z is None else check_inputs(n, z, network) for n, z in (("x", x), ("y", y))]
-    few = [z if z is None or network.is_spatial else sample(z) for z in whole]
+    few = [z if z is None else sample(z) for z in whole]
     assert few[0] is not None
     problem = _problem(network, few[0], few[1], kind, tolerance, "cpu")
     plan = foresee(problem, len(KINDS[kind]), cores(), time.perf_counter() - start)
     sizes = [len(z) for z in whole if z is not None]
     return plan.scaled(problem.shape, (sizes[0], sizes[-1]), len(KINDS[kind]), y is None)
+
+
+def _image_plan(
+    network: Network, x: ArrayLike, y: ArrayLike | None, kind: Kind, tolerance: float
+) -> Plan:
+    """Plan a kernel of images from some of them, evenly spaced."""
+    _check_kind(kind)
+    rows = x if hasattr(x, "__array__") and hasattr(x, "shape") else np.asarray(x)
+    columns = rows if y is None else y if hasattr(y, "shape") else np.asarray(y)
+    first: Any = check_inputs("x", rows[:1], network)  # type: ignore[index]
+    few = sample_size(network, first.shape[2:])
+    n, k = len(rows), len(columns)  # type: ignore[arg-type]
+    some, others = (
+        np.linspace(0, size - 1, min(size, count)).astype(int)
+        for size, count in ((n, few), (k, 2 * few))
+    )
+
+    def some_pairs() -> Problem:
+        return _problem(network, rows[some], columns[others], kind, tolerance, "cpu")  # type: ignore[index]
+
+    sizes = KernelSizes(n, k, y is None, len(KINDS[kind]), first[0].size)
+    return foresee_images(some_pairs, sizes, cores())
 
 
 def _check_kind(kind: str) -> None:

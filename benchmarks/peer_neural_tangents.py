@@ -5,9 +5,9 @@
 Runs in an environment of its own (``make bench-peers`` builds it) and shares nothing with
 this project: a request is a list of {"activation", "weight_std", "bias_std", "depth",
 "degree", "x", "repeat", "out"}; ``x`` and ``out`` are .npy files; ``degree`` is null for the
-closed form; "jit" is true by default; with "readout" ("flatten" or "pool") the network is one
-of 3 x 3 convolutions of images (n, channels, height, width). The answer lists the seconds of
-every repetition after a first call.
+closed form; "jit" is true by default; with "readout" ("flatten", "pool" or "pools", which has
+2 x 2 average pooling between the layers too) the network is one of 3 x 3 convolutions of images
+(n, channels, height, width). The answer lists the seconds of every repetition after a first call.
 """
 
 # pyright: reportMissingImports=false
@@ -44,7 +44,9 @@ def activation(name: str, degree: int | None) -> Any:
 def answer(request: dict[str, Any]) -> dict[str, Any]:
     layers: list[Any] = []
     x, readout = jnp.asarray(np.load(request["x"])), request.get("readout")
-    for _ in range(request["depth"]):
+    for number in range(request["depth"]):
+        if readout == "pools" and number > 0:
+            layers.append(stax.AvgPool((2, 2), (2, 2)))
         stds = request["weight_std"], request["bias_std"]
         if readout:
             layers.append(stax.Conv(1, (3, 3), None, "SAME", *stds))

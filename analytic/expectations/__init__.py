@@ -14,6 +14,7 @@ from analytic.expectations.hermite_coefficients import (
     coefficients,
     length,
     moments,
+    rests,
 )
 from analytic.expectations.octaves import MOST_TERMS_WHOLE
 from analytic.expectations.origin import LOWEST
@@ -36,6 +37,7 @@ __all__ = [
     "hermite_basis",
     "length",
     "moments",
+    "rests",
     "uniform_rule",
     "units",
 ]

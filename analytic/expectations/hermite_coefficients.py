@@ -49,6 +49,7 @@ __all__ = [
     "coefficients",
     "length",
     "moments",
+    "rests",
 ]
 
 
@@ -146,6 +147,16 @@ def length(activation: Activation, s: Array, tail: float, most: int = MOST_TERMS
         segment(activation, octave, most=most).terms(float(s[chosen].max()), tail)
         for octave, chosen in _octaves(s)
     )
+
+
+def rests(activation: Activation, s: Array, terms: int) -> Array:
+    """Bound of sum_{k >= t} c_k(s)^2 / E[w'(s z)^2] for t = 0, ..., terms over all s."""
+    most = np.zeros(terms + 1)
+    for octave, chosen in _octaves(s):
+        part = segment(activation, octave, terms)
+        top = float(s[chosen].max())
+        most = np.maximum(most, part.shares(top, terms))
+    return most
 
 
 def coefficients(activation: Activation, s: Array, terms: int) -> Coefficients:

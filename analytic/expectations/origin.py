@@ -50,6 +50,10 @@ class Origin:
         """See ``Segment``."""
         return 8 * UNIT
 
+    def shares(self, s: float, terms: int) -> Array:
+        """See ``Segment``."""
+        return np.where(np.arange(terms + 1) < self.terms(s, 0.0), 1.0, 8 * UNIT)
+
     def table(self, s: Array, terms: int) -> Array:
         """All columns, shape (FIRST + terms, n)."""
         w, w1, w2, w3 = self.derivatives

@@ -98,6 +98,10 @@ class Segment:
         """What so many terms leave up to s."""
         return float(self._rests_up_to(s)[terms])
 
+    def shares(self, s: float, terms: int) -> Array:
+        """What 0, 1, ..., ``terms`` terms leave up to s."""
+        return self._rests_up_to(s)[: terms + 1]
+
     def _rests_up_to(self, s: float) -> Array:
         return self.rests[: int(np.searchsorted(self.nodes, s)) + 1].max(axis=0)
 

@@ -1,12 +1,13 @@
-"""The recursion for pairs of images: positions, patches, plans.
+"""The recursion for pairs of images: shifts, fields, plans.
 
 Enters: a convolutional network and images, positions first. Leaves: a ``Problem`` whose
-method walks through the pairs of positions that the readout needs, layer by layer, with the
-compiled layer of ``analytic.pairs`` between a gather and a store. Below: ``analytic.pairs``.
+method takes fields of pairs of images, one for every shift between positions that the readout
+needs, through the network: sums over windows, and the nonlinearity at every position. Below:
+``analytic.pairs``.
 """
 
-from analytic.images.image_blocks import prepare_images
-from analytic.images.planning import Plans, plan_images
-from analytic.images.position_order import network_ways
+from analytic.images.image_blocks import Images, prepare_images
+from analytic.images.planning import image_readouts
+from analytic.images.sampling import sample_size
 
-__all__ = ["Plans", "network_ways", "plan_images", "prepare_images"]
+__all__ = ["Images", "image_readouts", "prepare_images", "sample_size"]

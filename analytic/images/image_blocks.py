@@ -1,45 +1,55 @@
-r"""Kernels of images: blocks of R x C pairs of images, all the way through the network.
+r"""Kernels of images: blocks of pairs of images, all the way through the network.
 
-A block goes from layer to layer (``analytic.images.patches``) with the tables of its R + C images,
-which are made when they are needed and kept while there is room.
+A block of R first images and as many second ones, or panels of small images side by side, goes
+through the network (``analytic.images.walk``) with their tables, which are made when they are
+needed and kept while there is room. Rows and columns of an image with few positions are told
+apart: a row stands in its panel again and again, so that all lanes are at work.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
-from analytic.images.patches import CHANNELS, State, advance, average, products
+from analytic.images.field_layer import FieldLayer
+from analytic.images.fields import CHANNELS, Pairing, Shifts
+from analytic.images.image_groups import KEPT_TABLES, Blocking, Shelf, blocking, strip_rows
 from analytic.images.planning import Plans, plan_images
-from analytic.images.position_order import Ways, network_ways
-from analytic.images.position_pairs import Layout, Reading
-from analytic.images.table_cache import KEPT, TABLES, Rows, Sheet, Sheets
-from analytic.machine import LANES, UNIT, Array, aligned
+from analytic.images.sheets import compiled_layer
+from analytic.images.shifts import Index
+from analytic.images.stretches import network_stretches
+from analytic.images.walk import (
+    FIELDS,
+    Fields,
+    NextFields,
+    Room,
+    Sides,
+    Walk,
+    Way,
+    all_shifts,
+    batches,
+    ways,
+)
+from analytic.machine import LANES, UNIT, Array, cores
 from analytic.network import Network
-from analytic.pairs import ROW_BLOCK
 from analytic.recursion import (
     AVERAGING,
-    ROWS,
+    GROUP,
     Average,
+    Bounds,
     Data,
     Diagonal,
     Problem,
-    Program,
     RowBlock,
-    Tile,
     certify,
-    new_tile,
-    program,
 )
 
 __all__ = ["Images", "image_roundings", "prepare_images"]
 
-Index = NDArray[np.intp]
-
-STATE = 2**22
-"""Bytes of Sigma of one block between two layers."""
+SHARES = 4
+"""Shares of the shifts of a block that are added up apart, by as many threads."""
 
 
 def image_roundings(channels: int) -> int:
@@ -47,174 +57,186 @@ def image_roundings(channels: int) -> int:
     return min(channels, CHANNELS) + -(-channels // CHANNELS) + 1
 
 
-def block_shape(pairs: Layout, n: int, k: int, image: int) -> tuple[int, int, int]:
-    """(R, C, rows of a strip) for n rows and k columns; R and C are powers of two.
-
-    Every lane should be at work: they are filled by columns, and by pairs of positions that
-    follow each other where averages need those. Some strips should be left for all threads.
-    Tables that cannot be kept should serve many rows.
-
-    Args:
-        pairs: the pairs of positions.
-        n: rows.
-        k: columns.
-        image: bytes of the tables of an image.
-    """
-    room = max(STATE // (8 * pairs.most), 1)
-    mixes = pairs.most > 4 * max(part.layer.after.positions for part in pairs.parts)
-    most = max(k // 2, 1) if mixes else k
-    fits = max(TABLES // image, 1)
-    columns = _power(min(LANES, 1 << (most - 1).bit_length(), max(room // 8, 1), fits))
-    few = max(fits // 4, 1)  # rows take room twice
-    rows = _power(min(ROWS, max(room // columns, 1), max(n // 8, 2 if mixes else 1), few))
-    strip = rows if k * image <= KEPT else max(min(ROW_BLOCK, few) // rows, 1) * rows
-    return rows, columns, strip
-
-
-def _power(size: int) -> int:
-    """The largest power of two that is not larger."""
-    return 1 << (size.bit_length() - 1)
-
-
 @dataclass(slots=True, eq=False)
 class Images:
     """The method for images (``analytic.recursion.problem.Method``).
 
     Attributes:
-        sheets: the tables of the images.
-        ways: the order in which the blocks go through the network.
-        plan: the layers and their error bounds.
+        ways: the stretches, for panels.
+        blocks: how many images go together.
+        rows: the first images.
+        columns: the second ones.
+        layers: the layers, and their bounds.
+        bounds: the error bounds.
         averages: those before every layer and, last, before the readout.
-        rows: R.
-        strip: rows that share the tables of their columns, a multiple of R.
+        growth: of small differences of the images.
+        shared: whether the shifts of a block are shared out to threads if there are few blocks.
     """
 
-    sheets: Sheets
-    ways: Ways
-    plan: Program
+    ways: tuple[Way, ...]
+    blocks: Blocking
+    rows: Shelf
+    columns: Shelf
+    layers: dict[int, tuple[FieldLayer, Bounds]]
+    bounds: Bounds
     averages: tuple[Average, ...]
-    rows: int
-    strip: int
+    growth: float
+    shared: bool = True
+    _rooms: list[Room] = field(init=False, default_factory=list[Room])
 
     @property
     def error(self) -> float:
-        return self.plan.bounds.error
+        return self.bounds.error
 
     @property
     def diagonal(self) -> float:
-        return self.plan.bounds.diagonal
+        return self.bounds.diagonal
 
     def step(self, n: int) -> int:
-        return self.strip
+        return self.blocks.strip
 
     @property
     def bytes(self) -> int:
-        """Room for the states of a thread and for the tables that are kept."""
-        layout, block = self.ways.layout, self.rows * self.ways.columns
-        return 16 * (len(layout.parts) + 2) * layout.most * block + KEPT
+        """Room for the fields of a thread and for the tables that are kept."""
+        held = sum(32 * way.stretch.grid.shifts * way.lanes for way in self.ways[1:])
+        return 2 * FIELDS + held * self.blocks.size**2 + KEPT_TABLES
+
+    def tables_made(self, n: int, k: int, own: bool) -> float:
+        """How many images' tables are made for so many images, some of them again and again.
+
+        The sizes are those of the tables that have been made so far.
+        """
+        images = k if own and self.rows is self.columns else n + k
+        if images * self.columns.bytes_each <= KEPT_TABLES:
+            return images
+        strips = -(-n // strip_rows(self.blocks.size, n))
+        return n + k * strips / (2 if own else 1)
+
+    def _room(self) -> Room:
+        """Memory that no thread uses."""
+        try:
+            return self._rooms.pop()
+        except IndexError:
+            return Room()
 
     def fill(self, data: Data, block: RowBlock, bound: Array) -> tuple[int, int]:
         """See ``analytic.recursion.problem.Method``; no pair is left out."""
-        room, tile, terms = _Room(), new_tile(1), 0
-        width, k = self.ways.columns, max(block.nngp.shape[1], block.ntk.shape[1])
-        starts = range(block.row, block.end, self.rows)
-        strip = [
-            (row, self.sheets.rows(row, min(row + self.rows, block.end), data.own))
-            for row in starts
-        ]
+        size, copies = self.blocks.size, self.blocks.copies
+        k, terms = max(block.nngp.shape[1], block.ntk.shape[1]), 0
+        inner = self.shared and len(data.x) < 2 * cores() * self.blocks.strip
+        rows = range(block.row, block.end, size)
+        strip = [self.rows.group(row // size) for row in rows]
+        width = size * copies
         for column in range(block.row - block.row % width if data.own else 0, k, width):
-            columns = self.sheets.columns(column, k)
-            for row, rows in strip:
-                if data.own and column + width <= row:
+            columns = self.columns.group(column // width)
+            for row, group in zip(rows, strip, strict=True):
+                stop = min(row + size, block.end)
+                pairs = _pairs(row, stop, column, copies, len(columns.x), k, data.own)
+                if len(pairs) == 0:
                     continue
-                state, used = self._propagate(rows, columns, tile, room)
+                sides = Sides(group.tables, columns.tables, group.x, columns.x)
+                state, used = self._propagate(sides, _pairing(pairs, len(columns.x)), inner)
                 terms = max(terms, used)
-                _store(state, row, column, k, data.own, block)
-                _raise(bound, row, column, state.error)
-                room.give(state)
-        return terms, 0
+                _store(state, pairs, row, column, copies, k, data.own, block, bound)
+        return GROUP * terms, 0
 
-    def _propagate(self, rows: Rows, columns: Sheet, tile: Tile, room: _Room) -> tuple[State, int]:
-        """A block from the input to the readout."""
-        ways, terms = self.ways, 0
-        layout, width = ways.layout, ways.columns
-        state = room.take(len(rows.x), len(layout.input) * width)
-        products(tile, ways.start, rows.x, columns.xt, width, 0, state.sigma)
-        state.theta[:] = 0.0
-        state.error[:] = [[self.plan.bounds.start], [0.0]]
-        branches: list[State] = []
-        none = np.empty(0, dtype=np.int64)
-        for at, (step, part) in enumerate(
-            zip(self.sheets.plans.network.steps, layout.parts, strict=True)
-        ):
-            state = self._average(at, part.averages, state, room)
-            branches += [state] * step.opens
-            skipped, skip = (branches.pop(), part.skip) if step.closes else (state, none)
-            after = room.take(len(rows.x), len(part.layer.after) * width)
-            used = advance(
-                self.plan, at, tile, ways.layers[at], skip, state, skipped, rows.side,
-                rows.coef, 0, columns.side, 0, width, after,
-            )  # fmt: skip
-            terms = max(terms, used)
-            for old in {id(a): a for a in (state, skipped)}.values():
-                if not any(old is branch for branch in branches):
-                    room.give(old)
-            state = after
-        return self._average(len(layout.parts), layout.readout, state, room), 8 * terms
+    def _propagate(self, sides: Sides, pairing: Pairing, inner: bool) -> tuple[Fields, int]:
+        """A block from the input to the readout: fields (pairs, copies)."""
+        pairs = len(pairing.row)
+        error = np.zeros((2, pairs))
+        error[0] = self.bounds.start
+        walk = Walk(self.layers, sides, pairing, Room())
+        entry: Fields | None = None
+        for way, after in zip(self.ways, [*self.ways[1:], None], strict=True):
+            if way.stretch.averaged:
+                factor = self.averages[way.stretch.first]
+                error = (error + AVERAGING) * [[factor.sigma], [factor.theta]]
+            shifts = all_shifts(way.stretch.grid)
+            if after is None:
+                assert entry is not None
+                fields = walk.enter(entry, 1, slice(None), error)
+                fields = walk.through(way, shifts, fields)
+                copies = way.shape[2]
+                return Fields(
+                    fields.sigma[:, :copies], fields.theta[:, :copies], fields.error
+                ), walk.terms
+            entry = self._stretch(walk, way, after, shifts, entry, error, inner)
+            error = entry.error
+        raise AssertionError
 
-    def _average(self, at: int, readings: tuple[Reading, ...], state: State, room: _Room) -> State:
-        """The averages before a layer, and what they do to the errors."""
-        width = self.ways.columns
-        for reading, runs in zip(readings, self.ways.averages[at], strict=True):
-            after = room.take(len(state.sigma), len(reading.after) * width)
-            count = reading.sources.shape[1]
-            average(runs, count, width, state.sigma, after.sigma)
-            average(runs, count, width, state.theta, after.theta)
-            after.error[:] = state.error
-            room.give(state)
-            state = after
-        if readings:
-            factor = self.averages[at]
-            state.error[:] = (state.error + AVERAGING) * [[factor.sigma], [factor.theta]]
-        return state
+    def _stretch(
+        self, walk: Walk, way: Way, after: Way, shifts: Shifts, entry: Fields | None, error: Array,
+        inner: bool,
+    ) -> Fields:  # fmt: skip
+        """The fields of the next stretch, (pairs, shifts, Q)."""
+        count = shifts.row.size
+        edges = np.linspace(0, count, (SHARES if count >= 8 * SHARES else 1) + 1).astype(int)
 
+        def share(number: int) -> tuple[Fields, int]:
+            first, last = int(edges[number]), int(edges[number + 1])
+            room = self._room()
+            alone = Walk(walk.layers, walk.sides, walk.pairing, room)
+            target = NextFields(way, after, walk.pairs)
+            mine = Shifts(*(part[first:last] for part in shifts))
+            for part, some in batches(mine, walk.pairs, way.lanes):
+                if entry is None:
+                    fields = alone.start(way, some, error)
+                else:
+                    where = slice(first + part.start, first + min(part.stop, last - first))
+                    fields = alone.enter(entry, some.row.size, where, error)
+                fields = alone.through(way, some, fields)
+                target.add(some, fields)
+                room.give(*fields[:2])
+            self._rooms.append(room)
+            return target.finish(), alone.terms
 
-class _Room:
-    """States that are used again."""
-
-    def __init__(self) -> None:
-        self._free: dict[tuple[int, int], list[State]] = {}
-
-    def take(self, rows: int, size: int) -> State:
-        free = self._free.setdefault((rows, size), [])
-        if free:
-            return free.pop()
-        return State(aligned(rows, size), aligned(rows, size), np.zeros((2, rows)))
-
-    def give(self, state: State) -> None:
-        self._free[state.sigma.shape].append(state)  # type: ignore[index]
-
-
-def _store(state: State, row: int, column: int, k: int, own: bool, block: RowBlock) -> None:
-    """Write a block of the answer; of the same images only the pairs i < j."""
-    values = {"nngp": state.sigma, "ntk": state.sigma + state.theta}
-    stop = min(column + state.sigma.shape[1], k)
-    for kind, out in (("nngp", block.nngp), ("ntk", block.ntk)):
-        if out.size == 0:
-            continue
-        for i, line in enumerate(values[kind], row):
-            first = max(column, i + 1) if own else column
-            if first < stop:
-                part = line[first - column : stop - column]
-                out[i - block.shift, first:stop] = part
-                if block.mirror:
-                    out[first:stop, i] = part
+        if inner and edges.size > 2:
+            with ThreadPoolExecutor(cores()) as pool:
+                shares = list(pool.map(share, range(edges.size - 1)))
+        else:
+            shares = [share(number) for number in range(edges.size - 1)]
+        whole = shares[0][0]
+        for other, _ in shares[1:]:
+            whole.sigma[:] += other.sigma
+            whole.theta[:] += other.theta
+            whole.error[:] = np.maximum(whole.error, other.error)
+        walk.terms = max(walk.terms, *(terms for _, terms in shares))
+        return whole
 
 
-def _raise(bound: Array, row: int, column: int, error: Array) -> None:
-    """Raise the bounds of the rows to the errors of a block."""
-    place = bound[row : row + error.shape[1], column // LANES]
-    np.maximum(place, error.max(axis=0) + UNIT, out=place)
+def _pairs(row: int, end: int, column: int, copies: int, panels: int, k: int, own: bool) -> Index:
+    """(first image, panel) of the pairs of a block, by panels; of the same images i < j."""
+    found = [
+        (i - row, panel)
+        for panel in range(panels)
+        for i in range(row, end)
+        if not own or i < min(column + (panel + 1) * copies, k) - 1
+    ]
+    return np.array(found, dtype=np.int64).reshape(-1, 2)
+
+
+def _pairing(pairs: Index, panels: int) -> Pairing:
+    return Pairing(
+        np.ascontiguousarray(pairs[:, 0]), np.searchsorted(pairs[:, 1], np.arange(panels + 1))
+    )
+
+
+def _store(
+    state: Fields, pairs: Index, row: int, column: int, copies: int, k: int, own: bool,
+    block: RowBlock, bound: Array,
+) -> None:  # fmt: skip
+    """Write the pairs of a block, and raise the bounds; of the same images only i < j count."""
+    i = np.repeat(row + pairs[:, 0], copies)
+    j = (column + copies * pairs[:, 1:] + np.arange(copies)).ravel()
+    chosen = np.flatnonzero((j < k) & (i < j) if own else j < k)
+    i, j = i[chosen], j[chosen]
+    for values, out in ((state.sigma, block.nngp), (state.sigma + state.theta, block.ntk)):
+        if out.size:
+            found = out[i - block.shift, j] = values.ravel()[chosen]
+            if block.mirror:
+                out[j, i] = found
+    error = np.repeat(state.error.max(axis=0) + UNIT, copies)[chosen]
+    np.maximum.at(bound, (i, j // LANES), error)
 
 
 def prepare_images(
@@ -236,25 +258,31 @@ def prepare_images(
         spatial: the shape of the images.
         tight: see ``analytic.recursion.certificate.certify``.
     """
-    own = y is None
+    own, network = y is None, network.summed(len(spatial))
     images = x if y is None else np.concatenate([x, y])
-    own_ways = network_ways(network, spatial, 1)
-    plans = Plans(network, own_ways, images)
+    cut = network_stretches(network, spatial)
+    alone = ways(network, cut, 1)
+    plans = Plans(network, alone, images)
     planned = plan_images(plans, 0.0 if tight else tolerance)
     bounds = certify(
         planned.layers, tolerance, image_roundings(x.shape[2]) * UNIT,
         tight=tight, whole=True, readout=planned.readout,
     )  # fmt: skip
-    image = 8 * sum(
-        layer.terms * part.layer.after.positions
-        for layer, part in zip(planned.layers, own_ways.layout.parts, strict=True)
-    )
-    k = len(x if y is None else y)
-    rows, columns, strip = block_shape(own_ways.layout, len(x), k, image)
-    order = network_ways(network, spatial, columns)
+    n, k = len(x), len(x if y is None else y)
+    blocks = blocking(alone, n, k)
+    wide = alone if blocks.copies == 1 else ways(network, cut, blocks.copies)
+    layers = {
+        at: compiled_layer(layer.step, at, bounds, layer.terms)
+        for at, layer in enumerate(planned.layers)
+    }
+    size, copies, lanes = blocks.size, blocks.copies, wide[0].lanes
+    first = 0 if own else n
+    panels = first + np.minimum(np.arange(-(-k // copies) * copies), k - 1).reshape(-1, copies)
+    columns = Shelf(plans, layers, panels, size, lanes)
+    tiled = np.repeat(np.arange(n)[:, None], copies, axis=1)
+    rows = columns if own and copies == 1 else Shelf(plans, layers, tiled, size, lanes)
     averages = (*(layer.average for layer in planned.layers), planned.readout)
-    plan = program(network.steps, bounds)
-    sheets = Sheets(plans, plan, columns, 0 if own else len(x))
-    method = Images(sheets, order, plan, averages, rows, strip)
-    ends = Diagonal((), planned.sigma, planned.theta, planned.readout)
+    known = {at: (layer, bounds) for at, layer in layers.items()}
+    method = Images(wide, blocks, rows, columns, known, bounds, averages, planned.growth)
+    ends = Diagonal(tuple(planned.dearest), planned.sigma, planned.theta, planned.readout)
     return Problem(network, x, x if y is None else y, own, ends, method)

@@ -1,177 +1,286 @@
 r"""The recursion at x = x' for images: all positions, and the pairs of them that averages mix.
 
 At a single position p = q the recursion is that of ``analytic.recursion``, with the sums
-over what a layer reads. Averages mix different positions of one image: then the pairs of
-positions of an image with itself go through the compiled recursion too, and the variances
-of the next layer come from them.
+over what a layer reads: the fields of the shift 0. Averages mix different positions of one image:
+then its fields of the other shifts go through the layers too, and the variances behind an average
+come from them. A shift and its opposite are the same pairs, so that half of them are enough.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from numpy.typing import NDArray
 
-from analytic.expectations import MOST_TERMS_WHOLE, moments
-from analytic.images.patches import State, advance, average
-from analytic.images.position_order import Runs, Walk, Ways
-from analytic.images.position_pairs import Part, Reading
+from analytic.expectations import MOST_TERMS_WHOLE, length, moments, rests
+from analytic.images.field_layer import SERIES, FieldLayer
+from analytic.images.fields import Pairing, Shifts, move_lines, pieces, window_sums
+from analytic.images.sheets import Sight, Tables, compiled_layer, form_of
+from analytic.images.shifts import Index
+from analytic.images.stretches import Grid
+from analytic.images.walk import Fields, NextFields, Room, Sides, Walk, Way, all_shifts, batches
 from analytic.machine import LANES, UNIT, Array, cores
-from analytic.network import Network, Step
+from analytic.network import Network
 from analytic.recursion import (
+    Amplification,
     Average,
+    Bounds,
     Diagonal,
     Stage,
     amplification,
-    input_tables,
-    new_tile,
     own_bounds,
     plain,
     preactivation,
-    program,
     residual,
 )
 
-__all__ = ["image_diagonal"]
+__all__ = ["amplified", "image_diagonal", "pixels", "sights"]
 
 Triple = tuple[Array, Array, Array]
-"""Sigma and Theta at pairs of positions, (n, pairs), and mu at positions, (n, P)."""
+"""Sigma, Theta and mu at every position, (n, P) each."""
+
+NONE = np.zeros(1, dtype=np.int64)
+STILL = Shifts(NONE, NONE, NONE, NONE)
+"""The shift 0, which is the first one of every grid."""
 
 
-def image_diagonal(network: Network, own: Ways, x: Array) -> Diagonal:
+def pixels(x: Array, panels: Index, size: int) -> Array:
+    """Images (n, positions, channels) panel by panel, (panels, channels, Q)."""
+    chosen = x[panels]  # (panels, copies, positions, channels)
+    lines = chosen.transpose(0, 3, 1, 2).reshape(len(panels), x.shape[2], -1)
+    return np.ascontiguousarray(np.pad(lines, ((0, 0), (0, 0), (0, size - lines.shape[2]))))
+
+
+def sights(state: Diagonal, first: int = 0) -> dict[int, Sight]:
+    """What every layer sees of the images of a recursion; ``first`` is the number of the first."""
+    n = len(state.sigma)
+    return {
+        at: Sight(
+            stage.step,
+            np.sqrt(stage.variance).reshape(n, -1),
+            stage.moments.mean.reshape(n, -1),
+            None if stage.skipped is None else stage.skipped[2].reshape(n, -1),
+        )
+        for at, stage in enumerate(state.stages, first)
+    }
+
+
+def image_diagonal(network: Network, ways: Sequence[Way], x: Array) -> Diagonal:
     """Run the recursion for images with themselves.
 
     Args:
         network: the description.
-        own: the order in which blocks of one column go through it.
+        ways: its stretches, one image wide.
         x: images, shape (n, positions, channels).
     """
-    layout, last = own.layout, len(own.layers)
-    p, q = np.divmod(layout.input.codes, layout.input.positions)
-    products = np.zeros((len(x), p.size), dtype=np.longdouble)
-    for c in range(x.shape[2]):
-        products += x[:, p, c] * x[:, q, c].astype(np.longdouble)
-    sigma = (products / x.shape[2]).astype(np.float64)
-    state: Triple = (sigma, np.zeros_like(sigma), np.zeros(x.shape[:2]))
+    own = np.mean(np.square(x, dtype=np.longdouble), axis=2).astype(np.float64)
+    state: Triple = own, np.zeros_like(own), np.zeros_like(own)
+    entry: Fields | None = None
+    stages: list[Stage] = []
+    factor = Average()
+    for way, after in zip(ways, [*ways[1:], None], strict=True):
+        passed, state = _layers(way, state, factor)
+        stages += passed
+        factor = factor if not passed else Average()
+        if after is not None:
+            entry = _left(way, after, x, entry, state, passed)
+            state, new = _diagonal_of(way, after, entry, state)
+            factor = Average(factor.sigma * new.sigma, factor.theta * new.theta)
+    return Diagonal(tuple(stages), state[0][:, 0], state[1][:, 0], factor)
+
+
+def _layers(way: Way, state: Triple, factor: Average) -> tuple[list[Stage], Triple]:
+    """The layers of a stretch at equal positions."""
     stages: list[Stage] = []
     branches: list[Triple] = []
-    for at, (step, part) in enumerate(zip(network.steps, layout.parts, strict=True)):
-        state, factor = _averaged(part.averages, own.averages[at], state)
-        branches += [state] * step.opens
-        skipped = branches.pop() if step.closes else None
-        stage = _stage(step, part, state, skipped, factor)
-        stages.append(stage)
-        state = _after(stage, part, own.own[at], state, skipped)
-    (sigma, theta, _), factor = _averaged(layout.readout, own.averages[last], state)
-    return Diagonal(tuple(stages), sigma[:, 0], theta[:, 0], factor)
-
-
-def _stage(step: Step, part: Part, state: Triple, skipped: Triple | None, factor: Average) -> Stage:
-    """What the layer sees at every position, (n P,) each."""
-    reading, layer = part.layer, step.layer
-    weight, bias = layer.weight_std**2, layer.bias_std**2
-    sources = reading.sources[reading.after.own]
-    sigma, theta = _sum(state[0], sources), _sum(state[1], sources)
-    covariance, tangent = preactivation(sigma, theta, weight, bias)
-    variance, gamma = np.ravel(covariance), np.ravel(tangent)
-    before = None
-    if skipped is not None and part.skip is not None:
-        own = part.skip[reading.after.own]
-        before = skipped[0][:, own].ravel(), skipped[1][:, own].ravel(), skipped[2].ravel()
-    table = moments(layer.activation, np.sqrt(variance))
-    none = np.empty(0)
-    return Stage(step, none, none, variance, gamma, table, before, reading.count, factor)
-
-
-def _sum(values: Array, sources: NDArray[np.int32]) -> Array:
-    """The sum of what is read, one reading after the other; -1 reads 0."""
-    padded = np.append(values, np.zeros((len(values), 1)), axis=1)
-    total = np.zeros((len(values), len(sources)))
-    for k in range(sources.shape[1]):
-        total += padded[:, sources[:, k]]
-    return total
-
-
-def _after(stage: Stage, part: Part, way: Walk, state: Triple, skipped: Triple | None) -> Triple:
-    """(Sigma, Theta, mu) after the layer, at all pairs of positions."""
     n = len(state[0])
-    table = stage.moments
-    sigma, theta = plain(table.second, table.slope, stage.gamma)
-    mu = table.mean
-    if stage.skipped is not None:
-        sigma0, theta0, mu0 = stage.skipped
-        sigma, theta = residual(sigma0, theta0, mu0, mu0, sigma, theta, mu, mu)
-        mu = mu0 + mu
-    sigma, theta, mu = (a.reshape(n, -1) for a in (sigma, theta, mu))
-    if part.layer.after.is_diagonal:
-        return sigma, theta, mu
-    own = part.layer.after.own
-    all_sigma, all_theta = _between_positions(stage, part, way, state, skipped)
-    all_sigma[:, own], all_theta[:, own] = sigma, theta
-    return all_sigma, all_theta, mu
+    for number, (step, window) in enumerate(zip(way.steps, way.windows, strict=True)):
+        branches += [state] * step.opens
+        sigma, theta, _ = state
+        if window is not None:
+            sigma, theta = (_window_sums(way, number, values) for values in (sigma, theta))
+        weight, bias = step.layer.weight_std**2, step.layer.bias_std**2
+        variance, gamma = (np.ravel(a) for a in preactivation(sigma, theta, weight, bias))
+        before = branches.pop() if step.closes else None
+        skipped = None
+        if before is not None:
+            skipped = before[0].ravel(), before[1].ravel(), before[2].ravel()
+        table, none = moments(step.layer.activation, np.sqrt(variance)), np.empty(0)
+        reads = way.stretch.reads[number]
+        stages.append(Stage(step, none, none, variance, gamma, table, skipped, reads, factor))
+        factor = Average()
+        sigma, theta = plain(table.second, table.slope, gamma)
+        mu = table.mean
+        if skipped is not None:
+            mu0 = skipped[2]
+            sigma, theta = residual(*skipped, mu0, sigma, theta, mu, mu)
+            mu = mu0 + mu
+        state = sigma.reshape(n, -1), theta.reshape(n, -1), mu.reshape(n, -1)
+    return stages, state
 
 
-def _between_positions(
-    stage: Stage, part: Part, way: Walk, state: Triple, skipped: Triple | None
-) -> tuple[Array, Array]:
-    """(Sigma, Theta) after the layer at the pairs of positions of each image with itself."""
-    n, positions = len(state[0]), part.layer.after.positions
-    layer = amplification(stage, 16 * UNIT, most=MOST_TERMS_WHOLE)
-    alone = Diagonal((stage,), np.empty(0), np.empty(0))
-    plan = program([stage.step], own_bounds(layer))
-    tables = input_tables(alone, plan, [slice(None)], LANES)
-    coef = tables.table[:, : n * positions].T.copy()
-    skip = np.empty(0, dtype=np.int64) if part.skip is None else part.skip
-    after = part.layer.after
-    sigma, theta = np.empty((2, n, len(after)))
+def _window_sums(way: Way, number: int, values: Array) -> Array:
+    """The sums over the windows of a layer at equal positions, (n, P)."""
+    window, size = way.windows[number], values.shape[1]
+    assert window is not None
+    before = np.pad(values, ((0, 0), (0, way.lanes - size)))
+    after = np.empty_like(before)
+    line = np.zeros(way.lanes + 2 * way.shape[1])
+    window_sums(*window, STILL, way.shape, before, line, after)
+    return after[:, :size]
 
-    def image(i: int) -> None:
-        one, first = slice(i, i + 1), i * positions
-        before = State(state[0][one], state[1][one], np.zeros((2, 1)))
-        start = before if skipped is None else State(skipped[0][one], skipped[1][one], before.error)
-        advance(
-            plan, 0, new_tile(1), way, skip, before, start, tables, coef[first : first + positions],
-            first, tables, first, 1, State(sigma[one], theta[one], np.zeros((2, 1))),
-        )  # fmt: skip
+
+def _left(
+    way: Way, after: Way, x: Array, entry: Fields | None, state: Triple, passed: list[Stage]
+) -> Fields:
+    """The fields of the next stretch, (n, shifts, Q) each."""
+    n = len(x)
+    target = NextFields(way, after, n)
+    ends = [np.pad(a, ((0, 0), (0, way.lanes - a.shape[1]))) for a in state[:2]]
+    target.add(STILL, Fields(ends[0], ends[1], np.zeros((2, n))))
+    if way.stretch.grid.shifts == 1:
+        return target.finish()
+    layers = _own_layers(way, passed)
+    alone = Diagonal(tuple(passed), np.empty(n), np.empty(n))
+    seen = sights(alone, way.stretch.first)
+
+    def image(i: int) -> Fields:
+        one = slice(i, i + 1)
+        part = NextFields(way, after, 1)
+        given = None if entry is None else Fields(entry.sigma[one], entry.theta[one], np.empty(0))
+        own = {at: sight.of(np.array([i])) for at, sight in seen.items()}
+        _other_shifts(way, x[one], given, layers, own, part)
+        return part.finish()
 
     with ThreadPoolExecutor(cores()) as pool:
-        list(pool.map(image, range(n)))
-    p, q = np.divmod(after.codes, after.positions)
-    lower, mirror = p > q, after.mirror
-    sigma[:, lower], theta[:, lower] = (a[:, mirror[lower]] for a in (sigma, theta))
-    return sigma, theta
+        others = list(pool.map(image, range(n)))
+    first = target.finish()
+    for i, fields in enumerate(others):
+        first.sigma[i] += fields.sigma[0]
+        first.theta[i] += fields.theta[0]
+    return first
 
 
-def _averaged(
-    readings: tuple[Reading, ...], runs: tuple[Runs, ...], state: Triple
-) -> tuple[Triple, Average]:
-    """The state after some averages, and what they do to relative errors."""
-    sigma, theta, mu = state
-    most_sigma = most_theta = 1.0
-    for reading, run in zip(readings, runs, strict=True):
-        new_sigma, new_theta = (_average(reading, run, a) for a in (sigma, theta))
-        own = reading.after.own
-        for values in (new_sigma, new_theta):
-            values[:, own] = np.maximum(values[:, own], 0)  # positions may cancel
-        if reading.mixes:
-            most_sigma *= _enlargement(reading, sigma, new_sigma)
-            most_theta *= _enlargement(reading, theta, new_theta)
-        sigma, theta, mu = new_sigma, new_theta, mu[:, reading.reads].mean(axis=2)
-    return (sigma, theta, mu), Average(most_sigma, most_theta)
+def _own_layers(way: Way, passed: list[Stage]) -> dict[int, tuple[FieldLayer, Bounds]]:
+    """The layers of a stretch, at the least truncation."""
+    found: dict[int, tuple[FieldLayer, Bounds]] = {}
+    for at, stage in enumerate(passed, way.stretch.first):
+        deviation = np.sqrt(stage.variance)
+        terms = length(stage.step.layer.activation, deviation, 16 * UNIT, MOST_TERMS_WHOLE)
+        layer = amplified(stage, deviation, terms)
+        bounds = own_bounds(layer)
+        found[at] = compiled_layer(stage.step, 0, bounds, layer.terms), bounds
+    return found
 
 
-def _average(reading: Reading, runs: Runs, values: Array) -> Array:
-    """The means that the pairs after an average read."""
-    out = np.empty((len(values), len(reading.after)))
-    average(runs, reading.sources.shape[1], 1, values, out)
-    return out
+ONE_BY_ONE = 64
+"""Coefficients that are looked at one by one; the others by their sums."""
+ONE_BY_ONE_CLOSED = 32
+"""The same where a closed form gives the values."""
 
 
-def _enlargement(reading: Reading, before: Array, after: Array) -> float:
+def amplified(stage: Stage, deviations: Array, terms: int) -> Amplification:
+    """How a layer amplifies errors.
+
+    Args:
+        stage: what the layer sees of some images.
+        deviations: s, of more images perhaps.
+        terms: of the series.
+    """
+    if form_of(stage.step) != SERIES:
+        return amplification(stage, 0.0, ONE_BY_ONE_CLOSED, closed=True)
+    shares = rests(stage.step.layer.activation, deviations, terms)
+    return amplification(stage, 0.0, ONE_BY_ONE, shares=shares)
+
+
+def _other_shifts(
+    way: Way,
+    x: Array,
+    entry: Fields | None,
+    layers: dict[int, tuple[FieldLayer, Bounds]],
+    seen: dict[int, Sight],
+    target: NextFields,
+) -> None:
+    """Add the fields of an image with itself at all shifts but 0."""
+    room, grid, panel = Room(), way.stretch.grid, np.zeros((1, 1), dtype=np.int64)
+    tables = Tables(seen, {at: layer for at, (layer, _) in layers.items()}, panel, {})
+    own = pixels(x, panel, way.lanes) if entry is None else np.empty((1, 0, 0))
+    pairing = Pairing(NONE, np.array([0, 1]))
+    walk = Walk(layers, Sides(tables, tables, own, own), pairing, room)
+    shifts = all_shifts(grid)
+    chosen, opposite = _half(grid, shifts)
+    half = Shifts(*(part[chosen] for part in shifts))
+    for part, some in batches(half, 1, way.lanes):
+        none = np.zeros((2, 1))
+        if entry is None:
+            fields = walk.start(way, some, none)
+        else:
+            here = chosen[part]
+            picked = Fields(entry.sigma[:, here], entry.theta[:, here], none)
+            fields = walk.enter(picked, some.row.size, slice(None), none)
+        fields = walk.through(way, some, fields)
+        target.add(some, fields)
+        _add_opposite(way, shifts, opposite[part], some, fields, target)
+        room.give(*fields[:2])
+
+
+def _half(grid: Grid, shifts: Shifts) -> tuple[Index, Index]:
+    """Half of the shifts, without 0, and the opposite ones; their own opposite is -1."""
+    rows = np.searchsorted(grid.rows, -shifts.down % grid.height)
+    columns = np.searchsorted(grid.columns, -shifts.right % grid.width)
+    opposite = rows * grid.columns.size + columns
+    number = np.arange(opposite.size)
+    chosen = np.flatnonzero((number <= opposite) & (number > 0))
+    opposite = opposite[chosen]
+    return chosen, np.where(opposite == chosen, -1, opposite)
+
+
+def _add_opposite(
+    way: Way, shifts: Shifts, opposite: Index, some: Shifts, fields: Fields, target: NextFields
+) -> None:
+    """Add Sigma(p, p - shift), which is Sigma(p - shift, p)."""
+    height, width, _ = way.shape
+    runs = np.empty((2 * (height + way.lanes // LANES) + 2, 3), dtype=np.int64)
+    moved = np.zeros((2, way.lanes))
+    for number, other in enumerate(opposite):
+        if other < 0:
+            continue
+        there = Shifts(*(part[other : other + 1] for part in shifts))
+        count = pieces(height, width, 1, int(there.down[0]), int(there.right[0]), runs)
+        for values, out in zip(fields[:2], moved, strict=True):
+            move_lines(values[number : number + 1], runs, count, out[None])
+        target.add(there, Fields(moved[:1], moved[1:], np.zeros((2, 1))))
+
+
+def _diagonal_of(way: Way, after: Way, entry: Fields, state: Triple) -> tuple[Triple, Average]:
+    """The state at equal positions of the next stretch, and what it does to relative errors."""
+    leave, size = way.stretch.leave, after.stretch.grid.positions
+    assert leave is not None
+    sigma, theta = (values[:, 0, :size].copy() for values in entry[:2])
+    if leave.kind == "sum":
+        return (sigma, theta, np.zeros_like(sigma)), Average()
+    for values in (sigma, theta):
+        np.maximum(values, 0, out=values)  # positions may cancel
+    mu = _window_means(way, after, state[2])
+    if not leave.mixes:
+        return (sigma, theta, mu), Average()
+    factors = (
+        _enlargement(_window_means(way, after, np.sqrt(np.maximum(old, 0))), new)
+        for old, new in zip(state[:2], (sigma, theta), strict=True)
+    )
+    return (sigma, theta, mu), Average(*factors)
+
+
+def _window_means(way: Way, after: Way, values: Array) -> Array:
+    """The means over the windows of an average, (n, P')."""
+    (height, width, _), (rows, columns, _) = way.shape, after.shape
+    parts = values.reshape(-1, rows, height // rows, columns, width // columns)
+    return parts.mean(axis=(2, 4)).reshape(len(values), -1)
+
+
+def _enlargement(roots: Array, after: Array) -> float:
     """The largest (mean_p sqrt(Sigma_pp))^2 / mean_pq Sigma_pq over images and windows."""
-    roots = np.sqrt(np.maximum(before[:, reading.before.own], 0))
-    upper = roots[:, reading.reads].mean(axis=2) ** 2
-    lower = after[:, reading.after.own]
-    ratio = upper / np.where(lower > 0, lower, np.where(upper > 0, 1e-300, np.inf))
+    upper = roots**2
+    ratio = upper / np.where(after > 0, after, np.where(upper > 0, 1e-300, np.inf))
     return max(1.0, float(ratio.max()))

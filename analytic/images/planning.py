@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import NamedTuple
+from dataclasses import fields, replace
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from analytic.expectations import LOWEST, MOST_TERMS_WHOLE, Coefficients, coefficients, length
-from analytic.images.own_positions import image_diagonal
-from analytic.images.position_order import Ways
+from analytic.expectations import LOWEST, MOST_TERMS_WHOLE, length
+from analytic.images.own_positions import amplified, image_diagonal, sights
+from analytic.images.sheets import Sight
+from analytic.images.shifts import Index
+from analytic.images.stretches import network_stretches
+from analytic.images.walk import Way, ways
 from analytic.machine import UNIT, Array, cores
-from analytic.network import Network
-from analytic.recursion import BATCH, Amplification, Average, Diagonal, Stage, amplification, merged
+from analytic.network import Network, Shape
+from analytic.recursion import Amplification, Average, Diagonal, Stage, growth, mean_slope, merged
 
-__all__ = ["Planned", "Plans", "plan_images"]
+__all__ = ["Planned", "Plans", "image_readouts", "plan_images"]
 
-Index = NDArray[np.intp]
-
-PLANNED = 2**17
-"""Pairs of positions of the images that are planned together."""
-KEPT = 2**26
-"""Bytes of the recursions at x = x' that are kept."""
+PLANNED = 2**16
+"""Positions of the images that are planned together."""
+KEPT = 2**27
+"""Bytes of what the layers see of the images that are kept."""
 VALUES = 16
 """Numbers that such a recursion holds for a layer at a position."""
 
@@ -36,91 +36,63 @@ class Planned(NamedTuple):
     sigma: Array  # Sigma at the readout at x = x', (n,)
     theta: Array
     readout: Average
+    growth: float  # of small differences, see analytic.recursion.chaos
+    dearest: list[Stage]  # each layer at the position that amplifies errors most
 
 
 class Plans:
-    """The recursion at x = x' for all images, a part at a time; the parts are kept if small.
+    """The recursion at x = x' for all images, a part at a time.
 
     Attributes:
         network: the description.
-        own: the order in which blocks of one column go through it.
+        ways: its stretches, one image wide.
         x: images, (n, positions, channels).
+        few: whether all their recursions may be held at once.
     """
 
-    def __init__(self, network: Network, own: Ways, x: Array) -> None:
-        self.network, self.own, self.x = network, own, x
-        self.step = max(PLANNED // own.layout.most, 1)
-        size = (
-            8
-            * VALUES
-            * len(own.layers)
-            * max(part.layer.after.positions for part in own.layout.parts)
-        )
-        self._keeps = size * len(x) <= KEPT
-        self._states: dict[int, Diagonal] = {}
-        self._coefficients: dict[int, list[Array]] = {}
-
-    def part(self, start: int) -> Diagonal:
-        """The images from a multiple of ``step`` on."""
-        found = self._states.get(start)
-        if found is None:
-            found = image_diagonal(self.network, self.own, self.x[start : start + self.step])
-            if self._keeps:
-                self._states[start] = found
-        return found
-
-    def images(self, chosen: Index) -> tuple[Diagonal, Index, list[Array] | None]:
-        """A recursion with some images, where they stand in it, and coefficients if kept."""
-        start = int(chosen[0]) - int(chosen[0]) % self.step
-        if self._keeps and chosen[-1] < start + self.step:
-            return self.part(start), chosen - start, self._coefficients.get(start)
-        state = image_diagonal(self.network, self.own, self.x[chosen])
-        return state, np.arange(chosen.size), None
-
-    def amplifications(self, start: int, tail: float, terms: list[int]) -> list[Amplification]:
-        """Those of the images from a multiple of ``step`` on."""
-        state = self.part(start)
-        size = sum(s.variance.size * most for s, most in zip(state.stages, terms, strict=True))
-        with ThreadPoolExecutor(cores()) as pool:
-            if self._keeps and 8 * size * len(self.x) <= KEPT * len(state.sigma):
-                known = _coefficients(state, terms, pool)
-                self._coefficients[start] = [
-                    np.concatenate([found.b for found in layer], axis=1)
-                    if layer
-                    else np.empty((0, 1))
-                    for layer in known
-                ]
-            else:
-                known = [()] * len(terms)
-            task = partial(_amplification, tail)
-            return list(pool.map(task, state.stages, terms, known))
+    def __init__(self, network: Network, ways: Sequence[Way], x: Array) -> None:
+        self.network, self.ways, self.x = network, ways, x
+        places = [way.stretch.grid.positions for way in ways for _ in way.steps]
+        self.step = max(PLANNED // max(x.shape[1], *places), 1)
+        self.few = 8 * VALUES * sum(places) * len(x) <= KEPT
+        self._keeps = 24 * sum(places) * len(x) <= KEPT
+        self._seen: dict[int, dict[int, Sight]] = {}
 
     def parts(self) -> Iterator[Diagonal]:
-        """All of them."""
-        return map(self.part, range(0, len(self.x), self.step))
+        """All images, ``step`` of them at a time."""
+        for start in range(0, len(self.x), self.step):
+            state = image_diagonal(self.network, self.ways, self.x[start : start + self.step])
+            if self._keeps:
+                self._seen[start] = sights(state)
+            yield state
+
+    def sights(self, images: Index) -> dict[int, Sight]:
+        """What every layer sees of some images."""
+        if not self._keeps:
+            return sights(image_diagonal(self.network, self.ways, self.x[images]))
+        number = np.floor_divide(images, self.step)
+        parts = [int(part) for part in np.unique(number)]
+        first = np.searchsorted(np.array(parts, dtype=np.int64), number)
+        place = images + (first - number) * self.step
+        return {
+            at: Sight.joined([self._seen[part * self.step][at] for part in parts]).of(place)
+            for at in self._seen[0]
+        }
 
 
-def _amplification(
-    tail: float, stage: Stage, terms: int, known: Sequence[Coefficients]
-) -> Amplification:
-    return amplification(stage, tail, terms, MOST_TERMS_WHOLE, known)
+def image_readouts(network: Network, x: Array, spatial: Shape) -> tuple[Array, Array]:
+    """Sigma and Theta at the readout at x = x', (n,) each.
 
-
-def _coefficients(
-    state: Diagonal, terms: list[int], pool: ThreadPoolExecutor
-) -> list[list[Coefficients]]:
-    """The coefficients of every layer by BATCH inputs; none for max(x, 0)."""
-    tasks = [
-        [
-            pool.submit(coefficients, stage.step.layer.activation, s, most)
-            for s in np.array_split(
-                np.sqrt(stage.variance), range(BATCH, stage.variance.size, BATCH)
-            )
-            if most
-        ]
-        for stage, most in zip(state.stages, terms, strict=True)
-    ]
-    return [[task.result() for task in layer] for layer in tasks]
+    Args:
+        network: the description.
+        x: images, shape (n, positions, channels).
+        spatial: their shape.
+    """
+    network = network.summed(len(spatial))
+    plans = Plans(network, ways(network, network_stretches(network, spatial), 1), x)
+    ends = [(state.sigma, state.theta) for state in plans.parts()]
+    sigma, theta = map(np.concatenate, zip(*ends, strict=True))
+    return sigma, theta
 
 
 def plan_images(plans: Plans, tolerance: float) -> Planned:
@@ -133,24 +105,56 @@ def plan_images(plans: Plans, tolerance: float) -> Planned:
     steps = plans.network.steps
     ends: list[tuple[Array, Array]] = []
     averages, peaks = [Average()] * (len(steps) + 1), [np.empty(0)] * len(steps)
+    few, slopes = plans.few, np.zeros(len(steps))
+    dearest: list[list[Stage]] = [[] for _ in steps]
+    states: list[Diagonal] = []
     for state in plans.parts():
         ends.append((state.sigma, state.theta))
         averages[-1] = averages[-1].joined(state.average)
         for at, stage in enumerate(state.stages):
             averages[at] = averages[at].joined(stage.average)
             peaks[at] = _peaks(np.append(peaks[at], np.sqrt(stage.variance)))
+            dearest[at].append(_dearest(stage))
+            slopes[at] += mean_slope(stage) * len(state.sigma) / len(plans.x)
+        states += [state] * few
     share = 1e-2 * tolerance / np.prod([max(a.sigma, a.theta) for a in averages])
     tail = max(float(share), 16 * UNIT)
     terms = [
         length(step.layer.activation, s, tail, MOST_TERMS_WHOLE)
         for step, s in zip(steps, peaks, strict=True)
     ]
+
     found: list[Amplification] = []
-    for start in range(0, len(plans.x), plans.step):
-        new = plans.amplifications(start, tail, terms)
-        found = [merged(a, b) for a, b in zip(found, new, strict=True)] if found else new
+    with ThreadPoolExecutor(cores()) as pool:
+        for state in states if few else plans.parts():
+            new = list(pool.map(amplified, state.stages, peaks, terms))
+            found = [merged(a, b) for a, b in zip(found, new, strict=True)] if found else new
     sigma, theta = map(np.concatenate, zip(*ends, strict=True))
-    return Planned(found, sigma, theta, averages[-1])
+    rate = growth(steps, [layer.reads for layer in found], [*map(float, slopes)])
+    worst = [max(stages, key=_amplified) for stages in dearest]
+    return Planned(found, sigma, theta, averages[-1], rate, worst)
+
+
+def _amplified(stage: Stage) -> float:
+    """k_E at R = 1 at the first position."""
+    second = float(stage.moments.second[0])
+    return float(stage.variance[0] * stage.moments.slope[0]) / second if second > 0 else 0.0
+
+
+def _dearest(stage: Stage) -> Stage:
+    """The layer at the position that amplifies errors most."""
+    table, second = stage.moments, stage.moments.second
+    factor = stage.variance * table.slope / np.where(second > 0, second, np.inf)
+    one = np.array([int(factor.argmax())])
+    lines: dict[str, Any] = {
+        field.name: value[one]
+        for field in fields(table)
+        if isinstance(value := getattr(table, field.name), np.ndarray)
+    }
+    moments = replace(table, **lines)
+    return replace(
+        stage, variance=stage.variance[one], gamma=stage.gamma[one], moments=moments, skipped=None
+    )
 
 
 def _peaks(s: Array) -> Array:

@@ -10,6 +10,7 @@ from analytic.network.description import FullyConnected, Layer, Network, Residua
 from analytic.network.equations import System
 from analytic.network.fitting import Misfit, misfit
 from analytic.network.folding import fold, itself
+from analytic.network.growth import geometric_mean
 from analytic.network.layers import (
     AveragePooling,
     Averaging,
@@ -18,6 +19,7 @@ from analytic.network.layers import (
     GlobalAveragePooling,
 )
 from analytic.network.network_text import parse_activation, parse_network
+from analytic.network.options import Sizes
 from analytic.network.shapes import Shape, reads, shape_after, shapes_after
 
 __all__ = [
@@ -32,9 +34,11 @@ __all__ = [
     "Network",
     "Residual",
     "Shape",
+    "Sizes",
     "Step",
     "System",
     "fold",
+    "geometric_mean",
     "itself",
     "misfit",
     "parse_activation",

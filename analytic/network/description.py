@@ -23,6 +23,7 @@ from analytic.network.layers import (
     Residual,
     Weighted,
     check_layers,
+    summed,
 )
 from analytic.network.shapes import Shape, shapes_after
 from analytic.network.stacking import check_stack, dimensions, flattens
@@ -117,6 +118,15 @@ class Network:
             ((8, 8), (4, 4), ())
         """
         return shapes_after(self.layers, spatial)
+
+    def summed(self, dimensions: int) -> Network:
+        """This network on images of so many dimensions, with plain sums over all filters.
+
+        Example:
+            >>> Network(Convolution("tanh", 4, normalize="fan_in")).summed(1)
+            Network(Convolution("tanh", 4, weight_std=0.5))
+        """
+        return Network(*summed(self.layers, dimensions))
 
     def summary(self, input_shape: tuple[int, ...]) -> Summary:
         """Shapes, conventions and fan-ins layer by layer.

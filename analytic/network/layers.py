@@ -14,7 +14,8 @@ convention of other libraries. Averaging layers have no weights.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+import math
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 import sympy
@@ -33,6 +34,7 @@ __all__ = [
     "Residual",
     "Weighted",
     "check_layers",
+    "summed",
 ]
 
 
@@ -105,6 +107,8 @@ class Convolution(_Described):
         stride: s, the same.
         padding: "same" or "valid".
         padding_mode: what "same" reads outside: "zeros", or "circular" for the other end.
+        normalize: "sum" for the formula above, or "fan_in" for the sum divided by sqrt(K), K the
+            positions of a filter in all dimensions: the convention of other libraries.
         weight_std: standard deviation of the weights before the 1/sqrt(channels), positive.
         bias_std: standard deviation of the biases; 0 means that there are none.
         width_ratio: channels of this layer in a finite network, in units of its width.
@@ -123,6 +127,7 @@ class Convolution(_Described):
     stride: Sizes = 1
     padding: Literal["same", "valid"] = "same"
     padding_mode: Literal["zeros", "circular"] = "zeros"
+    normalize: Literal["sum", "fan_in"] = "sum"
     weight_std: float = 1.0
     bias_std: float = 0.0
     width_ratio: float = 1.0
@@ -136,6 +141,7 @@ class Convolution(_Described):
         stride: Sizes = 1,
         padding: Literal["same", "valid"] = "same",
         padding_mode: Literal["zeros", "circular"] = "zeros",
+        normalize: Literal["sum", "fan_in"] = "sum",
         weight_std: float = 1.0,
         bias_std: float = 0.0,
         width_ratio: float = 1.0,
@@ -151,7 +157,22 @@ class Convolution(_Described):
             )
         object.__setattr__(self, "padding", padding)
         object.__setattr__(self, "padding_mode", padding_mode)
+        choice("normalize", normalize, ("sum", "fan_in"))
+        object.__setattr__(self, "normalize", normalize)
         _set_weights(self, activation, weight_std, bias_std, width_ratio)
+
+    def summed(self, dimensions: int) -> Convolution:
+        """The layer with ``normalize="sum"`` that is this one in so many dimensions.
+
+        Example:
+            >>> Convolution("tanh", 3, normalize="fan_in").summed(2).weight_std == 1 / 3
+            True
+        """
+        if self.normalize == "sum":
+            return self
+        sizes = self.kernel_size
+        count = sizes**dimensions if isinstance(sizes, int) else math.prod(sizes)
+        return replace(self, normalize="sum", weight_std=self.weight_std / math.sqrt(count))
 
 
 @dataclass(frozen=True, repr=False)
@@ -235,6 +256,18 @@ class Residual:
 
 
 Layer = Weighted | Averaging | Residual
+
+
+def summed(layers: tuple[Layer, ...], dimensions: int) -> tuple[Layer, ...]:
+    """The layers, all convolutions with a plain sum over their filters."""
+    found: list[Layer] = []
+    for layer in layers:
+        if isinstance(layer, Residual):
+            layer = Residual(*summed(layer.layers, dimensions))
+        elif isinstance(layer, Convolution):
+            layer = layer.summed(dimensions)
+        found.append(layer)
+    return tuple(found)
 
 
 def _changes_shape(layer: Layer) -> str:

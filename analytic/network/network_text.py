@@ -40,7 +40,7 @@ _LAYER_NAMES = ", ".join(kind.__name__ for kind in _LAYERS)
 _NUMBERS = ("weight_std", "bias_std", "width_ratio")
 _OPTIONS = {
     "FullyConnected": _NUMBERS,
-    "Convolution": ("stride", "padding", "padding_mode", *_NUMBERS),
+    "Convolution": ("stride", "padding", "padding_mode", "normalize", *_NUMBERS),
 }
 """The layers with weights, and the options of each."""
 

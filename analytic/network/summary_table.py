@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from analytic.network.fitting import misfit
+from analytic.network.growth import difference_growth
 from analytic.network.layers import Convolution, Flatten, FullyConnected, Layer, Residual
 from analytic.network.shapes import Shape, reads, shape_after, shapes_after
 
 __all__ = ["Summary", "summary"]
 
+CHAOTIC = 1.05
+"""Growth per layer above which a network is called chaotic."""
 HEAD = ("layer", "shape", "h or mean", "fan-in")
 
 
@@ -22,9 +25,22 @@ class Summary:
 
     Attributes:
         rows: layer, shape after it (m is the width), its formula and its fan-in.
+        growth: of a small difference of two inputs of mean square 1, per layer on average; above
+            1 the network is chaotic.
     """
 
     rows: tuple[tuple[str, str, str, str], ...]
+    growth: float
+
+    @property
+    def note(self) -> str:
+        """What to know of a chaotic network, or nothing."""
+        if self.growth <= CHAOTIC:
+            return ""
+        return (
+            f"chaotic: small differences grow {self.growth:.2g} times per layer for inputs of mean"
+            ' square 1; lower weight_std, or take normalize="fan_in" for convolutions'
+        )
 
     def __repr__(self) -> str:
         lines = (HEAD, *self.rows)
@@ -33,14 +49,15 @@ class Summary:
             "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
             for line in lines
         )
-        return "\n".join(padded)
+        return "\n".join((*padded, self.note) if self.note else padded)
 
     def _repr_html_(self) -> str:
         def cells(row: tuple[str, ...], tag: str) -> str:
             return "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in row)
 
         body = "".join(f"<tr>{cells(row, 'td')}</tr>" for row in self.rows)
-        return f"<table><tr>{cells(HEAD, 'th')}</tr>{body}</table>"
+        note = f"<p>{html.escape(self.note)}</p>" if self.note else ""
+        return f"<table><tr>{cells(HEAD, 'th')}</tr>{body}</table>{note}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +89,7 @@ def summary(
         rows.append(row)
         state = after
     rows.append(("readout", "1", f"v.alpha / sqrt({state.count(1)})", state.count(1)))
-    return Summary(tuple(rows))
+    return Summary(tuple(rows), difference_growth(layers, len(input_shape) - 1))
 
 
 def _check_shape(layers: tuple[Layer, ...], shape: tuple[int, ...]) -> None:
@@ -118,4 +135,8 @@ def _formula(layer: Layer, before: _State) -> tuple[str, str]:
     weights = "W alpha" if count == 1 else f"sum of {count} W_k alpha[{at}]"
     scale = "" if layer.weight_std == 1 else f"{layer.weight_std:g} "
     bias = f" + {layer.bias_std:g} b" if layer.bias_std else ""
-    return f"{scale}{weights} / sqrt({before.count(1)}){bias}", before.count(count)
+    mean = isinstance(layer, Convolution) and layer.normalize == "fan_in"
+    return (
+        f"{scale}{weights} / sqrt({before.count(count if mean else 1)}){bias}",
+        before.count(count),
+    )

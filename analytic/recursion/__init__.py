@@ -9,6 +9,7 @@ arrays here and on scalars in the rooms above. Below: ``analytic.network`` and
 """
 
 from analytic.recursion.certificate import GROUP, Bounds, certify, own_bounds
+from analytic.recursion.chaos import growth, mean_slope, stage_growth
 from analytic.recursion.error_amplification import (
     BATCH,
     Amplification,
@@ -61,8 +62,10 @@ __all__ = [
     "certify",
     "dearest",
     "diagonal",
+    "growth",
     "input_tables",
     "layer_error",
+    "mean_slope",
     "mean_squares",
     "merged",
     "new_tile",
@@ -72,4 +75,5 @@ __all__ = [
     "program",
     "residual",
     "skip_error",
+    "stage_growth",
 ]

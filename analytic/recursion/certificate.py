@@ -91,7 +91,7 @@ GROUP = 8
 def _bounds(chain: Chain, index: int, tau: float, whole: bool) -> Bounds:
     layers, ceiling = chain.layers, float(RADII[index])
     least: list[float] = []
-    groups = max(max(-(-layer.k_e.size // GROUP) for layer in layers), 24)
+    groups = max(max(-(-layer.terms // GROUP) for layer in layers), 24)
     shape = (len(layers), groups)
     radius = np.full(shape, ceiling)
     k_e, k_d, r_d, add_e, add_d = np.zeros((5, *shape))
@@ -120,7 +120,7 @@ def _bounds(chain: Chain, index: int, tau: float, whole: bool) -> Bounds:
 
 def own_bounds(layer: Amplification) -> Bounds:
     """Radii for pairs of positions of one input, at the least truncation; no errors."""
-    groups = max(-(-layer.k_e.size // GROUP), 24)
+    groups = max(-(-layer.terms // GROUP), 24)
     radius, _ = _radii(layer, groups, OWN, 1.0, True)
     none = np.zeros((1, groups))
     return Bounds(
@@ -153,11 +153,12 @@ def _radii(
 
     If ``whole`` the last group serves all R, whatever it leaves out.
     """
-    lost = np.full(groups, 0.0 if layer.bent else tau)
-    if layer.bent:
+    closed = layer.bent or layer.closed
+    lost = np.full(groups, 0.0 if closed else tau)
+    if closed:
         radius = np.minimum(1 - 2.0 ** -np.arange(1.0, groups + 1), ceiling)
     else:
-        terms = np.minimum(GROUP * np.arange(1, groups + 1), layer.k_e.size)
+        terms = np.minimum(GROUP * np.arange(1, groups + 1), layer.terms)
         tails = layer.tails(terms)
         radius = np.minimum((tau / np.maximum(tails, tau * 1e-300)) ** (1 / terms), ceiling)
         radius = np.maximum.accumulate(np.where(radius < 1, radius * (1 - 4 * UNIT), 1.0))

@@ -11,7 +11,6 @@ for the part of Gamma that D lets through.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -20,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic.compilation import compiled
-from analytic.expectations import MOST_TERMS, Coefficients, Noise, coefficients, length
+from analytic.expectations import MOST_TERMS, Noise, coefficients, length
 from analytic.machine import REASSOCIATED, UNIT, Array
 from analytic.network import Step
 from analytic.recursion.layer_equations import Average, Diagonal, Stage
@@ -59,7 +58,9 @@ class Amplification:
     and of these three lack at R = 1. ``own_e``, ``own_d`` and ``own_mean`` are the responses
     of E[w^2], E[w'^2] and E[w] (relative to the root of E[w^2]) to a relative error of the
     variance, ``skip`` is the largest (S + E)/(S + E + 2 mu eta) where a branch ends.
-    ``reads`` and ``average`` are those of the ``Stage``.
+    ``reads`` and ``average`` are those of the ``Stage``. Where the series is longer than ``k_e``,
+    ``shares`` bounds the larger truncation error of E and D after 0, 1, ... terms; ``closed``
+    says that the values of pairs come from a closed form and not from the series.
     """
 
     step: Step
@@ -79,6 +80,8 @@ class Amplification:
     skip: float
     reads: int
     average: Average
+    shares: Array
+    closed: bool = False
 
     def at(self, radius: Array) -> Factors:
         """The factors at each R, shape (radii,)."""
@@ -108,16 +111,18 @@ class Amplification:
 
     @property
     def terms(self) -> int:
-        """How many coefficients there are, at least 1."""
-        return max(self.r_d.size, 1)
+        """How many coefficients the series has."""
+        return max(self.shares.size - 1, self.k_e.size)
 
     @property
     def rest(self) -> float:
         """The truncation error of all coefficients at R = 1."""
-        return 0.0 if self.bent else float(self.tails(np.array([self.k_e.size]))[0])
+        return 0.0 if self.bent or self.closed else float(self.tails(np.array([self.terms]))[0])
 
     def tails(self, terms: NDArray[np.int64]) -> Array:
         """The larger truncation error of E and D at R = 1 after so many terms."""
+        if self.shares.size:
+            return self.shares[terms]
         order = np.arange(1.0, self.k_e.size + 1)
         e = np.append(self.k_e / order, self.rest_e / (order[-1] + 1))
         d = np.append(self.r_d, self.rest_d)
@@ -171,24 +176,27 @@ def amplifications(state: Diagonal, tail: float) -> list[Amplification]:
 def amplification(
     stage: Stage,
     tail: float,
-    least: int = 0,
     most: int = MOST_TERMS,
-    known: Sequence[Coefficients] = (),
+    *,
+    shares: Array | None = None,
+    closed: bool = False,
 ) -> Amplification:
     """The amplification factors of a layer over all its inputs.
 
     Args:
         stage: what the layer sees of them.
         tail: share of E[w'^2] that the series may leave out.
-        least: smallest number of coefficients.
         most: largest number of coefficients.
-        known: the coefficients by BATCH inputs, if they have been computed.
+        shares: bound of the shares of E[w'^2] that the series leaves out after 0, 1, ... terms;
+            of its coefficients only the first ``most`` are then looked at one by one.
+        closed: whether pairs are taken from a closed form, so that nothing is truncated.
     """
     table, v = stage.moments, stage.variance
     activation, s = stage.step.layer.activation, np.sqrt(v)
     skip, reads, average = _skip_ratio(stage), stage.reads, stage.average
+    none = np.empty(0)
     if (line := activation.bent_line) is not None:
-        none, bend = np.empty(0), line[1] ** 2 / (line[0] ** 2 + line[1] ** 2)
+        bend = line[1] ** 2 / (line[0] ** 2 + line[1] ** 2)
         return Amplification(
             stage.step,
             True,
@@ -207,15 +215,21 @@ def amplification(
             skip,
             reads,
             average,
+            none,
         )
-    terms, n = max(length(activation, s, tail, most), least), s.size
+    if shares is None:
+        terms = min(length(activation, s, tail, most), most)
+    else:
+        terms = min(shares.size - 1, most)
+    n = s.size
     share_e, share_d = _ratio(v, table.second), _ratio(1.0, table.slope)
     k_e, r_d = np.zeros((2, terms))
     once, twice, rest, b_1 = np.empty((4, n))
     noise = table.noise
-    for start in range(0, n, BATCH):
-        part = slice(start, start + BATCH)
-        found = known[start // BATCH] if known else coefficients(activation, s[part], terms)
+    batch = max(BATCH, 2**18 // terms)
+    for start in range(0, n, batch):
+        part = slice(start, start + batch)
+        found = coefficients(activation, s[part], terms)
         _envelope(found.b, share_e[part], share_d[part], k_e, r_d, once[part], twice[part])
         rest[part], b_1[part] = found.rest * table.slope[part], found.b[1]
         noise = noise.joined(found.noise)
@@ -238,7 +252,14 @@ def amplification(
         skip=skip,
         reads=reads,
         average=average,
+        shares=none if shares is None else _larger(shares, share_e * table.slope),
+        closed=closed,
     )
+
+
+def _larger(shares: Array, ratio: Array) -> Array:
+    """The larger truncation error of E and D; that of E has a factor 1/(k + 1) in every term."""
+    return shares * np.maximum(1.0, ratio.max() / np.arange(1.0, shares.size + 1))
 
 
 def merged(a: Amplification, b: Amplification) -> Amplification:
@@ -246,7 +267,7 @@ def merged(a: Amplification, b: Amplification) -> Amplification:
     largest = {
         field.name: np.maximum(getattr(a, field.name), getattr(b, field.name))
         for field in fields(a)
-        if field.name not in ("step", "bent", "noise", "reads", "average")
+        if field.name not in ("step", "bent", "noise", "reads", "average", "closed")
     }
     noise, average = a.noise.joined(b.noise), a.average.joined(b.average)
     return replace(a, noise=noise, average=average, **largest)

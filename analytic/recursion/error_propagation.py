@@ -189,7 +189,7 @@ def _averaged(part: _Part, state: _Errors) -> _Errors:
 def _passed(part: _Part, state: _Errors, skipped: _Errors | None) -> _Errors:
     """The errors of a pair after a layer and the skip that ends with it."""
     layer, at, fixed, tau = part
-    add_e, add_d = added(at, fixed, 0.0 if layer.bent else tau)
+    add_e, add_d = added(at, fixed, 0.0 if layer.bent or layer.closed else tau)
     after = _Errors(*layer_error(*state, at.k_e, at.k_d, at.r_d, add_e, add_d))
     if skipped is None:
         return after

@@ -8,5 +8,6 @@ solved here as one function of the correlation. Below: ``analytic.pairs``.
 from analytic.solve.answer import KINDS, solve
 from analytic.solve.equal_norms import zonal
 from analytic.solve.foresight import Plan, foresee, sample
+from analytic.solve.image_foresight import KernelSizes, foresee_images
 
-__all__ = ["KINDS", "Plan", "foresee", "sample", "solve", "zonal"]
+__all__ = ["KINDS", "KernelSizes", "Plan", "foresee", "foresee_images", "sample", "solve", "zonal"]

@@ -9,7 +9,7 @@ import numpy as np
 
 from analytic.machine import LANES, Array, available_memory
 from analytic.pairs import Close, near_pairs
-from analytic.recursion import Problem, RowBlock
+from analytic.recursion import Problem, RowBlock, stage_growth
 
 __all__ = ["NEAR", "Plan", "foresee", "require_memory", "sample"]
 
@@ -28,6 +28,8 @@ class Plan:
         bytes: memory of the answer and of the tables.
         seconds: time on this machine, from a sample of rows.
         bound: error bound that is certain before a pair is computed.
+        growth: of a small difference of two of these inputs, per layer on average
+            (Poole et al. 2016); above 1 the network is chaotic on them.
     """
 
     method: str
@@ -35,6 +37,12 @@ class Plan:
     bytes: int
     seconds: float
     bound: float
+    growth: float = 1.0
+
+    @property
+    def chaotic(self) -> bool:
+        """Whether small differences of these inputs grow from layer to layer."""
+        return self.growth > 1.0
 
     def scaled(self, shape: tuple[int, int], whole: tuple[int, int], kinds: int, own: bool) -> Plan:
         """The plan of a larger problem, of which this one has ``shape`` rows and columns."""
@@ -63,7 +71,8 @@ def foresee(problem: Problem, kinds: int, threads: int, prepared: float) -> Plan
     seconds = prepared + pairs * _seconds_per_pair(problem, kinds) / threads
     memory = kinds * n * k * 8 + problem.method.bytes + 8 * (problem.x.size + problem.y.size)
     name = type(problem.method).__name__.lower()
-    return Plan(name, pairs, memory, seconds, problem.method.error)
+    growth = stage_growth(problem.diagonal.stages)
+    return Plan(name, pairs, memory, seconds, problem.method.error, growth)
 
 
 MOST_SAMPLED = 2**13

@@ -140,6 +140,7 @@ def wiring(
     def averaged(step: Step, feed: Feed) -> Feed:
         return _feed(step.averages, feed.units, feed.spatial)
 
+    network = network.summed(len(input_shape) - 1)
     start = Feed((), input_shape[0], input_shape[1:])
     last = fold(network.steps, start, after, step=itself, averaged=averaged)
     return tuple(wires), _feed(network.readout, last.units, last.spatial)

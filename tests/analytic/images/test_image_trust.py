@@ -24,8 +24,9 @@ from analytic import (
     kernel_estimate,
     kernel_plan,
 )
-from analytic.images.image_blocks import block_shape
-from analytic.images.position_pairs import layout
+from analytic.images.image_groups import blocking
+from analytic.images.stretches import network_stretches
+from analytic.images.walk import ways
 
 C, F, R, A = Convolution, FullyConnected, Residual, AveragePooling
 FLAT = Network(C("tanh", 3, weight_std=0.4), R(C("softplus", 3, weight_std=0.3)))
@@ -99,31 +100,32 @@ def test_the_identity_counts_paths(rng: np.random.Generator) -> None:
     assert_allclose(both.ntk, 9 * sigma, rtol=1e-11)
 
 
-def test_the_pairs_carried_are_those_needed() -> None:
+def test_the_shifts_carried_are_those_needed() -> None:
     three = [C("tanh", 3)] * 3
-    assert layout(Network(*three), (8, 8)).most == 64
-    assert layout(Network(*three, GlobalAveragePooling()), (8, 8)).most == 64**2
-    windows = layout(Network(*three, A(2)), (8, 8))
-    assert len(windows.parts[-1].layer.after) == 16 * 4**2
-    assert windows.most == (3 * 8 - 2) ** 2  # offsets -1, 0, 1 in both directions
-    p, q = np.divmod(windows.input.codes, 64)
-    apart = np.abs(np.stack(np.divmod(p, 8)) - np.stack(np.divmod(q, 8)))
-    assert apart.max() == 1
-    strided = layout(Network(C("tanh", 1), C("tanh", 1, stride=2), A(2)), (8,))
-    p, q = np.divmod(strided.parts[0].layer.after.codes, 8)
-    assert np.unique(q - p).tolist() == [-2, 0, 2]
+    assert network_stretches(Network(*three), (8, 8))[0].grid.shifts == 1
+    assert network_stretches(Network(*three, GlobalAveragePooling()), (8, 8))[0].grid.shifts == 64
+    first, second, _ = network_stretches(Network(*three, A(2)), (8, 8))
+    assert (second.grid.shifts, second.grid.positions) == (1, 16)
+    assert first.grid.rows.tolist() == first.grid.columns.tolist() == [0, 1, 7]
+    strided = network_stretches(Network(C("tanh", 1), C("tanh", 1, stride=2), A(2)), (8,))
+    assert strided[0].grid.columns.tolist() == [0, 2, 6]
+    assert strided[1].grid.columns.tolist() == [0, 1, 3]
+    large = network_stretches(Network(C("tanh", 3), GlobalAveragePooling()), (512, 512))
+    assert large[0].grid.shifts == 512**2  # and nothing is made for each of them
 
 
 def test_lanes_are_filled_and_states_are_small() -> None:
-    flat = layout(FLAT, (8, 8))
-    pooled = layout(Network(C("tanh", 3), GlobalAveragePooling()), (32, 32))
-    assert block_shape(flat, 1000, 1000, 10_000) == (32, 128, 32)
-    assert block_shape(flat, 10_000, 10_000, 160_000) == (32, 128, 96)
-    for n in (1, 8, 1000):
-        rows, columns, strip = block_shape(pooled, n, n, 2**21)
-        assert 8 * rows * columns * pooled.most <= 2**24
-        assert strip % rows == 0
-        assert max(strip, columns) * 2**21 <= 2**26
+    def blocks(network: Network, side: int, n: int) -> tuple[int, int, int]:
+        return blocking(ways(network, network_stretches(network, (side, side)), 1), n, n)
+
+    pooled = Network(C("tanh", 3), A(2), C("tanh", 3), GlobalAveragePooling())
+    assert blocks(FLAT, 8, 1000)[:2] == (16, 2)  # two images of 64 positions fill the lanes
+    assert blocks(FLAT, 32, 1000)[:2] == (8, 1)
+    for side, n in ((8, 8), (16, 100), (32, 1), (32, 1000)):
+        size, copies, strip = blocks(pooled, side, n)
+        between = network_stretches(pooled, (side, side))[1].grid
+        assert 32 * size**2 * copies * between.shifts * between.positions <= 2**26
+        assert strip % size == 0
 
 
 def test_a_bound_that_cannot_be_met_is_refused_with_the_best_value(
@@ -147,6 +149,30 @@ def test_the_plan_foresees_images(rng: np.random.Generator) -> None:
     assert plan.pairs == 210
     assert 0 < plan.seconds < 60
     assert plan.bound <= 1e-10
+
+
+def test_the_plan_of_many_images_touches_few(rng: np.random.Generator) -> None:
+    class Rows:
+        """Images that may be read a few at a time."""
+
+        shape, taken = (10_000, 1, 6, 6), 0
+
+        def __len__(self) -> int:
+            return self.shape[0]
+
+        def __array__(self) -> np.ndarray:
+            raise AssertionError("expected some rows to be read, got all of them")
+
+        def __getitem__(self, rows: Any) -> np.ndarray:
+            size = len(np.arange(10_000)[rows])
+            self.taken += size
+            return rng.standard_normal((size, 1, 6, 6))
+
+    x = Rows()
+    plan = kernel_plan(FLAT, x)  # type: ignore[arg-type]
+    assert plan.pairs == 10_000 * 10_001 // 2
+    assert plan.bytes > 8 * 10_000**2
+    assert x.taken <= 2 * (64 + 128) + 1
 
 
 IMAGES = np.ones((2, 1, 8, 8))

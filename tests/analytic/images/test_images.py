@@ -39,7 +39,15 @@ PLANES = [
     lambda w: Network(C(w, 3, stride=2), GLOBAL, F(w, weight_std=2), R(F(w))),
     lambda w: Network(C(w, 3, padding="valid", weight_std=0.4), A(2), R(C(w, 1, bias_std=0.3))),
 ]
+WIDE = [
+    lambda w: Network(C(w, 3, weight_std=0.4), C(w, (2, 5), weight_std=0.3), GLOBAL),
+    lambda w: Network(C(w, 4, padding_mode="circular", weight_std=0.3), A((4, 1)), C(w, 3), GLOBAL),
+    lambda w: Network(C(w, 3, stride=(1, 2), padding_mode="circular"), R(C(w, 3)), A((2, 1))),
+    lambda w: Network(C(w, 3, padding="valid", weight_std=0.4), C(w, 3, stride=2), GLOBAL),
+]
+"""For images of more positions than a vector has lanes, whose rows do not fit into them."""
 CASES = [
+    *((make, (1, 12, 13), "erf") for make in WIDE),
     *((make, (2, 12), name) for make in LINES for name in ("erf", "tanh")),
     *((make, (2, 8), "softplus") for make in LINES if make is not LINES[2]),
     *((make, (2, 4, 4), "erf") for make in PLANES),

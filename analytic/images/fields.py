@@ -1,0 +1,296 @@
+r"""Linear maps of fields, compiled: scalar products, sums over windows, averages.
+
+A field is Sigma(p, p + shift) of two images at all positions p, for one shift on the torus; the
+lanes of an array are its positions row by row, of one or several images side by side. The
+positions p + shift of an image are its own, moved: at most four rectangles.
+
+Legend: H x W positions; S shifts at a time; F fields, number f of them has the pair f // S and the
+shift f % S; Q lanes, a multiple of LANES; ``copies`` images side by side, H W lanes each.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytic.compilation import compiled
+from analytic.images.shifts import Index, Scatter
+from analytic.machine import LANES, Array
+
+__all__ = [
+    "CHANNELS",
+    "Pairing",
+    "Shifts",
+    "Taps",
+    "add_total",
+    "add_window",
+    "finish_total",
+    "move_lines",
+    "move_table",
+    "pieces",
+    "products",
+    "taps",
+    "window_sums",
+]
+
+CHANNELS = 32
+"""Channels whose products are summed one after the other; then these sums."""
+
+
+class Pairing(NamedTuple):
+    """Pairs of images of a block, sorted by the second one."""
+
+    row: Index  # number of the first image of each pair
+    first: Index  # the first pair of each second image, and the number of pairs
+
+
+class Shifts(NamedTuple):
+    """Some shifts: their rows and columns, and the numbers of these in the grid."""
+
+    down: Index
+    right: Index
+    row: Index
+    column: Index
+
+
+class Taps(NamedTuple):
+    """A sum over the window of a row: at each offset the lanes that are added, as 0 or 1.
+
+    Those of the i-th shift of the columns are first[i], ..., first[i + 1] - 1.
+    """
+
+    first: Index
+    offset: Index
+    mask: Array  # (taps, Q)
+
+
+def taps(columns: Scatter, width: int, height: int, copies: int, lanes: int) -> Taps:
+    """The taps of a window that keeps the shifts."""
+    first, offsets = [0], list[int]()
+    masks: list[NDArray[Any]] = []
+    for shift in range(columns.first.size - 1):
+        runs = slice(columns.first[shift], columns.first[shift + 1])
+        apart = (columns.source - columns.target)[runs]
+        for offset in np.unique(apart):
+            line = np.zeros(width)
+            chosen = apart == offset
+            for target, count in zip(
+                columns.target[runs][chosen], columns.length[runs][chosen], strict=True
+            ):
+                line[target : target + count] = 1.0
+            offsets.append(int(offset))
+            masks.append(
+                np.pad(np.tile(line, height * copies), (0, lanes - copies * height * width))
+            )
+        first.append(len(offsets))
+    return Taps(np.array(first), np.array(offsets, dtype=np.int64), np.array(masks))
+
+
+@compiled
+def pieces(height: int, width: int, copies: int, down: int, right: int, out: Any) -> int:
+    """The runs of lanes that move together by a shift: (lane, lane it comes from, length).
+
+    No run crosses a multiple of LANES, before or after. Returns their number.
+    """
+    number, size = 0, height * width
+    for line in range(height * copies):
+        copy, y = line // height, line % height
+        start = copy * size + (y + down) % height * width
+        for half in range(2):
+            x, source = (0, right) if half == 0 else (width - right, 0)
+            lane, origin, left = (
+                line * width + x,
+                start + source,
+                width - right if half == 0 else right,
+            )
+            while left > 0:
+                room = min(LANES - lane % LANES, LANES - origin % LANES)
+                count = min(left, room)
+                out[number, 0], out[number, 1], out[number, 2] = lane, origin, count
+                lane, origin, left = lane + count, origin + count, left - count
+                number += 1
+    return number
+
+
+@compiled
+def move_lines(lines: Any, runs: Any, number: int, out: Any) -> None:
+    """out becomes lines (lines, Q), moved."""
+    for m in range(lines.shape[0]):
+        for run in range(number):
+            lane, origin, count = runs[run, 0], runs[run, 1], runs[run, 2]
+            target, source = out[m, lane : lane + count], lines[m, origin : origin + count]
+            for j in range(count):
+                target[j] = source[j]
+
+
+@compiled
+def move_table(table: Any, runs: Any, terms: int, out: Any) -> None:
+    """out (terms, LANES) becomes a vector of lanes of a table, moved by some runs."""
+    for run in range(runs.shape[0]):
+        lane, origin, count = runs[run, 0] % LANES, runs[run, 1], runs[run, 2]
+        come, begin = table[origin // LANES], origin % LANES
+        for k in range(terms):
+            target, source = out[k, lane : lane + count], come[k, begin : begin + count]
+            for j in range(count):
+                target[j] = source[j]
+
+
+@compiled
+def products(
+    rows: Any, columns: Any, pairing: Pairing, shifts: Shifts, shape: Any, room: Any, out: Any
+) -> None:
+    """out becomes <x_p, x'_q>/channels.
+
+    Args:
+        rows: the first images, (R, channels, Q).
+        columns: the second ones, (C, channels, Q).
+        pairing: the pairs.
+        shifts: the shifts.
+        shape: (H, W, copies).
+        room: (runs, moved lines, lane sums) to write to.
+        out: (F, Q).
+    """
+    height, width, copies = shape
+    runs, moved, sums = room
+    channels, size = rows.shape[1], shifts.down.size
+    for c in range(columns.shape[0]):
+        for s in range(size):
+            number = pieces(height, width, copies, shifts.down[s], shifts.right[s], runs)
+            move_lines(columns[c], runs, number, moved)
+            for pair in range(pairing.first[c], pairing.first[c + 1]):
+                first, target = rows[pairing.row[pair]], out[pair * size + s]
+                target[:] = 0.0
+                for begin in range(0, channels, CHANNELS):
+                    sums[:] = 0.0
+                    for k in range(begin, min(begin + CHANNELS, channels)):
+                        a, b = first[k], moved[k]
+                        for j in range(target.size):
+                            sums[j] += a[j] * b[j]
+                    for j in range(target.size):
+                        target[j] += sums[j]
+                for j in range(target.size):
+                    target[j] /= channels
+
+
+@compiled
+def window_sums(
+    rows: Scatter, columns: Taps, shifts: Shifts, shape: Any, before: Any, room: Any, after: Any
+) -> None:
+    """after (F, Q) becomes the sums of before over the window of each position.
+
+    Args:
+        rows: how the rows of an image are added up.
+        columns: the same for its columns.
+        shifts: the shifts of the fields.
+        shape: (H, W, copies).
+        before: (F, Q).
+        room: Q lanes and W zeros on both sides of them.
+        after: (F, Q).
+    """
+    height, width, copies = shape
+    size = shifts.row.size
+    for f in range(before.shape[0]):
+        row, column = shifts.row[f % size], shifts.column[f % size]
+        middle, out = room[width : width + after.shape[1]], after[f]
+        middle[:] = 0.0
+        for copy in range(copies):
+            top = copy * height
+            for run in range(rows.first[row], rows.first[row + 1]):
+                first, start = (top + rows.target[run]) * width, (top + rows.source[run]) * width
+                count = rows.length[run] * width
+                target, source = middle[first : first + count], before[f, start : start + count]
+                for j in range(count):
+                    target[j] += source[j]
+        out[:] = 0.0
+        for tap in range(columns.first[column], columns.first[column + 1]):
+            start = width + columns.offset[tap]
+            source, mask = room[start : start + out.size], columns.mask[tap]
+            for j in range(out.size):
+                out[j] += mask[j] * source[j]
+
+
+@compiled
+def add_window(
+    rows: Scatter, columns: Scatter, shifts: Shifts, before: Any, after: Any, widths: Any,
+    fields: Any, total: Any, lost: Any,
+) -> None:  # fmt: skip
+    """Add fields to those of the next stretch, by Kahan's summation.
+
+    Args:
+        rows: how the rows of an image are carried.
+        columns: the same for its columns.
+        shifts: the shifts of the fields.
+        before: (H, W, copies).
+        after: (H, W, copies) of the next stretch.
+        widths: the number of shifts of its columns.
+        fields: (F, Q).
+        total: (pairs, shifts, Q) of the next stretch.
+        lost: what rounding has lost, the same.
+    """
+    size = shifts.row.size
+    height, width, copies = before
+    for f in range(fields.shape[0]):
+        pair, row, column = f // size, shifts.row[f % size], shifts.column[f % size]
+        for b in range(rows.first[row], rows.first[row + 1]):
+            for a in range(columns.first[column], columns.first[column + 1]):
+                shift = rows.after[b] * widths + columns.after[a]
+                for copy in range(copies):
+                    for y in range(rows.length[b]):
+                        line = copy * after[0] + rows.target[b] + y
+                        first = line * after[1] + columns.target[a]
+                        origin = copy * height + rows.source[b] + y * rows.step
+                        start = origin * width + columns.source[a]
+                        stop = start + (columns.length[a] - 1) * columns.step + 1
+                        _kahan(
+                            fields[f, start : stop : columns.step],
+                            total[pair, shift, first : first + columns.length[a]],
+                            lost[pair, shift, first : first + columns.length[a]],
+                        )
+
+
+@compiled
+def _kahan(values: Any, total: Any, lost: Any) -> None:
+    """total += values, lane by lane."""
+    for j in range(values.size):
+        term = values[j] - lost[j]
+        new = total[j] + term
+        lost[j] = (new - total[j]) - term
+        total[j] = new
+
+
+@compiled
+def add_total(shifts: int, size: int, fields: Any, total: Any, lost: Any) -> None:
+    """Add up fields of ``size`` positions in LANES sums side by side, by Kahan's summation.
+
+    Args:
+        shifts: S.
+        size: H W.
+        fields: (F, Q).
+        total: (pairs, copies, LANES).
+        lost: what rounding has lost, the same.
+    """
+    for f in range(fields.shape[0]):
+        for copy in range(total.shape[1]):
+            for start in range(copy * size, (copy + 1) * size, LANES):
+                stop = min(start + LANES, (copy + 1) * size)
+                pair = f // shifts
+                _kahan(
+                    fields[f, start:stop],
+                    total[pair, copy, : stop - start],
+                    lost[pair, copy, : stop - start],
+                )
+
+
+@compiled
+def finish_total(total: Any, count: int, out: Any) -> None:
+    """out[pair, 0, copy] becomes the mean: LANES sums are added two by two."""
+    for pair in range(total.shape[0]):
+        for copy in range(total.shape[1]):
+            values, half = total[pair, copy], LANES // 2
+            while half >= 1:
+                for j in range(half):
+                    values[j] += values[j + half]
+                half //= 2
+            out[pair, 0, copy] = values[0] / count

@@ -1,0 +1,114 @@
+"""Which images go together, and their tables: made when needed, kept while there is room."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from threading import Lock
+from typing import NamedTuple
+
+import numpy as np
+
+from analytic.images.field_layer import FieldLayer
+from analytic.images.own_positions import pixels
+from analytic.images.planning import Plans
+from analytic.images.sheets import Tables
+from analytic.images.shifts import Index
+from analytic.images.walk import FIELDS, Way
+from analytic.machine import LANES, Array
+
+__all__ = ["KEPT_TABLES", "Blocking", "Shelf", "blocking", "strip_rows"]
+
+KEPT_TABLES = 2**27
+"""Bytes of tables that are kept."""
+BETWEEN = 2**25
+"""Bytes of the fields of a block between two stretches."""
+STRIP = 64
+"""Most first images that share the tables of the second ones."""
+
+
+class Blocking(NamedTuple):
+    """How many images go together: first ones R, panels R, images of a panel, rows of a strip."""
+
+    size: int
+    copies: int
+    strip: int
+
+
+def blocking(alone: Sequence[Way], n: int, k: int) -> Blocking:
+    """The blocks for n first and k second images.
+
+    Args:
+        alone: the stretches, one image wide.
+        n: first images.
+        k: second ones.
+    """
+    most = max(way.stretch.grid.positions for way in alone)
+    copies = max(min(LANES // most, k), 1)
+    lanes = max(way.lanes for way in alone)
+    held = max(32 * way.stretch.grid.shifts * way.lanes for way in alone[1:])
+    pairs = max(min(FIELDS // (32 * lanes), BETWEEN // held), 1)
+    size = _power(min(int(pairs**0.5), max(n, 1)))
+    return Blocking(size, copies, strip_rows(size, n))
+
+
+def strip_rows(size: int, n: int) -> int:
+    """Rows of a strip: some strips should be left for all threads."""
+    return size * max(min(STRIP // size, n // (4 * size)), 1)
+
+
+def _power(size: int) -> int:
+    """The largest power of two that is not larger."""
+    return 1 << (max(size, 1).bit_length() - 1)
+
+
+class ImageGroup(NamedTuple):
+    """Some panels of images: their tables and pixels."""
+
+    tables: Tables
+    x: Array
+
+
+class Shelf:
+    """Groups of panels of images, made when they are needed and kept while there is room.
+
+    Args:
+        plans: the images.
+        layers: the layers.
+        panels: the images of all panels, (panels, copies).
+        size: panels of a group.
+        lanes: Q of the input.
+    """
+
+    def __init__(
+        self, plans: Plans, layers: dict[int, FieldLayer], panels: Index, size: int, lanes: int
+    ) -> None:
+        self._plans, self._layers, self._lanes = plans, layers, lanes
+        self.panels, self.size = panels, size
+        self._kept: dict[int, ImageGroup] = {}
+        self._depths: dict[int, int] = {}
+        self._lock = Lock()
+
+    @property
+    def bytes_each(self) -> float:
+        """Memory of the tables of an image, of those that are kept."""
+        kept = list(self._kept.values())
+        images = sum(len(group.tables) for group in kept) * self.panels.shape[1]
+        return sum(group.tables.bytes for group in kept) / max(images, 1)
+
+    def group(self, number: int) -> ImageGroup:
+        """The panels from number * size on."""
+        found = self._kept.get(number)
+        if found is None:
+            found = self._made(number)
+            with self._lock:
+                kept = sum(group.tables.bytes for group in self._kept.values())
+                if kept <= KEPT_TABLES:
+                    found = self._kept.setdefault(number, found)
+        return found
+
+    def _made(self, number: int) -> ImageGroup:
+        panels = self.panels[number * self.size : (number + 1) * self.size]
+        images, place = np.unique(panels, return_inverse=True)
+        place = place.reshape(panels.shape)
+        tables = Tables(self._plans.sights(images), self._layers, place, self._depths)
+        return ImageGroup(tables, pixels(self._plans.x[images], place, self._lanes))

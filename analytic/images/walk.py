@@ -1,0 +1,290 @@
+r"""The walk of pairs of images through a network, stretch by stretch.
+
+Some fields at a time, as many as the cache holds, go through the layers of a stretch and are added
+to the fields of the next one: between two stretches there is only what an average or a stride
+leaves, and before the first one nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from analytic.images.field_layer import SERIES, FieldLayer, carry_errors, enter, leave
+from analytic.images.fields import (
+    Pairing,
+    Shifts,
+    Taps,
+    add_total,
+    add_window,
+    finish_total,
+    products,
+    taps,
+    window_sums,
+)
+from analytic.images.sheets import Tables, lanes
+from analytic.images.shifts import Index, Scatter
+from analytic.images.stretches import Grid, Stretch
+from analytic.machine import LANES, Array, aligned
+from analytic.network import Network, Step
+from analytic.recursion import Bounds
+
+__all__ = ["Fields", "NextFields", "Room", "Sides", "Walk", "Way", "all_shifts", "batches", "ways"]
+
+FIELDS = 2**21
+"""Bytes of the fields that go through the layers together."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Way:
+    """A stretch laid out for the compiled code.
+
+    Attributes:
+        stretch: the stretch.
+        steps: its weight layers.
+        shape: (H, W, images side by side).
+        lanes: Q.
+        windows: the sums before its layers, None where there is nothing to sum up.
+    """
+
+    stretch: Stretch
+    steps: tuple[Step, ...]
+    shape: tuple[int, int, int]
+    lanes: int
+    windows: tuple[tuple[Scatter, Taps] | None, ...]
+
+
+def ways(network: Network, cut: Sequence[Stretch], copies: int) -> tuple[Way, ...]:
+    """The stretches of a network for so many images side by side."""
+    return tuple(_way(network, stretch, copies) for stretch in cut)
+
+
+def _way(network: Network, stretch: Stretch, copies: int) -> Way:
+    height, width = stretch.grid[:2]
+    size = lanes(height * width, copies)
+    windows = tuple(
+        None if window is None else (window[0], taps(window[1], width, height, copies, size))
+        for window in stretch.windows
+    )
+    steps = network.steps[stretch.first : stretch.first + len(windows)]
+    return Way(stretch, steps, (height, width, copies), size, windows)
+
+
+def all_shifts(grid: Grid) -> Shifts:
+    """The shifts of a grid, row by row."""
+    row, column = (
+        part.ravel()
+        for part in np.meshgrid(
+            np.arange(grid.rows.size), np.arange(grid.columns.size), indexing="ij"
+        )
+    )
+    return Shifts(grid.rows[row], grid.columns[column], row, column)
+
+
+def batches(shifts: Shifts, pairs: int, size: int) -> Iterator[tuple[slice, Shifts]]:
+    """Some shifts at a time, for so many pairs and lanes."""
+    few = max(FIELDS // (32 * pairs * size), 1)
+    for first in range(0, shifts.row.size, few):
+        part = slice(first, first + few)
+        yield part, Shifts(*(values[part] for values in shifts))
+
+
+class Fields(NamedTuple):
+    """Sigma and Theta of pairs of images at some shifts, (F, Q), and errors (2, pairs)."""
+
+    sigma: Array
+    theta: Array
+    error: Array
+
+
+class Room:
+    """Memory that is used again and again by one thread."""
+
+    def __init__(self) -> None:
+        self._free: dict[tuple[int, ...], list[Array]] = {}
+
+    def take(self, *shape: int) -> Array:
+        """An array with anything in it."""
+        free = self._free.get(shape)
+        return free.pop() if free else aligned(*shape)
+
+    def zeros(self, *shape: int) -> Array:
+        found = self.take(*shape)
+        found[:] = 0.0
+        return found
+
+    def give(self, *arrays: Array) -> None:
+        for array in arrays:
+            self._free.setdefault(array.shape, []).append(array)
+
+
+class Sides(NamedTuple):
+    """The first and the second images of the pairs: tables, and pixels (images, channels, Q)."""
+
+    rows: Tables
+    columns: Tables
+    x: Array
+    y: Array
+
+
+class Walk:
+    """A walk of some pairs: what does not change on it.
+
+    Args:
+        layers: the layers and their bounds, by their numbers in the network.
+        sides: the images.
+        pairing: the pairs.
+        room: memory of the thread.
+    """
+
+    def __init__(
+        self,
+        layers: Mapping[int, tuple[FieldLayer, Bounds]],
+        sides: Sides,
+        pairing: Pairing,
+        room: Room,
+    ) -> None:
+        self.layers, self.sides, self.pairing, self.room = layers, sides, pairing, room
+        self.pairs = len(pairing.row)
+        self.terms = 0
+
+    def start(self, way: Way, shifts: Shifts, error: Array) -> Fields:
+        """Scalar products, and no Theta."""
+        size, room = shifts.row.size, self.room
+        sigma = room.take(self.pairs * size, way.lanes)
+        theta = room.zeros(self.pairs * size, way.lanes)
+        moved, sums = room.take(self.sides.y.shape[1], way.lanes), room.take(way.lanes)
+        runs = _runs(way)
+        scratch = (runs, moved, sums)
+        products(self.sides.x, self.sides.y, self.pairing, shifts, way.shape, scratch, sigma)
+        room.give(moved, sums)
+        return Fields(sigma, theta, error.copy())
+
+    def enter(self, entry: Fields, shifts: int, part: slice, error: Array) -> Fields:
+        """Some shifts of a state (pairs, shifts, Q)."""
+        size = entry.sigma.shape[2]
+        found: list[Array] = []
+        for values in entry[:2]:
+            chosen = values[:, part]
+            out = self.room.take(self.pairs * shifts, size)
+            out.reshape(chosen.shape)[:] = chosen
+            found.append(out)
+        return Fields(found[0], found[1], error.copy())
+
+    def through(self, way: Way, shifts: Shifts, fields: Fields) -> Fields:
+        """Take fields through the layers of a stretch; they are used up."""
+        branches: list[Fields] = []
+        for number, (step, window) in enumerate(zip(way.steps, way.windows, strict=True)):
+            for _ in range(step.opens):
+                branches.append(self._copy(fields))
+            if window is not None:
+                fields = self._summed(way, shifts, window, fields)
+            skipped = branches.pop() if step.closes else None
+            self._layer(way, way.stretch.first + number, shifts, fields, skipped)
+            if skipped is not None:
+                self.room.give(*skipped[:2])
+        return fields
+
+    def _copy(self, fields: Fields) -> Fields:
+        sigma, theta = (self.room.take(*part.shape) for part in fields[:2])
+        sigma[:], theta[:] = fields[:2]
+        return Fields(sigma, theta, fields.error.copy())
+
+    def _summed(
+        self, way: Way, shifts: Shifts, window: tuple[Scatter, Taps], fields: Fields
+    ) -> Fields:
+        """The sums over windows."""
+        width = way.shape[1]
+        line = self.room.zeros(way.lanes + 2 * width)
+        sums: list[Array] = []
+        for before in fields[:2]:
+            after = self.room.take(*before.shape)
+            window_sums(*window, shifts, way.shape, before, line, after)
+            sums.append(after)
+        self.room.give(line, *fields[:2])
+        return Fields(sums[0], sums[1], fields.error)
+
+    def _layer(
+        self, way: Way, at: int, shifts: Shifts, fields: Fields, skipped: Fields | None
+    ) -> None:
+        """The nonlinearity, in place."""
+        room, (layer, bounds) = self.room, self.layers[at]
+        rows, columns = self.sides.rows, self.sides.columns
+        runs, moved = _runs(way), room.take(1, way.lanes)
+        group = np.empty((len(fields.sigma), way.lanes // LANES), dtype=np.int64)
+        most = enter(
+            layer, bounds.radius[layer.number], rows.lines(at), columns.lines(at), self.pairing,
+            shifts, way.shape, (runs, moved), fields.sigma, fields.theta, group,
+        )  # fmt: skip
+        tables = rows.sheets(at, most + 1), columns.sheets(at, most + 1)
+        size, depth = shifts.row.size, tables[1].table.shape[2]
+        other, lines, buffers = (room.take(count, LANES) for count in (depth, 4, 6))
+        every = np.empty((size, *runs.shape), dtype=np.int64)
+        counts = np.empty((2, size), dtype=np.int64)
+        scratch = (every, counts[0], counts[1], other, lines, buffers)
+        none = np.empty((0, 0))
+        before = (none, none, none) if skipped is None else skipped
+        leave(
+            layer, *tables, self.pairing, shifts, way.shape, scratch, group,
+            fields.sigma, fields.theta, before[0], before[1],
+        )  # fmt: skip
+        last = np.empty(self.pairs, dtype=np.int64)
+        carry_errors(bounds, layer.number, shifts.row.size, group, fields.error, before[2], last)
+        if layer.form == SERIES:
+            self.terms = max(self.terms, int(last.max(initial=0)) + 1)
+        room.give(moved, other, lines, buffers)
+
+
+def _runs(way: Way) -> Index:
+    """Room for the pieces of an image that moves."""
+    height, _, copies = way.shape
+    return np.empty((2 * (height * copies + way.lanes // LANES) + 2, 3), dtype=np.int64)
+
+
+class NextFields:
+    """The fields of the next stretch, to which those of a stretch are added.
+
+    Args:
+        way: the stretch that ends.
+        after: the next one.
+        pairs: the number of pairs.
+    """
+
+    def __init__(self, way: Way, after: Way, pairs: int) -> None:
+        assert way.stretch.leave is not None
+        self.way, self.after, self.leave, self.pairs = way, after, way.stretch.leave, pairs
+        copies, shifts = way.shape[2], after.stretch.grid.shifts
+        total = self.leave.kind == "total"
+        shape = (pairs, copies, LANES) if total else (pairs, shifts, after.lanes)
+        self._sums = [(np.zeros(shape), np.zeros(shape)) for _ in range(2)]
+        self.error = np.zeros((2, pairs))
+
+    def add(self, shifts: Shifts, fields: Fields) -> None:
+        """Add some fields."""
+        self.error = np.maximum(self.error, fields.error)
+        grid, after = self.way.stretch.grid, self.after
+        for values, (total, lost) in zip(fields[:2], self._sums, strict=True):
+            if self.leave.window is None:
+                add_total(shifts.row.size, grid.positions, values, total, lost)
+            else:
+                widths = after.stretch.grid.columns.size
+                add_window(
+                    *self.leave.window, shifts, self.way.shape, after.shape, widths, values,
+                    total, lost,
+                )  # fmt: skip
+
+    def finish(self) -> Fields:
+        """The fields of the next stretch, (pairs, shifts, Q) each."""
+        found: list[Array] = []
+        for total, _ in self._sums:
+            if self.leave.window is None:
+                out = np.zeros((self.pairs, 1, self.after.lanes))
+                finish_total(total, self.leave.count, out)
+                total = out
+            elif self.leave.count > 1:
+                total /= self.leave.count
+            found.append(total)
+        return Fields(found[0], found[1], self.error)

@@ -1,0 +1,77 @@
+"""What a kernel of images will cost, from a sample of them.
+
+Time goes to three things: what is done once for an image, its tables, which are made again where
+they cannot be kept, and the pairs. A sample of a few images tells what each of them costs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from analytic.images import Images
+from analytic.machine import LANES
+from analytic.recursion import Problem, RowBlock
+from analytic.solve.foresight import Plan
+
+__all__ = ["KernelSizes", "foresee_images"]
+
+
+class KernelSizes(NamedTuple):
+    """What a kernel is to be computed of.
+
+    Attributes:
+        n: first images.
+        k: second ones.
+        own: whether they are the same.
+        kinds: 1 or 2 kinds of kernel.
+        pixels: numbers of an image.
+    """
+
+    n: int
+    k: int
+    own: bool
+    kinds: int
+    pixels: int
+
+
+def foresee_images(prepare: Callable[[], Problem], sizes: KernelSizes, threads: int) -> Plan:
+    """Plan a kernel.
+
+    Args:
+        prepare: makes the problem of a sample, first images with other second ones.
+        sizes: of the whole kernel.
+        threads: their number.
+    """
+    _fill(prepare(), sizes.kinds)  # compiles
+    start = time.perf_counter()
+    problem = prepare()
+    prepared = time.perf_counter() - start
+    cold = _fill(problem, sizes.kinds)
+    warm = min(_fill(problem, sizes.kinds) for _ in range(2))
+    method = problem.method
+    assert isinstance(method, Images)
+    n, k, own, kinds, pixels = sizes
+    images, (rows, columns) = n if own else n + k, problem.shape
+    sampled = rows + columns
+    pairs = n * (n + 1) // 2 if own else n * k
+    tables = max(cold - warm, 0.0) / sampled * method.tables_made(n, k, own)
+    computed = pairs * warm / (rows * columns)
+    seconds = prepared / sampled * images + (tables + computed) / threads
+    memory = kinds * n * k * 8 + method.bytes + 8 * images * pixels
+    return Plan("images", pairs, memory, seconds, float(method.error), method.growth)
+
+
+def _fill(problem: Problem, kinds: int) -> float:
+    """Seconds of all pairs of a sample, on one thread."""
+    (n, k), method = problem.shape, problem.method
+    assert isinstance(method, Images)
+    method.shared = False
+    sigma, both = (np.empty((n if use else 0, k)) for use in (kinds == 2, True))
+    bound, data = np.zeros((n, -(-k // LANES))), problem.data()
+    start = time.perf_counter()
+    method.fill(data, RowBlock(0, n, 0, False, sigma, both), bound)
+    return time.perf_counter() - start
