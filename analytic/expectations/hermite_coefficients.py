@@ -149,14 +149,17 @@ def length(activation: Activation, s: Array, tail: float, most: int = MOST_TERMS
     )
 
 
-def rests(activation: Activation, s: Array, terms: int) -> Array:
-    """Bound of sum_{k >= t} c_k(s)^2 / E[w'(s z)^2] for t = 0, ..., terms over all s."""
-    most = np.zeros(terms + 1)
+def rests(activation: Activation, s: Array, terms: int) -> tuple[Array, Noise]:
+    """Bound of sum_{k >= t} c_k(s)^2 / E[w'(s z)^2] for t = 0, ..., terms over all s.
+
+    The noise of tables of so many terms comes with it.
+    """
+    most, noise = np.zeros(terms + 1), Noise()
     for octave, chosen in _octaves(s):
         part = segment(activation, octave, terms)
         top = float(s[chosen].max())
-        most = np.maximum(most, part.shares(top, terms))
-    return most
+        most, noise = np.maximum(most, part.shares(top, terms)), noise.joined(part.noise)
+    return most, noise
 
 
 def coefficients(activation: Activation, s: Array, terms: int) -> Coefficients:

@@ -190,8 +190,8 @@ def amplified(stage: Stage, deviations: Array, terms: int) -> Amplification:
     """
     if form_of(stage.step) != SERIES:
         return amplification(stage, 0.0, ONE_BY_ONE_CLOSED, closed=True)
-    shares = rests(stage.step.layer.activation, deviations, terms)
-    return amplification(stage, 0.0, ONE_BY_ONE, shares=shares)
+    shares, noise = rests(stage.step.layer.activation, deviations, terms)
+    return amplification(stage, 0.0, ONE_BY_ONE, shares=shares, noise=noise)
 
 
 def _other_shifts(

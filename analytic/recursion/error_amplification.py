@@ -179,6 +179,7 @@ def amplification(
     most: int = MOST_TERMS,
     *,
     shares: Array | None = None,
+    noise: Noise | None = None,
     closed: bool = False,
 ) -> Amplification:
     """The amplification factors of a layer over all its inputs.
@@ -189,6 +190,7 @@ def amplification(
         most: largest number of coefficients.
         shares: bound of the shares of E[w'^2] that the series leaves out after 0, 1, ... terms;
             of its coefficients only the first ``most`` are then looked at one by one.
+        noise: that of tables as long as ``shares``.
         closed: whether pairs are taken from a closed form, so that nothing is truncated.
     """
     table, v = stage.moments, stage.variance
@@ -225,7 +227,7 @@ def amplification(
     share_e, share_d = _ratio(v, table.second), _ratio(1.0, table.slope)
     k_e, r_d = np.zeros((2, terms))
     once, twice, rest, b_1 = np.empty((4, n))
-    noise = table.noise
+    noise = table.noise if noise is None else table.noise.joined(noise)
     batch = max(BATCH, 2**18 // terms)
     for start in range(0, n, batch):
         part = slice(start, start + batch)
