@@ -17,10 +17,10 @@ from analytic.expectations.hermite_coefficients import (
     rests,
 )
 from analytic.expectations.octaves import MOST_TERMS_WHOLE
-from analytic.expectations.origin import LOWEST
 from analytic.expectations.product_rules import Angle
 from analytic.expectations.quadrature import Rule, hermite_basis, uniform_rule
 from analytic.expectations.segments import Noise
+from analytic.expectations.small_deviations import LOWEST
 
 __all__ = [
     "LOWEST",

@@ -35,9 +35,9 @@ from analytic.expectations.node_tables import (
     kinked,
 )
 from analytic.expectations.octaves import MOST_TERMS, MOST_TERMS_KINKED, segment
-from analytic.expectations.origin import LOWEST, Origin
 from analytic.expectations.polylines import polyline
 from analytic.expectations.segments import Noise, Segment
+from analytic.expectations.small_deviations import LOWEST, Origin
 from analytic.expectations.waves import wave
 from analytic.machine import LANES, UNIT, Array
 from analytic.proofs import jump

@@ -12,8 +12,8 @@ from analytic.activation import Activation
 from analytic.expectations.bounded_tables import bounded_segment
 from analytic.expectations.estimated_tables import estimated_segment
 from analytic.expectations.node_tables import kinked
-from analytic.expectations.origin import LOWEST, Origin, origin
 from analytic.expectations.segments import Segment
+from analytic.expectations.small_deviations import LOWEST, Origin, origin
 from analytic.machine import UNIT
 
 __all__ = ["MOST_TERMS", "MOST_TERMS_KINKED", "MOST_TERMS_WHOLE", "segment"]

@@ -17,7 +17,7 @@ from compare.dynamics.design import Repetition, Resolution, check_cell
 from compare.dynamics.doubt import DynamicsError
 from compare.dynamics.gap_record import DynamicsGap
 from compare.dynamics.runs import Modes, stack_runs
-from compare.dynamics.trajectories import Comparison, Run, draw, everything, run
+from compare.dynamics.trajectories import Comparison, TrainedNetwork, draw, everything, run
 from compare.executors import workers
 from compare.provenance import versions
 from compare.rho import Inputs, Target, evaluation_points
@@ -124,7 +124,7 @@ def dynamics_gap(
             )
             for seed in range(first, first + seeds)
         ]  # fmt: skip
-        runs: list[Run] = [future.result() for future in bar(futures, progress)]
+        runs: list[TrainedNetwork] = [future.result() for future in bar(futures, progress)]
     found = stack_runs(runs)
     labels = problem.reference.labels
     result = DynamicsGap(config, labels, problem.times[: found.own.shape[1]], modes, found)
@@ -162,7 +162,7 @@ def train(
     *,
     sample_seed: int | None = None,
     check: bool = False,
-) -> Run:
+) -> TrainedNetwork:
     """One network of some width, trained on one sample, with its four trajectories.
 
     For ``samples=None`` the sample is all of rho.

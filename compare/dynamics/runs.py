@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.dynamics.trajectories import Run
+from compare.dynamics.trajectories import TrainedNetwork
 
 __all__ = ["Modes", "StackedRuns", "mean_error", "stack_runs", "stderr"]
 
@@ -38,7 +38,7 @@ class Modes:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StackedRuns:
-    """What S networks, each with its sample, gave: the fields of ``Run``, stacked.
+    """What S networks, each with its sample, gave: the fields of ``TrainedNetwork``, stacked.
 
     Attributes:
         norms: gap, drift, initial and sampling, shape (S, 4, T).
@@ -50,7 +50,7 @@ class StackedRuns:
         moved: shape (S, T).
         displacement: shape (S, T).
         checks: defects of Duhamel's formula, the energy identity and the length, shape (S, 3).
-    """  # nine fields: those of Run
+    """  # nine fields: those of TrainedNetwork
 
     norms: Array
     spaces: Array
@@ -76,7 +76,7 @@ def mean_error(values: Array) -> str:
     return f"{np.mean(values):.3g} ± {error:.1g}"
 
 
-def stack_runs(runs: Sequence[Run]) -> StackedRuns:
+def stack_runs(runs: Sequence[TrainedNetwork]) -> StackedRuns:
     """All runs up to the last time that every one of them reached."""
     reached = min(len(run.displacement) for run in runs)
 

@@ -24,7 +24,7 @@ from compare.dynamics.design import Resolution, check_grid, check_growth
 from compare.dynamics.doubt import DynamicsError
 from compare.dynamics.measurement import Training, bar, prepare, train
 from compare.dynamics.scaling_record import CONFIDENCE, DynamicsScaling
-from compare.dynamics.trajectories import Comparison, Run, everything
+from compare.dynamics.trajectories import Comparison, TrainedNetwork, everything
 from compare.executors import workers
 from compare.provenance import versions
 from compare.rate import Power, fit_power
@@ -186,7 +186,7 @@ def _measure(
     seeds: int,
     executor: Executor | None,
     progress: bool | None,
-) -> list[list[Run]]:
+) -> list[list[TrainedNetwork]]:
     """All runs of all cells (m, n), no two with the same network or sample."""
     with workers(executor) as pool:
         futures: list[list[Future[Any]]] = [
@@ -199,19 +199,19 @@ def _measure(
     return [[future.result() for future in cell] for cell in futures]
 
 
-def _corollary(problem: Comparison, run: Run) -> Array:
+def _corollary(problem: Comparison, run: TrainedNetwork) -> Array:
     times = problem.times[: len(run.own)]
     found = theorem(times, problem.reference.eigenvalues, run.spaces[0], run.norms[0] ** 2)
     return found.epsilon
 
 
-def _own(problem: Comparison, run: Run) -> Array:
+def _own(problem: Comparison, run: TrainedNetwork) -> Array:
     return run.own
 
 
-def _gap(problem: Comparison, run: Run) -> Array:
+def _gap(problem: Comparison, run: TrainedNetwork) -> Array:
     return run.norms[0]
 
 
-def _moved(problem: Comparison, run: Run) -> Array:
+def _moved(problem: Comparison, run: TrainedNetwork) -> Array:
     return run.moved

@@ -26,7 +26,7 @@ from compare.rho import Inputs, Points, Target, evaluation_points, sphere_dimens
 from compare.theory import Checks, Reference, Track, checked_track, theorem, track
 from empirical import FiniteNetwork, tangent_kernel
 
-__all__ = ["GAP_PARTS", "Comparison", "Run", "Sample", "draw", "everything", "run"]
+__all__ = ["GAP_PARTS", "Comparison", "Sample", "TrainedNetwork", "draw", "everything", "run"]
 
 Array = NDArray[np.float64]
 GAP_PARTS = ("gap", "drift", "initial", "sampling")
@@ -68,7 +68,7 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Run:
+class TrainedNetwork:
     """What one network and one sample gave; k eigenspaces, T times that were reached.
 
     Attributes:
@@ -120,7 +120,7 @@ def everything(inputs: Inputs, target: Target) -> Sample | None:
 
 def run(
     problem: Comparison, sample: Sample, network: FiniteNetwork, *, rtol: float, check: bool
-) -> Run:
+) -> TrainedNetwork:
     """All four trajectories of one network on one sample, and what is measured on them."""
     x, y, z, w = (
         _tensor(a, network) for a in (sample.x, sample.y, problem.points.x, problem.watch)
@@ -148,12 +148,12 @@ def _residuals(problem: Comparison, sample: Sample, flow: Track, start: Array) -
     return np.stack([*(f - problem.reference.values for f in functions), ideal])
 
 
-def _measure(problem: Comparison, flow: Track, start: Array, residuals: Array) -> Run:
+def _measure(problem: Comparison, flow: Track, start: Array, residuals: Array) -> TrainedNetwork:
     points, reference = problem.points, problem.reference
     r, linear, limit, ideal = residuals
     differences = np.stack([r - ideal, r - linear, linear - limit, limit - ideal])
     own = start[: len(points.x), : len(points.x)]
-    return Run(
+    return TrainedNetwork(
         np.sqrt(points.square_norms(differences)),
         points.space_norms(differences, reference.functions, reference.groups),
         reference.amplitudes(r, points),
