@@ -100,6 +100,8 @@ def _removable(expression: Any, found: Sign) -> str | None:
     if not abs(found.place) < 1e18:
         return None
     place = sympy.nsimplify(found.place, rational=True)
+    if elementary(expression).subs(X, place) is not sympy.nan:  # a pole, or a place beside it
+        return None
     limits = {sympy.limit(elementary(expression), X, place, side) for side in "+-"}
     (value, *others) = limits
     if others or not (value.is_finite and value.is_real):

@@ -23,6 +23,7 @@ from analytic.machine import LANES, UNIT, Array
 from analytic.network import Network
 from analytic.pairs import prepare, roundings, rows_together, scalar_products, store
 from analytic.recursion import ROWS, Data, Problem, RowBlock, Tile, diagonal, mean_squares, new_tile
+from analytic.results import AccuracyError
 from analytic.solve.answer import solve
 
 __all__ = ["Zonal", "circle", "interpolate", "zonal"]
@@ -90,7 +91,10 @@ def zonal(network: Network, x: Array, y: Array | None, tolerance: float) -> Prob
     problem = prepare(network, points, pole, share, start=start, spread=spread)
     if problem.method.error > share:
         return None
-    values = solve(problem, "both", share, progress=False).value
+    try:
+        values = solve(problem, "both", share, progress=False).value
+    except AccuracyError:  # at pairs that the series leaves out
+        return None
     top = diagonal(network, mean_squares(pole))
     at_pole = np.array([top.sigma[0], top.sigma[0] + top.theta[0]])
     errors = problem.method.error, problem.method.diagonal

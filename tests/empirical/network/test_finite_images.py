@@ -179,7 +179,7 @@ def test_tiles_of_samples_give_the_same_kernel(name: str, monkeypatch: pytest.Mo
     y = case(name, 5, seed=1)[1]
     f = FiniteNetwork(network, x.shape[1:], 16)
     whole = [tangent_kernel(f, x), tangent_kernel(f, x, y)]
-    monkeypatch.setattr(identity, "SMALL", 0)
+    monkeypatch.setattr(identity, "ONE_PIECE", 0)
     held = 8 * identity.held(wiring(network, f.input_shape, 16)[0])
     sizes: list[int] = []
     own = identity.layerwise_kernel
