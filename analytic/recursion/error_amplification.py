@@ -134,8 +134,8 @@ LARGEST = 1e300
 
 
 def _times(power: Array, rest: float) -> Array:
-    """The product, and 0 where the power is."""
-    return np.where(power > 0, power * np.where(power > 0, rest, 0.0), 0.0)
+    """The product, and 0 where a factor is, whatever the other."""
+    return np.multiply(power, rest, out=np.zeros_like(power), where=(power > 0) & (rest > 0))
 
 
 def _largest(power: int, first: int, radius: Array) -> Array:
