@@ -135,8 +135,8 @@ def ensemble(
         \quad f_0 \sim N(0, S)
 
     with the tangent kernel T and the kernel S of the Gaussian process at the start, for the loss
-    (|f - y|^2 + lambda |theta - theta_0|^2)/(2n), lambda = ``ridge``. It is no posterior: S and T
-    are different kernels. Networks with antisymmetric initialisation start at 0 and follow the
+    ``(|f - y|^2 + lambda |theta - theta_0|^2)/(2n)``, lambda = ``ridge``. It is no posterior: S
+    and T are different kernels. Networks with antisymmetric initialisation start at 0 and follow the
     mean, without any variance.
 
     Args:

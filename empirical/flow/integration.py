@@ -59,7 +59,7 @@ def gradient_flow(
             eigenvectors of the tangent kernel, for steps of any length; ``"explicit"`` where
             that kernel is too large or second derivatives are missing; ``"auto"`` for the
             first that suits the sizes.
-        loss: ``"square"``; ``"huber"``, |f - y| - 1/2 beyond |f - y| = 1; ``"logistic"``,
+        loss: ``"square"``; ``"huber"``, ``|f - y| - 1/2`` beyond ``|f - y| = 1``; ``"logistic"``,
             log(1 + exp(-y f)) for targets -1 and 1; ``"cross-entropy"`` for classes y,
             integers of shape (n,), or probabilities, shape (n, k). The last three take
             multistep and explicit steps.
