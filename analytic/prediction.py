@@ -134,10 +134,10 @@ def ensemble(
         \quad A_t = (T + \lambda)^{-1} (1 - e^{-(T + \lambda) t/n}),
         \quad f_0 \sim N(0, S)
 
-    with the tangent kernel T and the kernel S of the Gaussian process at the start, for the loss
-    ``(|f - y|^2 + lambda |theta - theta_0|^2)/(2n)``, lambda = ``ridge``. It is no posterior: S
-    and T are different kernels. Networks with antisymmetric initialisation start at 0 and follow the
-    mean, without any variance.
+    with the tangent kernel T and the kernel S of the Gaussian process at the start, for the
+    loss ``(|f - y|^2 + lambda |theta - theta_0|^2)/(2n)``, lambda = ``ridge``. It is no
+    posterior: S and T are different kernels. Networks with antisymmetric initialisation start
+    at 0 and follow the mean, without any variance.
 
     Args:
         train: S and T on (X, X), as ``kernel(network, x, kind="both")`` returns them.

@@ -87,6 +87,7 @@ def test_kinked_activations_match_the_arccosine_formulas(point: tuple[float, flo
     assert closed("Max(x, x/10)", point) == pytest.approx(c / 100 + 0.09 * c + 0.81 * e, rel=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["erf", "sin", "cos", "gaussian", "gelu", "relu"])
 def test_the_numerical_duals_agree(name: str, rng: np.random.Generator) -> None:
     x = rng.standard_normal((6, 4))

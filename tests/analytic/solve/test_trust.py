@@ -111,6 +111,7 @@ def test_duals_at_thirty_digits(name: str, s: float, t: float, rho: float) -> No
         assert balls.distance(estimate.value[0, 0], exact) <= estimate.error[0, 0]
 
 
+@pytest.mark.slow
 def test_a_refusal_names_layer_and_pair_and_a_tolerance_that_will_do() -> None:
     network = Network(FullyConnected("tanh"), FullyConnected("tanh(x) + abs(x - 1)/50"))
     x = np.random.default_rng(0).standard_normal((4, 3))

@@ -154,6 +154,7 @@ def test_a_sample_of_values_stands_for_the_integral(
     assert_allclose(fine.decay(g, [2.0], x, coefficients=fine.coefficients(g(x), x)), same)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("d", "n"), [(2, 240), (3, 400)])
 def test_errors_hold_in_repeated_draws(d: int, n: int, rng: np.random.Generator) -> None:
     """Two standard errors and the bias: at least 90 % of the eigenvalues are within them."""
