@@ -7,7 +7,7 @@ Each mutation changes one line in a copy of the repository, which has no compile
 original, and runs the tests that should notice. mutmut and cosmic-ray make the changes by
 themselves, but keep numba's cache (so that a changed function is not run) and make thousands
 of changes that are no faults, such as other texts of messages; the terms of a bound are better
-named one by one. Not part of CI; the result stands in docs/theory/bound.md.
+named one by one. Not part of CI; it prints a line for each mutation.
 """
 
 # ruff: noqa: E501 - a mutation is a line of code
