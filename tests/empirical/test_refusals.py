@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.testing import assert_close
 
-from empirical import tangent_kernel
+from analytic import FullyConnected, Network
+from empirical import FiniteNetwork, tangent_kernel
 
 
 class Apply(nn.Module):
@@ -165,3 +166,19 @@ def test_memory_is_refused_before_it_is_taken(monkeypatch: pytest.MonkeyPatch) -
     many = torch.zeros(1, 3).expand(2_000_000, 3)
     with pytest.raises(MemoryError, match=r"expected 3.2e\+04 GB of free memory"):
         tangent_kernel(module, many)
+
+
+def test_inference_mode_around_the_call_changes_nothing() -> None:
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1)).double()
+    x = torch.randn(5, 3, dtype=torch.float64)
+    with torch.inference_mode():
+        inside, made_inside = tangent_kernel(module, x), x * 1
+    assert torch.equal(inside, tangent_kernel(module, x))
+    assert torch.equal(inside, tangent_kernel(module, made_inside))
+
+
+def test_a_width_that_no_memory_holds_is_refused_before_anything_is_drawn() -> None:
+    network = Network(FullyConnected("tanh"), FullyConnected("tanh"))
+    with pytest.raises(MemoryError, match=r"weights at width 1000000000000, got .* narrow it"):
+        FiniteNetwork(network, (3,), 10**12)
