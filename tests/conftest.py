@@ -16,7 +16,7 @@ NUMERICAL = (
     "analytic/test_limit.py",
     "analytic/test_prediction.py",
     "empirical",
-    *(f"compare/{room}" for room in ("rate", "rho", "theory")),
+    *(f"compare/{room}" for room in ("rho", "theory")),
 )
 """Where rounding decides: these are also run as on other processors (.ci/processors)."""
 
