@@ -1,5 +1,14 @@
 """Finite-width networks in torch, and what can be measured on them."""
 
+from empirical.curvature import (
+    FisherLimit,
+    effective_rank,
+    fisher_eigenvalues,
+    fisher_limit,
+    log_covering_number,
+    participation_ratio,
+    stable_rank,
+)
 from empirical.flow import Flow, FlowError, gradient_flow
 from empirical.forked import keep_forked_processes_alive
 from empirical.layerwise import streamed_tangent_kernel, tangent_kernels
@@ -11,11 +20,18 @@ keep_forked_processes_alive()
 
 __all__ = [
     "FiniteNetwork",
+    "FisherLimit",
     "Flow",
     "FlowError",
     "TangentEstimate",
     "TangentShares",
+    "effective_rank",
+    "fisher_eigenvalues",
+    "fisher_limit",
     "gradient_flow",
+    "log_covering_number",
+    "participation_ratio",
+    "stable_rank",
     "streamed_tangent_kernel",
     "tangent_kernel",
     "tangent_kernel_diagonal",

@@ -1,0 +1,23 @@
+"""First and second derivatives as quadratic forms: the Fisher information, the Hessian.
+
+Enters: a module and samples of rho, or one input. Leaves: eigenvalues of F with their limit,
+effective ranks, covering numbers of the linearised model. Below: ``empirical.tangent``.
+"""
+
+from empirical.curvature.fisher import FisherLimit, fisher_eigenvalues, fisher_limit
+from empirical.curvature.ranks import (
+    effective_rank,
+    log_covering_number,
+    participation_ratio,
+    stable_rank,
+)
+
+__all__ = [
+    "FisherLimit",
+    "effective_rank",
+    "fisher_eigenvalues",
+    "fisher_limit",
+    "log_covering_number",
+    "participation_ratio",
+    "stable_rank",
+]
