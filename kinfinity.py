@@ -20,9 +20,9 @@ _NAMES = {
     "compare": "Assumptions Convergence DynamicsError DynamicsGap DynamicsScaling Inputs"
     " Repetition RequiredWidth Resolution Sampled Target assumptions convergence dynamics_gap"
     " dynamics_growth dynamics_scaling kernel_distance",
-    "empirical": "FiniteNetwork FisherLimit Flow FlowError TangentEstimate TangentShares"
-    " effective_rank fisher_eigenvalues fisher_limit gradient_flow log_covering_number"
-    " participation_ratio stable_rank streamed_tangent_kernel tangent_kernel"
+    "empirical": "FiniteNetwork FisherLimit Flow FlowError HessianNorm TangentEstimate"
+    " TangentShares effective_rank fisher_eigenvalues fisher_limit gradient_flow hessian_norm"
+    " log_covering_number participation_ratio stable_rank streamed_tangent_kernel tangent_kernel"
     " tangent_kernel_diagonal tangent_kernel_estimate tangent_kernel_shares tangent_kernels",
 }
 _HOME = {name: package for package, names in _NAMES.items() for name in names.split()}
