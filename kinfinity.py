@@ -17,9 +17,10 @@ _NAMES = {
     " Residual SphereSpectrum distance_law dual dual_obstacle ensemble fluctuation"
     " fluctuation_covariance kernel kernel_diagonal kernel_estimate kernel_plan"
     " mean_correction nystrom predict sphere_spectrum",
-    "compare": "Assumptions Convergence DynamicsError DynamicsGap DynamicsScaling Inputs"
-    " Repetition RequiredWidth Resolution Sampled Target assumptions convergence dynamics_gap"
-    " dynamics_growth dynamics_scaling kernel_distance",
+    "compare": "Assumptions Convergence DynamicsError DynamicsGap DynamicsScaling"
+    " HessianGrowth Inputs RankGrowth Repetition RequiredWidth Resolution Sampled Target"
+    " assumptions convergence covering_table dynamics_gap dynamics_growth dynamics_scaling"
+    " hessian_growth kernel_distance rank_growth",
     "empirical": "FiniteNetwork FisherLimit Flow FlowError HessianNorm TangentEstimate"
     " TangentShares effective_rank fisher_eigenvalues fisher_limit gradient_flow hessian_norm"
     " log_covering_number participation_ratio stable_rank streamed_tangent_kernel tangent_kernel"

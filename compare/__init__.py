@@ -11,6 +11,13 @@ from compare.dynamics import (
     dynamics_scaling,
 )
 from compare.hypotheses import Assumptions, assumptions
+from compare.low_rank import (
+    HessianGrowth,
+    RankGrowth,
+    covering_table,
+    hessian_growth,
+    rank_growth,
+)
 from compare.rate import Convergence, RequiredWidth, convergence
 from compare.rho import Inputs, Sampled, Target, kernel_distance
 
@@ -20,7 +27,9 @@ __all__ = [
     "DynamicsError",
     "DynamicsGap",
     "DynamicsScaling",
+    "HessianGrowth",
     "Inputs",
+    "RankGrowth",
     "Repetition",
     "RequiredWidth",
     "Resolution",
@@ -28,8 +37,11 @@ __all__ = [
     "Target",
     "assumptions",
     "convergence",
+    "covering_table",
     "dynamics_gap",
     "dynamics_growth",
     "dynamics_scaling",
+    "hessian_growth",
     "kernel_distance",
+    "rank_growth",
 ]
