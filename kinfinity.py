@@ -18,9 +18,9 @@ _NAMES = {
     " fluctuation_covariance kernel kernel_diagonal kernel_estimate kernel_plan"
     " mean_correction nystrom predict sphere_spectrum",
     "compare": "Assumptions Convergence DynamicsError DynamicsGap DynamicsScaling"
-    " HessianGrowth Inputs RankGrowth Repetition RequiredWidth Resolution Sampled Target"
+    " HessianGrowth Inputs RankGrowth Repetition RequiredWidth Resolution Sampled Spectrum Target"
     " assumptions convergence covering_table dynamics_gap dynamics_growth dynamics_scaling"
-    " hessian_growth kernel_distance rank_growth",
+    " hessian_growth kernel_distance lenet5 rank_growth spectrum",
     "empirical": "FiniteNetwork FisherLimit Flow FlowError HessianNorm TangentEstimate"
     " TangentShares effective_rank fisher_eigenvalues fisher_limit gradient_flow hessian_norm"
     " log_covering_number participation_ratio stable_rank streamed_tangent_kernel tangent_kernel"

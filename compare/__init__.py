@@ -14,9 +14,12 @@ from compare.hypotheses import Assumptions, assumptions
 from compare.low_rank import (
     HessianGrowth,
     RankGrowth,
+    Spectrum,
     covering_table,
     hessian_growth,
+    lenet5,
     rank_growth,
+    spectrum,
 )
 from compare.rate import Convergence, RequiredWidth, convergence
 from compare.rho import Inputs, Sampled, Target, kernel_distance
@@ -34,6 +37,7 @@ __all__ = [
     "RequiredWidth",
     "Resolution",
     "Sampled",
+    "Spectrum",
     "Target",
     "assumptions",
     "convergence",
@@ -43,5 +47,7 @@ __all__ = [
     "dynamics_scaling",
     "hessian_growth",
     "kernel_distance",
+    "lenet5",
     "rank_growth",
+    "spectrum",
 ]

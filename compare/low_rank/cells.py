@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, as_completed
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -57,8 +57,15 @@ class NetworkCell:
         )  # fmt: skip
 
 
+class Wide(Protocol):
+    """What has a width."""
+
+    @property
+    def width(self) -> int: ...
+
+
 def over_cells(
-    cells: Sequence[NetworkCell],
+    cells: Sequence[Wide],
     work: Callable[..., Any],
     arguments: tuple[Any, ...],
     executor: Executor | None,
