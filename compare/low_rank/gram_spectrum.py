@@ -140,7 +140,7 @@ def _spectra(
 
 
 def _descending(gram: Array) -> Array:
-    return np.linalg.eigvalsh(gram)[::-1]
+    return np.asarray(np.linalg.eigvalsh(gram)[::-1], dtype=np.float64)
 
 
 def _check(

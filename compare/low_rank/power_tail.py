@@ -60,7 +60,7 @@ def fit_tail(
         >>> round(tail.exponent, 12), tail.last
         (1.5, 100)
     """
-    clear = (eigenvalues > CLEAR * floors[:, None]).all(axis=0)
+    clear = np.all(eigenvalues > CLEAR * floors[:, None], axis=0, keepdims=True)[0]
     end = min(last, len(clear) if clear.all() else int(np.argmin(clear)))
     if end - first < 2:
         raise ValueError(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Spectrum"]
 
 Array = NDArray[np.float64]
-FIRST = 10
+TAIL_FROM = 10
 """Where the tail begins that is fitted."""
 FEW_OF_ALL = 0.05
 """The share of the points, or of the parameters, that is few."""
@@ -52,10 +52,10 @@ class Spectrum:
         """lambda_k/lambda_1, shape (seeds, k)."""
         return self.eigenvalues / self.eigenvalues[:, :1]
 
-    def tail(self, first: int = FIRST, last: int | None = None) -> PowerTail:
+    def tail(self, first: int = TAIL_FROM, last: int | None = None) -> PowerTail:
         """lambda_k/lambda_1 = C k^(-a) over a range of k that is above the rounding."""
-        last = self.eigenvalues.shape[1] if last is None else last
-        return fit_tail(self.eigenvalues, self.floors, min(first, max(1, last // 4)), last)
+        end = self.eigenvalues.shape[1] if last is None else last
+        return fit_tail(self.eigenvalues, self.floors, min(first, max(1, end // 4)), end)
 
     @property
     def deviation(self) -> float | None:

@@ -86,8 +86,8 @@ for m in (64, 512):
             rows.append(float(gap.abs().max() / values[-1] * 1797))
     gaps = np.array(rows).reshape(len(sizes), -1)
     rates = [np.polyfit(np.log(sizes), np.log(g), 1)[0] for g in gaps.T]
-    print(f"||F_n - F||/||F|| against n, m = {m}: {np.mean(rates):.3f} +- {np.std(rates):.3f}"
-          f" ({gaps[0].mean():.3f} at {sizes[0]}, {gaps[-1].mean():.3f} at {sizes[-1]})")  # fmt: skip
+    print(f"||F_n - F||/||F|| against n, m = {m}: {np.mean(rates):.3f} +- {np.std(rates):.3f}")
+    print(f"  {gaps[0].mean():.3f} at {sizes[0]}, {gaps[-1].mean():.3f} at {sizes[-1]}")
 
 # %% Convergence of the spectrum in the number of samples
 f = ki.FiniteNetwork(network, (64,), 256)
