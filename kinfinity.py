@@ -29,7 +29,6 @@ def __dir__() -> list[str]:
 
 
 def _ours(package: str) -> Any:
-    """A package, if it is the one beside this file."""
     floor = importlib.import_module(package)
     if Path(str(floor.__file__)).resolve().parents[1] != Path(__file__).resolve().parent:
         expected = f"expected {package} from kinfinity {__version__}, got {floor.__file__}"
