@@ -18,7 +18,7 @@ from empirical import FiniteNetwork
 from empirical.flow.dense_jacobian import DenseJacobian
 from empirical.flow.dormand_prince import DormandPrince
 from empirical.flow.exponential import Exponential
-from empirical.flow.kernel_functions import Span, KernelSpectrum, phi
+from empirical.flow.kernel_functions import KernelSpectrum, Span, phi
 from empirical.flow.steps import Position, Tolerance
 from empirical.flow.vector_field import Field
 from empirical.jacobian.operators import GraphJacobian, LayerJacobian
