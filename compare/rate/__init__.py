@@ -5,17 +5,17 @@ exponent and constant with intervals, and the verdict on Assumption 3.6. Below:
 ``compare.rho``.
 """
 
-from compare.rate.convergence_record import (
-    Convergence,
-    RequiredWidth,
-    convergence,
-)
+from compare.rate.convergence_record import Convergence
+from compare.rate.coverage import Coverage, coverage
 from compare.rate.fits import Floor, Joint, Power, fit_floor, fit_joint, fit_power
+from compare.rate.measurement import convergence
+from compare.rate.required_width import RequiredWidth
 from compare.rate.statistics import Interval, student_of_mean
 from compare.rate.width_sweep import check_design
 
 __all__ = [
     "Convergence",
+    "Coverage",
     "Floor",
     "Interval",
     "Joint",
@@ -23,6 +23,7 @@ __all__ = [
     "RequiredWidth",
     "check_design",
     "convergence",
+    "coverage",
     "fit_floor",
     "fit_joint",
     "fit_power",

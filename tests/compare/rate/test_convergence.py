@@ -93,13 +93,10 @@ def test_tables_pictures_and_words(tmp_path) -> None:
     figure.savefig(tmp_path / "plot.png")
 
 
-def test_required_width() -> None:
-    result = sweep()
-    narrow, wide = result.required_width(1e-5, 0.1), result.required_width(1e-6, 0.1)
-    assert wide.measured == pytest.approx(10 * narrow.measured, rel=1e-3)
-    assert wide.markov >= wide.measured
-    with pytest.raises(ValueError, match="expected epsilon > 0"):
-        result.required_width(0, 0.1)
+def test_few_seeds_say_what_coverage_to_expect() -> None:
+    few = sweep()
+    assert "with 10 seeds nominal 95 % intervals are expected to cover" in str(few)
+    assert few.answers()["coverage"]["repeats"] == 500
 
 
 def without_mean_terms(network: Network, x: np.ndarray) -> np.ndarray:
