@@ -6,11 +6,11 @@ exponent and constant with intervals, and the verdict on Assumption 3.6. Below:
 """
 
 from compare.rate.convergence_record import Convergence
-from compare.rate.coverage import Coverage, coverage
 from compare.rate.fits import Floor, Joint, Power, fit_floor, fit_joint, fit_power
+from compare.rate.interval_coverage import Coverage, coverage
 from compare.rate.measurement import convergence
-from compare.rate.required_width import RequiredWidth
 from compare.rate.statistics import Interval, student_of_mean
+from compare.rate.sufficient_width import RequiredWidth
 from compare.rate.width_sweep import check_design
 
 __all__ = [

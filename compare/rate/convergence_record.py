@@ -11,17 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic.files import read_data, write_data
-from compare.rate.coverage import Coverage, coverage
 from compare.rate.figure import plot_convergence
 from compare.rate.fits import Power, WidthExpansion, fit_expansion, fit_power, leading
+from compare.rate.interval_coverage import Coverage, coverage
 from compare.rate.judgement import Excess, excess, judge
-from compare.rate.required_width import (
+from compare.rate.statistics import Interval
+from compare.rate.sufficient_width import (
     RequiredWidth,
     check_accuracy,
     from_constant,
     required_width,
 )
-from compare.rate.statistics import Interval
 from compare.table import Table
 from compare.verdict import Verdict
 
@@ -128,7 +128,7 @@ class Convergence:
         predicted = None if c is None else from_constant(c, epsilon, delta, smallest)
         return RequiredWidth(*found, predicted)
 
-    def coverage(self, confidence: float = 0.95, repeats: int = 500) -> Coverage:
+    def coverage(self, confidence: float = 0.95, repeats: int = 200) -> Coverage:
         """How often intervals of such a sweep contain the truth: few seeds say less than they seem.
 
         It is found from made-up distances with the widths, the numbers of seeds and the

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from compare.rate.coverage import coverage
 from compare.rate.fits import fit_expansion, fit_floor, fit_joint, fit_power, leading
+from compare.rate.interval_coverage import coverage
 from compare.rate.statistics import clopper_pearson, student, student_of_mean
 from compare.rate.uncertainty import check_groups, excess_kurtosis, uncertainty
 

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from compare import Convergence
-from compare.rate.required_width import _smallest, required_width
+from compare.rate.sufficient_width import _smallest, required_width
 
 WIDTHS = (64, 128, 256, 512, 1024, 2048)
 SEEDS = (1000, 800, 600, 400, 300, 300)

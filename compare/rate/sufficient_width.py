@@ -28,7 +28,7 @@ __all__ = ["RequiredWidth", "check_accuracy", "from_constant", "required_width"]
 Array = NDArray[np.float64]
 DRAWS = 4000
 """Laws drawn from the errors of the fit."""
-WIDEST = 2**53
+EXACT_INTEGERS = 2**53
 """Integers beyond are not exact in float64."""
 
 
@@ -119,6 +119,6 @@ def _smallest(laws: Array, bounds: Array, narrowest: int) -> Array:
 
 
 def _integer(width: float) -> int:
-    if not width < WIDEST:
+    if not width < EXACT_INTEGERS:
         raise ValueError(f"expected a width below 2^53, got {width:.3g}; raise epsilon or delta")
     return math.ceil(width)
