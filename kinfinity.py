@@ -18,8 +18,8 @@ _NAMES = {
     " fluctuation_covariance kernel kernel_diagonal kernel_estimate kernel_plan"
     " mean_correction nystrom predict sphere_spectrum",
     "compare": "Assumptions Convergence DynamicsError DynamicsGap DynamicsScaling Inputs"
-    " Repetition RequiredWidth Resolution Sampled Target assumptions convergence dynamics_gap"
-    " dynamics_growth dynamics_scaling kernel_distance",
+    " KernelDistance Repetition RequiredWidth Resolution Target assumptions convergence"
+    " dynamics_gap dynamics_growth dynamics_scaling kernel_distance",
     "empirical": "FiniteNetwork Flow FlowError TangentEstimate TangentShares gradient_flow"
     " streamed_tangent_kernel tangent_kernel tangent_kernel_diagonal tangent_kernel_estimate"
     " tangent_kernel_shares tangent_kernels",

@@ -12,7 +12,7 @@ from compare.dynamics import (
 )
 from compare.hypotheses import Assumptions, assumptions
 from compare.rate import Convergence, RequiredWidth, convergence
-from compare.rho import Inputs, Sampled, Target, kernel_distance
+from compare.rho import Inputs, KernelDistance, Target, kernel_distance
 
 __all__ = [
     "Assumptions",
@@ -21,10 +21,10 @@ __all__ = [
     "DynamicsGap",
     "DynamicsScaling",
     "Inputs",
+    "KernelDistance",
     "Repetition",
     "RequiredWidth",
     "Resolution",
-    "Sampled",
     "Target",
     "assumptions",
     "convergence",

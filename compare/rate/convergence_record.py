@@ -128,7 +128,7 @@ class Convergence:
         predicted = None if c is None else from_constant(c, epsilon, delta, smallest)
         return RequiredWidth(*found, predicted)
 
-    def coverage(self, confidence: float = 0.95, repeats: int = 200) -> Coverage:
+    def coverage(self, confidence: float = 0.95, sweeps: int = 200) -> Coverage:
         """How often intervals of such a sweep contain the truth: few seeds say less than they seem.
 
         It is found from made-up distances with the widths, the numbers of seeds and the
@@ -137,7 +137,7 @@ class Convergence:
         spread = [d.var(ddof=1) / d.mean() ** 2 for d in self.distances]
         counts = [d.size for d in self.distances]
         variation = max(float(np.sqrt(np.average(spread, weights=counts))), 1e-6)
-        return coverage(self.widths, counts, variation, confidence, repeats=repeats)
+        return coverage(self.widths, counts, variation, confidence, repeats=sweeps)
 
     def table(self) -> Table:
         """One row for every width."""

@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize
 
+from compare.rate.sandwich import Uncertainty, check_groups, uncertainty
 from compare.rate.statistics import Interval, student
-from compare.rate.uncertainty import Uncertainty, check_groups, uncertainty
 
 __all__ = [
     "Floor",
@@ -164,9 +164,14 @@ def fit_expansion(
     m = np.asarray(widths, dtype=np.float64)
     columns = np.column_stack([1 / m, 1 / m**2, np.ones_like(m)])
     beta, errors = fit_linear(columns, distances)
-    found = [float(b) for b in beta]
-    intervals = [errors.interval(value, i, confidence) for i, value in enumerate(found)]
-    return WidthExpansion(*found, *intervals, covariance=errors.covariance)
+    c1, c2, floor = (float(b) for b in beta)
+    return WidthExpansion(
+        c1, c2, floor,
+        errors.interval(c1, 0, confidence),
+        errors.interval(c2, 1, confidence),
+        errors.interval(floor, 2, confidence),
+        errors.covariance,
+    )  # fmt: skip
 
 
 def fit_floor(

@@ -65,4 +65,5 @@ def coverage(
             law.constant_interval, law.correction_interval, law.floor_interval,
         )  # fmt: skip
         hits += [low <= value <= high for (low, high), value in zip(found, truth, strict=True)]
-    return Coverage(*(float(share) for share in hits / repeats), repeats)
+    p, c1, c2, floor = (float(share) for share in hits / repeats)
+    return Coverage(p, c1, c2, floor, repeats)

@@ -80,7 +80,7 @@ def required_width(
     q = float(np.quantile(factors, 1 - delta))
     laws = np.array([[c1, c2, 0.0], [c1, c2, 0.0]])
     measured, markov = _smallest(laws, np.array([epsilon / q, epsilon * delta]), widths[0])
-    drawn = _smallest(*_draws(law, factors, epsilon, delta), widths[0])
+    drawn = _smallest(*_draws(law, factors, epsilon, delta), narrowest=widths[0])
     low, high = np.quantile(
         drawn, [(1 - confidence) / 2, (1 + confidence) / 2], method="closest_observation"
     )
@@ -92,7 +92,9 @@ def from_constant(constant: float, epsilon: float, delta: float, smallest: int) 
     return _integer(max(constant / (epsilon * delta), smallest))
 
 
-def _draws(law: WidthExpansion, factors: Array, epsilon: float, delta: float) -> tuple[Array, ...]:
+def _draws(
+    law: WidthExpansion, factors: Array, epsilon: float, delta: float
+) -> tuple[Array, Array]:
     """Laws (C, c, B) within their errors, B >= 0, and epsilon over drawn quantiles of R."""
     rng = np.random.default_rng(0)
     centre = np.array([law.constant, law.correction, law.floor])

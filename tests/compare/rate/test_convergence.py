@@ -46,9 +46,9 @@ def test_bias_estimates_come_from_different_seeds() -> None:
 
 
 def test_any_executor_gives_the_same_bits() -> None:
-    threads = sweep()
-    with ProcessPoolExecutor(2, mp_context=get_context("fork")) as pool:
+    with ProcessPoolExecutor(2, mp_context=get_context("fork")) as pool:  # before any thread
         processes = sweep(executor=pool)
+    threads = sweep()
     torch.set_num_threads(2)  # set back to 1 before the next test
     with ThreadPoolExecutor(3) as pool:
         more = sweep(executor=pool)

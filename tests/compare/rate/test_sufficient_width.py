@@ -35,7 +35,7 @@ def bent(m: float) -> float:
 
 def truth(epsilon: float = EPSILON, delta: float = DELTA) -> float:
     """The larger m with q bent(m) = epsilon."""
-    q = stats.gamma.ppf(1 - delta, SHAPE) / SHAPE
+    q = float(stats.gamma.ppf(1 - delta, SHAPE)) / SHAPE
     return float(max(np.roots([epsilon / q, -3, 60]).real))
 
 
@@ -61,7 +61,7 @@ def test_unequal_numbers_of_seeds_do_not_move_the_answer(rng: np.random.Generato
     ]
     result = record(law, rng)
     measured = required_width(WIDTHS, d, result.law, EPSILON, DELTA, 0.99)[0]
-    q = stats.gamma.ppf(1 - DELTA, SHAPE) / SHAPE
+    q = float(stats.gamma.ppf(1 - DELTA, SHAPE)) / SHAPE
     right = max(np.roots([EPSILON / q, -3, 150]).real)
     assert measured == pytest.approx(right, rel=0.1)
 

@@ -8,8 +8,8 @@ from scipy import stats
 
 from compare.rate.fits import fit_expansion, fit_floor, fit_joint, fit_power, leading
 from compare.rate.interval_coverage import coverage
+from compare.rate.sandwich import check_groups, excess_kurtosis, uncertainty
 from compare.rate.statistics import clopper_pearson, student, student_of_mean
-from compare.rate.uncertainty import check_groups, excess_kurtosis, uncertainty
 
 PAIR = np.array([1.0, 3.0])
 
