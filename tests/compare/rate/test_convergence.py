@@ -109,16 +109,52 @@ def without_mean_terms(network: Network, x: np.ndarray) -> np.ndarray:
     return dense.trapezoid_kernel(network, x, x, means=False)[0]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["softplus", "sigmoid"])
-def test_without_the_mean_terms_the_verdict_is_fails(name: str) -> None:
-    network = Network(F(name), R(F(name)), R(F(name)))
-    arguments = {"widths": [32, 64, 128, 256, 512], "seeds": [200, 150, 100, 60, 40], "points": 10}
-    wrong = convergence(network, Inputs.digits(), limit=without_mean_terms, **arguments)
-    assert wrong.verdict == "fails"
-    assert wrong.holds is False
-    right = convergence(network, Inputs.digits(), **arguments)
-    assert right.holds is not False
+RESIDUAL = {name: Network(F(name), R(F(name)), R(F(name))) for name in ("softplus", "sigmoid")}
+CONTROLS = {
+    "right": None,
+    "another depth": Network(F("softplus"), R(F("softplus"))),
+    "another activation": Network(F("softplus"), R(F("softplus")), R(F("tanh"))),
+    "means dropped": without_mean_terms,
+}
+
+
+@pytest.mark.parametrize("control", CONTROLS)
+def test_wrong_limits_do_not_hold(control: str) -> None:
+    result = convergence(
+        RESIDUAL["softplus"], Inputs.digits(), [32, 64, 128, 256], [150, 100, 80, 60],
+        points=10, limit=CONTROLS[control],
+    )  # fmt: skip
+    if control == "right":
+        assert result.holds is not False
+    else:
+        assert result.verdict == "fails"
+        assert result.holds is False
+
+
+def test_without_the_mean_terms_of_sigmoid_the_verdict_is_fails() -> None:
+    result = convergence(
+        RESIDUAL["sigmoid"], Inputs.digits(), [32, 64, 128, 256], [150, 100, 80, 60],
+        points=10, limit=without_mean_terms,
+    )  # fmt: skip
+    assert result.verdict == "fails"
+
+
+@pytest.mark.parametrize(
+    ("limit", "message"),
+    [
+        (lambda n, x: np.ones((3, 3)), r"expected a limit of shape \(12, 12\)"),
+        (lambda n, x: np.full((12, 12), np.nan), "with NaN or infinity"),
+        (lambda n, x: np.triu(np.ones((12, 12))), "expected a symmetric limit"),
+    ],
+)
+def test_limits_that_are_no_kernels_are_refused(limit: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        sweep(limit=limit)
+
+
+def test_inputs_that_are_all_zero_have_no_rate() -> None:
+    with pytest.raises(ValueError, match="only zeros in group 1: a distance that is exactly 0"):
+        convergence(Network(F("tanh")), Inputs.array(np.zeros((4, 3))), [8, 16, 32], 3)
 
 
 @pytest.mark.parametrize(

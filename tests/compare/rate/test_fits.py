@@ -62,6 +62,14 @@ def test_a_faked_exponent_does_not_hold(rng: np.random.Generator) -> None:
     assert verdict_of(d).holds is not True
 
 
+def test_a_rounding_floor_does_not_hold_at_any_scale(rng: np.random.Generator) -> None:
+    # float32: (2^-23)^2 below distances that have fallen to it
+    d = made_up(lambda m: 1e-12 / m + 2.0**-46, rng)
+    assert verdict_of(d).holds is False
+    fine = made_up(lambda m: 1e-12 / m, rng, MANY)
+    assert verdict_of(fine).holds is True
+
+
 def test_a_slow_decay_fails(rng: np.random.Generator) -> None:
     assert verdict_of(made_up(lambda m: m**-0.25, rng)).holds is False
 
