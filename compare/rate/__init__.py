@@ -10,7 +10,7 @@ from compare.rate.fits import Floor, Joint, Power, fit_floor, fit_joint, fit_pow
 from compare.rate.interval_coverage import Coverage, coverage
 from compare.rate.measurement import convergence
 from compare.rate.statistics import Interval, student_of_mean
-from compare.rate.sufficient_width import RequiredWidth
+from compare.rate.sufficient_width import RequiredWidth, check_accuracy
 from compare.rate.width_sweep import check_design
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Joint",
     "Power",
     "RequiredWidth",
+    "check_accuracy",
     "check_design",
     "convergence",
     "coverage",

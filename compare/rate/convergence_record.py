@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic import DistanceLaw
 from analytic.files import read_data, write_data
 from compare.rate.figure import plot_convergence
 from compare.rate.fits import Power, WidthExpansion, fit_expansion, fit_power, leading
@@ -166,9 +167,15 @@ class Convergence:
         )  # fmt: skip
         return Table(head, tuple(rows))
 
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Distances against width, with the fitted law and the threshold of the assumption."""
-        return plot_convergence(self, ax)
+    def plot(self, ax: Axes | None = None, *, law: DistanceLaw | None = None) -> Axes:
+        """Distances against width, with the fitted law and the threshold of the assumption.
+
+        Args:
+            ax: where; a new picture by default.
+            law: of m D, from ``distance_law`` at the same inputs: the band of its 5 and 95 %
+                quantiles, which nothing was fitted to.
+        """
+        return plot_convergence(self, ax, law)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything to a JSON file; the file is whole or not there at any instant."""

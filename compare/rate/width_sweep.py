@@ -8,6 +8,7 @@ stopped.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, as_completed
 from contextlib import contextmanager
@@ -119,7 +120,10 @@ def sweep(
     missing = [cell for cell in cells if cell not in results]
     disable = None if progress is None else not progress
     total, done = sum(map(_cost, cells)), sum(map(_cost, results))
-    bar = tqdm(total=total, initial=done, delay=1, disable=disable, bar_format=_BAR)
+    often = 0.1 if sys.stderr.isatty() else 30.0  # seconds; a log needs no more
+    bar = tqdm(
+        total=total, initial=done, delay=1, disable=disable, bar_format=_BAR, mininterval=often
+    )
     with bar, _submitted(missing, x, limit, executor) as futures:
         for future in as_completed(futures):
             cell = futures[future]
