@@ -164,7 +164,7 @@ def test_no_network_and_no_sample_of_a_scaling_occurs_twice(
 
     monkeypatch.setattr(measurement, "run", capture)
     problem = _problem(NETWORK, inputs, target, 1.0, 16)
-    cells = [(m, n) for m in (4, 8) for n in (6, 12)]
+    cells: list[tuple[int, int | None]] = [(m, n) for m in (4, 8) for n in (6, 12)]
     training = measurement.Training(problem, NETWORK, target, 1e-5, "cpu", torch.float64)
     _measure(training, cells, 3, None, False)
     assert len(seen) == 12

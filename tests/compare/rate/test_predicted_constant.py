@@ -44,7 +44,7 @@ def test_the_band_of_the_picture_is_that_of_the_predicted_law() -> None:
     assert len(banded.collections) == len(plain.collections) + 1
     label = "5 % to 95 % predicted, not fitted"
     band = next(c for c in banded.collections if c.get_label() == label)
-    edge = band.get_paths()[0].vertices
+    edge = np.asarray(band.get_paths()[0].vertices)
     values = edge[:, 0] * edge[:, 1]
     expected = 2 * stats.chi2.ppf([0.05, 0.95], 4)
     assert [values.min(), values.max()] == pytest.approx(expected, rel=1e-5)
