@@ -50,7 +50,7 @@ class KernelDistance:
         relative_stderr: its standard error.
         operator: norm of T_K - T_K' on the sample, the largest of several kernels; as large as
             in L2(rho) only in the limit of many inputs, unless they are the whole population.
-        maximal: the largest |K - K'| at the pairs of inputs.
+        maximal: the largest absolute value of K - K' at the pairs of inputs.
         bias: ||E K - K'||^2 from products of different kernels, which their noise does not
             inflate and which may therefore be negative; NaN for a single one.
     """  # eight fields: one for each sense of "far"
