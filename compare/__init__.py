@@ -24,7 +24,7 @@ from compare.low_rank import (
     spectrum,
 )
 from compare.rate import Convergence, RequiredWidth, convergence
-from compare.rho import Inputs, Sampled, Target, kernel_distance
+from compare.rho import Inputs, KernelDistance, Target, kernel_distance
 
 __all__ = [
     "Assumptions",
@@ -34,12 +34,12 @@ __all__ = [
     "DynamicsScaling",
     "HessianGrowth",
     "Inputs",
+    "KernelDistance",
     "RankGrowth",
     "RankPath",
     "Repetition",
     "RequiredWidth",
     "Resolution",
-    "Sampled",
     "Spectrum",
     "Target",
     "assumptions",
