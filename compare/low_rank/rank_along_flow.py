@@ -45,7 +45,7 @@ class RankPath:
         config: what it was made with.
         times: t, shape (T,).
         eigenvalues: of F at theta_t, descending, shape (T, n).
-        displacement: |theta_t - theta_0|, shape (T,).
+        displacement: ``|theta_t - theta_0|``, shape (T,).
         loss: Phi, shape (T,).
         hessian: ||H(z; theta_t)|| at the first of the evaluation points, shape (T,).
     """

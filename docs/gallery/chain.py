@@ -80,8 +80,8 @@ for m in (64, 512):
     rng, rows = np.random.default_rng(0), []
     for n in sizes:
         for _ in range(6):
-            drawn = np.bincount(rng.integers(1797, size=n), minlength=1797)
-            weights = torch.from_numpy(drawn / n - 1 / 1797)
+            weights = torch.full((1797,), -1 / 1797, dtype=torch.float64)
+            weights[torch.from_numpy(rng.permutation(1797)[:n])] += 1 / n
             gap = torch.linalg.eigvalsh(factor.T @ (weights[:, None] * factor))
             rows.append(float(gap.abs().max() / values[-1] * 1797))
     gaps = np.array(rows).reshape(len(sizes), -1)
