@@ -135,7 +135,6 @@ def test_bad_modules_are_refused(module: nn.Module, error: type, message: str) -
             r"the sizes of x, \(3,\), got \(4, 2\); match x",
         ),
         (torch.eye(3).double().to_sparse(), {}, TypeError, "got torch.sparse_coo; pass x.to_d"),
-        (torch.eye(3).double().to_sparse_csr(), {}, TypeError, "got torch.sparse_csr; pass x.to_d"),
         (
             torch.quantize_per_tensor(torch.eye(3), 0.1, 0, torch.qint8),
             {},
