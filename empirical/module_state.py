@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 __all__ = ["Held", "differ", "random_states", "set_random_states"]
 
-DEEPEST = 6
+DEEPEST_CONTAINER = 6
 """How many containers within one another are looked into."""
 
 
@@ -58,7 +58,7 @@ class Held:
                 if id(value) not in met and not isinstance(container, set | deque):
                     self.tensors.append((container, key, value))
                     met.add(id(value))
-            elif depth < DEEPEST and id(value) not in met:
+            elif depth < DEEPEST_CONTAINER and id(value) not in met:
                 self._enter(value, met, depth + 1)
 
     def _enter(self, value: Any, met: set[int], depth: int) -> None:
