@@ -75,17 +75,3 @@ def test_records_come_back() -> None:
         for other in again(record):
             assert type(other) is type(record)
             assert str(other) == str(record)
-
-
-def test_records_of_compare_come_back() -> None:
-    result = ki.convergence(
-        NETWORK, ki.Inputs.array(X), widths=[8, 16, 32], seeds=10, points=5, progress=False
-    )
-    records = [result, ki.assumptions(NETWORK, ki.Inputs.sphere(3))]
-    for record in records:
-        for other in again(record):
-            assert type(other) is type(record)
-            assert str(other) == str(record)
-    for other in again(result):
-        assert all(map(np.array_equal, other.distances, result.distances))
-        assert other.verdict == result.verdict

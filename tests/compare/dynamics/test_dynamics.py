@@ -51,12 +51,6 @@ def result() -> DynamicsGap:
     return measure(seeds=3)
 
 
-def test_the_record_comes_back_from_another_process(result: DynamicsGap) -> None:
-    other = pickle.loads(pickle.dumps(result))
-    assert str(other) == str(result)
-    assert all(np.array_equal(getattr(other, p), getattr(result, p)) for p in GAP_PARTS)
-
-
 def test_the_parts_add_up_to_the_gap_and_start_at_zero(result: DynamicsGap) -> None:
     gap, *parts = (getattr(result, part) for part in GAP_PARTS)
     assert np.all(gap <= sum(parts) + 1e-12)
