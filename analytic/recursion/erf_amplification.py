@@ -38,7 +38,7 @@ def erf_amplification(stage: Stage) -> Amplification:
     low, high = 2 * v / (1 + 2 * v)
     beside = float((1 + 4 * v[1]) / (1 + 2 * v[1]) ** 2)  # 1 - t^2 at the largest t
     j = np.arange(float(COEFFICIENTS))
-    a = np.cumprod(np.append(1.0, (2 * j[1:] - 1) / (2 * j[1:])))
+    a = np.cumprod(np.append(1.0, 1 - 0.5 / j[1:]), dtype=np.float64)
     k_e, r_d = np.zeros((2, 2 * COEFFICIENTS))
     for series, factor, peak in ((k_e, _steep, _steep_peaks()), (r_d, _flat, _flat_peaks())):
         series[::2] = a * factor(np.clip(peak, low, high), j)
