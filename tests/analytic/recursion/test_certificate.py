@@ -8,8 +8,8 @@ import pytest
 from analytic import FullyConnected, Network
 from analytic.expectations.hermite_coefficients import coefficients
 from analytic.machine import UNIT
+from analytic.recursion.amplification_of_erf import erf_amplification
 from analytic.recursion.certificate import certify
-from analytic.recursion.erf_amplification import erf_amplification
 from analytic.recursion.error_amplification import amplification, amplifications
 from analytic.recursion.error_propagation import layer_error
 from analytic.recursion.layer_equations import diagonal
