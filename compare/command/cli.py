@@ -13,6 +13,7 @@ from analytic.network import FullyConnected, Network, Residual, parse_network
 from compare.command.dynamics_command import dynamics
 from compare.command.options import check_fit, read_inputs, read_integers
 from compare.command.report import open_folder, write_report, write_results
+from compare.command.spectrum_command import leading_spectrum
 from compare.dynamics import DynamicsError
 from compare.provenance import version
 from compare.rate import Convergence, check_design, convergence
@@ -108,6 +109,7 @@ def validate(
 
 
 kinfinity.add_command(dynamics)
+kinfinity.add_command(leading_spectrum)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
