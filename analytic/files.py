@@ -9,6 +9,8 @@ any other file of its format; here not a bit of it may differ.
 Enters: bytes, arrays, plain data. Leaves: files, and the same bytes, arrays, data. Below: nothing.
 """
 
+# pyright: reportUnnecessaryIsInstance=false
+
 from __future__ import annotations
 
 import hashlib
