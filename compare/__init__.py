@@ -22,7 +22,7 @@ from compare.low_rank import (
     spectrum,
 )
 from compare.rate import Convergence, RequiredWidth, convergence
-from compare.rho import Inputs, Sampled, Target, kernel_distance
+from compare.rho import Inputs, KernelDistance, Target, kernel_distance
 
 __all__ = [
     "Assumptions",
@@ -32,11 +32,11 @@ __all__ = [
     "DynamicsScaling",
     "HessianGrowth",
     "Inputs",
+    "KernelDistance",
     "RankGrowth",
     "Repetition",
     "RequiredWidth",
     "Resolution",
-    "Sampled",
     "Spectrum",
     "Target",
     "assumptions",

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from analytic.network import FullyConnected, Network, Residual, parse_network
+from compare.command.convergence_command import convergence as convergence_command
 from compare.command.dynamics_command import dynamics
 from compare.command.options import check_fit, read_inputs, read_integers
 from compare.command.report import open_folder, write_report, write_results
@@ -108,6 +109,7 @@ def validate(
         sys.exit(1)
 
 
+kinfinity.add_command(convergence_command)
 kinfinity.add_command(dynamics)
 kinfinity.add_command(leading_spectrum)
 
