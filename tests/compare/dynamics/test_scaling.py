@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from compare import (
     dynamics_growth,
     dynamics_scaling,
 )
-from compare.dynamics import measurement
+from compare.dynamics import training
 from compare.dynamics.scaling import _measure, _problem
 from compare.rate.fits import Floor, Joint, fit_floor, fit_joint
 
@@ -109,6 +111,39 @@ def test_the_gap_falls_when_the_width_grows_with_the_samples() -> None:
         assert power.interval[0] > 0
 
 
+def test_a_scaling_resumed_from_its_store_has_the_same_bits(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    small = {"widths": [4, 8], "samples": [4, 6], "seeds": 2, "points": 16, "horizon": 1.0}
+    whole, trained = scaling(**small), []
+    one = training.train
+
+    def stopping(shared: Any, job: training.Job) -> Any:
+        trained.append(job)
+        if len(trained) == 5:
+            raise KeyboardInterrupt
+        return one(shared, job)
+
+    monkeypatch.setattr(training, "train", stopping)
+    with ThreadPoolExecutor(1) as alone:
+        with pytest.raises(KeyboardInterrupt):
+            scaling(**small, store=tmp_path / "s", executor=alone)
+    begun, kept = len(trained), _rows(tmp_path / "s")
+    assert 4 <= kept < begun
+    with ThreadPoolExecutor(1) as alone:
+        again = scaling(**small, store=tmp_path / "s", executor=alone)
+    assert len(trained) - begun == 12 - kept
+    for name in ("epsilon", "own", "gap", "moved", "times"):
+        assert_array_equal(getattr(again, name), getattr(whole, name))
+    with pytest.raises(ValueError, match="got one of another: rtol"):
+        scaling(**small, store=tmp_path / "s", rtol=1e-6)
+
+
+def _rows(store: Path) -> int:
+    with sqlite3.connect(store) as file:
+        return file.execute("SELECT count(*) FROM cells").fetchone()[0]
+
+
 A_BIT = 1e-9
 
 
@@ -162,11 +197,11 @@ def test_no_network_and_no_sample_of_a_scaling_occurs_twice(
     def capture(problem: Any, sample: Any, network: Any, **_: Any) -> None:
         seen.append((next(network.parameters()).flatten()[0].item(), sample.x[0, 0]))
 
-    monkeypatch.setattr(measurement, "run", capture)
+    monkeypatch.setattr(training, "run", capture)
     problem = _problem(NETWORK, inputs, target, 1.0, 16)
     cells: list[tuple[int, int | None]] = [(m, n) for m in (4, 8) for n in (6, 12)]
-    training = measurement.Training(problem, NETWORK, target, 1e-5, "cpu", torch.float64)
-    _measure(training, cells, 3, None, False)
+    shared = training.Training(problem, NETWORK, target, 1e-5, "cpu", torch.float64)
+    _measure(shared, cells, 3, None, False)
     assert len(seen) == 12
     assert all(len(set(values)) == 12 for values in zip(*seen, strict=True))
 
