@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from oracles.damages import check_damages
 
 from analytic import FullyConnected, Network
@@ -161,6 +161,19 @@ def judged(
     config = {"widths": [16, 64], "samples": [16, 64]}
     record = DynamicsScaling(config, np.arange(4.0), epsilon, epsilon, epsilon, epsilon)
     return str(record.judgement.outcome)
+
+
+def test_joint_failures_are_counted_over_networks_and_samples() -> None:
+    # rates 1/4 + 1/2, 1/4 + 0 (all of rho), 1/8 + 1/2, 1/8; kappa = 3/(3/4) = 4
+    last = np.array([[[2, 3, 4], [1, 1.5, 2]], [[2.5, 2.6, 9], [0.1, 0.2, 0.5]]])
+    epsilon = np.stack([9 * last, last], axis=-1)  # only the last time counts
+    config = {"widths": [16, 64], "samples": [4, None]}
+    record = DynamicsScaling(config, np.arange(2.0), epsilon, epsilon, epsilon, epsilon)
+    found = record.failures()
+    assert found.kappa == 4
+    assert_allclose(found.share, [[1 / 3, 2 / 3], [2 / 3, 0]])  # at the threshold is not above
+    # 0 of 3 at 95 %: 1 - 0.025^(1/3)
+    assert_allclose(found.interval[1, 1], [0, 1 - 0.025 ** (1 / 3)], rtol=1e-12)
 
 
 @pytest.mark.parametrize("letter", ["m", "n"])
