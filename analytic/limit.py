@@ -10,6 +10,7 @@ with (Sigma, Theta) from the recursion of ``analytic.recursion.layer_equations``
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Any, Literal, overload
 
@@ -41,6 +42,7 @@ def kernel(
     device: str = "cpu",
     out: None = None,
     progress: bool | None = None,
+    checkpoint: None = None,
 ) -> Array: ...
 @overload
 def kernel(
@@ -53,6 +55,7 @@ def kernel(
     device: str = "cpu",
     out: Any = None,
     progress: bool | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
 ) -> Kernels: ...
 @overload
 def kernel(
@@ -65,6 +68,7 @@ def kernel(
     device: str = "cpu",
     out: Any = None,
     progress: bool | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
 ) -> Any: ...
 def kernel(
     network: Network,
@@ -76,6 +80,7 @@ def kernel(
     device: str = "cpu",
     out: Any = None,
     progress: bool | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
 ) -> Any:
     r"""The limiting kernel K of a network at infinite width.
 
@@ -93,12 +98,17 @@ def kernel(
         out: array of shape (n, k) that accepts slices, to be filled and returned; for
             "both" a pair of them.
         progress: show a progress bar; None shows it on terminals and notebooks.
+        checkpoint: file to which is written after every block of rows which ones are in ``out``.
+            If it exists the rows of ``out`` that it names, and that are as they were written, are
+            not computed again: with the arguments of a run that was cut off, ``out`` opened again
+            included, the answer has the bits of one run.
 
     Returns:
         K, shape (n, k), float64; for "both" the record ``Kernels(nngp, ntk)``.
 
     Raises:
-        ValueError: wrong shapes, empty arrays, NaN or infinity (the first row is named).
+        ValueError: wrong shapes, empty arrays, NaN or infinity (the first row is named); the
+            checkpoint is damaged, or of another kernel.
         TypeError: the network or the inputs are of the wrong kind.
         AccuracyError: float64 cannot give the tolerance; carries the best value.
         MemoryError: the answer does not fit; see ``out`` and ``kernel_plan``.
@@ -117,8 +127,13 @@ def kernel(
         array([[3., 3.],
                [3., 6.]])
     """
+    if checkpoint is not None and out is None:
+        raise ValueError(
+            "expected an out with a checkpoint, got None; pass a file"
+            " (numpy.lib.format.open_memmap) that can be opened again"
+        )
     problem = _problem(network, x, y, kind, tolerance, device)
-    return solve(problem, kind, tolerance, out, progress).value
+    return solve(problem, kind, tolerance, out, progress, checkpoint=checkpoint).value
 
 
 def kernel_estimate(

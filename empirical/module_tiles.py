@@ -32,6 +32,7 @@ from empirical.layerwise import (
     contract,
     diagonal,
     plan_for,
+    products,
     wanted,
 )
 from empirical.memory import available, require
@@ -253,9 +254,9 @@ class _Tiles:
         if self.full:
             left, right = (torch.stack(g, dim=1) for g in (of_a, of_b))  # (n, outputs, p)
             return torch.einsum("aip,bjp->aibj", left, right)
-        kernel = of_a[0] @ of_b[0].T
+        kernel = products(of_a[0], of_b[0])
         for p, q in zip(of_a[1:], of_b[1:], strict=True):
-            kernel += p @ q.T
+            kernel += products(p, q)
         return kernel[:, None, :, None]
 
     def _check(self, block: Block, start: int) -> None:

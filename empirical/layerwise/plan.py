@@ -233,12 +233,16 @@ def _gradients(value: Tensor, parameters: Mapping[str, Tensor]) -> dict[str, Ten
 
 
 def _squares(values: Tensor, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Sum over k of |dv_ak/dtheta|^2 for values v, shape (b, k)."""
-    squares = {name: values.new_zeros(len(values)) for name in parameters}
+    """Sum over k of |dv_ak/dtheta|^2 for values v, shape (b, k).
+
+    In float64: float32 sums over some million entries are not known to sqrt(eps).
+    """
+    squares = {name: values.new_zeros(len(values), dtype=torch.float64) for name in parameters}
     for a, row in enumerate(values):
         for value in row:
             for name, gradient in _gradients(value, parameters).items():
-                squares[name][a] += torch.linalg.vector_norm(gradient) ** 2
+                norm = torch.linalg.vector_norm(gradient, dtype=torch.float64)
+                squares[name][a] += norm**2
     return {name: square.detach() for name, square in squares.items()}
 
 
@@ -275,7 +279,7 @@ def _agree(block: Block, leaf: int, signals: Mapping[Value, Tensor | None], exac
     allowed = torch.finfo(exact.dtype).eps ** 0.5 * max(_largest(exact), gradient.bound())
     if _largest(entries - exact) > allowed:
         return False
-    norms = torch.linalg.vector_norm(exact.reshape(len(exact), -1), dim=1)
+    norms = torch.linalg.vector_norm(exact.reshape(len(exact), -1), dim=1, dtype=torch.float64)
     reach = allowed * exact[0].numel() ** 0.5  # of the norm, for errors of that size everywhere
     differences = (inner(gradient, gradient).diagonal() - norms**2).abs()
     return bool((differences <= reach * (2 * norms + reach)).all())
