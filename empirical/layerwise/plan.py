@@ -142,10 +142,19 @@ def _try(
         )
     others = function(rows(x, tried[:2] if len(tried) > 2 else [*tried, tried[0]]))
     trial, probe = (Trial(v, combination(v, output)) for v in (values, others))
-    scheme, rest = _scheme(trial, probe, leaves)
     exact = [_gradients(value, parameters) for value in trial.combined]
-    rest.update(_disagreements(trial, scheme, leaves, exact))
-    scheme = _without(scheme, {i for i, name in leaves.items() if name in rest})
+    try:
+        scheme, rest = _scheme(trial, probe, leaves)
+        rest.update(_disagreements(trial, scheme, leaves, exact))
+        scheme = _without(scheme, {i for i, name in leaves.items() if name in rest})
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:  # values without shapes, as nested tensors are
+        reason = f"torch cannot say what happens to the samples ({str(error).splitlines()[0]})"
+        scheme, rest = (
+            Scheme(graph.structure, (), {}, {}, ()),
+            dict.fromkeys(leaves.values(), reason),
+        )
     size = sum(graph.shape(v).numel() for v in scheme.places) * values.element_size()
     return Plan(
         scheme,
@@ -225,9 +234,17 @@ class _Kept:
 
 def _gradients(value: Tensor, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """dv/dtheta for those that it depends on."""
-    found = torch.autograd.grad(
-        value, list(parameters.values()), retain_graph=True, allow_unused=True
-    )
+    try:
+        found = torch.autograd.grad(
+            value, list(parameters.values()), retain_graph=True, allow_unused=True
+        )
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        raise ValueError(
+            "expected a module that torch.autograd can differentiate, got one that it cannot"
+            f" ({str(error).splitlines()[0]}); mend its backward pass"
+        ) from error
     pairs = zip(parameters, found, strict=True)
     return {name: g.detach().to_dense() for name, g in pairs if g is not None}
 
