@@ -21,11 +21,19 @@ from typing import Any
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]  # in this order: tests/analytic is no package
 
-from oracles import exact_tables  # pyright: ignore[reportMissingImports]
+from oracles import exact_tables  # noqa: E402  # pyright: ignore[reportMissingImports]
 
-from analytic import AccuracyError, Activation, FullyConnected, Network, Residual, kernel_estimate
+from analytic import (  # noqa: E402
+    AccuracyError,
+    Activation,
+    FullyConnected,
+    Network,
+    Residual,
+    kernel_estimate,
+)
 
 FUNCTIONS = (
     "tanh({u})", "sigmoid({u})", "softplus({u})", "erf({u})", "gelu({u})", "silu({u})", "sin({u})",
@@ -34,8 +42,6 @@ FUNCTIONS = (
     "erf({u})+1", "1-tanh({u})", "exp(-({u})**2)*cos(3*({u}))", "exp({u}/3)", "({u})**6",
     "log(cosh({u}))", "({u})*sigmoid(1.702*({u}))", "tanh({u})**2", "sin({u})**2",
 )  # fmt: skip
-
-
 OUTER = ("tanh({u})", "sin({u})", "softplus({u})", "erf({u})", "exp(-({u})**2)")
 
 
@@ -50,10 +56,7 @@ def random_text(rng: np.random.Generator) -> str:
         return f"{one} + {rng.uniform(0.1, 2):.3g}*{_function(rng, far)}"
     if kind == 3:
         return f"({one})*({_function(rng, far)})"
-    outer = str(
-        rng.choice(["tanh({u})", "sin({u})", "softplus({u})", "erf({u})", "exp(-({u})**2)"])
-    )
-    return outer.format(u=_function(rng, far))
+    return str(rng.choice(OUTER)).format(u=_function(rng, far))
 
 
 def _function(rng: np.random.Generator, far: bool) -> str:
