@@ -44,6 +44,18 @@ def test_tables_keep_their_bound(text: str) -> None:
         assert means <= table.noise.value * math.sqrt(exact.second[i]), one
 
 
+def test_cancellation_in_the_values_decides_where_it_happens() -> None:
+    """sin(x) - x + x^3/6 at s = 0.005 is x^5/120, 10^-13 of its terms."""
+    activation, s = Activation("sin(x) - x + x**3/6"), np.array([0.005])
+    exact, found = exact_tables.tables(activation, s.astype(np.longdouble)), moments(activation, s)
+    table = coefficients(activation, s, 24)
+    gap = (table.b[:, 0] * np.sqrt(np.arange(1.0, 25)) - exact.c[0, :24]).astype(float)
+    error = float(np.linalg.norm(gap)) / math.sqrt(exact.slope[0])
+    assert 2.0**-40 < error <= table.noise.slope
+    mean = abs(float(found.second[0] / exact.second[0] - 1))
+    assert 2.0**-40 < mean <= 2 * found.noise.value
+
+
 def _norms(activation: Activation, low: float) -> np.ndarray:
     edges = low * 2 ** (np.arange(PARTS + 1) / PARTS)
     rule = graded_rule(400, 2.0, 30.0)
