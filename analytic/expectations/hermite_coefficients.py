@@ -169,11 +169,8 @@ def coefficients(activation: Activation, s: Array, terms: int) -> Coefficients:
         return Coefficients(b, rest, noise)
     if (solved := wave(activation)) is not None:
         b, rest = solved.coefficients(s, terms)
-        k = np.arange(terms)[:, None]
-        c = b * np.sqrt(k + 1)  # the recurrence has two roundings for each order
-        weight = np.linalg.norm((2 * k + 8) * c, axis=0) / (np.linalg.norm(c, axis=0) + 1e-300)
-        rounding = UNIT * float(weight.max(initial=0.0))
-        return Coefficients(b, rest, Noise.of_formula(2 * solved.noise(s) + rounding))
+        c, errors = b * np.sqrt(np.arange(1.0, terms + 1))[:, None], solved.rounding(s, terms)
+        return Coefficients(b, rest, Noise(_weighted(errors, b), _weighted(errors, c)))
     if (line := polyline(activation)) is not None:
         noise = Noise(32 * UNIT, 32 * UNIT, certified=False)
         return Coefficients(*line.coefficients(s, terms), noise=noise)
@@ -183,6 +180,13 @@ def coefficients(activation: Activation, s: Array, terms: int) -> Coefficients:
         rest[chosen] = part.rest(float(s[chosen].max()), terms)
         noise = noise.joined(part.noise)
     return Coefficients(b, rest, noise)
+
+
+def _weighted(errors: Array, columns: Array) -> float:
+    """The largest norm of a column with relative errors, relative to its own."""
+    scaled = columns / (np.abs(columns).max(axis=0) + 1e-300)
+    norms = np.linalg.norm(scaled, axis=0) + 1e-300
+    return float((np.linalg.norm(errors * scaled, axis=0) / norms).max(initial=0.0))
 
 
 def _octaves(s: Array) -> Iterator[tuple[int, NDArray[np.intp]]]:

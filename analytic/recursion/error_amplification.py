@@ -58,6 +58,7 @@ class Amplification:
     and of these three lack at R = 1. ``own_e``, ``own_d`` and ``own_mean`` are the responses
     of E[w^2], E[w'^2] and E[w] (relative to the root of E[w^2]) to a relative error of the
     variance, ``skip`` is the largest (S + E)/(S + E + 2 mu eta) where a branch ends.
+    ``share`` is the largest one of weight_std^2 Sigma in Lambda, which has the bias beside it;
     ``reads`` and ``average`` are those of the ``Stage``. Where the series is longer than ``k_e``,
     ``shares`` bounds the larger truncation error of E and D after 0, 1, ... terms; ``closed``
     says that the values of pairs come from a closed form and not from the series.
@@ -77,6 +78,7 @@ class Amplification:
     own_d: float
     own_mean: float
     noise: Noise
+    share: float
     skip: float
     reads: int
     average: Average
@@ -195,7 +197,7 @@ def amplification(
     """
     table, v = stage.moments, stage.variance
     activation, s = stage.step.layer.activation, np.sqrt(v)
-    skip, reads, average = _skip_ratio(stage), stage.reads, stage.average
+    share, skip, reads, average = _share(stage), _skip_ratio(stage), stage.reads, stage.average
     none = np.empty(0)
     if (line := activation.bent_line) is not None:
         bend = line[1] ** 2 / (line[0] ** 2 + line[1] ** 2)
@@ -214,6 +216,7 @@ def amplification(
             0,
             0.5,
             Noise(),
+            share,
             skip,
             reads,
             average,
@@ -251,6 +254,7 @@ def amplification(
         own_d=float(_ratio(v * np.abs(table.response_d), table.slope).max()),
         own_mean=float(_ratio(np.sqrt(v / 2) * np.abs(b_1), np.sqrt(table.second)).max()),
         noise=noise,
+        share=share,
         skip=skip,
         reads=reads,
         average=average,
@@ -296,6 +300,12 @@ def _envelope(
             once[i] += k * c2
             twice[i] += k * (k - 1) * c2
         k_e[k], r_d[k] = most_e, most_d
+
+
+def _share(stage: Stage) -> float:
+    """The largest share of weight_std^2 Sigma in Lambda; at least an ulp above 0."""
+    bias = stage.step.layer.bias_std**2
+    return float(np.max(1 - _ratio(bias, stage.variance), initial=0.0)) + 2 * UNIT
 
 
 def _skip_ratio(stage: Stage) -> float:

@@ -38,8 +38,8 @@ def test_amplification_bounds_the_derivatives_of_the_duals(name: str) -> None:
 
 
 def test_an_error_of_the_covariance_is_amplified_by_k() -> None:
-    quiet = layer_error(0.0, 0.0, 3.0, 5.0, 1.0, 0.0, 0.0)
-    loud = layer_error(1e-3, 0.0, 3.0, 5.0, 1.0, 0.0, 0.0)
+    quiet = layer_error(0.0, 0.0, 1.0, 3.0, 5.0, 1.0, 0.0, 0.0)
+    loud = layer_error(1e-3, 0.0, 1.0, 3.0, 5.0, 1.0, 0.0, 0.0)
     assert loud[0] - quiet[0] == pytest.approx(3e-3)
     assert loud[1] - quiet[1] == pytest.approx(6e-3)  # D's own and, through r_D, Gamma's
 

@@ -218,12 +218,12 @@ def test_errors_of_the_covariance(rho: float) -> None:
     own = _exp(None, 1.0, 1.0, 1.0)[0]
     by_e, by_theta = (e1 - e) / own, (d1 * (rho + DELTA) - d * rho) / own
     none = (0.0, 0.0)
-    sigma, theta = layer_error(DELTA, 0.0, k_e, k_d, r_d, *none)
+    sigma, theta = layer_error(DELTA, 0.0, 1.0, k_e, k_d, r_d, *none)
     assert by_e <= sigma + SECOND_ORDER
     assert by_theta <= theta + SECOND_ORDER
-    assert by_e > layer_error(DELTA, 0.0, 0.0, k_d, r_d, *none)[0]
-    assert by_theta > layer_error(DELTA, 0.0, k_e, 0.0, r_d, *none)[1]
-    assert by_theta > layer_error(DELTA, 0.0, k_e, k_d, 0.0, *none)[1]
+    assert by_e > layer_error(DELTA, 0.0, 1.0, 0.0, k_d, r_d, *none)[0]
+    assert by_theta > layer_error(DELTA, 0.0, 1.0, k_e, 0.0, r_d, *none)[1]
+    assert by_theta > layer_error(DELTA, 0.0, 1.0, k_e, k_d, 0.0, *none)[1]
 
 
 @pytest.mark.parametrize("terms", [8, 16])
