@@ -109,8 +109,8 @@ class Campaign:
     def __init__(self) -> None:
         self.ratios: list[float] = []
         self.counts = dict.fromkeys(
-            ("activations", "refused expressions", "no reference", "too slow", "refused kernels", "estimated",
-             "estimated violated", "violated"), 0
+            ("activations", "refused expressions", "no reference", "too slow", "refused kernels",
+             "estimated", "estimated violated", "violated"), 0
         )  # fmt: skip
 
     def attack(self, rng: np.random.Generator) -> None:

@@ -13,11 +13,15 @@ from oracles import exact_tables
 
 from analytic import Activation
 from analytic.expectations import coefficients, moments
+from analytic.expectations.bounded_tables import _noise, _shortened
 from analytic.expectations.interpolation_error import ellipses, error
 from analytic.expectations.majorants import majorant
+from analytic.expectations.node_tables import FIRST, tabulated
 from analytic.expectations.quadrature import Rule, extended_basis, graded_rule, uniform_rule
 from analytic.expectations.quadrature_error import PARTS, contours
+from analytic.expectations.segments import chebyshev_nodes, chebyshev_series
 from analytic.expressions import X, extended_values
+from analytic.machine import UNIT
 from analytic.proofs import Rectangle, modulus
 
 TEXTS = [
@@ -136,6 +140,49 @@ def test_interpolation_in_s_is_bounded(text: str, points: int) -> None:
     gap = np.linalg.norm((values @ at.c[:, :terms] - true.c[:, :terms]).astype(float), axis=1)
     assert np.all(gap <= bound[0] + 1e-15)
     assert np.all(np.abs(values @ at.slope - true.slope).astype(float) <= bound[1] + 1e-15)
+
+
+def test_evaluating_a_long_series_is_bounded() -> None:
+    """sin(x) + sin(2 x) at s = 8.8 has T_j to j = 70, by a recurrence whose errors add up."""
+    activation, s, terms = Activation("sin(x) + sin(2*x)"), np.array([8.8]), 350
+    exact = exact_tables.tables(activation, s.astype(np.longdouble))
+    found = coefficients(activation, s, terms)
+    gap = found.b[:, 0] * np.sqrt(np.arange(1.0, terms + 1)) - exact.c[0, :terms]
+    error = float(np.linalg.norm(gap.astype(float))) / math.sqrt(exact.slope[0])
+    assert 8 * UNIT < error <= found.noise.slope
+
+
+def test_too_few_points_in_s_are_paid_for() -> None:
+    """With 8 points interpolation is the largest error, and the bound without it is violated."""
+    activation, low, terms = Activation("sech(x - 4)"), 0.5, 32
+    on = contours(activation, low, 2 * low, _norms(activation, low))
+    around = ellipses(activation, low, 14.0)
+    assert on is not None
+    assert around is not None
+    choice, nodes = on.choose(terms), chebyshev_nodes(low, 2 * low, 8)
+    assert choice is not None
+    table = tabulated(activation, nodes, choice.rule, terms)
+    series, powers = chebyshev_series(table.extended, nodes, (0, 0))
+    rest = nodes, table.columns, powers, np.zeros((5, 8))
+    logs = error(around.logs(terms, (0, 0, 0, 0)), 8)
+    with_it, without = (_noise(series, *rest, logs - away)[1].slope for away in (0, np.inf))
+    s = np.linspace(0.51, 0.99, 5)
+    exact = exact_tables.tables(activation, s.astype(np.longdouble))
+    values = np.cos(np.arange(8) * np.arccos((s[:, None] - 0.75) / 0.25)) @ series[:, FIRST:]
+    gaps = np.linalg.norm((values - exact.c[:, :terms]).astype(float), axis=1)
+    largest = float((gaps / np.sqrt(exact.slope.astype(float))).max())
+    assert without < largest <= with_it
+
+
+def test_what_a_series_leaves_out_is_counted() -> None:
+    """A table that is wrong by 1e-6 is cut there: the cut is not larger than what it adds."""
+    nodes = chebyshev_nodes(1.0, 2.0, 24)
+    table = np.tanh(nodes[:, None] * np.linspace(0.2, 2, FIRST + 16)).astype(np.longdouble)
+    series, _ = chebyshev_series(table, nodes, (0, 0))
+    carried = np.full(5, 1e-6)
+    short, total = _shortened(series, carried)
+    left = np.abs(series[len(short) :, FIRST:]).sum(axis=0)  # at s = 2, where all T_j are 1
+    assert 2.0**-40 < float(np.linalg.norm(left)) <= total[0] - carried[0]
 
 
 FUNCTIONS = [

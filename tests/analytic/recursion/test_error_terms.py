@@ -226,6 +226,17 @@ def test_errors_of_the_covariance(rho: float) -> None:
     assert by_theta > layer_error(DELTA, 0.0, 1.0, k_e, k_d, 0.0, *none)[1]
 
 
+def test_errors_shrink_beside_a_bias() -> None:
+    """Lambda = Sigma + 4: a fifth of it is wrong."""
+    network = Network(F("x", bias_std=2.0))
+    true = _change(network, _line, 1.0, 0.3, DELTA, DELTA)[0]
+    assert true == pytest.approx(DELTA / 5, rel=1e-6)
+    chain = _chain(_layers(network, 1.0), start=DELTA, spread=DELTA)
+    for bound in (chain.diagonal, chain.error(0, 0.0)):
+        assert true <= bound + SECOND_ORDER
+    assert chain.error(0, 0.0) < 1.01 * true + 100 * UNIT  # E = Lambda_12, whatever the variances
+
+
 @pytest.mark.parametrize("terms", [8, 16])
 def test_truncation(terms: int) -> None:
     """E and D of x * tanh(x) after so many terms at rho = 0.97 differ from all of them."""
@@ -251,7 +262,7 @@ def test_rests_of_the_factors() -> None:
 
 def test_mean_squares_are_right_to_the_last_digit() -> None:
     """The bound grants 2u, of which weight and bias take one; sums in float64 err by 3 to 8."""
-    x = np.random.default_rng(3).standard_normal((40, 5001)) * 10.0 ** np.arange(-20, 20)[:, None]
+    x = np.random.default_rng(3).standard_normal((12, 5001)) * 10.0 ** np.arange(-6, 6)[:, None]
     exact = [sum((Fraction(float(v)) ** 2 for v in row), Fraction()) / len(row) for row in x]
     errors = [abs(Fraction(float(m)) / e - 1) for m, e in zip(mean_squares(x), exact, strict=True)]
     assert max(errors) <= UNIT * (1 + 2.0**-8)
