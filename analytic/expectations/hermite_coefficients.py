@@ -120,9 +120,11 @@ def moments(activation: Activation, s: Array) -> Moments:
         jumps = [jump(w, zero, order) is not None for order in (1, 2)]
         table[CURVATURE] = np.inf if jumps[0] else table[CURVATURE]
         table[JERK] = np.inf if any(jumps) else table[JERK]
+    second = table[MEAN] ** 2 + s**2 * table[SPREAD]
+    _check_underflow(activation, s, second)
     return Moments(
         mean=table[MEAN],
-        second=table[MEAN] ** 2 + s**2 * table[SPREAD],
+        second=second,
         slope=table[SLOPE],
         curvature=np.maximum(table[CURVATURE], 0),
         jerk=np.maximum(table[JERK], 0),
@@ -130,6 +132,20 @@ def moments(activation: Activation, s: Array) -> Moments:
         response_d=table[RESPONSE_D],
         noise=noise,
     )
+
+
+TINIEST = 2.0**-960
+"""Second moments below lose digits, and the squares of the values at the nodes before them."""
+
+
+def _check_underflow(activation: Activation, s: Array, second: Array) -> None:
+    lost = ~(second > TINIEST) & (s >= 2.0**LOWEST)
+    if lost.any() and activation.expression != 0:
+        raise ValueError(
+            "expected a second moment that float64 can hold, got E w(s z)^2 below"
+            f" {TINIEST:.0e} at s = {s[lost].min():.3g} for {activation.name}, whose mass lies too"
+            " far from there; shift or scale the activation"
+        )
 
 
 def length(activation: Activation, s: Array, tail: float, most: int = MOST_TERMS) -> int:

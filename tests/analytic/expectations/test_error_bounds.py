@@ -12,7 +12,7 @@ import sympy
 from oracles import exact_tables
 
 from analytic import Activation
-from analytic.expectations import coefficients, moments
+from analytic.expectations import coefficients, moments, quadrature_error
 from analytic.expectations.bounded_tables import _noise, _shortened
 from analytic.expectations.interpolation_error import ellipses, error
 from analytic.expectations.majorants import majorant
@@ -81,6 +81,21 @@ def test_aliasing_is_bounded_and_not_by_far(text: str) -> None:
     assert fine <= choice.slope[0] + 1e-15  # the values are those of float64
     coarse = _error(activation, _every_third(choice.rule), low, exact, terms)
     assert coarse > 1e-12  # what a bound without the aliasing would miss
+
+
+@pytest.mark.parametrize("text", ["1/(1 + 9*(x - 1)**2)", "sech(x - 4)"])
+def test_a_rule_that_may_alias_says_by_how_much(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where 1e-5 is allowed, aliasing is all of the error; the tails stay below 1e-18."""
+    activation, low, terms = Activation(text), 1.0, 24
+    found = contours(activation, low, 2 * low, _norms(activation, low))
+    assert found is not None
+    monkeypatch.setattr(quadrature_error, "SHARE", math.log(1e-5))
+    choice = found.choose(terms)
+    assert choice is not None
+    exact = exact_tables.tables(activation, np.array([low], np.longdouble))
+    error = _error(activation, choice.rule, low, exact, terms)
+    tail = quadrature_error.TAIL * math.exp(found.tails[0, 0])
+    assert 100 * tail < error <= choice.slope[0]
 
 
 def _every_third(rule: Rule) -> Rule:

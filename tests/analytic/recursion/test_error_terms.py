@@ -28,7 +28,13 @@ from analytic.recursion.error_amplification import (
     amplification,
     amplifications,
 )
-from analytic.recursion.error_propagation import RADII, Chain, layer_error
+from analytic.recursion.error_propagation import (
+    RADII,
+    Chain,
+    Fixed,
+    added,
+    layer_error,
+)
 from analytic.recursion.layer_equations import Average, diagonal
 
 F = FullyConnected
@@ -96,15 +102,20 @@ def _change(
 
 @pytest.mark.parametrize(("name", "which"), [("cos", 0), ("sin", 1)])
 def test_errors_of_the_variances(name: str, which: int) -> None:
-    """In E of cos and in D of sin, where the other one hardly moves."""
-    network, rho = Network(F(name)), 0.3
-    layers = _layers(network, 0.25)
-    true = _change(network, _sine, 0.25, rho, DELTA, 0.0)[which]
-    bound = _chain(layers, spread=DELTA).error(_at(rho), 0.0)
-    assert true <= bound + SECOND_ORDER
-    assert true > 1.2 * _without(_chain(layers, spread=DELTA), variance=0.0).error(_at(rho), 0.0)
-    at = layers[0].at(np.array([rho]))
-    assert true <= DELTA * float((at.v_e, at.v_d)[which][0]) + SECOND_ORDER
+    """E of cos and D of sin, which their variances move more than the covariance does."""
+    network, v, rho = Network(F(name)), 0.25, 0.3
+    (layer,), activation = _layers(network, v), network.layers[0].activation
+    wrong, exact, own = (
+        _sine(activation, u, c, u)[which]
+        for u, c in ((v * (1 + DELTA), rho * v), (v, rho * v), (v, v))
+    )
+    at = Factors(*(float(f[0]) for f in layer.at(np.array([rho]))))
+    bounds = added(at, Fixed(DELTA, 0.0, 0.0, 0.0, 0.0, 0.0), 0.0)
+    assert 0.1 * DELTA < abs(wrong - exact) / own <= bounds[which] + SECOND_ORDER
+    chain = _chain([layer], spread=DELTA)
+    true = max(_change(network, _sine, v, rho, DELTA, 0.0))
+    assert true <= chain.error(_at(rho), 0.0) + SECOND_ORDER
+    assert true > 1.2 * _without(chain, variance=0.0).error(_at(rho), 0.0)
 
 
 def test_errors_of_the_variance_of_relu() -> None:
