@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -132,16 +133,17 @@ def survives(mutation: Mutation) -> bool:
         target.write_text(text.replace(mutation.old, mutation.new, 1))
         _share_compiled_code(copy)
         command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
-        run = subprocess.run(
-            [*command, *shlex.split(mutation.tests)], cwd=copy, capture_output=True
-        )
-        return run.returncode == 0
+        command += shlex.split(mutation.tests)
+        done = subprocess.run(command, cwd=copy, capture_output=True)
+        if done.returncode not in (0, 1):  # 1: tests failed
+            raise RuntimeError(f"the tests of {mutation.name!r} did not run: {done.stdout!r}")
+        return done.returncode == 0
 
 
-def main() -> None:
-    """Try the mutations whose names contain the argument."""
+def run(mutations: Sequence[Mutation]) -> None:
+    """Try the mutations whose names contain the command's argument."""
     part = sys.argv[1] if len(sys.argv) > 1 else ""
-    chosen = [mutation for mutation in MUTATIONS if part in mutation.name]
+    chosen = [mutation for mutation in mutations if part in mutation.name]
     for mutation in chosen:
         if mutation.old not in (ROOT / mutation.file).read_text():
             raise ValueError(
@@ -156,4 +158,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(MUTATIONS)

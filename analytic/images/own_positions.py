@@ -21,7 +21,7 @@ from analytic.images.shifts import Index
 from analytic.images.stretches import Grid
 from analytic.images.walk import Fields, NextFields, Room, Sides, Walk, Way, all_shifts, batches
 from analytic.machine import LANES, UNIT, Array, cores
-from analytic.network import Network
+from analytic.network import Network, fold
 from analytic.recursion import (
     Amplification,
     Average,
@@ -93,30 +93,30 @@ def image_diagonal(network: Network, ways: Sequence[Way], x: Array) -> Diagonal:
 def _layers(way: Way, state: Triple, factor: Average) -> tuple[list[Stage], Triple]:
     """The layers of a stretch at equal positions."""
     stages: list[Stage] = []
-    branches: list[Triple] = []
     n = len(state[0])
-    for number, (step, window) in enumerate(zip(way.steps, way.windows, strict=True)):
-        branches += [state] * step.opens
+
+    def after(number: int, state: Triple, before: Triple | None) -> Triple:
+        step, window = way.steps[number], way.windows[number]
         sigma, theta, _ = state
         if window is not None:
             sigma, theta = (_window_sums(way, number, values) for values in (sigma, theta))
         weight, bias = step.layer.weight_std**2, step.layer.bias_std**2
         variance, gamma = (np.ravel(a) for a in preactivation(sigma, theta, weight, bias))
-        before = branches.pop() if step.closes else None
         skipped = None
         if before is not None:
             skipped = before[0].ravel(), before[1].ravel(), before[2].ravel()
         table, none = moments(step.layer.activation, np.sqrt(variance)), np.empty(0)
-        reads = way.stretch.reads[number]
-        stages.append(Stage(step, none, none, variance, gamma, table, skipped, reads, factor))
-        factor = Average()
+        reads, averaged = way.stretch.reads[number], Average() if number else factor
+        stages.append(Stage(step, none, none, variance, gamma, table, skipped, reads, averaged))
         sigma, theta = plain(table.second, table.slope, gamma)
         mu = table.mean
         if skipped is not None:
             mu0 = skipped[2]
             sigma, theta = residual(*skipped, mu0, sigma, theta, mu, mu)
             mu = mu0 + mu
-        state = sigma.reshape(n, -1), theta.reshape(n, -1), mu.reshape(n, -1)
+        return sigma.reshape(n, -1), theta.reshape(n, -1), mu.reshape(n, -1)
+
+    state = fold(range(len(way.steps)), state, after, step=lambda number: way.steps[number])
     return stages, state
 
 

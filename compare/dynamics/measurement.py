@@ -18,7 +18,7 @@ from compare.dynamics.doubt import DynamicsError
 from compare.dynamics.gap_record import DynamicsGap
 from compare.dynamics.runs import Modes, stack_runs
 from compare.dynamics.trajectories import Comparison, TrainedNetwork, draw, everything, run
-from compare.executors import workers
+from compare.executors import one_thread, workers
 from compare.provenance import versions
 from compare.rho import Inputs, Target, evaluation_points
 from compare.theory import Reference, reference, stopping_times
@@ -182,7 +182,8 @@ def train(
     else:
         stream = np.random.SeedSequence([samples, seed if sample_seed is None else sample_seed])
         sample = draw(inputs, target, samples, int(stream.generate_state(1)[0]))
-    return run(training.problem, sample, finite, rtol=training.rtol, check=check)
+    with one_thread():
+        return run(training.problem, sample, finite, rtol=training.rtol, check=check)
 
 
 def prepare(
