@@ -60,6 +60,15 @@ def test_cancellation_in_the_values_decides_where_it_happens() -> None:
     assert 2.0**-40 < mean <= 2 * found.noise.value
 
 
+def test_cancellation_in_w_alone_decides_of_its_mean() -> None:
+    """sqrt(10^6 + x^2) - 1000 at s = 0.1 has lost 8 digits, its slope none."""
+    activation, s = Activation("sqrt(10**6 + x**2) - 1000"), np.array([0.1])
+    exact, found = exact_tables.tables(activation, s.astype(np.longdouble)), moments(activation, s)
+    error = abs(float((found.mean[0] - exact.a[0, 0]) / np.sqrt(exact.second[0])))
+    assert found.noise.certified
+    assert 64 * UNIT < error <= found.noise.value
+
+
 def _norms(activation: Activation, low: float) -> np.ndarray:
     edges = low * 2 ** (np.arange(PARTS + 1) / PARTS)
     rule = graded_rule(400, 2.0, 30.0)
