@@ -193,7 +193,7 @@ def wave(activation: Activation) -> Wave | None:
 
     Example:
         >>> wave(Activation("sin(2*x)"))
-        Wave(value=0.0, slope=2.0, q=-4.0)
+        Wave(value=0.0, slope=2.0, q=-4.0, exact=True)
     """
     w: Any = activation.expression
     if not w.atoms(sympy.sin, sympy.cos, sympy.exp, sympy.sinh, sympy.cosh):
