@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from analytic.expectations import MOST_TERMS_WHOLE, length, moments, rests
-from analytic.images.field_layer import SERIES, FieldLayer
+from analytic.images.field_layer import ARCCOSINE, ARCSINE, FieldLayer
 from analytic.images.fields import Pairing, Shifts, move_lines, pieces, window_sums
 from analytic.images.sheets import Sight, Tables, compiled_layer, form_of
 from analytic.images.shifts import Index
@@ -29,6 +29,7 @@ from analytic.recursion import (
     Diagonal,
     Stage,
     amplification,
+    erf_amplification,
     own_bounds,
     plain,
     preactivation,
@@ -176,8 +177,6 @@ def _own_layers(way: Way, passed: list[Stage]) -> dict[int, tuple[FieldLayer, Bo
 
 ONE_BY_ONE = 64
 """Coefficients that are looked at one by one; the others by their sums."""
-ONE_BY_ONE_CLOSED = 32
-"""The same where a closed form gives the values."""
 
 
 def amplified(stage: Stage, deviations: Array, terms: int) -> Amplification:
@@ -188,8 +187,11 @@ def amplified(stage: Stage, deviations: Array, terms: int) -> Amplification:
         deviations: s, of more images perhaps.
         terms: of the series.
     """
-    if form_of(stage.step) != SERIES:
-        return amplification(stage, 0.0, ONE_BY_ONE_CLOSED, closed=True)
+    form = form_of(stage.step)
+    if form == ARCSINE:
+        return erf_amplification(stage)
+    if form == ARCCOSINE:
+        return amplification(stage, 0.0)
     shares, noise = rests(stage.step.layer.activation, deviations, terms)
     return amplification(stage, 0.0, ONE_BY_ONE, shares=shares, noise=noise)
 
