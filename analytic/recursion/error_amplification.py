@@ -31,8 +31,8 @@ __all__ = [
     "amplification",
     "amplifications",
     "dearest",
-    "merged",
     "largest_share",
+    "merged",
     "skip_ratio",
 ]
 
