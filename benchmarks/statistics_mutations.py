@@ -72,8 +72,8 @@ MUTATIONS = (
     Mutation("scaling: floor fails later", _D + "scaling_record.py", "floor.interval[0] > last / 2", "floor.interval[0] > last", SCALING),
     Mutation("scaling: floor above 0 ignored", _D + "scaling_record.py", "floor.interval[0] <= 0 and ", "", SCALING),
     Mutation("scaling: floor as large as eps", _D + "scaling_record.py", "floor.interval[1] < last", "floor.interval[1] < 2 * last", SCALING),
-    Mutation("scaling: cells repeat networks", _D + "scaling.py", "index * seeds + s", "s", SCALING),
-    Mutation("scaling: samples of all cells alike", _D + "measurement.py", "[samples, seed if sample_seed is None else sample_seed]", "[1, 1]", SCALING),
+    Mutation("scaling: cells repeat networks", _D + "scaling.py", "i * seeds + s", "s", SCALING),
+    Mutation("scaling: samples of all cells alike", _D + "training.py", "[job.samples, own]", "[1, 1]", SCALING),
 )  # fmt: skip
 
 

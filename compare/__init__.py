@@ -14,11 +14,13 @@ from compare.hypotheses import Assumptions, assumptions
 from compare.low_rank import (
     HessianGrowth,
     RankGrowth,
+    RankPath,
     Spectrum,
     covering_table,
     hessian_growth,
     lenet5,
     rank_growth,
+    rank_path,
     spectrum,
 )
 from compare.rate import Convergence, RequiredWidth, convergence
@@ -34,6 +36,7 @@ __all__ = [
     "Inputs",
     "KernelDistance",
     "RankGrowth",
+    "RankPath",
     "Repetition",
     "RequiredWidth",
     "Resolution",
@@ -49,5 +52,6 @@ __all__ = [
     "kernel_distance",
     "lenet5",
     "rank_growth",
+    "rank_path",
     "spectrum",
 ]

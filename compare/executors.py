@@ -44,9 +44,9 @@ def one_thread() -> Iterator[None]:
 
 @contextmanager
 def workers(executor: Executor | None) -> Iterator[Executor]:
-    """The given executor, or threads; what they run says ``one_thread``."""
+    """The given executor, or threads that each multiply matrices on one core."""
     if executor is not None:
         yield executor
         return
-    with ThreadPoolExecutor(cores()) as pool:
+    with one_thread(), ThreadPoolExecutor(cores()) as pool:
         yield pool

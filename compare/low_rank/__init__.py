@@ -9,6 +9,7 @@ from compare.low_rank.gram_spectrum import spectrum
 from compare.low_rank.hessian_sweep import HessianGrowth, hessian_growth
 from compare.low_rank.lenet import lenet5
 from compare.low_rank.paper_figure import FIGURE_ONE, figure_one
+from compare.low_rank.rank_along_flow import RankPath, rank_path
 from compare.low_rank.rank_sweep import RankGrowth, covering_table, rank_growth
 from compare.low_rank.spectrum_record import Spectrum
 
@@ -16,11 +17,13 @@ __all__ = [
     "FIGURE_ONE",
     "HessianGrowth",
     "RankGrowth",
+    "RankPath",
     "Spectrum",
     "covering_table",
     "figure_one",
     "hessian_growth",
     "lenet5",
     "rank_growth",
+    "rank_path",
     "spectrum",
 ]

@@ -13,7 +13,7 @@ from compare.figure_style import BLUE, GREY, ORANGE, new_axes
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["plot_hessian_growth", "plot_rank_growth", "plot_spectrum"]
+__all__ = ["plot_hessian_growth", "plot_rank_growth", "plot_rank_path", "plot_spectrum"]
 
 Array = NDArray[np.float64]
 SHADES = (BLUE, "#2e7d4f", "#8a4fa0", "#b8860b")
@@ -103,6 +103,20 @@ def plot_spectrum(
     ax.axhline(floor, color=GREY, lw=1.0, label="rounding of the eigenvalues")
     ax.set(yscale="log", xlabel="index $k$", ylabel=r"$\lambda_k / \lambda_1$")
     ax.set_title(title, fontsize=9)
+    return _finish(ax)
+
+
+def plot_rank_path(
+    times: Array, ranks: Mapping[float, NDArray[np.int64]], title: str, ax: Axes | None = None
+) -> Axes:
+    """Effective ranks at some shares of the first lambda_1^(1/2) against time."""
+    ax = new_axes(ax)
+    for shade, (share, values) in zip(SHADES, ranks.items(), strict=False):
+        label = rf"at ${share:g}\, \lambda_1(0)^{{1/2}}$"
+        ax.plot(times, np.maximum(values, 0.5), "o-", ms=4, color=shade, lw=1.2, label=label)
+    ax.set_xscale("symlog", linthresh=float(times[1]) if len(times) > 1 else 1.0)
+    ax.set(yscale="log", xlabel="time $t$", ylabel=r"$\tilde p(F_t^{1/2})$")
+    ax.set_title(title, fontsize=10)
     return _finish(ax)
 
 

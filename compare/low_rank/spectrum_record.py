@@ -59,7 +59,7 @@ class Spectrum:
 
     @property
     def deviation(self) -> float | None:
-        """The largest |log10| of lambda_k(K_0)/lambda_k(K_inf), means over the seeds.
+        """The largest modulus of log10 of lambda_k(K_0)/lambda_k(K_inf), means over the seeds.
 
         Of the fitted range; None where there is no K_inf.
         """

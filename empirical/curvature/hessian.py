@@ -37,7 +37,8 @@ class OutputHessian:
     """
 
     def __init__(self, module: nn.Module, x: Batch, output: Output) -> None:
-        self.module, self.x, self.output = copy.deepcopy(module), x, output
+        self.module, self.x = copy.deepcopy(module), x
+        self.output: Output = output
         named = [(k, p) for k, p in self.module.named_parameters() if p.requires_grad]
         self.names = [name for name, _ in named]
         self.leaves = [p for _, p in named]

@@ -41,9 +41,9 @@ class HessianNorm:
 
     Attributes:
         value: ||H||, or the largest that was found in the ball.
-        error: |H u - mu u| for the eigenpair found: an eigenvalue lies within it of ``value``
+        error: ``|H u - mu u|`` for the eigenpair found: an eigenvalue lies within it of ``value``
             or -``value``, and ||H|| is at least ``value`` but for rounding.
-        displacement: |theta - theta_0| where it was found.
+        displacement: ``|theta - theta_0|`` where it was found.
         parameters: theta there, for ``module.load_state_dict(..., strict=False)``.
         products: Hessian-vector products that were taken.
         meaning: what the number is, in words.

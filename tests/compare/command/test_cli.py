@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import compare.dynamics.measurement
+import compare.dynamics.training
 import compare.rate.measurement
 import compare.theory.duhamel
 from compare.command.cli import main
@@ -209,7 +209,7 @@ def test_bad_input_to_dynamics_gets_one_line(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(compare.dynamics.measurement, "train", _never)
+    monkeypatch.setattr(compare.dynamics.training, "train", _never)
     assert run("dynamics", "-o", str(tmp_path), *SMALL, "--widths", "", *arguments) == 2
     captured = capsys.readouterr()
     assert re.search(re.escape(message), captured.err)

@@ -53,6 +53,19 @@ def test_the_width_is_where_the_law_reaches_epsilon(rng: np.random.Generator) ->
     assert np.std(close) < 0.1
 
 
+def test_the_correction_moves_the_width() -> None:
+    # quantiles instead of draws: the law is found almost exactly; without c = -60 it is 20 too wide
+    d = [stats.gamma.ppf((np.arange(n) + 0.5) / n, SHAPE) for n in SEEDS]
+    d = [v / v.mean() * bent(m) for v, m in zip(d, WIDTHS, strict=True)]
+    result = Convergence(
+        {"confidence": 0.99, "network": "made up"}, WIDTHS, tuple(d), (0.0,), (0.0,)
+    )
+    q = float(np.quantile(np.concatenate([v / v.mean() for v in d]), 1 - DELTA))
+    right = max(np.roots([EPSILON / q, -3.0, 60.0]).real)
+    measured = required_width(WIDTHS, d, result.law, EPSILON, DELTA, 0.99)[0]
+    assert measured == math.ceil(right)
+
+
 def test_unequal_numbers_of_seeds_do_not_move_the_answer(rng: np.random.Generator) -> None:
     # pooled m D would lean on the many seeds of the narrow widths, where m D is smaller
     law = lambda m: 3 / m - 150 / m**2  # noqa: E731
