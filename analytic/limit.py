@@ -84,8 +84,10 @@ def kernel(
 ) -> Any:
     r"""The limiting kernel K of a network at infinite width.
 
-    The error of every entry is at most ``tolerance`` sqrt(K(x, x) K(x', x')); truncation,
-    quadrature and rounding are bounded before a pair is computed (docs/theory).
+    Every entry of the limiting kernel is within the tolerance, 1e-10 unless another is asked for,
+    relative to sqrt(K(x, x) K(x', x')), or refused: the error bound is proved for smooth
+    activations, up to the assumptions in docs/theory/bound.md; where it is only estimated (most
+    kinks, some nearly parallel pairs), kernel_estimate(...).certified is False.
 
     Args:
         network: the description.

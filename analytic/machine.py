@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 
 __all__ = [
     "EXACT_SUMS",
+    "EXTENDED",
     "LANES",
     "REASSOCIATED",
     "UNIT",
@@ -25,6 +26,8 @@ Array = NDArray[np.float64]
 
 UNIT = 2.0**-53
 """Unit roundoff of float64."""
+EXTENDED = float(np.finfo(np.longdouble).eps) / 2
+"""Unit roundoff of extended precision: 2^-64, or that of float64 on machines without it."""
 LANES = 128
 """Inputs that are tabulated together, and columns of a tile: the length of the loops."""
 CACHE_LINE = 64

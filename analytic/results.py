@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-__all__ = ["AccuracyError", "Estimate", "Kernels"]
+__all__ = ["PROMISE", "AccuracyError", "Estimate", "Kernels"]
+
+PROMISE = (
+    "Every entry of the limiting kernel is within the tolerance, 1e-10 unless another is asked for,"
+    " relative to sqrt(K(x, x) K(x', x')), or refused: the error bound is proved for smooth"
+    " activations, up to the assumptions in docs/theory/bound.md; where it is only estimated (most"
+    " kinks, some nearly parallel pairs), kernel_estimate(...).certified is False."
+)
+"""What is promised of every number, in the words of all pages."""
 
 
 class Kernels(NamedTuple):
@@ -23,10 +31,9 @@ class Estimate:
         value: the kernel, shape (n, k), or ``Kernels`` where both were asked for.
         error: bound of ``|value - K|`` for every entry, of the same shape.
         terms: the largest number of terms of the series that was used.
-        certified: whether ``error`` is proved (docs/theory/bound.md says under which
-            assumptions). It is not where an activation has kinks or is not known to be
-            analytic beside the real line, nor for nearly parallel pairs that are integrated
-            in two dimensions: there two rules have been found to agree.
+        certified: whether ``error`` is proved. It is not where an activation has kinks or is
+            not known to be analytic beside the real line, nor for nearly parallel pairs that
+            are integrated in two dimensions: there two rules have been found to agree.
     """
 
     value: Any

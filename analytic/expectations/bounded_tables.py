@@ -119,7 +119,7 @@ def _wanted(norms: Array, last: Array, low: float, power: tuple[int, int]) -> Ar
 
 
 def _errors(nodes: Array, values: NodeTable, choice: Choice, low: float) -> Array:
-    """Absolute errors of (coefficients, E w'^2, Var w/s^2, E w) at the nodes, (4, points)."""
+    """Absolute errors of ``_sizes`` at the nodes, (5, points)."""
     found, table = values.errors, values.columns
     part = np.clip((np.log2(nodes / low) * PARTS).astype(int), 0, PARTS - 1)
     slope, square, mean, power = (
@@ -131,9 +131,8 @@ def _errors(nodes: Array, values: NodeTable, choice: Choice, low: float) -> Arra
     spread = np.where(
         by_series, 2 * root * slope, (power + 2 * np.abs(table[:, MEAN]) * mean) / nodes**2
     )
-    return np.stack(
-        [found.slope + slope, found.square + square, found.spread + spread, found.mean + mean]
-    )
+    ruled = np.stack([slope, square, spread, mean, slope])
+    return ruled + np.stack([found.slope, found.square, found.spread, found.mean, found.value])
 
 
 def _noise(
@@ -141,49 +140,60 @@ def _noise(
 ) -> tuple[Array, Noise]:
     """The series without what is below rounding, and the errors of what it gives.
 
-    Interpolation carries the errors at the nodes to other s with Lebesgue's constant, at most
-    2/pi log(n) + 1; evaluating T_j by its recurrence costs 5 j^2 u, the sum j + 6 roundings.
+    b_k = c_k/sqrt(k + 1), which E w w' needs, is known better than c_k: it has a size of its own.
     """
-    points = nodes.size
-    lebesgue = 2 / math.pi * math.log(points) + 1
-    own = [powers[FIRST], powers[SLOPE], powers[SPREAD], powers[MEAN]]
+    own = [powers[FIRST], powers[SLOPE], powers[SPREAD], powers[MEAN], powers[FIRST]]
     scale = np.stack([nodes**-p for p in own])
-    norm = np.sqrt(table[:, SLOPE])
+    norm, spread = np.sqrt(table[:, SLOPE]), np.maximum(table[:, SPREAD], 0)
     second = table[:, MEAN] ** 2 + nodes**2 * table[:, SPREAD]
-    sizes = np.stack([norm, table[:, SLOPE], np.maximum(table[:, SPREAD], 0), np.sqrt(second)])
-    least = (sizes * scale).min(axis=1)  # (4,)
-    rows = _four(np.abs(series))  # (4, points)
-    from_here = np.cumsum(rows[:, ::-1], axis=1)[:, ::-1]
-    carried = lebesgue * (errors * scale).max(axis=1) + np.exp(interpolated)
-    order = np.arange(points)
-    each: Any = np.abs(series) * ((5 * order**2 + order + 6) * UNIT)[:, None]
-    allowed = (carried + _four_of_sum(each)) / 4
-    kept = int(np.count_nonzero((from_here > allowed[:, None]).any(axis=0)))
-    kept = min(max(4 * -(-kept // 4), 8), points)
-    lost = from_here[:, kept] if kept < points else np.zeros(4)
-    total = carried + lost + _four_of_sum(each[:kept])
-    storing = 4 * UNIT + (8 * UNIT if powers.any() else 0.0)
-    slope, square, _, _ = (
+    root = np.sqrt(second)
+    least = (np.stack([norm, table[:, SLOPE], spread, root, norm]) * scale).min(axis=1)  # (5,)
+    lebesgue = 2 / math.pi * math.log(nodes.size) + 1
+    at_nodes = lebesgue * (errors * scale).max(axis=1)
+    series, total = _shortened(series, at_nodes + np.exp(interpolated[[0, 1, 2, 3, 0]]))
+    slope, square, _, _, coefficient = (
         largest_ratio(np.atleast_1d(e), np.atleast_1d(size))
         for e, size in zip(total, least, strict=True)
     )
-    slope = max(slope, square / 2) + storing
-    mean = total[3] / scale[3]
-    spread = nodes**2 * total[2] / scale[2]
-    root = np.sqrt(second)
+    mean, variance = total[3] / scale[3], nodes**2 * total[2] / scale[2]
     value = max(
-        largest_ratio(mean + nodes * norm * slope, root),
-        largest_ratio(np.abs(table[:, MEAN]) * mean + spread / 2, second),
+        largest_ratio(np.hypot(mean, nodes * norm * coefficient), root),
+        largest_ratio(np.abs(table[:, MEAN]) * mean + variance / 2, second),
     )
-    return series[:kept], Noise(value + storing, slope)
+    storing = 2 * UNIT + (8 * UNIT if powers.any() else 0.0)  # the roots of k + 1, the powers
+    return series, Noise(value + storing, max(slope, square / 2) + storing)
 
 
-def _four(rows: Array) -> Array:
-    """Sizes of (coefficients, E w'^2, Var w/s^2, E w) of each row, (4, rows)."""
-    norms = np.linalg.norm(rows[:, FIRST:], axis=1)
-    return np.stack([norms, rows[:, SLOPE], rows[:, SPREAD], rows[:, MEAN]])
+def _shortened(series: Array, carried: Array) -> tuple[Array, Array]:
+    """The series without what is below its errors, and these errors, (5,).
+
+    t = 2 s/low - 3 is exact; T_j has at most 3u of its own in each step of the recurrence, which
+    later steps amplify by U_i <= i + 1 at most: 3 j (j - 1)/2 u in all. The j-th term has j + 3
+    more roundings, in its coefficient, its product and the sum from the small terms on.
+
+    Args:
+        series: Chebyshev coefficients of the columns.
+        carried: what is wrong already, in the order of ``_sizes``.
+    """
+    points = len(series)
+    from_here = np.cumsum(_sizes(np.abs(series))[:, ::-1], axis=1)[:, ::-1]  # (5, points)
+    order = np.arange(points)
+    each: Any = np.abs(series) * ((1.5 * order * (order - 1) + order + 3) * UNIT)[:, None]
+    allowed = (carried + _sizes_of_sum(each)) / 4
+    kept = int(np.count_nonzero((from_here > allowed[:, None]).any(axis=0)))
+    kept = min(max(4 * -(-kept // 4), 8), points)
+    lost = from_here[:, kept] if kept < points else np.zeros(5)
+    return series[:kept], carried + lost + _sizes_of_sum(each[:kept])
 
 
-def _four_of_sum(rows: Array) -> Array:
-    """The same of the sum of all rows, (4,)."""
-    return np.asarray(_four(rows.sum(axis=0, keepdims=True))[:, 0])
+def _sizes(rows: Array) -> Array:
+    """Sizes of (c_k, E w'^2, Var w/s^2, E w, b_k) of each row, (5, rows)."""
+    c = rows[:, FIRST:]
+    b = c / np.sqrt(np.arange(1.0, c.shape[1] + 1))
+    of_c, of_b = (np.linalg.norm(part, axis=1) for part in (c, b))
+    return np.stack([of_c, rows[:, SLOPE], rows[:, SPREAD], rows[:, MEAN], of_b])
+
+
+def _sizes_of_sum(rows: Array) -> Array:
+    """The same of the sum of all rows, (5,)."""
+    return np.asarray(_sizes(rows.sum(axis=0, keepdims=True))[:, 0])

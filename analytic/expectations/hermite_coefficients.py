@@ -121,9 +121,11 @@ def moments(activation: Activation, s: Array) -> Moments:
         jumps = [jump(w, zero, order) is not None for order in (1, 2)]
         table[CURVATURE] = np.inf if jumps[0] else table[CURVATURE]
         table[JERK] = np.inf if any(jumps) else table[JERK]
+    second = table[MEAN] ** 2 + s**2 * table[SPREAD]
+    _check_underflow(activation, s, second)
     return Moments(
         mean=table[MEAN],
-        second=table[MEAN] ** 2 + s**2 * table[SPREAD],
+        second=second,
         slope=table[SLOPE],
         curvature=np.maximum(table[CURVATURE], 0),
         jerk=np.maximum(table[JERK], 0),
@@ -131,6 +133,20 @@ def moments(activation: Activation, s: Array) -> Moments:
         response_d=table[RESPONSE_D],
         noise=noise,
     )
+
+
+TINIEST = 2.0**-960
+"""Second moments below lose digits, and the squares of the values at the nodes before them."""
+
+
+def _check_underflow(activation: Activation, s: Array, second: Array) -> None:
+    lost = ~(second > TINIEST) & (s >= 2.0**LOWEST)
+    if lost.any() and activation.expression != 0:
+        raise ValueError(
+            "expected a second moment that float64 can hold, got E w(s z)^2 below"
+            f" {TINIEST:.0e} at s = {s[lost].min():.3g} for {activation.name}, whose mass lies too"
+            " far from there; shift or scale the activation"
+        )
 
 
 def length(activation: Activation, s: Array, tail: float, most: int = MOST_TERMS) -> int:
@@ -179,11 +195,9 @@ def coefficients(
         return Coefficients(np.empty((0, s.size)), rest, noise)
     if (solved := wave(activation)) is not None:
         b, rest = solved.coefficients(s, terms)
-        k = np.arange(terms)[:, None]
-        c = b * np.sqrt(k + 1)  # the recurrence has two roundings for each order
-        weight = np.linalg.norm((2 * k + 8) * c, axis=0) / (np.linalg.norm(c, axis=0) + 1e-300)
-        rounding = UNIT * float(weight.max(initial=0.0))
-        return Coefficients(b[orders], rest, Noise.of_formula(2 * solved.noise(s) + rounding))
+        c, errors = b * np.sqrt(np.arange(1.0, terms + 1))[:, None], solved.rounding(s, terms)
+        noise = Noise(_weighted(errors, b), _weighted(errors, c))
+        return Coefficients(b[orders], rest, noise)
     if (line := polyline(activation)) is not None:
         noise = Noise(32 * UNIT, 32 * UNIT, certified=False)
         b, rest = line.coefficients(s, terms)
@@ -197,6 +211,13 @@ def coefficients(
         rest[chosen] = part.rest(float(s[chosen].max()), terms)
         noise = noise.joined(part.noise)
     return Coefficients(b, rest, noise)
+
+
+def _weighted(errors: Array, columns: Array) -> float:
+    """The largest norm of a column with relative errors, relative to its own."""
+    scaled = columns / (np.abs(columns).max(axis=0) + 1e-300)
+    norms = np.linalg.norm(scaled, axis=0) + 1e-300
+    return float((np.linalg.norm(errors * scaled, axis=0) / norms).max(initial=0.0))
 
 
 def orders(activation: Activation) -> slice:

@@ -5,6 +5,7 @@ Legend: as in ``analytic.expectations``; c_k(s) = E[w'(s z) h_k(z)].
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -37,11 +38,13 @@ def kinked(activation: Activation) -> bool:
 class NodeErrors(NamedTuple):
     """Absolute errors at every s, (n,) each, of what is computed of the sums of a rule.
 
-    ``slope`` is that of (c_k)_k in the norm over k, ``square`` that of E[w'^2], ``spread``
-    that of Var/s^2 and ``mean`` that of E[w].
+    ``slope`` is that of (c_k)_k in the norm over k and ``value`` that of (b_k)_k, b_k =
+    c_k/sqrt(k + 1); ``square`` is that of E[w'^2], ``spread`` that of Var/s^2 and ``mean`` that
+    of E[w].
     """
 
     slope: Array
+    value: Array
     square: Array
     spread: Array
     mean: Array
@@ -88,7 +91,8 @@ def tabulated(activation: Activation, s: Array, rule: Rule, terms: int) -> NodeT
         table[:, RESPONSE_D] = np.sum(w1 * w1 * by_parts, axis=1)
     c = table[:, FIRST:] = extended_basis(rule, terms).coefficients(w1)  # (n, terms)
     rest = slope - np.sum(c * c, axis=1)
-    table[:, REST] = np.maximum(rest, 0) + 8 * UNIT * slope
+    sums = 2 * SUMS * math.sqrt(terms * rule.nodes.size)  # of c_k^2, by the error of (c_k)_k
+    table[:, REST] = np.maximum(rest, 0) + (sums + UNIT / 64) * slope
     table[:, MEAN] = mean = np.sum(w * root, axis=1)
     series = np.sum(c * c / np.arange(1, terms + 1), axis=1)
     incomplete = rest > INCOMPLETE * series
@@ -97,6 +101,8 @@ def tabulated(activation: Activation, s: Array, rule: Rule, terms: int) -> NodeT
     table[:, SPREAD] = np.where(incomplete, direct, series)
     columns = table.astype(np.float64)
     errors = _errors(s, columns, incomplete, np.abs(w).astype(np.float64), d, d1)
+    if activation.parity == "odd":  # its mean is 0
+        table[:, MEAN], columns[:, MEAN], errors.mean[:] = 0, 0, 0
     return NodeTable(table, columns, errors)
 
 
@@ -113,11 +119,13 @@ def _errors(
     """The errors of a table, from sqrt(p) |w| and the errors of sqrt(p) w and sqrt(p) w'."""
     norm, root = np.sqrt(table[:, SLOPE]), np.sqrt(np.maximum(table[:, SPREAD], 0))
     terms, nodes = table.shape[1] - FIRST, w.shape[1]
-    slope = 1.01 * np.linalg.norm(d1, axis=1) + SUMS * np.sqrt(terms * nodes) * norm
+    by_values = 1.01 * np.linalg.norm(d1, axis=1)
+    slope = by_values + SUMS * np.sqrt(terms * nodes) * norm
+    value = by_values + SUMS * np.sqrt((1 + math.log(terms)) * nodes) * norm
     sums = SUMS * np.linalg.norm(w, axis=1)
     mean = np.linalg.norm(d, axis=1) + sums
     with np.errstate(divide="ignore", invalid="ignore"):
         direct = 4 * root * mean / s
     truncated: Array = np.asarray(np.where(incomplete, direct, table[:, REST] / terms), float)
-    spread = 2 * root * slope + truncated + SUMS * root**2
-    return NodeErrors(slope, 2 * norm * slope, spread, mean)
+    spread = 2 * root * value + truncated + SUMS * root**2
+    return NodeErrors(slope, value, 2 * norm * slope, spread, mean)

@@ -64,8 +64,8 @@ class Origin:
         table[SLOPE] = w1**2 + v * (w2**2 + w1 * w3) + v**2 * (3 / 4) * w3**2
         table[CURVATURE] = w2**2 + v * w3**2
         table[JERK] = w3**2
-        table[RESPONSE_E] = table[SLOPE] + w * w2 + v * (w1 * w3 + w2**2 / 2)
-        table[RESPONSE_D] = table[CURVATURE] + w1 * w3
+        table[RESPONSE_E] = table[SLOPE] + w * w2 + v * (w1 * w3 + w2**2 / 2) + v**2 / 2 * w3**2
+        table[RESPONSE_D] = table[CURVATURE] + w1 * w3 + v / 2 * w3**2
         table[FIRST] = w1 + w3 * v / 2
         table[FIRST + 1] = w2 * s / np.sqrt(2)
         table[FIRST + 2] = w3 * v / np.sqrt(6)

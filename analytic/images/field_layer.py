@@ -333,7 +333,7 @@ def carry_errors(
     for pair in range(error.shape[1]):
         g = most[pair] = group[pair * shifts : (pair + 1) * shifts].max()
         error[0, pair], error[1, pair] = _layer_error(
-            error[0, pair], error[1, pair],
+            error[0, pair], error[1, pair], b.share[at],
             b.k_e[at, g], b.k_d[at, g], b.r_d[at, g], b.add_e[at, g], b.add_d[at, g],
         )  # fmt: skip
         if error0.size > 0:

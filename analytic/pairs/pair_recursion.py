@@ -177,7 +177,7 @@ def _bound(t: Tile, rows: int, b: Bounds, at: int) -> None:
     for m in range(rows):
         g = t.group[m]
         t.error[0, m], t.error[1, m] = _layer_error(
-            t.error[0, m], t.error[1, m],
+            t.error[0, m], t.error[1, m], b.share[at],
             b.k_e[at, g], b.k_d[at, g], b.r_d[at, g], b.add_e[at, g], b.add_d[at, g],
         )  # fmt: skip
 

@@ -43,7 +43,7 @@ def prepare(
     """
     own = y is None
     inputs = x if y is None else np.concatenate([x, y])
-    tail = 16 * UNIT if tight else max(1e-3 * tolerance, 16 * UNIT)
+    tail = 2 * UNIT if tight else max(1e-3 * tolerance, 16 * UNIT)
     state = diagonal(network, mean_squares(inputs))
     start = roundings(x.shape[1]) * UNIT if start is None else start
     layers = amplifications(state, tail)

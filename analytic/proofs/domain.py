@@ -137,6 +137,17 @@ def _check_jumps(expression: Any) -> None:
             )
 
 
+def _finite_below(above: Any) -> str:
+    """Where E w(s z)^2 is finite: 2 c s^2 < 1/2 if w grows like exp(c x^2)."""
+    if above is None:
+        return ""
+    bound = 1 / (4 * float(above.curvature))
+    return (
+        f", whose second moment exists only where weight_std^2 |x|^2/d + bias_std^2 < {bound:.3g},"
+        " at each layer with the E w^2 before it for |x|^2/d"
+    )
+
+
 def _check_growth(expression: Any) -> None:
     for order, name in ((0, "it"), (1, "its slope")):
         for side, where in ((1, "right"), (-1, "left")):
@@ -145,7 +156,8 @@ def _check_growth(expression: Any) -> None:
                 how = "faster than exp(c |x|)" if above is None else f"like {above}"
                 raise ValueError(
                     "expected growth of at most exp(c |x|), so that Gaussian moments are finite,"
-                    f" got {_short(expression)}: {name} may grow {how} on the {where}; damp it"
+                    f" got {_short(expression)}: {name} may grow {how} on the {where}"
+                    f"{_finite_below(above)}; damp it"
                 )
             if above.power > HIGHEST_GROWTH:
                 raise ValueError(

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from analytic.machine import UNIT, Array
-from analytic.recursion.error_amplification import Amplification, skip_ratio
+from analytic.recursion.error_amplification import Amplification, largest_share, skip_ratio
 from analytic.recursion.layer_equations import Stage
 
 __all__ = ["erf_amplification"]
@@ -59,6 +59,7 @@ def erf_amplification(stage: Stage) -> Amplification:
         own_d=float(high / (1 + high)),
         own_mean=0.0,
         noise=stage.moments.noise,
+        share=largest_share(stage),
         skip=skip_ratio(stage),
         reads=stage.reads,
         average=stage.average,

@@ -41,6 +41,7 @@ class Bounds(NamedTuple):
     r_d: Array
     add_e: Array
     add_d: Array
+    share: Array  # of weight_std^2 Sigma in Lambda, (layers,)
     lengths: NDArray[np.int64]  # coefficients of even and of odd order that matter, (layers, 2)
     skip_ratio: Array  # (layers,)
     skip_add: Array
@@ -48,6 +49,10 @@ class Bounds(NamedTuple):
     ceiling: float  # largest |rho| the bounds hold for; pairs above it are left out
     error: float  # bound of the kernel for all pairs below the ceiling
     diagonal: float  # bound of the kernel at x = x'
+
+
+SMALL = 1 / 16
+"""What truncation may cost where the bound shall be tight, as a part of rounding."""
 
 
 def certify(
@@ -66,7 +71,7 @@ def certify(
         layers: how each layer amplifies errors.
         tolerance: wanted bound relative to sqrt(K(x, x) K(x', x')).
         start: relative rounding error of the scalar products <x, x'>/d.
-        tight: whether truncation shall cost no more than rounding does.
+        tight: whether truncation shall cost no more than a small part of what rounding does.
         spread: relative error of |x|^2/d beyond rounding.
         whole: whether no pair may be left out.
         readout: the averages before the readout.
@@ -78,7 +83,9 @@ def certify(
         tau = 0.9 * (tolerance - rounding) / per_tau if per_tau > 0 else 1.0  # 1: no series
         if tau >= 2 * UNIT:
             if tight and per_tau > 0:
-                tau = min(tau, max(rounding / per_tau, 2 * UNIT))
+                least = max(layer.rest for layer in layers)  # below, pairs would be left out
+                cheap = rounding / per_tau
+                tau = min(tau, max(SMALL * cheap, min(least, cheap), SMALL * UNIT))
             if chain.error(index, tau) <= tolerance:
                 return _bounds(chain, index, tau, whole)
     return _bounds(chain, 0 if whole else len(RADII) - 1, 2 * UNIT, whole)
@@ -108,6 +115,7 @@ def _bounds(chain: Chain, index: int, tau: float, whole: bool) -> Bounds:
         r_d=r_d,
         add_e=add_e,
         add_d=add_d,
+        share=np.array([layer.share for layer in layers]),
         lengths=np.array([_lengths(layer.r_d) for layer in layers]),
         skip_ratio=np.array([layer.skip for layer in layers]),
         skip_add=np.array([add.skip for add in chain.fixed]),
@@ -130,6 +138,7 @@ def own_bounds(layer: Amplification) -> Bounds:
         r_d=none,
         add_e=none,
         add_d=none,
+        share=np.ones(1),
         lengths=np.array([_lengths(layer.r_d)]),
         skip_ratio=np.zeros(1),
         skip_add=np.zeros(1),

@@ -31,6 +31,7 @@ __all__ = [
     "amplification",
     "amplifications",
     "dearest",
+    "largest_share",
     "merged",
     "skip_ratio",
 ]
@@ -59,6 +60,7 @@ class Amplification:
     and of these three lack at R = 1. ``own_e``, ``own_d`` and ``own_mean`` are the responses
     of E[w^2], E[w'^2] and E[w] (relative to the root of E[w^2]) to a relative error of the
     variance, ``skip`` is the largest (S + E)/(S + E + 2 mu eta) where a branch ends.
+    ``share`` is the largest one of weight_std^2 Sigma in Lambda, which has the bias beside it;
     ``reads`` and ``average`` are those of the ``Stage``. Where the series is longer than ``k_e``,
     ``shares`` bounds the larger truncation error of E and D after 0, 1, ... terms; ``closed``
     says that the values of pairs come from a closed form and not from the series.
@@ -78,6 +80,7 @@ class Amplification:
     own_d: float
     own_mean: float
     noise: Noise
+    share: float
     skip: float
     reads: int
     average: Average
@@ -194,7 +197,12 @@ def amplification(
     """
     table, v = stage.moments, stage.variance
     activation, s = stage.step.layer.activation, np.sqrt(v)
-    skip, reads, average = skip_ratio(stage), stage.reads, stage.average
+    share, skip, reads, average = (
+        largest_share(stage),
+        skip_ratio(stage),
+        stage.reads,
+        stage.average,
+    )
     none = np.empty(0)
     if (line := activation.bent_line) is not None:
         bend = line[1] ** 2 / (line[0] ** 2 + line[1] ** 2)
@@ -213,6 +221,7 @@ def amplification(
             0,
             0.5,
             Noise(),
+            share,
             skip,
             reads,
             average,
@@ -254,6 +263,7 @@ def amplification(
         own_d=float(_ratio(v * np.abs(table.response_d), table.slope).max()),
         own_mean=float(_ratio(np.sqrt(v / 2) * np.abs(b_1), np.sqrt(table.second)).max()),
         noise=noise,
+        share=share,
         skip=skip,
         reads=reads,
         average=average,
@@ -300,6 +310,12 @@ def _envelope(
             once[i] += k * c2
             twice[i] += k * (k - 1) * c2
         k_e[k], r_d[k] = most_e, most_d
+
+
+def largest_share(stage: Stage) -> float:
+    """The largest share of weight_std^2 Sigma in Lambda; at least an ulp above 0."""
+    bias = stage.step.layer.bias_std**2
+    return float(np.max(1 - _ratio(bias, stage.variance), initial=0.0)) + 2 * UNIT
 
 
 def skip_ratio(stage: Stage) -> float:

@@ -28,13 +28,15 @@ in rho) and of the last operations of a layer."""
 
 
 def layer_error(
-    eps_sigma: Any, eps_theta: Any, k_e: Any, k_d: Any, r_d: Any, add_e: Any, add_d: Any
+    eps_sigma: Any, eps_theta: Any, share: Any, k_e: Any, k_d: Any, r_d: Any, add_e: Any, add_d: Any
 ) -> tuple[Any, Any]:
     """(eps_sigma, eps_theta) after a layer; runs in Python and in compiled code.
 
+    ``share`` bounds that of weight_std^2 Sigma in Lambda: the bias is exact.
+
     An infinite k_d is the slope of arccos at 1, where it has a root: D of max(x, 0).
     """
-    covariance = eps_sigma + 2 * UNIT
+    covariance = share * eps_sigma + 2 * UNIT
     gamma = max(covariance, eps_theta) + 2 * UNIT
     d = math.sqrt(2 * (covariance + add_e)) if k_d == math.inf else k_d * covariance + add_d
     return k_e * covariance + add_e, d + r_d * gamma + 2 * UNIT
@@ -155,7 +157,7 @@ class _Own(NamedTuple):
 
 def _fixed(layer: Amplification, state: _Own, skipped: _Own | None) -> tuple[_Errors, float, Fixed]:
     """The errors of an input with itself after a layer, of its mean, and what they add to pairs."""
-    variance = state.own.sigma + (1 + layer.reads) * UNIT
+    variance = layer.share * state.own.sigma + (1 + layer.reads) * UNIT
     theta = max(variance, state.own.theta) + (layer.reads + 3) * UNIT
     theta += layer.own_d * variance + 2 * layer.noise.slope
     mean = layer.own_mean * variance + layer.noise.value + 2 * UNIT
@@ -190,7 +192,7 @@ def _passed(part: _Part, state: _Errors, skipped: _Errors | None) -> _Errors:
     """The errors of a pair after a layer and the skip that ends with it."""
     layer, at, fixed, tau = part
     add_e, add_d = added(at, fixed, 0.0 if layer.bent or layer.closed else tau)
-    after = _Errors(*layer_error(*state, at.k_e, at.k_d, at.r_d, add_e, add_d))
+    after = _Errors(*layer_error(*state, layer.share, at.k_e, at.k_d, at.r_d, add_e, add_d))
     if skipped is None:
         return after
     return _Errors(*skip_error(*skipped, *after, layer.skip, fixed.skip))

@@ -84,11 +84,13 @@ def solve(
 def _refusal(problem: Problem, tolerance: float, worst: float, pair: Any) -> str:
     """What was expected, where it fails, and which tolerance will do."""
     layer, why = dearest(problem.diagonal)
-    advice = f"pass tolerance={_rounded_up(2 * worst)}" if worst < 0.25 else "no tolerance will do:"
+    advice = "no tolerance will do:"
+    if worst < 0.25:
+        advice = f"pass tolerance={_rounded_up(2 * worst)} or"
     return (
         f"expected a relative error of at most {tolerance:.1e}, got the bound {worst:.1e} at the"
         f" pair ({pair[0]}, {pair[1]}), which weight layer {layer} costs ({why}); {advice}"
-        " or take the best value from the attribute estimate"
+        " take the best value from the attribute estimate"
     )
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import shlex
 import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
+from analytic.machine import EXTENDED, UNIT, cores
 from analytic.network import FullyConnected, Network, Residual, parse_network
+from analytic.results import PROMISE
 from compare.command.convergence_command import convergence as convergence_command
 from compare.command.dynamics_command import dynamics
 from compare.command.options import check_fit, read_inputs, read_integers
@@ -40,6 +43,14 @@ SAMPLE_SIZE = 96
 @click.version_option(version())
 def kinfinity() -> None:
     """The infinite-width limit of deep networks, computed, measured and compared."""
+
+
+@kinfinity.command()
+def info() -> None:
+    """Say what is promised of the kernels, and on which machine."""
+    digits = f"unit roundoffs {UNIT:.1e} and {EXTENDED:.1e}"
+    click.echo(f"kinfinity {version()}, {cores()} threads, {digits}")
+    click.echo(textwrap.fill(PROMISE, 80))
 
 
 @kinfinity.command()

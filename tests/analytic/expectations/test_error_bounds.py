@@ -12,12 +12,16 @@ import sympy
 from oracles import exact_tables
 
 from analytic import Activation
-from analytic.expectations import coefficients, moments
+from analytic.expectations import coefficients, moments, quadrature_error
+from analytic.expectations.bounded_tables import _noise, _shortened
 from analytic.expectations.interpolation_error import ellipses, error
 from analytic.expectations.majorants import majorant
+from analytic.expectations.node_tables import FIRST, tabulated
 from analytic.expectations.quadrature import Rule, extended_basis, graded_rule, uniform_rule
 from analytic.expectations.quadrature_error import PARTS, contours
+from analytic.expectations.segments import chebyshev_nodes, chebyshev_series
 from analytic.expressions import X, extended_values
+from analytic.machine import UNIT
 from analytic.proofs import Rectangle, modulus
 
 TEXTS = [
@@ -44,6 +48,27 @@ def test_tables_keep_their_bound(text: str) -> None:
         assert means <= table.noise.value * math.sqrt(exact.second[i]), one
 
 
+def test_cancellation_in_the_values_decides_where_it_happens() -> None:
+    """sin(x) - x + x^3/6 at s = 0.005 is x^5/120, 10^-13 of its terms."""
+    activation, s = Activation("sin(x) - x + x**3/6"), np.array([0.005])
+    exact, found = exact_tables.tables(activation, s.astype(np.longdouble)), moments(activation, s)
+    table = coefficients(activation, s, 24)
+    gap = (table.b[:, 0] * np.sqrt(np.arange(1.0, 25)) - exact.c[0, :24]).astype(float)
+    error = float(np.linalg.norm(gap)) / math.sqrt(exact.slope[0])
+    assert 2.0**-40 < error <= table.noise.slope
+    mean = abs(float(found.second[0] / exact.second[0] - 1))
+    assert 2.0**-40 < mean <= 2 * found.noise.value
+
+
+def test_cancellation_in_w_alone_decides_of_its_mean() -> None:
+    """sqrt(10^6 + x^2) - 1000 at s = 0.1 has lost 8 digits, its slope none."""
+    activation, s = Activation("sqrt(10**6 + x**2) - 1000"), np.array([0.1])
+    exact, found = exact_tables.tables(activation, s.astype(np.longdouble)), moments(activation, s)
+    error = abs(float((found.mean[0] - exact.a[0, 0]) / np.sqrt(exact.second[0])))
+    assert found.noise.certified
+    assert 64 * UNIT < error <= found.noise.value
+
+
 def _norms(activation: Activation, low: float) -> np.ndarray:
     edges = low * 2 ** (np.arange(PARTS + 1) / PARTS)
     rule = graded_rule(400, 2.0, 30.0)
@@ -65,6 +90,21 @@ def test_aliasing_is_bounded_and_not_by_far(text: str) -> None:
     assert fine <= choice.slope[0] + 1e-15  # the values are those of float64
     coarse = _error(activation, _every_third(choice.rule), low, exact, terms)
     assert coarse > 1e-12  # what a bound without the aliasing would miss
+
+
+@pytest.mark.parametrize("text", ["1/(1 + 9*(x - 1)**2)", "sech(x - 4)"])
+def test_a_rule_that_may_alias_says_by_how_much(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where 1e-5 is allowed, aliasing is all of the error; the tails stay below 1e-18."""
+    activation, low, terms = Activation(text), 1.0, 24
+    found = contours(activation, low, 2 * low, _norms(activation, low))
+    assert found is not None
+    monkeypatch.setattr(quadrature_error, "SHARE", math.log(1e-5))
+    choice = found.choose(terms)
+    assert choice is not None
+    exact = exact_tables.tables(activation, np.array([low], np.longdouble))
+    error = _error(activation, choice.rule, low, exact, terms)
+    tail = quadrature_error.TAIL * math.exp(found.tails[0, 0])
+    assert 100 * tail < error <= choice.slope[0]
 
 
 def _every_third(rule: Rule) -> Rule:
@@ -124,6 +164,49 @@ def test_interpolation_in_s_is_bounded(text: str, points: int) -> None:
     gap = np.linalg.norm((values @ at.c[:, :terms] - true.c[:, :terms]).astype(float), axis=1)
     assert np.all(gap <= bound[0] + 1e-15)
     assert np.all(np.abs(values @ at.slope - true.slope).astype(float) <= bound[1] + 1e-15)
+
+
+def test_evaluating_a_long_series_is_bounded() -> None:
+    """sin(x) + sin(2 x) at s = 8.8 has T_j to j = 70, by a recurrence whose errors add up."""
+    activation, s, terms = Activation("sin(x) + sin(2*x)"), np.array([8.8]), 350
+    exact = exact_tables.tables(activation, s.astype(np.longdouble))
+    found = coefficients(activation, s, terms)
+    gap = found.b[:, 0] * np.sqrt(np.arange(1.0, terms + 1)) - exact.c[0, :terms]
+    error = float(np.linalg.norm(gap.astype(float))) / math.sqrt(exact.slope[0])
+    assert 8 * UNIT < error <= found.noise.slope
+
+
+def test_too_few_points_in_s_are_paid_for() -> None:
+    """With 8 points interpolation is the largest error, and the bound without it is violated."""
+    activation, low, terms = Activation("sech(x - 4)"), 0.5, 32
+    on = contours(activation, low, 2 * low, _norms(activation, low))
+    around = ellipses(activation, low, 14.0)
+    assert on is not None
+    assert around is not None
+    choice, nodes = on.choose(terms), chebyshev_nodes(low, 2 * low, 8)
+    assert choice is not None
+    table = tabulated(activation, nodes, choice.rule, terms)
+    series, powers = chebyshev_series(table.extended, nodes, (0, 0))
+    rest = nodes, table.columns, powers, np.zeros((5, 8))
+    logs = error(around.logs(terms, (0, 0, 0, 0)), 8)
+    with_it, without = (_noise(series, *rest, logs - away)[1].slope for away in (0, np.inf))
+    s = np.linspace(0.51, 0.99, 5)
+    exact = exact_tables.tables(activation, s.astype(np.longdouble))
+    values = np.cos(np.arange(8) * np.arccos((s[:, None] - 0.75) / 0.25)) @ series[:, FIRST:]
+    gaps = np.linalg.norm((values - exact.c[:, :terms]).astype(float), axis=1)
+    largest = float((gaps / np.sqrt(exact.slope.astype(float))).max())
+    assert without < largest <= with_it
+
+
+def test_what_a_series_leaves_out_is_counted() -> None:
+    """A table that is wrong by 1e-6 is cut there: the cut is not larger than what it adds."""
+    nodes = chebyshev_nodes(1.0, 2.0, 24)
+    table = np.tanh(nodes[:, None] * np.linspace(0.2, 2, FIRST + 16)).astype(np.longdouble)
+    series, _ = chebyshev_series(table, nodes, (0, 0))
+    carried = np.full(5, 1e-6)
+    short, total = _shortened(series, carried)
+    left = np.abs(series[len(short) :, FIRST:]).sum(axis=0)  # at s = 2, where all T_j are 1
+    assert 2.0**-40 < float(np.linalg.norm(left)) <= total[0] - carried[0]
 
 
 FUNCTIONS = [

@@ -47,7 +47,7 @@ def test_the_closed_amplification_of_erf_is_that_of_its_coefficients(
     series, closed = amplification(stage, 1e-16, 64), erf_amplification(stage)
     size = closed.k_e.size
     for ours, theirs in ((closed.k_e, series.k_e), (closed.r_d, series.r_d)):
-        theirs = theirs[:size]
+        ours, theirs = ours[: theirs.size], theirs[:size]
         noise = 1e-12 * theirs + 64 * UNIT * np.sqrt(theirs)  # c_k is known to some units of 1
         assert np.all(ours >= theirs - noise)  # the largest over the range of s; the grid
         assert np.all(ours <= theirs * (1 + 1e-4) + noise)  # misses a peak by the step squared
@@ -63,8 +63,8 @@ def test_the_closed_amplification_of_erf_is_that_of_its_coefficients(
 
 
 def test_an_error_of_the_covariance_is_amplified_by_k() -> None:
-    quiet = layer_error(0.0, 0.0, 3.0, 5.0, 1.0, 0.0, 0.0)
-    loud = layer_error(1e-3, 0.0, 3.0, 5.0, 1.0, 0.0, 0.0)
+    quiet = layer_error(0.0, 0.0, 1.0, 3.0, 5.0, 1.0, 0.0, 0.0)
+    loud = layer_error(1e-3, 0.0, 1.0, 3.0, 5.0, 1.0, 0.0, 0.0)
     assert loud[0] - quiet[0] == pytest.approx(3e-3)
     assert loud[1] - quiet[1] == pytest.approx(6e-3)  # D's own and, through r_D, Gamma's
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from oracles import balls
 
 from analytic import (
@@ -133,3 +133,22 @@ def test_inputs_on_a_line_are_not_refused() -> None:
     x = np.linspace(-6, 6, 41)[:, None]
     k = kernel(network, x)
     assert np.all(np.abs(k + k[::-1]) <= 1e-10 * np.sqrt(np.outer(np.diag(k), np.diag(k))))
+
+
+@pytest.mark.parametrize("text", ["exp(-(x - 60)**2)", "exp(-1000 - x**2)", "erf(x - 40) + 1"])
+def test_what_underflows_is_refused(text: str) -> None:
+    """Their kernels are below 1e-800, of which no digit is left."""
+    with pytest.raises(ValueError, match="expected a second moment that float64 can hold"):
+        kernel(Network(FullyConnected(text)), np.ones((2, 3)))
+
+
+@pytest.mark.parametrize("text", ["tanh(x - 40)", "1/(1 + exp(-x - 800))"])
+def test_what_is_constant_to_rounding_has_that_kernel(text: str) -> None:
+    """Its kernel is 1, and its slope has no share in it."""
+    assert_allclose(kernel(Network(FullyConnected(text)), np.eye(3)), 1.0, rtol=1e-10)
+
+
+def test_a_growth_without_moments_says_where_there_are_some() -> None:
+    """E exp(2 c s^2 z^2) is finite for 4 c s^2 < 1."""
+    with pytest.raises(ValueError, match=r"exists only where .* < 25"):
+        FullyConnected("exp(x**2/100)")

@@ -214,6 +214,15 @@ def _record(eigenvalues: list[float], error: float, d: int = 3) -> SphereSpectru
     )
 
 
+def test_the_error_of_a_group_has_its_spread() -> None:
+    """Degrees 1 and 2 cannot be told apart; each may lie at the far end of its own error."""
+    values, error = np.array([1.0, 0.5, 0.5 - 1.5e-3, 1e-4, 1e-4]), 1e-3
+    group = _record(values.tolist(), error).eigenspaces(2)
+    farthest = np.abs(values[1:3] - group.eigenvalues[1]).max() + error
+    assert group.multiplicities[1] == 3 + 5
+    assert error < farthest <= group.errors[1]
+
+
 def test_eigenspaces_follow_the_eigenvalues_and_not_the_degrees() -> None:
     """Equal eigenvalues of different degrees make one eigenspace; unsure ones none."""
     found = _record([0.1, 0.5, 0.1 + 1e-9, 0.05, 0.02, 1e-4, 1e-4], 1e-8).eigenspaces()
