@@ -11,11 +11,19 @@ from analytic.machine import LANES, Array, available_memory
 from analytic.pairs import Close, near_pairs
 from analytic.recursion import Problem, RowBlock, stage_growth
 
-__all__ = ["NEAR", "Plan", "foresee", "require_memory", "sample"]
+__all__ = ["FEW", "Plan", "close_together", "foresee", "require_memory", "sample"]
 
 
-NEAR = 2048
-"""Pairs that are left out and then computed together."""
+NEAR = 8192
+"""Close pairs taken at a time, at most: those that share tables are summed in step."""
+NUMBERS = 2**23
+"""Features of such pairs, at most, unless the pairs are FEW."""
+FEW = 2048
+
+
+def close_together(features: int) -> int:
+    """How many close pairs are taken at a time."""
+    return max(FEW, min(NEAR, NUMBERS // max(features, 1)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +117,7 @@ def _seconds_left_out(problem: Problem, row: int, values: Array) -> float:
     i, j = i[later] + row, j[later]
     if i.size == 0:
         return 0.0
-    few = slice(0, None, max(i.size // NEAR, 1))
+    few = slice(0, None, max(i.size // close_together(problem.x.shape[1]), 1))
     close = Close.of(problem.network, problem.diagonal)
     a, b = i[few], j[few]
     shift = 0 if problem.own else problem.shape[0]
