@@ -11,31 +11,29 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_NAMES = {
-    "analytic": "AccuracyError Activation AveragePooling Convolution DistanceLaw Eigenspaces"
-    " Estimate Flatten FullyConnected GlobalAveragePooling Kernels Network Plan Prediction"
-    " Residual SphereSpectrum distance_law dual dual_obstacle ensemble fluctuation"
-    " fluctuation_covariance kernel kernel_diagonal kernel_estimate kernel_plan"
-    " mean_correction nystrom predict sphere_spectrum",
-    "compare": "Assumptions Convergence DynamicsError DynamicsGap DynamicsScaling Inputs"
-    " Repetition RequiredWidth Resolution Sampled Target assumptions convergence dynamics_gap"
-    " dynamics_growth dynamics_scaling kernel_distance",
-    "empirical": "FiniteNetwork Flow FlowError TangentEstimate TangentShares gradient_flow"
-    " streamed_tangent_kernel tangent_kernel tangent_kernel_diagonal tangent_kernel_estimate"
-    " tangent_kernel_shares tangent_kernels",
-}
-_HOME = {name: package for package, names in _NAMES.items() for name in names.split()}
-__all__ = ["__version__", *sorted(_HOME)]  # pyright: ignore[reportUnsupportedDunderAll]
-
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'kinfinity' has no attribute {name!r}")
-    package = importlib.import_module(_HOME[name])
-    if Path(str(package.__file__)).resolve().parents[1] != Path(__file__).resolve().parent:
-        expected = f"expected {_HOME[name]} from kinfinity {__version__}, got {package.__file__}"
+    """A name of the first floor that has it; floors above are not imported for it."""
+    floors = map(_ours, ("analytic", "empirical", "compare"))
+    if name == "__all__":
+        return ["__version__", *sorted(public for floor in floors for public in floor.__all__)]
+    if not name.startswith("_"):
+        for floor in floors:
+            if name in floor.__all__:
+                return getattr(floor, name)
+    raise AttributeError(f"module 'kinfinity' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __getattr__("__all__")
+
+
+def _ours(package: str) -> Any:
+    floor = importlib.import_module(package)
+    if Path(str(floor.__file__)).resolve().parents[1] != Path(__file__).resolve().parent:
+        expected = f"expected {package} from kinfinity {__version__}, got {floor.__file__}"
         raise ImportError(f"{expected}; rename that folder or start Python elsewhere")
-    return getattr(package, name)
+    return floor
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ any other file of its format; here not a bit of it may differ.
 Enters: bytes, arrays, plain data. Leaves: files, and the same bytes, arrays, data. Below: nothing.
 """
 
+# pyright: reportUnnecessaryIsInstance=false
+
 from __future__ import annotations
 
 import hashlib
@@ -25,6 +27,7 @@ from numpy.typing import NDArray
 
 __all__ = [
     "DamagedError",
+    "check_path",
     "read_arrays",
     "read_data",
     "read_sealed",
@@ -122,6 +125,28 @@ def read_data(path: Path, what: str, names: Sequence[str]) -> dict[str, Any]:
     del data["sha256"]
     _check_names(path, what, names, data)
     return data
+
+
+def check_path(checkpoint: str | os.PathLike[str] | None) -> Path | None:
+    """The path of the checkpoint, which can be written."""
+    if checkpoint is None:
+        return None
+    if not isinstance(checkpoint, str | os.PathLike):
+        raise TypeError(
+            f"expected checkpoint as a path, got {type(checkpoint).__name__}; pass a string"
+        )
+    path = Path(checkpoint)
+    if path.is_dir() or not path.name:
+        raise ValueError(f"expected a file as checkpoint, got the folder {path}; name a file in it")
+    if not path.parent.is_dir():
+        raise ValueError(
+            f"expected a checkpoint in a folder that exists, got {path}; make {path.parent} first"
+        )
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise ValueError(
+            f"expected a checkpoint in a folder that can be written, got {path}; choose another"
+        )
+    return path
 
 
 def _check_names(path: Path, what: str, names: Sequence[str], found: Mapping[str, Any]) -> None:

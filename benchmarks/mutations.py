@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -74,14 +75,18 @@ def survives(mutation: Mutation) -> bool:
             )
         target.write_text(text.replace(mutation.old, mutation.new, 1))
         command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
-        run = subprocess.run([*command, *mutation.tests.split()], cwd=copy, capture_output=True)
-        return run.returncode == 0
+        tests, _, chosen = mutation.tests.partition(" -k ")
+        command += [*tests.split(), *(["-k", chosen] if chosen else [])]
+        done = subprocess.run(command, cwd=copy, capture_output=True)
+        if done.returncode not in (0, 1):  # 1: tests failed
+            raise RuntimeError(f"the tests of {mutation.name!r} did not run: {done.stdout!r}")
+        return done.returncode == 0
 
 
-def main() -> None:
-    """Try the mutations whose names contain the argument."""
+def run(mutations: Sequence[Mutation]) -> None:
+    """Try the mutations whose names contain the command's argument."""
     part = sys.argv[1] if len(sys.argv) > 1 else ""
-    chosen = [mutation for mutation in MUTATIONS if part in mutation.name]
+    chosen = [mutation for mutation in mutations if part in mutation.name]
     survived = []
     for mutation in chosen:
         alive = survives(mutation)
@@ -91,4 +96,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(MUTATIONS)

@@ -11,8 +11,18 @@ from compare.dynamics import (
     dynamics_scaling,
 )
 from compare.hypotheses import Assumptions, assumptions
+from compare.low_rank import (
+    HessianGrowth,
+    RankGrowth,
+    Spectrum,
+    covering_table,
+    hessian_growth,
+    lenet5,
+    rank_growth,
+    spectrum,
+)
 from compare.rate import Convergence, RequiredWidth, convergence
-from compare.rho import Inputs, Sampled, Target, kernel_distance
+from compare.rho import Inputs, KernelDistance, Target, kernel_distance
 
 __all__ = [
     "Assumptions",
@@ -20,16 +30,24 @@ __all__ = [
     "DynamicsError",
     "DynamicsGap",
     "DynamicsScaling",
+    "HessianGrowth",
     "Inputs",
+    "KernelDistance",
+    "RankGrowth",
     "Repetition",
     "RequiredWidth",
     "Resolution",
-    "Sampled",
+    "Spectrum",
     "Target",
     "assumptions",
     "convergence",
+    "covering_table",
     "dynamics_gap",
     "dynamics_growth",
     "dynamics_scaling",
+    "hessian_growth",
     "kernel_distance",
+    "lenet5",
+    "rank_growth",
+    "spectrum",
 ]

@@ -23,6 +23,7 @@ __all__ = [
     "check_inputs",
     "check_leaves",
     "check_like",
+    "check_made_before",
     "check_module",
     "check_outputs",
     "check_parameters",
@@ -151,6 +152,16 @@ def check_leaves(leaves: Iterable[Tensor], module: nn.Module) -> None:
                 "expected trained tensors that are registered, got one of shape"
                 f" {tuple(leaf.shape)} that the outputs depend on, but that is in none of"
                 " module.named_parameters(); register it as a Parameter, or detach it"
+            )
+
+
+def check_made_before(leaves: Iterable[Tensor]) -> None:
+    """Raise if forward makes parameters."""
+    for leaf in leaves:
+        if isinstance(leaf, nn.Parameter):
+            raise ValueError(
+                f"expected parameters that were there before, got one of shape {tuple(leaf.shape)}"
+                " that forward makes; run the module once, or make it in __init__"
             )
 
 

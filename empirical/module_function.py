@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from empirical.batches import count
-from empirical.checks import check_leaves, check_repeatable
+from empirical.checks import check_leaves, check_made_before, check_repeatable
 from empirical.forward_pass import ForwardPass
 from empirical.layerwise import Output as Number
 from empirical.layerwise import graph_of
@@ -42,16 +42,19 @@ class ModuleFunction:
         for _ in range(8 if self._run.draws else 1):
             second = self(x)
             check_repeatable(first, second)
-        check_leaves(_common_leaves(first, second), self._run.module)
+        again, fresh = _leaves(first, second)
+        check_leaves(again, self._run.module)
+        check_made_before(fresh)
 
     def __call__(self, x: Any) -> Tensor:
         value = chosen(self._run(x), count(x), self._output)
         return value.reshape(len(value), -1)
 
 
-def _common_leaves(first: Tensor, second: Tensor) -> list[Tensor]:
-    """The leaves of two runs that were there before; others were made in the run itself."""
+def _leaves(first: Tensor, second: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+    """The leaves of two runs that were there before, and those that were made in the run."""
     graphs = [graph_of(first), graph_of(second)]
     leaves = [[] if g is None else list(g.leaves.values()) for g in graphs]
-    again = {id(leaf) for leaf in leaves[1]}
-    return [leaf for leaf in leaves[0] if id(leaf) in again]
+    known = {id(leaf) for leaf in leaves[0]} & {id(leaf) for leaf in leaves[1]}
+    both = leaves[0] + leaves[1]
+    return [t for t in leaves[0] if id(t) in known], [t for t in both if id(t) not in known]

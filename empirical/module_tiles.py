@@ -32,6 +32,7 @@ from empirical.layerwise import (
     contract,
     diagonal,
     plan_for,
+    products,
     wanted,
 )
 from empirical.memory import available, require
@@ -140,7 +141,7 @@ def _last_resort(compute: Callable[..., Tensor], *batches: Any) -> Tensor:
     except MisfitError as misfit:
         raise ValueError(
             f"expected the same gradients of a sample in every run, got others: {misfit}; remove"
-            " what depends on earlier runs from the module"
+            " what depends on earlier runs or on the number of samples from the module"
         ) from misfit
 
 
@@ -154,30 +155,39 @@ class _Tiles:
         self.rest = {name: parameters[name] for name in plan.rest}
 
     def kernel(self, x: Any, y: Any) -> Tensor:
-        if self.rest:
-            self._check_alone(rows(x, self.plan.tried))
         other = x if y is None else y
         n, m = count(x), count(other)
+        if self.rest:
+            self._check_alone(rows(x, self.plan.tried))
+        if self.rest and y is not None:
+            self._check_alone(rows(y, [0, m - 1]))
         k = len(self.outs) if self.full else 1
         size = self._size(n, m)
         kernel = self.plan.values.new_empty(n, k, m, k)
+        outputs: dict[str, list[Tensor]] = {"x": [], "y": []}
         for i in range(0, n, size):
             a = self._block("x", x, i, size)
+            outputs["x"].append(a.values.detach())
             self._check(a, i)
-            of_a = self._gradients(x, i, size)
+            of_a = self._gradients(x, i, a.values)
+            self._check_rest(of_a, x, i)
             for j in range(i if y is None else 0, m, size):
                 name = "x" if y is None else "y"
                 same = y is None and i == j
                 b = a if same else self._block(name, other, j, size)
+                if i == 0 and y is not None:
+                    outputs["y"].append(b.values.detach())
                 row = self.plan.tried[-1] - i if j == (i if y is None else 0) else -1
                 tile = self._share(a, b, row if 0 <= row < len(a.values) else None)
                 if self.rest:
                     tile = tile + self._rest(
-                        of_a, of_a if same else self._gradients(other, j, size)
+                        of_a, of_a if same else self._gradients(other, j, b.values)
                     )
                 kernel[i : i + size, :, j : j + size] = tile
                 if y is None and i != j:
                     kernel[j : j + size, :, i : i + size] = tile.permute(2, 3, 0, 1)
+        for batch, values in zip((x, y), outputs.values(), strict=True):
+            self._check_tiles(batch, values)
         if y is None:
             own = kernel.diagonal(dim1=0, dim2=2).diagonal(dim1=0, dim2=1)
             self._check_squares(own.sum(1), x)
@@ -190,16 +200,36 @@ class _Tiles:
         n = count(x)
         size = self._size(n, 0)
         squares = self.plan.values.new_empty(n, len(self.outs))
+        outputs: list[Tensor] = []
         for i in range(0, n, size):
             block = self._block("x", x, i, size)
+            outputs.append(block.values.detach())
             self._check(block, i)
-            rest = self._gradients(x, i, size)
+            rest = self._gradients(x, i, block.values)
             for k, output in enumerate(self.outs):
                 squares[i : i + size, k] = diagonal(block, output)
                 if rest:
                     squares[i : i + size, k] += rest[k].square().sum(1)
+        self._check_tiles(x, outputs)
         self._check_squares(squares.sum(1), x)
         return squares
+
+    def _check_tiles(self, x: Any, outputs: list[Tensor]) -> None:
+        """Compare the outputs of tiles with those in tiles of samples from everywhere."""
+        if len(outputs) < 2:
+            return
+        values, size = torch.cat(outputs), len(outputs[0])
+        for part in torch.randperm(len(values), generator=_fixed()).to(values.device).split(size):
+            check_values(values[part], self.function(rows(x, part)).detach())
+
+    def _check_rest(self, gradients: list[Tensor], x: Any, start: int) -> None:
+        """Compare per-sample gradients with the squares of the samples that were tried."""
+        for row, index in enumerate(self.plan.tried):
+            if self.rest and 0 <= index - start < len(gradients[0]):
+                found = sum(float(g[index - start].square().sum()) for g in gradients)
+                exact = sum(float(self.plan.squares[name][row]) for name in self.rest)
+                if not abs(found - exact) <= torch.finfo(gradients[0].dtype).eps ** 0.5 * exact:
+                    raise MisfitError(f"the gradient by {self._worst(x)} differs")
 
     def _check_squares(self, found: Tensor, x: Any) -> None:
         """Compare with the squared gradients of the samples that were tried."""
@@ -221,6 +251,11 @@ class _Tiles:
     def _block(self, name: str, x: Any, start: int, size: int) -> Block:
         block = Block(self.function(rows(x, slice(start, start + size))), self.plan.scheme)
         check_outputs(name, block.values.detach(), start)
+        if block.scheme.groups and len(block.values) > 1:
+            number = self.function.output
+            one = combination(block.values, number)
+            single = isinstance(number, int)
+            block.check_apart(one, block.signals(number) if single else block.signals_of(one.sum()))
         return block
 
     def _share(self, a: Block, b: Block, row: int | None) -> Tensor:
@@ -235,14 +270,13 @@ class _Tiles:
             raise MisfitError("a sample has another gradient among all samples")
         return tile if self.full else tile[:, None, :, None]
 
-    def _gradients(self, x: Any, start: int, size: int) -> list[Tensor]:
+    def _gradients(self, x: Any, start: int, values: Tensor) -> list[Tensor]:
         """Of the parameters without rules, for each output of shape (n, p)."""
         if not self.rest:
             return []
-        batch = rows(x, slice(start, start + size))
-        return per_sample_gradients(
-            self.function, self.rest, batch, self.outs, self._together(count(batch))
-        )
+        whole, together = values.detach(), self._together(len(values))
+        batch = rows(x, slice(start, start + len(values)))
+        return per_sample_gradients(self.function, self.rest, batch, self.outs, together, whole)
 
     def _together(self, n: int) -> int:
         """How many samples have one graph: the passes for each cost in proportion."""
@@ -253,9 +287,9 @@ class _Tiles:
         if self.full:
             left, right = (torch.stack(g, dim=1) for g in (of_a, of_b))  # (n, outputs, p)
             return torch.einsum("aip,bjp->aibj", left, right)
-        kernel = of_a[0] @ of_b[0].T
+        kernel = products(of_a[0], of_b[0])
         for p, q in zip(of_a[1:], of_b[1:], strict=True):
-            kernel += p @ q.T
+            kernel += products(p, q)
         return kernel[:, None, :, None]
 
     def _check(self, block: Block, start: int) -> None:
@@ -286,6 +320,10 @@ class _Tiles:
         device = self.plan.values.device
         require(2 * result + 2 * each, device, f"the kernel of {n} x {k} samples of this module")
         return max(1, min(max(n, k), int((available(device) - 2 * result) / (4 * each))))
+
+
+def _fixed() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
 
 
 GRAPH_BYTES = 2**22

@@ -14,6 +14,7 @@ from analytic.expectations.hermite_coefficients import (
     coefficients,
     length,
     moments,
+    orders,
     rests,
 )
 from analytic.expectations.octaves import MOST_TERMS_WHOLE
@@ -37,6 +38,7 @@ __all__ = [
     "hermite_basis",
     "length",
     "moments",
+    "orders",
     "rests",
     "uniform_rule",
     "units",

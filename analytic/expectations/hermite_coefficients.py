@@ -40,7 +40,7 @@ from analytic.expectations.segments import Noise, Segment
 from analytic.expectations.small_deviations import LOWEST, Origin
 from analytic.expectations.waves import wave
 from analytic.machine import LANES, UNIT, Array
-from analytic.proofs import jump
+from analytic.proofs import jump, parity
 
 __all__ = [
     "MOST_TERMS",
@@ -49,6 +49,7 @@ __all__ = [
     "coefficients",
     "length",
     "moments",
+    "orders",
     "rests",
 ]
 
@@ -83,7 +84,7 @@ class Coefficients:
     """Hermite coefficients of one activation at n standard deviations s.
 
     Attributes:
-        b: b_k(s), shape (terms, n).
+        b: b_k(s), shape (orders, n).
         rest: bound of sum_{k >= terms} c_k(s)^2 relative to E[w'(s z)^2], shape (n,).
         noise: their relative errors.
     """
@@ -162,27 +163,46 @@ def rests(activation: Activation, s: Array, terms: int) -> tuple[Array, Noise]:
     return most, noise
 
 
-def coefficients(activation: Activation, s: Array, terms: int) -> Coefficients:
-    """The first coefficients at the standard deviations s, shape (n,)."""
-    b, rest, noise = np.empty((terms, s.size)), np.zeros(s.size), Noise()
+def coefficients(
+    activation: Activation, s: Array, terms: int, orders: slice = slice(None)
+) -> Coefficients:
+    """The first coefficients at the standard deviations s, shape (n,).
+
+    Args:
+        activation: w.
+        s: see above.
+        terms: how many.
+        orders: which of them are wanted; where w' is even or odd, every other one is 0.
+    """
+    rest, noise = np.zeros(s.size), Noise()
     if terms == 0:
-        return Coefficients(b, rest, noise)
+        return Coefficients(np.empty((0, s.size)), rest, noise)
     if (solved := wave(activation)) is not None:
         b, rest = solved.coefficients(s, terms)
         k = np.arange(terms)[:, None]
         c = b * np.sqrt(k + 1)  # the recurrence has two roundings for each order
         weight = np.linalg.norm((2 * k + 8) * c, axis=0) / (np.linalg.norm(c, axis=0) + 1e-300)
         rounding = UNIT * float(weight.max(initial=0.0))
-        return Coefficients(b, rest, Noise.of_formula(2 * solved.noise(s) + rounding))
+        return Coefficients(b[orders], rest, Noise.of_formula(2 * solved.noise(s) + rounding))
     if (line := polyline(activation)) is not None:
         noise = Noise(32 * UNIT, 32 * UNIT, certified=False)
-        return Coefficients(*line.coefficients(s, terms), noise=noise)
+        b, rest = line.coefficients(s, terms)
+        return Coefficients(b[orders], rest, noise=noise)
+    start, _, step = orders.indices(terms)
+    columns = slice(FIRST + start, FIRST + terms, step)
+    b = np.empty((len(range(start, terms, step)), s.size))
     for octave, chosen in _octaves(s):
         part = segment(activation, octave, terms)
-        _fill(part, slice(FIRST, FIRST + terms), s, chosen, b)
+        _fill(part, columns, s, chosen, b)
         rest[chosen] = part.rest(float(s[chosen].max()), terms)
         noise = noise.joined(part.noise)
     return Coefficients(b, rest, noise)
+
+
+def orders(activation: Activation) -> slice:
+    """The orders whose coefficients are not 0 because w' is even or odd."""
+    symmetry = parity(activation.derivative)
+    return slice(int(symmetry == "odd"), None, 1 if symmetry is None else 2)
 
 
 def _octaves(s: Array) -> Iterator[tuple[int, NDArray[np.intp]]]:
@@ -201,7 +221,8 @@ def _fill(
     if isinstance(part, Origin):
         table[:, chosen] = part.table(s[chosen], columns.stop - FIRST)[columns]
     else:
-        _evaluate(part.series[:, columns], part.low, part.high, s, chosen, table)
+        series = np.ascontiguousarray(part.series[:, columns])
+        _evaluate(series, part.low, part.high, s, chosen, table)
         powers = (
             part.powers[columns.start : FIRST] if columns.stop == FIRST else part.powers[FIRST:]
         )

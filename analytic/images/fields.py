@@ -187,7 +187,7 @@ def window_sums(
         shape: (H, W, copies).
         before: (F, Q).
         room: Q lanes and W zeros on both sides of them.
-        after: (F, Q).
+        after: (F, Q), which may be ``before``.
     """
     height, width, copies = shape
     size = shifts.row.size
@@ -203,12 +203,30 @@ def window_sums(
                 target, source = middle[first : first + count], before[f, start : start + count]
                 for j in range(count):
                     target[j] += source[j]
+        _tap(columns, column, room, width, out)
+
+
+@compiled
+def _tap(columns: Taps, column: int, line: Any, width: int, out: Any) -> None:
+    """out (Q,) becomes the sum over the taps of a shift; three at a time are one pass."""
+    first, last = columns.first[column], columns.first[column + 1]
+    three = (last - first) // 3 * 3
+    if three == 0:
         out[:] = 0.0
-        for tap in range(columns.first[column], columns.first[column + 1]):
-            start = width + columns.offset[tap]
-            source, mask = room[start : start + out.size], columns.mask[tap]
+    for tap in range(first, first + three, 3):
+        at = columns.offset[tap : tap + 3] + width
+        a, b, c = line[at[0] :], line[at[1] :], line[at[2] :]
+        p, q, r = columns.mask[tap], columns.mask[tap + 1], columns.mask[tap + 2]
+        if tap == first:
             for j in range(out.size):
-                out[j] += mask[j] * source[j]
+                out[j] = p[j] * a[j] + q[j] * b[j] + r[j] * c[j]
+        else:
+            for j in range(out.size):
+                out[j] += p[j] * a[j] + q[j] * b[j] + r[j] * c[j]
+    for tap in range(first + three, last):
+        source, mask = line[width + columns.offset[tap] :], columns.mask[tap]
+        for j in range(out.size):
+            out[j] += mask[j] * source[j]
 
 
 @compiled

@@ -46,7 +46,7 @@ def blocking(alone: Sequence[Way], n: int, k: int) -> Blocking:
     copies = max(min(LANES // most, k), 1)
     lanes = max(way.lanes for way in alone)
     held = max(32 * way.stretch.grid.shifts * way.lanes for way in alone[1:])
-    pairs = max(min(FIELDS // (32 * lanes), BETWEEN // held), 1)
+    pairs = max(min(FIELDS // (16 * lanes), BETWEEN // held), 1)
     size = _power(min(int(pairs**0.5), max(n, 1)))
     return Blocking(size, copies, strip_rows(size, n))
 

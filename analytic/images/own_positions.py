@@ -14,14 +14,14 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from analytic.expectations import MOST_TERMS_WHOLE, length, moments, rests
-from analytic.images.field_layer import SERIES, FieldLayer
+from analytic.images.field_layer import ARCCOSINE, ARCSINE, FieldLayer
 from analytic.images.fields import Pairing, Shifts, move_lines, pieces, window_sums
 from analytic.images.sheets import Sight, Tables, compiled_layer, form_of
 from analytic.images.shifts import Index
 from analytic.images.stretches import Grid
 from analytic.images.walk import Fields, NextFields, Room, Sides, Walk, Way, all_shifts, batches
 from analytic.machine import LANES, UNIT, Array, cores
-from analytic.network import Network
+from analytic.network import Network, fold
 from analytic.recursion import (
     Amplification,
     Average,
@@ -29,6 +29,7 @@ from analytic.recursion import (
     Diagonal,
     Stage,
     amplification,
+    erf_amplification,
     own_bounds,
     plain,
     preactivation,
@@ -93,30 +94,30 @@ def image_diagonal(network: Network, ways: Sequence[Way], x: Array) -> Diagonal:
 def _layers(way: Way, state: Triple, factor: Average) -> tuple[list[Stage], Triple]:
     """The layers of a stretch at equal positions."""
     stages: list[Stage] = []
-    branches: list[Triple] = []
     n = len(state[0])
-    for number, (step, window) in enumerate(zip(way.steps, way.windows, strict=True)):
-        branches += [state] * step.opens
+
+    def after(number: int, state: Triple, before: Triple | None) -> Triple:
+        step, window = way.steps[number], way.windows[number]
         sigma, theta, _ = state
         if window is not None:
             sigma, theta = (_window_sums(way, number, values) for values in (sigma, theta))
         weight, bias = step.layer.weight_std**2, step.layer.bias_std**2
         variance, gamma = (np.ravel(a) for a in preactivation(sigma, theta, weight, bias))
-        before = branches.pop() if step.closes else None
         skipped = None
         if before is not None:
             skipped = before[0].ravel(), before[1].ravel(), before[2].ravel()
         table, none = moments(step.layer.activation, np.sqrt(variance)), np.empty(0)
-        reads = way.stretch.reads[number]
-        stages.append(Stage(step, none, none, variance, gamma, table, skipped, reads, factor))
-        factor = Average()
+        reads, averaged = way.stretch.reads[number], Average() if number else factor
+        stages.append(Stage(step, none, none, variance, gamma, table, skipped, reads, averaged))
         sigma, theta = plain(table.second, table.slope, gamma)
         mu = table.mean
         if skipped is not None:
             mu0 = skipped[2]
             sigma, theta = residual(*skipped, mu0, sigma, theta, mu, mu)
             mu = mu0 + mu
-        state = sigma.reshape(n, -1), theta.reshape(n, -1), mu.reshape(n, -1)
+        return sigma.reshape(n, -1), theta.reshape(n, -1), mu.reshape(n, -1)
+
+    state = fold(range(len(way.steps)), state, after, step=lambda number: way.steps[number])
     return stages, state
 
 
@@ -176,8 +177,6 @@ def _own_layers(way: Way, passed: list[Stage]) -> dict[int, tuple[FieldLayer, Bo
 
 ONE_BY_ONE = 64
 """Coefficients that are looked at one by one; the others by their sums."""
-ONE_BY_ONE_CLOSED = 32
-"""The same where a closed form gives the values."""
 
 
 def amplified(stage: Stage, deviations: Array, terms: int) -> Amplification:
@@ -188,8 +187,11 @@ def amplified(stage: Stage, deviations: Array, terms: int) -> Amplification:
         deviations: s, of more images perhaps.
         terms: of the series.
     """
-    if form_of(stage.step) != SERIES:
-        return amplification(stage, 0.0, ONE_BY_ONE_CLOSED, closed=True)
+    form = form_of(stage.step)
+    if form == ARCSINE:
+        return erf_amplification(stage)
+    if form == ARCCOSINE:
+        return amplification(stage, 0.0)
     shares, noise = rests(stage.step.layer.activation, deviations, terms)
     return amplification(stage, 0.0, ONE_BY_ONE, shares=shares, noise=noise)
 

@@ -159,5 +159,6 @@ def _dearest(stage: Stage) -> Stage:
 
 def _peaks(s: Array) -> Array:
     """The largest s of every octave."""
-    octaves = np.floor(np.log2(np.maximum(s, 2.0 ** (LOWEST - 1)))).astype(int)
-    return np.array([s[octaves == octave].max() for octave in np.unique(octaves)])
+    octaves = np.frexp(np.maximum(s, 2.0 ** (LOWEST - 1)))[1]
+    parts = (s[octaves == octave] for octave in range(octaves.min(), octaves.max() + 1))
+    return np.array([part.max() for part in parts if part.size])

@@ -13,7 +13,7 @@ from threading import Lock
 import numpy as np
 
 from analytic.compilation import compiled
-from analytic.expectations import coefficients
+from analytic.expectations import coefficients, orders
 from analytic.images.field_layer import ARCCOSINE, ARCSINE, SERIES, FieldLayer, Sheets
 from analytic.images.shifts import Index
 from analytic.machine import LANES, Array, aligned, cores
@@ -170,14 +170,15 @@ class Tables:
         rows = 4 * (layer.even + layer.odd) * groups
         out: Array = aligned(panels, size // LANES, rows, LANES)
         activation = sight.step.layer.activation
+        wanted = orders(activation)
 
         def fill(panel: int) -> None:
             for copy, image in enumerate(self._panels[panel]):
                 if copy and image == self._panels[panel, 0]:
                     _repeat(out[panel], positions, copy)
                     continue
-                b = coefficients(activation, sight.deviation[image], GROUP * groups).b
-                _place(b, layer.even, layer.odd, copy * positions, out[panel])
+                b = coefficients(activation, sight.deviation[image], GROUP * groups, wanted).b
+                _place(b, layer.even and layer.odd, copy * positions, out[panel])
 
         _each(fill, panels)
         return out
@@ -193,16 +194,14 @@ def _each(task: Callable[[int], None], count: int) -> None:
 
 
 @compiled
-def _place(b: Array, even: bool, odd: bool, first: int, out: Array) -> None:
-    """Write coefficients (terms, P) to the lanes from ``first`` on."""
-    step, done = 4 * (even + odd), 0
+def _place(b: Array, both: bool, first: int, out: Array) -> None:
+    """Write coefficients (orders, P) to the lanes from ``first`` on."""
+    done = 0
     while done < b.shape[1]:
         chunk, lane = (first + done) // LANES, (first + done) % LANES
         count = min(b.shape[1] - done, LANES - lane)
         for k in range(b.shape[0]):
-            if (k % 2 == 0 and not even) or (k % 2 == 1 and not odd):
-                continue
-            row = k // 8 * step + k % 8 // 2 + (4 if k % 2 == 1 and even else 0)
+            row = k // 8 * 8 + k % 8 // 2 + 4 * (k % 2) if both else k
             target, source = out[chunk, row, lane : lane + count], b[k, done : done + count]
             for j in range(count):
                 target[j] = source[j]

@@ -34,7 +34,7 @@ from analytic.recursion import Bounds
 
 __all__ = ["Fields", "NextFields", "Room", "Sides", "Walk", "Way", "all_shifts", "batches", "ways"]
 
-FIELDS = 2**21
+FIELDS = 2**22
 """Bytes of the fields that go through the layers together."""
 
 
@@ -86,7 +86,7 @@ def all_shifts(grid: Grid) -> Shifts:
 
 def batches(shifts: Shifts, pairs: int, size: int) -> Iterator[tuple[slice, Shifts]]:
     """Some shifts at a time, for so many pairs and lanes."""
-    few = max(FIELDS // (32 * pairs * size), 1)
+    few = max(FIELDS // (16 * pairs * size), 1)
     for first in range(0, shifts.row.size, few):
         part = slice(first, first + few)
         yield part, Shifts(*(values[part] for values in shifts))
@@ -181,7 +181,7 @@ class Walk:
             for _ in range(step.opens):
                 branches.append(self._copy(fields))
             if window is not None:
-                fields = self._summed(way, shifts, window, fields)
+                self._summed(way, shifts, window, fields)
             skipped = branches.pop() if step.closes else None
             self._layer(way, way.stretch.first + number, shifts, fields, skipped)
             if skipped is not None:
@@ -195,17 +195,12 @@ class Walk:
 
     def _summed(
         self, way: Way, shifts: Shifts, window: tuple[Scatter, Taps], fields: Fields
-    ) -> Fields:
-        """The sums over windows."""
-        width = way.shape[1]
-        line = self.room.zeros(way.lanes + 2 * width)
-        sums: list[Array] = []
-        for before in fields[:2]:
-            after = self.room.take(*before.shape)
-            window_sums(*window, shifts, way.shape, before, line, after)
-            sums.append(after)
-        self.room.give(line, *fields[:2])
-        return Fields(sums[0], sums[1], fields.error)
+    ) -> None:
+        """The sums over windows, in place."""
+        line = self.room.zeros(way.lanes + 2 * way.shape[1])
+        for values in fields[:2]:
+            window_sums(*window, shifts, way.shape, values, line, values)
+        self.room.give(line)
 
     def _layer(
         self, way: Way, at: int, shifts: Shifts, fields: Fields, skipped: Fields | None

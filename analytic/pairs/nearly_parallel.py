@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from analytic.expectations import Angle, Units, distances, units
 from analytic.machine import UNIT, Array
-from analytic.network import Network
+from analytic.network import Network, fold
 from analytic.recursion import Diagonal, Stage, plain, preactivation
 
 __all__ = ["Close", "Near", "near_pairs"]
@@ -94,17 +94,16 @@ class Close:
 def _variations(ends: Diagonal) -> list[float]:
     """The relative errors of the variances, to first order."""
     result: list[float] = []
-    branches: list[float] = []
-    error = 2 * UNIT
-    for stage in ends.stages:
-        branches += [error] * stage.step.opens
+
+    def after(stage: Stage, error: float, skipped: float | None) -> float:
         variance = error + 2 * UNIT
         result.append(variance)
         table = stage.moments
         own = _share(stage.variance * np.abs(table.response_e), table.second)
         error = float(own.max()) * variance + 2 * table.noise.value + 4 * UNIT
-        if stage.step.closes:
-            error = 2 * max(error, branches.pop())
+        return error if skipped is None else 2 * max(error, skipped)
+
+    fold(ends.stages, 2 * UNIT, after)
     return result
 
 
@@ -124,13 +123,14 @@ def near_pairs(close: Close, x: Array, y: Array, i: Index, j: Index) -> Near:
     minus, plus = (np.sum((unit + sign * unit_) ** 2, axis=1) / 2 for sign in (-1, 1))
     minus, plus = np.where(alive, minus, 1.0), np.where(alive, plus, 1.0)
     error = 4 * UNIT * (np.sqrt(np.minimum(minus, plus)) + UNIT)
-    state = _State(Angle.of(minus, plus, error), np.zeros(i.size), np.zeros(i.size))
-    branches: list[_State] = []
-    for row, stage in enumerate(ends.stages):
-        branches += [state] * stage.step.opens
-        state = _layer(close, row, i, j, state)
-        if stage.skipped is not None:
-            state = _skip(stage, i, j, branches.pop(), state)
+    rows = iter(range(len(ends.stages)))
+
+    def after(stage: Stage, state: _State, skipped: _State | None) -> _State:
+        behind = _layer(close, next(rows), i, j, state)
+        return behind if skipped is None else _skip(stage, i, j, skipped, behind)
+
+    start = _State(Angle.of(minus, plus, error), np.zeros(i.size), np.zeros(i.size))
+    state = fold(ends.stages, start, after)
     sigma = np.sqrt(ends.sigma[i] * ends.sigma[j]) * state.angle.cosine
     return Near(sigma, state.theta, np.maximum(state.angle.error, state.error) + 4 * UNIT)
 

@@ -8,6 +8,7 @@ arrays here and on scalars in the rooms above. Below: ``analytic.network`` and
 ``analytic.expectations``.
 """
 
+from analytic.recursion.amplification_of_erf import erf_amplification
 from analytic.recursion.certificate import GROUP, Bounds, certify, own_bounds
 from analytic.recursion.chaos import growth, mean_slope, stage_growth
 from analytic.recursion.error_amplification import (
@@ -62,6 +63,7 @@ __all__ = [
     "certify",
     "dearest",
     "diagonal",
+    "erf_amplification",
     "growth",
     "input_tables",
     "layer_error",

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic.compilation import compiled
-from analytic.expectations import MOST_TERMS, Noise, coefficients, length
+from analytic.expectations import MOST_TERMS, Noise, coefficients, length, orders
 from analytic.machine import REASSOCIATED, UNIT, Array
 from analytic.network import Step
 from analytic.recursion.layer_equations import Average, Diagonal, Stage
@@ -32,6 +32,7 @@ __all__ = [
     "amplifications",
     "dearest",
     "merged",
+    "skip_ratio",
 ]
 
 BATCH = 2048
@@ -180,7 +181,6 @@ def amplification(
     *,
     shares: Array | None = None,
     noise: Noise | None = None,
-    closed: bool = False,
 ) -> Amplification:
     """The amplification factors of a layer over all its inputs.
 
@@ -191,11 +191,10 @@ def amplification(
         shares: bound of the shares of E[w'^2] that the series leaves out after 0, 1, ... terms;
             of its coefficients only the first ``most`` are then looked at one by one.
         noise: that of tables as long as ``shares``.
-        closed: whether pairs are taken from a closed form, so that nothing is truncated.
     """
     table, v = stage.moments, stage.variance
     activation, s = stage.step.layer.activation, np.sqrt(v)
-    skip, reads, average = _skip_ratio(stage), stage.reads, stage.average
+    skip, reads, average = skip_ratio(stage), stage.reads, stage.average
     none = np.empty(0)
     if (line := activation.bent_line) is not None:
         bend = line[1] ** 2 / (line[0] ** 2 + line[1] ** 2)
@@ -228,12 +227,16 @@ def amplification(
     k_e, r_d = np.zeros((2, terms))
     once, twice, rest, b_1 = np.empty((4, n))
     noise = table.noise if noise is None else table.noise.joined(noise)
+    wanted = orders(activation)
+    order = np.arange(terms)[wanted]
     batch = max(BATCH, 2**18 // terms)
     for start in range(0, n, batch):
         part = slice(start, start + batch)
-        found = coefficients(activation, s[part], terms)
-        _envelope(found.b, share_e[part], share_d[part], k_e, r_d, once[part], twice[part])
-        rest[part], b_1[part] = found.rest * table.slope[part], found.b[1]
+        found = coefficients(activation, s[part], terms, wanted)
+        shares_of = share_e[part], share_d[part]
+        _envelope(found.b, order, *shares_of, k_e, r_d, once[part], twice[part])
+        rest[part] = found.rest * table.slope[part]
+        b_1[part] = found.b[order == 1].sum(axis=0)
         noise = noise.joined(found.noise)
     lacking = np.maximum(v * table.curvature - once, 0)
     return Amplification(
@@ -255,7 +258,6 @@ def amplification(
         reads=reads,
         average=average,
         shares=none if shares is None else _larger(shares, share_e * table.slope),
-        closed=closed,
     )
 
 
@@ -277,20 +279,22 @@ def merged(a: Amplification, b: Amplification) -> Amplification:
 
 @partial(compiled, flags=REASSOCIATED)
 def _envelope(
-    b: Any, share_e: Any, share_d: Any, k_e: Any, r_d: Any, once: Any, twice: Any
+    b: Any, order: Any, share_e: Any, share_d: Any, k_e: Any, r_d: Any, once: Any, twice: Any
 ) -> None:
     """Raise k_e and r_d to the largest c_k^2 share_e and c_k^2 share_d of these inputs.
+
+    b (orders, n) has the coefficients of some orders, those of all others are 0.
 
     once and twice become the sums of k c_k^2 and of k (k - 1) c_k^2 over k: v curvature and
     v^2 jerk if complete.
     """
-    terms, n = b.shape
     once[:] = 0.0
     twice[:] = 0.0
-    for k in range(terms):
+    for m in range(order.size):
+        k = order[m]
         most_e, most_d = k_e[k], r_d[k]
-        for i in range(n):
-            c2 = (k + 1) * (b[k, i] * b[k, i])
+        for i in range(b.shape[1]):
+            c2 = (k + 1) * (b[m, i] * b[m, i])
             most_e = max(most_e, c2 * share_e[i])
             most_d = max(most_d, c2 * share_d[i])
             once[i] += k * c2
@@ -298,7 +302,7 @@ def _envelope(
         k_e[k], r_d[k] = most_e, most_d
 
 
-def _skip_ratio(stage: Stage) -> float:
+def skip_ratio(stage: Stage) -> float:
     """The largest (S + E)/(S + E + 2 mu eta) of the skip that ends at a layer."""
     if stage.skipped is None:
         return 1.0

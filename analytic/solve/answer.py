@@ -8,6 +8,7 @@ do so at once.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
 from typing import Any, NamedTuple
@@ -20,6 +21,7 @@ from analytic.machine import LANES, Array, cores
 from analytic.pairs import Close, Near, near_pairs
 from analytic.recursion import Data, Problem, RowBlock, dearest
 from analytic.results import AccuracyError, Estimate, Kernels
+from analytic.solve.checkpoint import Checkpoint
 from analytic.solve.foresight import FEW, close_together, require_memory
 
 __all__ = ["KINDS", "solve"]
@@ -36,6 +38,7 @@ def solve(
     progress: bool | None = None,
     *,
     certificate: bool = False,
+    checkpoint: str | os.PathLike[str] | None = None,
 ) -> Estimate:
     """Compute the kernels of a kind.
 
@@ -46,6 +49,7 @@ def solve(
         out: None, or the array to fill; for "both" a pair of them.
         progress: as in ``analytic.kernel``.
         certificate: whether the bound of every entry is wanted.
+        checkpoint: file for the rows that are finished, or None.
 
     Raises:
         ValueError: ``out`` has another shape, or the kernel is not finite.
@@ -59,7 +63,8 @@ def solve(
         )
     answers = _answers(problem.shape, kinds, out)
     bound = np.zeros((problem.shape[0], -(-problem.shape[1] // LANES)))
-    terms, left = _fill(problem, kinds, answers, bound, progress)
+    saved = None if checkpoint is None else Checkpoint(checkpoint, problem, kinds, answers)
+    terms, left = _fill(problem, kinds, answers, bound, progress, saved)
     near = _near(problem, left)
     _finish(problem, kinds, answers, left, near)
     own = problem.method.diagonal if problem.own else 0.0
@@ -127,6 +132,7 @@ def _fill(
     answers: list[Any],
     bound: Array,
     progress: bool | None,
+    saved: Checkpoint | None,
 ) -> tuple[int, NDArray[np.intp]]:
     """Compute all pairs; returns the most terms used and the pairs left out, (pairs, 2)."""
     n, k = problem.shape
@@ -136,22 +142,37 @@ def _fill(
     def task(row: int) -> _Rows:
         return _rows(problem, kinds, answers if direct else None, data, bound, row)
 
+    step = problem.method.step(n)
+    done = {} if saved is None else saved.finished()
     most, gone = 0, [np.empty((0, 2), dtype=np.intp)]
     disable = None if progress is None else not progress
     with (
         ThreadPoolExecutor(cores()) as pool,
         tqdm(total=n * k, unit="pair", unit_scale=True, delay=1, disable=disable) as bar,
     ):
-        for part in _completed(pool, task, range(0, n, problem.method.step(n))):
+        for row, known in done.items():
+            assert saved is not None
+            most, bound[row : row + step] = max(most, known.terms), known.bound
+            gone.append(saved.left_out(row))
+            bar.update(_pairs(problem, row, min(step, n - row)))
+        missing = (row for row in range(0, n, step) if row not in done)
+        for part in _completed(pool, task, missing):
             most = max(most, part.terms)
             gone.append(part.left)
             if not direct:
                 for answer, array in zip(answers, part.arrays, strict=True):
                     _place(answer, array, part.row, problem.own)
-            rows = len(part.arrays[0])  # of a symmetric answer, two triangles are filled
-            bar.update(rows * (2 * (n - part.row) - rows if problem.own else k))
+            if saved is not None:
+                saved.add(part.row, part.terms, float(bound[part.row : part.row + step].max()))
+            bar.update(_pairs(problem, part.row, len(part.arrays[0])))
     left = np.concatenate(gone)
     return most, left[np.lexsort(left.T[::-1])]  # whichever thread was first
+
+
+def _pairs(problem: Problem, row: int, rows: int) -> int:
+    """Entries that a block of rows fills; of a symmetric answer two triangles."""
+    n, k = problem.shape
+    return rows * (2 * (n - row) - rows if problem.own else k)
 
 
 def _completed(

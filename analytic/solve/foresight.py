@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from analytic.machine import LANES, Array, available_memory
 from analytic.pairs import Close, near_pairs
@@ -52,51 +54,59 @@ class Plan:
         """Whether small differences of these inputs grow from layer to layer."""
         return self.growth > 1.0
 
-    def scaled(self, shape: tuple[int, int], whole: tuple[int, int], kinds: int, own: bool) -> Plan:
-        """The plan of a larger problem, of which this one has ``shape`` rows and columns."""
-        if shape == whole:
-            return self
-        (n, k), (rows, columns) = shape, whole
-        pairs = rows * (rows + 1) // 2 if own else rows * columns
-        each = (self.bytes - 8 * kinds * n * k) / (n + k)  # tables and inputs
-        memory = 8 * kinds * rows * columns + int(each * (rows + columns))
-        return replace(self, pairs=pairs, bytes=memory, seconds=self.seconds * pairs / self.pairs)
+
+def sample(x: ArrayLike) -> tuple[ArrayLike, int]:
+    """At most MOST_SAMPLED of the inputs, spread evenly, and the number of all.
+
+    Nothing else of an array is looked at: it may be on a disk.
+    """
+    if not (hasattr(x, "dtype") and getattr(x, "shape", ())):
+        x = np.asarray(x)
+    rows: Any = x
+    size = len(rows) if rows.shape else 0
+    if size <= MOST_SAMPLED:
+        return rows, size
+    return rows[np.linspace(0, size - 1, MOST_SAMPLED).astype(int)], size
 
 
-def sample(x: Array) -> Array:
-    """At most MOST_SAMPLED vectors, spread evenly, with those of least and largest norm."""
-    if len(x) <= MOST_SAMPLED:
-        return x
-    norms = np.square(x).sum(axis=1)
-    spread = np.linspace(0, len(x) - 1, MOST_SAMPLED - 2).astype(int)
-    return x[np.unique([*spread, int(norms.argmin()), int(norms.argmax())])]
+def foresee(
+    problem: Problem, sizes: tuple[int, int], kinds: int, threads: int, prepared: float
+) -> Plan:
+    """Plan a problem.
 
-
-def foresee(problem: Problem, kinds: int, threads: int, prepared: float) -> Plan:
-    """Plan a problem that took ``prepared`` seconds to prepare, for 1 or 2 kinds of kernel."""
-    n, k = problem.shape
-    pairs = n * (n + 1) // 2 if problem.own else n * k
-    seconds = prepared + pairs * _seconds_per_pair(problem, kinds) / threads
-    memory = kinds * n * k * 8 + problem.method.bytes + 8 * (problem.x.size + problem.y.size)
-    name = type(problem.method).__name__.lower()
+    Args:
+        problem: that of a sample, or the whole one.
+        sizes: first and second inputs of the whole one.
+        kinds: 1 or 2 kinds of kernel.
+        threads: their number.
+        prepared: seconds that it took to prepare the sample.
+    """
+    n, k = sizes
+    own, method = problem.own, problem.method
+    few, all_ = (a if own else a + b for a, b in (problem.shape, sizes))
+    share = all_ / few  # of the inputs
+    pairs = n * (n + 1) // 2 if own else n * k
+    name = type(method).__name__.lower()
+    once = 1.0 if name == "zonal" else share  # a table for all inputs, or one for each
+    seconds = prepared * once + pairs * _seconds_per_pair(problem, kinds) / threads
+    tables = int(method.bytes * once) + 8 * all_ * problem.x.shape[1] * (2 if own else 1)
     growth = stage_growth(problem.diagonal.stages)
-    return Plan(name, pairs, memory, seconds, problem.method.error, growth)
+    return Plan(name, pairs, kinds * n * k * 8 + tables, seconds, method.error, growth)
 
 
-MOST_SAMPLED = 2**13
-"""Most rows and columns that the time of a pair is measured on."""
+MOST_SAMPLED = 2**11
+"""Most rows and columns that are looked at; ``kernel`` takes the zonal form of as many."""
+CLOSE_SAMPLED = (2**7, 2**11)
+"""Most of the pairs left out whose time is measured; the second where the first are quick."""
+QUICK = 0.02
+"""Seconds of the first sample: pairs that share tables are cheaper in a large one."""
 
 
 def _seconds_per_pair(problem: Problem, kinds: int) -> float:
-    """The best of three runs of a few rows; of images, of one block of rows.
-
-    They are those in the middle of the first inputs, as many as a sample may have: what it takes
-    to foresee does not grow with the square of n.
-    """
-    n, k = (min(size, MOST_SAMPLED) for size in problem.shape)
-    rows = LANES if problem.x.ndim == 2 else problem.method.step(n)
-    row = n // 2 - n // 2 % rows
-    end = min(row + rows, n)
+    """The best of three runs of a few rows in the middle."""
+    n, k = problem.shape
+    row = n // 2 - n // 2 % LANES
+    end = min(row + LANES, n)
     first = row if problem.own else 0
     sigma, both = (np.empty((end - row if use else 0, k)) for use in (kinds == 2, True))
     bound = np.zeros((end, -(-k // LANES)))
@@ -117,14 +127,20 @@ def _seconds_left_out(problem: Problem, row: int, values: Array) -> float:
     i, j = i[later] + row, j[later]
     if i.size == 0:
         return 0.0
-    few = slice(0, None, max(i.size // close_together(problem.x.shape[1]), 1))
     close = Close.of(problem.network, problem.diagonal)
-    a, b = i[few], j[few]
     shift = 0 if problem.own else problem.shape[0]
-    near_pairs(close, problem.x[a], problem.y[b], a, b + shift)  # makes the tables
-    start = time.perf_counter()
-    near_pairs(close, problem.x[a], problem.y[b], a, b + shift)
-    return (time.perf_counter() - start) * i.size / a.size
+    seconds = 0.0
+    for most in CLOSE_SAMPLED:
+        few = slice(0, None, max(i.size // most, 1))
+        a, b = i[few], j[few]
+        near_pairs(close, problem.x[a], problem.y[b], a, b + shift)  # makes the tables
+        start = time.perf_counter()
+        near_pairs(close, problem.x[a], problem.y[b], a, b + shift)
+        took = time.perf_counter() - start
+        seconds = took * i.size / a.size
+        if took > QUICK or a.size == i.size:
+            break
+    return seconds
 
 
 def require_memory(size: int) -> None:

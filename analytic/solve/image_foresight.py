@@ -20,6 +20,10 @@ from analytic.solve.foresight import Plan
 __all__ = ["KernelSizes", "foresee_images"]
 
 
+SECONDS = 0.1
+"""Time for a sample, beyond a first one of two images."""
+
+
 class KernelSizes(NamedTuple):
     """What a kernel is to be computed of.
 
@@ -38,20 +42,24 @@ class KernelSizes(NamedTuple):
     pixels: int
 
 
-def foresee_images(prepare: Callable[[], Problem], sizes: KernelSizes, threads: int) -> Plan:
+def foresee_images(
+    prepare: Callable[[int], Problem], most: int, sizes: KernelSizes, threads: int
+) -> Plan:
     """Plan a kernel.
 
     Args:
-        prepare: makes the problem of a sample, first images with other second ones.
+        prepare: makes the problem of a sample, of so many first images with twice as many others.
+        most: first images of a sample.
         sizes: of the whole kernel.
         threads: their number.
     """
-    _fill(prepare(), sizes.kinds)  # compiles
-    start = time.perf_counter()
-    problem = prepare()
-    prepared = time.perf_counter() - start
-    cold = _fill(problem, sizes.kinds)
-    warm = min(_fill(problem, sizes.kinds) for _ in range(2))
+    few = min(2, most)
+    _fill(prepare(few), sizes.kinds)  # compiles
+    problem, prepared, cold = _timed(prepare, few, sizes.kinds)
+    more = min(int(few * SECONDS / (prepared + cold)), most)
+    if more > few:
+        problem, prepared, cold = _timed(prepare, more, sizes.kinds)
+    warm = min(_fill(problem, sizes.kinds) for _ in range(3))
     method = problem.method
     assert isinstance(method, Images)
     n, k, own, kinds, pixels = sizes
@@ -63,6 +71,14 @@ def foresee_images(prepare: Callable[[], Problem], sizes: KernelSizes, threads: 
     seconds = prepared / sampled * images + (tables + computed) / threads
     memory = kinds * n * k * 8 + method.bytes + 8 * images * pixels
     return Plan("images", pairs, memory, seconds, float(method.error), method.growth)
+
+
+def _timed(prepare: Callable[[int], Problem], few: int, kinds: int) -> tuple[Problem, float, float]:
+    """The problem of a sample, seconds to prepare it, and of all its pairs with their tables."""
+    start = time.perf_counter()
+    problem = prepare(few)
+    prepared = time.perf_counter() - start
+    return problem, prepared, _fill(problem, kinds)
 
 
 def _fill(problem: Problem, kinds: int) -> float:

@@ -10,9 +10,11 @@ from pathlib import Path
 import click
 
 from analytic.network import FullyConnected, Network, Residual, parse_network
+from compare.command.convergence_command import convergence as convergence_command
 from compare.command.dynamics_command import dynamics
 from compare.command.options import check_fit, read_inputs, read_integers
 from compare.command.report import open_folder, write_report, write_results
+from compare.command.spectrum_command import leading_spectrum
 from compare.dynamics import DynamicsError
 from compare.provenance import version
 from compare.rate import Convergence, check_design, convergence
@@ -107,7 +109,9 @@ def validate(
         sys.exit(1)
 
 
+kinfinity.add_command(convergence_command)
 kinfinity.add_command(dynamics)
+kinfinity.add_command(leading_spectrum)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -98,7 +98,8 @@ def dynamics(
     click.echo(f"{described} on {inputs.name}, target {target.name}, up to t = {end:.4g}")
     found.gap = _gap(
         found, folder, described, inputs, target,
-        width=width, samples=samples, seeds=seeds, points=points, **shared,
+        width=width, samples=samples, seeds=seeds, points=points, store=folder / "gap.sqlite",
+        **shared,
     )  # fmt: skip
     click.echo(f"  {found.gap.verdict}")
     write_dynamics(folder, found)
@@ -109,19 +110,26 @@ def dynamics(
             "seeds": repeats,
             "points": min(points, 128),
         }
-        found.scaling = dynamics_scaling(described, inputs, target, **grid, **shared)
+        found.scaling = dynamics_scaling(
+            described, inputs, target, store=folder / "scaling.sqlite", **grid, **shared
+        )
         click.echo(f"  {found.scaling.verdict}")
         write_dynamics(folder, found)
         grid["limit"] = other_activation(described)
         found.control = dynamics_scaling(
-            described, inputs, target, **grid | {"seeds": max(2, repeats // 3)}, **shared
+            described,
+            inputs,
+            target,
+            store=folder / "control.sqlite",
+            **grid | {"seeds": max(2, repeats // 3)},
+            **shared,
         )
         click.echo(f"  with the kernel of {found.control.config['limit']}: {found.control.verdict}")
         write_dynamics(folder, found)
         found.growth = dynamics_growth(
             described, inputs, target, ratios=RATIOS, samples=grid["samples"],
             seeds=max(2, repeats // 2),
-            points=grid["points"], **shared,
+            points=grid["points"], store=folder / "growth.sqlite", **shared,
         )  # fmt: skip
     path = write_dynamics(folder, found)
     click.echo(f"report: {path.resolve()}")

@@ -17,13 +17,14 @@ from compare.dynamics.gap_record import DynamicsGap
 from compare.dynamics.measurement import dynamics_gap
 from compare.dynamics.runs import Modes, StackedRuns, mean_error
 from compare.dynamics.scaling import dynamics_growth, dynamics_scaling
-from compare.dynamics.scaling_record import DynamicsScaling
+from compare.dynamics.scaling_record import DynamicsScaling, Failures
 
 __all__ = [
     "Doubt",
     "DynamicsError",
     "DynamicsGap",
     "DynamicsScaling",
+    "Failures",
     "Modes",
     "Repetition",
     "Resolution",

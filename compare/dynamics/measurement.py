@@ -2,29 +2,27 @@ r"""The dynamics gap: trained networks against exp(-T_K t) r_0, and where the ga
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor, Future
-from dataclasses import dataclass
-from typing import Any
+import os
+from collections.abc import Callable
+from concurrent.futures import Executor
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from tqdm.auto import tqdm
 
 from analytic import Network, kernel
 from compare.dynamics.design import Repetition, Resolution, check_cell
 from compare.dynamics.doubt import DynamicsError
 from compare.dynamics.gap_record import DynamicsGap
 from compare.dynamics.runs import Modes, stack_runs
-from compare.dynamics.trajectories import Comparison, TrainedNetwork, draw, everything, run
-from compare.executors import workers
+from compare.dynamics.stored_runs import open_runs
+from compare.dynamics.training import Job, Training, run_all
+from compare.dynamics.trajectories import Comparison
 from compare.provenance import versions
 from compare.rho import Inputs, Target, evaluation_points
 from compare.theory import Reference, reference, stopping_times
-from empirical import FiniteNetwork
 
-__all__ = ["Training", "bar", "dynamics_gap", "prepare", "time_grid", "train"]
+__all__ = ["dynamics_gap", "prepare", "time_grid"]
 
 Array = NDArray[np.float64]
 WATCHED = 32
@@ -43,6 +41,7 @@ def dynamics_gap(
     points: int = 1000,
     limit: Network | None = None,
     rtol: float = 1e-6,
+    store: str | os.PathLike[str] | None = None,
     resolution: Resolution | None = None,
     repetition: Repetition | None = None,
     executor: Executor | None = None,
@@ -69,6 +68,7 @@ def dynamics_gap(
         points: evaluation points, at least 8; all of a smaller finite population.
         limit: a network whose kernel takes the place of K_inf: a negative control.
         rtol: tolerance of the integrator.
+        store: a file for finished networks, as of ``convergence``.
         resolution: how many times and eigenspaces, ``Resolution()`` by default.
         repetition: what differs between the networks, ``Repetition()`` by default.
         executor: any ``concurrent.futures.Executor``; by default threads, one network each.
@@ -115,16 +115,18 @@ def dynamics_gap(
         "confidence": 0.95, "dtype": str(dtype), "device": device, "versions": versions(),
     }  # fmt: skip
     training, first = Training(problem, network, aim, rtol, device, dtype), again.first_seed
-    with workers(executor) as pool:
-        futures = [
-            pool.submit(
-                train, training, width, samples, seed,
-                sample_seed=first if again.share_sample else seed,
-                check=seed < first + again.checked,
-            )
-            for seed in range(first, first + seeds)
-        ]  # fmt: skip
-        runs: list[TrainedNetwork] = [future.result() for future in bar(futures, progress)]
+    jobs = [
+        Job(
+            width,
+            samples,
+            seed,
+            first if again.share_sample else seed,
+            seed < first + again.checked,
+        )
+        for seed in range(first, first + seeds)
+    ]
+    with open_runs(store, training) as finished:
+        runs = run_all(training, jobs, executor, progress, finished)
     found = stack_runs(runs)
     labels = problem.reference.labels
     result = DynamicsGap(config, labels, problem.times[: found.own.shape[1]], modes, found)
@@ -132,57 +134,6 @@ def dynamics_gap(
         if one.stopped:
             raise DynamicsError(f"{one.stopped} (seed {seed})", result)
     return result
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Training:
-    """What the training of all networks has in common, but for their widths and samples.
-
-    Attributes:
-        problem: with what they are compared.
-        network: the description.
-        target: f*.
-        rtol: tolerance of the integrator.
-        device: of the networks; dtype: theirs.
-    """
-
-    problem: Comparison
-    network: Network
-    target: Target
-    rtol: float
-    device: str
-    dtype: torch.dtype
-
-
-def train(
-    training: Training,
-    width: int,
-    samples: int | None,
-    seed: int,
-    *,
-    sample_seed: int | None = None,
-    check: bool = False,
-) -> TrainedNetwork:
-    """One network of some width, trained on one sample, with its four trajectories.
-
-    For ``samples=None`` the sample is all of rho.
-    """
-    inputs, target = training.problem.inputs, training.target
-    finite = FiniteNetwork(
-        training.network,
-        inputs.shape,
-        width,
-        seed=width * 2**32 + seed,  # independent across widths
-        dtype=training.dtype,
-        device=training.device,
-    )
-    if samples is None:
-        sample = everything(inputs, target)
-        assert sample is not None
-    else:
-        stream = np.random.SeedSequence([samples, seed if sample_seed is None else sample_seed])
-        sample = draw(inputs, target, samples, int(stream.generate_state(1)[0]))
-    return run(training.problem, sample, finite, rtol=training.rtol, check=check)
 
 
 def prepare(
@@ -220,9 +171,3 @@ def time_grid(seen: Reference, horizon: float, epsilon: float, count: int) -> Ar
     grid = np.unique(grid)
     apart = np.append(np.diff(grid) > 1e-9 * horizon, True)
     return grid[apart]
-
-
-def bar(futures: Sequence[Future[Any]], progress: bool | None) -> Iterable[Future[Any]]:
-    """The futures with a progress bar."""
-    disable = None if progress is None else not progress
-    return tqdm(futures, desc="networks", delay=1, disable=disable, leave=False)

@@ -11,9 +11,9 @@ smallest eps for every network and sample, and fitted
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future
-from typing import Any
+from concurrent.futures import Executor
 
 import numpy as np
 import torch
@@ -22,13 +22,15 @@ from numpy.typing import ArrayLike, NDArray
 from analytic import Network
 from compare.dynamics.design import Resolution, check_grid, check_growth
 from compare.dynamics.doubt import DynamicsError
-from compare.dynamics.measurement import Training, bar, prepare, train
+from compare.dynamics.measurement import prepare
 from compare.dynamics.scaling_record import CONFIDENCE, DynamicsScaling
+from compare.dynamics.stored_runs import open_runs
+from compare.dynamics.training import Job, Training, run_all
 from compare.dynamics.trajectories import Comparison, TrainedNetwork, everything
-from compare.executors import workers
 from compare.provenance import versions
 from compare.rate import Power, fit_power
 from compare.rho import Inputs, Target
+from compare.store import Store
 from compare.theory import theorem
 
 __all__ = ["dynamics_growth", "dynamics_scaling"]
@@ -51,6 +53,7 @@ def dynamics_scaling(
     points: int = 128,
     limit: Network | None = None,
     rtol: float = 1e-5,
+    store: str | os.PathLike[str] | None = None,
     executor: Executor | None = None,
     device: str = "cpu",
     dtype: torch.dtype = torch.float64,
@@ -71,6 +74,7 @@ def dynamics_scaling(
         limit: a network whose kernel takes the place of K_inf: a negative control, whose eps
             must level off.
         rtol: tolerance of the integrator.
+        store: a file for finished networks, as of ``convergence``.
         executor: any ``concurrent.futures.Executor``; threads by default.
         device: of the finite networks.
         dtype: of the finite networks.
@@ -94,9 +98,9 @@ def dynamics_scaling(
         columns.append(None)
     cells = [(m, n) for m in wide for n in columns]
     problem = _problem(limit or network, inputs, aim, horizon, points)
-    runs = _measure(
-        Training(problem, network, aim, rtol, device, dtype), cells, seeds, executor, progress
-    )
+    training = Training(problem, network, aim, rtol, device, dtype)
+    with open_runs(store, training) as finished:
+        runs = _measure(training, cells, seeds, executor, progress, finished)
     config = {
         "network": repr(network), "inputs": inputs.name, "target": aim.name, "widths": wide,
         "samples": columns, "horizon": horizon, "seeds": seeds, "points": len(problem.points.x),
@@ -127,6 +131,7 @@ def dynamics_growth(
     seeds: int = 8,
     points: int = 128,
     rtol: float = 1e-5,
+    store: str | os.PathLike[str] | None = None,
     executor: Executor | None = None,
     device: str = "cpu",
     dtype: torch.dtype = torch.float64,
@@ -144,6 +149,7 @@ def dynamics_growth(
         seeds: networks, each with a sample of its own, for every pair (m, n).
         points: evaluation points.
         rtol: tolerance of the integrator.
+        store: a file for finished networks, as of ``convergence``.
         executor: any ``concurrent.futures.Executor``; threads by default.
         device: of the finite networks.
         dtype: of the finite networks.
@@ -160,9 +166,11 @@ def dynamics_growth(
     aim = Target.of(target, inputs)
     cells: list[tuple[int, int | None]] = [(max(1, round(c * n)), n) for c in ratios for n in many]
     problem = _problem(network, inputs, aim, horizon, points)
-    runs = _measure(
-        Training(problem, network, aim, rtol, device, dtype), cells, seeds, executor, progress
-    )
+    training = Training(problem, network, aim, rtol, device, dtype)
+    with open_runs(store, training) as finished:
+        training = Training(problem, network, aim, rtol, device, dtype)
+    with open_runs(store, training) as finished:
+        runs = _measure(training, cells, seeds, executor, progress, finished)
     for run in (run for cell in runs for run in cell):
         if run.stopped:
             raise DynamicsError(run.stopped, None)
@@ -186,17 +194,12 @@ def _measure(
     seeds: int,
     executor: Executor | None,
     progress: bool | None,
+    store: Store | None = None,
 ) -> list[list[TrainedNetwork]]:
     """All runs of all cells (m, n), no two with the same network or sample."""
-    with workers(executor) as pool:
-        futures: list[list[Future[Any]]] = [
-            [pool.submit(train, training, m, n, index * seeds + s) for s in range(seeds)]
-            for index, (m, n) in enumerate(cells)
-        ]
-        flat = [future for cell in futures for future in cell]
-        for future in bar(flat, progress):
-            future.result()
-    return [[future.result() for future in cell] for cell in futures]
+    jobs = [Job(m, n, i * seeds + s) for i, (m, n) in enumerate(cells) for s in range(seeds)]
+    runs = run_all(training, jobs, executor, progress, store)
+    return [runs[i : i + seeds] for i in range(0, len(runs), seeds)]
 
 
 def _corollary(problem: Comparison, run: TrainedNetwork) -> Array:

@@ -19,6 +19,7 @@ from compare.rate import (
     Interval,
     Joint,
     Power,
+    clopper_pearson,
     fit_floor,
     fit_joint,
     fit_power,
@@ -30,10 +31,25 @@ from compare.verdict import Outcome, Verdict
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["CONFIDENCE", "DynamicsScaling"]
+__all__ = ["CONFIDENCE", "DynamicsScaling", "Failures"]
 
 Array = NDArray[np.float64]
 CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Failures:
+    """Shares of networks, each with its sample, above kappa (m^(-1/2) + n^(-1/2)).
+
+    Attributes:
+        kappa: fixed so that half of those with the smallest m and n are above.
+        share: shape (widths, samples).
+        interval: of the shares, Clopper and Pearson (1934), shape (widths, samples, 2).
+    """
+
+    kappa: float
+    share: Array
+    interval: Array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,6 +112,22 @@ class DynamicsScaling:
         """
         late = self.times >= max(self.times[-1] / 10, self.times[1])
         return _slopes(self.times[late], self.epsilon[-1, column][:, late])
+
+    def failures(self) -> Failures:
+        """How often networks and samples together miss eps <= kappa (m^(-1/2) + n^(-1/2)).
+
+        The paper's statements hold with high probability over both theta_0 and the sample; every
+        seed has a network and a sample of its own, so that the shares are those of both.
+        """
+        rates = np.add.outer(
+            np.array(self.widths, dtype=float) ** -0.5, np.array(self.samples, dtype=float) ** -0.5
+        )
+        last = self.epsilon[..., -1]
+        kappa = float(np.median(last[0, 0]) / rates[0, 0])
+        above = np.sum(last > kappa * rates[..., None], axis=2)
+        trials = last.shape[2]
+        intervals = [[clopper_pearson(int(k), trials, CONFIDENCE) for k in row] for row in above]
+        return Failures(kappa, above / trials, np.array(intervals))
 
     def drift(self) -> Power:
         """E ||K_T - K_0||^2 = C m^-p at the last time, all numbers of samples together."""
@@ -174,6 +206,7 @@ class DynamicsScaling:
         }
         return {
             "exponents": fits,
+            "joint_failures": self.failures().share.tolist(),
             "floor": floor.floor,
             "floor_interval": list(floor.interval),
             "verdict": self.verdict,

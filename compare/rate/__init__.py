@@ -5,24 +5,27 @@ exponent and constant with intervals, and the verdict on Assumption 3.6. Below:
 ``compare.rho``.
 """
 
-from compare.rate.convergence_record import (
-    Convergence,
-    RequiredWidth,
-    convergence,
-)
+from compare.rate.convergence_record import Convergence
 from compare.rate.fits import Floor, Joint, Power, fit_floor, fit_joint, fit_power
-from compare.rate.statistics import Interval, student_of_mean
+from compare.rate.interval_coverage import Coverage, coverage
+from compare.rate.measurement import convergence
+from compare.rate.statistics import Interval, clopper_pearson, student_of_mean
+from compare.rate.sufficient_width import RequiredWidth, check_accuracy
 from compare.rate.width_sweep import check_design
 
 __all__ = [
     "Convergence",
+    "Coverage",
     "Floor",
     "Interval",
     "Joint",
     "Power",
     "RequiredWidth",
+    "check_accuracy",
     "check_design",
+    "clopper_pearson",
     "convergence",
+    "coverage",
     "fit_floor",
     "fit_joint",
     "fit_power",

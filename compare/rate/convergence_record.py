@@ -1,48 +1,37 @@
-r"""How fast K_0 approaches K_inf, and whether Assumption 3.6 holds."""
+r"""The record of a width sweep: distances, exponent, constant, and whether Assumption 3.6 holds."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from analytic import Network, kernel
+from analytic import DistanceLaw
 from analytic.files import read_data, write_data
-from compare.provenance import versions
 from compare.rate.figure import plot_convergence
-from compare.rate.fits import Power, WidthExpansion, fit_expansion, fit_power
+from compare.rate.fits import Power, WidthExpansion, fit_expansion, fit_power, leading
+from compare.rate.interval_coverage import Coverage, coverage
 from compare.rate.judgement import Excess, excess, judge
-from compare.rate.predicted_constant import predicted_mean
 from compare.rate.statistics import Interval
-from compare.rate.width_sweep import check_design, sweep
-from compare.rho import Inputs
+from compare.rate.sufficient_width import (
+    RequiredWidth,
+    check_accuracy,
+    from_constant,
+    required_width,
+)
 from compare.table import Table
 from compare.verdict import Verdict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Convergence", "RequiredWidth", "convergence"]
+__all__ = ["Convergence"]
 
 Array = NDArray[np.float64]
-
-
-class RequiredWidth(NamedTuple):
-    """Widths that suffice for ||K_0 - K_inf||^2 <= epsilon with probability 1 - delta.
-
-    ``measured`` reads them off the law of m D pooled over all widths; ``markov`` is
-    C/(epsilon delta), which needs nothing but the mean.
-    """
-
-    measured: int
-    markov: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,8 +67,7 @@ class Convergence:
 
     def __post_init__(self) -> None:
         confidence = self.config["confidence"]
-        first = 1 if len(self.widths) >= 5 else 0
-        power = fit_power(self.widths[first:], self.distances[first:], confidence)
+        power = fit_power(*leading(self.widths, self.distances), confidence)
         law = fit_expansion(self.widths, self.distances, confidence)
         above = excess(self.widths, self.distances, confidence)
         verdict = judge(power, law, above, float(self.distances[-1].mean()))
@@ -126,16 +114,31 @@ class Convergence:
         """Widths that suffice for D <= epsilon with probability 1 - delta.
 
         Raises:
-            ValueError: epsilon is not positive, or delta not between 0 and 1.
+            ValueError: epsilon or delta is out of its range, Assumption 3.6 does not hold on
+                this sweep, or delta is too small to be seen in so few networks.
         """
-        if not epsilon > 0 or not 0 < delta < 1:
+        check_accuracy(epsilon, delta)
+        if not self.holds:
             raise ValueError(
-                f"expected epsilon > 0 and 0 < delta < 1, got {epsilon} and {delta}; change them"
+                "expected a sweep on which Assumption 3.6 holds, since otherwise no width need"
+                f" suffice, got: {self.verdict} ({self.reason}); measure more widths and seeds"
             )
-        pooled = np.concatenate([m * d for m, d in zip(self.widths, self.distances, strict=True)])
-        measured = float(np.quantile(pooled, 1 - delta)) / epsilon
-        markov = float(np.mean(pooled)) / (epsilon * delta)
-        return RequiredWidth(int(np.ceil(measured)), int(np.ceil(markov)))
+        confidence = self.config["confidence"]
+        found = required_width(self.widths, self.distances, self.law, epsilon, delta, confidence)
+        c, smallest = self.predicted, self.widths[0]
+        predicted = None if c is None else from_constant(c, epsilon, delta, smallest)
+        return RequiredWidth(*found, predicted)
+
+    def coverage(self, confidence: float = 0.95, sweeps: int = 200) -> Coverage:
+        """How often intervals of such a sweep contain the truth: few seeds say less than they seem.
+
+        It is found from made-up distances with the widths, the numbers of seeds and the
+        coefficient of variation of this sweep.
+        """
+        spread = [d.var(ddof=1) / d.mean() ** 2 for d in self.distances]
+        counts = [d.size for d in self.distances]
+        variation = max(float(np.sqrt(np.average(spread, weights=counts))), 1e-6)
+        return coverage(self.widths, counts, variation, confidence, repeats=sweeps)
 
     def table(self) -> Table:
         """One row for every width."""
@@ -164,9 +167,15 @@ class Convergence:
         )  # fmt: skip
         return Table(head, tuple(rows))
 
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Distances against width, with the fitted law and the threshold of the assumption."""
-        return plot_convergence(self, ax)
+    def plot(self, ax: Axes | None = None, *, law: DistanceLaw | None = None) -> Axes:
+        """Distances against width, with the fitted law and the threshold of the assumption.
+
+        Args:
+            ax: where; a new picture by default.
+            law: of m D, from ``distance_law`` at the same inputs: the band of its 5 and 95 %
+                quantiles, which nothing was fitted to.
+        """
+        return plot_convergence(self, ax, law)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything to a JSON file; the file is whole or not there at any instant."""
@@ -207,89 +216,28 @@ class Convergence:
             "verdict": self.verdict,
             "holds": self.holds,
             "reason": self.reason,
+            "coverage": self.coverage()._asdict() if self._few_seeds else None,
         }
 
+    @property
+    def _few_seeds(self) -> bool:
+        return min(d.size for d in self.distances) <= FEW_SEEDS
+
     def __str__(self) -> str:
-        return f"{self.config['network']}: Assumption 3.6 {self.verdict} ({self.reason})"
+        text = f"{self.config['network']}: Assumption 3.6 {self.verdict} ({self.reason})"
+        if not self._few_seeds:
+            return text
+        few, found = min(d.size for d in self.distances), self.coverage()
+        return (
+            f"{text}; with {few} seeds nominal 95 % intervals are expected to cover"
+            f" {found.exponent:.1%} (exponent), {found.constant:.1%} (constant)"
+        )
 
     def _repr_html_(self) -> str:
         return f"<p>{self}</p>{self.table()._repr_html_()}"
 
 
+FEW_SEEDS = 20
+"""Up to so many seeds a record says what coverage to expect of its intervals."""
 _ENTRIES = ("config", "widths", "distances", "bias", "rounding", "answers")
 _FITS = ("power", "law", "above", "judgement")
-
-
-def convergence(
-    network: Network,
-    inputs: Inputs,
-    widths: Sequence[int],
-    seeds: int | Sequence[int] = 100,
-    *,
-    points: int = 256,
-    executor: Executor | None = None,
-    device: str = "cpu",
-    dtype: torch.dtype = torch.float64,
-    progress: bool | None = None,
-    limit: Network | Callable[[Network, Array], Array] | None = None,
-) -> Convergence:
-    r"""Measure ||K_0 - K_inf||^2 over widths and seeds, and judge Assumption 3.6.
-
-    Args:
-        network: the description.
-        inputs: the distribution rho.
-        widths: at least three different ones.
-        seeds: the number of networks, at least 2; or one number for every width.
-        points: size of the sample of inputs, at least 3, capped at the population's.
-        executor: any ``concurrent.futures.Executor``; threads by default.
-        device: of the finite networks.
-        dtype: of the finite networks.
-        progress: show a progress bar; None shows it on terminals and notebooks.
-        limit: a network whose kernel takes the place of K_inf, or a function of (network, x)
-            that gives another kernel: a negative control.
-
-    Returns:
-        the record ``Convergence``.
-
-    Raises:
-        ValueError: a number is out of its range.
-
-    References:
-        Bowman and Montufar (2022), Assumption 3.6.
-
-    Example:
-        >>> from analytic import FullyConnected
-        >>> network = Network(FullyConnected("tanh"))
-        >>> result = convergence(network, Inputs.sphere(3), [16, 32, 64], 20, points=8)
-        >>> result.widths, [d.shape for d in result.distances]
-        ((16, 32, 64), [(20,), (20,), (20,)])
-    """
-    widths, counts, points = check_design(inputs, widths, seeds, points)
-    x = inputs.sample(points)
-    groups = sweep(
-        network, x, _limit_kernel(limit, network, x), widths, counts, population=inputs.population,
-        executor=executor, device=device, dtype=dtype, progress=progress,
-    )  # fmt: skip
-    config = {
-        "network": repr(network),
-        "inputs": inputs.name,
-        "points": points,
-        "population": inputs.population,
-        "widths": list(widths),
-        "seeds": list(counts),
-        "limit": None if limit is None else repr(limit),
-        "dtype": str(dtype),
-        "device": device,
-        "confidence": 0.99,
-        "predicted": predicted_mean(network, x, inputs.population) if limit is None else None,
-        "versions": versions(),
-    }
-    distances, bias = tuple(g.distances for g in groups), tuple(g.bias for g in groups)
-    rounding = tuple(g.rounding for g in groups)
-    return Convergence(config, tuple(widths), distances, bias, rounding)
-
-
-def _limit_kernel(limit: Any, network: Network, x: Array) -> Array:
-    if limit is None or isinstance(limit, Network):
-        return kernel(limit or network, x)
-    return limit(network, x)

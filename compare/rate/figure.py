@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic import DistanceLaw
 from compare.figure_style import BLUE, GREY, ORANGE, new_axes
 from compare.rate.fits import WidthExpansion
 from compare.rate.judgement import Excess
@@ -39,7 +40,9 @@ class Sweep(Protocol):
     def predicted(self) -> float | None: ...
 
 
-def plot_convergence(result: Sweep, ax: Axes | None = None) -> Axes:
+def plot_convergence(
+    result: Sweep, ax: Axes | None = None, law_of_distance: DistanceLaw | None = None
+) -> Axes:
     """Distances against width: their spread, means, the law and the threshold."""
     ax = new_axes(ax)
     m = np.array(result.widths, dtype=float)
@@ -67,6 +70,10 @@ def plot_convergence(result: Sweep, ax: Axes | None = None) -> Axes:
     if result.predicted is not None:
         label = "$C/m$ predicted, not fitted"
         ax.plot(line, result.predicted / line, ":", color="black", lw=1.6, label=label)
+    if law_of_distance is not None:
+        low_q, high_q = (law_of_distance.quantile(p) for p in (0.05, 0.95))
+        label = "5 % to 95 % predicted, not fitted"
+        ax.fill_between(line, low_q / line, high_q / line, color="black", alpha=0.1, label=label)
     ax.set(xscale="log", yscale="log", xlabel="width $m$", ylabel=r"$\|K_0 - K_\infty\|^2$")
     ax.set_xticks(m, [f"{w:g}" for w in m])
     ax.minorticks_off()

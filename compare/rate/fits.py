@@ -1,7 +1,7 @@
 r"""How fast the squared distance D = ||K_0 - K_inf||^2 falls with the width m.
 
 Two models are fitted by the quasi-likelihood of the gamma family (variance proportional to
-the squared mean), with standard errors of the sandwich type, so that the spread of D may be
+the squared mean), with the standard errors of ``uncertainty``, so that the spread of D may be
 anything:
 
     E D = C m^(-p)                 the exponent
@@ -16,12 +16,14 @@ and, for what depends on the width m and the number of samples n,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import optimize
 
+from compare.rate.sandwich import Uncertainty, check_groups, uncertainty
 from compare.rate.statistics import Interval, student
 
 __all__ = [
@@ -32,7 +34,9 @@ __all__ = [
     "fit_expansion",
     "fit_floor",
     "fit_joint",
+    "fit_linear",
     "fit_power",
+    "leading",
 ]
 
 Array = NDArray[np.float64]
@@ -61,14 +65,23 @@ class WidthExpansion:
 
     Attributes:
         constant: C; correction: c; floor: B.
-        constant_interval, floor_interval: at the confidence that was asked for.
+        constant_interval, correction_interval, floor_interval: at the confidence that was
+            asked for.
+        covariance: of C, c and B, shape (3, 3).
     """
 
     constant: float
     correction: float
     floor: float
     constant_interval: Interval
+    correction_interval: Interval
     floor_interval: Interval
+    covariance: Array = field(compare=False)
+
+    def mean(self, widths: ArrayLike) -> Array:
+        """E D at some widths."""
+        m = np.asarray(widths, dtype=np.float64)
+        return np.asarray(self.constant / m + self.correction / m**2 + self.floor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,15 +124,18 @@ def fit_power(widths: Sequence[int], distances: Sequence[Array], confidence: flo
         distances: D for every width, shape (seeds,) each, with at least two seeds.
         confidence: of the interval.
 
+    Raises:
+        ValueError: a group has fewer than two values, only zeros, or values that are negative
+            or not finite.
+
     Example:
         >>> fit = fit_power([1, 10, 100], [np.array([2.0, 2.0]) / m for m in (1, 10, 100)])
         >>> round(fit.exponent, 12), round(fit.constant, 12)
         (1.0, 2.0)
     """
     design = np.column_stack([np.ones(len(widths)), -np.log(widths)])
-    means = np.array([d.mean() for d in distances])
+    means, counts = check_groups(distances)
     beta = np.linalg.lstsq(design, np.log(means), rcond=None)[0]
-    counts = np.array([d.size for d in distances])
     for _ in range(100):  # Fisher scoring; the gradient of log mu is the design itself
         mu = np.exp(design @ beta)
         information = design.T @ (counts[:, None] * design)
@@ -127,10 +143,18 @@ def fit_power(widths: Sequence[int], distances: Sequence[Array], confidence: flo
         beta = beta + step
         if np.max(np.abs(step)) < 1e-12:
             break
-    covariance = _sandwich(design, np.exp(design @ beta), distances)
-    stderr = float(np.sqrt(covariance[1, 1]))
-    interval = student(float(beta[1]), stderr, confidence, _freedom(distances))
-    return Power(float(beta[1]), stderr, float(np.exp(beta[0])), interval)
+    errors, p = uncertainty(design, np.exp(design @ beta), distances), float(beta[1])
+    interval = errors.interval(p, 1, confidence)
+    return Power(p, errors.stderr(1), float(np.exp(beta[0])), interval)
+
+
+def leading(widths: Sequence[int], distances: Sequence[Array]) -> tuple[Any, Any]:
+    """Widths and distances without the smallest width if there are five or more.
+
+    The correction c/m^2 is largest there, and bends the exponent most.
+    """
+    first = 1 if len(widths) >= 5 else 0
+    return widths[first:], distances[first:]
 
 
 def fit_expansion(
@@ -139,13 +163,15 @@ def fit_expansion(
     """Fit E D = C/m + c/m^2 + B; takes what ``fit_power`` takes, from three widths on."""
     m = np.asarray(widths, dtype=np.float64)
     columns = np.column_stack([1 / m, 1 / m**2, np.ones_like(m)])
-    beta, errors = _linear(columns, distances)
-    freedom = _freedom(distances)
+    beta, errors = fit_linear(columns, distances)
+    c1, c2, floor = (float(b) for b in beta)
     return WidthExpansion(
-        *(float(b) for b in beta),
-        constant_interval=student(float(beta[0]), float(errors[0]), confidence, freedom),
-        floor_interval=student(float(beta[2]), float(errors[2]), confidence, freedom),
-    )
+        c1, c2, floor,
+        errors.interval(c1, 0, confidence),
+        errors.interval(c2, 1, confidence),
+        errors.interval(floor, 2, confidence),
+        errors.covariance,
+    )  # fmt: skip
 
 
 def fit_floor(
@@ -156,12 +182,9 @@ def fit_floor(
 ) -> Floor:
     """Fit E D = A/m + B/n + F to groups of values, one for each pair (m, n)."""
     m, n = np.asarray(widths, dtype=np.float64), np.asarray(samples, dtype=np.float64)
-    beta, errors = _linear(np.column_stack([1 / m, 1 / n, np.ones_like(m)]), distances)
-    freedom = sum(d.size for d in distances) - 3
-    return Floor(
-        *(float(b) for b in beta),
-        interval=student(float(beta[2]), float(errors[2]), confidence, freedom),
-    )
+    beta, errors = fit_linear(np.column_stack([1 / m, 1 / n, np.ones_like(m)]), distances)
+    a, b, f = (float(value) for value in beta)
+    return Floor(a, b, f, interval=errors.interval(f, 2, confidence))
 
 
 def fit_joint(
@@ -188,8 +211,7 @@ def fit_joint(
         (1.0, 0.5)
     """
     logs = np.log(np.array([widths, samples], dtype=np.float64)).T
-    means = np.array([d.mean() for d in distances])
-    counts = np.array([d.size for d in distances])
+    means, counts = check_groups(distances)
     there = np.isfinite(logs)
     centre = np.array([column[seen].mean() for column, seen in zip(logs.T, there.T, strict=True)])
     logs = np.where(there, logs - centre, 0.0)
@@ -215,24 +237,23 @@ def fit_joint(
     u = np.asarray(found.x)
     visible = (shares(u) / shares(u).sum(axis=1, keepdims=True)).max(axis=0) > 0.01
     kept = np.repeat(visible, 2)
-    covariance = _sandwich(gradient(u)[:, kept], shares(u).sum(axis=1), distances)
-    errors, exponents = np.full(4, np.nan), np.where(visible, u[1::2], np.nan)
-    errors[kept] = np.sqrt(np.diag(covariance))
-    freedom = int(counts.sum()) - 2 * int(visible.sum())
+    seen = uncertainty(gradient(u)[:, kept], shares(u).sum(axis=1), distances)
+    errors, freedom = np.full(4, np.nan), np.full(4, np.nan)
+    errors[kept], freedom[kept] = np.sqrt(np.diag(seen.covariance)), seen.freedom
+    exponents = np.where(visible, u[1::2], np.nan)
     constants = np.where(visible, np.exp(u[::2] + u[1::2] * centre), 0.0)
     return Joint(
         float(exponents[0]),
         float(exponents[1]),
-        student(float(exponents[0]), float(errors[1]), confidence, freedom),
-        student(float(exponents[1]), float(errors[3]), confidence, freedom),
+        student(float(exponents[0]), float(errors[1]), confidence, float(freedom[1])),
+        student(float(exponents[1]), float(errors[3]), confidence, float(freedom[3])),
         (float(constants[0]), float(constants[1])),
     )
 
 
-def _linear(columns: Array, distances: Sequence[Array]) -> tuple[Array, Array]:
-    """Coefficients of E D = columns @ beta and their standard errors."""
-    means = np.array([d.mean() for d in distances])
-    counts = np.array([d.size for d in distances])
+def fit_linear(columns: Array, distances: Sequence[Array]) -> tuple[Array, Uncertainty]:
+    """Coefficients of E D = columns @ beta, shape (p,), and how well they are known."""
+    means, counts = check_groups(distances)
     mu = means.copy()
     beta = np.zeros(columns.shape[1])
     for _ in range(100):  # weighted least squares with weights 1/mu^2
@@ -243,20 +264,5 @@ def _linear(columns: Array, distances: Sequence[Array]) -> tuple[Array, Array]:
         mu = new
         if done:
             break
-    covariance = _sandwich(columns / mu[:, None], mu, distances)
-    return np.asarray(beta, dtype=np.float64), np.sqrt(np.diag(covariance))
-
-
-def _sandwich(gradient: Array, mu: Array, distances: Sequence[Array]) -> Array:
-    """Covariance of the parameters, from the residuals D/mu - 1 and d log mu / d beta."""
-    counts = np.array([d.size for d in distances])
-    bread = np.linalg.inv(gradient.T @ (counts[:, None] * gradient))
-    spread = [
-        np.sum((d / f - 1) ** 2) * d.size / (d.size - 1) for d, f in zip(distances, mu, strict=True)
-    ]
-    return np.asarray(bread @ (gradient.T @ (np.array(spread)[:, None] * gradient)) @ bread)
-
-
-def _freedom(distances: Sequence[Array]) -> int:
-    """Degrees of freedom of the smallest group."""
-    return min(d.size for d in distances) - 1
+    found = np.asarray(beta, dtype=np.float64)
+    return found, uncertainty(columns / mu[:, None], mu, distances)

@@ -11,7 +11,7 @@ __all__ = ["Interval", "clopper_pearson", "student", "student_of_mean"]
 Interval = tuple[float, float]
 
 
-def student(value: float, stderr: float, confidence: float, freedom: int) -> Interval:
+def student(value: float, stderr: float, confidence: float, freedom: float) -> Interval:
     """Student's interval of an estimate with a standard error.
 
     Example:

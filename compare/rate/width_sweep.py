@@ -1,15 +1,18 @@
 """The width sweep: many finite networks, cell by cell, through any executor.
 
 A cell is a network description, a width and a block of seeds. It is a pure function of
-these, so that the same sweep gives the same numbers on any executor.
+these and multiplies matrices on one thread, so that the same sweep gives the same bits on any
+executor of the same processors, and a sweep that was resumed from a store those of one that never
+stopped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, as_completed
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,14 +20,16 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from analytic.network import Network
-from compare.executors import workers
+from compare.executors import one_thread, workers
 from compare.rho import Inputs, square_norms
+from compare.store import Store
 from empirical.network import FiniteNetwork
 from empirical.tangent import tangent_kernel, tangent_kernel_estimate
 
-__all__ = ["Cell", "Group", "check_design", "sweep"]
+__all__ = ["Cell", "Group", "check_design", "run_cell", "sweep"]
 
 Array = NDArray[np.float64]
+Arrays = Mapping[str, Array]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,11 @@ class Cell:
     population: int | None
     dtype: torch.dtype
     device: str
+
+    @property
+    def name(self) -> str:
+        """What a store calls it."""
+        return f"width {self.width}, seeds {self.first} to {self.first + self.count - 1}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,26 +105,47 @@ def sweep(
     device: str,
     dtype: torch.dtype,
     progress: bool | None,
+    store: Store | None = None,
 ) -> list[Group]:
-    """Measure the distance of K_0 to the limit on the inputs x, for every width and seed."""
+    """Measure the distance of K_0 to the limit on the inputs x, for every width and seed.
+
+    Cells that the store has are not computed again; it gets the others as they are finished.
+    """
     cells = list(_cells(network, widths, seeds, population, device, dtype))
+    results: dict[Cell, Arrays] = {}
+    for cell in cells if store is not None else []:
+        found = store.get(cell.name) if store is not None else None
+        if found is not None:
+            results[cell] = found
+    missing = [cell for cell in cells if cell not in results]
     disable = None if progress is None else not progress
+    total, done = sum(map(_cost, cells)), sum(map(_cost, results))
+    often = 0.1 if sys.stderr.isatty() else 30.0  # seconds; a log needs no more
+    bar = tqdm(
+        total=total, initial=done, delay=1, disable=disable, bar_format=_BAR, mininterval=often
+    )
+    with bar, _submitted(missing, x, limit, executor) as futures:
+        for future in as_completed(futures):
+            cell = futures[future]
+            results[cell] = future.result()
+            if store is not None:
+                store.put(cell.name, results[cell])
+            bar.update(_cost(cell))
+    return [_group([results[c] for c in cells if c.width == m], population) for m in widths]
+
+
+@contextmanager
+def _submitted(
+    cells: Sequence[Cell], x: Array, limit: Array, executor: Executor | None
+) -> Iterator[dict[Future[Arrays], Cell]]:
+    """The futures of cells; those that have not begun are called off if something goes wrong."""
     with workers(executor) as pool:
-        futures = {pool.submit(_run, cell, x, limit): index for index, cell in enumerate(cells)}
-        results: list[Any] = [None] * len(cells)
-        with tqdm(total=sum(map(_cost, cells)), delay=1, disable=disable, bar_format=_BAR) as bar:
-            for future in as_completed(futures):
-                index = futures[future]
-                results[index] = future.result()
-                bar.update(_cost(cells[index]))
-    return [
-        _group(
-            [r for c, r in zip(cells, results, strict=True) if c.width == m],
-            population,
-            _rounding(next(c for c in cells if c.width == m), x),
-        )
-        for m in widths
-    ]
+        futures = {pool.submit(run_cell, cell, x, limit): cell for cell in cells}
+        try:
+            yield futures
+        finally:
+            for future in futures:
+                future.cancel()
 
 
 _BAR = "{l_bar}{bar}| {elapsed}<{remaining}"
@@ -141,19 +172,24 @@ def _cost(cell: Cell) -> int:
     return cell.count * cell.width * (cell.width + 256)
 
 
-def _run(cell: Cell, x: Array, limit: Array) -> tuple[Array, Array]:
-    """(squared distances (count,), sum of K_0 - K_inf over the seeds (n, n))."""
-    inputs = torch.as_tensor(x, dtype=cell.dtype, device=cell.device)
-    total = np.zeros_like(limit)
-    distances = np.empty(cell.count)
-    for index in range(cell.count):
-        error = (
-            tangent_kernel(_network(cell, index, x), inputs).to("cpu", torch.float64).numpy()
-            - limit
-        )
-        distances[index] = square_norms(error, cell.population)
-        total += error
-    return distances, total
+def run_cell(cell: Cell, x: Array, limit: Array) -> Arrays:
+    """The networks of a cell, one after the other.
+
+    Returns:
+        ``distances``, squared, shape (count,); ``total``, the sum of K_0 - K_inf over the seeds,
+        shape (n, n); and ``rounding``, the floor of the first network, for the first cell of a
+        width only, NaN for others.
+    """
+    total, distances = np.zeros_like(limit), np.empty(cell.count)
+    with one_thread():
+        inputs = torch.as_tensor(x, dtype=cell.dtype, device=cell.device)
+        for index in range(cell.count):
+            k0 = tangent_kernel(_network(cell, index, x), inputs)
+            error = k0.to("cpu", torch.float64).numpy() - limit
+            distances[index] = square_norms(error, cell.population)
+            total += error
+        rounding = _rounding(cell, x) if cell.first == 0 else float("nan")
+    return {"distances": distances, "total": total, "rounding": np.array(rounding)}
 
 
 def _network(cell: Cell, index: int, x: Array) -> FiniteNetwork:
@@ -174,10 +210,11 @@ def _rounding(cell: Cell, x: Array) -> float:
     return tangent_kernel_estimate(_network(cell, 0, x), some).floor
 
 
-def _group(results: list[tuple[Array, Array]], population: int | None, rounding: float) -> Group:
-    distances = np.concatenate([distances for distances, _ in results])
-    total = np.sum([total for _, total in results], axis=0)
+def _group(cells: Sequence[Arrays], population: int | None) -> Group:
+    """What the cells of one width, in the order of their seeds, give together."""
+    distances = np.concatenate([cell["distances"] for cell in cells])
+    total = np.sum([cell["total"] for cell in cells], axis=0)
     n = distances.size
     products = float(square_norms(total, population)) - distances.sum()
     bias = products / (n * (n - 1)) if n > 1 else float("nan")
-    return Group(distances, bias, rounding)
+    return Group(distances, bias, float(cells[0]["rounding"]))

@@ -5,16 +5,16 @@ points, targets with known projections, and distances of kernels without bias. B
 ``compare.table`` and the harmonics of ``analytic``.
 """
 
-from compare.rho.distance import Sampled, kernel_distance, square_norms
+from compare.rho.distance import KernelDistance, kernel_distance, square_norms
 from compare.rho.inputs import Inputs
 from compare.rho.points import Points, evaluation_points, sphere_dimension
 from compare.rho.targets import Ridge, Target, zonal
 
 __all__ = [
     "Inputs",
+    "KernelDistance",
     "Points",
     "Ridge",
-    "Sampled",
     "Target",
     "evaluation_points",
     "kernel_distance",

@@ -12,24 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Sampled", "kernel_distance", "square_norms"]
+__all__ = ["KernelDistance", "kernel_distance", "square_norms"]
 
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Sampled:
-    """An estimate from a sample.
-
-    Attributes:
-        mean: the estimate.
-        stderr: its standard error.
-        n: the size of the sample.
-    """
-
-    mean: float
-    stderr: float
-    n: int
 
 
 def square_norms(errors: ArrayLike, population: int | None = None) -> Array:
@@ -53,52 +38,133 @@ def square_norms(errors: ArrayLike, population: int | None = None) -> Array:
     return np.asarray((1 - 1 / population) * off + diagonal / n / population)
 
 
-def kernel_distance(k: ArrayLike, k_limit: ArrayLike, *, population: int | None = None) -> Sampled:
+@dataclass(frozen=True, slots=True)
+class KernelDistance:
+    """How far two kernels are apart; the errors are those over the sample of inputs.
+
+    Attributes:
+        mean: ||K - K'||^2 in L2(rho x rho); of several kernels, their mean.
+        stderr: its standard error; 0 if the sample is the whole population.
+        n: the size of the sample.
+        relative: ||K - K'||^2/||K'||^2, inf if K' is 0.
+        relative_stderr: its standard error.
+        operator: norm of T_K - T_K' on the sample, the largest of several kernels; as large as
+            in L2(rho) only in the limit of many inputs, unless they are the whole population.
+        maximal: the largest absolute value of K - K' at the pairs of inputs.
+        bias: ||E K - K'||^2 from products of different kernels, which their noise does not
+            inflate and which may therefore be negative; NaN for a single one.
+    """  # eight fields: one for each sense of "far"
+
+    mean: float
+    stderr: float
+    n: int
+    relative: float
+    relative_stderr: float
+    operator: float
+    maximal: float
+    bias: float
+
+
+def kernel_distance(
+    k: ArrayLike, k_limit: ArrayLike, *, population: int | None = None
+) -> KernelDistance:
     r"""The squared distance of two kernels in L2(rho x rho), with its standard error.
 
     Args:
-        k: a kernel on a sample of rho, shape (n, n).
+        k: a kernel on a sample of rho, shape (n, n), or those of S networks, (S, n, n).
         k_limit: the other kernel on the same sample, shape (n, n).
         population: the number of inputs N if rho is uniform on a finite population from
             which the sample was drawn without replacement; None for independent draws.
 
     Returns:
-        the record ``Sampled(mean, stderr, n)``. The standard error is the jackknife's and
-        shrinks to 0 as the sample exhausts the population.
+        the record ``KernelDistance``. The standard errors are the jackknife's and shrink to 0 as
+        the sample exhausts the population.
 
     Raises:
-        ValueError: the matrices are not square, of different shapes, not finite, or have
-            fewer than three rows.
+        ValueError: the matrices are not square, of different shapes, not symmetric, not finite,
+            or have fewer than three rows.
 
     References:
         Hoeffding (1948) for U-statistics; Arvesen (1969) for their jackknife.
 
     Example:
         >>> import numpy as np
-        >>> kernel_distance(np.ones((4, 4)), np.zeros((4, 4)))
-        Sampled(mean=1.0, stderr=0.0, n=4)
+        >>> found = kernel_distance(np.ones((4, 4)), 2 * np.ones((4, 4)))
+        >>> found.mean, found.stderr, found.relative, found.maximal, round(found.operator, 12)
+        (1.0, 0.0, 0.25, 1.0, 1.0)
     """
     a, b = np.asarray(k, dtype=np.float64), np.asarray(k_limit, dtype=np.float64)
-    if a.shape != b.shape or a.ndim != 2 or a.shape[0] != a.shape[1] or len(a) < 3:
+    _check(a, b, population)
+    errors = (a - b).reshape(-1, *b.shape)
+    squares, norm = (errors**2).mean(axis=0), float(square_norms(b, population))
+    mean, n = float(square_norms(errors, population).mean()), len(b)
+    less = _without_one(squares, population)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = less / _without_one(b**2, population)
+    eigenvalues = np.linalg.eigvalsh((errors + errors.swapaxes(1, 2)) / 2)
+    return KernelDistance(
+        mean,
+        _jackknife(less, population),
+        n,
+        mean / norm if norm > 0 else float("inf"),
+        _jackknife(ratios, population) if norm > 0 else float("nan"),
+        float(np.abs(eigenvalues).max()) / n,
+        float(np.abs(errors).max()),
+        _square_bias(errors, population),
+    )
+
+
+SYMMETRIC = 1e-5
+"""Of the largest entry: kernels in float32 are symmetric up to their rounding only."""
+
+
+def _check(a: Array, b: Array, population: int | None) -> None:
+    if a.shape[-2:] != b.shape or a.ndim not in (2, 3) or b.ndim != 2 or b.shape[0] != b.shape[1]:
         raise ValueError(
-            "expected two square matrices of the same shape with at least 3 rows, got"
+            "expected two square matrices of the same shape, or a stack of them and one, got"
             f" {a.shape} and {b.shape}; evaluate both kernels on one sample"
+        )
+    n = len(b)
+    if n < 3 or len(a) == 0:
+        raise ValueError(
+            f"expected at least 3 rows, got {n} ({a.shape} and {b.shape}): fewer inputs have no"
+            " standard error; take a larger sample"
         )
     if not np.isfinite(a - b).all():
         raise ValueError("expected finite kernels, got NaN or infinity; check the inputs")
-    n = len(a)
+    for matrix in (a, b):
+        skew = float(np.abs(matrix - matrix.swapaxes(-1, -2)).max())
+        if skew > SYMMETRIC * float(np.abs(matrix).max()):
+            raise ValueError(
+                f"expected symmetric kernels, got one {skew:.3g} off its transpose; evaluate"
+                " each at one list of inputs"
+            )
     if population is not None and population < n:
         raise ValueError(f"expected a population of at least {n}, got {population}; raise it")
-    mean = float(square_norms(a - b, population))
-    return Sampled(mean, _stderr((a - b) ** 2, population), n)
 
 
-def _stderr(squares: Array, population: int | None) -> float:
-    """Jackknife over the inputs, with the correction for a finite population."""
-    n = len(squares)
-    rows = squares.sum(axis=1) - np.diag(squares)
-    without = (rows.sum() - 2 * rows) / ((n - 1) * (n - 2))  # the U-statistic less one input
+def _square_bias(errors: Array, population: int | None) -> float:
+    """Mean of <E_s, E_t> over s != t: the square of the sum less the sum of the squares."""
+    s = len(errors)
+    if s < 2:
+        return float("nan")
+    total = float(square_norms(errors.sum(axis=0), population))
+    return (total - float(square_norms(errors, population).sum())) / (s * (s - 1))
+
+
+def _without_one(squares: Array, population: int | None) -> Array:
+    """The estimates that leave out one input each, shape (n,)."""
+    n, diagonal = len(squares), np.diag(squares)
+    rows = squares.sum(axis=1) - diagonal
+    off = (rows.sum() - 2 * rows) / ((n - 1) * (n - 2))
+    if population is None:
+        return np.asarray(off)
+    return (1 - 1 / population) * off + (diagonal.sum() - diagonal) / (n - 1) / population
+
+
+def _jackknife(without: Array, population: int | None) -> float:
+    """The standard error from estimates without one input, less for a finite population."""
+    n = len(without)
     variance = (n - 1) / n * np.sum((without - without.mean()) ** 2)
-    if population is not None:
-        variance *= 1 - n / population
-    return float(np.sqrt(variance))
+    share = 0.0 if population is None else n / population
+    return float(np.sqrt(variance * (1 - share)))

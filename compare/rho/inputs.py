@@ -7,14 +7,25 @@ it is part of the name.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analytic.arrays import numbers
+from compare.rho.image_files import (
+    CIFAR_SHAPE,
+    MNIST_SHAPE,
+    LabelledImages,
+    cifar10,
+    mnist,
+    read_images,
+    synthetic,
+)
 
 __all__ = ["Inputs"]
 
@@ -107,13 +118,103 @@ class Inputs:
 
         pixels, _ = load_digits(return_X_y=True)
         x = np.asarray(pixels, dtype=np.float64) / 16
-        if scale == "sphere":
-            x /= np.sqrt(np.mean(x**2, axis=1, keepdims=True))
-        elif scale != "pixels":
-            raise ValueError(f"expected scale 'sphere' or 'pixels', got {scale!r}; choose one")
+        x = _scaled(x, scale)
         population = cls.array(x if flat else x.reshape(-1, 1, 8, 8))
         name = f"digits(scale={scale})"
         return cls(name, population.shape, len(x), population._draw, population.points)
+
+    @classmethod
+    def mnist(
+        cls,
+        file: str | os.PathLike[str] | None = None,
+        *,
+        flat: bool = False,
+        scale: Literal["sphere", "pixels"] = "pixels",
+        labels: Sequence[int] | None = None,
+    ) -> Inputs:
+        """The 60,000 training images of MNIST, shape (1, 28, 28).
+
+        They come from OpenML's data set 554 through scikit-learn, or from a file .npz with the
+        keys ``x`` (images) and ``y`` (labels, where some are chosen). The name holds the
+        beginning of their SHA-256, that of the file train-images-idx3-ubyte: ba891046e650 for
+        the images of Figure 1.
+
+        Args:
+            file: a file .npz; the network if None.
+            flat: vectors of 784 pixels.
+            scale: "sphere" puts every image on the sphere x.x/d = 1; "pixels" leaves the
+                brightness, between 0 and 1.
+            labels: the classes that are kept; all if None.
+
+        Raises:
+            ValueError: keys, shapes or labels are others; it says what was found.
+            OSError: no file is given, and the network does not give the images.
+
+        References:
+            LeCun, Bottou, Bengio and Haffner (1998); Bowman and Montufar (2022), Figure 1.
+        """
+        images = mnist() if file is None else read_images(Path(file), MNIST_SHAPE)
+        return cls._of_images("mnist", images.of_classes(labels), flat, scale, labels)
+
+    @classmethod
+    def cifar10(
+        cls,
+        file: str | os.PathLike[str] | None = None,
+        *,
+        flat: bool = False,
+        scale: Literal["sphere", "pixels"] = "pixels",
+        labels: Sequence[int] | None = None,
+    ) -> Inputs:
+        """The 50,000 training images of CIFAR-10, shape (3, 32, 32).
+
+        They come from the binary archive of the authors, which has to have its SHA-256
+        (c4a38c50a1bc...), or from a file .npz; arguments and errors as of ``mnist``.
+
+        References:
+            Krizhevsky (2009); Bowman and Montufar (2022), Figure 1.
+        """
+        images = cifar10() if file is None else read_images(Path(file), CIFAR_SHAPE)
+        return cls._of_images("cifar10", images.of_classes(labels), flat, scale, labels)
+
+    @classmethod
+    def synthetic_images(cls, shape: tuple[int, int, int], count: int, seed: int = 0) -> Inputs:
+        """Random images of a shape (channels, height, width) with the spectrum of photographs.
+
+        They stand in where only the shape matters, as for time and memory.
+        """
+        images = synthetic(shape, count, seed)
+        label = f"synthetic {'x'.join(map(str, shape))}"
+        return cls._of_images(label, images, False, "pixels", None)
+
+    @classmethod
+    def _of_images(
+        cls,
+        label: str,
+        images: LabelledImages,
+        flat: bool,
+        scale: str,
+        labels: Sequence[int] | None,
+    ) -> Inputs:
+        x = images.x.reshape(len(images.x), -1)
+        population = cls.array(_scaled(x, scale).reshape(x.shape if flat else images.x.shape))
+        chosen = "" if labels is None else f", labels={'+'.join(map(str, labels))}"
+        name = f"{label}(scale={scale}{chosen}, sha256={images.checksum[:12]})"
+        return cls(name, population.shape, len(x), population._draw, population.points)
+
+
+def _scaled(x: Array, scale: str) -> Array:
+    """Vectors of pixels as they are, or on the sphere x.x/d = 1."""
+    if scale == "pixels":
+        return x
+    if scale != "sphere":
+        raise ValueError(f"expected scale 'sphere' or 'pixels', got {scale!r}; choose one")
+    squares = np.mean(x**2, axis=1, keepdims=True)
+    if not squares.all():
+        raise ValueError(
+            f"expected images that are not zero for scale 'sphere', got one in row"
+            f" {int(np.argmin(squares))}; remove it or use scale='pixels'"
+        )
+    return x / np.sqrt(squares)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

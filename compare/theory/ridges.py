@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import roots_legendre
 
 from analytic import Eigenspaces, SphereSpectrum
 from analytic.spectrum import Harmonics, multiplicity
@@ -54,7 +55,7 @@ def zonal_integrals(ridge: Ridge, dimension: int, degrees: int) -> Array:
 
     Gauss-Legendre in the angle, piece by piece between the jumps of g.
     """
-    nodes, weights = np.polynomial.legendre.leggauss(2 * degrees + 64)
+    nodes, weights = roots_legendre(2 * degrees + 64)
     edges = np.arccos([1.0, *sorted(ridge.breaks, reverse=True), -1.0])
     integrals, mass = np.zeros(degrees), 0.0
     for a, b in pairwise(edges):

@@ -6,10 +6,12 @@ Prince's pair otherwise. Below: ``empirical.jacobian`` and ``empirical.tangent``
 """
 
 from empirical.flow.integration import gradient_flow
+from empirical.flow.kinks import kinks_of
 from empirical.flow.record import Flow, FlowError
 
 __all__ = [
     "Flow",
     "FlowError",
     "gradient_flow",
+    "kinks_of",
 ]

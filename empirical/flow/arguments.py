@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,7 +20,6 @@ from empirical.flow.vector_field import Field
 __all__ = [
     "check_data",
     "check_numbers",
-    "check_path",
     "check_record",
     "check_start",
     "check_times",
@@ -130,28 +127,6 @@ def check_numbers(rtol: float, budget: int, method: str, dtype: torch.dtype) -> 
         )
     if budget < 1:
         raise ValueError(f"expected max_evaluations of at least 1, got {budget}; raise it")
-
-
-def check_path(checkpoint: str | os.PathLike[str] | None) -> Path | None:
-    """The path of the checkpoint, which can be written."""
-    if checkpoint is None:
-        return None
-    if not isinstance(checkpoint, str | os.PathLike):
-        raise TypeError(
-            f"expected checkpoint as a path, got {type(checkpoint).__name__}; pass a string"
-        )
-    path = Path(checkpoint)
-    if path.is_dir() or not path.name:
-        raise ValueError(f"expected a file as checkpoint, got the folder {path}; name a file in it")
-    if not path.parent.is_dir():
-        raise ValueError(
-            f"expected a checkpoint in a folder that exists, got {path}; make {path.parent} first"
-        )
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise ValueError(
-            f"expected a checkpoint in a folder that can be written, got {path}; choose another"
-        )
-    return path
 
 
 def check_start(field: Field, residual: Tensor, slope: Tensor) -> None:

@@ -20,7 +20,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from empirical.flow.kernel_functions import Span, Spectrum
+from empirical.flow.kernel_functions import KernelSpectrum, Span
 from empirical.flow.steps import Integrator, Position, StepError, Tolerance
 from empirical.flow.vector_field import Field
 from empirical.jacobian import Jacobian
@@ -77,7 +77,7 @@ class Exponential(Integrator):
         gram = self.field.gram(self.here, self.theta)
         if not bool(torch.isfinite(gram).all()):
             raise StepError(f"the tangent kernel is not finite at t = {self.start.time:.6g}")
-        self.spectrum = Spectrum(gram, len(self.field.x), _SLOPES)
+        self.spectrum = KernelSpectrum(gram, len(self.field.x), _SLOPES)
         residual = jacobian.residual.double().reshape(-1)
         w = self.spectrum.vectors.T @ residual / -len(self.field.x)
         self.forced = Span((0.0,) * _SLOPES, w)  # F_n = -J^T r / n

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from empirical.flow.arguments import check_data, check_numbers, check_path, check_times
+from analytic.files import check_path
+from empirical.flow.arguments import check_data, check_numbers, check_times
 from empirical.flow.losses import LossName
 from empirical.flow.record import Flow
 from empirical.flow.run import Method, Run

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-__all__ = ["Span", "Spectrum", "phi"]
+__all__ = ["KernelSpectrum", "Span", "phi"]
 
 
 def phi(k: int, z: Tensor) -> Tensor:
@@ -59,7 +59,7 @@ class Span:
         return Span(tuple(number * a for a in self.c), number * self.w)
 
 
-class Spectrum:
+class KernelSpectrum:
     """Eigenvalues and eigenvectors of the tangent kernel, and what J does to the slopes.
 
     Args:

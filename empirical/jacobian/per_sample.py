@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from empirical.batches import count, rows
+from empirical.checks import check_values
 from empirical.layerwise import pulled_back
 
 __all__ = ["jacobian_rows", "per_sample_gradients"]
@@ -41,6 +42,7 @@ def per_sample_gradients(
     x: Any,
     outs: Sequence[int],
     together: int,
+    whole: Tensor,
 ) -> list[Tensor]:
     """df(x_a)/dtheta for some of the parameters, for each output of shape (n, p).
 
@@ -50,10 +52,15 @@ def per_sample_gradients(
         x: inputs.
         outs: indices of the outputs.
         together: how many samples have one graph.
+        whole: the outputs of all of them in one batch, shape (n, k).
+
+    Raises:
+        MixingError: some have other outputs in that batch.
     """
     found: list[list[Tensor]] = [[] for _ in outs]
     for start in range(0, count(x), together):
         values = function(rows(x, slice(start, start + together)))
+        check_values(values.detach(), whole[start : start + together])
         for own, output in zip(found, outs, strict=True):
             own.append(jacobian_rows(values[:, output], list(parameters.values())))
     return [torch.cat(own) for own in found]

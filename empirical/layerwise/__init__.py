@@ -8,6 +8,7 @@ parameter, and ``rules`` say what its gradient looks like there. Below: ``empiri
 
 from empirical.layerwise.blocks import Block, MisfitError, contract, diagonal
 from empirical.layerwise.ensemble import tangent_kernels
+from empirical.layerwise.gradients import products
 from empirical.layerwise.graph import graph_of, pulled_back
 from empirical.layerwise.identity import (
     Link,
@@ -32,6 +33,7 @@ __all__ = [
     "forward_trace",
     "graph_of",
     "plan_for",
+    "products",
     "pulled_back",
     "streamed_tangent_kernel",
     "tangent_kernels",

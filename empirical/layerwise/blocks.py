@@ -87,6 +87,30 @@ class Block:
             self._latest = (output, self.signals_of(total))
         return self._latest[1]
 
+    def check_apart(self, value: Tensor, plain: Mapping[Value, Tensor | None]) -> None:
+        """Raise unless no sample meets another one between the cuts and the outputs.
+
+        Then sum_a w_a f(x_a) has the signal w_a df(x_a)/dh in the rows of sample a, whatever the
+        weights w are. A sample that hears another one has a mixture of their weights.
+
+        Args:
+            value: one number for each sample, shape (n,), with its graph.
+            plain: the signals of its sum.
+        """
+        if not self.scheme.groups:
+            return
+        weight = 1 + torch.rand(len(value), generator=torch.Generator().manual_seed(0)).to(value)
+        with torch.enable_grad():
+            weighted = self.signals_of(value @ weight)
+        for at, place in self.places.items():
+            one, other = plain[at], weighted[at]
+            if one is None or other is None or one.numel() == 0:
+                continue
+            one, other = place.split(one).flatten(1), place.split(other).flatten(1)
+            allowed = torch.finfo(one.dtype).eps ** 0.5 * one.abs().max()
+            if not bool(((other - weight[:, None] * one).abs().max() <= allowed).all()):
+                raise MisfitError("samples meet in the batch")
+
     def signals_of(self, total: Tensor) -> dict[Value, Tensor | None]:
         """The derivatives of a sum over the samples at each cut."""
         at = list(self.places)

@@ -23,10 +23,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-__all__ = ["WORKSPACE", "Gradient", "beside", "costs", "inner", "squares", "stacked"]
+__all__ = ["WORKSPACE", "Gradient", "beside", "costs", "inner", "products", "squares", "stacked"]
 
 WORKSPACE = 2**26
 """Bytes of the largest intermediate product."""
+SUMMED = 2**13
+"""Entries whose products are summed up in the precision of the entries."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -281,9 +283,24 @@ def _by_rows(a: Gradient, b: Gradient) -> Tensor:
         stop = min(start + step, height)
         of_a = a.rows(start, stop, wanted)
         of_b = of_a if a is b else b.rows(start, stop, wanted)
-        kernel = of_a @ of_b.T if kernel is None else torch.addmm(kernel, of_a, of_b.T)
+        part = products(of_a, of_b)
+        kernel = part if kernel is None else kernel + part
     assert kernel is not None
     return kernel
+
+
+def products(a: Tensor, b: Tensor) -> Tensor:
+    """a b^T of rows that may have millions of entries, summed up in float64 part by part.
+
+    A float32 product of few rows adds up in float32 and has lost 1e-3 after two million entries.
+    """
+    if a.dtype == torch.float64 or a.shape[1] <= SUMMED:
+        return a @ b.T
+    parts = zip(a.split(SUMMED, dim=1), b.split(SUMMED, dim=1), strict=True)
+    total = a.new_zeros(len(a), len(b), dtype=torch.float64)
+    for left, right in parts:
+        total += left @ right.T
+    return total.to(a.dtype)
 
 
 def _extent(a: Gradient, b: Gradient, wanted: Tensor | None) -> tuple[int, int]:

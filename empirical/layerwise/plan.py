@@ -142,10 +142,19 @@ def _try(
         )
     others = function(rows(x, tried[:2] if len(tried) > 2 else [*tried, tried[0]]))
     trial, probe = (Trial(v, combination(v, output)) for v in (values, others))
-    scheme, rest = _scheme(trial, probe, leaves)
     exact = [_gradients(value, parameters) for value in trial.combined]
-    rest.update(_disagreements(trial, scheme, leaves, exact))
-    scheme = _without(scheme, {i for i, name in leaves.items() if name in rest})
+    try:
+        scheme, rest = _scheme(trial, probe, leaves)
+        rest.update(_disagreements(trial, scheme, leaves, exact))
+        scheme = _without(scheme, {i for i, name in leaves.items() if name in rest})
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:  # values without shapes, as nested tensors are
+        reason = f"torch cannot say what happens to the samples ({str(error).splitlines()[0]})"
+        scheme, rest = (
+            Scheme(graph.structure, (), {}, {}, ()),
+            dict.fromkeys(leaves.values(), reason),
+        )
     size = sum(graph.shape(v).numel() for v in scheme.places) * values.element_size()
     return Plan(
         scheme,
@@ -225,20 +234,32 @@ class _Kept:
 
 def _gradients(value: Tensor, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """dv/dtheta for those that it depends on."""
-    found = torch.autograd.grad(
-        value, list(parameters.values()), retain_graph=True, allow_unused=True
-    )
+    try:
+        found = torch.autograd.grad(
+            value, list(parameters.values()), retain_graph=True, allow_unused=True
+        )
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        raise ValueError(
+            "expected a module that torch.autograd can differentiate, got one that it cannot"
+            f" ({str(error).splitlines()[0]}); mend its backward pass"
+        ) from error
     pairs = zip(parameters, found, strict=True)
     return {name: g.detach().to_dense() for name, g in pairs if g is not None}
 
 
 def _squares(values: Tensor, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Sum over k of |dv_ak/dtheta|^2 for values v, shape (b, k)."""
-    squares = {name: values.new_zeros(len(values)) for name in parameters}
+    """Sum over k of |dv_ak/dtheta|^2 for values v, shape (b, k).
+
+    In float64: float32 sums over some million entries are not known to sqrt(eps).
+    """
+    squares = {name: values.new_zeros(len(values), dtype=torch.float64) for name in parameters}
     for a, row in enumerate(values):
         for value in row:
             for name, gradient in _gradients(value, parameters).items():
-                squares[name][a] += torch.linalg.vector_norm(gradient) ** 2
+                norm = torch.linalg.vector_norm(gradient, dtype=torch.float64)
+                squares[name][a] += norm**2
     return {name: square.detach() for name, square in squares.items()}
 
 
@@ -275,7 +296,7 @@ def _agree(block: Block, leaf: int, signals: Mapping[Value, Tensor | None], exac
     allowed = torch.finfo(exact.dtype).eps ** 0.5 * max(_largest(exact), gradient.bound())
     if _largest(entries - exact) > allowed:
         return False
-    norms = torch.linalg.vector_norm(exact.reshape(len(exact), -1), dim=1)
+    norms = torch.linalg.vector_norm(exact.reshape(len(exact), -1), dim=1, dtype=torch.float64)
     reach = allowed * exact[0].numel() ** 0.5  # of the norm, for errors of that size everywhere
     differences = (inner(gradient, gradient).diagonal() - norms**2).abs()
     return bool((differences <= reach * (2 * norms + reach)).all())

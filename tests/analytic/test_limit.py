@@ -53,8 +53,9 @@ def test_squared_feature_norm_of_a_residual_network(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["tanh", "softplus", "sigmoid"])
-@pytest.mark.parametrize("weight_std", [1.0, 3.0])
+@pytest.mark.parametrize(
+    ("name", "weight_std"), [("tanh", 3.0), ("softplus", 1.0), ("sigmoid", 3.0)]
+)
 def test_depth_three_agrees_with_mpmath(name: str, weight_std: float) -> None:
     network = Network(
         F(name, weight_std=weight_std),

@@ -182,3 +182,10 @@ def test_a_width_that_no_memory_holds_is_refused_before_anything_is_drawn() -> N
     network = Network(FullyConnected("tanh"), FullyConnected("tanh"))
     with pytest.raises(MemoryError, match=r"weights at width 1000000000000, got .* narrow it"):
         FiniteNetwork(network, (3,), 10**12)
+
+
+@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor")  # torch's own
+def test_a_quantised_batch_gets_a_sentence() -> None:
+    x = torch.quantize_per_tensor(torch.eye(3), 0.1, 0, torch.qint8)
+    with pytest.raises(TypeError, match=r"got a quantised tensor; pass x.dequantize"):
+        tangent_kernel(nn.Linear(3, 1), x)

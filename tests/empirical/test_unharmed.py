@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+import types
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from networks.zoo_parts import Free, keeps, plain, two
@@ -137,3 +139,23 @@ def test_entries_that_forward_takes_out_come_back_in_order() -> None:
     module.cache = {"a": 1, "b": [2, 3], "c": {4}}
     tangent_kernel(module, X)
     assert list(module.cache.items()) == [("a", 1), ("b", [2, 3]), ("c", {4})]
+
+
+def test_generators_arrays_and_objects_are_put_back() -> None:
+    def run(m: Any, x: Tensor) -> Tensor:
+        m.own.calls += 1
+        m.array += 1
+        m.tuple[0].append(x)
+        return plain(m, x) + 0 * torch.rand(1, generator=m.generator).to(x) * m.rng.random()
+
+    module = Free(run, **two()).double()
+    module.own, module.array = types.SimpleNamespace(calls=0), np.zeros(2)
+    module.generator, module.rng = torch.Generator(), np.random.default_rng(0)
+    module.tuple = ([],)
+    states = module.generator.get_state(), module.rng.bit_generator.state
+    tangent_kernel(module, torch.ones(3, 3).double())
+    assert torch.equal(module.generator.get_state(), states[0])
+    assert module.rng.bit_generator.state == states[1]
+    assert module.own.calls == 0
+    assert not module.array.any()
+    assert module.tuple == ([],)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import re
+import types
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,9 @@ def everything(module: nn.Module) -> list[Any]:
 
     def visit(value: Any) -> None:
         held.append(value)
-        if isinstance(value, dict):
+        if isinstance(value, types.SimpleNamespace):
+            visit(value.__dict__)
+        elif isinstance(value, dict):
             held.extend(value)
             for entry in value.values():
                 visit(entry)

@@ -38,6 +38,7 @@ from networks.zoo_parts import (
     universal,
     with_,
 )
+from networks.zoo_wild import WILD
 from torch import nn
 from torch.nn import functional
 from torch.nn.utils import parametrizations, prune
@@ -303,4 +304,5 @@ ZOO: dict[str, Animal] = {
         lambda: nn.Linear(3, 2, dtype=torch.complex128), normal(3), "expected real parameters"
     ),
     "lazy": Animal(lambda: nn.LazyLinear(2), normal(3), "expected parameters with a shape"),
+    **WILD,
 }  # fmt: skip

@@ -2,7 +2,8 @@ r"""Convolutions in one to three dimensions, with stride, padding, dilation and 
 
 With the patches P_p a of the input that output position p sees, h_p = W P_p a + b, so that
 df/dW = sum_p (df/dh_p) (P_p a)^T: a linear layer used at every position. A transposed convolution
-has df/dW = sum_p a_p (P_p df/dh)^T.
+has df/dW = sum_p a_p (P_p df/dh)^T. Where W is smaller than the patches and signals of one sample,
+its gradients are formed at once, sample by sample.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -32,12 +34,42 @@ def _convolution(call: Call, signal: Tensor, samples: Samples) -> Gradient | Non
         _each(call.saved(name), dimensions) for name in ("stride", "padding", "dilation")
     )
     left, read = signal, call.saved("input")
+    if len(left) == samples.count and _is_shared_widely(call, left, read):
+        return Gradient(call.shape, dense=_one_by_one(call, left, read))
     if call.saved("transposed"):  # W maps back: what was read is written, and the other way round
         left, read = read, left
     right = _patches(read, call.shape[2:], stride, padding, dilation)
     groups = call.saved("groups")
     left, right = (_positions(f, groups, samples) for f in (left.flatten(2), right))
     return Gradient(call.shape, left, right)
+
+
+def _is_shared_widely(call: Call, signal: Tensor, read: Tensor) -> bool:
+    """Whether the gradient is smaller than what it is a product of at all positions."""
+    out, positions = (read if call.saved("transposed") else signal).shape[1:], 1
+    for size in out[1:]:
+        positions *= size
+    rows = out[0] // call.saved("groups")
+    columns = call.shape.numel() // out[0]
+    return positions * (rows + columns) > rows * columns
+
+
+def _one_by_one(call: Call, signal: Tensor, read: Tensor) -> Tensor:
+    """The gradients (n, *shape) by torch, which makes no patches."""
+    dimensions = signal.ndim - 2
+    names = "stride", "padding", "dilation"
+    stride, padding, dilation = (_each(call.saved(name), dimensions) for name in names)
+    transposed, extra = call.saved("transposed"), _each(call.saved("output_padding"), dimensions)
+    like = signal.new_empty(1).expand(call.shape)  # only the shape of the weights matters
+    wanted = [False, True, False]
+
+    def gradient(h: Tensor, a: Tensor) -> Tensor:
+        return torch.ops.aten.convolution_backward(
+            h[None], a[None], like, None, stride, padding, dilation, transposed, extra,
+            call.saved("groups"), wanted,
+        )[1]  # fmt: skip
+
+    return torch.stack([gradient(h, a) for h, a in zip(signal, read, strict=True)])
 
 
 def _positions(features: Tensor, groups: int, samples: Samples) -> Tensor:

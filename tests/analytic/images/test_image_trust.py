@@ -119,8 +119,8 @@ def test_lanes_are_filled_and_states_are_small() -> None:
         return blocking(ways(network, network_stretches(network, (side, side)), 1), n, n)
 
     pooled = Network(C("tanh", 3), A(2), C("tanh", 3), GlobalAveragePooling())
-    assert blocks(FLAT, 8, 1000)[:2] == (16, 2)  # two images of 64 positions fill the lanes
-    assert blocks(FLAT, 32, 1000)[:2] == (8, 1)
+    assert blocks(FLAT, 8, 1000)[:2] == (32, 2)  # two images of 64 positions fill the lanes
+    assert blocks(FLAT, 32, 1000)[:2] == (16, 1)
     for side, n in ((8, 8), (16, 100), (32, 1), (32, 1000)):
         size, copies, strip = blocks(pooled, side, n)
         between = network_stretches(pooled, (side, side))[1].grid

@@ -7,6 +7,8 @@ import pytest
 
 from analytic import FullyConnected, Network
 from analytic.expectations.hermite_coefficients import coefficients
+from analytic.machine import UNIT
+from analytic.recursion.amplification_of_erf import erf_amplification
 from analytic.recursion.certificate import certify
 from analytic.recursion.error_amplification import amplification, amplifications
 from analytic.recursion.error_propagation import layer_error
@@ -35,6 +37,29 @@ def test_amplification_bounds_the_derivatives_of_the_duals(name: str) -> None:
             assert np.all(r_d >= np.array(d) / stage.moments.slope[index] * (1 - 1e-12))
     assert np.all(np.diff(k_e) > 0)
     assert np.all(np.diff(k_d) > 0)
+
+
+@pytest.mark.parametrize("ends", [(0.0, 0.7), (0.3, 1.0), (0.5, 9.0)])
+def test_the_closed_amplification_of_erf_is_that_of_its_coefficients(
+    ends: tuple[float, float],
+) -> None:
+    stage = diagonal(Network(F("erf")), np.linspace(*ends, 2000) ** 2).stages[0]
+    series, closed = amplification(stage, 1e-16, 64), erf_amplification(stage)
+    size = closed.k_e.size
+    for ours, theirs in ((closed.k_e, series.k_e), (closed.r_d, series.r_d)):
+        theirs = theirs[:size]
+        noise = 1e-12 * theirs + 64 * UNIT * np.sqrt(theirs)  # c_k is known to some units of 1
+        assert np.all(ours >= theirs - noise)  # the largest over the range of s; the grid
+        assert np.all(ours <= theirs * (1 + 1e-4) + noise)  # misses a peak by the step squared
+    for name in ("own_e", "own_d", "rest_e", "rest_d", "rest_k", "rest_ve", "rest_vd"):
+        a, b = getattr(closed, name), getattr(series, name)
+        # the tables take rests at the next of their nodes; sums near 1 lose what they leave
+        assert a == pytest.approx(b, rel=2e-2, abs=1e-12)
+    # the sums of all coefficients are the factors at R = 1
+    full, v = closed.at(np.ones(1)), stage.variance[-1]
+    t = 2 * v / (1 + 2 * v)
+    assert full.k_e[0] >= t / (np.arcsin(t) * np.sqrt(1 - t * t)) * (1 - 1e-14)
+    assert full.k_d[0] >= t * t / (1 - t * t) * (1 - 1e-14)
 
 
 def test_an_error_of_the_covariance_is_amplified_by_k() -> None:

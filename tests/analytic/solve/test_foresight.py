@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from analytic import FullyConnected, Network, kernel, kernel_plan
+from analytic import Convolution, FullyConnected, Network, kernel, kernel_plan
 from analytic.solve import foresight
 
 NETWORK = Network(*[FullyConnected("tanh")] * 3)
@@ -63,3 +63,36 @@ def test_foresight_works_at_any_size() -> None:
     )
     assert plan.pairs == 10**6 * (10**6 + 1) // 2
     assert 8e12 < plan.bytes < 8.1e12
+
+
+class OnDisk:
+    """Says how many of its inputs were asked for."""
+
+    dtype = np.dtype(float)
+
+    def __init__(self, *shape: int) -> None:
+        self.shape, self.asked = shape, 0
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __array__(self) -> np.ndarray:
+        raise AssertionError("all inputs were asked for")
+
+    def __getitem__(self, index: object) -> np.ndarray:
+        rows = range(self.shape[0])
+        count = len(rows[index] if isinstance(index, slice) else np.asarray(index))
+        self.asked += count
+        return np.random.default_rng(0).standard_normal((count, *self.shape[1:]))
+
+
+@pytest.mark.parametrize(("network", "shape", "most"), [
+    (NETWORK, (5,), 2048), (Network(Convolution("tanh", 3)), (1, 4, 4), 1000),
+])  # fmt: skip
+def test_foresight_looks_at_a_fixed_number_of_inputs(
+    network: Network, shape: tuple[int, ...], most: int
+) -> None:
+    x = OnDisk(10**9, *shape)
+    plan = kernel_plan(network, x)  # type: ignore[arg-type]
+    assert plan.pairs == 10**9 * (10**9 + 1) // 2
+    assert x.asked <= most

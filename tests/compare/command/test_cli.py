@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import compare.dynamics.measurement
-import compare.rate.convergence_record
+import compare.dynamics.training
+import compare.rate.measurement
 import compare.theory.duhamel
 from compare.command.cli import main
 from empirical import gradient_flow
@@ -146,7 +146,7 @@ def test_bad_input_gets_one_line_and_exit_code_two(
 def test_all_networks_are_checked_before_the_first_is_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    monkeypatch.setattr(compare.rate.convergence_record, "sweep", _never)
+    monkeypatch.setattr(compare.rate.measurement, "sweep", _never)
     networks = ["-n", 'Network(FullyConnected("tanh"))', "-n", 'Network(Convolution("tanh", 3))']
     assert run("validate", "-o", str(tmp_path), *networks, "-i", "sphere:3", *QUICK) == 2
     assert "got (6, 3)" in capsys.readouterr().err
@@ -209,7 +209,7 @@ def test_bad_input_to_dynamics_gets_one_line(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(compare.dynamics.measurement, "train", _never)
+    monkeypatch.setattr(compare.dynamics.training, "train", _never)
     assert run("dynamics", "-o", str(tmp_path), *SMALL, "--widths", "", *arguments) == 2
     captured = capsys.readouterr()
     assert re.search(re.escape(message), captured.err)

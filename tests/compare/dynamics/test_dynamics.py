@@ -171,6 +171,14 @@ def test_fitted_rates_are_found_and_their_intervals_cover(rng: np.random.Generat
     assert decay_rates(times, a, sigma, ("1", "2", "3")).labels == ("1", "3")
 
 
+def test_rates_are_fitted_up_to_the_inverse_of_the_eigenvalue() -> None:
+    times = np.linspace(0, 4, 41)
+    a = np.where(times <= 0.5 + 1e-9, np.exp(-2 * times), 7.0)[None, :, None].repeat(2, axis=0)
+    assert_allclose(decay_rates(times, a, np.array([2.0]), ("1",)).rates, [2.0], rtol=1e-9)
+    few = np.where(times <= 0.3 + 1e-9, np.exp(-50 * times), 7.0)[None, :, None].repeat(2, axis=0)
+    assert_allclose(decay_rates(times, few, np.array([50.0]), ("1",)).rates, [50.0], rtol=1e-6)
+
+
 def test_a_horizon_out_of_reach_returns_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
     short = functools.partial(gradient_flow, max_evaluations=40)
     monkeypatch.setattr(compare.theory.duhamel, "gradient_flow", short)

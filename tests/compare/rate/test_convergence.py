@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 
 import numpy as np
@@ -45,12 +45,18 @@ def test_bias_estimates_come_from_different_seeds() -> None:
         assert abs(bias) < 0.02 * d.mean()
 
 
-def test_any_executor_gives_the_same_numbers() -> None:
-    threads = sweep()
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+def test_any_executor_gives_the_same_bits() -> None:
+    with ProcessPoolExecutor(2, mp_context=get_context("fork")) as pool:  # before any thread
         processes = sweep(executor=pool)
-    for a, b in zip(threads.distances, processes.distances, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-9)
+    threads = sweep()
+    torch.set_num_threads(2)  # set back to 1 before the next test
+    with ThreadPoolExecutor(3) as pool:
+        more = sweep(executor=pool)
+    assert torch.get_num_threads() == 2
+    for other in (processes, more):
+        for a, b in zip(threads.distances, other.distances, strict=True):
+            assert_array_equal(a, b)
+        assert (threads.bias, threads.rounding) == (other.bias, other.rounding)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -93,29 +99,62 @@ def test_tables_pictures_and_words(tmp_path) -> None:
     figure.savefig(tmp_path / "plot.png")
 
 
-def test_required_width() -> None:
-    result = sweep()
-    narrow, wide = result.required_width(1e-5, 0.1), result.required_width(1e-6, 0.1)
-    assert wide.measured == pytest.approx(10 * narrow.measured, rel=1e-3)
-    assert wide.markov >= wide.measured
-    with pytest.raises(ValueError, match="expected epsilon > 0"):
-        result.required_width(0, 0.1)
+def test_few_seeds_say_what_coverage_to_expect() -> None:
+    few = sweep()
+    assert "with 10 seeds nominal 95 % intervals are expected to cover" in str(few)
+    assert few.answers()["coverage"]["repeats"] == 200
 
 
 def without_mean_terms(network: Network, x: np.ndarray) -> np.ndarray:
     return dense.trapezoid_kernel(network, x, x, means=False)[0]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["softplus", "sigmoid"])
-def test_without_the_mean_terms_the_verdict_is_fails(name: str) -> None:
-    network = Network(F(name), R(F(name)), R(F(name)))
-    arguments = {"widths": [32, 64, 128, 256, 512], "seeds": [200, 150, 100, 60, 40], "points": 10}
-    wrong = convergence(network, Inputs.digits(), limit=without_mean_terms, **arguments)
-    assert wrong.verdict == "fails"
-    assert wrong.holds is False
-    right = convergence(network, Inputs.digits(), **arguments)
-    assert right.holds is not False
+RESIDUAL = {name: Network(F(name), R(F(name)), R(F(name))) for name in ("softplus", "sigmoid")}
+CONTROLS = {
+    "right": None,
+    "another depth": Network(F("softplus"), R(F("softplus"))),
+    "another activation": Network(F("softplus"), R(F("softplus")), R(F("tanh"))),
+    "means dropped": without_mean_terms,
+}
+
+
+@pytest.mark.parametrize("control", CONTROLS)
+def test_wrong_limits_do_not_hold(control: str) -> None:
+    result = convergence(
+        RESIDUAL["softplus"], Inputs.digits(), [32, 64, 128, 256], [150, 100, 80, 60],
+        points=10, limit=CONTROLS[control],
+    )  # fmt: skip
+    if control == "right":
+        assert result.holds is not False
+    else:
+        assert result.verdict == "fails"
+        assert result.holds is False
+
+
+def test_without_the_mean_terms_of_sigmoid_the_verdict_is_fails() -> None:
+    result = convergence(
+        RESIDUAL["sigmoid"], Inputs.digits(), [32, 64, 128, 256], [150, 100, 80, 60],
+        points=10, limit=without_mean_terms,
+    )  # fmt: skip
+    assert result.verdict == "fails"
+
+
+@pytest.mark.parametrize(
+    ("limit", "message"),
+    [
+        (lambda n, x: np.ones((3, 3)), r"expected a limit of shape \(12, 12\)"),
+        (lambda n, x: np.full((12, 12), np.nan), "with NaN or infinity"),
+        (lambda n, x: np.triu(np.ones((12, 12))), "expected a symmetric limit"),
+    ],
+)
+def test_limits_that_are_no_kernels_are_refused(limit: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        sweep(limit=limit)
+
+
+def test_inputs_that_are_all_zero_have_no_rate() -> None:
+    with pytest.raises(ValueError, match="only zeros in group 1: a distance that is exactly 0"):
+        convergence(Network(F("tanh")), Inputs.array(np.zeros((4, 3))), [8, 16, 32], 3)
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from analytic import FullyConnected, Network, kernel
-from compare import Inputs, convergence
+from analytic import DistanceLaw, FullyConnected, Network, kernel
+from compare import Convergence, Inputs, convergence
 
 
 @pytest.mark.parametrize("inputs", [Inputs.sphere(4), Inputs.array(np.eye(6)[:, :3] + 0.3)])
@@ -31,3 +32,19 @@ def test_there_is_none_where_it_is_not_derived() -> None:
         smooth, Inputs.sphere(3), [8, 16, 32], 3, points=4, limit=lambda n, x: kernel(n, x)
     )
     assert other.predicted is None
+
+
+def test_the_band_of_the_picture_is_that_of_the_predicted_law() -> None:
+    """m D = 2 chi-square(4), whose quantiles scipy has."""
+    config = {"confidence": 0.99, "network": "made up"}
+    d = tuple(np.array([1.0, 3.0]) / m for m in (8, 16, 32))
+    record = Convergence(config, (8, 16, 32), d, (0.0,) * 3, (0.0,) * 3)
+    law = DistanceLaw(np.full(4, 2.0))
+    plain, banded = record.plot(), record.plot(law=law)
+    assert len(banded.collections) == len(plain.collections) + 1
+    label = "5 % to 95 % predicted, not fitted"
+    band = next(c for c in banded.collections if c.get_label() == label)
+    edge = np.asarray(band.get_paths()[0].vertices)
+    values = edge[:, 0] * edge[:, 1]
+    expected = 2 * stats.chi2.ppf([0.05, 0.95], 4)
+    assert [values.min(), values.max()] == pytest.approx(expected, rel=1e-5)

@@ -94,9 +94,8 @@ def nonlinear(width: int, rtol: float, method: Any) -> Flow:
     return gradient_flow(network(width), x, y, times, evaluate=z, rtol=rtol, method=method)
 
 
-@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("rtol", [1e-3, 1e-5, 1e-7])
-@pytest.mark.parametrize("width", [4, 24])
+@pytest.mark.parametrize(("method", "width"), [("explicit", 4), ("exponential", 24)])
 def test_errors_stay_below_the_tolerance(method: Any, rtol: float, width: int) -> None:
     flow = nonlinear(width, rtol, method)
     exact = nonlinear(width, 1e-9, METHODS[method == "explicit"])
@@ -122,8 +121,14 @@ def test_modules_of_every_kind_flow(name: str) -> None:
         assert errors(*flows)[2] < allowed
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("module", [network(), network(8, False), perceptron()])
+@pytest.mark.parametrize(
+    ("method", "module"),
+    [
+        ("explicit", network(8, False)),
+        ("exponential", network()),
+        *((method, perceptron()) for method in METHODS),
+    ],
+)
 def test_identities_hold_along_the_flow(method: Any, module: nn.Module) -> None:
     x, y, _ = problem()
     nodes, weights = np.polynomial.legendre.leggauss(12)
@@ -163,10 +168,28 @@ def test_monitors_are_what_they_say() -> None:
     assert flow.kernels.shape == (2, 4, 4)
 
 
+def three(y: Tensor) -> Tensor:
+    return torch.stack([y, y**2, -y], 1)
+
+
+@lru_cache
+def euler(steps: int = 2**14) -> tuple[Tensor, Tensor]:
+    """Residuals and loss at t = 1 by Euler's method, which is first order."""
+    x, y, _ = problem()
+    module, targets = perceptron(3), three(y)
+    parameters = list(module.parameters())
+    loss = torch.zeros(())
+    for _ in range(steps):
+        loss = (module(x) - targets).square().sum() / 16
+        for p, g in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
+            p.data -= g / steps
+    return module(x).detach() - targets, loss.detach()
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_many_outputs_flow_together(method: Any) -> None:
     x, y, z = problem()
-    targets = torch.stack([y, y**2, -y], 1)
+    targets = three(y)
     times = [1.0, 5.0]
     flow = gradient_flow(perceptron(3), x, targets, times, evaluate=z, watch=z, method=method)
     assert flow.residuals.shape == (2, 8, 3)
@@ -174,17 +197,9 @@ def test_many_outputs_flow_together(method: Any) -> None:
     assert flow.evaluation.shape == (2, 11, 3)
     assert flow.kernels is not None
     assert flow.kernels.shape == (2, 11, 3, 11, 3)
-    # an Euler run with 2^14 steps, which is first order
-    module, steps = perceptron(3), 2**14
-    loss = torch.zeros(())
-    for _ in range(steps):
-        loss = (module(x) - targets).square().sum() / 16
-        for p, g in zip(
-            module.parameters(), torch.autograd.grad(loss, list(module.parameters())), strict=True
-        ):
-            p.data -= g / steps
-    assert_close(flow.residuals[0], module(x).detach() - targets, rtol=0, atol=1e-3)
-    assert_close(flow.loss[0], loss.detach(), rtol=1e-3, atol=0)
+    residuals, loss = euler()
+    assert_close(flow.residuals[0], residuals, rtol=0, atol=1e-3)
+    assert_close(flow.loss[0], loss, rtol=1e-3, atol=0)
 
 
 @pytest.mark.parametrize("antisymmetric", [True, False])
@@ -209,7 +224,7 @@ def test_single_precision_keeps_its_tolerance(method: Any) -> None:
     flow = gradient_flow(
         module, narrow[0], narrow[1], times, evaluate=narrow[2], rtol=1e-4, method=method
     )
-    exact = gradient_flow(module.double(), x, y, times, evaluate=z, rtol=1e-9)
+    exact = gradient_flow(module.double(), x, y, times, evaluate=z, rtol=1e-7)
     assert flow.residuals.dtype == torch.float32
     assert flow.displacement.dtype == torch.float64
     assert max(errors(flow, exact)) < 1e-4

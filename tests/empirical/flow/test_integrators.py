@@ -18,7 +18,7 @@ from empirical import FiniteNetwork
 from empirical.flow.dense_jacobian import DenseJacobian
 from empirical.flow.dormand_prince import DormandPrince
 from empirical.flow.exponential import Exponential
-from empirical.flow.kernel_functions import Span, Spectrum, phi
+from empirical.flow.kernel_functions import KernelSpectrum, Span, phi
 from empirical.flow.steps import Position, Tolerance
 from empirical.flow.vector_field import Field
 from empirical.jacobian.operators import GraphJacobian, LayerJacobian
@@ -101,7 +101,7 @@ def test_functions_of_the_kernel_are_those_of_the_matrix() -> None:
     g = torch.Generator().manual_seed(6)
     jacobian, slopes = (torch.randn(k, 9, generator=g).double() for k in (3, 2))
     n, h = 3, 0.7
-    spectrum = Spectrum(jacobian @ jacobian.T, n, 2)
+    spectrum = KernelSpectrum(jacobian @ jacobian.T, n, 2)
     spectrum.pushed = slopes @ jacobian.T @ spectrum.vectors
     w = torch.randn(3, generator=g).double()
 

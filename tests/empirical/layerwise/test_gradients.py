@@ -7,10 +7,11 @@ from operator import add
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from empirical import tangent_kernel
 from empirical.layerwise import gradients
-from empirical.layerwise.gradients import Gradient, beside, inner, stacked
+from empirical.layerwise.gradients import SUMMED, Gradient, beside, inner, products, stacked
 from empirical.layerwise.samples import Samples, locate
 
 
@@ -132,3 +133,31 @@ def test_what_does_not_tell_the_samples_apart_is_refused() -> None:
     assert locate([torch.ones(2, 3), torch.ones(2, 3)]) is None  # mixed
     assert locate([torch.ones(5, 3), torch.ones(5, 3)]) is None  # no axis of two
     assert Samples(0, 2).reduce(torch.ones(2, 3), (2, 3)) is None  # one value for each sample
+
+
+def test_products_of_long_rows_keep_the_precision_of_short_ones() -> None:
+    a = torch.rand(1, 2**22, generator=torch.Generator().manual_seed(0))
+    exact = float(a.double().square().sum())
+    allowed = 8 * SUMMED**0.5 * 2.0**-24  # roundings of a part are a random walk; a plain
+    assert abs(float(products(a, a)) / exact - 1) <= allowed  # product errs by 1e-4 or more
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.Conv2d(8, 16, 3, padding=1),  # 9 positions, 16 x 72 weights: by patches
+        nn.Conv2d(8, 16, 3, stride=2, padding=1, groups=2),
+        nn.ConvTranspose2d(16, 8, 2, groups=2),
+        nn.Conv2d(8, 2, 1),  # more positions than weights: gradients at once
+        nn.ConvTranspose2d(8, 2, 2, stride=2, output_padding=1, padding=1, dilation=2),
+    ],
+    ids=repr,
+)
+def test_convolutions_of_few_and_of_many_positions(layer: nn.Module) -> None:
+    channels = int(layer.in_channels)  # pyright: ignore[reportArgumentType]
+    module = nn.Sequential(nn.Conv2d(1, channels, 1), nn.Tanh(), layer, nn.Tanh(), nn.Flatten())
+    module = module.double()
+    x = torch.randn(4, 1, 3, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    by_rules = tangent_kernel(module, x, output="trace")
+    one_by_one = tangent_kernel(module, x, output="trace", method="jacobian")
+    torch.testing.assert_close(by_rules, one_by_one, rtol=1e-12, atol=1e-12 * by_rules.max().item())

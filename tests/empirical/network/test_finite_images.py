@@ -282,3 +282,21 @@ def test_a_gpu_gives_the_same_kernel(name: str) -> None:
         tangent_kernels(network, x.cuda(), 40, [0, 1])[0],
     ):
         assert relative(there.cpu(), here) <= 1e-12
+
+
+@pytest.mark.parametrize("size", [3, (1, 2)])
+def test_fan_in_is_the_mean_over_the_filter(size: int | tuple[int, int]) -> None:
+    positions = 9 if size == 3 else 2
+    mean = Convolution("tanh", size, normalize="fan_in", weight_std=1.5, bias_std=0.2)
+    scaled = Convolution("tanh", size, weight_std=1.5 / positions**0.5, bias_std=0.2)
+    x = torch.randn(3, 2, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    a, b = (
+        FiniteNetwork(Network(layer, layer), x.shape[1:], 16, seed=1, antisymmetric=False)
+        for layer in (mean, scaled)
+    )
+    paper = Network(Convolution("tanh", size, weight_std=1.5, bias_std=0.2))
+    torch.testing.assert_close(a(x), b(x), rtol=1e-13, atol=1e-15)  # a few roundings
+    torch.testing.assert_close(tangent_kernel(a, x), tangent_kernel(b, x), rtol=1e-12, atol=0)
+    other = FiniteNetwork(paper, x.shape[1:], 16, seed=1, antisymmetric=False)
+    first = FiniteNetwork(Network(mean), x.shape[1:], 16, seed=1, antisymmetric=False)
+    assert (other(x) - first(x)).abs().max() > 1e-3  # a sum over the filter is another network
