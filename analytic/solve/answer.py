@@ -22,7 +22,7 @@ from analytic.pairs import Close, Near, near_pairs
 from analytic.recursion import Data, Problem, RowBlock, dearest
 from analytic.results import AccuracyError, Estimate, Kernels
 from analytic.solve.checkpoint import Checkpoint
-from analytic.solve.foresight import NEAR, require_memory
+from analytic.solve.foresight import FEW, close_together, require_memory
 
 __all__ = ["KINDS", "solve"]
 
@@ -248,12 +248,15 @@ def _near(problem: Problem, left: NDArray[np.intp]) -> Near:
     close = Close.of(problem.network, problem.diagonal)
     shift = 0 if problem.own else problem.shape[0]
 
+    share = max(FEW, -(-len(left) // cores()))
+    step = min(close_together(problem.x.shape[1]), share)
+
     def block(start: int) -> Near:
-        a, b = left[start : start + NEAR].T
+        a, b = left[start : start + step].T
         return near_pairs(close, problem.x[a], problem.y[b], a, b + shift)
 
     with ThreadPoolExecutor(cores()) as pool:
-        parts = list(pool.map(block, range(0, len(left), NEAR)))
+        parts = list(pool.map(block, range(0, len(left), step)))
     return Near(*(np.concatenate(field) for field in zip(*parts, strict=True)))
 
 

@@ -13,11 +13,19 @@ from analytic.machine import LANES, Array, available_memory
 from analytic.pairs import Close, near_pairs
 from analytic.recursion import Problem, RowBlock, stage_growth
 
-__all__ = ["NEAR", "Plan", "foresee", "require_memory", "sample"]
+__all__ = ["FEW", "Plan", "close_together", "foresee", "require_memory", "sample"]
 
 
-NEAR = 2048
-"""Pairs that are left out and then computed together."""
+NEAR = 8192
+"""Close pairs taken at a time, at most: those that share tables are summed in step."""
+NUMBERS = 2**23
+"""Features of such pairs, at most, unless the pairs are FEW."""
+FEW = 2048
+
+
+def close_together(features: int) -> int:
+    """How many close pairs are taken at a time."""
+    return max(FEW, min(NEAR, NUMBERS // max(features, 1)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +96,10 @@ def foresee(
 
 MOST_SAMPLED = 2**11
 """Most rows and columns that are looked at; ``kernel`` takes the zonal form of as many."""
-CLOSE_SAMPLED = 2**7
-"""Most of the pairs left out whose time is measured."""
+CLOSE_SAMPLED = (2**7, 2**11)
+"""Most of the pairs left out whose time is measured; the second where the first are quick."""
+QUICK = 0.02
+"""Seconds of the first sample: pairs that share tables are cheaper in a large one."""
 
 
 def _seconds_per_pair(problem: Problem, kinds: int) -> float:
@@ -117,14 +127,20 @@ def _seconds_left_out(problem: Problem, row: int, values: Array) -> float:
     i, j = i[later] + row, j[later]
     if i.size == 0:
         return 0.0
-    few = slice(0, None, max(i.size // CLOSE_SAMPLED, 1))
     close = Close.of(problem.network, problem.diagonal)
-    a, b = i[few], j[few]
     shift = 0 if problem.own else problem.shape[0]
-    near_pairs(close, problem.x[a], problem.y[b], a, b + shift)  # makes the tables
-    start = time.perf_counter()
-    near_pairs(close, problem.x[a], problem.y[b], a, b + shift)
-    return (time.perf_counter() - start) * i.size / a.size
+    seconds = 0.0
+    for most in CLOSE_SAMPLED:
+        few = slice(0, None, max(i.size // most, 1))
+        a, b = i[few], j[few]
+        near_pairs(close, problem.x[a], problem.y[b], a, b + shift)  # makes the tables
+        start = time.perf_counter()
+        near_pairs(close, problem.x[a], problem.y[b], a, b + shift)
+        took = time.perf_counter() - start
+        seconds = took * i.size / a.size
+        if took > QUICK or a.size == i.size:
+            break
+    return seconds
 
 
 def require_memory(size: int) -> None:
