@@ -148,7 +148,7 @@ def test_generators_arrays_and_objects_are_put_back() -> None:
         m.tuple[0].append(x)
         return plain(m, x) + 0 * torch.rand(1, generator=m.generator).to(x) * m.rng.random()
 
-    module = Free(run, **two()).double()
+    module: Any = Free(run, **two()).double()
     module.own, module.array = types.SimpleNamespace(calls=0), np.zeros(2)
     module.generator, module.rng = torch.Generator(), np.random.default_rng(0)
     module.tuple = ([],)
