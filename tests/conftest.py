@@ -15,7 +15,8 @@ NUMERICAL = (
     *(f"analytic/{room}" for room in ("pairs", "recursion", "solve", "spectrum")),
     "analytic/test_limit.py",
     "analytic/test_prediction.py",
-    "empirical",
+    *(f"empirical/{part}" for part in ("curvature", "layerwise", "network", "test_tangent.py")),
+    "empirical/flow/test_flow.py",
     *(f"compare/{room}" for room in ("rho", "theory")),
 )
 """Where rounding decides: these are also run as on other processors (.ci/processors)."""

@@ -22,6 +22,7 @@ from analytic.expectations.node_tables import (
     REST,
     SLOPE,
     SPREAD,
+    check_underflow,
     kinked,
     tabulated,
 )
@@ -77,7 +78,10 @@ def _converged_rule(activation: Activation, s: Array, terms: int) -> tuple[Rule,
         witness = np.zeros(s.size)
     else:
         graded = graded_rule(256, max(float(s[-1]), 1.0))
-        witness = tabulated(activation, s, graded, 1).columns[:, SLOPE]
+        coarsest = tabulated(activation, s, graded, 1).columns
+        witness = coarsest[:, SLOPE]
+        second = coarsest[:, MEAN] ** 2 + s**2 * coarsest[:, SPREAD]
+        check_underflow(activation, s[-1:], second[-1:])  # no finer rule would help
     half = 32.0
     while half * terms <= LARGEST_BASIS:
         for family, rule in _rules(round(half), float(s[-1]), kinked(activation)):

@@ -32,6 +32,7 @@ from analytic.expectations.node_tables import (
     RESPONSE_E,
     SLOPE,
     SPREAD,
+    check_underflow,
     kinked,
 )
 from analytic.expectations.octaves import MOST_TERMS, MOST_TERMS_KINKED, segment
@@ -122,7 +123,8 @@ def moments(activation: Activation, s: Array) -> Moments:
         table[CURVATURE] = np.inf if jumps[0] else table[CURVATURE]
         table[JERK] = np.inf if any(jumps) else table[JERK]
     second = table[MEAN] ** 2 + s**2 * table[SPREAD]
-    _check_underflow(activation, s, second)
+    large = s >= 2.0**LOWEST
+    check_underflow(activation, s[large], second[large])
     return Moments(
         mean=table[MEAN],
         second=second,
@@ -133,20 +135,6 @@ def moments(activation: Activation, s: Array) -> Moments:
         response_d=table[RESPONSE_D],
         noise=noise,
     )
-
-
-TINIEST = 2.0**-960
-"""Second moments below lose digits, and the squares of the values at the nodes before them."""
-
-
-def _check_underflow(activation: Activation, s: Array, second: Array) -> None:
-    lost = ~(second > TINIEST) & (s >= 2.0**LOWEST)
-    if lost.any() and activation.expression != 0:
-        raise ValueError(
-            "expected a second moment that float64 can hold, got E w(s z)^2 below"
-            f" {TINIEST:.0e} at s = {s[lost].min():.3g} for {activation.name}, whose mass lies too"
-            " far from there; shift or scale the activation"
-        )
 
 
 def length(activation: Activation, s: Array, tail: float, most: int = MOST_TERMS) -> int:

@@ -20,7 +20,7 @@ from analytic.proofs import kinks
 
 __all__ = [
     "CURVATURE", "FIRST", "INCOMPLETE", "JERK", "MEAN", "RESPONSE_D", "RESPONSE_E", "REST",
-    "SLOPE", "SPREAD", "NodeErrors", "NodeTable", "kinked", "tabulated",
+    "SLOPE", "SPREAD", "NodeErrors", "NodeTable", "check_underflow", "kinked", "tabulated",
 ]  # fmt: skip
 
 
@@ -129,3 +129,18 @@ def _errors(
     truncated: Array = np.asarray(np.where(incomplete, direct, table[:, REST] / terms), float)
     spread = 2 * root * value + truncated + SUMS * root**2
     return NodeErrors(slope, value, 2 * norm * slope, spread, mean)
+
+
+TINIEST = 2.0**-960
+"""Second moments below lose digits, and the squares of the values at the nodes before them."""
+
+
+def check_underflow(activation: Activation, s: Array, second: Array) -> None:
+    """Raise ``ValueError`` where E w(s z)^2 is too small for float64."""
+    lost = ~(second > TINIEST)
+    if lost.any() and activation.expression != 0:
+        raise ValueError(
+            "expected a second moment that float64 can hold, got E w(s z)^2 below"
+            f" {TINIEST:.0e} at s = {s[lost].min():.3g} for {activation.name}, whose mass lies too"
+            " far from there; shift or scale the activation"
+        )
