@@ -117,7 +117,7 @@ class Wave:
         the power, three products and a root are rounded, and q where it is not exact.
         """
         parts = [np.abs(part).astype(np.float64) for part in self._exponent(s, terms)]
-        errors = 15 * EXTENDED * sum(parts) + 6 * UNIT
+        errors = np.asarray(15 * EXTENDED * sum(parts) + 6 * UNIT)
         if not self.exact:
             errors += UNIT * (np.arange(terms)[:, None] / 2 + parts[-1])
         return errors

@@ -104,7 +104,7 @@ def _change(
 def test_errors_of_the_variances(name: str, which: int) -> None:
     """E of cos and D of sin, which their variances move more than the covariance does."""
     network, v, rho = Network(F(name)), 0.25, 0.3
-    (layer,), activation = _layers(network, v), network.layers[0].activation
+    (layer,), activation = _layers(network, v), Activation(name)
     wrong, exact, own = (
         _sine(activation, u, c, u)[which]
         for u, c in ((v * (1 + DELTA), rho * v), (v, rho * v), (v, v))
@@ -137,7 +137,7 @@ def test_errors_of_the_variance_of_relu() -> None:
 def test_responses_at_one_input(text: str, dual: dense.Dual, v: float) -> None:
     """E w^2, E w'^2 and E w of a variance that is wrong, which must not move less than bounded."""
     network = Network(F(text))
-    layer, activation = _layers(network, v)[0], network.layers[0].activation
+    layer, activation = _layers(network, v)[0], Activation(text)
     (e, d, mean, _), (e1, d1, mean1, _) = (dual(activation, u, u, u) for u in (v, v * (1 + DELTA)))
     for bound, change in (
         (layer.own_e, (e1 - e) / e), (layer.own_d, (d1 - d) / d),
@@ -214,8 +214,7 @@ def test_errors_of_the_tables(name: str) -> None:
     assert chain.diagonal >= 2 * DELTA
     assert chain.error(0, 0.0) >= 2 * DELTA  # what E and D of a pair at rho = 1 are wrong by
     assert _without(chain, value=0.0, slope=0.0).error(0, 0.0) < 0.01 * DELTA
-    for kept in ("value", "slope"):
-        only = Noise(**{kept: DELTA, {"value": "slope", "slope": "value"}[kept]: 0.0})
+    for only in (Noise(value=DELTA, slope=0.0), Noise(value=0.0, slope=DELTA)):
         alone = _chain([replace(layer, noise=only)])
         assert min(alone.diagonal, alone.error(0, 0.0)) >= 2 * DELTA
 
