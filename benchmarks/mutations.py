@@ -64,8 +64,8 @@ MUTATIONS = (
     Mutation("error of E w", _E + "bounded_tables.py", "mean, variance = total[3] / scale[3],", "mean, variance = 0 * scale[3],", TABLES + " -k w_alone"),
     Mutation("error of Var w", _E + "bounded_tables.py", "nodes**2 * total[2] / scale[2]", "0 * nodes**2", TABLES + " -k tables_keep or cancellation"),
     Mutation("low bits of the basis", _E + "quadrature.py", "low += whole - high", "low += 0 * high", TABLES + " -k tables_keep"),
-    Mutation("complex product", "analytic/proofs/complex_enclosure.py", "_plus(_times(a.re, b.im), _times(a.im, b.re))", "_times(a.re, b.im)", TABLES + " -k rectangles"),
-    Mutation("complex tanh", "analytic/proofs/complex_enclosure.py", "bottom = _one_plus(_times(_real(sympy.cos, y), decay))", "bottom = _one_plus(decay)", TABLES + " -k rectangles"),
+    Mutation("complex product", "analytic/proofs/complex_rectangles.py", "added(times(a.re, b.im), times(a.im, b.re))", "times(a.re, b.im)", TABLES + " -k rectangles"),
+    Mutation("complex tanh", "analytic/proofs/complex_functions.py", "bottom = _one_plus(times(_real(sympy.cos, y), decay))", "bottom = _one_plus(decay)", TABLES + " -k rectangles"),
     Mutation("waves", _E + "waves.py", "-_log_factorials(terms)[:, None] / 2", "-_log_factorials(terms).astype(float)[:, None] / 2", WAVES),
     Mutation("rounding of waves", _E + "waves.py", "errors = 15 * EXTENDED * sum(parts) + 6 * UNIT", "errors = 0.2 * UNIT + 0 * sum(parts)", WAVES),
     # near s = 0
