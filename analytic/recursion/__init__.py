@@ -11,8 +11,8 @@ arrays here and on scalars in the rooms above. Below: ``analytic.network`` and
 from analytic.recursion.amplification_of_erf import erf_amplification
 from analytic.recursion.certificate import GROUP, Bounds, certify, own_bounds
 from analytic.recursion.chaos import growth, mean_slope, stage_growth
+from analytic.recursion.coefficient_bounds import BATCH
 from analytic.recursion.error_amplification import (
-    BATCH,
     Amplification,
     amplification,
     amplifications,

@@ -12,20 +12,18 @@ for the part of Gamma that D lets through.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.compilation import compiled
-from analytic.expectations import MOST_TERMS, Noise, coefficients, length, orders
-from analytic.machine import REASSOCIATED, UNIT, Array
+from analytic.expectations import MOST_TERMS, Noise, length
+from analytic.machine import UNIT, Array
 from analytic.network import Step
+from analytic.recursion.coefficient_bounds import coefficient_sums, ratio
 from analytic.recursion.layer_equations import Average, Diagonal, Stage
 
 __all__ = [
-    "BATCH",
     "Amplification",
     "Factors",
     "amplification",
@@ -35,9 +33,6 @@ __all__ = [
     "merged",
     "skip_ratio",
 ]
-
-BATCH = 2048
-"""Inputs whose coefficients are held at a time."""
 
 
 class Factors(NamedTuple):
@@ -150,10 +145,6 @@ def _largest(power: int, first: int, radius: Array) -> Array:
     return np.where(radius < 1, k**power * radius ** (np.minimum(k, 1e9) - power), np.inf)
 
 
-def _ratio(part: Any, whole: Array) -> Array:
-    return np.asarray(part / np.where(whole > 0, whole, np.inf))
-
-
 def dearest(state: Diagonal) -> tuple[int, str]:
     """The weight layer that costs most accuracy, counted from 1, and why.
 
@@ -162,7 +153,7 @@ def dearest(state: Diagonal) -> tuple[int, str]:
     """
     noises = [stage.moments.noise.largest for stage in state.stages]
     factors = [
-        float(_ratio(stage.variance * stage.moments.slope, stage.moments.second).max())
+        float(ratio(stage.variance * stage.moments.slope, stage.moments.second).max())
         for stage in state.stages
     ]
     if max(noises) > 2**10 * UNIT:
@@ -195,85 +186,68 @@ def amplification(
             of its coefficients only the first ``most`` are then looked at one by one.
         noise: that of tables as long as ``shares``.
     """
-    table, v = stage.moments, stage.variance
-    activation, s = stage.step.layer.activation, np.sqrt(v)
-    share, skip, reads, average = (
-        largest_share(stage),
-        skip_ratio(stage),
-        stage.reads,
-        stage.average,
-    )
-    none = np.empty(0)
+    table, v, activation = stage.moments, stage.variance, stage.step.layer.activation
     if (line := activation.bent_line) is not None:
-        bend = line[1] ** 2 / (line[0] ** 2 + line[1] ** 2)
-        return Amplification(
-            stage.step,
-            True,
-            bend,
-            none,
-            none,
-            0,
-            0,
-            0,
-            0,
-            0,
-            1,
-            0,
-            0.5,
-            Noise(),
-            share,
-            skip,
-            reads,
-            average,
-            none,
-        )
+        return _of_bent_line(stage, *line)
     if shares is None:
-        terms = min(length(activation, s, tail, most), most)
+        terms = min(length(activation, np.sqrt(v), tail, most), most)
     else:
         terms = min(shares.size - 1, most)
-    n = s.size
-    share_e, share_d = _ratio(v, table.second), _ratio(1.0, table.slope)
-    k_e, r_d = np.zeros((2, terms))
-    once, twice, rest, b_1 = np.empty((4, n))
-    noise = table.noise if noise is None else table.noise.joined(noise)
-    wanted = orders(activation)
-    order = np.arange(terms)[wanted]
-    batch = max(BATCH, 2**18 // terms)
-    for start in range(0, n, batch):
-        part = slice(start, start + batch)
-        found = coefficients(activation, s[part], terms, wanted)
-        shares_of = share_e[part], share_d[part]
-        _envelope(found.b, order, *shares_of, k_e, r_d, once[part], twice[part])
-        rest[part] = found.rest * table.slope[part]
-        b_1[part] = found.b[order == 1].sum(axis=0)
-        noise = noise.joined(found.noise)
-    lacking = np.maximum(v * table.curvature - once, 0)
+    share_e, share_d = ratio(v, table.second), ratio(1.0, table.slope)
+    sums = coefficient_sums(stage, terms, share_e, share_d)
+    lacking = np.maximum(v * table.curvature - sums.once, 0)
     return Amplification(
         step=stage.step,
         bent=False,
         bend=0.0,
-        k_e=k_e,
-        r_d=r_d,
-        rest_e=float(_ratio(v * rest, table.second).max()),
-        rest_d=float(_ratio(rest, table.slope).max()),
-        rest_k=float(_ratio(lacking, table.slope).max()),
-        rest_ve=float(_ratio(v * lacking, table.second).max()),
-        rest_vd=float(_ratio(np.maximum(v**2 * table.jerk - twice, 0), table.slope).max()),
-        own_e=float(_ratio(v * np.abs(table.response_e), table.second).max()),
-        own_d=float(_ratio(v * np.abs(table.response_d), table.slope).max()),
-        own_mean=float(_ratio(np.sqrt(v / 2) * np.abs(b_1), np.sqrt(table.second)).max()),
-        noise=noise,
-        share=share,
-        skip=skip,
-        reads=reads,
-        average=average,
-        shares=none if shares is None else _larger(shares, share_e * table.slope),
+        k_e=sums.k_e,
+        r_d=sums.r_d,
+        rest_e=float(ratio(v * sums.rest, table.second).max()),
+        rest_d=float(ratio(sums.rest, table.slope).max()),
+        rest_k=float(ratio(lacking, table.slope).max()),
+        rest_ve=float(ratio(v * lacking, table.second).max()),
+        rest_vd=float(ratio(np.maximum(v**2 * table.jerk - sums.twice, 0), table.slope).max()),
+        own_e=float(ratio(v * np.abs(table.response_e), table.second).max()),
+        own_d=float(ratio(v * np.abs(table.response_d), table.slope).max()),
+        own_mean=float(ratio(np.sqrt(v / 2) * np.abs(sums.b_1), np.sqrt(table.second)).max()),
+        noise=sums.noise if noise is None else sums.noise.joined(noise),
+        share=largest_share(stage),
+        skip=skip_ratio(stage),
+        reads=stage.reads,
+        average=stage.average,
+        shares=np.empty(0) if shares is None else _larger(shares, share_e * table.slope),
     )
 
 
-def _larger(shares: Array, ratio: Array) -> Array:
+def _of_bent_line(stage: Stage, slope: float, bend: float) -> Amplification:
+    """That of slope x + bend |x|, whose pairs come from a closed form."""
+    none = np.empty(0)
+    return Amplification(
+        step=stage.step,
+        bent=True,
+        bend=bend**2 / (slope**2 + bend**2),
+        k_e=none,
+        r_d=none,
+        rest_e=0.0,
+        rest_d=0.0,
+        rest_k=0.0,
+        rest_ve=0.0,
+        rest_vd=0.0,
+        own_e=1.0,
+        own_d=0.0,
+        own_mean=0.5,
+        noise=Noise(),
+        share=largest_share(stage),
+        skip=skip_ratio(stage),
+        reads=stage.reads,
+        average=stage.average,
+        shares=none,
+    )
+
+
+def _larger(shares: Array, of_e: Array) -> Array:
     """The larger truncation error of E and D; that of E has a factor 1/(k + 1) in every term."""
-    return shares * np.maximum(1.0, ratio.max() / np.arange(1.0, shares.size + 1))
+    return shares * np.maximum(1.0, of_e.max() / np.arange(1.0, shares.size + 1))
 
 
 def merged(a: Amplification, b: Amplification) -> Amplification:
@@ -287,35 +261,10 @@ def merged(a: Amplification, b: Amplification) -> Amplification:
     return replace(a, noise=noise, average=average, **largest)
 
 
-@partial(compiled, flags=REASSOCIATED)
-def _envelope(
-    b: Any, order: Any, share_e: Any, share_d: Any, k_e: Any, r_d: Any, once: Any, twice: Any
-) -> None:
-    """Raise k_e and r_d to the largest c_k^2 share_e and c_k^2 share_d of these inputs.
-
-    b (orders, n) has the coefficients of some orders, those of all others are 0.
-
-    once and twice become the sums of k c_k^2 and of k (k - 1) c_k^2 over k: v curvature and
-    v^2 jerk if complete.
-    """
-    once[:] = 0.0
-    twice[:] = 0.0
-    for m in range(order.size):
-        k = order[m]
-        most_e, most_d = k_e[k], r_d[k]
-        for i in range(b.shape[1]):
-            c2 = (k + 1) * (b[m, i] * b[m, i])
-            most_e = max(most_e, c2 * share_e[i])
-            most_d = max(most_d, c2 * share_d[i])
-            once[i] += k * c2
-            twice[i] += k * (k - 1) * c2
-        k_e[k], r_d[k] = most_e, most_d
-
-
 def largest_share(stage: Stage) -> float:
     """The largest share of weight_std^2 Sigma in Lambda; at least an ulp above 0."""
     bias = stage.step.layer.bias_std**2
-    return float(np.max(1 - _ratio(bias, stage.variance), initial=0.0)) + 2 * UNIT
+    return float(np.max(1 - ratio(bias, stage.variance), initial=0.0)) + 2 * UNIT
 
 
 def skip_ratio(stage: Stage) -> float:
@@ -324,4 +273,4 @@ def skip_ratio(stage: Stage) -> float:
         return 1.0
     sigma, _, mu = stage.skipped
     whole = sigma + stage.moments.second
-    return float(_ratio(whole, whole + 2 * mu * stage.moments.mean).max())
+    return float(ratio(whole, whole + 2 * mu * stage.moments.mean).max())

@@ -12,7 +12,7 @@ from analytic.expectations import coefficients
 from analytic.machine import LANES, Array, aligned, padded_length
 from analytic.network import Step
 from analytic.recursion.certificate import Bounds
-from analytic.recursion.error_amplification import BATCH
+from analytic.recursion.coefficient_bounds import BATCH
 from analytic.recursion.layer_equations import Diagonal, Stage
 
 __all__ = [
