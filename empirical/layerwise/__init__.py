@@ -8,7 +8,6 @@ parameter, and ``rules`` say what its gradient looks like there. Below: ``empiri
 
 from empirical.layerwise.blocks import Block, MisfitError, contract, diagonal
 from empirical.layerwise.ensemble import tangent_kernels
-from empirical.layerwise.gradients import products
 from empirical.layerwise.graph import graph_of, pulled_back
 from empirical.layerwise.identity import (
     Link,
@@ -16,6 +15,7 @@ from empirical.layerwise.identity import (
     forward_trace,
     tiled_layerwise_kernel,
 )
+from empirical.layerwise.inner_products import products
 from empirical.layerwise.plan import Output, Plan, UnreachedError, combination, plan_for, wanted
 from empirical.layerwise.streaming import streamed_tangent_kernel
 

@@ -18,8 +18,9 @@ import torch
 from torch import Tensor
 
 from empirical.layerwise.cuts import Cut, layouts_of
-from empirical.layerwise.gradients import Gradient, beside, inner, squares, stacked
+from empirical.layerwise.gradients import Gradient, beside, stacked
 from empirical.layerwise.graph import Graph, Value, graph_of, pulled_back
+from empirical.layerwise.inner_products import inner, squares
 from empirical.layerwise.rules import RULES, Call, sample_by_sample
 from empirical.layerwise.samples import Samples
 

@@ -17,7 +17,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from empirical.layerwise.gradients import WORKSPACE, Gradient, costs, inner
+from empirical.layerwise.gradients import WORKSPACE, Gradient
+from empirical.layerwise.inner_products import costs, inner
 from empirical.layerwise.position_rows import Patches
 
 __all__ = ["convolution_share"]

@@ -20,8 +20,8 @@ from empirical.batches import count, differing, rows
 from empirical.forward_pass import BatchError, forward_passes
 from empirical.layerwise.blocks import Block, MisfitError, Scheme
 from empirical.layerwise.cuts import QUIET, Cut, Trial, layouts_of, places_of, uses_of
-from empirical.layerwise.gradients import inner
 from empirical.layerwise.graph import Graph, Value, graph_of
+from empirical.layerwise.inner_products import inner
 from empirical.layerwise.samples import Samples
 
 __all__ = ["Output", "Plan", "UnreachedError", "combination", "make_plan", "plan_for", "wanted"]

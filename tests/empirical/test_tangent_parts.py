@@ -18,8 +18,9 @@ from empirical import (
     tangent_kernel_estimate,
     tangent_kernel_shares,
 )
-from empirical.layerwise import gradients
-from empirical.layerwise.gradients import Gradient, inner, squares
+from empirical.layerwise import inner_products
+from empirical.layerwise.gradients import Gradient
+from empirical.layerwise.inner_products import inner, squares
 
 TOLERANCE = 1e-12
 """Sums of 1e4 products of float64 numbers, relative to the largest entry."""
@@ -89,7 +90,7 @@ def test_the_diagonal_of_a_described_network() -> None:
 def test_squares_are_inner_products(
     shape: tuple[int, int, int], workspace: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gradients, "WORKSPACE", workspace)
+    monkeypatch.setattr(inner_products, "WORKSPACE", workspace)
     torch.manual_seed(0)
     t, r, c = shape
     left, right = (torch.randn(3, 2, t, m, dtype=torch.float64) for m in (r, c))

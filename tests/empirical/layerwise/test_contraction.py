@@ -10,7 +10,7 @@ from torch import Tensor
 
 from analytic import Convolution, Network
 from empirical import FiniteNetwork, tangent_kernel
-from empirical.layerwise import contraction, gradients
+from empirical.layerwise import contraction, inner_products
 from empirical.network.wires import wiring
 
 C = Convolution
@@ -36,7 +36,7 @@ def test_all_ways_to_contract_agree(
 ) -> None:
     forced = {"units": (2**60, 2**60), "patches": (-1, 2**60), "rows": (2**60, -1)}
     if way in forced:
-        for module in (contraction, gradients):
+        for module in (contraction, inner_products):
             monkeypatch.setattr(module, "costs", lambda *_, **__: forced[way])
     n, k, r, m = 4, 3, 6, 2
     (wire,), _ = wiring(Network(layer), (m, *spatial), r)

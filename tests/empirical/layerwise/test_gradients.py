@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from empirical import tangent_kernel
-from empirical.layerwise import gradients
-from empirical.layerwise.gradients import SUMMED, Gradient, beside, inner, products, stacked
+from empirical.layerwise import inner_products
+from empirical.layerwise.gradients import Gradient, beside, stacked
+from empirical.layerwise.inner_products import SUMMED, inner, products
 from empirical.layerwise.samples import Samples, locate
 
 
@@ -60,7 +61,7 @@ def test_inner_products_are_those_of_the_formed_gradients(
 ) -> None:
     if "index" in kinds and shape[1] > 1:
         shape = (shape[0], 1, *shape[2:])  # tables have no groups
-    monkeypatch.setattr(gradients, "WORKSPACE", workspace)
+    monkeypatch.setattr(inner_products, "WORKSPACE", workspace)
     torch.manual_seed(1)
     a, b = random(*shape, *kinds), random(shape[0] + 2, *shape[1:], *kinds)
     for p, q in ((a, b), (a, a)):
@@ -74,8 +75,8 @@ def test_inner_products_are_those_of_the_formed_gradients(
 def test_both_ways_to_contract_agree(shape: tuple) -> None:
     torch.manual_seed(2)
     a, b = random(*shape), random(shape[0] + 1, *shape[1:])
-    exact = gradients._by_rows(a, b)
-    torch.testing.assert_close(gradients._by_pairs(a, b), exact, rtol=1e-11, atol=1e-11)
+    exact = inner_products._by_rows(a, b)
+    torch.testing.assert_close(inner_products._by_pairs(a, b), exact, rtol=1e-11, atol=1e-11)
 
 
 def test_uses_add_up_whatever_their_kind() -> None:
