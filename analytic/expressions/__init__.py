@@ -13,9 +13,10 @@ what it proves. Below this room there is only sympy.
 from analytic.expressions.evaluation import values
 from analytic.expressions.normal_form import check_size, in_x, normalised, read, text_of
 from analytic.expressions.order import START, Order, Tail, fraction, total
+from analytic.expressions.reading import expression_of
 from analytic.expressions.rewrite import derivative, elementary, recognised, stable, transform
 from analytic.expressions.rounding import extended_values, rounding_error
-from analytic.expressions.syntax import expression_of, short, syntax_tree
+from analytic.expressions.syntax import short, syntax_tree
 from analytic.expressions.vocabulary import (
     FUNCTIONS,
     HEADS,
