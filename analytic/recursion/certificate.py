@@ -58,7 +58,10 @@ class Bounds(NamedTuple):
     diagonal: float  # bound of the kernel at x = x'
 
 
-LEVELS = np.concatenate([np.linspace(0, 0.6, 16), 1 - 0.4 * 2 ** (-np.arange(1, 52) / 2), [1.0]])
+LEVELS = np.concatenate(
+    [np.linspace(0, 0.6, 16), 1 - 0.4 * 2 ** (-np.arange(1, 12) / 2), 1 - 4.0 ** -np.arange(4, 14)]
+)
+LEVELS[-1] = 1.0
 """The |rho| for which factors are tabulated; a pair takes those of the next one."""
 SMALL = 1 / 16
 """What truncation may cost where the bound shall be tight, as a part of rounding."""

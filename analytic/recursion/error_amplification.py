@@ -112,7 +112,7 @@ class Amplification:
         rests = [self.rest_e, self.rest_k, self.rest_d, self.rest_ve, self.rest_vd]
         # the rest of k c_k^2 R^(k - 1) is bounded by itself at R = 1, and by that of c_k^2
         wider = [0, self.rest_d, 0, self.rest_e, self.rest_d]
-        powers = radius[:, None] ** np.append(order, order.size)  # (radii, terms + 1)
+        powers = _powers(radius, order.size)
         k_e, k_d, r_d, v_e, v_d = (
             powers[:, : part.size] @ part
             + np.minimum(
@@ -124,14 +124,10 @@ class Amplification:
         k_d = np.minimum(k_d, LARGEST)  # infinite only where it is the slope of arccos
         m = self.mean  # of the terms, sum_k a_k^2 R^2k and sum_k |a_k a_k'| R^k
         norm_e, size_e = np.sqrt(m + (1 - m) * radius**2), m + (1 - m) * radius
-        norm_d, turn = self._norm_d(radius), radius
+        norm_d = np.sqrt(np.minimum(powers**2 @ np.append(self.r_d, self.rest_d), 1.0))
+        turn = radius
         v_e, v_d = np.sqrt(v_e), np.sqrt(v_d)
         return Factors(radius, k_e, k_d, r_d, v_e, v_d, norm_e, norm_d, size_e, turn)
-
-    def _norm_d(self, radius: Array) -> Array:
-        """The root of r_D at R^2."""
-        powers = radius[:, None] ** (2 * np.arange(self.r_d.size + 1))
-        return np.sqrt(np.minimum(powers @ np.append(self.r_d, self.rest_d), 1.0))
 
     @property
     def terms(self) -> int:
@@ -155,6 +151,13 @@ class Amplification:
 
 LARGEST = 1e300
 """Stands for infinity where a derivative has no finite norm: no bound will hold."""
+
+
+def _powers(radius: Array, last: int) -> Array:
+    """R^0, ..., R^last, (radii, last + 1); as products they cost a tenth."""
+    powers = np.broadcast_to(radius[:, None], (radius.size, last + 1)).copy()
+    powers[:, 0] = 1.0
+    return np.asarray(np.multiply.accumulate(powers, axis=1))
 
 
 def _times(power: Array, rest: float) -> Array:
