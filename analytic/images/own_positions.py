@@ -18,7 +18,14 @@ from analytic.images.field_expectations import ARCCOSINE, ARCSINE, FieldLayer
 from analytic.images.fields import Pairing, Shifts, move_lines, pieces, window_sums
 from analytic.images.lane_tables import Sight, Tables, compiled_layer, form_of
 from analytic.images.propagation import (
-    Fields, Layout, NextFields, PairedImages, Propagation, Room, all_shifts, batches,
+    Fields,
+    Layout,
+    NextFields,
+    PairedImages,
+    Propagation,
+    Room,
+    all_shifts,
+    batches,
 )  # fmt: skip
 from analytic.images.shifts import Index
 from analytic.images.stretches import Grid
@@ -135,13 +142,9 @@ def _window_sums(layout: Layout, number: int, values: Array) -> Array:
 
 
 def _left(
-    layout: Layout,
-    after: Layout,
-    x: Array,
-    entry: Fields | None,
-    state: Triple,
+    layout: Layout, after: Layout, x: Array, entry: Fields | None, state: Triple,
     passed: list[Stage],
-) -> Fields:
+) -> Fields:  # fmt: skip
     """The fields of the next stretch, (n, shifts, Q) each."""
     n = len(x)
     target = NextFields(layout, after, n)
