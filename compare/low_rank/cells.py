@@ -50,10 +50,10 @@ class NetworkCell:
         return torch.as_tensor(x, dtype=self.dtype, device=self.device)
 
     def finite(self, x: Array) -> FiniteNetwork:
-        """The network for inputs like x, antisymmetric as in the theory."""
+        """One copy of the network for inputs like x."""
         return FiniteNetwork(
-            self.network, x.shape[1:], self.width, seed=self.seed, dtype=self.dtype,
-            device=self.device,
+            self.network, x.shape[1:], self.width, seed=self.seed, antisymmetric=False,
+            dtype=self.dtype, device=self.device,
         )  # fmt: skip
 
 

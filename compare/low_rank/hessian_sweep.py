@@ -12,7 +12,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from math import inf
+from math import inf, sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -188,4 +188,9 @@ def hessian_growth(
 
 
 def _norm(cell: NetworkCell, x: Array, radius: float) -> float:
-    return hessian_norm(cell.finite(x), cell.tensor(x), radius, seed=cell.index).value
+    """That of the antisymmetric network, whose two copies g have no parameter in common.
+
+    Its Hessian has the blocks H_g/sqrt 2 and -H_g/sqrt 2, and all of R is best spent in one.
+    """
+    copied = hessian_norm(cell.finite(x), cell.tensor(x), radius, seed=cell.index)
+    return copied.value / sqrt(2)
