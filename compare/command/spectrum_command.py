@@ -58,6 +58,11 @@ def leading_spectrum(
     names = list(FIGURE_ONE) if case == "both" else [case]
     if case not in (*FIGURE_ONE, "both"):
         raise ValueError(f"expected the case lenet5, softplus or both, got {case!r}; choose one")
+    if network is not None and data is not None:
+        raise ValueError(
+            f"expected --inputs for another network, got --data {data}, which is for Figure 1;"
+            " leave --data out"
+        )
     if len(names) > 1 and data not in (None, "synthetic", "digits"):
         raise ValueError(
             f"expected one case for the file {data}, got both; add --case lenet5 for MNIST or"

@@ -168,8 +168,6 @@ def dynamics_growth(
     problem = _problem(network, inputs, aim, horizon, points)
     training = Training(problem, network, aim, rtol, device, dtype)
     with open_runs(store, training) as finished:
-        training = Training(problem, network, aim, rtol, device, dtype)
-    with open_runs(store, training) as finished:
         runs = _measure(training, cells, seeds, executor, progress, finished)
     for run in (run for cell in runs for run in cell):
         if run.stopped:

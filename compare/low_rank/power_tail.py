@@ -38,6 +38,11 @@ class PowerTail:
     first: int
     last: int
 
+    def __str__(self) -> str:
+        low, high = self.interval
+        of = f"a in [{low:.2f}, {high:.2f}]" if low == low else f"a = {self.exponent:.2f}"
+        return f"lambda_k falls like k^-a with {of} from {self.first} to {self.last}"
+
 
 def fit_tail(
     eigenvalues: Array, floors: Array, first: int, last: int, confidence: float = 0.95
