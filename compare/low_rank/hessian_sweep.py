@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 
 from analytic import Network
 from analytic.files import read_arrays, write_arrays
+from compare.configuration import packed, unpacked
 from compare.low_rank.cells import NetworkCell, check_widths, over_cells
-from compare.low_rank.configuration import packed, unpacked
 from compare.low_rank.figures import plot_hessian_growth
-from compare.low_rank.width_laws import LawFit, fit_laws, grows_at_most_like_a_logarithm, slopes
+from compare.low_rank.width_laws import LawFit, fit_laws, grows_at_most_like_a_logarithm
 from compare.provenance import versions
-from compare.rate import Interval, student_of_mean
+from compare.rate import Interval, slopes, student_of_mean
 from compare.rho import Inputs
 from compare.table import Table
 from compare.verdict import Verdict

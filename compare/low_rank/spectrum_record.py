@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic.files import read_arrays, write_arrays
-from compare.low_rank.configuration import packed, unpacked
+from compare.configuration import packed, unpacked
 from compare.low_rank.figures import plot_spectrum
 from compare.low_rank.power_tail import PowerTail, fit_tail
 from compare.table import Table

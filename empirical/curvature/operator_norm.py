@@ -74,7 +74,9 @@ def hessian_norm(
               \left\|\nabla^2_\theta f(x; \theta)\right\|_{op}
 
     By Lanczos' method on Hessian-vector products at theta_0; for a positive radius by ascent
-    from theta_0 and from random points of the sphere of that radius, a lower bound.
+    from theta_0 and from random points of the sphere of that radius, a lower bound. Of a fully
+    connected ``FiniteNetwork`` the directions are known in which the Hessian is not zero: their
+    products cost as much as a few forward passes, to widths of thousands.
 
     Args:
         module: any module that is a function of its inputs.
