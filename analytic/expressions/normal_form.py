@@ -12,8 +12,8 @@ from typing import Any
 import sympy
 from sympy.printing.str import StrPrinter
 
+from analytic.expressions.reading import MOST_NODES, expression_of, near_misses
 from analytic.expressions.rewrite import recognised, transform
-from analytic.expressions.syntax import MOST_NODES, expression_of, near_misses
 from analytic.expressions.vocabulary import FUNCTIONS, MANY, NAMES, X
 
 __all__ = ["check_size", "in_x", "normalised", "read", "text_of"]

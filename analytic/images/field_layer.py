@@ -2,8 +2,8 @@ r"""The nonlinearity of a layer, compiled: fields of pairs of images, lane by la
 
 The recursion is that of ``analytic.pairs``, whose functions are called here. There a tile has one
 coefficient for a row; here both images of a pair have their own at every lane, so that the lanes
-are positions and the number of images does not matter. E and D come from Mehler's series, or from
-a closed form, whose cost does not depend on s.
+are positions and the number of images does not matter. E and D come from
+``analytic.images.field_expectations``.
 
 Legend: as in ``analytic.images.fields`` and ``analytic.pairs.pair_recursion``.
 """
@@ -12,47 +12,25 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from analytic.compilation import compiled
+from analytic.images.field_expectations import (
+    SERIES,
+    FieldLayer,
+    closed_form,
+    correlate,
+    mehler,
+    terms,
+)
 from analytic.images.fields import Pairing, Shifts, move_lines, move_table, pieces
-from analytic.images.inverse_sine import arcsine
 from analytic.machine import LANES, REASSOCIATED, Array
-from analytic.recursion import Bounds, layer_error, plain, preactivation, residual, skip_error
+from analytic.recursion import Bounds, layer_error, preactivation, residual, skip_error
 
-__all__ = [
-    "ARCCOSINE",
-    "ARCSINE",
-    "SERIES",
-    "FieldLayer",
-    "Sheets",
-    "carry_errors",
-    "enter",
-    "leave",
-]
+__all__ = ["Sheets", "carry_errors", "enter", "leave"]
 
 _preactivation: Any = compiled(preactivation)
-_plain: Any = compiled(plain)
 _residual: Any = compiled(residual)
 _layer_error: Any = compiled(layer_error)
 _skip_error: Any = compiled(skip_error)
-
-SERIES, ARCCOSINE, ARCSINE = range(3)
-"""Where E and D come from."""
-
-
-class FieldLayer(NamedTuple):
-    """What the compiled code knows of a layer."""
-
-    number: int
-    weight: float
-    bias: float
-    form: int  # one of SERIES, ARCCOSINE, ARCSINE
-    even: bool  # whether the coefficients of even order matter
-    odd: bool
-    groups: int  # of terms that matter
-    line: float  # a^2 of a x + b |x|
-    bend: float  # b^2
 
 
 class Sheets(NamedTuple):
@@ -164,54 +142,74 @@ def leave(
     """
     height, width, copies = shape
     runs, number, begin, other, lines, lanes = room
-    size, chunks = shifts.down.size, sigma.shape[1] // LANES
-    step = 4 * (layer.even + layer.odd)
+    size = shifts.down.size
     for s in range(size):
         number[s] = pieces(height, width, copies, shifts.down[s], shifts.right[s], runs[s])
         begin[s] = 0
-    for chunk in range(chunks):
+    for chunk in range(sigma.shape[1] // LANES):
         start, stop = chunk * LANES, (chunk + 1) * LANES
         for s in range(size):
             first = begin[s]
-            last = first
-            while last < number[s] and runs[s, last, 0] < stop:
-                last += 1
-            begin[s] = last
-            some = runs[s, first:last]
+            while begin[s] < number[s] and runs[s, begin[s], 0] < stop:
+                begin[s] += 1
+            some = runs[s, first : begin[s]]
             still = shifts.down[s] == 0 and shifts.right[s] == 0
             for c in range(pairing.first.size - 1):
                 one, end = pairing.first[c] * size + s, pairing.first[c + 1] * size
                 if one >= end:
                     continue
-                _move_line(columns.inverse[c], some, lines[0])
-                _move_line(columns.mean[c], some, lines[1])
-                _move_line(columns.skipped[c], some, lines[2])
-                _move_line(columns.scale[c], some, lines[3])
-                if layer.form == SERIES and not still:
-                    terms = step * min(group[one:end:size, chunk].max() + 1, layer.groups)
-                    move_table(columns.table[c], some, terms, other)
+                groups = min(group[one:end:size, chunk].max() + 1, layer.groups)
+                _move_sheets(layer, columns, c, some, groups * (not still), lines, other)
                 table = columns.table[c, chunk] if still or layer.form != SERIES else other
-                etas, mus = lines[1], lines[2]
                 for f in range(one, end, size):
                     i = pairing.row[f // size]
                     a, b = sigma[f, start:stop], theta[f, start:stop]
-                    eta = rows.mean[i, start:stop]
-                    if layer.form == SERIES:
-                        _correlate(rows.inverse[i, start:stop], lines[0], a, lanes)
-                        own, groups = rows.table[i, chunk], min(group[f, chunk] + 1, layer.groups)
-                        _mehler(layer, own, table, groups, step, eta, etas, lanes, a, b)
-                    else:
-                        _closed(
-                            layer, rows.inverse[i, start:stop], lines[0],
-                            rows.scale[i, start:stop], lines[3], a, b,
-                        )  # fmt: skip
+                    groups = min(group[f, chunk] + 1, layer.groups)
+                    _expectations(layer, rows, i, chunk, table, groups, lines, lanes, a, b)
                     if sigma0.size > 0:
-                        mu = rows.skipped[i, start:stop]
                         a0, b0 = sigma0[f, start:stop], theta0[f, start:stop]
-                        for j in range(LANES):
-                            a[j], b[j] = _residual(
-                                a0[j], b0[j], mu[j], mus[j], a[j], b[j], eta[j], etas[j]
-                            )
+                        mu, eta = rows.skipped[i, start:stop], rows.mean[i, start:stop]
+                        _end_branch(a0, b0, mu, lines[2], eta, lines[1], a, b)
+
+
+@compiled
+def _move_sheets(
+    layer: FieldLayer, columns: Sheets, c: int, runs: Any, groups: int, lines: Any, table: Any
+) -> None:
+    """lines and table become a vector of lanes of what the layer sees of image c, moved."""
+    _move_line(columns.inverse[c], runs, lines[0])
+    _move_line(columns.mean[c], runs, lines[1])
+    _move_line(columns.skipped[c], runs, lines[2])
+    _move_line(columns.scale[c], runs, lines[3])
+    if layer.form == SERIES and groups > 0:
+        move_table(columns.table[c], runs, groups * terms(layer), table)
+
+
+@compiled
+def _expectations(
+    layer: FieldLayer, rows: Sheets, i: int, chunk: int, table: Any, groups: int, lines: Any,
+    lanes: Any, sigma: Any, theta: Any,
+) -> None:  # fmt: skip
+    """From Lambda and Gamma of a vector of lanes to E and D Gamma."""
+    start, stop = chunk * LANES, (chunk + 1) * LANES
+    inverse, eta = rows.inverse[i, start:stop], rows.mean[i, start:stop]
+    if layer.form == SERIES:
+        correlate(inverse, lines[0], sigma, lanes)
+        mehler(layer, rows.table[i, chunk], table, groups, eta, lines[1], lanes, sigma, theta)
+    else:
+        scale = rows.scale[i, start:stop]
+        closed_form(layer, inverse, lines[0], scale, lines[3], sigma, theta)
+
+
+@compiled
+def _end_branch(
+    sigma0: Any, theta0: Any, mu: Any, mus: Any, eta: Any, etas: Any, sigma: Any, theta: Any
+) -> None:
+    """Add what entered the branch to a vector of lanes."""
+    for j in range(LANES):
+        sigma[j], theta[j] = _residual(
+            sigma0[j], theta0[j], mu[j], mus[j], sigma[j], theta[j], eta[j], etas[j]
+        )
 
 
 @compiled
@@ -222,95 +220,6 @@ def _move_line(line: Any, runs: Any, out: Any) -> None:
         target, source = out[lane : lane + count], line[origin : origin + count]
         for j in range(count):
             target[j] = source[j]
-
-
-@compiled
-def _correlate(scale: Any, inverse: Any, sigma: Any, lanes: Any) -> None:
-    """The correlation and its square."""
-    rho, x = lanes[0], lanes[1]
-    for j in range(LANES):
-        r = sigma[j] * (scale[j] * inverse[j])
-        r = r if r < 1.0 else 1.0
-        r = r if r > -1.0 else -1.0
-        rho[j] = r
-        x[j] = r * r
-
-
-@compiled
-def _mehler(
-    layer: FieldLayer, own: Any, other: Any, groups: int, step: int, eta: Any, etas: Any,
-    lanes: Any, sigma: Any, theta: Any,
-) -> None:  # fmt: skip
-    """E and D Gamma by the series: D = d/d rho (rho P), P = P_even(x) + rho P_odd(x)."""
-    rho, x = lanes[0], lanes[1]
-    value0, slope0, value1, slope1 = lanes[2], lanes[3], lanes[4], lanes[5]
-    value0[:] = 0.0
-    slope0[:] = 0.0
-    for k in range((groups - 1) * step, -1, -step):
-        if layer.even:
-            _four(own, other, k, x, value0, slope0)
-    if layer.odd:
-        value1[:] = 0.0
-        slope1[:] = 0.0
-        for k in range(groups * step - 4, -1, -step):
-            _four(own, other, k, x, value1, slope1)
-        for j in range(LANES):
-            p1 = value1[j] + x[j] * slope1[j]
-            e = eta[j] * etas[j] + sigma[j] * (value0[j] + rho[j] * value1[j])
-            d = value0[j] + 2.0 * (x[j] * slope0[j] + rho[j] * p1)
-            sigma[j], theta[j] = _plain(e, d, theta[j])
-    else:
-        for j in range(LANES):
-            e = eta[j] * etas[j] + sigma[j] * value0[j]
-            d = value0[j] + 2.0 * (x[j] * slope0[j])
-            sigma[j], theta[j] = _plain(e, d, theta[j])
-
-
-@compiled
-def _four(own: Any, other: Any, k: int, x: Any, value: Any, slope: Any) -> None:
-    """Four steps of Horner's scheme and of its derivative."""
-    a0, a1, a2, a3 = own[k], own[k + 1], own[k + 2], own[k + 3]
-    b0, b1, b2, b3 = other[k], other[k + 1], other[k + 2], other[k + 3]
-    for j in range(LANES):
-        y, v, d = x[j], value[j], slope[j]
-        d = d * y + v
-        v = v * y + a3[j] * b3[j]
-        d = d * y + v
-        v = v * y + a2[j] * b2[j]
-        d = d * y + v
-        v = v * y + a1[j] * b1[j]
-        d = d * y + v
-        value[j] = v * y + a0[j] * b0[j]
-        slope[j] = d
-
-
-@compiled
-def _closed(
-    layer: FieldLayer, scale: Any, inverse: Any, size: Any, sizes: Any, sigma: Any, theta: Any
-) -> None:
-    """E and D Gamma of erf, Williams (1997), and of a x + b |x|, Cho and Saul (2009)."""
-    if layer.form == ARCSINE:
-        for j in range(LANES):
-            root = size[j] * sizes[j]
-            z = 2.0 * (sigma[j] * root)
-            z = z if z < 1.0 else 1.0
-            z = z if z > -1.0 else -1.0
-            left = (1.0 - z) * (1.0 + z)
-            left = left if left > 1e-300 else 1e-300
-            e, d = arcsine(z) * (2.0 / np.pi), (4.0 / np.pi) * root / np.sqrt(left)
-            sigma[j], theta[j] = _plain(e, d, theta[j])
-        return
-    line, part = layer.line, layer.bend * (2.0 / np.pi)
-    for j in range(LANES):
-        rho = sigma[j] * (scale[j] * inverse[j])
-        rho = rho if rho < 1.0 else 1.0
-        rho = rho if rho > -1.0 else -1.0
-        angle = arcsine(rho)
-        product = size[j] * sizes[j]
-        alive = 1.0 if product > 0.0 else 0.0
-        root = np.sqrt((1.0 - rho) * (1.0 + rho))
-        e = product * (line * rho + part * (root + rho * angle))
-        sigma[j], theta[j] = _plain(e, alive * (line + part * angle), theta[j])
 
 
 @compiled

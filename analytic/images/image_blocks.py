@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from analytic.images.field_layer import FieldLayer
+from analytic.images.field_expectations import FieldLayer
 from analytic.images.fields import CHANNELS, Pairing, Shifts
 from analytic.images.image_groups import KEPT_TABLES, Blocking, Shelf, blocking, strip_rows
 from analytic.images.planning import Plans, plan_images

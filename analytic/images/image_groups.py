@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from analytic.images.field_layer import FieldLayer
+from analytic.images.field_expectations import FieldLayer
 from analytic.images.own_positions import pixels
 from analytic.images.planning import Plans
 from analytic.images.sheets import Tables

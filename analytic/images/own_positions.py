@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from analytic.expectations import MOST_TERMS_WHOLE, length, moments, rests
-from analytic.images.field_layer import ARCCOSINE, ARCSINE, FieldLayer
+from analytic.images.field_expectations import ARCCOSINE, ARCSINE, FieldLayer
 from analytic.images.fields import Pairing, Shifts, move_lines, pieces, window_sums
 from analytic.images.sheets import Sight, Tables, compiled_layer, form_of
 from analytic.images.shifts import Index

@@ -14,7 +14,8 @@ import numpy as np
 
 from analytic.compilation import compiled
 from analytic.expectations import coefficients, orders
-from analytic.images.field_layer import ARCCOSINE, ARCSINE, SERIES, FieldLayer, Sheets
+from analytic.images.field_expectations import ARCCOSINE, ARCSINE, SERIES, FieldLayer
+from analytic.images.field_layer import Sheets
 from analytic.images.shifts import Index
 from analytic.machine import LANES, Array, aligned, cores
 from analytic.network import Step

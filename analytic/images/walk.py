@@ -13,14 +13,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from analytic.images.field_layer import SERIES, FieldLayer, carry_errors, enter, leave
+from analytic.images.field_averages import add_total, add_window, finish_total
+from analytic.images.field_expectations import SERIES, FieldLayer
+from analytic.images.field_layer import carry_errors, enter, leave
 from analytic.images.fields import (
     Pairing,
     Shifts,
     Taps,
-    add_total,
-    add_window,
-    finish_total,
     products,
     taps,
     window_sums,

@@ -13,7 +13,7 @@ from oracles import dense
 from analytic import Activation, FullyConnected, Network, dual, dual_obstacle, kernel
 from analytic.closed_forms.dual_activations import COVARIANCES, dual_mean
 from analytic.closed_forms.gaussian_moments import Factor, Law, OpenFormError, expectation
-from analytic.expressions.syntax import expression_of
+from analytic.expressions.reading import expression_of
 from analytic.expressions.vocabulary import X
 
 GRID = [(1.0, 0.0, 1.0), (1.3, 0.6, 0.8), (0.4, -0.39, 0.5), (2.0, 1.9, 2.1), (0.7, -0.15, 0.05)]
