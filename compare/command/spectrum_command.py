@@ -58,6 +58,7 @@ def leading_spectrum(
     sizes: dict[str, Any] = {"seeds": seeds, "points": points, "eigenvalues": eigenvalues}
     folder, results = Path(output), dict[str, Spectrum]()
     if network is not None:
+        _check_no_data(data)
         described = parse_network(network)
         inputs = read_inputs(source, described.is_spatial)
         check_fit(described, inputs, points)
@@ -78,6 +79,14 @@ def leading_spectrum(
     click.echo(f"results: {folder.resolve()}")
     if strict and not all(result.holds for result in results.values()):
         sys.exit(1)
+
+
+def _check_no_data(data: str | None) -> None:
+    if data is not None:
+        raise ValueError(
+            f"expected --inputs for another network, got --data {data}, which is for Figure 1;"
+            " leave --data out"
+        )
 
 
 def _cases(case: str, data: str | None) -> list[str]:
