@@ -228,7 +228,7 @@ def _zeros(switch: Any, bends: frozenset[Any]) -> frozenset[Any]:
     points = [ends[0] - 1, *ends, ends[-1] + 1] if ends else [sympy.S.Zero, sympy.S.One]
     found: set[Any] = set()
     for left, right in pairwise(points):
-        a, b = switch.subs(X, left), switch.subs(X, right)
+        a, b = (sympy.nsimplify(switch.subs(X, end), rational=True) for end in (left, right))
         if a == b:
             continue
         zero = left - a * (right - left) / (b - a)

@@ -13,6 +13,7 @@ what it proves. Below this room there is only sympy.
 from analytic.expressions.evaluation import values
 from analytic.expressions.normal_form import check_size, in_x, normalised, read, text_of
 from analytic.expressions.order import START, Order, Tail, fraction, total
+from analytic.expressions.pieces import without_pieces
 from analytic.expressions.reading import expression_of
 from analytic.expressions.rewrite import derivative, elementary, recognised, stable, transform
 from analytic.expressions.rounding import extended_values, rounding_error
@@ -20,6 +21,7 @@ from analytic.expressions.syntax import short, syntax_tree
 from analytic.expressions.vocabulary import (
     FUNCTIONS,
     HEADS,
+    KINKED,
     MANY,
     NAMES,
     SWITCHES,
@@ -32,6 +34,7 @@ from analytic.expressions.vocabulary import (
 __all__ = [
     "FUNCTIONS",
     "HEADS",
+    "KINKED",
     "MANY",
     "NAMES",
     "START",
@@ -60,4 +63,5 @@ __all__ = [
     "total",
     "transform",
     "values",
+    "without_pieces",
 ]

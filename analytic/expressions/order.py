@@ -126,6 +126,9 @@ def _short(number: Fraction) -> str:
 
 def total(orders: Sequence[Order]) -> Order | None:
     """A bound of the sum: the largest of them, times what the others may add."""
+    orders = [order for order in orders if order.scale > -math.inf]  # without zeros
+    if not orders:
+        return Order(-math.inf)
     largest = max(orders, key=lambda order: (order.rank, order.scale))
     shares = [order.ratio(largest) for order in orders]
     if any(share is None for share in shares):

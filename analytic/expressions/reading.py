@@ -17,6 +17,7 @@ from typing import Any
 
 import sympy
 
+from analytic.expressions.pieces import continued
 from analytic.expressions.syntax import short, syntax_tree
 from analytic.expressions.vocabulary import CONSTANTS, FUNCTIONS, MANY, X
 
@@ -30,7 +31,7 @@ LARGEST_NUMBER = 1e12
 """Largest size of a number, and of the inverse of one."""
 HIGHEST_POWER = 64
 """Largest exponent; the denominators of fractional ones go up to 8."""
-KINKS = 8
+KINKS = 16
 """Most calls of functions with kinks or jumps, whose comparisons sympy makes in pairs."""
 
 _KINKED = frozenset({"Max", "Min", "max", "min", "Abs", "abs", "sign", "Heaviside", "step", "relu"})
@@ -43,8 +44,9 @@ def expression_of(text: str) -> Any:
     """The sympy expression of a text, unchecked but for its size.
 
     Args:
-        text: numbers, ``x``, ``pi``, ``E``, the operators + - * / ** and the functions in
-            ``analytic.expressions.vocabulary.FUNCTIONS``.
+        text: numbers, ``x``, ``pi``, ``E``, the operators + - * / **, the functions in
+            ``analytic.expressions.vocabulary.FUNCTIONS``, and ``Piecewise((piece, condition),
+            ...)`` with comparisons of x and numbers as conditions.
 
     Raises:
         ValueError: the text is something else, with the place and the near misses.
@@ -66,11 +68,16 @@ def expression_of(text: str) -> Any:
 def _check_words(text: str) -> None:
     words = _WORD.findall(text)
     for word in words:
-        if not (word in FUNCTIONS or word in CONSTANTS or word == "x" or word[0] in "0123456789."):
+        known = word in FUNCTIONS or word in CONSTANTS or word in _WORDS
+        if not (known or word[0] in "0123456789."):
             raise ValueError(_unknown_word(word))
     kinks = sum(word in _KINKED for word in words)
     if kinks > KINKS:
         raise ValueError(f"expected at most {KINKS} functions with kinks, got {kinks}; use fewer")
+
+
+_WORDS = ("x", "Piecewise", "True")
+"""Words that are no functions of one number."""
 
 
 ALIKE = 0.8
@@ -107,6 +114,14 @@ _OPERATIONS: dict[type, Callable[[Any, Any], Any]] = {
 }
 
 
+_COMPARISONS: dict[type, Callable[[Any, Any], Any]] = {
+    ast.Gt: sympy.Gt,
+    ast.GtE: sympy.Ge,
+    ast.Lt: sympy.Lt,
+    ast.LtE: sympy.Le,
+}
+
+
 class _Reader:
     """Builds the expression bottom up, with the float value of every part that is a number."""
 
@@ -134,9 +149,28 @@ class _Reader:
             return sign * value, None if size is None else sign * size
         if isinstance(node, ast.BinOp):
             return self.operation(node)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "Piecewise":
+            return continued([self.piece(node, argument) for argument in node.args]), None
         if isinstance(node, ast.Call):
             return self.call(node)
         raise self.refuse(node, "numbers, x, + - * / ** and functions", "use only these")
+
+    def piece(self, node: ast.Call, pair: ast.expr) -> tuple[Any, Any]:
+        """A piece and where it holds: a comparison of x with numbers, or True."""
+        if node.keywords or not isinstance(pair, ast.Tuple) or len(pair.elts) != 2:
+            raise self.refuse(node, "pairs (piece, condition)", "end them with (piece, True)")
+        value, condition = pair.elts
+        if isinstance(condition, ast.Constant) and condition.value is True:
+            return self.read(value)[0], sympy.true
+        if not isinstance(condition, ast.Compare):
+            raise self.refuse(condition, "a comparison such as x < 1, or True", "use only these")
+        sides = [self.read(side)[0] for side in (condition.left, *condition.comparators)]
+        holds: list[Any] = []
+        for one, kind, other in zip(sides, condition.ops, sides[1:], strict=False):
+            if type(kind) not in _COMPARISONS:
+                raise self.refuse(condition, "one of < <= > >=", "use only these")
+            holds.append(_COMPARISONS[type(kind)](one, other))
+        return self.read(value)[0], sympy.And(*holds)
 
     def number(self, node: ast.Constant) -> tuple[Any, float]:
         value: Any = node.value

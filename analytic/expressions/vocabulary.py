@@ -16,6 +16,7 @@ __all__ = [
     "CONSTANTS",
     "FUNCTIONS",
     "HEADS",
+    "KINKED",
     "MANY",
     "NAMES",
     "SWITCHES",
@@ -97,6 +98,10 @@ class normal_cdf(sympy.Function):
         return self.rewrite(sympy.erf, deep=False)._eval_evalf(prec)
 
 
+def _elu(x: Any) -> Any:
+    return sympy.Max(x, 0) + sympy.exp(sympy.Min(x, 0)) - 1
+
+
 def _gaussian(x: Any) -> Any:
     return sympy.exp(-(x**2))
 
@@ -105,12 +110,24 @@ def _gelu(x: Any) -> Any:
     return x * (1 + sympy.erf(x / sympy.sqrt(2))) / 2
 
 
+def _hardsigmoid(x: Any) -> Any:
+    return sympy.Max(sympy.Min(x + 3, 6), 0) / 6
+
+
+def _hardtanh(x: Any) -> Any:
+    return sympy.Max(sympy.Min(x, 1), -1)
+
+
 def _hardswish(x: Any) -> Any:
     return x * sympy.Min(sympy.Max(x + 3, 0), 6) / 6
 
 
 def _identity(x: Any) -> Any:
     return x
+
+
+def _leaky_relu(x: Any) -> Any:
+    return sympy.Max(x, x / 100)
 
 
 def _log1p(x: Any) -> Any:
@@ -125,8 +142,22 @@ def _relu(x: Any) -> Any:
     return sympy.Max(x, 0)
 
 
+def _relu6(x: Any) -> Any:
+    return sympy.Max(sympy.Min(x, 6), 0)
+
+
+def _selu(x: Any) -> Any:
+    """Klambauer et al. (2017): E w(z) = 0 and E w(z)^2 = 1."""
+    scale, alpha = sympy.Float(1.0507009873554805), sympy.Float(1.6732632423543772)
+    return scale * sympy.Max(x, 0) + scale * alpha * (sympy.exp(sympy.Min(x, 0)) - 1)
+
+
 def _silu(x: Any) -> Any:
     return x * sigmoid(x)
+
+
+def _softshrink(x: Any) -> Any:
+    return sympy.Max(x - sympy.S.Half, 0) + sympy.Min(x + sympy.S.Half, 0)
 
 
 def _softsign(x: Any) -> Any:
@@ -147,16 +178,21 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "arctan": sympy.atan,
     "asinh": sympy.asinh,
     "atan": sympy.atan,
+    "celu": _elu,
     "cos": sympy.cos,
     "cosh": sympy.cosh,
+    "elu": _elu,
     "erf": sympy.erf,
     "erfc": sympy.erfc,
     "exp": sympy.exp,
     "expit": sigmoid,
     "gaussian": _gaussian,
     "gelu": _gelu,
+    "hardsigmoid": _hardsigmoid,
     "hardswish": _hardswish,
+    "hardtanh": _hardtanh,
     "identity": _identity,
+    "leaky_relu": _leaky_relu,
     "ln": sympy.log,
     "log": sympy.log,
     "log1p": _log1p,
@@ -165,13 +201,16 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "min": sympy.Min,
     "mish": _mish,
     "relu": _relu,
+    "relu6": _relu6,
     "sech": sympy.sech,
+    "selu": _selu,
     "sigmoid": sigmoid,
     "sign": sympy.sign,
     "silu": _silu,
     "sin": sympy.sin,
     "sinh": sympy.sinh,
     "softplus": softplus,
+    "softshrink": _softshrink,
     "softsign": _softsign,
     "sqrt": sympy.sqrt,
     "square": _square,
@@ -199,17 +238,33 @@ HEADS: frozenset[Any] = frozenset(
 )
 """The sympy classes an expression may be made of, rational numbers apart."""
 
+KINKED: dict[str, Any] = {
+    "elu": _elu(X),
+    "celu": _elu(X),
+    "hardsigmoid": _hardsigmoid(X),
+    "hardswish": _hardswish(X),
+    "hardtanh": _hardtanh(X),
+    "leaky_relu": _leaky_relu(X),
+    "relu": _relu(X),
+    "relu6": _relu6(X),
+    "selu": _selu(X),
+    "softshrink": _softshrink(X),
+    "softsign": _softsign(X),
+}
+"""The activations that have a name and a kink, with the parameters torch gives them."""
+
 NAMES: dict[str, Any] = {
     "cos": sympy.cos(X),
     "erf": sympy.erf(X),
     "gaussian": _gaussian(X),
     "gelu": _gelu(X),
     "identity": X,
-    "relu": _relu(X),
+    "mish": _mish(X),
     "sigmoid": sigmoid(X),
     "silu": _silu(X),
     "sin": sympy.sin(X),
     "softplus": softplus(X),
     "tanh": sympy.tanh(X),
+    **KINKED,
 }
 """The activations that have a name."""

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from analytic.expressions import NAMES, check_size, in_x, normalised, read, short, text_of
+from analytic.expressions import (
+    NAMES,
+    check_size,
+    in_x,
+    normalised,
+    read,
+    short,
+    text_of,
+    without_pieces,
+)
 from analytic.proofs.domain import check_expression, check_parts
 from analytic.proofs.joined_branches import joined
 
@@ -24,8 +33,9 @@ def from_text(text: str) -> Any:
 def from_sympy(expression: Any) -> Any:
     """A sympy expression in any symbol as one in X, checked."""
     check_size(expression)
+    expression = without_pieces(in_x(expression))
     check_parts(expression)
-    return _checked(in_x(expression))
+    return _checked(expression)
 
 
 _ODD = (ArithmeticError, AttributeError, NotImplementedError, RecursionError, TypeError)

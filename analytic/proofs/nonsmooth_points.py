@@ -83,9 +83,10 @@ def jump(expression: Any, place: Any, order: int) -> Jump | None:
     if gap == 0:
         return None
     size = abs(sympy.N(elementary(gap), 40))
-    if not place.has(sympy.Float):
+    if not place.has(sympy.Float) and not gap.has(sympy.Float):
         sure = bool(size > 1e-25)
         return Jump(place, left, right, sure) if sure or gap.equals(0) is not True else None
+    size /= 1 + abs(sympy.N(elementary(left), 40))
     return Jump(place, left, right, bool(size > 1e-8)) if size > 1e-12 else None
 
 

@@ -27,7 +27,7 @@ from analytic.recursion.error_amplification import Amplification
 from analytic.recursion.error_propagation import (
     OWN,
     RADII,
-    Chain,
+    ErrorPropagation,
     Fixed,
     layer_factors,
     skip_factors,
@@ -107,7 +107,7 @@ def certify(
         readout: the averages before the readout.
         in_kernel: largest shares of Sigma and of Theta in the kernel.
     """
-    chain = Chain(layers, readout, start, spread, in_kernel)
+    chain = ErrorPropagation(layers, readout, start, spread, in_kernel)
     for index in range(1 if whole else len(RADII)):
         rounding = chain.error(index, 0.0)
         per_tau = chain.error(index, 1.0) - rounding
@@ -126,7 +126,7 @@ GROUP = 8
 """Terms of the series (even and odd together) by which its length grows."""
 
 
-def _bounds(chain: Chain, index: int, tau: float, whole: bool) -> Bounds:
+def _bounds(chain: ErrorPropagation, index: int, tau: float, whole: bool) -> Bounds:
     layers, ceiling = chain.layers, float(RADII[index])
     groups = max(max(-(-layer.terms // GROUP) for layer in layers), 24)
     radius, lost = np.empty((2, len(layers), groups))

@@ -29,7 +29,7 @@ __all__ = [
     "OWN",
     "RADII",
     "ROUNDING",
-    "Chain",
+    "ErrorPropagation",
     "Fixed",
     "added",
     "layer_factors",
@@ -63,7 +63,7 @@ OWN = 8 * UNIT
 """Truncation error at pairs of positions of one input, which variances may depend on."""
 
 
-class Chain:
+class ErrorPropagation:
     """The errors of a network from layer to layer.
 
     Attributes:

@@ -11,14 +11,13 @@ import sympy
 
 from analytic.expressions.evaluation import values
 from analytic.expressions.rewrite import derivative, elementary, recognised, stable
-from analytic.expressions.vocabulary import NAMES, X, sigmoid, softplus
+from analytic.expressions.vocabulary import KINKED, NAMES, X, sigmoid
 
 E = sympy.exp(X)
 EXPRESSIONS: dict[str, Any] = {
-    **{name: expression for name, expression in NAMES.items() if name != "relu"},
+    **{name: expression for name, expression in NAMES.items() if name not in KINKED},
     "quotient": (E - 1 / E) / (E + 1 / E),
     "logcosh": sympy.log(sympy.cosh(X)),
-    "mish": X * sympy.tanh(softplus(X)),
     "logistic slope": (1 / E) / (1 + 1 / E) ** 2,
     "cubed": E**2 / (1 + E) ** 3,
     "erfc": X * sympy.erfc(X),

@@ -12,14 +12,13 @@ import sympy
 
 from analytic.expressions.evaluation import values
 from analytic.expressions.rewrite import derivative, elementary
-from analytic.expressions.vocabulary import NAMES, X, sigmoid, softplus
+from analytic.expressions.vocabulary import KINKED, NAMES, X, sigmoid
 from analytic.proofs.extrema import Bound, ranges, supremum
 from analytic.proofs.interval import Interval
 
 SMOOTH: dict[str, Any] = {
-    **{name: expression for name, expression in NAMES.items() if name != "relu"},
+    **{name: expression for name, expression in NAMES.items() if name not in KINKED},
     "logcosh": sympy.log(sympy.cosh(X)),
-    "mish": X * sympy.tanh(softplus(X)),
     "root": sympy.sqrt(1 + X**2),
     "root decay": sympy.exp(-sympy.sqrt(1 + X**2)),
     "quick gelu": X * sigmoid(1.702 * X),

@@ -26,7 +26,7 @@ from analytic.proofs.smoothness import Answer
         (X + sympy.oo, "finite numbers, got oo"),
         (sympy.nan, "finite numbers, got nan"),
         (sympy.gamma(X), "may be made of, got gamma"),
-        (sympy.Piecewise((X, X > 0), (0, True)), "got Piecewise"),
+        (sympy.Piecewise((X, X > 0), (1, True)), "jumps from 1 to 0 at x = 0"),
         ("log(x)", r"real on the whole real line, got log\(x\).* not at x = 0"),
         ("sqrt(x)", r"got sqrt\(x\): x must be positive, and is not at x = 0"),
         ("abs(x)**(3/2)", r"Abs\(x\) must be positive, and is not at x = 0, where .* not smooth"),

@@ -8,10 +8,11 @@ import torch
 
 from analytic import Activation
 from analytic.activation import NAMES
+from analytic.expressions import KINKED
 from empirical.network.pointwise_activation import pointwise
 
 SPECS = [
-    *sorted(set(NAMES) - {"relu"}),
+    *sorted(set(NAMES) - set(KINKED)),
     "x*sigmoid(1.702*x)",
     "tanh(x) + sin(3*x)/10",
     "x*tanh(softplus(x))",
