@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import torch
 
 from analytic.machine import cores
 
-__all__ = ["one_thread", "workers"]
+__all__ = ["one_thread", "run_cells", "workers"]
+
+Cell = TypeVar("Cell")
+Result = TypeVar("Result")
 
 
 class _Alone:
@@ -50,3 +54,27 @@ def workers(executor: Executor | None) -> Iterator[Executor]:
         return
     with one_thread(), ThreadPoolExecutor(cores()) as pool:
         yield pool
+
+
+def run_cells(
+    cells: Iterable[Cell],
+    work: Callable[..., Result],
+    arguments: tuple[Any, ...],
+    executor: Executor | None,
+    keep: Callable[[Cell, Result], None],
+) -> None:
+    """Do ``work(cell, *arguments)`` for every cell; the first ones begin first.
+
+    ``keep(cell, result)`` is called here as each is finished. If something goes wrong those that
+    have not begun are called off, and those that were finished meanwhile are kept.
+    """
+    with workers(executor) as pool:
+        futures = {pool.submit(work, cell, *arguments): cell for cell in cells}
+        try:
+            for future in as_completed(futures):
+                keep(futures.pop(future), future.result())
+        except BaseException:
+            for future, cell in futures.items():
+                if not future.cancel() and future.done() and future.exception() is None:
+                    keep(cell, future.result())
+            raise

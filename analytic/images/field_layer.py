@@ -25,7 +25,7 @@ from analytic.images.fields import Pairing, Shifts, move_lines, move_table, piec
 from analytic.machine import LANES, REASSOCIATED, Array
 from analytic.recursion import Bounds, layer_error, preactivation, residual, skip_error
 
-__all__ = ["Sheets", "carry_errors", "enter", "leave"]
+__all__ = ["LaneTables", "carry_errors", "enter", "leave"]
 
 _preactivation: Any = compiled(preactivation)
 _residual: Any = compiled(residual)
@@ -33,7 +33,7 @@ _layer_error: Any = compiled(layer_error)
 _skip_error: Any = compiled(skip_error)
 
 
-class Sheets(NamedTuple):
+class LaneTables(NamedTuple):
     """What a layer sees of some images, (images, Q) each.
 
     ``scale`` is s for a x + b |x| and 1/sqrt(1 + 2 s^2) for erf; the table has in group g the 8
@@ -120,8 +120,8 @@ _largest: Any = compiled(_largest_of, REASSOCIATED)
 
 @compiled
 def leave(
-    layer: FieldLayer, rows: Sheets, columns: Sheets, pairing: Pairing, shifts: Shifts, shape: Any,
-    room: Any, group: Any, sigma: Any, theta: Any, sigma0: Any, theta0: Any,
+    layer: FieldLayer, rows: LaneTables, columns: LaneTables, pairing: Pairing, shifts: Shifts,
+    shape: Any, room: Any, group: Any, sigma: Any, theta: Any, sigma0: Any, theta0: Any,
 ) -> None:  # fmt: skip
     """From Lambda and Gamma to Sigma and Theta after the layer.
 
@@ -174,7 +174,7 @@ def leave(
 
 @compiled
 def _move_sheets(
-    layer: FieldLayer, columns: Sheets, c: int, runs: Any, groups: int, lines: Any, table: Any
+    layer: FieldLayer, columns: LaneTables, c: int, runs: Any, groups: int, lines: Any, table: Any
 ) -> None:
     """lines and table become a vector of lanes of what the layer sees of image c, moved."""
     _move_line(columns.inverse[c], runs, lines[0])
@@ -187,7 +187,7 @@ def _move_sheets(
 
 @compiled
 def _expectations(
-    layer: FieldLayer, rows: Sheets, i: int, chunk: int, table: Any, groups: int, lines: Any,
+    layer: FieldLayer, rows: LaneTables, i: int, chunk: int, table: Any, groups: int, lines: Any,
     lanes: Any, sigma: Any, theta: Any,
 ) -> None:  # fmt: skip
     """From Lambda and Gamma of a vector of lanes to E and D Gamma."""

@@ -1,8 +1,8 @@
 r"""Kernels of images: blocks of pairs of images, all the way through the network.
 
 A block of R first images and as many second ones, or panels of small images side by side, goes
-through the network (``analytic.images.walk``) with their tables, which are made when they are
-needed and kept while there is room. Rows and columns of an image with few positions are told
+through the network (``analytic.images.propagation``) with their tables, which are made when they
+are needed and kept while there is room. Rows and columns of an image with few positions are told
 apart: a row stands in its panel again and again, so that all lanes are at work.
 """
 
@@ -16,22 +16,22 @@ import numpy as np
 from analytic.images.field_expectations import FieldLayer
 from analytic.images.fields import CHANNELS, Pairing, Shifts
 from analytic.images.image_groups import KEPT_TABLES, Blocking, Shelf, blocking, strip_rows
+from analytic.images.lane_tables import compiled_layer
 from analytic.images.planning import Plans, plan_images
-from analytic.images.sheets import compiled_layer
-from analytic.images.shifts import Index
-from analytic.images.stretches import network_stretches
-from analytic.images.walk import (
+from analytic.images.propagation import (
     FIELDS,
     Fields,
+    Layout,
     NextFields,
+    PairedImages,
+    Propagation,
     Room,
-    Sides,
-    Walk,
-    Way,
     all_shifts,
     batches,
-    ways,
+    layouts,
 )
+from analytic.images.shifts import Index
+from analytic.images.stretches import network_stretches
 from analytic.machine import LANES, UNIT, Array, cores
 from analytic.network import Network
 from analytic.recursion import (
@@ -62,7 +62,7 @@ class Images:
     """The method for images (``analytic.recursion.problem.Method``).
 
     Attributes:
-        ways: the stretches, for panels.
+        layouts: the stretches, for panels.
         blocks: how many images go together.
         rows: the first images.
         columns: the second ones.
@@ -73,7 +73,7 @@ class Images:
         shared: whether the shifts of a block are shared out to threads if there are few blocks.
     """
 
-    ways: tuple[Way, ...]
+    layouts: tuple[Layout, ...]
     blocks: Blocking
     rows: Shelf
     columns: Shelf
@@ -98,7 +98,7 @@ class Images:
     @property
     def bytes(self) -> int:
         """Room for the fields of a thread and for the tables that are kept."""
-        held = sum(32 * way.stretch.grid.shifts * way.lanes for way in self.ways[1:])
+        held = sum(32 * layout.stretch.grid.shifts * layout.lanes for layout in self.layouts[1:])
         return 2 * FIELDS + held * self.blocks.size**2 + KEPT_TABLES
 
     def tables_made(self, n: int, k: int, own: bool) -> float:
@@ -134,39 +134,39 @@ class Images:
                 pairs = _pairs(row, stop, column, copies, len(columns.x), k, data.own)
                 if len(pairs) == 0:
                     continue
-                sides = Sides(group.tables, columns.tables, group.x, columns.x)
-                state, used = self._propagate(sides, _pairing(pairs, len(columns.x)), inner)
+                paired = PairedImages(group.tables, columns.tables, group.x, columns.x)
+                state, used = self._propagate(paired, _pairing(pairs, len(columns.x)), inner)
                 terms = max(terms, used)
                 _store(state, pairs, row, column, copies, k, data.own, block, bound)
         return GROUP * terms, 0
 
-    def _propagate(self, sides: Sides, pairing: Pairing, inner: bool) -> tuple[Fields, int]:
+    def _propagate(self, paired: PairedImages, pairing: Pairing, inner: bool) -> tuple[Fields, int]:
         """A block from the input to the readout: fields (pairs, copies)."""
         pairs = len(pairing.row)
         error = np.zeros((2, pairs))
         error[0] = self.bounds.start
-        walk = Walk(self.layers, sides, pairing, Room())
+        propagation = Propagation(self.layers, paired, pairing, Room())
         entry: Fields | None = None
-        for way, after in zip(self.ways, [*self.ways[1:], None], strict=True):
-            if way.stretch.averaged:
-                factor = self.averages[way.stretch.first]
+        for layout, after in zip(self.layouts, [*self.layouts[1:], None], strict=True):
+            if layout.stretch.averaged:
+                factor = self.averages[layout.stretch.first]
                 error = (error + AVERAGING) * [[factor.sigma], [factor.theta]]
-            shifts = all_shifts(way.stretch.grid)
+            shifts = all_shifts(layout.stretch.grid)
             if after is None:
                 assert entry is not None
-                fields = walk.enter(entry, 1, slice(None), error)
-                fields = walk.through(way, shifts, fields)
-                copies = way.shape[2]
+                fields = propagation.enter(entry, 1, slice(None), error)
+                fields = propagation.through(layout, shifts, fields)
+                copies = layout.shape[2]
                 return Fields(
                     fields.sigma[:, :copies], fields.theta[:, :copies], fields.error
-                ), walk.terms
-            entry = self._stretch(walk, way, after, shifts, entry, error, inner)
+                ), propagation.terms
+            entry = self._stretch(propagation, layout, after, shifts, entry, error, inner)
             error = entry.error
         raise AssertionError
 
     def _stretch(
-        self, walk: Walk, way: Way, after: Way, shifts: Shifts, entry: Fields | None, error: Array,
-        inner: bool,
+        self, propagation: Propagation, layout: Layout, after: Layout, shifts: Shifts,
+        entry: Fields | None, error: Array, inner: bool,
     ) -> Fields:  # fmt: skip
         """The fields of the next stretch, (pairs, shifts, Q)."""
         count = shifts.row.size
@@ -175,16 +175,16 @@ class Images:
         def share(number: int) -> tuple[Fields, int]:
             first, last = int(edges[number]), int(edges[number + 1])
             room = self._room()
-            alone = Walk(walk.layers, walk.sides, walk.pairing, room)
-            target = NextFields(way, after, walk.pairs)
+            alone = Propagation(propagation.layers, propagation.paired, propagation.pairing, room)
+            target = NextFields(layout, after, propagation.pairs)
             mine = Shifts(*(part[first:last] for part in shifts))
-            for part, some in batches(mine, walk.pairs, way.lanes):
+            for part, some in batches(mine, propagation.pairs, layout.lanes):
                 if entry is None:
-                    fields = alone.start(way, some, error)
+                    fields = alone.start(layout, some, error)
                 else:
                     where = slice(first + part.start, first + min(part.stop, last - first))
                     fields = alone.enter(entry, some.row.size, where, error)
-                fields = alone.through(way, some, fields)
+                fields = alone.through(layout, some, fields)
                 target.add(some, fields)
                 room.give(*fields[:2])
             self._rooms.append(room)
@@ -200,7 +200,7 @@ class Images:
             whole.sigma[:] += other.sigma
             whole.theta[:] += other.theta
             whole.error[:] = np.maximum(whole.error, other.error)
-        walk.terms = max(walk.terms, *(terms for _, terms in shares))
+        propagation.terms = max(propagation.terms, *(terms for _, terms in shares))
         return whole
 
 
@@ -261,7 +261,7 @@ def prepare_images(
     own, network = y is None, network.summed(len(spatial))
     images = x if y is None else np.concatenate([x, y])
     cut = network_stretches(network, spatial)
-    alone = ways(network, cut, 1)
+    alone = layouts(network, cut, 1)
     plans = Plans(network, alone, images)
     planned = plan_images(plans, 0.0 if tight else tolerance)
     bounds = certify(
@@ -270,7 +270,7 @@ def prepare_images(
     )  # fmt: skip
     n, k = len(x), len(x if y is None else y)
     blocks = blocking(alone, n, k)
-    wide = alone if blocks.copies == 1 else ways(network, cut, blocks.copies)
+    wide = alone if blocks.copies == 1 else layouts(network, cut, blocks.copies)
     layers = {
         at: compiled_layer(layer.step, at, bounds, layer.terms)
         for at, layer in enumerate(planned.layers)

@@ -9,11 +9,11 @@ from typing import NamedTuple
 import numpy as np
 
 from analytic.images.field_expectations import FieldLayer
+from analytic.images.lane_tables import Tables
 from analytic.images.own_positions import pixels
 from analytic.images.planning import Plans
-from analytic.images.sheets import Tables
+from analytic.images.propagation import FIELDS, Layout
 from analytic.images.shifts import Index
-from analytic.images.walk import FIELDS, Way
 from analytic.machine import LANES, Array
 
 __all__ = ["KEPT_TABLES", "Blocking", "Shelf", "blocking", "strip_rows"]
@@ -34,7 +34,7 @@ class Blocking(NamedTuple):
     strip: int
 
 
-def blocking(alone: Sequence[Way], n: int, k: int) -> Blocking:
+def blocking(alone: Sequence[Layout], n: int, k: int) -> Blocking:
     """The blocks for n first and k second images.
 
     Args:
@@ -42,10 +42,10 @@ def blocking(alone: Sequence[Way], n: int, k: int) -> Blocking:
         n: first images.
         k: second ones.
     """
-    most = max(way.stretch.grid.positions for way in alone)
+    most = max(layout.stretch.grid.positions for layout in alone)
     copies = max(min(LANES // most, k), 1)
-    lanes = max(way.lanes for way in alone)
-    held = max(32 * way.stretch.grid.shifts * way.lanes for way in alone[1:])
+    lanes = max(layout.lanes for layout in alone)
+    held = max(32 * layout.stretch.grid.shifts * layout.lanes for layout in alone[1:])
     pairs = max(min(FIELDS // (16 * lanes), BETWEEN // held), 1)
     size = _power(min(int(pairs**0.5), max(n, 1)))
     return Blocking(size, copies, strip_rows(size, n))

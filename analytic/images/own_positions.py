@@ -16,10 +16,19 @@ import numpy as np
 from analytic.expectations import MOST_TERMS_WHOLE, length, moments, rests
 from analytic.images.field_expectations import ARCCOSINE, ARCSINE, FieldLayer
 from analytic.images.fields import Pairing, Shifts, move_lines, pieces, window_sums
-from analytic.images.sheets import Sight, Tables, compiled_layer, form_of
+from analytic.images.lane_tables import Sight, Tables, compiled_layer, form_of
+from analytic.images.propagation import (
+    Fields,
+    Layout,
+    NextFields,
+    PairedImages,
+    Propagation,
+    Room,
+    all_shifts,
+    batches,
+)  # fmt: skip
 from analytic.images.shifts import Index
 from analytic.images.stretches import Grid
-from analytic.images.walk import Fields, NextFields, Room, Sides, Walk, Way, all_shifts, batches
 from analytic.machine import LANES, UNIT, Array, cores
 from analytic.network import Network, fold
 from analytic.recursion import (
@@ -67,12 +76,12 @@ def sights(state: Diagonal, first: int = 0) -> dict[int, Sight]:
     }
 
 
-def image_diagonal(network: Network, ways: Sequence[Way], x: Array) -> Diagonal:
+def image_diagonal(network: Network, layouts: Sequence[Layout], x: Array) -> Diagonal:
     """Run the recursion for images with themselves.
 
     Args:
         network: the description.
-        ways: its stretches, one image wide.
+        layouts: its stretches, one image wide.
         x: images, shape (n, positions, channels).
     """
     own = np.mean(np.square(x, dtype=np.longdouble), axis=2).astype(np.float64)
@@ -80,34 +89,34 @@ def image_diagonal(network: Network, ways: Sequence[Way], x: Array) -> Diagonal:
     entry: Fields | None = None
     stages: list[Stage] = []
     factor = Average()
-    for way, after in zip(ways, [*ways[1:], None], strict=True):
-        passed, state = _layers(way, state, factor)
+    for layout, after in zip(layouts, [*layouts[1:], None], strict=True):
+        passed, state = _layers(layout, state, factor)
         stages += passed
         factor = factor if not passed else Average()
         if after is not None:
-            entry = _left(way, after, x, entry, state, passed)
-            state, new = _diagonal_of(way, after, entry, state)
+            entry = _left(layout, after, x, entry, state, passed)
+            state, new = _diagonal_of(layout, after, entry, state)
             factor = Average(factor.sigma * new.sigma, factor.theta * new.theta)
     return Diagonal(tuple(stages), state[0][:, 0], state[1][:, 0], factor)
 
 
-def _layers(way: Way, state: Triple, factor: Average) -> tuple[list[Stage], Triple]:
+def _layers(layout: Layout, state: Triple, factor: Average) -> tuple[list[Stage], Triple]:
     """The layers of a stretch at equal positions."""
     stages: list[Stage] = []
     n = len(state[0])
 
     def after(number: int, state: Triple, before: Triple | None) -> Triple:
-        step, window = way.steps[number], way.windows[number]
+        step, window = layout.steps[number], layout.windows[number]
         sigma, theta, _ = state
         if window is not None:
-            sigma, theta = (_window_sums(way, number, values) for values in (sigma, theta))
+            sigma, theta = (_window_sums(layout, number, values) for values in (sigma, theta))
         weight, bias = step.layer.weight_std**2, step.layer.bias_std**2
         variance, gamma = (np.ravel(a) for a in preactivation(sigma, theta, weight, bias))
         skipped = None
         if before is not None:
             skipped = before[0].ravel(), before[1].ravel(), before[2].ravel()
         table, none = moments(step.layer.activation, np.sqrt(variance)), np.empty(0)
-        reads, averaged = way.stretch.reads[number], Average() if number else factor
+        reads, averaged = layout.stretch.reads[number], Average() if number else factor
         stages.append(Stage(step, none, none, variance, gamma, table, skipped, reads, averaged))
         sigma, theta = plain(table.second, table.slope, gamma)
         mu = table.mean
@@ -117,41 +126,42 @@ def _layers(way: Way, state: Triple, factor: Average) -> tuple[list[Stage], Trip
             mu = mu0 + mu
         return sigma.reshape(n, -1), theta.reshape(n, -1), mu.reshape(n, -1)
 
-    state = fold(range(len(way.steps)), state, after, step=lambda number: way.steps[number])
+    state = fold(range(len(layout.steps)), state, after, step=lambda number: layout.steps[number])
     return stages, state
 
 
-def _window_sums(way: Way, number: int, values: Array) -> Array:
+def _window_sums(layout: Layout, number: int, values: Array) -> Array:
     """The sums over the windows of a layer at equal positions, (n, P)."""
-    window, size = way.windows[number], values.shape[1]
+    window, size = layout.windows[number], values.shape[1]
     assert window is not None
-    before = np.pad(values, ((0, 0), (0, way.lanes - size)))
+    before = np.pad(values, ((0, 0), (0, layout.lanes - size)))
     after = np.empty_like(before)
-    line = np.zeros(way.lanes + 2 * way.shape[1])
-    window_sums(*window, STILL, way.shape, before, line, after)
+    line = np.zeros(layout.lanes + 2 * layout.shape[1])
+    window_sums(*window, STILL, layout.shape, before, line, after)
     return after[:, :size]
 
 
 def _left(
-    way: Way, after: Way, x: Array, entry: Fields | None, state: Triple, passed: list[Stage]
-) -> Fields:
+    layout: Layout, after: Layout, x: Array, entry: Fields | None, state: Triple,
+    passed: list[Stage],
+) -> Fields:  # fmt: skip
     """The fields of the next stretch, (n, shifts, Q) each."""
     n = len(x)
-    target = NextFields(way, after, n)
-    ends = [np.pad(a, ((0, 0), (0, way.lanes - a.shape[1]))) for a in state[:2]]
+    target = NextFields(layout, after, n)
+    ends = [np.pad(a, ((0, 0), (0, layout.lanes - a.shape[1]))) for a in state[:2]]
     target.add(STILL, Fields(ends[0], ends[1], np.zeros((2, n))))
-    if way.stretch.grid.shifts == 1:
+    if layout.stretch.grid.shifts == 1:
         return target.finish()
-    layers = _own_layers(way, passed)
+    layers = _own_layers(layout, passed)
     alone = Diagonal(tuple(passed), np.empty(n), np.empty(n))
-    seen = sights(alone, way.stretch.first)
+    seen = sights(alone, layout.stretch.first)
 
     def image(i: int) -> Fields:
         one = slice(i, i + 1)
-        part = NextFields(way, after, 1)
+        part = NextFields(layout, after, 1)
         given = None if entry is None else Fields(entry.sigma[one], entry.theta[one], np.empty(0))
         own = {at: sight.of(np.array([i])) for at, sight in seen.items()}
-        _other_shifts(way, x[one], given, layers, own, part)
+        _other_shifts(layout, x[one], given, layers, own, part)
         return part.finish()
 
     with ThreadPoolExecutor(cores()) as pool:
@@ -163,10 +173,10 @@ def _left(
     return first
 
 
-def _own_layers(way: Way, passed: list[Stage]) -> dict[int, tuple[FieldLayer, Bounds]]:
+def _own_layers(layout: Layout, passed: list[Stage]) -> dict[int, tuple[FieldLayer, Bounds]]:
     """The layers of a stretch, at the least truncation."""
     found: dict[int, tuple[FieldLayer, Bounds]] = {}
-    for at, stage in enumerate(passed, way.stretch.first):
+    for at, stage in enumerate(passed, layout.stretch.first):
         deviation = np.sqrt(stage.variance)
         terms = length(stage.step.layer.activation, deviation, 16 * UNIT, MOST_TERMS_WHOLE)
         layer = amplified(stage, deviation, terms)
@@ -197,33 +207,29 @@ def amplified(stage: Stage, deviations: Array, terms: int) -> Amplification:
 
 
 def _other_shifts(
-    way: Way,
-    x: Array,
-    entry: Fields | None,
-    layers: dict[int, tuple[FieldLayer, Bounds]],
-    seen: dict[int, Sight],
-    target: NextFields,
-) -> None:
+    layout: Layout, x: Array, entry: Fields | None, layers: dict[int, tuple[FieldLayer, Bounds]],
+    seen: dict[int, Sight], target: NextFields,
+) -> None:  # fmt: skip
     """Add the fields of an image with itself at all shifts but 0."""
-    room, grid, panel = Room(), way.stretch.grid, np.zeros((1, 1), dtype=np.int64)
+    room, grid, panel = Room(), layout.stretch.grid, np.zeros((1, 1), dtype=np.int64)
     tables = Tables(seen, {at: layer for at, (layer, _) in layers.items()}, panel, {})
-    own = pixels(x, panel, way.lanes) if entry is None else np.empty((1, 0, 0))
+    own = pixels(x, panel, layout.lanes) if entry is None else np.empty((1, 0, 0))
     pairing = Pairing(NONE, np.array([0, 1]))
-    walk = Walk(layers, Sides(tables, tables, own, own), pairing, room)
+    propagation = Propagation(layers, PairedImages(tables, tables, own, own), pairing, room)
     shifts = all_shifts(grid)
     chosen, opposite = _half(grid, shifts)
     half = Shifts(*(part[chosen] for part in shifts))
-    for part, some in batches(half, 1, way.lanes):
+    for part, some in batches(half, 1, layout.lanes):
         none = np.zeros((2, 1))
         if entry is None:
-            fields = walk.start(way, some, none)
+            fields = propagation.start(layout, some, none)
         else:
             here = chosen[part]
             picked = Fields(entry.sigma[:, here], entry.theta[:, here], none)
-            fields = walk.enter(picked, some.row.size, slice(None), none)
-        fields = walk.through(way, some, fields)
+            fields = propagation.enter(picked, some.row.size, slice(None), none)
+        fields = propagation.through(layout, some, fields)
         target.add(some, fields)
-        _add_opposite(way, shifts, opposite[part], some, fields, target)
+        _add_opposite(layout, shifts, opposite[part], some, fields, target)
         room.give(*fields[:2])
 
 
@@ -239,12 +245,13 @@ def _half(grid: Grid, shifts: Shifts) -> tuple[Index, Index]:
 
 
 def _add_opposite(
-    way: Way, shifts: Shifts, opposite: Index, some: Shifts, fields: Fields, target: NextFields
-) -> None:
+    layout: Layout, shifts: Shifts, opposite: Index, some: Shifts, fields: Fields,
+    target: NextFields,
+) -> None:  # fmt: skip
     """Add Sigma(p, p - shift), which is Sigma(p - shift, p)."""
-    height, width, _ = way.shape
-    runs = np.empty((2 * (height + way.lanes // LANES) + 2, 3), dtype=np.int64)
-    moved = np.zeros((2, way.lanes))
+    height, width, _ = layout.shape
+    runs = np.empty((2 * (height + layout.lanes // LANES) + 2, 3), dtype=np.int64)
+    moved = np.zeros((2, layout.lanes))
     for number, other in enumerate(opposite):
         if other < 0:
             continue
@@ -255,28 +262,30 @@ def _add_opposite(
         target.add(there, Fields(moved[:1], moved[1:], np.zeros((2, 1))))
 
 
-def _diagonal_of(way: Way, after: Way, entry: Fields, state: Triple) -> tuple[Triple, Average]:
+def _diagonal_of(
+    layout: Layout, after: Layout, entry: Fields, state: Triple
+) -> tuple[Triple, Average]:
     """The state at equal positions of the next stretch, and what it does to relative errors."""
-    leave, size = way.stretch.leave, after.stretch.grid.positions
+    leave, size = layout.stretch.leave, after.stretch.grid.positions
     assert leave is not None
     sigma, theta = (values[:, 0, :size].copy() for values in entry[:2])
     if leave.kind == "sum":
         return (sigma, theta, np.zeros_like(sigma)), Average()
     for values in (sigma, theta):
         np.maximum(values, 0, out=values)  # positions may cancel
-    mu = _window_means(way, after, state[2])
+    mu = _window_means(layout, after, state[2])
     if not leave.mixes:
         return (sigma, theta, mu), Average()
     factors = (
-        _enlargement(_window_means(way, after, np.sqrt(np.maximum(old, 0))), new)
+        _enlargement(_window_means(layout, after, np.sqrt(np.maximum(old, 0))), new)
         for old, new in zip(state[:2], (sigma, theta), strict=True)
     )
     return (sigma, theta, mu), Average(*factors)
 
 
-def _window_means(way: Way, after: Way, values: Array) -> Array:
+def _window_means(layout: Layout, after: Layout, values: Array) -> Array:
     """The means over the windows of an average, (n, P')."""
-    (height, width, _), (rows, columns, _) = way.shape, after.shape
+    (height, width, _), (rows, columns, _) = layout.shape, after.shape
     parts = values.reshape(-1, rows, height // rows, columns, width // columns)
     return parts.mean(axis=(2, 4)).reshape(len(values), -1)
 

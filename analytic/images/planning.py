@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from analytic.expectations import LOWEST, MOST_TERMS_WHOLE, length
+from analytic.images.lane_tables import Sight
 from analytic.images.own_positions import amplified, image_diagonal, sights
-from analytic.images.sheets import Sight
+from analytic.images.propagation import Layout, layouts
 from analytic.images.shifts import Index
 from analytic.images.stretches import network_stretches
-from analytic.images.walk import Way, ways
 from analytic.machine import UNIT, Array, cores
 from analytic.network import Network, Shape
 from analytic.recursion import Amplification, Average, Diagonal, Stage, growth, mean_slope, merged
@@ -45,14 +45,14 @@ class Plans:
 
     Attributes:
         network: the description.
-        ways: its stretches, one image wide.
+        layouts: its stretches, one image wide.
         x: images, (n, positions, channels).
         few: whether all their recursions may be held at once.
     """
 
-    def __init__(self, network: Network, ways: Sequence[Way], x: Array) -> None:
-        self.network, self.ways, self.x = network, ways, x
-        places = [way.stretch.grid.positions for way in ways for _ in way.steps]
+    def __init__(self, network: Network, layouts: Sequence[Layout], x: Array) -> None:
+        self.network, self.layouts, self.x = network, layouts, x
+        places = [layout.stretch.grid.positions for layout in layouts for _ in layout.steps]
         self.step = max(PLANNED // max(x.shape[1], *places), 1)
         self.few = 8 * VALUES * sum(places) * len(x) <= KEPT
         self._keeps = 24 * sum(places) * len(x) <= KEPT
@@ -61,7 +61,7 @@ class Plans:
     def parts(self) -> Iterator[Diagonal]:
         """All images, ``step`` of them at a time."""
         for start in range(0, len(self.x), self.step):
-            state = image_diagonal(self.network, self.ways, self.x[start : start + self.step])
+            state = image_diagonal(self.network, self.layouts, self.x[start : start + self.step])
             if self._keeps:
                 self._seen[start] = sights(state)
             yield state
@@ -69,7 +69,7 @@ class Plans:
     def sights(self, images: Index) -> dict[int, Sight]:
         """What every layer sees of some images."""
         if not self._keeps:
-            return sights(image_diagonal(self.network, self.ways, self.x[images]))
+            return sights(image_diagonal(self.network, self.layouts, self.x[images]))
         number = np.floor_divide(images, self.step)
         parts = [int(part) for part in np.unique(number)]
         first = np.searchsorted(np.array(parts, dtype=np.int64), number)
@@ -89,7 +89,7 @@ def image_readouts(network: Network, x: Array, spatial: Shape) -> tuple[Array, A
         spatial: their shape.
     """
     network = network.summed(len(spatial))
-    plans = Plans(network, ways(network, network_stretches(network, spatial), 1), x)
+    plans = Plans(network, layouts(network, network_stretches(network, spatial), 1), x)
     ends = [(state.sigma, state.theta) for state in plans.parts()]
     sigma, theta = map(np.concatenate, zip(*ends, strict=True))
     return sigma, theta

@@ -2,11 +2,11 @@
 
 Enters: a ``Problem``'s tables and scalar products. Leaves: rows of Sigma and Theta at the
 readout, with a bound for each group of columns; pairs that are too parallel for the series
-are left out as NaN and taken one by one (``near_pairs``). ``prepare`` makes the problem.
+are left out as NaN and taken one by one (``nearly_parallel_pairs``). ``prepare`` makes the problem.
 Below: ``analytic.recursion``.
 """
 
-from analytic.pairs.nearly_parallel import Close, Near, near_pairs
+from analytic.pairs.nearly_parallel import Close, NearlyParallel, nearly_parallel_pairs
 from analytic.pairs.pair_recursion import end_branch, weight_layer
 from analytic.pairs.preparation import prepare
 from analytic.pairs.row_blocks import ROW_BLOCK, roundings, rows_together, scalar_products, store
@@ -14,9 +14,9 @@ from analytic.pairs.row_blocks import ROW_BLOCK, roundings, rows_together, scala
 __all__ = [
     "ROW_BLOCK",
     "Close",
-    "Near",
+    "NearlyParallel",
     "end_branch",
-    "near_pairs",
+    "nearly_parallel_pairs",
     "prepare",
     "roundings",
     "rows_together",

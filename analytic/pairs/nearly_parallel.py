@@ -25,12 +25,12 @@ from analytic.machine import UNIT, Array
 from analytic.network import Network, fold
 from analytic.recursion import Diagonal, Stage, plain, preactivation
 
-__all__ = ["Close", "Near", "near_pairs"]
+__all__ = ["Close", "NearlyParallel", "nearly_parallel_pairs"]
 
 Index = NDArray[np.intp]
 
 
-class Near(NamedTuple):
+class NearlyParallel(NamedTuple):
     """Sigma and Theta at the readout, and bounds of their relative errors, (pairs,) each."""
 
     sigma: Array
@@ -107,7 +107,7 @@ def _variations(ends: Diagonal) -> list[float]:
     return result
 
 
-def near_pairs(close: Close, x: Array, y: Array, i: Index, j: Index) -> Near:
+def nearly_parallel_pairs(close: Close, x: Array, y: Array, i: Index, j: Index) -> NearlyParallel:
     """Run the recursion for pairs of inputs.
 
     Args:
@@ -132,7 +132,7 @@ def near_pairs(close: Close, x: Array, y: Array, i: Index, j: Index) -> Near:
     start = _State(Angle.of(minus, plus, error), np.zeros(i.size), np.zeros(i.size))
     state = fold(ends.stages, start, after)
     sigma = np.sqrt(ends.sigma[i] * ends.sigma[j]) * state.angle.cosine
-    return Near(sigma, state.theta, np.maximum(state.angle.error, state.error) + 4 * UNIT)
+    return NearlyParallel(sigma, state.theta, np.maximum(state.angle.error, state.error) + 4 * UNIT)
 
 
 def _norm(a: Array) -> Array:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from analytic.machine import UNIT, Array
 from analytic.recursion.error_amplification import Amplification
-from analytic.recursion.error_propagation import OWN, RADII, Chain, added
+from analytic.recursion.error_propagation import OWN, RADII, ErrorPropagation, added
 from analytic.recursion.layer_equations import Average
 
 __all__ = ["Bounds", "certify", "own_bounds"]
@@ -76,7 +76,7 @@ def certify(
         whole: whether no pair may be left out.
         readout: the averages before the readout.
     """
-    chain = Chain(layers, readout, start, spread)
+    chain = ErrorPropagation(layers, readout, start, spread)
     for index in range(1 if whole else len(RADII)):
         rounding = chain.error(index, 0.0)
         per_tau = chain.error(index, 1.0) - rounding
@@ -95,7 +95,7 @@ GROUP = 8
 """Terms of the series (even and odd together) by which its length grows."""
 
 
-def _bounds(chain: Chain, index: int, tau: float, whole: bool) -> Bounds:
+def _bounds(chain: ErrorPropagation, index: int, tau: float, whole: bool) -> Bounds:
     layers, ceiling = chain.layers, float(RADII[index])
     least: list[float] = []
     groups = max(max(-(-layer.terms // GROUP) for layer in layers), 24)

@@ -119,13 +119,10 @@ class Amplification:
         return 0.0 if self.bent or self.closed else float(self.tails(np.array([self.terms]))[0])
 
     def tails(self, terms: NDArray[np.int64]) -> Array:
-        """The larger truncation error of E and D at R = 1 after so many terms."""
+        """The larger truncation error of E and D at R = 1 after so many terms: that of D."""
         if self.shares.size:
             return self.shares[terms]
-        order = np.arange(1.0, self.k_e.size + 1)
-        e = np.append(self.k_e / order, self.rest_e / (order[-1] + 1))
-        d = np.append(self.r_d, self.rest_d)
-        return np.maximum(np.cumsum(e[::-1])[::-1], np.cumsum(d[::-1])[::-1])[terms]
+        return np.cumsum(np.append(self.r_d, self.rest_d)[::-1])[::-1][terms]
 
 
 LARGEST = 1e300

@@ -18,7 +18,16 @@ from analytic.network import fold
 from analytic.recursion.error_amplification import Amplification, Factors
 from analytic.recursion.layer_equations import Average
 
-__all__ = ["AVERAGING", "OWN", "RADII", "ROUNDING", "Chain", "added", "layer_error", "skip_error"]
+__all__ = [
+    "AVERAGING",
+    "OWN",
+    "RADII",
+    "ROUNDING",
+    "ErrorPropagation",
+    "added",
+    "layer_error",
+    "skip_error",
+]
 
 RADII = np.array([1.0, 0.9999, 0.999, 0.99, 0.97, 0.94, 0.9, 0.85, 0.8, 0.7, 0.6, 0.45, 0.3, 0.0])
 """Ceilings that are tried, in this order."""
@@ -69,7 +78,7 @@ OWN = 8 * UNIT
 """Truncation error at pairs of positions of one input, which variances may depend on."""
 
 
-class Chain:
+class ErrorPropagation:
     """The errors of a network from layer to layer.
 
     Attributes:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from analytic.machine import LANES, Array, available_memory
-from analytic.pairs import Close, near_pairs
+from analytic.pairs import Close, nearly_parallel_pairs
 from analytic.recursion import Problem, RowBlock, stage_growth
 
 __all__ = ["FEW", "Plan", "close_together", "foresee", "require_memory", "sample"]
@@ -133,9 +133,9 @@ def _seconds_left_out(problem: Problem, row: int, values: Array) -> float:
     for most in CLOSE_SAMPLED:
         few = slice(0, None, max(i.size // most, 1))
         a, b = i[few], j[few]
-        near_pairs(close, problem.x[a], problem.y[b], a, b + shift)  # makes the tables
+        nearly_parallel_pairs(close, problem.x[a], problem.y[b], a, b + shift)  # makes the tables
         start = time.perf_counter()
-        near_pairs(close, problem.x[a], problem.y[b], a, b + shift)
+        nearly_parallel_pairs(close, problem.x[a], problem.y[b], a, b + shift)
         took = time.perf_counter() - start
         seconds = took * i.size / a.size
         if took > QUICK or a.size == i.size:

@@ -100,12 +100,10 @@ def convergence(
     """
     if network is None:
         raise ValueError("expected a network, got none; give --network or an entry in --config")
-    described = parse_network(network)
-    other = None if limit is None else parse_network(limit)
+    described, other = parse_network(network), None if limit is None else parse_network(limit)
     source = read_inputs(inputs, described.is_spatial)
     wide, counts = read_integers("widths", str(widths)), read_integers("seeds", str(seeds))
-    number = counts[0] if len(counts) == 1 else counts
-    check_design(source, wide, number, points)
+    check_design(source, wide, number := counts[0] if len(counts) == 1 else counts, points)
     for each in filter(None, (described, other)):
         check_fit(each, source, points)
     if epsilon is not None:
@@ -119,15 +117,11 @@ def convergence(
     )  # fmt: skip
     named = {
         "network": repr(described), "inputs": inputs, "widths": wide, "seeds": counts,
-        "points": points, "dtype": dtype, "device": device, "delta": delta,
+        "points": points, "dtype": dtype, "device": device, "delta": delta, "epsilon": epsilon,
+        "limit": None if other is None else repr(other),
     }  # fmt: skip
-    if other is not None:
-        named["limit"] = repr(other)
-    if epsilon is not None:
-        named["epsilon"] = epsilon
     _write(folder, result, named)
-    click.echo(result.table())
-    click.echo(f"{result.verdict}: {result.reason}")
+    click.echo(f"{result.table()}\n{result.verdict}: {result.reason}")
     if epsilon is not None:
         click.echo(_words(result, epsilon, delta))
     click.echo(f"results: {folder.resolve()}")
@@ -139,7 +133,8 @@ def _write(folder: Path, result: Convergence, settings: dict[str, Any]) -> None:
     """The record, its picture, and the configuration that makes it again."""
     result.save(folder / "convergence.json")
     # numbers, lists of numbers and strings read the same in JSON and TOML
-    lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items()]
+    given = {name: value for name, value in settings.items() if value is not None}
+    lines = [f"{name} = {json.dumps(value)}" for name, value in given.items()]
     write_whole(folder / "convergence.toml", "\n".join(lines) + "\n")
     figure = result.plot().get_figure(root=True)
     assert figure is not None

@@ -17,7 +17,6 @@ from compare.command.options import check_fit, read_inputs, read_integers, read_
 from compare.command.report import open_folder
 from compare.dynamics import (
     DynamicsError,
-    DynamicsGap,
     check_cell,
     check_grid,
     dynamics_gap,
@@ -86,55 +85,64 @@ def dynamics(
     check_fit(described, inputs, points)
     evaluation_points(inputs, points)
     check_cell(inputs, width, samples, 1.0 if horizon is None else horizon, seeds)
-    wide = read_integers("widths", widths) if widths else []
-    many = read_integers("sizes", sizes) if widths else []
+    grid: dict[str, Any] = {}
     if widths:
+        wide, many = read_integers("widths", widths), read_integers("sizes", sizes)
         check_grid(inputs, wide, many, 1.0, repeats)
+        grid = {"widths": wide, "samples": many, "seeds": repeats, "points": min(points, 128)}
     end = _horizon(described, inputs) if horizon is None else horizon
-    folder = Path(output)
-    open_folder(folder)
-    found = Findings(shlex.join(["kinfinity", *sys.argv[1:]]))
-    shared: dict[str, Any] = {"horizon": end}
-    click.echo(f"{described} on {inputs.name}, target {target.name}, up to t = {end:.4g}")
-    found.gap = _gap(
-        found, folder, described, inputs, target,
-        width=width, samples=samples, seeds=seeds, points=points, store=folder / "gap.sqlite",
-        **shared,
-    )  # fmt: skip
-    click.echo(f"  {found.gap.verdict}")
-    write_dynamics(folder, found)
-    if widths:
-        grid = {
-            "widths": wide,
-            "samples": many,
-            "seeds": repeats,
-            "points": min(points, 128),
-        }
-        found.scaling = dynamics_scaling(
-            described, inputs, target, store=folder / "scaling.sqlite", **grid, **shared
-        )
-        click.echo(f"  {found.scaling.verdict}")
-        write_dynamics(folder, found)
-        grid["limit"] = other_activation(described)
-        found.control = dynamics_scaling(
-            described,
-            inputs,
-            target,
-            store=folder / "control.sqlite",
-            **grid | {"seeds": max(2, repeats // 3)},
-            **shared,
-        )
-        click.echo(f"  with the kernel of {found.control.config['limit']}: {found.control.verdict}")
-        write_dynamics(folder, found)
-        found.growth = dynamics_growth(
-            described, inputs, target, ratios=RATIOS, samples=grid["samples"],
-            seeds=max(2, repeats // 2),
-            points=grid["points"], store=folder / "growth.sqlite", **shared,
-        )  # fmt: skip
-    path = write_dynamics(folder, found)
-    click.echo(f"report: {path.resolve()}")
-    if strict and not found.as_expected:
+    run = _Run(Path(output), described, inputs, target, end)
+    run.one_cell(width=width, samples=samples, seeds=seeds, points=points)
+    if grid:
+        run.fits(**grid)
+    click.echo(f"report: {write_dynamics(run.folder, run.found).resolve()}")
+    if strict and not run.found.as_expected:
         sys.exit(1)
+
+
+class _Run:
+    """The measurements of one call; the report is written after each of them."""
+
+    def __init__(
+        self, folder: Path, network: Network, inputs: Inputs, target: Target, horizon: float
+    ) -> None:
+        open_folder(folder)
+        self.folder = folder
+        self.found = Findings(shlex.join(["kinfinity", *sys.argv[1:]]))
+        self.cell = (network, inputs, target)
+        self.horizon = horizon
+        click.echo(f"{network} on {inputs.name}, target {target.name}, up to t = {horizon:.4g}")
+
+    def one_cell(self, **sizes: Any) -> None:
+        """The gap of one width and number of samples, taken apart."""
+        try:
+            self.found.gap = dynamics_gap(*self.cell, **sizes, **self._named("gap"))
+        except DynamicsError as error:
+            self.found.gap, self.found.stopped = error.partial, str(error)
+            write_dynamics(self.folder, self.found)
+            raise ValueError(f"{error}; what was reached is in {self.folder}") from error
+        click.echo(f"  {self.found.gap.verdict}")
+        write_dynamics(self.folder, self.found)
+
+    def fits(self, *, seeds: int, **grid: Any) -> None:
+        """The exponents of Corollary 3.7, a control that must fail, and Observation 3.9."""
+        found = self.found
+        found.scaling = dynamics_scaling(*self.cell, seeds=seeds, **grid, **self._named("scaling"))
+        click.echo(f"  {found.scaling.verdict}")
+        write_dynamics(self.folder, found)
+        wrong = other_activation(self.cell[0])
+        found.control = dynamics_scaling(
+            *self.cell, limit=wrong, seeds=max(2, seeds // 3), **grid, **self._named("control")
+        )
+        click.echo(f"  with the kernel of {wrong!r}: {found.control.verdict}")
+        write_dynamics(self.folder, found)
+        del grid["widths"]
+        found.growth = dynamics_growth(
+            *self.cell, ratios=RATIOS, seeds=max(2, seeds // 2), **grid, **self._named("growth")
+        )
+
+    def _named(self, name: str) -> dict[str, Any]:
+        return {"horizon": self.horizon, "store": self.folder / f"{name}.sqlite"}
 
 
 def other_activation(network: Network) -> Network:
@@ -149,16 +157,6 @@ def other_activation(network: Network) -> Network:
         return replace(layer, activation=Activation(name))
 
     return Network(*(other(layer) for layer in network.layers))
-
-
-def _gap(found: Findings, folder: Path, *arguments: Any, **named: Any) -> DynamicsGap:
-    """The measurement; what there is of it is written before the error goes on."""
-    try:
-        return dynamics_gap(*arguments, **named)
-    except DynamicsError as error:
-        found.gap, found.stopped = error.partial, str(error)
-        write_dynamics(folder, found)
-        raise ValueError(f"{error}; what was reached is in {folder}") from error
 
 
 def _horizon(network: Network, inputs: Inputs) -> float:

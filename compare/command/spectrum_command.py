@@ -55,37 +55,50 @@ def leading_spectrum(
     strict: bool,
 ) -> None:
     """The leading eigenvalues of K_0 and K_inf: Figure 1, or those of another network."""
-    names = list(FIGURE_ONE) if case == "both" else [case]
-    if case not in (*FIGURE_ONE, "both"):
-        raise ValueError(f"expected the case lenet5, softplus or both, got {case!r}; choose one")
-    if len(names) > 1 and data not in (None, "synthetic", "digits"):
-        raise ValueError(
-            f"expected one case for the file {data}, got both; add --case lenet5 for MNIST or"
-            " --case softplus for CIFAR-10"
-        )
     sizes: dict[str, Any] = {"seeds": seeds, "points": points, "eigenvalues": eigenvalues}
-    folder = Path(output)
+    folder, results = Path(output), dict[str, Spectrum]()
     if network is not None:
+        _check_no_data(data)
         described = parse_network(network)
         inputs = read_inputs(source, described.is_spatial)
         check_fit(described, inputs, points)
         open_folder(folder)
-        results = {"network": spectrum(described, inputs, width=width, **sizes)}
+        results["network"] = spectrum(described, inputs, width=width, **sizes)
         click.echo(str(results["network"]))
-        _write(folder, results)
     else:
+        names = _cases(case, data)
         open_folder(folder)
-        results: dict[str, Spectrum] = {}
         for name in names:
             click.echo(f"{name}: {FIGURE_ONE[name].data} in the paper")
             results[name] = figure_one(name, data, **sizes)  # pyright: ignore[reportArgumentType]
             click.echo(f"  {results[name]}")
             _write(folder, results)
+    _write(folder, results)
     for name, result in results.items():
         click.echo(f"{name}\n{result.table()}")
     click.echo(f"results: {folder.resolve()}")
     if strict and not all(result.holds for result in results.values()):
         sys.exit(1)
+
+
+def _check_no_data(data: str | None) -> None:
+    if data is not None:
+        raise ValueError(
+            f"expected --inputs for another network, got --data {data}, which is for Figure 1;"
+            " leave --data out"
+        )
+
+
+def _cases(case: str, data: str | None) -> list[str]:
+    """The halves of Figure 1 that are asked for."""
+    if case not in (*FIGURE_ONE, "both"):
+        raise ValueError(f"expected the case lenet5, softplus or both, got {case!r}; choose one")
+    if case == "both" and data not in (None, "synthetic", "digits"):
+        raise ValueError(
+            f"expected one case for the file {data}, got both; add --case lenet5 for MNIST or"
+            " --case softplus for CIFAR-10"
+        )
+    return list(FIGURE_ONE) if case == "both" else [case]
 
 
 def _write(folder: Path, results: dict[str, Spectrum]) -> None:

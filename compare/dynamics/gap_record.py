@@ -2,7 +2,6 @@ r"""The record of a measurement of the dynamics gap, and the answers that follow
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic.files import read_arrays, write_arrays
+from compare.configuration import packed, unpacked
 from compare.dynamics.doubt import Doubt
 from compare.dynamics.figures import plot_gap, plot_modes, plot_rates, plot_theorem
 from compare.dynamics.runs import Modes, StackedRuns, mean_error, stderr
@@ -270,8 +270,8 @@ class DynamicsGap:
         """Write everything to an .npz file; it is whole or not there at any instant."""
         arrays = {f"modes.{f.name}": getattr(self.modes, f.name) for f in fields(Modes)}
         arrays |= {f"runs.{f.name}": getattr(self.runs, f.name) for f in fields(StackedRuns)}
-        words = json.dumps({"config": self.config, "labels": self.labels})
-        write_arrays(Path(path), {"times": self.times, "words": np.array(words), **arrays})
+        words = packed({"config": self.config, "labels": self.labels})
+        write_arrays(Path(path), {"times": self.times, "words": words, **arrays})
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> DynamicsGap:
@@ -283,7 +283,7 @@ class DynamicsGap:
         parts = {"modes": Modes, "runs": StackedRuns}
         names = [f"{part}.{f.name}" for part, kind in parts.items() for f in fields(kind)]
         data = read_arrays(Path(path), "a record of dynamics_gap", ("words", "times", *names))
-        words = json.loads(str(data["words"]))
+        words = unpacked(data["words"])
         modes = Modes(*(data[f"modes.{f.name}"] for f in fields(Modes)))
         runs = StackedRuns(*(data[f"runs.{f.name}"] for f in fields(StackedRuns)))
         return cls(words["config"], tuple(words["labels"]), data["times"], modes, runs)

@@ -114,26 +114,24 @@ def dynamics_gap(
         "population": inputs.population, "reference_error": problem.reference.error_at(horizon),
         "confidence": 0.95, "dtype": str(dtype), "device": device, "versions": versions(),
     }  # fmt: skip
-    training, first = Training(problem, network, aim, rtol, device, dtype), again.first_seed
-    jobs = [
-        Job(
-            width,
-            samples,
-            seed,
-            first if again.share_sample else seed,
-            seed < first + again.checked,
-        )
-        for seed in range(first, first + seeds)
-    ]
+    training = Training(problem, network, aim, rtol, device, dtype)
     with open_runs(store, training) as finished:
-        runs = run_all(training, jobs, executor, progress, finished)
+        runs = run_all(training, _jobs(width, samples, seeds, again), executor, progress, finished)
     found = stack_runs(runs)
     labels = problem.reference.labels
     result = DynamicsGap(config, labels, problem.times[: found.own.shape[1]], modes, found)
-    for seed, one in enumerate(runs, first):
+    for seed, one in enumerate(runs, again.first_seed):
         if one.stopped:
             raise DynamicsError(f"{one.stopped} (seed {seed})", result)
     return result
+
+
+def _jobs(width: int, samples: int, seeds: int, again: Repetition) -> list[Job]:
+    first = again.first_seed
+    return [
+        Job(width, samples, s, first if again.share_sample else s, s < first + again.checked)
+        for s in range(first, first + seeds)
+    ]
 
 
 def prepare(

@@ -107,17 +107,24 @@ def dynamics_scaling(
         "limit": repr(limit) if limit else None, "rtol": rtol, "confidence": CONFIDENCE,
         "dtype": str(dtype), "device": device, "versions": versions(),
     }  # fmt: skip
-    reached = min(len(run.own) for cell in runs for run in cell)
-    shape = (len(wide), len(columns), seeds, reached)
-    arrays = [
-        np.array([[pick(problem, run)[:reached] for run in cell] for cell in runs]).reshape(shape)
-        for pick in (_corollary, _own, _gap, _moved)
-    ]
-    result = DynamicsScaling(config, problem.times[:reached], *arrays)
+    times, arrays = _collected(problem, runs, (len(wide), len(columns), seeds))
+    result = DynamicsScaling(config, times, *arrays)
     stopped = [run.stopped for cell in runs for run in cell if run.stopped]
     if stopped:
         raise DynamicsError(stopped[0], result)
     return result
+
+
+def _collected(
+    problem: Comparison, runs: list[list[TrainedNetwork]], shape: tuple[int, ...]
+) -> tuple[Array, list[Array]]:
+    """The times that all runs reached, and what the record keeps of them."""
+    reached = min(len(run.own) for cell in runs for run in cell)
+    arrays = [
+        np.array([[pick(problem, run)[:reached] for run in cell] for cell in runs])
+        for pick in (_corollary, _own, _gap, _moved)
+    ]
+    return problem.times[:reached], [array.reshape(*shape, reached) for array in arrays]
 
 
 def dynamics_growth(
@@ -167,8 +174,6 @@ def dynamics_growth(
     cells: list[tuple[int, int | None]] = [(max(1, round(c * n)), n) for c in ratios for n in many]
     problem = _problem(network, inputs, aim, horizon, points)
     training = Training(problem, network, aim, rtol, device, dtype)
-    with open_runs(store, training) as finished:
-        training = Training(problem, network, aim, rtol, device, dtype)
     with open_runs(store, training) as finished:
         runs = _measure(training, cells, seeds, executor, progress, finished)
     for run in (run for cell in runs for run in cell):

@@ -2,7 +2,6 @@ r"""The record of a scaling measurement: smallest eps over widths and samples, a
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic.files import read_arrays, write_arrays
+from compare.configuration import packed, unpacked
 from compare.dynamics.figures import plot_scaling
 from compare.rate import (
     Floor,
@@ -23,6 +23,7 @@ from compare.rate import (
     fit_floor,
     fit_joint,
     fit_power,
+    slopes,
     student_of_mean,
 )
 from compare.table import Table
@@ -236,7 +237,7 @@ class DynamicsScaling:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything to an .npz file, whole or not there at any instant."""
         arrays = {name: getattr(self, name) for name in _ARRAYS}
-        write_arrays(Path(path), {"words": np.array(json.dumps(self.config)), **arrays})
+        write_arrays(Path(path), {"words": packed(self.config), **arrays})
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> DynamicsScaling:
@@ -246,7 +247,7 @@ class DynamicsScaling:
             ValueError: the file is damaged, or holds something else.
         """
         data = read_arrays(Path(path), "a record of dynamics_scaling", ("words", *_ARRAYS))
-        return cls(json.loads(str(data["words"])), *(data[name] for name in _ARRAYS))
+        return cls(unpacked(data["words"]), *(data[name] for name in _ARRAYS))
 
     def _groups(self, values: Array) -> tuple[list[int], list[float], list[Array]]:
         pairs = [(i, j) for i in range(len(self.widths)) for j in range(len(self.samples))]
@@ -272,7 +273,5 @@ def _fall(name: str, exponent: float, interval: Interval) -> str:
 
 def _slopes(times: Array, values: Array) -> tuple[float, Interval]:
     """Slope of log values over log times for every seed: mean and Student's interval."""
-    x = np.log(times) - np.log(times).mean()
-    y = np.log(np.maximum(values, 1e-300))
-    slopes = (y @ x) / (x @ x)
-    return float(slopes.mean()), student_of_mean(slopes, CONFIDENCE)
+    found = slopes(times, np.maximum(values, 1e-300).T)
+    return float(found.mean()), student_of_mean(found, CONFIDENCE)

@@ -2,8 +2,9 @@ r"""Networks trained one by one, through any executor and past what a store has 
 
 from __future__ import annotations
 
-from concurrent.futures import Executor, as_completed
+from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from tqdm.auto import tqdm
 from analytic import Network
 from compare.dynamics.stored_runs import read_run, write_run
 from compare.dynamics.trajectories import Comparison, TrainedNetwork, draw, everything, run
-from compare.executors import one_thread, workers
+from compare.executors import one_thread, run_cells
 from compare.rho import Target
 from compare.store import Store
 from empirical import FiniteNetwork
@@ -105,19 +106,14 @@ def run_all(
     bar = tqdm(
         total=len(jobs), initial=len(runs), desc="networks", delay=1, disable=disable, leave=False
     )
-    with bar, workers(executor) as pool:
-        futures = {pool.submit(train, training, job): job for job in jobs if job not in runs}
-        try:
-            for future in as_completed(futures):
-                job = futures[future]
-                runs[job] = future.result()
-                if store is not None:
-                    write_run(store, job.name, runs[job])
-                bar.update()
-        except BaseException:  # what was finished meanwhile is kept
-            for future, job in futures.items():
-                done = not future.cancel() and future.done() and future.exception() is None
-                if done and store is not None and job not in runs:
-                    write_run(store, job.name, future.result())
-            raise
+
+    def keep(job: Job, run: TrainedNetwork) -> None:
+        runs[job] = run
+        if store is not None:
+            write_run(store, job.name, run)
+        bar.update()
+
+    with bar:
+        missing = [job for job in jobs if job not in runs]
+        run_cells(missing, partial(train, training), (), executor, keep)
     return [runs[job] for job in jobs]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, as_completed
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 
 from analytic.inputs import check_inputs
 from analytic.network import Network
-from compare.executors import workers
+from compare.executors import run_cells
 from compare.rho import Inputs
 from empirical.network import FiniteNetwork
 
@@ -50,10 +50,10 @@ class NetworkCell:
         return torch.as_tensor(x, dtype=self.dtype, device=self.device)
 
     def finite(self, x: Array) -> FiniteNetwork:
-        """The network for inputs like x, antisymmetric as in the theory."""
+        """One copy of the network for inputs like x."""
         return FiniteNetwork(
-            self.network, x.shape[1:], self.width, seed=self.seed, dtype=self.dtype,
-            device=self.device,
+            self.network, x.shape[1:], self.width, seed=self.seed, antisymmetric=False,
+            dtype=self.dtype, device=self.device,
         )  # fmt: skip
 
 
@@ -75,16 +75,19 @@ def over_cells(
     order = sorted(range(len(cells)), key=lambda i: -cells[i].width)
     results: list[Any] = [None] * len(cells)
     disable = None if progress is None else not progress
-    with workers(executor) as pool, tqdm(total=len(cells), disable=disable, leave=False) as bar:
-        futures = {pool.submit(work, cells[i], *arguments): i for i in order}
-        try:
-            for future in as_completed(futures):
-                results[futures[future]] = future.result()
-                bar.update()
-        finally:
-            for future in futures:
-                future.cancel()
+    with tqdm(total=len(cells), disable=disable, leave=False) as bar:
+
+        def keep(place: tuple[int, Wide], result: Any) -> None:
+            results[place[0]] = result
+            bar.update()
+
+        numbered = [(i, cells[i]) for i in order]
+        run_cells(numbered, _numbered, (work, arguments), executor, keep)
     return results
+
+
+def _numbered(place: tuple[int, Wide], work: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    return work(place[1], *arguments)
 
 
 def check_widths(

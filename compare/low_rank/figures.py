@@ -69,7 +69,7 @@ def plot_spectrum(
     eigenvalues: Array,
     limit: Array | None,
     floors: Array,
-    fit: tuple[float, float, range],
+    fit: tuple[float, float, range] | None,
     title: str,
     ax: Axes | None = None,
 ) -> Axes:
@@ -79,7 +79,8 @@ def plot_spectrum(
         eigenvalues: of K_0/n, shape (seeds, k).
         limit: of K_inf/n, shape (seeds, k), or None.
         floors: what rounding makes of a zero eigenvalue, shape (seeds,).
-        fit: exponent a and constant C of lambda_k/lambda_1 = C k^(-a), and the indices of it.
+        fit: exponent a and constant C of lambda_k/lambda_1 = C k^(-a), and the indices of it; None
+            where nothing was fitted.
         title: what it is the spectrum of.
         ax: where.
     """
@@ -93,10 +94,11 @@ def plot_spectrum(
         mean = (limit / limit[:, :1]).mean(0)
         ax.plot(index, np.where(mean > 0, mean, np.nan), color="black", lw=1.3, ls="--",
                 label=r"$K_\infty$, mean over the batches")  # fmt: skip
-    a, constant, indices = fit
-    k = np.array(indices, dtype=float)
-    label = f"$k^{{-{a:.2f}}}$, fitted from {indices[0]} to {indices[-1]}"
-    ax.plot(k, constant * k**-a, color=ORANGE, lw=1.6, ls=":", label=label)
+    if fit is not None:
+        a, constant, indices = fit
+        k = np.array(indices, dtype=float)
+        label = f"$k^{{-{a:.2f}}}$, fitted from {indices[0]} to {indices[-1]}"
+        ax.plot(k, constant * k**-a, color=ORANGE, lw=1.6, ls=":", label=label)
     floor = float((floors / eigenvalues[:, 0]).max())
     if scaled[scaled > 0].min() < 100 * floor:
         ax.axhspan(ax.get_ylim()[0], floor, color=GREY, alpha=0.25, lw=0)

@@ -155,6 +155,8 @@ def _check(
         )
     if seeds < 1:
         raise ValueError(f"expected at least 1 seed, got {seeds}; raise the number")
+    if points < 1:
+        raise ValueError(f"expected at least 1 point, got {points}; raise the number")
     if inputs.population is not None and points > inputs.population:
         raise ValueError(
             f"expected at most {inputs.population} points of {inputs.name}, got {points}; lower"

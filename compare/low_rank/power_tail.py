@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.rate import Interval, student_of_mean
+from compare.rate import Interval, slopes, student_of_mean
 
 __all__ = ["PowerTail", "fit_tail"]
 
@@ -37,6 +37,11 @@ class PowerTail:
     constant: float
     first: int
     last: int
+
+    def __str__(self) -> str:
+        low, high = self.interval
+        of = f"a in [{low:.2f}, {high:.2f}]" if low == low else f"a = {self.exponent:.2f}"
+        return f"lambda_k falls like k^-a with {of} from {self.first} to {self.last}"
 
 
 def fit_tail(
@@ -67,10 +72,9 @@ def fit_tail(
             f"expected at least 3 eigenvalues above the rounding from index {first} on, got"
             f" {max(0, end - first + 1)}; begin earlier or use float64"
         )
-    k = np.log(np.arange(first, end + 1))
-    logs = np.log(eigenvalues[:, first - 1 : end] / eigenvalues[:, :1])  # (seeds, range)
-    centred = k - k.mean()
-    exponents = -(logs @ centred) / (centred @ centred)
+    k = np.arange(first, end + 1)
+    scaled = eigenvalues[:, first - 1 : end] / eigenvalues[:, :1]  # (seeds, range)
+    exponents = -slopes(k, scaled.T)
     exponent = float(exponents.mean())
-    constant = float(np.exp(logs.mean() + exponent * k.mean()))
+    constant = float(np.exp(np.log(scaled).mean() + exponent * np.log(k).mean()))
     return PowerTail(exponent, student_of_mean(exponents, confidence), constant, first, end)

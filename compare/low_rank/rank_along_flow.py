@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from analytic.files import read_arrays, write_arrays
-from compare.low_rank.configuration import packed, unpacked
+from compare.configuration import packed, unpacked
 from compare.low_rank.figures import plot_rank_path
 from compare.provenance import versions
 from compare.table import Table

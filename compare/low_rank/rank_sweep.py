@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from analytic import Network, kernel
 from analytic.files import read_arrays, write_arrays
+from compare.configuration import packed, unpacked
 from compare.low_rank.cells import NetworkCell, check_widths, over_cells
-from compare.low_rank.configuration import packed, unpacked
 from compare.low_rank.figures import plot_rank_growth
 from compare.low_rank.width_laws import grows_at_most_like_a_logarithm
 from compare.provenance import versions

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic.files import read_arrays, write_arrays
-from compare.low_rank.configuration import packed, unpacked
+from compare.configuration import packed, unpacked
 from compare.low_rank.figures import plot_spectrum
 from compare.low_rank.power_tail import PowerTail, fit_tail
 from compare.table import Table
@@ -53,19 +53,32 @@ class Spectrum:
         return self.eigenvalues / self.eigenvalues[:, :1]
 
     def tail(self, first: int = TAIL_FROM, last: int | None = None) -> PowerTail:
-        """lambda_k/lambda_1 = C k^(-a) over a range of k that is above the rounding."""
+        """lambda_k/lambda_1 = C k^(-a) over a range of k that is above the rounding.
+
+        Raises:
+            ValueError: fewer than three eigenvalues are in it.
+        """
         end = self.eigenvalues.shape[1] if last is None else last
         return fit_tail(self.eigenvalues, self.floors, min(first, max(1, end // 4)), end)
+
+    @property
+    def _tail(self) -> PowerTail | None:
+        """The tail, where enough of it is above the rounding."""
+        try:
+            return self.tail()
+        except ValueError:
+            return None
 
     @property
     def deviation(self) -> float | None:
         """The largest modulus of log10 of lambda_k(K_0)/lambda_k(K_inf), means over the seeds.
 
-        Of the fitted range; None where there is no K_inf.
+        Of the fitted range, or of the first where none can be fitted; None where there is no K_inf.
         """
         if self.limit is None:
             return None
-        end = self.tail().last
+        found = self._tail
+        end = found.last if found else 1
         logs = np.log10(self.eigenvalues[:, :end]) - np.log10(
             np.maximum(self.limit[:, :end], 1e-300)
         )
@@ -82,12 +95,10 @@ class Spectrum:
         allowed = FEW_OF_ALL * min(self.config["points"], self.config["parameters"])
         low, high = min(self.ranks), max(self.ranks)
         holds = True if high <= allowed else False if low > allowed else None
-        tail = self.tail()
         reason = (
             f"between {low} and {high} eigenvalues of F^(1/2) are above a tenth of the largest, of"
-            f" {self.config['points']} points and {self.config['parameters']} parameters; lambda_k"
-            f" falls like k^-a with a in [{tail.interval[0]:.2f}, {tail.interval[1]:.2f}] from"
-            f" {tail.first} to {tail.last}"
+            f" {self.config['points']} points and {self.config['parameters']} parameters;"
+            f" {self._tail or 'too few are above the rounding for a power law'}"
         )
         return Verdict(Outcome.of(holds), reason)
 
@@ -124,8 +135,8 @@ class Spectrum:
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Figure 1 of the paper: normalised eigenvalues against their index."""
-        tail = self.tail()
-        fit = tail.exponent, tail.constant, range(tail.first, tail.last + 1)
+        tail = self._tail
+        fit = tail and (tail.exponent, tail.constant, range(tail.first, tail.last + 1))
         width = f", width {self.config['width']}" if self.config["width"] else ""
         title = (
             f"{self.config['network']}{width}\n{self.config['inputs']}, batches of"
@@ -156,10 +167,14 @@ class Spectrum:
 
     def answers(self) -> dict[str, Any]:
         """The numbers one would print, as plain data."""
-        tail = self.tail()
-        return {
-            "exponent": tail.exponent, "exponent_interval": list(tail.interval),
-            "fitted_from": tail.first, "fitted_to": tail.last,
+        tail = self._tail
+        fit: dict[str, Any] = {}
+        if tail:
+            fit = {
+                "exponent": tail.exponent, "exponent_interval": list(tail.interval),
+                "fitted_from": tail.first, "fitted_to": tail.last,
+            }  # fmt: skip
+        return fit | {
             "stable_rank": float(np.mean([stable_rank(e) for e in self.eigenvalues])),
             "participation_ratio": float(
                 np.mean([participation_ratio(e) for e in self.eigenvalues])

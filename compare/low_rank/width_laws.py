@@ -16,7 +16,7 @@ from math import log
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.rate import Interval, student_of_mean
+from compare.rate import Interval, slopes, student_of_mean
 from compare.verdict import Outcome, Verdict
 
 __all__ = [
@@ -24,7 +24,6 @@ __all__ = [
     "exponent_of_logarithm",
     "fit_laws",
     "grows_at_most_like_a_logarithm",
-    "slopes",
 ]
 
 Array = NDArray[np.float64]
@@ -52,18 +51,6 @@ class LawFit:
         if abs(self.plain - self.logarithmic) < DECISIVE:
             return "neither law"
         return "m^(-1/2)" if self.plain < self.logarithmic else "sqrt(log m / m)"
-
-
-def slopes(widths: Sequence[int], values: Array) -> Array:
-    """d log q / d log m by least squares, for values (widths, seeds); shape (seeds,).
-
-    Example:
-        >>> slopes([1, 10, 100], np.array([[1.0], [0.1], [0.01]])).round(12).tolist()
-        [-1.0]
-    """
-    x = np.log(np.asarray(widths, dtype=float))
-    x -= x.mean()
-    return np.asarray(x @ np.log(values) / (x @ x))
 
 
 def exponent_of_logarithm(widths: Sequence[int]) -> float:

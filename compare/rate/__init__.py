@@ -9,7 +9,7 @@ from compare.rate.convergence_record import Convergence
 from compare.rate.fits import Floor, Joint, Power, fit_floor, fit_joint, fit_power
 from compare.rate.interval_coverage import Coverage, coverage
 from compare.rate.measurement import convergence
-from compare.rate.statistics import Interval, clopper_pearson, student_of_mean
+from compare.rate.statistics import Interval, clopper_pearson, slopes, student_of_mean
 from compare.rate.sufficient_width import RequiredWidth, check_accuracy
 from compare.rate.width_sweep import check_design
 
@@ -29,5 +29,6 @@ __all__ = [
     "fit_floor",
     "fit_joint",
     "fit_power",
+    "slopes",
     "student_of_mean",
 ]

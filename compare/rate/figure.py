@@ -59,14 +59,8 @@ def plot_convergence(
     ax.errorbar(
         m, means, 2.6 * errors, fmt="o", ms=4, color=BLUE, capsize=2, label="mean, 99 % interval"
     )
-    ax.plot(
-        line,
-        result.above.kappa / np.sqrt(line),
-        "--",
-        color=ORANGE,
-        lw=1.2,
-        label=r"$\kappa\, m^{-1/2}$",
-    )
+    threshold = result.above.kappa / np.sqrt(line)
+    ax.plot(line, threshold, "--", color=ORANGE, lw=1.2, label=r"$\kappa\, m^{-1/2}$")
     if result.predicted is not None:
         label = "$C/m$ predicted, not fitted"
         ax.plot(line, result.predicted / line, ":", color="black", lw=1.6, label=label)

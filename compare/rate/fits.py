@@ -210,11 +210,8 @@ def fit_joint(
         >>> round(fit.width_exponent, 4), round(fit.sample_exponent, 4)
         (1.0, 0.5)
     """
-    logs = np.log(np.array([widths, samples], dtype=np.float64)).T
     means, counts = check_groups(distances)
-    there = np.isfinite(logs)
-    centre = np.array([column[seen].mean() for column, seen in zip(logs.T, there.T, strict=True)])
-    logs = np.where(there, logs - centre, 0.0)
+    logs, there, centre = _centred(widths, samples)
 
     def shares(u: Array) -> Array:
         """a m^-p and b n^-q, shape (groups, 2); u = (log a, p, log b, q)."""
@@ -240,15 +237,19 @@ def fit_joint(
     seen = uncertainty(gradient(u)[:, kept], shares(u).sum(axis=1), distances)
     errors, freedom = np.full(4, np.nan), np.full(4, np.nan)
     errors[kept], freedom[kept] = np.sqrt(np.diag(seen.covariance)), seen.freedom
-    exponents = np.where(visible, u[1::2], np.nan)
-    constants = np.where(visible, np.exp(u[::2] + u[1::2] * centre), 0.0)
-    return Joint(
-        float(exponents[0]),
-        float(exponents[1]),
-        student(float(exponents[0]), float(errors[1]), confidence, float(freedom[1])),
-        student(float(exponents[1]), float(errors[3]), confidence, float(freedom[3])),
-        (float(constants[0]), float(constants[1])),
-    )
+    p, q = map(float, np.where(visible, u[1::2], np.nan))
+    a, b = map(float, np.where(visible, np.exp(u[::2] + u[1::2] * centre), 0.0))
+    width_interval = student(p, float(errors[1]), confidence, float(freedom[1]))
+    sample_interval = student(q, float(errors[3]), confidence, float(freedom[3]))
+    return Joint(p, q, width_interval, sample_interval, (a, b))
+
+
+def _centred(widths: Sequence[int], samples: Sequence[float]) -> tuple[Array, Array, Array]:
+    """log m and log n about their means, (groups, 2), where they are finite, and the means."""
+    logs = np.log(np.array([widths, samples], dtype=np.float64)).T
+    there = np.isfinite(logs)
+    centre = np.array([column[seen].mean() for column, seen in zip(logs.T, there.T, strict=True)])
+    return np.where(there, logs - centre, 0.0), there, centre
 
 
 def fit_linear(columns: Array, distances: Sequence[Array]) -> tuple[Array, Uncertainty]:

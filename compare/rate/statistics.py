@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-__all__ = ["Interval", "clopper_pearson", "student", "student_of_mean"]
+__all__ = ["Interval", "clopper_pearson", "slopes", "student", "student_of_mean"]
 
 Interval = tuple[float, float]
+
+
+def slopes(points: ArrayLike, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """d log q / d log m of every column by least squares: values (points, seeds), (seeds,).
+
+    Example:
+        >>> slopes([1, 10, 100], np.array([[1.0], [0.1], [0.01]])).round(12).tolist()
+        [-1.0]
+    """
+    x = np.log(np.asarray(points, dtype=float))
+    x -= x.mean()
+    return np.asarray(x @ np.log(values) / (x @ x), dtype=np.float64)
 
 
 def student(value: float, stderr: float, confidence: float, freedom: float) -> Interval:

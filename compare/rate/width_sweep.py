@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, as_completed
-from contextlib import contextmanager
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from analytic.network import Network
-from compare.executors import one_thread, workers
+from compare.executors import one_thread, run_cells
 from compare.rho import Inputs, square_norms
 from compare.store import Store
 from empirical.network import FiniteNetwork
@@ -124,28 +123,16 @@ def sweep(
     bar = tqdm(
         total=total, initial=done, delay=1, disable=disable, bar_format=_BAR, mininterval=often
     )
-    with bar, _submitted(missing, x, limit, executor) as futures:
-        for future in as_completed(futures):
-            cell = futures[future]
-            results[cell] = future.result()
-            if store is not None:
-                store.put(cell.name, results[cell])
-            bar.update(_cost(cell))
+
+    def keep(cell: Cell, found: Arrays) -> None:
+        results[cell] = found
+        if store is not None:
+            store.put(cell.name, found)
+        bar.update(_cost(cell))
+
+    with bar:
+        run_cells(missing, run_cell, (x, limit), executor, keep)
     return [_group([results[c] for c in cells if c.width == m], population) for m in widths]
-
-
-@contextmanager
-def _submitted(
-    cells: Sequence[Cell], x: Array, limit: Array, executor: Executor | None
-) -> Iterator[dict[Future[Arrays], Cell]]:
-    """The futures of cells; those that have not begun are called off if something goes wrong."""
-    with workers(executor) as pool:
-        futures = {pool.submit(run_cell, cell, x, limit): cell for cell in cells}
-        try:
-            yield futures
-        finally:
-            for future in futures:
-                future.cancel()
 
 
 _BAR = "{l_bar}{bar}| {elapsed}<{remaining}"

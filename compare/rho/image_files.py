@@ -146,14 +146,15 @@ def read_images(path: Path, shape: tuple[int, ...]) -> LabelledImages:
         ValueError: the file, its keys or its shapes are others; it says what was found.
     """
     if not path.is_file():
-        raise ValueError(f"expected a file .npz, got {path}, which does not exist; check the path")
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise ValueError(f"expected a file .npz, got {path}, which {what}; check the path")
     try:
         with np.load(path, allow_pickle=False) as archive:
             names = list(archive.files)
             arrays = {name: archive[name] for name in ("x", "y") if name in names}
     except (zipfile.BadZipFile, ValueError, AttributeError, EOFError) as error:
         raise ValueError(
-            f"expected a file .npz with plain arrays, got {path}, which is none ({error}); save it"
+            f"expected a file .npz with plain arrays of numbers, got {path}, which is none; save it"
             " with numpy.savez(path, x=images, y=labels)"
         ) from error
     if "x" not in arrays:

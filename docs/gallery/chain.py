@@ -1,6 +1,8 @@
 """The exponents on the page "the chain of the proof" (about fifteen minutes on two cores)."""
 
 # %% The Hessian against the width: at theta_0 and over a ball, for the networks of eq. (5)
+from pathlib import Path
+
 import numpy as np
 import torch
 
@@ -14,20 +16,22 @@ def stacked(name: str, depth: int, residual: bool) -> ki.Network:
     return ki.Network(ki.FullyConnected(name), *[later] * (depth - 1))
 
 
-shapes = {(1, False): [64, 256, 1024, 4096, 8192], (2, False): [32, 64, 128, 256]}
-shapes |= dict.fromkeys([(2, True), (3, False), (3, True)], shapes[2, False])
-for (depth, residual), widths in shapes.items():
+shapes = [(1, False), (2, False), (2, True), (3, False), (3, True)]
+for depth, residual in shapes:
     for name in ("tanh", "softplus", "sigmoid"):
         for radius in (0.0, 1.0):
-            few = widths if radius == 0 else widths[:3]
-            seeds = 8 if radius == 0 else 4
-            found = ki.hessian_growth(
-                stacked(name, depth, residual), sphere, few, seeds, radius=radius
-            )
+            widths = [64 * 2**k for k in range(8 if depth == 1 else 5 if radius else 6)]
+            kept = Path(f"hessian-{name}-{depth}{'r' * residual}-{radius:g}.npz")
+            if kept.is_file():  # of a run that was stopped
+                found = ki.HessianGrowth.load(kept)
+            else:
+                network = stacked(name, depth, residual)
+                found = ki.hessian_growth(network, sphere, widths, 8, radius=radius)
+                found.save(kept)
             low, high = found.exponent_interval
             print(
                 f"{name:9s} depth {depth} {'residual' if residual else 'plain':9s} R = {radius:g}"
-                f" m to {few[-1]}: {found.exponent:.3f} [{low:.3f}, {high:.3f}]"
+                f" m to {widths[-1]}: {found.exponent:.3f} [{low:.3f}, {high:.3f}]"
                 f" {found.laws.plain:7.1f} {found.laws.logarithmic:7.1f}"
                 f" {found.laws.preferred}, {found.verdict}",
                 flush=True,

@@ -19,8 +19,9 @@ from torch import Tensor, nn
 from analytic.results import AccuracyError, Estimate
 from empirical.batches import Batch, constant, count, mapped
 from empirical.checks import check_differentiable, check_inputs, check_module
-from empirical.curvature.hessian import OutputHessian
+from empirical.curvature.hessian import Curvature, OutputHessian, check_hessian
 from empirical.curvature.lanczos import RitzPair, largest_modulus
+from empirical.curvature.stacked_hessian import StackedHessian, is_stacked
 from empirical.flow import kinks_of
 from empirical.memory import require
 from empirical.network import FiniteNetwork
@@ -73,7 +74,9 @@ def hessian_norm(
               \left\|\nabla^2_\theta f(x; \theta)\right\|_{op}
 
     By Lanczos' method on Hessian-vector products at theta_0; for a positive radius by ascent
-    from theta_0 and from random points of the sphere of that radius, a lower bound.
+    from theta_0 and from random points of the sphere of that radius, a lower bound. Of a fully
+    connected ``FiniteNetwork`` the directions are known in which the Hessian is not zero: their
+    products cost as much as a few forward passes, to widths of thousands.
 
     Args:
         module: any module that is a function of its inputs.
@@ -110,18 +113,21 @@ def hessian_norm(
     _check(module, x, radius, output, rtol, starts)
     first = next(p for p in module.parameters() if p.requires_grad)
     with torch.inference_mode(False), torch.enable_grad(), full_precision(first.device):
-        hessian = OutputHessian(module, mapped(constant, x), output)
-        held = _VECTORS * hessian.origin.numel() * first.element_size()
-        require(held, first.device, f"{_VECTORS} vectors of {hessian.origin.numel()} parameters")
+        x = mapped(constant, x)
+        hessian = _hessian(module, x, output)
+        held = _VECTORS * hessian.size * first.element_size()
+        require(held, first.device, f"{_VECTORS} vectors of {hessian.size} numbers")
+        origin = hessian.place.origin
         rtol = max(rtol, 100 * torch.finfo(first.dtype).eps)
         kinks = _kinks(module, x)
         if not kinks:
             generator = torch.Generator().manual_seed(seed)
-            hessian.check(torch.randn(hessian.origin.shape, generator=generator).to(hessian.origin))
+            v = torch.randn(origin.shape, generator=generator).to(origin)
+            check_hessian(hessian, x, output, v)
         theta, pair = _highest(hessian, radius, rtol, starts, seed)
-        away = float(torch.linalg.vector_norm(theta - hessian.origin))
+        away = float(torch.linalg.vector_norm(theta - origin))
         found = HessianNorm(
-            abs(pair.value), pair.residual, away, hessian.parameters(theta), hessian.products,
+            abs(pair.value), pair.residual, away, hessian.place.parameters(theta), hessian.products,
             _meaning(kinks, radius),
         )  # fmt: skip
     if pair.residual > 2 * rtol * abs(pair.value):
@@ -133,19 +139,28 @@ def hessian_norm(
     return found
 
 
+def _hessian(module: nn.Module, x: Batch, output: Output) -> Curvature:
+    """The Hessian, without its known zeros where they are known."""
+    if is_stacked(module, x, output):
+        assert isinstance(module, FiniteNetwork)
+        assert isinstance(x, Tensor)
+        return StackedHessian(module, x)
+    return OutputHessian(module, x, output)
+
+
 def _highest(
-    hessian: OutputHessian, radius: float, rtol: float, starts: int, seed: int
+    hessian: Curvature, radius: float, rtol: float, starts: int, seed: int
 ) -> tuple[Tensor, RitzPair]:
     """Where the norm is largest among all that was seen, and the eigenpair there."""
     generator = torch.Generator().manual_seed(seed)
-    origin = hessian.origin
+    origin = hessian.place.origin
 
-    def normal() -> Tensor:
-        return torch.randn(len(origin), generator=generator, dtype=torch.float64).to(origin)
+    def normal(size: int = hessian.size) -> Tensor:
+        return torch.randn(size, generator=generator, dtype=torch.float64).to(origin)
 
     tops: list[tuple[Tensor, RitzPair]] = []
     for k in range(starts if radius > 0 else 1):
-        away = normal() if k else torch.zeros_like(origin)
+        away = normal(len(origin)) if k else torch.zeros_like(origin)
         theta = origin + away * (radius / max(float(torch.linalg.vector_norm(away)), 1e-300))
         hessian.move(theta)
         pair = largest_modulus(hessian, normal(), _COARSE if radius else rtol, _PRODUCTS)
@@ -158,7 +173,7 @@ def _highest(
 
 
 def _climb(
-    hessian: OutputHessian,
+    hessian: Curvature,
     theta: Tensor,
     pair: RitzPair,
     radius: float,
@@ -169,9 +184,9 @@ def _climb(
     for _ in range(_CLIMBS):
         if not bool(slope.any()) or step < 1e-3 * radius:
             break
-        away = theta + step * slope - hessian.origin
+        away = theta + step * slope - hessian.place.origin
         shrink = min(1.0, radius / max(float(torch.linalg.vector_norm(away)), 1e-300))
-        trial = hessian.origin + shrink * away
+        trial = hessian.place.origin + shrink * away
         hessian.move(trial)
         start = pair.vector + _share(normal())
         higher = largest_modulus(hessian, start, _COARSE, _PRODUCTS)
@@ -182,7 +197,7 @@ def _climb(
     return theta, pair
 
 
-def _uphill(hessian: OutputHessian, pair: RitzPair) -> Tensor:
+def _uphill(hessian: Curvature, pair: RitzPair) -> Tensor:
     """The direction in which |mu| grows most, of unit norm, or zero."""
     slope = hessian.slope(pair.vector) * (1.0 if pair.value >= 0 else -1.0)
     size = float(torch.linalg.vector_norm(slope))

@@ -149,15 +149,21 @@ class Stack(nn.Module):
             yield layer
 
     def forward(self, x: Tensor) -> Tensor:
+        return self.readout(self.units(x, WeightLayer.__call__))
+
+    def units(self, x: Tensor, behind: Callable[[WeightLayer, Tensor], Tensor]) -> Tensor:
+        """What the readout reads, each layer's units being ``behind(layer, what it reads)``."""
+
         def after(layer: WeightLayer, alpha: Tensor, skipped: Tensor | None) -> Tensor:
-            return layer(alpha) if skipped is None else skipped + layer(alpha)
+            found = behind(layer, alpha)
+            return found if skipped is None else skipped + found
 
         def averaged(layer: WeightLayer, alpha: Tensor) -> Tensor:
             return _averaged(layer.wire.feed, alpha)
 
         step = attrgetter("wire.step")
         alpha = fold(self.weight_layers(), x, after, step=step, averaged=averaged)
-        return self.readout(_averaged(self.readout.feed, alpha))
+        return _averaged(self.readout.feed, alpha)
 
 
 def _averaged(feed: Feed, alpha: Tensor) -> Tensor:
@@ -252,7 +258,11 @@ class FiniteNetwork(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """f(x), shape (n,), for x of shape (n, d) or ``(n, channels, *spatial)``."""
         self.check_shape(x)
-        values = [stack(x) for stack in self.copies()]
+        return self.combined(lambda stack: stack(x))
+
+    def combined(self, value: Callable[[Stack], Tensor]) -> Tensor:
+        """What f makes of the values of its copies."""
+        values = [value(stack) for stack in self.copies()]
         return (values[0] - values[1]) / math.sqrt(2) if self.antisymmetric else values[0]
 
     def check_shape(self, x: Tensor) -> None:

@@ -36,25 +36,44 @@ def usable() -> bool:
         return False
 
 
+def _uniform(high: Any, low: Any) -> Any:
+    """A number between 0 and 1 from two random words."""
+    n = (high << np.uint64(20)) | (low >> np.uint64(12))
+    return (float(n) + 0.5) * 2.0**-52
+
+
+def _philox(c0: Any, c1: Any, c2: Any, k0: Any, k1: Any) -> Any:
+    """Four random words of the counter (c0, c1, c2, 0) under the key (k0, k1)."""
+    c3 = np.uint64(0)
+    for _ in range(10):
+        p0, p1 = np.uint64(0xD2511F53) * c0, np.uint64(0xCD9E8D57) * c2
+        c0, c1 = (p1 >> np.uint64(32)) ^ c1 ^ k0, p1 & LOW
+        c2, c3 = (p0 >> np.uint64(32)) ^ c3 ^ k1, p0 & LOW
+        k0 = (k0 + np.uint64(0x9E3779B9)) & LOW
+        k1 = (k1 + np.uint64(0xBB67AE85)) & LOW
+    return c0, c1, c2, c3
+
+
+def _turned(turn: Any) -> Any:
+    """Sine and cosine of a share of the whole turn."""
+    quarter = math.floor(4.0 * turn + 0.5)
+    angle = (turn - 0.25 * quarter) * 6.283185307179586  # of at most pi/4
+    sine, cosine = math.sin(angle), math.cos(angle)
+    if quarter == 1.0:
+        sine, cosine = cosine, -sine
+    elif quarter == 2.0:
+        sine, cosine = -sine, -cosine
+    elif quarter == 3.0:
+        sine, cosine = -cosine, sine
+    return sine, cosine
+
+
 @lru_cache(maxsize=1)
 def compiled() -> Any:
     """The kernel (out, row0, layer, low word of the seed, high word)."""
-
-    @cuda.jit(device=True)
-    def uniform(high: Any, low: Any) -> Any:
-        n = (high << np.uint64(20)) | (low >> np.uint64(12))
-        return (float(n) + 0.5) * 2.0**-52
-
-    @cuda.jit(device=True)
-    def philox(c0: Any, c1: Any, c2: Any, k0: Any, k1: Any) -> Any:
-        c3 = np.uint64(0)
-        for _ in range(10):
-            p0, p1 = np.uint64(0xD2511F53) * c0, np.uint64(0xCD9E8D57) * c2
-            c0, c1 = (p1 >> np.uint64(32)) ^ c1 ^ k0, p1 & LOW
-            c2, c3 = (p0 >> np.uint64(32)) ^ c3 ^ k1, p0 & LOW
-            k0 = (k0 + np.uint64(0x9E3779B9)) & LOW
-            k1 = (k1 + np.uint64(0xBB67AE85)) & LOW
-        return c0, c1, c2, c3
+    uniform, philox, turned = (
+        cuda.jit(device=True)(function) for function in (_uniform, _philox, _turned)
+    )
 
     @cuda.jit
     def kernel(out: Any, row0: Any, layer: Any, low: Any, high: Any) -> None:
@@ -66,17 +85,8 @@ def compiled() -> Any:
             c0, c1, c2, c3 = philox(
                 np.uint64(pair), np.uint64(row0 + row), np.uint64(layer), low, high
             )
+            sine, cosine = turned(uniform(c2, c3))
             radius = math.sqrt(-2.0 * math.log(uniform(c0, c1)))
-            turn = uniform(c2, c3)
-            quarter = math.floor(4.0 * turn + 0.5)
-            angle = (turn - 0.25 * quarter) * 6.283185307179586  # of at most pi/4
-            sine, cosine = math.sin(angle), math.cos(angle)
-            if quarter == 1.0:
-                sine, cosine = cosine, -sine
-            elif quarter == 2.0:
-                sine, cosine = -sine, -cosine
-            elif quarter == 3.0:
-                sine, cosine = -cosine, sine
             out[row, 2 * pair] = radius * cosine
             if 2 * pair + 1 < columns:
                 out[row, 2 * pair + 1] = radius * sine

@@ -13,8 +13,8 @@ from oracles import positions
 from analytic import AveragePooling, Convolution, GlobalAveragePooling, Network
 from analytic.images.fields import Shifts, move_lines, pieces, window_sums
 from analytic.images.inverse_sine import arcsine
+from analytic.images.propagation import all_shifts, layouts
 from analytic.images.stretches import network_stretches
-from analytic.images.walk import all_shifts, ways
 
 C = Convolution
 
@@ -78,13 +78,13 @@ def test_a_shift_moves_an_image_on_the_torus(rng: np.random.Generator) -> None:
 
 def test_window_sums_add_without_cancelling(rng: np.random.Generator) -> None:
     network = Network(C("tanh", 3), GlobalAveragePooling())
-    way, _ = ways(network, network_stretches(network, (6, 7)), 1)
-    window, shifts = way.windows[0], all_shifts(way.stretch.grid)
+    layout, _ = layouts(network, network_stretches(network, (6, 7)), 1)
+    window, shifts = layout.windows[0], all_shifts(layout.stretch.grid)
     assert window is not None
     before = np.zeros((42, 128))
     before[:, :42] = 10.0 ** rng.uniform(-300, 100, (42, 42))
     after, line = np.empty_like(before), np.zeros(128 + 14)
-    window_sums(*window, shifts, way.shape, before, line, after)
+    window_sums(*window, shifts, layout.shape, before, line, after)
     shift = 11
     dy, dx = int(shifts.down[shift]), int(shifts.right[shift])
     for y, x in itertools.product(range(6), range(7)):

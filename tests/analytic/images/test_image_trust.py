@@ -25,8 +25,8 @@ from analytic import (
     kernel_plan,
 )
 from analytic.images.image_groups import blocking
+from analytic.images.propagation import layouts
 from analytic.images.stretches import network_stretches
-from analytic.images.walk import ways
 
 C, F, R, A = Convolution, FullyConnected, Residual, AveragePooling
 FLAT = Network(C("tanh", 3, weight_std=0.4), R(C("softplus", 3, weight_std=0.3)))
@@ -116,7 +116,7 @@ def test_the_shifts_carried_are_those_needed() -> None:
 
 def test_lanes_are_filled_and_states_are_small() -> None:
     def blocks(network: Network, side: int, n: int) -> tuple[int, int, int]:
-        return blocking(ways(network, network_stretches(network, (side, side)), 1), n, n)
+        return blocking(layouts(network, network_stretches(network, (side, side)), 1), n, n)
 
     pooled = Network(C("tanh", 3), A(2), C("tanh", 3), GlobalAveragePooling())
     assert blocks(FLAT, 8, 1000)[:2] == (32, 2)  # two images of 64 positions fill the lanes

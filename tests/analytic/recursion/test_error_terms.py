@@ -30,7 +30,7 @@ from analytic.recursion.error_amplification import (
 )
 from analytic.recursion.error_propagation import (
     RADII,
-    Chain,
+    ErrorPropagation,
     Fixed,
     added,
     layer_error,
@@ -47,11 +47,13 @@ def _layers(network: Network, square: float) -> list[Amplification]:
     return amplifications(diagonal(network, np.array([square])), 1e-16)
 
 
-def _chain(layers: list[Amplification], start: float = 0.0, spread: float = 0.0) -> Chain:
-    return Chain(layers, Average(), start, spread)
+def _chain(
+    layers: list[Amplification], start: float = 0.0, spread: float = 0.0
+) -> ErrorPropagation:
+    return ErrorPropagation(layers, Average(), start, spread)
 
 
-def _without(chain: Chain, **terms: float) -> Chain:
+def _without(chain: ErrorPropagation, **terms: float) -> ErrorPropagation:
     """The same bound with some of its terms replaced."""
     chain.fixed = [fixed._replace(**terms) for fixed in chain.fixed]
     return chain

@@ -92,7 +92,10 @@ def test_norms_are_those_of_the_networks(tmp_path: Path) -> None:
     result = hessian_growth(NETWORK, sphere, [8, 16], 3, radius=0.5)
     f = FiniteNetwork(NETWORK, (3,), 16, seed=16 * 2**32 + 2)
     exact = hessian_norm(f, torch.from_numpy(sphere.sample(1)), 0.5, seed=2)
-    assert result.norms[1, 2] == exact.value
+    assert_allclose(result.norms[1, 2], exact.value, rtol=0.01)  # two ascents
+    there = hessian_growth(NETWORK, sphere, [8, 16], 3)
+    exact = hessian_norm(f, torch.from_numpy(sphere.sample(1)))
+    assert_allclose(there.norms[1, 2], exact.value, rtol=1e-8)
     result.save(tmp_path / "norms.npz")
     again = HessianGrowth.load(tmp_path / "norms.npz")
     assert str(again) == str(result)

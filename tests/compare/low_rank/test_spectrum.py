@@ -106,6 +106,20 @@ def test_the_tail_ends_where_rounding_begins() -> None:
         fit_tail(row, np.array([1e-3]), 10, 60)
 
 
+def test_a_spectrum_of_one_eigenvalue_has_a_record_without_a_power_law() -> None:
+    def constant(seed: int) -> nn.Module:
+        return nn.Linear(40, 1, bias=False).double()
+
+    inputs = Inputs.array(np.ones((20, 40)))
+    found = spectrum(constant, inputs, seeds=2, points=20, eigenvalues=10)
+    assert found.holds is True
+    assert "too few are above the rounding" in str(found)
+    assert "exponent" not in found.answers()
+    assert found.plot().get_yscale() == "log"
+    one = spectrum(NETWORK, Inputs.sphere(3), width=16, seeds=1, points=30, eigenvalues=16)
+    assert "with a = " in str(one)
+
+
 def test_a_record_comes_back_from_its_file(tmp_path: Path) -> None:
     for network in (NETWORK, linear):
         inputs = Inputs.sphere(200 if network is linear else 3)
@@ -176,6 +190,9 @@ def test_the_command_writes_figure_and_numbers_of_a_data_file(
         (["-c", "resnet"], "expected the case lenet5, softplus or both, got 'resnet'"),
         (["-d", "file.npz"], "expected one case for the file file.npz, got both"),
         (["-c", "lenet5", "-d", "missing.npz"], "missing.npz, which does not exist"),
+        (["-c", "lenet5", "-d", "."], "got ., which is a folder"),
+        (["-n", repr(NETWORK), "-d", "digits"], "expected --inputs for another network"),
+        (["-n", repr(NETWORK), "-p", "0", "-k", "1"], "at least 1 point, got 0"),
         (["-c", "softplus", "-d", "{other}"], "expected the key x .* got images"),
         (["-c", "lenet5", "-d", "{square}"], r"got float64 of shape \(3, 5, 5\)"),
         (["-n", repr(NETWORK), "-k", "31"], "between 1 and 30 eigenvalues of 30 points, got 31"),

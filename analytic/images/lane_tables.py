@@ -15,7 +15,7 @@ import numpy as np
 from analytic.compilation import compiled
 from analytic.expectations import coefficients, orders
 from analytic.images.field_expectations import ARCCOSINE, ARCSINE, SERIES, FieldLayer
-from analytic.images.field_layer import Sheets
+from analytic.images.field_layer import LaneTables
 from analytic.images.shifts import Index
 from analytic.machine import LANES, Array, aligned, cores
 from analytic.network import Step
@@ -90,7 +90,7 @@ class Sight:
 
 
 class Tables:
-    """The sheets of some images, or of panels of images side by side, for every layer.
+    """The tables of some images, or of panels of images side by side, for every layer.
 
     Args:
         sights: what the layers see of the images, by their numbers.
@@ -108,7 +108,7 @@ class Tables:
     ) -> None:
         self._sights, self._layers, self._panels = sights, layers, panels
         self._depths = depths
-        self._sheets: dict[int, Sheets] = {}
+        self._made: dict[int, LaneTables] = {}
         self._lock = Lock()
 
     def __len__(self) -> int:
@@ -116,23 +116,23 @@ class Tables:
 
     @property
     def bytes(self) -> int:
-        """Memory of the sheets that have been made."""
-        return sum(part.nbytes for sheets in self._sheets.values() for part in sheets)
+        """Memory of the tables that have been made."""
+        return sum(part.nbytes for tables in self._made.values() for part in tables)
 
     def lines(self, at: int) -> Array:
         """1/s of a layer, (panels, Q)."""
-        return self.sheets(at, 0).inverse
+        return self.lane_tables(at, 0).inverse
 
-    def sheets(self, at: int, groups: int) -> Sheets:
-        """The sheets of a layer with at least so many groups of terms."""
+    def lane_tables(self, at: int, groups: int) -> LaneTables:
+        """The tables of a layer with at least so many groups of terms."""
         layer = self._layers[at]
         width = 4 * (layer.even + layer.odd) if layer.form == SERIES else 0
         groups = min(groups, layer.groups)
-        found = self._sheets.get(at)
+        found = self._made.get(at)
         if found is not None and found.table.shape[2] >= groups * width:
             return found
         with self._lock:
-            found = self._sheets.get(at)
+            found = self._made.get(at)
             if found is None:
                 found = self._without_table(at)
             known = found.table.shape[2]
@@ -140,7 +140,7 @@ class Tables:
                 self._depths[at] = max(self._depths.get(at, 0), groups)
                 groups = min(max(self._depths[at], 3 * known // (2 * width) + 1), layer.groups)
                 found = found._replace(table=self._table(at, groups))
-            self._sheets[at] = found
+            self._made[at] = found
         return found
 
     def _line(self, values: Array) -> Array:
@@ -151,7 +151,7 @@ class Tables:
         out[:, : chosen.shape[1]] = chosen
         return out
 
-    def _without_table(self, at: int) -> Sheets:
+    def _without_table(self, at: int) -> LaneTables:
         sight = self._sights[at]
         s = sight.deviation
         scale = s if self._layers[at].form == ARCCOSINE else 1 / np.sqrt(1 + 2 * s**2)
@@ -160,7 +160,7 @@ class Tables:
         size = lanes(s.shape[1], self._panels.shape[1])
         table = np.empty((len(self._panels), size // LANES, 0, LANES))
         line = self._line
-        return Sheets(line(inverse), line(sight.mean), line(skipped), line(scale), table)
+        return LaneTables(line(inverse), line(sight.mean), line(skipped), line(scale), table)
 
     def _table(self, at: int, groups: int) -> Array:
         """The coefficients of a layer, (panels, Q / LANES, rows, LANES)."""

@@ -1,4 +1,4 @@
-r"""The walk of pairs of images through a network, stretch by stretch.
+r"""Pairs of images on their way through a network, stretch by stretch.
 
 Some fields at a time, as many as the cache holds, go through the layers of a stretch and are added
 to the fields of the next one: between two stretches there is only what an average or a stride
@@ -16,29 +16,32 @@ import numpy as np
 from analytic.images.field_averages import add_total, add_window, finish_total
 from analytic.images.field_expectations import SERIES, FieldLayer
 from analytic.images.field_layer import carry_errors, enter, leave
-from analytic.images.fields import (
-    Pairing,
-    Shifts,
-    Taps,
-    products,
-    taps,
-    window_sums,
-)
-from analytic.images.sheets import Tables, lanes
+from analytic.images.fields import Pairing, Shifts, Taps, products, taps, window_sums
+from analytic.images.lane_tables import Tables, lanes
 from analytic.images.shifts import Index, Scatter
 from analytic.images.stretches import Grid, Stretch
 from analytic.machine import LANES, Array, aligned
 from analytic.network import Network, Step
 from analytic.recursion import Bounds
 
-__all__ = ["Fields", "NextFields", "Room", "Sides", "Walk", "Way", "all_shifts", "batches", "ways"]
+__all__ = [
+    "Fields",
+    "Layout",
+    "NextFields",
+    "PairedImages",
+    "Propagation",
+    "Room",
+    "all_shifts",
+    "batches",
+    "layouts",
+]
 
 FIELDS = 2**22
 """Bytes of the fields that go through the layers together."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Way:
+class Layout:
     """A stretch laid out for the compiled code.
 
     Attributes:
@@ -56,12 +59,12 @@ class Way:
     windows: tuple[tuple[Scatter, Taps] | None, ...]
 
 
-def ways(network: Network, cut: Sequence[Stretch], copies: int) -> tuple[Way, ...]:
+def layouts(network: Network, cut: Sequence[Stretch], copies: int) -> tuple[Layout, ...]:
     """The stretches of a network for so many images side by side."""
-    return tuple(_way(network, stretch, copies) for stretch in cut)
+    return tuple(_layout(network, stretch, copies) for stretch in cut)
 
 
-def _way(network: Network, stretch: Stretch, copies: int) -> Way:
+def _layout(network: Network, stretch: Stretch, copies: int) -> Layout:
     height, width = stretch.grid[:2]
     size = lanes(height * width, copies)
     windows = tuple(
@@ -69,7 +72,7 @@ def _way(network: Network, stretch: Stretch, copies: int) -> Way:
         for window in stretch.windows
     )
     steps = network.steps[stretch.first : stretch.first + len(windows)]
-    return Way(stretch, steps, (height, width, copies), size, windows)
+    return Layout(stretch, steps, (height, width, copies), size, windows)
 
 
 def all_shifts(grid: Grid) -> Shifts:
@@ -120,7 +123,7 @@ class Room:
             self._free.setdefault(array.shape, []).append(array)
 
 
-class Sides(NamedTuple):
+class PairedImages(NamedTuple):
     """The first and the second images of the pairs: tables, and pixels (images, channels, Q)."""
 
     rows: Tables
@@ -129,12 +132,12 @@ class Sides(NamedTuple):
     y: Array
 
 
-class Walk:
-    """A walk of some pairs: what does not change on it.
+class Propagation:
+    """The propagation of some pairs: what does not change on it.
 
     Args:
         layers: the layers and their bounds, by their numbers in the network.
-        sides: the images.
+        paired: the images.
         pairing: the pairs.
         room: memory of the thread.
     """
@@ -142,23 +145,23 @@ class Walk:
     def __init__(
         self,
         layers: Mapping[int, tuple[FieldLayer, Bounds]],
-        sides: Sides,
+        paired: PairedImages,
         pairing: Pairing,
         room: Room,
     ) -> None:
-        self.layers, self.sides, self.pairing, self.room = layers, sides, pairing, room
+        self.layers, self.paired, self.pairing, self.room = layers, paired, pairing, room
         self.pairs = len(pairing.row)
         self.terms = 0
 
-    def start(self, way: Way, shifts: Shifts, error: Array) -> Fields:
+    def start(self, layout: Layout, shifts: Shifts, error: Array) -> Fields:
         """Scalar products, and no Theta."""
         size, room = shifts.row.size, self.room
-        sigma = room.take(self.pairs * size, way.lanes)
-        theta = room.zeros(self.pairs * size, way.lanes)
-        moved, sums = room.take(self.sides.y.shape[1], way.lanes), room.take(way.lanes)
-        runs = _runs(way)
+        sigma = room.take(self.pairs * size, layout.lanes)
+        theta = room.zeros(self.pairs * size, layout.lanes)
+        moved, sums = room.take(self.paired.y.shape[1], layout.lanes), room.take(layout.lanes)
+        runs = _runs(layout)
         scratch = (runs, moved, sums)
-        products(self.sides.x, self.sides.y, self.pairing, shifts, way.shape, scratch, sigma)
+        products(self.paired.x, self.paired.y, self.pairing, shifts, layout.shape, scratch, sigma)
         room.give(moved, sums)
         return Fields(sigma, theta, error.copy())
 
@@ -173,16 +176,16 @@ class Walk:
             found.append(out)
         return Fields(found[0], found[1], error.copy())
 
-    def through(self, way: Way, shifts: Shifts, fields: Fields) -> Fields:
+    def through(self, layout: Layout, shifts: Shifts, fields: Fields) -> Fields:
         """Take fields through the layers of a stretch; they are used up."""
         branches: list[Fields] = []
-        for number, (step, window) in enumerate(zip(way.steps, way.windows, strict=True)):
+        for number, (step, window) in enumerate(zip(layout.steps, layout.windows, strict=True)):
             for _ in range(step.opens):
                 branches.append(self._copy(fields))
             if window is not None:
-                self._summed(way, shifts, window, fields)
+                self._summed(layout, shifts, window, fields)
             skipped = branches.pop() if step.closes else None
-            self._layer(way, way.stretch.first + number, shifts, fields, skipped)
+            self._layer(layout, layout.stretch.first + number, shifts, fields, skipped)
             if skipped is not None:
                 self.room.give(*skipped[:2])
         return fields
@@ -193,27 +196,27 @@ class Walk:
         return Fields(sigma, theta, fields.error.copy())
 
     def _summed(
-        self, way: Way, shifts: Shifts, window: tuple[Scatter, Taps], fields: Fields
+        self, layout: Layout, shifts: Shifts, window: tuple[Scatter, Taps], fields: Fields
     ) -> None:
         """The sums over windows, in place."""
-        line = self.room.zeros(way.lanes + 2 * way.shape[1])
+        line = self.room.zeros(layout.lanes + 2 * layout.shape[1])
         for values in fields[:2]:
-            window_sums(*window, shifts, way.shape, values, line, values)
+            window_sums(*window, shifts, layout.shape, values, line, values)
         self.room.give(line)
 
     def _layer(
-        self, way: Way, at: int, shifts: Shifts, fields: Fields, skipped: Fields | None
+        self, layout: Layout, at: int, shifts: Shifts, fields: Fields, skipped: Fields | None
     ) -> None:
         """The nonlinearity, in place."""
         room, (layer, bounds) = self.room, self.layers[at]
-        rows, columns = self.sides.rows, self.sides.columns
-        runs, moved = _runs(way), room.take(1, way.lanes)
-        group = np.empty((len(fields.sigma), way.lanes // LANES), dtype=np.int64)
+        rows, columns = self.paired.rows, self.paired.columns
+        runs, moved = _runs(layout), room.take(1, layout.lanes)
+        group = np.empty((len(fields.sigma), layout.lanes // LANES), dtype=np.int64)
         most = enter(
             layer, bounds.radius[layer.number], rows.lines(at), columns.lines(at), self.pairing,
-            shifts, way.shape, (runs, moved), fields.sigma, fields.theta, group,
+            shifts, layout.shape, (runs, moved), fields.sigma, fields.theta, group,
         )  # fmt: skip
-        tables = rows.sheets(at, most + 1), columns.sheets(at, most + 1)
+        tables = rows.lane_tables(at, most + 1), columns.lane_tables(at, most + 1)
         size, depth = shifts.row.size, tables[1].table.shape[2]
         other, lines, buffers = (room.take(count, LANES) for count in (depth, 4, 6))
         every = np.empty((size, *runs.shape), dtype=np.int64)
@@ -222,7 +225,7 @@ class Walk:
         none = np.empty((0, 0))
         before = (none, none, none) if skipped is None else skipped
         leave(
-            layer, *tables, self.pairing, shifts, way.shape, scratch, group,
+            layer, *tables, self.pairing, shifts, layout.shape, scratch, group,
             fields.sigma, fields.theta, before[0], before[1],
         )  # fmt: skip
         last = np.empty(self.pairs, dtype=np.int64)
@@ -232,25 +235,25 @@ class Walk:
         room.give(moved, other, lines, buffers)
 
 
-def _runs(way: Way) -> Index:
+def _runs(layout: Layout) -> Index:
     """Room for the pieces of an image that moves."""
-    height, _, copies = way.shape
-    return np.empty((2 * (height * copies + way.lanes // LANES) + 2, 3), dtype=np.int64)
+    height, _, copies = layout.shape
+    return np.empty((2 * (height * copies + layout.lanes // LANES) + 2, 3), dtype=np.int64)
 
 
 class NextFields:
     """The fields of the next stretch, to which those of a stretch are added.
 
     Args:
-        way: the stretch that ends.
+        layout: the stretch that ends.
         after: the next one.
         pairs: the number of pairs.
     """
 
-    def __init__(self, way: Way, after: Way, pairs: int) -> None:
-        assert way.stretch.leave is not None
-        self.way, self.after, self.leave, self.pairs = way, after, way.stretch.leave, pairs
-        copies, shifts = way.shape[2], after.stretch.grid.shifts
+    def __init__(self, layout: Layout, after: Layout, pairs: int) -> None:
+        assert layout.stretch.leave is not None
+        self.layout, self.after, self.leave, self.pairs = layout, after, layout.stretch.leave, pairs
+        copies, shifts = layout.shape[2], after.stretch.grid.shifts
         total = self.leave.kind == "total"
         shape = (pairs, copies, LANES) if total else (pairs, shifts, after.lanes)
         self._sums = [(np.zeros(shape), np.zeros(shape)) for _ in range(2)]
@@ -259,14 +262,14 @@ class NextFields:
     def add(self, shifts: Shifts, fields: Fields) -> None:
         """Add some fields."""
         self.error = np.maximum(self.error, fields.error)
-        grid, after = self.way.stretch.grid, self.after
+        grid, after = self.layout.stretch.grid, self.after
         for values, (total, lost) in zip(fields[:2], self._sums, strict=True):
             if self.leave.window is None:
                 add_total(shifts.row.size, grid.positions, values, total, lost)
             else:
                 widths = after.stretch.grid.columns.size
                 add_window(
-                    *self.leave.window, shifts, self.way.shape, after.shape, widths, values,
+                    *self.leave.window, shifts, self.layout.shape, after.shape, widths, values,
                     total, lost,
                 )  # fmt: skip
 
