@@ -167,9 +167,9 @@ def _noise(
 def _shortened(series: Array, carried: Array) -> tuple[Array, Array]:
     """The series without what is below its errors, and these errors, (5,).
 
-    t = 2 s/low - 3 is exact; T_j has at most 3u of its own in each step of the recurrence, which
-    later steps amplify by U_i <= i + 1 at most: 3 j (j - 1)/2 u in all. The j-th term has j + 3
-    more roundings, in its coefficient, its product and the sum from the small terms on.
+    t = 2 s/low - 3 is exact, and T_j is known to twice the digits (``chebyshev_sums``). The j-th
+    term has j + 4 roundings, in its coefficient, T_j, their product and the sum from the small
+    terms on; at j = 0 the product is exact, as T_0 is.
 
     Args:
         series: Chebyshev coefficients of the columns.
@@ -178,7 +178,7 @@ def _shortened(series: Array, carried: Array) -> tuple[Array, Array]:
     points = len(series)
     from_here = np.cumsum(_sizes(np.abs(series))[:, ::-1], axis=1)[:, ::-1]  # (5, points)
     order = np.arange(points)
-    each: Any = np.abs(series) * ((1.5 * order * (order - 1) + order + 3) * UNIT)[:, None]
+    each: Any = np.abs(series) * (np.where(order > 0, order + 4, 2) * UNIT)[:, None]
     allowed = (carried + _sizes_of_sum(each)) / 4
     kept = int(np.count_nonzero((from_here > allowed[:, None]).any(axis=0)))
     kept = min(max(4 * -(-kept // 4), 8), points)

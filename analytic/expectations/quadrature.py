@@ -28,6 +28,8 @@ __all__ = [
     "extended_basis",
     "graded_rule",
     "hermite_basis",
+    "twofold_product",
+    "twofold_sum",
     "uniform_rule",
 ]
 
@@ -167,15 +169,17 @@ def _recurrence(
     whole[0], low[0] = root, root_low
     for k in range(whole.shape[0] - 1):
         for q in range(z.size):
-            a, b = _product(z[q], z_low[q], whole[k, q], low[k, q])
+            a, b = twofold_product(z[q], z_low[q], whole[k, q], low[k, q])
             if k > 0:
-                c, d = _product(order[k - 1], order_low[k - 1], whole[k - 1, q], low[k - 1, q])
-                a, b = _sum(a, b, -c, -d)
-            whole[k + 1, q], low[k + 1, q] = _product(a, b, inverse[k], inverse_low[k])
+                c, d = twofold_product(
+                    order[k - 1], order_low[k - 1], whole[k - 1, q], low[k - 1, q]
+                )
+                a, b = twofold_sum(a, b, -c, -d)
+            whole[k + 1, q], low[k + 1, q] = twofold_product(a, b, inverse[k], inverse_low[k])
 
 
 @compiled
-def _sum(a: Any, a_low: Any, b: Any, b_low: Any) -> Any:
+def twofold_sum(a: Any, a_low: Any, b: Any, b_low: Any) -> Any:
     """(a + a_low) + (b + b_low) as the sum of two numbers (Knuth 1969; Dekker 1971)."""
     s = a + b
     t = s - a
@@ -185,7 +189,7 @@ def _sum(a: Any, a_low: Any, b: Any, b_low: Any) -> Any:
 
 
 @compiled
-def _product(a: Any, a_low: Any, b: Any, b_low: Any) -> Any:
+def twofold_product(a: Any, a_low: Any, b: Any, b_low: Any) -> Any:
     """The product of two such sums; the halves of a and b multiply exactly (Dekker 1971)."""
     p = a * b
     x, y = 134217729.0 * a, 134217729.0 * b

@@ -132,7 +132,9 @@ def nearly_parallel_pairs(close: Close, x: Array, y: Array, i: Index, j: Index) 
     start = _State(Angle.of(minus, plus, error), np.zeros(i.size), np.zeros(i.size))
     state = fold(ends.stages, start, after)
     sigma = np.sqrt(ends.sigma[i] * ends.sigma[j]) * state.angle.cosine
-    return NearlyParallel(sigma, state.theta, np.maximum(state.angle.error, state.error) + 4 * UNIT)
+    angle_error = state.angle.error
+    both = _mean_error((angle_error, ends.sigma), (state.error, ends.theta), i, j)
+    return NearlyParallel(sigma, state.theta, np.maximum(angle_error, both) + 4 * UNIT)
 
 
 def _norm(a: Array) -> Array:
@@ -149,7 +151,10 @@ def _layer(close: Close, row: int, i: Index, j: Index, state: _State) -> _State:
     _, gamma = preactivation(r * r_ * state.angle.cosine, state.theta, weight, bias)
     _, theta = plain(None, moments.d, gamma)
     kept = _share(np.abs(moments.d), np.sqrt(stage.moments.slope[i] * stage.moments.slope[j]))
-    error = moments.error + kept * (np.maximum(angle.error, state.error) + 2 * UNIT) + 2 * UNIT
+    theta_error = _mean_error(
+        (angle.error, stage.variance), (state.error, weight * stage.theta), i, j
+    )
+    error = moments.error + kept * (theta_error + 2 * UNIT) + 2 * UNIT
     return _State(moments.angle, theta, error)
 
 
@@ -189,7 +194,20 @@ def _skip(stage: Stage, i: Index, j: Index, alpha: _State, branch: _State) -> _S
     means = np.abs(m - m_) * (r1 + r1_) + np.abs(e - e_) * (r0 + r0_)
     error = r0 * r0_ * alpha.angle.error + r1 * r1_ * branch.angle.error + noise * means
     angle = Angle.of(minus, plus, error / both + 4 * UNIT * np.minimum(minus, plus))
-    return _State(angle, alpha.theta + branch.theta, np.maximum(alpha.error, branch.error) + UNIT)
+    own = stage.moments.slope * stage.gamma
+    theta_error = _mean_error((alpha.error, stage.skipped[1]), (branch.error, own), i, j)
+    return _State(angle, alpha.theta + branch.theta, theta_error + UNIT)
+
+
+def _mean_error(a: tuple[Array, Array], b: tuple[Array, Array], i: Index, j: Index) -> Array:
+    """The error of a sum of two kernels from (error, diagonal) of each, relative to its own.
+
+    |A_ij| <= sqrt(A_ii A_jj), and the roots of two such products add up to no more than that of
+    the sums, by Cauchy and Schwarz.
+    """
+    whole = a[1] + b[1]
+    wrong = sum(error * np.sqrt(own[i] * own[j]) for error, own in (a, b))
+    return _share(wrong, np.sqrt(whole[i] * whole[j]))
 
 
 def _defect(a: tuple[Array, ...], b: tuple[Array, ...]) -> Array:
