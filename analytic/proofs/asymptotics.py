@@ -34,7 +34,8 @@ from analytic.expressions import (
     transform,
 )
 from analytic.proofs.exponent import exponential
-from analytic.proofs.interval import Interval, constant, function
+from analytic.proofs.interval import constant, function
+from analytic.proofs.interval_arithmetic import Interval
 
 __all__ = ["Tail", "tail"]
 

@@ -25,7 +25,8 @@ from analytic.proofs.complex_rectangles import (
     multiplied,
     raised,
 )
-from analytic.proofs.interval import Interval, constant, enclose
+from analytic.proofs.interval import constant, enclose
+from analytic.proofs.interval_arithmetic import Interval
 
 __all__ = ["Rectangle", "log_real_modulus", "modulus"]
 

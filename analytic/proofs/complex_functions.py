@@ -33,7 +33,8 @@ from analytic.proofs.complex_rectangles import (
     squared,
     times,
 )
-from analytic.proofs.interval import FUNCTIONS, Interval, absolute, outward, reciprocal
+from analytic.proofs.interval_arithmetic import Interval, absolute, outward, reciprocal
+from analytic.proofs.interval_functions import FUNCTIONS
 
 __all__ = ["ANALYTIC"]
 

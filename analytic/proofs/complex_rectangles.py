@@ -12,7 +12,7 @@ import numpy as np
 import sympy
 from numpy.typing import NDArray
 
-from analytic.proofs.interval import Interval, absolute, outward, reciprocal
+from analytic.proofs.interval_arithmetic import Interval, absolute, outward, reciprocal
 
 __all__ = [
     "ZERO",

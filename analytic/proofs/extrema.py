@@ -26,7 +26,8 @@ from analytic.expressions import START, SWITCHES, derivative, elementary
 from analytic.machine import Array
 from analytic.proofs.asymptotics import tail
 from analytic.proofs.critical import exact_supremum
-from analytic.proofs.interval import Interval, constant, enclose
+from analytic.proofs.interval import constant, enclose
+from analytic.proofs.interval_arithmetic import Interval
 
 __all__ = ["Bound", "first_boxes", "ranges", "supremum"]
 

@@ -14,7 +14,8 @@ from analytic.expressions import X, stable
 from analytic.machine import Array
 from analytic.proofs.asymptotics import Tail, tail
 from analytic.proofs.extrema import first_boxes, ranges
-from analytic.proofs.interval import Interval, enclose
+from analytic.proofs.interval import enclose
+from analytic.proofs.interval_arithmetic import Interval
 
 __all__ = ["Sign", "Zeros", "sign", "zeros"]
 

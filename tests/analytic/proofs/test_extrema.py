@@ -14,7 +14,7 @@ from analytic.expressions.evaluation import values
 from analytic.expressions.rewrite import derivative, elementary
 from analytic.expressions.vocabulary import KINKED, NAMES, X, sigmoid
 from analytic.proofs.extrema import Bound, ranges, supremum
-from analytic.proofs.interval import Interval
+from analytic.proofs.interval_arithmetic import Interval
 
 SMOOTH: dict[str, Any] = {
     **{name: expression for name, expression in NAMES.items() if name not in KINKED},

@@ -11,7 +11,8 @@ import pytest
 import sympy
 
 from analytic.expressions.vocabulary import X, normal_cdf, sigmoid, softplus
-from analytic.proofs.interval import Interval, constant, enclose
+from analytic.proofs.interval import constant, enclose
+from analytic.proofs.interval_arithmetic import Interval
 
 BALLS: dict[str, tuple[Any, Callable[[Any], Any]]] = {
     "abs": (sympy.Abs(X), abs),
