@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from analytic import Network
 from compare.dynamics.design import Resolution, check_grid, check_growth, check_linearised
 from compare.dynamics.doubt import DynamicsError
-from compare.dynamics.linearised import FIRST, Linearised, linearised_networks
+from compare.dynamics.linearised import FIRST_LINEARISED, Linearised, linearised_networks
 from compare.dynamics.measurement import prepare
 from compare.dynamics.scaling_record import CONFIDENCE, DynamicsScaling
 from compare.dynamics.stored_runs import open_runs
@@ -247,7 +247,7 @@ def _controls(
         none = Linearised(*np.empty((2, 0, len(training.problem.times))))
         return [none] * len(cells), [none] * len(cells)
     number = range(len(cells))
-    first = [[i * seeds for i in number], [FIRST + i * others for i in number]]
+    first = [[i * seeds for i in number], [FIRST_LINEARISED + i * others for i in number]]
     same, more = (
         linearised_networks(training, cells, start, count, executor, progress, store)
         for start, count in zip(first, counts, strict=True)

@@ -12,7 +12,7 @@ from scipy.linalg import expm
 
 from analytic import FullyConnected, Network
 from compare import Inputs, Target, dynamics_growth, dynamics_scaling
-from compare.dynamics.linearised import FIRST, linearised_networks
+from compare.dynamics.linearised import FIRST_LINEARISED, linearised_networks
 from compare.dynamics.scaling import _problem
 from compare.dynamics.training import Job, Training, draws, train
 from compare.rate import fit_joint
@@ -58,10 +58,12 @@ def test_wide_networks_hardly_differ_from_their_linearisation() -> None:
 
 def test_a_store_gives_the_same_bits_and_no_seed_was_trained(tmp_path: Path) -> None:
     training, cells = _training(), [(4, 6), (8, None)]
-    alone = linearised_networks(training, cells, [0, FIRST], 30, None, False, None)
+    alone = linearised_networks(training, cells, [0, FIRST_LINEARISED], 30, None, False, None)
     for _ in range(2):
         with Store(tmp_path / "s", {"a": 1}) as store:
-            kept = linearised_networks(training, cells, [0, FIRST], 30, None, False, store)
+            kept = linearised_networks(
+                training, cells, [0, FIRST_LINEARISED], 30, None, False, store
+            )
             assert len(store) == 4  # of 25 and 5 networks
         for a, b in zip(alone, kept, strict=True):
             assert_array_equal(a.epsilon, b.epsilon)
