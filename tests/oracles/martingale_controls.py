@@ -8,6 +8,10 @@ are martingale differences. For z = sum over steps of sum_i r_i this gives exact
     E z = 0,     E z^2 = E M,  M = sum over steps of sum_i r_i^2,
     E K_0 = E (K_0 - z),     Var K_0 = E [ M + (K_0 - E K_0)^2 - z^2 ] ,
 
+and likewise for two entries of K_0, with r_i and r'_i of one and the other,
+
+    Cov(K_0, K_0') = E [ sum r_i r'_i + (K_0 - E K_0)(K_0' - E K_0') - z z' ] ,
+
 whatever the coefficients in r_i are. With those of a regression of K_0 on the sums z explains all
 but 1/m of the variance of K_0, and M hardly varies: the standard errors fall accordingly.
 """
@@ -33,12 +37,12 @@ NODES, TERMS = 96, 48
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Controlled:
-    """Entries of K_0 of many networks, and the controls of each, shape (count, entries).
+    """Entries of K_0 of many networks with their controls.
 
     Attributes:
-        k: K_0.
-        z: of mean zero.
-        m: its conditional variance, sum of r_i^2.
+        k: K_0, shape (count, entries).
+        z: of mean zero, shape (count, entries).
+        m: their conditional covariances, sums of r_i r'_i, shape (count, entries, entries).
     """
 
     k: Tensor
@@ -50,12 +54,17 @@ class Controlled:
         rest = self.k - self.z
         return rest.mean(0), rest.std(0) / len(rest) ** 0.5
 
-    def variance(self) -> tuple[Tensor, Tensor]:
-        """Var K_0 and its standard error; the mean's own error is taken out by count - 1."""
+    def covariance(self) -> tuple[Tensor, Tensor]:
+        """Cov of two entries and its standard error; the mean's error is taken out by count - 1."""
         count = len(self.k)
-        off = self.k - self.k.mean(0)
-        terms = self.m + off**2 * (count / (count - 1)) - self.z**2
+        off = (self.k - self.k.mean(0)) * (count / (count - 1)) ** 0.5
+        products = off[:, :, None] * off[:, None] - self.z[:, :, None] * self.z[:, None]
+        terms = self.m + products
         return terms.mean(0), terms.std(0) / count**0.5
+
+    def variance(self) -> tuple[Tensor, Tensor]:
+        """Var K_0 and its standard error."""
+        return tuple(t.diagonal() for t in self.covariance())  # pyright: ignore[reportReturnType]
 
 
 def coefficients(
@@ -88,16 +97,15 @@ def controlled(
     found: list[tuple[Tensor, Tensor, Tensor]] = []
     for start in range(0, count, batch):
         drawn = draw_networks(network, x, width, min(batch, count - start), generator)
-        z = torch.zeros(len(drawn.kernel), a.shape[1], dtype=torch.float64)
-        m = torch.zeros_like(z)
-        first = 0
+        z, m, first = 0.0, 0.0, 0
         for step in steps(drawn):
             last = first + step.size
-            for entry in range(a.shape[1]):
-                r = step.units(a[first:last, entry])  # (count, units)
-                z[:, entry] += r.sum(1, dtype=torch.float64)
-                m[:, entry] += (r**2).sum(1, dtype=torch.float64)
+            r = torch.stack([step.units(column) for column in a[first:last].T], 1)
+            z = z + r.sum(2, dtype=torch.float64)  # r is (count, entries, units)
+            m = m + gram(r)
             first = last
+        assert isinstance(z, Tensor)
+        assert isinstance(m, Tensor)
         found.append((drawn.kernel[:, i, j], z, m))
     return Controlled(*(torch.cat(parts) for parts in zip(*found, strict=True)))
 
