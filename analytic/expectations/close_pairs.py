@@ -26,9 +26,9 @@ from analytic.expectations.close_series import short_series
 from analytic.expectations.conditioning import Split, conditional
 from analytic.expectations.heat_tables import HIGHEST, NARROWEST, WIDEST, Heat, heat
 from analytic.expectations.hermite_coefficients import Moments, coefficients
-from analytic.expectations.polylines import Polyline, polyline
+from analytic.expectations.polylines import polyline
 from analytic.expectations.product_rules import Angle, squared_differences
-from analytic.expectations.waves import Wave, wave
+from analytic.expectations.waves import wave
 from analytic.machine import UNIT, Array
 
 __all__ = ["TERMS", "Distances", "Units", "distances", "units"]
@@ -133,8 +133,10 @@ def _ways(of: Units, angle: Angle, i: Index, j: Index) -> list[tuple[Method, Mas
     """The cheapest sound way for each pair."""
     few = _complete(of, i, j) | (_truncated(of, angle, i, j) <= EXACT)
     few = (few & (of.noise <= SOUND)) | (of.s[i] == 0) | (of.s[j] == 0)
-    if _formula(of) is not None:
-        return [(_by_series, few), (_by_formula, ~few)]
+    if wave(of.activation) is not None:
+        return [(_by_series, few), (_by_wave, ~few)]
+    if polyline(of.activation) is not None:
+        return [(_by_series, few), (_by_polyline, ~few)]
     table = heat(of.activation)
     ready = np.zeros_like(few) if table is None else _resolved(table, of, angle, i, j)
     direct = few & (_complete(of, i, j) | (angle.small > 2.0**-4) | ~ready)
@@ -184,20 +186,25 @@ def _by_series(of: Units, angle: Angle, i: Index, j: Index) -> Array:
     near, least = np.minimum(1.0, TERMS * small), np.maximum(np.minimum(minus, plus), 0)
     close = 2 * e * (np.sqrt(2 * apart) + np.sqrt(2 * near * least) + e)
     close += 8 * UNIT * least + steep * rest * near
-    far = 2 * e + 8 * UNIT + steep * rest * (1 - small) ** (TERMS - 1)
-    error_d = 2 * of.noise + 16 * UNIT + rest * np.where(whole, 1.0, (1 - small) ** (TERMS - 1))
+    cut = _truncated(of, angle, i, j)  # of products of two units: by Cauchy-Schwarz
+    far = 2 * e + 8 * UNIT + steep * cut
+    error_d = 2 * of.noise + 16 * UNIT + np.where(whole, rest, cut)
     return np.stack([minus, plus, d, np.where(whole, close, far), error_d])
 
 
-def _formula(of: Units) -> Wave | Polyline | None:
-    """The closed form of pairs, if there is one."""
-    return wave(of.activation) or polyline(of.activation)
-
-
-def _by_formula(of: Units, angle: Angle, i: Index, j: Index) -> Array:
-    solved = _formula(of)
+def _by_wave(of: Units, angle: Angle, i: Index, j: Index) -> Array:
+    solved = wave(of.activation)
     assert solved is not None
     return np.stack(solved.distances(of.s[i], of.s[j], angle))
+
+
+def _by_polyline(of: Units, angle: Angle, i: Index, j: Index) -> Array:
+    line = polyline(of.activation)
+    assert line is not None
+    found = line.distances(of.s[i], of.s[j], of.r[i], of.r[j], angle)
+    slope = np.sqrt(of.moments.slope[i] * of.moments.slope[j])
+    found[4] = found[4] / np.where(slope > 0, slope, np.inf) + 8 * UNIT
+    return found
 
 
 def _by_conditioning(of: Units, angle: Angle, i: Index, j: Index) -> Array:

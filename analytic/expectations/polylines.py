@@ -9,8 +9,8 @@ derivatives are point masses, so that (Plackett 1954)
                             int_0^theta (cos t - cos theta) exp(-Q_ij(t)) dt],
     Q_ij(t) = ((A_i - B_j)^2 + 4 A_i B_j sin(t/2)^2)/(2 sin(t)^2).
 
-The integrals are done in y = log(theta/t), where the integrand bends once, over a length 1.
-For rho < 0 the second unit is w(-v).
+The integrals stand in ``plackett``, the values at theta = 0 in ``parallel_units``. For rho < 0 the
+second unit is w(-v).
 """
 
 # scipy has no type stubs
@@ -28,17 +28,12 @@ import sympy
 from scipy.special import ndtr
 
 from analytic.activation import Activation, X
+from analytic.expectations.parallel_units import REACH, Lines, parallel
+from analytic.expectations.plackett import Ramps, kink_integrals
 from analytic.expectations.product_rules import Angle
 from analytic.machine import UNIT, Array
 
 __all__ = ["Polyline", "polyline"]
-
-REACH = 12.0
-"""Where the normal law is cut."""
-
-
-PANELS = np.concatenate([np.arange(0.0, 8.0), np.arange(8.0, 39.0, 2.0)])
-"""Ends of the panels in y: where the weight exp(-y) is small they may be wider."""
 
 
 def _panels(ends: Array, order: int) -> tuple[Array, Array]:
@@ -82,7 +77,7 @@ class Polyline:
 
     def _cuts(self, *ends: Array) -> Array:
         """Sorted ends of smooth pieces of the line, shape (n, ends)."""
-        fixed = np.broadcast_to(np.arange(-REACH, REACH + 1, 2), (len(ends[0]), int(REACH) + 1))
+        fixed = np.broadcast_to(np.arange(-REACH, REACH + 1, 2.0), (len(ends[0]), REACH + 1))
         return np.sort(np.clip(np.concatenate([fixed, *ends], axis=1), -REACH, REACH), axis=1)
 
     def moments(self, s: Array) -> tuple[Array, ...]:
@@ -116,55 +111,45 @@ class Polyline:
         rest = np.maximum(1 - np.sum(c**2, axis=0) / np.where(slope > 0, slope, np.inf), 0)
         return c / np.sqrt(np.arange(1.0, terms + 1))[:, None], rest + 16 * UNIT
 
-    def distances(self, s: Array, s_: Array, angle: Angle) -> tuple[Array, ...]:
-        """The numbers of ``analytic.expectations.close_pairs.Distances``."""
+    def distances(self, s: Array, s_: Array, r: Array, r_: Array, angle: Angle) -> Array:
+        """The numbers of ``analytic.expectations.close_pairs.Distances``, (5, pairs).
+
+        But for the error of d, which is absolute here.
+
+        Args:
+            s: standard deviations of the first units, positive, (pairs,).
+            s_: those of the second ones.
+            r: the root of E w(u)^2.
+            r_: that of E w(v)^2.
+            angle: the correlation of u and v.
+        """
         flip = angle.plus < angle.minus
         result = np.empty((5, s.size))
         for turned in (False, True):
             part = np.flatnonzero(flip == turned)
             if part.size:
                 other = self.turned if turned else self
-                result[:, part] = self._distances(other, s[part], s_[part], angle.small[part])
+                pairs = (s[part], s_[part], 1 / r[part], 1 / r_[part], angle.small[part])
+                result[:, part] = self._distances(other, *pairs)
                 result[2, part] *= -1 if turned else 1
-        return tuple(result)
+        return result
 
-    def _distances(self, other: Polyline, s: Array, s_: Array, small: Array) -> Array:
+    def _distances(
+        self, other: Polyline, s: Array, s_: Array, unit: Array, unit_: Array, small: Array
+    ) -> Array:
         """For u and a second unit ``other`` whose pre-activation has correlation 1 - small."""
-        a, b = self.places / s[:, None], other.places / s_[:, None]
-        z, p = _panels(self._cuts(a, b), 16)
-        p = p * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
-        (w, w1), (v, v1) = self.at(s[:, None] * z), other.at(s_[:, None] * z)
-        r, r_ = (np.sqrt(np.sum(p * f**2, axis=1)) for f in (w, v))
-        sign = np.where(np.sum(p * w * v, axis=1) >= 0, 1.0, -1.0)
-        apart = np.sum(p * (w / r[:, None] - (sign / r_)[:, None] * v) ** 2, axis=1) / 2
-        top = np.sum(p * w1 * v1, axis=1)  # D(0)
-        theta = 2 * np.arcsin(np.sqrt(small / 2))
-        once, bent = self._plackett(other, s, s_, theta)
-        near: Array = np.maximum(apart + sign * s * s_ / (r * r_) * (top * small - bent), 0)
+        line, line_ = (Lines(p.places, p.values, p.slopes) for p in (self, other))
+        apart, top, sign = parallel(line, line_, s, s_, unit, unit_)
+        kinks, kinks_ = (Ramps(p.places, p.jumps) for p in (self, other))
+        once, bent, size = kink_integrals(kinks, kinks_, s, s_, small)
+        steep = s * s_ * unit * unit_
+        near: Array = np.maximum(apart + sign * steep * (top * small - bent), 0)
         minus: Array = np.where(sign > 0, near, 2 - near)
         plus: Array = np.where(sign > 0, 2 - near, near)
-        steep = s * s_ / (r * r_)
         error = 8 * UNIT * np.sqrt(2 * apart) + 64 * UNIT * (UNIT + apart)
-        error += 64 * UNIT * steep * (np.abs(top) * small + np.abs(bent))
-        return np.stack([minus, plus, top - once, error, np.full(s.size, 128 * UNIT)])
-
-    def _plackett(self, other: Polyline, s: Array, s_: Array, theta: Array) -> tuple[Array, Array]:
-        """The two integrals with their jumps, (n,) each."""
-        y, weights = _panels(PANELS, 20)
-        t = theta[:, None] * np.exp(-y)  # (n, nodes)
-        half, whole = np.sin(t / 2) ** 2, np.sin(t) ** 2
-        fall = 2 * np.sin((theta[:, None] + t) / 2) * np.sin((theta[:, None] - t) / 2)
-        density = weights * t / (2 * np.pi)
-        once, bent = np.zeros((2, s.size))
-        for x, beta in zip(self.places, self.jumps, strict=True):
-            for x_, beta_ in zip(other.places, other.jumps, strict=True):
-                gap = (x * (s_ - s) + s * (x - x_)) / (s * s_)  # A - B
-                with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-                    q = (gap[:, None] ** 2 + 4 * (x / s * x_ / s_)[:, None] * half) / (2 * whole)
-                e = np.where(whole > 0, np.exp(-q), 0.0) * density
-                once += beta * beta_ * np.sum(e, axis=1)
-                bent += beta * beta_ * np.sum(e * fall, axis=1)
-        return once, bent
+        error += 64 * UNIT * steep * (np.abs(top) + size) * small
+        error_d = 64 * UNIT * (np.abs(top) + size)
+        return np.stack([minus, plus, top - once, error, error_d])
 
 
 TINY = 1e-300

@@ -83,4 +83,5 @@ def _envelope(
 
 def ratio(part: Any, whole: Array) -> Array:
     """part / whole, 0 where there is nothing."""
-    return np.asarray(part / np.where(whole > 0, whole, np.inf))
+    part, whole = np.broadcast_arrays(np.asarray(part, dtype=np.float64), whole)
+    return np.divide(part, whole, out=np.zeros(whole.shape), where=whole > 0)

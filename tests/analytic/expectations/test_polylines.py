@@ -42,12 +42,13 @@ def test_cosine_and_slope_agree_with_conditional_means(name: str) -> None:
         small, flip = 10 ** rng.uniform(-3, 0), rng.random() < 0.4
         sides = (2 - small, small) if flip else (small, 2 - small)
         angle = Angle(np.array([sides[0]]), np.array([sides[1]]), np.zeros(1))
-        minus, _, d, error, error_d = line.distances(np.array([s]), np.array([s_]), angle)
         e, slope = _outer(line, s, s_, (small - 1) if flip else (1 - small))
         squares, slopes = zip(_outer(line, s, s, 1.0), _outer(line, s_, s_, 1.0), strict=True)
+        r, r_ = np.sqrt(squares)[:, None]
+        minus, _, d, error, error_d = line.distances(np.array([s]), np.array([s_]), r, r_, angle)
         cosine, size = e / np.sqrt(squares[0] * squares[1]), np.sqrt(slopes[0] * slopes[1])
         assert abs(1 - minus[0] - cosine) <= error[0] + 1e-13, (s, s_, small, flip)
-        assert abs(d[0] - slope) <= (error_d[0] + 1e-13) * max(size, 1e-3), (s, s_, small, flip)
+        assert abs(d[0] - slope) <= error_d[0] + 1e-13 * max(size, 1e-3), (s, s_, small, flip)
 
 
 def _outer(line: Polyline, s: float, s_: float, rho: float) -> tuple[float, float]:
