@@ -28,6 +28,7 @@ __all__ = [
     "DrawnNetworks",
     "DrawnSignal",
     "back",
+    "back_covariance",
     "draw_networks",
     "gram",
     "sample_kernels",
@@ -178,7 +179,7 @@ def _backward(
     for index in reversed(range(len(layers))):
         for maps in reversed(averages.get(index + 1, [])):
             fresh, passing, known = (back(maps, s) for s in (fresh, passing, known))
-            covariance = _back_covariance(maps, covariance)
+            covariance = back_covariance(maps, covariance)
         signals.append(DrawnSignal(index, passing, fresh, covariance))
         signal, drawn = passing + fresh + known, layers[index]
         whole.insert(0, signal)
@@ -207,7 +208,7 @@ def _through(
     shown = torch.linalg.solve(drawn.covariance, known).to(reads.dtype)
     maps = drawn.maps
     parts = [back(maps, scale * a[:, :, :length]) for a in (fresh, shown.mT @ x)]
-    return parts[0], parts[1], _back_covariance(maps, scale**2 * squares)
+    return parts[0], parts[1], back_covariance(maps, scale**2 * squares)
 
 
 def _read(maps: list[Tensor], alpha: Tensor) -> Tensor:
@@ -221,7 +222,8 @@ def back(maps: list[Tensor], signal: Tensor) -> Tensor:
     return torch.stack([b.T @ part for b, part in zip(maps, parts, strict=True)]).sum(0)
 
 
-def _back_covariance(maps: list[Tensor], covariance: Tensor) -> Tensor:
+def back_covariance(maps: list[Tensor], covariance: Tensor) -> Tensor:
+    """The covariance between points of what ``back`` gives."""
     wide = [b.double() for b in maps]
     return torch.stack([b.T @ covariance @ b for b in wide]).sum(0)
 

@@ -24,7 +24,14 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-from oracles.conditional_sampling import DrawnLayer, DrawnNetworks, back, draw_networks, gram
+from oracles.conditional_sampling import (
+    DrawnLayer,
+    DrawnNetworks,
+    back,
+    back_covariance,
+    draw_networks,
+    gram,
+)
 from torch import Tensor
 
 from analytic import Network
@@ -126,7 +133,7 @@ def steps(drawn: DrawnNetworks) -> Iterator[_Forward | _Signal]:
                 break
             for maps in reversed(drawn.averages.get(index, [])):
                 passing, fresh = back(maps, passing), back(maps, fresh)
-                covariance = sum(b.T.double() @ covariance @ b.double() for b in maps)
+                covariance = back_covariance(maps, covariance)
             index -= 1
         yield _Signal(found)
 
