@@ -140,7 +140,7 @@ def distance_law(network: Network, x: ArrayLike, *, diagonal: bool = True) -> Di
         the record ``DistanceLaw``; the O(1/m) corrections at finite width are not in it.
 
     Raises:
-        ValueError: there are no pairs, or K_0 does not vary; and what ``fluctuation_covariance`` raises.
+        ValueError: there are no pairs, K_0 does not vary, or as ``fluctuation_covariance``.
 
     References:
         Davies (1973); Imhof (1961); Bowman and Montufar (2022), Assumption 3.6.
