@@ -92,3 +92,5 @@ def test_bad_input_is_refused() -> None:
         law.required_width(0.1, 0)
     with pytest.raises(ValueError, match="at least two inputs"):
         distance_law(NETWORKS["tanh, 1 layer"], X[:1], diagonal=False)
+    with pytest.raises(ValueError, match="got one that is always the same"):
+        distance_law(NETWORKS["tanh, 2 layers"], np.zeros((2, 5)))
