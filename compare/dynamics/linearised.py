@@ -29,7 +29,7 @@ __all__ = ["FIRST_LINEARISED", "Linearised", "linearised_networks"]
 Array = NDArray[np.float64]
 FIRST_LINEARISED = 2**24
 """Seed of the first linearised network that was not trained; those that were lie below."""
-NETWORKS_TOGETHER = 25
+_TOGETHER = 25
 """Networks that one task draws."""
 
 
@@ -74,10 +74,7 @@ def linearised_networks(
 ) -> list[Linearised]:
     """``count`` networks for each cell (m, n), from a seed of its own; a store keeps them."""
     tasks = [
-        [
-            _Some(m, n, seed + i, min(NETWORKS_TOGETHER, count - i))
-            for i in range(0, count, NETWORKS_TOGETHER)
-        ]
+        [_Some(m, n, seed + i, min(_TOGETHER, count - i)) for i in range(0, count, _TOGETHER)]
         for (m, n), seed in zip(cells, first, strict=True)
     ]
     every = [some for cell in tasks for some in cell]
@@ -85,7 +82,7 @@ def linearised_networks(
     done = {s: Linearised(**arrays) for s, arrays in found.items() if arrays is not None}
     disable = None if progress is None else not progress
     with tqdm(
-        total=len(every) * NETWORKS_TOGETHER, initial=len(done) * NETWORKS_TOGETHER, desc="linearised", delay=1,
+        total=len(every) * _TOGETHER, initial=len(done) * _TOGETHER, desc="linearised", delay=1,
         disable=disable, leave=False,
     ) as bar:  # fmt: skip
 
@@ -93,7 +90,7 @@ def linearised_networks(
             done[some] = result
             if store is not None:
                 store.put(some.name, {"epsilon": result.epsilon, "gap": result.gap})
-            bar.update(NETWORKS_TOGETHER)
+            bar.update(_TOGETHER)
 
         missing = [some for some in every if some not in done]
         run_cells(missing, partial(_draw, training), (), executor, keep)
