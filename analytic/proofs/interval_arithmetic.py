@@ -67,6 +67,7 @@ def _end(p: Array, q: Array) -> Interval:
 
 
 def power(base: Interval, exponent: Any) -> Interval:
+    """x^p for a constant p; where it is no integer, of the x >= 0 alone."""
     if not exponent.is_Integer:
         return _positive_power(base, float(exponent))
     n = int(exponent)

@@ -19,6 +19,7 @@ from compare.dynamics import (
     DynamicsError,
     check_cell,
     check_grid,
+    check_linearised,
     dynamics_gap,
     dynamics_growth,
     dynamics_scaling,
@@ -63,6 +64,10 @@ RATIOS = (0.5, 1.0)
 )
 @click.option("--sizes", default="64,256", show_default=True, help="Samples of the fits.")
 @click.option("--repeats", default=8, show_default=True, help="Networks for each pair of the fits.")
+@click.option(
+    "--linearised", default=250, show_default=True,
+    help="Networks for each pair that are linearised instead of trained: narrower intervals.",
+)  # fmt: skip
 @click.option("--strict", is_flag=True, help="Exit with 1 unless every verdict is as expected.")
 def dynamics(
     output: str,
@@ -77,6 +82,7 @@ def dynamics(
     widths: str,
     sizes: str,
     repeats: int,
+    linearised: int,
     strict: bool,
 ) -> None:
     """Train networks, compare them with exp(-T_K t) r_0, judge Theorem 3.5 and what follows."""
@@ -89,7 +95,9 @@ def dynamics(
     if widths:
         wide, many = read_integers("widths", widths), read_integers("sizes", sizes)
         check_grid(inputs, wide, many, 1.0, repeats)
-        grid = {"widths": wide, "samples": many, "seeds": repeats, "points": min(points, 128)}
+        check_linearised(linearised)
+        grid = {"widths": wide, "samples": many, "seeds": repeats, "linearised": linearised}
+        grid["points"] = min(points, 128)
     end = _horizon(described, inputs) if horizon is None else horizon
     run = _Run(Path(output), described, inputs, target, end)
     run.one_cell(width=width, samples=samples, seeds=seeds, points=points)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,9 @@ from analytic.files import read_arrays, write_arrays
 from compare.configuration import packed, unpacked
 from compare.dynamics.figures import plot_scaling
 from compare.rate import (
+    Controlled,
     Floor,
+    Group,
     Interval,
     Joint,
     Power,
@@ -67,6 +70,10 @@ class DynamicsScaling:
         own: of the theorem with K = K_0, an extension, of the same shape.
         gap: ||r_t - exp(-T_K t) r_0||, of the same shape.
         moved: ||K_t - K_0||, of the same shape.
+        controls: eps at the last time for the linearisation of the same networks on the same
+            samples, shape (widths, samples, seeds).
+        linearised: the same for networks that were not trained, shape (widths, samples, L);
+            with L = 0 the fits do without.
     """
 
     config: dict[str, Any]
@@ -75,6 +82,8 @@ class DynamicsScaling:
     own: Array
     gap: Array
     moved: Array
+    controls: Array
+    linearised: Array
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -88,11 +97,11 @@ class DynamicsScaling:
 
     def joint(self, own: bool = False) -> Joint:
         """E eps = a m^-p + b n^-q, up to the last time; with K = K_0 on request."""
-        return fit_joint(*self._groups(self.own if own else self.epsilon), CONFIDENCE)
+        return fit_joint(*self._cells(), self._own() if own else self._groups(), CONFIDENCE)
 
     def floor(self) -> Floor:
         """E eps = A/m + B/n + F."""
-        return fit_floor(*self._groups(self.epsilon), CONFIDENCE)
+        return fit_floor(*self._cells(), self._groups(), CONFIDENCE)
 
     def fit(self, widths: Array, samples: float) -> Array:
         """The fitted a m^-p + b n^-q."""
@@ -249,10 +258,22 @@ class DynamicsScaling:
         data = read_arrays(Path(path), "a record of dynamics_scaling", ("words", *_ARRAYS))
         return cls(unpacked(data["words"]), *(data[name] for name in _ARRAYS))
 
-    def _groups(self, values: Array) -> tuple[list[int], list[float], list[Array]]:
-        pairs = [(i, j) for i in range(len(self.widths)) for j in range(len(self.samples))]
-        groups = [values[i, j, :, -1] for i, j in pairs]
-        return [self.widths[i] for i, _ in pairs], [self.samples[j] for _, j in pairs], groups
+    def _cells(self) -> tuple[list[int], list[float]]:
+        """m and n of every cell."""
+        pairs = list(product(self.widths, self.samples))
+        return [m for m, _ in pairs], [n for _, n in pairs]
+
+    def _own(self) -> list[Array]:
+        return list(self.own[..., -1].reshape(-1, self.own.shape[2]))
+
+    def _groups(self) -> list[Group]:
+        """eps of every cell at the last time, with its control variate."""
+        parts = (self.epsilon[..., -1], self.controls, self.linearised)
+        cells = len(self.widths) * len(self.samples)
+        values, controls, others = (a.reshape(cells, a.shape[-1]) for a in parts)
+        if not others.shape[-1]:
+            return list(values)
+        return [Controlled(*group) for group in zip(values, controls, others, strict=True)]
 
     def __str__(self) -> str:
         return f"{self.config['network']} on {self.config['inputs']}: {self.verdict}"
@@ -261,7 +282,7 @@ class DynamicsScaling:
         return f"<p>{self}</p>{self.table()._repr_html_()}"
 
 
-_ARRAYS = ("times", "epsilon", "own", "gap", "moved")
+_ARRAYS = ("times", "epsilon", "own", "gap", "moved", "controls", "linearised")
 
 
 def _fall(name: str, exponent: float, interval: Interval) -> str:
