@@ -56,7 +56,7 @@ MUTATIONS = (
     Mutation("normal distribution", "analytic/expressions/rounding.py", "own + (8 + 2 * np.minimum", "own + (0 + 0 * np.minimum", TABLES + " -k values_are"),
     Mutation("interpolation", _E + "interpolation_error.py", "- (points - 1) * np.log(RHO)", "- 1.5 * (points - 1) * np.log(RHO)", TABLES + " -k interpolation_in_s"),
     Mutation("arcs", _E + "interpolation_error.py", "reduce(2 * slope + mass, axis=(0, 3)).max(axis=1)", "reduce(2 * slope + mass, axis=(0, 3)).min(axis=1)", TABLES + " -k interpolation_in_s"),
-    Mutation("evaluation of the series", _E + "bounded_tables.py", "1.5 * order * (order - 1) + order + 3", "0 * order", TABLES + " -k long_series"),
+    Mutation("evaluation of the series", _E + "bounded_tables.py", "np.where(order > 0, order + 4, 2)", "0 * order", TABLES + " -k long_series"),
     Mutation("errors at the nodes", _E + "bounded_tables.py", "at_nodes = lebesgue * (errors * scale)", "at_nodes = 0 * (errors * scale)", TABLES + " -k tables_keep or cancellation"),
     Mutation("interpolation in the bound", _E + "bounded_tables.py", "at_nodes + np.exp(interpolated[[0, 1, 2, 3, 0]])", "at_nodes", TABLES + " -k too_few"),
     Mutation("series cut short", _E + "bounded_tables.py", "carried + lost + _sizes", "carried + _sizes", TABLES + " -k leaves_out"),
