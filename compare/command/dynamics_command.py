@@ -123,6 +123,8 @@ class _Run:
 
     def one_cell(self, **sizes: Any) -> None:
         """The gap of one width and number of samples, taken apart."""
+        numbers = "{seeds} networks of {width} units on {samples} samples".format(**sizes)
+        click.echo(f"one width: {numbers}")
         try:
             self.found.gap = dynamics_gap(*self.cell, **sizes, **self._named("gap"))
         except DynamicsError as error:
@@ -135,16 +137,20 @@ class _Run:
     def fits(self, *, seeds: int, **grid: Any) -> None:
         """The exponents of Corollary 3.7, a control that must fail, and Observation 3.9."""
         found = self.found
+        cells = "{widths} on {samples} samples".format(**grid)
+        click.echo(f"exponents: {seeds} networks of each of the widths {cells}")
         found.scaling = dynamics_scaling(*self.cell, seeds=seeds, **grid, **self._named("scaling"))
         click.echo(f"  {found.scaling.verdict}")
         write_dynamics(self.folder, found)
         wrong = other_activation(self.cell[0])
+        click.echo(f"control: the same against the kernel of {wrong!r}")
         found.control = dynamics_scaling(
             *self.cell, limit=wrong, seeds=max(2, seeds // 3), **grid, **self._named("control")
         )
-        click.echo(f"  with the kernel of {wrong!r}: {found.control.verdict}")
+        click.echo(f"  {found.control.verdict}")
         write_dynamics(self.folder, found)
         del grid["widths"]
+        click.echo(f"widths of {' and '.join(map(str, RATIOS))} times the samples")
         found.growth = dynamics_growth(
             *self.cell, ratios=RATIOS, seeds=max(2, seeds // 2), **grid, **self._named("growth")
         )
