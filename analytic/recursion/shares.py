@@ -15,7 +15,7 @@ __all__ = ["in_gamma", "in_skip", "largest_share", "largest_shares", "mean_share
 
 def largest_share(stage: Stage) -> float:
     """The largest share of weight_std^2 Sigma in Lambda; at least an ulp above 0."""
-    bias = stage.step.layer.bias_std**2
+    bias = stage.step.bias
     return float(np.max(1 - ratio(bias, stage.variance), initial=0.0)) + 2 * UNIT
 
 
