@@ -141,7 +141,7 @@ def _norm(a: Array) -> Array:
 
 def _layer(close: Close, row: int, i: Index, j: Index, state: _State) -> _State:
     stage = close.ends.stages[row]
-    weight, bias = stage.step.weight, stage.step.bias
+    weight, bias, rate = stage.step.weight, stage.step.bias, stage.step.rate
     r, r_ = np.sqrt(stage.sigma[i]), np.sqrt(stage.sigma[j])
     s, s_ = np.sqrt(stage.variance[i]), np.sqrt(stage.variance[j])
     angle = _affine(state.angle, r, r_, s, s_, weight, bias)

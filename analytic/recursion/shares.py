@@ -33,8 +33,9 @@ def mean_share(stage: Stage) -> float:
 
 
 def in_gamma(stage: Stage) -> Array:
-    """Those of Lambda and of weight_std^2 Theta in Gamma."""
-    return largest_shares(stage.variance, np.maximum(stage.gamma - stage.variance, 0))
+    """Those of rate Lambda and of weight_std^2 Theta in Gamma."""
+    trained = stage.step.rate * stage.variance
+    return largest_shares(trained, np.maximum(stage.gamma - trained, 0))
 
 
 def in_skip(stage: Stage) -> Array:
