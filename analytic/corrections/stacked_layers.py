@@ -129,7 +129,7 @@ def _weighted(
     return StackLayer(layer.activation, *variances, layer.width_ratio, before, residual)
 
 
-def _only(block: Residual) -> Placed:
+def _only(block: Residual) -> Placed | Nonlinearity:
     """The one layer of a residual block."""
     (first, *others) = block.layers
     if others or isinstance(first, Residual):

@@ -198,9 +198,13 @@ def _layer(layer: int, step: Any) -> Iterator[Any]:
     w, slope = step.layer.activation.expression, step.layer.activation.derivative
     covariance = _state("Lambda", layer)
     law = tuple(_at(covariance, *place) for place in _places(covariance))
+    trained = covariance if step.rate else sympy.S.Zero
     pairs = [
         (covariance, weight * _state("Sigma", layer - 1) + bias),
-        (_state("Gamma", layer), step.rate * covariance + weight * _state("Theta", layer - 1)),
+        (
+            _state("Gamma", layer),
+            trained + weight * _state("Theta", layer - 1),
+        ),
         (_state("E", layer), GaussianMean(w.subs(X, U), w.subs(X, V), *law)),
         (_state("D", layer), GaussianMean(slope.subs(X, U), slope.subs(X, V), *law)),
         (_state("eta", layer), GaussianMean(w.subs(X, U), sympy.S.One, *law)),

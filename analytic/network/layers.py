@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeGuard
 
 import sympy
 
@@ -209,13 +209,16 @@ def joined(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
     for layer in layers:
         if isinstance(layer, Residual):
             layer = Residual(*joined(layer.layers))
-        before = found[-1] if found else None
-        linear = isinstance(before, Weighted) and before.activation == IDENTITY
-        if linear and isinstance(layer, Nonlinearity):
+        if found and isinstance(layer, Nonlinearity) and _is_linear(before := found[-1]):
             found[-1] = replace(before, activation=layer.activation)
         else:
             found.append(layer)
     return tuple(found)
+
+
+def _is_linear(layer: Layer) -> TypeGuard[Weighted]:
+    """Whether a layer is weights and nothing else."""
+    return isinstance(layer, Weighted) and layer.activation == IDENTITY
 
 
 def _check_end(last: Layer) -> None:

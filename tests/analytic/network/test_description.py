@@ -13,6 +13,7 @@ from analytic import (
     FullyConnected,
     GlobalAveragePooling,
     Network,
+    Nonlinearity,
     Residual,
 )
 from analytic.network.network_text import parse_network
@@ -32,6 +33,11 @@ NETWORKS = [
         Convolution("softplus", 1, padding="valid", weight_std=0.5),
         Flatten(),
         FullyConnected("tanh"),
+    ),
+    Network(
+        FullyConnected("identity"),
+        Residual(Nonlinearity("tanh"), FullyConnected("identity", bias_std=0.1)),
+        Nonlinearity("softplus"),
     ),
     Network(AveragePooling((1, 2)), Convolution("tanh", 3, stride=2), GlobalAveragePooling()),
 ]
