@@ -34,12 +34,12 @@ NETWORKS = [
         Flatten(),
         FullyConnected("tanh"),
     ),
+    Network(AveragePooling((1, 2)), Convolution("tanh", 3, stride=2), GlobalAveragePooling()),
     Network(
         FullyConnected("identity"),
         Residual(Nonlinearity("tanh"), FullyConnected("identity", bias_std=0.1)),
         Nonlinearity("softplus"),
     ),
-    Network(AveragePooling((1, 2)), Convolution("tanh", 3, stride=2), GlobalAveragePooling()),
 ]
 
 
