@@ -21,7 +21,7 @@ from torch.nn import functional
 from analytic.network import Averaging, Flatten, GlobalAveragePooling, Network, fold
 from empirical.input_shapes import check_images, check_input_shape
 from empirical.memory import require
-from empirical.network.layer_modules import PointwiseLayer, Readout, module_of
+from empirical.network.layer_modules import PointwiseLayer, Readout, WeightLayer, module_of
 from empirical.network.weights import normal
 from empirical.network.wires import Feed, wiring
 
@@ -61,6 +61,12 @@ class Stack(nn.Module):
         for layer in self.layers:
             assert isinstance(layer, PointwiseLayer)
             yield layer
+
+    def weight_layers(self) -> Iterator[WeightLayer]:
+        """Those with weights."""
+        for layer in self.layers:
+            if isinstance(layer, WeightLayer):
+                yield layer
 
     def forward(self, x: Tensor) -> Tensor:
         return self.readout(self.units(x, PointwiseLayer.__call__))

@@ -81,7 +81,7 @@ def unit_norms(f: FiniteNetwork, x: Tensor, dv: np.ndarray, dh: np.ndarray) -> n
     [[v_i w''(h_i) q, w'(h_i) sqrt(q)], [w'(h_i) sqrt(q), 0]]/sqrt(m).
     """
     stack = next(f.copies())
-    layer = next(stack.chain())
+    layer = next(stack.weight_layers())
     q = float((x @ x) / len(x))
     h = (layer.weight @ x / math.sqrt(len(x))).detach().numpy()
     v = stack.readout.weight.detach().numpy()

@@ -167,7 +167,7 @@ def test_filters_are_drawn_row_by_row() -> None:
     network = Network(C("tanh", 1), C("tanh", (2, 3)))
     f = FiniteNetwork(network, (1, 4, 4), 5, seed=8)
     drawn = normal_rows(slice(3, 4), 2 * 3 * 5, seed=8, layer=2).reshape(2, 3, 5)
-    weight = list(next(iter(f.copies())).chain())[1].weight
+    weight = list(next(iter(f.copies())).weight_layers())[1].weight
     assert weight.shape == (5, 5, 2, 3)
     assert weight.is_contiguous()
     assert torch.equal(weight[3], drawn.permute(2, 0, 1))
