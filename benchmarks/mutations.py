@@ -43,7 +43,7 @@ TABLES = _T + "expectations/test_error_bounds.py"
 WAVES = _T + "expectations/test_waves.py"
 TERMS = _T + "recursion/test_error_terms.py"
 ORIGIN = _T + "expectations/test_small_deviations.py"
-SPHERE = _T + "spectrum/test_sphere.py -k spread"
+SPHERE = _T + "spectrum/test_sphere_eigenspaces.py -k spread"
 ZONAL = _T + "solve/test_equal_norms.py"
 MUTATIONS = (
     # the rule and the table of an octave

@@ -51,6 +51,7 @@ CASES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_finite_networks_of_images_vary_as_predicted(name: str) -> None:
     """m Var = C + c/m from widths 48 and 192, in standard errors of 2 % at most."""
