@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from analytic.activation import Activation
 from analytic.expectations.close_series import short_series
-from analytic.expectations.conditioning import Split, conditional
+from analytic.expectations.conditioning import Split, conditional, sum_rounding
 from analytic.expectations.heat_tables import HIGHEST, NARROWEST, WIDEST, Heat, heat
 from analytic.expectations.hermite_coefficients import Moments, coefficients
 from analytic.expectations.polylines import polyline
@@ -214,10 +214,11 @@ def _by_conditioning(of: Units, angle: Angle, i: Index, j: Index) -> Array:
     found = conditional(table, s, s_, angle.minus, angle.plus, 1 / r, 1 / r_)
     minus, plus, d, apart, noise_w, noise_d, noise_v = found
     sigma = Split.of(np.minimum(s, s_), np.maximum(s, s_), angle.small).sigma
-    outer = table.outer[_octave(table, sigma)] + 4 * UNIT
+    outer = table.outer[_octave(table, sigma)]
+    lost = 4 * outer + sum_rounding(table, sigma)
     e = 2 * (noise_w + of.moments.noise.value + 2 * UNIT)
-    error = e * np.sqrt(2 * apart) + e**2 + (noise_v + 4 * outer) * np.minimum(minus, plus)
-    return np.stack([minus, plus, d, error, 2 * noise_d + 4 * outer])
+    error = e * np.sqrt(2 * apart) + e**2 + (noise_v + lost) * np.minimum(minus, plus)
+    return np.stack([minus, plus, d, error, 2 * noise_d + lost])
 
 
 def _by_product_rule(of: Units, angle: Angle, i: Index, j: Index) -> Array:
