@@ -28,6 +28,8 @@ from analytic.expectations.heat_tables import HIGHEST, NARROWEST, WIDEST, Heat, 
 from analytic.expectations.hermite_coefficients import Moments, coefficients
 from analytic.expectations.polylines import polyline
 from analytic.expectations.product_rules import Angle, squared_differences
+from analytic.expectations.spline_pairs import spline_distances
+from analytic.expectations.splines import by_pieces, spline
 from analytic.expectations.waves import wave
 from analytic.machine import UNIT, Array
 
@@ -137,6 +139,8 @@ def _ways(of: Units, angle: Angle, i: Index, j: Index) -> list[tuple[Method, Mas
         return [(_by_series, few), (_by_wave, ~few)]
     if polyline(of.activation) is not None:
         return [(_by_series, few), (_by_polyline, ~few)]
+    if by_pieces(of.activation) is not None:
+        return [(_by_series, few), (_by_spline, ~few)]
     table = heat(of.activation)
     ready = np.zeros_like(few) if table is None else _resolved(table, of, angle, i, j)
     direct = few & (_complete(of, i, j) | (angle.small > 2.0**-4) | ~ready)
@@ -205,6 +209,12 @@ def _by_polyline(of: Units, angle: Angle, i: Index, j: Index) -> Array:
     slope = np.sqrt(of.moments.slope[i] * of.moments.slope[j])
     found[4] = found[4] / np.where(slope > 0, slope, np.inf) + 8 * UNIT
     return found
+
+
+def _by_spline(of: Units, angle: Angle, i: Index, j: Index) -> Array:
+    found = spline(of.activation)
+    assert found is not None
+    return spline_distances(found, of.s[i], of.s[j], of.r[i], of.r[j], angle)
 
 
 def _by_conditioning(of: Units, angle: Angle, i: Index, j: Index) -> Array:
