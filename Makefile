@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ENV := $(VENV)/.installed
 DEMO ?= kinfinity-demo
 
-.PHONY: help demo test test-processors check format lint imports types docs wheel bench bench-peers clean
+.PHONY: help demo test test-processors check static format lint imports types docs wheel bench bench-peers clean
 
 help:
 	@grep -E '^## ' $(MAKEFILE_LIST) | sed 's/^## //'
@@ -33,8 +33,12 @@ test-processors: $(ENV)
 	@bash .ci/processors $(BIN)
 
 ## make check   format, lint, imports, types, tests, docs and the wheel
-check: format lint imports types test test-processors docs wheel
+check: $(ENV)
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target static
+	@$(MAKE) --no-print-directory test test-processors
 	@echo "==> everything passed"
+
+static: format lint imports types docs wheel
 
 format: $(ENV)
 	@echo "==> checking the format"

@@ -17,18 +17,16 @@ from typing import Any, Literal, overload
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analytic.images import image_readouts, prepare_images, sample_size
+from analytic.images import image_readouts, sample_size
 from analytic.inputs import check_inputs, positions_first
 from analytic.machine import Array, cores
 from analytic.network import Network
-from analytic.pairs import prepare
 from analytic.recursion import Problem, diagonal, mean_squares
+from analytic.request import Kind, asked, check_kind, check_network
 from analytic.results import Estimate, Kernels
-from analytic.solve import KINDS, KernelSizes, Plan, foresee, foresee_images, sample, solve, zonal
+from analytic.solve import KINDS, KernelSizes, Plan, foresee, foresee_images, sample, solve
 
 __all__ = ["kernel", "kernel_diagonal", "kernel_estimate", "kernel_plan"]
-
-Kind = Literal["ntk", "nngp", "both"]
 
 
 @overload
@@ -134,7 +132,7 @@ def kernel(
             "expected an out with a checkpoint, got None; pass a file"
             " (numpy.lib.format.open_memmap) that can be opened again"
         )
-    problem = _problem(network, x, y, kind, tolerance, device)
+    problem = asked(network, x, y, kind, tolerance, device)
     return solve(problem, kind, tolerance, out, progress, checkpoint=checkpoint).value
 
 
@@ -165,7 +163,7 @@ def kernel_estimate(
         >>> bool(abs(estimate.value[0, 0] - exact) <= estimate.error[0, 0])
         True
     """
-    problem = _problem(network, x, y, kind, tolerance, "cpu", tight=True)
+    problem = asked(network, x, y, kind, tolerance, "cpu", tight=True)
     return solve(problem, kind, tolerance, None, progress, certificate=True)
 
 
@@ -187,8 +185,8 @@ def kernel_diagonal(network: Network, x: ArrayLike, *, kind: Kind = "ntk") -> An
         >>> float(kernel_diagonal(Network(FullyConnected("relu")), np.ones((1, 4)))[0])
         1.0
     """
-    _check_network(network)
-    _check_kind(kind)
+    check_network(network)
+    check_kind(kind)
     inputs = check_inputs("x", x, network)
     if network.is_spatial:
         sigma, theta = image_readouts(network, positions_first(inputs), inputs.shape[2:])
@@ -227,11 +225,11 @@ def kernel_plan(
     """
     if isinstance(network, Network) and network.is_spatial:
         return _image_plan(network, x, y, kind, tolerance)
-    _check_network(network)
+    check_network(network)
     few, n = sample(x)
     others, k = (None, n) if y is None else sample(y)
     start = time.perf_counter()
-    problem = _problem(network, few, others, kind, tolerance, "cpu")
+    problem = asked(network, few, others, kind, tolerance, "cpu")
     prepared = time.perf_counter() - start
     return foresee(problem, (n, k), len(KINDS[kind]), cores(), prepared)
 
@@ -240,7 +238,7 @@ def _image_plan(
     network: Network, x: ArrayLike, y: ArrayLike | None, kind: Kind, tolerance: float
 ) -> Plan:
     """Plan a kernel of images from some of them, evenly spaced."""
-    _check_kind(kind)
+    check_kind(kind)
     rows = x if hasattr(x, "__array__") and hasattr(x, "shape") else np.asarray(x)
     columns = rows if y is None else y if hasattr(y, "shape") else np.asarray(y)
     first: Any = check_inputs("x", rows[:1], network)  # type: ignore[index]
@@ -251,54 +249,7 @@ def _image_plan(
             np.linspace(0, size - 1, min(size, count)).astype(int)
             for size, count in ((n, few), (k, 2 * few))
         )
-        return _problem(network, rows[some], columns[others], kind, tolerance, "cpu")  # type: ignore[index]
+        return asked(network, rows[some], columns[others], kind, tolerance, "cpu")  # type: ignore[index]
 
     sizes = KernelSizes(n, k, y is None, len(KINDS[kind]), first[0].size)
     return foresee_images(some_pairs, min(sample_size(network, first.shape[2:]), n), sizes, cores())
-
-
-def _check_kind(kind: str) -> None:
-    if not isinstance(kind, str) or kind not in KINDS:
-        raise ValueError(f"expected kind 'ntk', 'nngp' or 'both', got {kind!r}; choose one")
-
-
-def _problem(
-    network: Network,
-    x: ArrayLike,
-    y: ArrayLike | None,
-    kind: Kind,
-    tolerance: float,
-    device: str,
-    *,
-    tight: bool = False,
-) -> Problem:
-    """Check everything the user gave, once."""
-    _check_network(network)
-    _check_kind(kind)
-    if device != "cpu":
-        raise ValueError(f"expected device 'cpu', got {device!r}; leave it out")
-    if not isinstance(tolerance, (int, float)):
-        raise TypeError(f"expected a number as tolerance, got {tolerance!r}; try 1e-10")
-    if not 0 < tolerance < 1:
-        raise ValueError(f"expected a tolerance between 0 and 1, got {tolerance!r}; try 1e-10")
-    rows = check_inputs("x", x, network)
-    columns = None if y is None else check_inputs("y", y, network)
-    if columns is not None and columns.shape[1:] != rows.shape[1:]:
-        raise ValueError(
-            f"expected x and y of the same shape for each input, got {rows.shape[1:]} and"
-            f" {columns.shape[1:]}; take both from the same data"
-        )
-    if network.is_spatial:
-        spatial = rows.shape[2:]
-        rows, columns = positions_first(rows), None if columns is None else positions_first(columns)
-        return prepare_images(network, rows, columns, tolerance, spatial=spatial, tight=tight)
-    problem = None if tight else zonal(network, rows, columns, tolerance)
-    return problem or prepare(network, rows, columns, tolerance, tight=tight)
-
-
-def _check_network(network: Network) -> None:
-    if not isinstance(network, Network):
-        raise TypeError(
-            f"expected a Network, got {type(network).__name__};"
-            " write Network(FullyConnected('tanh'))"
-        )

@@ -1,12 +1,16 @@
 """Attack the error bound of the kernel at random activations, networks and inputs.
 
-    python benchmarks/certificate_campaign.py --seed 1 --minutes 60
+    python benchmarks/certificate_campaign.py --seed 1 --minutes 60 --results seed-1
 
 Each activation is an expression made at random from the language, shifted and scaled so that
 a third have their mass beyond four standard deviations. Each entry of each kernel is one case:
 its distance from the kernel computed in ball arithmetic and extended precision
 (tests/oracles/exact_tables.py) is divided by its bound. A ratio above 1 is a violation and is
-printed with what makes it again. A summary is printed every 100 activations and at the end.
+printed with what makes it again. A summary is printed every 20 activations and at the end.
+
+Attempt k of a seed is the same in every run. With ``--results FOLDER`` each attempt is a line of
+FOLDER/attempts.jsonl, a run goes on where the one before it ended, and the references are kept:
+remove attempts.jsonl to judge other bounds by the same references, which take most of the time.
 """
 
 from __future__ import annotations
@@ -17,8 +21,9 @@ import signal
 import sys
 import time
 import warnings
+from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -103,68 +108,89 @@ def _stop(*_: Any) -> None:
     raise TooSlowError
 
 
-class Campaign:
-    """Counts and ratios."""
+class Attempt(NamedTuple):
+    """What came of one activation in one network.
 
-    def __init__(self) -> None:
-        self.ratios: list[float] = []
-        self.counts = dict.fromkeys(
-            ("activations", "refused expressions", "no reference", "too slow", "refused kernels",
-             "estimated", "estimated violated", "violated"), 0
-        )  # fmt: skip
+    ``outcome`` is "refused expression", "too slow", "no reference", "certified" or "estimated";
+    ``refused`` says whether the kernel was, ``ratios`` are errors over bounds of its entries.
+    """
 
-    def attack(self, rng: np.random.Generator) -> None:
-        """One activation in one network."""
-        text = random_text(rng)
-        try:
-            activation = Activation(text)
-        except ValueError:
-            self.counts["refused expressions"] += 1
-            return
-        self.counts["activations"] += 1
-        network, x = random_network(rng, activation), random_inputs(rng)
-        signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)
-        try:
-            nngp, ntk, sure = exact_tables.kernels(network, x)
-            estimate, refused = _estimate(network, x)
-        except TooSlowError:
-            self.counts["too slow"] += 1
-            return
-        except (exact_tables.UnknownError, ValueError, ZeroDivisionError):
-            self.counts["no reference"] += 1
-            return
-        finally:
-            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        self.counts["refused kernels"] += refused
-        where = f"{text} {network!r} {x.tolist()}"
-        for kind, exact in (("nngp", nngp), ("ntk", ntk)):
-            value, error = getattr(estimate.value, kind), getattr(estimate.error, kind)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                ratio = (np.abs(value - exact) / error).astype(float)[np.triu(sure)]
-            ratio = np.where(np.isnan(ratio), np.inf, ratio)
-            self._count(ratio, estimate.certified, f"{kind} {where}")
+    number: int
+    outcome: str
+    refused: bool
+    ratios: list[float]
+    text: str
 
-    def _count(self, ratio: Any, certified: bool, where: str) -> None:
-        violated = int((ratio > 1).sum())
-        if not certified:
-            self.counts["estimated"] += ratio.size
-            self.counts["estimated violated"] += violated
-            return
-        self.ratios += list(ratio)
-        self.counts["violated"] += violated
-        if violated:
-            print("VIOLATED", ratio.max(), where, flush=True)
 
-    def summary(self) -> dict[str, Any]:
-        """What has been seen."""
-        ratios = np.array(self.ratios)
-        positive = ratios[ratios > 0]
-        return self.counts | {
-            "cases": ratios.size,
-            "largest error/bound": float(ratios.max(initial=0)),
-            "smallest error/bound above 0": float(positive.min()) if positive.size else None,
-            "median bound/error": float(np.median(1 / positive)) if positive.size else None,
-        }
+def attempt(seed: int, number: int, folder: Path | None) -> Attempt:
+    """One activation in one network."""
+    rng = np.random.default_rng([seed, number])
+    text = random_text(rng)
+    try:
+        activation = Activation(text)
+    except ValueError:
+        return Attempt(number, "refused expression", False, [], text)
+    network, x = random_network(rng, activation), random_inputs(rng)
+    signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)
+    try:
+        exact = _reference(network, x, folder and folder / f"reference-{seed}-{number}.npz")
+        estimate, refused = _estimate(network, x)
+    except TooSlowError:
+        return Attempt(number, "too slow", False, [], text)
+    except (exact_tables.UnknownError, ValueError, ZeroDivisionError):
+        return Attempt(number, "no reference", False, [], text)
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+    ratios = _ratios(estimate, *exact)
+    if max(ratios, default=0) > 1:
+        known = "VIOLATED" if estimate.certified else "estimate violated"
+        print(known, max(ratios), number, text, repr(network), x.tolist(), flush=True)
+    outcome = "certified" if estimate.certified else "estimated"
+    return Attempt(number, outcome, refused, ratios, text)
+
+
+def _reference(network: Network, x: Any, path: Path | None) -> tuple[Any, Any, Any]:
+    """The exact kernels and which of their entries are sure; kept at the path, if there is one."""
+    if path is not None and path.exists():
+        with np.load(path) as kept:
+            return kept["nngp"], kept["ntk"], kept["sure"]
+    nngp, ntk, sure = exact_tables.kernels(network, x)
+    if path is not None:
+        np.savez(path, nngp=nngp, ntk=ntk, sure=sure)
+    return nngp, ntk, sure
+
+
+def _ratios(estimate: Any, nngp: Any, ntk: Any, sure: Any) -> list[float]:
+    """Errors over bounds; where a bound is 0, an error of 0 keeps it and any other does not."""
+    found: list[float] = []
+    for kind, exact in (("nngp", nngp), ("ntk", ntk)):
+        off = np.abs(getattr(estimate.value, kind) - exact)
+        error = getattr(estimate.error, kind)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = np.where(off == 0, 0, off / error).astype(float)[np.triu(sure)]
+        found += np.where(np.isnan(ratio), np.inf, ratio).tolist()
+    return found
+
+
+def summary(attempts: list[Attempt]) -> dict[str, Any]:
+    """What has been seen."""
+    outcomes = Counter(a.outcome for a in attempts)
+    ratios, estimated = (
+        np.array([r for a in attempts if a.outcome == kind for r in a.ratios], dtype=float)
+        for kind in ("certified", "estimated")
+    )
+    positive = ratios[ratios > 0]
+    return {
+        "activations": len(attempts) - outcomes["refused expression"],
+        **{name: outcomes[name] for name in ("refused expression", "no reference", "too slow")},
+        "refused kernels": sum(a.refused for a in attempts),
+        "certified entries": ratios.size,
+        "violated": int((ratios > 1).sum()),
+        "estimated entries": estimated.size,
+        "estimated violated": int((estimated > 1).sum()),
+        "largest error/bound": float(ratios.max(initial=0)),
+        "median bound/error": float(np.median(1 / positive)) if positive.size else None,
+    }
 
 
 def _estimate(network: Network, x: Any) -> tuple[Any, bool]:
@@ -180,17 +206,32 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--activations", type=int, default=10**9)
+    parser.add_argument("--results", type=Path, default=None)
     arguments = parser.parse_args()
     warnings.simplefilter("ignore", RuntimeWarning)
     signal.signal(signal.SIGVTALRM, _stop)
-    rng, campaign = np.random.default_rng(arguments.seed), Campaign()
-    end, shown = time.monotonic() + 60 * arguments.minutes, 0
-    while time.monotonic() < end and campaign.counts["activations"] < arguments.activations:
-        campaign.attack(rng)
-        if campaign.counts["activations"] >= shown + 20:
-            shown = campaign.counts["activations"]
-            print(json.dumps(campaign.summary()), flush=True)
-    print(json.dumps(campaign.summary(), indent=1))
+    attempts, folder = [], arguments.results
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        attempts = _kept(folder / "attempts.jsonl")
+    end = time.monotonic() + 60 * arguments.minutes
+    done = summary(attempts)["activations"]
+    while time.monotonic() < end and done < arguments.activations:
+        attempts.append(attempt(arguments.seed, len(attempts), folder))
+        if folder is not None:
+            with (folder / "attempts.jsonl").open("a") as lines:
+                lines.write(json.dumps(attempts[-1]._asdict()) + "\n")
+        if attempts[-1].outcome != "refused expression":
+            done += 1
+            if done % 20 == 0:
+                print(json.dumps(summary(attempts)), flush=True)
+    print(json.dumps(summary(attempts), indent=1))
+
+
+def _kept(path: Path) -> list[Attempt]:
+    if not path.exists():
+        return []
+    return [Attempt(**json.loads(line)) for line in path.read_text().splitlines()]
 
 
 if __name__ == "__main__":

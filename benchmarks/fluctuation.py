@@ -1,13 +1,13 @@
 """Var K_0 of finite networks against the predicted constant; writes what was measured.
 
-    python benchmarks/fluctuation.py measure OUTPUT.json [NETWORKS]   (half an hour or more)
-    python benchmarks/fluctuation.py table OUTPUT.json
-    python benchmarks/fluctuation.py images                           (half an hour)
+    python benchmarks/fluctuation.py measure OUTPUT.json [NETWORKS]   (a minute for each)
+    python benchmarks/fluctuation.py variances OUTPUT.json
+    python benchmarks/fluctuation.py means OUTPUT.json
     python benchmarks/fluctuation.py law
 
-For every network of ``tests/networks/fluctuating.py`` and every width some 400,000 kernels
-are drawn by ``tests/oracles/conditional_sampling.py``. m Var K_0 is extrapolated to 1/m = 0 by
-C + c/m + e/m^2.
+For every network of ``tests/networks/fluctuating.py`` and of images, and for every width, ten
+million units are drawn by ``tests/oracles/martingale_controls.py``, 10,000 networks at width
+1024. m Var K_0 and m (E K_0 - K_inf) are extrapolated to 1/m = 0 by C + c/m + e/m^2.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ from networks.fluctuating import (  # noqa: E402 # pyright: ignore[reportMissing
     NETWORKS,
     points,
 )
-from oracles.conditional_sampling import (  # noqa: E402 # pyright: ignore[reportMissingImports]
-    sample_kernels,
+from oracles.martingale_controls import (  # noqa: E402 # pyright: ignore[reportMissingImports]
+    coefficients,
+    controlled,
 )
 
 from analytic import (  # noqa: E402
@@ -42,40 +43,33 @@ from analytic import (  # noqa: E402
     distance_law,
     fluctuation,
     kernel,
+    mean_correction,
 )
 from empirical import tangent_kernels  # noqa: E402
 
-COUNTS = {32: 400_000, 64: 400_000, 128: 400_000, 256: 200_000}
-BATCH = 2**21
-BATCHES = 40
-"""Groups of kernels whose scatter gives the standard errors."""
+UNITS = 10_000_000
+"""Units of one layer that are drawn for every network and width."""
+WIDTHS = (64, 256, 512, 1024)
+PILOT = 6000
+BATCH = 64_000
+"""Units of a layer that are drawn at once."""
 
 
-def draws(network: Network, width: int, count: int, seed: int) -> np.ndarray:
-    """The upper triangles of ``count`` kernels, (count, pairs)."""
-    x = torch.from_numpy(points())
+def measure(network: Network, x: np.ndarray, width: int, units: int, seed: int) -> dict[str, Any]:
+    """Mean and variance of the entries of K_0, with standard errors."""
     generator = torch.Generator().manual_seed(seed)
-    upper = np.triu_indices(len(x))
-    size = max(1, BATCH // (width * len(x) * len(network.steps)))
-    parts = []
-    for start in range(0, count, size):
-        k = sample_kernels(network, x, width, min(size, count - start), generator)
-        parts.append(k.numpy()[:, *upper].astype(np.float32))
-    return np.concatenate(parts)
-
-
-def measure(network: Network, width: int, count: int, seed: int) -> dict[str, Any]:
-    """Mean and covariance of the entries, from groups of kernels, with standard errors."""
-    k = draws(network, width, count, seed).astype(np.float64)
-    mean = k.mean(axis=0)
-    groups = np.array([g.T @ g / len(g) for g in np.array_split(k - mean, BATCHES)])
+    inputs, batch = torch.from_numpy(x), max(1, BATCH // width)
+    a = coefficients(network, inputs, width, PILOT, generator, batch)
+    found = controlled(network, inputs, width, units // width, generator, batch, a)
+    (mean, of_mean), (variance, of_variance) = found.mean(), found.variance()
     return {
         "width": width,
-        "count": count,
+        "count": len(found.k),
         "mean": mean.tolist(),
-        "mean_error": (k.std(axis=0) / np.sqrt(count)).tolist(),
-        "covariance": (groups.mean(axis=0) * count / (count - 1)).tolist(),
-        "covariance_error": (groups.std(axis=0, ddof=1) / np.sqrt(BATCHES)).tolist(),
+        "mean_error": of_mean.tolist(),
+        "variance": variance.tolist(),
+        "variance_error": of_variance.tolist(),
+        "explained": (1 - (found.k - found.z).var(0) / found.k.var(0)).tolist(),
     }
 
 
@@ -84,40 +78,53 @@ def extrapolated(
 ) -> np.ndarray:
     """The constant of C + c/m + e/m^2 by weighted least squares, and its standard error."""
     m = np.array([row["width"] for row in rows], dtype=float)
-    design = np.stack([np.ones_like(m), 1 / m, 1 / m**2], axis=1)
-    found = np.empty((2, *values[0].shape))
-    for place in np.ndindex(*values[0].shape):
+    design = np.stack([m**-k for k in range(min(3, len(m)))], axis=1)
+    found = np.empty((2, len(values[0])))
+    for place in range(len(values[0])):
         weight = 1 / np.array([e[place] for e in errors])
         a = design * weight[:, None]
         inverse = np.linalg.inv(a.T @ a)
-        found[0][place] = (inverse @ a.T @ (weight * np.array([v[place] for v in values])))[0]
-        found[1][place] = np.sqrt(inverse[0, 0])
+        found[0, place] = (inverse @ a.T @ (weight * np.array([v[place] for v in values])))[0]
+        found[1, place] = np.sqrt(inverse[0, 0])
     return found
 
 
-def compare(network: Network, rows: list[dict[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
+def variances(network: Network, x: np.ndarray, rows: list[dict[str, Any]]) -> np.ndarray:
     """Extrapolated m Var K_0 over the predicted C for every pair, and its standard error."""
-    x = points()
     c = fluctuation(network, x)[np.triu_indices(len(x))]
-    values = [row["width"] * np.diag(row["covariance"]) / c for row in rows]
-    errors = [row["width"] * np.diag(row["covariance_error"]) / c for row in rows]
+    values = [row["width"] * np.array(row["variance"]) / c for row in rows]
+    errors = [row["width"] * np.array(row["variance_error"]) / c for row in rows]
+    return extrapolated(rows, values, errors)
+
+
+def means(network: Network, x: np.ndarray, rows: list[dict[str, Any]]) -> np.ndarray:
+    """Extrapolated m (E K_0 - K_inf) less the predicted b, over the largest b, and its error."""
+    upper = np.triu_indices(len(x))
+    b, limit = mean_correction(network, x)[upper], kernel(network, x)[upper]
+    largest = np.abs(b).max()
+    values = [row["width"] * (np.array(row["mean"]) - limit) for row in rows]
+    errors = [row["width"] * np.array(row["mean_error"]) for row in rows]
     found = extrapolated(rows, values, errors)
-    return np.asarray(found[0]), np.asarray(found[1])
+    return np.array([(found[0] - b) / largest, found[1] / largest])
 
 
-def table(measured: dict[str, Any]) -> str:
+def table(measured: dict[str, Any], of_means: bool) -> str:
     """One line for every network."""
     lines = [
-        "| network | mean ratio - 1 | standard error | largest deviation | in its errors |",
+        "| network | mean deviation | standard error | largest deviation | in its errors |",
         "|---|---|---|---|---|",
     ]
     for name, rows in measured.items():
-        ratio, error = compare(NETWORKS[name], rows)
-        z = (ratio - 1) / error
+        network, x = case(name)
+        if of_means and (network.is_spatial or not mean_correction(network, x).any()):
+            continue
+        value, error = (means if of_means else variances)(network, x, rows)
+        off = value if of_means else value - 1
+        z = off / error
         worst = int(np.argmax(np.abs(z)))
-        mean, spread = np.average(ratio - 1, weights=error**-2), float(np.sqrt(np.mean(error**2)))
+        mean, spread = np.average(off, weights=error**-2), float(np.sqrt(np.mean(error**2)))
         lines.append(
-            f"| {name} | {mean:+.4f} | {spread:.4f} | {ratio[worst] - 1:+.4f} | {z[worst]:+.1f} |"
+            f"| {name} | {mean:+.4f} | {spread:.4f} | {off[worst]:+.4f} | {z[worst]:+.1f} |"
         )
     return "\n".join(lines)
 
@@ -149,26 +156,12 @@ IMAGES = {
 """Networks of small images, and the shapes of their inputs."""
 
 
-def images() -> None:
-    """m Var K_0 of real networks, extrapolated by C + c/m, over the prediction."""
-    print("| network | mean ratio - 1 | standard error | largest in its errors | seconds |")
-    print("|---|---|---|---|---|")
-    for name, (network, shape) in IMAGES.items():
-        x = np.random.default_rng(4).standard_normal(shape)
-        start = time.process_time()
-        c = fluctuation(network, x)[np.triu_indices(len(x))]
-        seconds = time.process_time() - start
-        values, errors = [], []
-        for width, count in ((32, 20000), (64, 20000)):
-            k = tangent_kernels(network, torch.from_numpy(x), width, range(count)).numpy()
-            squares = width * ((k - k.mean(axis=0)) ** 2)[:, *np.triu_indices(len(x))] / c
-            values.append(squares.mean(axis=0))
-            errors.append(squares.std(axis=0) / count**0.5)
-        ratio, error = 2 * values[1] - values[0], np.hypot(2 * errors[1], errors[0])
-        z = (ratio - 1) / error
-        mean, worst = np.mean(ratio - 1), z[np.argmax(np.abs(z))]
-        row = f"{mean:+.4f} | {error.mean():.4f} | {worst:+.1f} | {seconds:.0f}"
-        print(f"| {name} | {row} |", flush=True)
+def case(name: str) -> tuple[Network, np.ndarray]:
+    """A network with its inputs."""
+    if name in NETWORKS:
+        return NETWORKS[name], points()
+    network, shape = IMAGES[name]
+    return network, np.random.default_rng(4).standard_normal(shape)
 
 
 def law() -> None:
@@ -196,22 +189,22 @@ def _kolmogorov(predicted: DistanceLaw, d: np.ndarray) -> float:
 
 def main() -> None:
     torch.set_num_threads(1)
-    if sys.argv[1] in ("images", "law"):
-        {"images": images, "law": law}[sys.argv[1]]()
+    if sys.argv[1] == "law":
+        law()
         return
     path = Path(sys.argv[2])
-    if sys.argv[1] == "table":
-        print(table(json.loads(path.read_text())))
-        return
     measured = json.loads(path.read_text()) if path.exists() else {}
-    for index, name in enumerate(NETWORKS):
+    if sys.argv[1] in ("variances", "means"):
+        print(table(measured, sys.argv[1] == "means"))
+        return
+    for index, name in enumerate([*NETWORKS, *IMAGES]):
         if name in measured or (len(sys.argv) > 3 and name not in sys.argv[3:]):
             continue
-        network = NETWORKS[name]
-        rows = [measure(network, m, n, 1000 * index + m) for m, n in COUNTS.items()]
-        measured[name] = rows
+        network, x = case(name)
+        start = time.process_time()
+        measured[name] = [measure(network, x, m, UNITS, 1000 * index + m) for m in WIDTHS]
         path.write_text(json.dumps(measured))
-        print(name, flush=True)
+        print(f"{name}: {time.process_time() - start:.0f} s", flush=True)
 
 
 if __name__ == "__main__":

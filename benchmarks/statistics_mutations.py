@@ -21,6 +21,7 @@ JUDGED, ERRORS, FITS = (
     _T + "sandwich.py -k left_out or three_widths",
 )
 WIDTH, SWEEP = _T + "sufficient_width.py", _T + "width_sweep.py"
+CONTROL = _T + "controlled.py"
 SCALING = "tests/compare/dynamics/test_scaling.py -k judged or twice"
 _R, _D = "compare/rate/", "compare/dynamics/"
 MUTATIONS = (
@@ -45,10 +46,15 @@ MUTATIONS = (
     Mutation("student: one-sided", _R + "statistics.py", "half = float(stats.t.ppf((1 + confidence) / 2, freedom)) * stderr", "half = float(stats.t.ppf(confidence, freedom)) * stderr", ERRORS),
     Mutation("student: freedom of the mean", _R + "statistics.py", "(1 + confidence) / 2, n - 1)", "(1 + confidence) / 2, n)", ERRORS),
     Mutation("student: divisor n", _R + "statistics.py", "ddof=1", "ddof=0", ERRORS),
-    Mutation("sandwich: no n/(n-1)", _R + "sandwich.py", "np.sum(r**2) * r.size / (r.size - 1) for r in residuals])", "np.sum(r**2) for r in residuals])", ERRORS),
+    Mutation("sandwich: no n/(n-1)", _R + "sandwich.py", "np.sum((d / f - 1) ** 2) * d.size / (d.size - 1)", "np.sum((d / f - 1) ** 2)", ERRORS),
     Mutation("freedom: pooled", _R + "sandwich.py", "freedom = np.divide(total, noise, out=np.full(len(total), np.inf), where=known)", "freedom = np.full(len(total), float(counts.sum()))", ERRORS),
-    Mutation("freedom: no kurtosis", _R + "sandwich.py", " + excess_kurtosis(residuals) / counts", "", ERRORS),
-    Mutation("freedom: n for n - 1", _R + "sandwich.py", "2 / (counts - 1)", "2 / counts", ERRORS),
+    Mutation("freedom: no kurtosis", _R + "sandwich.py", " + kurtosis / sizes", "", ERRORS),
+    Mutation("freedom: n for n - 1", _R + "sandwich.py", "2 / (sizes - 1)", "2 / sizes", ERRORS),
+    Mutation("control: no difference", _R + "controlled.py", "return float(self.others.mean() + (self.values - self.controls).mean())", "return float(self.others.mean())", CONTROL),
+    Mutation("control: other sign", _R + "controlled.py", "apart = self.values - self.controls", "apart = self.values + self.controls", CONTROL),
+    Mutation("control: n for n - 1", _R + "controlled.py", "d.var(ddof=1)", "d.var()", CONTROL),
+    Mutation("control: one variance", _R + "sandwich.py", "spread[i] = parts.sum()", "spread[i] = parts[0]", CONTROL),
+    Mutation("control: one freedom", _R + "sandwich.py", "share = parts / max(parts.sum(), 1e-300)", "share = np.array([1.0, 0.0])", CONTROL),
     Mutation("freedom: twice", _R + "sandwich.py", "noise = (shares**2 @ varying) / 2", "noise = (shares**2 @ varying) / 4", ERRORS),
     Mutation("kurtosis: 3 for 6", _R + "sandwich.py", "max(6 * float", "max(3 * float", ERRORS),
     Mutation("kurtosis: sample's ignored", _R + "sandwich.py", "second**2 - 3)", "second**2 - 1e9)", ERRORS),

@@ -140,7 +140,7 @@ def distance_law(network: Network, x: ArrayLike, *, diagonal: bool = True) -> Di
         the record ``DistanceLaw``; the O(1/m) corrections at finite width are not in it.
 
     Raises:
-        ValueError: there are no pairs; and what ``fluctuation_covariance`` raises.
+        ValueError: there are no pairs, K_0 does not vary, or as ``fluctuation_covariance``.
 
     References:
         Davies (1973); Imhof (1961); Bowman and Montufar (2022), Assumption 3.6.
@@ -160,5 +160,10 @@ def distance_law(network: Network, x: ArrayLike, *, diagonal: bool = True) -> Di
     weights = np.where(a == b, 1.0, 2.0) / (n * n if diagonal else n * (n - 1))
     roots = np.sqrt(weights)
     found = np.linalg.eigvalsh(covariance[a, b][:, a, b] * np.outer(roots, roots))[::-1]
+    if not found[0] > 0:
+        raise ValueError(
+            "expected a K_0 that depends on the network, got one that is always the same; take"
+            " inputs that are not zero, or a bias"
+        )
     kept = found > SMALLEST * found.sum()
     return DistanceLaw(np.asarray(found[kept], dtype=np.float64))

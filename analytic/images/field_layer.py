@@ -23,7 +23,15 @@ from analytic.images.field_expectations import (
 )
 from analytic.images.fields import Pairing, Shifts, move_lines, move_table, pieces
 from analytic.machine import LANES, REASSOCIATED, Array
-from analytic.recursion import Bounds, layer_error, preactivation, residual, skip_error
+from analytic.recursion import (
+    Bounds,
+    factors_of,
+    layer_error,
+    preactivation,
+    residual,
+    skip_error,
+    skip_of,
+)
 
 __all__ = ["LaneTables", "carry_errors", "enter", "leave"]
 
@@ -241,12 +249,9 @@ def carry_errors(
     """
     for pair in range(error.shape[1]):
         g = most[pair] = group[pair * shifts : (pair + 1) * shifts].max()
-        error[0, pair], error[1, pair] = _layer_error(
-            error[0, pair], error[1, pair], b.share[at],
-            b.k_e[at, g], b.k_d[at, g], b.r_d[at, g], b.add_e[at, g], b.add_d[at, g],
-        )  # fmt: skip
+        state = error[0, pair], error[1, pair], 1.0
+        sigma, theta, _ = _layer_error(state, factors_of(b, at, b.radius[at, g], g))
         if error0.size > 0:
-            error[0, pair], error[1, pair] = _skip_error(
-                error0[0, pair], error0[1, pair], error[0, pair], error[1, pair],
-                b.skip_ratio[at], b.skip_add[at],
-            )  # fmt: skip
+            before, branch = (error0[0, pair], error0[1, pair], 1.0), (sigma, theta, 1.0)
+            sigma, theta, _ = _skip_error(before, branch, skip_of(b, at))
+        error[0, pair], error[1, pair] = sigma, theta

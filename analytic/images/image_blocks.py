@@ -236,7 +236,7 @@ def _store(
             if block.mirror:
                 out[j, i] = found
     error = np.repeat(state.error.max(axis=0) + UNIT, copies)[chosen]
-    np.maximum.at(bound, (i, j // LANES), error)
+    np.maximum.at(bound, (i, j if bound.shape[1] == k else j // LANES), error)
 
 
 def prepare_images(

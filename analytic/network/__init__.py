@@ -6,18 +6,13 @@ recursion as a system of equations. Nothing here computes a kernel. Below: the a
 for the equations ``analytic.closed_forms``.
 """
 
+from analytic.network.averages import AveragePooling, Averaging, Flatten, GlobalAveragePooling
 from analytic.network.description import FullyConnected, Layer, Network, Residual, Step
 from analytic.network.equations import System
 from analytic.network.fitting import Misfit, misfit
 from analytic.network.folding import fold, itself
 from analytic.network.growth import geometric_mean
-from analytic.network.layers import (
-    AveragePooling,
-    Averaging,
-    Convolution,
-    Flatten,
-    GlobalAveragePooling,
-)
+from analytic.network.layers import Convolution
 from analytic.network.network_text import parse_activation, parse_network
 from analytic.network.options import Sizes
 from analytic.network.shapes import Shape, reads, shape_after, shapes_after

@@ -11,14 +11,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from analytic.network.averages import AveragePooling, Averaging, Flatten, GlobalAveragePooling
 from analytic.network.equations import System, system
 from analytic.network.layers import (
-    AveragePooling,
-    Averaging,
     Convolution,
-    Flatten,
     FullyConnected,
-    GlobalAveragePooling,
     Layer,
     Residual,
     Weighted,

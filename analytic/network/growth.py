@@ -15,7 +15,8 @@ import math
 
 import numpy as np
 
-from analytic.network.layers import Averaging, Convolution, Layer, Residual, summed
+from analytic.network.averages import Averaging
+from analytic.network.layers import Convolution, Layer, Residual, summed
 
 __all__ = ["difference_growth", "geometric_mean"]
 

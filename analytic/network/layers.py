@@ -15,21 +15,19 @@ convention of other libraries. Averaging layers have no weights.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import sympy
 
 from analytic.activation import Activation
+from analytic.network.averages import Averaging
+from analytic.network.layer_text import Described
 from analytic.network.options import Sizes, choice, number, sizes
 
 __all__ = [
-    "AveragePooling",
-    "Averaging",
     "Convolution",
-    "Flatten",
     "FullyConnected",
-    "GlobalAveragePooling",
     "Layer",
     "Residual",
     "Weighted",
@@ -38,29 +36,8 @@ __all__ = [
 ]
 
 
-class _Described:
-    """Prints a layer as the code that makes it: required fields, then what is changed."""
-
-    required = 1
-
-    def __repr__(self) -> str:
-        parts: list[str] = []
-        for index, field in enumerate(fields(self)):  # type: ignore[arg-type]
-            value = getattr(self, field.name)
-            text = f'"{value.name}"' if isinstance(value, Activation) else _text(value)
-            if index < self.required:
-                parts.append(text)
-            elif value != field.default:
-                parts.append(f"{field.name}={text}")
-        return f"{type(self).__name__}({', '.join(parts)})"
-
-
-def _text(value: object) -> str:
-    return f'"{value}"' if isinstance(value, str) else repr(value)
-
-
 @dataclass(frozen=True, repr=False)
-class FullyConnected(_Described):
+class FullyConnected(Described):
     """A fully connected layer, alpha -> w(weight_std W alpha / sqrt(m) + bias_std b).
 
     Args:
@@ -94,7 +71,7 @@ class FullyConnected(_Described):
 
 
 @dataclass(frozen=True, repr=False)
-class Convolution(_Described):
+class Convolution(Described):
     """A convolution in one or two dimensions, of inputs ``(n, channels, *spatial)``.
 
     Position p of the output reads the positions s p + k - floor((K - 1)/2), k = 0, ..., K - 1,
@@ -175,47 +152,7 @@ class Convolution(_Described):
         return replace(self, normalize="sum", weight_std=self.weight_std / math.sqrt(count))
 
 
-@dataclass(frozen=True, repr=False)
-class AveragePooling(_Described):
-    """The mean over windows of ``size`` positions in every dimension, side by side.
-
-    Raises:
-        ValueError: the size is below 1.
-        TypeError: it is not an integer.
-
-    Example:
-        >>> AveragePooling(2)
-        AveragePooling(2)
-    """
-
-    size: Sizes
-
-    def __init__(self, size: Sizes) -> None:
-        object.__setattr__(self, "size", sizes("size", size))
-
-
-@dataclass(frozen=True, repr=False)
-class Flatten(_Described):
-    """Q positions with m channels as one vector of Q m units.
-
-    Example:
-        >>> Flatten()
-        Flatten()
-    """
-
-
-@dataclass(frozen=True, repr=False)
-class GlobalAveragePooling(_Described):
-    """The mean over all positions.
-
-    Example:
-        >>> GlobalAveragePooling()
-        GlobalAveragePooling()
-    """
-
-
 Weighted = FullyConnected | Convolution
-Averaging = AveragePooling | Flatten | GlobalAveragePooling
 
 
 @dataclass(frozen=True, repr=False)

@@ -12,7 +12,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.network.layers import AveragePooling, Convolution, FullyConnected, Layer, Residual
+from analytic.network.averages import AveragePooling
+from analytic.network.layers import Convolution, FullyConnected, Layer, Residual
 from analytic.network.options import Sizes
 
 __all__ = ["Shape", "reads", "shape_after", "shapes_after"]

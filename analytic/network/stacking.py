@@ -4,17 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from analytic.network.layers import (
-    AveragePooling,
-    Averaging,
-    Convolution,
-    Flatten,
-    FullyConnected,
-    GlobalAveragePooling,
-    Layer,
-    Residual,
-    Weighted,
-)
+from analytic.network.averages import AveragePooling, Averaging, Flatten, GlobalAveragePooling
+from analytic.network.layers import Convolution, FullyConnected, Layer, Residual, Weighted
 from analytic.network.options import Sizes
 
 __all__ = ["check_stack", "dimensions", "flattens"]

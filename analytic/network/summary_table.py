@@ -7,9 +7,10 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from analytic.network.averages import Flatten
 from analytic.network.fitting import misfit
 from analytic.network.growth import difference_growth
-from analytic.network.layers import Convolution, Flatten, FullyConnected, Layer, Residual
+from analytic.network.layers import Convolution, FullyConnected, Layer, Residual
 from analytic.network.shapes import Shape, reads, shape_after, shapes_after
 
 __all__ = ["Summary", "summary"]

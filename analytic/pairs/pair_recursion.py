@@ -17,18 +17,16 @@ import numpy as np
 
 from analytic.compilation import compiled
 from analytic.machine import LANES, REASSOCIATED
+from analytic.pairs.pair_errors import begin_errors, carry_errors, join_errors, keep_errors
 from analytic.pairs.power_series import series
 from analytic.recursion import (
     GROUP,
-    Bounds,
     InputTables,
     Program,
     Tile,
-    layer_error,
     plain,
     preactivation,
     residual,
-    skip_error,
 )
 
 __all__ = ["end_branch", "propagate", "weight_layer"]
@@ -36,8 +34,6 @@ __all__ = ["end_branch", "propagate", "weight_layer"]
 _preactivation: Any = compiled(preactivation)
 _plain: Any = compiled(plain)
 _residual: Any = compiled(residual)
-_layer_error: Any = compiled(layer_error)
-_skip_error: Any = compiled(skip_error)
 
 
 @compiled
@@ -94,7 +90,7 @@ def _choose_groups(t: Tile, rows: int, radius: Any) -> None:
         group = 0
         while radius[group] < largest:
             group += 1
-        t.group[m] = group
+        t.group[m], t.largest[m] = group, largest
 
 
 @compiled
@@ -152,13 +148,11 @@ def _push(t: Tile, depth: int) -> None:
     """A branch begins: remember alpha."""
     t.stack[depth, 0, :, :] = t.sigma
     t.stack[depth, 1, :, :] = t.theta
-    t.errors[depth, :, :] = t.error
+    keep_errors(t, depth)
 
 
 @compiled
-def end_branch(
-    t: Tile, depth: int, mu: Any, mus: Any, eta: Any, etas: Any, ratio: float, add: float
-) -> None:
+def end_branch(t: Tile, depth: int, mu: Any, mus: Any, eta: Any, etas: Any) -> None:
     """A branch ends: add it to what was remembered."""
     sigma, theta, sigma0, theta0 = t.sigma, t.theta, t.stack[depth, 0], t.stack[depth, 1]
     for m in range(mu.size):
@@ -166,20 +160,6 @@ def end_branch(
             sigma[m, j], theta[m, j] = _residual(
                 sigma0[m, j], theta0[m, j], mu[m], mus[j], sigma[m, j], theta[m, j], eta[m], etas[j]
             )
-        t.error[0, m], t.error[1, m] = _skip_error(
-            t.errors[depth, 0, m], t.errors[depth, 1, m], t.error[0, m], t.error[1, m], ratio, add
-        )
-
-
-@compiled
-def _bound(t: Tile, rows: int, b: Bounds, at: int) -> None:
-    """Carry the error bounds of the rows through a layer."""
-    for m in range(rows):
-        g = t.group[m]
-        t.error[0, m], t.error[1, m] = _layer_error(
-            t.error[0, m], t.error[1, m], b.share[at],
-            b.k_e[at, g], b.k_d[at, g], b.r_d[at, g], b.add_e[at, g], b.add_d[at, g],
-        )  # fmt: skip
 
 
 @compiled
@@ -222,7 +202,7 @@ def weight_layer(
     else:
         _mehler(t, p.even[at], p.odd[at], p.first[at], table, coef, lane, eta, etas)
         most = t.group[:size].max() + 1
-    _bound(t, size, p.bounds, at)
+    carry_errors(t, size, p.bounds, at)
     return most
 
 
@@ -242,7 +222,7 @@ def propagate(
 
     Args:
         p: the layers.
-        t: the tile; its sigma, theta, left and error[:, m] are the result.
+        t: the tile; its sigma, theta, left and error are the result.
         rows: the tables of the rows.
         coef: the coefficients of its rows, shape (end - row, coefficients).
         columns: the tables of the columns.
@@ -254,12 +234,11 @@ def propagate(
     Returns:
         the largest number of terms that was used.
     """
-    b, stop = p.bounds, lane + LANES
+    stop = lane + LANES
     t.theta[:, :] = 0.0
     t.left[:, :] = False
     t.departed[:] = False
-    t.error[0, :] = b.start
-    t.error[1, :] = 0.0
+    begin_errors(t, p.bounds)
     depth = most = 0
     for m in range(end - row):
         if own and lane <= row + m < stop:
@@ -276,5 +255,6 @@ def propagate(
         if p.closes[at]:
             depth -= 1
             mu, mus = rows.skipped[at, row:end], columns.skipped[at, lane:stop]
-            end_branch(t, depth, mu, mus, eta, etas, b.skip_ratio[at], b.skip_add[at])
+            end_branch(t, depth, mu, mus, eta, etas)
+            join_errors(t, end - row, depth, p.bounds, at)
     return GROUP * most

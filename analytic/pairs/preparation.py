@@ -13,6 +13,7 @@ from analytic.recursion import (
     certify,
     diagonal,
     input_tables,
+    largest_shares,
     mean_squares,
     program,
 )
@@ -47,7 +48,9 @@ def prepare(
     state = diagonal(network, mean_squares(inputs))
     start = roundings(x.shape[1]) * UNIT if start is None else start
     layers = amplifications(state, tail)
-    plan = program(network.steps, certify(layers, tolerance, start, tight=tight, spread=spread))
+    shares = tuple(map(float, largest_shares(state.sigma, state.theta)))
+    bounds = certify(layers, tolerance, start, tight=tight, spread=spread, in_kernel=shares)
+    plan = program(network.steps, bounds)
     top, rest = ([part] * len(layers) for part in (slice(0, len(x)), slice(len(x), None)))
     rows = input_tables(state, plan, top)
     columns = rows if own else input_tables(state, plan, rest)

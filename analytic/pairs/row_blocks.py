@@ -13,6 +13,7 @@ import numpy as np
 
 from analytic.compilation import compiled
 from analytic.machine import LANES, UNIT, Array
+from analytic.pairs.pair_errors import bound_of_kernels
 from analytic.pairs.pair_recursion import propagate
 from analytic.recursion import ROWS, Data, InputTables, Program, RowBlock, Tile, new_tile
 
@@ -161,8 +162,22 @@ class Series:
 
     def fill(self, data: Data, block: RowBlock, bound: Array) -> tuple[int, int]:
         """See ``Method``; pairs whose |rho| exceeds the ceiling are NaN."""
-        tile = new_tile(int(self.plan.opens.sum()))
+        by_pair = bound.shape[1] == max(block.nngp.shape[1], block.ntk.shape[1])
+        tile = new_tile(int(self.plan.opens.sum()), by_pair)
         return _fill_rows(self.plan, tile, self.rows, self.columns, data, block, bound)
+
+
+@compiled
+def _store_bounds(
+    t: Tile, p: Program, block: RowBlock, row: int, end: int, lane: int, stop: int, bound: Any
+) -> None:
+    """Write the bounds of the rows of a tile, or those of its pairs."""
+    width, shares = t.error.shape[2], p.bounds.in_kernel
+    nngp, ntk = block.nngp.size > 0, block.ntk.size > 0
+    for m in range(end - row):
+        for j in range(min(width, stop - lane)):
+            column = lane // LANES if width == 1 else lane + j
+            bound[row + m, column] = bound_of_kernels(t, m, j, shares, nngp, ntk) + UNIT
 
 
 @compiled
@@ -180,9 +195,8 @@ def _fill_rows(
             scalar_products(tile, data, first, last, lane)
             used = propagate(p, tile, rows, coef, columns, first, last, lane, data.own)
             terms = max(terms, used)
-            for m in range(last - first):
-                bound[first + m, lane // LANES] = max(tile.error[0, m], tile.error[1, m]) + UNIT
             stop = min(lane + LANES, k)
+            _store_bounds(tile, p, block, first, last, lane, stop, bound)
             for kind in range(2):
                 out = block.ntk if kind else block.nngp
                 if out.size > 0:

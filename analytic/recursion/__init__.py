@@ -9,7 +9,7 @@ arrays here and on scalars in the rooms above. Below: ``analytic.network`` and
 """
 
 from analytic.recursion.amplification_of_erf import erf_amplification
-from analytic.recursion.certificate import GROUP, Bounds, certify, own_bounds
+from analytic.recursion.certificate import GROUP, Bounds, certify, factors_of, own_bounds, skip_of
 from analytic.recursion.chaos import growth, mean_slope, stage_growth
 from analytic.recursion.coefficient_bounds import BATCH
 from analytic.recursion.error_amplification import (
@@ -19,7 +19,7 @@ from analytic.recursion.error_amplification import (
     dearest,
     merged,
 )
-from analytic.recursion.error_propagation import AVERAGING, ROUNDING, layer_error, skip_error
+from analytic.recursion.error_propagation import AVERAGING, ROUNDING
 from analytic.recursion.layer_equations import (
     Average,
     Diagonal,
@@ -30,7 +30,13 @@ from analytic.recursion.layer_equations import (
     preactivation,
     residual,
 )
+from analytic.recursion.layer_errors import (
+    layer_error,
+    of_sum,
+    skip_error,
+)
 from analytic.recursion.problem import Data, Problem, RowBlock
+from analytic.recursion.shares import largest_shares
 from analytic.recursion.tables import (
     ROWS,
     InputTables,
@@ -64,18 +70,22 @@ __all__ = [
     "dearest",
     "diagonal",
     "erf_amplification",
+    "factors_of",
     "growth",
     "input_tables",
+    "largest_shares",
     "layer_error",
     "mean_slope",
     "mean_squares",
     "merged",
     "new_tile",
+    "of_sum",
     "own_bounds",
     "plain",
     "preactivation",
     "program",
     "residual",
     "skip_error",
+    "skip_of",
     "stage_growth",
 ]

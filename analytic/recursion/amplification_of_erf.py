@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 
 from analytic.machine import UNIT, Array
-from analytic.recursion.error_amplification import Amplification, largest_share, skip_ratio
+from analytic.recursion.error_amplification import Amplification
 from analytic.recursion.layer_equations import Stage
+from analytic.recursion.shares import in_gamma, in_skip, largest_share, skip_ratio
 
 __all__ = ["erf_amplification"]
 
@@ -58,6 +59,9 @@ def erf_amplification(stage: Stage) -> Amplification:
         own_e=float(np.sqrt((1 - low) / (1 + low)) / _arcsine_ratio(low)),
         own_d=float(high / (1 + high)),
         own_mean=0.0,
+        mean=0.0,
+        in_gamma=in_gamma(stage),
+        in_skip=in_skip(stage),
         noise=stage.moments.noise,
         share=largest_share(stage),
         skip=skip_ratio(stage),

@@ -15,44 +15,73 @@ v_E, v_D those of a relative error of the variances.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+from numba.extending import register_jitable
 from numpy.typing import NDArray
 
 from analytic.machine import UNIT, Array
 from analytic.recursion.error_amplification import Amplification
-from analytic.recursion.error_propagation import OWN, RADII, ErrorPropagation, added
+from analytic.recursion.error_propagation import (
+    OWN,
+    RADII,
+    ErrorPropagation,
+    Fixed,
+    layer_factors,
+    skip_factors,
+)
 from analytic.recursion.layer_equations import Average
+from analytic.recursion.layer_errors import LayerFactors, SkipFactors
 
-__all__ = ["Bounds", "certify", "own_bounds"]
+__all__ = ["LEVELS", "Bounds", "certify", "factors_of", "own_bounds", "skip_of"]
 
 
 class Bounds(NamedTuple):
-    """Radii and error constants of every layer (rows) and group of terms (columns).
+    """Radii, truncation errors and error constants of every layer.
 
     A group g stands for 8 (g + 1) terms of the series; ``radius`` is the largest |rho| for
-    which they suffice, and the others are the factors of ``layer_error`` at that |rho|.
+    which they suffice. ``factors`` holds those of ``LayerFactors`` at every R of ``LEVELS``, and
+    ``skips`` those of ``SkipFactors``.
     """
 
     radius: Array  # (layers, groups), increasing in g
-    k_e: Array
-    k_d: Array
-    r_d: Array
-    add_e: Array
-    add_d: Array
-    share: Array  # of weight_std^2 Sigma in Lambda, (layers,)
+    truncation: Array  # what is added to add_e and add_d, the same
+    factors: Array  # (layers, levels, factors)
+    skips: Array  # (layers, factors)
+    in_kernel: Array  # largest shares of Sigma and Theta in the kernel, (2,)
     lengths: NDArray[np.int64]  # coefficients of even and of odd order that matter, (layers, 2)
-    skip_ratio: Array  # (layers,)
-    skip_add: Array
     start: float  # error of <x, x'>/d
     ceiling: float  # largest |rho| the bounds hold for; pairs above it are left out
     error: float  # bound of the kernel for all pairs below the ceiling
     diagonal: float  # bound of the kernel at x = x'
 
 
+LEVELS = np.concatenate(
+    [np.linspace(0, 0.6, 16), 1 - 0.4 * 2 ** (-np.arange(1, 12) / 2), 1 - 4.0 ** -np.arange(4, 14)]
+)
+LEVELS[-1] = 1.0
+"""The |rho| for which factors are tabulated; a pair takes those of the next one."""
 SMALL = 1 / 16
 """What truncation may cost where the bound shall be tight, as a part of rounding."""
+
+
+@register_jitable
+def factors_of(b: Bounds, at: int, radius: Any, group: int) -> LayerFactors:
+    """What a layer does to errors at |rho| up to a radius, with the terms of a group."""
+    level = 0
+    while level < LEVELS.size - 1 and LEVELS[level] < radius:
+        level += 1
+    f, tau = b.factors[at, level], b.truncation[at, group]
+    return LayerFactors(f[0], f[1], f[2], f[3], f[4], f[5], f[6], f[7] + tau, f[8] + tau)
+
+
+@register_jitable
+def skip_of(b: Bounds, at: int) -> SkipFactors:
+    """What the skip that ends at a layer does to errors."""
+    f = b.skips[at]
+    return SkipFactors(f[0], f[1], f[2], f[3], f[4], f[5])
 
 
 def certify(
@@ -64,6 +93,7 @@ def certify(
     spread: float = 0.0,
     whole: bool = False,
     readout: Average = Average(),  # noqa: B008
+    in_kernel: Sequence[float] = (1.0, 1.0),
 ) -> Bounds:
     """Choose ceiling and truncation so that the bound meets the tolerance.
 
@@ -75,8 +105,9 @@ def certify(
         spread: relative error of |x|^2/d beyond rounding.
         whole: whether no pair may be left out.
         readout: the averages before the readout.
+        in_kernel: largest shares of Sigma and of Theta in the kernel.
     """
-    chain = ErrorPropagation(layers, readout, start, spread)
+    chain = ErrorPropagation(layers, readout, start, spread, in_kernel)
     for index in range(1 if whole else len(RADII)):
         rounding = chain.error(index, 0.0)
         per_tau = chain.error(index, 1.0) - rounding
@@ -97,51 +128,43 @@ GROUP = 8
 
 def _bounds(chain: ErrorPropagation, index: int, tau: float, whole: bool) -> Bounds:
     layers, ceiling = chain.layers, float(RADII[index])
-    least: list[float] = []
     groups = max(max(-(-layer.terms // GROUP) for layer in layers), 24)
-    shape = (len(layers), groups)
-    radius = np.full(shape, ceiling)
-    k_e, k_d, r_d, add_e, add_d = np.zeros((5, *shape))
-    for row, (layer, add) in enumerate(zip(layers, chain.fixed, strict=True)):
-        radius[row], lost = _radii(layer, groups, tau, ceiling, whole)
-        least.append(float(lost[-1]))
-        at = layer.at(radius[row])
-        k_e[row], k_d[row], r_d[row] = at.k_e, at.k_d, at.r_d
-        add_e[row], add_d[row] = added(at, add, lost)
+    radius, lost = np.empty((2, len(layers), groups))
+    for row, layer in enumerate(layers):
+        radius[row], lost[row] = _radii(layer, groups, tau, ceiling, whole)
+    levels = np.minimum(LEVELS, ceiling)
+    parts = zip(layers, chain.fixed, strict=True)
     return Bounds(
         radius=radius,
-        k_e=k_e,
-        k_d=k_d,
-        r_d=r_d,
-        add_e=add_e,
-        add_d=add_d,
-        share=np.array([layer.share for layer in layers]),
+        truncation=lost,
+        factors=np.stack([_factors(layer, fixed, levels) for layer, fixed in parts]),
+        skips=np.array([skip_factors(*p) for p in zip(layers, chain.fixed, strict=True)]),
+        in_kernel=np.array(chain.in_kernel),
         lengths=np.array([_lengths(layer.r_d) for layer in layers]),
-        skip_ratio=np.array([layer.skip for layer in layers]),
-        skip_add=np.array([add.skip for add in chain.fixed]),
         start=chain.start,
         ceiling=ceiling,
-        error=chain.error(index, tau, least),
+        error=chain.error(index, tau, [float(last) for last in lost[:, -1]]),
         diagonal=chain.diagonal,
     )
+
+
+def _factors(layer: Amplification, fixed: Fixed, levels: Array) -> Array:
+    """Those of a layer at some R, (levels, factors), without truncation."""
+    found = layer_factors(layer, layer.at(levels), fixed, 0.0)
+    return np.stack(np.broadcast_arrays(*found), axis=1)
 
 
 def own_bounds(layer: Amplification) -> Bounds:
     """Radii for pairs of positions of one input, at the least truncation; no errors."""
     groups = max(-(-layer.terms // GROUP), 24)
     radius, _ = _radii(layer, groups, OWN, 1.0, True)
-    none = np.zeros((1, groups))
     return Bounds(
         radius=radius[None, :],
-        k_e=none,
-        k_d=none,
-        r_d=none,
-        add_e=none,
-        add_d=none,
-        share=np.ones(1),
+        truncation=np.zeros((1, groups)),
+        factors=np.zeros((1, LEVELS.size, len(LayerFactors._fields))),
+        skips=np.zeros((1, len(SkipFactors._fields))),
+        in_kernel=np.ones(2),
         lengths=np.array([_lengths(layer.r_d)]),
-        skip_ratio=np.zeros(1),
-        skip_add=np.zeros(1),
         start=0.0,
         ceiling=1.0,
         error=0.0,

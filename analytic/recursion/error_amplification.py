@@ -22,6 +22,7 @@ from analytic.machine import UNIT, Array
 from analytic.network import Step
 from analytic.recursion.coefficient_bounds import coefficient_sums, ratio
 from analytic.recursion.layer_equations import Average, Diagonal, Stage
+from analytic.recursion.shares import in_gamma, in_skip, largest_share, mean_share, skip_ratio
 
 __all__ = [
     "Amplification",
@@ -29,20 +30,28 @@ __all__ = [
     "amplification",
     "amplifications",
     "dearest",
-    "largest_share",
     "merged",
-    "skip_ratio",
 ]
 
 
 class Factors(NamedTuple):
-    """The amplification factors of a layer at some R."""
+    """The amplification factors of a layer at some R.
 
+    ``norm_e`` and ``norm_d`` are those of the errors of one of the two coefficients in every term,
+    ``size_e`` bounds what E itself is of its value at x = x'. Errors of rho are relative to
+    ``turn``: to R in the series, to 1 in closed forms.
+    """
+
+    radius: Any
     k_e: Any
     k_d: Any
     r_d: Any
     v_e: Any
     v_d: Any
+    norm_e: Any
+    norm_d: Any
+    size_e: Any
+    turn: Any
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,6 +65,8 @@ class Amplification:
     of E[w^2], E[w'^2] and E[w] (relative to the root of E[w^2]) to a relative error of the
     variance, ``skip`` is the largest (S + E)/(S + E + 2 mu eta) where a branch ends.
     ``share`` is the largest one of weight_std^2 Sigma in Lambda, which has the bias beside it;
+    ``mean`` is the largest share of (E w)^2 in E w^2; ``in_gamma`` (2,) and ``in_skip`` (2, 2) hold
+    the largest shares of the parts of sums (``shares.py``).
     ``reads`` and ``average`` are those of the ``Stage``. Where the series is longer than ``k_e``,
     ``shares`` bounds the larger truncation error of E and D after 0, 1, ... terms; ``closed``
     says that the values of pairs come from a closed form and not from the series.
@@ -74,6 +85,9 @@ class Amplification:
     own_e: float
     own_d: float
     own_mean: float
+    mean: float
+    in_gamma: Array
+    in_skip: Array
     noise: Noise
     share: float
     skip: float
@@ -88,7 +102,9 @@ class Amplification:
             part, none = 2 / np.pi * self.bend, np.zeros_like(radius)
             d = 1 - self.bend + part * np.arcsin(radius)
             with np.errstate(divide="ignore"):
-                return Factors(d, part / np.sqrt(1 - radius**2), d, none, none)
+                one = none + 1
+                k_d = part / np.sqrt(1 - radius**2)
+                return Factors(radius, d, k_d, d, none, none, one, one, one, one)
         order = np.arange(self.k_e.size)
         slope, bend = order[1:] * self.r_d[1:], order[1:-1] * order[2:] * self.r_d[2:]
         stretch = order[1:] * self.k_e[1:]
@@ -96,7 +112,7 @@ class Amplification:
         rests = [self.rest_e, self.rest_k, self.rest_d, self.rest_ve, self.rest_vd]
         # the rest of k c_k^2 R^(k - 1) is bounded by itself at R = 1, and by that of c_k^2
         wider = [0, self.rest_d, 0, self.rest_e, self.rest_d]
-        powers = radius[:, None] ** np.append(order, order.size)  # (radii, terms + 1)
+        powers = _powers(radius, order.size)
         k_e, k_d, r_d, v_e, v_d = (
             powers[:, : part.size] @ part
             + np.minimum(
@@ -106,7 +122,12 @@ class Amplification:
             for part, rest, wide, power in zip(parts, rests, wider, (0, 1, 0, 1, 2), strict=True)
         )
         k_d = np.minimum(k_d, LARGEST)  # infinite only where it is the slope of arccos
-        return Factors(k_e, k_d, r_d, np.sqrt(v_e), np.sqrt(v_d))
+        m = self.mean  # of the terms, sum_k a_k^2 R^2k and sum_k |a_k a_k'| R^k
+        norm_e, size_e = np.sqrt(m + (1 - m) * radius**2), m + (1 - m) * radius
+        norm_d = np.sqrt(np.minimum(powers**2 @ np.append(self.r_d, self.rest_d), 1.0))
+        turn = radius
+        v_e, v_d = np.sqrt(v_e), np.sqrt(v_d)
+        return Factors(radius, k_e, k_d, r_d, v_e, v_d, norm_e, norm_d, size_e, turn)
 
     @property
     def terms(self) -> int:
@@ -127,6 +148,13 @@ class Amplification:
 
 LARGEST = 1e300
 """Stands for infinity where a derivative has no finite norm: no bound will hold."""
+
+
+def _powers(radius: Array, last: int) -> Array:
+    """R^0, ..., R^last, (radii, last + 1); as products they cost a tenth."""
+    powers = np.broadcast_to(radius[:, None], (radius.size, last + 1)).copy()
+    powers[:, 0] = 1.0
+    return np.asarray(np.multiply.accumulate(powers, axis=1))
 
 
 def _times(power: Array, rest: float) -> Array:
@@ -207,6 +235,9 @@ def amplification(
         own_e=float(ratio(v * np.abs(table.response_e), table.second).max()),
         own_d=float(ratio(v * np.abs(table.response_d), table.slope).max()),
         own_mean=float(ratio(np.sqrt(v / 2) * np.abs(sums.b_1), np.sqrt(table.second)).max()),
+        mean=mean_share(stage),
+        in_gamma=in_gamma(stage),
+        in_skip=in_skip(stage),
         noise=sums.noise if noise is None else sums.noise.joined(noise),
         share=largest_share(stage),
         skip=skip_ratio(stage),
@@ -233,6 +264,9 @@ def _of_bent_line(stage: Stage, slope: float, bend: float) -> Amplification:
         own_e=1.0,
         own_d=0.0,
         own_mean=0.5,
+        mean=1.0,
+        in_gamma=in_gamma(stage),
+        in_skip=in_skip(stage),
         noise=Noise(),
         share=largest_share(stage),
         skip=skip_ratio(stage),
@@ -256,18 +290,3 @@ def merged(a: Amplification, b: Amplification) -> Amplification:
     }
     noise, average = a.noise.joined(b.noise), a.average.joined(b.average)
     return replace(a, noise=noise, average=average, **largest)
-
-
-def largest_share(stage: Stage) -> float:
-    """The largest share of weight_std^2 Sigma in Lambda; at least an ulp above 0."""
-    bias = stage.step.layer.bias_std**2
-    return float(np.max(1 - ratio(bias, stage.variance), initial=0.0)) + 2 * UNIT
-
-
-def skip_ratio(stage: Stage) -> float:
-    """The largest (S + E)/(S + E + 2 mu eta) of the skip that ends at a layer."""
-    if stage.skipped is None:
-        return 1.0
-    sigma, _, mu = stage.skipped
-    whole = sigma + stage.moments.second
-    return float(ratio(whole, whole + 2 * mu * stage.moments.mean).max())

@@ -6,7 +6,6 @@ At x = x' an input has variances of its own; the errors of these enter those of 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -17,6 +16,13 @@ from analytic.machine import UNIT
 from analytic.network import fold
 from analytic.recursion.error_amplification import Amplification, Factors
 from analytic.recursion.layer_equations import Average
+from analytic.recursion.layer_errors import (
+    LayerFactors,
+    SkipFactors,
+    layer_error,
+    of_sum,
+    skip_error,
+)
 
 __all__ = [
     "AVERAGING",
@@ -24,38 +30,17 @@ __all__ = [
     "RADII",
     "ROUNDING",
     "ErrorPropagation",
+    "Fixed",
     "added",
-    "layer_error",
-    "skip_error",
+    "layer_factors",
+    "skip_factors",
 ]
 
 RADII = np.array([1.0, 0.9999, 0.999, 0.99, 0.97, 0.94, 0.9, 0.85, 0.8, 0.7, 0.6, 0.45, 0.3, 0.0])
 """Ceilings that are tried, in this order."""
 ROUNDING = 8 * UNIT
 """Rounding of rho, of Horner's scheme (2k roundings of the k-th term: 2 k_E, 2 k_D, counted
-in rho) and of the last operations of a layer."""
-
-
-def layer_error(
-    eps_sigma: Any, eps_theta: Any, share: Any, k_e: Any, k_d: Any, r_d: Any, add_e: Any, add_d: Any
-) -> tuple[Any, Any]:
-    """(eps_sigma, eps_theta) after a layer; runs in Python and in compiled code.
-
-    ``share`` bounds that of weight_std^2 Sigma in Lambda: the bias is exact.
-
-    An infinite k_d is the slope of arccos at 1, where it has a root: D of max(x, 0).
-    """
-    covariance = share * eps_sigma + 2 * UNIT
-    gamma = max(covariance, eps_theta) + 2 * UNIT
-    d = math.sqrt(2 * (covariance + add_e)) if k_d == math.inf else k_d * covariance + add_d
-    return k_e * covariance + add_e, d + r_d * gamma + 2 * UNIT
-
-
-def skip_error(
-    eps_sigma0: Any, eps_theta0: Any, eps_sigma: Any, eps_theta: Any, ratio: Any, add: Any
-) -> tuple[Any, Any]:
-    """(eps_sigma, eps_theta) after a skip, from those of its two branches."""
-    return ratio * max(eps_sigma0, eps_sigma) + add, max(eps_theta0, eps_theta) + UNIT
+in rho) and of the last operations of a layer, relative to E and D."""
 
 
 class Fixed(NamedTuple):
@@ -85,12 +70,19 @@ class ErrorPropagation:
         layers: how each layer amplifies errors.
         fixed: what comes with each layer.
         diagonal: bound of the relative error of the kernel at x = x'.
+        in_kernel: largest shares of Sigma and Theta in the kernel.
     """
 
     def __init__(
-        self, layers: list[Amplification], readout: Average, start: float, spread: float
+        self,
+        layers: list[Amplification],
+        readout: Average,
+        start: float,
+        spread: float,
+        in_kernel: Sequence[float] = (1.0, 1.0),
     ) -> None:
         self.layers, self.readout, self.start = layers, readout, start
+        self.in_kernel = float(in_kernel[0]), float(in_kernel[1])
         self._factors = [layer.at(RADII) for layer in layers]
         self.fixed: list[Fixed] = []
         self.diagonal = self._fix(spread)
@@ -106,8 +98,13 @@ class ErrorPropagation:
         taus = [max(tau, rest) for rest in least] if least else [tau] * len(self.layers)
         at = [Factors(*(float(f[index]) for f in factors)) for factors in self._factors]
         parts = map(_Part, self.layers, at, self.fixed, taus)
-        state = fold(parts, _Errors(self.start, 0.0), _passed, step=_STEP, averaged=_averaged)
-        return max(state.averaged(self.readout)) + UNIT
+        start = _Errors(self.start, 0.0, 0.0)
+        state = fold(parts, start, _passed, step=_STEP, averaged=_averaged)
+        return self._of_kernels(state.averaged(self.readout))
+
+    def _of_kernels(self, state: _Errors) -> float:
+        """The larger error of Sigma and of Sigma + Theta."""
+        return max(state.sigma, of_sum(state.sigma, state.theta, *self.in_kernel)) + UNIT
 
     def _fix(self, spread: float) -> float:
         """Quadrature, rounding and the errors of the variances, layer by layer."""
@@ -127,26 +124,31 @@ class ErrorPropagation:
             )
             return _Own(own, mean, apart)
 
-        start = _Own(_Errors(spread + 2 * UNIT, 0.0), 0.0, _Errors(spread + self.start, 0.0))
+        start = _Own(
+            _Errors(spread + 2 * UNIT, 0.0, 0.0), 0.0, _Errors(spread + self.start, 0.0, 0.0)
+        )
         parts = zip(self.layers, self._factors, strict=True)
         last = fold(parts, start, after, step=lambda part: part[0].step, averaged=averaged)
-        return max(last.averaged(self.readout).own) + UNIT
+        return self._of_kernels(last.averaged(self.readout).own)
 
 
 class _Errors(NamedTuple):
-    """Relative errors of Sigma and Theta."""
+    """Relative errors of Sigma and Theta, and a bound of |Theta| relative to the diagonal."""
 
     sigma: float
     theta: float
+    reach: float
 
     def joined(self, other: _Errors) -> _Errors:
-        return _Errors(max(self.sigma, other.sigma), max(self.theta, other.theta))
+        return _Errors(*map(max, self, other))
 
     def averaged(self, average: Average) -> _Errors:
         if average == Average():
             return self
         return _Errors(
-            average.sigma * (self.sigma + AVERAGING), average.theta * (self.theta + AVERAGING)
+            average.sigma * (self.sigma + AVERAGING),
+            average.theta * (self.theta + AVERAGING),
+            min(average.theta * self.reach, 1.0),
         )
 
 
@@ -167,18 +169,20 @@ class _Own(NamedTuple):
 def _fixed(layer: Amplification, state: _Own, skipped: _Own | None) -> tuple[_Errors, float, Fixed]:
     """The errors of an input with itself after a layer, of its mean, and what they add to pairs."""
     variance = layer.share * state.own.sigma + (1 + layer.reads) * UNIT
-    theta = max(variance, state.own.theta) + (layer.reads + 3) * UNIT
+    theta = of_sum(variance, state.own.theta, *layer.in_gamma) + (layer.reads + 3) * UNIT
     theta += layer.own_d * variance + 2 * layer.noise.slope
     mean = layer.own_mean * variance + layer.noise.value + 2 * UNIT
-    own, skip = _Errors(layer.own_e * variance + 2 * layer.noise.value + 4 * UNIT, theta), 0.0
+    sigma, skip = layer.own_e * variance + 2 * layer.noise.value + 4 * UNIT, 0.0
     if skipped is not None:
         skip = layer.skip * (mean + skipped.mean) + 4 * UNIT
-        sigma = layer.skip * max(own.sigma, skipped.own.sigma) + skip
-        own = _Errors(sigma, max(theta, skipped.own.theta) + UNIT)
+        of_sigma, of_theta = layer.in_skip
+        sigma = layer.skip * of_sum(skipped.own.sigma, sigma, *of_sigma) + skip
+        theta = of_sum(skipped.own.theta, theta, *of_theta) + UNIT
         mean += skipped.mean
     rho = ROUNDING + (layer.reads - 1) * UNIT + (variance if layer.bent else 0.0)
-    value, slope = (2 * error + ROUNDING for error in (layer.noise.value, layer.noise.slope))
-    return own, mean, Fixed(variance, value, slope, rho, (layer.reads - 1) * UNIT, skip)
+    value, slope = 2 * layer.noise.value, 2 * layer.noise.slope
+    fixed = Fixed(variance, value, slope, rho, (layer.reads - 1) * UNIT, skip)
+    return _Errors(sigma, theta, 1.0), mean, fixed
 
 
 class _Part(NamedTuple):
@@ -200,15 +204,30 @@ def _averaged(part: _Part, state: _Errors) -> _Errors:
 def _passed(part: _Part, state: _Errors, skipped: _Errors | None) -> _Errors:
     """The errors of a pair after a layer and the skip that ends with it."""
     layer, at, fixed, tau = part
-    add_e, add_d = added(at, fixed, 0.0 if layer.bent or layer.closed else tau)
-    after = _Errors(*layer_error(*state, layer.share, at.k_e, at.k_d, at.r_d, add_e, add_d))
+    tau = 0.0 if layer.bent or layer.closed else tau
+    after = _Errors(*layer_error(state, layer_factors(layer, at, fixed, tau)))
     if skipped is None:
         return after
-    return _Errors(*skip_error(*skipped, *after, layer.skip, fixed.skip))
+    return _Errors(*skip_error(skipped, after, skip_factors(layer, fixed)))
+
+
+def layer_factors(layer: Amplification, at: Factors, fixed: Fixed, tau: float) -> LayerFactors:
+    """What a layer does to errors."""
+    of_lambda, of_theta = map(float, layer.in_gamma)
+    add_e, add_d = added(at, fixed, tau)
+    return LayerFactors(
+        at.radius, layer.share, of_lambda, of_theta, at.k_e, at.k_d, at.r_d, add_e, add_d
+    )
+
+
+def skip_factors(layer: Amplification, fixed: Fixed) -> SkipFactors:
+    """What the skip that ends at a layer does to errors."""
+    return SkipFactors(layer.skip, fixed.skip, *map(float, layer.in_skip.ravel()))
 
 
 def added(at: Factors, fixed: Fixed, tau: Any) -> tuple[Any, Any]:
     """What a layer adds to the errors of E and D."""
-    e = fixed.value + fixed.variance * at.v_e + fixed.rho * at.k_e + tau
-    d = fixed.slope + fixed.variance * at.v_d + fixed.rho * at.k_d + tau
-    return e, d + fixed.gamma * at.r_d
+    rho = fixed.rho * at.turn
+    e = fixed.value * at.norm_e + ROUNDING * at.size_e + tau
+    d = fixed.slope * at.norm_d + (ROUNDING + fixed.gamma) * at.r_d + tau
+    return e + fixed.variance * at.v_e + rho * at.k_e, d + fixed.variance * at.v_d + rho * at.k_d

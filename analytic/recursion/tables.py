@@ -77,22 +77,30 @@ class Tile(NamedTuple):
     departed: NDArray[np.bool_]  # whether a row has such pairs, (rows,)
     group: NDArray[np.int64]  # group of terms of each row, (rows,)
     last: NDArray[np.int64]  # its last block of coefficients, (rows,)
-    error: Array  # relative errors of sigma and theta, (2, rows)
+    largest: Array  # its largest |rho|, (rows,)
+    error: Array  # ``ErrorState`` of each row or pair, (3, rows, 1 or lanes)
     stack: Array  # sigma and theta at the open branches, (depth, 2, rows, lanes)
-    errors: Array  # their errors, (depth, 2, rows)
+    errors: Array  # their errors, (depth, 3, rows, 1 or lanes)
 
 
-def new_tile(depth: int) -> Tile:
-    """Room for a tile of a network with at most ``depth`` nested branches."""
+def new_tile(depth: int, by_pair: bool = False) -> Tile:
+    """Room for a tile of a network with at most ``depth`` nested branches.
+
+    Args:
+        depth: see above.
+        by_pair: whether every pair has an error bound of its own.
+    """
+    width = LANES if by_pair else 1
     return Tile(
         *(aligned(ROWS, LANES) for _ in range(8)),
         left=np.zeros((ROWS, LANES), dtype=np.bool_),
         departed=np.zeros(ROWS, dtype=np.bool_),
         group=np.zeros(ROWS, dtype=np.int64),
         last=np.zeros(ROWS, dtype=np.int64),
-        error=np.zeros((2, ROWS)),
+        largest=np.zeros(ROWS),
+        error=np.zeros((3, ROWS, width)),
         stack=aligned(max(depth, 1), 2, ROWS, LANES),
-        errors=np.zeros((max(depth, 1), 2, ROWS)),
+        errors=np.zeros((max(depth, 1), 3, ROWS, width)),
     )
 
 

@@ -58,7 +58,8 @@ def solve(
             " weight_std or scale the inputs"
         )
     answers = answer_arrays(problem.shape, kinds, out)
-    bound = np.zeros((problem.shape[0], -(-problem.shape[1] // LANES)))
+    n, k = problem.shape
+    bound = np.zeros((n, k if certificate else -(-k // LANES)))
     saved = None if checkpoint is None else Checkpoint(checkpoint, problem, kinds, answers)
     terms, left = fill(problem, kinds, answers, bound, progress, saved)
     near = _nearly_parallel(problem, left)
@@ -149,9 +150,9 @@ def _scales(problem: Problem, kinds: Sequence[str]) -> list[Array]:
 def _relative(
     problem: Problem, bound: Array, left: NDArray[np.intp], near: NearlyParallel
 ) -> Array:
-    """The relative error bound of every entry, (n, k)."""
+    """The relative error bound of every entry, (n, k), from that of each or of LANES columns."""
     n, k = problem.shape
-    error = np.repeat(bound, LANES, axis=1)[:, :k]
+    error = bound if bound.shape[1] == k else np.repeat(bound, LANES, axis=1)[:, :k]
     error[left[:, 0], left[:, 1]] = near.error
     if problem.own:
         error = np.triu(error, 1)

@@ -19,6 +19,7 @@ from compare.dynamics import (
     DynamicsError,
     check_cell,
     check_grid,
+    check_linearised,
     dynamics_gap,
     dynamics_growth,
     dynamics_scaling,
@@ -63,6 +64,10 @@ RATIOS = (0.5, 1.0)
 )
 @click.option("--sizes", default="64,256", show_default=True, help="Samples of the fits.")
 @click.option("--repeats", default=8, show_default=True, help="Networks for each pair of the fits.")
+@click.option(
+    "--linearised", default=250, show_default=True,
+    help="Networks for each pair that are linearised instead of trained: narrower intervals.",
+)  # fmt: skip
 @click.option("--strict", is_flag=True, help="Exit with 1 unless every verdict is as expected.")
 def dynamics(
     output: str,
@@ -77,6 +82,7 @@ def dynamics(
     widths: str,
     sizes: str,
     repeats: int,
+    linearised: int,
     strict: bool,
 ) -> None:
     """Train networks, compare them with exp(-T_K t) r_0, judge Theorem 3.5 and what follows."""
@@ -89,7 +95,9 @@ def dynamics(
     if widths:
         wide, many = read_integers("widths", widths), read_integers("sizes", sizes)
         check_grid(inputs, wide, many, 1.0, repeats)
-        grid = {"widths": wide, "samples": many, "seeds": repeats, "points": min(points, 128)}
+        check_linearised(linearised)
+        grid = {"widths": wide, "samples": many, "seeds": repeats, "linearised": linearised}
+        grid["points"] = min(points, 128)
     end = _horizon(described, inputs) if horizon is None else horizon
     run = _Run(Path(output), described, inputs, target, end)
     run.one_cell(width=width, samples=samples, seeds=seeds, points=points)
@@ -115,6 +123,8 @@ class _Run:
 
     def one_cell(self, **sizes: Any) -> None:
         """The gap of one width and number of samples, taken apart."""
+        numbers = "{seeds} networks of {width} units on {samples} samples".format(**sizes)
+        click.echo(f"one width: {numbers}")
         try:
             self.found.gap = dynamics_gap(*self.cell, **sizes, **self._named("gap"))
         except DynamicsError as error:
@@ -127,16 +137,20 @@ class _Run:
     def fits(self, *, seeds: int, **grid: Any) -> None:
         """The exponents of Corollary 3.7, a control that must fail, and Observation 3.9."""
         found = self.found
+        cells = "{widths} on {samples} samples".format(**grid)
+        click.echo(f"exponents: {seeds} networks of each of the widths {cells}")
         found.scaling = dynamics_scaling(*self.cell, seeds=seeds, **grid, **self._named("scaling"))
         click.echo(f"  {found.scaling.verdict}")
         write_dynamics(self.folder, found)
         wrong = other_activation(self.cell[0])
+        click.echo(f"control: the same against the kernel of {wrong!r}")
         found.control = dynamics_scaling(
             *self.cell, limit=wrong, seeds=max(2, seeds // 3), **grid, **self._named("control")
         )
-        click.echo(f"  with the kernel of {wrong!r}: {found.control.verdict}")
+        click.echo(f"  {found.control.verdict}")
         write_dynamics(self.folder, found)
         del grid["widths"]
+        click.echo(f"widths of {' and '.join(map(str, RATIOS))} times the samples")
         found.growth = dynamics_growth(
             *self.cell, ratios=RATIOS, seeds=max(2, seeds // 2), **grid, **self._named("growth")
         )

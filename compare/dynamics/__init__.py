@@ -11,6 +11,7 @@ from compare.dynamics.design import (
     check_cell,
     check_grid,
     check_growth,
+    check_linearised,
 )
 from compare.dynamics.doubt import Doubt, DynamicsError
 from compare.dynamics.gap_record import DynamicsGap
@@ -32,6 +33,7 @@ __all__ = [
     "check_cell",
     "check_grid",
     "check_growth",
+    "check_linearised",
     "dynamics_gap",
     "dynamics_growth",
     "dynamics_scaling",

@@ -13,7 +13,14 @@ import numpy as np
 
 from compare.rho import Inputs
 
-__all__ = ["Repetition", "Resolution", "check_cell", "check_grid", "check_growth"]
+__all__ = [
+    "Repetition",
+    "Resolution",
+    "check_cell",
+    "check_grid",
+    "check_growth",
+    "check_linearised",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,3 +111,14 @@ def check_growth(
     for n in many:
         check_cell(inputs, 1, n, horizon, seeds)
     return many
+
+
+def check_linearised(count: Any) -> None:
+    """Raise unless so many linearised networks can be drawn: none, or at least 2."""
+    if isinstance(count, bool) or not hasattr(count, "__index__"):
+        raise TypeError(f"expected an integer for linearised, got {count!r}; pass an int")
+    if count < 0 or count == 1:
+        raise ValueError(
+            f"expected 0 linearised networks for each cell, or at least 2, got {count}; one alone"
+            " has no standard error"
+        )

@@ -20,15 +20,16 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from analytic import Network
-from compare.dynamics.design import Resolution, check_grid, check_growth
+from compare.dynamics.design import Resolution, check_grid, check_growth, check_linearised
 from compare.dynamics.doubt import DynamicsError
+from compare.dynamics.linearised import FIRST_LINEARISED, Linearised, linearised_networks
 from compare.dynamics.measurement import prepare
 from compare.dynamics.scaling_record import CONFIDENCE, DynamicsScaling
 from compare.dynamics.stored_runs import open_runs
 from compare.dynamics.training import Job, Training, run_all
 from compare.dynamics.trajectories import Comparison, TrainedNetwork, everything
 from compare.provenance import versions
-from compare.rate import Power, fit_power
+from compare.rate import Controlled, Group, Power, fit_power
 from compare.rho import Inputs, Target
 from compare.store import Store
 from compare.theory import theorem
@@ -51,6 +52,7 @@ def dynamics_scaling(
     horizon: float,
     seeds: int = 8,
     points: int = 128,
+    linearised: int = 250,
     limit: Network | None = None,
     rtol: float = 1e-5,
     store: str | os.PathLike[str] | None = None,
@@ -71,6 +73,9 @@ def dynamics_scaling(
         horizon: the largest T.
         seeds: networks, each with a sample of its own, for every pair (m, n).
         points: evaluation points.
+        linearised: networks for every pair that are linearised at their start instead of trained,
+            each with a sample of its own: a control variate that takes most of the spread away.
+            0 for none.
         limit: a network whose kernel takes the place of K_inf: a negative control, whose eps
             must level off.
         rtol: tolerance of the integrator.
@@ -92,6 +97,7 @@ def dynamics_scaling(
         Bowman and Montufar (2022), Corollary 3.7.
     """
     wide, many = check_grid(inputs, widths, samples, horizon, seeds)
+    check_linearised(linearised)
     aim = Target.of(target, inputs)
     columns: list[int | None] = [*many]
     if everything(inputs, aim) is not None:
@@ -101,14 +107,19 @@ def dynamics_scaling(
     training = Training(problem, network, aim, rtol, device, dtype)
     with open_runs(store, training) as finished:
         runs = _measure(training, cells, seeds, executor, progress, finished)
+        controls = _controls(training, cells, (seeds, linearised), executor, progress, finished)
     config = {
         "network": repr(network), "inputs": inputs.name, "target": aim.name, "widths": wide,
         "samples": columns, "horizon": horizon, "seeds": seeds, "points": len(problem.points.x),
         "limit": repr(limit) if limit else None, "rtol": rtol, "confidence": CONFIDENCE,
+        "linearised": linearised,
         "dtype": str(dtype), "device": device, "versions": versions(),
     }  # fmt: skip
     times, arrays = _collected(problem, runs, (len(wide), len(columns), seeds))
-    result = DynamicsScaling(config, times, *arrays)
+    last, shape = len(times) - 1, (len(wide), len(columns))
+    models = [np.array([c.epsilon[:, last] for c in one]) for one in controls]
+    models = [model.reshape(*shape, model.shape[1]) for model in models]
+    result = DynamicsScaling(config, times, *arrays, *models)
     stopped = [run.stopped for cell in runs for run in cell if run.stopped]
     if stopped:
         raise DynamicsError(stopped[0], result)
@@ -137,6 +148,7 @@ def dynamics_growth(
     horizon: float,
     seeds: int = 8,
     points: int = 128,
+    linearised: int = 250,
     rtol: float = 1e-5,
     store: str | os.PathLike[str] | None = None,
     executor: Executor | None = None,
@@ -155,6 +167,7 @@ def dynamics_growth(
         horizon: T.
         seeds: networks, each with a sample of its own, for every pair (m, n).
         points: evaluation points.
+        linearised: as for ``dynamics_scaling``.
         rtol: tolerance of the integrator.
         store: a file for finished networks, as of ``convergence``.
         executor: any ``concurrent.futures.Executor``; threads by default.
@@ -170,21 +183,34 @@ def dynamics_growth(
         ValueError: a number is out of its range.
     """
     many = check_growth(inputs, ratios, samples, horizon, seeds)
+    check_linearised(linearised)
     aim = Target.of(target, inputs)
     cells: list[tuple[int, int | None]] = [(max(1, round(c * n)), n) for c in ratios for n in many]
     problem = _problem(network, inputs, aim, horizon, points)
     training = Training(problem, network, aim, rtol, device, dtype)
     with open_runs(store, training) as finished:
         runs = _measure(training, cells, seeds, executor, progress, finished)
+        controls = _controls(training, cells, (seeds, linearised), executor, progress, finished)
     for run in (run for cell in runs for run in cell):
         if run.stopped:
             raise DynamicsError(run.stopped, None)
-    squares = [np.array([run.norms[0, -1] ** 2 for run in cell]) for cell in runs]
+    squares = _squares(runs, controls)
     count = len(many)
     return {
         c: fit_power(many, squares[i * count : (i + 1) * count], CONFIDENCE)
         for i, c in enumerate(ratios)
     }
+
+
+def _squares(
+    runs: list[list[TrainedNetwork]], controls: tuple[list[Linearised], list[Linearised]]
+) -> list[Group]:
+    """The squared gaps at the horizon, with their control variates."""
+    found = [np.array([run.norms[0, -1] ** 2 for run in cell]) for cell in runs]
+    same, others = ([cell.gap[:, -1] ** 2 for cell in one] for one in controls)
+    if not others[0].size:
+        return list(found)
+    return [Controlled(*group) for group in zip(found, same, others, strict=True)]
 
 
 def _problem(
@@ -205,6 +231,28 @@ def _measure(
     jobs = [Job(m, n, i * seeds + s) for i, (m, n) in enumerate(cells) for s in range(seeds)]
     runs = run_all(training, jobs, executor, progress, store)
     return [runs[i : i + seeds] for i in range(0, len(runs), seeds)]
+
+
+def _controls(
+    training: Training,
+    cells: list[tuple[int, int | None]],
+    counts: tuple[int, int],
+    executor: Executor | None,
+    progress: bool | None,
+    store: Store | None,
+) -> tuple[list[Linearised], list[Linearised]]:
+    """The linearisations of the networks that were trained, and of others, for each cell."""
+    seeds, others = counts
+    if not others:
+        none = Linearised(*np.empty((2, 0, len(training.problem.times))))
+        return [none] * len(cells), [none] * len(cells)
+    number = range(len(cells))
+    first = [[i * seeds for i in number], [FIRST_LINEARISED + i * others for i in number]]
+    same, more = (
+        linearised_networks(training, cells, start, count, executor, progress, store)
+        for start, count in zip(first, counts, strict=True)
+    )
+    return same, more
 
 
 def _corollary(problem: Comparison, run: TrainedNetwork) -> Array:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,11 @@ from numpy.typing import NDArray
 from analytic.files import read_arrays, write_arrays
 from compare.configuration import packed, unpacked
 from compare.dynamics.figures import plot_scaling
+from compare.dynamics.runs import stderr
 from compare.rate import (
+    Controlled,
     Floor,
+    Group,
     Interval,
     Joint,
     Power,
@@ -57,8 +61,8 @@ class Failures:
 class DynamicsScaling:
     """Smallest eps of Corollary 3.7 over a grid of widths and numbers of samples.
 
-    Every cell (m, n) has networks and samples of its own, so that the intervals cover both.
-    They are conditional on the target and on the evaluation points.
+    Every cell (m, n) has networks and samples of its own; intervals are conditional on the target
+    and on the evaluation points.
 
     Attributes:
         config: everything needed to make it again.
@@ -67,6 +71,10 @@ class DynamicsScaling:
         own: of the theorem with K = K_0, an extension, of the same shape.
         gap: ||r_t - exp(-T_K t) r_0||, of the same shape.
         moved: ||K_t - K_0||, of the same shape.
+        controls: eps at the last time for the linearisation of the same networks on the same
+            samples, shape (widths, samples, seeds).
+        linearised: the same for networks that were not trained, shape (widths, samples, L);
+            with L = 0 the fits do without.
     """
 
     config: dict[str, Any]
@@ -75,6 +83,8 @@ class DynamicsScaling:
     own: Array
     gap: Array
     moved: Array
+    controls: Array
+    linearised: Array
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -86,13 +96,22 @@ class DynamicsScaling:
         """The numbers of samples n; inf for networks that were trained on all of rho."""
         return tuple(math.inf if n is None else n for n in self.config["samples"])
 
+    def means(self) -> tuple[Array, Array]:
+        """E eps at the last time and its standard error, shape (widths, samples) each."""
+        shape, groups = (len(self.widths), len(self.samples)), self._groups()
+        errors = [
+            np.sqrt(sum(g.variances())) if isinstance(g, Controlled) else stderr(g) for g in groups
+        ]
+        return np.reshape([g.mean() for g in groups], shape), np.reshape(errors, shape)
+
     def joint(self, own: bool = False) -> Joint:
         """E eps = a m^-p + b n^-q, up to the last time; with K = K_0 on request."""
-        return fit_joint(*self._groups(self.own if own else self.epsilon), CONFIDENCE)
+        values = self.own[..., -1].reshape(-1, self.own.shape[2])
+        return fit_joint(*self._cells(), list(values) if own else self._groups(), CONFIDENCE)
 
     def floor(self) -> Floor:
         """E eps = A/m + B/n + F."""
-        return fit_floor(*self._groups(self.epsilon), CONFIDENCE)
+        return fit_floor(*self._cells(), self._groups(), CONFIDENCE)
 
     def fit(self, widths: Array, samples: float) -> Array:
         """The fitted a m^-p + b n^-q."""
@@ -178,6 +197,7 @@ class DynamicsScaling:
         exponent is that of a bound whose constant is another matter.
         """
         joint, own, drift = self.joint(), self.joint(own=True), self.drift()
+        low, high = drift.interval
         finite = sum(map(math.isfinite, self.samples)) - 1
         rows = [
             ("ε against m", joint.width_exponent, joint.width_interval, 0.5, 1),
@@ -185,13 +205,7 @@ class DynamicsScaling:
             (f"ε against T, n = {self.samples[finite]}", *self.time_exponent(finite), 1.0, -1),
             ("ε for K = K_0 against m", own.width_exponent, own.width_interval, 0.5, 1),
             ("ε for K = K_0 against n", own.sample_exponent, own.sample_interval, 0.5, 1),
-            (
-                "‖K_T - K_0‖ against m",
-                drift.exponent / 2,
-                (drift.interval[0] / 2, drift.interval[1] / 2),
-                0.5,
-                1,
-            ),
+            ("‖K_T - K_0‖ against m", drift.exponent / 2, (low / 2, high / 2), 0.5, 1),
             ("‖K_t - K_0‖ against t", *self.drift_time_exponent(), 0.5, 0),
         ]
         if math.isinf(self.samples[-1]):
@@ -249,10 +263,19 @@ class DynamicsScaling:
         data = read_arrays(Path(path), "a record of dynamics_scaling", ("words", *_ARRAYS))
         return cls(unpacked(data["words"]), *(data[name] for name in _ARRAYS))
 
-    def _groups(self, values: Array) -> tuple[list[int], list[float], list[Array]]:
-        pairs = [(i, j) for i in range(len(self.widths)) for j in range(len(self.samples))]
-        groups = [values[i, j, :, -1] for i, j in pairs]
-        return [self.widths[i] for i, _ in pairs], [self.samples[j] for _, j in pairs], groups
+    def _cells(self) -> tuple[list[int], list[float]]:
+        """m and n of every cell."""
+        pairs = list(product(self.widths, self.samples))
+        return [m for m, _ in pairs], [n for _, n in pairs]
+
+    def _groups(self) -> list[Group]:
+        """eps of every cell at the last time, with its control variate."""
+        parts = (self.epsilon[..., -1], self.controls, self.linearised)
+        cells = len(self.widths) * len(self.samples)
+        values, controls, others = (a.reshape(cells, a.shape[-1]) for a in parts)
+        if not others.shape[-1]:
+            return list(values)
+        return [Controlled(*group) for group in zip(values, controls, others, strict=True)]
 
     def __str__(self) -> str:
         return f"{self.config['network']} on {self.config['inputs']}: {self.verdict}"
@@ -261,7 +284,7 @@ class DynamicsScaling:
         return f"<p>{self}</p>{self.table()._repr_html_()}"
 
 
-_ARRAYS = ("times", "epsilon", "own", "gap", "moved")
+_ARRAYS = ("times", "epsilon", "own", "gap", "moved", "controls", "linearised")
 
 
 def _fall(name: str, exponent: float, interval: Interval) -> str:

@@ -12,13 +12,20 @@ from tqdm.auto import tqdm
 
 from analytic import Network
 from compare.dynamics.stored_runs import read_run, write_run
-from compare.dynamics.trajectories import Comparison, TrainedNetwork, draw, everything, run
+from compare.dynamics.trajectories import (
+    Comparison,
+    Sample,
+    TrainedNetwork,
+    draw,
+    everything,
+    run,
+)
 from compare.executors import one_thread, run_cells
 from compare.rho import Target
 from compare.store import Store
 from empirical import FiniteNetwork
 
-__all__ = ["Job", "Training", "run_all", "train"]
+__all__ = ["Job", "Training", "draws", "run_all", "train"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +74,8 @@ class Training:
     dtype: torch.dtype
 
 
-def train(
-    training: Training,
-    job: Job,
-) -> TrainedNetwork:
-    """One network, trained on its sample, with its four trajectories."""
+def draws(training: Training, job: Job) -> tuple[FiniteNetwork, Sample]:
+    """The network of a job and its sample."""
     inputs, target = training.problem.inputs, training.target
     finite = FiniteNetwork(
         training.network,
@@ -88,6 +92,12 @@ def train(
         own = job.seed if job.sample_seed is None else job.sample_seed
         stream = np.random.SeedSequence([job.samples, own])
         sample = draw(inputs, target, job.samples, int(stream.generate_state(1)[0]))
+    return finite, sample
+
+
+def train(training: Training, job: Job) -> TrainedNetwork:
+    """One network, trained on its sample, with its four trajectories."""
+    finite, sample = draws(training, job)
     with one_thread():
         return run(training.problem, sample, finite, rtol=training.rtol, check=job.check)
 

@@ -26,7 +26,16 @@ from compare.rho import Inputs, Points, Target, evaluation_points, sphere_dimens
 from compare.theory import Checks, Reference, Track, checked_track, theorem, track
 from empirical import FiniteNetwork, tangent_kernel
 
-__all__ = ["GAP_PARTS", "Comparison", "Sample", "TrainedNetwork", "draw", "everything", "run"]
+__all__ = [
+    "GAP_PARTS",
+    "Comparison",
+    "Sample",
+    "TrainedNetwork",
+    "draw",
+    "everything",
+    "linear_residual",
+    "run",
+]
 
 Array = NDArray[np.float64]
 GAP_PARTS = ("gap", "drift", "initial", "sampling")
@@ -126,7 +135,7 @@ def run(
         _tensor(a, network) for a in (sample.x, sample.y, problem.points.x, problem.watch)
     )
     arguments = {"x": x, "y": y, "evaluate": z, "watch": w, "rtol": rtol}
-    start = tangent_kernel(network, torch.cat([z, x])).cpu().double().numpy()
+    start = _kernel_at_start(problem, sample, network)
     if check:
         flow = checked_track(network, problem.times, problem.reference, problem.points, **arguments)
     else:
@@ -134,14 +143,33 @@ def run(
     return _measure(problem, flow, start, _residuals(problem, sample, flow, start))
 
 
+def linear_residual(problem: Comparison, sample: Sample, network: FiniteNetwork) -> Array:
+    """r_t^lin at the evaluation points, shape (T, N)."""
+    start = _kernel_at_start(problem, sample, network)
+    return _linear(problem, sample, start, problem.times) - problem.reference.values
+
+
+def _kernel_at_start(problem: Comparison, sample: Sample, network: FiniteNetwork) -> Array:
+    """K_0 of the points and the sample together."""
+    x = torch.cat([_tensor(problem.points.x, network), _tensor(sample.x, network)])
+    return tangent_kernel(network, x).cpu().double().numpy()
+
+
+def _linear(problem: Comparison, sample: Sample, start: Array, times: Array) -> Array:
+    """What the linearised network predicts at the points."""
+    size = len(problem.points.x)
+    within, across = start[size:, size:], start[:size, size:]
+    return predict(within, across, sample.y, t=times, tolerance=NOISE)
+
+
 def _residuals(problem: Comparison, sample: Sample, flow: Track, start: Array) -> Array:
     """The four trajectories, shape (4, T, N)."""
-    size, times = len(problem.points.x), problem.times[: len(flow.predictions)]
+    times = problem.times[: len(flow.predictions)]
     on_sample = kernel(problem.network, sample.x, progress=False)
     across = kernel(problem.network, problem.points.x, sample.x, progress=False)
     functions = [
         flow.predictions,
-        predict(start[size:, size:], start[:size, size:], sample.y, t=times, tolerance=NOISE),
+        _linear(problem, sample, start, times),
         predict(on_sample, across, sample.y, t=times),
     ]
     ideal = problem.reference.flow(times)

@@ -5,6 +5,7 @@ exponent and constant with intervals, and the verdict on Assumption 3.6. Below:
 ``compare.rho``.
 """
 
+from compare.rate.controlled import Controlled, Group
 from compare.rate.convergence_record import Convergence
 from compare.rate.fits import Floor, Joint, Power, fit_floor, fit_joint, fit_power
 from compare.rate.interval_coverage import Coverage, coverage
@@ -14,9 +15,11 @@ from compare.rate.sufficient_width import RequiredWidth, check_accuracy
 from compare.rate.width_sweep import check_design
 
 __all__ = [
+    "Controlled",
     "Convergence",
     "Coverage",
     "Floor",
+    "Group",
     "Interval",
     "Joint",
     "Power",

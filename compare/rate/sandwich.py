@@ -14,6 +14,7 @@ by Var V_m/V_m^2 = 2/(n_m - 1) + k/n_m, k the excess kurtosis of D. A chi-square
 degrees of freedom varies as much (Welch 1947, Satterthwaite 1946), and its Student's interval
 covers where the distances are so skewed that the number of seeds would say too much. Sample
 kurtoses of skewed values are too small; a gamma law has k = 6 Var D/(E D)^2: the larger is taken.
+Values with a control variate have two shares for each width, one for each of their means.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from compare.rate.controlled import Controlled, Group
 from compare.rate.statistics import Interval, student
 
 __all__ = ["Uncertainty", "check_groups", "excess_kurtosis", "uncertainty"]
@@ -52,14 +54,15 @@ class Uncertainty:
         return student(value, self.stderr(index), confidence, float(self.freedom[index]))
 
 
-def check_groups(groups: Sequence[Array]) -> tuple[Array, Array]:
+def check_groups(groups: Sequence[Group]) -> tuple[Array, Array]:
     """The means and the sizes of groups of values, if a law can be fitted to them.
 
     Raises:
         ValueError: a group has fewer than two values, values that are negative or not finite,
             or only zeros.
     """
-    for index, d in enumerate(groups, 1):
+    for index, group in enumerate(groups, 1):
+        d = group.values if isinstance(group, Controlled) else group
         if d.size < 2:
             raise ValueError(
                 f"expected at least 2 values in every group, got {d.size} in group {index}: one"
@@ -75,10 +78,15 @@ def check_groups(groups: Sequence[Array]) -> tuple[Array, Array]:
                 f"expected values above 0, got only zeros in group {index}: a distance that is"
                 " exactly 0 has no rate; check that the inputs are not all zero"
             )
+        if not group.mean() > 0:
+            raise ValueError(
+                f"expected a mean above 0 in group {index}, got {group.mean():.3g} by its control"
+                " variate, which has little to do with the values; leave it out"
+            )
     return np.array([d.mean() for d in groups]), np.array([d.size for d in groups])
 
 
-def uncertainty(gradient: Array, mu: Array, groups: Sequence[Array]) -> Uncertainty:
+def uncertainty(gradient: Array, mu: Array, groups: Sequence[Group]) -> Uncertainty:
     """Covariance and degrees of freedom of the parameters of a fit.
 
     Args:
@@ -87,17 +95,32 @@ def uncertainty(gradient: Array, mu: Array, groups: Sequence[Array]) -> Uncertai
         groups: the values.
     """
     counts = np.array([d.size for d in groups])
-    residuals = [d / f - 1 for d, f in zip(groups, mu, strict=True)]
-    spread = np.array([np.sum(r**2) * r.size / (r.size - 1) for r in residuals])  # v
+    spread, varying = _spread(groups, mu)
     rows = np.linalg.inv(gradient.T @ (counts[:, None] * gradient)) @ gradient.T  # (p, groups)
     covariance = (rows * spread) @ rows.T
     shares = rows**2 * spread  # V_m of each parameter
-    varying = 2 / (counts - 1) + excess_kurtosis(residuals) / counts
     noise = (shares**2 @ varying) / 2
     total = shares.sum(axis=1) ** 2
     known = noise > 1e-300  # values without any spread have errors of 0, known exactly
     freedom = np.divide(total, noise, out=np.full(len(total), np.inf), where=known)
     return Uncertainty(covariance, np.maximum(freedom, 1.0))
+
+
+def _spread(groups: Sequence[Group], mu: Array) -> tuple[Array, Array]:
+    """v of every group, and the square of the relative error of v."""
+    drawn = [d.others if isinstance(d, Controlled) else d for d in groups]
+    kurtosis = excess_kurtosis([d / f - 1 for d, f in zip(drawn, mu, strict=True)])
+    spread, varying = np.empty(len(groups)), np.empty(len(groups))
+    for i, (d, f) in enumerate(zip(groups, mu, strict=True)):
+        if isinstance(d, Controlled):
+            sizes, parts = np.array([d.size, d.values.size]), np.array(d.variances())
+            spread[i] = parts.sum() * (d.size / f) ** 2
+            share = parts / max(parts.sum(), 1e-300)
+        else:
+            sizes, share = np.array([d.size]), np.ones(1)
+            spread[i] = np.sum((d / f - 1) ** 2) * d.size / (d.size - 1)
+        varying[i] = share**2 @ (2 / (sizes - 1) + kurtosis / sizes)
+    return spread, varying
 
 
 def excess_kurtosis(residuals: Sequence[Array]) -> float:

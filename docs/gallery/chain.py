@@ -1,4 +1,4 @@
-"""The exponents on the page "the chain of the proof" (about fifteen minutes on two cores)."""
+"""The exponents on the page "the chain of the proof" (twelve minutes of one core)."""
 
 # %% The Hessian against the width: at theta_0 and over a ball, for the networks of eq. (5)
 from pathlib import Path

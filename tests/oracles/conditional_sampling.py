@@ -4,24 +4,99 @@ A network on n inputs needs of a weight matrix only its products with n vectors 
 forward and with n others on the way back. Given the layer before, the pre-activations are n
 correlated normal vectors; given them, W^T delta is a regression on what W has already shown,
 plus a fresh normal part orthogonal to it. So K_0 has exactly the law it has in a network with
-weights, for O(n width) random numbers instead of O(width^2).
+weights, for O(n width) random numbers instead of O(width^2). Positions of images are points,
+channels are units, and what a layer reads is a sum over offsets B_k of maps of points.
 
-It shares with the package the description of the network and the torch functions of the
-activation.
+It shares with the package the description of the network, the maps of positions and the torch
+functions of the activation.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from analytic import FullyConnected, Network, Residual, kernel
-from analytic.expectations import moments
+from analytic import Network
+from analytic.corrections.stacked_layers import Place, StackLayer, stack
 from empirical.network import pointwise
 
-__all__ = ["mean_shift", "sample_kernels"]
+__all__ = [
+    "DrawnLayer",
+    "DrawnNetworks",
+    "DrawnSignal",
+    "back",
+    "back_covariance",
+    "draw_networks",
+    "gram",
+    "sample_kernels",
+]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DrawnLayer:
+    """A layer with weights of many networks, P points each.
+
+    Attributes:
+        layer: its description.
+        maps: of the points of all inputs, one for each offset.
+        m: units before.
+        reads: what its weights meet at a point, (count, P, offsets * units before).
+        before: the units before, which a residual layer adds, (count, P, units).
+        h: pre-activations, (count, P, units).
+        covariance: of them given the layer before, float64, (count, P, P).
+        values, slopes: w(h) and w'(h).
+    """
+
+    layer: StackLayer
+    maps: list[Tensor]
+    m: int
+    reads: Tensor
+    before: Tensor
+    h: Tensor
+    covariance: Tensor
+    values: Tensor
+    slopes: Tensor
+
+    @property
+    def units(self) -> Tensor:
+        """What the next layer meets."""
+        return self.before + self.values if self.layer.residual else self.values
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DrawnSignal:
+    """df/dalpha at the points behind a layer, as it is drawn on the way back.
+
+    Attributes:
+        after: index of the layer.
+        passing: what came through a skip, (count, P, units), or zeros.
+        fresh: normal, independent over units and of all that was drawn before.
+        covariance: of ``fresh`` between points, (count, P, P).
+    """
+
+    after: int
+    passing: Tensor
+    fresh: Tensor
+    covariance: Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DrawnNetworks:
+    """Many networks and all that was drawn for them, in order.
+
+    Attributes:
+        kernel: K_0 of n inputs, (count, n, n).
+        layers, signals: first the former, then the latter, from the readout to the first layer.
+        averages: maps of points between the layers, by the number of layers before.
+    """
+
+    kernel: Tensor
+    layers: list[DrawnLayer]
+    signals: list[DrawnSignal]
+    averages: dict[int, list[list[Tensor]]]
 
 
 def sample_kernels(
@@ -31,69 +106,135 @@ def sample_kernels(
     count: int,
     generator: torch.Generator,
     dtype: torch.dtype = torch.float32,
-    controls: list[Tensor] | None = None,
 ) -> Tensor:
-    """K_0 of ``count`` independent networks of vectors, shape (count, n, n).
+    """K_0 of ``count`` independent networks, shape (count, n, n)."""
+    return draw_networks(network, x, width, count, generator, dtype).kernel
 
-    Small matrices are solved in float64, units are drawn in ``dtype``. To ``controls`` are
-    added random matrices whose means are known: the averages over the first layer's units of
-    w w' and of the slopes, which have their limits as means, and at the last layer that of
-    (v^2 - 1) times the slopes, with mean 0.
-    """
-    alpha = x.to(dtype).expand(count, *x.shape)
-    trace, kernel = [], torch.zeros(count, len(x), len(x), dtype=torch.float64)
-    for outer in network.layers:
-        layer = outer.layers[0] if isinstance(outer, Residual) else outer
-        assert isinstance(layer, FullyConnected)
-        units = max(1, round(width * layer.width_ratio))
-        covariance = layer.weight_std**2 * _gram(alpha) / alpha.shape[2] + layer.bias_std**2
-        root = torch.linalg.cholesky(covariance)
-        noise = torch.randn(count, len(x), units, dtype=dtype, generator=generator)
-        h = root.to(dtype) @ noise
-        trace.append((layer, isinstance(outer, Residual), alpha, h, covariance))
-        new = pointwise(layer.activation)(h)
-        alpha = alpha + new if isinstance(outer, Residual) else new
-        if controls is not None and len(trace) == 1:
-            first = pointwise(layer.activation, 1)(h)
-            controls += [_gram(new) / units, _gram(first) / units, new.double().mean(2)]
-    kernel += _gram(alpha) / alpha.shape[2]
-    signal = torch.randn(count, 1, alpha.shape[2], dtype=dtype, generator=generator)
-    signal = (signal / math.sqrt(alpha.shape[2])).expand_as(alpha)
-    for index, (layer, skip, before, h, covariance) in reversed(list(enumerate(trace))):
-        slopes = pointwise(layer.activation, 1)(h)
-        delta = signal * slopes
-        if controls is not None and index == len(trace) - 1:
-            controls.append(_gram(delta) - _gram(slopes) / h.shape[2])
-        kernel += _gram(delta) * covariance
-        if index:
-            back = _backward(layer, before, h, covariance, delta, generator)
-            signal = signal + back if skip else back
-    return kernel
+
+def draw_networks(
+    network: Network,
+    x: Tensor,
+    width: int,
+    count: int,
+    generator: torch.Generator,
+    dtype: torch.dtype = torch.float32,
+) -> DrawnNetworks:
+    """``count`` independent networks; small matrices are solved in float64, units in ``dtype``."""
+    n, channels = len(x), x.shape[1]
+    points = x.reshape(n, channels, -1).movedim(1, 2).reshape(-1, channels)
+    alpha = points.to(dtype).expand(count, *points.shape)
+    layers: list[DrawnLayer] = []
+    averages: dict[int, list[list[Tensor]]] = {}  # how points are averaged behind a layer
+    m = channels
+    for place in stack(network, tuple(x.shape[2:]), 1):
+        maps = _maps(place, n, dtype)
+        if place.layer is None:
+            averages.setdefault(len(layers), []).append(maps)
+            alpha = _read(maps, alpha)
+            continue
+        layers.append(_forward(place.layer, maps, alpha, m, width, generator))
+        alpha, m = layers[-1].units, layers[-1].h.shape[2]
+    kernel = gram(alpha) / m
+    signals, signal = _backward(layers, averages, alpha, n, m, generator)
+    for drawn, s in zip(layers, signal, strict=True):
+        share = gram(s * drawn.slopes) * drawn.covariance
+        p = share.shape[1] // n
+        kernel = kernel + share.reshape(count, n, p, n, p).sum(dim=(2, 4))
+    return DrawnNetworks(kernel, layers, signals, averages)
+
+
+def _forward(
+    layer: StackLayer,
+    maps: list[Tensor],
+    alpha: Tensor,
+    m: int,
+    width: int,
+    generator: torch.Generator,
+) -> DrawnLayer:
+    reads = _read(maps, alpha)
+    count, points, _ = reads.shape
+    covariance = layer.weight * gram(reads) / m + layer.bias
+    root = _root(covariance).to(reads.dtype)
+    units = max(1, round(width * layer.ratio))
+    h = root @ torch.randn(count, points, units, dtype=reads.dtype, generator=generator)
+    w, slope = pointwise(layer.activation), pointwise(layer.activation, 1)
+    return DrawnLayer(layer, maps, m, reads, alpha, h, covariance, w(h), slope(h))
 
 
 def _backward(
-    layer: FullyConnected,
+    layers: list[DrawnLayer],
+    averages: dict[int, list[list[Tensor]]],
     alpha: Tensor,
-    h: Tensor,
-    covariance: Tensor,
-    delta: Tensor,
+    n: int,
+    m: int,
     generator: torch.Generator,
-) -> Tensor:
-    """weight_std W^T delta / sqrt(m), given that h = X (W, b) with X = (weight_std alpha/sqrt(m),
-    bias_std)."""
-    count, n, m = alpha.shape
-    scale = layer.weight_std / math.sqrt(m)
-    noise = torch.randn(count, n, m + 1, dtype=alpha.dtype, generator=generator)
-    root = _root(_gram(delta)).to(alpha.dtype)
-    fresh = root @ noise  # sum_i zeta_i delta_i, one row for every input
-    x = torch.cat([scale * alpha, alpha.new_full((count, n, 1), layer.bias_std)], dim=2)
-    known = (h @ delta.mT).double() - (x @ fresh.mT).double()  # what X^+ is applied to
-    shown = torch.linalg.solve(covariance, known).to(alpha.dtype)
-    whole = fresh + shown.mT @ x
-    return scale * whole[:, :, :m]
+) -> tuple[list[DrawnSignal], list[Tensor]]:
+    """All that is drawn on the way back, and the whole signals behind every layer."""
+    count, dtype = len(alpha), alpha.dtype
+    v = torch.randn(count, 1, alpha.shape[2], dtype=dtype, generator=generator) / math.sqrt(m)
+    fresh, covariance = v.expand_as(alpha), torch.ones(n, n, dtype=torch.float64) / m
+    passing = known = torch.zeros_like(fresh)
+    signals: list[DrawnSignal] = []
+    whole: list[Tensor] = []
+    for index in reversed(range(len(layers))):
+        for maps in reversed(averages.get(index + 1, [])):
+            fresh, passing, known = (back(maps, s) for s in (fresh, passing, known))
+            covariance = back_covariance(maps, covariance)
+        signals.append(DrawnSignal(index, passing, fresh, covariance))
+        signal, drawn = passing + fresh + known, layers[index]
+        whole.insert(0, signal)
+        if index:
+            fresh, known, covariance = _through(drawn, signal * drawn.slopes, generator)
+            passing = signal if drawn.layer.residual else torch.zeros_like(fresh)
+    return signals, whole
 
 
-def _gram(a: Tensor) -> Tensor:
+def _through(
+    drawn: DrawnLayer, delta: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """weight_std W^T delta/sqrt(m), given h = X (W, b), X = (weight_std reads/sqrt(m), bias_std).
+
+    A fresh normal part, the rest, and the covariance of the former between points.
+    """
+    reads = drawn.reads
+    count, points, length = reads.shape
+    scale = math.sqrt(drawn.layer.weight / drawn.m)
+    squares = gram(delta)
+    noise = torch.randn(count, points, length + 1, dtype=reads.dtype, generator=generator)
+    fresh = _root(squares).to(reads.dtype) @ noise  # sum_i zeta_i delta_i, a row for every point
+    ones = reads.new_full((count, points, 1), math.sqrt(drawn.layer.bias))
+    x = torch.cat([scale * reads, ones], dim=2)
+    known = (drawn.h @ delta.mT).double() - (x @ fresh.mT).double()  # what X^+ is applied to
+    shown = torch.linalg.solve(drawn.covariance, known).to(reads.dtype)
+    maps = drawn.maps
+    parts = [back(maps, scale * a[:, :, :length]) for a in (fresh, shown.mT @ x)]
+    return parts[0], parts[1], back_covariance(maps, scale**2 * squares)
+
+
+def _read(maps: list[Tensor], alpha: Tensor) -> Tensor:
+    """(B_k alpha)_k side by side."""
+    return torch.cat([b @ alpha for b in maps], dim=2)
+
+
+def back(maps: list[Tensor], signal: Tensor) -> Tensor:
+    """sum_k B_k^T signal_k."""
+    parts = signal.chunk(len(maps), dim=2)
+    return torch.stack([b.T @ part for b, part in zip(maps, parts, strict=True)]).sum(0)
+
+
+def back_covariance(maps: list[Tensor], covariance: Tensor) -> Tensor:
+    """The covariance between points of what ``back`` gives."""
+    wide = [b.double() for b in maps]
+    return torch.stack([b.T @ covariance @ b for b in wide]).sum(0)
+
+
+def _maps(place: Place, n: int, dtype: torch.dtype) -> list[Tensor]:
+    """The maps of the points of n inputs."""
+    return [torch.kron(torch.eye(n), torch.from_numpy(b)).to(dtype) for b in place.maps]
+
+
+def gram(a: Tensor) -> Tensor:
+    """Sums over units of products at two points, float64."""
     return (a @ a.mT).double()
 
 
@@ -102,38 +243,3 @@ def _root(a: Tensor) -> Tensor:
     size = a.diagonal(dim1=1, dim2=2).mean(1).clamp_min(1e-300)[:, None, None]
     jitter = 1e-7 * size * torch.eye(a.shape[1], dtype=a.dtype)
     return torch.linalg.cholesky(a + jitter)
-
-
-def mean_shift(
-    network: Network, x: Tensor, width: int, count: int, generator: torch.Generator, batch: int
-) -> tuple[Tensor, Tensor]:
-    """m (E K_0 - K_inf) and its standard error, (n, n), by regression on the controls.
-
-    The coefficients come from the same kernels as the mean, which biases it by the order of
-    the number of controls over ``count``, of one standard deviation of what is left.
-    """
-    first = network.layers[0]
-    assert isinstance(first, FullyConnected)
-    numpy = x.numpy()
-    both = kernel(Network(first), numpy, kind="both")
-    covariance = first.weight_std**2 * x @ x.mT / x.shape[1] + first.bias_std**2
-    slopes = torch.from_numpy(both.ntk - both.nngp) / covariance
-    means = moments(first.activation, covariance.diagonal().sqrt().numpy()).mean
-    i, j = torch.triu_indices(len(x), len(x))
-    kernels: list[Tensor] = []
-    known: list[Tensor] = []
-    for start in range(0, count, batch):
-        c: list[Tensor] = []
-        size = min(batch, count - start)
-        k = sample_kernels(network, x, width, size, generator, controls=c)
-        kernels.append((k - torch.from_numpy(kernel(network, numpy)))[:, i, j])
-        columns = (c[0] - torch.from_numpy(both.nngp), c[1] - slopes, c[3])
-        known.append(torch.cat([*(a[:, i, j] for a in columns), c[2] - torch.from_numpy(means)], 1))
-    k, controls = torch.cat(kernels), torch.cat(known)
-    centred = controls - controls.mean(0)
-    coefficients = torch.linalg.lstsq(centred, k - k.mean(0)).solution
-    rest = k - controls @ coefficients
-    shift, error = (torch.empty(len(x), len(x), dtype=k.dtype) for _ in range(2))
-    shift[i, j] = shift[j, i] = width * rest.mean(0)
-    error[i, j] = error[j, i] = width * rest.std(0) / count**0.5
-    return shift, error

@@ -13,7 +13,7 @@ from flint import arb, ctx
 from oracles import balls, positions
 
 from analytic import FullyConnected, Network, Residual
-from analytic.network.layers import Averaging, Flatten
+from analytic.network.averages import Averaging, Flatten
 
 
 class _State(NamedTuple):

@@ -44,6 +44,7 @@ def test_quantiles_and_widths_invert_the_probability() -> None:
     assert m < law.mean / (0.01 * 0.05)  # Markov
 
 
+@pytest.mark.slow
 def test_its_mean_is_the_mean_of_the_variances() -> None:
     """Eigenvalues below 1e-10 of the sum are dropped, ten of them at most; rules at 2e-7."""
     network = NETWORKS["tanh, 2 layers"]
@@ -53,6 +54,7 @@ def test_its_mean_is_the_mean_of_the_variances() -> None:
     assert distance_law(network, X, diagonal=False).mean == pytest.approx(off, rel=4e-7)
 
 
+@pytest.mark.slow
 def test_the_distance_of_wide_networks_has_the_law() -> None:
     """Kolmogorov's distance of 4000 networks stays below its 99.9 % point, 1.95/sqrt(4000).
 
@@ -90,3 +92,5 @@ def test_bad_input_is_refused() -> None:
         law.required_width(0.1, 0)
     with pytest.raises(ValueError, match="at least two inputs"):
         distance_law(NETWORKS["tanh, 1 layer"], X[:1], diagonal=False)
+    with pytest.raises(ValueError, match="got one that is always the same"):
+        distance_law(NETWORKS["tanh, 2 layers"], np.zeros((2, 5)))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from networks.fluctuating import NETWORKS, points
-from oracles.conditional_sampling import mean_shift
+from oracles.martingale_controls import coefficients, controlled
 from oracles.pair_fluctuation import pair_shift
 
 from analytic import FullyConnected, Network, Residual, kernel
@@ -38,15 +38,18 @@ def test_the_mean_of_finite_networks_is_shifted_as_predicted(name: str) -> None:
 
     The largest of 10 normal numbers exceeds 4.5 once in 15,000 fresh seeds.
     """
-    network, x = NETWORKS[name], torch.from_numpy(X)
+    network, x, found = NETWORKS[name], torch.from_numpy(X), []
+    limit = torch.from_numpy(kernel(network, X))[*torch.triu_indices(4, 4)]
     generator = torch.Generator().manual_seed(4)
-    (one, error), (two, finer) = (
-        [a.numpy() for a in mean_shift(network, x, m, 15000, generator, 3000)] for m in (32, 64)
-    )
+    for width in (32, 64):
+        a = coefficients(network, x, width, 1500, generator, 750)
+        mean, error = controlled(network, x, width, 8000, generator, 1000, a).mean()
+        found.append((width * (mean - limit).numpy(), width * error.numpy()))
+    (one, error), (two, finer) = found
     spread = np.hypot(2 * finer, error)
-    b = mean_correction(network, X)
+    b = mean_correction(network, X)[np.triu_indices(4)]
     assert np.abs((2 * two - one - b) / spread).max() < 4.5
-    assert np.abs((2 * two - one) / spread).max() > 6  # no shift at all would be noticed
+    assert np.abs((2 * two - one) / spread).max() > 12  # no shift at all would be noticed
 
 
 def test_one_layer_and_linear_networks_have_no_shift() -> None:

@@ -11,8 +11,8 @@ from analytic.machine import UNIT
 from analytic.recursion.amplification_of_erf import erf_amplification
 from analytic.recursion.certificate import certify
 from analytic.recursion.error_amplification import amplification, amplifications
-from analytic.recursion.error_propagation import layer_error
 from analytic.recursion.layer_equations import diagonal
+from analytic.recursion.layer_errors import LayerFactors, layer_error
 
 F = FullyConnected
 
@@ -23,7 +23,7 @@ def test_amplification_bounds_the_derivatives_of_the_duals(name: str) -> None:
     stage = diagonal(Network(F(name)), s2).stages[0]
     factors = amplification(stage, 1e-15)
     radius = np.array([0.1, 0.5, 0.9])
-    k_e, k_d, r_d, *_ = factors.at(radius)
+    _, k_e, k_d, r_d, *_ = factors.at(radius)
     # at rho = R the series of s = s' attains its bounds: dE/drho = s^2 D
     b = coefficients(stage.step.layer.activation, np.sqrt(s2), factors.r_d.size).b
     order = np.arange(1.0, len(b) + 1)
@@ -63,10 +63,13 @@ def test_the_closed_amplification_of_erf_is_that_of_its_coefficients(
 
 
 def test_an_error_of_the_covariance_is_amplified_by_k() -> None:
-    quiet = layer_error(0.0, 0.0, 1.0, 3.0, 5.0, 1.0, 0.0, 0.0)
-    loud = layer_error(1e-3, 0.0, 1.0, 3.0, 5.0, 1.0, 0.0, 0.0)
+    factors = LayerFactors(1.0, 1.0, 1.0, 1.0, 3.0, 5.0, 1.0, 0.0, 0.0)
+    quiet = layer_error((0.0, 0.0, 0.0), factors)
+    loud = layer_error((1e-3, 0.0, 0.0), factors)
     assert loud[0] - quiet[0] == pytest.approx(3e-3)
     assert loud[1] - quiet[1] == pytest.approx(6e-3)  # D's own and, through r_D, Gamma's
+    half = layer_error((1e-3, 0.0, 0.0), factors._replace(radius=0.5))
+    assert half[1] - quiet[1] == pytest.approx(3.5e-3)  # |Gamma| is half of its diagonal
 
 
 def test_a_chaotic_network_gets_a_ceiling() -> None:
@@ -91,7 +94,7 @@ def test_errors_of_covariance_and_variances_move_cos_as_bounded(v: float, rho: f
     """E = exp(-v) cosh c, D = exp(-v) sinh c: the factors bound the true changes, closely."""
     stage = diagonal(Network(F("cos")), np.array([v])).stages[0]
     factors = amplification(stage, 1e-15).at(np.array([rho]))
-    k_e, k_d, _, v_e, v_d = (float(f[0]) for f in factors)
+    _, k_e, k_d, _, v_e, v_d = (float(f[0]) for f in factors[:6])
     e, d = np.exp(-v) * np.cosh(v), np.exp(-v) * np.sinh(v)  # at x = x'
     c = rho * v
     by_covariance = (v * np.exp(-v) * np.sinh(c) / e, v * np.exp(-v) * np.cosh(c) / d)

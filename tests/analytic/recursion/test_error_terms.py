@@ -33,9 +33,9 @@ from analytic.recursion.error_propagation import (
     ErrorPropagation,
     Fixed,
     added,
-    layer_error,
 )
 from analytic.recursion.layer_equations import Average, diagonal
+from analytic.recursion.layer_errors import LayerFactors, layer_error
 
 F = FullyConnected
 DELTA = 2.0**-24
@@ -225,17 +225,54 @@ def test_errors_of_the_tables(name: str) -> None:
 def test_errors_of_the_covariance(rho: float) -> None:
     """k_E, k_D and r_D, each of which the change of E, D or Theta of exp needs."""
     layer = _layers(Network(F("exp(x)")), 1.0)[0]
-    k_e, k_d, r_d, *_ = (float(f[0]) for f in layer.at(np.array([rho])))
+    _, k_e, k_d, r_d, *_ = (float(f[0]) for f in layer.at(np.array([rho])))
     (e, d, *_), (e1, d1, *_) = (_exp(None, 1.0, r, 1.0) for r in (rho, rho + DELTA))
     own = _exp(None, 1.0, 1.0, 1.0)[0]
     by_e, by_theta = (e1 - e) / own, (d1 * (rho + DELTA) - d * rho) / own
-    none = (0.0, 0.0)
-    sigma, theta = layer_error(DELTA, 0.0, 1.0, k_e, k_d, r_d, *none)
+    factors = LayerFactors(rho, 1.0, 1.0, 1.0, k_e, k_d, r_d, 0.0, 0.0)
+    start = (DELTA, 0.0, 0.0)
+
+    def without(**factor: float) -> tuple[float, float, float]:
+        return layer_error(start, factors._replace(**factor))
+
+    sigma, theta, _ = layer_error(start, factors)
     assert by_e <= sigma + SECOND_ORDER
     assert by_theta <= theta + SECOND_ORDER
-    assert by_e > layer_error(DELTA, 0.0, 1.0, 0.0, k_d, r_d, *none)[0]
-    assert by_theta > layer_error(DELTA, 0.0, 1.0, k_e, 0.0, r_d, *none)[1]
-    assert by_theta > layer_error(DELTA, 0.0, 1.0, k_e, k_d, 0.0, *none)[1]
+    assert by_e > without(k_e=0.0)[0]
+    assert by_theta > without(k_d=0.0)[1]
+    assert by_theta > without(r_d=0.0)[1]
+    assert by_theta > without(radius=0.0)[1]
+
+
+def test_shares_of_a_sum() -> None:
+    """Errors of D come with Theta, which is half of the Gamma of the next layer; no less."""
+    network = Network(F("exp(x)"), F("x", weight_std=0.5))
+    first, second = _layers(network, 1.0)
+    chain = _chain([replace(first, noise=Noise(0.0, DELTA)), second])
+    e = math.exp(2.0)
+    exact = 2 * DELTA * (0.25 * e) / (0.25 * e + 0.25 * e)  # D of exp in Gamma = Lambda + w^2 D
+    for bound in (chain.diagonal, chain.error(0, 0.0)):
+        assert exact <= bound <= 1.01 * exact + 200 * UNIT
+    for wrong in (np.array([1.0, 0.4]), np.array([1.0, 0.0])):
+        assert exact > _chain([chain.layers[0], replace(second, in_gamma=wrong)]).error(0, 0.0)
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.3, 0.8])
+def test_the_reach_of_theta(rho: float) -> None:
+    """|Theta_12| of three layers of exp is what the bound says, relative to the diagonal."""
+    network = Network(F("exp(x)", weight_std=0.7), F("exp(x)", weight_std=0.4), F("exp(x)"))
+    layers, state = _layers(network, 1.0), (0.0, 0.0, 0.0)
+    dense_state = dense.State(1.0, rho, 1.0, 0, 0, 0, 0, 0)
+    for layer, part in zip(layers, network.layers, strict=True):
+        v, c = (part.weight_std**2 * s for s in (dense_state.s11, dense_state.s12))
+        at = Factors(*(float(f[0]) for f in layer.at(np.array([c / v]))))
+        of_lambda, of_theta = map(float, layer.in_gamma)
+        state = layer_error(
+            state, LayerFactors(c / v, 1.0, of_lambda, of_theta, *at[1:4], 0.0, 0.0)
+        )
+        dense_state = dense.recursion([part], dense_state, _exp)
+        true = dense_state.t12 / dense_state.t11
+        assert true * (1 - 1e-12) <= state[2] <= 1.01 * true + 1e-12
 
 
 def test_errors_shrink_beside_a_bias() -> None:

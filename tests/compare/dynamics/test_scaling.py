@@ -30,6 +30,7 @@ from compare.rate.fits import Floor, Joint, fit_floor, fit_joint
 PAIRS = [(m, n) for m in (32, 128, 512) for n in (32, 128, 512, math.inf)]
 M, N = [m for m, _ in PAIRS], [n for _, n in PAIRS]
 NETWORK = Network(FullyConnected("tanh"))
+NO_CONTROLS = (np.empty((2, 2, 0)), np.empty((2, 2, 0)))
 
 
 def made_up(rng: np.random.Generator, p: float, q: float, count: int = 8):
@@ -60,6 +61,7 @@ def test_a_term_that_is_not_there_has_no_exponent() -> None:
 def scaling(**named: object) -> DynamicsScaling:
     arguments = {
         "widths": [16, 64], "samples": [16, 64], "horizon": 5.0, "seeds": 6, "points": 32,
+        "linearised": 50,
     } | named  # fmt: skip
     return dynamics_scaling(NETWORK, Inputs.sphere(2), Target.harmonic((1, 3), 2), **arguments)  # pyright: ignore
 
@@ -159,7 +161,9 @@ def judged(
     monkeypatch.setattr(DynamicsScaling, "floor", lambda self: plateau)
     epsilon = np.full((2, 2, 3, 4), 2.0)
     config = {"widths": [16, 64], "samples": [16, 64]}
-    record = DynamicsScaling(config, np.arange(4.0), epsilon, epsilon, epsilon, epsilon)
+    record = DynamicsScaling(
+        config, np.arange(4.0), epsilon, epsilon, epsilon, epsilon, *NO_CONTROLS
+    )
     return str(record.judgement.outcome)
 
 
@@ -168,7 +172,9 @@ def test_joint_failures_are_counted_over_networks_and_samples() -> None:
     last = np.array([[[2, 3, 4], [1, 1.5, 2]], [[2.5, 2.6, 9], [0.1, 0.2, 0.5]]])
     epsilon = np.stack([9 * last, last], axis=-1)  # only the last time counts
     config = {"widths": [16, 64], "samples": [4, None]}
-    record = DynamicsScaling(config, np.arange(2.0), epsilon, epsilon, epsilon, epsilon)
+    record = DynamicsScaling(
+        config, np.arange(2.0), epsilon, epsilon, epsilon, epsilon, *NO_CONTROLS
+    )
     found = record.failures()
     assert found.kappa == 4
     assert_allclose(found.share, [[1 / 3, 2 / 3], [2 / 3, 0]])  # at the threshold is not above

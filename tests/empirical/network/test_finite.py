@@ -102,6 +102,7 @@ def test_torch_and_numpy_agree_about_the_activation(name: str, order: int) -> No
     np.testing.assert_allclose(value, exact, rtol=4e-15, atol=2e-15)  # 1 - tanh^2 cancels
 
 
+@pytest.mark.slow
 def test_the_mean_of_k0_is_the_limit() -> None:
     # one hidden layer: E K_0 = K_inf exactly, at any width; 4000 seeds, 4 standard errors
     network, x = Network(F("softplus", bias_std=0.5)), draw(3, 4)

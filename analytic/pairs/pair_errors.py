@@ -1,0 +1,71 @@
+"""The error bounds of a tile, carried through the layers with its pairs, compiled.
+
+A tile carries one bound for each row, that of its largest |rho|, or, where the certificate itself
+is wanted, one for each pair.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from analytic.compilation import compiled
+from analytic.recursion import (
+    Bounds,
+    Tile,
+    factors_of,
+    layer_error,
+    of_sum,
+    skip_error,
+    skip_of,
+)
+
+__all__ = ["begin_errors", "bound_of_kernels", "carry_errors", "join_errors", "keep_errors"]
+
+_layer_error: Any = compiled(layer_error)
+_skip_error: Any = compiled(skip_error)
+
+
+@compiled
+def begin_errors(t: Tile, b: Bounds) -> None:
+    """Of the scalar products, and no Theta."""
+    t.error[:, :, :] = 0.0
+    t.error[0] = b.start
+
+
+@compiled
+def carry_errors(t: Tile, rows: int, b: Bounds, at: int) -> None:
+    """Through a weight layer."""
+    e = t.error
+    for m in range(rows):
+        for j in range(e.shape[2]):
+            radius = t.largest[m] if e.shape[2] == 1 else np.sqrt(t.x[m, j])
+            factors = factors_of(b, at, radius, t.group[m])
+            state = e[0, m, j], e[1, m, j], e[2, m, j]
+            e[0, m, j], e[1, m, j], e[2, m, j] = _layer_error(state, factors)
+
+
+@compiled
+def keep_errors(t: Tile, depth: int) -> None:
+    """A branch begins."""
+    t.errors[depth] = t.error
+
+
+@compiled
+def join_errors(t: Tile, rows: int, depth: int, b: Bounds, at: int) -> None:
+    """A branch ends."""
+    factors, before, e = skip_of(b, at), t.errors[depth], t.error
+    for m in range(rows):
+        for j in range(e.shape[2]):
+            begun = before[0, m, j], before[1, m, j], before[2, m, j]
+            ended = e[0, m, j], e[1, m, j], e[2, m, j]
+            e[0, m, j], e[1, m, j], e[2, m, j] = _skip_error(begun, ended, factors)
+
+
+@compiled
+def bound_of_kernels(t: Tile, m: int, j: int, in_kernel: Any, nngp: bool, ntk: bool) -> float:
+    """The larger error of the kernels that are wanted, but for their own rounding."""
+    sigma, theta = t.error[0, m, j], t.error[1, m, j]
+    both = of_sum(sigma, theta, in_kernel[0], in_kernel[1])
+    return max(sigma if nngp else 0.0, both if ntk else 0.0)

@@ -1,0 +1,74 @@
+r"""How errors pass through one layer: two rules that run in Python and in compiled code.
+
+An ``ErrorState`` is a triple (eps_sigma, eps_theta, reach): the errors of Sigma and Theta relative
+to the diagonal, and a bound of |Theta_ij| relative to it. The legend is that of
+``analytic.recursion.certificate``.
+
+A sum of two kernels A + B has |A_ij| + |B_ij| <= sqrt((A + B)_ii (A + B)_jj). What is wrong by a in
+A and by b > a in B is therefore wrong by a in all of the sum, and by b - a in the largest share
+that B has in it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+from numba.extending import register_jitable
+
+from analytic.machine import UNIT
+
+__all__ = ["ErrorState", "LayerFactors", "SkipFactors", "layer_error", "of_sum", "skip_error"]
+
+ErrorState = tuple[Any, Any, Any]
+
+
+class LayerFactors(NamedTuple):
+    """What a layer does to errors at some R."""
+
+    radius: Any  # R
+    share: Any  # of weight_std^2 Sigma in Lambda: the bias is exact
+    of_lambda: Any  # largest share of Lambda in Gamma
+    of_theta: Any  # largest share of weight_std^2 Theta in Gamma
+    k_e: Any
+    k_d: Any  # infinite: the slope of arccos at 1, where it has a root; D of max(x, 0)
+    r_d: Any
+    add_e: Any
+    add_d: Any
+
+
+class SkipFactors(NamedTuple):
+    """What a skip does to errors: largest shares of alpha and of the branch in their sum."""
+
+    ratio: Any  # the largest (S + E)/(S + E + 2 mu eta)
+    add: Any
+    of_sigma0: Any
+    of_sigma: Any
+    of_theta0: Any
+    of_theta: Any
+
+
+@register_jitable
+def of_sum(a: Any, b: Any, share_a: Any, share_b: Any) -> Any:
+    """A relative bound of a sum from those of its parts and their largest shares."""
+    if b > a:
+        return a + (b - a) * share_b
+    return b + (a - b) * share_a if a > b else a
+
+
+def layer_error(state: ErrorState, f: LayerFactors) -> ErrorState:
+    """The errors after a layer: |d(D Gamma)| <= |dD| |Gamma| + |D| |dGamma|."""
+    eps_sigma, eps_theta, reach = state
+    covariance = f.share * eps_sigma + 2 * UNIT
+    gamma = of_sum(covariance, eps_theta, f.of_lambda, f.of_theta) + 2 * UNIT
+    size = of_sum(f.radius, reach, f.of_lambda, f.of_theta)  # of |Gamma_ij|
+    d = math.sqrt(2 * (covariance + f.add_e)) if f.k_d == math.inf else f.k_d * covariance + f.add_d
+    theta = d * size + f.r_d * gamma + 2 * UNIT
+    return f.k_e * covariance + f.add_e, theta, min(f.r_d * size, 1.0)
+
+
+def skip_error(before: ErrorState, branch: ErrorState, f: SkipFactors) -> ErrorState:
+    """The errors after a skip, from those of its two branches."""
+    sigma = f.ratio * of_sum(before[0], branch[0], f.of_sigma0, f.of_sigma) + f.add
+    theta = of_sum(before[1], branch[1], f.of_theta0, f.of_theta) + UNIT
+    return sigma, theta, of_sum(before[2], branch[2], f.of_theta0, f.of_theta)
