@@ -23,7 +23,7 @@ from analytic.expectations.product_rules import Angle
 from analytic.expectations.splines import DEGREE, EXACT, Spline
 from analytic.machine import UNIT, Array
 
-__all__ = ["spline_distances", "spline_pairs"]
+__all__ = ["conditional_panels", "spline_distances"]
 
 REACH = 9.0
 """Where the normal law is cut."""
@@ -198,7 +198,7 @@ def _pairs(
         out[3, i] = min(apart, apart_) / 2
 
 
-def spline_pairs(
+def conditional_panels(
     one: Spline, other: Spline, s: Array, s_: Array, small: Array, unit: Array, unit_: Array
 ) -> Array:
     """(minus, plus, d, the part of the means), shape (4, pairs), at correlation 1 - small.
@@ -242,7 +242,7 @@ def spline_distances(w: Spline, s: Array, s_: Array, r: Array, r_: Array, angle:
         if part.size:
             other = w.turned if turned else w
             pairs = (low[part], high[part], angle.small[part], unit[part], unit_[part])
-            found[:, part] = spline_pairs(w, other, *pairs)
+            found[:, part] = conditional_panels(w, other, *pairs)
     minus, plus, d, _ = found
     near = np.minimum(minus, plus)
     e = 2 * (w.error + 8 * UNIT)
