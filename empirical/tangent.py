@@ -25,7 +25,7 @@ from empirical.checks import (
 )
 from empirical.forward_pass import BatchError
 from empirical.layerwise import tiled_layerwise_kernel
-from empirical.module_tiles import ModuleKernel, measure
+from empirical.module_kernels import ModuleKernel, measure
 from empirical.network import FiniteNetwork, Stack
 from empirical.outputs import Output, check_output
 from empirical.precision import double_copy, full_precision, relative_floor

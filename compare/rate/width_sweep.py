@@ -9,7 +9,7 @@ stopped.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
@@ -22,6 +22,7 @@ from analytic.network import Network
 from compare.executors import one_thread, run_cells
 from compare.rho import Inputs, square_norms
 from compare.store import Store
+from compare.whole_numbers import whole, wholes
 from empirical.network import FiniteNetwork
 from empirical.tangent import tangent_kernel, tangent_kernel_estimate
 
@@ -72,8 +73,9 @@ def check_design(
     Raises:
         ValueError: a number is out of its range.
     """
-    wide = [int(m) for m in widths]
-    counts = [seeds] * len(wide) if isinstance(seeds, int) else [int(s) for s in seeds]
+    wide, points = wholes("widths", widths), whole("points", points)
+    several = isinstance(seeds, Iterable)
+    counts = wholes("seeds", seeds) if several else [whole("seeds", seeds)] * len(wide)
     if len(counts) != len(wide):
         raise ValueError(
             f"expected one number of seeds for each of the {len(wide)} widths, got {len(counts)};"
