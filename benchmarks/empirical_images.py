@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from analytic import Convolution, Network
 from empirical import FiniteNetwork, tangent_kernel
 from empirical.layerwise import contraction, gradients
-from empirical.module_tiles import module_kernel
+from empirical.module_kernels import module_kernel
 
 CASES = [  # samples, input shape, width
     (96, (1, 8, 8), 64),

@@ -2,19 +2,17 @@ r"""The kernel of a module, by tiles of as many samples as memory allows.
 
 A tile (a, b) is a forward and a backward pass for the samples a and b and the contraction of
 their gradients. With one tile the passes are done once; with more, those of b are repeated
-for every a, which costs O(n / size) passes and bounds the memory. Where the samples of a batch
-meet there are no tiles: the Jacobian is that of all outputs of the whole batch.
+for every a, which costs O(n / size) passes and bounds the memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from empirical.batch_jacobian import joint_diagonal, joint_kernel
 from empirical.batches import count, rows
 from empirical.checks import (
     MixingError,
@@ -22,7 +20,6 @@ from empirical.checks import (
     check_outputs,
     check_values,
 )
-from empirical.forward_pass import BatchError, forward_passes
 from empirical.jacobian import jacobian_rows, per_sample_gradients
 from empirical.layerwise import (
     Block,
@@ -31,121 +28,18 @@ from empirical.layerwise import (
     combination,
     contract,
     diagonal,
-    plan_for,
     products,
     wanted,
 )
 from empirical.memory import available, require
 from empirical.module_function import ModuleFunction
-from empirical.outputs import Output
 
-__all__ = ["ModuleKernel", "measure", "module_diagonal", "module_kernel"]
-
-
-class ModuleKernel(NamedTuple):
-    """The kernel of a module.
-
-    Attributes:
-        value: shape (n, n'), or (n, *outputs, n', *outputs).
-        joint: whether the samples of a batch meet, so that it is J J^T of the whole batch.
-    """
-
-    value: Tensor
-    joint: bool
+__all__ = ["Tiles"]
 
 
-def module_kernel(
-    module: nn.Module,
-    parameters: Mapping[str, Tensor],
-    x: Any,
-    y: Any,
-    output: Output,
-    rules: bool = True,
-) -> Tensor:
-    """K_0 of any module; see ``measure``."""
-    return measure(module, parameters, x, y, output, rules).value
+class Tiles:
+    """The tiles of one module, differentiated as its plan says."""
 
-
-def measure(
-    module: nn.Module,
-    parameters: Mapping[str, Tensor],
-    x: Any,
-    y: Any,
-    output: Output,
-    rules: bool = True,
-) -> ModuleKernel:
-    """K_0 of any module; see ``tangent_kernel``.
-
-    Args:
-        module: the module.
-        parameters: those that the kernel is about.
-        x: inputs.
-        y: other inputs, or None.
-        output: which outputs.
-        rules: whether to use rules, or per-sample gradients for all parameters.
-    """
-    with forward_passes(module) as run:
-        function = ModuleFunction(run, output)
-        kernel, joint = _kernel(function, parameters, x, y, rules)
-    if output == "all":
-        n, m = count(x), count(x if y is None else y)
-        return ModuleKernel(kernel.reshape(n, *function.shape, m, *function.shape), joint)
-    return ModuleKernel(kernel[:, 0, :, 0], joint)
-
-
-def module_diagonal(
-    module: nn.Module, parameters: Mapping[str, Tensor], x: Any, output: Output
-) -> Tensor:
-    """K_0(x, x) of any module; see ``tangent_kernel_diagonal``."""
-    with forward_passes(module) as run:
-        function = ModuleFunction(run, output)
-        try:
-            function.rehearse(rows(x, slice(0, 2)))
-            plan = plan_for(function, x, parameters, function.output)
-            try:
-                squares = _Tiles(function, parameters, plan).diagonal(x)
-            except MisfitError as misfit:
-                plan = plan.without_rules(parameters, str(misfit))
-                squares = _last_resort(_Tiles(function, parameters, plan).diagonal, x)
-        except (MixingError, BatchError):
-            function.rehearse(x)
-            squares = joint_diagonal(function, parameters, x)
-    if output == "all":
-        return squares.reshape(count(x), *function.shape)
-    return squares.sum(1)
-
-
-def _kernel(
-    function: ModuleFunction, parameters: Mapping[str, Tensor], x: Any, y: Any, rules: bool
-) -> tuple[Tensor, bool]:
-    """Shape (n, k, n', k), and whether the samples meet."""
-    try:
-        function.rehearse(rows(x, slice(0, 2)))
-        plan = plan_for(function, x, parameters, function.output)
-        if not rules:
-            plan = plan.without_rules(parameters, "not wanted")
-        try:
-            return _Tiles(function, parameters, plan).kernel(x, y), False
-        except MisfitError as misfit:  # control flow that depends on the samples
-            plan = plan.without_rules(parameters, str(misfit))
-            return _last_resort(_Tiles(function, parameters, plan).kernel, x, y), False
-    except (MixingError, BatchError):  # the module takes the whole batch only, or joins it
-        function.rehearse(x)
-        return joint_kernel(function, parameters, x, y), True
-
-
-def _last_resort(compute: Callable[..., Tensor], *batches: Any) -> Tensor:
-    """By per-sample gradients alone; raises if these are not those that plain autograd gave."""
-    try:
-        return compute(*batches)
-    except MisfitError as misfit:
-        raise ValueError(
-            f"expected the same gradients of a sample in every run, got others: {misfit}; remove"
-            " what depends on earlier runs or on the number of samples from the module"
-        ) from misfit
-
-
-class _Tiles:
     def __init__(
         self, function: ModuleFunction, parameters: Mapping[str, Tensor], plan: Plan
     ) -> None:

@@ -16,7 +16,7 @@ from empirical.checks import (
     check_parameters,
 )
 from empirical.layerwise import UnreachedError
-from empirical.module_tiles import module_diagonal
+from empirical.module_kernels import module_diagonal
 from empirical.outputs import Output, check_output
 from empirical.precision import full_precision
 from empirical.tangent import tangent_kernel

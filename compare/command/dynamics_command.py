@@ -11,7 +11,15 @@ from typing import Any
 import click
 
 from analytic import Activation, nystrom, sphere_spectrum
-from analytic.network import Convolution, FullyConnected, Layer, Network, Residual, parse_network
+from analytic.network import (
+    Convolution,
+    FullyConnected,
+    Layer,
+    Network,
+    Nonlinearity,
+    Residual,
+    parse_network,
+)
 from compare.command.dynamics_report import Findings, write_dynamics
 from compare.command.options import check_fit, read_inputs, read_integers, read_target
 from compare.command.report import open_folder
@@ -123,6 +131,8 @@ class _Run:
 
     def one_cell(self, **sizes: Any) -> None:
         """The gap of one width and number of samples, taken apart."""
+        numbers = "{seeds} networks of {width} units on {samples} samples".format(**sizes)
+        click.echo(f"one width: {numbers}")
         try:
             self.found.gap = dynamics_gap(*self.cell, **sizes, **self._named("gap"))
         except DynamicsError as error:
@@ -135,16 +145,20 @@ class _Run:
     def fits(self, *, seeds: int, **grid: Any) -> None:
         """The exponents of Corollary 3.7, a control that must fail, and Observation 3.9."""
         found = self.found
+        cells = "{widths} on {samples} samples".format(**grid)
+        click.echo(f"exponents: {seeds} networks of each of the widths {cells}")
         found.scaling = dynamics_scaling(*self.cell, seeds=seeds, **grid, **self._named("scaling"))
         click.echo(f"  {found.scaling.verdict}")
         write_dynamics(self.folder, found)
         wrong = other_activation(self.cell[0])
+        click.echo(f"control: the same against the kernel of {wrong!r}")
         found.control = dynamics_scaling(
             *self.cell, limit=wrong, seeds=max(2, seeds // 3), **grid, **self._named("control")
         )
-        click.echo(f"  with the kernel of {wrong!r}: {found.control.verdict}")
+        click.echo(f"  {found.control.verdict}")
         write_dynamics(self.folder, found)
         del grid["widths"]
+        click.echo(f"widths of {' and '.join(map(str, RATIOS))} times the samples")
         found.growth = dynamics_growth(
             *self.cell, ratios=RATIOS, seeds=max(2, seeds // 2), **grid, **self._named("growth")
         )
@@ -155,12 +169,16 @@ class _Run:
 
 def other_activation(network: Network) -> Network:
     """The same layers with softplus, or with tanh where they have softplus: a wrong kernel."""
+    network = network.joined()
+    bare = any(isinstance(step.layer, Nonlinearity) for step in network.steps)
 
     def other(layer: Layer) -> Layer:
         if isinstance(layer, Residual):
             return Residual(*(other(inner) for inner in layer.layers))
-        if not isinstance(layer, FullyConnected | Convolution):
+        if not isinstance(layer, FullyConnected | Convolution | Nonlinearity):
             return layer
+        if bare and layer.activation.is_linear:
+            return layer  # what a bare nonlinearity needs before it
         name = "tanh" if layer.activation.name == "softplus" else "softplus"
         return replace(layer, activation=Activation(name))
 

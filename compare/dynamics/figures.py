@@ -51,6 +51,7 @@ class Scaling(Protocol):
     def samples(self) -> tuple[float, ...]: ...
     @property
     def epsilon(self) -> Array: ...
+    def means(self) -> tuple[Array, Array]: ...
     def fit(self, widths: Array, samples: float) -> Array: ...
 
 
@@ -146,24 +147,15 @@ def plot_scaling(result: Scaling, ax: Axes | None = None) -> Axes:
     """The eps of Corollary 3.7 against the width, one line for each number of samples."""
     ax = new_axes(ax)
     m = np.array(result.widths, dtype=float)
-    line = np.geomspace(m[0], m[-1], 60)
+    line, (means, errors) = np.geomspace(m[0], m[-1], 60), result.means()
     for colour, n, j in zip(
         _shades(len(result.samples)), result.samples, range(len(result.samples)), strict=True
     ):
-        cell = result.epsilon[:, j, :, -1]
-        error = 2 * cell.std(axis=1, ddof=1) / np.sqrt(cell.shape[1])
-        ax.errorbar(
-            m,
-            cell.mean(axis=1),
-            error,
-            fmt="o",
-            ms=4,
-            capsize=2,
-            color=colour,
-            label=f"$n = {n}$" if np.isfinite(n) else r"all of $\rho$",
-        )
+        label = f"$n = {n}$" if np.isfinite(n) else r"all of $\rho$"
+        points = {"fmt": "o", "ms": 4, "capsize": 2, "color": colour, "label": label}
+        ax.errorbar(m, means[:, j], 2 * errors[:, j], **points)
         ax.plot(line, result.fit(line, n), color=colour, lw=1)
-    start = result.epsilon[0, :, :, -1].mean()
+    start = means[0].mean()
     ax.plot(
         line, start * np.sqrt(m[0] / line), ls="--", lw=1, color=GREY, label=r"paper: $m^{-1/2}$"
     )

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from analytic.files import read_arrays, write_arrays
 from compare.configuration import packed, unpacked
 from compare.dynamics.figures import plot_scaling
+from compare.dynamics.runs import stderr
 from compare.rate import (
     Controlled,
     Floor,
@@ -60,8 +61,8 @@ class Failures:
 class DynamicsScaling:
     """Smallest eps of Corollary 3.7 over a grid of widths and numbers of samples.
 
-    Every cell (m, n) has networks and samples of its own, so that the intervals cover both.
-    They are conditional on the target and on the evaluation points.
+    Every cell (m, n) has networks and samples of its own; intervals are conditional on the target
+    and on the evaluation points.
 
     Attributes:
         config: everything needed to make it again.
@@ -95,9 +96,18 @@ class DynamicsScaling:
         """The numbers of samples n; inf for networks that were trained on all of rho."""
         return tuple(math.inf if n is None else n for n in self.config["samples"])
 
+    def means(self) -> tuple[Array, Array]:
+        """E eps at the last time and its standard error, shape (widths, samples) each."""
+        shape, groups = (len(self.widths), len(self.samples)), self._groups()
+        errors = [
+            np.sqrt(sum(g.variances())) if isinstance(g, Controlled) else stderr(g) for g in groups
+        ]
+        return np.reshape([g.mean() for g in groups], shape), np.reshape(errors, shape)
+
     def joint(self, own: bool = False) -> Joint:
         """E eps = a m^-p + b n^-q, up to the last time; with K = K_0 on request."""
-        return fit_joint(*self._cells(), self._own() if own else self._groups(), CONFIDENCE)
+        values = self.own[..., -1].reshape(-1, self.own.shape[2])
+        return fit_joint(*self._cells(), list(values) if own else self._groups(), CONFIDENCE)
 
     def floor(self) -> Floor:
         """E eps = A/m + B/n + F."""
@@ -187,6 +197,7 @@ class DynamicsScaling:
         exponent is that of a bound whose constant is another matter.
         """
         joint, own, drift = self.joint(), self.joint(own=True), self.drift()
+        low, high = drift.interval
         finite = sum(map(math.isfinite, self.samples)) - 1
         rows = [
             ("ε against m", joint.width_exponent, joint.width_interval, 0.5, 1),
@@ -194,13 +205,7 @@ class DynamicsScaling:
             (f"ε against T, n = {self.samples[finite]}", *self.time_exponent(finite), 1.0, -1),
             ("ε for K = K_0 against m", own.width_exponent, own.width_interval, 0.5, 1),
             ("ε for K = K_0 against n", own.sample_exponent, own.sample_interval, 0.5, 1),
-            (
-                "‖K_T - K_0‖ against m",
-                drift.exponent / 2,
-                (drift.interval[0] / 2, drift.interval[1] / 2),
-                0.5,
-                1,
-            ),
+            ("‖K_T - K_0‖ against m", drift.exponent / 2, (low / 2, high / 2), 0.5, 1),
             ("‖K_t - K_0‖ against t", *self.drift_time_exponent(), 0.5, 0),
         ]
         if math.isinf(self.samples[-1]):
@@ -262,9 +267,6 @@ class DynamicsScaling:
         """m and n of every cell."""
         pairs = list(product(self.widths, self.samples))
         return [m for m, _ in pairs], [n for _, n in pairs]
-
-    def _own(self) -> list[Array]:
-        return list(self.own[..., -1].reshape(-1, self.own.shape[2]))
 
     def _groups(self) -> list[Group]:
         """eps of every cell at the last time, with its control variate."""

@@ -18,10 +18,10 @@ from torch import Tensor, nn
 
 from empirical.batches import count, differing, rows
 from empirical.forward_pass import BatchError, forward_passes
-from empirical.layerwise.blocks import Block, MisfitError, Scheme
+from empirical.layerwise.agreement import disagreements, gradients, squares
+from empirical.layerwise.blocks import Scheme
 from empirical.layerwise.cuts import QUIET, Cut, Trial, layouts_of, places_of, uses_of
 from empirical.layerwise.graph import Graph, Value, graph_of
-from empirical.layerwise.inner_products import inner
 from empirical.layerwise.samples import Samples
 
 __all__ = ["Output", "Plan", "UnreachedError", "combination", "make_plan", "plan_for", "wanted"]
@@ -142,10 +142,10 @@ def _try(
         )
     others = function(rows(x, tried[:2] if len(tried) > 2 else [*tried, tried[0]]))
     trial, probe = (Trial(v, combination(v, output)) for v in (values, others))
-    exact = [_gradients(value, parameters) for value in trial.combined]
+    exact = [gradients(value, parameters) for value in trial.combined]
     try:
         scheme, rest = _scheme(trial, probe, leaves)
-        rest.update(_disagreements(trial, scheme, leaves, exact))
+        rest.update(disagreements(trial, scheme, leaves, exact))
         scheme = _without(scheme, {i for i, name in leaves.items() if name in rest})
     except torch.OutOfMemoryError:
         raise
@@ -161,7 +161,7 @@ def _try(
         rest,
         values.detach(),
         tried,
-        _squares(values[:, wanted(values, output)], parameters),
+        squares(values[:, wanted(values, output)], parameters),
         (kept + 2 * size) // len(tried) + 1,
     )
 
@@ -230,77 +230,3 @@ class _Kept:
             self.seen.add(storage.data_ptr())
             self.bytes += storage.nbytes()
         return tensor
-
-
-def _gradients(value: Tensor, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """dv/dtheta for those that it depends on."""
-    try:
-        found = torch.autograd.grad(
-            value, list(parameters.values()), retain_graph=True, allow_unused=True
-        )
-    except torch.OutOfMemoryError:
-        raise
-    except RuntimeError as error:
-        raise ValueError(
-            "expected a module that torch.autograd can differentiate, got one that it cannot"
-            f" ({str(error).splitlines()[0]}); mend its backward pass"
-        ) from error
-    pairs = zip(parameters, found, strict=True)
-    return {name: g.detach().to_dense() for name, g in pairs if g is not None}
-
-
-def _squares(values: Tensor, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Sum over k of |dv_ak/dtheta|^2 for values v, shape (b, k).
-
-    In float64: float32 sums over some million entries are not known to sqrt(eps).
-    """
-    squares = {name: values.new_zeros(len(values), dtype=torch.float64) for name in parameters}
-    for a, row in enumerate(values):
-        for value in row:
-            for name, gradient in _gradients(value, parameters).items():
-                norm = torch.linalg.vector_norm(gradient, dtype=torch.float64)
-                squares[name][a] += norm**2
-    return {name: square.detach() for name, square in squares.items()}
-
-
-def _disagreements(
-    trial: Trial,
-    scheme: Scheme,
-    leaves: Mapping[int, str],
-    exact: Sequence[Mapping[str, Tensor]],
-) -> dict[str, str]:
-    """Parameters whose gradient by rules is not the one by autograd, for some sample."""
-    block = Block(trial.values, scheme)
-    signals = block.signals_of(trial.combined.sum()) if scheme.groups else {}
-    reasons: dict[str, str] = {}
-    for leaf in (i for group in scheme.groups for i in group):
-        name, like = leaves[leaf], scheme.leaves[leaf]
-        rows = torch.stack([e.get(name, torch.zeros_like(like)) for e in exact]).detach()
-        try:
-            with torch.no_grad():
-                agree = _agree(block, leaf, signals, rows)
-        except MisfitError as misfit:
-            reasons[name] = str(misfit)
-            continue
-        if not agree:
-            reasons[name] = "the rules do not agree with autograd"
-    return reasons
-
-
-def _agree(block: Block, leaf: int, signals: Mapping[Value, Tensor | None], exact: Tensor) -> bool:
-    """Whether the rules give the gradients ``exact``: their entries, and what is contracted."""
-    gradient = block.gradient(leaf, signals)
-    if gradient is None:
-        return not bool(exact.any())
-    entries = block.entries(leaf, signals)
-    allowed = torch.finfo(exact.dtype).eps ** 0.5 * max(_largest(exact), gradient.bound())
-    if _largest(entries - exact) > allowed:
-        return False
-    norms = torch.linalg.vector_norm(exact.reshape(len(exact), -1), dim=1, dtype=torch.float64)
-    reach = allowed * exact[0].numel() ** 0.5  # of the norm, for errors of that size everywhere
-    differences = (inner(gradient, gradient).diagonal() - norms**2).abs()
-    return bool((differences <= reach * (2 * norms + reach)).all())
-
-
-def _largest(tensor: Tensor) -> float:
-    return float(torch.stack(torch.aminmax(tensor)).abs().max()) if tensor.numel() else 0.0

@@ -70,7 +70,7 @@ def test_samples_that_change_places_are_noticed() -> None:
 def test_outputs_that_are_not_finite_are_named_by_row(
     method: Any, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("empirical.module_tiles._Tiles._size", lambda *_: size)
+    monkeypatch.setattr("empirical.module_tiles.Tiles._size", lambda *_: size)
     module = Apply(lambda f, x: f(x.log()))
     x = torch.rand(7, 3, dtype=torch.float64) + 1
     bad = x.clone()

@@ -109,7 +109,7 @@ def test_tiles_of_samples_give_the_same_kernel(
     module, x, y = build(CASES[name], 7)
     arguments = {"output": output}
     whole = [tangent_kernel(module, x, z, **arguments) for z in (None, y)]  # pyright: ignore
-    monkeypatch.setattr(module_tiles._Tiles, "_size", lambda *_: 3)
+    monkeypatch.setattr(module_tiles.Tiles, "_size", lambda *_: 3)
     for z, exact in zip((None, y), whole, strict=True):
         close(tangent_kernel(module, x, z, **arguments), exact)  # pyright: ignore
 

@@ -18,7 +18,7 @@ from oracles.jacobians import batch_jacobian, kernel_of
 from torch import Tensor, nn
 
 from empirical import tangent_kernel
-from empirical.module_tiles import measure
+from empirical.module_kernels import measure
 
 PAGE = Path(__file__).parents[2] / "docs" / "howto" / "zoo.md"
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")  # torch's own

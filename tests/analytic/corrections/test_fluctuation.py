@@ -91,20 +91,20 @@ UPPER = np.triu_indices(4)
 
 @pytest.mark.parametrize("name", CHOSEN)
 def test_finite_networks_fluctuate_as_predicted(name: str) -> None:
-    """Within 4.5 standard errors of less than 2 %; what c/m^2 leaves is below a tenth of it.
+    """Within 4.5 standard errors of less than 3 %; what c/m^2 leaves is below a tenth of it.
 
     Ten pairs each: the largest of 30 normal numbers exceeds 4.5 once in 5,000 fresh seeds.
     """
     c = fluctuation(NETWORKS[name], X)[UPPER]
-    found, error = _measured(NETWORKS[name], 500_000)
+    found, error = _measured(NETWORKS[name], 300_000)
     assert np.abs((found - c) / error).max() < 4.5
-    assert (error < 0.02 * c).all()
+    assert (error < 0.03 * c).all()
 
 
 def test_the_measurement_would_notice_a_diagonal_gram_matrix() -> None:
     """Keeping only the entries G_ii of the Gram matrix loses part of A and B."""
     network = NETWORKS["tanh, 3 layers"]
-    found, error = _measured(network, 500_000)
+    found, error = _measured(network, 300_000)
     wrong = pair_fluctuation(network, X[0], X[3], whole=False)
     assert (found[3] - wrong) / error[3] > 20
 
@@ -117,7 +117,7 @@ def test_controls_have_mean_zero_and_the_variance_that_is_summed(name: str) -> N
     inputs = torch.from_numpy(x)
     a = coefficients(network, inputs, 24, 1000, generator, 500)
     a = a * (1 + 0.5 * torch.randn(a.shape, generator=generator, dtype=a.dtype))
-    drawn = controlled(network, inputs, 24, 6000, generator, 2000, a)
+    drawn = controlled(network, inputs, 24, 3000, generator, 1000, a)
     count = len(drawn.z) ** 0.5
     assert float((drawn.z.mean(0) / drawn.z.std(0) * count).abs().max()) < 4.5
     gap = drawn.m - drawn.z[:, :, None] * drawn.z[:, None]

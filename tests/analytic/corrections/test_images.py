@@ -54,18 +54,18 @@ CASES = {
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_finite_networks_of_images_vary_as_predicted(name: str) -> None:
-    """m Var = C + c/m from widths 48 and 192, in standard errors of 2 % at most."""
+    """m Var = C + c/m from widths 48 and 192, in standard errors of 3 % at most."""
     network, x = CASES[name]
     c, inputs, found = fluctuation(network, x)[np.triu_indices(len(x))], torch.from_numpy(x), []
     for width in (48, 192):
         generator = torch.Generator().manual_seed(width)
         a = coefficients(network, inputs, width, 1500, generator, 500)
-        drawn = controlled(network, inputs, width, 240_000 // width, generator, 500, a)
+        drawn = controlled(network, inputs, width, 160_000 // width, generator, 500, a)
         found.append([width * v.numpy() for v in drawn.variance()])
     (one, error), (two, finer) = found
     spread = np.hypot(4 * finer, error) / 3
     assert np.abs(((4 * two - one) / 3 - c) / spread).max() < 4.5
-    assert (spread < 0.02 * c).all()
+    assert (spread < 0.03 * c).all()
 
 
 def test_flattened_images_are_vectors() -> None:

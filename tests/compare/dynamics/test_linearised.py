@@ -85,6 +85,11 @@ def test_the_control_variate_narrows_the_exponents(small: dict) -> None:
     same = np.corrcoef(result.controls.ravel(), result.epsilon[..., -1].ravel())[0, 1]
     assert same > 0.9  # the same networks on the same samples
     assert result.linearised.shape == (2, 3, 100)
+    means, errors = result.means()
+    trained = result.epsilon[..., -1]
+    apart = np.abs(means - trained.mean(axis=2))
+    assert np.all(apart < 4 * trained.std(axis=2, ddof=1))  # of 4 networks: their own spread
+    assert np.all(errors < trained.std(axis=2, ddof=1))
 
 
 def test_growth_has_narrow_intervals_too(small: dict) -> None:

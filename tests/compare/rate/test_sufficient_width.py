@@ -53,6 +53,20 @@ def test_the_width_is_where_the_law_reaches_epsilon(rng: np.random.Generator) ->
     assert np.std(close) < 0.1
 
 
+def test_as_much_lies_below_the_interval_as_above(rng: np.random.Generator) -> None:
+    """At confidence 0 both ends are the median of the widths drawn; from there they part."""
+    result = record(bent, rng)
+    ends = [
+        required_width(WIDTHS, result.distances, result.law, EPSILON, DELTA, confidence)[2]
+        for confidence in (0.0, 0.5, 0.9)
+    ]
+    (low, high), *wider = ends
+    assert low == high
+    for inner, outer in zip(ends, wider, strict=False):
+        assert outer[0] < inner[0]
+        assert outer[1] > inner[1]
+
+
 def test_the_correction_moves_the_width() -> None:
     # quantiles instead of draws: the law is found almost exactly; without c = -60 it is 20 too wide
     d = [stats.gamma.ppf((np.arange(n) + 0.5) / n, SHAPE) for n in SEEDS]

@@ -28,7 +28,7 @@ from empirical import (
 )
 from empirical.layerwise import ensemble, identity
 from empirical.layerwise.plan import make_plan
-from empirical.module_tiles import module_kernel
+from empirical.module_kernels import module_kernel
 from empirical.network.weights import normal_rows
 from empirical.network.wires import wiring
 
