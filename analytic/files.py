@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 __all__ = [
     "DamagedError",
     "check_path",
+    "plain",
     "read_arrays",
     "read_data",
     "read_sealed",
@@ -46,7 +47,21 @@ class DamagedError(ValueError):
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Replace a file in one step, so that a kill leaves the old one or the new one."""
+    """Replace a file in one step, so that a kill leaves the old one or the new one.
+
+    Through a symbolic link the file is replaced that it leads to.
+
+    Raises:
+        ValueError: there is something else than a file: a folder, a device.
+        FileNotFoundError: there is no such folder.
+    """
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file():
+        raise ValueError(f"expected the name of a file, got {_kind(path)} {path}; name another")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(
+            f"expected a folder that exists, got {path.parent} for {path.name}; make it first"
+        )
     part = path.with_name(f".{path.name}-{secrets.token_hex(4)}.part")
     try:
         with part.open("xb") as file:
@@ -80,7 +95,7 @@ def read_sealed(path: Path, what: str) -> bytes:
         FileNotFoundError: there is no such file.
         DamagedError: it is not what was written.
     """
-    data = path.read_bytes()
+    data = _content(path, what)
     size = 2 + len(_WORDS) + _DIGITS
     archive = data[:-size] + b"\0\0"
     if len(data) <= size or data[-size:] != _comment(archive):
@@ -111,13 +126,13 @@ def read_arrays(path: Path, what: str, names: Sequence[str]) -> dict[str, NDArra
 
 def write_data(path: Path, data: Mapping[str, Any]) -> None:
     """Write plain data, not empty and without an entry "sha256", to a sealed JSON file."""
-    text = json.dumps(data, indent=1).removesuffix("\n}").encode()
+    text = json.dumps(data, indent=1, default=plain).removesuffix("\n}").encode()
     write_whole(path, text + _entry(text))
 
 
 def read_data(path: Path, what: str, names: Sequence[str]) -> dict[str, Any]:
     """The data that ``write_data`` was given; arguments and errors as of ``read_arrays``."""
-    content = path.read_bytes()
+    content = _content(path, what)
     text = content[: -len(_entry(b""))]
     if content[len(text) :] != _entry(text):
         raise _damaged(path, what)
@@ -125,6 +140,18 @@ def read_data(path: Path, what: str, names: Sequence[str]) -> dict[str, Any]:
     del data["sha256"]
     _check_names(path, what, names, data)
     return data
+
+
+def plain(value: Any) -> Any:
+    """A number or an array of numpy as Python's, for JSON.
+
+    Example:
+        >>> json.dumps({"points": np.int64(5)}, default=plain)
+        '{"points": 5}'
+    """
+    if isinstance(value, np.generic | np.ndarray):
+        return cast(Any, value).tolist()
+    raise TypeError(f"expected plain data, got {type(value).__name__}; convert it")
 
 
 def check_path(checkpoint: str | os.PathLike[str] | None) -> Path | None:
@@ -147,6 +174,19 @@ def check_path(checkpoint: str | os.PathLike[str] | None) -> Path | None:
             f"expected a checkpoint in a folder that can be written, got {path}; choose another"
         )
     return path
+
+
+def _kind(path: Path) -> str:
+    return "the folder" if path.is_dir() else "what is no regular file,"
+
+
+def _content(path: Path, what: str) -> bytes:
+    """The bytes of a regular file."""
+    if path.exists() and not path.is_file():
+        raise ValueError(f"expected {what}, got {_kind(path)} {path}; name a file")
+    if not path.exists():
+        raise FileNotFoundError(f"expected {what}, got {path}, which is not there; check it")
+    return path.read_bytes()
 
 
 def _check_names(path: Path, what: str, names: Sequence[str], found: Mapping[str, Any]) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic.files import plain
+
 __all__ = ["packed", "unpacked"]
 
 
@@ -18,7 +20,7 @@ def packed(config: dict[str, Any]) -> NDArray[Any]:
         >>> unpacked(packed({"widths": [1, 2]}))
         {'widths': [1, 2]}
     """
-    return np.array(json.dumps(config))
+    return np.array(json.dumps(config, default=plain))
 
 
 def unpacked(array: NDArray[Any]) -> dict[str, Any]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analytic.inputs import check_inputs
 from analytic.network import Network
@@ -27,7 +29,7 @@ def read_inputs(source: str, images: bool = False) -> Inputs:
     path = Path(source)
     if not path.is_file():
         raise ValueError(f"expected a file, got {source!r}, which does not exist; check the path")
-    return Inputs.array(np.load(path, allow_pickle=False), path.stem)
+    return Inputs.array(_load(path), path.stem)
 
 
 def read_target(text: str, inputs: Inputs) -> Target:
@@ -50,11 +52,21 @@ def read_target(text: str, inputs: Inputs) -> Target:
     if kind == "digit":
         return Target.digit(read_integers("digit", argument)[0])
     if text.endswith(".npy") and Path(text).is_file():
-        return Target.of(np.load(text, allow_pickle=False), inputs)
+        return Target.of(_load(Path(text)), inputs)
     raise ValueError(
         f"expected a target harmonic:1,3,5, step, smooth:SEED, parity, digit:K or a file .npy, got"
         f" {text!r}; choose one of these"
     )
+
+
+def _load(path: Path) -> NDArray[Any]:
+    try:
+        return np.load(path, allow_pickle=False)
+    except (EOFError, OSError, ValueError) as error:
+        raise ValueError(
+            f"expected an array of numbers in {path}, got a file that numpy cannot read"
+            f" ({str(error) or type(error).__name__}); write it with numpy.save"
+        ) from None
 
 
 def check_fit(network: Network, inputs: Inputs, points: int) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from compare.rho import Inputs
+from compare.whole_numbers import whole, wholes
 
 __all__ = [
     "Repetition",
@@ -66,9 +67,7 @@ def check_cell(
     for name, value, least in (
         ("width", width, 1), ("samples", samples, 2), ("seeds", seeds, 2), ("times", times, 8),
     ):  # fmt: skip
-        if isinstance(value, bool) or not hasattr(value, "__index__"):
-            raise TypeError(f"expected an integer for {name}, got {value!r}; pass an int")
-        if value < least:
+        if whole(name, value) < least:
             raise ValueError(f"expected {name} of at least {least}, got {value}; raise it")
     if inputs.population is not None and samples > inputs.population:
         raise ValueError(
@@ -86,7 +85,10 @@ def check_grid(
     inputs: Inputs, widths: Sequence[int], samples: Sequence[int], horizon: Any, seeds: Any
 ) -> tuple[list[int], list[int]]:
     """The widths and the numbers of samples of a grid in increasing order, checked."""
-    wide, many = sorted({int(m) for m in widths}), sorted({int(n) for n in samples})
+    wide, many = (
+        sorted(set(wholes(name, values)))
+        for name, values in (("widths", widths), ("samples", samples))
+    )
     if len(wide) < 2 or len(many) < 2:
         raise ValueError(
             "expected at least two widths and two numbers of samples, got"
@@ -102,7 +104,7 @@ def check_growth(
     inputs: Inputs, ratios: Sequence[float], samples: Sequence[int], horizon: Any, seeds: Any
 ) -> list[int]:
     """The numbers of samples in increasing order, checked together with the ratios m/n."""
-    many = sorted({int(n) for n in samples})
+    many = sorted(set(wholes("samples", samples)))
     if len(many) < 2 or min(ratios, default=0) <= 0:
         raise ValueError(
             f"expected positive ratios and at least two numbers of samples, got {list(ratios)} and"
@@ -115,9 +117,7 @@ def check_growth(
 
 def check_linearised(count: Any) -> None:
     """Raise unless so many linearised networks can be drawn: none, or at least 2."""
-    if isinstance(count, bool) or not hasattr(count, "__index__"):
-        raise TypeError(f"expected an integer for linearised, got {count!r}; pass an int")
-    if count < 0 or count == 1:
+    if whole("linearised", count) < 0 or count == 1:
         raise ValueError(
             f"expected 0 linearised networks for each cell, or at least 2, got {count}; one alone"
             " has no standard error"

@@ -16,6 +16,7 @@ from analytic.inputs import check_inputs
 from analytic.network import Network
 from compare.executors import run_cells
 from compare.rho import Inputs
+from compare.whole_numbers import whole, wholes
 from empirical.network import FiniteNetwork
 
 __all__ = ["NetworkCell", "check_widths", "over_cells"]
@@ -94,12 +95,12 @@ def check_widths(
     network: Network, inputs: Inputs, widths: Sequence[int], seeds: int, points: int
 ) -> tuple[list[int], int]:
     """The widths in order and the points there are; raises unless all of it fits."""
-    found = sorted({int(m) for m in widths})
+    found, points = sorted(set(wholes("widths", widths))), whole("points", points)
     if len(found) < 2 or found[0] < 2 or len(found) < len(widths):
         raise ValueError(
             f"expected at least two different widths of at least 2, got {list(widths)}; add some"
         )
-    if seeds < 2:
+    if whole("seeds", seeds) < 2:
         raise ValueError(f"expected at least 2 seeds, got {seeds}; raise the number")
     points = min(points, inputs.population or points)
     check_inputs("x", inputs.sample(points), network)

@@ -32,9 +32,9 @@ __all__ = ["Inputs"]
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Inputs:
-    """A distribution of inputs.
+    """A distribution of inputs; equal to another of the same name, shape and points.
 
     Attributes:
         name: what it is, its scale included.
@@ -48,8 +48,20 @@ class Inputs:
     name: str
     shape: tuple[int, ...]
     population: int | None
-    _draw: Callable[[int, np.random.Generator], Array] = field(repr=False, compare=False)
-    points: Array | None = field(default=None, repr=False, compare=False)
+    _draw: Callable[[int, np.random.Generator], Array] = field(repr=False)
+    points: Array | None = field(default=None, repr=False)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Inputs):
+            return NotImplemented
+        return self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def _key(self) -> tuple[object, ...]:
+        points = None if self.points is None else self.points.tobytes()
+        return self.name, self.shape, self.population, points
 
     def sample(self, n: int, seed: int = 0) -> Array:
         """Draw n inputs, shape ``(n, *shape)``, without replacement from a finite population.
