@@ -23,11 +23,13 @@ from numpy.typing import NDArray
 
 from analytic.activation import Activation
 from analytic.expectations.close_series import short_series
-from analytic.expectations.conditioning import Split, conditional
+from analytic.expectations.conditioning import Split, conditional, sum_rounding
 from analytic.expectations.heat_tables import HIGHEST, NARROWEST, WIDEST, Heat, heat
 from analytic.expectations.hermite_coefficients import Moments, coefficients
 from analytic.expectations.polylines import polyline
 from analytic.expectations.product_rules import Angle, squared_differences
+from analytic.expectations.spline_pairs import spline_distances
+from analytic.expectations.splines import by_pieces, spline
 from analytic.expectations.waves import wave
 from analytic.machine import UNIT, Array
 
@@ -137,6 +139,8 @@ def _ways(of: Units, angle: Angle, i: Index, j: Index) -> list[tuple[Method, Mas
         return [(_by_series, few), (_by_wave, ~few)]
     if polyline(of.activation) is not None:
         return [(_by_series, few), (_by_polyline, ~few)]
+    if by_pieces(of.activation) is not None:
+        return [(_by_series, few), (_by_spline, ~few)]
     table = heat(of.activation)
     ready = np.zeros_like(few) if table is None else _resolved(table, of, angle, i, j)
     direct = few & (_complete(of, i, j) | (angle.small > 2.0**-4) | ~ready)
@@ -207,6 +211,12 @@ def _by_polyline(of: Units, angle: Angle, i: Index, j: Index) -> Array:
     return found
 
 
+def _by_spline(of: Units, angle: Angle, i: Index, j: Index) -> Array:
+    found = spline(of.activation)
+    assert found is not None
+    return spline_distances(found, of.s[i], of.s[j], of.r[i], of.r[j], angle)
+
+
 def _by_conditioning(of: Units, angle: Angle, i: Index, j: Index) -> Array:
     table = heat(of.activation)
     assert table is not None
@@ -214,10 +224,11 @@ def _by_conditioning(of: Units, angle: Angle, i: Index, j: Index) -> Array:
     found = conditional(table, s, s_, angle.minus, angle.plus, 1 / r, 1 / r_)
     minus, plus, d, apart, noise_w, noise_d, noise_v = found
     sigma = Split.of(np.minimum(s, s_), np.maximum(s, s_), angle.small).sigma
-    outer = table.outer[_octave(table, sigma)] + 4 * UNIT
+    outer = table.outer[_octave(table, sigma)]
+    lost = 4 * outer + sum_rounding(table, sigma)
     e = 2 * (noise_w + of.moments.noise.value + 2 * UNIT)
-    error = e * np.sqrt(2 * apart) + e**2 + (noise_v + 4 * outer) * np.minimum(minus, plus)
-    return np.stack([minus, plus, d, error, 2 * noise_d + 4 * outer])
+    error = e * np.sqrt(2 * apart) + e**2 + (noise_v + lost) * np.minimum(minus, plus)
+    return np.stack([minus, plus, d, error, 2 * noise_d + lost])
 
 
 def _by_product_rule(of: Units, angle: Angle, i: Index, j: Index) -> Array:

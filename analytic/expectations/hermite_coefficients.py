@@ -36,9 +36,9 @@ from analytic.expectations.node_tables import (
     kinked,
 )
 from analytic.expectations.octaves import MOST_TERMS, MOST_TERMS_KINKED, segment
-from analytic.expectations.polylines import polyline
 from analytic.expectations.segments import Noise, Segment
 from analytic.expectations.small_deviations import LOWEST, Origin
+from analytic.expectations.splines import by_pieces
 from analytic.expectations.waves import wave
 from analytic.machine import LANES, UNIT, Array
 from analytic.proofs import jump, parity
@@ -110,7 +110,7 @@ def moments(activation: Activation, s: Array) -> Moments:
         return _bent_line(*bent, s)
     if (solved := wave(activation)) is not None:
         return Moments(*solved.moments(s), noise=Noise.of_formula(solved.noise(s)))
-    if (line := polyline(activation)) is not None:
+    if (line := by_pieces(activation)) is not None:
         return Moments(*line.moments(s), noise=Noise(8 * UNIT, 8 * UNIT, certified=False))
     table, noise = np.empty((FIRST, s.size)), Noise()
     for octave, chosen in _octaves(s):
@@ -146,7 +146,7 @@ def length(activation: Activation, s: Array, tail: float, most: int = MOST_TERMS
         return 0
     if (solved := wave(activation)) is not None:
         return solved.length(float(s.max()), tail, most)
-    if polyline(activation) is not None:
+    if by_pieces(activation) is not None:
         return min(most, MOST_TERMS_KINKED)
     return max(
         segment(activation, octave, most=most).terms(float(s[chosen].max()), tail)
@@ -186,7 +186,7 @@ def coefficients(
         c, errors = b * np.sqrt(np.arange(1.0, terms + 1))[:, None], solved.rounding(s, terms)
         noise = Noise(_weighted(errors, b), _weighted(errors, c))
         return Coefficients(b[orders], rest, noise)
-    if (line := polyline(activation)) is not None:
+    if (line := by_pieces(activation)) is not None:
         noise = Noise(32 * UNIT, 32 * UNIT, certified=False)
         b, rest = line.coefficients(s, terms)
         return Coefficients(b[orders], rest, noise=noise)

@@ -33,10 +33,10 @@ from analytic.expectations.plackett import Ramps, kink_integrals
 from analytic.expectations.product_rules import Angle
 from analytic.machine import UNIT, Array
 
-__all__ = ["Polyline", "polyline"]
+__all__ = ["Polyline", "gauss_panels", "polyline"]
 
 
-def _panels(ends: Array, order: int) -> tuple[Array, Array]:
+def gauss_panels(ends: Array, order: int) -> tuple[Array, Array]:
     """Gauss-Legendre nodes and weights on [ends_i, ends_(i+1)], (..., panels * order) each."""
     nodes, weights = np.polynomial.legendre.leggauss(order)
     half = np.diff(ends, axis=-1)[..., None] / 2
@@ -83,7 +83,7 @@ class Polyline:
     def moments(self, s: Array) -> tuple[Array, ...]:
         """Those of w at s, in the order of ``Moments``."""
         scaled = np.where(s > 0, s, TINY)[:, None]
-        z, p = _panels(self._cuts(self.places / scaled), 20)
+        z, p = gauss_panels(self._cuts(self.places / scaled), 20)
         p = p * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
         w, w1 = self.at(s[:, None] * z)
         mean, second, slope = (np.sum(p * f, axis=1) for f in (w, w**2, w1**2))

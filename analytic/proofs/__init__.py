@@ -14,7 +14,7 @@ from analytic.proofs.admission import from_sympy, from_text
 from analytic.proofs.asymptotics import tail
 from analytic.proofs.complex_enclosure import Rectangle, log_real_modulus, modulus
 from analytic.proofs.extrema import Bound
-from analytic.proofs.nonsmooth_points import first_jump, jump, kinks
+from analytic.proofs.nonsmooth_points import branch, first_jump, jump, kinks
 from analytic.proofs.smoothness import Answer, assumption, growth, lipschitz, parity, strip
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Bound",
     "Rectangle",
     "assumption",
+    "branch",
     "first_jump",
     "from_sympy",
     "from_text",

@@ -6,6 +6,7 @@ derivative of order k jumps there if those of the two branches differ.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import combinations
@@ -14,7 +15,7 @@ from typing import Any, NamedTuple
 import sympy
 
 from analytic.expressions import SWITCHES, X, elementary, transform
-from analytic.proofs.signs import zeros
+from analytic.proofs.signs import Zeros, zeros
 
 __all__ = ["Jump", "Kinks", "branch", "first_jump", "jump", "kinks"]
 
@@ -52,10 +53,30 @@ def kinks(expression: Any) -> Kinks:
         >>> kinks(sympy.Abs(X - 1) + sympy.tanh(X))
         Kinks(places=(1,), complete=True)
     """
-    found = [zeros(switch) for switch in _switches(expression)]
+    found = [_zeros(switch) for switch in _switches(expression)]
     places = sorted({place for one in found for place in one.places}, key=lambda p: abs(float(p)))
     complete = all(one.complete for one in found) and len(places) <= MOST
     return Kinks(tuple(places[:MOST]), complete)
+
+
+def _zeros(switch: Any) -> Zeros:
+    """The zeros of a switch, piece by piece where it has kinks of its own."""
+    inner = kinks(switch) if switch.has(*SWITCHES) else None
+    if inner is None or not inner.complete or not inner.places:
+        return zeros(switch)
+    places = sorted(inner.places, key=float)
+    sides = [(places[0], -1), *((place, 1) for place in places)]
+    ends = [-math.inf, *map(float, places), math.inf]
+    found: set[Any] = set()
+    complete = True
+    for (place, side), low, high in zip(sides, ends, ends[1:], strict=False):
+        piece = branch(switch, place, side)
+        if piece == 0:  # its ends are places already
+            continue
+        here = zeros(piece)
+        found |= {zero for zero in here.places if low <= float(zero) <= high}
+        complete = complete and here.complete
+    return Zeros(tuple(sorted(found, key=float)), complete)
 
 
 def _switches(expression: Any) -> Iterator[Any]:

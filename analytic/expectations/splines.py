@@ -1,0 +1,212 @@
+r"""Activations that are smooth between finitely many kinks, as piecewise polynomials.
+
+On [x_k, x_(k+1)] the activation is a polynomial in (x - a_k)/h_k: of degree 3 at most where it is
+one exactly (hardswish), else of degree ``DEGREE`` on pieces so short that it agrees with w to
+rounding. Moments and coefficients at s are sums over Gauss-Legendre panels between the ends
+of the pieces; pairs stand in ``spline_pairs``.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import sympy
+
+from analytic.activation import Activation, X
+from analytic.expectations.polylines import Polyline, gauss_panels, polyline
+from analytic.expressions import values
+from analytic.machine import UNIT, Array
+from analytic.proofs import branch, kinks
+
+__all__ = ["DEGREE", "EXACT", "Spline", "by_pieces", "spline"]
+
+DEGREE = 10
+"""Of the polynomials that stand for a piece that is none."""
+EXACT = 3
+"""Largest degree of a polynomial piece that is kept as it is."""
+FURTHEST = 2.0**13
+"""Up to where other pieces are cut into short ones; beyond, the last one goes on."""
+MOST_PIECES = 400
+"""Most pieces."""
+SHORTEST = 2.0**-6
+"""Half of the shortest piece."""
+_POLYNOMIAL = (Fraction(0), Fraction(0), Fraction(10**6))
+REACH = 12
+"""Where the normal law is cut."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spline:
+    """An activation by pieces.
+
+    Attributes:
+        activation: w.
+        kinks: where w is not smooth, (kinks,).
+        ends: of the pieces, (pieces + 1,), from -inf to inf.
+        starts: a_k, (pieces,).
+        lengths: h_k.
+        powers: coefficients of the powers of (x - a_k)/h_k, (pieces, DEGREE + 1).
+        error: of a value, relative to the largest |w| of its piece.
+        error_d: of a slope, relative to the largest |w'|.
+    """
+
+    activation: Activation
+    kinks: Array
+    ends: Array
+    starts: Array
+    lengths: Array
+    powers: Array
+    error: float
+    error_d: float
+
+    @property
+    def turned(self) -> Spline:
+        """w(-x)."""
+        signs = (-1.0) ** np.arange(DEGREE + 1)
+        w = Activation(self.activation.expression.subs(X, -X))
+        return Spline(
+            w, -self.kinks[::-1], -self.ends[::-1], -self.starts[::-1], self.lengths[::-1].copy(),
+            self.powers[::-1] * signs, self.error, self.error_d,
+        )  # fmt: skip
+
+    def _rule(self, s: Array, order: int) -> tuple[Array, Array]:
+        """Nodes and weights of the normal law for every s, (n, nodes) each."""
+        inner = self.ends[1:-1] / s[:, None]
+        fixed = np.broadcast_to(np.arange(-REACH, REACH + 1.0), (s.size, 2 * REACH + 1))
+        cuts = np.sort(np.clip(np.concatenate([fixed, inner], axis=1), -REACH, REACH), axis=1)
+        z, p = gauss_panels(cuts, order)
+        return z, p * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
+
+    def moments(self, s: Array) -> tuple[Array, ...]:
+        """Those of w at s, in the order of ``Moments``."""
+        s = np.maximum(s, SMALLEST)
+        z, p = self._rule(s, 16)
+        w, w1 = self.activation.derivatives(s[:, None] * z, 1)
+        start, slope = self.activation.derivatives(np.zeros(1), 1)
+        by_parts = p * (z**2 - 1) / (2 * s[:, None] ** 2)
+        # E (z^2 - 1) is 0: without the values at 0 little cancels
+        responses = (
+            np.sum(by_parts * (f * f - f0 * f0), axis=1) for f, f0 in ((w, start), (w1, slope))
+        )
+        none = np.full(s.size, np.inf)
+        sums = (np.sum(p * f, axis=1) for f in (w, w**2, w1**2))
+        return (*sums, none, none, *responses)
+
+    def coefficients(self, s: Array, terms: int) -> tuple[Array, Array]:
+        """b_k = E[w'(s z) h_k(z)]/sqrt(k + 1), shape (terms, n), and the share of the rest."""
+        c, rest = np.empty((terms, s.size)), np.empty(s.size)
+        for first in range(0, s.size, 32):
+            part = slice(first, first + 32)
+            z, p = self._rule(np.maximum(s[part], SMALLEST), 16)
+            w1 = self.activation.derivatives(np.maximum(s[part], SMALLEST)[:, None] * z, 1)[1]
+            older, old = np.zeros_like(z), p * w1
+            for k in range(terms):
+                c[k, part] = np.sum(old, axis=1)
+                older, old = old, (z * old - np.sqrt(k) * older) / np.sqrt(k + 1)
+            slope = np.sum(p * w1**2, axis=1)
+            lacking = 1 - np.sum(c[:, part] ** 2, axis=0) / np.where(slope > 0, slope, np.inf)
+            rest[part] = np.maximum(lacking, 0)
+        return c / np.sqrt(np.arange(1.0, terms + 1))[:, None], rest + 16 * UNIT
+
+
+SMALLEST = 2.0**-30
+"""Smaller deviations are taken for this one, far from every kink."""
+
+
+def by_pieces(activation: Activation) -> Polyline | Spline | None:
+    """The activation by pieces, where it has kinks and they are not all at 0."""
+    line = polyline(activation)
+    if line is not None:
+        return line
+    places = kinks(activation.expression).places
+    return spline(activation) if any(place != 0 for place in places) else None
+
+
+@lru_cache(maxsize=64)
+def spline(activation: Activation) -> Spline | None:
+    """The activation by pieces, or None if its kinks are not known or it grows too fast.
+
+    Example:
+        >>> found = spline(Activation("hardswish"))
+        >>> found.ends.tolist(), found.kinks.tolist()
+        ([-inf, -3.0, 3.0, inf], [-3.0, 3.0])
+    """
+    found = kinks(activation.expression)
+    if not found.complete or not found.places:
+        return None
+    if any(order is None or order.rank > _POLYNOMIAL for order in activation.growth):
+        return None
+    places = sorted(found.places, key=float)
+    pieces: list[_Piece] = []
+    sides = [(places[0], -1), *((place, 1) for place in places)]
+    ends = [-np.inf, *map(float, places), np.inf]
+    for (place, side), low, high in zip(sides, ends, ends[1:], strict=False):
+        pieces += _cut(branch(activation.expression, place, side), low, high)
+    if len(pieces) > MOST_PIECES:
+        return None
+    exact = all(np.all(piece.powers[EXACT + 1 :] == 0) for piece in pieces)
+    return Spline(
+        activation,
+        np.array([float(place) for place in places]),
+        np.array([*(piece.low for piece in pieces), np.inf]),
+        np.array([piece.start for piece in pieces]),
+        np.array([piece.length for piece in pieces]),
+        np.array([piece.powers for piece in pieces]),
+        64 * UNIT,
+        (2**6 if exact else 2**12) * UNIT,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Piece:
+    """A polynomial in (x - start)/length from ``low`` on."""
+
+    low: float
+    start: float
+    length: float
+    powers: Array
+
+
+def _cut(smooth: Any, low: float, high: float) -> list[_Piece]:
+    """The pieces of a smooth function on [low, high]."""
+    start = low if np.isfinite(low) else high
+    polynomial = sympy.Poly(smooth, X) if smooth.is_polynomial(X) else None
+    if polynomial is not None and polynomial.degree() <= EXACT:
+        moved = sympy.Poly(smooth.subs(X, X + sympy.Rational(start)), X).all_coeffs()[::-1]
+        powers = np.zeros(DEGREE + 1)
+        powers[: len(moved)] = [float(value) for value in moved]
+        return [_Piece(low, start, 1.0, powers)]
+    left, right = max(low, -FURTHEST), min(high, FURTHEST)
+    found = _halved(smooth, left, right)
+    first = found[0]
+    return [_Piece(low, first.start, first.length, first.powers), *found[1:]]
+
+
+def _halved(smooth: Any, low: float, high: float) -> list[_Piece]:
+    """Pieces on which interpolation agrees with the function, from left to right."""
+    near, far = sorted((abs(low), abs(high)))
+    if low < 0 < high and far > 2:
+        return [*_halved(smooth, low, 0.0), *_halved(smooth, 0.0, high)]
+    if far > 4 * max(near, 1.0):  # the error of a piece is relative to its largest value
+        middle = math.copysign(math.sqrt(far * max(near, 1.0)), low + high)
+        return [*_halved(smooth, low, middle), *_halved(smooth, middle, high)]
+    middle, half = (low + high) / 2, (high - low) / 2
+    k = np.arange(DEGREE + 1)
+    phase = np.pi * (k + 0.5) / (DEGREE + 1)
+    series = np.cos(k[:, None] * phase) @ values(smooth, middle + half * np.cos(phase), 0)[0]
+    series *= np.where(k > 0, 2.0, 1.0) / (DEGREE + 1)
+    fit: Any = np.polynomial.Chebyshev(series)
+    probe = np.linspace(-0.97, 0.99, 15)
+    exact = values(smooth, middle + half * probe, 0)[0]
+    off = np.abs(fit(probe) - exact).max()
+    if off > 32 * UNIT * np.abs(exact).max() and half > SHORTEST:
+        return [*_halved(smooth, low, middle), *_halved(smooth, middle, high)]
+    powers = np.zeros(DEGREE + 1)
+    converted = fit.convert(kind=np.polynomial.Polynomial).coef
+    powers[: converted.size] = converted
+    return [_Piece(low, middle, half, powers)]

@@ -1,0 +1,98 @@
+"""Kinks away from 0, against polylines and a two-dimensional rule that is cut at every kink."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from analytic import AccuracyError, Activation, FullyConnected, Network, kernel, kernel_estimate
+from analytic.expectations.polylines import polyline
+from analytic.expectations.product_rules import Angle
+from analytic.expectations.spline_pairs import spline_distances
+from analytic.expectations.splines import Spline, spline
+
+SHIFTED = "Piecewise((exp(x - 1) - 1, x < 1), (x - 1, True))"
+NAMES = ["hardswish", "relu6(x)**2", SHIFTED, "tanh(abs(x - 2))"]
+
+
+def _spline(name: str) -> Spline:
+    found = spline(Activation(name))
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_pieces_have_the_values_of_the_activation(name: str) -> None:
+    w, x = _spline(name), np.linspace(-40, 40, 4001) + 1e-4
+    k = np.searchsorted(w.ends, x) - 1
+    powers = ((x - w.starts[k]) / w.lengths[k])[:, None] ** np.arange(w.powers.shape[1])
+    exact = Activation(name)(x)
+    assert np.all(np.abs(np.sum(w.powers[k] * powers, axis=1) - exact) <= w.error * (1 + exact**2))
+
+
+@pytest.mark.parametrize("name", ["hardtanh", "softshrink", "abs(abs(x) - 1)"])
+def test_pairs_agree_with_the_formulas_of_polylines(name: str) -> None:
+    """40 pairs, as close as 1e-14, of either sign."""
+    line, rng = polyline(Activation(name)), np.random.default_rng(3)
+    assert line is not None
+    s = np.exp(rng.uniform(np.log(0.4), np.log(8), 40))
+    s_ = s * np.exp(np.where(rng.random(40) < 0.5, 1, 10 ** rng.uniform(-12, 0, 40)) - 0.5)
+    small = 10 ** rng.uniform(-14, 0, 40)
+    minus = np.where(rng.random(40) < 0.4, 2 - small, small)
+    angle = Angle(minus, np.where(minus == small, 2 - small, small), 0 * small)
+    r, r_ = (np.sqrt(line.moments(a)[1]) for a in (s, s_))
+    exact = line.distances(s, s_, r, r_, angle)
+    found = spline_distances(_spline(name), s, s_, r, r_, angle)
+    first = exact[0] < exact[1]  # the smaller one is exact relative to itself
+    near, near_exact = (np.where(first, *sides[:2]) for sides in (found, exact))
+    assert np.all(np.abs(near - near_exact) <= found[3] + exact[3])
+    slopes = np.sqrt(line.moments(s)[2] * line.moments(s_)[2])
+    assert np.all(np.abs(found[2] - exact[2]) <= found[4] * slopes + exact[4])
+
+
+def _dense(w: Spline, s: float, s_: float, rho: float) -> tuple[float, float]:
+    """E w(u) w(v) and E w'(u) w'(v): 24 nodes between the kinks of either, 1/2 apart at most."""
+    tau = np.sqrt((1 - rho) * (1 + rho))
+    nodes, weights = np.polynomial.legendre.leggauss(24)
+
+    def rule(cuts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        ends = np.sort(np.clip(np.concatenate([np.linspace(-9, 9, 37), cuts]), -9, 9))
+        half, middle = np.diff(ends)[:, None] / 2, (ends[1:] + ends[:-1])[:, None] / 2
+        z = (middle + half * nodes).ravel()
+        return z, (half * weights).ravel() * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
+
+    layers = (w.kinks[:, None] / s_ + np.arange(-9, 10) * tau).ravel() / rho
+    total = np.zeros(2)
+    for z, p in zip(*rule(np.concatenate([w.kinks / s, layers])), strict=True):
+        xi, q = rule((w.kinks / s_ - rho * z) / tau)
+        values = w.activation.derivatives(s_ * (rho * z + tau * xi), 1)
+        first = w.activation.derivatives(np.array([s * z]), 1)
+        total += [p * f[0] * (q @ g) for f, g in zip(first, values, strict=True)]
+    return float(total[0]), float(total[1])
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("s", "s_", "rho"), [(1.3, 2.9, 0.97), (4.0, 4.1, -0.8)])
+def test_pairs_agree_with_a_two_dimensional_rule(
+    name: str, s: float, s_: float, rho: float
+) -> None:
+    w = _spline(name)
+    a, b = (np.array([value]) for value in (s, s_))
+    moments, moments_ = w.moments(a), w.moments(b)
+    r, r_ = np.sqrt(moments[1]), np.sqrt(moments_[1])
+    angle = Angle(np.array([1 - rho]), np.array([1 + rho]), np.zeros(1))
+    minus, _, d, error, error_d = spline_distances(w, a, b, r, r_, angle)[:, 0]
+    product, slopes = _dense(w, s, s_, rho)
+    # the rule is exact to some roundings of E |w(u) w(v)|, at most r r'
+    assert abs(1 - minus - product / (r * r_)[0]) <= error + 1e-14
+    root = float(np.sqrt(moments[2] * moments_[2])[0])
+    assert abs(d - slopes) <= (error_d + 1e-14) * root
+
+
+def test_hardswish_is_computed_at_the_default_tolerance() -> None:
+    x = np.random.default_rng(0).standard_normal((8, 5))
+    network = Network(*[FullyConnected("hardswish")] * 2)
+    found = kernel_estimate(network, x)
+    assert np.all(found.error <= 1e-10 * np.sqrt(np.outer(*[np.diag(found.value)] * 2)))
+    with pytest.raises(AccuracyError, match="tolerance="):
+        kernel(network, x, tolerance=1e-16)
