@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         FullyConnected,
         GlobalAveragePooling,
         Network,
+        Nonlinearity,
         Residual,
     )
     from analytic.prediction import Prediction, ensemble, predict
@@ -45,6 +46,7 @@ _HOME = {
     "GlobalAveragePooling": "network",
     "Kernels": "results",
     "Network": "network",
+    "Nonlinearity": "network",
     "Plan": "solve",
     "Prediction": "prediction",
     "Residual": "network",
@@ -78,6 +80,7 @@ __all__ = [
     "GlobalAveragePooling",
     "Kernels",
     "Network",
+    "Nonlinearity",
     "Plan",
     "Prediction",
     "Residual",

@@ -104,6 +104,16 @@ class Activation:
         return bool(self.expression == NAMES["erf"])
 
     @property
+    def is_linear(self) -> bool:
+        """Whether w(x) = c x: Gaussian units stay Gaussian.
+
+        Example:
+            >>> Activation("2*x").is_linear, Activation("x + 1").is_linear
+            (True, False)
+        """
+        return self.derivative.is_number and self.expression.subs(X, 0) == 0
+
+    @property
     def bent_line(self) -> tuple[float, float] | None:
         """(a, b) if w(x) = a x + b |x| with b not 0, whose expectations have closed forms.
 

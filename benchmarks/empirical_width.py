@@ -50,7 +50,8 @@ def stream(width: int, n: int, dtype: torch.dtype, device: str) -> None:
 
     def remember(*arguments: Any) -> Any:
         found, readout = drawn_layers(*arguments)
-        layers.extend(found)
+        drawn = streaming_module.DrawnLayer
+        layers.extend(one for one in found if isinstance(one, drawn))
         return found, readout
 
     streaming_module.drawn_layers = remember

@@ -245,7 +245,7 @@ def _of_description(network: FiniteNetwork, x: Tensor, y: Tensor | None, output:
     if len(stacks) == 2 and _equal(*stacks):
         stacks = stacks[:1]  # (K + K)/2 = K, to the last bit
     with torch.no_grad():
-        kernels = [tiled_layerwise_kernel(list(s.weight_layers()), s.readout, x, y) for s in stacks]
+        kernels = [tiled_layerwise_kernel(list(s.chain()), s.readout, x, y) for s in stacks]
     kernel = kernels[0] if len(kernels) == 1 else (kernels[0] + kernels[1]) / 2
     return kernel[:, None, :, None] if output == "all" else kernel
 

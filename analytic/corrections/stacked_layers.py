@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from analytic.activation import Activation
 from analytic.corrections.positions import Placed, position_maps
 from analytic.inputs import check_inputs
-from analytic.network import Convolution, Flatten, FullyConnected, Network, Residual
+from analytic.network import Convolution, Flatten, FullyConnected, Network, Nonlinearity, Residual
 from analytic.proofs import first_jump
 
 __all__ = ["Place", "StackLayer", "checked", "stack", "weighted"]
@@ -78,7 +78,7 @@ def checked(
             f"expected x and y of the same shape for each input, got {rows.shape[1:]} and"
             f" {columns.shape[1:]}; take both from the same data"
         )
-    return stack(network, rows.shape[2:], derivatives), rows, columns
+    return stack(network.joined(), rows.shape[2:], derivatives), rows, columns
 
 
 def weighted(places: list[Place]) -> list[StackLayer]:
@@ -102,6 +102,11 @@ def stack(network: Network, spatial: tuple[int, ...], derivatives: int) -> list[
     shapes = network.shapes(spatial) if network.is_spatial else ((),) * (len(network.layers) + 1)
     for outer, shape, after in zip(network.layers, shapes[:-1], shapes[1:], strict=True):
         inner = _only(outer) if isinstance(outer, Residual) else outer
+        if isinstance(inner, Nonlinearity):
+            raise ValueError(
+                f"expected layers with weights, got {inner} behind units that are not a linear"
+                " layer of its own: its corrections are not derived; use kernel, which needs none"
+            )
         layer = None
         if isinstance(inner, FullyConnected | Convolution):
             layer = _weighted(inner, before, isinstance(outer, Residual), derivatives)
@@ -124,7 +129,7 @@ def _weighted(
     return StackLayer(layer.activation, *variances, layer.width_ratio, before, residual)
 
 
-def _only(block: Residual) -> Placed:
+def _only(block: Residual) -> Placed | Nonlinearity:
     """The one layer of a residual block."""
     (first, *others) = block.layers
     if others or isinstance(first, Residual):

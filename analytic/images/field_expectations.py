@@ -40,6 +40,7 @@ class FieldLayer(NamedTuple):
     number: int
     weight: float
     bias: float
+    rate: float
     form: int  # one of SERIES, ARCCOSINE, ARCSINE
     even: bool  # whether the coefficients of even order matter
     odd: bool

@@ -90,7 +90,8 @@ def enter(
                 for start in range(0, scale.size, LANES):
                     stop = start + LANES
                     largest = _enter(
-                        layer.weight, layer.bias, scale[start:stop], moved[0, start:stop],
+                        layer.weight, layer.bias, layer.rate,
+                        scale[start:stop], moved[0, start:stop],
                         sigma[f, start:stop], theta[f, start:stop],
                     )  # fmt: skip
                     g = 0
@@ -102,9 +103,11 @@ def enter(
 
 
 @compiled
-def _enter(weight: float, bias: float, scale: Any, inverse: Any, sigma: Any, theta: Any) -> float:
+def _enter(
+    weight: float, bias: float, rate: float, scale: Any, inverse: Any, sigma: Any, theta: Any
+) -> float:
     for j in range(LANES):
-        sigma[j], theta[j] = _preactivation(sigma[j], theta[j], weight, bias)
+        sigma[j], theta[j] = _preactivation(sigma[j], theta[j], weight, bias, rate)
     return min(_largest(scale, inverse, sigma), 1.0)
 
 

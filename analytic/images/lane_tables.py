@@ -42,14 +42,14 @@ def compiled_layer(step: Step, at: int, bounds: Bounds, terms: int) -> FieldLaye
         bounds: see above.
         terms: of its series.
     """
-    layer, form = step.layer, form_of(step)
-    symmetry = None if form else parity(layer.activation.derivative)
+    form = form_of(step)
+    symmetry = None if form else parity(step.layer.activation.derivative)
     groups = min(-(-terms // GROUP), bounds.radius.shape[1])
-    weight, bias = layer.weight_std**2, layer.bias_std**2
-    line, bend = layer.activation.bent_line or (0.0, 0.0)
+    line, bend = step.layer.activation.bent_line or (0.0, 0.0)
     return FieldLayer(
-        at, weight, bias, form, symmetry != "odd", symmetry != "even", groups, line**2, bend**2
-    )
+        at, step.weight, step.bias, step.rate, form, symmetry != "odd", symmetry != "even", groups,
+        line**2, bend**2,
+    )  # fmt: skip
 
 
 def lanes(positions: int, copies: int) -> int:

@@ -110,8 +110,8 @@ def _layers(layout: Layout, state: Triple, factor: Average) -> tuple[list[Stage]
         sigma, theta, _ = state
         if window is not None:
             sigma, theta = (_window_sums(layout, number, values) for values in (sigma, theta))
-        weight, bias = step.layer.weight_std**2, step.layer.bias_std**2
-        variance, gamma = (np.ravel(a) for a in preactivation(sigma, theta, weight, bias))
+        given = preactivation(sigma, theta, step.weight, step.bias, step.rate)
+        variance, gamma = map(np.ravel, given)
         skipped = None
         if before is not None:
             skipped = before[0].ravel(), before[1].ravel(), before[2].ravel()

@@ -32,6 +32,7 @@ from analytic.network import (
     GlobalAveragePooling,
     Layer,
     Network,
+    Nonlinearity,
     Shape,
     Sizes,
     shape_after,
@@ -113,7 +114,7 @@ class _Linear(NamedTuple):
 
     @property
     def is_local(self) -> bool:
-        if isinstance(self.layer, FullyConnected):
+        if isinstance(self.layer, FullyConnected | Nonlinearity):
             return True
         same = self.before[:2] == self.after[:2]
         return self.reads > 0 and same and all(axis.is_local for axis in self.window or ())
@@ -154,7 +155,7 @@ def _count(layer: Layer, dimensions: int) -> int:
     """How many positions are summed up in a pre-activation, 0 if there is none."""
     if isinstance(layer, Convolution):
         return math.prod(_both(layer.kernel_size, dimensions))
-    return int(isinstance(layer, FullyConnected))
+    return int(isinstance(layer, FullyConnected | Nonlinearity))
 
 
 def _point() -> Grid:
@@ -198,7 +199,7 @@ def _both(sizes: Sizes, dimensions: int) -> tuple[int, int]:
 
 def _before(layer: Layer, shape: Shape, after: Grid) -> tuple[Grid, Window | None]:
     """The shifts that a layer needs, and how it carries them."""
-    if isinstance(layer, FullyConnected):
+    if isinstance(layer, FullyConnected | Nonlinearity):
         return after, None
     plane = _plane(shape, len(shape))
     if isinstance(layer, Flatten | GlobalAveragePooling):

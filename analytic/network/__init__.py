@@ -14,6 +14,7 @@ from analytic.network.folding import fold, itself
 from analytic.network.growth import geometric_mean
 from analytic.network.layers import Convolution
 from analytic.network.network_text import parse_activation, parse_network
+from analytic.network.nonlinearity import Nonlinearity
 from analytic.network.options import Sizes
 from analytic.network.shapes import Shape, reads, shape_after, shapes_after
 
@@ -27,6 +28,7 @@ __all__ = [
     "Layer",
     "Misfit",
     "Network",
+    "Nonlinearity",
     "Residual",
     "Shape",
     "Sizes",

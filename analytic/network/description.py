@@ -20,8 +20,10 @@ from analytic.network.layers import (
     Residual,
     Weighted,
     check_layers,
+    joined,
     summed,
 )
+from analytic.network.nonlinearity import Nonlinearity
 from analytic.network.shapes import Shape, shapes_after
 from analytic.network.stacking import check_stack, dimensions, flattens
 from analytic.network.summary_table import Summary, summary
@@ -34,6 +36,7 @@ __all__ = [
     "GlobalAveragePooling",
     "Layer",
     "Network",
+    "Nonlinearity",
     "Residual",
     "Step",
 ]
@@ -41,16 +44,31 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Step:
-    """One weight layer of the unrolled network.
+    """One weight layer of the unrolled network, or a nonlinearity without weights.
 
     First come the ``averages``, then ``opens`` residual branches begin, and after the layer
     one of them ends if ``closes``.
     """
 
-    layer: Weighted
+    layer: Weighted | Nonlinearity
     opens: int
     closes: bool
     averages: tuple[Averaging, ...] = ()
+
+    @property
+    def weight(self) -> float:
+        """weight_std^2; 1 where there are no weights."""
+        return 1.0 if isinstance(self.layer, Nonlinearity) else self.layer.weight_std**2
+
+    @property
+    def bias(self) -> float:
+        """bias_std^2."""
+        return 0.0 if isinstance(self.layer, Nonlinearity) else self.layer.bias_std**2
+
+    @property
+    def rate(self) -> float:
+        """At which its parameters are trained: Gamma = rate Lambda + weight Theta."""
+        return 0.0 if isinstance(self.layer, Nonlinearity) else 1.0
 
 
 @dataclass(frozen=True, repr=False)
@@ -60,7 +78,8 @@ class Network:
     Raises:
         ValueError: there are no layers with weights; the first of them is residual (the
             input has a finite dimension, so that the tangent kernel would stay random as m
-            grows); or a layer does not fit the one before it.
+            grows); a layer does not fit the one before it; or a nonlinearity without weights
+            finds units that are not Gaussian in the limit.
         TypeError: something is not a layer.
 
     Example:
@@ -81,7 +100,7 @@ class Network:
     @property
     def steps(self) -> tuple[Step, ...]:
         """The weight layers in order, with what comes before and the branches they end."""
-        return tuple(_unroll(self.layers))
+        return tuple(_unroll(joined(self.layers)))
 
     @property
     def readout(self) -> tuple[Averaging, ...]:
@@ -124,6 +143,15 @@ class Network:
             Network(Convolution("tanh", 4, weight_std=0.5))
         """
         return Network(*summed(self.layers, dimensions))
+
+    def joined(self) -> Network:
+        """This network, each linear layer and a nonlinearity behind it written as one layer.
+
+        Example:
+            >>> Network(FullyConnected("identity"), Nonlinearity("tanh")).joined()
+            Network(FullyConnected("tanh"))
+        """
+        return Network(*joined(self.layers))
 
     def summary(self, input_shape: tuple[int, ...]) -> Summary:
         """Shapes, conventions and fan-ins layer by layer.

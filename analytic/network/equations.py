@@ -180,7 +180,7 @@ def system(steps: Sequence[Any]) -> System:
     ]
 
     def after(step: Any, layer: int, skipped: int | None) -> int:
-        equations.extend(_layer(layer + 1, step.layer))
+        equations.extend(_layer(layer + 1, step))
         equations.extend(_state_after(layer + 1, skipped))
         return layer + 1
 
@@ -192,15 +192,19 @@ def system(steps: Sequence[Any]) -> System:
     return System(tuple(equations), tuple(step.layer.activation.expression for step in steps))
 
 
-def _layer(layer: int, weights: Any) -> Iterator[Any]:
+def _layer(layer: int, step: Any) -> Iterator[Any]:
     """Lambda, Gamma, E, D and eta of one layer."""
-    weight, bias = _exact(weights.weight_std) ** 2, _exact(weights.bias_std) ** 2
-    w, slope = weights.activation.expression, weights.activation.derivative
+    weight, bias = _variances(step)
+    w, slope = step.layer.activation.expression, step.layer.activation.derivative
     covariance = _state("Lambda", layer)
     law = tuple(_at(covariance, *place) for place in _places(covariance))
+    trained = covariance if step.rate else sympy.S.Zero
     pairs = [
         (covariance, weight * _state("Sigma", layer - 1) + bias),
-        (_state("Gamma", layer), covariance + weight * _state("Theta", layer - 1)),
+        (
+            _state("Gamma", layer),
+            trained + weight * _state("Theta", layer - 1),
+        ),
         (_state("E", layer), GaussianMean(w.subs(X, U), w.subs(X, V), *law)),
         (_state("D", layer), GaussianMean(slope.subs(X, U), slope.subs(X, V), *law)),
         (_state("eta", layer), GaussianMean(w.subs(X, U), sympy.S.One, *law)),
@@ -219,6 +223,13 @@ def _state_after(layer: int, skipped: int | None) -> Iterator[Any]:
         theta, mu = theta + _state("Theta", skipped), mu + before
     for name, value in (("Sigma", sigma), ("Theta", theta), ("mu", mu)):
         yield sympy.Eq(_state(name, layer), value, evaluate=False)
+
+
+def _variances(step: Any) -> tuple[Any, Any]:
+    """Those of weights and biases."""
+    if not step.rate:
+        return sympy.S.One, sympy.S.Zero
+    return _exact(step.layer.weight_std) ** 2, _exact(step.layer.bias_std) ** 2
 
 
 def _exact(number: float) -> Any:

@@ -16,7 +16,8 @@ import math
 import numpy as np
 
 from analytic.network.averages import Averaging
-from analytic.network.layers import Convolution, Layer, Residual, summed
+from analytic.network.layers import Convolution, Layer, Residual, joined, summed
+from analytic.network.nonlinearity import Nonlinearity
 
 __all__ = ["difference_growth", "geometric_mean"]
 
@@ -47,7 +48,7 @@ def difference_growth(layers: tuple[Layer, ...], dimensions: int) -> float:
         2.0
     """
     factors: list[float] = []
-    _through(summed(layers, dimensions), dimensions, 1.0, 0.0, factors)
+    _through(joined(summed(layers, dimensions)), dimensions, 1.0, 0.0, factors)
     return geometric_mean(factors)
 
 
@@ -65,8 +66,11 @@ def _through(
             more, shift = _through(layer.layers, dimensions, square, mean, [])
             square, mean = square + more + 2 * mean * shift, mean + shift
             continue
-        weight = layer.weight_std**2 * _positions(layer, dimensions)
-        s = math.sqrt(weight * square + layer.bias_std**2)
+        weight, bias = 1.0, 0.0
+        if not isinstance(layer, Nonlinearity):
+            weight = layer.weight_std**2 * _positions(layer, dimensions)
+            bias = layer.bias_std**2
+        s = math.sqrt(weight * square + bias)
         w, slope = layer.activation.derivatives(s * z, 1)
         factors.append(float(weight * (slope**2 @ weights)))
         square, mean = float(w**2 @ weights), float(w @ weights)

@@ -5,6 +5,7 @@ With alpha the units of the layer before and m their number (channels, for image
     fully connected   alpha -> w(weight_std W alpha / sqrt(m) + bias_std b)
     convolution       alpha -> w(weight_std sum_k W_k alpha[s p + k - floor((K - 1)/2)] / sqrt(m)
                                + bias_std b)   at every position p
+    nonlinearity      alpha -> w(alpha)
     residual          alpha -> alpha + layers(alpha)
 
 with W and b standard normal and trained (Bowman and Montufar 2022, section 2.3). There is
@@ -16,13 +17,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeGuard
 
 import sympy
 
 from analytic.activation import Activation
 from analytic.network.averages import Averaging
 from analytic.network.layer_text import Described
+from analytic.network.nonlinearity import Nonlinearity
 from analytic.network.options import Sizes, choice, number, sizes
 
 __all__ = [
@@ -32,6 +34,7 @@ __all__ = [
     "Residual",
     "Weighted",
     "check_layers",
+    "joined",
     "summed",
 ]
 
@@ -160,7 +163,8 @@ class Residual:
     """A skip around one or several layers, alpha -> alpha + layers(alpha).
 
     The layers keep the shape; the last of them must be a fresh weight layer that is not
-    itself residual: the limit relies on its weights being independent of alpha.
+    itself residual: the limit relies on its weights being independent of alpha. A block that
+    begins with its activation ends in a linear layer.
 
     Raises:
         ValueError: there are no layers, or the branch ends in a skip, pools or strides.
@@ -169,17 +173,15 @@ class Residual:
     Example:
         >>> Residual(FullyConnected("softplus"), FullyConnected("tanh"))
         Residual(FullyConnected("softplus"), FullyConnected("tanh"))
+        >>> Residual(Nonlinearity("relu"), Convolution("identity", 3))
+        Residual(Nonlinearity("relu"), Convolution("identity", 3))
     """
 
     layers: tuple[Layer, ...]
 
     def __init__(self, *layers: Layer) -> None:
         check_layers("Residual", layers)
-        if isinstance(layers[-1], Residual):
-            raise ValueError(
-                "expected a residual branch that ends in a weight layer, got one that ends in a"
-                " skip, whose limit is another one; put a weight layer last in the branch"
-            )
+        _check_end(joined(layers)[-1])
         for layer in layers:
             if reason := _changes_shape(layer):
                 raise ValueError(
@@ -192,7 +194,46 @@ class Residual:
         return f"Residual({', '.join(map(repr, self.layers))})"
 
 
-Layer = Weighted | Averaging | Residual
+IDENTITY = Activation("identity")
+Layer = Weighted | Nonlinearity | Averaging | Residual
+
+
+def joined(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
+    """The layers, each linear one and a nonlinearity behind it written as one layer.
+
+    Example:
+        >>> joined((FullyConnected("identity", bias_std=1), Nonlinearity("tanh")))
+        (FullyConnected("tanh", bias_std=1.0),)
+    """
+    found: list[Layer] = []
+    for layer in layers:
+        if isinstance(layer, Residual):
+            layer = Residual(*joined(layer.layers))
+        if found and isinstance(layer, Nonlinearity) and _is_linear(before := found[-1]):
+            found[-1] = replace(before, activation=layer.activation)
+        else:
+            found.append(layer)
+    return tuple(found)
+
+
+def _is_linear(layer: Layer) -> TypeGuard[Weighted]:
+    """Whether a layer is weights and nothing else."""
+    return isinstance(layer, Weighted) and layer.activation == IDENTITY
+
+
+def _check_end(last: Layer) -> None:
+    """Raise unless a residual branch may end in a layer."""
+    if isinstance(last, Residual):
+        raise ValueError(
+            "expected a residual branch that ends in a weight layer, got one that ends in a"
+            " skip, whose limit is another one; put a weight layer last in the branch"
+        )
+    if isinstance(last, Nonlinearity):
+        raise ValueError(
+            f"expected a residual branch that ends in a weight layer, got {last}, which is a"
+            " function of the units that are skipped; put weights behind it, FullyConnected"
+            '("identity") or Convolution("identity", 3)'
+        )
 
 
 def summed(layers: tuple[Layer, ...], dimensions: int) -> tuple[Layer, ...]:

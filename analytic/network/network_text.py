@@ -19,6 +19,7 @@ from analytic.network.description import (
     FullyConnected,
     GlobalAveragePooling,
     Network,
+    Nonlinearity,
     Residual,
 )
 
@@ -33,16 +34,18 @@ WORDS = 1_000
 
 _WHAT = "a network such as Network(FullyConnected('tanh'))"
 _LAYERS = (
-    FullyConnected, Convolution, Residual, AveragePooling, Flatten, GlobalAveragePooling,
+    FullyConnected, Convolution, Nonlinearity, Residual,
+    AveragePooling, Flatten, GlobalAveragePooling,
 )  # fmt: skip
 _CONSTRUCTORS: dict[str, Any] = {kind.__name__: kind for kind in (Network, *_LAYERS)}
 _LAYER_NAMES = ", ".join(kind.__name__ for kind in _LAYERS)
 _NUMBERS = ("weight_std", "bias_std", "width_ratio")
 _OPTIONS = {
     "FullyConnected": _NUMBERS,
+    "Nonlinearity": (),
     "Convolution": ("stride", "padding", "padding_mode", "normalize", *_NUMBERS),
 }
-"""The layers with weights, and the options of each."""
+"""The layers with an activation, and the options of each."""
 
 
 def parse_activation(text: str) -> Activation:
@@ -99,7 +102,7 @@ def _check(node: ast.expr, wanted: str, words: set[str]) -> None:
     if name not in _CONSTRUCTORS or (name == "Network") != (wanted == "Network"):
         raise _refusal(node, wanted)
     if name in _OPTIONS:
-        _check_weights(node, name, words)
+        _check_activation(node, name, words)
     elif node.keywords:
         raise _refusal(node, "layers one by one")
     elif name == "AveragePooling":
@@ -109,7 +112,7 @@ def _check(node: ast.expr, wanted: str, words: set[str]) -> None:
             _check(argument, f"one of the layers {_LAYER_NAMES}", words)
 
 
-def _check_weights(node: ast.Call, name: str, words: set[str]) -> None:
+def _check_activation(node: ast.Call, name: str, words: set[str]) -> None:
     text = node.args[0].value if node.args and isinstance(node.args[0], ast.Constant) else None
     if not isinstance(text, str):
         raise _refusal(node, f"{name} with the text of one activation")

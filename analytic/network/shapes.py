@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from analytic.network.averages import AveragePooling
 from analytic.network.layers import Convolution, FullyConnected, Layer, Residual
+from analytic.network.nonlinearity import Nonlinearity
 from analytic.network.options import Sizes
 
 __all__ = ["Shape", "reads", "shape_after", "shapes_after"]
@@ -38,6 +39,8 @@ def shape_after(layer: Layer, spatial: Shape) -> Shape:
     """
     if isinstance(layer, FullyConnected):
         return ()
+    if isinstance(layer, Nonlinearity):
+        return spatial
     if isinstance(layer, Residual):
         return shapes_after(layer.layers, spatial)[-1]
     if isinstance(layer, AveragePooling):

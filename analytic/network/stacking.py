@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from analytic.network.averages import AveragePooling, Averaging, Flatten, GlobalAveragePooling
+from analytic.network.gaussian_units import check_gaussian
 from analytic.network.layers import Convolution, FullyConnected, Layer, Residual, Weighted
+from analytic.network.nonlinearity import Nonlinearity
 from analytic.network.options import Sizes
 
 __all__ = ["check_stack", "dimensions", "flattens"]
@@ -16,6 +18,7 @@ Layers = tuple[Layer, ...]
 def check_stack(layers: Layers) -> None:
     """Raise ``ValueError`` unless the layers make a network, with the reason."""
     _check_first(layers)
+    check_gaussian(layers)
     _check_order(layers, not isinstance(layers[0], FullyConnected))
     dimensions(layers)
     _check_widths(layers, 1.0)
@@ -73,7 +76,7 @@ def _check_order(layers: Layers, spatial: bool) -> bool:
             raise ValueError(
                 f"expected Flatten() or GlobalAveragePooling() between images and {layer}; add one"
             )
-        elif not spatial and not isinstance(layer, FullyConnected):
+        elif not spatial and not isinstance(layer, FullyConnected | Nonlinearity):
             raise ValueError(
                 f"expected fully connected layers after vectors, got {layer}, which needs"
                 " positions; put it before the flattening"

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from analytic.network.averages import Flatten
 from analytic.network.fitting import misfit
 from analytic.network.growth import difference_growth
-from analytic.network.layers import Convolution, FullyConnected, Layer, Residual
+from analytic.network.layers import Convolution, FullyConnected, Layer, Residual, joined
+from analytic.network.nonlinearity import Nonlinearity
 from analytic.network.shapes import Shape, reads, shape_after, shapes_after
 
 __all__ = ["Summary", "summary"]
@@ -109,7 +110,7 @@ def _rows(
         if isinstance(layer, Residual):
             yield (f"{indent}Residual", str(state), "alpha + branch", ""), state
             yield from _rows(layer.layers, state, indent + "  ")
-            last = layer.layers[-1]
+            last = joined(layer.layers)[-1]
             assert isinstance(last, FullyConnected | Convolution)
             state = replace(state, channels=last.width_ratio)
             continue
@@ -119,6 +120,8 @@ def _rows(
 
 
 def _after(layer: Layer, before: _State) -> _State:
+    if isinstance(layer, Nonlinearity):
+        return before
     spatial = shape_after(layer, before.spatial)
     if isinstance(layer, FullyConnected | Convolution):
         return _State(layer.width_ratio, True, spatial)
@@ -128,6 +131,8 @@ def _after(layer: Layer, before: _State) -> _State:
 
 def _formula(layer: Layer, before: _State) -> tuple[str, str]:
     """What a layer computes, and the number of units that each of its units reads."""
+    if isinstance(layer, Nonlinearity):
+        return "alpha", ""
     count = 1 if isinstance(layer, FullyConnected) else reads(layer, before.spatial).shape[1]
     if not isinstance(layer, FullyConnected | Convolution):
         flat = isinstance(layer, Flatten)

@@ -141,12 +141,12 @@ def _norm(a: Array) -> Array:
 
 def _layer(close: Close, row: int, i: Index, j: Index, state: _State) -> _State:
     stage = close.ends.stages[row]
-    weight, bias = stage.step.layer.weight_std**2, stage.step.layer.bias_std**2
+    weight, bias, rate = stage.step.weight, stage.step.bias, stage.step.rate
     r, r_ = np.sqrt(stage.sigma[i]), np.sqrt(stage.sigma[j])
     s, s_ = np.sqrt(stage.variance[i]), np.sqrt(stage.variance[j])
     angle = _affine(state.angle, r, r_, s, s_, weight, bias)
     moments = _moments(close, row, angle, i, j)
-    _, gamma = preactivation(r * r_ * state.angle.cosine, state.theta, weight, bias)
+    _, gamma = preactivation(r * r_ * state.angle.cosine, state.theta, weight, bias, rate)
     _, theta = plain(None, moments.d, gamma)
     kept = _share(np.abs(moments.d), np.sqrt(stage.moments.slope[i] * stage.moments.slope[j]))
     error = moments.error + kept * (np.maximum(angle.error, state.error) + 2 * UNIT) + 2 * UNIT

@@ -31,6 +31,6 @@ def growth(steps: Sequence[Step], reads: Sequence[int], slopes: Sequence[float])
     for step, count, slope in zip(steps, reads, slopes, strict=True):
         depth += step.opens
         if depth == 0:
-            factors.append(step.layer.weight_std**2 * count * slope)
+            factors.append(step.weight * count * slope)
         depth -= step.closes
     return geometric_mean(factors)

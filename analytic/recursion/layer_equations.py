@@ -5,11 +5,12 @@ tangent kernel of one unit, mu that of the mean of the units alpha(x) (docs/theo
 recursion.md has the derivation, with the mean terms of the residual layer):
 
     Lambda = weight Sigma + bias              covariance of the pre-activations
-    Gamma  = Lambda + weight Theta            their tangent kernel
+    Gamma  = rate Lambda + weight Theta       their tangent kernel
     E = E[w(u) w(u')],  D = E[w'(u) w'(u')],  eta = E[w(u)],   (u, u') ~ N(0, Lambda)
     plain:     Sigma <- E                                     Theta <- D Gamma
     residual:  Sigma <- Sigma + E + mu eta' + eta mu'         Theta <- Theta + D Gamma
 
+A nonlinearity without weights has weight 1, bias 0, and nothing that is trained: rate 0.
 The three functions below hold these lines. They run on numpy arrays for the diagonal
 x = x' (here), on numba scalars for the pairs (``analytic.solve.answer``).
 """
@@ -42,10 +43,11 @@ State = tuple[Array, Array, Array]
 """(Sigma, Theta, mu) of inputs, of shape (n,) each."""
 
 
-def preactivation(sigma: Any, theta: Any, weight: Any, bias: Any) -> Any:
+def preactivation(sigma: Any, theta: Any, weight: Any, bias: Any, rate: Any) -> Any:
     """(Lambda, Gamma) of a layer, with weight = weight_std^2 and bias = bias_std^2."""
     covariance = weight * sigma + bias
-    return covariance, covariance + weight * theta
+    trained = covariance if rate == 1.0 else rate * covariance
+    return covariance, trained + weight * theta
 
 
 def plain(e: Any, d: Any, gamma: Any) -> Any:
@@ -142,8 +144,7 @@ def diagonal(network: Network, squares: Array) -> Diagonal:
 
     def after(step: Step, state: State, skipped: State | None) -> State:
         sigma, theta, _ = state
-        weight, bias = step.layer.weight_std**2, step.layer.bias_std**2
-        variance, gamma = preactivation(sigma, theta, weight, bias)
+        variance, gamma = preactivation(sigma, theta, step.weight, step.bias, step.rate)
         table = moments(step.layer.activation, np.sqrt(variance))
         stages.append(Stage(step, sigma, theta, variance, gamma, table, skipped))
         return after_stage(stages[-1])

@@ -15,7 +15,7 @@ __all__ = ["in_gamma", "in_skip", "largest_share", "largest_shares", "mean_share
 
 def largest_share(stage: Stage) -> float:
     """The largest share of weight_std^2 Sigma in Lambda; at least an ulp above 0."""
-    bias = stage.step.layer.bias_std**2
+    bias = stage.step.bias
     return float(np.max(1 - ratio(bias, stage.variance), initial=0.0)) + 2 * UNIT
 
 
@@ -33,8 +33,9 @@ def mean_share(stage: Stage) -> float:
 
 
 def in_gamma(stage: Stage) -> Array:
-    """Those of Lambda and of weight_std^2 Theta in Gamma."""
-    return largest_shares(stage.variance, np.maximum(stage.gamma - stage.variance, 0))
+    """Those of rate Lambda and of weight_std^2 Theta in Gamma."""
+    trained = stage.step.rate * stage.variance
+    return largest_shares(trained, np.maximum(stage.gamma - trained, 0))
 
 
 def in_skip(stage: Stage) -> Array:

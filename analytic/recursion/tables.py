@@ -40,6 +40,7 @@ class Program(NamedTuple):
 
     weight: Array
     bias: Array
+    rate: Array
     opens: NDArray[np.int64]
     closes: NDArray[np.bool_]
     bent: NDArray[np.bool_]
@@ -110,8 +111,9 @@ def program(steps: Sequence[Step], bounds: Bounds) -> Program:
     first = np.concatenate([[0], np.cumsum(even + odd)[:-1]])
     lines = [step.layer.activation.bent_line for step in steps]
     return Program(
-        weight=np.array([step.layer.weight_std**2 for step in steps]),
-        bias=np.array([step.layer.bias_std**2 for step in steps]),
+        weight=np.array([step.weight for step in steps]),
+        bias=np.array([step.bias for step in steps]),
+        rate=np.array([step.rate for step in steps]),
         opens=np.array([step.opens for step in steps]),
         closes=np.array([step.closes for step in steps]),
         bent=np.array([line is not None for line in lines]),

@@ -49,12 +49,13 @@ def kernel_powers(network: Network) -> Powers:
 
 
 def _after(step: Step, state: _State, skipped: _State | None) -> _State:
-    constant: Powers = {0: 0} if step.layer.bias_std > 0 else {}
+    constant: Powers = {0: 0} if step.bias > 0 else {}
     covariance = _plus(state.sigma, constant)
     unit = activation_powers(step.layer.activation.expression)
     slope = {1 - p: top - 1 for p, top in unit.items() if top > 0}
     sigma = _compose(unit, covariance)
-    theta = _times(_compose(slope, covariance), _plus(covariance, state.theta))
+    gamma = _plus(covariance, state.theta) if step.rate else state.theta
+    theta = _times(_compose(slope, covariance), gamma)
     if skipped is None:
         return _State(sigma, theta)
     return _State(_plus(skipped.sigma, sigma), _plus(skipped.theta, theta))

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.network import FullyConnected, Layer, Network, Residual
+from analytic.network import FullyConnected, Layer, Network, Nonlinearity, Residual
 from analytic.spectrum.angular_profile import funk_hecke, profile
 from analytic.spectrum.operator import Array, Eigenspaces, grouped
 from analytic.spectrum.powers import kernel_powers
@@ -265,7 +265,7 @@ def _check_layers(layers: tuple[Layer, ...]) -> None:
     for layer in layers:
         if isinstance(layer, Residual):
             _check_layers(layer.layers)
-        elif not isinstance(layer, FullyConnected):
+        elif not isinstance(layer, FullyConnected | Nonlinearity):
             raise ValueError(
                 "expected fully connected and residual layers, whose kernel depends on x.x'"
                 f" alone on a sphere, got {type(layer).__name__}; use nystrom(network, x)"

@@ -11,7 +11,15 @@ from typing import Any
 import click
 
 from analytic import Activation, nystrom, sphere_spectrum
-from analytic.network import Convolution, FullyConnected, Layer, Network, Residual, parse_network
+from analytic.network import (
+    Convolution,
+    FullyConnected,
+    Layer,
+    Network,
+    Nonlinearity,
+    Residual,
+    parse_network,
+)
 from compare.command.dynamics_report import Findings, write_dynamics
 from compare.command.options import check_fit, read_inputs, read_integers, read_target
 from compare.command.report import open_folder
@@ -161,12 +169,16 @@ class _Run:
 
 def other_activation(network: Network) -> Network:
     """The same layers with softplus, or with tanh where they have softplus: a wrong kernel."""
+    network = network.joined()
+    bare = any(isinstance(step.layer, Nonlinearity) for step in network.steps)
 
     def other(layer: Layer) -> Layer:
         if isinstance(layer, Residual):
             return Residual(*(other(inner) for inner in layer.layers))
-        if not isinstance(layer, FullyConnected | Convolution):
+        if not isinstance(layer, FullyConnected | Convolution | Nonlinearity):
             return layer
+        if bare and layer.activation.is_linear:
+            return layer  # what a bare nonlinearity needs before it
         name = "tanh" if layer.activation.name == "softplus" else "softplus"
         return replace(layer, activation=Activation(name))
 

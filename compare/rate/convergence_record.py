@@ -224,7 +224,10 @@ class Convergence:
         return min(d.size for d in self.distances) <= FEW_SEEDS
 
     def __str__(self) -> str:
-        text = f"{self.config['network']}: Assumption 3.6 {self.verdict} ({self.reason})"
+        apart = (
+            ", between successive widths," if self.config["limit"] == "successive widths" else ""
+        )
+        text = f"{self.config['network']}: Assumption 3.6{apart} {self.verdict} ({self.reason})"
         if not self._few_seeds:
             return text
         few, found = min(d.size for d in self.distances), self.coverage()

@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from analytic import Network, kernel
 from compare.provenance import versions
 from compare.rate.convergence_record import Convergence
+from compare.rate.module_families import SUCCESSIVE, check_family, fingerprint, named
 from compare.rate.predicted_constant import predicted_mean
-from compare.rate.width_sweep import check_design, sweep
+from compare.rate.width_sweep import Family, check_design, sweep
 from compare.rho import Inputs
 from compare.store import Store, digest
 
@@ -25,7 +27,7 @@ Array = NDArray[np.float64]
 
 
 def convergence(
-    network: Network,
+    network: Family,
     inputs: Inputs,
     widths: Sequence[int],
     seeds: int | Sequence[int] = 100,
@@ -36,12 +38,15 @@ def convergence(
     device: str = "cpu",
     dtype: torch.dtype = torch.float64,
     progress: bool | None = None,
-    limit: Network | Callable[[Network, Array], Array] | None = None,
+    limit: Network | Callable[[Any, Array], ArrayLike] | ArrayLike | None = None,
 ) -> Convergence:
     r"""Measure ||K_0 - K_inf||^2 over widths and seeds, and judge Assumption 3.6.
 
     Args:
-        network: the description.
+        network: the description, or a function (width, seed) that makes any ``torch.nn.Module``
+            with weights of its own for every seed (below 2^32); it is moved to ``dtype`` and
+            ``device``, and its first output counts. Threads take turns with such modules, which
+            share torch's generator; processes (``executor``) do not have to.
         inputs: the distribution rho.
         widths: at least three different ones.
         seeds: the number of networks, at least 2; or one number for every width.
@@ -52,8 +57,11 @@ def convergence(
         device: of the finite networks.
         dtype: of the finite networks.
         progress: show a progress bar; None shows it on terminals and notebooks.
-        limit: a network whose kernel takes the place of K_inf, or a function of (network, x)
-            that gives another kernel: a negative control.
+        limit: what takes the place of K_inf: a network, a function of (network, x), or the kernel
+            of ``inputs.sample(points)``. For a description it is a negative control. Modules
+            have no K_inf of their own: without one K_0 of successive widths m, m' is compared,
+            and D is ||K_0^m - K_0^m'||^2 m'/(m + m'), which is C/m as before; at least four
+            widths are needed then, and the verdict is about the rate, whatever the limit.
 
     Returns:
         the record ``Convergence``.
@@ -75,6 +83,7 @@ def convergence(
     """
     widths, counts, points = check_design(inputs, widths, seeds, points)
     x = inputs.sample(points)
+    check_family(network, limit, widths)
     against = _limit_kernel(limit, network, x)
     arguments: dict[str, Any] = {
         "population": inputs.population, "executor": executor, "device": device, "dtype": dtype,
@@ -86,46 +95,56 @@ def convergence(
         with Store(store, _decisive(network, inputs, x, against, device, dtype)) as cells:
             groups = sweep(network, x, against, widths, counts, store=cells, **arguments)
     config = {
-        "network": repr(network),
-        "inputs": inputs.name,
-        "points": points,
-        "population": inputs.population,
-        "widths": list(widths),
-        "seeds": list(counts),
-        "limit": None if limit is None else repr(limit),
-        "dtype": str(dtype),
-        "device": device,
-        "confidence": 0.99,
-        "predicted": predicted_mean(network, x, inputs.population) if limit is None else None,
-        "versions": versions(),
-    }
-    distances, bias = tuple(g.distances for g in groups), tuple(g.bias for g in groups)
-    rounding = tuple(g.rounding for g in groups)
-    return Convergence(config, tuple(widths), distances, bias, rounding)
+        "network": named(network), "inputs": inputs.name, "points": points,
+        "population": inputs.population, "widths": list(widths), "seeds": list(counts),
+        "limit": _limit_name(limit, network), "dtype": str(dtype), "device": device,
+        "confidence": 0.99, "versions": versions(),
+        "predicted": _predicted(network, x, inputs.population, limit),
+    }  # fmt: skip
+    if against is None:
+        groups = [g.of_one(a, b) for g, (a, b) in zip(groups, pairwise(widths), strict=True)]
+    fields = zip(*((g.distances, g.bias, g.rounding) for g in groups), strict=True)
+    return Convergence(config, tuple(widths[: len(groups)]), *fields)
+
+
+def _predicted(network: Family, x: Array, population: int | None, limit: Any) -> float | None:
+    if not isinstance(network, Network) or limit is not None:
+        return None
+    return predicted_mean(network, x, population)
+
+
+def _limit_name(limit: Any, network: Family) -> str | None:
+    if limit is None:
+        return None if isinstance(network, Network) else SUCCESSIVE
+    return repr(limit) if isinstance(limit, Network) or callable(limit) else "an array"
 
 
 def _decisive(
-    network: Network, inputs: Inputs, x: Array, limit: Array, device: str, dtype: torch.dtype
+    network: Family, inputs: Inputs, x: Array, limit: Array | None, device: str, dtype: torch.dtype
 ) -> dict[str, Any]:
     """What decides the bits of a cell."""
-    return {
-        "network": repr(network),
+    found = {
+        "network": named(network),
         "inputs": inputs.name,
         "population": inputs.population,
         "points": len(x),
         "sample": digest(x),
-        "limit": digest(limit),
+        "limit": SUCCESSIVE if limit is None else digest(limit),
         "dtype": str(dtype),
         "device": device,
         "versions": versions(),
     }
+    return found if isinstance(network, Network) else found | {"module": fingerprint(network)}
 
 
-def _limit_kernel(limit: Any, network: Network, x: Array) -> Array:
-    """The kernel that takes the place of K_inf."""
-    if limit is None or isinstance(limit, Network):
-        return kernel(limit or network, x)
-    found = np.asarray(limit(network, x), dtype=np.float64)
+def _limit_kernel(limit: Any, network: Family, x: Array) -> Array | None:
+    """The kernel that takes the place of K_inf; None where successive widths are compared."""
+    if isinstance(limit, Network):
+        return kernel(limit, x)
+    if limit is None:
+        return kernel(network, x) if isinstance(network, Network) else None
+    given = limit(network, x) if callable(limit) else limit
+    found = np.asarray(given, dtype=np.float64)
     if found.shape != (len(x), len(x)) or not np.isfinite(found).all():
         raise ValueError(
             f"expected a limit of shape {(len(x), len(x))} with finite numbers, got shape"

@@ -9,13 +9,18 @@ stopped.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 from tqdm.auto import tqdm
 
 from analytic.network import Network
@@ -26,28 +31,39 @@ from compare.whole_numbers import whole, wholes
 from empirical.network import FiniteNetwork
 from empirical.tangent import tangent_kernel, tangent_kernel_estimate
 
-__all__ = ["Cell", "Group", "check_design", "run_cell", "sweep"]
+__all__ = ["Cell", "Family", "Group", "check_design", "made", "run_cell", "sweep"]
 
 Array = NDArray[np.float64]
 Arrays = Mapping[str, Array]
 
 
+PARTNERS = 2**31
+"""Number of the first network that another one is compared with."""
+Family = Network | Callable[[int, int], nn.Module]
+"""A description, or a function of (width, seed) that makes a module."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A piece of work: finite networks of one width with consecutive seeds."""
+    """A piece of work: finite networks of one width with consecutive seeds.
 
-    network: Network
+    With ``against`` every one is compared with a network of that width, not with a limit.
+    """
+
+    network: Family
     width: int
     first: int
     count: int
     population: int | None
     dtype: torch.dtype
     device: str
+    against: int | None = None
 
     @property
     def name(self) -> str:
         """What a store calls it."""
-        return f"width {self.width}, seeds {self.first} to {self.first + self.count - 1}"
+        other = "" if self.against is None else f" against {self.against}"
+        return f"width {self.width}{other}, seeds {self.first} to {self.first + self.count - 1}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,6 +79,10 @@ class Group:
     distances: Array
     bias: float
     rounding: float
+
+    def of_one(self, width: int, other: int) -> Group:
+        """Of a difference of two widths, E ||...||^2 = C/m + C/m', the part C/m."""
+        return replace(self, distances=self.distances * (other / (width + other)))
 
 
 def check_design(
@@ -95,9 +115,9 @@ def check_design(
 
 
 def sweep(
-    network: Network,
+    network: Family,
     x: Array,
-    limit: Array,
+    limit: Array | None,
     widths: Sequence[int],
     seeds: Sequence[int],
     *,
@@ -110,9 +130,13 @@ def sweep(
 ) -> list[Group]:
     """Measure the distance of K_0 to the limit on the inputs x, for every width and seed.
 
+    Without a limit it is that to K_0 of the next width, for all widths but the last.
     Cells that the store has are not computed again; it gets the others as they are finished.
     """
-    cells = list(_cells(network, widths, seeds, population, device, dtype))
+    pairs = dict(pairwise(widths)) if limit is None else dict[int, int]()
+    if pairs:
+        widths, seeds = widths[:-1], seeds[:-1]
+    cells = list(_cells(network, widths, seeds, pairs, population, device, dtype))
     results: dict[Cell, Arrays] = {}
     for cell in cells if store is not None else []:
         found = store.get(cell.name) if store is not None else None
@@ -141,9 +165,10 @@ _BAR = "{l_bar}{bar}| {elapsed}<{remaining}"
 
 
 def _cells(
-    network: Network,
+    network: Family,
     widths: Sequence[int],
     seeds: Sequence[int],
+    pairs: Mapping[int, int],
     population: int | None,
     device: str,
     dtype: torch.dtype,
@@ -153,7 +178,7 @@ def _cells(
         block = max(1, 2**14 // width)
         for first in range(0, count, block):
             size = min(block, count - first)
-            yield Cell(network, width, first, size, population, dtype, device)
+            yield Cell(network, width, first, size, population, dtype, device, pairs.get(width))
 
 
 def _cost(cell: Cell) -> int:
@@ -161,7 +186,7 @@ def _cost(cell: Cell) -> int:
     return cell.count * cell.width * (cell.width + 256)
 
 
-def run_cell(cell: Cell, x: Array, limit: Array) -> Arrays:
+def run_cell(cell: Cell, x: Array, limit: Array | None) -> Arrays:
     """The networks of a cell, one after the other.
 
     Returns:
@@ -169,34 +194,77 @@ def run_cell(cell: Cell, x: Array, limit: Array) -> Arrays:
         shape (n, n); and ``rounding``, the floor of the first network, for the first cell of a
         width only, NaN for others.
     """
-    total, distances = np.zeros_like(limit), np.empty(cell.count)
+    total, distances = np.zeros((len(x), len(x))), np.empty(cell.count)
     with one_thread():
         inputs = torch.as_tensor(x, dtype=cell.dtype, device=cell.device)
-        for index in range(cell.count):
-            k0 = tangent_kernel(_network(cell, index, x), inputs)
-            error = k0.to("cpu", torch.float64).numpy() - limit
+        for index, number in enumerate(_numbers(cell)):
+            k0 = _kernel(cell, cell.width, number, inputs)
+            if cell.against is not None:
+                limit = _kernel(cell, cell.against, PARTNERS + number, inputs)
+            assert limit is not None
+            error = k0 - limit
             distances[index] = square_norms(error, cell.population)
             total += error
         rounding = _rounding(cell, x) if cell.first == 0 else float("nan")
     return {"distances": distances, "total": total, "rounding": np.array(rounding)}
 
 
-def _network(cell: Cell, index: int, x: Array) -> FiniteNetwork:
+def _numbers(cell: Cell) -> range:
+    """The numbers of the networks of a cell among those of its width."""
+    return range(cell.first, cell.first + cell.count)
+
+
+def _kernel(cell: Cell, width: int, number: int, inputs: torch.Tensor) -> Array:
+    with _alone(cell):
+        module = _network(cell, width, number, inputs)
+        return tangent_kernel(module, inputs).to("cpu", torch.float64).numpy()
+
+
+_ALONE = threading.RLock()
+
+
+def _alone(cell: Cell) -> AbstractContextManager[Any]:
+    """Modules of a user's function are made and measured one after the other.
+
+    They draw from torch's generator, and a measurement leaves that as it was: it belongs to all
+    threads of a process.
+    """
+    return nullcontext() if isinstance(cell.network, Network) else _ALONE
+
+
+def _network(cell: Cell, width: int, number: int, x: Array | torch.Tensor) -> nn.Module:
+    """A network of a width; no two of a sweep have the same weights."""
+    if not isinstance(cell.network, Network):
+        return made(cell.network, width, number).to(cell.device, cell.dtype)
     return FiniteNetwork(
         cell.network,
-        x.shape[1:],
-        cell.width,
-        seed=cell.width * 2**32 + cell.first + index,  # independent across widths
+        tuple(x.shape[1:]),
+        width,
+        seed=width * 2**32 + number,  # independent across widths
         antisymmetric=False,
         dtype=cell.dtype,
         device=cell.device,
     )
 
 
+def made(factory: Callable[[int, int], nn.Module], width: int, number: int) -> nn.Module:
+    """The module of a user's function, which gets a seed below 2^32 of its own."""
+    seed = int(np.random.SeedSequence([width, number]).generate_state(1)[0])
+    with _ALONE, torch.random.fork_rng(devices=[]):
+        module = factory(width, seed)
+    if not isinstance(module, nn.Module):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(
+            "expected a function (width, seed) that returns a torch.nn.Module, got"
+            f" {type(module).__name__} from it; return the module"
+        )
+    return module
+
+
 def _rounding(cell: Cell, x: Array) -> float:
     """The rounding floor of one network of the cell on some of the inputs."""
     some = torch.as_tensor(x[:16], dtype=cell.dtype, device=cell.device)
-    return tangent_kernel_estimate(_network(cell, 0, x), some).floor
+    with _alone(cell):
+        return tangent_kernel_estimate(_network(cell, cell.width, 0, x), some).floor
 
 
 def _group(cells: Sequence[Arrays], population: int | None) -> Group:

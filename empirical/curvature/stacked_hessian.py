@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from empirical.curvature.hessian import MovableModule, derivative, flat
-from empirical.network import FiniteNetwork, Stack, WeightLayer
+from empirical.network import FiniteNetwork, PointwiseLayer, Stack, WeightLayer
 
 __all__ = ["StackedHessian", "is_stacked"]
 
@@ -130,7 +130,9 @@ class StackedHessian:
         """f(x; theta + P z), with the parameters held or free."""
         frames, parts = iter(self._frames), iter(z.split(self.sizes))
 
-        def behind(layer: WeightLayer, alpha: Tensor) -> Tensor:
+        def behind(layer: PointwiseLayer, alpha: Tensor) -> Tensor:
+            if not isinstance(layer, WeightLayer):
+                return layer(alpha)
             frame, c, d = next(frames), next(parts), next(parts)
             weight = layer.weight.detach() if held else layer.weight
             along = (alpha @ frame.a) * c + (alpha @ frame.across(d)) * frame.e
@@ -152,7 +154,9 @@ class StackedHessian:
         reads: list[Tensor] = []
         signals: list[Tensor] = []
 
-        def behind(layer: WeightLayer, alpha: Tensor) -> Tensor:
+        def behind(layer: PointwiseLayer, alpha: Tensor) -> Tensor:
+            if not isinstance(layer, WeightLayer):
+                return layer(alpha)
             reads.append(alpha.detach())
             h = layer.preactivation(alpha)
             signals.append(h.requires_grad_())

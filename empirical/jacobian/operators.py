@@ -133,13 +133,18 @@ class _Copy:
 
     def __init__(self, stack: Stack, sign: float, x: Tensor) -> None:
         self.stack, self.sign = stack, sign
-        layers = list(stack.weight_layers())
-        chain = [Link(_Lean(layer), x.device) for layer in layers]
+        layers = list(stack.chain())
+        maps = [_Lean(layer) if isinstance(layer, WeightLayer) else layer for layer in layers]
+        chain = [Link(map, x.device) for map in maps]
         trace, self.features = forward_trace(chain, x)
         self.value = sign * stack.readout(self.features)
         vector = stack.readout.weight * stack.readout.scale
         signals = backward_signals(chain, trace, vector.expand_as(self.features))
-        self.layers = [(w, a, b) for w, (_, a, b) in zip(reversed(layers), signals, strict=True)]
+        self.layers = [
+            (layer, a, b)
+            for layer, (_, a, b) in zip(reversed(layers), signals, strict=True)
+            if isinstance(layer, WeightLayer)
+        ]
 
     def gram(self) -> Tensor:
         kernel = self.features @ self.features.T * self.stack.readout.scale**2

@@ -18,7 +18,15 @@ from analytic.network import Network
 from empirical.checks import check_batch, check_like
 from empirical.layerwise.identity import layerwise_kernel
 from empirical.memory import require
-from empirical.network import Feed, Wire, check_description, pointwise, redraw, wiring
+from empirical.network import (
+    Feed,
+    PointwiseLayer,
+    Wire,
+    check_description,
+    pointwise,
+    redraw,
+    wiring,
+)
 from empirical.precision import full_precision
 
 __all__ = ["BatchedLayer", "BatchedReadout", "tangent_kernels"]
@@ -38,7 +46,7 @@ class BatchedLayer:
 
     def __init__(self, wire: Wire, weight: Tensor, bias: Tensor | None) -> None:
         self.wire, self.weight = wire, weight
-        self.shift = None if bias is None else wire.step.layer.bias_std * bias
+        self.shift = None if bias is None else wire.bias_std * bias
         self.activation = pointwise(wire.step.layer.activation)
         self.slope = pointwise(wire.step.layer.activation, 1)
 
@@ -136,15 +144,18 @@ def _numbers(network: Network, x: Tensor, n: int, width: int) -> int:
 
 def _layers(
     network: Network, x: Tensor, width: int, seeds: Sequence[int]
-) -> tuple[list[BatchedLayer], BatchedReadout]:
+) -> tuple[list[BatchedLayer | PointwiseLayer], BatchedReadout]:
     """The layers and the readouts."""
 
     def draw(rows: int, columns: int, layer: int) -> Tensor:
         return redraw(x.new_empty(len(seeds), rows, columns), seeds=seeds, layer=layer)
 
     wires, feed = wiring(network, tuple(x.shape[1:]), width)
-    layers: list[BatchedLayer] = []
+    layers: list[BatchedLayer | PointwiseLayer] = []
     for index, wire in enumerate(wires):
-        bias = draw(1, wire.units, 2 * index + 1) if wire.step.layer.bias_std > 0 else None
+        if not wire.columns:
+            layers.append(PointwiseLayer(wire))
+            continue
+        bias = draw(1, wire.units, 2 * index + 1) if wire.bias_std > 0 else None
         layers.append(BatchedLayer(wire, draw(wire.units, wire.columns, 2 * index), bias))
     return layers, BatchedReadout(feed, draw(1, feed.units, 2 * len(wires))[:, 0])

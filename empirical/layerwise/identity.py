@@ -40,7 +40,7 @@ ONE_PIECE = 2**28
 
 
 class LayerMap(Protocol):
-    """A weight layer, seen as a linear map with an activation behind it.
+    """A layer, seen as a linear map with an activation behind it.
 
     A convolution is a map of what it reads at one position.
     """
@@ -88,7 +88,7 @@ class Link:
 
     def share(self, alpha: Tensor, signal: Tensor, n: int, start: int) -> Tensor:
         """Of the kernel of the first n samples and those from ``start`` on."""
-        scale, bias = self.wire.scale**2, self.step.layer.bias_std**2
+        scale, bias = self.wire.scale**2, self.wire.bias_std**2
         if self.patches is None:
             inputs = _gram(alpha, n, start) * scale
             if bias > 0:
@@ -123,7 +123,8 @@ def layerwise_kernel(
     for average in reversed(last):
         signal = average.spread(signal)
     for layer, units, at_h in backward_signals(chain, trace, signal):
-        kernel += layer.share(units, at_h, n, start)
+        if layer.wire.columns:
+            kernel += layer.share(units, at_h, n, start)
     return kernel
 
 

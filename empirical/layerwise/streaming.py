@@ -18,7 +18,17 @@ from analytic.network import Network
 from empirical.checks import check_batch, check_like
 from empirical.layerwise.identity import layerwise_kernel
 from empirical.memory import require
-from empirical.network import Feed, Wire, check_description, held, normal, pointwise, redraw, wiring
+from empirical.network import (
+    Feed,
+    PointwiseLayer,
+    Wire,
+    check_description,
+    held,
+    normal,
+    pointwise,
+    redraw,
+    wiring,
+)
 from empirical.precision import full_precision
 
 __all__ = ["DrawnLayer", "DrawnReadout", "drawn_layers", "streamed_tangent_kernel"]
@@ -43,7 +53,7 @@ class DrawnLayer:
 
     def __init__(self, wire: Wire, *, index: int, seed: int, like: Tensor, block: int) -> None:
         self.wire, self.scale = wire, wire.scale
-        self.bias_std = wire.step.layer.bias_std
+        self.bias_std = wire.bias_std
         self.activation = pointwise(wire.step.layer.activation)
         self.slope = pointwise(wire.step.layer.activation, 1)
         self.index, self.seed, self.like = index, seed, like
@@ -136,7 +146,7 @@ def streamed_tangent_kernel(
     if block < 1:
         raise ValueError(f"expected a positive block, got {block}; give it some bytes")
     layers, readout = drawn_layers(network, x, width, seed, block)
-    _require(layers, len(x), 0 if y is None else len(y), block)
+    _require(layers, x, 0 if y is None else len(y), block)
     with torch.no_grad(), full_precision(x.device):
         return layerwise_kernel(layers, DrawnReadout(readout, len(layers), seed, x), x, y)
 
@@ -153,18 +163,20 @@ class DrawnReadout:
 
 def drawn_layers(
     network: Network, x: Tensor, width: int, seed: int, block: int
-) -> tuple[list[DrawnLayer], Feed]:
-    """The weight layers of a network for inputs like x, and what the readout reads."""
+) -> tuple[list[DrawnLayer | PointwiseLayer], Feed]:
+    """The layers of a network for inputs like x, and what the readout reads."""
     wires, readout = wiring(network, tuple(x.shape[1:]), width)
     return [
         DrawnLayer(wire, index=index, seed=seed, like=x, block=block)
+        if wire.columns
+        else PointwiseLayer(wire)
         for index, wire in enumerate(wires)
     ], readout
 
 
-def _require(layers: list[DrawnLayer], n: int, k: int, block: int) -> None:
+def _require(layers: list[DrawnLayer | PointwiseLayer], like: Tensor, k: int, block: int) -> None:
     """What all samples hold, and the kernel with its terms."""
-    like = layers[0].like
+    n = len(like)
     numbers = (n + k) * held(tuple(layer.wire for layer in layers)) + 3 * n * (k or n)
     what = f"{n + k} samples at width {max(layer.wire.units for layer in layers)}"
     require(numbers * like.element_size() + 2 * block, like.device, what)

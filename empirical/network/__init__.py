@@ -5,7 +5,8 @@ weights are functions of (seed, layer, row, column) alone, so that any block of 
 drawn again, on any device. Below: the descriptions of ``analytic``.
 """
 
-from empirical.network.finite import FiniteNetwork, Stack, WeightLayer, check_description
+from empirical.network.finite import FiniteNetwork, Stack, check_description
+from empirical.network.layer_modules import PointwiseLayer, WeightLayer
 from empirical.network.pointwise_activation import pointwise
 from empirical.network.weights import normal, normal_rows, redraw
 from empirical.network.wires import Feed, Wire, held, wiring
@@ -13,6 +14,7 @@ from empirical.network.wires import Feed, Wire, held, wiring
 __all__ = [
     "Feed",
     "FiniteNetwork",
+    "PointwiseLayer",
     "Stack",
     "WeightLayer",
     "Wire",

@@ -18,108 +18,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from analytic.network import Averaging, Convolution, Flatten, GlobalAveragePooling, Network, fold
+from analytic.network import Averaging, Flatten, GlobalAveragePooling, Network, fold
 from empirical.input_shapes import check_images, check_input_shape
 from empirical.memory import require
-from empirical.network.pointwise_activation import pointwise
+from empirical.network.layer_modules import PointwiseLayer, Readout, WeightLayer, module_of
 from empirical.network.weights import normal
-from empirical.network.wires import Feed, Wire, wiring
+from empirical.network.wires import Feed, wiring
 
-__all__ = ["FiniteNetwork", "Readout", "Stack", "WeightLayer", "check_description"]
+__all__ = ["FiniteNetwork", "Stack", "check_description"]
 
-Draw = Callable[..., Tensor]
 SMALL_NETWORK = 2**28
 """Bytes below which the memory of the machine is not asked for."""
 
 
-class WeightLayer(nn.Module):
-    """h = weight_std W alpha / sqrt(m_in) + bias_std b, then w(h)."""
-
-    def __init__(self, wire: Wire, draw: Draw) -> None:
-        super().__init__()
-        self.wire = wire
-        self.bias_std = wire.step.layer.bias_std
-        self.weight = nn.Parameter(self.arrange(draw((wire.units, wire.columns), part=0)))
-        self.bias: nn.Parameter | None = None
-        if self.bias_std > 0:
-            self.bias = nn.Parameter(draw((wire.units,), part=1))
-        self.activation = pointwise(wire.step.layer.activation)
-        self.slope = pointwise(wire.step.layer.activation, 1)
-
-    def arrange(self, drawn: Tensor) -> Tensor:
-        """The matrix W, from the numbers for each unit in a row."""
-        return drawn
-
-    @property
-    def matrix(self) -> Tensor:
-        """The matrix W as a map of what is read at one position."""
-        return self.weight
-
-    def preactivation(self, alpha: Tensor) -> Tensor:
-        """h, shape (n, m_out)."""
-        h = (alpha @ self.matrix.T) * self.wire.scale
-        return h if self.bias is None else h + self.bias_std * self.bias
-
-    def pullback(self, signal: Tensor) -> Tensor:
-        """df/dalpha, shape (n, m_in), from df/dh."""
-        return (signal @ self.matrix) * self.wire.scale
-
-    def forward(self, alpha: Tensor) -> Tensor:
-        return self.activation(self.preactivation(alpha))
-
-
-class ConvolutionLayer(WeightLayer):
-    """h[p] = weight_std sum_k W_k alpha[s p + k - back] / sqrt(m_in) + bias_std b, then w(h).
-
-    W has torch's shape, (m_out, m_in, *kernel).
-    """
-
-    def arrange(self, drawn: Tensor) -> Tensor:
-        return drawn.unflatten(1, (*self.wire.kernel, -1)).movedim(-1, 1).contiguous()
-
-    @property
-    def matrix(self) -> Tensor:
-        return self.weight.movedim(1, -1).flatten(1)
-
-    def pullback(self, signal: Tensor) -> Tensor:
-        return (signal * self.wire.scale) @ self.matrix  # K times as many numbers come out
-
-    def forward(self, alpha: Tensor) -> Tensor:
-        layer = self.wire.step.layer
-        assert isinstance(layer, Convolution)
-        convolve = functional.conv1d if alpha.ndim == 3 else functional.conv2d
-        bias = None if self.bias is None else self.bias_std * self.bias
-        read = self.padded(alpha * self.wire.scale)
-        return self.activation(convolve(read, self.weight, bias, stride=layer.stride))
-
-    def padded(self, alpha: Tensor) -> Tensor:
-        """With all positions that are read; torch's own padding has the others for even K."""
-        layer, sides = self.wire.step.layer, self.wire.sides
-        assert isinstance(layer, Convolution)
-        if layer.padding_mode == "zeros":
-            return functional.pad(alpha, [side for pair in reversed(sides) for side in pair])
-        for axis, (before, after) in enumerate(sides, 2):
-            size = alpha.shape[axis]
-            around = torch.arange(-before, size + after, device=alpha.device) % size
-            alpha = alpha.index_select(axis, around)
-        return alpha
-
-
-class Readout(nn.Module):
-    """v^T alpha / sqrt(m)."""
-
-    def __init__(self, feed: Feed, draw: Draw) -> None:
-        super().__init__()
-        self.feed = feed
-        self.scale = 1 / math.sqrt(feed.units)
-        self.weight = nn.Parameter(draw((feed.units,), part=0))
-
-    def forward(self, alpha: Tensor) -> Tensor:
-        return (alpha @ self.weight) * self.scale
-
-
 class Stack(nn.Module):
-    """One copy of the network: its weight layers with their skips, and the readout."""
+    """One copy of the network: its layers with their skips, and the readout."""
 
     def __init__(
         self,
@@ -131,7 +44,7 @@ class Stack(nn.Module):
         device: str,
     ) -> None:
         super().__init__()
-        layers: list[WeightLayer] = []
+        layers: list[PointwiseLayer] = []
 
         def draw(shape: tuple[int, ...], part: int) -> Tensor:
             layer = 2 * len(layers) + part  # weights at even indices, biases at odd ones
@@ -139,30 +52,37 @@ class Stack(nn.Module):
 
         wires, feed = wiring(network, input_shape, width)
         for wire in wires:
-            layers.append((ConvolutionLayer if wire.kernel else WeightLayer)(wire, draw))
+            layers.append(module_of(wire, draw))
         self.layers = nn.ModuleList(layers)
         self.readout = Readout(feed, draw)
 
-    def weight_layers(self) -> Iterator[WeightLayer]:
+    def chain(self) -> Iterator[PointwiseLayer]:
+        """The layers in order, those without weights among them."""
         for layer in self.layers:
-            assert isinstance(layer, WeightLayer)
+            assert isinstance(layer, PointwiseLayer)
             yield layer
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.readout(self.units(x, WeightLayer.__call__))
+    def weight_layers(self) -> Iterator[WeightLayer]:
+        """Those with weights."""
+        for layer in self.layers:
+            if isinstance(layer, WeightLayer):
+                yield layer
 
-    def units(self, x: Tensor, behind: Callable[[WeightLayer, Tensor], Tensor]) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
+        return self.readout(self.units(x, PointwiseLayer.__call__))
+
+    def units(self, x: Tensor, behind: Callable[[PointwiseLayer, Tensor], Tensor]) -> Tensor:
         """What the readout reads, each layer's units being ``behind(layer, what it reads)``."""
 
-        def after(layer: WeightLayer, alpha: Tensor, skipped: Tensor | None) -> Tensor:
+        def after(layer: PointwiseLayer, alpha: Tensor, skipped: Tensor | None) -> Tensor:
             found = behind(layer, alpha)
             return found if skipped is None else skipped + found
 
-        def averaged(layer: WeightLayer, alpha: Tensor) -> Tensor:
+        def averaged(layer: PointwiseLayer, alpha: Tensor) -> Tensor:
             return _averaged(layer.wire.feed, alpha)
 
         step = attrgetter("wire.step")
-        alpha = fold(self.weight_layers(), x, after, step=step, averaged=averaged)
+        alpha = fold(self.chain(), x, after, step=step, averaged=averaged)
         return _averaged(self.readout.feed, alpha)
 
 

@@ -13,6 +13,7 @@ from analytic.network import (
     Convolution,
     Flatten,
     Network,
+    Nonlinearity,
     Shape,
     Step,
     fold,
@@ -45,7 +46,7 @@ class Feed:
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """A weight layer between the units that it reads and its own.
+    """A layer between the units that it reads and its own.
 
     Attributes:
         step: its description.
@@ -86,7 +87,9 @@ class Wire:
 
     @property
     def columns(self) -> int:
-        """Weights of one unit: what it reads at each position of its filter."""
+        """Weights of one unit: what it reads at each position of its filter; 0 without weights."""
+        if isinstance(self.step.layer, Nonlinearity):
+            return 0
         return math.prod(self.kernel) * self.feed.units
 
     @property
@@ -107,7 +110,14 @@ class Wire:
     @property
     def scale(self) -> float:
         """weight_std / sqrt(m), m the units that are read."""
+        assert not isinstance(self.step.layer, Nonlinearity)
         return self.step.layer.weight_std / math.sqrt(self.feed.units)
+
+    @property
+    def bias_std(self) -> float:
+        """Standard deviation of the biases, 0 if there are none."""
+        layer = self.step.layer
+        return 0.0 if isinstance(layer, Nonlinearity) else layer.bias_std
 
 
 def wiring(
@@ -127,7 +137,9 @@ def wiring(
     wires: list[Wire] = []
 
     def after(step: Step, feed: Feed, skipped: Feed | None) -> Feed:
-        units = max(1, round(width * step.layer.width_ratio))
+        units = feed.units
+        if not isinstance(step.layer, Nonlinearity):
+            units = max(1, round(width * step.layer.width_ratio))
         spatial = shape_after(step.layer, feed.spatial)
         wires.append(Wire(step, feed, units, spatial))
         if skipped is not None and (skipped.units, skipped.spatial) != (units, spatial):

@@ -17,12 +17,11 @@ from analytic.activation import X
 
 
 def exact_kernel(network: Network, x: np.ndarray, y: np.ndarray, digits: int = 400) -> arb:
-    """K(x, y) of a network whose layers all have the same activation."""
-    dual = DUALS.get(_leaf(network).activation.name, trapezoid)
+    """K(x, y) of a network of vectors."""
     before, ctx.dps = ctx.dps, digits
     try:
         a, b = ([arb(float(v)) for v in row] for row in (x, y))
-        return dense.pair_kernel(network, a, b, dual)[1]
+        return dense.pair_kernel(network, a, b, _dual)[1]
     finally:
         ctx.dps = before
 
@@ -36,8 +35,12 @@ def distance(value: float, exact: arb) -> float:
         ctx.dps = before
 
 
-def _leaf(layer: Any) -> Any:
-    return _leaf(layer.layers[0]) if hasattr(layer, "layers") else layer
+def _dual(activation: Any, v: arb, c: arb, v_: arb) -> tuple[arb, arb, arb, arb]:
+    return DUALS.get(activation.name, trapezoid)(activation, v, c, v_)
+
+
+def _identity(_: object, v: arb, c: arb, v_: arb) -> tuple[arb, arb, arb, arb]:
+    return c, arb(1), arb(0), arb(0)
 
 
 def _root(a: arb) -> arb:
@@ -80,6 +83,7 @@ def _relu(_: object, v: arb, c: arb, v_: arb) -> tuple[arb, arb, arb, arb]:
 
 DUALS: dict[str, dense.Dual] = {
     "erf": _erf, "sin": _sin, "cos": _cos, "gaussian": _gaussian, "relu": _relu,
+    "identity": _identity,
 }  # fmt: skip
 
 

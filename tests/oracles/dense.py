@@ -15,7 +15,7 @@ import mpmath
 import numpy as np
 import sympy
 
-from analytic import Activation, FullyConnected, Network, Residual
+from analytic import Activation, FullyConnected, Network, Nonlinearity, Residual
 from analytic.activation import X
 
 Dual = Callable[[Activation, Any, Any, Any], tuple[Any, Any, Any, Any]]
@@ -55,12 +55,15 @@ def recursion(layers: Sequence[Any], state: State, dual: Dual, means: bool = Tru
     return state
 
 
-def _plain(layer: FullyConnected, state: State, dual: Dual) -> State:
-    w, b = layer.weight_std**2, layer.bias_std**2
+def _plain(layer: FullyConnected | Nonlinearity, state: State, dual: Dual) -> State:
+    bare = isinstance(layer, Nonlinearity)
+    w, b = (1, 0) if bare else (layer.weight_std**2, layer.bias_std**2)
     l11, l12, l22 = (w * s + b for s in state[:3])
     e11, d11, m1, _ = dual(layer.activation, l11, l11, l11)
     e22, d22, m2, _ = dual(layer.activation, l22, l22, l22)
     e12, d12, _, _ = dual(layer.activation, l11, l12, l22)
+    if bare:  # no weights, nothing that is trained
+        return State(e11, e12, e22, d11 * state.t11, d12 * state.t12, d22 * state.t22, m1, m2)
     return State(
         e11, e12, e22,
         d11 * (l11 + w * state.t11), d12 * (l12 + w * state.t12), d22 * (l22 + w * state.t22),

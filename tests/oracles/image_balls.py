@@ -12,7 +12,7 @@ import numpy as np
 from flint import arb, ctx
 from oracles import balls, positions
 
-from analytic import FullyConnected, Network, Residual
+from analytic import FullyConnected, Network, Nonlinearity, Residual
 from analytic.network.averages import Averaging, Flatten
 
 
@@ -102,6 +102,8 @@ def _average(layer: Any, state: _State) -> _State:
 
 
 def _weights(layer: Any, state: _State) -> _State:
+    if isinstance(layer, Nonlinearity):
+        return _activated(layer, state.sigma, state.theta, state.spatial)
     table, spatial = _table(layer, state.spatial)
     reads = _both(table, len(state.mu) // 2)
     weight, bias = arb(layer.weight_std) ** 2, arb(layer.bias_std) ** 2
@@ -112,15 +114,25 @@ def _weights(layer: Any, state: _State) -> _State:
 
     size = range(len(reads))
     covariance = [[total(state.sigma, a, b) + bias for b in reads] for a in reads]
+    tangent = [
+        [covariance[i][j] + total(state.theta, reads[i], reads[j]) for j in size] for i in size
+    ]
+    return _activated(layer, covariance, tangent, spatial)
+
+
+def _activated(
+    layer: Any, covariance: list[list[arb]], tangent: list[list[arb]], spatial: tuple[int, ...]
+) -> _State:
+    """The activation of units with these second moments and tangent kernels."""
+    size = range(len(covariance))
     dual = balls.DUALS[layer.activation.name]
-    sigma: list[list[arb]] = [[arb(0)] * len(reads) for _ in reads]
-    theta: list[list[arb]] = [[arb(0)] * len(reads) for _ in reads]
-    mu: list[arb] = [arb(0)] * len(reads)
+    sigma: list[list[arb]] = [[arb(0)] * len(size) for _ in size]
+    theta: list[list[arb]] = [[arb(0)] * len(size) for _ in size]
+    mu: list[arb] = [arb(0)] * len(size)
     for i in size:
         for j in size:
             v, v_ = covariance[i][i], covariance[j][j]
             c = v if i == j else covariance[i][j]
             e, d, mean, _ = dual(layer.activation, v, c, v if i == j else v_)
-            tangent = covariance[i][j] + total(state.theta, reads[i], reads[j])
-            sigma[i][j], theta[i][j], mu[i] = e, d * tangent, mean
+            sigma[i][j], theta[i][j], mu[i] = e, d * tangent[i][j], mean
     return _State(sigma, theta, mu, spatial)

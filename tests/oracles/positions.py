@@ -29,6 +29,7 @@ from analytic import (
     FullyConnected,
     GlobalAveragePooling,
     Network,
+    Nonlinearity,
     Residual,
 )
 
@@ -95,6 +96,8 @@ def _layer(layer: Any, state: State, means: bool) -> State:
         return State(S, state.T + branch.T, mu + eta, state.spatial)
     if isinstance(layer, FullyConnected):
         return _weights(layer, state.S, state.T, ())
+    if isinstance(layer, Nonlinearity):
+        return _activated(layer.activation, state.S, state.T, state.spatial)
     table, after = windows(layer, state.spatial)
     if isinstance(layer, Convolution):
         return _weights(layer, _patch(state.S, table), _patch(state.T, table), after)
@@ -114,15 +117,20 @@ def _weights(layer: Any, S: Any, T: Any, after: tuple[int, ...]) -> State:
     """A layer with weights, given what its filters see."""
     variance = layer.weight_std**2
     L = variance * S + layer.bias_std**2
+    return _activated(layer.activation, L, L + variance * T, after)
+
+
+def _activated(activation: Any, L: Any, G: Any, after: tuple[int, ...]) -> State:
+    """w of Gaussian units with second moments L and tangent kernel G."""
     own = np.einsum("aapp->ap", L)
     shape = L.shape
     first = np.broadcast_to(own[:, None, :, None], shape)
     second = np.broadcast_to(own[None, :, None, :], shape)
     E, D = (
         value.reshape(shape)
-        for value in _duals(layer.activation, first.ravel(), L.ravel(), second.ravel())
+        for value in _duals(activation, first.ravel(), L.ravel(), second.ravel())
     )
-    return State(E, D * (L + variance * T), _means(layer.activation, own), after)
+    return State(E, D * G, _means(activation, own), after)
 
 
 def _patch(A: Any, table: list[list[int | None]]) -> Any:

@@ -13,6 +13,7 @@ from analytic import (
     FullyConnected,
     GlobalAveragePooling,
     Network,
+    Nonlinearity,
     Residual,
 )
 from analytic.network.network_text import parse_network
@@ -34,6 +35,11 @@ NETWORKS = [
         FullyConnected("tanh"),
     ),
     Network(AveragePooling((1, 2)), Convolution("tanh", 3, stride=2), GlobalAveragePooling()),
+    Network(
+        FullyConnected("identity"),
+        Residual(Nonlinearity("tanh"), FullyConnected("identity", bias_std=0.1)),
+        Nonlinearity("softplus"),
+    ),
 ]
 
 

@@ -8,7 +8,7 @@ import torch
 from numpy.testing import assert_allclose
 
 from analytic import FullyConnected, Network
-from compare.rate.width_sweep import _cells, _group, _network
+from compare.rate.width_sweep import _cells, _group, _network, _numbers
 from compare.rho import square_norms
 
 NETWORK = Network(FullyConnected("tanh"))
@@ -17,13 +17,13 @@ NETWORK = Network(FullyConnected("tanh"))
 def test_no_network_of_a_sweep_occurs_twice() -> None:
     """The first weights of all networks of all cells of all widths are different."""
     widths, seeds = [2048, 4096, 8192], [17, 9, 5]
-    cells = list(_cells(NETWORK, widths, seeds, None, "cpu", torch.float64))
+    cells = list(_cells(NETWORK, widths, seeds, {}, None, "cpu", torch.float64))
     assert len(cells) == 3 + 3 + 3  # several for each width
     x, first = np.ones((1, 3)), []
     for cell in cells:
         assert cell.count <= 2**14 // cell.width
-        for index in range(cell.count):
-            weights = next(_network(cell, index, x).parameters())
+        for number in _numbers(cell):
+            weights = next(_network(cell, cell.width, number, x).parameters())
             first.append(float(weights.detach().ravel()[0]))
     assert len(first) == sum(seeds)
     assert len(set(first)) == len(first)

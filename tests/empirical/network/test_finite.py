@@ -9,18 +9,19 @@ from torch import Tensor
 from torch.nn.utils.parametrize import register_parametrization
 from torch.testing import assert_close
 
-from analytic import Activation, FullyConnected, Network, Residual, kernel
+from analytic import Activation, FullyConnected, Network, Nonlinearity, Residual, kernel
 from analytic.activation import NAMES
 from empirical import FiniteNetwork, tangent_kernel
 from empirical.network.pointwise_activation import pointwise
 
-F, R = FullyConnected, Residual
+F, N, R = FullyConnected, Nonlinearity, Residual
 NETWORKS = [
     Network(F("tanh")),
     Network(F("tanh", bias_std=0.7, weight_std=2), F("sigmoid", bias_std=0.3)),
     Network(F("softplus"), R(F("softplus")), R(F("tanh"), F("gelu", weight_std=2))),
     Network(F("erf"), R(R(F("sigmoid")), F("silu", bias_std=1.0)), F("sin")),
     Network(F("tanh", width_ratio=0.5), F("relu", width_ratio=2)),
+    Network(F("identity"), R(N("silu"), F("identity", bias_std=0.4)), N("sin")),
 ]
 
 

@@ -1,0 +1,47 @@
+"""Which units are Gaussian in the limit: a bare nonlinearity needs such units before it."""
+
+from __future__ import annotations
+
+from analytic.network.averages import Flatten
+from analytic.network.layers import Layer, Residual, Weighted
+from analytic.network.nonlinearity import Nonlinearity
+
+__all__ = ["check_gaussian"]
+
+
+def check_gaussian(layers: tuple[Layer, ...]) -> None:
+    """Raise ``ValueError`` where a nonlinearity finds units that are not Gaussian in the limit."""
+    _obstacle(layers, "the inputs are data")
+
+
+def _obstacle(layers: tuple[Layer, ...], obstacle: str) -> str:
+    """Why the units after some layers are not Gaussian, or nothing.
+
+    Averages over positions leave Gaussian units Gaussian, and so does the sum of a skip and an
+    independent branch.
+    """
+    for layer in layers:
+        if isinstance(layer, Residual):
+            branch = _obstacle(layer.layers, obstacle)
+            obstacle = obstacle or branch
+        elif isinstance(layer, Flatten):
+            obstacle = obstacle or "Flatten() puts units of different variances side by side"
+        elif isinstance(layer, Weighted | Nonlinearity):
+            if isinstance(layer, Nonlinearity) and obstacle:
+                raise _refusal(layer, obstacle)
+            linear = layer.activation.is_linear
+            obstacle = "" if linear else f"{layer} has acted on them"
+    return obstacle
+
+
+def _refusal(layer: Nonlinearity, obstacle: str) -> ValueError:
+    advice = "put it before Flatten(), which is the same network"
+    if not obstacle.startswith("Flatten"):
+        advice = (
+            'put weights before it, FullyConnected("identity") or Convolution("identity", 3),'
+            " or end the blocks before it in such a linear layer"
+        )
+    return ValueError(
+        f"expected units that are Gaussian in the limit before {layer}, got others: {obstacle}, and"
+        f" their second moments do not give those of w(alpha); {advice}"
+    )

@@ -1,0 +1,68 @@
+"""Families of modules that people make: what they are called, and whether they are families.
+
+A function (width, seed) is measured like a description. What it computes is not known from its
+name, so that a store also keeps a fingerprint of the weights of one of its modules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from analytic import Network
+from compare.rate.width_sweep import Family, made
+from compare.store import digest
+
+__all__ = ["SUCCESSIVE", "check_family", "fingerprint", "named"]
+
+SUCCESSIVE = "successive widths"
+"""What a record calls its limit where K_0 of one width is compared with that of the next."""
+
+
+def check_family(network: Any, limit: Any, widths: Sequence[int]) -> None:
+    """Raise unless there is something to measure and to compare it with.
+
+    Raises:
+        TypeError: it is neither a description nor a function.
+        ValueError: two modules of a function are alike, or there are too few widths.
+    """
+    if isinstance(network, Network):
+        return
+    if not callable(network):
+        raise TypeError(
+            "expected a Network or a function (width, seed) that makes a module, got"
+            f" {type(network).__name__}; wrap it in one"
+        )
+    if limit is None and len(widths) < 4:
+        raise ValueError(
+            f"expected at least 4 widths of a family without a limit, as successive ones are"
+            f" compared, got {list(widths)}; add some or pass limit"
+        )
+    if np.array_equal(_weights(network, widths[0], 0), _weights(network, widths[0], 1)):
+        raise ValueError(
+            "expected other weights for every seed, got the same for two of them; call"
+            " torch.manual_seed(seed) in the function before the module is made"
+        )
+
+
+def named(network: Family) -> str:
+    """A description's text, or where a function comes from."""
+    if isinstance(network, Network):
+        return repr(network)
+    kind = network if hasattr(network, "__qualname__") else type(network)
+    return f"{kind.__module__}.{kind.__qualname__}"  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def fingerprint(factory: Any) -> str:
+    """The digest of one small module's names and weights."""
+    module = made(factory, 8, 0)
+    weights = [p.detach().double().cpu().numpy().ravel() for p in module.parameters()]
+    names = " ".join(name for name, _ in module.named_parameters())
+    return names + " " + digest(np.concatenate([*weights, np.empty(0)]))
+
+
+def _weights(factory: Any, width: int, number: int) -> Any:
+    parameters = list(made(factory, width, number).parameters())
+    return np.concatenate([p.detach().double().cpu().numpy().ravel() for p in parameters])

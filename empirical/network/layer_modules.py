@@ -1,0 +1,126 @@
+"""The layers of a finite network as torch modules."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from analytic.network import Convolution
+from empirical.network.pointwise_activation import pointwise
+from empirical.network.wires import Feed, Wire
+
+__all__ = ["PointwiseLayer", "Readout", "WeightLayer", "module_of"]
+
+Draw = Callable[..., Tensor]
+
+
+class PointwiseLayer(nn.Module):
+    """w(alpha): a nonlinearity without weights, behind a linear map that changes nothing."""
+
+    def __init__(self, wire: Wire) -> None:
+        super().__init__()
+        self.wire = wire
+        self.activation = pointwise(wire.step.layer.activation)
+        self.slope = pointwise(wire.step.layer.activation, 1)
+
+    def preactivation(self, alpha: Tensor) -> Tensor:
+        """h, of the shape of alpha."""
+        return alpha
+
+    def pullback(self, signal: Tensor) -> Tensor:
+        """df/dalpha from df/dh."""
+        return signal
+
+    def forward(self, alpha: Tensor) -> Tensor:
+        return self.activation(self.preactivation(alpha))
+
+
+class WeightLayer(PointwiseLayer):
+    """h = weight_std W alpha / sqrt(m_in) + bias_std b, then w(h)."""
+
+    def __init__(self, wire: Wire, draw: Draw) -> None:
+        super().__init__(wire)
+        self.bias_std = wire.bias_std
+        self.weight = nn.Parameter(self.arrange(draw((wire.units, wire.columns), part=0)))
+        self.bias: nn.Parameter | None = None
+        if self.bias_std > 0:
+            self.bias = nn.Parameter(draw((wire.units,), part=1))
+
+    def arrange(self, drawn: Tensor) -> Tensor:
+        """The matrix W, from the numbers for each unit in a row."""
+        return drawn
+
+    @property
+    def matrix(self) -> Tensor:
+        """The matrix W as a map of what is read at one position."""
+        return self.weight
+
+    def preactivation(self, alpha: Tensor) -> Tensor:
+        """h, shape (n, m_out)."""
+        h = (alpha @ self.matrix.T) * self.wire.scale
+        return h if self.bias is None else h + self.bias_std * self.bias
+
+    def pullback(self, signal: Tensor) -> Tensor:
+        """df/dalpha, shape (n, m_in), from df/dh."""
+        return (signal @ self.matrix) * self.wire.scale
+
+
+class ConvolutionLayer(WeightLayer):
+    """h[p] = weight_std sum_k W_k alpha[s p + k - back] / sqrt(m_in) + bias_std b, then w(h).
+
+    W has torch's shape, (m_out, m_in, *kernel).
+    """
+
+    def arrange(self, drawn: Tensor) -> Tensor:
+        return drawn.unflatten(1, (*self.wire.kernel, -1)).movedim(-1, 1).contiguous()
+
+    @property
+    def matrix(self) -> Tensor:
+        return self.weight.movedim(1, -1).flatten(1)
+
+    def pullback(self, signal: Tensor) -> Tensor:
+        return (signal * self.wire.scale) @ self.matrix  # K times as many numbers come out
+
+    def forward(self, alpha: Tensor) -> Tensor:
+        layer = self.wire.step.layer
+        assert isinstance(layer, Convolution)
+        convolve = functional.conv1d if alpha.ndim == 3 else functional.conv2d
+        bias = None if self.bias is None else self.bias_std * self.bias
+        read = self.padded(alpha * self.wire.scale)
+        return self.activation(convolve(read, self.weight, bias, stride=layer.stride))
+
+    def padded(self, alpha: Tensor) -> Tensor:
+        """With all positions that are read; torch's own padding has the others for even K."""
+        layer, sides = self.wire.step.layer, self.wire.sides
+        assert isinstance(layer, Convolution)
+        if layer.padding_mode == "zeros":
+            return functional.pad(alpha, [side for pair in reversed(sides) for side in pair])
+        for axis, (before, after) in enumerate(sides, 2):
+            size = alpha.shape[axis]
+            around = torch.arange(-before, size + after, device=alpha.device) % size
+            alpha = alpha.index_select(axis, around)
+        return alpha
+
+
+class Readout(nn.Module):
+    """v^T alpha / sqrt(m)."""
+
+    def __init__(self, feed: Feed, draw: Draw) -> None:
+        super().__init__()
+        self.feed = feed
+        self.scale = 1 / math.sqrt(feed.units)
+        self.weight = nn.Parameter(draw((feed.units,), part=0))
+
+    def forward(self, alpha: Tensor) -> Tensor:
+        return (alpha @ self.weight) * self.scale
+
+
+def module_of(wire: Wire, draw: Draw) -> PointwiseLayer:
+    """The module of a layer."""
+    if not wire.columns:
+        return PointwiseLayer(wire)
+    return (ConvolutionLayer if wire.kernel else WeightLayer)(wire, draw)
