@@ -224,9 +224,8 @@ class Convergence:
         return min(d.size for d in self.distances) <= FEW_SEEDS
 
     def __str__(self) -> str:
-        apart = (
-            ", between successive widths," if self.config["limit"] == "successive widths" else ""
-        )
+        successive = self.config.get("limit") == "successive widths"
+        apart = ", between successive widths," if successive else ""
         text = f"{self.config['network']}: Assumption 3.6{apart} {self.verdict} ({self.reason})"
         if not self._few_seeds:
             return text
