@@ -5,9 +5,10 @@
     python benchmarks/fluctuation.py means OUTPUT.json
     python benchmarks/fluctuation.py law
 
-For every network of ``tests/networks/fluctuating.py`` and of images, and for every width, ten
-million units are drawn by ``tests/oracles/martingale_controls.py``, 10,000 networks at width
-1024. m Var K_0 and m (E K_0 - K_inf) are extrapolated to 1/m = 0 by C + c/m + e/m^2.
+For every network of ``tests/networks/fluctuating.py`` and of images, and for every width, six to
+ten million units are drawn by ``tests/oracles/martingale_controls.py``, 10,000 networks at width
+1024. m Var K_0 and m (E K_0 - K_inf) are extrapolated to 1/m = 0 by C + c/m + e/m^2, of images,
+which have two widths, by C + c/m.
 """
 
 from __future__ import annotations
@@ -47,18 +48,20 @@ from analytic import (  # noqa: E402
 )
 from empirical import tangent_kernels  # noqa: E402
 
-UNITS = 10_000_000
-"""Units of one layer that are drawn for every network and width."""
-WIDTHS = (64, 256, 512, 1024)
+UNITS, WIDTHS = 10_000_000, (64, 256, 512, 1024)
+"""Units of one layer that are drawn for every network of vectors and width."""
+IMAGE_UNITS, IMAGE_WIDTHS = 6_000_000, (64, 256)
+"""The same for images, all positions of a channel being one unit."""
 PILOT = 6000
-BATCH = 64_000
+BATCH, IMAGE_BATCH = 64_000, 16_000
 """Units of a layer that are drawn at once."""
 
 
 def measure(network: Network, x: np.ndarray, width: int, units: int, seed: int) -> dict[str, Any]:
     """Mean and variance of the entries of K_0, with standard errors."""
     generator = torch.Generator().manual_seed(seed)
-    inputs, batch = torch.from_numpy(x), max(1, BATCH // width)
+    inputs = torch.from_numpy(x)
+    batch = (IMAGE_BATCH if network.is_spatial else BATCH) // width
     a = coefficients(network, inputs, width, PILOT, generator, batch)
     found = controlled(network, inputs, width, units // width, generator, batch, a)
     (mean, of_mean), (variance, of_variance) = found.mean(), found.variance()
@@ -202,7 +205,10 @@ def main() -> None:
             continue
         network, x = case(name)
         start = time.process_time()
-        measured[name] = [measure(network, x, m, UNITS, 1000 * index + m) for m in WIDTHS]
+        units, widths = UNITS, WIDTHS
+        if network.is_spatial:
+            units, widths = IMAGE_UNITS, IMAGE_WIDTHS
+        measured[name] = [measure(network, x, m, units, 1000 * index + m) for m in widths]
         path.write_text(json.dumps(measured))
         print(f"{name}: {time.process_time() - start:.0f} s", flush=True)
 

@@ -23,12 +23,12 @@ from empirical.checks import (
     check_module,
     check_parameters,
 )
-from empirical.forward_pass import BatchError
+from empirical.forward_pass import BatchError, forward_passes
 from empirical.layerwise import tiled_layerwise_kernel
 from empirical.module_kernels import ModuleKernel, measure
 from empirical.network import FiniteNetwork, Stack
 from empirical.outputs import Output, check_output
-from empirical.precision import double_copy, full_precision, relative_floor
+from empirical.precision import Roundings, double_copy, full_precision, relative_floor
 
 __all__ = [
     "TangentEstimate",
@@ -179,6 +179,11 @@ def tangent_kernel_estimate(
         output: index of the output, or ``"trace"``.
         points: how many of the inputs to measure on, spread evenly.
 
+    Raises:
+        ValueError: the copies do not show the error: one is another function, loses hooks on
+            gradients, uses tensors of the original (through a closure or a hook), or rounds to a
+            narrower format than its own on the way; and as of ``tangent_kernel``.
+
     Example:
         >>> f = nn.Sequential(nn.Linear(3, 64), nn.Tanh(), nn.Linear(64, 1))
         >>> estimate = tangent_kernel_estimate(f, torch.ones(2, 3))
@@ -195,6 +200,11 @@ def tangent_kernel_estimate(
             copied = module if kind == value.dtype else double_copy(module, kind)
         batches = [mapped(_in(kind), z) for z in samples]
         try:
+            original = None if copied is module else module
+            if original is not None and any(p._backward_hooks for p in module.parameters()):
+                raise ValueError("it loses the hooks on the gradients of parameters")
+            with torch.enable_grad(), forward_passes(copied) as run, Roundings(original):
+                run(batches[0])
             kernels.append(_own(copied, batches, output, joint))
         except ValueError as error:
             raise ValueError(

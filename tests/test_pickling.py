@@ -69,6 +69,8 @@ def test_records_come_back() -> None:
         ki.predict(np.eye(2), np.eye(2), [1.0, 2.0], prior=np.eye(2)),
         ki.tangent_kernel_estimate(f, x),
         ki.gradient_flow(f, x, torch.ones(5).double(), [0.0, 1.0]),
+        ki.kernel_distance(np.eye(3), np.ones((3, 3))),
+        ki.convergence(NETWORK, ki.Inputs.sphere(3), [2, 4, 8], 3, points=4),
         ki.AccuracyError("no", ki.kernel_estimate(NETWORK, X)),
     ]  # fmt: skip
     for record in records:

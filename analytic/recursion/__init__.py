@@ -28,6 +28,7 @@ from analytic.recursion.layer_equations import (
     mean_squares,
     plain,
     preactivation,
+    require_finite,
     residual,
 )
 from analytic.recursion.layer_errors import (
@@ -84,6 +85,7 @@ __all__ = [
     "plain",
     "preactivation",
     "program",
+    "require_finite",
     "residual",
     "skip_error",
     "skip_of",

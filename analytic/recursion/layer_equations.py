@@ -34,6 +34,7 @@ __all__ = [
     "mean_squares",
     "plain",
     "preactivation",
+    "require_finite",
     "residual",
 ]
 
@@ -135,6 +136,9 @@ def diagonal(network: Network, squares: Array) -> Diagonal:
     Args:
         network: the description.
         squares: |x|^2/d, shape (n,).
+
+    Raises:
+        ValueError: a state is not finite.
     """
     stages: list[Stage] = []
 
@@ -146,8 +150,19 @@ def diagonal(network: Network, squares: Array) -> Diagonal:
         return after_stage(stages[-1])
 
     zero = np.zeros_like(squares)
-    sigma, theta, _ = fold(network.steps, (squares, zero, zero), after, step=itself)
+    with np.errstate(over="ignore", invalid="ignore"):
+        sigma, theta, _ = fold(network.steps, (squares, zero, zero), after, step=itself)
+    require_finite(sigma + theta)
     return Diagonal(tuple(stages), sigma, theta)
+
+
+def require_finite(kernel: Array) -> None:
+    """Raise ``ValueError`` where K(x, x) is not finite."""
+    if not np.isfinite(kernel).all():
+        raise ValueError(
+            "expected a kernel that float64 can hold, got infinity at some K(x, x); lower"
+            " weight_std or scale the inputs"
+        )
 
 
 def after_stage(stage: Stage) -> State:

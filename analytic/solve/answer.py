@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from analytic.machine import LANES, Array, cores
 from analytic.pairs import Close, NearlyParallel, nearly_parallel_pairs
-from analytic.recursion import Problem, dearest
+from analytic.recursion import Problem, dearest, require_finite
 from analytic.results import AccuracyError, Estimate, Kernels
 from analytic.solve.checkpoint import Checkpoint
 from analytic.solve.foresight import FEW, close_together
@@ -52,11 +52,7 @@ def solve(
         AccuracyError: the bound of an entry exceeds the tolerance.
     """
     kinds = KINDS[kind]
-    if not np.isfinite(problem.diagonal.sigma + problem.diagonal.theta).all():
-        raise ValueError(
-            "expected a kernel that float64 can hold, got infinity at some K(x, x); lower"
-            " weight_std or scale the inputs"
-        )
+    require_finite(problem.diagonal.sigma + problem.diagonal.theta)
     answers = answer_arrays(problem.shape, kinds, out)
     n, k = problem.shape
     bound = np.zeros((n, k if certificate else -(-k // LANES)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -194,12 +195,23 @@ class Convergence:
         """Read what ``save`` wrote; the fits are made again from the distances.
 
         Raises:
-            ValueError: the file is damaged, or holds something else.
+            ValueError: the file is damaged, or holds something else, or what cannot have been
+                measured: widths that do not rise, a negative distance, a single seed.
         """
         data = read_data(Path(path), "a record of convergence", _ENTRIES)
-        distances = tuple(np.array(d) for d in data["distances"])
-        bias, rounding = tuple(data["bias"]), tuple(data["rounding"])
-        return cls(data["config"], tuple(data["widths"]), distances, bias, rounding)
+        columns = [data[name] for name in ("widths", "distances", "bias", "rounding")]
+        try:
+            widths, distances, bias, rounding = (tuple(column) for column in columns)
+            rising = len(widths) >= 3 and all(a < b for a, b in pairwise((0, *widths)))
+            if not rising or {len(column) for column in columns} != {len(widths)}:
+                raise ValueError(f"its columns do not fit widths that rise: {widths}")
+            rows = tuple(np.array(d, dtype=np.float64) for d in distances)
+            return cls(data["config"], widths, rows, bias, rounding)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"expected a record of convergence in {path}, got one that no measurement writes"
+                f" ({error}); name another"
+            ) from error
 
     def answers(self) -> dict[str, Any]:
         """The numbers one would print, as plain data."""
@@ -224,9 +236,8 @@ class Convergence:
         return min(d.size for d in self.distances) <= FEW_SEEDS
 
     def __str__(self) -> str:
-        apart = (
-            ", between successive widths," if self.config["limit"] == "successive widths" else ""
-        )
+        successive = self.config.get("limit") == "successive widths"
+        apart = ", between successive widths," if successive else ""
         text = f"{self.config['network']}: Assumption 3.6{apart} {self.verdict} ({self.reason})"
         if not self._few_seeds:
             return text

@@ -3,6 +3,7 @@
     python docs/gallery/atlas.py FOLDER                # measure; stores and resumes
     python docs/gallery/atlas.py FOLDER --only sphere  # those whose name contains "sphere"
     python docs/gallery/atlas.py FOLDER --table        # the table of what is finished, in Markdown
+    python docs/gallery/atlas.py FOLDER --widths       # the widths that accuracies ask for
 
 Each sweep has a store of its own in the folder and can be killed at any instant; finished ones are
 not measured again. All of them take a night on two cores, hence the order: cheap ones first.
@@ -134,6 +135,19 @@ def table(folder: Path, chosen: list[Entry]) -> None:
     print(f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, {os.cpu_count()} cores")
 
 
+def widths(folder: Path, chosen: list[Entry]) -> None:
+    """The widths that suffice for three accuracies, of the rows on which the assumption holds."""
+    accuracies = (1e-2, 1e-3, 1e-4)
+    print("| network | " + " | ".join(f"{e:g}" for e in accuracies) + " | predicted mean, 1e-4 |")
+    print("|---" * (len(accuracies) + 2) + "|")
+    for row in chosen:
+        path = folder / f"{row.name.replace(', ', '-').replace(' ', '_')}.json"
+        if path.exists() and (found := Convergence.load(path)).holds:
+            mean = "" if found.predicted is None else f"{found.predicted / accuracies[-1]:.0f}"
+            cells = " | ".join(width(found, epsilon) for epsilon in accuracies)
+            print(f"| {row.name} | {cells} | {mean} |")
+
+
 def width(result: Convergence, epsilon: float) -> str:
     """The width for epsilon with probability 0.95, with its interval."""
     if not result.holds:
@@ -149,11 +163,14 @@ def main() -> None:
     parser.add_argument("--only", default="")
     parser.add_argument("--most", type=int, default=2048, help="largest width")
     parser.add_argument("--table", action="store_true")
+    parser.add_argument("--widths", action="store_true", help="the table of required widths")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     chosen = [row for row in entries() if arguments.only in row.name]
     if arguments.table:
         table(arguments.folder, chosen)
+    elif arguments.widths:
+        widths(arguments.folder, chosen)
     else:
         measure(arguments.folder, chosen, arguments.most)
 

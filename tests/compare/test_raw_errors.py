@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from analytic import FullyConnected, Network
-from analytic.files import write_whole
+from analytic.files import write_data, write_whole
 from compare import Convergence, DynamicsScaling, Inputs, Target, convergence, dynamics_gap
 from compare.command.cli import main
 from compare.dynamics.design import check_grid, check_growth
@@ -114,3 +114,30 @@ def test_a_damaged_array_is_named_by_the_command(
     assert end.value.code not in (0, 130)
     assert "expected an array of numbers in" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("entry", "value", "reason"),
+    [
+        ("widths", [16, 8, 4], "do not fit widths that rise"),
+        ("widths", [4, 8], "do not fit widths that rise"),
+        ("widths", ["a", "b", "c"], "not supported"),
+        ("distances", [[1.0, -2.0], [1.0, 2.0], [1.0, 2.0]], "at least 0, got -2.0"),
+        ("distances", [[1.0], [1.0], [1.0]], "at least 2 values in every group"),
+        ("distances", [], "do not fit"),
+        ("bias", [], "do not fit"),
+        ("config", {}, "confidence"),
+    ],
+)
+def test_a_whole_file_that_no_measurement_writes_is_refused(
+    entry: str, value: Any, reason: str, tmp_path: Path
+) -> None:
+    rows = np.random.default_rng(0).chisquare(1, (3, 12)) / np.array([[4], [8], [16]])
+    zeros = [0.0, 0.0, 0.0]
+    data = {"config": {"confidence": 0.99}, "widths": [4, 8, 16], "distances": rows.tolist(),
+            "bias": zeros, "rounding": zeros, "answers": {}}  # fmt: skip
+    write_data(tmp_path / "whole.json", data)
+    assert Convergence.load(tmp_path / "whole.json").widths == (4, 8, 16)
+    write_data(tmp_path / "other.json", {**data, entry: value})
+    with pytest.raises(ValueError, match=rf"expected a record of convergence in .*{reason}"):
+        Convergence.load(tmp_path / "other.json")
