@@ -42,6 +42,7 @@ _E, _R, _S = _A + "expectations/", _A + "recursion/", _A + "spectrum/"
 TABLES = _T + "expectations/test_error_bounds.py"
 WAVES = _T + "expectations/test_waves.py"
 TERMS = _T + "recursion/test_error_terms.py"
+ENDS = _T + "recursion/test_series_ends.py"
 ORIGIN = _T + "expectations/test_small_deviations.py"
 SPHERE = _T + "spectrum/test_sphere_eigenspaces.py -k spread"
 ZONAL = _T + "solve/test_equal_norms.py"
@@ -96,13 +97,13 @@ MUTATIONS = (
     Mutation("size of Gamma", _R + "layer_errors.py", "theta = d * size +", "theta = 0.5 * d * size +", TERMS),
     Mutation("shares of a sum", _R + "layer_errors.py", "return a + (b - a) * share_b", "return a + (b - a) * share_b / 2", TERMS),
     Mutation("reach of Theta", _R + "layer_errors.py", "min(f.r_d * size, 1.0)", "min(f.r_d * size / 2, 1.0)", TERMS),
-    Mutation("truncation", _R + "error_amplification.py", "np.append(self.r_d, self.rest_d)[::-1]", "np.append(0 * self.r_d, self.rest_d)[::-1]", TERMS),
-    Mutation("rest of k_E", _R + "error_amplification.py", "rest_e=float(", "rest_e=0 * float(", TERMS),
-    Mutation("rest of r_D", _R + "error_amplification.py", "rest_d=float(", "rest_d=0 * float(", TERMS),
-    Mutation("rest of k_D", _R + "error_amplification.py", "rest_k=float(", "rest_k=0 * float(", TERMS),
-    Mutation("rest of v_E", _R + "error_amplification.py", "rest_ve=float(", "rest_ve=0 * float(", TERMS),
-    Mutation("rest of v_D", _R + "error_amplification.py", "rest_vd=float(", "rest_vd=0 * float(", TERMS),
-    Mutation("mean squares in float64", _R + "layer_equations.py", "np.square(block, dtype=np.longdouble)", "np.square(block)", TERMS),
+    Mutation("truncation", _R + "error_amplification.py", "np.append(self.r_d, self.rest_d)[::-1]", "np.append(0 * self.r_d, self.rest_d)[::-1]", ENDS),
+    Mutation("rest of k_E", _R + "error_amplification.py", "rest_e=float(", "rest_e=0 * float(", ENDS),
+    Mutation("rest of r_D", _R + "error_amplification.py", "rest_d=float(", "rest_d=0 * float(", ENDS),
+    Mutation("rest of k_D", _R + "error_amplification.py", "rest_k=float(", "rest_k=0 * float(", ENDS),
+    Mutation("rest of v_E", _R + "error_amplification.py", "rest_ve=float(", "rest_ve=0 * float(", ENDS),
+    Mutation("rest of v_D", _R + "error_amplification.py", "rest_vd=float(", "rest_vd=0 * float(", ENDS),
+    Mutation("mean squares in float64", _R + "layer_equations.py", "np.square(block, dtype=np.longdouble)", "np.square(block)", ENDS),
     # spheres
     Mutation("spread of a group", _S + "sphere.py", "errors[g].max() + np.ptp(values[g])", "errors[g].max()", SPHERE),
     Mutation("interpolation in rho", _A + "solve/equal_norms.py", "gap = max(float((1 - series.sum(axis=1)).max()), 0.0) +", "gap =", ZONAL),

@@ -106,3 +106,22 @@ def test_a_name_stands_once_in_the_tree() -> None:
     }  # fmt: skip
     # RULES: those of each kind of operation, and all together
     assert set(twice) <= {"Plan", "RULES"}, twice
+
+
+def _body(node: ast.FunctionDef) -> int:
+    """Lines of a function without its signature and docstring."""
+    first = node.body[0]
+    last = node.end_lineno or first.lineno
+    words = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+    return last - (first.end_lineno or first.lineno if words else first.lineno - 1)
+
+
+@pytest.mark.parametrize("floor", [*FLOORS, "tests"])
+def test_files_and_functions_are_short(floor: str) -> None:
+    """At most 300 lines a file and 40 lines a function, besides what says how to call it."""
+    for path in sorted((ROOT / floor).rglob("*.py")):
+        text = path.read_text()
+        assert text.count("\n") <= 300, f"{path} has {text.count(chr(10))} lines; split it"
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef):
+                assert _body(node) <= 40, f"{node.name} of {path} has {_body(node)} lines; split it"
