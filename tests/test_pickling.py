@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import io
 import pickle
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -77,3 +79,53 @@ def test_records_come_back() -> None:
         for other in again(record):
             assert type(other) is type(record)
             assert str(other) == str(record)
+
+
+def bits(value: Any) -> Any:
+    """All numbers of a record as bytes, through its fields and containers, to be compared."""
+    if isinstance(value, torch.Tensor):
+        return bits(value.detach().numpy())
+    if isinstance(value, np.ndarray):
+        return value.dtype.str, value.shape, value.tobytes()
+    if isinstance(value, float):
+        return value.hex()
+    if isinstance(value, dict):
+        return [(key, bits(one)) for key, one in value.items()]
+    if isinstance(value, (tuple, list)):
+        return [bits(one) for one in value]
+    if dataclasses.is_dataclass(value):
+        return [bits(getattr(value, field.name)) for field in dataclasses.fields(value)]
+    return type(value).__name__, str(value)
+
+
+SPHERE = ki.Inputs.sphere(3)
+F = ki.FiniteNetwork(NETWORK, (3,), 8)
+T, ONES = torch.from_numpy(X), torch.ones(5).double()
+SWEEP = {"widths": [8, 16], "samples": [8, 16], "horizon": 1.0, "seeds": 2, "points": 8}
+MEASURED: dict[str, Callable[[], Any]] = {
+    "assumptions": lambda: ki.assumptions(NETWORK, SPHERE),
+    "convergence": lambda: ki.convergence(NETWORK, SPHERE, [2, 4, 8], 3, points=4),
+    "distance": lambda: ki.kernel_distance(np.eye(3), np.ones((3, 3))),
+    "gap": lambda: ki.dynamics_gap(
+        NETWORK, SPHERE, ki.Target.step(), width=8, samples=8, horizon=1.0, seeds=2, points=8
+    ),
+    "scaling": lambda: ki.dynamics_scaling(NETWORK, SPHERE, ki.Target.step(), **SWEEP),
+    "spectrum": lambda: ki.spectrum(
+        NETWORK, SPHERE, width=8, seeds=2, points=8, eigenvalues=8, progress=False
+    ),
+    "ranks": lambda: ki.rank_growth(NETWORK, SPHERE, [4, 8], 2, points=8, progress=False),
+    "hessians": lambda: ki.hessian_growth(NETWORK, SPHERE, [4, 8], 2, progress=False),
+    "path": lambda: ki.rank_path(F, T, ONES, [1.0], T),
+    "estimate": lambda: ki.tangent_kernel_estimate(F, T),
+    "shares": lambda: ki.tangent_kernel_shares(F, T),
+    "flow": lambda: ki.gradient_flow(F, T, ONES, [0.0, 1.0]),
+    "kernel": lambda: ki.kernel_estimate(NETWORK, X),
+}
+
+
+@pytest.mark.parametrize("name", MEASURED)
+def test_what_was_measured_comes_back_with_the_same_bits(name: str) -> None:
+    record = MEASURED[name]()
+    for other in again(record):
+        assert type(other) is type(record)
+        assert bits(other) == bits(record)
