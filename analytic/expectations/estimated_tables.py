@@ -81,7 +81,7 @@ def _converged_rule(activation: Activation, s: Array, terms: int) -> tuple[Rule,
         coarsest = tabulated(activation, s, graded, 1).columns
         witness = coarsest[:, SLOPE]
         second = coarsest[:, MEAN] ** 2 + s**2 * coarsest[:, SPREAD]
-        check_underflow(activation, s[-1:], second[-1:])  # no finer rule would help
+        check_underflow(activation, s, second)  # no finer rule would help
     half = 32.0
     while half * terms <= LARGEST_BASIS:
         for family, rule in _rules(round(half), float(s[-1]), kinked(activation)):

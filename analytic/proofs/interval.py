@@ -29,6 +29,7 @@ def enclose(expression: Any, box: Interval) -> Interval:
     """An interval that contains the expression for every x in the box.
 
     Example:
+        >>> import sympy
         >>> box = Interval(np.array(-1.0), np.array(2.0))
         >>> low, high = enclose(sympy.exp(-(X**2)), box)
         >>> bool(low <= np.exp(-4) and high >= 1.0 and high - low < 0.99)

@@ -112,7 +112,9 @@ def test_duals_at_thirty_digits(name: str, s: float, t: float, rho: float) -> No
 
 @pytest.mark.slow
 def test_a_refusal_names_layer_and_pair_and_a_tolerance_that_will_do() -> None:
-    network = Network(FullyConnected("tanh"), FullyConnected("tanh(x) + abs(x - 1)/50"))
+    network = Network(
+        FullyConnected("tanh"), FullyConnected("tanh(x) + max(tanh(x), x/2 - 0.3)/50")
+    )
     x = np.random.default_rng(0).standard_normal((4, 3))
     with pytest.raises(AccuracyError, match=r"pair \(\d, \d\), which weight layer 2 costs") as info:
         kernel(network, x)

@@ -104,7 +104,7 @@ def test_strict_exits_with_one_unless_everything_holds(tmp_path: Path) -> None:
         ),
         (
             ["-n", "tanh, tanh"],
-            "expected Network, FullyConnected, Convolution, Residual, .*, names and numbers",
+            "expected Network, FullyConnected, Convolution, .*, Residual, .*, names and numbers",
         ),
         (["-w", "0,16,32"], "expected widths of at least 1, got 0"),
         (["-w", "a,b"], "expected integers separated by commas for widths, got 'a,b'"),
