@@ -101,6 +101,8 @@ def _kernel(
 ) -> tuple[Tensor, bool]:
     """Shape (n, k, n', k), and whether the samples meet."""
     try:
+        if y is not None:
+            function.rehearse(rows(y, [0, count(y) - 1]))
         function.rehearse(rows(x, slice(0, 2)))
         plan = plan_for(function, x, parameters, function.output)
         if not rules:
@@ -111,7 +113,8 @@ def _kernel(
             plan = plan.without_rules(parameters, str(misfit))
             return _last_resort(Tiles(function, parameters, plan).kernel, x, y), False
     except (MixingError, BatchError):  # the module takes the whole batch only, or joins it
-        function.rehearse(x)
+        for batch in (x,) if y is None else (y, x):
+            function.rehearse(batch)
         return joint_kernel(function, parameters, x, y), True
 
 
