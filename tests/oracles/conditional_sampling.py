@@ -239,7 +239,10 @@ def gram(a: Tensor) -> Tensor:
 
 
 def _root(a: Tensor) -> Tensor:
-    """A square root of a matrix that may be singular."""
-    size = a.diagonal(dim1=1, dim2=2).mean(1).clamp_min(1e-300)[:, None, None]
-    jitter = 1e-7 * size * torch.eye(a.shape[1], dtype=a.dtype)
-    return torch.linalg.cholesky(a + jitter)
+    """A square root of a matrix that may be singular, of sums in float32.
+
+    Rounding moves its eigenvalues by at most its size times eps of the largest entry.
+    """
+    size = a.diagonal(dim1=1, dim2=2).amax(1).clamp_min(1e-300)[:, None, None]
+    jitter = torch.finfo(torch.float32).eps * a.shape[1] * size
+    return torch.linalg.cholesky(a + jitter * torch.eye(a.shape[1], dtype=a.dtype))
