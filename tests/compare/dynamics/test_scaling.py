@@ -61,7 +61,7 @@ def test_a_term_that_is_not_there_has_no_exponent() -> None:
 def scaling(**named: object) -> DynamicsScaling:
     arguments = {
         "widths": [16, 64], "samples": [16, 64], "horizon": 5.0, "seeds": 6, "points": 32,
-        "linearised": 50,
+        "linearised": 20,
     } | named  # fmt: skip
     return dynamics_scaling(NETWORK, Inputs.sphere(2), Target.harmonic((1, 3), 2), **arguments)  # pyright: ignore
 
