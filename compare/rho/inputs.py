@@ -26,6 +26,7 @@ from compare.rho.image_files import (
     read_images,
     synthetic,
 )
+from compare.whole_numbers import whole
 
 __all__ = ["Inputs"]
 
@@ -74,6 +75,7 @@ class Inputs:
             >>> [round(float(v), 12) for v in (x**2).sum(axis=1)]
             [3.0, 3.0, 3.0, 3.0]
         """
+        n = whole("n", n)
         most = self.population or n
         if not 1 <= n <= most:
             limit = f"and at most {most}" if self.population else ""
@@ -83,6 +85,7 @@ class Inputs:
     @classmethod
     def sphere(cls, d: int) -> Inputs:
         """The uniform distribution on the sphere of radius sqrt(d) in d dimensions."""
+        d = whole("d", d)
         if d < 1:
             raise ValueError(f"expected a dimension of at least 1, got {d}; raise it")
 

@@ -72,6 +72,14 @@ def test_numbers_are_never_cut(check: str, arguments: tuple, message: str) -> No
         CHECKS[check](*arguments)
 
 
+def test_dimensions_and_sizes_of_samples_are_whole() -> None:
+    with pytest.raises(TypeError, match=r"expected an integer for d, got 2.5"):
+        Inputs.sphere(2.5)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(TypeError, match=r"expected an integer for n, got 2.5"):
+        SPHERE.sample(2.5)  # pyright: ignore[reportArgumentType]
+    assert SPHERE.sample(np.int64(2)).shape == (2, 3)  # pyright: ignore[reportArgumentType]
+
+
 def test_files_are_written_through_links_and_never_over_devices(tmp_path: Path) -> None:
     target, link = tmp_path / "target.json", tmp_path / "link.json"
     target.write_text("old")
