@@ -70,6 +70,7 @@ def test_depth_three_agrees_with_mpmath(name: str, weight_std: float) -> None:
     assert_allclose(np.diag(both.ntk), [float(k11), float(k22)], rtol=1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "network",
     [

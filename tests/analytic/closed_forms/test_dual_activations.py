@@ -49,6 +49,7 @@ def closed(spec: Any, point: tuple[float, float, float]) -> float:
     return float(value.subs(dict(zip(COVARIANCES, map(sympy.Float, point), strict=True))))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", SMOOTH)
 def test_closed_forms_match_quadrature(text: str) -> None:
     activation = Activation(text)
@@ -62,6 +63,7 @@ def test_closed_forms_match_quadrature(text: str) -> None:
         assert float(exact_mean) == pytest.approx(mean, abs=2e-13 * scale)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [*SMOOTH, "relu(x)", "abs(x)**3"])
 def test_the_dual_of_the_slope_is_the_slope_of_the_dual(text: str) -> None:
     # Price's theorem: E[w'(u) w'(v)] is the derivative of E[w(u) w(v)] by Lambda_12

@@ -30,6 +30,7 @@ def _values(table: Heat, tau: float) -> np.ndarray:
     return np.tensordot(table.table[k], basis, axes=(1, 0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["tanh", "softplus", "gelu"])
 @pytest.mark.parametrize("tau", [1e-4, 0.2, 1.7, 40.0])
 def test_smooth_activations_agree_with_mpmath(name: str, tau: float) -> None:

@@ -52,6 +52,7 @@ def test_parseval(name: str) -> None:
     assert_allclose(variance, SPREAD**2 * squares.sum(axis=0), atol=1e-14, rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["tanh", "softplus", "sigmoid"])
 @pytest.mark.parametrize("s", [0.7, 2.6])
 def test_coefficients_match_mpmath(name: str, s: float) -> None:

@@ -66,6 +66,7 @@ def test_integrals_agree_with_thirty_digits(a: float, b: float, theta: float) ->
     assert size == once
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["hardtanh", "softshrink", "abs(abs(x) - 1)"])
 @pytest.mark.parametrize("s", [0.3, 1.0, 7.0])
 @pytest.mark.parametrize("gap", [0.0, 1e-9, 1e-3, 0.4])

@@ -64,6 +64,7 @@ def _images(rng: np.random.Generator, n: int, shape: tuple[int, ...]) -> np.ndar
     return x
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("make", "shape", "name"), CASES)
 def test_all_layers_against_the_slow_recursion(
     make: Callable[[str], Network], shape: tuple[int, ...], name: str, rng: np.random.Generator
