@@ -69,7 +69,9 @@ def test_a_run_that_was_cut_off_goes_on_with_the_same_bits(
         again = cut(patch, method, 2**30)
         out = open_memmap(tmp_path / "k.npy", "r+")
         kernel(network, x, y, out=out, checkpoint=tmp_path / "rows.json")
-        assert sorted({*begun[:2], *again}) == sorted(begun[:2] + again)  # none of them twice
+        assert len(set(again)) == len(again)
+        # the second may be finished, but not yet kept, when the third fails on another thread
+        assert len(set(begun[:2]) & set(again)) <= 1
     assert_array_equal(np.asarray(out), whole)
 
 
