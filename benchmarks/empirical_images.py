@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from analytic import Convolution, Network
 from empirical import FiniteNetwork, tangent_kernel
 from empirical.layerwise import contraction, gradients
-from empirical.module_kernels import module_kernel
+from empirical.module_kernels import measure
 
 CASES = [  # samples, input shape, width
     (96, (1, 8, 8), 64),
@@ -81,7 +81,7 @@ def main() -> None:
             with forced(way):
                 line.append(f"{way} {best(lambda f=f, x=x: tangent_kernel(f, x), 1) / own:.1f}")
         parameters = dict(f.named_parameters())
-        rules = best(lambda f=f, p=parameters, x=x: module_kernel(f, p, x, None, 0), 2)
+        rules = best(lambda f=f, p=parameters, x=x: measure(f, p, x, None, 0), 2)
         func = best(lambda f=f, x=x: jacobian(f, x), 1)
         line.append(f"rules {rules / own:.1f}, torch.func {func / own:.1f}")
         print(" ".join(line))

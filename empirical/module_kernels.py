@@ -20,7 +20,7 @@ from empirical.module_function import ModuleFunction
 from empirical.module_tiles import Tiles
 from empirical.outputs import Output
 
-__all__ = ["ModuleKernel", "measure", "module_diagonal", "module_kernel"]
+__all__ = ["ModuleKernel", "measure", "module_diagonal"]
 
 
 class ModuleKernel(NamedTuple):
@@ -33,18 +33,6 @@ class ModuleKernel(NamedTuple):
 
     value: Tensor
     joint: bool
-
-
-def module_kernel(
-    module: nn.Module,
-    parameters: Mapping[str, Tensor],
-    x: Any,
-    y: Any,
-    output: Output,
-    rules: bool = True,
-) -> Tensor:
-    """K_0 of any module; see ``measure``."""
-    return measure(module, parameters, x, y, output, rules).value
 
 
 def measure(

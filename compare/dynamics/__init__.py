@@ -14,11 +14,12 @@ from compare.dynamics.design import (
     check_linearised,
 )
 from compare.dynamics.doubt import Doubt, DynamicsError
+from compare.dynamics.failure_shares import Failures
 from compare.dynamics.gap_record import DynamicsGap
 from compare.dynamics.measurement import dynamics_gap
 from compare.dynamics.runs import Modes, StackedRuns, mean_error
 from compare.dynamics.scaling import dynamics_growth, dynamics_scaling
-from compare.dynamics.scaling_record import DynamicsScaling, Failures
+from compare.dynamics.scaling_record import DynamicsScaling
 
 __all__ = [
     "Doubt",

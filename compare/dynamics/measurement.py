@@ -18,7 +18,6 @@ from compare.dynamics.runs import Modes, stack_runs
 from compare.dynamics.stored_runs import open_runs
 from compare.dynamics.training import Job, Training, run_all
 from compare.dynamics.trajectories import Comparison
-from compare.provenance import versions
 from compare.rho import Inputs, Target, evaluation_points
 from compare.theory import Reference, reference, stopping_times
 
@@ -105,16 +104,14 @@ def dynamics_gap(
     problem, modes, epsilon = prepare(
         limit or network, inputs, aim, horizon, points=points, resolution=fine
     )
-    config = {
-        "network": repr(network), "inputs": inputs.name, "target": aim.name, "width": width,
-        "samples": samples, "horizon": horizon, "seeds": seeds, "points": len(problem.points.x),
-        "kind": problem.points.kind, "spaces": fine.spaces, "epsilon": epsilon,
-        "limit": repr(limit) if limit else None, "times": fine.times, "rtol": rtol,
-        "share_sample": again.share_sample, "first_seed": again.first_seed,
-        "population": inputs.population, "reference_error": problem.reference.error_at(horizon),
-        "confidence": 0.95, "dtype": str(dtype), "device": device, "versions": versions(),
-    }  # fmt: skip
     training = Training(problem, network, aim, rtol, device, dtype)
+    config = training.config() | {
+        "width": width, "samples": samples, "horizon": horizon, "seeds": seeds,
+        "kind": problem.points.kind, "spaces": fine.spaces, "epsilon": epsilon,
+        "times": fine.times, "share_sample": again.share_sample, "first_seed": again.first_seed,
+        "population": inputs.population, "reference_error": problem.reference.error_at(horizon),
+        "confidence": 0.95,
+    }  # fmt: skip
     with open_runs(store, training) as finished:
         runs = run_all(training, _jobs(width, samples, seeds, again), executor, progress, finished)
     found = stack_runs(runs)

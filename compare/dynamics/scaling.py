@@ -28,7 +28,6 @@ from compare.dynamics.scaling_record import CONFIDENCE, DynamicsScaling
 from compare.dynamics.stored_runs import open_runs
 from compare.dynamics.training import Job, Training, run_all
 from compare.dynamics.trajectories import Comparison, TrainedNetwork, everything
-from compare.provenance import versions
 from compare.rate import Controlled, Group, Power, fit_power
 from compare.rho import Inputs, Target
 from compare.store import Store
@@ -108,18 +107,12 @@ def dynamics_scaling(
     with open_runs(store, training) as finished:
         runs = _measure(training, cells, seeds, executor, progress, finished)
         controls = _controls(training, cells, (seeds, linearised), executor, progress, finished)
-    config = {
-        "network": repr(network), "inputs": inputs.name, "target": aim.name, "widths": wide,
-        "samples": columns, "horizon": horizon, "seeds": seeds, "points": len(problem.points.x),
-        "limit": repr(limit) if limit else None, "rtol": rtol, "confidence": CONFIDENCE,
-        "linearised": linearised,
-        "dtype": str(dtype), "device": device, "versions": versions(),
+    config = training.config() | {
+        "widths": wide, "samples": columns, "horizon": horizon, "seeds": seeds,
+        "linearised": linearised, "confidence": CONFIDENCE,
     }  # fmt: skip
-    times, arrays = _collected(problem, runs, (len(wide), len(columns), seeds))
-    last, shape = len(times) - 1, (len(wide), len(columns))
-    models = [np.array([c.epsilon[:, last] for c in one]) for one in controls]
-    models = [model.reshape(*shape, model.shape[1]) for model in models]
-    result = DynamicsScaling(config, times, *arrays, *models)
+    times, arrays = _collected(problem, runs, controls, (len(wide), len(columns)))
+    result = DynamicsScaling(config, times, *arrays)
     stopped = [run.stopped for cell in runs for run in cell if run.stopped]
     if stopped:
         raise DynamicsError(stopped[0], result)
@@ -127,15 +120,19 @@ def dynamics_scaling(
 
 
 def _collected(
-    problem: Comparison, runs: list[list[TrainedNetwork]], shape: tuple[int, ...]
+    problem: Comparison,
+    runs: list[list[TrainedNetwork]],
+    controls: tuple[list[Linearised], list[Linearised]],
+    shape: tuple[int, int],
 ) -> tuple[Array, list[Array]]:
-    """The times that all runs reached, and what the record keeps of them."""
+    """The times that all runs reached, and what the record keeps of runs and models."""
     reached = min(len(run.own) for cell in runs for run in cell)
     arrays = [
         np.array([[pick(problem, run)[:reached] for run in cell] for cell in runs])
         for pick in (_corollary, _own, _gap, _moved)
     ]
-    return problem.times[:reached], [array.reshape(*shape, reached) for array in arrays]
+    arrays += [np.array([cell.epsilon[:, reached - 1] for cell in model]) for model in controls]
+    return problem.times[:reached], [array.reshape(*shape, *array.shape[1:]) for array in arrays]
 
 
 def dynamics_growth(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from analytic.files import read_arrays, write_arrays
 from compare.configuration import packed, unpacked
+from compare.dynamics.failure_shares import Failures, joint_failures
 from compare.dynamics.figures import plot_scaling
 from compare.dynamics.runs import stderr
 from compare.rate import (
@@ -23,7 +24,6 @@ from compare.rate import (
     Interval,
     Joint,
     Power,
-    clopper_pearson,
     fit_floor,
     fit_joint,
     fit_power,
@@ -36,25 +36,10 @@ from compare.verdict import Outcome, Verdict
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["CONFIDENCE", "DynamicsScaling", "Failures"]
+__all__ = ["CONFIDENCE", "DynamicsScaling"]
 
 Array = NDArray[np.float64]
 CONFIDENCE = 0.95
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Failures:
-    """Shares of networks, each with its sample, above kappa (m^(-1/2) + n^(-1/2)).
-
-    Attributes:
-        kappa: fixed so that half of those with the smallest m and n are above.
-        share: shape (widths, samples).
-        interval: of the shares, Clopper and Pearson (1934), shape (widths, samples, 2).
-    """
-
-    kappa: float
-    share: Array
-    interval: Array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,15 +124,7 @@ class DynamicsScaling:
         The paper's statements hold with high probability over both theta_0 and the sample; every
         seed has a network and a sample of its own, so that the shares are those of both.
         """
-        rates = np.add.outer(
-            np.array(self.widths, dtype=float) ** -0.5, np.array(self.samples, dtype=float) ** -0.5
-        )
-        last = self.epsilon[..., -1]
-        kappa = float(np.median(last[0, 0]) / rates[0, 0])
-        above = np.sum(last > kappa * rates[..., None], axis=2)
-        trials = last.shape[2]
-        intervals = [[clopper_pearson(int(k), trials, CONFIDENCE) for k in row] for row in above]
-        return Failures(kappa, above / trials, np.array(intervals))
+        return joint_failures(self.widths, self.samples, self.epsilon[..., -1], CONFIDENCE)
 
     def drift(self) -> Power:
         """E ||K_T - K_0||^2 = C m^-p at the last time, all numbers of samples together."""

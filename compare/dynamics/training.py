@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from compare.dynamics.trajectories import (
     run,
 )
 from compare.executors import one_thread, run_cells
+from compare.provenance import versions
 from compare.rho import Target
 from compare.store import Store
 from empirical import FiniteNetwork
@@ -72,6 +74,22 @@ class Training:
     rtol: float
     device: str
     dtype: torch.dtype
+
+    def config(self) -> dict[str, Any]:
+        """What a record keeps of it, as plain data."""
+        problem = self.problem
+        other = problem.network != self.network
+        return {
+            "network": repr(self.network),
+            "limit": repr(problem.network) if other else None,
+            "inputs": problem.inputs.name,
+            "target": self.target.name,
+            "points": len(problem.points.x),
+            "rtol": self.rtol,
+            "dtype": str(self.dtype),
+            "device": self.device,
+            "versions": versions(),
+        }
 
 
 def draws(training: Training, job: Job) -> tuple[FiniteNetwork, Sample]:

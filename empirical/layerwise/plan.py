@@ -14,17 +14,17 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from empirical.batches import count, differing, rows
-from empirical.forward_pass import BatchError, forward_passes
+from empirical.forward_pass import BatchError
 from empirical.layerwise.agreement import disagreements, gradients, squares
 from empirical.layerwise.blocks import Scheme
 from empirical.layerwise.cuts import QUIET, Cut, Trial, layouts_of, places_of, uses_of
 from empirical.layerwise.graph import Graph, Value, graph_of
 from empirical.layerwise.samples import Samples
 
-__all__ = ["Output", "Plan", "UnreachedError", "combination", "make_plan", "plan_for", "wanted"]
+__all__ = ["Output", "Plan", "UnreachedError", "combination", "plan_for", "wanted"]
 
 Output = int | Literal["all", "trace"]
 Function = Callable[[Any], Tensor]
@@ -80,17 +80,6 @@ def combination(values: Tensor, output: Output) -> Tensor:
     outs = wanted(values, output)
     random = torch.randn(len(outs), generator=torch.Generator().manual_seed(0))
     return values[:, outs] @ (random if len(outs) > 1 else torch.ones(1)).to(values)
-
-
-def make_plan(module: nn.Module, x: Any, parameters: Mapping[str, Tensor], output: Output) -> Plan:
-    """The plan for a module with outputs (n,) or (n, k); see ``plan_for``."""
-    with torch.enable_grad(), forward_passes(module) as run:
-
-        def function(batch: Any) -> Tensor:
-            value = run(batch)
-            return value[:, None] if value.ndim == 1 else value
-
-        return plan_for(function, x, parameters, output)
 
 
 def plan_for(function: Function, x: Any, parameters: Mapping[str, Tensor], output: Output) -> Plan:

@@ -11,6 +11,7 @@ import pytest
 import torch
 from networks.cases import CASES, Case
 from networks.modules import LeNet5, TiedAutoencoder
+from oracles.plans import plan_of
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -18,7 +19,6 @@ from empirical import module_tiles, tangent_kernel, tangent_kernel_estimate
 from empirical.jacobian import per_sample
 from empirical.layerwise import blocks
 from empirical.layerwise.gradients import Gradient
-from empirical.layerwise.plan import make_plan
 from empirical.layerwise.rules import RULES, Call
 from empirical.layerwise.samples import Samples
 
@@ -97,7 +97,7 @@ def test_few_samples_are_no_special_case(name: str, n: int) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_only_what_has_no_rule_is_differentiated_sample_by_sample(name: str) -> None:
     module, x, _ = build(CASES[name], 5)
-    plan = make_plan(module, x, dict(module.named_parameters()), 0)
+    plan = plan_of(module, x)
     assert set(plan.rest) == set(CASES[name].slow)
 
 

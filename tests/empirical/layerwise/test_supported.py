@@ -7,8 +7,7 @@ from pathlib import Path
 
 import torch
 from networks.cases import CASES
-
-from empirical.layerwise.plan import make_plan
+from oracles.plans import plan_of
 
 PAGE = Path(__file__).parents[3] / "docs" / "howto" / "supported.md"
 HEAD = """# Supported modules
@@ -28,7 +27,7 @@ def table() -> str:
     for name, case in CASES.items():
         torch.manual_seed(3)
         module = case.make().double().eval()
-        rest = make_plan(module, case.inputs(5), dict(module.named_parameters()), 0).rest
+        rest = plan_of(module, case.inputs(5)).rest
         named = ", ".join(f"`{key}`" for key in sorted(rest)) or "*rules*"
         rows.append(f"| {name} | {named} |\n")
     return HEAD + "".join(rows)

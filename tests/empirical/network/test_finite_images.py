@@ -9,6 +9,7 @@ import pytest
 import torch
 from networks.images import ARCHITECTURES
 from oracles import positions
+from oracles.plans import plan_of
 from torch import Tensor
 
 from analytic import (
@@ -27,8 +28,7 @@ from empirical import (
     tangent_kernels,
 )
 from empirical.layerwise import ensemble, identity
-from empirical.layerwise.plan import make_plan
-from empirical.module_kernels import module_kernel
+from empirical.module_kernels import measure
 from empirical.network.weights import normal_rows
 from empirical.network.wires import wiring
 
@@ -118,14 +118,15 @@ def test_the_layer_identity_is_the_jacobian_product(
     for z in (None, y):
         exact = tangent_kernel(f, x, z, method="jacobian")
         assert relative(tangent_kernel(f, x, z), exact) <= 1e-12
-        assert relative(module_kernel(f, dict(f.named_parameters()), x, z, 0), exact) <= 1e-12
+        by_rules = measure(f, dict(f.named_parameters()), x, z, 0).value
+        assert relative(by_rules, exact) <= 1e-12
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_parameter_of_the_module_has_a_rule(name: str) -> None:
     network, x = case(name, 4)
     f = FiniteNetwork(network, x.shape[1:], 6, antisymmetric=False)
-    plan = make_plan(f, x, dict(f.named_parameters()), 0)
+    plan = plan_of(f, x)
     assert plan.rest == {}
 
 
