@@ -103,7 +103,8 @@ def convergence(
     described, other = parse_network(network), None if limit is None else parse_network(limit)
     source = read_inputs(inputs, described.is_spatial)
     wide, counts = read_integers("widths", str(widths)), read_integers("seeds", str(seeds))
-    check_design(source, wide, number := counts[0] if len(counts) == 1 else counts, points)
+    number = counts[0] if len(counts) == 1 else counts
+    check_design(source, wide, number, points)
     for each in filter(None, (described, other)):
         check_fit(each, source, points)
     if epsilon is not None:

@@ -104,8 +104,10 @@ def dynamics(
         wide, many = read_integers("widths", widths), read_integers("sizes", sizes)
         check_grid(inputs, wide, many, 1.0, repeats)
         check_linearised(linearised)
-        grid = {"widths": wide, "samples": many, "seeds": repeats, "linearised": linearised}
-        grid["points"] = min(points, 128)
+        grid = {
+            "widths": wide, "samples": many, "seeds": repeats, "points": min(points, 128),
+            "linearised": linearised,
+        }  # fmt: skip
     end = _horizon(described, inputs) if horizon is None else horizon
     run = _Run(Path(output), described, inputs, target, end)
     run.one_cell(width=width, samples=samples, seeds=seeds, points=points)

@@ -28,7 +28,7 @@ from compare.dynamics.scaling_record import CONFIDENCE, DynamicsScaling
 from compare.dynamics.stored_runs import open_runs
 from compare.dynamics.training import Job, Training, run_all
 from compare.dynamics.trajectories import Comparison, TrainedNetwork, everything
-from compare.rate import Controlled, Group, Power, fit_power
+from compare.rate import Controlled, Distances, Power, fit_power
 from compare.rho import Inputs, Target
 from compare.store import Store
 from compare.theory import theorem
@@ -201,7 +201,7 @@ def dynamics_growth(
 
 def _squares(
     runs: list[list[TrainedNetwork]], controls: tuple[list[Linearised], list[Linearised]]
-) -> list[Group]:
+) -> list[Distances]:
     """The squared gaps at the horizon, with their control variates."""
     found = [np.array([run.norms[0, -1] ** 2 for run in cell]) for cell in runs]
     same, others = ([cell.gap[:, -1] ** 2 for cell in one] for one in controls)

@@ -19,8 +19,8 @@ from compare.dynamics.figures import plot_scaling
 from compare.dynamics.runs import stderr
 from compare.rate import (
     Controlled,
+    Distances,
     Floor,
-    Group,
     Interval,
     Joint,
     Power,
@@ -245,7 +245,7 @@ class DynamicsScaling:
         pairs = list(product(self.widths, self.samples))
         return [m for m, _ in pairs], [n for _, n in pairs]
 
-    def _groups(self) -> list[Group]:
+    def _groups(self) -> list[Distances]:
         """eps of every cell at the last time, with its control variate."""
         parts = (self.epsilon[..., -1], self.controls, self.linearised)
         cells = len(self.widths) * len(self.samples)

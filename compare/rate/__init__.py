@@ -5,7 +5,7 @@ exponent and constant with intervals, and the verdict on Assumption 3.6. Below:
 ``compare.rho``.
 """
 
-from compare.rate.controlled import Controlled, Group
+from compare.rate.controlled import Controlled, Distances
 from compare.rate.convergence_record import Convergence
 from compare.rate.fits import Floor, Joint, Power, fit_floor, fit_joint, fit_power
 from compare.rate.interval_coverage import Coverage, coverage
@@ -18,8 +18,8 @@ __all__ = [
     "Controlled",
     "Convergence",
     "Coverage",
+    "Distances",
     "Floor",
-    "Group",
     "Interval",
     "Joint",
     "Power",

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Controlled", "Group"]
+__all__ = ["Controlled", "Distances"]
 
 Array = NDArray[np.float64]
 
@@ -53,5 +53,5 @@ class Controlled:
         return tuple(float(d.var(ddof=1)) / d.size for d in (self.others, apart))  # type: ignore[return-value]
 
 
-Group = Array | Controlled
+Distances = Array | Controlled
 """Values of one width, with or without a control variate."""

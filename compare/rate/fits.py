@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize
 
-from compare.rate.controlled import Group
+from compare.rate.controlled import Distances
 from compare.rate.sandwich import Uncertainty, check_groups, uncertainty
 from compare.rate.statistics import Interval, student
 
@@ -117,7 +117,9 @@ class Floor:
     interval: Interval
 
 
-def fit_power(widths: Sequence[int], distances: Sequence[Group], confidence: float = 0.99) -> Power:
+def fit_power(
+    widths: Sequence[int], distances: Sequence[Distances], confidence: float = 0.99
+) -> Power:
     """Fit E D = C m^(-p).
 
     Args:
@@ -149,7 +151,7 @@ def fit_power(widths: Sequence[int], distances: Sequence[Group], confidence: flo
     return Power(p, errors.stderr(1), float(np.exp(beta[0])), interval)
 
 
-def leading(widths: Sequence[int], distances: Sequence[Group]) -> tuple[Any, Any]:
+def leading(widths: Sequence[int], distances: Sequence[Distances]) -> tuple[Any, Any]:
     """Widths and distances without the smallest width if there are five or more.
 
     The correction c/m^2 is largest there, and bends the exponent most.
@@ -159,7 +161,7 @@ def leading(widths: Sequence[int], distances: Sequence[Group]) -> tuple[Any, Any
 
 
 def fit_expansion(
-    widths: Sequence[int], distances: Sequence[Group], confidence: float = 0.99
+    widths: Sequence[int], distances: Sequence[Distances], confidence: float = 0.99
 ) -> WidthExpansion:
     """Fit E D = C/m + c/m^2 + B; takes what ``fit_power`` takes, from three widths on."""
     m = np.asarray(widths, dtype=np.float64)
@@ -178,7 +180,7 @@ def fit_expansion(
 def fit_floor(
     widths: Sequence[int],
     samples: Sequence[float],
-    distances: Sequence[Group],
+    distances: Sequence[Distances],
     confidence: float = 0.99,
 ) -> Floor:
     """Fit E D = A/m + B/n + F to groups of values, one for each pair (m, n)."""
@@ -191,7 +193,7 @@ def fit_floor(
 def fit_joint(
     widths: Sequence[int],
     samples: Sequence[float],
-    distances: Sequence[Group],
+    distances: Sequence[Distances],
     confidence: float = 0.99,
 ) -> Joint:
     """Fit E D = a m^(-p) + b n^(-q), with a, b > 0.
@@ -253,7 +255,7 @@ def _centred(widths: Sequence[int], samples: Sequence[float]) -> tuple[Array, Ar
     return np.where(there, logs - centre, 0.0), there, centre
 
 
-def fit_linear(columns: Array, distances: Sequence[Group]) -> tuple[Array, Uncertainty]:
+def fit_linear(columns: Array, distances: Sequence[Distances]) -> tuple[Array, Uncertainty]:
     """Coefficients of E D = columns @ beta, shape (p,), and how well they are known."""
     means, counts = check_groups(distances)
     mu = means.copy()

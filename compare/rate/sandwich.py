@@ -25,7 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.rate.controlled import Controlled, Group
+from compare.rate.controlled import Controlled, Distances
 from compare.rate.statistics import Interval, student
 
 __all__ = ["Uncertainty", "check_groups", "excess_kurtosis", "uncertainty"]
@@ -54,7 +54,7 @@ class Uncertainty:
         return student(value, self.stderr(index), confidence, float(self.freedom[index]))
 
 
-def check_groups(groups: Sequence[Group]) -> tuple[Array, Array]:
+def check_groups(groups: Sequence[Distances]) -> tuple[Array, Array]:
     """The means and the sizes of groups of values, if a law can be fitted to them.
 
     Raises:
@@ -86,7 +86,7 @@ def check_groups(groups: Sequence[Group]) -> tuple[Array, Array]:
     return np.array([d.mean() for d in groups]), np.array([d.size for d in groups])
 
 
-def uncertainty(gradient: Array, mu: Array, groups: Sequence[Group]) -> Uncertainty:
+def uncertainty(gradient: Array, mu: Array, groups: Sequence[Distances]) -> Uncertainty:
     """Covariance and degrees of freedom of the parameters of a fit.
 
     Args:
@@ -106,7 +106,7 @@ def uncertainty(gradient: Array, mu: Array, groups: Sequence[Group]) -> Uncertai
     return Uncertainty(covariance, np.maximum(freedom, 1.0))
 
 
-def _spread(groups: Sequence[Group], mu: Array) -> tuple[Array, Array]:
+def _spread(groups: Sequence[Distances], mu: Array) -> tuple[Array, Array]:
     """v of every group, and the square of the relative error of v."""
     drawn = [d.others if isinstance(d, Controlled) else d for d in groups]
     kurtosis = excess_kurtosis([d / f - 1 for d, f in zip(drawn, mu, strict=True)])

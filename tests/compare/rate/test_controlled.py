@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from compare.rate import Controlled, Group, fit_floor, fit_joint, fit_power
+from compare.rate import Controlled, Distances, fit_floor, fit_joint, fit_power
 from compare.rate.sandwich import uncertainty
 
 PAIRS = [(m, n) for m in (32, 128, 512) for n in (32, 128, 512)]
@@ -37,14 +37,14 @@ def test_the_mean_is_unbiased_and_varies_as_it_says(rng: np.random.Generator) ->
 def test_intervals_of_exponents_are_calibrated_and_narrow(rng: np.random.Generator) -> None:
     covered, width, repeats = np.zeros(4), [], 400
     for _ in range(repeats):
-        bent: list[Group] = [drawn(rng, mean_of(2 / m + 3 / n**0.75)) for m, n in PAIRS]
+        bent: list[Distances] = [drawn(rng, mean_of(2 / m + 3 / n**0.75)) for m, n in PAIRS]
         fit = fit_joint(M, N, bent, 0.9)
         covered[0] += fit.width_interval[0] <= 1.0 <= fit.width_interval[1]
         covered[1] += fit.sample_interval[0] <= 0.75 <= fit.sample_interval[1]
-        straight: list[Group] = [drawn(rng, mean_of(2 / m + 3 / n)) for m, n in PAIRS]
+        straight: list[Distances] = [drawn(rng, mean_of(2 / m + 3 / n)) for m, n in PAIRS]
         low, high = fit_floor(M, N, straight, 0.9).interval
         covered[2] += low <= 0 <= high
-        line: list[Group] = [drawn(rng, mean_of(2 / m)) for m in (32, 128, 512)]
+        line: list[Distances] = [drawn(rng, mean_of(2 / m)) for m in (32, 128, 512)]
         low, high = fit_power([32, 128, 512], line, 0.9).interval
         covered[3] += low <= 1 <= high
         plain = fit_power([32, 128, 512], [g.values for g in line if isinstance(g, Controlled)])
@@ -56,7 +56,9 @@ def test_intervals_of_exponents_are_calibrated_and_narrow(rng: np.random.Generat
 def test_a_control_that_knows_nothing_says_so(rng: np.random.Generator) -> None:
     """Independent of the values: the interval is then wider than without."""
     values = [rng.gamma(4, 1 / m, 8) for m in (8, 32, 128)]
-    groups: list[Group] = [Controlled(d, rng.permutation(d), rng.permutation(d)) for d in values]
+    groups: list[Distances] = [
+        Controlled(d, rng.permutation(d), rng.permutation(d)) for d in values
+    ]
     with_, without = fit_power([8, 32, 128], groups), fit_power([8, 32, 128], values)
     assert with_.stderr > 1.2 * without.stderr
     bad = Controlled(np.ones(3), np.full(3, 5.0), np.ones(4))
