@@ -8,7 +8,7 @@ leaves, and before the first one nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -16,10 +16,11 @@ import numpy as np
 from analytic.images.field_averages import add_total, add_window, finish_total
 from analytic.images.field_expectations import SERIES, FieldLayer
 from analytic.images.field_layer import carry_errors, enter, leave
+from analytic.images.field_sums import add_branch, join_errors
 from analytic.images.fields import Pairing, Shifts, Taps, products, taps, window_sums
 from analytic.images.lane_tables import Tables, lanes
 from analytic.images.shifts import Index, Scatter
-from analytic.images.stretches import Grid, Stretch
+from analytic.images.stretches import Grid, Leave, Stretch
 from analytic.machine import LANES, Array, aligned
 from analytic.network import Network, Step
 from analytic.recursion import Bounds
@@ -50,6 +51,7 @@ class Layout:
         shape: (H, W, images side by side).
         lanes: Q.
         windows: the sums before its layers, None where there is nothing to sum up.
+        flow: its layers for the walk: branches that begin with the stretch are not opened in it.
     """
 
     stretch: Stretch
@@ -57,6 +59,12 @@ class Layout:
     shape: tuple[int, int, int]
     lanes: int
     windows: tuple[tuple[Scatter, Taps] | None, ...]
+    flow: tuple[Step, ...]
+
+    @property
+    def bytes_between(self) -> int:
+        """Memory of what enters the stretch, for a pair."""
+        return 32 * self.stretch.entries * self.stretch.grid.shifts * self.lanes
 
 
 def layouts(network: Network, cut: Sequence[Stretch], copies: int) -> tuple[Layout, ...]:
@@ -72,7 +80,8 @@ def _layout(network: Network, stretch: Stretch, copies: int) -> Layout:
         for window in stretch.windows
     )
     steps = network.steps[stretch.first : stretch.first + len(windows)]
-    return Layout(stretch, steps, (height, width, copies), size, windows)
+    flow = steps if stretch.entries == 1 else (replace(steps[0], opens=0), *steps[1:])
+    return Layout(stretch, steps, (height, width, copies), size, windows, flow)
 
 
 def all_shifts(grid: Grid) -> Shifts:
@@ -165,29 +174,39 @@ class Propagation:
         room.give(moved, sums)
         return Fields(sigma, theta, error.copy())
 
-    def enter(self, entry: Fields, shifts: int, part: slice, error: Array) -> Fields:
-        """Some shifts of a state (pairs, shifts, Q)."""
-        size = entry.sigma.shape[2]
-        found: list[Array] = []
-        for values in entry[:2]:
-            chosen = values[:, part]
-            out = self.room.take(self.pairs * shifts, size)
-            out.reshape(chosen.shape)[:] = chosen
-            found.append(out)
-        return Fields(found[0], found[1], error.copy())
+    def enter(
+        self, entries: Sequence[Fields], shifts: int, part: slice, error: Array
+    ) -> list[Fields]:
+        """Some shifts of states (pairs, shifts, Q), one for each branch that begins."""
+        found: list[Fields] = []
+        for entry in entries:
+            sigma, theta = (self._entered(values[:, part], shifts) for values in entry[:2])
+            found.append(Fields(sigma, theta, error.copy()))
+        return found
 
-    def through(self, layout: Layout, shifts: Shifts, fields: Fields) -> Fields:
-        """Take fields through the layers of a stretch; they are used up."""
-        branches: list[Fields] = []
-        for number, (step, window) in enumerate(zip(layout.steps, layout.windows, strict=True)):
+    def _entered(self, chosen: Array, shifts: int) -> Array:
+        out = self.room.take(self.pairs * shifts, chosen.shape[2])
+        out.reshape(chosen.shape)[:] = chosen
+        return out
+
+    def through(self, layout: Layout, shifts: Shifts, entries: Sequence[Fields]) -> Fields:
+        """Take fields through the layers of a stretch, one for each branch; they are used up."""
+        fields, *aside = entries
+        aside.reverse()
+        for at, (step, window) in enumerate(
+            zip(layout.flow, layout.windows, strict=True), layout.stretch.first
+        ):
+            if step.switches:
+                fields, aside[-1] = aside[-1], fields
             for _ in range(step.opens):
-                branches.append(self._copy(fields))
+                aside.append(self._copy(fields))
             if window is not None:
                 self._summed(layout, shifts, window, fields)
-            skipped = branches.pop() if step.closes else None
-            self._layer(layout, layout.stretch.first + number, shifts, fields, skipped)
-            if skipped is not None:
-                self.room.give(*skipped[:2])
+            before = [aside.pop() for _ in range(step.closes)]
+            self._layer(layout, at, shifts, fields, before[0] if before else None)
+            for number, total in enumerate(before):
+                self._add(layout, (at, number), shifts, total, fields)
+                self.room.give(*total[:2])
         return fields
 
     def _copy(self, fields: Fields) -> Fields:
@@ -205,9 +224,9 @@ class Propagation:
         self.room.give(line)
 
     def _layer(
-        self, layout: Layout, at: int, shifts: Shifts, fields: Fields, skipped: Fields | None
+        self, layout: Layout, at: int, shifts: Shifts, fields: Fields, before: Fields | None
     ) -> None:
-        """The nonlinearity, in place."""
+        """The nonlinearity, in place, and what is added to the branches before."""
         room, (layer, bounds) = self.room, self.layers[at]
         rows, columns = self.paired.rows, self.paired.columns
         runs, moved = _runs(layout), room.take(1, layout.lanes)
@@ -223,16 +242,34 @@ class Propagation:
         counts = np.empty((2, size), dtype=np.int64)
         scratch = (every, counts[0], counts[1], other, lines, buffers)
         none = np.empty((0, 0))
-        before = (none, none, none) if skipped is None else skipped
+        total = (none, none) if before is None else before[:2]
         leave(
             layer, *tables, self.pairing, shifts, layout.shape, scratch, group,
-            fields.sigma, fields.theta, before[0], before[1],
+            fields.sigma, fields.theta, *total,
         )  # fmt: skip
         last = np.empty(self.pairs, dtype=np.int64)
-        carry_errors(bounds, layer.number, shifts.row.size, group, fields.error, before[2], last)
+        carry_errors(bounds, layer.number, shifts.row.size, group, fields.error, last)
         if layer.form == SERIES:
             self.terms = max(self.terms, int(last.max(initial=0)) + 1)
         room.give(moved, other, lines, buffers)
+
+    def _add(
+        self, layout: Layout, at: tuple[int, int], shifts: Shifts, total: Fields, fields: Fields
+    ) -> None:
+        """One of the sums that end at a layer, in place; its first one has been taken there."""
+        (layer, bounds), (_, number) = self.layers[at[0]], at
+        if number:
+            rows, columns = (
+                tables.lane_tables(at[0], 0).junctions[number]
+                for tables in (self.paired.rows, self.paired.columns)
+            )
+            moved = self.room.take(2, layout.lanes)
+            add_branch(
+                rows, columns, self.pairing, shifts, layout.shape, (_runs(layout), moved),
+                total.sigma, total.theta, fields.sigma, fields.theta,
+            )  # fmt: skip
+            self.room.give(moved)
+        join_errors(bounds, layer.number, number, total.error, fields.error)
 
 
 def _runs(layout: Layout) -> Index:
@@ -242,17 +279,17 @@ def _runs(layout: Layout) -> Index:
 
 
 class NextFields:
-    """The fields of the next stretch, to which those of a stretch are added.
+    """Fields of the next stretch, to which those of a stretch are added.
 
     Args:
         layout: the stretch that ends.
         after: the next one.
+        leave: how fields get from one to the other.
         pairs: the number of pairs.
     """
 
-    def __init__(self, layout: Layout, after: Layout, pairs: int) -> None:
-        assert layout.stretch.leave is not None
-        self.layout, self.after, self.leave, self.pairs = layout, after, layout.stretch.leave, pairs
+    def __init__(self, layout: Layout, after: Layout, leave: Leave, pairs: int) -> None:
+        self.layout, self.after, self.leave, self.pairs = layout, after, leave, pairs
         copies, shifts = layout.shape[2], after.stretch.grid.shifts
         total = self.leave.kind == "total"
         shape = (pairs, copies, LANES) if total else (pairs, shifts, after.lanes)
@@ -272,6 +309,11 @@ class NextFields:
                     *self.leave.window, shifts, self.layout.shape, after.shape, widths, values,
                     total, lost,
                 )  # fmt: skip
+
+    @classmethod
+    def all_of(cls, layout: Layout, after: Layout, pairs: int) -> list[NextFields]:
+        """Those of every branch that begins with the next stretch."""
+        return [cls(layout, after, leave, pairs) for leave in layout.stretch.leaves]
 
     def finish(self) -> Fields:
         """The fields of the next stretch, (pairs, shifts, Q) each."""
