@@ -17,12 +17,12 @@ from analytic.images.field_expectations import FieldLayer
 from analytic.images.fields import CHANNELS, Pairing, Shifts
 from analytic.images.image_groups import KEPT_TABLES, Blocking, Shelf, blocking, strip_rows
 from analytic.images.lane_tables import compiled_layer
+from analytic.images.next_fields import NextFields
 from analytic.images.planning import Plans, plan_images
 from analytic.images.propagation import (
     FIELDS,
     Fields,
     Layout,
-    NextFields,
     PairedImages,
     Propagation,
     Room,

@@ -10,9 +10,9 @@ import numpy as np
 
 from analytic.images.field_expectations import FieldLayer
 from analytic.images.lane_tables import Tables
-from analytic.images.own_positions import pixels
 from analytic.images.planning import Plans
 from analytic.images.propagation import FIELDS, Layout
+from analytic.images.shifted_positions import pixels
 from analytic.images.shifts import Index
 from analytic.machine import LANES, Array
 

@@ -3,7 +3,7 @@ r"""The recursion at x = x' for images: all positions, and the pairs of them tha
 At a single position p = q the recursion is that of ``analytic.recursion``, with the sums
 over what a layer reads: the fields of the shift 0. Averages mix different positions of one image:
 then its fields of the other shifts go through the layers too, and the variances behind an average
-come from them. A shift and its opposite are the same pairs, so that half of them are enough.
+come from them (``analytic.images.shifted_positions``).
 """
 
 from __future__ import annotations
@@ -15,21 +15,13 @@ import numpy as np
 
 from analytic.expectations import MOST_TERMS_WHOLE, length, moments, rests
 from analytic.images.field_expectations import ARCCOSINE, ARCSINE, FieldLayer
-from analytic.images.fields import Pairing, Shifts, move_lines, pieces, window_sums
-from analytic.images.lane_tables import Sight, Tables, compiled_layer, form_of
-from analytic.images.propagation import (
-    Fields,
-    Layout,
-    NextFields,
-    PairedImages,
-    Propagation,
-    Room,
-    all_shifts,
-    batches,
-)  # fmt: skip
-from analytic.images.shifts import Index
-from analytic.images.stretches import Grid, Leave
-from analytic.machine import LANES, UNIT, Array, cores
+from analytic.images.fields import window_sums
+from analytic.images.lane_tables import Sight, compiled_layer, form_of
+from analytic.images.next_fields import NextFields
+from analytic.images.propagation import Fields, Layout
+from analytic.images.shifted_positions import STILL, add_other_shifts
+from analytic.images.stretches import Leave
+from analytic.machine import UNIT, Array, cores
 from analytic.network import Network, fold
 from analytic.recursion import (
     Amplification,
@@ -44,21 +36,10 @@ from analytic.recursion import (
     preactivation,
 )
 
-__all__ = ["amplified", "image_diagonal", "pixels", "sights"]
+__all__ = ["amplified", "image_diagonal", "sights"]
 
 Triple = tuple[Array, Array, Array]
 """Sigma, Theta and mu at every position, (n, P) each."""
-
-NONE = np.zeros(1, dtype=np.int64)
-STILL = Shifts(NONE, NONE, NONE, NONE)
-"""The shift 0, which is the first one of every grid."""
-
-
-def pixels(x: Array, panels: Index, size: int) -> Array:
-    """Images (n, positions, channels) panel by panel, (panels, channels, Q)."""
-    chosen = x[panels]  # (panels, copies, positions, channels)
-    lines = chosen.transpose(0, 3, 1, 2).reshape(len(panels), x.shape[2], -1)
-    return np.ascontiguousarray(np.pad(lines, ((0, 0), (0, 0), (0, size - lines.shape[2]))))
 
 
 def sights(state: Diagonal, first: int = 0) -> dict[int, Sight]:
@@ -177,7 +158,7 @@ def _left(
         parts = NextFields.all_of(layout, after, 1)
         given = [Fields(entry.sigma[one], entry.theta[one], np.empty(0)) for entry in entries]
         own = {at: sight.of(np.array([i])) for at, sight in seen.items()}
-        _other_shifts(layout, x[one], given, layers, own, parts)
+        add_other_shifts(layout, x[one], given, layers, own, parts)
         return [part.finish() for part in parts]
 
     with ThreadPoolExecutor(cores()) as pool:
@@ -220,63 +201,6 @@ def amplified(stage: Stage, deviations: Array, terms: int) -> Amplification:
         return amplification(stage, 0.0)
     shares, noise = rests(stage.step.layer.activation, deviations, terms)
     return amplification(stage, 0.0, ONE_BY_ONE, shares=shares, noise=noise)
-
-
-def _other_shifts(
-    layout: Layout, x: Array, entries: list[Fields], layers: dict[int, tuple[FieldLayer, Bounds]],
-    seen: dict[int, Sight], targets: list[NextFields],
-) -> None:  # fmt: skip
-    """Add the fields of an image with itself at all shifts but 0."""
-    room, grid, panel = Room(), layout.stretch.grid, np.zeros((1, 1), dtype=np.int64)
-    tables = Tables(seen, {at: layer for at, (layer, _) in layers.items()}, panel, {})
-    own = np.empty((1, 0, 0)) if entries else pixels(x, panel, layout.lanes)
-    pairing = Pairing(NONE, np.array([0, 1]))
-    propagation = Propagation(layers, PairedImages(tables, tables, own, own), pairing, room)
-    shifts = all_shifts(grid)
-    chosen, opposite = _half(grid, shifts)
-    half = Shifts(*(part[chosen] for part in shifts))
-    for part, some in batches(half, 1, layout.lanes):
-        none = np.zeros((2, 1))
-        if entries:
-            here = chosen[part]
-            picked = [Fields(one.sigma[:, here], one.theta[:, here], none) for one in entries]
-            begun = propagation.enter(picked, some.row.size, slice(None), none)
-        else:
-            begun = [propagation.start(layout, some, none)]
-        fields = propagation.through(layout, some, begun)
-        for target in targets:
-            target.add(some, fields)
-            _add_opposite(layout, shifts, opposite[part], some, fields, target)
-        room.give(*fields[:2])
-
-
-def _half(grid: Grid, shifts: Shifts) -> tuple[Index, Index]:
-    """Half of the shifts, without 0, and the opposite ones; their own opposite is -1."""
-    rows = np.searchsorted(grid.rows, -shifts.down % grid.height)
-    columns = np.searchsorted(grid.columns, -shifts.right % grid.width)
-    opposite = rows * grid.columns.size + columns
-    number = np.arange(opposite.size)
-    chosen = np.flatnonzero((number <= opposite) & (number > 0))
-    opposite = opposite[chosen]
-    return chosen, np.where(opposite == chosen, -1, opposite)
-
-
-def _add_opposite(
-    layout: Layout, shifts: Shifts, opposite: Index, some: Shifts, fields: Fields,
-    target: NextFields,
-) -> None:  # fmt: skip
-    """Add Sigma(p, p - shift), which is Sigma(p - shift, p)."""
-    height, width, _ = layout.shape
-    runs = np.empty((2 * (height + layout.lanes // LANES) + 2, 3), dtype=np.int64)
-    moved = np.zeros((2, layout.lanes))
-    for number, other in enumerate(opposite):
-        if other < 0:
-            continue
-        there = Shifts(*(part[other : other + 1] for part in shifts))
-        count = pieces(height, width, 1, int(there.down[0]), int(there.right[0]), runs)
-        for values, out in zip(fields[:2], moved, strict=True):
-            move_lines(values[number : number + 1], runs, count, out[None])
-        target.add(there, Fields(moved[:1], moved[1:], np.zeros((2, 1))))
 
 
 def _diagonal_of(

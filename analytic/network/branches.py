@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from analytic.network.averages import Averaging
 from analytic.network.layers import Convolution, Weighted
@@ -140,10 +139,9 @@ def check_layers(owner: str, layers: tuple[object, ...]) -> None:
             )
 
 
-def _branch(branch: Any) -> Layers:
+def _branch(branch: Layer | Sequence[Layer]) -> Layers:
     """A layer or a list of layers as a tuple."""
-    several = isinstance(branch, list | tuple)
-    layers: tuple[Any, ...] = tuple(branch) if several else (branch,)  # pyright: ignore[reportUnknownArgumentType]
+    layers = tuple(branch) if isinstance(branch, Sequence) else (branch,)
     if layers:
         check_layers("a branch of Sum", layers)
     return layers

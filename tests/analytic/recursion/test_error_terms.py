@@ -109,7 +109,7 @@ def test_errors_of_the_variances(name: str, which: int) -> None:
         for u, c in ((v * (1 + DELTA), rho * v), (v, rho * v), (v, v))
     )
     at = Factors(*(float(f[0]) for f in layer.at(np.array([rho]))))
-    bounds = added(at, Fixed(DELTA, 0.0, 0.0, 0.0, 0.0, 0.0), 0.0)
+    bounds = added(at, Fixed(DELTA, 0.0, 0.0, 0.0, 0.0), 0.0)
     assert 0.1 * DELTA < abs(wrong - exact) / own <= bounds[which] + SECOND_ORDER
     chain = _chain([layer], spread=DELTA)
     true = max(_change(network, _sine, v, rho, DELTA, 0.0))

@@ -63,7 +63,7 @@ def by_hand(network: Network, f: FiniteNetwork, x: np.ndarray) -> np.ndarray:
             return alpha + through(layer.layers, alpha, spatial)[0], spatial
         if isinstance(layer, Sum):  # a skip comes first in the order of the parameters
             ends = [through(b, alpha, spatial) for b in sorted(layer.branches, key=bool)]
-            return sum(end for end, _ in ends), ends[0][1]
+            return np.sum([end for end, _ in ends], axis=0), ends[0][1]
         if isinstance(layer, Flatten):
             return alpha.reshape(len(alpha), -1, 1), ()
         table, after = [[0]], ()
