@@ -145,7 +145,7 @@ class Tiles:
     def _block(self, name: str, x: Any, start: int, size: int) -> Block:
         block = Block(self.function(rows(x, slice(start, start + size))), self.plan.scheme)
         check_outputs(name, block.values.detach(), start)
-        if block.scheme.groups and len(block.values) > 1:
+        if not block.known_apart:
             number = self.function.output
             one = combination(block.values, number)
             single = isinstance(number, int)

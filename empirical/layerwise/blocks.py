@@ -17,6 +17,7 @@ from operator import add
 import torch
 from torch import Tensor
 
+from empirical.layerwise.apart import keeps_apart
 from empirical.layerwise.cuts import Cut, layouts_of
 from empirical.layerwise.gradients import Gradient, beside, stacked
 from empirical.layerwise.graph import Graph, Value, graph_of, pulled_back
@@ -80,6 +81,14 @@ class Block:
                 raise MisfitError(f"{tuple(shape)} is not made of {len(values)} samples")
             self.places[value] = Samples(place.axis, len(values), place.first)
 
+    @property
+    def known_apart(self) -> bool:
+        """Whether no sample can meet another one, so that ``check_apart`` has nothing to find."""
+        if not self.scheme.groups or len(self.values) == 1:
+            return True
+        entries = [(cut.result, cut.argument) for cut in self.scheme.cuts]
+        return keeps_apart(self.graph, entries, len(self.values))
+
     def signals(self, output: int) -> dict[Value, Tensor | None]:
         """df/dh at each cut."""
         if self._latest[0] != output and self.scheme.groups:
@@ -98,8 +107,6 @@ class Block:
             value: one number for each sample, shape (n,), with its graph.
             plain: the signals of its sum.
         """
-        if not self.scheme.groups:
-            return
         weight = 1 + torch.rand(len(value), generator=torch.Generator().manual_seed(0)).to(value)
         with torch.enable_grad():
             weighted = self.signals_of(value @ weight)
@@ -128,12 +135,21 @@ class Block:
 
     def gradient(self, leaf: int, signals: Mapping[Value, Tensor | None]) -> Gradient | None:
         """The gradients with respect to one parameter, or to a rearrangement of it."""
+        return self.gathered(leaf, self.uses(leaf, signals))
+
+    def uses(self, leaf: int, signals: Mapping[Value, Tensor | None]) -> dict[int, Gradient]:
+        """The gradients at each cut above a parameter, with respect to the argument there."""
+        cuts = self.scheme.cuts
+        heard = ((k, signals[cuts[k].result]) for k in self.layouts[leaf].cuts)
+        return {k: self._share(cuts[k], signal) for k, signal in heard if signal is not None}
+
+    def gathered(self, leaf: int, uses: Mapping[int, Gradient]) -> Gradient | None:
+        """The gradients with respect to a parameter from those at its cuts."""
         layout = self.layouts[leaf]
-        uses = self._uses(leaf, signals)
         if not uses:
             return None
         if layout.factors is None:
-            return Gradient(self.scheme.leaves[leaf].shape, dense=self.entries(leaf, signals))
+            return Gradient(self.scheme.leaves[leaf].shape, dense=self.entries(leaf, uses))
         factors = dict(zip(layout.cuts, layout.factors, strict=True))
         shares = [
             share if factors[k] == (1, False) else share.transposed(*factors[k])
@@ -141,16 +157,10 @@ class Block:
         ]
         return reduce(add, shares)
 
-    def entries(self, leaf: int, signals: Mapping[Value, Tensor | None]) -> Tensor:
-        """The gradients with respect to a parameter, entry by entry, shape (n, *shape)."""
-        uses = self._uses(leaf, signals).items()
-        return self._handed_on(leaf, [(self.scheme.cuts[k].value, g.formed()) for k, g in uses])
-
-    def _uses(self, leaf: int, signals: Mapping[Value, Tensor | None]) -> dict[int, Gradient]:
-        """The gradients at each cut above a parameter, with respect to the argument there."""
+    def entries(self, leaf: int, uses: Mapping[int, Gradient]) -> Tensor:
+        """The same entry by entry, shape (n, *shape)."""
         cuts = self.scheme.cuts
-        heard = ((k, signals[cuts[k].result]) for k in self.layouts[leaf].cuts)
-        return {k: self._share(cuts[k], signal) for k, signal in heard if signal is not None}
+        return self._handed_on(leaf, [(cuts[k].value, g.formed()) for k, g in uses.items()])
 
     def _share(self, cut: Cut, signal: Tensor) -> Gradient:
         """The gradients of one use with respect to its argument."""
