@@ -1,14 +1,15 @@
-"""Var K_0 of finite networks against the predicted constant; writes what was measured.
+"""Var K_0 and E K_0 of finite networks against the predicted constants; writes what was measured.
 
     python benchmarks/fluctuation.py measure OUTPUT.json [NETWORKS]   (a minute for each)
     python benchmarks/fluctuation.py variances OUTPUT.json
+    python benchmarks/fluctuation.py measure_means OUTPUT.json [NETWORKS]   (a minute for each)
     python benchmarks/fluctuation.py means OUTPUT.json
     python benchmarks/fluctuation.py law
 
-For every network of ``tests/networks/fluctuating.py`` and of images, and for every width, six to
-ten million units are drawn by ``tests/oracles/martingale_controls.py``, 10,000 networks at width
-1024. m Var K_0 and m (E K_0 - K_inf) are extrapolated to 1/m = 0 by C + c/m + e/m^2, of images,
-which have two widths, by C + c/m.
+For every network of ``tests/networks/fluctuating.py`` and of images, and for every width, millions
+of units are drawn: for Var K_0 by ``tests/oracles/martingale_controls.py``, 10,000 networks at
+width 1024, for E K_0 by ``tests/oracles/conditional_means.py``. m Var K_0 and m (E K_0 - K_inf) are
+extrapolated to 1/m = 0 by C + c/m + e/m^2, of images, which have two widths, by C + c/m.
 """
 
 from __future__ import annotations
@@ -28,6 +29,10 @@ sys.path.insert(0, str(HERE.parent / "tests"))
 from networks.fluctuating import (  # noqa: E402 # pyright: ignore[reportMissingImports]
     NETWORKS,
     points,
+)
+from oracles.conditional_means import (  # noqa: E402 # pyright: ignore[reportMissingImports]
+    conditional_means,
+    regression,
 )
 from oracles.martingale_controls import (  # noqa: E402 # pyright: ignore[reportMissingImports]
     coefficients,
@@ -52,8 +57,12 @@ UNITS, WIDTHS = 10_000_000, (64, 256, 512, 1024)
 """Units of one layer that are drawn for every network of vectors and width."""
 IMAGE_UNITS, IMAGE_WIDTHS = 6_000_000, (64, 256)
 """The same for images, all positions of a channel being one unit."""
-PILOT = 6000
-BATCH, IMAGE_BATCH = 64_000, 16_000
+MEAN_UNITS, MEAN_WIDTHS = 3_000_000, (32, 64, 128, 256)
+"""The same for the mean."""
+NOISY = {"unequal widths": 3, "erf, 3 layers, weights 1.5": 5, "tanh, 2 residual": 5}
+"""How many times as many units are drawn of networks whose standard errors are larger."""
+PILOT, MEAN_PILOT = 6000, 4000
+BATCH, IMAGE_BATCH, MEAN_BATCH = 64_000, 16_000, 32_000
 """Units of a layer that are drawn at once."""
 
 
@@ -64,15 +73,30 @@ def measure(network: Network, x: np.ndarray, width: int, units: int, seed: int) 
     batch = (IMAGE_BATCH if network.is_spatial else BATCH) // width
     a = coefficients(network, inputs, width, PILOT, generator, batch)
     found = controlled(network, inputs, width, units // width, generator, batch, a)
-    (mean, of_mean), (variance, of_variance) = found.mean(), found.variance()
+    variance, of_variance = found.variance()
     return {
         "width": width,
         "count": len(found.k),
-        "mean": mean.tolist(),
-        "mean_error": of_mean.tolist(),
         "variance": variance.tolist(),
         "variance_error": of_variance.tolist(),
         "explained": (1 - (found.k - found.z).var(0) / found.k.var(0)).tolist(),
+    }
+
+
+def measure_mean(
+    network: Network, x: np.ndarray, width: int, units: int, seed: int
+) -> dict[str, Any]:
+    """m (E K_0 - K_inf) of the entries of K_0, with standard errors."""
+    generator = torch.Generator().manual_seed(seed)
+    inputs, count, batch = torch.from_numpy(x), units // width, MEAN_BATCH // width
+    a = regression(network, inputs, width, MEAN_PILOT, generator, batch)
+    found = conditional_means(network, inputs, width, count, generator, batch, a).numpy()
+    shift = width * (found - kernel(network, x)[np.triu_indices(len(x))])
+    return {
+        "width": width,
+        "count": count,
+        "shift": shift.mean(axis=0).tolist(),
+        "shift_error": (shift.std(axis=0) / count**0.5).tolist(),
     }
 
 
@@ -102,13 +126,10 @@ def variances(network: Network, x: np.ndarray, rows: list[dict[str, Any]]) -> np
 
 def means(network: Network, x: np.ndarray, rows: list[dict[str, Any]]) -> np.ndarray:
     """Extrapolated m (E K_0 - K_inf) less the predicted b, over the largest b, and its error."""
-    upper = np.triu_indices(len(x))
-    b, limit = mean_correction(network, x)[upper], kernel(network, x)[upper]
-    largest = np.abs(b).max()
-    values = [row["width"] * (np.array(row["mean"]) - limit) for row in rows]
-    errors = [row["width"] * np.array(row["mean_error"]) for row in rows]
-    found = extrapolated(rows, values, errors)
-    return np.array([(found[0] - b) / largest, found[1] / largest])
+    b = mean_correction(network, x)[np.triu_indices(len(x))]
+    values = [np.array(row["shift"]) - b for row in rows]
+    errors = [np.array(row["shift_error"]) for row in rows]
+    return extrapolated(rows, values, errors) / np.abs(b).max()
 
 
 def table(measured: dict[str, Any], of_means: bool) -> str:
@@ -119,8 +140,6 @@ def table(measured: dict[str, Any], of_means: bool) -> str:
     ]
     for name, rows in measured.items():
         network, x = case(name)
-        if of_means and (network.is_spatial or not mean_correction(network, x).any()):
-            continue
         value, error = (means if of_means else variances)(network, x, rows)
         off = value if of_means else value - 1
         z = off / error
@@ -200,17 +219,26 @@ def main() -> None:
     if sys.argv[1] in ("variances", "means"):
         print(table(measured, sys.argv[1] == "means"))
         return
+    of_means = sys.argv[1] == "measure_means"
     for index, name in enumerate([*NETWORKS, *IMAGES]):
-        if name in measured or (len(sys.argv) > 3 and name not in sys.argv[3:]):
+        network = case(name)[0]
+        done = name in measured or (len(sys.argv) > 3 and name not in sys.argv[3:])
+        if done or (of_means and (network.is_spatial or len(network.layers) == 1)):
             continue
-        network, x = case(name)
         start = time.process_time()
-        units, widths = UNITS, WIDTHS
-        if network.is_spatial:
-            units, widths = IMAGE_UNITS, IMAGE_WIDTHS
-        measured[name] = [measure(network, x, m, units, 1000 * index + m) for m in widths]
+        measured[name] = _rows(name, of_means, 1000 * index)
         path.write_text(json.dumps(measured))
         print(f"{name}: {time.process_time() - start:.0f} s", flush=True)
+
+
+def _rows(name: str, of_means: bool, seed: int) -> list[dict[str, Any]]:
+    """One for every width."""
+    network, x = case(name)
+    units, widths = (IMAGE_UNITS, IMAGE_WIDTHS) if network.is_spatial else (UNITS, WIDTHS)
+    if of_means:
+        units, widths = MEAN_UNITS, MEAN_WIDTHS
+    one = measure_mean if of_means else measure
+    return [one(network, x, m, NOISY.get(name, 1) * units, seed + m) for m in widths]
 
 
 if __name__ == "__main__":
