@@ -4,7 +4,8 @@
     python benchmarks/fluctuation.py variances OUTPUT.json
     python benchmarks/fluctuation.py measure_means OUTPUT.json [NETWORKS]   (a minute for each)
     python benchmarks/fluctuation.py means OUTPUT.json
-    python benchmarks/fluctuation.py law
+    python benchmarks/fluctuation.py law [NETWORKS]
+    python benchmarks/fluctuation.py costs
 
 For every network of ``tests/networks/fluctuating.py`` and of images, and for every width, millions
 of units are drawn: for Var K_0 by ``tests/oracles/martingale_controls.py``, 10,000 networks at
@@ -48,6 +49,7 @@ from analytic import (  # noqa: E402
     Residual,
     distance_law,
     fluctuation,
+    fluctuation_covariance,
     kernel,
     mean_correction,
 )
@@ -57,11 +59,12 @@ UNITS, WIDTHS = 10_000_000, (64, 256, 512, 1024)
 """Units of one layer that are drawn for every network of vectors and width."""
 IMAGE_UNITS, IMAGE_WIDTHS = 6_000_000, (64, 256)
 """The same for images, all positions of a channel being one unit."""
-MEAN_UNITS, MEAN_WIDTHS = 3_000_000, (32, 64, 128, 256)
+MEAN_UNITS, MEAN_WIDTHS = 1_000_000, (32, 64, 128, 256)
 """The same for the mean."""
-NOISY = {"unequal widths": 3, "erf, 3 layers, weights 1.5": 5, "tanh, 2 residual": 5}
+NOISY = {"unequal widths": 3}
+NOISY_MEANS = {"gelu, 2 layers": 2, "erf, 3 layers, weights 1.5": 6, "tanh, 2 residual": 6}
 """How many times as many units are drawn of networks whose standard errors are larger."""
-PILOT, MEAN_PILOT = 6000, 4000
+PILOT, MEAN_PILOT = 6000, 2000
 BATCH, IMAGE_BATCH, MEAN_BATCH = 64_000, 16_000, 32_000
 """Units of a layer that are drawn at once."""
 
@@ -135,8 +138,8 @@ def means(network: Network, x: np.ndarray, rows: list[dict[str, Any]]) -> np.nda
 def table(measured: dict[str, Any], of_means: bool) -> str:
     """One line for every network."""
     lines = [
-        "| network | mean deviation | standard error | largest deviation | in its errors |",
-        "|---|---|---|---|---|",
+        "| network | units | mean deviation | standard error | largest deviation | in its errors |",
+        "|---|---|---|---|---|---|",
     ]
     for name, rows in measured.items():
         network, x = case(name)
@@ -145,9 +148,9 @@ def table(measured: dict[str, Any], of_means: bool) -> str:
         z = off / error
         worst = int(np.argmax(np.abs(z)))
         mean, spread = np.average(off, weights=error**-2), float(np.sqrt(np.mean(error**2)))
-        lines.append(
-            f"| {name} | {mean:+.4f} | {spread:.4f} | {off[worst]:+.4f} | {z[worst]:+.1f} |"
-        )
+        units = f"{rows[-1]['width'] * rows[-1]['count'] / 1e6:.1f}e6"
+        found = f"{mean:+.4f} | {spread:.4f} | {off[worst]:+.4f} | {z[worst]:+.1f}"
+        lines.append(f"| {name} | {units} | {found} |")
     return "\n".join(lines)
 
 
@@ -186,12 +189,35 @@ def case(name: str) -> tuple[Network, np.ndarray]:
     return network, np.random.default_rng(4).standard_normal(shape)
 
 
+LAWS = ("tanh, 2 layers", "softplus, 3 residual", "unequal widths, biases, residual")
+"""Networks whose distances are compared with the law."""
+
+
+def costs() -> None:
+    """Seconds by the clock and of processor time, with the threads that the functions take."""
+    print("| function | network | inputs | seconds | of processor time |")
+    print("|---|---|---|---|---|")
+    x = np.random.default_rng(6).standard_normal((500, 10))
+    plan: list[tuple[Any, str, int]] = [
+        (f, name, 500)
+        for f in (fluctuation, mean_correction)
+        for name in ("tanh, 3 layers", "softplus, 3 residual", "erf, 3 layers, weights 1.5")
+    ]
+    plan += [(fluctuation_covariance, name, 24) for name in ("tanh, 3 layers", LAWS[1])]
+    for f, name, n in plan:
+        f(NETWORKS[name], x[:2])  # compiles
+        clock, processor = time.perf_counter(), time.process_time()
+        f(NETWORKS[name], x[:n])
+        clock, processor = time.perf_counter() - clock, time.process_time() - processor
+        print(f"| `{f.__name__}` | {name} | {n} | {clock:.1f} | {processor:.1f} |", flush=True)
+
+
 def law() -> None:
     """Kolmogorov's distance of m D over 2,000 real networks from the predicted law."""
     x = points()
     print("| network | width | distance | after m D is scaled to its mean | 99 % point |")
     print("|---|---|---|---|---|")
-    for name in ("tanh, 2 layers", "softplus, 3 residual", "unequal widths, biases, residual"):
+    for name in sys.argv[2:] or LAWS:
         network = NETWORKS[name]
         limit, predicted = kernel(network, x), distance_law(network, x)
         for width in (64, 256, 1024):
@@ -211,8 +237,8 @@ def _kolmogorov(predicted: DistanceLaw, d: np.ndarray) -> float:
 
 def main() -> None:
     torch.set_num_threads(1)
-    if sys.argv[1] == "law":
-        law()
+    if sys.argv[1] in ("law", "costs"):
+        {"law": law, "costs": costs}[sys.argv[1]]()
         return
     path = Path(sys.argv[2])
     measured = json.loads(path.read_text()) if path.exists() else {}
@@ -234,11 +260,11 @@ def main() -> None:
 def _rows(name: str, of_means: bool, seed: int) -> list[dict[str, Any]]:
     """One for every width."""
     network, x = case(name)
-    units, widths = (IMAGE_UNITS, IMAGE_WIDTHS) if network.is_spatial else (UNITS, WIDTHS)
     if of_means:
-        units, widths = MEAN_UNITS, MEAN_WIDTHS
-    one = measure_mean if of_means else measure
-    return [one(network, x, m, NOISY.get(name, 1) * units, seed + m) for m in widths]
+        units = NOISY_MEANS.get(name, 1) * MEAN_UNITS
+        return [measure_mean(network, x, m, units, seed + m) for m in MEAN_WIDTHS]
+    units, widths = (IMAGE_UNITS, IMAGE_WIDTHS) if network.is_spatial else (UNITS, WIDTHS)
+    return [measure(network, x, m, NOISY.get(name, 1) * units, seed + m) for m in widths]
 
 
 if __name__ == "__main__":
