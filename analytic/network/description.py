@@ -206,6 +206,7 @@ def _unroll(layers: tuple[Layer, ...]) -> list[Step]:
         if isinstance(layer, Averaging):
             averages = (*averages, layer)
             continue
+        assert not isinstance(layer, Scale)
         found = _branches(layer) if isinstance(layer, Branched) else [Step(layer, 0, 0)]
         steps += [replace(found[0], averages=averages), *found[1:]]
         averages = ()
