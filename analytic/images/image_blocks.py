@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from analytic.images.defect_propagation import DefectPropagation, Defects
 from analytic.images.field_expectations import FieldLayer
 from analytic.images.fields import CHANNELS, Pairing, Shifts
 from analytic.images.image_groups import KEPT_TABLES, Blocking, Shelf, blocking, strip_rows
 from analytic.images.lane_tables import compiled_layer
-from analytic.images.planning import Plans, plan_images
+from analytic.images.planning import Plans, chord_errors, plan_images
 from analytic.images.propagation import (
     FIELDS,
     Fields,
@@ -35,10 +36,10 @@ from analytic.images.stretches import network_stretches
 from analytic.machine import LANES, UNIT, Array, cores
 from analytic.network import Network
 from analytic.recursion import (
-    AVERAGING,
     GROUP,
     Average,
     Bounds,
+    ChordErrors,
     Data,
     Diagonal,
     Problem,
@@ -70,6 +71,7 @@ class Images:
         bounds: the error bounds.
         averages: those before every layer and, last, before the readout.
         growth: of small differences of the images.
+        defects: how they are carried, and their errors; None for covariances.
         shared: whether the shifts of a block are shared out to threads if there are few blocks.
     """
 
@@ -81,16 +83,17 @@ class Images:
     bounds: Bounds
     averages: tuple[Average, ...]
     growth: float
+    defects: tuple[Defects, ChordErrors] | None = None
     shared: bool = True
     _rooms: list[Room] = field(init=False, default_factory=list[Room])
 
     @property
     def error(self) -> float:
-        return self.bounds.error
+        return self.bounds.error if self.defects is None else self.defects[1].error
 
     @property
     def diagonal(self) -> float:
-        return self.bounds.diagonal
+        return self.bounds.diagonal if self.defects is None else self.defects[1].diagonal
 
     def step(self, n: int) -> int:
         return self.blocks.strip
@@ -144,13 +147,15 @@ class Images:
         """A block from the input to the readout: fields (pairs, copies)."""
         pairs = len(pairing.row)
         error = np.zeros((2, pairs))
-        error[0] = self.bounds.start
-        propagation = Propagation(self.layers, paired, pairing, Room())
+        error[0] = self.bounds.start if self.defects is None else self.defects[1].start
+        propagation = self._start(paired, pairing)
         entry: Fields | None = None
-        for layout, after in zip(self.layouts, [*self.layouts[1:], None], strict=True):
+        for number, (layout, after) in enumerate(
+            zip(self.layouts, [*self.layouts[1:], None], strict=True)
+        ):
             if layout.stretch.averaged:
                 factor = self.averages[layout.stretch.first]
-                error = (error + AVERAGING) * [[factor.sigma], [factor.theta]]
+                error = propagation.averaged(layout, factor, error)
             shifts = all_shifts(layout.stretch.grid)
             if after is None:
                 assert entry is not None
@@ -161,8 +166,14 @@ class Images:
                     fields.sigma[:, :copies], fields.theta[:, :copies], fields.error
                 ), propagation.terms
             entry = self._stretch(propagation, layout, after, shifts, entry, error, inner)
+            entry = propagation.behind(number, layout, after, entry)
             error = entry.error
         raise AssertionError
+
+    def _start(self, paired: PairedImages, pairing: Pairing) -> Propagation:
+        if self.defects is None:
+            return Propagation(self.layers, paired, pairing, Room())
+        return DefectPropagation(self.layers, paired, pairing, Room(), *self.defects)
 
     def _stretch(
         self, propagation: Propagation, layout: Layout, after: Layout, shifts: Shifts,
@@ -175,7 +186,7 @@ class Images:
         def share(number: int) -> tuple[Fields, int]:
             first, last = int(edges[number]), int(edges[number + 1])
             room = self._room()
-            alone = Propagation(propagation.layers, propagation.paired, propagation.pairing, room)
+            alone = propagation.alone(room)
             target = NextFields(layout, after, propagation.pairs)
             mine = Shifts(*(part[first:last] for part in shifts))
             for part, some in batches(mine, propagation.pairs, layout.lanes):
@@ -262,7 +273,7 @@ def prepare_images(
     images = x if y is None else np.concatenate([x, y])
     cut = network_stretches(network, spatial)
     alone = layouts(network, cut, 1)
-    plans = Plans(network, alone, images)
+    plans = Plans(network, alone, images, spatial)
     planned = plan_images(plans, 0.0 if tight else tolerance)
     bounds = certify(
         planned.layers, tolerance, image_roundings(x.shape[2]) * UNIT,
@@ -283,6 +294,7 @@ def prepare_images(
     rows = columns if own and copies == 1 else Shelf(plans, layers, tiled, size, lanes)
     averages = (*(layer.average for layer in planned.layers), planned.readout)
     known = {at: (layer, bounds) for at, layer in layers.items()}
-    method = Images(wide, blocks, rows, columns, known, bounds, averages, planned.growth)
+    defects = plans.defects and (plans.defects, chord_errors(plans, planned, x.shape[2]))
+    method = Images(wide, blocks, rows, columns, known, bounds, averages, planned.growth, defects)
     ends = Diagonal(tuple(planned.dearest), planned.sigma, planned.theta, planned.readout)
     return Problem(network, x, x if y is None else y, own, ends, method)

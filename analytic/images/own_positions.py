@@ -10,13 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
 
 from analytic.expectations import MOST_TERMS_WHOLE, length, moments, rests
+from analytic.images.defect_propagation import DefectPropagation, Defects
 from analytic.images.field_expectations import ARCCOSINE, ARCSINE, FieldLayer
-from analytic.images.fields import Pairing, Shifts, move_lines, pieces, window_sums
-from analytic.images.lane_tables import Sight, Tables, compiled_layer, form_of
+from analytic.images.fields import Pairing, Shifts, window_sums
+from analytic.images.lane_tables import Sight, Tables, compiled_layer, form_of, pixels, sights
+from analytic.images.opposite_shifts import add_opposite, half
+from analytic.images.own_norms import STILL, norms_behind, window_means
 from analytic.images.propagation import (
     Fields,
     Layout,
@@ -27,13 +31,13 @@ from analytic.images.propagation import (
     all_shifts,
     batches,
 )  # fmt: skip
-from analytic.images.shifts import Index
-from analytic.images.stretches import Grid
-from analytic.machine import LANES, UNIT, Array, cores
-from analytic.network import Network, fold
+from analytic.images.unit_norms import NormTables, pixel_lines
+from analytic.machine import UNIT, Array, cores
+from analytic.network import fold
 from analytic.recursion import (
     Amplification,
     Average,
+    AveragedNorms,
     Bounds,
     Diagonal,
     Stage,
@@ -45,69 +49,74 @@ from analytic.recursion import (
     residual,
 )
 
-__all__ = ["amplified", "image_diagonal", "pixels", "sights"]
+__all__ = ["amplified", "image_diagonal"]
 
 Triple = tuple[Array, Array, Array]
 """Sigma, Theta and mu at every position, (n, P) each."""
 
-NONE = np.zeros(1, dtype=np.int64)
-STILL = Shifts(NONE, NONE, NONE, NONE)
-"""The shift 0, which is the first one of every grid."""
 
-
-def pixels(x: Array, panels: Index, size: int) -> Array:
-    """Images (n, positions, channels) panel by panel, (panels, channels, Q)."""
-    chosen = x[panels]  # (panels, copies, positions, channels)
-    lines = chosen.transpose(0, 3, 1, 2).reshape(len(panels), x.shape[2], -1)
-    return np.ascontiguousarray(np.pad(lines, ((0, 0), (0, 0), (0, size - lines.shape[2]))))
-
-
-def sights(state: Diagonal, first: int = 0) -> dict[int, Sight]:
-    """What every layer sees of the images of a recursion; ``first`` is the number of the first."""
-    n = len(state.sigma)
-    return {
-        at: Sight(
-            stage.step,
-            np.sqrt(stage.variance).reshape(n, -1),
-            stage.moments.mean.reshape(n, -1),
-            None if stage.skipped is None else stage.skipped[2].reshape(n, -1),
-        )
-        for at, stage in enumerate(state.stages, first)
-    }
-
-
-def image_diagonal(network: Network, layouts: Sequence[Layout], x: Array) -> Diagonal:
+def image_diagonal(layouts: Sequence[Layout], x: Array, defects: Defects | None) -> Diagonal:
     """Run the recursion for images with themselves.
 
     Args:
-        network: the description.
-        layouts: its stretches, one image wide.
+        layouts: the stretches of a network, one image wide.
         x: images, shape (n, positions, channels).
+        defects: how the network carries them, None if it carries covariances.
     """
     own = np.mean(np.square(x, dtype=np.longdouble), axis=2).astype(np.float64)
     state: Triple = own, np.zeros_like(own), np.zeros_like(own)
     entry: Fields | None = None
     stages: list[Stage] = []
-    factor = Average()
+    norms: list[AveragedNorms | None] = []
+    factor, read = Average(), own
+    widest = np.zeros(len(defects.sources) if defects else 0)
     for layout, after in zip(layouts, [*layouts[1:], None], strict=True):
-        passed, state = _layers(layout, state, factor)
+        passed, state = _layers(layout, state, factor, None if defects is None else read)
         stages += passed
         factor = factor if not passed else Average()
-        if after is not None:
-            entry = _left(layout, after, x, entry, state, passed)
-            state, new = _diagonal_of(layout, after, entry, state)
-            factor = Average(factor.sigma * new.sigma, factor.theta * new.theta)
-    return Diagonal(tuple(stages), state[0][:, 0], state[1][:, 0], factor)
+        if after is None:
+            break
+        way = _Way(layout, after, passed, defects, widest)
+        entry = _left(way, x, entry, state)
+        read = state[0]
+        state, new, averaged = _diagonal_of(way, entry, state)
+        norms.append(averaged)
+        read = read if layout.stretch.leave and layout.stretch.leave.kind == "sum" else state[0]
+        factor = Average(factor.sigma * new.sigma, factor.theta * new.theta)
+    return Diagonal(tuple(stages), state[0][:, 0], state[1][:, 0], factor, tuple(norms), widest)
 
 
-def _layers(layout: Layout, state: Triple, factor: Average) -> tuple[list[Stage], Triple]:
-    """The layers of a stretch at equal positions."""
+class _Way(NamedTuple):
+    """A stretch on the way to the next one, the stages of its layers, and the widest of defects."""
+
+    layout: Layout
+    after: Layout
+    passed: list[Stage]
+    defects: Defects | None
+    widest: Array
+
+    @property
+    def carries(self) -> bool:
+        """Whether defects enter the next stretch."""
+        return self.defects is not None and self.defects.goes_on(self.layout)
+
+
+def _layers(
+    layout: Layout, state: Triple, factor: Average, read: Array | None
+) -> tuple[list[Stage], Triple]:
+    """The layers of a stretch at equal positions; ``read`` is Sigma where the first one reads.
+
+    Stages have the Sigma that is read if ``read`` is given.
+    """
     stages: list[Stage] = []
     n = len(state[0])
 
     def after(number: int, state: Triple, before: Triple | None) -> Triple:
         step, window = layout.steps[number], layout.windows[number]
         sigma, theta, _ = state
+        known = np.empty(0)
+        if read is not None:
+            known = np.ravel(read if number == 0 and window is None else sigma)
         if window is not None:
             sigma, theta = (_window_sums(layout, number, values) for values in (sigma, theta))
         given = preactivation(sigma, theta, step.weight, step.bias, step.rate)
@@ -117,7 +126,7 @@ def _layers(layout: Layout, state: Triple, factor: Average) -> tuple[list[Stage]
             skipped = before[0].ravel(), before[1].ravel(), before[2].ravel()
         table, none = moments(step.layer.activation, np.sqrt(variance)), np.empty(0)
         reads, averaged = layout.stretch.reads[number], Average() if number else factor
-        stages.append(Stage(step, none, none, variance, gamma, table, skipped, reads, averaged))
+        stages.append(Stage(step, known, none, variance, gamma, table, skipped, reads, averaged))
         sigma, theta = plain(table.second, table.slope, gamma)
         mu = table.mean
         if skipped is not None:
@@ -141,42 +150,41 @@ def _window_sums(layout: Layout, number: int, values: Array) -> Array:
     return after[:, :size]
 
 
-def _left(
-    layout: Layout, after: Layout, x: Array, entry: Fields | None, state: Triple,
-    passed: list[Stage],
-) -> Fields:  # fmt: skip
+def _left(way: _Way, x: Array, entry: Fields | None, state: Triple) -> Fields:
     """The fields of the next stretch, (n, shifts, Q) each."""
-    n = len(x)
-    target = NextFields(layout, after, n)
+    n, layout = len(x), way.layout
+    target = NextFields(layout, way.after, n)
     ends = [np.pad(a, ((0, 0), (0, layout.lanes - a.shape[1]))) for a in state[:2]]
+    ends[0] *= not way.carries  # the defect of a position with itself
     target.add(STILL, Fields(ends[0], ends[1], np.zeros((2, n))))
     if layout.stretch.grid.shifts == 1:
         return target.finish()
-    layers = _own_layers(layout, passed)
-    alone = Diagonal(tuple(passed), np.empty(n), np.empty(n))
+    layers = _own_layers(way)
+    alone = Diagonal(tuple(way.passed), np.empty(n), np.empty(n))
     seen = sights(alone, layout.stretch.first)
 
-    def image(i: int) -> Fields:
+    def image(i: int) -> tuple[Fields, Array]:
         one = slice(i, i + 1)
-        part = NextFields(layout, after, 1)
+        part = NextFields(layout, way.after, 1)
         given = None if entry is None else Fields(entry.sigma[one], entry.theta[one], np.empty(0))
         own = {at: sight.of(np.array([i])) for at, sight in seen.items()}
-        _other_shifts(layout, x[one], given, layers, own, part)
-        return part.finish()
+        widest = _other_shifts(way, x[one], given, layers, own, part)
+        return part.finish(), widest
 
     with ThreadPoolExecutor(cores()) as pool:
         others = list(pool.map(image, range(n)))
     first = target.finish()
-    for i, fields in enumerate(others):
+    for i, (fields, widest) in enumerate(others):
         first.sigma[i] += fields.sigma[0]
         first.theta[i] += fields.theta[0]
+        np.maximum(way.widest, widest, out=way.widest)
     return first
 
 
-def _own_layers(layout: Layout, passed: list[Stage]) -> dict[int, tuple[FieldLayer, Bounds]]:
+def _own_layers(way: _Way) -> dict[int, tuple[FieldLayer, Bounds]]:
     """The layers of a stretch, at the least truncation."""
     found: dict[int, tuple[FieldLayer, Bounds]] = {}
-    for at, stage in enumerate(passed, layout.stretch.first):
+    for at, stage in enumerate(way.passed, way.layout.stretch.first):
         deviation = np.sqrt(stage.variance)
         terms = length(stage.step.layer.activation, deviation, 16 * UNIT, MOST_TERMS_WHOLE)
         layer = amplified(stage, deviation, terms)
@@ -206,20 +214,32 @@ def amplified(stage: Stage, deviations: Array, terms: int) -> Amplification:
     return amplification(stage, 0.0, ONE_BY_ONE, shares=shares, noise=noise)
 
 
-def _other_shifts(
-    layout: Layout, x: Array, entry: Fields | None, layers: dict[int, tuple[FieldLayer, Bounds]],
-    seen: dict[int, Sight], target: NextFields,
-) -> None:  # fmt: skip
-    """Add the fields of an image with itself at all shifts but 0."""
-    room, grid, panel = Room(), layout.stretch.grid, np.zeros((1, 1), dtype=np.int64)
+def _propagation(
+    way: _Way, x: Array, layers: dict[int, tuple[FieldLayer, Bounds]], seen: dict[int, Sight]
+) -> Propagation:
+    """That of one image with itself; x is None behind the first stretch."""
+    panel, pairing = np.zeros((1, 1), dtype=np.int64), Pairing(STILL.row, np.array([0, 1]))
+    if way.defects is not None:
+        lines = pixel_lines(x, panel, way.layout.lanes)
+        norms = NormTables(seen, way.defects.sources, panel)
+        alone = PairedImages(norms, norms, lines, lines)
+        return DefectPropagation(layers, alone, pairing, Room(), way.defects)
+    own = pixels(x, panel, way.layout.lanes)
     tables = Tables(seen, {at: layer for at, (layer, _) in layers.items()}, panel, {})
-    own = pixels(x, panel, layout.lanes) if entry is None else np.empty((1, 0, 0))
-    pairing = Pairing(NONE, np.array([0, 1]))
-    propagation = Propagation(layers, PairedImages(tables, tables, own, own), pairing, room)
-    shifts = all_shifts(grid)
-    chosen, opposite = _half(grid, shifts)
-    half = Shifts(*(part[chosen] for part in shifts))
-    for part, some in batches(half, 1, layout.lanes):
+    return Propagation(layers, PairedImages(tables, tables, own, own), pairing, Room())
+
+
+def _other_shifts(
+    way: _Way, x: Array, entry: Fields | None, layers: dict[int, tuple[FieldLayer, Bounds]],
+    seen: dict[int, Sight], target: NextFields,
+) -> Array:  # fmt: skip
+    """Add the fields of an image with itself at all shifts but 0; returns the widest of defects."""
+    layout = way.layout
+    propagation = _propagation(way, x if entry is None else x[:, :0], layers, seen)
+    shifts = all_shifts(layout.stretch.grid)
+    chosen, opposite = half(layout.stretch.grid, shifts)
+    some_shifts = Shifts(*(part[chosen] for part in shifts))
+    for part, some in batches(some_shifts, 1, layout.lanes):
         none = np.zeros((2, 1))
         if entry is None:
             fields = propagation.start(layout, some, none)
@@ -229,65 +249,38 @@ def _other_shifts(
             fields = propagation.enter(picked, some.row.size, slice(None), none)
         fields = propagation.through(layout, some, fields)
         target.add(some, fields)
-        _add_opposite(layout, shifts, opposite[part], some, fields, target)
-        room.give(*fields[:2])
-
-
-def _half(grid: Grid, shifts: Shifts) -> tuple[Index, Index]:
-    """Half of the shifts, without 0, and the opposite ones; their own opposite is -1."""
-    rows = np.searchsorted(grid.rows, -shifts.down % grid.height)
-    columns = np.searchsorted(grid.columns, -shifts.right % grid.width)
-    opposite = rows * grid.columns.size + columns
-    number = np.arange(opposite.size)
-    chosen = np.flatnonzero((number <= opposite) & (number > 0))
-    opposite = opposite[chosen]
-    return chosen, np.where(opposite == chosen, -1, opposite)
-
-
-def _add_opposite(
-    layout: Layout, shifts: Shifts, opposite: Index, some: Shifts, fields: Fields,
-    target: NextFields,
-) -> None:  # fmt: skip
-    """Add Sigma(p, p - shift), which is Sigma(p - shift, p)."""
-    height, width, _ = layout.shape
-    runs = np.empty((2 * (height + layout.lanes // LANES) + 2, 3), dtype=np.int64)
-    moved = np.zeros((2, layout.lanes))
-    for number, other in enumerate(opposite):
-        if other < 0:
-            continue
-        there = Shifts(*(part[other : other + 1] for part in shifts))
-        count = pieces(height, width, 1, int(there.down[0]), int(there.right[0]), runs)
-        for values, out in zip(fields[:2], moved, strict=True):
-            move_lines(values[number : number + 1], runs, count, out[None])
-        target.add(there, Fields(moved[:1], moved[1:], np.zeros((2, 1))))
+        add_opposite(layout, shifts, opposite[part], some, fields, target)
+        propagation.room.give(*fields[:2])
+    return (
+        propagation.widest
+        if isinstance(propagation, DefectPropagation)
+        else np.zeros_like(way.widest)
+    )
 
 
 def _diagonal_of(
-    layout: Layout, after: Layout, entry: Fields, state: Triple
-) -> tuple[Triple, Average]:
-    """The state at equal positions of the next stretch, and what it does to relative errors."""
+    way: _Way, entry: Fields, state: Triple
+) -> tuple[Triple, Average, AveragedNorms | None]:
+    """The state at equal positions of the next stretch, what it does to errors, and norms."""
+    layout, after = way.layout, way.after
     leave, size = layout.stretch.leave, after.stretch.grid.positions
     assert leave is not None
     sigma, theta = (values[:, 0, :size].copy() for values in entry[:2])
+    averaged = None
+    if way.carries:
+        sigma, averaged = norms_behind(layout, after, entry, state[0])
     if leave.kind == "sum":
-        return (sigma, theta, np.zeros_like(sigma)), Average()
+        return (sigma, theta, np.zeros_like(sigma)), Average(), averaged
     for values in (sigma, theta):
         np.maximum(values, 0, out=values)  # positions may cancel
-    mu = _window_means(layout, after, state[2])
+    mu = window_means(layout, after, state[2])
     if not leave.mixes:
-        return (sigma, theta, mu), Average()
+        return (sigma, theta, mu), Average(), averaged
     factors = (
-        _enlargement(_window_means(layout, after, np.sqrt(np.maximum(old, 0))), new)
+        _enlargement(window_means(layout, after, np.sqrt(np.maximum(old, 0))), new)
         for old, new in zip(state[:2], (sigma, theta), strict=True)
     )
-    return (sigma, theta, mu), Average(*factors)
-
-
-def _window_means(layout: Layout, after: Layout, values: Array) -> Array:
-    """The means over the windows of an average, (n, P')."""
-    (height, width, _), (rows, columns, _) = layout.shape, after.shape
-    parts = values.reshape(-1, rows, height // rows, columns, width // columns)
-    return parts.mean(axis=(2, 4)).reshape(len(values), -1)
+    return (sigma, theta, mu), Average(*factors), averaged
 
 
 def _enlargement(roots: Array, after: Array) -> float:

@@ -20,12 +20,14 @@ from analytic.images.fields import Pairing, Shifts, Taps, products, taps, window
 from analytic.images.lane_tables import Tables, lanes
 from analytic.images.shifts import Index, Scatter
 from analytic.images.stretches import Grid, Stretch
+from analytic.images.unit_norms import NormTables
 from analytic.machine import LANES, Array, aligned
 from analytic.network import Network, Step
-from analytic.recursion import Bounds
+from analytic.recursion import AVERAGING, Average, Bounds
 
 __all__ = [
     "Fields",
+    "Layers",
     "Layout",
     "NextFields",
     "PairedImages",
@@ -34,6 +36,7 @@ __all__ = [
     "all_shifts",
     "batches",
     "layouts",
+    "run_room",
 ]
 
 FIELDS = 2**22
@@ -123,11 +126,15 @@ class Room:
             self._free.setdefault(array.shape, []).append(array)
 
 
+Layers = Mapping[int, tuple[FieldLayer, Bounds]]
+"""Weight layers and their bounds, by their numbers in the network."""
+
+
 class PairedImages(NamedTuple):
     """The first and the second images of the pairs: tables, and pixels (images, channels, Q)."""
 
-    rows: Tables
-    columns: Tables
+    rows: Tables | NormTables
+    columns: Tables | NormTables
     x: Array
     y: Array
 
@@ -142,16 +149,22 @@ class Propagation:
         room: memory of the thread.
     """
 
-    def __init__(
-        self,
-        layers: Mapping[int, tuple[FieldLayer, Bounds]],
-        paired: PairedImages,
-        pairing: Pairing,
-        room: Room,
-    ) -> None:
+    def __init__(self, layers: Layers, paired: PairedImages, pairing: Pairing, room: Room) -> None:
         self.layers, self.paired, self.pairing, self.room = layers, paired, pairing, room
         self.pairs = len(pairing.row)
         self.terms = 0
+
+    def alone(self, room: Room) -> Propagation:
+        """The same for another thread."""
+        return Propagation(self.layers, self.paired, self.pairing, room)
+
+    def averaged(self, layout: Layout, factor: Average, error: Array) -> Array:
+        """The errors where a stretch begins that the averages ``factor`` lead to."""
+        return (error + AVERAGING) * [[factor.sigma], [factor.theta]]
+
+    def behind(self, number: int, layout: Layout, after: Layout, entry: Fields) -> Fields:
+        """The fields behind the end of stretch ``number``."""
+        return entry
 
     def start(self, layout: Layout, shifts: Shifts, error: Array) -> Fields:
         """Scalar products, and no Theta."""
@@ -159,7 +172,7 @@ class Propagation:
         sigma = room.take(self.pairs * size, layout.lanes)
         theta = room.zeros(self.pairs * size, layout.lanes)
         moved, sums = room.take(self.paired.y.shape[1], layout.lanes), room.take(layout.lanes)
-        runs = _runs(layout)
+        runs = run_room(layout)
         scratch = (runs, moved, sums)
         products(self.paired.x, self.paired.y, self.pairing, shifts, layout.shape, scratch, sigma)
         room.give(moved, sums)
@@ -210,7 +223,9 @@ class Propagation:
         """The nonlinearity, in place."""
         room, (layer, bounds) = self.room, self.layers[at]
         rows, columns = self.paired.rows, self.paired.columns
-        runs, moved = _runs(layout), room.take(1, layout.lanes)
+        assert isinstance(rows, Tables)
+        assert isinstance(columns, Tables)
+        runs, moved = run_room(layout), room.take(1, layout.lanes)
         group = np.empty((len(fields.sigma), layout.lanes // LANES), dtype=np.int64)
         most = enter(
             layer, bounds.radius[layer.number], rows.lines(at), columns.lines(at), self.pairing,
@@ -235,7 +250,7 @@ class Propagation:
         room.give(moved, other, lines, buffers)
 
 
-def _runs(layout: Layout) -> Index:
+def run_room(layout: Layout) -> Index:
     """Room for the pieces of an image that moves."""
     height, _, copies = layout.shape
     return np.empty((2 * (height * copies + layout.lanes // LANES) + 2, 3), dtype=np.int64)

@@ -11,6 +11,7 @@ arrays here and on scalars in the rooms above. Below: ``analytic.network`` and
 from analytic.recursion.amplification_of_erf import erf_amplification
 from analytic.recursion.certificate import GROUP, Bounds, certify, factors_of, own_bounds, skip_of
 from analytic.recursion.chaos import growth, mean_slope, stage_growth
+from analytic.recursion.chord_errors import LEVELS, Boundary, ChordErrors, pixel_chord
 from analytic.recursion.coefficient_bounds import BATCH
 from analytic.recursion.error_amplification import (
     Amplification,
@@ -22,6 +23,7 @@ from analytic.recursion.error_amplification import (
 from analytic.recursion.error_propagation import AVERAGING, ROUNDING
 from analytic.recursion.layer_equations import (
     Average,
+    AveragedNorms,
     Diagonal,
     Stage,
     diagonal,
@@ -52,11 +54,15 @@ __all__ = [
     "AVERAGING",
     "BATCH",
     "GROUP",
+    "LEVELS",
     "ROUNDING",
     "ROWS",
     "Amplification",
     "Average",
+    "AveragedNorms",
+    "Boundary",
     "Bounds",
+    "ChordErrors",
     "Data",
     "Diagonal",
     "InputTables",
@@ -82,6 +88,7 @@ __all__ = [
     "new_tile",
     "of_sum",
     "own_bounds",
+    "pixel_chord",
     "plain",
     "preactivation",
     "program",

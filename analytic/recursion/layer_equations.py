@@ -17,8 +17,8 @@ x = x' (here), on numba scalars for the pairs (``analytic.solve.answer``).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,6 +28,7 @@ from analytic.network import Network, Step, fold, itself
 
 __all__ = [
     "Average",
+    "AveragedNorms",
     "Diagonal",
     "Stage",
     "diagonal",
@@ -105,17 +106,33 @@ class Stage:
     average: Average = Average()
 
 
+class AveragedNorms(NamedTuple):
+    """What an average makes of the norms r of the units of images.
+
+    ``lines`` (n, positions) are those of ``analytic.images.unit_norms``, in their order;
+    ``chords`` (levels,) the errors of chords at two positions of one image where positions mix
+    (``analytic.recursion.chord_errors``), else None.
+    """
+
+    lines: dict[str, Array]
+    chords: Array | None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Diagonal:
     """The recursion at x = x': the stages, and (Sigma, Theta) at the readout, (n,) each.
 
-    ``average`` is that of the averages before the readout.
+    ``average`` is that of the averages before the readout. Where images carry defects
+    (``analytic.images.defects``), ``norms`` has what the average behind each of their stretches
+    does, None where there is none, and ``widest`` (layers,) the largest 1 - rho at two positions.
     """
 
     stages: tuple[Stage, ...]
     sigma: Array
     theta: Array
     average: Average = Average()
+    norms: tuple[AveragedNorms | None, ...] = ()
+    widest: Array = field(default_factory=lambda: np.zeros(0))
 
     @property
     def certified(self) -> bool:

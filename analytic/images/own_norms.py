@@ -1,0 +1,88 @@
+"""What averages make of the norms of the units of images, where pairs carry defects."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from analytic.images.defects import pooled
+from analytic.images.fields import Pairing, Shifts
+from analytic.images.lane_tables import Sight, after_average
+from analytic.images.propagation import Fields, Layout, NextFields, all_shifts, run_room
+from analytic.images.unit_norms import NormTables
+from analytic.machine import Array
+from analytic.recursion import LEVELS, AveragedNorms
+
+__all__ = ["STILL", "norms_behind", "window_means"]
+
+NONE = np.zeros(1, dtype=np.int64)
+STILL = Shifts(NONE, NONE, NONE, NONE)
+"""The shift 0, which is the first one of every grid."""
+
+
+def norms_behind(
+    layout: Layout, after: Layout, entry: Fields, before: Array
+) -> tuple[Array, AveragedNorms | None]:
+    """Sigma at equal positions behind a stretch, (n, P'), and what its average makes of norms.
+
+    The means of Phi that enter the next stretch become Phi, in place.
+
+    Args:
+        layout: the stretch that ends.
+        after: the next one.
+        entry: the means (n, shifts, Q) of Phi; its shift 0 has those over a window and itself.
+        before: Sigma at equal positions of the stretch, (n, P).
+    """
+    leave, r = layout.stretch.leave, np.sqrt(before)
+    assert leave is not None
+    if not leave.mixes:
+        sigma = _sums(layout, after, before)
+        if leave.kind != "total":
+            return sigma, None
+        whole = np.sqrt(sigma)
+        unit = r / np.where(whole > 0, whole * np.sqrt(r.shape[1]), np.inf)
+        lines = {"norm": np.broadcast_to(whole, r.shape), "unit": unit}
+        return sigma, AveragedNorms(lines, None)
+    mean = window_means(layout, after, r)
+    lost = entry.sigma[:, 0, : mean.shape[1]]
+    sigma = np.maximum(mean**2 - lost, 0)
+    spread = np.clip(lost / np.where(mean > 0, mean, np.inf) ** 2, 0, 1)
+    lines = {"norm": np.sqrt(sigma), "mean": mean, "spread": spread}
+    chords = _apart(after, lines, entry)
+    entry.sigma[:, 0] = 0.0
+    return sigma, AveragedNorms(lines, chords)
+
+
+def _sums(layout: Layout, after: Layout, before: Array) -> Array:
+    """Sums, or means, of Sigma at equal positions where no others are mixed in, (n, P')."""
+    n, size = before.shape
+    target = NextFields(layout, after, n)
+    ends = np.pad(before, ((0, 0), (0, layout.lanes - size)))
+    target.add(STILL, Fields(ends, np.zeros_like(ends), np.zeros((2, n))))
+    return target.finish().sigma[:, 0, : after.stretch.grid.positions].copy()
+
+
+def _apart(after: Layout, lines: dict[str, Array], entry: Fields) -> Array:
+    """Means of Phi at other shifts become Phi; errors of their chords for those of ``LEVELS``."""
+    n = len(lines["norm"])
+    sight = {after_average(0): Sight(None, lines)}
+    norms = NormTables(sight, (), np.arange(n)[:, None]).lines(after_average(0))
+    others = Shifts(*(part[1:] for part in all_shifts(after.stretch.grid)))
+    pairing, room = Pairing(NONE, np.array([0, 1])), run_room(after)
+    moved, chords = np.zeros((3, after.lanes)), np.zeros(LEVELS.size)
+    for own, fields in zip(norms, entry.sigma, strict=True):
+        means = fields[1:].copy()
+        for level, error in enumerate(LEVELS):
+            worst = chords[level : level + 1]
+            fields[1:] = means
+            pooled(
+                own[None], own[None], pairing, others, after.shape, (room, moved),
+                np.full((3, 1), error), fields[1:], worst,
+            )  # fmt: skip
+    return np.maximum(chords, LEVELS)
+
+
+def window_means(layout: Layout, after: Layout, values: Array) -> Array:
+    """The means over the windows of an average, (n, P')."""
+    (height, width, _), (rows, columns, _) = layout.shape, after.shape
+    parts = values.reshape(-1, rows, height // rows, columns, width // columns)
+    return parts.mean(axis=(2, 4)).reshape(len(values), -1)
