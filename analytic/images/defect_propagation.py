@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from analytic.images.defects import bent_layer, covariances, flattened, pixel_defects, pooled
 from analytic.images.fields import Pairing, Shifts
-from analytic.images.lane_tables import after_average
+from analytic.images.lane_tables import after_average, before_average
+from analytic.images.next_defects import NextDefects, matched_window
 from analytic.images.propagation import (
     Fields,
     Layers,
     Layout,
+    NextFields,
     PairedImages,
     Propagation,
     Room,
@@ -25,7 +28,7 @@ from analytic.images.propagation import (
     run_room,
 )
 from analytic.images.shifts import Index
-from analytic.images.stretches import sources
+from analytic.images.stretches import Window, sources
 from analytic.images.unit_norms import NormTables
 from analytic.machine import Array
 from analytic.network import Network, Shape
@@ -41,10 +44,13 @@ class Defects:
     Attributes:
         sources: positions that every weight layer reads, (filters, positions) each.
         pixels: whether the first layer may have the complement 1 + rho of pixels as well.
+        matched: how the average behind each stretch carries pairs of equal places; None where
+            there is none, or that over all positions.
     """
 
     sources: tuple[Index, ...]
     pixels: bool
+    matched: tuple[Window | None, ...]
 
     def goes_on(self, layout: Layout) -> bool:
         """Whether a weight layer follows behind a stretch."""
@@ -66,7 +72,12 @@ def defects_of(network: Network, layouts: Sequence[Layout], spatial: Shape) -> D
         return None
     before = [layout for layout in layouts if layout.stretch.first + len(layout.steps) == 0]
     mixes = any(layout.stretch.leave and layout.stretch.leave.mixes for layout in before)
-    return Defects(sources(network, spatial), not mixes)
+    windows = [
+        matched_window(*pair) if leave is not None and leave.mixes and leave.window else None
+        for pair in pairwise(layouts)
+        for leave in [pair[0].stretch.leave]
+    ]
+    return Defects(sources(network, spatial), not mixes, tuple(windows))
 
 
 class DefectPropagation(Propagation):
@@ -155,6 +166,15 @@ class DefectPropagation(Propagation):
             return super().averaged(layout, factor, error)
         return np.stack([error[0], (error[1] + AVERAGING) * factor.theta])
 
+    def target(self, number: int, layout: Layout, after: Layout) -> NextFields:
+        """Where the fields of stretch ``number`` are added up."""
+        leave = layout.stretch.leave
+        if not (self.defects.has_average(layout) and leave is not None and leave.mixes):
+            return super().target(number, layout, after)
+        rows, columns = (table.lines(before_average(number)) for table in self._tables())
+        window = self.defects.matched[number]
+        return NextDefects(layout, after, self.pairing, window, (rows, columns))
+
     def behind(self, number: int, layout: Layout, after: Layout, entry: Fields) -> Fields:
         """Phi and errors behind the average that ends stretch ``number``, in place."""
         if not self.defects.has_average(layout):
@@ -173,29 +193,20 @@ class DefectPropagation(Propagation):
             given = np.zeros((3, self.pairs))
             if self.chords is not None:
                 given = self.chords.before_average(number, chord)
-            chord = self.pooled(number, after, all_shifts(after.stretch.grid), entry.sigma, given)
+            chord = self._pooled(number, after, entry, given)
         if self.chords is not None:
             entry.error[0] = self.chords.behind_average(number, chord)
         return entry
 
-    def pooled(
-        self, number: int, after: Layout, shifts: Shifts, defect: Array, error: Array
-    ) -> Array:
-        """Means of Phi over windows, (pairs, shifts, Q), become Phi; returns the errors of chords.
-
-        Args:
-            number: of the stretch that ends.
-            after: the next one.
-            shifts: of its grid.
-            defect: the means.
-            error: see ``analytic.images.defects.pooled``.
-        """
+    def _pooled(self, number: int, after: Layout, entry: Fields, error: Array) -> Array:
+        """Means of Phi over windows become Phi; returns the errors of chords, (pairs,)."""
         rows, columns = (table.lines(after_average(number)) for table in self._tables())
         moved, chord = self.room.take(columns.shape[1], after.lanes), np.zeros(self.pairs)
-        flat = defect.reshape(-1, after.lanes)
+        assert entry.matched is not None
+        defect, matched = (a.reshape(-1, after.lanes) for a in (entry.sigma, entry.matched))
         pooled(
-            rows, columns, self.pairing, shifts, after.shape, (run_room(after), moved), error,
-            flat, chord,
+            rows, columns, self.pairing, all_shifts(after.stretch.grid), after.shape,
+            (run_room(after), moved), error, matched, defect, chord,
         )  # fmt: skip
         self.room.give(moved)
         return chord

@@ -28,7 +28,7 @@ from analytic.images.fields import Pairing, Shifts, move_lines, pieces
 from analytic.images.inverse_sine import arcsine
 from analytic.machine import LANES
 
-__all__ = ["apart", "bent_layer", "covariances", "flattened", "pixel_defects", "pooled"]
+__all__ = ["apart", "bent_layer", "covariances", "flattened", "matches", "pixel_defects", "pooled"]
 
 
 @compiled
@@ -197,9 +197,38 @@ def flattened(rows: Any, columns: Any, pairing: Pairing, positions: int, *fields
 
 
 @compiled
+def matches(
+    rows: Any, columns: Any, pairing: Pairing, shifts: Shifts, shape: Any, room: Any, defect: Any
+) -> None:  # fmt: skip
+    """Phi becomes |a u - a' u'| of unit vectors u, u' with 1 - cos = Phi/(r r').
+
+    Args:
+        rows: the shares a = r/sum r in windows, and 1/sum r, of the first images, (R, 2, Q).
+        columns: those of the second images.
+        pairing: the pairs.
+        shifts: the shifts.
+        shape: (H, W, copies).
+        room: (runs, moved lines) to write to.
+        defect: (F, Q).
+    """
+    height, width, copies = shape
+    runs, moved = room
+    size = shifts.down.size
+    for c in range(columns.shape[0]):
+        for s in range(size):
+            number = pieces(height, width, copies, shifts.down[s], shifts.right[s], runs)
+            move_lines(columns[c], runs, number, moved)
+            for pair in range(pairing.first[c], pairing.first[c + 1]):
+                own, out = rows[pairing.row[pair]], defect[pair * size + s]
+                for j in range(out.size):
+                    apart, part = own[0, j] - moved[0, j], own[1, j] * moved[1, j]
+                    out[j] = np.sqrt(apart * apart + 2.0 * part * out[j])
+
+
+@compiled
 def pooled(
     rows: Any, columns: Any, pairing: Pairing, shifts: Shifts, shape: Any, room: Any, error: Any,
-    defect: Any, worst: Any,
+    matched: Any, defect: Any, worst: Any,
 ) -> None:  # fmt: skip
     """The means M of Phi over windows become Phi of the means: M - T, T = m m' - R R'.
 
@@ -211,6 +240,7 @@ def pooled(
         shape: (H, W, copies).
         room: (runs, moved lines) to write to.
         error: of the chords of pairs, of those of one image, and relative ones of r^2, (3, pairs).
+        matched: sums over windows of the distances of their units one by one, (F, Q).
         defect: (F, Q).
         worst: is raised to the largest error of a chord of each pair, (pairs,).
     """
@@ -222,13 +252,13 @@ def pooled(
             number = pieces(height, width, copies, shifts.down[s], shifts.right[s], runs)
             move_lines(columns[c], runs, number, moved)
             for pair in range(pairing.first[c], pairing.first[c + 1]):
-                own, out = rows[pairing.row[pair]], defect[pair * size + s]
-                most = _pool(own, moved, error[:, pair], out)
+                own, f = rows[pairing.row[pair]], pair * size + s
+                most = _pool(own, moved, error[:, pair], matched[f], defect[f])
                 worst[pair] = max(worst[pair], most)
 
 
 @compiled
-def _pool(a: Any, b: Any, error: Any, defect: Any) -> float:
+def _pool(a: Any, b: Any, error: Any, matched: Any, defect: Any) -> float:
     """``pooled`` of one field; the derivation of the error stands in docs/theory/convolution.md."""
     chord, own, relative, worst = error[0], error[1], error[2], 0.0
     for j in range(defect.size):
@@ -244,10 +274,12 @@ def _pool(a: Any, b: Any, error: Any, defect: Any) -> float:
         wrong = (wrong + relative * (mean + lost)) / whole
         wrong += _of_spread(a[1, j] / a[0, j], t, own, relative)
         wrong += _of_spread(b[1, j] / b[0, j], u, own, relative)
-        root, near = np.sqrt(wrong), np.sqrt(found / whole)
-        error_here = wrong / near if near > root else root
-        worst = error_here if error_here > worst else worst
-        defect[j] = found
+        root = np.sqrt(wrong)
+        most = np.sqrt(0.5 * upper / whole) * (matched[j] + 1.5 * chord + 4.0 * relative)
+        near = min(np.sqrt(found / whole), most)  # units that agree one by one have one mean
+        error_here = min(wrong / near if near > root else root, most)
+        worst = max(worst, error_here)
+        defect[j] = whole * near * near
     return worst
 
 

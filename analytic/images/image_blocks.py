@@ -23,7 +23,6 @@ from analytic.images.propagation import (
     FIELDS,
     Fields,
     Layout,
-    NextFields,
     PairedImages,
     Propagation,
     Room,
@@ -165,7 +164,7 @@ class Images:
                 return Fields(
                     fields.sigma[:, :copies], fields.theta[:, :copies], fields.error
                 ), propagation.terms
-            entry = self._stretch(propagation, layout, after, shifts, entry, error, inner)
+            entry = self._stretch(propagation, number, after, shifts, entry, error, inner)
             entry = propagation.behind(number, layout, after, entry)
             error = entry.error
         raise AssertionError
@@ -176,10 +175,11 @@ class Images:
         return DefectPropagation(self.layers, paired, pairing, Room(), *self.defects)
 
     def _stretch(
-        self, propagation: Propagation, layout: Layout, after: Layout, shifts: Shifts,
+        self, propagation: Propagation, at: int, after: Layout, shifts: Shifts,
         entry: Fields | None, error: Array, inner: bool,
     ) -> Fields:  # fmt: skip
-        """The fields of the next stretch, (pairs, shifts, Q)."""
+        """The fields behind stretch ``at``, (pairs, shifts, Q)."""
+        layout = self.layouts[at]
         count = shifts.row.size
         edges = np.linspace(0, count, (SHARES if count >= 8 * SHARES else 1) + 1).astype(int)
 
@@ -187,7 +187,7 @@ class Images:
             first, last = int(edges[number]), int(edges[number + 1])
             room = self._room()
             alone = propagation.alone(room)
-            target = NextFields(layout, after, propagation.pairs)
+            target = alone.target(at, layout, after)
             mine = Shifts(*(part[first:last] for part in shifts))
             for part, some in batches(mine, propagation.pairs, layout.lanes):
                 if entry is None:
@@ -211,6 +211,8 @@ class Images:
             whole.sigma[:] += other.sigma
             whole.theta[:] += other.theta
             whole.error[:] = np.maximum(whole.error, other.error)
+            if whole.matched is not None:
+                whole.matched[:] += other.matched
         propagation.terms = max(propagation.terms, *(terms for _, terms in shares))
         return whole
 

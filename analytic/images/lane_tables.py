@@ -27,6 +27,7 @@ __all__ = [
     "Sight",
     "Tables",
     "after_average",
+    "before_average",
     "compiled_layer",
     "form_of",
     "lanes",
@@ -69,7 +70,12 @@ def lanes(positions: int, copies: int) -> int:
 
 def after_average(number: int) -> int:
     """Where sights keep what the average behind stretch ``number`` makes of norms."""
-    return -1 - number
+    return -1 - 2 * number
+
+
+def before_average(number: int) -> int:
+    """Where sights keep the share of every norm r in the sum over its window."""
+    return -2 - 2 * number
 
 
 class Sight(NamedTuple):
@@ -122,8 +128,9 @@ def sights(state: Diagonal, first: int = 0) -> dict[int, Sight]:
         found[at] = Sight(stage.step, {name: line.reshape(n, -1) for name, line in lines.items()})
     for number, norms in enumerate(state.norms):
         if norms is not None:
-            known = {name: line for name, line in norms.lines.items()}
-            found[after_average(number)] = Sight(None, known)
+            found[after_average(number)] = Sight(None, norms.lines)
+            if norms.share is not None:
+                found[before_average(number)] = Sight(None, {"share": norms.share})
     return found
 
 

@@ -12,7 +12,7 @@ from analytic.images.unit_norms import NormTables
 from analytic.machine import Array
 from analytic.recursion import LEVELS, AveragedNorms
 
-__all__ = ["STILL", "norms_behind", "window_means"]
+__all__ = ["STILL", "norms_behind", "shares", "window_means"]
 
 NONE = np.zeros(1, dtype=np.int64)
 STILL = Shifts(NONE, NONE, NONE, NONE)
@@ -49,7 +49,17 @@ def norms_behind(
     lines = {"norm": np.sqrt(sigma), "mean": mean, "spread": spread}
     chords = _apart(after, lines, entry)
     entry.sigma[:, 0] = 0.0
-    return sigma, AveragedNorms(lines, chords)
+    return sigma, AveragedNorms(lines, chords, shares(layout, after, r))
+
+
+def shares(layout: Layout, after: Layout, r: Array) -> Array:
+    """That of every r in the sum over its window, and 1 over the sum, (n, 2, P)."""
+    (height, width, _), (rows, columns, _) = layout.shape, after.shape
+    down, right = height // rows, width // columns
+    whole = window_means(layout, after, r).reshape(-1, rows, columns) * (down * right)
+    wide = whole.repeat(down, axis=1).repeat(right, axis=2).reshape(r.shape)
+    inverse = 1 / np.where(wide > 0, wide, np.inf)
+    return np.stack([r * inverse, inverse], axis=1)
 
 
 def _sums(layout: Layout, after: Layout, before: Array) -> Array:
@@ -69,14 +79,16 @@ def _apart(after: Layout, lines: dict[str, Array], entry: Fields) -> Array:
     others = Shifts(*(part[1:] for part in all_shifts(after.stretch.grid)))
     pairing, room = Pairing(NONE, np.array([0, 1])), run_room(after)
     moved, chords = np.zeros((3, after.lanes)), np.zeros(LEVELS.size)
-    for own, fields in zip(norms, entry.sigma, strict=True):
+    if entry.matched is None:  # one position, or one window
+        return LEVELS
+    for own, fields, matched in zip(norms, entry.sigma, entry.matched, strict=True):
         means = fields[1:].copy()
         for level, error in enumerate(LEVELS):
             worst = chords[level : level + 1]
             fields[1:] = means
             pooled(
                 own[None], own[None], pairing, others, after.shape, (room, moved),
-                np.full((3, 1), error), fields[1:], worst,
+                np.full((3, 1), error), matched[1:], fields[1:], worst,
             )  # fmt: skip
     return np.maximum(chords, LEVELS)
 

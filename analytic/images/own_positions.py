@@ -18,9 +18,17 @@ from analytic.expectations import MOST_TERMS_WHOLE, length, moments, rests
 from analytic.images.defect_propagation import DefectPropagation, Defects
 from analytic.images.field_expectations import ARCCOSINE, ARCSINE, FieldLayer
 from analytic.images.fields import Pairing, Shifts, window_sums
-from analytic.images.lane_tables import Sight, Tables, compiled_layer, form_of, pixels, sights
+from analytic.images.lane_tables import (
+    Sight,
+    Tables,
+    before_average,
+    compiled_layer,
+    form_of,
+    pixels,
+    sights,
+)
 from analytic.images.opposite_shifts import add_opposite, half
-from analytic.images.own_norms import STILL, norms_behind, window_means
+from analytic.images.own_norms import STILL, norms_behind, shares, window_means
 from analytic.images.propagation import (
     Fields,
     Layout,
@@ -70,13 +78,13 @@ def image_diagonal(layouts: Sequence[Layout], x: Array, defects: Defects | None)
     norms: list[AveragedNorms | None] = []
     factor, read = Average(), own
     widest = np.zeros(len(defects.sources) if defects else 0)
-    for layout, after in zip(layouts, [*layouts[1:], None], strict=True):
+    for number, (layout, after) in enumerate(zip(layouts, [*layouts[1:], None], strict=True)):
         passed, state = _layers(layout, state, factor, None if defects is None else read)
         stages += passed
         factor = factor if not passed else Average()
         if after is None:
             break
-        way = _Way(layout, after, passed, defects, widest)
+        way = _Way(number, layout, after, passed, defects, widest)
         entry = _left(way, x, entry, state)
         read = state[0]
         state, new, averaged = _diagonal_of(way, entry, state)
@@ -89,6 +97,7 @@ def image_diagonal(layouts: Sequence[Layout], x: Array, defects: Defects | None)
 class _Way(NamedTuple):
     """A stretch on the way to the next one, the stages of its layers, and the widest of defects."""
 
+    number: int
     layout: Layout
     after: Layout
     passed: list[Stage]
@@ -162,14 +171,15 @@ def _left(way: _Way, x: Array, entry: Fields | None, state: Triple) -> Fields:
     layers = _own_layers(way)
     alone = Diagonal(tuple(way.passed), np.empty(n), np.empty(n))
     seen = sights(alone, layout.stretch.first)
+    if way.carries and layout.stretch.leave and layout.stretch.leave.mixes:
+        share = shares(layout, way.after, np.sqrt(state[0]))
+        seen[before_average(way.number)] = Sight(None, {"share": share})
 
     def image(i: int) -> tuple[Fields, Array]:
         one = slice(i, i + 1)
-        part = NextFields(layout, way.after, 1)
         given = None if entry is None else Fields(entry.sigma[one], entry.theta[one], np.empty(0))
         own = {at: sight.of(np.array([i])) for at, sight in seen.items()}
-        widest = _other_shifts(way, x[one], given, layers, own, part)
-        return part.finish(), widest
+        return _other_shifts(way, x[one], given, layers, own)
 
     with ThreadPoolExecutor(cores()) as pool:
         others = list(pool.map(image, range(n)))
@@ -178,7 +188,8 @@ def _left(way: _Way, x: Array, entry: Fields | None, state: Triple) -> Fields:
         first.sigma[i] += fields.sigma[0]
         first.theta[i] += fields.theta[0]
         np.maximum(way.widest, widest, out=way.widest)
-    return first
+    matched = [fields.matched for fields, _ in others if fields.matched is not None]
+    return first._replace(matched=np.concatenate(matched) if matched else None)
 
 
 def _own_layers(way: _Way) -> dict[int, tuple[FieldLayer, Bounds]]:
@@ -231,11 +242,12 @@ def _propagation(
 
 def _other_shifts(
     way: _Way, x: Array, entry: Fields | None, layers: dict[int, tuple[FieldLayer, Bounds]],
-    seen: dict[int, Sight], target: NextFields,
-) -> Array:  # fmt: skip
-    """Add the fields of an image with itself at all shifts but 0; returns the widest of defects."""
+    seen: dict[int, Sight],
+) -> tuple[Fields, Array]:  # fmt: skip
+    """The fields of the next stretch from all shifts but 0, and the widest of defects."""
     layout = way.layout
     propagation = _propagation(way, x if entry is None else x[:, :0], layers, seen)
+    target = propagation.target(way.number, layout, way.after)
     shifts = all_shifts(layout.stretch.grid)
     chosen, opposite = half(layout.stretch.grid, shifts)
     some_shifts = Shifts(*(part[chosen] for part in shifts))
@@ -251,11 +263,7 @@ def _other_shifts(
         target.add(some, fields)
         add_opposite(layout, shifts, opposite[part], some, fields, target)
         propagation.room.give(*fields[:2])
-    return (
-        propagation.widest
-        if isinstance(propagation, DefectPropagation)
-        else np.zeros_like(way.widest)
-    )
+    return target.finish(), propagation.widest
 
 
 def _diagonal_of(

@@ -98,11 +98,15 @@ def batches(shifts: Shifts, pairs: int, size: int) -> Iterator[tuple[slice, Shif
 
 
 class Fields(NamedTuple):
-    """Sigma and Theta of pairs of images at some shifts, (F, Q), and errors (2, pairs)."""
+    """Sigma and Theta of pairs of images at some shifts, (F, Q), and errors (2, pairs).
+
+    ``matched`` is for defects behind an average (``analytic.images.next_defects``).
+    """
 
     sigma: Array
     theta: Array
     error: Array
+    matched: Array | None = None
 
 
 class Room:
@@ -153,6 +157,7 @@ class Propagation:
         self.layers, self.paired, self.pairing, self.room = layers, paired, pairing, room
         self.pairs = len(pairing.row)
         self.terms = 0
+        self.widest = np.empty(0)
 
     def alone(self, room: Room) -> Propagation:
         """The same for another thread."""
@@ -161,6 +166,10 @@ class Propagation:
     def averaged(self, layout: Layout, factor: Average, error: Array) -> Array:
         """The errors where a stretch begins that the averages ``factor`` lead to."""
         return (error + AVERAGING) * [[factor.sigma], [factor.theta]]
+
+    def target(self, number: int, layout: Layout, after: Layout) -> NextFields:
+        """Where the fields of stretch ``number`` are added up."""
+        return NextFields(layout, after, self.pairs)
 
     def behind(self, number: int, layout: Layout, after: Layout, entry: Fields) -> Fields:
         """The fields behind the end of stretch ``number``."""

@@ -37,6 +37,12 @@ def _panels(lines: Array, panels: Index, size: int) -> Array:
     return out
 
 
+def _stacked(sight: Sight) -> Array:
+    """The lines of an average, (images, count, P)."""
+    lines = [*sight.lines.values()]
+    return lines[0] if lines[0].ndim == 3 else np.stack(lines, axis=1)
+
+
 class NormTables:
     """The lines of some images, or of panels of images side by side.
 
@@ -70,7 +76,7 @@ class NormTables:
         with self._lock:
             if at not in self._made:
                 sight = self._sights[at]
-                made = self._read(at, sight) if at >= 0 else np.stack([*sight.lines.values()], 1)
+                made = self._read(at, sight) if at >= 0 else _stacked(sight)
                 size = lanes(made.shape[2], self._panels.shape[1])
                 self._made[at] = _panels(made, self._panels, size)
             return self._made[at]

@@ -111,11 +111,13 @@ class AveragedNorms(NamedTuple):
 
     ``lines`` (n, positions) are those of ``analytic.images.unit_norms``, in their order;
     ``chords`` (levels,) the errors of chords at two positions of one image where positions mix
-    (``analytic.recursion.chord_errors``), else None.
+    (``analytic.recursion.chord_errors``), and ``share`` (n, positions before) that of every r in
+    the sum over its window, else None.
     """
 
     lines: dict[str, Array]
-    chords: Array | None
+    chords: Array | None = None
+    share: Array | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
