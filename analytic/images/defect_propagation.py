@@ -137,9 +137,8 @@ class DefectPropagation(Propagation):
             fields.sigma,
         )  # fmt: skip
         self.room.give(moved)
-        if self.chords is not None:
-            fields.error[:] = self.chords.covariances(fields.error)
-        return fields
+        error = fields.error if self.chords is None else self.chords.covariances(fields.error)
+        return fields._replace(error=error)
 
     def _layer(
         self, layout: Layout, at: int, shifts: Shifts, fields: Fields, skipped: Fields | None
@@ -164,7 +163,7 @@ class DefectPropagation(Propagation):
         """The errors where a stretch begins that the averages ``factor`` lead to."""
         if not (self.defects.goes_on(layout) or layout.steps):
             return super().averaged(layout, factor, error)
-        return np.stack([error[0], (error[1] + AVERAGING) * factor.theta])
+        return np.stack([*error[:2], (error[2] + AVERAGING) * factor.theta])
 
     def target(self, number: int, layout: Layout, after: Layout) -> NextFields:
         """Where the fields of stretch ``number`` are added up."""
@@ -182,7 +181,7 @@ class DefectPropagation(Propagation):
         leave = layout.stretch.leave
         assert leave is not None
         rows, columns = (table.lines(after_average(number)) for table in self._tables())
-        chord = entry.error[0]
+        error = entry.error[:2]
         if not leave.mixes:
             both = self.defects.pixels and layout.stretch.first + len(layout.steps) == 0
             positions = layout.stretch.grid.positions
@@ -190,23 +189,21 @@ class DefectPropagation(Propagation):
             if both:
                 flattened(rows, columns, self.pairing, positions, entry.theta)
         else:
-            given = np.zeros((3, self.pairs))
-            if self.chords is not None:
-                given = self.chords.before_average(number, chord)
-            chord = self._pooled(number, after, entry, given)
+            assert self.chords is not None
+            error = self._pooled(number, after, entry, self.chords.before_average(number, error))
         if self.chords is not None:
-            entry.error[0] = self.chords.behind_average(number, chord)
+            entry.error[:2] = self.chords.behind_average(number, error)
         return entry
 
     def _pooled(self, number: int, after: Layout, entry: Fields, error: Array) -> Array:
-        """Means of Phi over windows become Phi; returns the errors of chords, (pairs,)."""
+        """Means of Phi over windows become Phi; returns the errors of chords and gaps, (2, pairs)."""
         rows, columns = (table.lines(after_average(number)) for table in self._tables())
-        moved, chord = self.room.take(columns.shape[1], after.lanes), np.zeros(self.pairs)
+        moved, worst = self.room.take(columns.shape[1], after.lanes), np.zeros((2, self.pairs))
         assert entry.matched is not None
         defect, matched = (a.reshape(-1, after.lanes) for a in (entry.sigma, entry.matched))
         pooled(
             rows, columns, self.pairing, all_shifts(after.stretch.grid), after.shape,
-            (run_room(after), moved), error, matched, defect, chord,
+            (run_room(after), moved), error, matched, defect, worst,
         )  # fmt: skip
         self.room.give(moved)
-        return chord
+        return worst

@@ -239,10 +239,11 @@ def pooled(
         shifts: the shifts.
         shape: (H, W, copies).
         room: (runs, moved lines) to write to.
-        error: of the chords of pairs, of those of one image, and relative ones of r^2, (3, pairs).
+        error: of chords and of 1 - cos of pairs, of both of one image, and a relative one of r^2
+            and of sums, (5, pairs).
         matched: sums over windows of the distances of their units one by one, (F, Q).
         defect: (F, Q).
-        worst: is raised to the largest error of a chord of each pair, (pairs,).
+        worst: is raised to the largest errors of a chord and of 1 - cos, (2, pairs).
     """
     height, width, copies = shape
     runs, moved = room
@@ -253,14 +254,13 @@ def pooled(
             move_lines(columns[c], runs, number, moved)
             for pair in range(pairing.first[c], pairing.first[c + 1]):
                 own, f = rows[pairing.row[pair]], pair * size + s
-                most = _pool(own, moved, error[:, pair], matched[f], defect[f])
-                worst[pair] = max(worst[pair], most)
+                _pool(own, moved, error[:, pair], matched[f], defect[f], worst[:, pair])
 
 
 @compiled
-def _pool(a: Any, b: Any, error: Any, matched: Any, defect: Any) -> float:
+def _pool(a: Any, b: Any, error: Any, matched: Any, defect: Any, worst: Any) -> None:
     """``pooled`` of one field; the derivation of the error stands in docs/theory/convolution.md."""
-    chord, own, relative, worst = error[0], error[1], error[2], 0.0
+    chord, gap, own_chord, own_gap, relative = error[0], error[1], error[2], error[3], error[4]
     for j in range(defect.size):
         whole, upper = a[0, j] * b[0, j], a[1, j] * b[1, j]
         if whole <= 0.0:
@@ -268,22 +268,25 @@ def _pool(a: Any, b: Any, error: Any, matched: Any, defect: Any) -> float:
             continue
         t, u, mean = a[2, j], b[2, j], defect[j]
         lost = upper * upper * (t + u - t * u) / (whole + upper)
-        found = mean - lost
-        found = found if found > 0.0 else 0.0
-        wrong = 2.0 * chord * np.sqrt(mean * upper) + chord * chord * upper
-        wrong = (wrong + relative * (mean + lost)) / whole
-        wrong += _of_spread(a[1, j] / a[0, j], t, own, relative)
-        wrong += _of_spread(b[1, j] / b[0, j], u, own, relative)
+        found = max(mean - lost, 0.0)
+        wrong = upper * _wrong(mean / upper, chord, gap) + relative * (mean + lost)
+        wrong = wrong / whole + _of_spread(a[1, j] / a[0, j], t, own_chord, own_gap, relative)
+        wrong += _of_spread(b[1, j] / b[0, j], u, own_chord, own_gap, relative)
         root = np.sqrt(wrong)
         most = np.sqrt(0.5 * upper / whole) * (matched[j] + 1.5 * chord + 4.0 * relative)
         near = min(np.sqrt(found / whole), most)  # units that agree one by one have one mean
-        error_here = min(wrong / near if near > root else root, most)
-        worst = max(worst, error_here)
+        worst[0] = max(worst[0], min(wrong / near if near > root else root, most))
+        worst[1] = max(worst[1], min(wrong, 2.0 * most * most))
         defect[j] = whole * near * near
-    return worst
 
 
 @compiled
-def _of_spread(ratio: float, t: float, own: float, relative: float) -> float:
+def _wrong(part: float, chord: float, gap: float) -> float:
+    """The error of a mean of 1 - cos from those of chords, or of 1 - cos itself."""
+    return min(chord * (2.0 * np.sqrt(part) + 2.0**-20), gap)
+
+
+@compiled
+def _of_spread(ratio: float, t: float, chord: float, gap: float, relative: float) -> float:
     """What an error of t adds to R R' relative to itself, ratio = m/R."""
-    return 0.5 * ratio * ratio * (2.0 * own * np.sqrt(t) + relative * t + own * own)
+    return 0.5 * ratio * ratio * (_wrong(t, chord, gap) + relative * t)

@@ -146,7 +146,9 @@ class Images:
         """A block from the input to the readout: fields (pairs, copies)."""
         pairs = len(pairing.row)
         error = np.zeros((2, pairs))
-        error[0] = self.bounds.start if self.defects is None else self.defects[1].start
+        error[0] = self.bounds.start
+        if self.defects is not None:
+            error = self.defects[1].start * np.ones((1, pairs))
         propagation = self._start(paired, pairing)
         entry: Fields | None = None
         for number, (layout, after) in enumerate(

@@ -10,7 +10,7 @@ from analytic.images.lane_tables import Sight, after_average
 from analytic.images.propagation import Fields, Layout, NextFields, all_shifts, run_room
 from analytic.images.unit_norms import NormTables
 from analytic.machine import Array
-from analytic.recursion import LEVELS, AveragedNorms
+from analytic.recursion import NOMINAL, TRIED, AveragedNorms
 
 __all__ = ["STILL", "norms_behind", "shares", "window_means"]
 
@@ -72,25 +72,25 @@ def _sums(layout: Layout, after: Layout, before: Array) -> Array:
 
 
 def _apart(after: Layout, lines: dict[str, Array], entry: Fields) -> Array:
-    """Means of Phi at other shifts become Phi; errors of their chords for those of ``LEVELS``."""
+    """Means of Phi at other shifts become Phi; the errors of these for those of ``TRIED``."""
     n = len(lines["norm"])
     sight = {after_average(0): Sight(None, lines)}
     norms = NormTables(sight, (), np.arange(n)[:, None]).lines(after_average(0))
     others = Shifts(*(part[1:] for part in all_shifts(after.stretch.grid)))
     pairing, room = Pairing(NONE, np.array([0, 1])), run_room(after)
-    moved, chords = np.zeros((3, after.lanes)), np.zeros(LEVELS.size)
+    moved, apart = np.zeros((3, after.lanes)), np.zeros((len(TRIED), 2, 1))
     if entry.matched is None:  # one position, or one window
-        return LEVELS
+        return np.broadcast_to(np.array([1.0, 2.0])[:, None], apart.shape)[:, :, 0] * NOMINAL
     for own, fields, matched in zip(norms, entry.sigma, entry.matched, strict=True):
         means = fields[1:].copy()
-        for level, error in enumerate(LEVELS):
-            worst = chords[level : level + 1]
+        for worst, (chord, gap) in zip(apart, TRIED, strict=True):
             fields[1:] = means
+            error = np.array([chord, gap, chord, gap, NOMINAL])[:, None]
             pooled(
-                own[None], own[None], pairing, others, after.shape, (room, moved),
-                np.full((3, 1), error), matched[1:], fields[1:], worst,
+                own[None], own[None], pairing, others, after.shape, (room, moved), error,
+                matched[1:], fields[1:], worst,
             )  # fmt: skip
-    return np.maximum(chords, LEVELS)
+    return apart[:, :, 0]
 
 
 def window_means(layout: Layout, after: Layout, values: Array) -> Array:

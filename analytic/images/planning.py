@@ -50,7 +50,7 @@ class Planned(NamedTuple):
     readout: Average
     growth: float  # of small differences, see analytic.recursion.chaos
     dearest: list[Stage]  # each layer at the position that amplifies errors most
-    chords: list[Array]  # errors of those of defects behind each stretch, (levels,) or empty
+    apart: list[Array]  # errors of defects of one image behind each stretch, (2, 2)
     widest: Array  # largest 1 - rho of every layer at two positions, where defects are carried
 
 
@@ -126,17 +126,13 @@ def plan_images(plans: Plans, tolerance: float) -> Planned:
     few, slopes = plans.few, np.zeros(len(steps))
     dearest: list[list[Stage]] = [[] for _ in steps]
     states: list[Diagonal] = []
-    chords, widest = [np.empty(0)] * (len(plans.layouts) - 1), np.zeros(len(steps))
+    apart, widest = [np.zeros((2, 2))] * len(plans.layouts), np.zeros(len(steps))
     for state in plans.parts():
         for number, norms in enumerate(state.norms):
-            if norms is not None and norms.chords is not None:
-                chords[number] = (
-                    np.maximum(chords[number], norms.chords)
-                    if chords[number].size
-                    else norms.chords
-                )
+            if norms is not None and norms.apart is not None:
+                apart[number] = np.maximum(apart[number], norms.apart)
         if state.widest.size:
-            np.maximum(widest, state.widest, out=widest)
+            widest = np.maximum(widest, state.widest)
         ends.append((state.sigma, state.theta))
         averages[-1] = averages[-1].joined(state.average)
         for at, stage in enumerate(state.stages):
@@ -160,7 +156,7 @@ def plan_images(plans: Plans, tolerance: float) -> Planned:
     sigma, theta = map(np.concatenate, zip(*ends, strict=True))
     rate = growth(steps, [layer.reads for layer in found], [*map(float, slopes)])
     worst = [max(stages, key=_amplified) for stages in dearest]
-    return Planned(found, sigma, theta, averages[-1], rate, worst, chords, widest)
+    return Planned(found, sigma, theta, averages[-1], rate, worst, apart, widest)
 
 
 def chord_errors(plans: Plans, planned: Planned, channels: int) -> ChordErrors:
@@ -169,7 +165,7 @@ def chord_errors(plans: Plans, planned: Planned, channels: int) -> ChordErrors:
     boundaries = [
         Boundary(
             number, layout.stretch.first + len(layout.steps), layout.stretch.grid.positions,
-            planned.chords[number] if planned.chords[number].size else None,
+            planned.apart[number] if planned.apart[number].any() else None,
         )
         for number, layout in enumerate(plans.layouts)
         if plans.defects.has_average(layout)

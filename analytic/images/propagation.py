@@ -100,7 +100,7 @@ def batches(shifts: Shifts, pairs: int, size: int) -> Iterator[tuple[slice, Shif
 class Fields(NamedTuple):
     """Sigma and Theta of pairs of images at some shifts, (F, Q), and errors (2, pairs).
 
-    ``matched`` is for defects behind an average (``analytic.images.next_defects``).
+    Defects have the three errors of ``analytic.recursion.chord_errors``. ``matched`` is for defects behind an average (``analytic.images.next_defects``).
     """
 
     sigma: Array
@@ -281,7 +281,7 @@ class NextFields:
         total = self.leave.kind == "total"
         shape = (pairs, copies, LANES) if total else (pairs, shifts, after.lanes)
         self._sums = [(np.zeros(shape), np.zeros(shape)) for _ in range(2)]
-        self.error = np.zeros((2, pairs))
+        self.error = np.zeros((1, pairs))
 
     def add(self, shifts: Shifts, fields: Fields) -> None:
         """Add some fields."""

@@ -11,7 +11,7 @@ arrays here and on scalars in the rooms above. Below: ``analytic.network`` and
 from analytic.recursion.amplification_of_erf import erf_amplification
 from analytic.recursion.certificate import GROUP, Bounds, certify, factors_of, own_bounds, skip_of
 from analytic.recursion.chaos import growth, mean_slope, stage_growth
-from analytic.recursion.chord_errors import LEVELS, Boundary, ChordErrors, pixel_chord
+from analytic.recursion.chord_errors import NOMINAL, TRIED, Boundary, ChordErrors, pixel_chord
 from analytic.recursion.coefficient_bounds import BATCH
 from analytic.recursion.error_amplification import (
     Amplification,
@@ -54,9 +54,10 @@ __all__ = [
     "AVERAGING",
     "BATCH",
     "GROUP",
-    "LEVELS",
+    "NOMINAL",
     "ROUNDING",
     "ROWS",
+    "TRIED",
     "Amplification",
     "Average",
     "AveragedNorms",

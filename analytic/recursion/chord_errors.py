@@ -8,8 +8,11 @@ chord is a concave function of itself that begins at 0 with a slope of at most 1
 known to 2 eta wherever it is, and with it D: no root of a rounding is taken
 (docs/theory/convolution.md, *Nearly parallel patches*).
 
+An average of positions may leave chords with a large error where they are small; the error gamma
+of 1 - cos = chord^2 is carried as well, which does not grow there.
+
 Legend: sigma, theta the relative errors of Sigma and Theta at x = x', v that of the variances;
-eta the error of all chords; u the unit roundoff.
+an error of pairs is (eta, gamma, theta), of shape (3, pairs); u the unit roundoff.
 """
 
 from __future__ import annotations
@@ -25,10 +28,14 @@ from analytic.recursion.error_propagation import AVERAGING
 from analytic.recursion.layer_equations import Average
 from analytic.recursion.layer_errors import of_sum
 
-__all__ = ["LEVELS", "Boundary", "ChordErrors", "pixel_chord"]
+__all__ = ["NOMINAL", "TRIED", "Boundary", "ChordErrors", "pixel_chord"]
 
-LEVELS = 2.0**-48 * 8.0 ** np.arange(6)
-"""Errors eta for which it is known what an average makes of them at pairs of one image."""
+NOMINAL = 2.0**-46
+TRIED = ((NOMINAL, np.inf), (2**12 * NOMINAL, NOMINAL))
+"""Errors (eta, gamma) for which it is known what an average makes of pairs of one image.
+
+Behind it they grow no faster than in proportion.
+"""
 WIDE = 2 * np.sqrt(2)
 """1 - c changes by 2 chord eta <= 2 sqrt(2) eta, as 1 - c <= 2."""
 
@@ -39,21 +46,23 @@ def pixel_chord(channels: int) -> float:
 
 
 class Boundary(NamedTuple):
-    """The average behind a stretch, before a layer; ``chords`` if it mixes positions, else None."""
+    """The average behind a stretch, before a layer.
+
+    If it mixes positions ``apart`` (tried, 2) has what becomes of each pair of ``TRIED``.
+    """
 
     stretch: int
     layer: int
     positions: int
-    chords: Array | None
+    apart: Array | None
 
 
 class _Own(NamedTuple):
-    """Errors at x = x', and of the chords and Theta at two positions of one input."""
+    """Errors at x = x', and those of two positions of one input, (3, 1)."""
 
     sigma: float
     theta: float
-    chord: float
-    apart: float
+    apart: Array
 
 
 class ChordErrors:
@@ -63,67 +72,64 @@ class ChordErrors:
         layers: how each layer amplifies errors.
         boundaries: the averages before the layers, in order.
         readout: the averages before the readout.
-        start: error of the chords of the pixels.
+        chord: error of the chords of the pixels.
         widest: largest 1 - rho at pairs of one image, of every layer.
 
     Attributes:
+        start: errors of pairs of pixels, (3, 1).
         error: the bound of the kernel of pairs that averages treat like those of one image.
         diagonal: the bound at x = x'.
-        own: (3, boundaries): sigma and eta of one image before each average, and sigma behind it.
     """
 
     def __init__(
         self, layers: Sequence[Amplification], boundaries: Sequence[Boundary], readout: Average,
-        start: float, widest: Array,
+        chord: float, widest: Array,
     ) -> None:  # fmt: skip
-        self.layers, self.boundaries, self.start = layers, boundaries, start
-        self.own = np.zeros((3, len(boundaries)))
+        self.layers, self.boundaries = layers, boundaries
+        self.start = np.array([[chord], [WIDE * chord], [0.0]])
+        self._own: list[tuple[float, Array, float]] = []  # before an average, and sigma behind it
         self._variance, self._added = np.zeros((2, len(layers)))
-        own, pair = _Own(2 * UNIT, 0.0, start, 0.0), np.array([[start], [0.0]])
+        own, pair = _Own(2 * UNIT, 0.0, self.start), self.start
         for at, layer in enumerate(layers):
-            for number, boundary in enumerate(boundaries):
-                if boundary.layer == at:
-                    own, chord = self._averaged(number, own, float(pair[0, 0]))
-                    pair[0] = chord
-            averaged = any(boundary.layer == at for boundary in boundaries)
-            pair[1] = layer.average.theta * (pair[1] + AVERAGING * averaged)
-            own = self._fixed(at, own, widest)
+            before = [n for n, boundary in enumerate(boundaries) if boundary.layer == at]
+            for number in before:
+                own, pair = self._averaged(number, own, pair)
+            pair[2] = layer.average.theta * (pair[2] + AVERAGING * bool(before))
+            own = self._fixed(at, own, widest[at : at + 1])
             pair = self.layer(at, pair, widest[at : at + 1])
         self._sigma = own.sigma
-        error, apart = (
-            self.covariances(pair),
-            self.covariances(np.array([[own.chord], [own.apart]])),
-        )
         factors = np.array([[readout.sigma], [readout.theta]])
         alone = np.array([[own.sigma], [own.theta]])
         if readout != Average():
-            alone = np.maximum(alone, apart)
-        error, alone = ((e + AVERAGING) * factors for e in (error, alone))
-        self.error, self.diagonal = (float(e.max()) + UNIT for e in (error, alone))
+            alone = np.maximum(alone, self.covariances(own.apart))
+        ends = ((e + AVERAGING) * factors for e in (self.covariances(pair), alone))
+        self.error, self.diagonal = (float(e.max()) + UNIT for e in ends)
 
-    def _averaged(self, number: int, own: _Own, chord: float) -> tuple[_Own, float]:
+    def _averaged(self, number: int, own: _Own, pair: Array) -> tuple[_Own, Array]:
         """Behind an average; the factors of all averages before a layer count at each."""
         boundary = self.boundaries[number]
-        average = self.layers[boundary.layer].average
+        average, table = self.layers[boundary.layer].average, boundary.apart
         relative = own.sigma + AVERAGING + 8 * UNIT
-        sigma = average.sigma * (own.sigma + WIDE * own.chord + AVERAGING)
-        self.own[:, number] = relative, own.chord, sigma
-        if boundary.chords is None:
-            sigma = own.sigma + AVERAGING
-            self.own[2, number] = sigma
-            more = self._flattening(number)
-            return _Own(sigma, own.theta + AVERAGING, own.chord + more, own.apart), chord + more
-        found = [
-            behind(boundary.chords, max(error, own.chord, relative)) + 2 * sigma
-            for error in (own.chord, chord)
-        ]
-        theta = average.theta * (max(own.theta, own.apart) + AVERAGING)
-        apart = average.theta * (own.apart + AVERAGING)
-        return _Own(sigma, theta, found[0], apart), found[1]
+        sigma = own.sigma + AVERAGING
+        if table is not None:
+            sigma = average.sigma * (sigma + float(own.apart[1, 0]))
+        self._own.append((relative, own.apart[:2, 0], sigma))
+        theta = average.theta * (max(own.theta, float(own.apart[2, 0])) + AVERAGING)
+        apart = own.apart.copy()
+        apart[2] = average.theta * (apart[2] + AVERAGING)
+        pair, both = pair.copy(), np.maximum(pair, own.apart)
+        for error, given in ((apart, own.apart), (pair, both)):
+            found = given[:2] if table is None else behind(table, given[:2], relative)
+            error[:2] = self._behind(number, found)
+        return _Own(sigma, theta, apart), pair
 
-    def _flattening(self, number: int) -> float:
-        relative, _, sigma = self.own[:, number]
-        return 1.5 * (relative + sigma) + 0.75 * (self.boundaries[number].positions + 12) * UNIT
+    def _behind(self, number: int, found: Array) -> Array:
+        """The errors (eta, gamma) behind an average, from those that it was found to leave."""
+        (relative, _, sigma), positions = self._own[number], self.boundaries[number].positions
+        if self.boundaries[number].apart is not None:
+            return found + np.array([[2.0], [4.0]]) * sigma
+        more = 1.5 * (relative + sigma) + 0.75 * (positions + 12) * UNIT
+        return found + np.array([[1.0], [WIDE]]) * more
 
     def _fixed(self, at: int, own: _Own, widest: Array) -> _Own:
         """What a layer does to an input with itself, and what it adds to the chords of pairs."""
@@ -132,52 +138,52 @@ class ChordErrors:
         self._variance[at] = variance
         self._added[at] = 1.5 * (own.sigma + variance) + (0.75 * (layer.reads + 8) + 4) * UNIT
         theta = of_sum(variance, own.theta, *map(float, layer.in_gamma))
-        pair = self.layer(at, np.array([[own.chord], [own.apart]]), widest[at : at + 1])
-        sigma = variance + 4 * UNIT
-        return _Own(sigma, theta + (layer.reads + 3) * UNIT, *map(float, pair[:, 0]))
+        apart = self.layer(at, own.apart, widest)
+        return _Own(variance + 4 * UNIT, theta + (layer.reads + 3) * UNIT, apart)
 
     def layer(self, at: int, error: Array, widest: Array) -> Array:
-        """The errors of chords and of Theta behind a layer, (2, pairs).
+        """The errors behind a layer, (3, pairs).
 
         Args:
             at: its number.
             error: before it.
             widest: largest 1 - rho of each pair; 0 where the complement 1 + rho is known as well.
         """
-        layer = self.layers[at]
-        near = np.sqrt(layer.share) * error[0] + self._added[at]
+        layer, added = self.layers[at], self._added[at]
+        near = np.sqrt(layer.share) * error[0] + added
+        gap = layer.share * error[1] + WIDE * added
         with np.errstate(divide="ignore"):  # 1 + rho is 2 - (1 - rho) there
             steep = np.sqrt(widest / np.maximum(2 - widest, 0))
-        near_turn = np.maximum(steep, 1.0) * near
-        d = 4 / np.pi * layer.bend * near_turn + 8 * UNIT
-        covariance = self._variance[at] + WIDE * near + 4 * UNIT
+        near = np.maximum(steep, 1.0) * near
+        d = 4 / np.pi * layer.bend * near + 8 * UNIT
+        covariance = self._variance[at] + gap + 4 * UNIT
         of_lambda, of_theta = map(float, layer.in_gamma)
-        more = np.where(error[1] > covariance, of_theta, of_lambda)
-        gamma = np.minimum(covariance, error[1]) + np.abs(error[1] - covariance) * more
-        return np.stack([near_turn + 8 * UNIT, d + gamma + 4 * UNIT])
+        more = np.where(error[2] > covariance, of_theta, of_lambda)
+        gamma = np.minimum(covariance, error[2]) + np.abs(error[2] - covariance) * more
+        return np.stack([near + 8 * UNIT, gap + 8 * UNIT, d + gamma + 4 * UNIT])
 
     def covariances(self, error: Array) -> Array:
-        """The errors of Sigma and Theta from those of chords and Theta behind the last layer."""
-        return np.stack([self._sigma + WIDE * error[0] + 4 * UNIT, error[1]])
+        """The errors of Sigma and Theta behind the last layer, (2, pairs)."""
+        return np.stack([self._sigma + error[1] + 4 * UNIT, error[2]])
 
-    def before_average(self, number: int, chord: Array) -> Array:
-        """What ``analytic.images.defects.pooled`` is told behind a stretch, (3, pairs)."""
-        relative, own, _ = self.own[:, self._place(number)]
-        return np.stack([chord, np.full_like(chord, own), np.full_like(chord, relative)])
+    def before_average(self, stretch: int, error: Array) -> Array:
+        """What ``analytic.images.defects.pooled`` is told behind a stretch, (5, pairs)."""
+        relative, apart, _ = self._own[self._place(stretch)]
+        rest = np.broadcast_to(np.append(apart, relative)[:, None], (3, error.shape[1]))
+        return np.concatenate([error, rest])
 
-    def behind_average(self, number: int, chord: Array) -> Array:
-        """The errors of chords behind the average of a stretch, from those it has found."""
-        place = self._place(number)
-        if self.boundaries[place].chords is None:
-            return chord + self._flattening(place)
-        return chord + 2 * self.own[2, place]
+    def behind_average(self, stretch: int, error: Array) -> Array:
+        """(eta, gamma) behind the average of a stretch, from those it was found to leave."""
+        return self._behind(self._place(stretch), error)
 
     def _place(self, stretch: int) -> int:
-        """That of the boundary behind a stretch."""
         return [boundary.stretch for boundary in self.boundaries].index(stretch)
 
 
-def behind(chords: Array, error: float) -> float:
-    """The error of the chords behind an average of positions of one image."""
-    level = int(np.searchsorted(LEVELS, error))
-    return float(chords[level]) if level < LEVELS.size else np.inf
+def behind(table: Array, error: Array, relative: float) -> Array:
+    """The errors (eta, gamma) behind an average of positions of one image, (2, 1)."""
+    chord, gap = error[:, 0]
+    first = max(chord, relative, NOMINAL)
+    second = max(chord / 2**12, gap, relative, NOMINAL)
+    scales = np.array([[first], [second]]) / NOMINAL
+    return np.min(table * scales, axis=0)[:, None]

@@ -110,13 +110,13 @@ class AveragedNorms(NamedTuple):
     """What an average makes of the norms r of the units of images.
 
     ``lines`` (n, positions) are those of ``analytic.images.unit_norms``, in their order;
-    ``chords`` (levels,) the errors of chords at two positions of one image where positions mix
+    ``apart`` (2, 2) the errors at two positions of one image where positions mix
     (``analytic.recursion.chord_errors``), and ``share`` (n, positions before) that of every r in
     the sum over its window, else None.
     """
 
     lines: dict[str, Array]
-    chords: Array | None = None
+    apart: Array | None = None
     share: Array | None = None
 
 
