@@ -16,18 +16,9 @@ from analytic.images.defects import bent_layer, covariances, flattened, pixel_de
 from analytic.images.fields import Pairing, Shifts
 from analytic.images.lane_tables import after_average, before_average
 from analytic.images.next_defects import NextDefects, matched_window
-from analytic.images.propagation import (
-    Fields,
-    Layers,
-    Layout,
-    NextFields,
-    PairedImages,
-    Propagation,
-    Room,
-    all_shifts,
-    run_room,
-)
+from analytic.images.propagation import Fields, Layers, NextFields, PairedImages, Propagation, Room
 from analytic.images.shifts import Index
+from analytic.images.stretch_layouts import Layout, all_shifts, run_room
 from analytic.images.stretches import Window, sources
 from analytic.images.unit_norms import NormTables
 from analytic.machine import Array
@@ -196,7 +187,7 @@ class DefectPropagation(Propagation):
         return entry
 
     def _pooled(self, number: int, after: Layout, entry: Fields, error: Array) -> Array:
-        """Means of Phi over windows become Phi; returns the errors of chords and gaps, (2, pairs)."""
+        """Means of Phi over windows become Phi; returns (eta, gamma), (2, pairs)."""
         rows, columns = (table.lines(after_average(number)) for table in self._tables())
         moved, worst = self.room.take(columns.shape[1], after.lanes), np.zeros((2, self.pairs))
         assert entry.matched is not None

@@ -18,21 +18,12 @@ from analytic.images.field_expectations import FieldLayer
 from analytic.images.fields import CHANNELS, Pairing, Shifts
 from analytic.images.image_groups import KEPT_TABLES, Blocking, Shelf, blocking, strip_rows
 from analytic.images.lane_tables import compiled_layer
+from analytic.images.pairs_of_blocks import block_pairs, pairing_of, store_pairs
 from analytic.images.planning import Plans, chord_errors, plan_images
-from analytic.images.propagation import (
-    FIELDS,
-    Fields,
-    Layout,
-    PairedImages,
-    Propagation,
-    Room,
-    all_shifts,
-    batches,
-    layouts,
-)
-from analytic.images.shifts import Index
+from analytic.images.propagation import Fields, PairedImages, Propagation, Room
+from analytic.images.stretch_layouts import FIELDS, Layout, all_shifts, batches, layouts
 from analytic.images.stretches import network_stretches
-from analytic.machine import LANES, UNIT, Array, cores
+from analytic.machine import UNIT, Array, cores
 from analytic.network import Network
 from analytic.recursion import (
     GROUP,
@@ -133,13 +124,13 @@ class Images:
             columns = self.columns.group(column // width)
             for row, group in zip(rows, strip, strict=True):
                 stop = min(row + size, block.end)
-                pairs = _pairs(row, stop, column, copies, len(columns.x), k, data.own)
+                pairs = block_pairs(row, stop, column, copies, len(columns.x), k, data.own)
                 if len(pairs) == 0:
                     continue
                 paired = PairedImages(group.tables, columns.tables, group.x, columns.x)
-                state, used = self._propagate(paired, _pairing(pairs, len(columns.x)), inner)
+                state, used = self._propagate(paired, pairing_of(pairs, len(columns.x)), inner)
                 terms = max(terms, used)
-                _store(state, pairs, row, column, copies, k, data.own, block, bound)
+                store_pairs(state, pairs, row, column, copies, k, data.own, block, bound)
         return GROUP * terms, 0
 
     def _propagate(self, paired: PairedImages, pairing: Pairing, inner: bool) -> tuple[Fields, int]:
@@ -213,45 +204,10 @@ class Images:
             whole.sigma[:] += other.sigma
             whole.theta[:] += other.theta
             whole.error[:] = np.maximum(whole.error, other.error)
-            if whole.matched is not None:
+            if whole.matched is not None and other.matched is not None:
                 whole.matched[:] += other.matched
         propagation.terms = max(propagation.terms, *(terms for _, terms in shares))
         return whole
-
-
-def _pairs(row: int, end: int, column: int, copies: int, panels: int, k: int, own: bool) -> Index:
-    """(first image, panel) of the pairs of a block, by panels; of the same images i < j."""
-    found = [
-        (i - row, panel)
-        for panel in range(panels)
-        for i in range(row, end)
-        if not own or i < min(column + (panel + 1) * copies, k) - 1
-    ]
-    return np.array(found, dtype=np.int64).reshape(-1, 2)
-
-
-def _pairing(pairs: Index, panels: int) -> Pairing:
-    return Pairing(
-        np.ascontiguousarray(pairs[:, 0]), np.searchsorted(pairs[:, 1], np.arange(panels + 1))
-    )
-
-
-def _store(
-    state: Fields, pairs: Index, row: int, column: int, copies: int, k: int, own: bool,
-    block: RowBlock, bound: Array,
-) -> None:  # fmt: skip
-    """Write the pairs of a block, and raise the bounds; of the same images only i < j count."""
-    i = np.repeat(row + pairs[:, 0], copies)
-    j = (column + copies * pairs[:, 1:] + np.arange(copies)).ravel()
-    chosen = np.flatnonzero((j < k) & (i < j) if own else j < k)
-    i, j = i[chosen], j[chosen]
-    for values, out in ((state.sigma, block.nngp), (state.sigma + state.theta, block.ntk)):
-        if out.size:
-            found = out[i - block.shift, j] = values.ravel()[chosen]
-            if block.mirror:
-                out[j, i] = found
-    error = np.repeat(state.error.max(axis=0) + UNIT, copies)[chosen]
-    np.maximum.at(bound, (i, j if bound.shape[1] == k else j // LANES), error)
 
 
 def prepare_images(

@@ -11,8 +11,8 @@ import numpy as np
 from analytic.images.field_expectations import FieldLayer
 from analytic.images.lane_tables import Tables, pixels
 from analytic.images.planning import Plans
-from analytic.images.propagation import FIELDS, Layout
 from analytic.images.shifts import Index
+from analytic.images.stretch_layouts import FIELDS, Layout
 from analytic.images.unit_norms import NormTables, pixel_lines
 from analytic.machine import LANES, Array
 

@@ -13,8 +13,9 @@ import numpy as np
 from analytic.images.defects import matches
 from analytic.images.field_averages import add_total, add_window
 from analytic.images.fields import Pairing, Shifts
-from analytic.images.propagation import Fields, Layout, NextFields, run_room
+from analytic.images.propagation import Fields, NextFields
 from analytic.images.shifts import Index, Readings, Scatter, pool_readings, scatter
+from analytic.images.stretch_layouts import Layout, run_room
 from analytic.images.stretches import Window
 from analytic.machine import LANES, Array
 
@@ -37,8 +38,8 @@ def matched_window(layout: Layout, after: Layout) -> Window:
 def _matched(shifts: Index, positions: int, size: int, known: Index) -> Scatter:
     read = pool_readings(shifts, positions, size)
     same = read.tap // size == read.tap % size
-    arrays = (part[same] for part in read[:5])
-    return scatter(Readings(*arrays, read.step), known, shifts)
+    after, target, tap, shift, source = (part[same] for part in read[:5])
+    return scatter(Readings(after, target, tap, shift, source, read.step), known, shifts)
 
 
 class NextDefects(NextFields):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from analytic.images.fields import Shifts, move_lines, pieces
-from analytic.images.propagation import Fields, Layout, NextFields
+from analytic.images.propagation import Fields, NextFields
 from analytic.images.shifts import Index
+from analytic.images.stretch_layouts import Layout
 from analytic.images.stretches import Grid
 from analytic.machine import LANES
 

@@ -7,7 +7,8 @@ import numpy as np
 from analytic.images.defects import pooled
 from analytic.images.fields import Pairing, Shifts
 from analytic.images.lane_tables import Sight, after_average
-from analytic.images.propagation import Fields, Layout, NextFields, all_shifts, run_room
+from analytic.images.propagation import Fields, NextFields
+from analytic.images.stretch_layouts import Layout, all_shifts, run_room
 from analytic.images.unit_norms import NormTables
 from analytic.machine import Array
 from analytic.recursion import NOMINAL, TRIED, AveragedNorms

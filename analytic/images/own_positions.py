@@ -29,16 +29,8 @@ from analytic.images.lane_tables import (
 )
 from analytic.images.opposite_shifts import add_opposite, half
 from analytic.images.own_norms import STILL, norms_behind, shares, window_means
-from analytic.images.propagation import (
-    Fields,
-    Layout,
-    NextFields,
-    PairedImages,
-    Propagation,
-    Room,
-    all_shifts,
-    batches,
-)  # fmt: skip
+from analytic.images.propagation import Fields, NextFields, PairedImages, Propagation, Room
+from analytic.images.stretch_layouts import Layout, all_shifts, batches
 from analytic.images.unit_norms import NormTables, pixel_lines
 from analytic.machine import UNIT, Array, cores
 from analytic.network import fold

@@ -13,8 +13,8 @@ from analytic.expectations import LOWEST, MOST_TERMS_WHOLE, length
 from analytic.images.defect_propagation import defects_of
 from analytic.images.lane_tables import Sight, sights
 from analytic.images.own_positions import amplified, image_diagonal
-from analytic.images.propagation import Layout, layouts
 from analytic.images.shifts import Index
+from analytic.images.stretch_layouts import Layout, layouts
 from analytic.images.stretches import network_stretches
 from analytic.machine import UNIT, Array, cores
 from analytic.network import Network, Shape

@@ -88,7 +88,7 @@ class ChordErrors:
         self.layers, self.boundaries = layers, boundaries
         self.start = np.array([[chord], [WIDE * chord], [0.0]])
         self._own: list[tuple[float, Array, float]] = []  # before an average, and sigma behind it
-        self._variance, self._added = np.zeros((2, len(layers)))
+        self._variance, self._added, self._widened = np.zeros((3, len(layers)))
         own, pair = _Own(2 * UNIT, 0.0, self.start), self.start
         for at, layer in enumerate(layers):
             before = [n for n, boundary in enumerate(boundaries) if boundary.layer == at]
@@ -127,9 +127,10 @@ class ChordErrors:
         """The errors (eta, gamma) behind an average, from those that it was found to leave."""
         (relative, _, sigma), positions = self._own[number], self.boundaries[number].positions
         if self.boundaries[number].apart is not None:
-            return found + np.array([[2.0], [4.0]]) * sigma
+            return found + np.array([[0.75], [2.0]]) * sigma
         more = 1.5 * (relative + sigma) + 0.75 * (positions + 12) * UNIT
-        return found + np.array([[1.0], [WIDE]]) * more
+        wider = 2.5 * (relative + sigma) + 2 * (positions + 12) * UNIT
+        return found + np.array([[more], [wider]])
 
     def _fixed(self, at: int, own: _Own, widest: Array) -> _Own:
         """What a layer does to an input with itself, and what it adds to the chords of pairs."""
@@ -137,6 +138,7 @@ class ChordErrors:
         variance = layer.share * own.sigma + (1 + layer.reads) * UNIT
         self._variance[at] = variance
         self._added[at] = 1.5 * (own.sigma + variance) + (0.75 * (layer.reads + 8) + 4) * UNIT
+        self._widened[at] = 2.5 * (own.sigma + variance) + (2 * (layer.reads + 8) + 10) * UNIT
         theta = of_sum(variance, own.theta, *map(float, layer.in_gamma))
         apart = self.layer(at, own.apart, widest)
         return _Own(variance + 4 * UNIT, theta + (layer.reads + 3) * UNIT, apart)
@@ -151,7 +153,7 @@ class ChordErrors:
         """
         layer, added = self.layers[at], self._added[at]
         near = np.sqrt(layer.share) * error[0] + added
-        gap = layer.share * error[1] + WIDE * added
+        gap = layer.share * error[1] + self._widened[at]
         with np.errstate(divide="ignore"):  # 1 + rho is 2 - (1 - rho) there
             steep = np.sqrt(widest / np.maximum(2 - widest, 0))
         near = np.maximum(steep, 1.0) * near

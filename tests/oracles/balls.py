@@ -76,13 +76,13 @@ def _bent(a: arb, b: arb) -> dense.Dual:
     """a x + b |x|, Cho and Saul (2009), with the angle from its sine and cosine."""
 
     def dual(_: object, v: arb, c: arb, v_: arb) -> tuple[arb, arb, arb, arb]:
+        mean, mean_ = (_root(2 * w / arb.pi()) * b for w in (v, v_))
         if v == 0 or v_ == 0:
-            return arb(0), arb(0), *(_root(2 * w / arb.pi()) * b for w in (v, v_))
+            return arb(0), arb(0), mean, mean_
         height = arb(0) if v is c else _root(v * v_ - c**2)
         turn = arb.pi() / 2 - arb.atan2(height, abs(c))  # away from the cut of the angle
         turn = -turn if c < 0 else turn
         e = a**2 * c + b**2 * 2 / arb.pi() * (height + turn * c)
-        mean, mean_ = (_root(2 * w / arb.pi()) * b for w in (v, v_))
         return e, a**2 + b**2 * 2 / arb.pi() * turn, mean, mean_
 
     return dual
