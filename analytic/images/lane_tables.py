@@ -82,6 +82,7 @@ class Sight(NamedTuple):
     """What one layer sees of images at every position.
 
     Attributes:
+<<<<<<< HEAD
         step: the layer; None for an average, which sees norms (``analytic.images.unit_norms``).
         lines: s as ``deviation``, E[w] as ``mean``, mu where the branch began that ends here as
             ``skipped``, or the norms that are read as ``norms``, (images, P) each.
@@ -89,6 +90,20 @@ class Sight(NamedTuple):
 
     step: Step | None
     lines: dict[str, Array]
+=======
+        step: the layer.
+        deviation: s.
+        mean: E[w].
+        junctions: mu of the branches before and of the last one of every sum that ends here.
+    """
+
+    __slots__ = ("deviation", "junctions", "mean", "step")
+
+    def __init__(
+        self, step: Step, deviation: Array, mean: Array, junctions: Sequence[tuple[Array, Array]]
+    ) -> None:
+        self.step, self.deviation, self.mean, self.junctions = step, deviation, mean, junctions
+>>>>>>> main
 
     @classmethod
     def joined(cls, parts: Sequence[Sight]) -> Sight:
@@ -96,6 +111,7 @@ class Sight(NamedTuple):
         first = parts[0]
         if len(parts) == 1:
             return first
+<<<<<<< HEAD
         names = first.lines
         lines = {name: np.concatenate([part.lines[name] for part in parts]) for name in names}
         return cls(first.step, lines)
@@ -132,6 +148,23 @@ def sights(state: Diagonal, first: int = 0) -> dict[int, Sight]:
             if norms.share is not None:
                 found[before_average(number)] = Sight(None, {"share": norms.share})
     return found
+=======
+        deviation = np.concatenate([part.deviation for part in parts])
+        mean = np.concatenate([part.mean for part in parts])
+        junctions = [
+            (
+                np.concatenate([junction[0] for junction in same]),
+                np.concatenate([junction[1] for junction in same]),
+            )
+            for same in zip(*(part.junctions for part in parts), strict=True)
+        ]
+        return cls(first.step, deviation, mean, junctions)
+
+    def of(self, images: Index) -> Sight:
+        """The same of some images."""
+        junctions = [(total[images], branch[images]) for total, branch in self.junctions]
+        return Sight(self.step, self.deviation[images], self.mean[images], junctions)
+>>>>>>> main
 
 
 class Tables:
@@ -201,11 +234,21 @@ class Tables:
         s = lines["deviation"]
         scale = s if self._layers[at].form == ARCCOSINE else 1 / np.sqrt(1 + 2 * s**2)
         inverse = 1 / np.where(s > 0, s, np.inf)
+<<<<<<< HEAD
         skipped = lines.get("skipped", np.zeros_like(s))
         size = lanes(s.shape[1], self._panels.shape[1])
         table = np.empty((len(self._panels), size // LANES, 0, LANES))
         line = self._line
         return LaneTables(line(inverse), line(lines["mean"]), line(skipped), line(scale), table)
+=======
+        size = lanes(s.shape[1], self._panels.shape[1])
+        table = np.empty((len(self._panels), size // LANES, 0, LANES))
+        line = self._line
+        junctions = np.zeros((len(sight.junctions), 2, len(self._panels), size))
+        for out, junction in zip(junctions, sight.junctions, strict=True):
+            out[0], out[1] = map(line, junction)
+        return LaneTables(line(inverse), line(sight.mean), junctions, line(scale), table)
+>>>>>>> main
 
     def _table(self, at: int, groups: int) -> Array:
         """The coefficients of a layer, (panels, Q / LANES, rows, LANES)."""

@@ -3,7 +3,7 @@ r"""The recursion at x = x' for images: all positions, and the pairs of them tha
 At a single position p = q the recursion is that of ``analytic.recursion``, with the sums
 over what a layer reads: the fields of the shift 0. Averages mix different positions of one image:
 then its fields of the other shifts go through the layers too, and the variances behind an average
-come from them. A shift and its opposite are the same pairs, so that half of them are enough.
+come from them (``analytic.images.shifted_positions``).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 from analytic.expectations import MOST_TERMS_WHOLE, length, moments, rests
 from analytic.images.defect_propagation import DefectPropagation, Defects
 from analytic.images.field_expectations import ARCCOSINE, ARCSINE, FieldLayer
+<<<<<<< HEAD
 from analytic.images.fields import Pairing, Shifts, window_sums
 from analytic.images.lane_tables import (
     Sight,
@@ -34,6 +35,16 @@ from analytic.images.stretch_layouts import Layout, all_shifts, batches
 from analytic.images.unit_norms import NormTables, pixel_lines
 from analytic.machine import UNIT, Array, cores
 from analytic.network import fold
+=======
+from analytic.images.fields import window_sums
+from analytic.images.lane_tables import Sight, compiled_layer, form_of
+from analytic.images.next_fields import NextFields
+from analytic.images.propagation import Fields, Layout
+from analytic.images.shifted_positions import STILL, add_other_shifts
+from analytic.images.stretches import Leave
+from analytic.machine import UNIT, Array, cores
+from analytic.network import Network, fold
+>>>>>>> main
 from analytic.recursion import (
     Amplification,
     Average,
@@ -46,16 +57,40 @@ from analytic.recursion import (
     own_bounds,
     plain,
     preactivation,
-    residual,
 )
 
+<<<<<<< HEAD
 __all__ = ["amplified", "image_diagonal"]
+=======
+__all__ = ["amplified", "image_diagonal", "sights"]
+>>>>>>> main
 
 Triple = tuple[Array, Array, Array]
 """Sigma, Theta and mu at every position, (n, P) each."""
 
 
+<<<<<<< HEAD
 def image_diagonal(layouts: Sequence[Layout], x: Array, defects: Defects | None) -> Diagonal:
+=======
+def sights(state: Diagonal, first: int = 0) -> dict[int, Sight]:
+    """What every layer sees of the images of a recursion; ``first`` is the number of the first."""
+    n = len(state.sigma)
+    return {
+        at: Sight(
+            stage.step,
+            np.sqrt(stage.variance).reshape(n, -1),
+            stage.moments.mean.reshape(n, -1),
+            [
+                (junction.total[2].reshape(n, -1), junction.branch[2].reshape(n, -1))
+                for junction in stage.junctions
+            ],
+        )
+        for at, stage in enumerate(state.stages, first)
+    }
+
+
+def image_diagonal(network: Network, layouts: Sequence[Layout], x: Array) -> Diagonal:
+>>>>>>> main
     """Run the recursion for images with themselves.
 
     Args:
@@ -64,9 +99,10 @@ def image_diagonal(layouts: Sequence[Layout], x: Array, defects: Defects | None)
         defects: how the network carries them, None if it carries covariances.
     """
     own = np.mean(np.square(x, dtype=np.longdouble), axis=2).astype(np.float64)
-    state: Triple = own, np.zeros_like(own), np.zeros_like(own)
-    entry: Fields | None = None
+    states: list[Triple] = [(own, np.zeros_like(own), np.zeros_like(own))]
+    entries: list[Fields] = []
     stages: list[Stage] = []
+<<<<<<< HEAD
     norms: list[AveragedNorms | None] = []
     factor, read = Average(), own
     widest = np.zeros(len(defects.sources) if defects else 0)
@@ -109,10 +145,33 @@ def _layers(
 
     Stages have the Sigma that is read if ``read`` is given.
     """
-    stages: list[Stage] = []
-    n = len(state[0])
+=======
+    factor = Average()
+    for layout, after in zip(layouts, [*layouts[1:], None], strict=True):
+        passed, state = _layers(layout, states, factor)
+        states = [state]
+        stages += passed
+        factor = factor if not passed else Average()
+        if after is not None:
+            entries = _left(layout, after, x, entries, state, passed)
+            found = [
+                _diagonal_of(layout, after, leave, entry, state)
+                for leave, entry in zip(layout.stretch.leaves, entries, strict=True)
+            ]
+            states, new = [triple for triple, _ in found], found[0][1]
+            factor = Average(factor.sigma * new.sigma, factor.theta * new.theta)
+    return Diagonal(tuple(stages), states[0][0][:, 0], states[0][1][:, 0], factor)
 
-    def after(number: int, state: Triple, before: Triple | None) -> Triple:
+
+def _layers(
+    layout: Layout, states: Sequence[Triple], factor: Average
+) -> tuple[list[Stage], Triple]:
+    """The layers of a stretch at equal positions, from one state for each branch that begins."""
+>>>>>>> main
+    stages: list[Stage] = []
+    n = len(states[0][0])
+
+    def after(number: int, state: Triple) -> Triple:
         step, window = layout.steps[number], layout.windows[number]
         sigma, theta, _ = state
         known = np.empty(0)
@@ -122,11 +181,9 @@ def _layers(
             sigma, theta = (_window_sums(layout, number, values) for values in (sigma, theta))
         given = preactivation(sigma, theta, step.weight, step.bias, step.rate)
         variance, gamma = map(np.ravel, given)
-        skipped = None
-        if before is not None:
-            skipped = before[0].ravel(), before[1].ravel(), before[2].ravel()
         table, none = moments(step.layer.activation, np.sqrt(variance)), np.empty(0)
         reads, averaged = layout.stretch.reads[number], Average() if number else factor
+<<<<<<< HEAD
         stages.append(Stage(step, known, none, variance, gamma, table, skipped, reads, averaged))
         sigma, theta = plain(table.second, table.slope, gamma)
         mu = table.mean
@@ -135,9 +192,27 @@ def _layers(
             sigma, theta = residual(*skipped, mu0, sigma, theta, mu, mu)
             mu = mu0 + mu
         return sigma.reshape(n, -1), theta.reshape(n, -1), mu.reshape(n, -1)
+=======
+        stages.append(Stage(step, none, none, variance, gamma, table, reads, averaged))
+        return _by_image(n, (*plain(table.second, table.slope, gamma), table.mean))
+>>>>>>> main
 
-    state = fold(range(len(layout.steps)), state, after, step=lambda number: layout.steps[number])
+    def added(_: int, number: int, total: Triple, branch: Triple) -> Triple:
+        (sigma0, theta0, mu0), (sigma, theta, mu) = (
+            map(np.ravel, part) for part in (total, branch)
+        )
+        stages[-1] = stages[-1].joined((sigma0, theta0, mu0), (sigma, theta, mu))
+        return _by_image(n, stages[-1].junctions[number].state)
+
+    first, *others = states
+    parts = range(len(layout.flow))
+    state = fold(parts, first, after, added, step=layout.flow.__getitem__, aside=reversed(others))
     return stages, state
+
+
+def _by_image(n: int, state: Triple) -> Triple:
+    sigma, theta, mu = state
+    return sigma.reshape(n, -1), theta.reshape(n, -1), mu.reshape(n, -1)
 
 
 def _window_sums(layout: Layout, number: int, values: Array) -> Array:
@@ -151,6 +226,7 @@ def _window_sums(layout: Layout, number: int, values: Array) -> Array:
     return after[:, :size]
 
 
+<<<<<<< HEAD
 def _left(way: _Way, x: Array, entry: Fields | None, state: Triple) -> Fields:
     """The fields of the next stretch, (n, shifts, Q) each."""
     n, layout = len(x), way.layout
@@ -162,11 +238,29 @@ def _left(way: _Way, x: Array, entry: Fields | None, state: Triple) -> Fields:
         return target.finish()
     layers = _own_layers(way)
     alone = Diagonal(tuple(way.passed), np.empty(n), np.empty(n))
+=======
+def _left(
+    layout: Layout, after: Layout, x: Array, entries: list[Fields], state: Triple,
+    passed: list[Stage],
+) -> list[Fields]:  # fmt: skip
+    """The fields of the next stretch, (n, shifts, Q) each, for every branch that begins with it."""
+    n = len(x)
+    targets = NextFields.all_of(layout, after, n)
+    ends = [np.pad(a, ((0, 0), (0, layout.lanes - a.shape[1]))) for a in state[:2]]
+    for target in targets:
+        target.add(STILL, Fields(ends[0], ends[1], np.zeros((2, n))))
+    still = [target.finish() for target in targets]
+    if layout.stretch.grid.shifts == 1:
+        return still
+    layers = _own_layers(layout, passed)
+    alone = Diagonal(tuple(passed), np.empty(n), np.empty(n))
+>>>>>>> main
     seen = sights(alone, layout.stretch.first)
     if way.carries and layout.stretch.leave and layout.stretch.leave.mixes:
         share = shares(layout, way.after, np.sqrt(state[0]))
         seen[before_average(way.number)] = Sight(None, {"share": share})
 
+<<<<<<< HEAD
     def image(i: int) -> tuple[Fields, Array]:
         one = slice(i, i + 1)
         given = None if entry is None else Fields(entry.sigma[one], entry.theta[one], np.empty(0))
@@ -182,6 +276,23 @@ def _left(way: _Way, x: Array, entry: Fields | None, state: Triple) -> Fields:
         np.maximum(way.widest, widest, out=way.widest)
     matched = [fields.matched for fields, _ in others if fields.matched is not None]
     return first._replace(matched=np.concatenate(matched) if matched else None)
+=======
+    def image(i: int) -> list[Fields]:
+        one = slice(i, i + 1)
+        parts = NextFields.all_of(layout, after, 1)
+        given = [Fields(entry.sigma[one], entry.theta[one], np.empty(0)) for entry in entries]
+        own = {at: sight.of(np.array([i])) for at, sight in seen.items()}
+        add_other_shifts(layout, x[one], given, layers, own, parts)
+        return [part.finish() for part in parts]
+
+    with ThreadPoolExecutor(cores()) as pool:
+        others = list(pool.map(image, range(n)))
+    for i, found in enumerate(others):
+        for first, fields in zip(still, found, strict=True):
+            first.sigma[i] += fields.sigma[0]
+            first.theta[i] += fields.theta[0]
+    return still
+>>>>>>> main
 
 
 def _own_layers(way: _Way) -> dict[int, tuple[FieldLayer, Bounds]]:
@@ -217,6 +328,7 @@ def amplified(stage: Stage, deviations: Array, terms: int) -> Amplification:
     return amplification(stage, 0.0, ONE_BY_ONE, shares=shares, noise=noise)
 
 
+<<<<<<< HEAD
 def _propagation(
     way: _Way, x: Array, layers: dict[int, tuple[FieldLayer, Bounds]], seen: dict[int, Sight]
 ) -> Propagation:
@@ -265,6 +377,13 @@ def _diagonal_of(
     layout, after = way.layout, way.after
     leave, size = layout.stretch.leave, after.stretch.grid.positions
     assert leave is not None
+=======
+def _diagonal_of(
+    layout: Layout, after: Layout, leave: Leave, entry: Fields, state: Triple
+) -> tuple[Triple, Average]:
+    """The state at equal positions of the next stretch, and what it does to relative errors."""
+    size = after.stretch.grid.positions
+>>>>>>> main
     sigma, theta = (values[:, 0, :size].copy() for values in entry[:2])
     averaged = None
     if way.carries:

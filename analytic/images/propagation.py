@@ -7,31 +7,115 @@ leaves, and before the first one nothing.
 
 from __future__ import annotations
 
+<<<<<<< HEAD
 from collections.abc import Mapping
+=======
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+>>>>>>> main
 from typing import NamedTuple
 
 import numpy as np
 
-from analytic.images.field_averages import add_total, add_window, finish_total
 from analytic.images.field_expectations import SERIES, FieldLayer
 from analytic.images.field_layer import carry_errors, enter, leave
+<<<<<<< HEAD
 from analytic.images.fields import Pairing, Shifts, Taps, products, window_sums
 from analytic.images.lane_tables import Tables
 from analytic.images.shifts import Scatter
 from analytic.images.stretch_layouts import Layout, run_room
 from analytic.images.unit_norms import NormTables
+=======
+from analytic.images.field_sums import add_branch, join_errors
+from analytic.images.fields import Pairing, Shifts, Taps, products, taps, window_sums
+from analytic.images.lane_tables import Tables, lanes
+from analytic.images.shifts import Index, Scatter
+from analytic.images.stretches import Grid, Stretch
+>>>>>>> main
 from analytic.machine import LANES, Array, aligned
 from analytic.recursion import AVERAGING, Average, Bounds
 
 __all__ = [
     "Fields",
+<<<<<<< HEAD
     "Layers",
     "NextFields",
+=======
+    "Layout",
+>>>>>>> main
     "PairedImages",
     "Propagation",
     "Room",
 ]
 
+<<<<<<< HEAD
+=======
+FIELDS = 2**22
+"""Bytes of the fields that go through the layers together."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layout:
+    """A stretch laid out for the compiled code.
+
+    Attributes:
+        stretch: the stretch.
+        steps: its weight layers.
+        shape: (H, W, images side by side).
+        lanes: Q.
+        windows: the sums before its layers, None where there is nothing to sum up.
+        flow: its layers for the walk: branches that begin with the stretch are not opened in it.
+    """
+
+    stretch: Stretch
+    steps: tuple[Step, ...]
+    shape: tuple[int, int, int]
+    lanes: int
+    windows: tuple[tuple[Scatter, Taps] | None, ...]
+    flow: tuple[Step, ...]
+
+    @property
+    def bytes_between(self) -> int:
+        """Memory of what enters the stretch, for a pair."""
+        return 32 * self.stretch.entries * self.stretch.grid.shifts * self.lanes
+
+
+def layouts(network: Network, cut: Sequence[Stretch], copies: int) -> tuple[Layout, ...]:
+    """The stretches of a network for so many images side by side."""
+    return tuple(_layout(network, stretch, copies) for stretch in cut)
+
+
+def _layout(network: Network, stretch: Stretch, copies: int) -> Layout:
+    height, width = stretch.grid[:2]
+    size = lanes(height * width, copies)
+    windows = tuple(
+        None if window is None else (window[0], taps(window[1], width, height, copies, size))
+        for window in stretch.windows
+    )
+    steps = network.steps[stretch.first : stretch.first + len(windows)]
+    flow = steps if stretch.entries == 1 else (replace(steps[0], opens=0), *steps[1:])
+    return Layout(stretch, steps, (height, width, copies), size, windows, flow)
+
+
+def all_shifts(grid: Grid) -> Shifts:
+    """The shifts of a grid, row by row."""
+    row, column = (
+        part.ravel()
+        for part in np.meshgrid(
+            np.arange(grid.rows.size), np.arange(grid.columns.size), indexing="ij"
+        )
+    )
+    return Shifts(grid.rows[row], grid.columns[column], row, column)
+
+
+def batches(shifts: Shifts, pairs: int, size: int) -> Iterator[tuple[slice, Shifts]]:
+    """Some shifts at a time, for so many pairs and lanes."""
+    few = max(FIELDS // (16 * pairs * size), 1)
+    for first in range(0, shifts.row.size, few):
+        part = slice(first, first + few)
+        yield part, Shifts(*(values[part] for values in shifts))
+
+>>>>>>> main
 
 class Fields(NamedTuple):
     """Sigma and Theta of pairs of images at some shifts, (F, Q), and errors (2, pairs).
@@ -124,29 +208,39 @@ class Propagation:
         room.give(moved, sums)
         return Fields(sigma, theta, error.copy())
 
-    def enter(self, entry: Fields, shifts: int, part: slice, error: Array) -> Fields:
-        """Some shifts of a state (pairs, shifts, Q)."""
-        size = entry.sigma.shape[2]
-        found: list[Array] = []
-        for values in entry[:2]:
-            chosen = values[:, part]
-            out = self.room.take(self.pairs * shifts, size)
-            out.reshape(chosen.shape)[:] = chosen
-            found.append(out)
-        return Fields(found[0], found[1], error.copy())
+    def enter(
+        self, entries: Sequence[Fields], shifts: int, part: slice, error: Array
+    ) -> list[Fields]:
+        """Some shifts of states (pairs, shifts, Q), one for each branch that begins."""
+        found: list[Fields] = []
+        for entry in entries:
+            sigma, theta = (self._entered(values[:, part], shifts) for values in entry[:2])
+            found.append(Fields(sigma, theta, error.copy()))
+        return found
 
-    def through(self, layout: Layout, shifts: Shifts, fields: Fields) -> Fields:
-        """Take fields through the layers of a stretch; they are used up."""
-        branches: list[Fields] = []
-        for number, (step, window) in enumerate(zip(layout.steps, layout.windows, strict=True)):
+    def _entered(self, chosen: Array, shifts: int) -> Array:
+        out = self.room.take(self.pairs * shifts, chosen.shape[2])
+        out.reshape(chosen.shape)[:] = chosen
+        return out
+
+    def through(self, layout: Layout, shifts: Shifts, entries: Sequence[Fields]) -> Fields:
+        """Take fields through the layers of a stretch, one for each branch; they are used up."""
+        fields, *aside = entries
+        aside.reverse()
+        for at, (step, window) in enumerate(
+            zip(layout.flow, layout.windows, strict=True), layout.stretch.first
+        ):
+            if step.switches:
+                fields, aside[-1] = aside[-1], fields
             for _ in range(step.opens):
-                branches.append(self._copy(fields))
+                aside.append(self._copy(fields))
             if window is not None:
                 self._summed(layout, shifts, window, fields)
-            skipped = branches.pop() if step.closes else None
-            self._layer(layout, layout.stretch.first + number, shifts, fields, skipped)
-            if skipped is not None:
-                self.room.give(*skipped[:2])
+            before = [aside.pop() for _ in range(step.closes)]
+            self._layer(layout, at, shifts, fields, before[0] if before else None)
+            for number, total in enumerate(before):
+                self._add(layout, (at, number), shifts, total, fields)
+                self.room.give(*total[:2])
         return fields
 
     def _copy(self, fields: Fields) -> Fields:
@@ -164,9 +258,9 @@ class Propagation:
         self.room.give(line)
 
     def _layer(
-        self, layout: Layout, at: int, shifts: Shifts, fields: Fields, skipped: Fields | None
+        self, layout: Layout, at: int, shifts: Shifts, fields: Fields, before: Fields | None
     ) -> None:
-        """The nonlinearity, in place."""
+        """The nonlinearity, in place, and what is added to the branches before."""
         room, (layer, bounds) = self.room, self.layers[at]
         rows, columns = self.paired.rows, self.paired.columns
         assert isinstance(rows, Tables)
@@ -184,18 +278,37 @@ class Propagation:
         counts = np.empty((2, size), dtype=np.int64)
         scratch = (every, counts[0], counts[1], other, lines, buffers)
         none = np.empty((0, 0))
-        before = (none, none, none) if skipped is None else skipped
+        total = (none, none) if before is None else before[:2]
         leave(
             layer, *tables, self.pairing, shifts, layout.shape, scratch, group,
-            fields.sigma, fields.theta, before[0], before[1],
+            fields.sigma, fields.theta, *total,
         )  # fmt: skip
         last = np.empty(self.pairs, dtype=np.int64)
-        carry_errors(bounds, layer.number, shifts.row.size, group, fields.error, before[2], last)
+        carry_errors(bounds, layer.number, shifts.row.size, group, fields.error, last)
         if layer.form == SERIES:
             self.terms = max(self.terms, int(last.max(initial=0)) + 1)
         room.give(moved, other, lines, buffers)
 
+    def _add(
+        self, layout: Layout, at: tuple[int, int], shifts: Shifts, total: Fields, fields: Fields
+    ) -> None:
+        """One of the sums that end at a layer, in place; its first one has been taken there."""
+        (layer, bounds), (_, number) = self.layers[at[0]], at
+        if number:
+            rows, columns = (
+                tables.lane_tables(at[0], 0).junctions[number]
+                for tables in (self.paired.rows, self.paired.columns)
+            )
+            moved = self.room.take(2, layout.lanes)
+            add_branch(
+                rows, columns, self.pairing, shifts, layout.shape, (_runs(layout), moved),
+                total.sigma, total.theta, fields.sigma, fields.theta,
+            )  # fmt: skip
+            self.room.give(moved)
+        join_errors(bounds, layer.number, number, total.error, fields.error)
 
+
+<<<<<<< HEAD
 class NextFields:
     """The fields of the next stretch, to which those of a stretch are added.
 
@@ -240,3 +353,9 @@ class NextFields:
                 total /= self.leave.count
             found.append(total)
         return Fields(found[0], found[1], self.error)
+=======
+def _runs(layout: Layout) -> Index:
+    """Room for the pieces of an image that moves."""
+    height, _, copies = layout.shape
+    return np.empty((2 * (height * copies + layout.lanes // LANES) + 2, 3), dtype=np.int64)
+>>>>>>> main
