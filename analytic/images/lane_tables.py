@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
-from typing import NamedTuple
 
 import numpy as np
 
@@ -21,19 +20,9 @@ from analytic.images.shifts import Index
 from analytic.machine import LANES, Array, aligned, cores
 from analytic.network import Step
 from analytic.proofs import parity
-from analytic.recursion import GROUP, Bounds, Diagonal
+from analytic.recursion import GROUP, Bounds
 
-__all__ = [
-    "Sight",
-    "Tables",
-    "after_average",
-    "before_average",
-    "compiled_layer",
-    "form_of",
-    "lanes",
-    "pixels",
-    "sights",
-]
+__all__ = ["Sight", "Tables", "compiled_layer", "form_of", "lanes"]
 
 
 def form_of(step: Step) -> int:
@@ -68,29 +57,10 @@ def lanes(positions: int, copies: int) -> int:
     return -(-positions * copies // LANES) * LANES
 
 
-def after_average(number: int) -> int:
-    """Where sights keep what the average behind stretch ``number`` makes of norms."""
-    return -1 - 2 * number
-
-
-def before_average(number: int) -> int:
-    """Where sights keep the share of every norm r in the sum over its window."""
-    return -2 - 2 * number
-
-
-class Sight(NamedTuple):
-    """What one layer sees of images at every position.
+class Sight:
+    """What one layer sees of images at every position, (images, P) each.
 
     Attributes:
-<<<<<<< HEAD
-        step: the layer; None for an average, which sees norms (``analytic.images.unit_norms``).
-        lines: s as ``deviation``, E[w] as ``mean``, mu where the branch began that ends here as
-            ``skipped``, or the norms that are read as ``norms``, (images, P) each.
-    """
-
-    step: Step | None
-    lines: dict[str, Array]
-=======
         step: the layer.
         deviation: s.
         mean: E[w].
@@ -103,7 +73,6 @@ class Sight(NamedTuple):
         self, step: Step, deviation: Array, mean: Array, junctions: Sequence[tuple[Array, Array]]
     ) -> None:
         self.step, self.deviation, self.mean, self.junctions = step, deviation, mean, junctions
->>>>>>> main
 
     @classmethod
     def joined(cls, parts: Sequence[Sight]) -> Sight:
@@ -111,44 +80,6 @@ class Sight(NamedTuple):
         first = parts[0]
         if len(parts) == 1:
             return first
-<<<<<<< HEAD
-        names = first.lines
-        lines = {name: np.concatenate([part.lines[name] for part in parts]) for name in names}
-        return cls(first.step, lines)
-
-    def of(self, images: Index) -> Sight:
-        """The same of some images."""
-        return Sight(self.step, {name: line[images] for name, line in self.lines.items()})
-
-
-def pixels(x: Array, panels: Index, size: int) -> Array:
-    """Images (n, positions, channels) panel by panel, (panels, channels, Q)."""
-    chosen = x[panels]  # (panels, copies, positions, channels)
-    lines = chosen.transpose(0, 3, 1, 2).reshape(len(panels), x.shape[2], -1)
-    return np.ascontiguousarray(np.pad(lines, ((0, 0), (0, 0), (0, size - lines.shape[2]))))
-
-
-def sights(state: Diagonal, first: int = 0) -> dict[int, Sight]:
-    """What layers, and averages of norms, see of the images of a recursion.
-
-    ``first`` is the number of the first layer; averages are ``after_average`` of their stretches.
-    """
-    n = len(state.sigma)
-    found: dict[int, Sight] = {}
-    for at, stage in enumerate(state.stages, first):
-        lines = {"deviation": np.sqrt(stage.variance), "mean": stage.moments.mean}
-        if stage.skipped is not None:
-            lines["skipped"] = stage.skipped[2]
-        if stage.sigma.size:
-            lines["norms"] = np.sqrt(stage.sigma)
-        found[at] = Sight(stage.step, {name: line.reshape(n, -1) for name, line in lines.items()})
-    for number, norms in enumerate(state.norms):
-        if norms is not None:
-            found[after_average(number)] = Sight(None, norms.lines)
-            if norms.share is not None:
-                found[before_average(number)] = Sight(None, {"share": norms.share})
-    return found
-=======
         deviation = np.concatenate([part.deviation for part in parts])
         mean = np.concatenate([part.mean for part in parts])
         junctions = [
@@ -164,7 +95,6 @@ def sights(state: Diagonal, first: int = 0) -> dict[int, Sight]:
         """The same of some images."""
         junctions = [(total[images], branch[images]) for total, branch in self.junctions]
         return Sight(self.step, self.deviation[images], self.mean[images], junctions)
->>>>>>> main
 
 
 class Tables:
@@ -230,17 +160,10 @@ class Tables:
         return out
 
     def _without_table(self, at: int) -> LaneTables:
-        lines = self._sights[at].lines
-        s = lines["deviation"]
+        sight = self._sights[at]
+        s = sight.deviation
         scale = s if self._layers[at].form == ARCCOSINE else 1 / np.sqrt(1 + 2 * s**2)
         inverse = 1 / np.where(s > 0, s, np.inf)
-<<<<<<< HEAD
-        skipped = lines.get("skipped", np.zeros_like(s))
-        size = lanes(s.shape[1], self._panels.shape[1])
-        table = np.empty((len(self._panels), size // LANES, 0, LANES))
-        line = self._line
-        return LaneTables(line(inverse), line(lines["mean"]), line(skipped), line(scale), table)
-=======
         size = lanes(s.shape[1], self._panels.shape[1])
         table = np.empty((len(self._panels), size // LANES, 0, LANES))
         line = self._line
@@ -248,19 +171,16 @@ class Tables:
         for out, junction in zip(junctions, sight.junctions, strict=True):
             out[0], out[1] = map(line, junction)
         return LaneTables(line(inverse), line(sight.mean), junctions, line(scale), table)
->>>>>>> main
 
     def _table(self, at: int, groups: int) -> Array:
         """The coefficients of a layer, (panels, Q / LANES, rows, LANES)."""
-        (step, known), layer = self._sights[at], self._layers[at]
-        assert step is not None
+        sight, layer = self._sights[at], self._layers[at]
         panels, copies = self._panels.shape
-        deviation = known["deviation"]
-        positions = deviation.shape[1]
+        positions = sight.deviation.shape[1]
         size = lanes(positions, copies)
         rows = 4 * (layer.even + layer.odd) * groups
         out: Array = aligned(panels, size // LANES, rows, LANES)
-        activation = step.layer.activation
+        activation = sight.step.layer.activation
         wanted = orders(activation)
 
         def fill(panel: int) -> None:
@@ -268,7 +188,7 @@ class Tables:
                 if copy and image == self._panels[panel, 0]:
                     _repeat(out[panel], positions, copy)
                     continue
-                b = coefficients(activation, deviation[image], GROUP * groups, wanted).b
+                b = coefficients(activation, sight.deviation[image], GROUP * groups, wanted).b
                 _place(b, layer.even and layer.odd, copy * positions, out[panel])
 
         _each(fill, panels)

@@ -7,49 +7,34 @@ leaves, and before the first one nothing.
 
 from __future__ import annotations
 
-<<<<<<< HEAD
-from collections.abc import Mapping
-=======
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
->>>>>>> main
 from typing import NamedTuple
 
 import numpy as np
 
 from analytic.images.field_expectations import SERIES, FieldLayer
 from analytic.images.field_layer import carry_errors, enter, leave
-<<<<<<< HEAD
-from analytic.images.fields import Pairing, Shifts, Taps, products, window_sums
-from analytic.images.lane_tables import Tables
-from analytic.images.shifts import Scatter
-from analytic.images.stretch_layouts import Layout, run_room
-from analytic.images.unit_norms import NormTables
-=======
 from analytic.images.field_sums import add_branch, join_errors
 from analytic.images.fields import Pairing, Shifts, Taps, products, taps, window_sums
 from analytic.images.lane_tables import Tables, lanes
 from analytic.images.shifts import Index, Scatter
 from analytic.images.stretches import Grid, Stretch
->>>>>>> main
 from analytic.machine import LANES, Array, aligned
-from analytic.recursion import AVERAGING, Average, Bounds
+from analytic.network import Network, Step
+from analytic.recursion import Bounds
 
 __all__ = [
     "Fields",
-<<<<<<< HEAD
-    "Layers",
-    "NextFields",
-=======
     "Layout",
->>>>>>> main
     "PairedImages",
     "Propagation",
     "Room",
+    "all_shifts",
+    "batches",
+    "layouts",
 ]
 
-<<<<<<< HEAD
-=======
 FIELDS = 2**22
 """Bytes of the fields that go through the layers together."""
 
@@ -115,19 +100,13 @@ def batches(shifts: Shifts, pairs: int, size: int) -> Iterator[tuple[slice, Shif
         part = slice(first, first + few)
         yield part, Shifts(*(values[part] for values in shifts))
 
->>>>>>> main
 
 class Fields(NamedTuple):
-    """Sigma and Theta of pairs of images at some shifts, (F, Q), and errors (2, pairs).
-
-    Defects have three errors (``analytic.recursion.chord_errors``), and ``matched`` behind an
-    average (``analytic.images.next_defects``).
-    """
+    """Sigma and Theta of pairs of images at some shifts, (F, Q), and errors (2, pairs)."""
 
     sigma: Array
     theta: Array
     error: Array
-    matched: Array | None = None
 
 
 class Room:
@@ -151,15 +130,11 @@ class Room:
             self._free.setdefault(array.shape, []).append(array)
 
 
-Layers = Mapping[int, tuple[FieldLayer, Bounds]]
-"""Weight layers and their bounds, by their numbers in the network."""
-
-
 class PairedImages(NamedTuple):
     """The first and the second images of the pairs: tables, and pixels (images, channels, Q)."""
 
-    rows: Tables | NormTables
-    columns: Tables | NormTables
+    rows: Tables
+    columns: Tables
     x: Array
     y: Array
 
@@ -174,27 +149,16 @@ class Propagation:
         room: memory of the thread.
     """
 
-    def __init__(self, layers: Layers, paired: PairedImages, pairing: Pairing, room: Room) -> None:
+    def __init__(
+        self,
+        layers: Mapping[int, tuple[FieldLayer, Bounds]],
+        paired: PairedImages,
+        pairing: Pairing,
+        room: Room,
+    ) -> None:
         self.layers, self.paired, self.pairing, self.room = layers, paired, pairing, room
         self.pairs = len(pairing.row)
         self.terms = 0
-        self.widest = np.empty(0)
-
-    def alone(self, room: Room) -> Propagation:
-        """The same for another thread."""
-        return Propagation(self.layers, self.paired, self.pairing, room)
-
-    def averaged(self, layout: Layout, factor: Average, error: Array) -> Array:
-        """The errors where a stretch begins that the averages ``factor`` lead to."""
-        return (error + AVERAGING) * [[factor.sigma], [factor.theta]]
-
-    def target(self, number: int, layout: Layout, after: Layout) -> NextFields:
-        """Where the fields of stretch ``number`` are added up."""
-        return NextFields(layout, after, self.pairs)
-
-    def behind(self, number: int, layout: Layout, after: Layout, entry: Fields) -> Fields:
-        """The fields behind the end of stretch ``number``."""
-        return entry
 
     def start(self, layout: Layout, shifts: Shifts, error: Array) -> Fields:
         """Scalar products, and no Theta."""
@@ -202,7 +166,7 @@ class Propagation:
         sigma = room.take(self.pairs * size, layout.lanes)
         theta = room.zeros(self.pairs * size, layout.lanes)
         moved, sums = room.take(self.paired.y.shape[1], layout.lanes), room.take(layout.lanes)
-        runs = run_room(layout)
+        runs = _runs(layout)
         scratch = (runs, moved, sums)
         products(self.paired.x, self.paired.y, self.pairing, shifts, layout.shape, scratch, sigma)
         room.give(moved, sums)
@@ -263,9 +227,7 @@ class Propagation:
         """The nonlinearity, in place, and what is added to the branches before."""
         room, (layer, bounds) = self.room, self.layers[at]
         rows, columns = self.paired.rows, self.paired.columns
-        assert isinstance(rows, Tables)
-        assert isinstance(columns, Tables)
-        runs, moved = run_room(layout), room.take(1, layout.lanes)
+        runs, moved = _runs(layout), room.take(1, layout.lanes)
         group = np.empty((len(fields.sigma), layout.lanes // LANES), dtype=np.int64)
         most = enter(
             layer, bounds.radius[layer.number], rows.lines(at), columns.lines(at), self.pairing,
@@ -308,54 +270,7 @@ class Propagation:
         join_errors(bounds, layer.number, number, total.error, fields.error)
 
 
-<<<<<<< HEAD
-class NextFields:
-    """The fields of the next stretch, to which those of a stretch are added.
-
-    Args:
-        layout: the stretch that ends.
-        after: the next one.
-        pairs: the number of pairs.
-    """
-
-    def __init__(self, layout: Layout, after: Layout, pairs: int) -> None:
-        assert layout.stretch.leave is not None
-        self.layout, self.after, self.leave, self.pairs = layout, after, layout.stretch.leave, pairs
-        copies, shifts = layout.shape[2], after.stretch.grid.shifts
-        total = self.leave.kind == "total"
-        shape = (pairs, copies, LANES) if total else (pairs, shifts, after.lanes)
-        self._sums = [(np.zeros(shape), np.zeros(shape)) for _ in range(2)]
-        self.error = np.zeros((1, pairs))
-
-    def add(self, shifts: Shifts, fields: Fields) -> None:
-        """Add some fields."""
-        self.error = np.maximum(self.error, fields.error)
-        grid, after = self.layout.stretch.grid, self.after
-        for values, (total, lost) in zip(fields[:2], self._sums, strict=True):
-            if self.leave.window is None:
-                add_total(shifts.row.size, grid.positions, values, total, lost)
-            else:
-                widths = after.stretch.grid.columns.size
-                add_window(
-                    *self.leave.window, shifts, self.layout.shape, after.shape, widths, values,
-                    total, lost,
-                )  # fmt: skip
-
-    def finish(self) -> Fields:
-        """The fields of the next stretch, (pairs, shifts, Q) each."""
-        found: list[Array] = []
-        for total, _ in self._sums:
-            if self.leave.window is None:
-                out = np.zeros((self.pairs, 1, self.after.lanes))
-                finish_total(total, self.leave.count, out)
-                total = out
-            elif self.leave.count > 1:
-                total /= self.leave.count
-            found.append(total)
-        return Fields(found[0], found[1], self.error)
-=======
 def _runs(layout: Layout) -> Index:
     """Room for the pieces of an image that moves."""
     height, _, copies = layout.shape
     return np.empty((2 * (height * copies + layout.lanes // LANES) + 2, 3), dtype=np.int64)
->>>>>>> main

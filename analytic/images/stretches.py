@@ -40,7 +40,7 @@ from analytic.network import (
     shape_after,
 )
 
-__all__ = ["Grid", "Leave", "Stretch", "Window", "network_stretches", "sources"]
+__all__ = ["Grid", "Leave", "Stretch", "Window", "network_stretches"]
 
 
 class Grid(NamedTuple):
@@ -177,40 +177,6 @@ def network_stretches(network: Network, spatial: Shape) -> tuple[Stretch, ...]:
         if one.reads:
             reads.append(one.reads)
     return (*found, Stretch(grid, first, tuple(windows), tuple(reads), averaged, entries, ()))
-
-
-def sources(network: Network, spatial: Shape) -> tuple[Index, ...]:
-    """The positions that every weight layer reads, (filters, positions), -1 outside the image.
-
-    Example:
-        >>> from analytic.network.description import Convolution, Network
-        >>> sources(Network(Convolution("relu", 2, padding="valid")), (4,))[0].tolist()
-        [[0, 1, 2], [1, 2, 3]]
-    """
-    found: list[Index] = []
-    shape = spatial
-    for step in network.steps:
-        for layer in step.averages:
-            shape = shape_after(layer, shape)
-        after = shape_after(step.layer, shape)
-        found.append(_sources(step.layer, shape, after))
-        shape = after
-    return tuple(found)
-
-
-def _sources(layer: Layer, shape: Shape, after: Shape) -> Index:
-    if not isinstance(layer, Convolution):
-        return np.arange(math.prod(shape))[None]
-    sizes, ends = _plane(shape, len(shape)), _plane(after, len(shape))
-    axes: list[Index] = []
-    for axis in (0, 1):
-        read = _readings(layer, axis, len(shape), sizes[axis], ends[axis], np.zeros(1, np.int64))
-        kernel = _both(layer.kernel_size, len(shape))[axis]
-        axes.append(np.full((kernel, ends[axis]), -1))
-        axes[axis][read.tap, read.target] = read.source
-    rows, columns = axes[0][:, None, :, None], axes[1][None, :, None, :]
-    inside = (rows >= 0) & (columns >= 0)
-    return np.where(inside, rows * sizes[1] + columns, -1).reshape(-1, math.prod(ends))
 
 
 def _count(layer: Layer, dimensions: int) -> int:
