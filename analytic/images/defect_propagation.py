@@ -15,17 +15,19 @@ import numpy as np
 from analytic.images.defects import bent_layer, covariances, flattened, pixel_defects, pooled
 from analytic.images.fields import Pairing, Shifts
 from analytic.images.lane_tables import after_average, before_average
+from analytic.images.layer_sources import sources
 from analytic.images.next_defects import NextDefects, matched_window
-from analytic.images.propagation import Fields, Layers, NextFields, PairedImages, Propagation, Room
+from analytic.images.next_fields import NextFields
+from analytic.images.propagation import Fields, Layers, PairedImages, Propagation, Room
 from analytic.images.shifts import Index
 from analytic.images.stretch_layouts import Layout, all_shifts, run_room
-from analytic.images.stretches import Window, sources
+from analytic.images.stretches import Window
 from analytic.images.unit_norms import NormTables
 from analytic.machine import Array
 from analytic.network import Network, Shape
 from analytic.recursion import AVERAGING, Average, ChordErrors
 
-__all__ = ["DefectPropagation", "Defects", "defects_of"]
+__all__ = ["DefectPropagation", "Defects", "defects_of", "targets_of"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,24 +51,23 @@ class Defects:
 
     def has_average(self, layout: Layout) -> bool:
         """Whether an average that changes norms stands between a stretch and a weight layer."""
-        leave = layout.stretch.leave
-        if leave is None or not self.goes_on(layout):
+        if not self.goes_on(layout):
             return False
-        return leave.mixes or leave.kind == "total"
+        return layout.stretch.leaves[0].mixes or layout.stretch.leaves[0].kind == "total"
 
 
 def defects_of(network: Network, layouts: Sequence[Layout], spatial: Shape) -> Defects | None:
     """Those of a network of a x + b |x| without skips, None for any other."""
     lines = [step.layer.activation.bent_line for step in network.steps]
     bends = any(line is not None and line[1] != 0 for line in lines)
-    if not bends or None in lines or any(step.closes for step in network.steps):
+    if not bends or None in lines or any(step.closes or step.opens for step in network.steps):
         return None
     before = [layout for layout in layouts if layout.stretch.first + len(layout.steps) == 0]
-    mixes = any(layout.stretch.leave and layout.stretch.leave.mixes for layout in before)
+    mixes = any(layout.stretch.leaves[0].mixes for layout in before)
     windows = [
-        matched_window(*pair) if leave is not None and leave.mixes and leave.window else None
+        matched_window(*pair) if leave.mixes and leave.window else None
         for pair in pairwise(layouts)
-        for leave in [pair[0].stretch.leave]
+        for leave in [pair[0].stretch.leaves[0]]
     ]
     return Defects(sources(network, spatial), not mixes, tuple(windows))
 
@@ -113,9 +114,9 @@ class DefectPropagation(Propagation):
             other[:] = 0.0
         return Fields(defect, other, error.copy())
 
-    def through(self, layout: Layout, shifts: Shifts, fields: Fields) -> Fields:
+    def through(self, layout: Layout, shifts: Shifts, entries: Sequence[Fields]) -> Fields:
         """Take fields through the layers of a stretch; behind the last one they are Sigma."""
-        fields = super().through(layout, shifts, fields)
+        fields = super().through(layout, shifts, entries)
         if not layout.steps or self.defects.goes_on(layout):
             return fields
         at = layout.stretch.first + len(layout.steps) - 1
@@ -132,7 +133,7 @@ class DefectPropagation(Propagation):
         return fields._replace(error=error)
 
     def _layer(
-        self, layout: Layout, at: int, shifts: Shifts, fields: Fields, skipped: Fields | None
+        self, layout: Layout, at: int, shifts: Shifts, fields: Fields, before: Fields | None
     ) -> None:
         """The nonlinearity, in place."""
         room, (layer, _) = self.room, self.layers[at]
@@ -156,21 +157,19 @@ class DefectPropagation(Propagation):
             return super().averaged(layout, factor, error)
         return np.stack([*error[:2], (error[2] + AVERAGING) * factor.theta])
 
-    def target(self, number: int, layout: Layout, after: Layout) -> NextFields:
+    def targets(self, number: int, layout: Layout, after: Layout) -> list[NextFields]:
         """Where the fields of stretch ``number`` are added up."""
-        leave = layout.stretch.leave
-        if not (self.defects.has_average(layout) and leave is not None and leave.mixes):
-            return super().target(number, layout, after)
+        if not (self.defects.has_average(layout) and layout.stretch.leaves[0].mixes):
+            return NextFields.all_of(layout, after, self.pairs)
         rows, columns = (table.lines(before_average(number)) for table in self._tables())
         window = self.defects.matched[number]
-        return NextDefects(layout, after, self.pairing, window, (rows, columns))
+        return [NextDefects(layout, after, self.pairing, window, (rows, columns))]
 
     def behind(self, number: int, layout: Layout, after: Layout, entry: Fields) -> Fields:
         """Phi and errors behind the average that ends stretch ``number``, in place."""
         if not self.defects.has_average(layout):
             return entry
-        leave = layout.stretch.leave
-        assert leave is not None
+        leave = layout.stretch.leaves[0]
         rows, columns = (table.lines(after_average(number)) for table in self._tables())
         error = entry.error[:2]
         if not leave.mixes:
@@ -198,3 +197,12 @@ class DefectPropagation(Propagation):
         )  # fmt: skip
         self.room.give(moved)
         return worst
+
+
+def targets_of(
+    propagation: Propagation, number: int, layout: Layout, after: Layout
+) -> list[NextFields]:
+    """Where the fields of stretch ``number`` are added up, for every branch that begins behind."""
+    if isinstance(propagation, DefectPropagation):
+        return propagation.targets(number, layout, after)
+    return NextFields.all_of(layout, after, propagation.pairs)

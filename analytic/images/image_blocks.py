@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from analytic.images.defect_propagation import DefectPropagation, Defects
+from analytic.images.defect_propagation import DefectPropagation, Defects, targets_of
 from analytic.images.field_expectations import FieldLayer
 from analytic.images.fields import CHANNELS, Pairing, Shifts
 from analytic.images.image_groups import KEPT_TABLES, Blocking, Shelf, blocking, strip_rows
@@ -91,7 +91,7 @@ class Images:
     @property
     def bytes(self) -> int:
         """Room for the fields of a thread and for the tables that are kept."""
-        held = sum(32 * layout.stretch.grid.shifts * layout.lanes for layout in self.layouts[1:])
+        held = sum(layout.bytes_between for layout in self.layouts[1:])
         return 2 * FIELDS + held * self.blocks.size**2 + KEPT_TABLES
 
     def tables_made(self, n: int, k: int, own: bool) -> float:
@@ -141,25 +141,23 @@ class Images:
         if self.defects is not None:
             error = self.defects[1].start * np.ones((1, pairs))
         propagation = self._start(paired, pairing)
-        entry: Fields | None = None
-        for number, (layout, after) in enumerate(
-            zip(self.layouts, [*self.layouts[1:], None], strict=True)
-        ):
+        entries: list[Fields] = []
+        ends = [*self.layouts[1:], None]
+        for at, (layout, after) in enumerate(zip(self.layouts, ends, strict=True)):
             if layout.stretch.averaged:
                 factor = self.averages[layout.stretch.first]
                 error = propagation.averaged(layout, factor, error)
             shifts = all_shifts(layout.stretch.grid)
             if after is None:
-                assert entry is not None
-                fields = propagation.enter(entry, 1, slice(None), error)
+                fields = propagation.enter(entries, 1, slice(None), error)
                 fields = propagation.through(layout, shifts, fields)
                 copies = layout.shape[2]
                 return Fields(
                     fields.sigma[:, :copies], fields.theta[:, :copies], fields.error
                 ), propagation.terms
-            entry = self._stretch(propagation, number, after, shifts, entry, error, inner)
-            entry = propagation.behind(number, layout, after, entry)
-            error = entry.error
+            entries = self._stretch(propagation, at, after, shifts, entries, error, inner)
+            entries[0] = propagation.behind(at, layout, after, entries[0])
+            error = entries[0].error
         raise AssertionError
 
     def _start(self, paired: PairedImages, pairing: Pairing) -> Propagation:
@@ -169,30 +167,31 @@ class Images:
 
     def _stretch(
         self, propagation: Propagation, at: int, after: Layout, shifts: Shifts,
-        entry: Fields | None, error: Array, inner: bool,
-    ) -> Fields:  # fmt: skip
+        entries: list[Fields], error: Array, inner: bool,
+    ) -> list[Fields]:  # fmt: skip
         """The fields behind stretch ``at``, (pairs, shifts, Q)."""
         layout = self.layouts[at]
         count = shifts.row.size
         edges = np.linspace(0, count, (SHARES if count >= 8 * SHARES else 1) + 1).astype(int)
 
-        def share(number: int) -> tuple[Fields, int]:
+        def share(number: int) -> tuple[list[Fields], int]:
             first, last = int(edges[number]), int(edges[number + 1])
             room = self._room()
             alone = propagation.alone(room)
-            target = alone.target(at, layout, after)
+            targets = targets_of(alone, at, layout, after)
             mine = Shifts(*(part[first:last] for part in shifts))
             for part, some in batches(mine, propagation.pairs, layout.lanes):
-                if entry is None:
-                    fields = alone.start(layout, some, error)
-                else:
+                if entries:
                     where = slice(first + part.start, first + min(part.stop, last - first))
-                    fields = alone.enter(entry, some.row.size, where, error)
-                fields = alone.through(layout, some, fields)
-                target.add(some, fields)
+                    begun = alone.enter(entries, some.row.size, where, error)
+                else:
+                    begun = [alone.start(layout, some, error)]
+                fields = alone.through(layout, some, begun)
+                for target in targets:
+                    target.add(some, fields)
                 room.give(*fields[:2])
             self._rooms.append(room)
-            return target.finish(), alone.terms
+            return [target.finish() for target in targets], alone.terms
 
         if inner and edges.size > 2:
             with ThreadPoolExecutor(cores()) as pool:
@@ -200,12 +199,13 @@ class Images:
         else:
             shares = [share(number) for number in range(edges.size - 1)]
         whole = shares[0][0]
-        for other, _ in shares[1:]:
-            whole.sigma[:] += other.sigma
-            whole.theta[:] += other.theta
-            whole.error[:] = np.maximum(whole.error, other.error)
-            if whole.matched is not None and other.matched is not None:
-                whole.matched[:] += other.matched
+        for others, _ in shares[1:]:
+            for mine, other in zip(whole, others, strict=True):
+                mine.sigma[:] += other.sigma
+                mine.theta[:] += other.theta
+                mine.error[:] = np.maximum(mine.error, other.error)
+                if mine.matched is not None and other.matched is not None:
+                    mine.matched[:] += other.matched
         propagation.terms = max(propagation.terms, *(terms for _, terms in shares))
         return whole
 

@@ -31,7 +31,6 @@ __all__ = [
     "compiled_layer",
     "form_of",
     "lanes",
-    "pixels",
     "sights",
 ]
 
@@ -83,8 +82,9 @@ class Sight(NamedTuple):
 
     Attributes:
         step: the layer; None for an average, which sees norms (``analytic.images.unit_norms``).
-        lines: s as ``deviation``, E[w] as ``mean``, mu where the branch began that ends here as
-            ``skipped``, or the norms that are read as ``norms``, (images, P) each.
+        lines: s as ``deviation``, E[w] as ``mean``, or the norms that are read as ``norms``; mu of
+            the branches before and of the last one of every sum that ends here as ``junctions``,
+            (images, sums, 2, P); the others (images, P).
     """
 
     step: Step | None
@@ -105,13 +105,6 @@ class Sight(NamedTuple):
         return Sight(self.step, {name: line[images] for name, line in self.lines.items()})
 
 
-def pixels(x: Array, panels: Index, size: int) -> Array:
-    """Images (n, positions, channels) panel by panel, (panels, channels, Q)."""
-    chosen = x[panels]  # (panels, copies, positions, channels)
-    lines = chosen.transpose(0, 3, 1, 2).reshape(len(panels), x.shape[2], -1)
-    return np.ascontiguousarray(np.pad(lines, ((0, 0), (0, 0), (0, size - lines.shape[2]))))
-
-
 def sights(state: Diagonal, first: int = 0) -> dict[int, Sight]:
     """What layers, and averages of norms, see of the images of a recursion.
 
@@ -121,11 +114,15 @@ def sights(state: Diagonal, first: int = 0) -> dict[int, Sight]:
     found: dict[int, Sight] = {}
     for at, stage in enumerate(state.stages, first):
         lines = {"deviation": np.sqrt(stage.variance), "mean": stage.moments.mean}
-        if stage.skipped is not None:
-            lines["skipped"] = stage.skipped[2]
         if stage.sigma.size:
             lines["norms"] = np.sqrt(stage.sigma)
-        found[at] = Sight(stage.step, {name: line.reshape(n, -1) for name, line in lines.items()})
+        lines = {name: line.reshape(n, -1) for name, line in lines.items()}
+        sums = [
+            (one.total[2].reshape(n, -1), one.branch[2].reshape(n, -1)) for one in stage.junctions
+        ]
+        none = np.empty((n, 0, 2, lines["deviation"].shape[1]))
+        lines["junctions"] = np.array(sums).transpose(2, 0, 1, 3) if sums else none
+        found[at] = Sight(stage.step, lines)
     for number, norms in enumerate(state.norms):
         if norms is not None:
             found[after_average(number)] = Sight(None, norms.lines)
@@ -201,11 +198,14 @@ class Tables:
         s = lines["deviation"]
         scale = s if self._layers[at].form == ARCCOSINE else 1 / np.sqrt(1 + 2 * s**2)
         inverse = 1 / np.where(s > 0, s, np.inf)
-        skipped = lines.get("skipped", np.zeros_like(s))
         size = lanes(s.shape[1], self._panels.shape[1])
         table = np.empty((len(self._panels), size // LANES, 0, LANES))
         line = self._line
-        return LaneTables(line(inverse), line(lines["mean"]), line(skipped), line(scale), table)
+        sums = lines["junctions"]
+        junctions = np.zeros((sums.shape[1], 2, len(self._panels), size))
+        for number, out in enumerate(junctions):
+            out[0], out[1] = line(sums[:, number, 0]), line(sums[:, number, 1])
+        return LaneTables(line(inverse), line(lines["mean"]), junctions, line(scale), table)
 
     def _table(self, at: int, groups: int) -> Array:
         """The coefficients of a layer, (panels, Q / LANES, rows, LANES)."""

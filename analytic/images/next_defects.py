@@ -13,7 +13,8 @@ import numpy as np
 from analytic.images.defects import matches
 from analytic.images.field_averages import add_total, add_window
 from analytic.images.fields import Pairing, Shifts
-from analytic.images.propagation import Fields, NextFields
+from analytic.images.next_fields import NextFields
+from analytic.images.propagation import Fields
 from analytic.images.shifts import Index, Readings, Scatter, pool_readings, scatter
 from analytic.images.stretch_layouts import Layout, run_room
 from analytic.images.stretches import Window
@@ -57,7 +58,7 @@ class NextDefects(NextFields):
         self, layout: Layout, after: Layout, pairing: Pairing, window: Window | None,
         shares: tuple[Array, Array],
     ) -> None:  # fmt: skip
-        super().__init__(layout, after, len(pairing.row))
+        super().__init__(layout, after, layout.stretch.leaves[0], len(pairing.row))
         self._pairing, self._window, self._shares = pairing, window, shares
         shape = (self.pairs, after.stretch.grid.shifts, after.lanes)
         if window is None:

@@ -7,17 +7,15 @@ import numpy as np
 from analytic.images.defects import pooled
 from analytic.images.fields import Pairing, Shifts
 from analytic.images.lane_tables import Sight, after_average
-from analytic.images.propagation import Fields, NextFields
+from analytic.images.next_fields import NextFields
+from analytic.images.propagation import Fields
+from analytic.images.shifted_positions import STILL
 from analytic.images.stretch_layouts import Layout, all_shifts, run_room
 from analytic.images.unit_norms import NormTables
 from analytic.machine import Array
 from analytic.recursion import NOMINAL, TRIED, AveragedNorms
 
-__all__ = ["STILL", "norms_behind", "shares", "window_means"]
-
-NONE = np.zeros(1, dtype=np.int64)
-STILL = Shifts(NONE, NONE, NONE, NONE)
-"""The shift 0, which is the first one of every grid."""
+__all__ = ["norms_behind", "shares", "window_means"]
 
 
 def norms_behind(
@@ -33,8 +31,7 @@ def norms_behind(
         entry: the means (n, shifts, Q) of Phi; its shift 0 has those over a window and itself.
         before: Sigma at equal positions of the stretch, (n, P).
     """
-    leave, r = layout.stretch.leave, np.sqrt(before)
-    assert leave is not None
+    leave, r = layout.stretch.leaves[0], np.sqrt(before)
     if not leave.mixes:
         sigma = _sums(layout, after, before)
         if leave.kind != "total":
@@ -66,7 +63,7 @@ def shares(layout: Layout, after: Layout, r: Array) -> Array:
 def _sums(layout: Layout, after: Layout, before: Array) -> Array:
     """Sums, or means, of Sigma at equal positions where no others are mixed in, (n, P')."""
     n, size = before.shape
-    target = NextFields(layout, after, n)
+    target = NextFields(layout, after, layout.stretch.leaves[0], n)
     ends = np.pad(before, ((0, 0), (0, layout.lanes - size)))
     target.add(STILL, Fields(ends, np.zeros_like(ends), np.zeros((2, n))))
     return target.finish().sigma[:, 0, : after.stretch.grid.positions].copy()
@@ -78,7 +75,7 @@ def _apart(after: Layout, lines: dict[str, Array], entry: Fields) -> Array:
     sight = {after_average(0): Sight(None, lines)}
     norms = NormTables(sight, (), np.arange(n)[:, None]).lines(after_average(0))
     others = Shifts(*(part[1:] for part in all_shifts(after.stretch.grid)))
-    pairing, room = Pairing(NONE, np.array([0, 1])), run_room(after)
+    pairing, room = Pairing(STILL.row, np.array([0, 1])), run_room(after)
     moved, apart = np.zeros((3, after.lanes)), np.zeros((len(TRIED), 2, 1))
     if entry.matched is None:  # one position, or one window
         return np.broadcast_to(np.array([1.0, 2.0])[:, None], apart.shape)[:, :, 0] * NOMINAL

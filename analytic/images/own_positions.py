@@ -3,7 +3,7 @@ r"""The recursion at x = x' for images: all positions, and the pairs of them tha
 At a single position p = q the recursion is that of ``analytic.recursion``, with the sums
 over what a layer reads: the fields of the shift 0. Averages mix different positions of one image:
 then its fields of the other shifts go through the layers too, and the variances behind an average
-come from them. A shift and its opposite are the same pairs, so that half of them are enough.
+come from them (``analytic.images.shifted_positions``).
 """
 
 from __future__ import annotations
@@ -15,22 +15,23 @@ from typing import NamedTuple
 import numpy as np
 
 from analytic.expectations import MOST_TERMS_WHOLE, length, moments, rests
-from analytic.images.defect_propagation import DefectPropagation, Defects
+from analytic.images.defect_propagation import DefectPropagation, Defects, targets_of
 from analytic.images.field_expectations import ARCCOSINE, ARCSINE, FieldLayer
-from analytic.images.fields import Pairing, Shifts, window_sums
+from analytic.images.fields import Pairing, window_sums
 from analytic.images.lane_tables import (
     Sight,
     Tables,
     before_average,
     compiled_layer,
     form_of,
-    pixels,
     sights,
 )
-from analytic.images.opposite_shifts import add_opposite, half
-from analytic.images.own_norms import STILL, norms_behind, shares, window_means
-from analytic.images.propagation import Fields, NextFields, PairedImages, Propagation, Room
-from analytic.images.stretch_layouts import Layout, all_shifts, batches
+from analytic.images.next_fields import NextFields
+from analytic.images.own_norms import norms_behind, shares, window_means
+from analytic.images.propagation import Fields, PairedImages, Propagation, Room
+from analytic.images.shifted_positions import STILL, add_other_shifts, pixels
+from analytic.images.stretch_layouts import Layout
+from analytic.images.stretches import Leave
 from analytic.images.unit_norms import NormTables, pixel_lines
 from analytic.machine import UNIT, Array, cores
 from analytic.network import fold
@@ -46,7 +47,6 @@ from analytic.recursion import (
     own_bounds,
     plain,
     preactivation,
-    residual,
 )
 
 __all__ = ["amplified", "image_diagonal"]
@@ -64,26 +64,31 @@ def image_diagonal(layouts: Sequence[Layout], x: Array, defects: Defects | None)
         defects: how the network carries them, None if it carries covariances.
     """
     own = np.mean(np.square(x, dtype=np.longdouble), axis=2).astype(np.float64)
-    state: Triple = own, np.zeros_like(own), np.zeros_like(own)
-    entry: Fields | None = None
+    states: list[Triple] = [(own, np.zeros_like(own), np.zeros_like(own))]
+    entries: list[Fields] = []
     stages: list[Stage] = []
     norms: list[AveragedNorms | None] = []
     factor, read = Average(), own
     widest = np.zeros(len(defects.sources) if defects else 0)
     for number, (layout, after) in enumerate(zip(layouts, [*layouts[1:], None], strict=True)):
-        passed, state = _layers(layout, state, factor, None if defects is None else read)
+        passed, state = _layers(layout, states, factor, None if defects is None else read)
+        states = [state]
         stages += passed
         factor = factor if not passed else Average()
         if after is None:
             break
         way = _Way(number, layout, after, passed, defects, widest)
-        entry = _left(way, x, entry, state)
-        read = state[0]
-        state, new, averaged = _diagonal_of(way, entry, state)
+        entries = _left(way, x, entries, state)
+        found = [
+            _diagonal_of(way, leave, entry, state)
+            for leave, entry in zip(layout.stretch.leaves, entries, strict=True)
+        ]
+        states, (_, new, averaged) = [part[0] for part in found], found[0]
         norms.append(averaged)
-        read = read if layout.stretch.leave and layout.stretch.leave.kind == "sum" else state[0]
+        read = state[0] if layout.stretch.leaves[0].kind == "sum" else states[0][0]
         factor = Average(factor.sigma * new.sigma, factor.theta * new.theta)
-    return Diagonal(tuple(stages), state[0][:, 0], state[1][:, 0], factor, tuple(norms), widest)
+    sigma, theta = (part[:, 0] for part in states[0][:2])
+    return Diagonal(tuple(stages), sigma, theta, factor, tuple(norms), widest)
 
 
 class _Way(NamedTuple):
@@ -103,16 +108,16 @@ class _Way(NamedTuple):
 
 
 def _layers(
-    layout: Layout, state: Triple, factor: Average, read: Array | None
+    layout: Layout, states: Sequence[Triple], factor: Average, read: Array | None
 ) -> tuple[list[Stage], Triple]:
-    """The layers of a stretch at equal positions; ``read`` is Sigma where the first one reads.
+    """The layers of a stretch at equal positions, from one state for each branch that begins.
 
-    Stages have the Sigma that is read if ``read`` is given.
+    Stages have the Sigma that is read if ``read`` is given, which is that of the first one.
     """
     stages: list[Stage] = []
-    n = len(state[0])
+    n = len(states[0][0])
 
-    def after(number: int, state: Triple, before: Triple | None) -> Triple:
+    def after(number: int, state: Triple) -> Triple:
         step, window = layout.steps[number], layout.windows[number]
         sigma, theta, _ = state
         known = np.empty(0)
@@ -122,22 +127,27 @@ def _layers(
             sigma, theta = (_window_sums(layout, number, values) for values in (sigma, theta))
         given = preactivation(sigma, theta, step.weight, step.bias, step.rate)
         variance, gamma = map(np.ravel, given)
-        skipped = None
-        if before is not None:
-            skipped = before[0].ravel(), before[1].ravel(), before[2].ravel()
         table, none = moments(step.layer.activation, np.sqrt(variance)), np.empty(0)
         reads, averaged = layout.stretch.reads[number], Average() if number else factor
-        stages.append(Stage(step, known, none, variance, gamma, table, skipped, reads, averaged))
-        sigma, theta = plain(table.second, table.slope, gamma)
-        mu = table.mean
-        if skipped is not None:
-            mu0 = skipped[2]
-            sigma, theta = residual(*skipped, mu0, sigma, theta, mu, mu)
-            mu = mu0 + mu
-        return sigma.reshape(n, -1), theta.reshape(n, -1), mu.reshape(n, -1)
+        stages.append(Stage(step, known, none, variance, gamma, table, reads, averaged))
+        return _by_image(n, (*plain(table.second, table.slope, gamma), table.mean))
 
-    state = fold(range(len(layout.steps)), state, after, step=lambda number: layout.steps[number])
+    def added(_: int, number: int, total: Triple, branch: Triple) -> Triple:
+        (sigma0, theta0, mu0), (sigma, theta, mu) = (
+            map(np.ravel, part) for part in (total, branch)
+        )
+        stages[-1] = stages[-1].joined((sigma0, theta0, mu0), (sigma, theta, mu))
+        return _by_image(n, stages[-1].junctions[number].state)
+
+    first, *others = states
+    parts = range(len(layout.flow))
+    state = fold(parts, first, after, added, step=layout.flow.__getitem__, aside=reversed(others))
     return stages, state
+
+
+def _by_image(n: int, state: Triple) -> Triple:
+    sigma, theta, mu = state
+    return sigma.reshape(n, -1), theta.reshape(n, -1), mu.reshape(n, -1)
 
 
 def _window_sums(layout: Layout, number: int, values: Array) -> Array:
@@ -151,37 +161,56 @@ def _window_sums(layout: Layout, number: int, values: Array) -> Array:
     return after[:, :size]
 
 
-def _left(way: _Way, x: Array, entry: Fields | None, state: Triple) -> Fields:
-    """The fields of the next stretch, (n, shifts, Q) each."""
+def _left(way: _Way, x: Array, entries: list[Fields], state: Triple) -> list[Fields]:
+    """The fields of the next stretch, (n, shifts, Q) each, for every branch that begins with it."""
     n, layout = len(x), way.layout
-    target = NextFields(layout, way.after, n)
+    targets = NextFields.all_of(layout, way.after, n)
     ends = [np.pad(a, ((0, 0), (0, layout.lanes - a.shape[1]))) for a in state[:2]]
     ends[0] *= not way.carries  # the defect of a position with itself
-    target.add(STILL, Fields(ends[0], ends[1], np.zeros((2, n))))
+    for target in targets:
+        target.add(STILL, Fields(ends[0], ends[1], np.zeros((2, n))))
+    still = [target.finish() for target in targets]
     if layout.stretch.grid.shifts == 1:
-        return target.finish()
+        return still
     layers = _own_layers(way)
-    alone = Diagonal(tuple(way.passed), np.empty(n), np.empty(n))
-    seen = sights(alone, layout.stretch.first)
-    if way.carries and layout.stretch.leave and layout.stretch.leave.mixes:
+    seen = sights(Diagonal(tuple(way.passed), np.empty(n), np.empty(n)), layout.stretch.first)
+    if way.carries and layout.stretch.leaves[0].mixes:
         share = shares(layout, way.after, np.sqrt(state[0]))
         seen[before_average(way.number)] = Sight(None, {"share": share})
 
-    def image(i: int) -> tuple[Fields, Array]:
+    def image(i: int) -> tuple[list[Fields], Array]:
         one = slice(i, i + 1)
-        given = None if entry is None else Fields(entry.sigma[one], entry.theta[one], np.empty(0))
+        given = [Fields(entry.sigma[one], entry.theta[one], np.empty(0)) for entry in entries]
         own = {at: sight.of(np.array([i])) for at, sight in seen.items()}
-        return _other_shifts(way, x[one], given, layers, own)
+        propagation = _propagation(way, x[one, : 0 if entries else None], layers, own)
+        parts = targets_of(propagation, way.number, layout, way.after)
+        add_other_shifts(layout, propagation, given, parts)
+        return [part.finish() for part in parts], propagation.widest
 
     with ThreadPoolExecutor(cores()) as pool:
         others = list(pool.map(image, range(n)))
-    first = target.finish()
-    for i, (fields, widest) in enumerate(others):
-        first.sigma[i] += fields.sigma[0]
-        first.theta[i] += fields.theta[0]
+    for i, (found, widest) in enumerate(others):
         np.maximum(way.widest, widest, out=way.widest)
-    matched = [fields.matched for fields, _ in others if fields.matched is not None]
-    return first._replace(matched=np.concatenate(matched) if matched else None)
+        for first, fields in zip(still, found, strict=True):
+            first.sigma[i] += fields.sigma[0]
+            first.theta[i] += fields.theta[0]
+    matched = [found[0].matched for found, _ in others if found[0].matched is not None]
+    return [still[0]._replace(matched=np.concatenate(matched)), *still[1:]] if matched else still
+
+
+def _propagation(
+    way: _Way, x: Array, layers: dict[int, tuple[FieldLayer, Bounds]], seen: dict[int, Sight]
+) -> Propagation:
+    """That of one image with itself; no pixels behind the first stretch."""
+    panel, pairing = np.zeros((1, 1), dtype=np.int64), Pairing(STILL.row, np.array([0, 1]))
+    if way.defects is not None:
+        lines = pixel_lines(x, panel, way.layout.lanes)
+        norms = NormTables(seen, way.defects.sources, panel)
+        alone = PairedImages(norms, norms, lines, lines)
+        return DefectPropagation(layers, alone, pairing, Room(), way.defects)
+    own = pixels(x, panel, way.layout.lanes)
+    tables = Tables(seen, {at: layer for at, (layer, _) in layers.items()}, panel, {})
+    return Propagation(layers, PairedImages(tables, tables, own, own), pairing, Room())
 
 
 def _own_layers(way: _Way) -> dict[int, tuple[FieldLayer, Bounds]]:
@@ -217,56 +246,13 @@ def amplified(stage: Stage, deviations: Array, terms: int) -> Amplification:
     return amplification(stage, 0.0, ONE_BY_ONE, shares=shares, noise=noise)
 
 
-def _propagation(
-    way: _Way, x: Array, layers: dict[int, tuple[FieldLayer, Bounds]], seen: dict[int, Sight]
-) -> Propagation:
-    """That of one image with itself; x is None behind the first stretch."""
-    panel, pairing = np.zeros((1, 1), dtype=np.int64), Pairing(STILL.row, np.array([0, 1]))
-    if way.defects is not None:
-        lines = pixel_lines(x, panel, way.layout.lanes)
-        norms = NormTables(seen, way.defects.sources, panel)
-        alone = PairedImages(norms, norms, lines, lines)
-        return DefectPropagation(layers, alone, pairing, Room(), way.defects)
-    own = pixels(x, panel, way.layout.lanes)
-    tables = Tables(seen, {at: layer for at, (layer, _) in layers.items()}, panel, {})
-    return Propagation(layers, PairedImages(tables, tables, own, own), pairing, Room())
-
-
-def _other_shifts(
-    way: _Way, x: Array, entry: Fields | None, layers: dict[int, tuple[FieldLayer, Bounds]],
-    seen: dict[int, Sight],
-) -> tuple[Fields, Array]:  # fmt: skip
-    """The fields of the next stretch from all shifts but 0, and the widest of defects."""
-    layout = way.layout
-    propagation = _propagation(way, x if entry is None else x[:, :0], layers, seen)
-    target = propagation.target(way.number, layout, way.after)
-    shifts = all_shifts(layout.stretch.grid)
-    chosen, opposite = half(layout.stretch.grid, shifts)
-    some_shifts = Shifts(*(part[chosen] for part in shifts))
-    for part, some in batches(some_shifts, 1, layout.lanes):
-        none = np.zeros((2, 1))
-        if entry is None:
-            fields = propagation.start(layout, some, none)
-        else:
-            here = chosen[part]
-            picked = Fields(entry.sigma[:, here], entry.theta[:, here], none)
-            fields = propagation.enter(picked, some.row.size, slice(None), none)
-        fields = propagation.through(layout, some, fields)
-        target.add(some, fields)
-        add_opposite(layout, shifts, opposite[part], some, fields, target)
-        propagation.room.give(*fields[:2])
-    return target.finish(), propagation.widest
-
-
 def _diagonal_of(
-    way: _Way, entry: Fields, state: Triple
+    way: _Way, leave: Leave, entry: Fields, state: Triple
 ) -> tuple[Triple, Average, AveragedNorms | None]:
     """The state at equal positions of the next stretch, what it does to errors, and norms."""
     layout, after = way.layout, way.after
-    leave, size = layout.stretch.leave, after.stretch.grid.positions
-    assert leave is not None
+    size, averaged = after.stretch.grid.positions, None
     sigma, theta = (values[:, 0, :size].copy() for values in entry[:2])
-    averaged = None
     if way.carries:
         sigma, averaged = norms_behind(layout, after, entry, state[0])
     if leave.kind == "sum":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,6 +30,7 @@ class Layout:
         shape: (H, W, images side by side).
         lanes: Q.
         windows: the sums before its layers, None where there is nothing to sum up.
+        flow: its layers for the walk: branches that begin with the stretch are not opened in it.
     """
 
     stretch: Stretch
@@ -37,6 +38,12 @@ class Layout:
     shape: tuple[int, int, int]
     lanes: int
     windows: tuple[tuple[Scatter, Taps] | None, ...]
+    flow: tuple[Step, ...]
+
+    @property
+    def bytes_between(self) -> int:
+        """Memory of what enters the stretch, for a pair."""
+        return 32 * self.stretch.entries * self.stretch.grid.shifts * self.lanes
 
 
 def layouts(network: Network, cut: Sequence[Stretch], copies: int) -> tuple[Layout, ...]:
@@ -52,7 +59,8 @@ def _layout(network: Network, stretch: Stretch, copies: int) -> Layout:
         for window in stretch.windows
     )
     steps = network.steps[stretch.first : stretch.first + len(windows)]
-    return Layout(stretch, steps, (height, width, copies), size, windows)
+    flow = steps if stretch.entries == 1 else (replace(steps[0], opens=0), *steps[1:])
+    return Layout(stretch, steps, (height, width, copies), size, windows, flow)
 
 
 def all_shifts(grid: Grid) -> Shifts:

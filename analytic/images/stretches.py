@@ -3,7 +3,8 @@ r"""A network of images as stretches in which every shift goes alone.
 For a shift (dy, dx) the field Sigma(p, p + shift) is an image. A convolution that keeps the
 positions is a sum over its windows, and the nonlinearity acts on each number: a field goes through
 such layers alone. Strides, "valid" convolutions and averages change the shifts; there a stretch
-ends, and its fields are added to those of the next one. Followed from the readout back, flattening
+ends, and its fields are added to those of the next one: once for each branch of a sum whose
+branches begin with strides. Followed from the readout back, flattening
 needs the shift 0 only, a pooling window r the shifts below r, global pooling all.
 """
 
@@ -35,10 +36,20 @@ from analytic.network import (
     Nonlinearity,
     Shape,
     Sizes,
+    moves,
     shape_after,
 )
 
-__all__ = ["Grid", "Leave", "Stretch", "Window", "network_stretches", "sources"]
+__all__ = [
+    "Grid",
+    "Leave",
+    "Stretch",
+    "Window",
+    "both_sizes",
+    "network_stretches",
+    "plane",
+    "readings",
+]
 
 
 class Grid(NamedTuple):
@@ -91,7 +102,8 @@ class Stretch:
         windows: one for each of its weight layers; None where the sum has been taken already.
         reads: how many positions each of the layers reads.
         averaged: whether it begins with the last of the averages before its first layer.
-        leave: how it ends; the last stretch has none.
+        entries: how many branches begin with it.
+        leaves: how it ends, one for each branch that begins with the next one.
     """
 
     grid: Grid
@@ -99,25 +111,47 @@ class Stretch:
     windows: tuple[Window | None, ...]
     reads: tuple[int, ...]
     averaged: bool
-    leave: Leave | None
+    entries: int
+    leaves: tuple[Leave, ...]
+
+
+class _Place(NamedTuple):
+    """Where a layer stands: its input's shape, and those that begin other branches there."""
+
+    layer: Layer
+    shape: Shape
+    others: list[Layer]
+    last_average: bool
+    taken: bool  # whether its sum is taken where an earlier branch begins
 
 
 class _Linear(NamedTuple):
     """One linear map of the network, and how many positions it reads."""
 
-    layer: Layer
+    place: _Place
     before: Grid
     after: Grid
-    window: Window | None
+    windows: tuple[Window, ...]  # of the layer and of the others
     reads: int  # 0 if no nonlinearity follows
-    last_average: bool
 
     @property
     def is_local(self) -> bool:
-        if isinstance(self.layer, FullyConnected | Nonlinearity):
+        if self.place.taken or isinstance(self.place.layer, FullyConnected | Nonlinearity):
             return True
         same = self.before[:2] == self.after[:2]
-        return self.reads > 0 and same and all(axis.is_local for axis in self.window or ())
+        return self.reads > 0 and same and all(axis.is_local for axis in self.windows[0])
+
+    @property
+    def leaves(self) -> tuple[Leave, ...]:
+        """How a stretch ends here."""
+        before, after, layer = self.before, self.after, self.place.layer
+        if isinstance(layer, Flatten | GlobalAveragePooling):
+            mixes = isinstance(layer, GlobalAveragePooling)
+            return (Leave("total", None, before.positions ** (2 if mixes else 1), mixes),)
+        if self.reads:
+            return tuple(Leave("sum", window, 1, False) for window in self.windows)
+        size = before.positions // after.positions
+        return (Leave("mean", self.windows[0], size**2, size > 1),)
 
 
 def network_stretches(network: Network, spatial: Shape) -> tuple[Stretch, ...]:
@@ -136,59 +170,28 @@ def network_stretches(network: Network, spatial: Shape) -> tuple[Stretch, ...]:
     """
     found: list[Stretch] = []
     maps = _maps(network, spatial)
-    grid, first, averaged = maps[0].before, 0, False
+    grid, first, averaged, entries = maps[0].before, 0, False, 1
     windows: list[Window | None] = []
     reads: list[int] = []
     for one in maps:
         if one.is_local:
-            windows.append(one.window)
+            windows.append(one.windows[0] if one.windows and not one.place.taken else None)
         else:
-            found.append(Stretch(grid, first, tuple(windows), tuple(reads), averaged, _leave(one)))
-            grid, first, averaged = one.after, first + len(windows), one.last_average
+            leaves = one.leaves
+            done = tuple(windows), tuple(reads)
+            found.append(Stretch(grid, first, *done, averaged, entries, leaves))
+            grid, first, averaged = one.after, first + len(windows), one.place.last_average
+            entries = len(leaves)
             windows, reads = ([None], []) if one.reads else ([], [])
         if one.reads:
             reads.append(one.reads)
-    return (*found, Stretch(grid, first, tuple(windows), tuple(reads), averaged, None))
-
-
-def sources(network: Network, spatial: Shape) -> tuple[Index, ...]:
-    """The positions that every weight layer reads, (filters, positions), -1 outside the image.
-
-    Example:
-        >>> from analytic.network.description import Convolution, Network
-        >>> sources(Network(Convolution("relu", 2, padding="valid")), (4,))[0].tolist()
-        [[0, 1, 2], [1, 2, 3]]
-    """
-    found: list[Index] = []
-    shape = spatial
-    for step in network.steps:
-        for layer in step.averages:
-            shape = shape_after(layer, shape)
-        after = shape_after(step.layer, shape)
-        found.append(_sources(step.layer, shape, after))
-        shape = after
-    return tuple(found)
-
-
-def _sources(layer: Layer, shape: Shape, after: Shape) -> Index:
-    if not isinstance(layer, Convolution):
-        return np.arange(math.prod(shape))[None]
-    sizes, ends = _plane(shape, len(shape)), _plane(after, len(shape))
-    axes: list[Index] = []
-    for axis in (0, 1):
-        read = _readings(layer, axis, len(shape), sizes[axis], ends[axis], np.zeros(1, np.int64))
-        kernel = _both(layer.kernel_size, len(shape))[axis]
-        axes.append(np.full((kernel, ends[axis]), -1))
-        axes[axis][read.tap, read.target] = read.source
-    rows, columns = axes[0][:, None, :, None], axes[1][None, :, None, :]
-    inside = (rows >= 0) & (columns >= 0)
-    return np.where(inside, rows * sizes[1] + columns, -1).reshape(-1, math.prod(ends))
+    return (*found, Stretch(grid, first, tuple(windows), tuple(reads), averaged, entries, ()))
 
 
 def _count(layer: Layer, dimensions: int) -> int:
     """How many positions are summed up in a pre-activation, 0 if there is none."""
     if isinstance(layer, Convolution):
-        return math.prod(_both(layer.kernel_size, dimensions))
+        return math.prod(both_sizes(layer.kernel_size, dimensions))
     return int(isinstance(layer, FullyConnected | Nonlinearity))
 
 
@@ -199,19 +202,38 @@ def _point() -> Grid:
 
 def _maps(network: Network, spatial: Shape) -> list[_Linear]:
     """All linear maps, with the shifts that are needed before and after them."""
-    layers: list[tuple[Layer, bool]] = []
-    for step in network.steps:
-        layers += [*_averages(step.averages), (step.layer, False)]
-    layers += _averages(network.readout)
-    shapes = [spatial]
-    for layer, _ in layers:
-        shapes.append(shape_after(layer, shapes[-1]))
     found: list[_Linear] = []
     after = _point()
-    for (layer, last), shape in zip(reversed(layers), reversed(shapes[:-1]), strict=True):
-        before, window = _before(layer, shape, after)
-        found.insert(0, _Linear(layer, before, after, window, _count(layer, len(shape)), last))
+    for place in reversed(_places(network, spatial)):
+        before, windows = after, ()
+        if not place.taken:
+            before, windows = _before((place.layer, *place.others), place.shape, after)
+        reads = _count(place.layer, len(place.shape))
+        found.insert(0, _Linear(place, before, after, windows, reads))
         after = before
+    return found
+
+
+def _places(network: Network, spatial: Shape) -> list[_Place]:
+    """All linear maps in order, and what they find; branches that stride begin together."""
+    found: list[_Place] = []
+    shape, began = spatial, None
+    for step in network.steps:
+        for layer, last in _averages(step.averages):
+            found.append(_Place(layer, shape, [], last, False))
+            shape = shape_after(layer, shape)
+        if step.switches and moves(step.layer):
+            assert began is not None
+            began.others.append(step.layer)
+            found.append(_Place(step.layer, began.shape, [], False, True))
+            shape = shape_after(step.layer, began.shape)
+            continue
+        found.append(_Place(step.layer, shape, [], False, False))
+        began = found[-1] if moves(step.layer) else began
+        shape = shape_after(step.layer, shape)
+    for layer, last in _averages(network.readout):
+        found.append(_Place(layer, shape, [], last, False))
+        shape = shape_after(layer, shape)
     return found
 
 
@@ -220,56 +242,51 @@ def _averages(layers: tuple[Averaging, ...]) -> list[tuple[Layer, bool]]:
     return [(layer, number == len(layers)) for number, layer in enumerate(layers, 1)]
 
 
-def _plane(sizes: Shape, dimensions: int) -> tuple[int, int]:
+def plane(sizes: Shape, dimensions: int) -> tuple[int, int]:
     """Two sizes from those of so many dimensions; a line is a plane of height 1."""
     height, width = (1,) * (2 - dimensions) + sizes
     return height, width
 
 
-def _both(sizes: Sizes, dimensions: int) -> tuple[int, int]:
+def both_sizes(sizes: Sizes, dimensions: int) -> tuple[int, int]:
     """An option for both dimensions."""
-    return _plane((sizes,) * dimensions if isinstance(sizes, int) else sizes, dimensions)
+    return plane((sizes,) * dimensions if isinstance(sizes, int) else sizes, dimensions)
 
 
-def _before(layer: Layer, shape: Shape, after: Grid) -> tuple[Grid, Window | None]:
-    """The shifts that a layer needs, and how it carries them."""
+def _before(
+    layers: tuple[Layer, ...], shape: Shape, after: Grid
+) -> tuple[Grid, tuple[Window, ...]]:
+    """The shifts that layers side by side need, and how each carries them."""
+    layer = layers[0]
     if isinstance(layer, FullyConnected | Nonlinearity):
-        return after, None
-    plane = _plane(shape, len(shape))
+        return after, ()
+    sizes = plane(shape, len(shape))
     if isinstance(layer, Flatten | GlobalAveragePooling):
         flat = isinstance(layer, Flatten)
-        rows, columns = (np.arange(1 if flat else size) for size in plane)
-        return Grid(*plane, rows, columns), None
+        rows, columns = (np.arange(1 if flat else size) for size in sizes)
+        return Grid(*sizes, rows, columns), ()
     ends = (after.height, after.rows), (after.width, after.columns)
+    needs = [
+        [readings(one, axis, len(shape), sizes[axis], *ends[axis]) for axis in (0, 1)]
+        for one in layers
+    ]
     rows, columns = (
-        _readings(layer, axis, len(shape), plane[axis], *ends[axis]) for axis in (0, 1)
+        np.unique(np.concatenate([[0], *(both[axis].shift for both in needs)])) for axis in (0, 1)
     )
-    grid = Grid(*plane, *(np.unique(np.append(part.shift, 0)) for part in (rows, columns)))
-    return grid, (
-        scatter(rows, grid.rows, after.rows),
-        scatter(columns, grid.columns, after.columns),
+    return Grid(*sizes, rows, columns), tuple(
+        (scatter(down, rows, after.rows), scatter(right, columns, after.columns))
+        for down, right in needs
     )
 
 
-def _readings(
+def readings(
     layer: Layer, axis: int, dimensions: int, size: int, ends: int, shifts: Index
 ) -> Readings:
     """What a convolution or a pooling reads along one of two axes."""
     if isinstance(layer, AveragePooling):
-        return pool_readings(shifts, size, _both(layer.size, dimensions)[axis])
+        return pool_readings(shifts, size, both_sizes(layer.size, dimensions)[axis])
     assert isinstance(layer, Convolution)
-    kernel, stride = (_both(v, dimensions)[axis] for v in (layer.kernel_size, layer.stride))
+    kernel, stride = (both_sizes(v, dimensions)[axis] for v in (layer.kernel_size, layer.stride))
     back = (kernel - 1) // 2 if layer.padding == "same" else 0
     wraps = layer.padding_mode == "circular"
     return filter_readings(shifts, size, ends, kernel, stride, back, wraps)
-
-
-def _leave(one: _Linear) -> Leave:
-    before, after = one.before, one.after
-    if isinstance(one.layer, Flatten | GlobalAveragePooling):
-        mixes = isinstance(one.layer, GlobalAveragePooling)
-        return Leave("total", None, before.positions ** (2 if mixes else 1), mixes)
-    if one.reads:
-        return Leave("sum", one.window, 1, False)
-    window = before.positions // after.positions
-    return Leave("mean", one.window, window**2, window > 1)

@@ -9,7 +9,14 @@ arrays here and on scalars in the rooms above. Below: ``analytic.network`` and
 """
 
 from analytic.recursion.amplification_of_erf import erf_amplification
-from analytic.recursion.certificate import GROUP, Bounds, certify, factors_of, own_bounds, skip_of
+from analytic.recursion.certificate import (
+    GROUP,
+    Bounds,
+    certify,
+    factors_of,
+    junction_of,
+    own_bounds,
+)
 from analytic.recursion.chaos import growth, mean_slope, stage_growth
 from analytic.recursion.chord_errors import NOMINAL, TRIED, Boundary, ChordErrors, pixel_chord
 from analytic.recursion.coefficient_bounds import BATCH
@@ -25,6 +32,7 @@ from analytic.recursion.layer_equations import (
     Average,
     AveragedNorms,
     Diagonal,
+    Junction,
     Stage,
     diagonal,
     mean_squares,
@@ -67,6 +75,7 @@ __all__ = [
     "Data",
     "Diagonal",
     "InputTables",
+    "Junction",
     "Problem",
     "Program",
     "RowBlock",
@@ -81,6 +90,7 @@ __all__ = [
     "factors_of",
     "growth",
     "input_tables",
+    "junction_of",
     "largest_shares",
     "layer_error",
     "mean_slope",
@@ -96,6 +106,5 @@ __all__ = [
     "require_finite",
     "residual",
     "skip_error",
-    "skip_of",
     "stage_growth",
 ]
