@@ -113,15 +113,14 @@ def sights(state: Diagonal, first: int = 0) -> dict[int, Sight]:
     n = len(state.sigma)
     found: dict[int, Sight] = {}
     for at, stage in enumerate(state.stages, first):
-        lines = {"deviation": np.sqrt(stage.variance), "mean": stage.moments.mean}
+        seen = {"deviation": np.sqrt(stage.variance), "mean": stage.moments.mean}
         if stage.sigma.size:
-            lines["norms"] = np.sqrt(stage.sigma)
-        lines = {name: line.reshape(n, -1) for name, line in lines.items()}
-        sums = [
-            (one.total[2].reshape(n, -1), one.branch[2].reshape(n, -1)) for one in stage.junctions
-        ]
-        none = np.empty((n, 0, 2, lines["deviation"].shape[1]))
-        lines["junctions"] = np.array(sums).transpose(2, 0, 1, 3) if sums else none
+            seen["norms"] = np.sqrt(stage.sigma)
+        lines: dict[str, Array] = {name: line.reshape(n, -1) for name, line in seen.items()}
+        sums: Array = np.empty((len(stage.junctions), 2, *lines["deviation"].shape))
+        for out, junction in zip(sums, stage.junctions, strict=True):
+            out[0], out[1] = (part[2].reshape(n, -1) for part in junction)
+        lines["junctions"] = sums.transpose(2, 0, 1, 3)
         found[at] = Sight(stage.step, lines)
     for number, norms in enumerate(state.norms):
         if norms is not None:
