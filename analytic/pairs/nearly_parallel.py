@@ -96,11 +96,11 @@ def _variations(ends: Diagonal) -> list[float]:
     result: list[float] = []
 
     def after(stage: Stage, error: float, skipped: float | None) -> float:
-        variance = error + 2 * UNIT
+        variance = error + 5 * UNIT
         result.append(variance)
         table = stage.moments
         own = _share(stage.variance * np.abs(table.response_e), table.second)
-        error = float(own.max()) * variance + 2 * table.noise.value + 4 * UNIT
+        error = float(own.max()) * variance + table.noise.second
         return error if skipped is None else 2 * max(error, skipped)
 
     fold(ends.stages, 2 * UNIT, after)

@@ -168,11 +168,13 @@ class _Own(NamedTuple):
 
 def _fixed(layer: Amplification, state: _Own, skipped: _Own | None) -> tuple[_Errors, float, Fixed]:
     """The errors of an input with itself after a layer, of its mean, and what they add to pairs."""
-    variance = layer.share * state.own.sigma + (1 + layer.reads) * UNIT
-    theta = of_sum(variance, state.own.theta, *layer.in_gamma) + (layer.reads + 3) * UNIT
-    theta += layer.own_d * variance + 2 * layer.noise.slope
-    mean = layer.own_mean * variance + layer.noise.value + 2 * UNIT
-    sigma, skip = layer.own_e * variance + 2 * layer.noise.value + 4 * UNIT, 0.0
+    covariance = layer.share * state.own.sigma + (2 + layer.reads) * UNIT
+    of_theta = state.own.theta + (1 + layer.reads) * UNIT
+    theta = of_sum(covariance, of_theta, *layer.in_gamma) + 2 * UNIT
+    variance = covariance + 2 * UNIT  # of the root s of the variance
+    theta += layer.own_d * variance + layer.noise.square
+    mean = layer.own_mean * variance + layer.noise.mean
+    sigma, skip = layer.own_e * variance + layer.noise.second, 0.0
     if skipped is not None:
         skip = layer.skip * (mean + skipped.mean) + 4 * UNIT
         of_sigma, of_theta = layer.in_skip
