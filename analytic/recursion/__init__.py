@@ -19,7 +19,7 @@ from analytic.recursion.error_amplification import (
     dearest,
     merged,
 )
-from analytic.recursion.error_propagation import AVERAGING, ROUNDING
+from analytic.recursion.error_propagation import AVERAGING
 from analytic.recursion.layer_equations import (
     Average,
     Diagonal,
@@ -52,7 +52,6 @@ __all__ = [
     "AVERAGING",
     "BATCH",
     "GROUP",
-    "ROUNDING",
     "ROWS",
     "Amplification",
     "Average",
