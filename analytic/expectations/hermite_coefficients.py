@@ -30,7 +30,6 @@ from analytic.expectations.node_tables import (
     RESPONSE_D,
     RESPONSE_E,
     SLOPE,
-    SPREAD,
     check_underflow,
     kinked,
 )

@@ -225,5 +225,7 @@ def wave(activation: Activation) -> Wave | None:
     if q == 0 or not q.is_real or sympy.simplify(bend - q * value) != 0:
         return None
     first = [part.subs(X, 0) for part in (value, slope)]
-    exact, *given = (not a.atoms(sympy.Float) and a == sympy.Rational(float(a)) for a in (q, *first))
+    exact, *given = (
+        not a.atoms(sympy.Float) and a == sympy.Rational(float(a)) for a in (q, *first)
+    )
     return Wave(*map(float, (*first, q)), exact, all(given))

@@ -19,7 +19,7 @@ from analytic.recursion.error_amplification import (
     dearest,
     merged,
 )
-from analytic.recursion.error_propagation import AVERAGING
+from analytic.recursion.error_propagation import ARC_COSINE, AVERAGING
 from analytic.recursion.layer_equations import (
     Average,
     Diagonal,
@@ -49,6 +49,7 @@ from analytic.recursion.tables import (
 )
 
 __all__ = [
+    "ARC_COSINE",
     "AVERAGING",
     "BATCH",
     "GROUP",

@@ -25,6 +25,7 @@ from analytic.recursion.layer_errors import (
 )
 
 __all__ = [
+    "ARC_COSINE",
     "AVERAGING",
     "OWN",
     "RADII",
