@@ -178,7 +178,7 @@ def _of_transform(table: Array, powers: IntArray, nodes: Array) -> Array:
     """
     middle, points = nodes.size // 2, nodes.size
     scaled = table / nodes[:, None] ** powers[np.minimum(np.arange(table.shape[1]), FIRST)]
-    away = _sizes(scaled - scaled[middle]).max(axis=1)
+    away = _sizes(np.asarray(scaled - scaled[middle])).max(axis=1)
     roundings = BLOCK + points / BLOCK + 5
     return EXTENDED * (1.3 * points * roundings * away + 3 * _sizes(scaled[[middle]])[:, 0])
 

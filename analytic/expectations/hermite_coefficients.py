@@ -107,7 +107,7 @@ def moments(activation: Activation, s: Array) -> Moments:
     if (bent := activation.bent_line) is not None:
         return _bent_line(*bent, s)
     if (solved := wave(activation)) is not None:
-        return Moments(*solved.moments(s), noise=Noise(*[solved.noise(s)] * 5))
+        return Moments(*solved.moments(s), noise=Noise.of_moments(solved.noise(s)))
     if (line := by_pieces(activation)) is not None:
         noise = Noise.of_coefficients(8 * UNIT, 8 * UNIT, certified=False)
         return Moments(*line.moments(s), noise=noise)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +57,11 @@ class Noise(NamedTuple):
     second: float = UNIT
     square: float = UNIT
     certified: bool = True
+
+    @classmethod
+    def of_moments(cls, error: float) -> Noise:
+        """Where all moments have the same relative error."""
+        return cls(error, error, error, error, error)
 
     @classmethod
     def of_coefficients(cls, value: float, slope: float, certified: bool = True) -> Noise:
@@ -147,7 +152,7 @@ def chebyshev_series(
     points, middle = nodes.size, scaled[nodes.size // 2]
     waves, rest = _cosines(points), scaled - middle
     blocks = [slice(start, start + BLOCK) for start in range(0, points, BLOCK)]
-    series = sum((waves[:, part] @ rest[part] for part in blocks), np.longdouble(0)) * 2 / points
+    series: Any = sum(waves[:, part] @ rest[part] for part in blocks) * 2 / points
     series[0] = series[0] / 2 + middle
     return series, powers
 
@@ -161,7 +166,7 @@ def assembled(
     last: Array, noise: Noise,
 ) -> Segment:  # fmt: skip
     """The segment of a series of c_k and of the table at the nodes and at the end."""
-    orders = np.arange(1, series.shape[1] - FIRST + 1).astype(np.longdouble)
+    orders: Any = np.arange(1, series.shape[1] - FIRST + 1).astype(np.longdouble)
     of_b = np.concatenate([series[:, :FIRST], series[:, FIRST:] / np.sqrt(orders)], axis=1)
     rounded = of_b.astype(np.float64)
     lost = (of_b - rounded).astype(np.float64)

@@ -224,8 +224,10 @@ def wave(activation: Activation) -> Wave | None:
         return None
     if q == 0 or not q.is_real or sympy.simplify(bend - q * value) != 0:
         return None
-    first = [part.subs(X, 0) for part in (value, slope)]
-    exact, *given = (
-        not a.atoms(sympy.Float) and a == sympy.Rational(float(a)) for a in (q, *first)
-    )
-    return Wave(*map(float, (*first, q)), exact, all(given))
+    a, b = value.subs(X, 0), slope.subs(X, 0)
+    return Wave(float(a), float(b), float(q), _is_exact(q), _is_exact(a) and _is_exact(b))
+
+
+def _is_exact(number: Any) -> bool:
+    """Whether float64 holds a number, which was not rounded before."""
+    return not number.atoms(sympy.Float) and bool(number == sympy.Rational(float(number)))

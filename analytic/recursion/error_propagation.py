@@ -53,8 +53,8 @@ SERIES = Rounding(6 * UNIT, 7 * UNIT, 5.5 * UNIT)
 4.5 for every power of rho. Horner's scheme has 2 for every power of rho^2. What E and D have beside
 these, product and sum of a first term and the last operations, are 6 and 7."""
 ARC_COSINE = Rounding(16 * UNIT, 9 * UNIT, 4 * UNIT)
-"""Of a x + b |x|: s s' (4), the root (3) or rho arcsin rho (5), its share 2 b^2/pi (3) and four more
-operations; in D that share, arcsin (4) and two operations."""
+"""Of a x + b |x|: s s' (4), the root (3) or rho arcsin rho (5), its share 2 b^2/pi (3) and four
+more operations; in D that share, arcsin (4) and two operations."""
 FORMULA = Rounding(8 * UNIT, 8 * UNIT, 8 * UNIT)
 """Of other closed forms of pairs."""
 
