@@ -172,15 +172,17 @@ def _noise(
 def _of_transform(table: Array, powers: IntArray, nodes: Array) -> Array:
     """Roundings of the transform from values at the nodes to coefficients, (5,).
 
-    A coefficient is the mean of 2 |cos| < 1.3 times distances from the value at the middle node;
+    A coefficient is the mean of 2 |cos|, at most 2^(1/2) (Cauchy and Schwarz; the mean of cos^2 is
+    1/2), times distances from the value at the middle node;
     each has a rounding of its own, of its power, of the cosine (2), of the product, and of at most
     BLOCK + points/BLOCK sums, and all coefficients may add up. The middle has three.
     """
     middle, points = nodes.size // 2, nodes.size
-    scaled = table / nodes[:, None] ** powers[np.minimum(np.arange(table.shape[1]), FIRST)]
-    away = _sizes(np.asarray(scaled - scaled[middle])).max(axis=1)
+    each = np.append(powers[:FIRST], np.full(table.shape[1] - FIRST, powers[FIRST]))
+    scaled: Array = table / nodes[:, None] ** each
+    away = _sizes(scaled - scaled[middle]).max(axis=1)
     roundings = BLOCK + points / BLOCK + 5
-    return EXTENDED * (1.3 * points * roundings * away + 3 * _sizes(scaled[[middle]])[:, 0])
+    return EXTENDED * (1.42 * points * roundings * away + 3 * _sizes(scaled[[middle]])[:, 0])
 
 
 def _shortened(series: Extended, carried: Array) -> tuple[Extended, Array]:
@@ -196,7 +198,7 @@ def _shortened(series: Extended, carried: Array) -> tuple[Extended, Array]:
         carried: what is wrong already, in the order of ``_sizes``.
     """
     points = len(series)
-    size = np.abs(series).astype(np.float64)
+    size: Array = np.abs(series).astype(np.float64)
     from_here = np.cumsum(_sizes(size)[:, ::-1], axis=1)[:, ::-1]  # (5, points)
     order = np.arange(points)
     each: Any = size * (np.where(order > 0, order + 3, 0) * UNIT)[:, None]

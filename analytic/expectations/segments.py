@@ -166,7 +166,7 @@ def assembled(
     last: Array, noise: Noise,
 ) -> Segment:  # fmt: skip
     """The segment of a series of c_k and of the table at the nodes and at the end."""
-    orders: Any = np.arange(1, series.shape[1] - FIRST + 1).astype(np.longdouble)
+    orders: Extended = np.arange(1, series.shape[1] - FIRST + 1, dtype=np.longdouble)
     of_b = np.concatenate([series[:, :FIRST], series[:, FIRST:] / np.sqrt(orders)], axis=1)
     rounded = of_b.astype(np.float64)
     lost = (of_b - rounded).astype(np.float64)
