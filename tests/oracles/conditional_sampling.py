@@ -29,6 +29,7 @@ __all__ = [
     "DrawnSignal",
     "back",
     "back_covariance",
+    "draw_layers",
     "draw_networks",
     "gram",
     "sample_kernels",
@@ -120,6 +121,39 @@ def draw_networks(
     dtype: torch.dtype = torch.float32,
 ) -> DrawnNetworks:
     """``count`` independent networks; small matrices are solved in float64, units in ``dtype``."""
+    n = len(x)
+    layers, averages, alpha = _draw_forward(network, x, width, count, generator, dtype)
+    m = layers[-1].h.shape[2]
+    kernel = gram(alpha) / m
+    signals, signal = _backward(layers, averages, alpha, n, m, generator)
+    for drawn, s in zip(layers, signal, strict=True):
+        share = gram(s * drawn.slopes) * drawn.covariance
+        p = share.shape[1] // n
+        kernel = kernel + share.reshape(count, n, p, n, p).sum(dim=(2, 4))
+    return DrawnNetworks(kernel, layers, signals, averages)
+
+
+def draw_layers(
+    network: Network,
+    x: Tensor,
+    width: int,
+    count: int,
+    generator: torch.Generator,
+    dtype: torch.dtype = torch.float32,
+) -> list[DrawnLayer]:
+    """Only the way forward."""
+    return _draw_forward(network, x, width, count, generator, dtype)[0]
+
+
+def _draw_forward(
+    network: Network,
+    x: Tensor,
+    width: int,
+    count: int,
+    generator: torch.Generator,
+    dtype: torch.dtype,
+) -> tuple[list[DrawnLayer], dict[int, list[list[Tensor]]], Tensor]:
+    """The layers, the averages behind them, and what the readout meets."""
     n, channels = len(x), x.shape[1]
     points = x.reshape(n, channels, -1).movedim(1, 2).reshape(-1, channels)
     alpha = points.to(dtype).expand(count, *points.shape)
@@ -134,13 +168,7 @@ def draw_networks(
             continue
         layers.append(_forward(place.layer, maps, alpha, m, width, generator))
         alpha, m = layers[-1].units, layers[-1].h.shape[2]
-    kernel = gram(alpha) / m
-    signals, signal = _backward(layers, averages, alpha, n, m, generator)
-    for drawn, s in zip(layers, signal, strict=True):
-        share = gram(s * drawn.slopes) * drawn.covariance
-        p = share.shape[1] // n
-        kernel = kernel + share.reshape(count, n, p, n, p).sum(dim=(2, 4))
-    return DrawnNetworks(kernel, layers, signals, averages)
+    return layers, averages, alpha
 
 
 def _forward(
@@ -154,7 +182,7 @@ def _forward(
     reads = _read(maps, alpha)
     count, points, _ = reads.shape
     covariance = layer.weight * gram(reads) / m + layer.bias
-    root = _root(covariance).to(reads.dtype)
+    root = _root(covariance, reads.dtype)
     units = max(1, round(width * layer.ratio))
     h = root @ torch.randn(count, points, units, dtype=reads.dtype, generator=generator)
     w, slope = pointwise(layer.activation), pointwise(layer.activation, 1)
@@ -201,7 +229,7 @@ def _through(
     scale = math.sqrt(drawn.layer.weight / drawn.m)
     squares = gram(delta)
     noise = torch.randn(count, points, length + 1, dtype=reads.dtype, generator=generator)
-    fresh = _root(squares).to(reads.dtype) @ noise  # sum_i zeta_i delta_i, a row for every point
+    fresh = _root(squares, reads.dtype) @ noise  # sum_i zeta_i delta_i, a row for every point
     ones = reads.new_full((count, points, 1), math.sqrt(drawn.layer.bias))
     x = torch.cat([scale * reads, ones], dim=2)
     known = (drawn.h @ delta.mT).double() - (x @ fresh.mT).double()  # what X^+ is applied to
@@ -238,11 +266,11 @@ def gram(a: Tensor) -> Tensor:
     return (a @ a.mT).double()
 
 
-def _root(a: Tensor) -> Tensor:
-    """A square root of a matrix that may be singular, of sums in float32.
+def _root(a: Tensor, dtype: torch.dtype) -> Tensor:
+    """A square root of a matrix that may be singular, of sums in ``dtype``.
 
     Rounding moves its eigenvalues by at most its size times eps of the largest entry.
     """
     size = a.diagonal(dim1=1, dim2=2).amax(1).clamp_min(1e-300)[:, None, None]
-    jitter = torch.finfo(torch.float32).eps * a.shape[1] * size
-    return torch.linalg.cholesky(a + jitter * torch.eye(a.shape[1], dtype=a.dtype))
+    jitter = torch.finfo(dtype).eps * a.shape[1] * size
+    return torch.linalg.cholesky(a + jitter * torch.eye(a.shape[1], dtype=a.dtype)).to(dtype)

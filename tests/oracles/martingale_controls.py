@@ -39,7 +39,8 @@ from empirical.network import pointwise
 
 __all__ = ["Controlled", "coefficients", "controlled"]
 
-NODES, TERMS = 96, 48
+STEP, REACH, TERMS = 0.15, 12.0, 96
+"""Of the trapezoidal rule, and of Mehler's series: erf of twice a normal is exact to 1e-8."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -222,15 +223,18 @@ def _square(part: Tensor, upper: Tensor, like: Tensor) -> Tensor:
 def moments(w, covariance: Tensor) -> tuple[Tensor, Tensor]:
     """E w(h_p), (count, P), and E w(h_p) w(h_q), (count, P, P), by Mehler's formula.
 
-    The coefficients of w(s x) in normalised Hermite polynomials by a Gauss rule; E w^2 directly.
+    The coefficients of w(s x) in normalised Hermite polynomials by a trapezoidal rule; E w^2
+    directly. Terms below rounding are left out.
     """
     x, weights, polynomials = (torch.from_numpy(a) for a in _rule())
     s = covariance.diagonal(dim1=1, dim2=2).sqrt()
     at = w(s[..., None] * x)  # (count, P, nodes)
     a = at @ (weights[:, None] * polynomials)  # (count, P, terms)
     rho = covariance / (s[:, :, None] * s[:, None]).clamp_min(1e-300)
+    off = (rho - torch.diag_embed(rho.diagonal(dim1=1, dim2=2))).abs().amax()
+    felt = a.abs().amax((0, 1)) ** 2 * off ** torch.arange(TERMS)
     both = torch.zeros_like(rho)
-    for k in reversed(range(a.shape[2])):
+    for k in reversed(range(int((felt > 1e-16 * felt.max()).nonzero().max()) + 1)):
         both = both * rho + a[..., k][:, :, None] * a[..., k][:, None]
     squares = (at**2) @ weights
     both.diagonal(dim1=1, dim2=2).copy_(squares)
@@ -240,8 +244,9 @@ def moments(w, covariance: Tensor) -> tuple[Tensor, Tensor]:
 @lru_cache
 def _rule() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Nodes, weights and normalised Hermite polynomials of the standard normal law."""
-    x, weights = np.polynomial.hermite_e.hermegauss(NODES)
-    h = np.ones((TERMS, NODES))
+    x = np.arange(-REACH, REACH + STEP / 2, STEP)
+    weights = np.exp(-(x**2) / 2)
+    h = np.ones((TERMS, len(x)))
     h[1] = x
     for k in range(2, TERMS):
         h[k] = (x * h[k - 1] - np.sqrt(k - 1) * h[k - 2]) / np.sqrt(k)
