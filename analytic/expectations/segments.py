@@ -72,9 +72,14 @@ class Noise(NamedTuple):
         return cls(value, slope, value + 2 * UNIT, 2 * value + 4 * UNIT, 2 * slope, certified)
 
     @property
+    def of_values(self) -> float:
+        """Of E[w], (s b_k)_k and the root of E[w^2]."""
+        return max(self.value, self.mean, self.second / 2)
+
+    @property
     def largest(self) -> float:
-        """The larger error."""
-        return max(self.value, self.slope)
+        """The largest error, of roots where there are squares."""
+        return max(self.of_values, self.slope, self.square / 2)
 
     def joined(self, other: Noise) -> Noise:
         """The larger errors of both."""

@@ -129,7 +129,7 @@ def nearly_parallel_pairs(close: Close, x: Array, y: Array, i: Index, j: Index) 
     noises = [UNIT]  # the largest so far
 
     def after(stage: Stage, state: _State) -> _State:
-        noises.append(max(noises[-1], stage.moments.noise.value + UNIT))
+        noises.append(max(noises[-1], stage.moments.noise.of_values + UNIT))
         return _layer(close, next(rows), i, j, state)
 
     def added(stage: Stage, number: int, total: _State, branch: _State) -> _State:
