@@ -159,12 +159,15 @@ def _noise(
         for e, size in zip(total, least, strict=True)
     )
     mean, variance = total[3] / scale[3], nodes**2 * total[2] / scale[2]
-    storing = UNIT + 2 * EXTENDED + (8 * UNIT if powers.any() else 0.0)  # rounding, the powers
+    by_powers = 8 * UNIT if powers.any() else 0.0
+    storing = UNIT + 2 * EXTENDED + by_powers  # rounding, the powers
     return series, Noise(
         value=largest_ratio(np.hypot(mean, nodes * norm * coefficient), root) + storing,
         slope=slope + storing,
         mean=largest_ratio(mean, root) + storing,
-        second=largest_ratio(2 * np.abs(table[:, MEAN]) * mean + variance, second) + 2 * storing,
+        second=largest_ratio(2 * np.abs(table[:, MEAN]) * mean + variance, second)
+        + storing
+        + by_powers,
         square=square + storing,
     )
 
