@@ -44,9 +44,13 @@ WAVES = _T + "expectations/test_waves.py"
 TERMS = _T + "recursion/test_error_terms.py"
 ENDS = _T + "recursion/test_series_ends.py"
 ORIGIN = _T + "expectations/test_small_deviations.py"
+DEFECTS = _T + "images/test_defects.py"
 SPHERE = _T + "spectrum/test_sphere_eigenspaces.py -k spread"
 ZONAL = _T + "solve/test_equal_norms.py"
 MUTATIONS = (
+    # nearly parallel patches of images
+    Mutation("norms of patches", _A + "images/defects.py", "inverse + norms[j]  # 1 - rho", "inverse  # 1 - rho", DEFECTS),
+    Mutation("an average of norms", _A + "images/defects.py", "upper * upper * (t + u - t * u)", "upper * upper * (t + u)", DEFECTS),
     # the rule and the table of an octave
     Mutation("no tail", _E + "quadrature_error.py", "if np.all(tails <= norms + SHARE):", "if True:", TABLES + " -k test_the_tail_decides"),
     Mutation("mass of a box", _E + "majorants.py", "* 0.4) - least**2 / 2", "* 0.4) - least**2", TABLES + " -k test_a_majorant or tail_decides"),

@@ -18,6 +18,7 @@ from analytic.recursion.certificate import (
     own_bounds,
 )
 from analytic.recursion.chaos import growth, mean_slope, stage_growth
+from analytic.recursion.chord_errors import NOMINAL, TRIED, Boundary, ChordErrors, pixel_chord
 from analytic.recursion.coefficient_bounds import BATCH
 from analytic.recursion.error_amplification import (
     Amplification,
@@ -29,6 +30,7 @@ from analytic.recursion.error_amplification import (
 from analytic.recursion.error_propagation import AVERAGING, ROUNDING
 from analytic.recursion.layer_equations import (
     Average,
+    AveragedNorms,
     Diagonal,
     Junction,
     Stage,
@@ -60,11 +62,16 @@ __all__ = [
     "AVERAGING",
     "BATCH",
     "GROUP",
+    "NOMINAL",
     "ROUNDING",
     "ROWS",
+    "TRIED",
     "Amplification",
     "Average",
+    "AveragedNorms",
+    "Boundary",
     "Bounds",
+    "ChordErrors",
     "Data",
     "Diagonal",
     "InputTables",
@@ -92,6 +99,7 @@ __all__ = [
     "new_tile",
     "of_sum",
     "own_bounds",
+    "pixel_chord",
     "plain",
     "preactivation",
     "program",
