@@ -16,7 +16,7 @@ import mpmath
 import numpy as np
 import sympy
 
-from analytic import Activation, FullyConnected, Network, Nonlinearity, Residual, Sum
+from analytic import Activation, FullyConnected, Network, Nonlinearity, Residual, Scale, Sum
 from analytic.activation import X
 
 Dual = Callable[[Activation, Any, Any, Any], tuple[Any, Any, Any, Any]]
@@ -54,6 +54,10 @@ def recursion(layers: Sequence[Any], state: State, dual: Dual, means: bool = Tru
         elif isinstance(layer, Sum):
             ends = [recursion(branch, state, dual, means) for branch in layer.branches]
             state = _sum(ends, means)
+        elif isinstance(layer, Scale):
+            c = layer.factor
+            m1, m2 = c * state.m1, c * state.m2
+            state = State(*(c * c * part for part in state))._replace(m1=m1, m2=m2)
         else:
             state = _plain(layer, state, dual)
     return state
