@@ -74,7 +74,8 @@ def _sum(ends: list[State], means: bool) -> State:
 
 def _plain(layer: FullyConnected | Nonlinearity, state: State, dual: Dual) -> State:
     bare = isinstance(layer, Nonlinearity)
-    w, b = (1, 0) if bare else (layer.weight_std**2, layer.bias_std**2)
+    zero = 0 * state.s11  # of the numbers at hand, which may have more digits than floats
+    w, b = (1, 0) if bare else (v * (v + zero) for v in (layer.weight_std, layer.bias_std))
     l11, l12, l22 = (w * s + b for s in state[:3])
     e11, d11, m1, _ = dual(layer.activation, l11, l11, l11)
     e22, d22, m2, _ = dual(layer.activation, l22, l22, l22)
