@@ -76,8 +76,9 @@ def lenet(activation: Any = "tanh", *, weight_std: float = 1.0, bias_std: float 
 def myrtle(
     depth: int, activation: Any = "relu", *, weight_std: float = 1.0, bias_std: float = 0.0
 ) -> Network:
-    """The Myrtle networks of Shankar, Fang, Guo, Fridovich-Keil, Schmidt, Ragan-Kelley and
-    Recht (2020): convolutions of 3 x 3, and averages over 2 x 2, 2 x 2 and all positions.
+    """The Myrtle networks of *Neural kernels without tangents* (Shankar et al. 2020).
+
+    Convolutions of 3 x 3, and averages over 2 x 2, 2 x 2 and all positions.
 
     Args:
         depth: 5, 7 or 10, the readout included.
@@ -118,7 +119,7 @@ def wide_resnet(
     positions. The width is that of the first group.
 
     Args:
-        depth: 6 n + 4 for n blocks in each group.
+        depth: 6 n + 4 for n blocks in each group: the convolutions, projections among them.
         activation: w.
         widening: how many times wider the first group is than the first convolution.
         weight_std: of all convolutions.
@@ -143,15 +144,16 @@ def wide_resnet(
 def resnet(
     depth: int, activation: Any = "relu", *, weight_std: float = 1.0, bias_std: float = 0.0
 ) -> Network:
-    """The residual network for small images, its blocks beginning with their activation (He,
-    Zhang, Ren and Sun 2016, Identity mappings in deep residual networks).
+    """The residual network for small images, its blocks beginning with their activation.
 
+    He, Zhang, Ren and Sun 2016, *Identity mappings in deep residual networks*.
     As ``wide_resnet``, but the first group has the width of the first convolution and no
     projection. The first form of these networks, w(alpha + Conv(w(Conv(alpha)))), acts on units
     that are not Gaussian in the limit; second moments do not give its kernel.
 
     Args:
-        depth: 6 n + 2 for n blocks in each of the three groups.
+        depth: 6 n + 2 for n blocks in each of the three groups: the convolutions of the blocks,
+            the first one and the readout.
         activation: w.
         weight_std: of all convolutions.
         bias_std: of all convolutions.

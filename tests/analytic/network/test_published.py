@@ -39,14 +39,23 @@ def test_finite_networks_have_this_kernel_on_average(
     assert np.all(error <= 0.2 * np.sqrt(np.outer(np.diag(k), np.diag(k))))
 
 
-def test_depths_count_the_layers_with_weights() -> None:
-    """The readout is one of them, the projections are not."""
-    for network, depth, projections in [
-        (myrtle(7, "erf"), 7, 0), (myrtle(10, "erf"), 10, 0), (wide_resnet(16, "erf"), 16, 3),
-        (resnet(20, "erf"), 20, 2), (lenet(), 5, 0),
-    ]:  # fmt: skip
-        assert sum(step.rate > 0 for step in network.steps) + 1 - projections == depth
-        assert sum(isinstance(layer, Sum) for layer in network.layers) == projections
+@pytest.mark.parametrize(
+    ("network", "depth", "projections"),
+    [
+        (myrtle(5, "erf"), 5 - 1, 0),  # the readout counts
+        (myrtle(7, "erf"), 7 - 1, 0),
+        (myrtle(10, "erf"), 10 - 1, 0),
+        (lenet(), 5 - 1, 0),
+        (resnet(20, "erf"), 20 - 1 + 2, 2),  # and the projections do not
+        (wide_resnet(16, "erf"), 16, 3),  # the readout does not, the projections do
+    ],
+    ids=range(6),
+)
+def test_depths_count_the_layers_with_weights(
+    network: Network, depth: int, projections: int
+) -> None:
+    assert sum(step.rate > 0 for step in network.steps) == depth
+    assert sum(isinstance(layer, Sum) for layer in network.layers) == projections
 
 
 REFUSED: list[tuple[Callable[[], object], str]] = [
