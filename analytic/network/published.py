@@ -162,7 +162,7 @@ def resnet(
         ValueError: the depth is another one.
 
     Example:
-        >>> len(resnet(20, "erf").steps)
+        >>> sum(step.rate > 0 for step in resnet(20, "erf").steps)  # two of them projections
         21
     """
     blocks = _blocks(depth, 2)
