@@ -64,7 +64,7 @@ def test_every_entry_is_within_its_bound_of_ball_arithmetic(network: Network) ->
 IMAGES = [
     Network(
         C("cos", 3),
-        Sum(C("identity", 1, stride=2), [C("gaussian", 3, stride=2), R(C("cos", 2))]),
+        Sum(C("gaussian", 1, stride=2), [C("gaussian", 3, stride=2), R(C("cos", 2))]),
         G(),
     ),
     Network(
