@@ -10,6 +10,14 @@ neither overflows nor cancels far from the origin; its derivatives; its values a
 what it proves. Below this room there is only sympy.
 """
 
+from analytic.expressions.cardinal_sine import (
+    NEAR,
+    ORDERS,
+    SINES,
+    cardinal_sine,
+    gauss_legendre,
+    sinc,
+)
 from analytic.expressions.evaluation import values
 from analytic.expressions.normal_form import check_size, in_x, normalised, read, text_of
 from analytic.expressions.order import START, Order, Tail, fraction, total
@@ -37,17 +45,22 @@ __all__ = [
     "KINKED",
     "MANY",
     "NAMES",
+    "NEAR",
+    "ORDERS",
+    "SINES",
     "START",
     "SWITCHES",
     "Order",
     "Tail",
     "X",
+    "cardinal_sine",
     "check_size",
     "derivative",
     "elementary",
     "expression_of",
     "extended_values",
     "fraction",
+    "gauss_legendre",
     "in_x",
     "normal_cdf",
     "normalised",
@@ -56,6 +69,7 @@ __all__ = [
     "rounding_error",
     "short",
     "sigmoid",
+    "sinc",
     "softplus",
     "stable",
     "syntax_tree",

@@ -17,6 +17,7 @@ A few more are recognised when an expression is read:
 
     log(u + sqrt(u^2 + 1)) -> asinh(u)         (c - c exp(-u)) sigmoid(u)  ->  c tanh(u/2)
     1/(sqrt(a) + b)  ->  (sqrt(a) - b)/(a - b^2)    where a - b^2 is a number
+    sin(c u)/u -> c sinc(c u)              (1 - cos(c u))/u^n -> c^2 u^(2 - n)/2 sinc(c u/2)^2
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from typing import Any
 
 import sympy
 
+from analytic.expressions.cardinal_sine import sinc
 from analytic.expressions.vocabulary import X, normal_cdf, sigmoid, softplus
 
 __all__ = ["derivative", "elementary", "recognised", "stable", "transform"]
@@ -92,7 +94,13 @@ def _recognised_power(node: Any) -> Any:
 
 
 def _recognised_product(node: Any) -> Any:
-    """(1 - exp(-u)) sigmoid(u) is tanh(u/2)."""
+    """(1 - exp(-u)) sigmoid(u) is tanh(u/2); quotients of sin and 1 - cos by their argument."""
+    for bottom in node.args:
+        if bottom.is_Pow and bottom.exp.is_Integer and bottom.exp < 0 and bottom.free_symbols:
+            for factor in node.args:
+                found = _divided(factor, bottom.base)
+                if found is not None:
+                    return _recognised_product_of(node / factor * bottom.base * found)
     for factor in node.args:
         if isinstance(factor, sigmoid):
             (u,) = factor.args
@@ -101,6 +109,25 @@ def _recognised_product(node: Any) -> Any:
                 if c != 0 and sympy.expand(rest + c * sympy.exp(-u)) == 0:
                     return node / factor / other * c * sympy.tanh(u / 2)
     return node
+
+
+def _recognised_product_of(node: Any) -> Any:
+    return _recognised_product(node) if node.is_Mul else node
+
+
+def _divided(factor: Any, u: Any) -> Any:
+    """sin(c u)^n/u or (a - a cos(c u))/u without the division, or None."""
+    base, power = factor.as_base_exp()
+    if isinstance(base, sympy.sin) and power.is_Integer and power > 0:
+        c = sympy.cancel(base.args[0] / u)
+        return c * sinc(base.args[0]) * base ** (power - 1) if c.is_number else None
+    constant, rest = factor.as_coeff_Add()
+    d, cosine = rest.as_coeff_Mul()
+    if constant != 0 and d == -constant and isinstance(cosine, sympy.cos):
+        c = sympy.cancel(cosine.args[0] / u)
+        half = cosine.args[0] / 2
+        return constant * c**2 * u / 2 * sinc(half) ** 2 if c.is_number else None
+    return None
 
 
 def _recognised_log(node: Any) -> Any:
@@ -145,6 +172,8 @@ def elementary(expression: Any) -> Any:
     def rule(node: Any) -> Any:
         if isinstance(node, sigmoid | softplus):
             return node.rewrite(sympy.exp, deep=False)
+        if isinstance(node, sinc):
+            return node.rewrite(sympy.sin, deep=False)
         return node.rewrite(sympy.erf, deep=False) if isinstance(node, normal_cdf) else node
 
     return transform(expression, rule)
