@@ -10,14 +10,6 @@ neither overflows nor cancels far from the origin; its derivatives; its values a
 what it proves. Below this room there is only sympy.
 """
 
-from analytic.expressions.cardinal_sine import (
-    NEAR,
-    ORDERS,
-    SINES,
-    cardinal_sine,
-    gauss_legendre,
-    sinc,
-)
 from analytic.expressions.evaluation import values
 from analytic.expressions.normal_form import check_size, in_x, normalised, read, text_of
 from analytic.expressions.order import START, Order, Tail, fraction, total
@@ -25,6 +17,14 @@ from analytic.expressions.pieces import without_pieces
 from analytic.expressions.reading import expression_of
 from analytic.expressions.rewrite import derivative, elementary, recognised, stable, transform
 from analytic.expressions.rounding import extended_values, rounding_error
+from analytic.expressions.sine_quotients import (
+    NEAR,
+    ORDERS,
+    SINES,
+    cardinal_sine,
+    gauss_legendre,
+    sinc,
+)
 from analytic.expressions.syntax import short, syntax_tree
 from analytic.expressions.vocabulary import (
     FUNCTIONS,

@@ -20,8 +20,8 @@ import scipy  # its special functions are loaded at their first use
 import sympy
 from sympy.codegen.rewriting import create_expand_pow_optimization, expm1_opt
 
-from analytic.expressions.cardinal_sine import ORDERS, values_of
 from analytic.expressions.rewrite import derivative, elementary
+from analytic.expressions.sine_quotients import ORDERS, values_of
 from analytic.expressions.vocabulary import X
 from analytic.machine import Array
 

@@ -28,7 +28,8 @@ from typing import Any
 
 import sympy
 
-from analytic.expressions.cardinal_sine import sinc
+from analytic.expressions.removable_zeros import without_zeros
+from analytic.expressions.sine_quotients import sinc
 from analytic.expressions.vocabulary import X, normal_cdf, sigmoid, softplus
 
 __all__ = ["derivative", "elementary", "recognised", "stable", "transform"]
@@ -95,12 +96,8 @@ def _recognised_power(node: Any) -> Any:
 
 def _recognised_product(node: Any) -> Any:
     """(1 - exp(-u)) sigmoid(u) is tanh(u/2); quotients of sin and 1 - cos by their argument."""
-    for bottom in node.args:
-        if bottom.is_Pow and bottom.exp.is_Integer and bottom.exp < 0 and bottom.free_symbols:
-            for factor in node.args:
-                found = _divided(factor, bottom.base)
-                if found is not None:
-                    return _recognised_product_of(node / factor * bottom.base * found)
+    if (divided := without_zeros(node)) is not node:
+        return divided
     for factor in node.args:
         if isinstance(factor, sigmoid):
             (u,) = factor.args
@@ -109,25 +106,6 @@ def _recognised_product(node: Any) -> Any:
                 if c != 0 and sympy.expand(rest + c * sympy.exp(-u)) == 0:
                     return node / factor / other * c * sympy.tanh(u / 2)
     return node
-
-
-def _recognised_product_of(node: Any) -> Any:
-    return _recognised_product(node) if node.is_Mul else node
-
-
-def _divided(factor: Any, u: Any) -> Any:
-    """sin(c u)^n/u or (a - a cos(c u))/u without the division, or None."""
-    base, power = factor.as_base_exp()
-    if isinstance(base, sympy.sin) and power.is_Integer and power > 0:
-        c = sympy.cancel(base.args[0] / u)
-        return c * sinc(base.args[0]) * base ** (power - 1) if c.is_number else None
-    constant, rest = factor.as_coeff_Add()
-    d, cosine = rest.as_coeff_Mul()
-    if constant != 0 and d == -constant and isinstance(cosine, sympy.cos):
-        c = sympy.cancel(cosine.args[0] / u)
-        half = cosine.args[0] / 2
-        return constant * c**2 * u / 2 * sinc(half) ** 2 if c.is_number else None
-    return None
 
 
 def _recognised_log(node: Any) -> Any:

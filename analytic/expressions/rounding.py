@@ -27,9 +27,9 @@ import scipy
 import sympy
 from numpy.typing import NDArray
 
-from analytic.expressions.cardinal_sine import ORDERS, cardinal_sine_error, values_of
 from analytic.expressions.evaluation import sech, softplus_of, values
 from analytic.expressions.rewrite import derivative
+from analytic.expressions.sine_quotients import ORDERS, cardinal_sine_error, values_of
 from analytic.expressions.vocabulary import X, normal_cdf, sigmoid, softplus
 from analytic.machine import EXTENDED, UNIT, Array
 

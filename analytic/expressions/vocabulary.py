@@ -12,7 +12,7 @@ from typing import Any
 
 import sympy
 
-from analytic.expressions.cardinal_sine import ORDERS, sinc
+from analytic.expressions.sine_quotients import ORDERS, sinc
 
 __all__ = [
     "CONSTANTS",

@@ -94,7 +94,7 @@ def _extreme(of_two: Callable[..., Tensor], with_zero: Callable[..., Tensor], *a
 
 
 def _cardinal_sine(order: int) -> Callable[[Tensor], Tensor]:
-    """As ``analytic.expressions.cardinal_sine`` has it."""
+    """As ``analytic.expressions.sine_quotients`` has it."""
 
     def function(x: Tensor) -> Tensor:
         nodes, weights = (torch.tensor(a.astype(float)).to(x) for a in gauss_legendre())

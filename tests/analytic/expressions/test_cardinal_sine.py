@@ -13,7 +13,7 @@ from flint import arb
 
 from analytic import Activation, FullyConnected, Network, kernel_estimate
 from analytic.expressions import ORDERS, cardinal_sine
-from analytic.expressions.cardinal_sine import cardinal_sine_error
+from analytic.expressions.sine_quotients import cardinal_sine_error
 from analytic.proofs import Rectangle
 from analytic.proofs.complex_functions import ANALYTIC
 from analytic.proofs.interval_arithmetic import Interval
