@@ -32,12 +32,12 @@ def _divided(factor: Any, u: Any) -> Any:
     """sin(c u)^n/u or (a - a cos(c u))/u without the division, or None."""
     base, power = factor.as_base_exp()
     if isinstance(base, sympy.sin) and power.is_Integer and power > 0:
-        c = sympy.cancel(base.args[0] / u)
+        c: Any = sympy.cancel(base.args[0] / u)
         return c * sinc(base.args[0]) * base ** (power - 1) if c.is_number else None
     constant, rest = factor.as_coeff_Add()
     d, cosine = rest.as_coeff_Mul()
     if constant != 0 and d == -constant and isinstance(cosine, sympy.cos):
         c = sympy.cancel(cosine.args[0] / u)
-        half = cosine.args[0] / 2
-        return constant * c**2 * u / 2 * sinc(half) ** 2 if c.is_number else None
+        found: Any = constant * c**2 * u / 2 * sinc(cosine.args[0] / 2) ** 2
+        return found if c.is_number else None
     return None

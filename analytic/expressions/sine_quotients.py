@@ -95,7 +95,8 @@ SINES: tuple[tuple[str, int], ...] = (("cos", 1), ("sin", -1), ("cos", -1), ("si
 @lru_cache(maxsize=1)
 def gauss_legendre() -> tuple[NDArray[np.longdouble], NDArray[np.longdouble]]:
     """Nodes and weights on [0, 1] in extended precision, by Newton's method from float64."""
-    z = np.polynomial.legendre.leggauss(NODES)[0].astype(np.longdouble)
+    z: Any = np.polynomial.legendre.leggauss(NODES)[0].astype(np.longdouble)
+    slope: Any = 0
     for _ in range(3):
         before, now = np.ones_like(z), z
         for k in range(2, NODES + 1):
