@@ -38,6 +38,6 @@ def _divided(factor: Any, u: Any) -> Any:
     d, cosine = rest.as_coeff_Mul()
     if constant != 0 and d == -constant and isinstance(cosine, sympy.cos):
         c = sympy.cancel(cosine.args[0] / u)
-        found: Any = constant * c**2 * u / 2 * sinc(cosine.args[0] / 2) ** 2
-        return found if c.is_number else None
+        root: Any = sinc(cosine.args[0] / 2)
+        return constant * c**2 * u / 2 * root**2 if c.is_number else None
     return None
