@@ -19,7 +19,7 @@ from analytic.machine import LANES, Array
 
 __all__ = ["KEPT_TABLES", "Blocking", "Shelf", "blocking", "strip_rows"]
 
-KEPT_TABLES = 2**27
+KEPT_TABLES = 2**28
 """Bytes of tables that are kept."""
 BETWEEN = 2**25
 """Bytes of the fields of a block between two stretches."""

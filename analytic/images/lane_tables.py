@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -33,6 +33,9 @@ __all__ = [
     "lanes",
     "sights",
 ]
+
+TOGETHER = 2**21
+"""Bytes of coefficients that are computed by one call."""
 
 
 def form_of(step: Step) -> int:
@@ -216,19 +219,30 @@ class Tables:
         size = lanes(positions, copies)
         rows = 4 * (layer.even + layer.odd) * groups
         out: Array = aligned(panels, size // LANES, rows, LANES)
-        activation = step.layer.activation
-        wanted = orders(activation)
+        activation, both = step.layer.activation, layer.even and layer.odd
+        wanted, terms = orders(activation), GROUP * groups
+        fresh, again = _places(self._panels)
+        together = max(TOGETHER // (8 * terms * positions), 1)
 
-        def fill(panel: int) -> None:
-            for copy, image in enumerate(self._panels[panel]):
-                if copy and image == self._panels[panel, 0]:
-                    _repeat(out[panel], positions, copy)
-                    continue
-                b = coefficients(activation, deviation[image], GROUP * groups, wanted).b
-                _place(b, layer.even and layer.odd, copy * positions, out[panel])
+        def fill(number: int) -> None:
+            some = fresh[number * together : (number + 1) * together]
+            b = coefficients(activation, deviation[some[:, 2]].ravel(), terms, wanted).b
+            for begin, (panel, copy, _) in enumerate(some):
+                source = slice(begin * positions, (begin + 1) * positions)
+                _place(b, (source.start, source.stop), both, copy * positions, out[panel])
 
-        _each(fill, panels)
+        _each(fill, -(-len(fresh) // together))
+        for panel, copy in again:
+            _repeat(out[panel], positions, copy)
         return out
+
+
+def _places(panels: Index) -> tuple[Index, Index]:
+    """(panel, copy, image) whose coefficients are asked for, and (panel, copy) of repetitions."""
+    panel, copy = np.indices(panels.shape)
+    again = (copy > 0) & (panels == panels[:, :1])
+    fresh = np.stack([panel, copy, panels], axis=-1)[~again]
+    return fresh, np.argwhere(again)
 
 
 def _each(task: Callable[[int], None], count: int) -> None:
@@ -241,12 +255,13 @@ def _each(task: Callable[[int], None], count: int) -> None:
 
 
 @compiled
-def _place(b: Array, both: bool, first: int, out: Array) -> None:
-    """Write coefficients (orders, P) to the lanes from ``first`` on."""
-    done = 0
-    while done < b.shape[1]:
-        chunk, lane = (first + done) // LANES, (first + done) % LANES
-        count = min(b.shape[1] - done, LANES - lane)
+def _place(b: Array, columns: Any, both: bool, first: int, out: Array) -> None:
+    """Write some columns of the coefficients (orders, inputs) to the lanes from ``first`` on."""
+    done, end = columns
+    lead = first - done
+    while done < end:
+        chunk, lane = (lead + done) // LANES, (lead + done) % LANES
+        count = min(end - done, LANES - lane)
         for k in range(b.shape[0]):
             row = k // 8 * 8 + k % 8 // 2 + 4 * (k % 2) if both else k
             target, source = out[chunk, row, lane : lane + count], b[k, done : done + count]

@@ -27,7 +27,7 @@ from analytic.recursion.error_amplification import (
     dearest,
     merged,
 )
-from analytic.recursion.error_propagation import AVERAGING, ROUNDING
+from analytic.recursion.error_propagation import ARC_COSINE, AVERAGING
 from analytic.recursion.layer_equations import (
     Average,
     AveragedNorms,
@@ -59,11 +59,11 @@ from analytic.recursion.tables import (
 )
 
 __all__ = [
+    "ARC_COSINE",
     "AVERAGING",
     "BATCH",
     "GROUP",
     "NOMINAL",
-    "ROUNDING",
     "ROWS",
     "TRIED",
     "Amplification",
