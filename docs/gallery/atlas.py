@@ -15,10 +15,16 @@ import argparse
 import os
 import platform
 import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+import torch
 from scipy import stats
 
 from analytic import (
@@ -31,12 +37,15 @@ from analytic import (
 )
 from analytic.network import Layer
 from compare import Convergence, Inputs, convergence
+from compare.rate import Weights
 
 ACTIVATIONS = ("tanh", "softplus", "sigmoid", "erf", "gelu")
 DENSE, IMAGES = (128, 256, 512, 1024, 2048), (64, 128, 256, 512, 1024)
-SEEDS = (400, 300, 200, 100, 50)
+SEEDS = {"integrated": (3000, 2000, 1500, 1000, 700), "drawn": (150, 100, 80, 60, 30)}
+APART = 10_000
+"""Networks of one row have numbers that no other row has, so that rows are independent."""
 CONVOLUTIONS = ("convolution flatten", "convolution pooling", "convolution residual pooling")
-POINTS = {"dense": 48, "images": 12}
+POINTS = {"dense": 24, "images": 4}
 
 
 class Entry(NamedTuple):
@@ -47,6 +56,7 @@ class Entry(NamedTuple):
     inputs: Inputs
     widths: tuple[int, ...]
     points: int
+    first: int
 
 
 def layers(kind: str, activation: str) -> list[Layer]:
@@ -63,42 +73,63 @@ def layers(kind: str, activation: str) -> list[Layer]:
 
 
 def entries() -> list[Entry]:
-    """All rows, dense ones first."""
-    rows = []
-    dense = [f"FC {depth}" for depth in (1, 2, 3, 4)] + [f"residual {d}" for d in (2, 3, 4)]
-    for source in ("sphere", "digits"):
-        for kind in dense:
-            inputs = Inputs.sphere(10) if source == "sphere" else Inputs.digits()
-            for w in ACTIVATIONS:
-                network = Network(*layers(kind, w))
-                rows.append(
-                    Entry(f"{source}, {kind}, {w}", network, inputs, DENSE, POINTS["dense"])
+    """All rows, so that every kind comes early."""
+    kinds = [f"FC {depth}" for depth in (1, 2, 3, 4)] + [f"residual {d}" for d in (2, 3, 4)]
+    cases = [(source, kind) for source in ("sphere", "digits") for kind in (*kinds, *CONVOLUTIONS)]
+    rows: list[Entry] = []
+    for w in ACTIVATIONS:
+        for source, kind in cases:
+            form = "images" if kind in CONVOLUTIONS else "dense"
+            rows.append(
+                Entry(
+                    f"{source}, {kind}, {w}",
+                    Network(*layers(kind, w)),
+                    SOURCES[source, form](),
+                    IMAGES if form == "images" else DENSE,
+                    POINTS[form],
+                    APART * len(rows),
                 )
-    for source in ("sphere", "digits"):
-        line = Inputs.array(
-            Inputs.sphere(10).sample(500).reshape(500, 1, 10), "sphere(10) as 1 x 10"
-        )
-        inputs = line if source == "sphere" else Inputs.digits(flat=False)
-        for kind in CONVOLUTIONS:
-            for w in ACTIVATIONS:
-                network = Network(*layers(kind, w))
-                name = f"{source}, {kind}, {w}"
-                rows.append(Entry(name, network, inputs, IMAGES, POINTS["images"]))
+            )
     return rows
 
 
-def measure(folder: Path, chosen: list[Entry], most: int) -> None:
+def line() -> Inputs:
+    """The sphere in ten dimensions as images of 1 x 10."""
+    return Inputs.array(Inputs.sphere(10).sample(500).reshape(500, 1, 10), "sphere(10) as 1 x 10")
+
+
+def small_digits() -> Inputs:
+    """The digits, averaged to 4 x 4 and put on the sphere x.x/d = 1."""
+    whole = Inputs.digits(flat=False, scale="pixels").points
+    assert whole is not None
+    x = whole.reshape(-1, 1, 4, 2, 4, 2).mean(axis=(3, 5))
+    return Inputs.array(x / np.sqrt((x**2).mean(axis=(2, 3), keepdims=True)), "digits as 4 x 4")
+
+
+SOURCES: dict[tuple[str, str], Callable[[], Inputs]] = {
+    ("sphere", "dense"): partial(Inputs.sphere, 10),
+    ("sphere", "images"): line,
+    ("digits", "dense"): Inputs.digits,
+    ("digits", "images"): small_digits,
+}
+
+
+def measure(folder: Path, chosen: list[Entry], weights: Weights) -> None:
     """Every sweep that is not finished, one after the other."""
+    start, one = time.process_time(), ThreadPoolExecutor(1)
     for number, row in enumerate(chosen, 1):
         path = folder / f"{row.name.replace(', ', '-').replace(' ', '_')}.json"
         if path.exists():
             continue
-        store = path.with_suffix(".sqlite")
-        widths = [m for m in row.widths if m <= most]
-        seeds = SEEDS[: len(widths)]
-        found = convergence(row.network, row.inputs, widths, seeds, points=row.points, store=store)
+        found = convergence(
+            row.network, row.inputs, row.widths, SEEDS[weights], points=row.points,
+            store=path.with_suffix(".sqlite"), weights=weights, first=row.first,
+            dtype=torch.float32 if weights == "integrated" else torch.float64, progress=False,
+            executor=one,
+        )  # fmt: skip
         found.save(path)
-        print(f"[{number}/{len(chosen)}] {row.name}: {found.verdict}", flush=True)
+        spent = time.process_time() - start
+        print(f"[{number}/{len(chosen)}, {spent:.0f} s] {row.name}: {found.verdict}", flush=True)
 
 
 def table(folder: Path, chosen: list[Entry]) -> None:
@@ -161,7 +192,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--only", default="")
-    parser.add_argument("--most", type=int, default=2048, help="largest width")
+    parser.add_argument(
+        "--drawn", action="store_true", help="networks with all their weights, fewer of them"
+    )
     parser.add_argument("--table", action="store_true")
     parser.add_argument("--widths", action="store_true", help="the table of required widths")
     arguments = parser.parse_args()
@@ -172,7 +205,7 @@ def main() -> None:
     elif arguments.widths:
         widths(arguments.folder, chosen)
     else:
-        measure(arguments.folder, chosen, arguments.most)
+        measure(arguments.folder, chosen, "drawn" if arguments.drawn else "integrated")
 
 
 if __name__ == "__main__":

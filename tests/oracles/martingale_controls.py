@@ -21,10 +21,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
-from oracles.conditional_sampling import (
+from torch import Tensor
+
+from analytic import Network
+from compare.rate.integrated_weights import (
     DrawnLayer,
     DrawnNetworks,
     back,
@@ -32,12 +36,9 @@ from oracles.conditional_sampling import (
     draw_networks,
     gram,
 )
-from torch import Tensor
-
-from analytic import Network
 from empirical.network import pointwise
 
-__all__ = ["Controlled", "coefficients", "controlled"]
+__all__ = ["Controlled", "coefficients", "controlled", "sample_kernels"]
 
 NODES, TERMS = 96, 48
 
@@ -74,6 +75,27 @@ class Controlled:
         return tuple(t.diagonal() for t in self.covariance())  # pyright: ignore[reportReturnType]
 
 
+def networks(
+    network: Network,
+    x: Tensor,
+    width: int,
+    count: int,
+    generator: torch.Generator,
+    dtype: torch.dtype = torch.float32,
+) -> DrawnNetworks:
+    """``count`` independent networks."""
+
+    def normal(rows: int, columns: int) -> Tensor:
+        return torch.randn(count, rows, columns, dtype=dtype, generator=generator)
+
+    return draw_networks(network, x, width, count, normal, dtype)
+
+
+def sample_kernels(*arguments: Any) -> Tensor:
+    """K_0 of independent networks, shape (count, n, n)."""
+    return networks(*arguments).kernel
+
+
 def coefficients(
     network: Network, x: Tensor, width: int, count: int, generator: torch.Generator, batch: int
 ) -> Tensor:
@@ -81,7 +103,7 @@ def coefficients(
     i, j = torch.triu_indices(len(x), len(x))
     sums, kernels = [], []
     for start in range(0, count, batch):
-        drawn = draw_networks(network, x, width, min(batch, count - start), generator)
+        drawn = networks(network, x, width, min(batch, count - start), generator)
         sums.append(torch.cat([step.sums() for step in steps(drawn)], 1))
         kernels.append(drawn.kernel[:, i, j])
     c, k = torch.cat(sums), torch.cat(kernels)
@@ -103,7 +125,7 @@ def controlled(
     i, j = torch.triu_indices(len(x), len(x))
     found: list[tuple[Tensor, Tensor, Tensor]] = []
     for start in range(0, count, batch):
-        drawn = draw_networks(network, x, width, min(batch, count - start), generator)
+        drawn = networks(network, x, width, min(batch, count - start), generator)
         z, m, first = 0.0, 0.0, 0
         for step in steps(drawn):
             last = first + step.size

@@ -1,4 +1,4 @@
-"""Tangent kernels of finite networks, drawn without their weights.
+r"""Tangent kernels of finite networks, drawn without their weights.
 
 A network on n inputs needs of a weight matrix only its products with n vectors on the way
 forward and with n others on the way back. Given the layer before, the pre-activations are n
@@ -7,32 +7,39 @@ plus a fresh normal part orthogonal to it. So K_0 has exactly the law it has in 
 weights, for O(n width) random numbers instead of O(width^2). Positions of images are points,
 channels are units, and what a layer reads is a sum over offsets B_k of maps of points.
 
-It shares with the package the description of the network, the maps of positions and the torch
-functions of the activation.
+Covariances may be singular (more points than units, equal inputs). Each is lifted by a multiple of
+the unit of rounding, as if every point showed the weights one small number of its own besides what
+it reads, on the way forward and on the way back: what is drawn is a network of that kind.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from analytic import Network
-from analytic.corrections.stacked_layers import Place, StackLayer, stack
+from analytic.corrections import Place, StackLayer, stack
+from analytic.network import Network
 from empirical.network import pointwise
 
 __all__ = [
     "DrawnLayer",
     "DrawnNetworks",
     "DrawnSignal",
+    "Normal",
     "back",
     "back_covariance",
     "draw_networks",
     "gram",
-    "sample_kernels",
+    "normal_numbers",
 ]
+
+Normal = Callable[[int, int], Tensor]
+"""(rows, columns) -> independent standard normal numbers, (networks, rows, columns)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +54,7 @@ class DrawnLayer:
         before: the units before, which a residual layer adds, (count, P, units).
         h: pre-activations, (count, P, units).
         covariance: of them given the layer before, float64, (count, P, P).
+        lift: what it was lifted by, (count, 1, 1).
         values, slopes: w(h) and w'(h).
     """
 
@@ -57,6 +65,7 @@ class DrawnLayer:
     before: Tensor
     h: Tensor
     covariance: Tensor
+    lift: Tensor
     values: Tensor
     slopes: Tensor
 
@@ -99,43 +108,42 @@ class DrawnNetworks:
     averages: dict[int, list[list[Tensor]]]
 
 
-def sample_kernels(
-    network: Network,
-    x: Tensor,
-    width: int,
-    count: int,
-    generator: torch.Generator,
-    dtype: torch.dtype = torch.float32,
-) -> Tensor:
-    """K_0 of ``count`` independent networks, shape (count, n, n)."""
-    return draw_networks(network, x, width, count, generator, dtype).kernel
+def normal_numbers(width: int, numbers: range, dtype: torch.dtype) -> Normal:
+    """Those of the networks with these numbers at a width, whichever are drawn together."""
+    states = [np.random.SeedSequence([width, k]).generate_state(1, np.uint64) for k in numbers]
+    generators = [torch.Generator().manual_seed(int(state[0])) for state in states]
+
+    def draw(rows: int, columns: int) -> Tensor:
+        shape = (rows, columns)
+        return torch.stack([torch.randn(shape, dtype=dtype, generator=g) for g in generators])
+
+    return draw
 
 
 def draw_networks(
-    network: Network,
-    x: Tensor,
-    width: int,
-    count: int,
-    generator: torch.Generator,
-    dtype: torch.dtype = torch.float32,
+    network: Network, x: Tensor, width: int, count: int, normal: Normal, dtype: torch.dtype
 ) -> DrawnNetworks:
-    """``count`` independent networks; small matrices are solved in float64, units in ``dtype``."""
+    """``count`` independent networks; small matrices are solved in float64, units in ``dtype``.
+
+    Raises:
+        ValueError: a residual block has several layers, or an activation has no derivative.
+    """
     n, channels = len(x), x.shape[1]
     points = x.reshape(n, channels, -1).movedim(1, 2).reshape(-1, channels)
     alpha = points.to(dtype).expand(count, *points.shape)
     layers: list[DrawnLayer] = []
     averages: dict[int, list[list[Tensor]]] = {}  # how points are averaged behind a layer
     m = channels
-    for place in stack(network, tuple(x.shape[2:]), 1):
+    for place in stack(network.joined(), tuple(x.shape[2:]), 1):
         maps = _maps(place, n, dtype)
         if place.layer is None:
             averages.setdefault(len(layers), []).append(maps)
             alpha = _read(maps, alpha)
             continue
-        layers.append(_forward(place.layer, maps, alpha, m, width, generator))
+        layers.append(_forward(place.layer, maps, alpha, m, width, normal))
         alpha, m = layers[-1].units, layers[-1].h.shape[2]
     kernel = gram(alpha) / m
-    signals, signal = _backward(layers, averages, alpha, n, m, generator)
+    signals, signal = _backward(layers, averages, alpha, n, m, normal)
     for drawn, s in zip(layers, signal, strict=True):
         share = gram(s * drawn.slopes) * drawn.covariance
         p = share.shape[1] // n
@@ -149,16 +157,16 @@ def _forward(
     alpha: Tensor,
     m: int,
     width: int,
-    generator: torch.Generator,
+    normal: Normal,
 ) -> DrawnLayer:
     reads = _read(maps, alpha)
-    count, points, _ = reads.shape
     covariance = layer.weight * gram(reads) / m + layer.bias
-    root = _root(covariance).to(reads.dtype)
-    units = max(1, round(width * layer.ratio))
-    h = root @ torch.randn(count, points, units, dtype=reads.dtype, generator=generator)
+    lift = _lift(covariance, reads)
+    covariance = covariance + lift * torch.eye(reads.shape[1], dtype=torch.float64)
+    root = torch.linalg.cholesky(covariance).to(reads.dtype)
+    h = root @ normal(reads.shape[1], max(1, round(width * layer.ratio)))
     w, slope = pointwise(layer.activation), pointwise(layer.activation, 1)
-    return DrawnLayer(layer, maps, m, reads, alpha, h, covariance, w(h), slope(h))
+    return DrawnLayer(layer, maps, m, reads, alpha, h, covariance, lift, w(h), slope(h))
 
 
 def _backward(
@@ -167,11 +175,10 @@ def _backward(
     alpha: Tensor,
     n: int,
     m: int,
-    generator: torch.Generator,
+    normal: Normal,
 ) -> tuple[list[DrawnSignal], list[Tensor]]:
     """All that is drawn on the way back, and the whole signals behind every layer."""
-    count, dtype = len(alpha), alpha.dtype
-    v = torch.randn(count, 1, alpha.shape[2], dtype=dtype, generator=generator) / math.sqrt(m)
+    v = normal(1, alpha.shape[2]) / math.sqrt(m)
     fresh, covariance = v.expand_as(alpha), torch.ones(n, n, dtype=torch.float64) / m
     passing = known = torch.zeros_like(fresh)
     signals: list[DrawnSignal] = []
@@ -184,26 +191,27 @@ def _backward(
         signal, drawn = passing + fresh + known, layers[index]
         whole.insert(0, signal)
         if index:
-            fresh, known, covariance = _through(drawn, signal * drawn.slopes, generator)
+            fresh, known, covariance = _through(drawn, signal * drawn.slopes, normal)
             passing = signal if drawn.layer.residual else torch.zeros_like(fresh)
     return signals, whole
 
 
-def _through(
-    drawn: DrawnLayer, delta: Tensor, generator: torch.Generator
-) -> tuple[Tensor, Tensor, Tensor]:
-    """weight_std W^T delta/sqrt(m), given h = X (W, b), X = (weight_std reads/sqrt(m), bias_std).
+def _through(drawn: DrawnLayer, delta: Tensor, normal: Normal) -> tuple[Tensor, Tensor, Tensor]:
+    """weight_std W^T delta/sqrt(m), given h = X (W, b, ...), X X^T the lifted covariance.
 
-    A fresh normal part, the rest, and the covariance of the former between points.
+    X = (weight_std reads/sqrt(m), bias_std, lift^(1/2) I). A fresh normal part, the rest, and the
+    covariance of the former between points.
     """
     reads = drawn.reads
     count, points, length = reads.shape
     scale = math.sqrt(drawn.layer.weight / drawn.m)
     squares = gram(delta)
-    noise = torch.randn(count, points, length + 1, dtype=reads.dtype, generator=generator)
-    fresh = _root(squares).to(reads.dtype) @ noise  # sum_i zeta_i delta_i, a row for every point
+    lifted = squares + _lift(squares, delta) * torch.eye(points, dtype=torch.float64)
+    noise = normal(points, length + 1 + points)
+    fresh = torch.linalg.cholesky(lifted).to(reads.dtype) @ noise  # a row for every point
     ones = reads.new_full((count, points, 1), math.sqrt(drawn.layer.bias))
-    x = torch.cat([scale * reads, ones], dim=2)
+    own = drawn.lift.sqrt().to(reads.dtype) * torch.eye(points, dtype=reads.dtype)
+    x = torch.cat([scale * reads, ones, own], dim=2)
     known = (drawn.h @ delta.mT).double() - (x @ fresh.mT).double()  # what X^+ is applied to
     shown = torch.linalg.solve(drawn.covariance, known).to(reads.dtype)
     maps = drawn.maps
@@ -238,11 +246,11 @@ def gram(a: Tensor) -> Tensor:
     return (a @ a.mT).double()
 
 
-def _root(a: Tensor) -> Tensor:
-    """A square root of a matrix that may be singular, of sums in float32.
+def _lift(covariance: Tensor, terms: Tensor) -> Tensor:
+    """Above what rounding moves the eigenvalues of sums of many terms, (count, 1, 1).
 
-    Rounding moves its eigenvalues by at most its size times eps of the largest entry.
+    Sums of k numbers in blocks are off by about sqrt(k) units of rounding, matrices by P of them.
     """
-    size = a.diagonal(dim1=1, dim2=2).amax(1).clamp_min(1e-300)[:, None, None]
-    jitter = torch.finfo(torch.float32).eps * a.shape[1] * size
-    return torch.linalg.cholesky(a + jitter * torch.eye(a.shape[1], dtype=a.dtype))
+    size = covariance.diagonal(dim1=1, dim2=2).amax(1).clamp_min(1e-300)[:, None, None]
+    points, length = terms.shape[1:]
+    return torch.finfo(terms.dtype).eps * (4 * points + math.sqrt(length)) * size
