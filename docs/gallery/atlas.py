@@ -41,11 +41,11 @@ from compare.rate import Weights
 
 ACTIVATIONS = ("tanh", "softplus", "sigmoid", "erf", "gelu")
 DENSE, IMAGES = (128, 256, 512, 1024, 2048), (64, 128, 256, 512, 1024)
-SEEDS = {"integrated": (3000, 2000, 1500, 1000, 700), "drawn": (150, 100, 80, 60, 30)}
+SEEDS = {"integrated": (3000, 2000, 1000, 500, 400), "drawn": (150, 100, 80, 60, 30)}
 APART = 10_000
 """Networks of one row have numbers that no other row has, so that rows are independent."""
 CONVOLUTIONS = ("convolution flatten", "convolution pooling", "convolution residual pooling")
-POINTS = {"dense": 24, "images": 4}
+POINTS = {"dense": 16, "images": 3}
 
 
 class Entry(NamedTuple):
