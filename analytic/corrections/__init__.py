@@ -10,6 +10,7 @@ from analytic.corrections.joint_variance import fluctuation_covariance
 from analytic.corrections.law_of_distance import DistanceLaw, distance_law
 from analytic.corrections.mean_shift import mean_correction
 from analytic.corrections.pair_variance import fluctuation
+from analytic.corrections.sampled_variance import sampled_fluctuation
 from analytic.corrections.stacked_layers import Place, StackLayer, stack
 
 __all__ = [
@@ -20,5 +21,6 @@ __all__ = [
     "fluctuation",
     "fluctuation_covariance",
     "mean_correction",
+    "sampled_fluctuation",
     "stack",
 ]

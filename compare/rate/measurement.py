@@ -110,13 +110,14 @@ def convergence(
         decisive |= {key: value for key, (value, usual) in others.items() if value != usual}
         with Store(store, decisive) as cells:
             groups = sweep(network, x, against, widths, counts, store=cells, **arguments)
+    predicted = _predicted(network, x, inputs.population, limit)
     config = {
         "network": named(network), "inputs": inputs.name, "points": points,
         "population": inputs.population, "widths": list(widths), "seeds": list(counts),
         "limit": _limit_name(limit, network), "dtype": str(dtype), "device": device,
         "weights": weights, "first": first,
         "confidence": 0.99, "versions": versions(),
-        "predicted": _predicted(network, x, inputs.population, limit),
+        "predicted": predicted[0], "predicted_error": predicted[1],
     }  # fmt: skip
     if against is None:
         groups = [g.of_one(a, b) for g, (a, b) in zip(groups, pairwise(widths), strict=True)]
@@ -124,9 +125,12 @@ def convergence(
     return Convergence(config, tuple(widths[: len(groups)]), *fields)
 
 
-def _predicted(network: Family, x: Array, population: int | None, limit: Any) -> float | None:
+def _predicted(
+    network: Family, x: Array, population: int | None, limit: Any
+) -> tuple[float, float] | tuple[None, None]:
+    """C and its standard error, where they are known."""
     if not isinstance(network, Network) or limit is not None:
-        return None
+        return None, None
     return predicted_mean(network, x, population)
 
 
@@ -159,8 +163,8 @@ def _limit_kernel(limit: Any, network: Family, x: Array) -> Array | None:
     if isinstance(limit, Network):
         return kernel(limit, x, tolerance=TOLERANCE)
     if limit is None:
-        found = isinstance(network, Network)
-        return kernel(network, x, tolerance=TOLERANCE) if found else None
+        described = network if isinstance(network, Network) else None
+        return None if described is None else kernel(described, x, tolerance=TOLERANCE)
     given = limit(network, x) if callable(limit) else limit
     found = np.asarray(given, dtype=np.float64)
     if found.shape != (len(x), len(x)) or not np.isfinite(found).all():

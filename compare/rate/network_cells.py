@@ -97,7 +97,9 @@ def run_cell(cell: Cell, x: Array, limit: Array | None) -> Arrays:
     total, distances = np.zeros((len(x), len(x))), np.empty(cell.count)
     with one_thread():
         for index, (k0, other) in enumerate(_kernels(cell, x)):
-            error = k0 - (limit if other is None else other)
+            against = limit if other is None else other
+            assert against is not None
+            error = k0 - against
             distances[index] = square_norms(error, cell.population)
             total += error
         rounding = _rounding(cell, x) if cell.leads else float("nan")

@@ -114,10 +114,15 @@ SOURCES: dict[tuple[str, str], Callable[[], Inputs]] = {
 }
 
 
+def _dear(row: Entry) -> tuple[bool, bool]:
+    """Convolutions last, and those of the digits, which have the most positions, behind them."""
+    return row.network.is_spatial, row.name.startswith("digits")
+
+
 def measure(folder: Path, chosen: list[Entry], weights: Weights) -> None:
     """Every sweep that is not finished, one after the other."""
     start, one = time.process_time(), ThreadPoolExecutor(1)
-    for number, row in enumerate(chosen, 1):
+    for number, row in enumerate(sorted(chosen, key=_dear), 1):
         path = folder / f"{row.name.replace(', ', '-').replace(' ', '_')}.json"
         if path.exists():
             continue

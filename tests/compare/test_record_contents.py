@@ -25,9 +25,8 @@ def positive(*shape: int) -> np.ndarray:
 
 def scaling() -> DynamicsScaling:
     config = {"network": "n", "inputs": "i", "widths": [4, 8, 16], "samples": [4, 8]}
-    grid = [positive(3, 2, 5, 4) for _ in range(4)]
-    times = np.array([0.0, 1.0, 2.0, 3.0])
-    return DynamicsScaling(config, times, *grid, positive(3, 2, 5), positive(3, 2, 6))
+    a, b, c, d = (positive(3, 2, 5, 4) for _ in range(4))
+    return DynamicsScaling(config, np.arange(4.0), a, b, c, d, positive(3, 2, 5), positive(3, 2, 6))
 
 
 def gap() -> DynamicsGap:
