@@ -78,6 +78,7 @@ def check_arrays(
     sizes: Mapping[str, int],
     *,
     positive: Collection[str] = (),
+    partial: Collection[str] = (),
 ) -> None:
     """Raise ``ValueError`` unless arrays of numbers have the shapes that they should have.
 
@@ -86,6 +87,7 @@ def check_arrays(
         shapes: the names of the axes of each, such as "widths seeds".
         sizes: of the axes that are known; others have to agree among the arrays.
         positive: arrays that have no negative number.
+        partial: arrays that have NaN where nothing was measured.
     """
     known = dict(sizes)
     for name, axes in shapes.items():
@@ -95,7 +97,7 @@ def check_arrays(
         for letter, size in zip(letters, a.shape, strict=True):
             if known.setdefault(letter, size) != size:
                 raise ValueError(f"{name} with {size} {letter}, not {known[letter]}")
-        if not np.isfinite(a).all():
+        if name not in partial and not np.isfinite(a).all():
             raise ValueError(f"{name} with NaN or infinity")
         if name in positive and (a < 0).any():
             raise ValueError(f"{name} with {a.min():.3g}, below 0")

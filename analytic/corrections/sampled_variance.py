@@ -63,7 +63,7 @@ class Averages:
 
 
 def sampled_fluctuation(
-    network: Network, x: ArrayLike, units: int = 2**17, seed: int = 0
+    network: Network, x: ArrayLike, units: int = 2**14, seed: int = 0
 ) -> tuple[Array, Array]:
     """``fluctuation(network, x)`` of images, and its standard error, shape (n, n) each.
 

@@ -106,7 +106,8 @@ def from_arrays(data: Mapping[str, NDArray[Any]], spaces: int) -> tuple[Modes, S
         ValueError: they do not fit together, or have numbers that are none.
     """
     sizes = {"parts": len(GAP_PARTS), "checks": 3, "k": spaces}
-    check_arrays(data, SHAPES, sizes, positive=POSITIVE)
+    partial = ("runs.checks", "runs.amplitudes")
+    check_arrays(data, SHAPES, sizes, positive=POSITIVE, partial=partial)
     check_rising("times", data["times"].tolist(), 2)
     modes = Modes(*(data[f"modes.{f.name}"] for f in fields(Modes)))
     return modes, StackedRuns(*(data[f"runs.{f.name}"] for f in fields(StackedRuns)))

@@ -94,8 +94,8 @@ def convergence(
     """
     widths, counts, points = check_design(inputs, widths, seeds, points)
     first = check_first(first, max(counts))
-    check_family(network, limit, widths)
     check_weights(weights, network, inputs.shape, device)
+    check_family(network, limit, widths)
     x = inputs.sample(points)
     against = _limit_kernel(limit, network, x)
     arguments: dict[str, Any] = {

@@ -59,6 +59,8 @@ def hessian() -> HessianGrowth:
     return HessianGrowth(config, positive(3, 5))
 
 
+PARTIAL = ("runs.checks", "runs.amplitudes")
+"""Arrays with NaN where nothing was measured."""
 RECORDS: dict[str, Any] = {
     "scaling": scaling, "gap": gap, "ranks": ranks, "path": path, "spectrum": spectrum,
     "hessian": hessian,
@@ -91,7 +93,8 @@ def test_every_array_that_does_not_fit_is_refused(name: str, tmp_path: Path) -> 
         good = data[array]
         poisoned = good.astype(np.float64)
         poisoned[(0,) * good.ndim] = np.nan
-        bad = [np.array("text"), good[None], poisoned, *([good[:-1]] if good.ndim else [])]
+        bad = [np.array("text"), good[None], *([good[:-1]] if good.ndim else [])]
+        bad += [] if array in PARTIAL else [poisoned]
         for value in bad:
             refused(type(record), tmp_path, data | {array: value})
 

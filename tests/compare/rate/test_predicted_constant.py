@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analytic import DistanceLaw, FullyConnected, Network, kernel
+from analytic import Convolution, DistanceLaw, Flatten, FullyConnected, Network, kernel
+from analytic.corrections import sampled_fluctuation
 from compare import Convergence, Inputs, convergence
+from compare.rate.predicted_constant import predicted_mean
 
 
 @pytest.mark.parametrize("inputs", [Inputs.sphere(4), Inputs.array(np.eye(6)[:, :3] + 0.3)])
@@ -22,6 +24,30 @@ def test_measured_distances_have_the_predicted_mean(inputs: Inputs) -> None:
         assert error < result.predicted / 5  # a constant off by a factor of two would be noticed
     labels = [str(line.get_label()) for line in result.plot().get_lines()]
     assert "$C/m$ predicted, not fitted" in labels
+
+
+def test_images_have_one_where_they_are_few_and_small() -> None:
+    """The standard error is that of the mean over pairs, of which each stands twice."""
+    network = Network(Convolution("tanh", 3, weight_std=0.6), Flatten())
+    line = np.random.default_rng(0).standard_normal((9, 1, 4))
+    value, error = predicted_mean(network, line[:3], None)
+    c, errors = sampled_fluctuation(network, line[:3])
+    assert value is not None
+    assert error is not None
+    upper = np.triu_indices(3, 1)
+    assert value == pytest.approx(c[upper].mean())
+    assert error == pytest.approx(np.sqrt((errors[upper] ** 2).sum()) / 3)
+    _, of_population = predicted_mean(network, line[:3], 3)
+    both = np.sqrt((np.diag(errors) ** 2).sum() / 81 + (2 / 9) ** 2 * (errors[upper] ** 2).sum())
+    assert of_population == pytest.approx(both)
+    assert predicted_mean(network, line, None) == (None, None)
+    assert predicted_mean(network, np.ones((3, 1, 25)), None) == (None, None)
+    result = convergence(
+        network, Inputs.array(line), [8, 16, 32], 400, points=4, weights="integrated"
+    )
+    assert result.predicted is not None
+    for m, d in zip(result.widths, result.distances, strict=True):  # one layer: C at any width
+        assert abs(m * d.mean() - result.predicted) < 4.5 * m * d.std(ddof=1) / 20
 
 
 def test_there_is_none_where_it_is_not_derived() -> None:
