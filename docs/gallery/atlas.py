@@ -1,12 +1,15 @@
 """The atlas: predicted and measured constants, exponents and verdicts of many networks.
 
-    python docs/gallery/atlas.py FOLDER                # measure; stores and resumes
-    python docs/gallery/atlas.py FOLDER --only sphere  # those whose name contains "sphere"
-    python docs/gallery/atlas.py FOLDER --table        # the table of what is finished, in Markdown
-    python docs/gallery/atlas.py FOLDER --widths       # the widths that accuracies ask for
+    python docs/gallery/atlas.py FOLDER                  # measure; stores and resumes
+    python docs/gallery/atlas.py FOLDER --only sphere    # those whose name contains "sphere"
+    python docs/gallery/atlas.py FOLDER --table          # what is finished, in Markdown
+    python docs/gallery/atlas.py FOLDER --widths         # the widths that accuracies ask for
+    python docs/gallery/atlas.py OTHER --drawn           # networks with weights, fewer of them
+    python docs/gallery/atlas.py FOLDER --beside OTHER   # do both have the same mean distances?
 
 Each sweep has a store of its own in the folder and can be killed at any instant; finished ones are
-not measured again. All of them take a night on two cores, hence the order: cheap ones first.
+not measured again. All of them take a quarter of an hour of one processor, the networks with
+weights half an hour.
 """
 
 from __future__ import annotations
@@ -16,8 +19,9 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -125,7 +129,7 @@ def measure(folder: Path, chosen: list[Entry], weights: Weights) -> None:
     """Every sweep that is not finished, one after the other."""
     start, one = time.process_time(), ThreadPoolExecutor(1)
     for number, row in enumerate(sorted(chosen, key=_dear), 1):
-        path = folder / f"{row.name.replace(', ', '-').replace(' ', '_')}.json"
+        path = file(folder, row)
         if path.exists():
             continue
         seeds = DEAR_SEEDS if weights == "integrated" and all(_dear(row)) else SEEDS[weights]
@@ -147,21 +151,14 @@ def table(folder: Path, chosen: list[Entry]) -> None:
         "| network | C predicted | C measured, 95 % | exponent, 95 % | verdict | width for 1e-3 |"
     )
     print("|---|---|---|---|---|---|")
-    for row in chosen:
-        path = folder / f"{row.name.replace(', ', '-').replace(' ', '_')}.json"
-        if not path.exists():
-            continue
-        decided = Convergence.load(path)
-        at_95 = Convergence(
-            decided.config | {"confidence": 0.95},
-            decided.widths, decided.distances, decided.bias, decided.rounding,
-        )  # fmt: skip
-        low, high = at_95.law.constant_interval
-        c = decided.predicted
+    for row, decided in finished(folder, chosen):
+        at_95 = replace(decided, config=decided.config | {"confidence": 0.95})
+        (low, high), c = at_95.law.constant_interval, decided.predicted
         if c is not None:
             counted += 1
+            error = at_95.law.covariance[0, 0] ** 0.5
             if not low <= c <= high:
-                missed.append(row.name)
+                missed.append(f"{row.name} ({(at_95.constant - c) / error:+.1f} standard errors)")
         print(
             f"| {row.name} | {'' if c is None else f'{c:.4g}'} | {at_95.constant:.4g}"
             f" [{low:.4g}, {high:.4g}] | {at_95.exponent:.3f}"
@@ -171,7 +168,37 @@ def table(folder: Path, chosen: list[Entry]) -> None:
     most = int(stats.binom.ppf(0.995, max(counted, 1), 0.05))
     print(f"\n{len(missed)} of {counted} intervals miss the prediction (99 %: at most {most}):")
     print("; ".join(missed) or "none")
+    for row, decided in finished(folder, chosen):
+        if not decided.holds:
+            print(f"{row.name}: {decided.verdict}, {decided.reason}")
     print(f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, {os.cpu_count()} cores")
+
+
+def finished(folder: Path, chosen: list[Entry]) -> Iterator[tuple[Entry, Convergence]]:
+    """The rows that are measured."""
+    for row in chosen:
+        if (path := file(folder, row)).exists():
+            yield row, Convergence.load(path)
+
+
+def file(folder: Path, row: Entry) -> Path:
+    """Where a row is kept."""
+    return folder / f"{row.name.replace(', ', '-').replace(' ', '_')}.json"
+
+
+def beside(folder: Path, other: Path, chosen: list[Entry]) -> None:
+    """The differences of the mean distances of two folders, in standard errors."""
+    found = dict[str, list[float]]()
+    for row, one in finished(folder, chosen):
+        for _, two in finished(other, [row]):
+            pairs = zip(one.distances, two.distances, strict=True)
+            found[row.name] = [
+                (a.mean() - b.mean()) / np.hypot(*(d.std(ddof=1) / d.size**0.5 for d in (a, b)))
+                for a, b in pairs
+            ]
+    z = np.array(list(found.values()))
+    print(f"{len(z)} rows, {z.size} widths: chi^2 {(z**2).sum():.0f}, mean {z.mean():+.2f}")
+    print(f"largest {np.abs(z).max():.2f}; beyond 2.58: {(np.abs(z) > 2.58).sum()}")
 
 
 def widths(folder: Path, chosen: list[Entry]) -> None:
@@ -179,9 +206,8 @@ def widths(folder: Path, chosen: list[Entry]) -> None:
     accuracies = (1e-2, 1e-3, 1e-4)
     print("| network | " + " | ".join(f"{e:g}" for e in accuracies) + " | predicted mean, 1e-4 |")
     print("|---" * (len(accuracies) + 2) + "|")
-    for row in chosen:
-        path = folder / f"{row.name.replace(', ', '-').replace(' ', '_')}.json"
-        if path.exists() and (found := Convergence.load(path)).holds:
+    for row, found in finished(folder, chosen):
+        if found.holds:
             mean = "" if found.predicted is None else f"{found.predicted / accuracies[-1]:.0f}"
             cells = " | ".join(width(found, epsilon) for epsilon in accuracies)
             print(f"| {row.name} | {cells} | {mean} |")
@@ -204,12 +230,15 @@ def main() -> None:
         "--drawn", action="store_true", help="networks with all their weights, fewer of them"
     )
     parser.add_argument("--table", action="store_true")
+    parser.add_argument("--beside", type=Path, help="compare with the sweeps of another folder")
     parser.add_argument("--widths", action="store_true", help="the table of required widths")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     chosen = [row for row in entries() if arguments.only in row.name]
     if arguments.table:
         table(arguments.folder, chosen)
+    elif arguments.beside:
+        beside(arguments.folder, arguments.beside, chosen)
     elif arguments.widths:
         widths(arguments.folder, chosen)
     else:
