@@ -165,8 +165,8 @@ def table(folder: Path, chosen: list[Entry]) -> None:
             f" [{at_95.exponent_interval[0]:.3f}, {at_95.exponent_interval[1]:.3f}]"
             f" | {decided.verdict} | {width(decided, 1e-3)} |"
         )
-    most = int(stats.binom.ppf(0.995, max(counted, 1), 0.05))
-    print(f"\n{len(missed)} of {counted} intervals miss the prediction (99 %: at most {most}):")
+    few, most = (int(stats.binom.ppf(p, max(counted, 1), 0.05)) for p in (0.005, 0.995))
+    print(f"\n{len(missed)} of {counted} intervals miss the prediction (99 %: {few} to {most}):")
     print("; ".join(missed) or "none")
     for row, decided in finished(folder, chosen):
         if not decided.holds:
