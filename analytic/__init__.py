@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         Network,
         Nonlinearity,
         Residual,
+        Sum,
     )
     from analytic.prediction import Prediction, ensemble, predict
     from analytic.results import AccuracyError, Estimate, Kernels
@@ -51,6 +52,7 @@ _HOME = {
     "Prediction": "prediction",
     "Residual": "network",
     "SphereSpectrum": "spectrum",
+    "Sum": "network",
     "distance_law": "corrections",
     "dual": "closed_forms",
     "dual_obstacle": "closed_forms",
@@ -85,6 +87,7 @@ __all__ = [
     "Prediction",
     "Residual",
     "SphereSpectrum",
+    "Sum",
     "distance_law",
     "dual",
     "dual_obstacle",

@@ -1,14 +1,16 @@
-"""Var K_0 of finite networks against the predicted constant; writes what was measured.
+"""Var K_0 and E K_0 of finite networks against the predicted constants; writes what was measured.
 
     python benchmarks/fluctuation.py measure OUTPUT.json [NETWORKS]   (a minute for each)
     python benchmarks/fluctuation.py variances OUTPUT.json
+    python benchmarks/fluctuation.py measure_means OUTPUT.json [NETWORKS]   (a minute for each)
     python benchmarks/fluctuation.py means OUTPUT.json
-    python benchmarks/fluctuation.py law
+    python benchmarks/fluctuation.py law [NETWORKS]
+    python benchmarks/fluctuation.py costs
 
-For every network of ``tests/networks/fluctuating.py`` and of images, and for every width, six to
-ten million units are drawn by ``tests/oracles/martingale_controls.py``, 10,000 networks at width
-1024. m Var K_0 and m (E K_0 - K_inf) are extrapolated to 1/m = 0 by C + c/m + e/m^2, of images,
-which have two widths, by C + c/m.
+For every network of ``tests/networks/fluctuating.py`` and of images, and for every width, millions
+of units are drawn: for Var K_0 by ``tests/oracles/martingale_controls.py``, 10,000 networks at
+width 1024, for E K_0 by ``tests/oracles/conditional_means.py``. m Var K_0 and m (E K_0 - K_inf) are
+extrapolated to 1/m = 0 by C + c/m + e/m^2, of images, which have two widths, by C + c/m.
 """
 
 from __future__ import annotations
@@ -29,6 +31,10 @@ from networks.fluctuating import (  # noqa: E402 # pyright: ignore[reportMissing
     NETWORKS,
     points,
 )
+from oracles.conditional_means import (  # noqa: E402 # pyright: ignore[reportMissingImports]
+    conditional_means,
+    regression,
+)
 from oracles.martingale_controls import (  # noqa: E402 # pyright: ignore[reportMissingImports]
     coefficients,
     controlled,
@@ -43,6 +49,7 @@ from analytic import (  # noqa: E402
     Residual,
     distance_law,
     fluctuation,
+    fluctuation_covariance,
     kernel,
     mean_correction,
 )
@@ -52,8 +59,13 @@ UNITS, WIDTHS = 10_000_000, (64, 256, 512, 1024)
 """Units of one layer that are drawn for every network of vectors and width."""
 IMAGE_UNITS, IMAGE_WIDTHS = 6_000_000, (64, 256)
 """The same for images, all positions of a channel being one unit."""
-PILOT = 6000
-BATCH, IMAGE_BATCH = 64_000, 16_000
+MEAN_UNITS, MEAN_WIDTHS = 1_000_000, (32, 64, 128, 256)
+"""The same for the mean."""
+NOISY = {"unequal widths": 3}
+NOISY_MEANS = {"gelu, 2 layers": 2, "erf, 3 layers, weights 1.5": 6, "tanh, 2 residual": 6}
+"""How many times as many units are drawn of networks whose standard errors are larger."""
+PILOT, MEAN_PILOT = 6000, 2000
+BATCH, IMAGE_BATCH, MEAN_BATCH = 64_000, 16_000, 32_000
 """Units of a layer that are drawn at once."""
 
 
@@ -64,15 +76,30 @@ def measure(network: Network, x: np.ndarray, width: int, units: int, seed: int) 
     batch = (IMAGE_BATCH if network.is_spatial else BATCH) // width
     a = coefficients(network, inputs, width, PILOT, generator, batch)
     found = controlled(network, inputs, width, units // width, generator, batch, a)
-    (mean, of_mean), (variance, of_variance) = found.mean(), found.variance()
+    variance, of_variance = found.variance()
     return {
         "width": width,
         "count": len(found.k),
-        "mean": mean.tolist(),
-        "mean_error": of_mean.tolist(),
         "variance": variance.tolist(),
         "variance_error": of_variance.tolist(),
         "explained": (1 - (found.k - found.z).var(0) / found.k.var(0)).tolist(),
+    }
+
+
+def measure_mean(
+    network: Network, x: np.ndarray, width: int, units: int, seed: int
+) -> dict[str, Any]:
+    """m (E K_0 - K_inf) of the entries of K_0, with standard errors."""
+    generator = torch.Generator().manual_seed(seed)
+    inputs, count, batch = torch.from_numpy(x), units // width, MEAN_BATCH // width
+    a = regression(network, inputs, width, MEAN_PILOT, generator, batch)
+    found = conditional_means(network, inputs, width, count, generator, batch, a).numpy()
+    shift = width * (found - kernel(network, x)[np.triu_indices(len(x))])
+    return {
+        "width": width,
+        "count": count,
+        "shift": shift.mean(axis=0).tolist(),
+        "shift_error": (shift.std(axis=0) / count**0.5).tolist(),
     }
 
 
@@ -102,33 +129,28 @@ def variances(network: Network, x: np.ndarray, rows: list[dict[str, Any]]) -> np
 
 def means(network: Network, x: np.ndarray, rows: list[dict[str, Any]]) -> np.ndarray:
     """Extrapolated m (E K_0 - K_inf) less the predicted b, over the largest b, and its error."""
-    upper = np.triu_indices(len(x))
-    b, limit = mean_correction(network, x)[upper], kernel(network, x)[upper]
-    largest = np.abs(b).max()
-    values = [row["width"] * (np.array(row["mean"]) - limit) for row in rows]
-    errors = [row["width"] * np.array(row["mean_error"]) for row in rows]
-    found = extrapolated(rows, values, errors)
-    return np.array([(found[0] - b) / largest, found[1] / largest])
+    b = mean_correction(network, x)[np.triu_indices(len(x))]
+    values = [np.array(row["shift"]) - b for row in rows]
+    errors = [np.array(row["shift_error"]) for row in rows]
+    return extrapolated(rows, values, errors) / np.abs(b).max()
 
 
 def table(measured: dict[str, Any], of_means: bool) -> str:
     """One line for every network."""
     lines = [
-        "| network | mean deviation | standard error | largest deviation | in its errors |",
-        "|---|---|---|---|---|",
+        "| network | units | mean deviation | standard error | largest deviation | in its errors |",
+        "|---|---|---|---|---|---|",
     ]
     for name, rows in measured.items():
         network, x = case(name)
-        if of_means and (network.is_spatial or not mean_correction(network, x).any()):
-            continue
         value, error = (means if of_means else variances)(network, x, rows)
         off = value if of_means else value - 1
         z = off / error
         worst = int(np.argmax(np.abs(z)))
         mean, spread = np.average(off, weights=error**-2), float(np.sqrt(np.mean(error**2)))
-        lines.append(
-            f"| {name} | {mean:+.4f} | {spread:.4f} | {off[worst]:+.4f} | {z[worst]:+.1f} |"
-        )
+        units = f"{rows[-1]['width'] * rows[-1]['count'] / 1e6:.1f}e6"
+        found = f"{mean:+.4f} | {spread:.4f} | {off[worst]:+.4f} | {z[worst]:+.1f}"
+        lines.append(f"| {name} | {units} | {found} |")
     return "\n".join(lines)
 
 
@@ -167,12 +189,35 @@ def case(name: str) -> tuple[Network, np.ndarray]:
     return network, np.random.default_rng(4).standard_normal(shape)
 
 
+LAWS = ("tanh, 2 layers", "softplus, 3 residual", "unequal widths, biases, residual")
+"""Networks whose distances are compared with the law."""
+
+
+def costs() -> None:
+    """Seconds by the clock and of processor time, with the threads that the functions take."""
+    print("| function | network | inputs | seconds | of processor time |")
+    print("|---|---|---|---|---|")
+    x = np.random.default_rng(6).standard_normal((500, 10))
+    plan: list[tuple[Any, str, int]] = [
+        (f, name, 500)
+        for f in (fluctuation, mean_correction)
+        for name in ("tanh, 3 layers", "softplus, 3 residual", "erf, 3 layers, weights 1.5")
+    ]
+    plan += [(fluctuation_covariance, name, 24) for name in ("tanh, 3 layers", LAWS[1])]
+    for f, name, n in plan:
+        f(NETWORKS[name], x[:2])  # compiles
+        clock, processor = time.perf_counter(), time.process_time()
+        f(NETWORKS[name], x[:n])
+        clock, processor = time.perf_counter() - clock, time.process_time() - processor
+        print(f"| `{f.__name__}` | {name} | {n} | {clock:.1f} | {processor:.1f} |", flush=True)
+
+
 def law() -> None:
     """Kolmogorov's distance of m D over 2,000 real networks from the predicted law."""
     x = points()
     print("| network | width | distance | after m D is scaled to its mean | 99 % point |")
     print("|---|---|---|---|---|")
-    for name in ("tanh, 2 layers", "softplus, 3 residual", "unequal widths, biases, residual"):
+    for name in sys.argv[2:] or LAWS:
         network = NETWORKS[name]
         limit, predicted = kernel(network, x), distance_law(network, x)
         for width in (64, 256, 1024):
@@ -192,25 +237,34 @@ def _kolmogorov(predicted: DistanceLaw, d: np.ndarray) -> float:
 
 def main() -> None:
     torch.set_num_threads(1)
-    if sys.argv[1] == "law":
-        law()
+    if sys.argv[1] in ("law", "costs"):
+        {"law": law, "costs": costs}[sys.argv[1]]()
         return
     path = Path(sys.argv[2])
     measured = json.loads(path.read_text()) if path.exists() else {}
     if sys.argv[1] in ("variances", "means"):
         print(table(measured, sys.argv[1] == "means"))
         return
+    of_means = sys.argv[1] == "measure_means"
     for index, name in enumerate([*NETWORKS, *IMAGES]):
-        if name in measured or (len(sys.argv) > 3 and name not in sys.argv[3:]):
+        network = case(name)[0]
+        done = name in measured or (len(sys.argv) > 3 and name not in sys.argv[3:])
+        if done or (of_means and (network.is_spatial or len(network.layers) == 1)):
             continue
-        network, x = case(name)
         start = time.process_time()
-        units, widths = UNITS, WIDTHS
-        if network.is_spatial:
-            units, widths = IMAGE_UNITS, IMAGE_WIDTHS
-        measured[name] = [measure(network, x, m, units, 1000 * index + m) for m in widths]
+        measured[name] = _rows(name, of_means, 1000 * index)
         path.write_text(json.dumps(measured))
         print(f"{name}: {time.process_time() - start:.0f} s", flush=True)
+
+
+def _rows(name: str, of_means: bool, seed: int) -> list[dict[str, Any]]:
+    """One for every width."""
+    network, x = case(name)
+    if of_means:
+        units = NOISY_MEANS.get(name, 1) * MEAN_UNITS
+        return [measure_mean(network, x, m, units, seed + m) for m in MEAN_WIDTHS]
+    units, widths = (IMAGE_UNITS, IMAGE_WIDTHS) if network.is_spatial else (UNITS, WIDTHS)
+    return [measure(network, x, m, NOISY.get(name, 1) * units, seed + m) for m in widths]
 
 
 if __name__ == "__main__":

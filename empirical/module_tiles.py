@@ -8,6 +8,7 @@ for every a, which costs O(n / size) passes and bounds the memory.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -23,8 +24,10 @@ from empirical.checks import (
 from empirical.jacobian import jacobian_rows, per_sample_gradients
 from empirical.layerwise import (
     Block,
+    Blocks,
     MisfitError,
     Plan,
+    block_size,
     combination,
     contract,
     diagonal,
@@ -60,17 +63,17 @@ class Tiles:
         kernel = self.plan.values.new_empty(n, k, m, k)
         outputs: dict[str, list[Tensor]] = {"x": [], "y": []}
         for i in range(0, n, size):
-            a = self._block("x", x, i, size)
-            outputs["x"].append(a.values.detach())
+            a = self._tile("x", x, i, size)
+            outputs["x"].append(a.values)
             self._check(a, i)
             of_a = self._gradients(x, i, a.values)
             self._check_rest(of_a, x, i)
             for j in range(i if y is None else 0, m, size):
                 name = "x" if y is None else "y"
                 same = y is None and i == j
-                b = a if same else self._block(name, other, j, size)
+                b = a if same else self._tile(name, other, j, size)
                 if i == 0 and y is not None:
-                    outputs["y"].append(b.values.detach())
+                    outputs["y"].append(b.values)
                 row = self.plan.tried[-1] - i if j == (i if y is None else 0) else -1
                 tile = self._share(a, b, row if 0 <= row < len(a.values) else None)
                 if self.rest:
@@ -96,12 +99,12 @@ class Tiles:
         squares = self.plan.values.new_empty(n, len(self.outs))
         outputs: list[Tensor] = []
         for i in range(0, n, size):
-            block = self._block("x", x, i, size)
-            outputs.append(block.values.detach())
-            self._check(block, i)
-            rest = self._gradients(x, i, block.values)
+            tile = self._tile("x", x, i, size)
+            outputs.append(tile.values)
+            self._check(tile, i)
+            rest = self._gradients(x, i, tile.values)
             for k, output in enumerate(self.outs):
-                squares[i : i + size, k] = diagonal(block, output)
+                squares[i : i + size, k] = diagonal(tile, output)
                 if rest:
                     squares[i : i + size, k] += rest[k].square().sum(1)
         self._check_tiles(x, outputs)
@@ -142,17 +145,24 @@ class Tiles:
             differences[name] = abs(square - exact) / (exact + square + 1e-300)
         return max(differences, key=differences.__getitem__)
 
-    def _block(self, name: str, x: Any, start: int, size: int) -> Block:
-        block = Block(self.function(rows(x, slice(start, start + size))), self.plan.scheme)
-        check_outputs(name, block.values.detach(), start)
-        if block.scheme.groups and len(block.values) > 1:
+    def _tile(self, name: str, x: Any, start: int, size: int) -> Blocks:
+        """A tile in blocks of nearly the same size: none of one sample beside larger ones."""
+        samples = min(size, count(x) - start)
+        parts = -(-samples // block_size(self.plan.bytes_per_sample))
+        bounds = [start + samples * k // parts for k in range(parts + 1)]
+        return Blocks([self._block(name, x, slice(i, j)) for i, j in pairwise(bounds)])
+
+    def _block(self, name: str, x: Any, part: slice) -> Block:
+        block = Block(self.function(rows(x, part)), self.plan.scheme)
+        check_outputs(name, block.values.detach(), part.start)
+        if not block.known_apart:
             number = self.function.output
             one = combination(block.values, number)
             single = isinstance(number, int)
             block.check_apart(one, block.signals(number) if single else block.signals_of(one.sum()))
         return block
 
-    def _share(self, a: Block, b: Block, row: int | None) -> Tensor:
+    def _share(self, a: Blocks, b: Blocks, row: int | None) -> Tensor:
         """By rules, shape (n, k, n', k); k = 1 unless all outputs are wanted.
 
         The gradient of a sample that was tried must have the length it had then.
@@ -186,11 +196,11 @@ class Tiles:
             kernel += products(p, q)
         return kernel[:, None, :, None]
 
-    def _check(self, block: Block, start: int) -> None:
+    def _check(self, tile: Blocks, start: int) -> None:
         """Compare the outputs with those of the samples that were tried."""
         for row, index in enumerate(self.plan.tried):
-            if start <= index < start + len(block.values):
-                check_values(self.plan.values[row], block.values[index - start].detach())
+            if start <= index < start + len(tile.values):
+                check_values(self.plan.values[row], tile.values[index - start])
 
     def _check_alone(self, x: Any) -> None:
         """Compare the gradient of the last of some samples with that of the sample alone."""
@@ -204,7 +214,7 @@ class Tiles:
         check_gradients(gradients[:1], gradients[1:])
 
     def _size(self, n: int, k: int) -> int:
-        """Samples of a tile: two blocks may take half of the memory that the result leaves."""
+        """Samples of a tile: two tiles may take half of the memory that the result leaves."""
         item = self.plan.values.element_size()
         many = len(self.outs)
         result = n * k * item * (many**2 if self.full else 1)

@@ -13,7 +13,15 @@ from numpy.typing import ArrayLike, NDArray
 from analytic.activation import Activation
 from analytic.corrections.positions import Placed, position_maps
 from analytic.inputs import check_inputs
-from analytic.network import Convolution, Flatten, FullyConnected, Network, Nonlinearity, Residual
+from analytic.network import (
+    Convolution,
+    Flatten,
+    FullyConnected,
+    Network,
+    Nonlinearity,
+    Residual,
+    Sum,
+)
 from analytic.proofs import first_jump
 
 __all__ = ["Place", "StackLayer", "checked", "stack", "weighted"]
@@ -95,12 +103,18 @@ def stack(network: Network, spatial: tuple[int, ...], derivatives: int) -> list[
         derivatives: how many derivatives of the activations are needed.
 
     Raises:
-        ValueError: a residual block has several layers, or an activation lacks a derivative.
+        ValueError: a residual block has several layers, there is a ``Sum``, or an activation lacks
+            a derivative.
     """
     found: list[Place] = []
     before = 1.0
     shapes = network.shapes(spatial) if network.is_spatial else ((),) * (len(network.layers) + 1)
     for outer, shape, after in zip(network.layers, shapes[:-1], shapes[1:], strict=True):
+        if isinstance(outer, Sum):
+            raise ValueError(
+                f"expected layers and Residual, got {outer}: the corrections of sums of branches"
+                " are not derived; use kernel, which needs none"
+            )
         inner = _only(outer) if isinstance(outer, Residual) else outer
         if isinstance(inner, Nonlinearity):
             raise ValueError(
@@ -132,7 +146,7 @@ def _weighted(
 def _only(block: Residual) -> Placed | Nonlinearity:
     """The one layer of a residual block."""
     (first, *others) = block.layers
-    if others or isinstance(first, Residual):
+    if others or isinstance(first, Residual | Sum):
         raise ValueError(
             f"expected residual blocks of one layer, got {block}: the correlation of its inner"
             " layers with the skip is not derived; make each layer a Residual of its own"

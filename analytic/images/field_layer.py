@@ -21,6 +21,7 @@ from analytic.images.field_expectations import (
     mehler,
     terms,
 )
+from analytic.images.field_sums import end_branch
 from analytic.images.fields import Pairing, Shifts, move_lines, move_table, pieces
 from analytic.machine import LANES, REASSOCIATED, Array
 from analytic.recursion import (
@@ -28,21 +29,16 @@ from analytic.recursion import (
     factors_of,
     layer_error,
     preactivation,
-    residual,
-    skip_error,
-    skip_of,
 )
 
 __all__ = ["LaneTables", "carry_errors", "enter", "leave"]
 
 _preactivation: Any = compiled(preactivation)
-_residual: Any = compiled(residual)
 _layer_error: Any = compiled(layer_error)
-_skip_error: Any = compiled(skip_error)
 
 
 class LaneTables(NamedTuple):
-    """What a layer sees of some images, (images, Q) each.
+    """What a layer sees of some images, (images, Q) each but for the last two.
 
     ``scale`` is s for a x + b |x| and 1/sqrt(1 + 2 s^2) for erf; the table has in group g the 8
     coefficients from 8 g on, those of even order first, without the orders that do not matter.
@@ -50,7 +46,7 @@ class LaneTables(NamedTuple):
 
     inverse: Array  # 1/s, 0 where s = 0
     mean: Array  # E[w]
-    skipped: Array  # mu where the branch began that ends here
+    junctions: Array  # mu of the branches before and of the last one, (sums, 2, images, Q)
     scale: Array
     table: Array  # (images, Q / LANES, coefficients, LANES)
 
@@ -148,8 +144,8 @@ def leave(
         group: of terms, (F, Q / LANES).
         sigma: Lambda, (F, Q), becomes Sigma.
         theta: Gamma, the same.
-        sigma0: Sigma where the branch began that ends here, (F, Q), or (0, 0).
-        theta0: Theta there.
+        sigma0: Sigma of the branches to which those of the layer are added, (F, Q), or (0, 0).
+        theta0: Theta of these.
     """
     height, width, copies = shape
     runs, number, begin, other, lines, lanes = room
@@ -179,8 +175,8 @@ def leave(
                     _expectations(layer, rows, i, chunk, table, groups, lines, lanes, a, b)
                     if sigma0.size > 0:
                         a0, b0 = sigma0[f, start:stop], theta0[f, start:stop]
-                        mu, eta = rows.skipped[i, start:stop], rows.mean[i, start:stop]
-                        _end_branch(a0, b0, mu, lines[2], eta, lines[1], a, b)
+                        mu, eta = rows.junctions[0, 0, i, start:stop], rows.mean[i, start:stop]
+                        end_branch(a0, b0, mu, lines[2], eta, lines[1], a, b)
 
 
 @compiled
@@ -190,7 +186,8 @@ def _move_sheets(
     """lines and table become a vector of lanes of what the layer sees of image c, moved."""
     _move_line(columns.inverse[c], runs, lines[0])
     _move_line(columns.mean[c], runs, lines[1])
-    _move_line(columns.skipped[c], runs, lines[2])
+    if columns.junctions.shape[0] > 0:
+        _move_line(columns.junctions[0, 0, c], runs, lines[2])
     _move_line(columns.scale[c], runs, lines[3])
     if layer.form == SERIES and groups > 0:
         move_table(columns.table[c], runs, groups * terms(layer), table)
@@ -213,17 +210,6 @@ def _expectations(
 
 
 @compiled
-def _end_branch(
-    sigma0: Any, theta0: Any, mu: Any, mus: Any, eta: Any, etas: Any, sigma: Any, theta: Any
-) -> None:
-    """Add what entered the branch to a vector of lanes."""
-    for j in range(LANES):
-        sigma[j], theta[j] = _residual(
-            sigma0[j], theta0[j], mu[j], mus[j], sigma[j], theta[j], eta[j], etas[j]
-        )
-
-
-@compiled
 def _move_line(line: Any, runs: Any, out: Any) -> None:
     """out becomes a vector of lanes of a line, moved by some runs."""
     for run in range(runs.shape[0]):
@@ -234,9 +220,7 @@ def _move_line(line: Any, runs: Any, out: Any) -> None:
 
 
 @compiled
-def carry_errors(
-    b: Bounds, at: int, shifts: int, group: Any, error: Any, error0: Any, most: Any
-) -> None:
+def carry_errors(b: Bounds, at: int, shifts: int, group: Any, error: Any, most: Any) -> None:
     """The errors of Sigma and Theta (2, pairs) after a layer; most (pairs,) is the last group.
 
     All bounds grow with the group, so that the largest one of a pair counts.
@@ -247,14 +231,11 @@ def carry_errors(
         shifts: S.
         group: of terms, (F, Q / LANES).
         error: before the layer, becomes that after it.
-        error0: where the branch began that ends here, or (2, 0).
         most: becomes the largest group of each pair.
     """
     for pair in range(error.shape[1]):
         g = most[pair] = group[pair * shifts : (pair + 1) * shifts].max()
         state = error[0, pair], error[1, pair], 1.0
-        sigma, theta, _ = _layer_error(state, factors_of(b, at, b.radius[at, g], g))
-        if error0.size > 0:
-            before, branch = (error0[0, pair], error0[1, pair], 1.0), (sigma, theta, 1.0)
-            sigma, theta, _ = _skip_error(before, branch, skip_of(b, at))
-        error[0, pair], error[1, pair] = sigma, theta
+        error[0, pair], error[1, pair], _ = _layer_error(
+            state, factors_of(b, at, b.radius[at, g], g)
+        )

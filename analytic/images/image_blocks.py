@@ -17,12 +17,12 @@ from analytic.images.field_expectations import FieldLayer
 from analytic.images.fields import CHANNELS, Pairing, Shifts
 from analytic.images.image_groups import KEPT_TABLES, Blocking, Shelf, blocking, strip_rows
 from analytic.images.lane_tables import compiled_layer
+from analytic.images.next_fields import NextFields
 from analytic.images.planning import Plans, plan_images
 from analytic.images.propagation import (
     FIELDS,
     Fields,
     Layout,
-    NextFields,
     PairedImages,
     Propagation,
     Room,
@@ -98,7 +98,7 @@ class Images:
     @property
     def bytes(self) -> int:
         """Room for the fields of a thread and for the tables that are kept."""
-        held = sum(32 * layout.stretch.grid.shifts * layout.lanes for layout in self.layouts[1:])
+        held = sum(layout.bytes_between for layout in self.layouts[1:])
         return 2 * FIELDS + held * self.blocks.size**2 + KEPT_TABLES
 
     def tables_made(self, n: int, k: int, own: bool) -> float:
@@ -146,49 +146,49 @@ class Images:
         error = np.zeros((2, pairs))
         error[0] = self.bounds.start
         propagation = Propagation(self.layers, paired, pairing, Room())
-        entry: Fields | None = None
+        entries: list[Fields] = []
         for layout, after in zip(self.layouts, [*self.layouts[1:], None], strict=True):
             if layout.stretch.averaged:
                 factor = self.averages[layout.stretch.first]
                 error = (error + AVERAGING) * [[factor.sigma], [factor.theta]]
             shifts = all_shifts(layout.stretch.grid)
             if after is None:
-                assert entry is not None
-                fields = propagation.enter(entry, 1, slice(None), error)
+                fields = propagation.enter(entries, 1, slice(None), error)
                 fields = propagation.through(layout, shifts, fields)
                 copies = layout.shape[2]
                 return Fields(
                     fields.sigma[:, :copies], fields.theta[:, :copies], fields.error
                 ), propagation.terms
-            entry = self._stretch(propagation, layout, after, shifts, entry, error, inner)
-            error = entry.error
+            entries = self._stretch(propagation, layout, after, shifts, entries, error, inner)
+            error = entries[0].error
         raise AssertionError
 
     def _stretch(
         self, propagation: Propagation, layout: Layout, after: Layout, shifts: Shifts,
-        entry: Fields | None, error: Array, inner: bool,
-    ) -> Fields:  # fmt: skip
+        entries: list[Fields], error: Array, inner: bool,
+    ) -> list[Fields]:  # fmt: skip
         """The fields of the next stretch, (pairs, shifts, Q)."""
         count = shifts.row.size
         edges = np.linspace(0, count, (SHARES if count >= 8 * SHARES else 1) + 1).astype(int)
 
-        def share(number: int) -> tuple[Fields, int]:
+        def share(number: int) -> tuple[list[Fields], int]:
             first, last = int(edges[number]), int(edges[number + 1])
             room = self._room()
             alone = Propagation(propagation.layers, propagation.paired, propagation.pairing, room)
-            target = NextFields(layout, after, propagation.pairs)
+            targets = NextFields.all_of(layout, after, propagation.pairs)
             mine = Shifts(*(part[first:last] for part in shifts))
             for part, some in batches(mine, propagation.pairs, layout.lanes):
-                if entry is None:
-                    fields = alone.start(layout, some, error)
-                else:
+                if entries:
                     where = slice(first + part.start, first + min(part.stop, last - first))
-                    fields = alone.enter(entry, some.row.size, where, error)
-                fields = alone.through(layout, some, fields)
-                target.add(some, fields)
+                    begun = alone.enter(entries, some.row.size, where, error)
+                else:
+                    begun = [alone.start(layout, some, error)]
+                fields = alone.through(layout, some, begun)
+                for target in targets:
+                    target.add(some, fields)
                 room.give(*fields[:2])
             self._rooms.append(room)
-            return target.finish(), alone.terms
+            return [target.finish() for target in targets], alone.terms
 
         if inner and edges.size > 2:
             with ThreadPoolExecutor(cores()) as pool:
@@ -196,10 +196,11 @@ class Images:
         else:
             shares = [share(number) for number in range(edges.size - 1)]
         whole = shares[0][0]
-        for other, _ in shares[1:]:
-            whole.sigma[:] += other.sigma
-            whole.theta[:] += other.theta
-            whole.error[:] = np.maximum(whole.error, other.error)
+        for others, _ in shares[1:]:
+            for mine, other in zip(whole, others, strict=True):
+                mine.sigma[:] += other.sigma
+                mine.theta[:] += other.theta
+                mine.error[:] = np.maximum(mine.error, other.error)
         propagation.terms = max(propagation.terms, *(terms for _, terms in shares))
         return whole
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from analytic.images.field_expectations import FieldLayer
 from analytic.images.lane_tables import Tables
-from analytic.images.own_positions import pixels
 from analytic.images.planning import Plans
 from analytic.images.propagation import FIELDS, Layout
+from analytic.images.shifted_positions import pixels
 from analytic.images.shifts import Index
 from analytic.machine import LANES, Array
 
@@ -45,7 +45,7 @@ def blocking(alone: Sequence[Layout], n: int, k: int) -> Blocking:
     most = max(layout.stretch.grid.positions for layout in alone)
     copies = max(min(LANES // most, k), 1)
     lanes = max(layout.lanes for layout in alone)
-    held = max(32 * layout.stretch.grid.shifts * layout.lanes for layout in alone[1:])
+    held = max(layout.bytes_between for layout in alone[1:])
     pairs = max(min(FIELDS // (16 * lanes), BETWEEN // held), 1)
     size = _power(min(int(pairs**0.5), max(n, 1)))
     return Blocking(size, copies, strip_rows(size, n))

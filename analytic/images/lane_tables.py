@@ -64,13 +64,15 @@ class Sight:
         step: the layer.
         deviation: s.
         mean: E[w].
-        skipped: mu where the branch began that ends here, or None.
+        junctions: mu of the branches before and of the last one of every sum that ends here.
     """
 
-    __slots__ = ("deviation", "mean", "skipped", "step")
+    __slots__ = ("deviation", "junctions", "mean", "step")
 
-    def __init__(self, step: Step, deviation: Array, mean: Array, skipped: Array | None) -> None:
-        self.step, self.deviation, self.mean, self.skipped = step, deviation, mean, skipped
+    def __init__(
+        self, step: Step, deviation: Array, mean: Array, junctions: Sequence[tuple[Array, Array]]
+    ) -> None:
+        self.step, self.deviation, self.mean, self.junctions = step, deviation, mean, junctions
 
     @classmethod
     def joined(cls, parts: Sequence[Sight]) -> Sight:
@@ -80,13 +82,19 @@ class Sight:
             return first
         deviation = np.concatenate([part.deviation for part in parts])
         mean = np.concatenate([part.mean for part in parts])
-        skipped = [part.skipped for part in parts if part.skipped is not None]
-        return cls(first.step, deviation, mean, np.concatenate(skipped) if skipped else None)
+        junctions = [
+            (
+                np.concatenate([junction[0] for junction in same]),
+                np.concatenate([junction[1] for junction in same]),
+            )
+            for same in zip(*(part.junctions for part in parts), strict=True)
+        ]
+        return cls(first.step, deviation, mean, junctions)
 
     def of(self, images: Index) -> Sight:
         """The same of some images."""
-        skipped = None if self.skipped is None else self.skipped[images]
-        return Sight(self.step, self.deviation[images], self.mean[images], skipped)
+        junctions = [(total[images], branch[images]) for total, branch in self.junctions]
+        return Sight(self.step, self.deviation[images], self.mean[images], junctions)
 
 
 class Tables:
@@ -156,11 +164,13 @@ class Tables:
         s = sight.deviation
         scale = s if self._layers[at].form == ARCCOSINE else 1 / np.sqrt(1 + 2 * s**2)
         inverse = 1 / np.where(s > 0, s, np.inf)
-        skipped = np.zeros_like(s) if sight.skipped is None else sight.skipped
         size = lanes(s.shape[1], self._panels.shape[1])
         table = np.empty((len(self._panels), size // LANES, 0, LANES))
         line = self._line
-        return LaneTables(line(inverse), line(sight.mean), line(skipped), line(scale), table)
+        junctions = np.zeros((len(sight.junctions), 2, len(self._panels), size))
+        for out, junction in zip(junctions, sight.junctions, strict=True):
+            out[0], out[1] = map(line, junction)
+        return LaneTables(line(inverse), line(sight.mean), junctions, line(scale), table)
 
     def _table(self, at: int, groups: int) -> Array:
         """The coefficients of a layer, (panels, Q / LANES, rows, LANES)."""

@@ -3,7 +3,7 @@ r"""The recursion at x = x' for images: all positions, and the pairs of them tha
 At a single position p = q the recursion is that of ``analytic.recursion``, with the sums
 over what a layer reads: the fields of the shift 0. Averages mix different positions of one image:
 then its fields of the other shifts go through the layers too, and the variances behind an average
-come from them. A shift and its opposite are the same pairs, so that half of them are enough.
+come from them (``analytic.images.shifted_positions``).
 """
 
 from __future__ import annotations
@@ -15,21 +15,13 @@ import numpy as np
 
 from analytic.expectations import MOST_TERMS_WHOLE, length, moments, rests
 from analytic.images.field_expectations import ARCCOSINE, ARCSINE, FieldLayer
-from analytic.images.fields import Pairing, Shifts, move_lines, pieces, window_sums
-from analytic.images.lane_tables import Sight, Tables, compiled_layer, form_of
-from analytic.images.propagation import (
-    Fields,
-    Layout,
-    NextFields,
-    PairedImages,
-    Propagation,
-    Room,
-    all_shifts,
-    batches,
-)  # fmt: skip
-from analytic.images.shifts import Index
-from analytic.images.stretches import Grid
-from analytic.machine import LANES, UNIT, Array, cores
+from analytic.images.fields import window_sums
+from analytic.images.lane_tables import Sight, compiled_layer, form_of
+from analytic.images.next_fields import NextFields
+from analytic.images.propagation import Fields, Layout
+from analytic.images.shifted_positions import STILL, add_other_shifts
+from analytic.images.stretches import Leave
+from analytic.machine import UNIT, Array, cores
 from analytic.network import Network, fold
 from analytic.recursion import (
     Amplification,
@@ -42,24 +34,12 @@ from analytic.recursion import (
     own_bounds,
     plain,
     preactivation,
-    residual,
 )
 
-__all__ = ["amplified", "image_diagonal", "pixels", "sights"]
+__all__ = ["amplified", "image_diagonal", "sights"]
 
 Triple = tuple[Array, Array, Array]
 """Sigma, Theta and mu at every position, (n, P) each."""
-
-NONE = np.zeros(1, dtype=np.int64)
-STILL = Shifts(NONE, NONE, NONE, NONE)
-"""The shift 0, which is the first one of every grid."""
-
-
-def pixels(x: Array, panels: Index, size: int) -> Array:
-    """Images (n, positions, channels) panel by panel, (panels, channels, Q)."""
-    chosen = x[panels]  # (panels, copies, positions, channels)
-    lines = chosen.transpose(0, 3, 1, 2).reshape(len(panels), x.shape[2], -1)
-    return np.ascontiguousarray(np.pad(lines, ((0, 0), (0, 0), (0, size - lines.shape[2]))))
 
 
 def sights(state: Diagonal, first: int = 0) -> dict[int, Sight]:
@@ -70,7 +50,10 @@ def sights(state: Diagonal, first: int = 0) -> dict[int, Sight]:
             stage.step,
             np.sqrt(stage.variance).reshape(n, -1),
             stage.moments.mean.reshape(n, -1),
-            None if stage.skipped is None else stage.skipped[2].reshape(n, -1),
+            [
+                (junction.total[2].reshape(n, -1), junction.branch[2].reshape(n, -1))
+                for junction in stage.junctions
+            ],
         )
         for at, stage in enumerate(state.stages, first)
     }
@@ -85,49 +68,61 @@ def image_diagonal(network: Network, layouts: Sequence[Layout], x: Array) -> Dia
         x: images, shape (n, positions, channels).
     """
     own = np.mean(np.square(x, dtype=np.longdouble), axis=2).astype(np.float64)
-    state: Triple = own, np.zeros_like(own), np.zeros_like(own)
-    entry: Fields | None = None
+    states: list[Triple] = [(own, np.zeros_like(own), np.zeros_like(own))]
+    entries: list[Fields] = []
     stages: list[Stage] = []
     factor = Average()
     for layout, after in zip(layouts, [*layouts[1:], None], strict=True):
-        passed, state = _layers(layout, state, factor)
+        passed, state = _layers(layout, states, factor)
+        states = [state]
         stages += passed
         factor = factor if not passed else Average()
         if after is not None:
-            entry = _left(layout, after, x, entry, state, passed)
-            state, new = _diagonal_of(layout, after, entry, state)
+            entries = _left(layout, after, x, entries, state, passed)
+            found = [
+                _diagonal_of(layout, after, leave, entry, state)
+                for leave, entry in zip(layout.stretch.leaves, entries, strict=True)
+            ]
+            states, new = [triple for triple, _ in found], found[0][1]
             factor = Average(factor.sigma * new.sigma, factor.theta * new.theta)
-    return Diagonal(tuple(stages), state[0][:, 0], state[1][:, 0], factor)
+    return Diagonal(tuple(stages), states[0][0][:, 0], states[0][1][:, 0], factor)
 
 
-def _layers(layout: Layout, state: Triple, factor: Average) -> tuple[list[Stage], Triple]:
-    """The layers of a stretch at equal positions."""
+def _layers(
+    layout: Layout, states: Sequence[Triple], factor: Average
+) -> tuple[list[Stage], Triple]:
+    """The layers of a stretch at equal positions, from one state for each branch that begins."""
     stages: list[Stage] = []
-    n = len(state[0])
+    n = len(states[0][0])
 
-    def after(number: int, state: Triple, before: Triple | None) -> Triple:
+    def after(number: int, state: Triple) -> Triple:
         step, window = layout.steps[number], layout.windows[number]
         sigma, theta, _ = state
         if window is not None:
             sigma, theta = (_window_sums(layout, number, values) for values in (sigma, theta))
         given = preactivation(sigma, theta, step.weight, step.bias, step.rate)
         variance, gamma = map(np.ravel, given)
-        skipped = None
-        if before is not None:
-            skipped = before[0].ravel(), before[1].ravel(), before[2].ravel()
         table, none = moments(step.layer.activation, np.sqrt(variance)), np.empty(0)
         reads, averaged = layout.stretch.reads[number], Average() if number else factor
-        stages.append(Stage(step, none, none, variance, gamma, table, skipped, reads, averaged))
-        sigma, theta = plain(table.second, table.slope, gamma)
-        mu = table.mean
-        if skipped is not None:
-            mu0 = skipped[2]
-            sigma, theta = residual(*skipped, mu0, sigma, theta, mu, mu)
-            mu = mu0 + mu
-        return sigma.reshape(n, -1), theta.reshape(n, -1), mu.reshape(n, -1)
+        stages.append(Stage(step, none, none, variance, gamma, table, reads, averaged))
+        return _by_image(n, (*plain(table.second, table.slope, gamma), table.mean))
 
-    state = fold(range(len(layout.steps)), state, after, step=lambda number: layout.steps[number])
+    def added(_: int, number: int, total: Triple, branch: Triple) -> Triple:
+        (sigma0, theta0, mu0), (sigma, theta, mu) = (
+            map(np.ravel, part) for part in (total, branch)
+        )
+        stages[-1] = stages[-1].joined((sigma0, theta0, mu0), (sigma, theta, mu))
+        return _by_image(n, stages[-1].junctions[number].state)
+
+    first, *others = states
+    parts = range(len(layout.flow))
+    state = fold(parts, first, after, added, step=layout.flow.__getitem__, aside=reversed(others))
     return stages, state
+
+
+def _by_image(n: int, state: Triple) -> Triple:
+    sigma, theta, mu = state
+    return sigma.reshape(n, -1), theta.reshape(n, -1), mu.reshape(n, -1)
 
 
 def _window_sums(layout: Layout, number: int, values: Array) -> Array:
@@ -142,35 +137,37 @@ def _window_sums(layout: Layout, number: int, values: Array) -> Array:
 
 
 def _left(
-    layout: Layout, after: Layout, x: Array, entry: Fields | None, state: Triple,
+    layout: Layout, after: Layout, x: Array, entries: list[Fields], state: Triple,
     passed: list[Stage],
-) -> Fields:  # fmt: skip
-    """The fields of the next stretch, (n, shifts, Q) each."""
+) -> list[Fields]:  # fmt: skip
+    """The fields of the next stretch, (n, shifts, Q) each, for every branch that begins with it."""
     n = len(x)
-    target = NextFields(layout, after, n)
+    targets = NextFields.all_of(layout, after, n)
     ends = [np.pad(a, ((0, 0), (0, layout.lanes - a.shape[1]))) for a in state[:2]]
-    target.add(STILL, Fields(ends[0], ends[1], np.zeros((2, n))))
+    for target in targets:
+        target.add(STILL, Fields(ends[0], ends[1], np.zeros((2, n))))
+    still = [target.finish() for target in targets]
     if layout.stretch.grid.shifts == 1:
-        return target.finish()
+        return still
     layers = _own_layers(layout, passed)
     alone = Diagonal(tuple(passed), np.empty(n), np.empty(n))
     seen = sights(alone, layout.stretch.first)
 
-    def image(i: int) -> Fields:
+    def image(i: int) -> list[Fields]:
         one = slice(i, i + 1)
-        part = NextFields(layout, after, 1)
-        given = None if entry is None else Fields(entry.sigma[one], entry.theta[one], np.empty(0))
+        parts = NextFields.all_of(layout, after, 1)
+        given = [Fields(entry.sigma[one], entry.theta[one], np.empty(0)) for entry in entries]
         own = {at: sight.of(np.array([i])) for at, sight in seen.items()}
-        _other_shifts(layout, x[one], given, layers, own, part)
-        return part.finish()
+        add_other_shifts(layout, x[one], given, layers, own, parts)
+        return [part.finish() for part in parts]
 
     with ThreadPoolExecutor(cores()) as pool:
         others = list(pool.map(image, range(n)))
-    first = target.finish()
-    for i, fields in enumerate(others):
-        first.sigma[i] += fields.sigma[0]
-        first.theta[i] += fields.theta[0]
-    return first
+    for i, found in enumerate(others):
+        for first, fields in zip(still, found, strict=True):
+            first.sigma[i] += fields.sigma[0]
+            first.theta[i] += fields.theta[0]
+    return still
 
 
 def _own_layers(layout: Layout, passed: list[Stage]) -> dict[int, tuple[FieldLayer, Bounds]]:
@@ -206,68 +203,11 @@ def amplified(stage: Stage, deviations: Array, terms: int) -> Amplification:
     return amplification(stage, 0.0, ONE_BY_ONE, shares=shares, noise=noise)
 
 
-def _other_shifts(
-    layout: Layout, x: Array, entry: Fields | None, layers: dict[int, tuple[FieldLayer, Bounds]],
-    seen: dict[int, Sight], target: NextFields,
-) -> None:  # fmt: skip
-    """Add the fields of an image with itself at all shifts but 0."""
-    room, grid, panel = Room(), layout.stretch.grid, np.zeros((1, 1), dtype=np.int64)
-    tables = Tables(seen, {at: layer for at, (layer, _) in layers.items()}, panel, {})
-    own = pixels(x, panel, layout.lanes) if entry is None else np.empty((1, 0, 0))
-    pairing = Pairing(NONE, np.array([0, 1]))
-    propagation = Propagation(layers, PairedImages(tables, tables, own, own), pairing, room)
-    shifts = all_shifts(grid)
-    chosen, opposite = _half(grid, shifts)
-    half = Shifts(*(part[chosen] for part in shifts))
-    for part, some in batches(half, 1, layout.lanes):
-        none = np.zeros((2, 1))
-        if entry is None:
-            fields = propagation.start(layout, some, none)
-        else:
-            here = chosen[part]
-            picked = Fields(entry.sigma[:, here], entry.theta[:, here], none)
-            fields = propagation.enter(picked, some.row.size, slice(None), none)
-        fields = propagation.through(layout, some, fields)
-        target.add(some, fields)
-        _add_opposite(layout, shifts, opposite[part], some, fields, target)
-        room.give(*fields[:2])
-
-
-def _half(grid: Grid, shifts: Shifts) -> tuple[Index, Index]:
-    """Half of the shifts, without 0, and the opposite ones; their own opposite is -1."""
-    rows = np.searchsorted(grid.rows, -shifts.down % grid.height)
-    columns = np.searchsorted(grid.columns, -shifts.right % grid.width)
-    opposite = rows * grid.columns.size + columns
-    number = np.arange(opposite.size)
-    chosen = np.flatnonzero((number <= opposite) & (number > 0))
-    opposite = opposite[chosen]
-    return chosen, np.where(opposite == chosen, -1, opposite)
-
-
-def _add_opposite(
-    layout: Layout, shifts: Shifts, opposite: Index, some: Shifts, fields: Fields,
-    target: NextFields,
-) -> None:  # fmt: skip
-    """Add Sigma(p, p - shift), which is Sigma(p - shift, p)."""
-    height, width, _ = layout.shape
-    runs = np.empty((2 * (height + layout.lanes // LANES) + 2, 3), dtype=np.int64)
-    moved = np.zeros((2, layout.lanes))
-    for number, other in enumerate(opposite):
-        if other < 0:
-            continue
-        there = Shifts(*(part[other : other + 1] for part in shifts))
-        count = pieces(height, width, 1, int(there.down[0]), int(there.right[0]), runs)
-        for values, out in zip(fields[:2], moved, strict=True):
-            move_lines(values[number : number + 1], runs, count, out[None])
-        target.add(there, Fields(moved[:1], moved[1:], np.zeros((2, 1))))
-
-
 def _diagonal_of(
-    layout: Layout, after: Layout, entry: Fields, state: Triple
+    layout: Layout, after: Layout, leave: Leave, entry: Fields, state: Triple
 ) -> tuple[Triple, Average]:
     """The state at equal positions of the next stretch, and what it does to relative errors."""
-    leave, size = layout.stretch.leave, after.stretch.grid.positions
-    assert leave is not None
+    size = after.stretch.grid.positions
     sigma, theta = (values[:, 0, :size].copy() for values in entry[:2])
     if leave.kind == "sum":
         return (sigma, theta, np.zeros_like(sigma)), Average()

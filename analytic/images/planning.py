@@ -153,7 +153,7 @@ def _dearest(stage: Stage) -> Stage:
     }
     moments = replace(table, **lines)
     return replace(
-        stage, variance=stage.variance[one], gamma=stage.gamma[one], moments=moments, skipped=None
+        stage, variance=stage.variance[one], gamma=stage.gamma[one], moments=moments, junctions=()
     )
 
 

@@ -8,14 +8,14 @@ leaves, and before the first one nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
-from analytic.images.field_averages import add_total, add_window, finish_total
 from analytic.images.field_expectations import SERIES, FieldLayer
 from analytic.images.field_layer import carry_errors, enter, leave
+from analytic.images.field_sums import add_branch, join_errors
 from analytic.images.fields import Pairing, Shifts, Taps, products, taps, window_sums
 from analytic.images.lane_tables import Tables, lanes
 from analytic.images.shifts import Index, Scatter
@@ -27,7 +27,6 @@ from analytic.recursion import Bounds
 __all__ = [
     "Fields",
     "Layout",
-    "NextFields",
     "PairedImages",
     "Propagation",
     "Room",
@@ -50,6 +49,7 @@ class Layout:
         shape: (H, W, images side by side).
         lanes: Q.
         windows: the sums before its layers, None where there is nothing to sum up.
+        flow: its layers for the walk: branches that begin with the stretch are not opened in it.
     """
 
     stretch: Stretch
@@ -57,6 +57,12 @@ class Layout:
     shape: tuple[int, int, int]
     lanes: int
     windows: tuple[tuple[Scatter, Taps] | None, ...]
+    flow: tuple[Step, ...]
+
+    @property
+    def bytes_between(self) -> int:
+        """Memory of what enters the stretch, for a pair."""
+        return 32 * self.stretch.entries * self.stretch.grid.shifts * self.lanes
 
 
 def layouts(network: Network, cut: Sequence[Stretch], copies: int) -> tuple[Layout, ...]:
@@ -72,7 +78,8 @@ def _layout(network: Network, stretch: Stretch, copies: int) -> Layout:
         for window in stretch.windows
     )
     steps = network.steps[stretch.first : stretch.first + len(windows)]
-    return Layout(stretch, steps, (height, width, copies), size, windows)
+    flow = steps if stretch.entries == 1 else (replace(steps[0], opens=0), *steps[1:])
+    return Layout(stretch, steps, (height, width, copies), size, windows, flow)
 
 
 def all_shifts(grid: Grid) -> Shifts:
@@ -165,29 +172,39 @@ class Propagation:
         room.give(moved, sums)
         return Fields(sigma, theta, error.copy())
 
-    def enter(self, entry: Fields, shifts: int, part: slice, error: Array) -> Fields:
-        """Some shifts of a state (pairs, shifts, Q)."""
-        size = entry.sigma.shape[2]
-        found: list[Array] = []
-        for values in entry[:2]:
-            chosen = values[:, part]
-            out = self.room.take(self.pairs * shifts, size)
-            out.reshape(chosen.shape)[:] = chosen
-            found.append(out)
-        return Fields(found[0], found[1], error.copy())
+    def enter(
+        self, entries: Sequence[Fields], shifts: int, part: slice, error: Array
+    ) -> list[Fields]:
+        """Some shifts of states (pairs, shifts, Q), one for each branch that begins."""
+        found: list[Fields] = []
+        for entry in entries:
+            sigma, theta = (self._entered(values[:, part], shifts) for values in entry[:2])
+            found.append(Fields(sigma, theta, error.copy()))
+        return found
 
-    def through(self, layout: Layout, shifts: Shifts, fields: Fields) -> Fields:
-        """Take fields through the layers of a stretch; they are used up."""
-        branches: list[Fields] = []
-        for number, (step, window) in enumerate(zip(layout.steps, layout.windows, strict=True)):
+    def _entered(self, chosen: Array, shifts: int) -> Array:
+        out = self.room.take(self.pairs * shifts, chosen.shape[2])
+        out.reshape(chosen.shape)[:] = chosen
+        return out
+
+    def through(self, layout: Layout, shifts: Shifts, entries: Sequence[Fields]) -> Fields:
+        """Take fields through the layers of a stretch, one for each branch; they are used up."""
+        fields, *aside = entries
+        aside.reverse()
+        for at, (step, window) in enumerate(
+            zip(layout.flow, layout.windows, strict=True), layout.stretch.first
+        ):
+            if step.switches:
+                fields, aside[-1] = aside[-1], fields
             for _ in range(step.opens):
-                branches.append(self._copy(fields))
+                aside.append(self._copy(fields))
             if window is not None:
                 self._summed(layout, shifts, window, fields)
-            skipped = branches.pop() if step.closes else None
-            self._layer(layout, layout.stretch.first + number, shifts, fields, skipped)
-            if skipped is not None:
-                self.room.give(*skipped[:2])
+            before = [aside.pop() for _ in range(step.closes)]
+            self._layer(layout, at, shifts, fields, before[0] if before else None)
+            for number, total in enumerate(before):
+                self._add(layout, (at, number), shifts, total, fields)
+                self.room.give(*total[:2])
         return fields
 
     def _copy(self, fields: Fields) -> Fields:
@@ -205,9 +222,9 @@ class Propagation:
         self.room.give(line)
 
     def _layer(
-        self, layout: Layout, at: int, shifts: Shifts, fields: Fields, skipped: Fields | None
+        self, layout: Layout, at: int, shifts: Shifts, fields: Fields, before: Fields | None
     ) -> None:
-        """The nonlinearity, in place."""
+        """The nonlinearity, in place, and what is added to the branches before."""
         room, (layer, bounds) = self.room, self.layers[at]
         rows, columns = self.paired.rows, self.paired.columns
         runs, moved = _runs(layout), room.take(1, layout.lanes)
@@ -223,65 +240,37 @@ class Propagation:
         counts = np.empty((2, size), dtype=np.int64)
         scratch = (every, counts[0], counts[1], other, lines, buffers)
         none = np.empty((0, 0))
-        before = (none, none, none) if skipped is None else skipped
+        total = (none, none) if before is None else before[:2]
         leave(
             layer, *tables, self.pairing, shifts, layout.shape, scratch, group,
-            fields.sigma, fields.theta, before[0], before[1],
+            fields.sigma, fields.theta, *total,
         )  # fmt: skip
         last = np.empty(self.pairs, dtype=np.int64)
-        carry_errors(bounds, layer.number, shifts.row.size, group, fields.error, before[2], last)
+        carry_errors(bounds, layer.number, shifts.row.size, group, fields.error, last)
         if layer.form == SERIES:
             self.terms = max(self.terms, int(last.max(initial=0)) + 1)
         room.give(moved, other, lines, buffers)
+
+    def _add(
+        self, layout: Layout, at: tuple[int, int], shifts: Shifts, total: Fields, fields: Fields
+    ) -> None:
+        """One of the sums that end at a layer, in place; its first one has been taken there."""
+        (layer, bounds), (_, number) = self.layers[at[0]], at
+        if number:
+            rows, columns = (
+                tables.lane_tables(at[0], 0).junctions[number]
+                for tables in (self.paired.rows, self.paired.columns)
+            )
+            moved = self.room.take(2, layout.lanes)
+            add_branch(
+                rows, columns, self.pairing, shifts, layout.shape, (_runs(layout), moved),
+                total.sigma, total.theta, fields.sigma, fields.theta,
+            )  # fmt: skip
+            self.room.give(moved)
+        join_errors(bounds, layer.number, number, total.error, fields.error)
 
 
 def _runs(layout: Layout) -> Index:
     """Room for the pieces of an image that moves."""
     height, _, copies = layout.shape
     return np.empty((2 * (height * copies + layout.lanes // LANES) + 2, 3), dtype=np.int64)
-
-
-class NextFields:
-    """The fields of the next stretch, to which those of a stretch are added.
-
-    Args:
-        layout: the stretch that ends.
-        after: the next one.
-        pairs: the number of pairs.
-    """
-
-    def __init__(self, layout: Layout, after: Layout, pairs: int) -> None:
-        assert layout.stretch.leave is not None
-        self.layout, self.after, self.leave, self.pairs = layout, after, layout.stretch.leave, pairs
-        copies, shifts = layout.shape[2], after.stretch.grid.shifts
-        total = self.leave.kind == "total"
-        shape = (pairs, copies, LANES) if total else (pairs, shifts, after.lanes)
-        self._sums = [(np.zeros(shape), np.zeros(shape)) for _ in range(2)]
-        self.error = np.zeros((2, pairs))
-
-    def add(self, shifts: Shifts, fields: Fields) -> None:
-        """Add some fields."""
-        self.error = np.maximum(self.error, fields.error)
-        grid, after = self.layout.stretch.grid, self.after
-        for values, (total, lost) in zip(fields[:2], self._sums, strict=True):
-            if self.leave.window is None:
-                add_total(shifts.row.size, grid.positions, values, total, lost)
-            else:
-                widths = after.stretch.grid.columns.size
-                add_window(
-                    *self.leave.window, shifts, self.layout.shape, after.shape, widths, values,
-                    total, lost,
-                )  # fmt: skip
-
-    def finish(self) -> Fields:
-        """The fields of the next stretch, (pairs, shifts, Q) each."""
-        found: list[Array] = []
-        for total, _ in self._sums:
-            if self.leave.window is None:
-                out = np.zeros((self.pairs, 1, self.after.lanes))
-                finish_total(total, self.leave.count, out)
-                total = out
-            elif self.leave.count > 1:
-                total /= self.leave.count
-            found.append(total)
-        return Fields(found[0], found[1], self.error)

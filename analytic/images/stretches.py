@@ -3,7 +3,8 @@ r"""A network of images as stretches in which every shift goes alone.
 For a shift (dy, dx) the field Sigma(p, p + shift) is an image. A convolution that keeps the
 positions is a sum over its windows, and the nonlinearity acts on each number: a field goes through
 such layers alone. Strides, "valid" convolutions and averages change the shifts; there a stretch
-ends, and its fields are added to those of the next one. Followed from the readout back, flattening
+ends, and its fields are added to those of the next one: once for each branch of a sum whose
+branches begin with strides. Followed from the readout back, flattening
 needs the shift 0 only, a pooling window r the shifts below r, global pooling all.
 """
 
@@ -35,6 +36,7 @@ from analytic.network import (
     Nonlinearity,
     Shape,
     Sizes,
+    moves,
     shape_after,
 )
 
@@ -91,7 +93,8 @@ class Stretch:
         windows: one for each of its weight layers; None where the sum has been taken already.
         reads: how many positions each of the layers reads.
         averaged: whether it begins with the last of the averages before its first layer.
-        leave: how it ends; the last stretch has none.
+        entries: how many branches begin with it.
+        leaves: how it ends, one for each branch that begins with the next one.
     """
 
     grid: Grid
@@ -99,25 +102,47 @@ class Stretch:
     windows: tuple[Window | None, ...]
     reads: tuple[int, ...]
     averaged: bool
-    leave: Leave | None
+    entries: int
+    leaves: tuple[Leave, ...]
+
+
+class _Place(NamedTuple):
+    """Where a layer stands: its input's shape, and those that begin other branches there."""
+
+    layer: Layer
+    shape: Shape
+    others: list[Layer]
+    last_average: bool
+    taken: bool  # whether its sum is taken where an earlier branch begins
 
 
 class _Linear(NamedTuple):
     """One linear map of the network, and how many positions it reads."""
 
-    layer: Layer
+    place: _Place
     before: Grid
     after: Grid
-    window: Window | None
+    windows: tuple[Window, ...]  # of the layer and of the others
     reads: int  # 0 if no nonlinearity follows
-    last_average: bool
 
     @property
     def is_local(self) -> bool:
-        if isinstance(self.layer, FullyConnected | Nonlinearity):
+        if self.place.taken or isinstance(self.place.layer, FullyConnected | Nonlinearity):
             return True
         same = self.before[:2] == self.after[:2]
-        return self.reads > 0 and same and all(axis.is_local for axis in self.window or ())
+        return self.reads > 0 and same and all(axis.is_local for axis in self.windows[0])
+
+    @property
+    def leaves(self) -> tuple[Leave, ...]:
+        """How a stretch ends here."""
+        before, after, layer = self.before, self.after, self.place.layer
+        if isinstance(layer, Flatten | GlobalAveragePooling):
+            mixes = isinstance(layer, GlobalAveragePooling)
+            return (Leave("total", None, before.positions ** (2 if mixes else 1), mixes),)
+        if self.reads:
+            return tuple(Leave("sum", window, 1, False) for window in self.windows)
+        size = before.positions // after.positions
+        return (Leave("mean", self.windows[0], size**2, size > 1),)
 
 
 def network_stretches(network: Network, spatial: Shape) -> tuple[Stretch, ...]:
@@ -136,19 +161,22 @@ def network_stretches(network: Network, spatial: Shape) -> tuple[Stretch, ...]:
     """
     found: list[Stretch] = []
     maps = _maps(network, spatial)
-    grid, first, averaged = maps[0].before, 0, False
+    grid, first, averaged, entries = maps[0].before, 0, False, 1
     windows: list[Window | None] = []
     reads: list[int] = []
     for one in maps:
         if one.is_local:
-            windows.append(one.window)
+            windows.append(one.windows[0] if one.windows and not one.place.taken else None)
         else:
-            found.append(Stretch(grid, first, tuple(windows), tuple(reads), averaged, _leave(one)))
-            grid, first, averaged = one.after, first + len(windows), one.last_average
+            leaves = one.leaves
+            done = tuple(windows), tuple(reads)
+            found.append(Stretch(grid, first, *done, averaged, entries, leaves))
+            grid, first, averaged = one.after, first + len(windows), one.place.last_average
+            entries = len(leaves)
             windows, reads = ([None], []) if one.reads else ([], [])
         if one.reads:
             reads.append(one.reads)
-    return (*found, Stretch(grid, first, tuple(windows), tuple(reads), averaged, None))
+    return (*found, Stretch(grid, first, tuple(windows), tuple(reads), averaged, entries, ()))
 
 
 def _count(layer: Layer, dimensions: int) -> int:
@@ -165,19 +193,38 @@ def _point() -> Grid:
 
 def _maps(network: Network, spatial: Shape) -> list[_Linear]:
     """All linear maps, with the shifts that are needed before and after them."""
-    layers: list[tuple[Layer, bool]] = []
-    for step in network.steps:
-        layers += [*_averages(step.averages), (step.layer, False)]
-    layers += _averages(network.readout)
-    shapes = [spatial]
-    for layer, _ in layers:
-        shapes.append(shape_after(layer, shapes[-1]))
     found: list[_Linear] = []
     after = _point()
-    for (layer, last), shape in zip(reversed(layers), reversed(shapes[:-1]), strict=True):
-        before, window = _before(layer, shape, after)
-        found.insert(0, _Linear(layer, before, after, window, _count(layer, len(shape)), last))
+    for place in reversed(_places(network, spatial)):
+        before, windows = after, ()
+        if not place.taken:
+            before, windows = _before((place.layer, *place.others), place.shape, after)
+        reads = _count(place.layer, len(place.shape))
+        found.insert(0, _Linear(place, before, after, windows, reads))
         after = before
+    return found
+
+
+def _places(network: Network, spatial: Shape) -> list[_Place]:
+    """All linear maps in order, and what they find; branches that stride begin together."""
+    found: list[_Place] = []
+    shape, began = spatial, None
+    for step in network.steps:
+        for layer, last in _averages(step.averages):
+            found.append(_Place(layer, shape, [], last, False))
+            shape = shape_after(layer, shape)
+        if step.switches and moves(step.layer):
+            assert began is not None
+            began.others.append(step.layer)
+            found.append(_Place(step.layer, began.shape, [], False, True))
+            shape = shape_after(step.layer, began.shape)
+            continue
+        found.append(_Place(step.layer, shape, [], False, False))
+        began = found[-1] if moves(step.layer) else began
+        shape = shape_after(step.layer, shape)
+    for layer, last in _averages(network.readout):
+        found.append(_Place(layer, shape, [], last, False))
+        shape = shape_after(layer, shape)
     return found
 
 
@@ -197,23 +244,29 @@ def _both(sizes: Sizes, dimensions: int) -> tuple[int, int]:
     return _plane((sizes,) * dimensions if isinstance(sizes, int) else sizes, dimensions)
 
 
-def _before(layer: Layer, shape: Shape, after: Grid) -> tuple[Grid, Window | None]:
-    """The shifts that a layer needs, and how it carries them."""
+def _before(
+    layers: tuple[Layer, ...], shape: Shape, after: Grid
+) -> tuple[Grid, tuple[Window, ...]]:
+    """The shifts that layers side by side need, and how each carries them."""
+    layer = layers[0]
     if isinstance(layer, FullyConnected | Nonlinearity):
-        return after, None
+        return after, ()
     plane = _plane(shape, len(shape))
     if isinstance(layer, Flatten | GlobalAveragePooling):
         flat = isinstance(layer, Flatten)
         rows, columns = (np.arange(1 if flat else size) for size in plane)
-        return Grid(*plane, rows, columns), None
+        return Grid(*plane, rows, columns), ()
     ends = (after.height, after.rows), (after.width, after.columns)
+    needs = [
+        [_readings(one, axis, len(shape), plane[axis], *ends[axis]) for axis in (0, 1)]
+        for one in layers
+    ]
     rows, columns = (
-        _readings(layer, axis, len(shape), plane[axis], *ends[axis]) for axis in (0, 1)
+        np.unique(np.concatenate([[0], *(both[axis].shift for both in needs)])) for axis in (0, 1)
     )
-    grid = Grid(*plane, *(np.unique(np.append(part.shift, 0)) for part in (rows, columns)))
-    return grid, (
-        scatter(rows, grid.rows, after.rows),
-        scatter(columns, grid.columns, after.columns),
+    return Grid(*plane, rows, columns), tuple(
+        (scatter(down, rows, after.rows), scatter(right, columns, after.columns))
+        for down, right in needs
     )
 
 
@@ -228,14 +281,3 @@ def _readings(
     back = (kernel - 1) // 2 if layer.padding == "same" else 0
     wraps = layer.padding_mode == "circular"
     return filter_readings(shifts, size, ends, kernel, stride, back, wraps)
-
-
-def _leave(one: _Linear) -> Leave:
-    before, after = one.before, one.after
-    if isinstance(one.layer, Flatten | GlobalAveragePooling):
-        mixes = isinstance(one.layer, GlobalAveragePooling)
-        return Leave("total", None, before.positions ** (2 if mixes else 1), mixes)
-    if one.reads:
-        return Leave("sum", one.window, 1, False)
-    window = before.positions // after.positions
-    return Leave("mean", one.window, window**2, window > 1)

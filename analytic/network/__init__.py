@@ -7,7 +7,8 @@ for the equations ``analytic.closed_forms``.
 """
 
 from analytic.network.averages import AveragePooling, Averaging, Flatten, GlobalAveragePooling
-from analytic.network.description import FullyConnected, Layer, Network, Residual, Step
+from analytic.network.branches import Branched, Layer, moves
+from analytic.network.description import FullyConnected, Network, Residual, Step, Sum
 from analytic.network.equations import System
 from analytic.network.fitting import Misfit, misfit
 from analytic.network.folding import fold, itself
@@ -21,6 +22,7 @@ from analytic.network.shapes import Shape, reads, shape_after, shapes_after
 __all__ = [
     "AveragePooling",
     "Averaging",
+    "Branched",
     "Convolution",
     "Flatten",
     "FullyConnected",
@@ -33,11 +35,13 @@ __all__ = [
     "Shape",
     "Sizes",
     "Step",
+    "Sum",
     "System",
     "fold",
     "geometric_mean",
     "itself",
     "misfit",
+    "moves",
     "parse_activation",
     "parse_network",
     "reads",

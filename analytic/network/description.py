@@ -9,23 +9,16 @@ been said: m is then the number of channels times that of positions.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from analytic.network.averages import AveragePooling, Averaging, Flatten, GlobalAveragePooling
+from analytic.network.branches import Branched, Layer, Residual, Sum, check_layers
 from analytic.network.equations import System, system
-from analytic.network.layers import (
-    Convolution,
-    FullyConnected,
-    Layer,
-    Residual,
-    Weighted,
-    check_layers,
-    joined,
-    summed,
-)
+from analytic.network.layers import Convolution, FullyConnected, Weighted
 from analytic.network.nonlinearity import Nonlinearity
+from analytic.network.rewriting import joined, summed
 from analytic.network.shapes import Shape, shapes_after
-from analytic.network.stacking import check_stack, dimensions, flattens
+from analytic.network.stacking import check_stack, dimensions, flattens, reads_vectors
 from analytic.network.summary_table import Summary, summary
 
 __all__ = [
@@ -39,6 +32,7 @@ __all__ = [
     "Nonlinearity",
     "Residual",
     "Step",
+    "Sum",
 ]
 
 
@@ -46,14 +40,16 @@ __all__ = [
 class Step:
     """One weight layer of the unrolled network, or a nonlinearity without weights.
 
-    First come the ``averages``, then ``opens`` residual branches begin, and after the layer
-    one of them ends if ``closes``.
+    First come the ``averages``; then, if it ``switches``, the units change places with those that
+    were last put aside; then ``opens`` copies of them are put aside. After the layer those that
+    were put aside last are added, ``closes`` times (``analytic.network.folding``).
     """
 
     layer: Weighted | Nonlinearity
     opens: int
-    closes: bool
+    closes: int
     averages: tuple[Averaging, ...] = ()
+    switches: bool = False
 
     @property
     def weight(self) -> float:
@@ -116,7 +112,7 @@ class Network:
     @property
     def is_spatial(self) -> bool:
         """Whether the inputs are images ``(n, channels, *spatial)`` rather than vectors."""
-        return not isinstance(self.layers[0], FullyConnected)
+        return not reads_vectors(self.layers[0])
 
     @property
     def dimensions(self) -> int | None:
@@ -205,14 +201,24 @@ def _unroll(layers: tuple[Layer, ...]) -> list[Step]:
         if isinstance(layer, Averaging):
             averages = (*averages, layer)
             continue
-        if isinstance(layer, Residual):
-            branch = _unroll(layer.layers)
-            first, last = branch[0], branch[-1]
-            branch[-1] = Step(last.layer, last.opens, True)
-            first = branch[0]
-            branch[0] = Step(first.layer, first.opens + 1, first.closes, averages)
-        else:
-            branch = [Step(layer, 0, False, averages)]
-        steps += branch
+        found = _branches(layer) if isinstance(layer, Branched) else [Step(layer, 0, 0)]
+        steps += [replace(found[0], averages=averages), *found[1:]]
         averages = ()
+    return steps
+
+
+def _branches(layer: Branched) -> list[Step]:
+    """Branch after branch, a skip first; each but the first is added to the sum of those before."""
+    bodies = [_unroll(branch) for branch in layer.branches if branch]
+    skips = len(layer.branches) > len(bodies)
+    steps: list[Step] = []
+    for number, body in enumerate(bodies):
+        if number or skips:
+            body[-1] = replace(body[-1], closes=body[-1].closes + 1)
+        first = body[0]
+        if number:
+            body[0] = replace(first, switches=True)
+        else:
+            body[0] = replace(first, opens=first.opens + len(layer.branches) - 1)
+        steps += body
     return steps

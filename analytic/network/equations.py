@@ -42,7 +42,11 @@ class GaussianMean(sympy.Function):
         return rf"\mathbb{{E}}\left[{inside}\right], \; (u, u') \sim N\left(0, {matrix}\right)"
 
 
-def _state(name: str, layer: int) -> Any:
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+"""After the first sum that ends with a layer the states of the others are 2b, 2c, ..."""
+
+
+def _state(name: str, layer: str) -> Any:
     """The function of the pair (x, x') or of x alone."""
     function = sympy.Function(f"{name}_{layer}")
     return function(A) if name in ("mu", "eta") else function(A, B)
@@ -143,8 +147,8 @@ class System:
                 rhs = equation.rhs.subs(dict(zip((A, B), place, strict=False)), simultaneous=True)
                 rhs = rhs.xreplace({PRODUCT: inner.get(place, 0) * DIMENSION}).xreplace(known)
                 known[_at(equation.lhs, *place)] = _finite(sympy.N(rhs, work), equation, place)
-        last = len(self.activations)
-        sigma, theta = (known[_at(_state(name, last), A, other)] for name in ("Sigma", "Theta"))
+        sums = self.equations[-1].rhs.args  # Sigma and Theta of the last state
+        sigma, theta = (known[_at(f, A, other)] for f in sorted(sums, key=str))
         return Kernels(sympy.N(sigma, digits), sympy.N(sigma + theta, digits))
 
 
@@ -175,16 +179,25 @@ def _closed_form(f: Any, g: Any, *covariances: Any) -> Any:
 def system(steps: Sequence[Any]) -> System:
     """The equations of the weight layers of a network, in order."""
     equations = [
-        sympy.Eq(_state("Sigma", 0), PRODUCT / DIMENSION, evaluate=False),
-        sympy.Eq(_state("Theta", 0), sympy.S.Zero, evaluate=False),
+        sympy.Eq(_state("Sigma", "0"), PRODUCT / DIMENSION, evaluate=False),
+        sympy.Eq(_state("Theta", "0"), sympy.S.Zero, evaluate=False),
     ]
 
-    def after(step: Any, layer: int, skipped: int | None) -> int:
-        equations.extend(_layer(layer + 1, step))
-        equations.extend(_state_after(layer + 1, skipped))
-        return layer + 1
+    numbers = iter(range(1, len(steps) + 1))
 
-    last = fold(steps, 0, after, step=itself)
+    def after(step: Any, before: str) -> str:
+        layer = str(next(numbers))
+        equations.extend(_layer(layer, step, before))
+        if not step.closes:  # else ``added`` says what the state is
+            equations.extend(_plain(layer))
+        return layer
+
+    def added(_: Any, number: int, total: str, branch: str) -> str:
+        name = branch.rstrip(LETTERS) + LETTERS[number] if number else branch
+        equations.extend(_sum(name, total, branch))
+        return name
+
+    last = fold(steps, "0", after, added, step=itself)
     kernel = sympy.Function("K")(A, B)
     equations.append(
         sympy.Eq(kernel, _state("Sigma", last) + _state("Theta", last), evaluate=False)
@@ -192,18 +205,18 @@ def system(steps: Sequence[Any]) -> System:
     return System(tuple(equations), tuple(step.layer.activation.expression for step in steps))
 
 
-def _layer(layer: int, step: Any) -> Iterator[Any]:
-    """Lambda, Gamma, E, D and eta of one layer."""
+def _layer(layer: str, step: Any, before: str) -> Iterator[Any]:
+    """Lambda, Gamma, E, D and eta of one layer that reads a state."""
     weight, bias = _variances(step)
     w, slope = step.layer.activation.expression, step.layer.activation.derivative
     covariance = _state("Lambda", layer)
     law = tuple(_at(covariance, *place) for place in _places(covariance))
     trained = covariance if step.rate else sympy.S.Zero
     pairs = [
-        (covariance, weight * _state("Sigma", layer - 1) + bias),
+        (covariance, weight * _state("Sigma", before) + bias),
         (
             _state("Gamma", layer),
-            trained + weight * _state("Theta", layer - 1),
+            trained + weight * _state("Theta", before),
         ),
         (_state("E", layer), GaussianMean(w.subs(X, U), w.subs(X, V), *law)),
         (_state("D", layer), GaussianMean(slope.subs(X, U), slope.subs(X, V), *law)),
@@ -213,16 +226,30 @@ def _layer(layer: int, step: Any) -> Iterator[Any]:
         yield sympy.Eq(left, right, evaluate=False)
 
 
-def _state_after(layer: int, skipped: int | None) -> Iterator[Any]:
-    """Sigma, Theta and mu after a layer, or after the skip that ends with it."""
-    eta, gamma = _state("eta", layer), _state("Gamma", layer)
-    sigma, theta, mu = _state("E", layer), _state("D", layer) * gamma, eta
-    if skipped is not None:
-        before = _state("mu", skipped)
-        sigma += _state("Sigma", skipped) + before * _at(eta, B) + eta * _at(before, B)
-        theta, mu = theta + _state("Theta", skipped), mu + before
-    for name, value in (("Sigma", sigma), ("Theta", theta), ("mu", mu)):
-        yield sympy.Eq(_state(name, layer), value, evaluate=False)
+def _plain(layer: str) -> Iterator[Any]:
+    """Sigma, Theta and mu after a layer."""
+    yield from _states(layer, *_end(layer))
+
+
+def _end(layer: str) -> tuple[Any, Any, Any]:
+    """E, D Gamma and eta of a layer."""
+    return _state("E", layer), _state("D", layer) * _state("Gamma", layer), _state("eta", layer)
+
+
+def _sum(name: str, total: str, branch: str) -> Iterator[Any]:
+    """Sigma, Theta and mu after a sum, whose last branch ends with a layer or with a sum."""
+    more = _end(branch) if name == branch else tuple(_state(f, branch) for f in _STATE)
+    sigma, theta, mu = (_state(f, total) for f in _STATE)
+    both = mu * _at(more[2], B) + more[2] * _at(mu, B)
+    yield from _states(name, sigma + more[0] + both, theta + more[1], mu + more[2])
+
+
+_STATE = ("Sigma", "Theta", "mu")
+
+
+def _states(name: str, *values: Any) -> Iterator[Any]:
+    for function, value in zip(_STATE, values, strict=True):
+        yield sympy.Eq(_state(function, name), value, evaluate=False)
 
 
 def _variances(step: Any) -> tuple[Any, Any]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from analytic.network.averages import Flatten
-from analytic.network.layers import Layer, Residual, Weighted
+from analytic.network.branches import Branched, Layer
+from analytic.network.layers import Weighted
 from analytic.network.nonlinearity import Nonlinearity
 
 __all__ = ["check_gaussian"]
@@ -17,13 +18,13 @@ def check_gaussian(layers: tuple[Layer, ...]) -> None:
 def _obstacle(layers: tuple[Layer, ...], obstacle: str) -> str:
     """Why the units after some layers are not Gaussian, or nothing.
 
-    Averages over positions leave Gaussian units Gaussian, and so does the sum of a skip and an
-    independent branch.
+    Averages over positions leave Gaussian units Gaussian, and so does the sum of independent
+    branches, of which one may be a skip.
     """
     for layer in layers:
-        if isinstance(layer, Residual):
-            branch = _obstacle(layer.layers, obstacle)
-            obstacle = obstacle or branch
+        if isinstance(layer, Branched):
+            ends = [_obstacle(branch, obstacle) for branch in layer.branches]
+            obstacle = next(filter(None, ends), "")
         elif isinstance(layer, Flatten):
             obstacle = obstacle or "Flatten() puts units of different variances side by side"
         elif isinstance(layer, Weighted | Nonlinearity):

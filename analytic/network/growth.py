@@ -16,8 +16,10 @@ import math
 import numpy as np
 
 from analytic.network.averages import Averaging
-from analytic.network.layers import Convolution, Layer, Residual, joined, summed
+from analytic.network.branches import Branched, Layer
+from analytic.network.layers import Convolution
 from analytic.network.nonlinearity import Nonlinearity
+from analytic.network.rewriting import joined, summed
 
 __all__ = ["difference_growth", "geometric_mean"]
 
@@ -62,9 +64,11 @@ def _through(
     for layer in layers:
         if isinstance(layer, Averaging):
             continue
-        if isinstance(layer, Residual):
-            more, shift = _through(layer.layers, dimensions, square, mean, [])
-            square, mean = square + more + 2 * mean * shift, mean + shift
+        if isinstance(layer, Branched):
+            start, square, mean = (square, mean), 0.0, 0.0
+            for branch in layer.branches:
+                more, shift = _through(branch, dimensions, *start, [])
+                square, mean = square + more + 2 * mean * shift, mean + shift
             continue
         weight, bias = 1.0, 0.0
         if not isinstance(layer, Nonlinearity):

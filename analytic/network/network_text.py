@@ -21,6 +21,7 @@ from analytic.network.description import (
     Network,
     Nonlinearity,
     Residual,
+    Sum,
 )
 
 __all__ = ["parse_activation", "parse_network"]
@@ -34,7 +35,7 @@ WORDS = 1_000
 
 _WHAT = "a network such as Network(FullyConnected('tanh'))"
 _LAYERS = (
-    FullyConnected, Convolution, Nonlinearity, Residual,
+    FullyConnected, Convolution, Nonlinearity, Residual, Sum,
     AveragePooling, Flatten, GlobalAveragePooling,
 )  # fmt: skip
 _CONSTRUCTORS: dict[str, Any] = {kind.__name__: kind for kind in (Network, *_LAYERS)}
@@ -109,7 +110,11 @@ def _check(node: ast.expr, wanted: str, words: set[str]) -> None:
         _check_sizes(node, node.args, 1)
     else:
         for argument in node.args:
-            _check(argument, f"one of the layers {_LAYER_NAMES}", words)
+            branch = [argument]
+            if name == "Sum" and isinstance(argument, ast.List):
+                branch = argument.elts
+            for layer in branch:
+                _check(layer, f"one of the layers {_LAYER_NAMES}", words)
 
 
 def _check_activation(node: ast.Call, name: str, words: set[str]) -> None:
@@ -170,6 +175,8 @@ def _number(node: ast.expr) -> float:
 
 def _built(node: Any) -> Any:
     """The object of a checked tree."""
+    if isinstance(node, ast.List):
+        return [_built(layer) for layer in node.elts]
     name = node.func.id
     if name in _OPTIONS:
         options = {keyword.arg: _value(keyword.arg, keyword.value) for keyword in node.keywords}

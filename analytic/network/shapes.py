@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic.network.averages import AveragePooling
-from analytic.network.layers import Convolution, FullyConnected, Layer, Residual
+from analytic.network.branches import Branched, Layer
+from analytic.network.layers import Convolution, FullyConnected
 from analytic.network.nonlinearity import Nonlinearity
 from analytic.network.options import Sizes
 
@@ -41,8 +42,8 @@ def shape_after(layer: Layer, spatial: Shape) -> Shape:
         return ()
     if isinstance(layer, Nonlinearity):
         return spatial
-    if isinstance(layer, Residual):
-        return shapes_after(layer.layers, spatial)[-1]
+    if isinstance(layer, Branched):
+        return _added(layer, spatial)
     if isinstance(layer, AveragePooling):
         size = _each(layer.size, layer, spatial)
         if any(p % r for p, r in zip(spatial, size, strict=True)):
@@ -54,6 +55,17 @@ def shape_after(layer: Layer, spatial: Shape) -> Shape:
     if isinstance(layer, Convolution):
         return _convolved(layer, spatial)
     return ()
+
+
+def _added(layer: Branched, spatial: Shape) -> Shape:
+    """The shape in which all branches end."""
+    ends = [shapes_after(branch, spatial)[-1] for branch in layer.branches]
+    if len(set(ends)) > 1:
+        raise ValueError(
+            f"expected branches of {layer} that end at the same positions, got"
+            f" {' and '.join(map(_by, ends))}; give them the same stride and padding"
+        )
+    return ends[0]
 
 
 def _convolved(layer: Convolution, spatial: Shape) -> Shape:

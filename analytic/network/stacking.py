@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from analytic.network.averages import AveragePooling, Averaging, Flatten, GlobalAveragePooling
+from analytic.network.branches import Branched, Layer, Layers, Residual, Sum
 from analytic.network.gaussian_units import check_gaussian
-from analytic.network.layers import Convolution, FullyConnected, Layer, Residual, Weighted
+from analytic.network.layers import Convolution, FullyConnected, Weighted
 from analytic.network.nonlinearity import Nonlinearity
 from analytic.network.options import Sizes
 
-__all__ = ["check_stack", "dimensions", "flattens"]
-
-Layers = tuple[Layer, ...]
+__all__ = ["check_stack", "dimensions", "flattens", "reads_vectors"]
 
 
 def check_stack(layers: Layers) -> None:
     """Raise ``ValueError`` unless the layers make a network, with the reason."""
     _check_first(layers)
     check_gaussian(layers)
-    _check_order(layers, not isinstance(layers[0], FullyConnected))
+    _check_order(layers, not reads_vectors(layers[0]))
     dimensions(layers)
     _check_widths(layers, 1.0)
 
@@ -27,6 +26,13 @@ def check_stack(layers: Layers) -> None:
 def flattens(layer: Layer) -> bool:
     """Whether vectors come out, whatever goes in."""
     return isinstance(layer, Flatten | GlobalAveragePooling)
+
+
+def reads_vectors(layer: Layer) -> bool:
+    """Whether a first layer reads vectors and not images."""
+    while isinstance(layer, Branched):
+        layer = next(branch for branch in layer.branches if branch)[0]
+    return isinstance(layer, FullyConnected)
 
 
 def dimensions(layers: Layers) -> int | None:
@@ -45,8 +51,9 @@ def dimensions(layers: Layers) -> int | None:
 
 def _all_sizes(layers: Layers) -> Iterator[tuple[Layer, Sizes]]:
     for layer in layers:
-        if isinstance(layer, Residual):
-            yield from _all_sizes(layer.layers)
+        if isinstance(layer, Branched):
+            for branch in layer.branches:
+                yield from _all_sizes(branch)
         elif isinstance(layer, Convolution):
             yield from ((layer, layer.kernel_size), (layer, layer.stride))
         elif isinstance(layer, AveragePooling):
@@ -59,19 +66,22 @@ def _check_first(layers: Layers) -> None:
         raise ValueError(
             f"expected a layer with weights, got {', '.join(map(repr, layers))} only; add one"
         )
-    if isinstance(first, Residual):
+    if isinstance(first, Residual) or (isinstance(first, Sum) and () in first.branches):
         raise ValueError(
-            "expected a first layer that is not residual, got Residual: the input has a"
-            " finite dimension, so K_0 would stay random at infinite width; put a"
+            f"expected a first layer that is not residual, got {type(first).__name__} with a skip:"
+            " the input has a finite dimension, so K_0 would stay random at infinite width; put a"
             " FullyConnected or a Convolution before it"
         )
+    for branch in first.branches if isinstance(first, Sum) else ():
+        _check_first(branch)
 
 
 def _check_order(layers: Layers, spatial: bool) -> bool:
     """Images first, vectors after a flattening layer; returns what comes out."""
     for layer in layers:
-        if isinstance(layer, Residual):
-            _check_order(layer.layers, spatial)
+        if isinstance(layer, Branched):
+            for branch in layer.branches:
+                _check_order(branch, spatial)
         elif spatial and isinstance(layer, FullyConnected):
             raise ValueError(
                 f"expected Flatten() or GlobalAveragePooling() between images and {layer}; add one"
@@ -86,7 +96,7 @@ def _check_order(layers: Layers, spatial: bool) -> bool:
 
 
 def _check_widths(layers: Layers, ratio: float | None) -> float | None:
-    """The width ratio after the layers; a branch must end as wide as it began.
+    """The width ratio after the layers; all branches of a sum must end equally wide.
 
     It is None after ``Flatten``: as many times the channels as there are positions.
     """
@@ -95,14 +105,32 @@ def _check_widths(layers: Layers, ratio: float | None) -> float | None:
             ratio = layer.width_ratio
         elif isinstance(layer, Flatten):
             ratio = None
-        elif isinstance(layer, Residual) and ratio is None:
-            raise ValueError(
-                f"expected a layer with weights between Flatten() and {layer}, got none: the"
-                " flattened units are more than the branch has; put a FullyConnected there"
-            )
-        elif isinstance(layer, Residual) and _check_widths(layer.layers, ratio) != ratio:
-            raise ValueError(
-                f"expected a residual branch that keeps the width ratio {ratio}, got {layer};"
-                " give its last layer that width_ratio"
-            )
+        elif isinstance(layer, Branched):
+            ratio = _branch_width(layer, ratio)
     return ratio
+
+
+def _branch_width(layer: Branched, ratio: float | None) -> float | None:
+    """The width ratio after a sum."""
+    if ratio is None and any(not _weighs(branch) for branch in layer.branches):
+        raise ValueError(
+            f"expected a layer with weights between Flatten() and {layer}, got none: the"
+            " flattened units are more than the branch has; put a FullyConnected there"
+        )
+    ends = [_check_widths(branch, ratio) for branch in layer.branches]
+    if len(set(ends)) > 1 and isinstance(layer, Residual):
+        raise ValueError(
+            f"expected a residual branch that keeps the width ratio {ratio}, got {layer};"
+            " give its last layer that width_ratio"
+        )
+    if len(set(ends)) > 1:
+        raise ValueError(
+            f"expected branches that end in the same width ratio, got {layer}; give their last"
+            " layers the same width_ratio, that of the units before if one is a skip"
+        )
+    return ends[0]
+
+
+def _weighs(branch: Layers) -> bool:
+    """Whether the width after a branch is its own."""
+    return _check_widths(branch, None) is not None

@@ -5,12 +5,13 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from analytic.network.averages import Flatten
+from analytic.network.branches import Branched, Layer, Residual
 from analytic.network.fitting import misfit
 from analytic.network.growth import difference_growth
-from analytic.network.layers import Convolution, FullyConnected, Layer, Residual, joined
+from analytic.network.layers import Convolution, FullyConnected
 from analytic.network.nonlinearity import Nonlinearity
 from analytic.network.shapes import Shape, reads, shape_after, shapes_after
 
@@ -107,16 +108,35 @@ def _rows(
     layers: tuple[Layer, ...], state: _State, indent: str
 ) -> Iterator[tuple[tuple[str, str, str, str], _State]]:
     for layer in layers:
-        if isinstance(layer, Residual):
-            yield (f"{indent}Residual", str(state), "alpha + branch", ""), state
-            yield from _rows(layer.layers, state, indent + "  ")
-            last = joined(layer.layers)[-1]
-            assert isinstance(last, FullyConnected | Convolution)
-            state = replace(state, channels=last.width_ratio)
+        if isinstance(layer, Branched):
+            yield from _sum_rows(layer, state, indent)
+            state = _sum_after(layer, state)
             continue
         after = _after(layer, state)
         yield (f"{indent}{layer}", str(after), *_formula(layer, state)), after
         state = after
+
+
+def _sum_rows(
+    layer: Branched, state: _State, indent: str
+) -> Iterator[tuple[tuple[str, str, str, str], _State]]:
+    """A sum and its branches, each behind a + where there are several."""
+    after = _sum_after(layer, state)
+    if isinstance(layer, Residual):
+        yield (f"{indent}Residual", str(after), "alpha + branch", ""), after
+        yield from _rows(layer.layers, state, indent + "  ")
+    else:
+        yield (f"{indent}Sum", str(after), "sum of branches", ""), after
+        for branch in layer.branches:
+            yield (f"{indent}+ skip" if not branch else f"{indent}+", "", "", ""), state
+            yield from _rows(branch, state, indent + "  ")
+
+
+def _sum_after(layer: Branched, state: _State) -> _State:
+    """The units after a sum: those of its last branch."""
+    for inner in layer.branches[-1]:
+        state = _sum_after(inner, state) if isinstance(inner, Branched) else _after(inner, state)
+    return state
 
 
 def _after(layer: Layer, before: _State) -> _State:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from analytic.expectations import Angle, Units, distances, units
 from analytic.machine import UNIT, Array
 from analytic.network import Network, fold
-from analytic.recursion import Diagonal, Stage, plain, preactivation
+from analytic.recursion import Diagonal, Junction, Stage, plain, preactivation
 
 __all__ = ["Close", "NearlyParallel", "nearly_parallel_pairs"]
 
@@ -95,15 +95,17 @@ def _variations(ends: Diagonal) -> list[float]:
     """The relative errors of the variances, to first order."""
     result: list[float] = []
 
-    def after(stage: Stage, error: float, skipped: float | None) -> float:
+    def after(stage: Stage, error: float) -> float:
         variance = error + 2 * UNIT
         result.append(variance)
         table = stage.moments
         own = _share(stage.variance * np.abs(table.response_e), table.second)
-        error = float(own.max()) * variance + 2 * table.noise.value + 4 * UNIT
-        return error if skipped is None else 2 * max(error, skipped)
+        return float(own.max()) * variance + 2 * table.noise.value + 4 * UNIT
 
-    fold(ends.stages, 2 * UNIT, after)
+    def added(_: Stage, __: int, total: float, branch: float) -> float:
+        return 2 * max(total, branch)
+
+    fold(ends.stages, 2 * UNIT, after, added)
     return result
 
 
@@ -124,13 +126,17 @@ def nearly_parallel_pairs(close: Close, x: Array, y: Array, i: Index, j: Index) 
     minus, plus = np.where(alive, minus, 1.0), np.where(alive, plus, 1.0)
     error = 4 * UNIT * (np.sqrt(np.minimum(minus, plus)) + UNIT)
     rows = iter(range(len(ends.stages)))
+    noises = [UNIT]  # the largest so far
 
-    def after(stage: Stage, state: _State, skipped: _State | None) -> _State:
-        behind = _layer(close, next(rows), i, j, state)
-        return behind if skipped is None else _skip(stage, i, j, skipped, behind)
+    def after(stage: Stage, state: _State) -> _State:
+        noises.append(max(noises[-1], stage.moments.noise.value + UNIT))
+        return _layer(close, next(rows), i, j, state)
+
+    def added(stage: Stage, number: int, total: _State, branch: _State) -> _State:
+        return _sum(stage.junctions[number], noises[-1], i, j, total, branch)
 
     start = _State(Angle.of(minus, plus, error), np.zeros(i.size), np.zeros(i.size))
-    state = fold(ends.stages, start, after)
+    state = fold(ends.stages, start, after, added)
     sigma = np.sqrt(ends.sigma[i] * ends.sigma[j]) * state.angle.cosine
     angle_error = state.angle.error
     both = _mean_error((angle_error, ends.sigma), (state.error, ends.theta), i, j)
@@ -173,11 +179,11 @@ def _affine(
     return Angle.of(minus, plus, error)
 
 
-def _skip(stage: Stage, i: Index, j: Index, alpha: _State, branch: _State) -> _State:
-    """The sum of alpha and a fresh branch, whose means make the two correlated."""
-    assert stage.skipped is not None
-    sigma0, _, mu = stage.skipped
-    eta, second = stage.moments.mean, stage.moments.second
+def _sum(
+    junction: Junction, noise: float, i: Index, j: Index, alpha: _State, branch: _State
+) -> _State:
+    """The sum of units and an independent branch, whose means make the two correlated."""
+    (sigma0, theta0, mu), (second, own, eta) = junction
     m, m_, e, e_ = mu[i], mu[j], eta[i], eta[j]
     r0, r0_, r1, r1_ = (np.sqrt(v) for v in (sigma0[i], sigma0[j], second[i], second[j]))
     q0, q0_ = (np.sqrt(np.maximum(r**2 - a**2, 0)) for r, a in ((r0, m), (r0_, m_)))
@@ -190,12 +196,10 @@ def _skip(stage: Stage, i: Index, j: Index, alpha: _State, branch: _State) -> _S
     size, size_ = np.hypot(r0, r1), np.hypot(r0_, r1_)
     around = (both - size * size_) + _defect((r0, r1), (r0_, r1_)) + m * e_ + e * m_
     plus = (around + r0 * r0_ * alpha.angle.plus + r1 * r1_ * branch.angle.plus) / both
-    noise = 4 * (stage.moments.noise.value + UNIT)
     means = np.abs(m - m_) * (r1 + r1_) + np.abs(e - e_) * (r0 + r0_)
-    error = r0 * r0_ * alpha.angle.error + r1 * r1_ * branch.angle.error + noise * means
+    error = r0 * r0_ * alpha.angle.error + r1 * r1_ * branch.angle.error + 4 * noise * means
     angle = Angle.of(minus, plus, error / both + 4 * UNIT * np.minimum(minus, plus))
-    own = stage.moments.slope * stage.gamma
-    theta_error = _mean_error((alpha.error, stage.skipped[1]), (branch.error, own), i, j)
+    theta_error = _mean_error((alpha.error, theta0), (branch.error, own), i, j)
     return _State(angle, alpha.theta + branch.theta, theta_error + UNIT)
 
 

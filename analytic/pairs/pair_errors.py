@@ -15,13 +15,20 @@ from analytic.recursion import (
     Bounds,
     Tile,
     factors_of,
+    junction_of,
     layer_error,
     of_sum,
     skip_error,
-    skip_of,
 )
 
-__all__ = ["begin_errors", "bound_of_kernels", "carry_errors", "join_errors", "keep_errors"]
+__all__ = [
+    "begin_errors",
+    "bound_of_kernels",
+    "carry_errors",
+    "join_errors",
+    "keep_errors",
+    "switch_errors",
+]
 
 _layer_error: Any = compiled(layer_error)
 _skip_error: Any = compiled(skip_error)
@@ -53,9 +60,19 @@ def keep_errors(t: Tile, depth: int) -> None:
 
 
 @compiled
-def join_errors(t: Tile, rows: int, depth: int, b: Bounds, at: int) -> None:
+def switch_errors(t: Tile, depth: int) -> None:
+    """The next branch begins."""
+    here, kept = t.error, t.errors[depth]
+    for part in range(here.shape[0]):
+        for m in range(here.shape[1]):
+            for j in range(here.shape[2]):
+                here[part, m, j], kept[part, m, j] = kept[part, m, j], here[part, m, j]
+
+
+@compiled
+def join_errors(t: Tile, rows: int, depth: int, b: Bounds, at: int, number: int) -> None:
     """A branch ends."""
-    factors, before, e = skip_of(b, at), t.errors[depth], t.error
+    factors, before, e = junction_of(b, at, number), t.errors[depth], t.error
     for m in range(rows):
         for j in range(e.shape[2]):
             begun = before[0, m, j], before[1, m, j], before[2, m, j]

@@ -17,7 +17,13 @@ import numpy as np
 
 from analytic.compilation import compiled
 from analytic.machine import LANES, REASSOCIATED
-from analytic.pairs.pair_errors import begin_errors, carry_errors, join_errors, keep_errors
+from analytic.pairs.pair_errors import (
+    begin_errors,
+    carry_errors,
+    join_errors,
+    keep_errors,
+    switch_errors,
+)
 from analytic.pairs.power_series import series
 from analytic.recursion import (
     GROUP,
@@ -154,6 +160,16 @@ def _push(t: Tile, depth: int) -> None:
 
 
 @compiled
+def _switch(t: Tile, depth: int) -> None:
+    """The next branch begins: what was remembered, and the sum so far, change places."""
+    for part, kept in ((t.sigma, t.stack[depth, 0]), (t.theta, t.stack[depth, 1])):
+        for m in range(part.shape[0]):
+            for j in range(LANES):
+                part[m, j], kept[m, j] = kept[m, j], part[m, j]
+    switch_errors(t, depth)
+
+
+@compiled
 def end_branch(t: Tile, depth: int, mu: Any, mus: Any, eta: Any, etas: Any) -> None:
     """A branch ends: add it to what was remembered."""
     sigma, theta, sigma0, theta0 = t.sigma, t.theta, t.stack[depth, 0], t.stack[depth, 1]
@@ -247,6 +263,8 @@ def propagate(
             t.left[m, row + m - lane] = True
             t.departed[m] = True
     for at in range(p.weight.size):
+        if p.switches[at]:
+            _switch(t, depth - 1)
         for _ in range(p.opens[at]):
             _push(t, depth)
             depth += 1
@@ -254,9 +272,17 @@ def propagate(
         eta, etas = rows.mean[at, row:end], columns.mean[at, lane:stop]
         used = weight_layer(p, t, at, scale, inverse, eta, etas, coef, columns.table, lane)
         most = max(most, used)
-        if p.closes[at]:
+        for number in range(p.closes[at]):
             depth -= 1
-            mu, mus = rows.skipped[at, row:end], columns.skipped[at, lane:stop]
+            junction = p.junction[at] + number
+            mu, mus = (
+                rows.junctions[junction, 0, row:end],
+                columns.junctions[junction, 0, lane:stop],
+            )
+            eta, etas = (
+                rows.junctions[junction, 1, row:end],
+                columns.junctions[junction, 1, lane:stop],
+            )
             end_branch(t, depth, mu, mus, eta, etas)
-            join_errors(t, end - row, depth, p.bounds, at)
+            join_errors(t, end - row, depth, p.bounds, at, number)
     return GROUP * most

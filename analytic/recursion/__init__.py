@@ -9,7 +9,14 @@ arrays here and on scalars in the rooms above. Below: ``analytic.network`` and
 """
 
 from analytic.recursion.amplification_of_erf import erf_amplification
-from analytic.recursion.certificate import GROUP, Bounds, certify, factors_of, own_bounds, skip_of
+from analytic.recursion.certificate import (
+    GROUP,
+    Bounds,
+    certify,
+    factors_of,
+    junction_of,
+    own_bounds,
+)
 from analytic.recursion.chaos import growth, mean_slope, stage_growth
 from analytic.recursion.coefficient_bounds import BATCH
 from analytic.recursion.error_amplification import (
@@ -23,6 +30,7 @@ from analytic.recursion.error_propagation import AVERAGING, ROUNDING
 from analytic.recursion.layer_equations import (
     Average,
     Diagonal,
+    Junction,
     Stage,
     diagonal,
     mean_squares,
@@ -60,6 +68,7 @@ __all__ = [
     "Data",
     "Diagonal",
     "InputTables",
+    "Junction",
     "Problem",
     "Program",
     "RowBlock",
@@ -74,6 +83,7 @@ __all__ = [
     "factors_of",
     "growth",
     "input_tables",
+    "junction_of",
     "largest_shares",
     "layer_error",
     "mean_slope",
@@ -88,6 +98,5 @@ __all__ = [
     "require_finite",
     "residual",
     "skip_error",
-    "skip_of",
     "stage_growth",
 ]

@@ -21,7 +21,7 @@ import numpy as np
 from analytic.machine import UNIT, Array
 from analytic.recursion.error_amplification import Amplification
 from analytic.recursion.layer_equations import Stage
-from analytic.recursion.shares import in_gamma, in_skip, largest_share, skip_ratio
+from analytic.recursion.shares import in_gamma, in_junctions, largest_share
 
 __all__ = ["erf_amplification"]
 
@@ -61,10 +61,9 @@ def erf_amplification(stage: Stage) -> Amplification:
         own_mean=0.0,
         mean=0.0,
         in_gamma=in_gamma(stage),
-        in_skip=in_skip(stage),
+        in_junctions=in_junctions(stage),
         noise=stage.moments.noise,
         share=largest_share(stage),
-        skip=skip_ratio(stage),
         reads=stage.reads,
         average=stage.average,
         shares=np.empty(0),

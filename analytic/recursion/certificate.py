@@ -29,13 +29,13 @@ from analytic.recursion.error_propagation import (
     RADII,
     ErrorPropagation,
     Fixed,
+    junction_factors,
     layer_factors,
-    skip_factors,
 )
 from analytic.recursion.layer_equations import Average
 from analytic.recursion.layer_errors import LayerFactors, SkipFactors
 
-__all__ = ["LEVELS", "Bounds", "certify", "factors_of", "own_bounds", "skip_of"]
+__all__ = ["LEVELS", "Bounds", "certify", "factors_of", "junction_of", "own_bounds"]
 
 
 class Bounds(NamedTuple):
@@ -43,13 +43,13 @@ class Bounds(NamedTuple):
 
     A group g stands for 8 (g + 1) terms of the series; ``radius`` is the largest |rho| for
     which they suffice. ``factors`` holds those of ``LayerFactors`` at every R of ``LEVELS``, and
-    ``skips`` those of ``SkipFactors``.
+    ``junctions`` those of ``SkipFactors``.
     """
 
     radius: Array  # (layers, groups), increasing in g
     truncation: Array  # what is added to add_e and add_d, the same
     factors: Array  # (layers, levels, factors)
-    skips: Array  # (layers, factors)
+    junctions: Array  # (layers, most sums that end at one of them, factors)
     in_kernel: Array  # largest shares of Sigma and Theta in the kernel, (2,)
     lengths: NDArray[np.int64]  # coefficients of even and of odd order that matter, (layers, 2)
     start: float  # error of <x, x'>/d
@@ -78,9 +78,9 @@ def factors_of(b: Bounds, at: int, radius: Any, group: int) -> LayerFactors:
 
 
 @register_jitable
-def skip_of(b: Bounds, at: int) -> SkipFactors:
-    """What the skip that ends at a layer does to errors."""
-    f = b.skips[at]
+def junction_of(b: Bounds, at: int, number: int) -> SkipFactors:
+    """What one of the sums that end at a layer does to errors."""
+    f = b.junctions[at, number]
     return SkipFactors(f[0], f[1], f[2], f[3], f[4], f[5])
 
 
@@ -138,7 +138,7 @@ def _bounds(chain: ErrorPropagation, index: int, tau: float, whole: bool) -> Bou
         radius=radius,
         truncation=lost,
         factors=np.stack([_factors(layer, fixed, levels) for layer, fixed in parts]),
-        skips=np.array([skip_factors(*p) for p in zip(layers, chain.fixed, strict=True)]),
+        junctions=_junctions(layers, chain.fixed),
         in_kernel=np.array(chain.in_kernel),
         lengths=np.array([_lengths(layer.r_d) for layer in layers]),
         start=chain.start,
@@ -146,6 +146,16 @@ def _bounds(chain: ErrorPropagation, index: int, tau: float, whole: bool) -> Bou
         error=chain.error(index, tau, [float(last) for last in lost[:, -1]]),
         diagonal=chain.diagonal,
     )
+
+
+def _junctions(layers: list[Amplification], fixed: Sequence[Fixed]) -> Array:
+    """What the sums that end at each layer do to errors; 0 where there are none."""
+    most = max(1, *(len(layer.in_junctions) for layer in layers))
+    found = np.zeros((len(layers), most, len(SkipFactors._fields)))
+    for row, (layer, here) in enumerate(zip(layers, fixed, strict=True)):
+        for number in range(len(layer.in_junctions)):
+            found[row, number] = junction_factors(layer, here, number)
+    return found
 
 
 def _factors(layer: Amplification, fixed: Fixed, levels: Array) -> Array:
@@ -162,7 +172,7 @@ def own_bounds(layer: Amplification) -> Bounds:
         radius=radius[None, :],
         truncation=np.zeros((1, groups)),
         factors=np.zeros((1, LEVELS.size, len(LayerFactors._fields))),
-        skips=np.zeros((1, len(SkipFactors._fields))),
+        junctions=np.zeros((1, max(1, len(layer.in_junctions)), len(SkipFactors._fields))),
         in_kernel=np.ones(2),
         lengths=np.array([_lengths(layer.r_d)]),
         start=0.0,

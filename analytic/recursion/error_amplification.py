@@ -22,7 +22,7 @@ from analytic.machine import UNIT, Array
 from analytic.network import Step
 from analytic.recursion.coefficient_bounds import coefficient_sums, ratio
 from analytic.recursion.layer_equations import Average, Diagonal, Stage
-from analytic.recursion.shares import in_gamma, in_skip, largest_share, mean_share, skip_ratio
+from analytic.recursion.shares import in_gamma, in_junctions, largest_share, mean_share
 
 __all__ = [
     "Amplification",
@@ -63,10 +63,10 @@ class Amplification:
     v_E^2 = k_E' and v_D^2 = k_D'. The ``rest``s bound what the truncated sums of k_E, r_D
     and of these three lack at R = 1. ``own_e``, ``own_d`` and ``own_mean`` are the responses
     of E[w^2], E[w'^2] and E[w] (relative to the root of E[w^2]) to a relative error of the
-    variance, ``skip`` is the largest (S + E)/(S + E + 2 mu eta) where a branch ends.
+    variance.
     ``share`` is the largest one of weight_std^2 Sigma in Lambda, which has the bias beside it;
-    ``mean`` is the largest share of (E w)^2 in E w^2; ``in_gamma`` (2,) and ``in_skip`` (2, 2) hold
-    the largest shares of the parts of sums (``shares.py``).
+    ``mean`` is the largest share of (E w)^2 in E w^2; ``in_gamma`` (2,) and ``in_junctions``
+    (junctions, 5) hold the largest shares of the parts of sums (``shares.py``).
     ``reads`` and ``average`` are those of the ``Stage``. Where the series is longer than ``k_e``,
     ``shares`` bounds the larger truncation error of E and D after 0, 1, ... terms; ``closed``
     says that the values of pairs come from a closed form and not from the series.
@@ -87,10 +87,9 @@ class Amplification:
     own_mean: float
     mean: float
     in_gamma: Array
-    in_skip: Array
+    in_junctions: Array
     noise: Noise
     share: float
-    skip: float
     reads: int
     average: Average
     shares: Array
@@ -237,10 +236,9 @@ def amplification(
         own_mean=float(ratio(np.sqrt(v / 2) * np.abs(sums.b_1), np.sqrt(table.second)).max()),
         mean=mean_share(stage),
         in_gamma=in_gamma(stage),
-        in_skip=in_skip(stage),
+        in_junctions=in_junctions(stage),
         noise=sums.noise if noise is None else sums.noise.joined(noise),
         share=largest_share(stage),
-        skip=skip_ratio(stage),
         reads=stage.reads,
         average=stage.average,
         shares=np.empty(0) if shares is None else _larger(shares, share_e * table.slope),
@@ -266,10 +264,9 @@ def _of_bent_line(stage: Stage, slope: float, bend: float) -> Amplification:
         own_mean=0.5,
         mean=1.0,
         in_gamma=in_gamma(stage),
-        in_skip=in_skip(stage),
+        in_junctions=in_junctions(stage),
         noise=Noise(),
         share=largest_share(stage),
-        skip=skip_ratio(stage),
         reads=stage.reads,
         average=stage.average,
         shares=none,

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from analytic.machine import UNIT
+from analytic.machine import UNIT, Array
 from analytic.network import fold
 from analytic.recursion.error_amplification import Amplification, Factors
 from analytic.recursion.layer_equations import Average
@@ -32,8 +32,8 @@ __all__ = [
     "ErrorPropagation",
     "Fixed",
     "added",
+    "junction_factors",
     "layer_factors",
-    "skip_factors",
 ]
 
 RADII = np.array([1.0, 0.9999, 0.999, 0.99, 0.97, 0.94, 0.9, 0.85, 0.8, 0.7, 0.6, 0.45, 0.3, 0.0])
@@ -46,7 +46,7 @@ in rho) and of the last operations of a layer, relative to E and D."""
 class Fixed(NamedTuple):
     """Errors that come with a layer: of its variances, its tables (E and D), rho and Gamma.
 
-    ``skip`` is added to a skip that ends there.
+    ``junctions`` are added to the sums that end there.
     """
 
     variance: float
@@ -54,7 +54,7 @@ class Fixed(NamedTuple):
     slope: float
     rho: float
     gamma: float
-    skip: float
+    junctions: tuple[float, ...] = ()
 
 
 AVERAGING = 16 * UNIT
@@ -99,7 +99,7 @@ class ErrorPropagation:
         at = [Factors(*(float(f[index]) for f in factors)) for factors in self._factors]
         parts = map(_Part, self.layers, at, self.fixed, taus)
         start = _Errors(self.start, 0.0, 0.0)
-        state = fold(parts, start, _passed, step=_STEP, averaged=_averaged)
+        state = fold(parts, start, _passed, _added, step=_STEP, averaged=_averaged)
         return self._of_kernels(state.averaged(self.readout))
 
     def _of_kernels(self, state: _Errors) -> float:
@@ -112,23 +112,26 @@ class ErrorPropagation:
         def averaged(part: tuple[Amplification, Factors], state: _Own) -> _Own:
             return state.averaged(part[0].average)
 
-        def after(part: tuple[Amplification, Factors], state: _Own, skipped: _Own | None) -> _Own:
+        def after(part: tuple[Amplification, Factors], state: _Own) -> _Own:
             layer, factors = part
-            own, mean, fixed = _fixed(layer, state, skipped)
+            own, mean, fixed = _fixed(layer, state)
             self.fixed.append(fixed)
             at = Factors(*(float(f[0]) for f in factors))
-            apart = _passed(
-                _Part(layer, at, fixed, max(OWN, layer.rest)),
-                state.apart,
-                skipped and skipped.apart,
-            )
+            apart = _passed(_Part(layer, at, fixed, max(OWN, layer.rest)), state.apart)
             return _Own(own, mean, apart)
+
+        def added(part: tuple[Amplification, Factors], at: int, total: _Own, branch: _Own) -> _Own:
+            own, mean, junction = _own_sum(part[0].in_junctions[at], total, branch)
+            fixed = self.fixed[-1]
+            self.fixed[-1] = fixed._replace(junctions=(*fixed.junctions, junction))
+            factors = junction_factors(part[0], self.fixed[-1], at)
+            return _Own(own, mean, _Errors(*skip_error(total.apart, branch.apart, factors)))
 
         start = _Own(
             _Errors(spread + 2 * UNIT, 0.0, 0.0), 0.0, _Errors(spread + self.start, 0.0, 0.0)
         )
         parts = zip(self.layers, self._factors, strict=True)
-        last = fold(parts, start, after, step=lambda part: part[0].step, averaged=averaged)
+        last = fold(parts, start, after, added, step=lambda part: part[0].step, averaged=averaged)
         return self._of_kernels(last.averaged(self.readout).own)
 
 
@@ -166,23 +169,30 @@ class _Own(NamedTuple):
         return _Own(own, self.mean * average.sigma, self.apart.averaged(average))
 
 
-def _fixed(layer: Amplification, state: _Own, skipped: _Own | None) -> tuple[_Errors, float, Fixed]:
+def _fixed(layer: Amplification, state: _Own) -> tuple[_Errors, float, Fixed]:
     """The errors of an input with itself after a layer, of its mean, and what they add to pairs."""
     variance = layer.share * state.own.sigma + (1 + layer.reads) * UNIT
     theta = of_sum(variance, state.own.theta, *layer.in_gamma) + (layer.reads + 3) * UNIT
     theta += layer.own_d * variance + 2 * layer.noise.slope
     mean = layer.own_mean * variance + layer.noise.value + 2 * UNIT
-    sigma, skip = layer.own_e * variance + 2 * layer.noise.value + 4 * UNIT, 0.0
-    if skipped is not None:
-        skip = layer.skip * (mean + skipped.mean) + 4 * UNIT
-        of_sigma, of_theta = layer.in_skip
-        sigma = layer.skip * of_sum(skipped.own.sigma, sigma, *of_sigma) + skip
-        theta = of_sum(skipped.own.theta, theta, *of_theta) + UNIT
-        mean += skipped.mean
+    sigma = layer.own_e * variance + 2 * layer.noise.value + 4 * UNIT
     rho = ROUNDING + (layer.reads - 1) * UNIT + (variance if layer.bent else 0.0)
     value, slope = 2 * layer.noise.value, 2 * layer.noise.slope
-    fixed = Fixed(variance, value, slope, rho, (layer.reads - 1) * UNIT, skip)
+    fixed = Fixed(variance, value, slope, rho, (layer.reads - 1) * UNIT)
     return _Errors(sigma, theta, 1.0), mean, fixed
+
+
+def _own_sum(junction: Array, total: _Own, branch: _Own) -> tuple[_Errors, float, float]:
+    """The errors of an input with itself after a sum, of its mean, and what they add to pairs.
+
+    Errors of means are relative to the root of Sigma, of which a sum may have less than its parts.
+    """
+    ratio, of_sigma0, of_sigma, of_theta0, of_theta = map(float, junction)
+    skip = ratio * (branch.mean + total.mean) + 4 * UNIT
+    sigma = ratio * of_sum(total.own.sigma, branch.own.sigma, of_sigma0, of_sigma) + skip
+    theta = of_sum(total.own.theta, branch.own.theta, of_theta0, of_theta) + UNIT
+    mean = (branch.mean + total.mean) * max(1.0, ratio) ** 0.5
+    return _Errors(sigma, theta, 1.0), mean, skip
 
 
 class _Part(NamedTuple):
@@ -201,14 +211,16 @@ def _averaged(part: _Part, state: _Errors) -> _Errors:
     return state.averaged(part.layer.average)
 
 
-def _passed(part: _Part, state: _Errors, skipped: _Errors | None) -> _Errors:
-    """The errors of a pair after a layer and the skip that ends with it."""
+def _passed(part: _Part, state: _Errors) -> _Errors:
+    """The errors of a pair after a layer."""
     layer, at, fixed, tau = part
     tau = 0.0 if layer.bent or layer.closed else tau
-    after = _Errors(*layer_error(state, layer_factors(layer, at, fixed, tau)))
-    if skipped is None:
-        return after
-    return _Errors(*skip_error(skipped, after, skip_factors(layer, fixed)))
+    return _Errors(*layer_error(state, layer_factors(layer, at, fixed, tau)))
+
+
+def _added(part: _Part, number: int, total: _Errors, branch: _Errors) -> _Errors:
+    """The errors of a pair after a sum that ends with a layer."""
+    return _Errors(*skip_error(total, branch, junction_factors(part.layer, part.fixed, number)))
 
 
 def layer_factors(layer: Amplification, at: Factors, fixed: Fixed, tau: float) -> LayerFactors:
@@ -220,9 +232,10 @@ def layer_factors(layer: Amplification, at: Factors, fixed: Fixed, tau: float) -
     )
 
 
-def skip_factors(layer: Amplification, fixed: Fixed) -> SkipFactors:
-    """What the skip that ends at a layer does to errors."""
-    return SkipFactors(layer.skip, fixed.skip, *map(float, layer.in_skip.ravel()))
+def junction_factors(layer: Amplification, fixed: Fixed, number: int) -> SkipFactors:
+    """What one of the sums that end at a layer does to errors."""
+    ratio, *shares = map(float, layer.in_junctions[number])
+    return SkipFactors(ratio, fixed.junctions[number], *shares)
 
 
 def added(at: Factors, fixed: Fixed, tau: Any) -> tuple[Any, Any]:

@@ -10,6 +10,8 @@ recursion.md has the derivation, with the mean terms of the residual layer):
     plain:     Sigma <- E                                     Theta <- D Gamma
     residual:  Sigma <- Sigma + E + mu eta' + eta mu'         Theta <- Theta + D Gamma
 
+In a sum of branches the first (Sigma, Theta, mu) are those of the branches before, and the last
+branch ends in E, D Gamma and eta, or in the state after a sum of its own.
 A nonlinearity without weights has weight 1, bias 0, and nothing that is trained: rate 0.
 The three functions below hold these lines. They run on numpy arrays for the diagonal
 x = x' (here), on numba scalars for the pairs (``analytic.solve.answer``).
@@ -17,8 +19,8 @@ x = x' (here), on numba scalars for the pairs (``analytic.solve.answer``).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,6 +31,7 @@ from analytic.network import Network, Step, fold, itself
 __all__ = [
     "Average",
     "Diagonal",
+    "Junction",
     "Stage",
     "diagonal",
     "mean_squares",
@@ -58,8 +61,21 @@ def plain(e: Any, d: Any, gamma: Any) -> Any:
 def residual(
     sigma: Any, theta: Any, mu: Any, mu_: Any, e: Any, d_gamma: Any, eta: Any, eta_: Any
 ) -> Any:
-    """(Sigma, Theta) after a skip: alpha with (Sigma, Theta, mu) plus a fresh branch."""
+    """(Sigma, Theta) after a sum: units with (Sigma, Theta, mu) plus an independent branch."""
     return sigma + e + mu * eta_ + eta * mu_, theta + d_gamma
+
+
+class Junction(NamedTuple):
+    """Two states at x = x' that are added: that of the branches before, and of the last one."""
+
+    total: State
+    branch: State
+
+    @property
+    def state(self) -> State:
+        """Their sum."""
+        (sigma0, theta0, mu0), (sigma, theta, mu) = self
+        return *residual(sigma0, theta0, mu0, mu0, sigma, theta, mu, mu), mu0 + mu
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +101,13 @@ class Stage:
     For images every position of an input counts as one: (images x positions,).
 
     Attributes:
-        step: the layer and the residual branches around it.
+        step: the layer and the branches around it.
         sigma, theta: E|alpha|^2/m and the tangent kernel before the layer.
         variance, gamma: Lambda and Gamma at x = x'.
         moments: those of its activation at s = sqrt(variance).
-        skipped: (Sigma, Theta, mu) at the start of the branch that ends here, or None.
         reads: positions that are summed up in a pre-activation.
         average: that of the averages before the layer.
+        junctions: the sums of branches that end here, in order.
     """
 
     step: Step
@@ -100,9 +116,13 @@ class Stage:
     variance: Array
     gamma: Array
     moments: Moments
-    skipped: State | None
     reads: int = 1
     average: Average = Average()
+    junctions: tuple[Junction, ...] = ()
+
+    def joined(self, total: State, branch: State) -> Stage:
+        """The same with one more sum that ends here."""
+        return replace(self, junctions=(*self.junctions, Junction(total, branch)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,16 +162,20 @@ def diagonal(network: Network, squares: Array) -> Diagonal:
     """
     stages: list[Stage] = []
 
-    def after(step: Step, state: State, skipped: State | None) -> State:
+    def after(step: Step, state: State) -> State:
         sigma, theta, _ = state
         variance, gamma = preactivation(sigma, theta, step.weight, step.bias, step.rate)
         table = moments(step.layer.activation, np.sqrt(variance))
-        stages.append(Stage(step, sigma, theta, variance, gamma, table, skipped))
-        return after_stage(stages[-1])
+        stages.append(Stage(step, sigma, theta, variance, gamma, table))
+        return *plain(table.second, table.slope, gamma), table.mean
+
+    def added(_: Step, number: int, total: State, branch: State) -> State:
+        stages[-1] = stages[-1].joined(total, branch)
+        return stages[-1].junctions[number].state
 
     zero = np.zeros_like(squares)
     with np.errstate(over="ignore", invalid="ignore"):
-        sigma, theta, _ = fold(network.steps, (squares, zero, zero), after, step=itself)
+        sigma, theta, _ = fold(network.steps, (squares, zero, zero), after, added, step=itself)
     require_finite(sigma + theta)
     return Diagonal(tuple(stages), sigma, theta)
 
@@ -163,13 +187,3 @@ def require_finite(kernel: Array) -> None:
             "expected a kernel that float64 can hold, got infinity at some K(x, x); lower"
             " weight_std or scale the inputs"
         )
-
-
-def after_stage(stage: Stage) -> State:
-    """(Sigma, Theta, mu) at x = x' after a layer and the skip that ends with it."""
-    sigma, theta = plain(stage.moments.second, stage.moments.slope, stage.gamma)
-    mu = stage.moments.mean
-    if stage.skipped is None:
-        return sigma, theta, mu
-    sigma0, theta0, mu0 = stage.skipped
-    return *residual(sigma0, theta0, mu0, mu0, sigma, theta, mu, mu), mu0 + mu

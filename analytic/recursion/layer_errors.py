@@ -38,7 +38,7 @@ class LayerFactors(NamedTuple):
 
 
 class SkipFactors(NamedTuple):
-    """What a skip does to errors: largest shares of alpha and of the branch in their sum."""
+    """What a sum of branches does to errors: largest shares of those before and of the last."""
 
     ratio: Any  # the largest (S + E)/(S + E + 2 mu eta)
     add: Any
@@ -68,7 +68,7 @@ def layer_error(state: ErrorState, f: LayerFactors) -> ErrorState:
 
 
 def skip_error(before: ErrorState, branch: ErrorState, f: SkipFactors) -> ErrorState:
-    """The errors after a skip, from those of its two branches."""
+    """The errors after a sum, from those of the branches before and of the last one."""
     sigma = f.ratio * of_sum(before[0], branch[0], f.of_sigma0, f.of_sigma) + f.add
     theta = of_sum(before[1], branch[1], f.of_theta0, f.of_theta) + UNIT
     return sigma, theta, of_sum(before[2], branch[2], f.of_theta0, f.of_theta)

@@ -10,7 +10,7 @@ from analytic.machine import UNIT, Array
 from analytic.recursion.coefficient_bounds import ratio
 from analytic.recursion.layer_equations import Stage
 
-__all__ = ["in_gamma", "in_skip", "largest_share", "largest_shares", "mean_share", "skip_ratio"]
+__all__ = ["in_gamma", "in_junctions", "largest_share", "largest_shares", "mean_share"]
 
 
 def largest_share(stage: Stage) -> float:
@@ -38,19 +38,16 @@ def in_gamma(stage: Stage) -> Array:
     return largest_shares(trained, np.maximum(stage.gamma - trained, 0))
 
 
-def in_skip(stage: Stage) -> Array:
-    """Those of alpha and of the branch that ends here, in Sigma (without means) and in Theta."""
-    if stage.skipped is None:
-        return np.ones((2, 2))
-    sigma, theta, _ = stage.skipped
-    branch = stage.moments.slope * stage.gamma
-    return np.stack([largest_shares(sigma, stage.moments.second), largest_shares(theta, branch)])
+def in_junctions(stage: Stage) -> Array:
+    """What the sums that end at a layer do to errors, one row each, (junctions, 5).
 
-
-def skip_ratio(stage: Stage) -> float:
-    """The largest (S + E)/(S + E + 2 mu eta) of the skip that ends at a layer."""
-    if stage.skipped is None:
-        return 1.0
-    sigma, _, mu = stage.skipped
-    whole = sigma + stage.moments.second
-    return float(ratio(whole, whole + 2 * mu * stage.moments.mean).max())
+    The largest (S + E)/(S + E + 2 mu eta), with S, mu of the branches before and E, eta of the
+    last; the largest shares of S and E in S + E, and those of the two Theta in theirs.
+    """
+    rows = [np.empty((0, 5))]
+    for (sigma0, theta0, mu0), (sigma, theta, mu) in stage.junctions:
+        whole = sigma0 + sigma
+        largest = ratio(whole, whole + 2 * mu0 * mu).max()
+        parts = largest_shares(sigma0, sigma), largest_shares(theta0, theta)
+        rows.append(np.concatenate([[largest], *parts])[None, :])
+    return np.concatenate(rows)

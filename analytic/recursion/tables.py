@@ -35,14 +35,17 @@ class Program(NamedTuple):
     """The layers as arrays, shape (layers,) each, and their error bounds.
 
     ``even`` and ``odd`` count the coefficients of even and odd order that matter; those of
-    a layer stand in the rows of a table from ``first`` on, the even ones first.
+    a layer stand in the rows of a table from ``first`` on, the even ones first. The sums of
+    branches have numbers; those that end at a layer begin with ``junction``.
     """
 
     weight: Array
     bias: Array
     rate: Array
     opens: NDArray[np.int64]
-    closes: NDArray[np.bool_]
+    closes: NDArray[np.int64]
+    switches: NDArray[np.bool_]
+    junction: NDArray[np.int64]
     bent: NDArray[np.bool_]
     line: Array
     first: NDArray[np.int64]
@@ -56,7 +59,7 @@ class InputTables(NamedTuple):
 
     inverse: Array  # 1/s, 0 where s = 0, (layers, n)
     mean: Array  # E[w], (layers, n)
-    skipped: Array  # mu at the start of the branch that ends at this layer, (layers, n)
+    junctions: Array  # mu of the branches before and of the last one of every sum, (sums, 2, n)
     table: Array  # coefficients b_k, (rows, n)
 
 
@@ -109,13 +112,16 @@ def program(steps: Sequence[Step], bounds: Bounds) -> Program:
     """Lay out the network for the compiled recursion."""
     even, odd = bounds.lengths.T.copy()
     first = np.concatenate([[0], np.cumsum(even + odd)[:-1]])
+    closes = np.array([step.closes for step in steps], dtype=np.int64)
     lines = [step.layer.activation.bent_line for step in steps]
     return Program(
         weight=np.array([step.weight for step in steps]),
         bias=np.array([step.bias for step in steps]),
         rate=np.array([step.rate for step in steps]),
         opens=np.array([step.opens for step in steps]),
-        closes=np.array([step.closes for step in steps]),
+        closes=closes,
+        switches=np.array([step.switches for step in steps]),
+        junction=np.cumsum(closes) - closes,
         bent=np.array([line is not None for line in lines]),
         line=np.array([line or (0.0, 0.0) for line in lines]) ** 2,
         first=first,
@@ -148,15 +154,16 @@ def input_tables(
     result = InputTables(
         inverse=aligned(layers, padded),
         mean=aligned(layers, padded),
-        skipped=aligned(layers, padded),
+        junctions=aligned(int(plan.closes.sum()), 2, padded),
         table=aligned(int((plan.even + plan.odd).sum()), padded),
     )
     for row, (stage, chosen) in enumerate(zip(stages, inputs, strict=True)):
         s = np.sqrt(stage.variance[chosen])
         result.inverse[row, : s.size] = 1 / np.where(s > 0, s, np.inf)
         result.mean[row, : s.size] = stage.moments.mean[chosen]
-        if stage.skipped is not None:
-            result.skipped[row, : s.size] = stage.skipped[2][chosen]
+        for number, junction in enumerate(stage.junctions, plan.junction[row]):
+            for line, (_, _, mu) in zip(result.junctions[number], junction, strict=True):
+                line[: s.size] = mu[chosen]
         if known is None:
             _place(stage, s, plan, row, result.table)
         else:

@@ -35,7 +35,7 @@ class _State(NamedTuple):
 def kernel_powers(network: Network) -> Powers:
     """Highest even and odd power of rho in the tangent kernel, by the layer recursion.
 
-    The mean terms of a skip add a constant, which units with a mean have in Sigma anyway.
+    The mean terms of a sum add a constant, which units with a mean have in Sigma anyway.
 
     Example:
         >>> from analytic import FullyConnected
@@ -44,21 +44,22 @@ def kernel_powers(network: Network) -> Powers:
         >>> kernel_powers(Network(FullyConnected("softplus")))
         {0: inf, 1: 1}
     """
-    state = fold(network.steps, _State({1: 1}, {}), _after, step=itself)
+    state = fold(network.steps, _State({1: 1}, {}), _after, _added, step=itself)
     return _plus(state.sigma, state.theta)
 
 
-def _after(step: Step, state: _State, skipped: _State | None) -> _State:
+def _after(step: Step, state: _State) -> _State:
     constant: Powers = {0: 0} if step.bias > 0 else {}
     covariance = _plus(state.sigma, constant)
     unit = activation_powers(step.layer.activation.expression)
     slope = {1 - p: top - 1 for p, top in unit.items() if top > 0}
     sigma = _compose(unit, covariance)
     gamma = _plus(covariance, state.theta) if step.rate else state.theta
-    theta = _times(_compose(slope, covariance), gamma)
-    if skipped is None:
-        return _State(sigma, theta)
-    return _State(_plus(skipped.sigma, sigma), _plus(skipped.theta, theta))
+    return _State(sigma, _times(_compose(slope, covariance), gamma))
+
+
+def _added(_: Step, __: int, total: _State, branch: _State) -> _State:
+    return _State(_plus(total.sigma, branch.sigma), _plus(total.theta, branch.theta))
 
 
 def activation_powers(expression: Any) -> Powers:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.network import FullyConnected, Layer, Network, Nonlinearity, Residual
+from analytic.network import Branched, FullyConnected, Layer, Network, Nonlinearity
 from analytic.spectrum.angular_profile import funk_hecke, profile
 from analytic.spectrum.operator import Array, Eigenspaces, grouped
 from analytic.spectrum.powers import kernel_powers
@@ -263,8 +263,9 @@ def _check(network: object, dimension: object, degrees: object) -> None:
 
 def _check_layers(layers: tuple[Layer, ...]) -> None:
     for layer in layers:
-        if isinstance(layer, Residual):
-            _check_layers(layer.layers)
+        if isinstance(layer, Branched):
+            for branch in layer.branches:
+                _check_layers(branch)
         elif not isinstance(layer, FullyConnected | Nonlinearity):
             raise ValueError(
                 "expected fully connected and residual layers, whose kernel depends on x.x'"

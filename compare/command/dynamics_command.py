@@ -12,12 +12,12 @@ import click
 
 from analytic import Activation, nystrom, sphere_spectrum
 from analytic.network import (
+    Branched,
     Convolution,
     FullyConnected,
     Layer,
     Network,
     Nonlinearity,
-    Residual,
     parse_network,
 )
 from compare.command.dynamics_report import Findings, write_dynamics
@@ -175,8 +175,8 @@ def other_activation(network: Network) -> Network:
     bare = any(isinstance(step.layer, Nonlinearity) for step in network.steps)
 
     def other(layer: Layer) -> Layer:
-        if isinstance(layer, Residual):
-            return Residual(*(other(inner) for inner in layer.layers))
+        if isinstance(layer, Branched):
+            return layer.changed(lambda inner: tuple(map(other, inner)))
         if not isinstance(layer, FullyConnected | Convolution | Nonlinearity):
             return layer
         if bare and layer.activation.is_linear:

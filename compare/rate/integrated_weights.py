@@ -27,12 +27,13 @@ from analytic.network import Network
 from empirical.network import pointwise
 
 __all__ = [
-    "DrawnLayer",
     "DrawnNetworks",
     "DrawnSignal",
+    "IntegratedLayer",
     "Normal",
     "back",
     "back_covariance",
+    "draw_layers",
     "draw_networks",
     "gram",
     "normal_numbers",
@@ -43,7 +44,7 @@ Normal = Callable[[int, int], Tensor]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class DrawnLayer:
+class IntegratedLayer:
     """A layer with weights of many networks, P points each.
 
     Attributes:
@@ -103,7 +104,7 @@ class DrawnNetworks:
     """
 
     kernel: Tensor
-    layers: list[DrawnLayer]
+    layers: list[IntegratedLayer]
     signals: list[DrawnSignal]
     averages: dict[int, list[list[Tensor]]]
 
@@ -128,10 +129,26 @@ def draw_networks(
     Raises:
         ValueError: a residual block has several layers, or an activation has no derivative.
     """
+    n = len(x)
+    layers, averages, alpha = draw_layers(network, x, width, count, normal, dtype)
+    m = layers[-1].h.shape[2]
+    kernel = gram(alpha) / m
+    signals, signal = _backward(layers, averages, alpha, n, m, normal)
+    for drawn, s in zip(layers, signal, strict=True):
+        share = gram(s * drawn.slopes) * drawn.covariance
+        p = share.shape[1] // n
+        kernel = kernel + share.reshape(count, n, p, n, p).sum(dim=(2, 4))
+    return DrawnNetworks(kernel, layers, signals, averages)
+
+
+def draw_layers(
+    network: Network, x: Tensor, width: int, count: int, normal: Normal, dtype: torch.dtype
+) -> tuple[list[IntegratedLayer], dict[int, list[list[Tensor]]], Tensor]:
+    """The way forward: the layers, the averages behind them, and what the readout meets."""
     n, channels = len(x), x.shape[1]
     points = x.reshape(n, channels, -1).movedim(1, 2).reshape(-1, channels)
     alpha = points.to(dtype).expand(count, *points.shape)
-    layers: list[DrawnLayer] = []
+    layers: list[IntegratedLayer] = []
     averages: dict[int, list[list[Tensor]]] = {}  # how points are averaged behind a layer
     m = channels
     for place in stack(network.joined(), tuple(x.shape[2:]), 1):
@@ -142,13 +159,7 @@ def draw_networks(
             continue
         layers.append(_forward(place.layer, maps, alpha, m, width, normal))
         alpha, m = layers[-1].units, layers[-1].h.shape[2]
-    kernel = gram(alpha) / m
-    signals, signal = _backward(layers, averages, alpha, n, m, normal)
-    for drawn, s in zip(layers, signal, strict=True):
-        share = gram(s * drawn.slopes) * drawn.covariance
-        p = share.shape[1] // n
-        kernel = kernel + share.reshape(count, n, p, n, p).sum(dim=(2, 4))
-    return DrawnNetworks(kernel, layers, signals, averages)
+    return layers, averages, alpha
 
 
 def _forward(
@@ -158,7 +169,7 @@ def _forward(
     m: int,
     width: int,
     normal: Normal,
-) -> DrawnLayer:
+) -> IntegratedLayer:
     reads = _read(maps, alpha)
     covariance = layer.weight * gram(reads) / m + layer.bias
     lift = _lift(covariance, reads)
@@ -166,11 +177,11 @@ def _forward(
     root = torch.linalg.cholesky(covariance).to(reads.dtype)
     h = root @ normal(reads.shape[1], max(1, round(width * layer.ratio)))
     w, slope = pointwise(layer.activation), pointwise(layer.activation, 1)
-    return DrawnLayer(layer, maps, m, reads, alpha, h, covariance, lift, w(h), slope(h))
+    return IntegratedLayer(layer, maps, m, reads, alpha, h, covariance, lift, w(h), slope(h))
 
 
 def _backward(
-    layers: list[DrawnLayer],
+    layers: list[IntegratedLayer],
     averages: dict[int, list[list[Tensor]]],
     alpha: Tensor,
     n: int,
@@ -196,7 +207,9 @@ def _backward(
     return signals, whole
 
 
-def _through(drawn: DrawnLayer, delta: Tensor, normal: Normal) -> tuple[Tensor, Tensor, Tensor]:
+def _through(
+    drawn: IntegratedLayer, delta: Tensor, normal: Normal
+) -> tuple[Tensor, Tensor, Tensor]:
     """weight_std W^T delta/sqrt(m), given h = X (W, b, ...), X X^T the lifted covariance.
 
     X = (weight_std reads/sqrt(m), bias_std, lift^(1/2) I). A fresh normal part, the rest, and the

@@ -25,7 +25,7 @@ from compare.store import Store, digest
 __all__ = ["convergence"]
 
 Array = NDArray[np.float64]
-TOLERANCE = 1e-8
+LIMIT_TOLERANCE = 1e-8
 """Of K_inf: K_0 of a width of a million is a thousandth off it, and D is read to three digits."""
 
 
@@ -161,10 +161,10 @@ def _decisive(
 def _limit_kernel(limit: Any, network: Family, x: Array) -> Array | None:
     """The kernel that takes the place of K_inf; None where successive widths are compared."""
     if isinstance(limit, Network):
-        return kernel(limit, x, tolerance=TOLERANCE)
+        return kernel(limit, x, tolerance=LIMIT_TOLERANCE)
     if limit is None:
         described = network if isinstance(network, Network) else None
-        return None if described is None else kernel(described, x, tolerance=TOLERANCE)
+        return None if described is None else kernel(described, x, tolerance=LIMIT_TOLERANCE)
     given = limit(network, x) if callable(limit) else limit
     found = np.asarray(given, dtype=np.float64)
     if found.shape != (len(x), len(x)) or not np.isfinite(found).all():

@@ -6,7 +6,7 @@ once). Any other module is run as it is; the graph of the backward pass shows ev
 parameter, and ``rules`` say what its gradient looks like there. Below: ``empirical.network``.
 """
 
-from empirical.layerwise.blocks import Block, MisfitError, contract, diagonal
+from empirical.layerwise.blocks import Block, MisfitError
 from empirical.layerwise.ensemble import tangent_kernels
 from empirical.layerwise.graph import graph_of, pulled_back
 from empirical.layerwise.identity import (
@@ -18,15 +18,18 @@ from empirical.layerwise.identity import (
 from empirical.layerwise.inner_products import products
 from empirical.layerwise.plan import Output, Plan, UnreachedError, combination, plan_for, wanted
 from empirical.layerwise.streaming import streamed_tangent_kernel
+from empirical.layerwise.tiles import Blocks, block_size, contract, diagonal
 
 __all__ = [
     "Block",
+    "Blocks",
     "Link",
     "MisfitError",
     "Output",
     "Plan",
     "UnreachedError",
     "backward_signals",
+    "block_size",
     "combination",
     "contract",
     "diagonal",

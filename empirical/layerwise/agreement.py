@@ -9,27 +9,10 @@ from torch import Tensor
 
 from empirical.layerwise.blocks import Block, MisfitError, Scheme
 from empirical.layerwise.cuts import Trial
-from empirical.layerwise.graph import Value
+from empirical.layerwise.graph import Value, gradients
 from empirical.layerwise.inner_products import inner
 
-__all__ = ["disagreements", "gradients", "squares"]
-
-
-def gradients(value: Tensor, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """dv/dtheta for those that it depends on."""
-    try:
-        found = torch.autograd.grad(
-            value, list(parameters.values()), retain_graph=True, allow_unused=True
-        )
-    except torch.OutOfMemoryError:
-        raise
-    except RuntimeError as error:
-        raise ValueError(
-            "expected a module that torch.autograd can differentiate, got one that it cannot"
-            f" ({str(error).splitlines()[0]}); mend its backward pass"
-        ) from error
-    pairs = zip(parameters, found, strict=True)
-    return {name: g.detach().to_dense() for name, g in pairs if g is not None}
+__all__ = ["disagreements", "squares", "squares_of"]
 
 
 def squares(values: Tensor, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -40,10 +23,25 @@ def squares(values: Tensor, parameters: Mapping[str, Tensor]) -> dict[str, Tenso
     sums = {name: values.new_zeros(len(values), dtype=torch.float64) for name in parameters}
     for a, row in enumerate(values):
         for value in row:
-            for name, gradient in gradients(value, parameters).items():
-                norm = torch.linalg.vector_norm(gradient, dtype=torch.float64)
-                sums[name][a] += norm**2
-    return {name: square.detach() for name, square in sums.items()}
+            found, _ = gradients(value, parameters)
+            for name, gradient in found.items():
+                sums[name][a] += _square(gradient)
+    return sums
+
+
+def squares_of(
+    found: Sequence[Mapping[str, Tensor]], parameters: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """The same from gradients that are there already, one for each sample."""
+    zero = next(iter(parameters.values())).new_zeros((), dtype=torch.float64)
+    return {
+        name: torch.stack([_square(f[name]) if name in f else zero for f in found])
+        for name in parameters
+    }
+
+
+def _square(gradient: Tensor) -> Tensor:
+    return torch.linalg.vector_norm(gradient, dtype=torch.float64) ** 2
 
 
 def disagreements(
@@ -72,10 +70,11 @@ def disagreements(
 
 def _agree(block: Block, leaf: int, signals: Mapping[Value, Tensor | None], exact: Tensor) -> bool:
     """Whether the rules give the gradients ``exact``: their entries, and what is contracted."""
-    gradient = block.gradient(leaf, signals)
+    uses = block.uses(leaf, signals)
+    gradient = block.gathered(leaf, uses)
     if gradient is None:
         return not bool(exact.any())
-    entries = block.entries(leaf, signals)
+    entries = block.entries(leaf, uses)
     allowed = torch.finfo(exact.dtype).eps ** 0.5 * max(_largest(exact), gradient.bound())
     if _largest(entries - exact) > allowed:
         return False

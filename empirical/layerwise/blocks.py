@@ -1,10 +1,7 @@
-r"""Forward and backward for a block of samples, and the kernel of two blocks.
+r"""Forward and backward for a block of samples.
 
-    K_0(a, b) = sum over parameters of <G_a, G_b>
-
-with the per-sample gradients G as sums of outer products, see ``gradients``. One forward
-pass and one backward pass for each output serve all samples of a block: no sample meets
-another one, so that the derivative of sum_a f(x_a) is that of every f(x_a) in its own rows.
+One forward pass and one backward pass for each output serve all samples of a block: no sample
+meets another one, so that the derivative of sum_a f(x_a) is that of every f(x_a) in its own rows.
 """
 
 from __future__ import annotations
@@ -17,14 +14,14 @@ from operator import add
 import torch
 from torch import Tensor
 
+from empirical.layerwise.apart import keeps_apart
 from empirical.layerwise.cuts import Cut, layouts_of
-from empirical.layerwise.gradients import Gradient, beside, stacked
+from empirical.layerwise.gradients import Gradient, beside
 from empirical.layerwise.graph import Graph, Value, graph_of, pulled_back
-from empirical.layerwise.inner_products import inner, squares
 from empirical.layerwise.rules import RULES, Call, sample_by_sample
 from empirical.layerwise.samples import Samples
 
-__all__ = ["Block", "MisfitError", "Scheme", "contract", "diagonal"]
+__all__ = ["Block", "MisfitError", "Scheme"]
 
 
 class MisfitError(Exception):
@@ -80,6 +77,14 @@ class Block:
                 raise MisfitError(f"{tuple(shape)} is not made of {len(values)} samples")
             self.places[value] = Samples(place.axis, len(values), place.first)
 
+    @property
+    def known_apart(self) -> bool:
+        """Whether no sample can meet another one, so that ``check_apart`` has nothing to find."""
+        if not self.scheme.groups or len(self.values) == 1:
+            return True
+        entries = [(cut.result, cut.argument) for cut in self.scheme.cuts]
+        return keeps_apart(self.graph, entries, len(self.values))
+
     def signals(self, output: int) -> dict[Value, Tensor | None]:
         """df/dh at each cut."""
         if self._latest[0] != output and self.scheme.groups:
@@ -98,8 +103,6 @@ class Block:
             value: one number for each sample, shape (n,), with its graph.
             plain: the signals of its sum.
         """
-        if not self.scheme.groups:
-            return
         weight = 1 + torch.rand(len(value), generator=torch.Generator().manual_seed(0)).to(value)
         with torch.enable_grad():
             weighted = self.signals_of(value @ weight)
@@ -128,12 +131,21 @@ class Block:
 
     def gradient(self, leaf: int, signals: Mapping[Value, Tensor | None]) -> Gradient | None:
         """The gradients with respect to one parameter, or to a rearrangement of it."""
+        return self.gathered(leaf, self.uses(leaf, signals))
+
+    def uses(self, leaf: int, signals: Mapping[Value, Tensor | None]) -> dict[int, Gradient]:
+        """The gradients at each cut above a parameter, with respect to the argument there."""
+        cuts = self.scheme.cuts
+        heard = ((k, signals[cuts[k].result]) for k in self.layouts[leaf].cuts)
+        return {k: self._share(cuts[k], signal) for k, signal in heard if signal is not None}
+
+    def gathered(self, leaf: int, uses: Mapping[int, Gradient]) -> Gradient | None:
+        """The gradients with respect to a parameter from those at its cuts."""
         layout = self.layouts[leaf]
-        uses = self._uses(leaf, signals)
         if not uses:
             return None
         if layout.factors is None:
-            return Gradient(self.scheme.leaves[leaf].shape, dense=self.entries(leaf, signals))
+            return Gradient(self.scheme.leaves[leaf].shape, dense=self.entries(leaf, uses))
         factors = dict(zip(layout.cuts, layout.factors, strict=True))
         shares = [
             share if factors[k] == (1, False) else share.transposed(*factors[k])
@@ -141,16 +153,10 @@ class Block:
         ]
         return reduce(add, shares)
 
-    def entries(self, leaf: int, signals: Mapping[Value, Tensor | None]) -> Tensor:
-        """The gradients with respect to a parameter, entry by entry, shape (n, *shape)."""
-        uses = self._uses(leaf, signals).items()
-        return self._handed_on(leaf, [(self.scheme.cuts[k].value, g.formed()) for k, g in uses])
-
-    def _uses(self, leaf: int, signals: Mapping[Value, Tensor | None]) -> dict[int, Gradient]:
-        """The gradients at each cut above a parameter, with respect to the argument there."""
+    def entries(self, leaf: int, uses: Mapping[int, Gradient]) -> Tensor:
+        """The same entry by entry, shape (n, *shape)."""
         cuts = self.scheme.cuts
-        heard = ((k, signals[cuts[k].result]) for k in self.layouts[leaf].cuts)
-        return {k: self._share(cuts[k], signal) for k, signal in heard if signal is not None}
+        return self._handed_on(leaf, [(cuts[k].value, g.formed()) for k, g in uses.items()])
 
     def _share(self, cut: Cut, signal: Tensor) -> Gradient:
         """The gradients of one use with respect to its argument."""
@@ -178,59 +184,3 @@ class Block:
             total += [] if found is None else [found]
         shape = self.scheme.leaves[leaf].shape
         return reduce(add, total) if total else self.values.new_zeros(len(self.values), *shape)
-
-
-def diagonal(a: Block, output: int) -> Tensor:
-    """|df/dtheta|^2 of every sample for one output, over the parameters with rules, shape (n,)."""
-    signals = a.signals(output)
-    total = a.values.new_zeros(len(a.values))
-    with torch.no_grad():
-        for group in a.scheme.groups:
-            for gradient in a.gradients(group, signals):
-                total += squares(gradient)
-    return total
-
-
-def contract(
-    a: Block, b: Block, outs: Sequence[int], full: bool, row: int | None = None
-) -> tuple[Tensor, float]:
-    """The share of some parameters in the kernel of two blocks.
-
-    Args:
-        a: n samples.
-        b: k samples, or the same block.
-        outs: the outputs.
-        full: whether all pairs of outputs are wanted, or the sum over equal ones.
-        row: a sample of a.
-
-    Returns:
-        shape (n, k), or (n, len(outs), k, len(outs)); and |df/dtheta|^2 for the sample ``row``,
-        summed over the outputs.
-    """
-    n, m, norm = len(a.values), len(b.values), 0.0
-    passes = [list(outs)] if full else [[output] for output in outs]
-    count = len(passes[0])  # several outputs of n samples are treated as one of more samples
-    kernel = a.values.new_zeros(n * count, m * count)
-    for chosen in passes:
-        of_a = [a.signals(output) for output in chosen]
-        of_b = of_a if a is b else [b.signals(output) for output in chosen]
-        for group in a.scheme.groups:
-            left = _stack(a, group, of_a)
-            right = left if a is b else _stack(b, group, of_b)
-            for g, h in zip(left, right, strict=True):
-                kernel += inner(g, h)
-                for i in range(0 if row is None else row, 0 if row is None else n * count, n):
-                    one = g.sample(i)
-                    norm += float(inner(one, one))
-    kernel = kernel.reshape(count, n, count, m).permute(1, 0, 3, 2) if full else kernel
-    return kernel, norm
-
-
-def _stack(
-    block: Block, group: Sequence[int], signals: Sequence[Mapping[Value, Tensor | None]]
-) -> list[Gradient]:
-    """Gradients of several outputs as gradients of more samples."""
-    found = [block.gradients(group, of_output) for of_output in signals]
-    known = max(found, key=len)
-    filled = [gradients or [g.zeros() for g in known] for gradients in found]
-    return [stacked(list(same)) for same in zip(*filled, strict=True)]

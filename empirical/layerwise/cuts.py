@@ -16,7 +16,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from empirical.layerwise.graph import Graph, Value, graph_of
+from empirical.layerwise.graph import Graph, Value, gradients, graph_of
 from empirical.layerwise.samples import Samples, possible_places
 
 __all__ = ["QUIET", "Arrangement", "Cut", "Trial", "layouts_of", "places_of", "uses_of"]
@@ -66,26 +66,35 @@ class Trial:
     Args:
         values: the outputs with the graph of the run.
         combined: one number for each sample, made of them.
+        parameters: those to differentiate by, with their names.
     """
 
-    def __init__(self, values: Tensor, combined: Tensor) -> None:
-        self.values, self.combined = values, combined
+    def __init__(self, values: Tensor, combined: Tensor, parameters: Mapping[str, Tensor]) -> None:
+        self.values, self.combined, self.parameters = values, combined, parameters
         self.count, self.graph = len(values), graph_of(values)
 
-    @cached_property
+    @property
+    def gradients(self) -> list[dict[str, Tensor]]:
+        """df(x_a)/dtheta for each sample a, by plain ``torch.autograd``."""
+        return self._passes[0]
+
+    @property
     def signals(self) -> Signals:
         """df(x_a)/dvalue for each sample a, for every value that a gradient reaches."""
+        return self._passes[1]
+
+    @cached_property
+    def _passes(self) -> tuple[list[dict[str, Tensor]], Signals]:
+        """The gradients and the signals, by one backward pass for each sample."""
         graph = self.graph
-        if graph is None:
-            return {}
-        inner = [v for v in graph.values if v[0] not in graph.leaves]
-        edges = [graph.edge(v) for v in inner]
-        rows = [
-            torch.autograd.grad(value, edges, retain_graph=True, allow_unused=True)
-            for value in self.combined
-        ]
-        columns = zip(inner, zip(*rows, strict=True), strict=True)
-        return {v: column for v, column in columns if all(s is not None for s in column)}
+        met = () if graph is None else graph.values
+        inner = [] if graph is None else [v for v in met if v[0] not in graph.leaves]
+        edges = [] if graph is None else [graph.edge(v) for v in inner]
+        both = [gradients(value, self.parameters, edges) for value in self.combined]
+        columns = zip(inner, zip(*(signals for _, signals in both), strict=True), strict=True)
+        return [found for found, _ in both], {
+            v: column for v, column in columns if all(s is not None for s in column)
+        }
 
 
 def places_of(trial: Trial, probe: Trial) -> dict[Value, Samples | str]:

@@ -135,11 +135,11 @@ class Gradient:
         chosen = (None if t is None else t[start:stop] for t in parts)
         return Gradient(self.shape, *chosen, ones=self.ones)
 
-    def zeros(self) -> Gradient:
-        """As many gradients of the same structure that vanish."""
-        parts = (self.left, self.right, self.dense)
-        left, right, dense = (None if t is None else torch.zeros_like(t) for t in parts)
-        return Gradient(self.shape, left, right, self.index, dense, self.ones)
+    def zeros(self, count: int) -> Gradient:
+        """Gradients of some samples, of the same structure, that vanish."""
+        parts = (self.left, self.right, self.index, self.dense)
+        zeros = (None if t is None else t.new_zeros(count, *t.shape[1:]) for t in parts)
+        return Gradient(self.shape, *zeros, ones=self.ones)
 
     def total(self) -> Tensor:
         """The sum of the gradients over the samples, of the parameter's shape."""

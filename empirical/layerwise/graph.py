@@ -9,7 +9,7 @@ closure, compiled code.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge, Node, get_gradient_edge
 
-__all__ = ["Graph", "Value", "graph_of", "pulled_back"]
+__all__ = ["Graph", "Value", "gradients", "graph_of", "pulled_back"]
 
 Value = tuple[int, int]
 """The number of an operation in the order of the walk, and of its output."""
@@ -94,6 +94,27 @@ def graph_of(outputs: Tensor) -> Graph | None:
             found.append(None if argument is None else (number[argument], output))
         arguments.append(tuple(found))
     return Graph(tuple(nodes), tuple(arguments), (0, root.output_nr))
+
+
+def gradients(
+    value: Tensor, parameters: Mapping[str, Tensor], edges: Sequence[GradientEdge] = ()
+) -> tuple[dict[str, Tensor], tuple[Tensor | None, ...]]:
+    """By plain ``torch.autograd``: dv/dtheta for those that it depends on, and dv/dh at edges."""
+    differentiate: Any = torch.autograd.grad  # its stubs know no mixture of tensors and edges
+    try:
+        found = differentiate(
+            value, [*parameters.values(), *edges], retain_graph=True, allow_unused=True
+        )
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        raise ValueError(
+            "expected a module that torch.autograd can differentiate, got one that it cannot"
+            f" ({str(error).splitlines()[0]}); mend its backward pass"
+        ) from error
+    pairs = zip(parameters, found[: len(parameters)], strict=True)
+    own = {name: g.detach().to_dense() for name, g in pairs if g is not None}
+    return own, found[len(parameters) :]
 
 
 def pulled_back(

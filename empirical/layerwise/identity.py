@@ -168,38 +168,42 @@ def forward_trace(
     """(alpha, h) of every layer, and the units behind the last."""
     trace: list[tuple[Tensor, Tensor]] = []
 
-    def after(layer: Link, alpha: Tensor, skipped: Tensor | None) -> Tensor:
+    def after(layer: Link, alpha: Tensor) -> Tensor:
         h = layer.preactivation(alpha)
         trace.append((alpha, h))
-        unit = layer.map.activation(h)
-        return unit if skipped is None else skipped + unit
+        return layer.map.activation(h)
+
+    def added(_: Link, __: int, total: Tensor, branch: Tensor) -> Tensor:
+        return total + branch
 
     def averaged(layer: Link, alpha: Tensor) -> Tensor:
         for average in layer.averages:
             alpha = average.read(alpha)
         return alpha
 
-    return trace, fold(chain, alpha, after, averaged=averaged)
+    return trace, fold(chain, alpha, after, added, averaged=averaged)
 
 
 def backward_signals(
     chain: Sequence[Link], trace: list[tuple[Tensor, Tensor]], signal: Tensor
 ) -> Iterator[tuple[Link, Tensor, Tensor]]:
-    """(layer, alpha, df/dh) from the last layer to the first; a skip adds the signal at its end.
+    """(layer, alpha, df/dh) from the last layer to the first: ``fold`` the other way round.
 
+    Where a sum ends, its signal is that of all branches; where they begin, theirs are added.
     The trace is used up, so that memory is given back on the way.
     """
-    skips: list[Tensor] = []
+    aside: list[Tensor] = []
     for index in range(len(chain) - 1, -1, -1):
         layer, (alpha, h) = chain[index], trace.pop()
-        if layer.step.closes:
-            skips.append(signal)
+        aside += [signal] * layer.step.closes
         at_h = signal * layer.map.slope(h)
         del h
         yield layer, alpha, at_h
         if index > 0:
             signal = layer.pullback(at_h)
             for _ in range(layer.step.opens):
-                signal = signal + skips.pop()
+                signal = signal + aside.pop()
+            if layer.step.switches:
+                signal, aside[-1] = aside[-1], signal
             for average in reversed(layer.averages):
                 signal = average.spread(signal)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from empirical.batches import count, differing, rows
 from empirical.forward_pass import BatchError
-from empirical.layerwise.agreement import disagreements, gradients, squares
+from empirical.layerwise.agreement import disagreements, squares, squares_of
 from empirical.layerwise.blocks import Scheme
 from empirical.layerwise.cuts import QUIET, Cut, Trial, layouts_of, places_of, uses_of
 from empirical.layerwise.graph import Graph, Value, graph_of
@@ -130,8 +130,8 @@ def _try(
             " gradient to any; remove detach() or no_grad() from the module"
         )
     others = function(rows(x, tried[:2] if len(tried) > 2 else [*tried, tried[0]]))
-    trial, probe = (Trial(v, combination(v, output)) for v in (values, others))
-    exact = [gradients(value, parameters) for value in trial.combined]
+    trial, probe = (Trial(v, combination(v, output), parameters) for v in (values, others))
+    exact, outs = trial.gradients, wanted(values, output)
     try:
         scheme, rest = _scheme(trial, probe, leaves)
         rest.update(disagreements(trial, scheme, leaves, exact))
@@ -150,7 +150,7 @@ def _try(
         rest,
         values.detach(),
         tried,
-        squares(values[:, wanted(values, output)], parameters),
+        squares(values[:, outs], parameters) if len(outs) > 1 else squares_of(exact, parameters),
         (kept + 2 * size) // len(tried) + 1,
     )
 

@@ -32,7 +32,7 @@ SMALL_NETWORK = 2**28
 
 
 class Stack(nn.Module):
-    """One copy of the network: its layers with their skips, and the readout."""
+    """One copy of the network: its layers with their branches, and the readout."""
 
     def __init__(
         self,
@@ -74,15 +74,14 @@ class Stack(nn.Module):
     def units(self, x: Tensor, behind: Callable[[PointwiseLayer, Tensor], Tensor]) -> Tensor:
         """What the readout reads, each layer's units being ``behind(layer, what it reads)``."""
 
-        def after(layer: PointwiseLayer, alpha: Tensor, skipped: Tensor | None) -> Tensor:
-            found = behind(layer, alpha)
-            return found if skipped is None else skipped + found
+        def added(_: PointwiseLayer, __: int, total: Tensor, branch: Tensor) -> Tensor:
+            return total + branch
 
         def averaged(layer: PointwiseLayer, alpha: Tensor) -> Tensor:
             return _averaged(layer.wire.feed, alpha)
 
         step = attrgetter("wire.step")
-        alpha = fold(self.chain(), x, after, step=step, averaged=averaged)
+        alpha = fold(self.chain(), x, behind, added, step=step, averaged=averaged)
         return _averaged(self.readout.feed, alpha)
 
 

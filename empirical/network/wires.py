@@ -126,7 +126,7 @@ def wiring(
     """The weight layers of a network of some width, and what its readout reads.
 
     Raises:
-        ValueError: an image does not fit, or a residual branch changes the number of units.
+        ValueError: an image does not fit, or branches end in different numbers of units.
 
     Example:
         >>> network = Network(Convolution("tanh", 3, stride=2), Flatten())
@@ -136,25 +136,29 @@ def wiring(
     """
     wires: list[Wire] = []
 
-    def after(step: Step, feed: Feed, skipped: Feed | None) -> Feed:
+    def after(step: Step, feed: Feed) -> Feed:
         units = feed.units
         if not isinstance(step.layer, Nonlinearity):
             units = max(1, round(width * step.layer.width_ratio))
         spatial = shape_after(step.layer, feed.spatial)
         wires.append(Wire(step, feed, units, spatial))
-        if skipped is not None and (skipped.units, skipped.spatial) != (units, spatial):
-            raise ValueError(
-                f"expected a residual branch that keeps the units, got {skipped.units} before it"
-                f" and {units} behind {step.layer}; put a FullyConnected between Flatten() and it"
-            )
         return Feed((), units, spatial)
+
+    def added(step: Step, _: int, total: Feed, branch: Feed) -> Feed:
+        if (total.units, total.spatial) != (branch.units, branch.spatial):
+            raise ValueError(
+                f"expected branches that end in as many units, got {total.units} and"
+                f" {branch.units} behind {step.layer}; put a FullyConnected between Flatten() and"
+                " the sum"
+            )
+        return Feed((), branch.units, branch.spatial)
 
     def averaged(step: Step, feed: Feed) -> Feed:
         return _feed(step.averages, feed.units, feed.spatial)
 
     network = network.summed(len(input_shape) - 1)
     start = Feed((), input_shape[0], input_shape[1:])
-    last = fold(network.steps, start, after, step=itself, averaged=averaged)
+    last = fold(network.steps, start, after, added, step=itself, averaged=averaged)
     return tuple(wires), _feed(network.readout, last.units, last.spatial)
 
 

@@ -13,6 +13,7 @@ from analytic import (
     GlobalAveragePooling,
     Network,
     Residual,
+    Sum,
 )
 
 __all__ = ["ACTIVATIONS", "ARCHITECTURES"]
@@ -60,6 +61,15 @@ ARCHITECTURES: dict[str, tuple[tuple[int, ...], Build]] = {
                 R(C(a, 2, padding_mode="circular")),
                 C(a, 3, padding_mode="circular", weight_std=0.6),
             ),
+        ),
+    ),
+    "sums of branches, projected and pooled": (
+        (1, 5),
+        lambda a: Network(
+            C(a, 2),
+            Sum(C("identity", 1, stride=2), [C(a, 3, stride=2), R(C(a, 2))], C(a, 2, stride=2)),
+            Sum([C(a, 2, weight_std=0.7)], []),
+            G(),
         ),
     ),
     "pooled, then flattened": (

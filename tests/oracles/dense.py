@@ -7,6 +7,7 @@ Gaussian expectations are two-dimensional trapezoidal sums instead of series.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ import mpmath
 import numpy as np
 import sympy
 
-from analytic import Activation, FullyConnected, Network, Nonlinearity, Residual
+from analytic import Activation, FullyConnected, Network, Nonlinearity, Residual, Sum
 from analytic.activation import X
 
 Dual = Callable[[Activation, Any, Any, Any], tuple[Any, Any, Any, Any]]
@@ -50,9 +51,21 @@ def recursion(layers: Sequence[Any], state: State, dual: Dual, means: bool = Tru
                 state.m1 + new.m1,
                 state.m2 + new.m2,
             )
+        elif isinstance(layer, Sum):
+            ends = [recursion(branch, state, dual, means) for branch in layer.branches]
+            state = _sum(ends, means)
         else:
             state = _plain(layer, state, dual)
     return state
+
+
+def _sum(ends: list[State], means: bool) -> State:
+    """Everything is added, and the products of the means of different branches."""
+    whole = [sum(numbers) for numbers in zip(*ends, strict=True)]
+    for a, b in itertools.permutations(ends, 2) if means else ():
+        for place, term in enumerate((a.m1 * b.m1, a.m1 * b.m2, a.m2 * b.m2)):
+            whole[place] += term
+    return State(*whole)
 
 
 def _plain(layer: FullyConnected | Nonlinearity, state: State, dual: Dual) -> State:

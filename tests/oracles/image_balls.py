@@ -6,13 +6,14 @@ All pairs of positions of two images are carried, with the closed-form duals of 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
 from flint import arb, ctx
 from oracles import balls, positions
 
-from analytic import FullyConnected, Network, Nonlinearity, Residual
+from analytic import FullyConnected, Network, Nonlinearity, Residual, Sum
 from analytic.network.averages import Averaging, Flatten
 
 
@@ -56,6 +57,9 @@ def _through(layers: Sequence[Any], state: _State) -> _State:
     for layer in layers:
         if isinstance(layer, Residual):
             state = _skip(state, _through(layer.layers, state))
+        elif isinstance(layer, Sum):
+            first, *others = (_through(branch, state) for branch in layer.branches)
+            state = reduce(_skip, others, first)
         else:
             state = (_average if isinstance(layer, Averaging) else _weights)(layer, state)
     return state

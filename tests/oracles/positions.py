@@ -31,6 +31,7 @@ from analytic import (
     Network,
     Nonlinearity,
     Residual,
+    Sum,
 )
 
 __all__ = ["kernel", "windows"]
@@ -94,6 +95,12 @@ def _layer(layer: Any, state: State, means: bool) -> State:
         if means:
             S = S + np.einsum("ap,bq->abpq", mu, eta) + np.einsum("ap,bq->abpq", eta, mu)
         return State(S, state.T + branch.T, mu + eta, state.spatial)
+    if isinstance(layer, Sum):
+        ends = [_through(branch, state, means) for branch in layer.branches]
+        S, T, mu = (sum(parts) for parts in list(zip(*ends, strict=True))[:3])
+        for one, other in itertools.permutations(ends, 2) if means else ():
+            S = S + np.einsum("ap,bq->abpq", one.mu, other.mu)
+        return State(S, T, mu, ends[0].spatial)
     if isinstance(layer, FullyConnected):
         return _weights(layer, state.S, state.T, ())
     if isinstance(layer, Nonlinearity):

@@ -9,7 +9,7 @@ import pytest
 import scipy
 import torch
 from networks.fluctuating import NETWORKS, points
-from oracles.martingale_controls import sample_kernels
+from oracles.conditional_sampling import sample_kernels
 
 from analytic import kernel
 from analytic.corrections import DistanceLaw, distance_law, fluctuation

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 from networks.fluctuating import NETWORKS, points
-from oracles.martingale_controls import coefficients, controlled, sample_kernels
+from oracles.conditional_sampling import sample_kernels
+from oracles.martingale_controls import coefficients, controlled
 from oracles.pair_fluctuation import pair_fluctuation
 
 from analytic import (

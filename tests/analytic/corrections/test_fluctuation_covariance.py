@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -10,8 +12,9 @@ import torch
 from networks.fluctuating import NETWORKS, points
 from oracles.martingale_controls import coefficients, controlled
 
-from analytic import FullyConnected, Network
+from analytic import FullyConnected
 from analytic.corrections import fluctuation, fluctuation_covariance
+from analytic.corrections.all_pairs import PointPairs
 from analytic.corrections.four_units import four_moments
 
 X = points()
@@ -57,9 +60,10 @@ NETWORKS_OF = {
 }
 
 
-def _measured(network: Network) -> tuple[Any, Any]:
+@lru_cache
+def _measured(name: str) -> tuple[Any, Any]:
     """m Cov = C + c/m of all entries from widths 64 and 256, and its standard error, (10, 10)."""
-    x, found = torch.from_numpy(X), []
+    network, x, found = NETWORKS[name], torch.from_numpy(X), []
     for width in (64, 256):
         generator = torch.Generator().manual_seed(width)
         a = coefficients(network, x, width, 1500, generator, 750)
@@ -69,23 +73,55 @@ def _measured(network: Network) -> tuple[Any, Any]:
     return (4 * two - one) / 3, np.hypot(4 * finer, error) / 3
 
 
+MIXED = "mixed, residual inside"
+
+
 def test_entries_of_finite_networks_vary_together_as_predicted() -> None:
     """55 correlated numbers below 4.5 standard errors, each below 3 % of its scale."""
-    network = NETWORKS["mixed, residual inside"]
-    c = fluctuation_covariance(network, X)[UPPER][:, *UPPER]
-    found, error = _measured(network)
+    c = fluctuation_covariance(NETWORKS[MIXED], X)[UPPER][:, *UPPER]
+    found, error = _measured(MIXED)
     assert np.abs((found - c) / error).max() < 4.5
     assert (error < 0.03 * np.sqrt(np.outer(c.diagonal(), c.diagonal()))).all()
 
 
-def test_a_dropped_cross_term_would_be_noticed() -> None:
-    """Pairs without a common point still vary together; independent pairs would not."""
-    network = NETWORKS["tanh, 2 layers"]
-    c = fluctuation_covariance(network, X)[0, 1, 2, 3]
-    pair = [int(np.flatnonzero((UPPER[0] == a) & (UPPER[1] == b))[0]) for a, b in ((0, 1), (2, 3))]
-    found, error = (value[*pair] for value in _measured(network))
-    assert abs(found - c) < 4.5 * error
-    assert abs(found) > 20 * error
+def without_units_and_slopes(pairs: PointPairs) -> Any:
+    """The fresh noise without the covariance of w_a w_b and w'_c w'_d."""
+    q, s = FRESH(pairs), slice(0, pairs.n**2)
+    g = slice(pairs.n**2, 2 * pairs.n**2)
+    q[s, g] = q[g, s] = 0
+    return q
+
+
+def without_what_the_skip_meets(pairs: PointPairs) -> Any:
+    """The Gram matrix without the products of its new diagonal and the one the skip passes."""
+    return GRAM(replace(pairs, before=replace(pairs.before, g=0 * pairs.before.g)))
+
+
+FRESH, GRAM = PointPairs.fresh, PointPairs.gram
+
+
+@pytest.mark.parametrize(
+    ("name", "part", "broken"),
+    [
+        (MIXED, "fresh", without_units_and_slopes),
+        ("tanh, 2 residual", "gram", without_what_the_skip_meets),
+    ],
+)
+def test_a_dropped_cross_term_would_be_noticed(
+    name: str, part: str, broken: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Measured ten standard errors and more from what the recursion then gives."""
+    found, error = _measured(name)
+    monkeypatch.setattr(PointPairs, part, broken)
+    c = fluctuation_covariance(NETWORKS[name], X)[UPPER][:, *UPPER]
+    assert np.abs((found - c) / error).max() > 10
+
+
+def test_pairs_without_a_common_point_vary_together() -> None:
+    found, error = _measured(MIXED)
+    pairs = list(zip(*UPPER, strict=True))
+    apart = np.array([[not set(p) & set(q) for p in pairs] for q in pairs])
+    assert np.abs(found / error)[apart].max() > 20
 
 
 def test_quadruples_that_do_not_fit_are_refused_with_their_bytes() -> None:

@@ -36,8 +36,8 @@ def test_a_layer_reads_the_pairs_of_positions_it_should(layer: C | AveragePoolin
     pools = isinstance(layer, AveragePooling)
     layers = (layer,) if not pools else (C("tanh", 1), layer)
     first, *_ = network_stretches(Network(*layers, GlobalAveragePooling()), spatial)
-    window = first.windows[-1] if first.leave and first.leave.kind == "total" else None
-    window = window or (first.leave and first.leave.window)
+    (leave,) = first.leaves
+    window = (first.windows[-1] if leave.kind == "total" else None) or leave.window
     assert window is not None
     axes: list[set[tuple[int, int, int, int]]] = []
     for scatter, shifts, size in zip(window, first.grid[2:], spatial, strict=True):

@@ -66,9 +66,9 @@ def test_averages_stand_before_the_layer_that_follows() -> None:
 def test_steps_unroll_nested_branches() -> None:
     network = NETWORKS[3]
     assert [(step.opens, step.closes) for step in network.steps] == [
-        (0, False),
-        (2, True),
-        (0, True),
+        (0, 0),
+        (2, 1),
+        (0, 1),
     ]
 
 
@@ -82,8 +82,8 @@ def test_steps_unroll_nested_branches() -> None:
             "expected a first layer that is not residual",
         ),
         (
-            lambda: Residual(FullyConnected("tanh"), Residual(FullyConnected("tanh"))),
-            "ends in a skip",
+            lambda: Residual(Residual(FullyConnected("tanh"))),
+            "which is a function of the units that are skipped",
         ),
         (
             lambda: FullyConnected("tanh", weight_std=0),

@@ -50,7 +50,7 @@ def _chain(
     return ErrorPropagation(layers, Average(), start, spread)
 
 
-def _without(chain: ErrorPropagation, **terms: float) -> ErrorPropagation:
+def _without(chain: ErrorPropagation, **terms: Any) -> ErrorPropagation:
     """The same bound with some of its terms replaced."""
     chain.fixed = [fixed._replace(**terms) for fixed in chain.fixed]
     return chain
@@ -109,7 +109,7 @@ def test_errors_of_the_variances(name: str, which: int) -> None:
         for u, c in ((v * (1 + DELTA), rho * v), (v, rho * v), (v, v))
     )
     at = Factors(*(float(f[0]) for f in layer.at(np.array([rho]))))
-    bounds = added(at, Fixed(DELTA, 0.0, 0.0, 0.0, 0.0, 0.0), 0.0)
+    bounds = added(at, Fixed(DELTA, 0.0, 0.0, 0.0, 0.0), 0.0)
     assert 0.1 * DELTA < abs(wrong - exact) / own <= bounds[which] + SECOND_ORDER
     chain = _chain([layer], spread=DELTA)
     true = max(_change(network, _sine, v, rho, DELTA, 0.0))
@@ -188,8 +188,9 @@ def test_the_ratio_at_a_skip() -> None:
     layers = _layers(network, 1.0)
     true = _change(network, dual, 1.0, rho, 0.0, DELTA)[0]
     assert true <= _chain(layers, start=DELTA).error(0, 0.0) + SECOND_ORDER
-    assert layers[1].skip > 50
-    layers[1] = replace(layers[1], skip=1.0)
+    ((ratio, *shares),) = layers[1].in_junctions
+    assert ratio > 50
+    layers[1] = replace(layers[1], in_junctions=np.array([[1.0, *shares]]))
     assert true > 2 * _chain(layers, start=DELTA).error(0, 0.0)
 
 
@@ -201,7 +202,7 @@ def test_errors_of_the_means_at_a_skip() -> None:
     # E w^2 = 4.5: both means are too large by DELTA times its root
     true = 2 * 4 * 2 * DELTA * 4.5**0.5 / (2 * 4.5 + 2 * 4)
     assert true <= chain.error(_at(0.9), 0.0)
-    assert true > 1.5 * _without(chain, skip=0.0).error(_at(0.9), 0.0)
+    assert true > 1.5 * _without(chain, junctions=(0.0,)).error(_at(0.9), 0.0)
 
 
 @pytest.mark.parametrize("name", ["sin", "exp(x)"])

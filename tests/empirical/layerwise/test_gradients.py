@@ -91,7 +91,7 @@ def test_uses_add_up_whatever_their_kind() -> None:
     both = reduce(add, [uses[1], uses[1]])
     assert both.index is not None
     torch.testing.assert_close(formed(both), 2 * formed(uses[1]))
-    more = stacked([uses[0], uses[0].zeros()])
+    more = stacked([uses[0], uses[0].zeros(2)])
     torch.testing.assert_close(formed(more)[:3], formed(uses[0]))
     assert not formed(more)[3:].any()
     torch.testing.assert_close(formed(uses[0].sample(1)), formed(uses[0])[1:2])

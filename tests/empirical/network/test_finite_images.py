@@ -20,6 +20,7 @@ from analytic import (
     GlobalAveragePooling,
     Network,
     Residual,
+    Sum,
 )
 from empirical import (
     FiniteNetwork,
@@ -60,6 +61,9 @@ def by_hand(network: Network, f: FiniteNetwork, x: np.ndarray) -> np.ndarray:
         """Of alpha (n, m, P)."""
         if isinstance(layer, Residual):
             return alpha + through(layer.layers, alpha, spatial)[0], spatial
+        if isinstance(layer, Sum):  # a skip comes first in the order of the parameters
+            ends = [through(b, alpha, spatial) for b in sorted(layer.branches, key=bool)]
+            return np.sum([end for end, _ in ends], axis=0), ends[0][1]
         if isinstance(layer, Flatten):
             return alpha.reshape(len(alpha), -1, 1), ()
         table, after = [[0]], ()
@@ -77,7 +81,7 @@ def by_hand(network: Network, f: FiniteNetwork, x: np.ndarray) -> np.ndarray:
         h *= layer.weight_std / np.sqrt(alpha.shape[1])
         if layer.bias_std > 0:
             h += layer.bias_std * next(parameters)[:, None]
-        return softplus(h), after
+        return (h if layer.activation.is_linear else softplus(h)), after
 
     alpha, spatial = through(network.layers, x.reshape(*x.shape[:2], -1), x.shape[2:])
     alpha = one(Flatten(), alpha, spatial)[0][:, :, 0]

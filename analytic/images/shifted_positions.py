@@ -1,0 +1,96 @@
+r"""Pairs of different positions of one image: its fields with itself at all shifts but 0.
+
+A shift and its opposite are the same pairs, so that half of them are enough.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from analytic.images.field_expectations import FieldLayer
+from analytic.images.fields import Pairing, Shifts, move_lines, pieces
+from analytic.images.lane_tables import Sight, Tables
+from analytic.images.next_fields import NextFields
+from analytic.images.propagation import (
+    Fields,
+    Layout,
+    PairedImages,
+    Propagation,
+    Room,
+    all_shifts,
+    batches,
+)
+from analytic.images.shifts import Index
+from analytic.images.stretches import Grid
+from analytic.machine import LANES, Array
+from analytic.recursion import Bounds
+
+__all__ = ["STILL", "add_other_shifts", "pixels"]
+
+NONE = np.zeros(1, dtype=np.int64)
+STILL = Shifts(NONE, NONE, NONE, NONE)
+"""The shift 0, which is the first one of every grid."""
+
+
+def pixels(x: Array, panels: Index, size: int) -> Array:
+    """Images (n, positions, channels) panel by panel, (panels, channels, Q)."""
+    chosen = x[panels]  # (panels, copies, positions, channels)
+    lines = chosen.transpose(0, 3, 1, 2).reshape(len(panels), x.shape[2], -1)
+    return np.ascontiguousarray(np.pad(lines, ((0, 0), (0, 0), (0, size - lines.shape[2]))))
+
+
+def add_other_shifts(
+    layout: Layout, x: Array, entries: list[Fields], layers: dict[int, tuple[FieldLayer, Bounds]],
+    seen: dict[int, Sight], targets: list[NextFields],
+) -> None:  # fmt: skip
+    """Add the fields of an image with itself at all shifts but 0."""
+    room, grid, panel = Room(), layout.stretch.grid, np.zeros((1, 1), dtype=np.int64)
+    tables = Tables(seen, {at: layer for at, (layer, _) in layers.items()}, panel, {})
+    own = np.empty((1, 0, 0)) if entries else pixels(x, panel, layout.lanes)
+    pairing = Pairing(NONE, np.array([0, 1]))
+    propagation = Propagation(layers, PairedImages(tables, tables, own, own), pairing, room)
+    shifts = all_shifts(grid)
+    chosen, opposite = _half(grid, shifts)
+    half = Shifts(*(part[chosen] for part in shifts))
+    for part, some in batches(half, 1, layout.lanes):
+        none = np.zeros((2, 1))
+        if entries:
+            here = chosen[part]
+            picked = [Fields(one.sigma[:, here], one.theta[:, here], none) for one in entries]
+            begun = propagation.enter(picked, some.row.size, slice(None), none)
+        else:
+            begun = [propagation.start(layout, some, none)]
+        fields = propagation.through(layout, some, begun)
+        for target in targets:
+            target.add(some, fields)
+            _add_opposite(layout, shifts, opposite[part], some, fields, target)
+        room.give(*fields[:2])
+
+
+def _half(grid: Grid, shifts: Shifts) -> tuple[Index, Index]:
+    """Half of the shifts, without 0, and the opposite ones; their own opposite is -1."""
+    rows = np.searchsorted(grid.rows, -shifts.down % grid.height)
+    columns = np.searchsorted(grid.columns, -shifts.right % grid.width)
+    opposite = rows * grid.columns.size + columns
+    number = np.arange(opposite.size)
+    chosen = np.flatnonzero((number <= opposite) & (number > 0))
+    opposite = opposite[chosen]
+    return chosen, np.where(opposite == chosen, -1, opposite)
+
+
+def _add_opposite(
+    layout: Layout, shifts: Shifts, opposite: Index, some: Shifts, fields: Fields,
+    target: NextFields,
+) -> None:  # fmt: skip
+    """Add Sigma(p, p - shift), which is Sigma(p - shift, p)."""
+    height, width, _ = layout.shape
+    runs = np.empty((2 * (height + layout.lanes // LANES) + 2, 3), dtype=np.int64)
+    moved = np.zeros((2, layout.lanes))
+    for number, other in enumerate(opposite):
+        if other < 0:
+            continue
+        there = Shifts(*(part[other : other + 1] for part in shifts))
+        count = pieces(height, width, 1, int(there.down[0]), int(there.right[0]), runs)
+        for values, out in zip(fields[:2], moved, strict=True):
+            move_lines(values[number : number + 1], runs, count, out[None])
+        target.add(there, Fields(moved[:1], moved[1:], np.zeros((2, 1))))

@@ -1,0 +1,216 @@
+r"""Branches that begin at the same units and are added where they end.
+
+    residual   alpha -> alpha + layers(alpha)
+    sum        alpha -> branch_1(alpha) + branch_2(alpha) + ...
+
+The branches have weights of their own. Given alpha, the units of two of them are then
+independent, but for their means, as soon as one of the two has weights between alpha and its
+end: the limit needs no more than second moments and means of each. So at most one branch of a
+sum may be without weights, the skip among them (docs/theory/recursion.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from analytic.network.averages import Averaging
+from analytic.network.layers import Convolution, Weighted
+from analytic.network.nonlinearity import Nonlinearity
+from analytic.network.options import Sizes
+
+__all__ = ["Branched", "Layer", "Layers", "Residual", "Sum", "check_layers", "moves"]
+
+
+@dataclass(frozen=True, repr=False)
+class Residual:
+    """A skip around one or several layers, alpha -> alpha + layers(alpha).
+
+    The layers keep the shape, and there are weights among them: the limit relies on their being
+    independent of alpha. A block that begins with its activation ends in a linear layer.
+
+    Raises:
+        ValueError: there are no layers, none of them has weights, or the branch pools or
+            strides.
+        TypeError: something in the branch is not a layer.
+
+    Example:
+        >>> from analytic import Convolution, FullyConnected
+        >>> Residual(FullyConnected("softplus"), FullyConnected("tanh"))
+        Residual(FullyConnected("softplus"), FullyConnected("tanh"))
+        >>> Residual(Nonlinearity("relu"), Convolution("identity", 3))
+        Residual(Nonlinearity("relu"), Convolution("identity", 3))
+    """
+
+    layers: tuple[Layer, ...]
+
+    def __init__(self, *layers: Layer) -> None:
+        check_layers("Residual", layers)
+        if not _is_fresh(layers):
+            raise ValueError(
+                "expected a residual branch that has weights between alpha and its end, got"
+                f" {', '.join(map(repr, layers))}, which is a function of the units that are"
+                ' skipped; put weights behind it, FullyConnected("identity") or'
+                ' Convolution("identity", 3)'
+            )
+        for layer in layers:
+            if reason := _changes_shape(layer):
+                raise ValueError(
+                    f"expected a residual branch that keeps the shape, got {layer}, {reason};"
+                    " put it before or after the Residual"
+                )
+        object.__setattr__(self, "layers", layers)
+
+    @property
+    def branches(self) -> tuple[Layers, ...]:
+        """The skip, which has no layers, and the other one."""
+        return (), self.layers
+
+    def changed(self, change: Callable[[Layers], Layers]) -> Residual:
+        """The block with other layers."""
+        return Residual(*change(self.layers))
+
+    def __repr__(self) -> str:
+        return f"Residual({', '.join(map(repr, self.layers))})"
+
+
+@dataclass(frozen=True, repr=False)
+class Sum:
+    r"""The sum of two or more branches, alpha -> branch_1(alpha) + branch_2(alpha) + ...
+
+    A branch is a layer or a list of layers; an empty list is the skip. A projection shortcut is
+    a branch of one linear layer. All branches end in the same shape, and have weights of their
+    own. With (Sigma_i, Theta_i, mu_i) the states at their ends,
+
+        Sigma = sum_i Sigma_i + sum_{i != j} mu_i mu_j',   Theta = sum_i Theta_i,   mu = sum_i mu_i.
+
+    Raises:
+        ValueError: there are less than two branches, two of them have no weights, one of them
+            pools, or they do not end in the same shape.
+        TypeError: something in a branch is not a layer.
+
+    Example:
+        A block with a projection shortcut (He et al. 2016).
+
+        >>> from analytic import Convolution
+        >>> Sum(
+        ...     Convolution("identity", 1, stride=2),
+        ...     [Convolution("tanh", 3, stride=2), Convolution("identity", 3)],
+        ... )  # doctest: +ELLIPSIS
+        Sum(Convolution("identity", 1, stride=2), [Convolution("tanh", 3, stride=2), ...])
+    """
+
+    branches: tuple[Layers, ...]
+
+    def __init__(self, *branches: Layer | Sequence[Layer]) -> None:
+        found = tuple(_branch(branch) for branch in branches)
+        if len(found) < 2:
+            raise ValueError(
+                f"expected at least two branches, got {len(found)}; pass each as a layer or a list"
+                " of layers, [] for the skip"
+            )
+        _check_independent(found)
+        _check_positions(found)
+        object.__setattr__(self, "branches", found)
+
+    def changed(self, change: Callable[[Layers], Layers]) -> Sum:
+        """The sum with other layers in its branches."""
+        return Sum(*(change(branch) for branch in self.branches))
+
+    def __repr__(self) -> str:
+        texts = (repr(one[0]) if len(one) == 1 else repr([*one]) for one in self.branches)
+        return f"Sum({', '.join(texts)})"
+
+
+Branched = Residual | Sum
+Layer = Weighted | Nonlinearity | Averaging | Branched
+Layers = tuple[Layer, ...]
+
+
+def check_layers(owner: str, layers: tuple[object, ...]) -> None:
+    """Raise unless there are layers and nothing else."""
+    if not layers:
+        raise ValueError(f"expected at least one layer, got {owner}(); add a FullyConnected")
+    for layer in layers:
+        if not isinstance(layer, Layer):
+            raise TypeError(
+                f"expected layers such as FullyConnected('tanh') in {owner}, got"
+                f" {type(layer).__name__}; pass the layers one by one"
+            )
+
+
+def _branch(branch: Layer | Sequence[Layer]) -> Layers:
+    """A layer or a list of layers as a tuple."""
+    layers = tuple(branch) if isinstance(branch, Sequence) else (branch,)
+    if layers:
+        check_layers("a branch of Sum", layers)
+    return layers
+
+
+def _is_fresh(layers: Layers) -> bool:
+    """Whether there are weights on every way from the first to the last of the units."""
+    return any(
+        all(map(_is_fresh, layer.branches))
+        if isinstance(layer, Branched)
+        else isinstance(layer, Weighted)
+        for layer in layers
+    )
+
+
+def _check_independent(branches: tuple[Layers, ...]) -> None:
+    """Raise where two branches are functions of the same units without weights between."""
+    bare = [branch for branch in branches if not _is_fresh(branch)]
+    if len(bare) > 1:
+        first, second = ([*branch] for branch in bare[:2])
+        raise ValueError(
+            "expected at most one branch without weights, whose units are functions of those"
+            f" before the Sum, got {first} and {second}, which are correlated; put weights into"
+            ' one of them, FullyConnected("identity") or Convolution("identity", 1)'
+        )
+
+
+def _check_positions(branches: tuple[Layers, ...]) -> None:
+    """Raise where branches cannot end at the same positions."""
+    for branch in branches:
+        for layer in branch:
+            if isinstance(layer, Averaging):
+                raise ValueError(
+                    f"expected branches of weights and nonlinearities, got {layer} in a branch of"
+                    " Sum; pool before or after the Sum, or let a Convolution stride"
+                )
+            if isinstance(layer, Branched) and moves(layer):
+                raise ValueError(
+                    f"expected inner sums that keep the positions, got {layer} in a branch of Sum;"
+                    " let a layer of the branch itself stride"
+                )
+    first = [sum(map(moves, branch[:1])) for branch in branches]
+    later = sum(moves(layer) for branch in branches for layer in branch[1:])
+    if later or len(set(first)) > 1:
+        raise ValueError(
+            "expected branches that all keep the positions, or whose first layers all change"
+            f" them, got {sum(first)} first layers of {len(first)} and {later} other layers that"
+            " stride or lose the border; let the first layer of each branch do so"
+        )
+
+
+def moves(layer: Layer) -> bool:
+    """Whether a layer has other positions after it."""
+    return bool(_changes_shape(layer))
+
+
+def _changes_shape(layer: Layer) -> str:
+    """Why a layer cannot stand in a residual branch, or nothing."""
+    if isinstance(layer, Averaging):
+        return "which has fewer positions after it"
+    if isinstance(layer, Convolution):
+        if not _is_one(layer.stride):
+            return "whose stride leaves out positions"
+        if layer.padding == "valid" and not _is_one(layer.kernel_size):
+            return "whose padding 'valid' loses the border"
+    if isinstance(layer, Sum) and any(branch and moves(branch[0]) for branch in layer.branches):
+        return "whose branches leave out positions"
+    return ""
+
+
+def _is_one(value: Sizes) -> bool:
+    return value in (1, (1,), (1, 1))
