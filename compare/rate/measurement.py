@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from analytic import Network, kernel
+from analytic import AccuracyError, Network, kernel
 from compare.provenance import versions
 from compare.rate.convergence_record import Convergence
 from compare.rate.module_families import SUCCESSIVE, check_family, fingerprint, named
@@ -26,7 +26,7 @@ __all__ = ["convergence"]
 
 Array = NDArray[np.float64]
 LIMIT_TOLERANCE = 1e-8
-"""Of K_inf: K_0 of a width of a million is a thousandth off it, and D is read to three digits."""
+"""Of K_inf where 1e-10 is refused: K_0 of a million units is a thousandth off it."""
 
 
 def convergence(
@@ -158,13 +158,21 @@ def _decisive(
     return found if isinstance(network, Network) else found | {"module": fingerprint(network)}
 
 
+def _kernel(network: Network, x: Array) -> Array:
+    """K_inf, where need be to fewer digits than ``kernel`` asks for."""
+    try:
+        return kernel(network, x)
+    except AccuracyError:
+        return kernel(network, x, tolerance=LIMIT_TOLERANCE)
+
+
 def _limit_kernel(limit: Any, network: Family, x: Array) -> Array | None:
     """The kernel that takes the place of K_inf; None where successive widths are compared."""
     if isinstance(limit, Network):
-        return kernel(limit, x, tolerance=LIMIT_TOLERANCE)
+        return _kernel(limit, x)
     if limit is None:
         described = network if isinstance(network, Network) else None
-        return None if described is None else kernel(described, x, tolerance=LIMIT_TOLERANCE)
+        return None if described is None else _kernel(described, x)
     given = limit(network, x) if callable(limit) else limit
     found = np.asarray(given, dtype=np.float64)
     if found.shape != (len(x), len(x)) or not np.isfinite(found).all():
