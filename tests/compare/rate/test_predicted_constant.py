@@ -6,9 +6,18 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analytic import Convolution, DistanceLaw, Flatten, FullyConnected, Network, kernel
+from analytic import (
+    AccuracyError,
+    Convolution,
+    DistanceLaw,
+    Flatten,
+    FullyConnected,
+    Network,
+    kernel,
+)
 from analytic.corrections import sampled_fluctuation
 from compare import Convergence, Inputs, convergence
+from compare.rate import measurement
 from compare.rate.predicted_constant import predicted_mean
 
 
@@ -74,3 +83,20 @@ def test_the_band_of_the_picture_is_that_of_the_predicted_law() -> None:
     values = edge[:, 0] * edge[:, 1]
     expected = 2 * stats.chi2.ppf([0.05, 0.95], 4)
     assert [values.min(), values.max()] == pytest.approx(expected, rel=1e-5)
+
+
+def test_fewer_digits_of_the_limit_are_asked_for_only_where_ten_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[dict[str, float]] = []
+
+    def refusing(network: Network, x: np.ndarray, **arguments: float) -> np.ndarray:
+        asked.append(arguments)
+        if not arguments:
+            raise AccuracyError("expected 1e-10")
+        return kernel(network, x, **arguments)
+
+    monkeypatch.setattr(measurement, "kernel", refusing)
+    network = Network(FullyConnected("tanh"))
+    assert convergence(network, Inputs.sphere(3), [8, 16, 32], 2, points=4).widths == (8, 16, 32)
+    assert asked == [{}, {"tolerance": 1e-8}]
