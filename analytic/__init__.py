@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         Network,
         Nonlinearity,
         Residual,
+        Scale,
         Sum,
     )
     from analytic.prediction import Prediction, ensemble, predict
@@ -51,6 +52,7 @@ _HOME = {
     "Plan": "solve",
     "Prediction": "prediction",
     "Residual": "network",
+    "Scale": "network",
     "SphereSpectrum": "spectrum",
     "Sum": "network",
     "distance_law": "corrections",
@@ -86,6 +88,7 @@ __all__ = [
     "Plan",
     "Prediction",
     "Residual",
+    "Scale",
     "SphereSpectrum",
     "Sum",
     "distance_law",

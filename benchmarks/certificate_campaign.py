@@ -8,7 +8,8 @@ its distance from the kernel computed in ball arithmetic and extended precision
 (tests/oracles/exact_tables.py) is divided by its bound. A ratio above 1 is a violation and is
 printed with what makes it again. A summary is printed every 20 activations and at the end.
 
-Attempt k of a seed is the same in every run. With ``--results FOLDER`` each attempt is a line of
+Attempt k of a seed and a number of inputs is the same in every run; n inputs give n (n + 1) cases,
+and cost n times as much. With ``--results FOLDER`` each attempt is a line of
 FOLDER/attempts.jsonl, a run goes on where the one before it ended, and the references are kept:
 remove attempts.jsonl to judge other bounds by the same references, which take most of the time.
 """
@@ -88,9 +89,9 @@ def random_network(rng: np.random.Generator, activation: Activation) -> Network:
     return Network(*layers)
 
 
-def random_inputs(rng: np.random.Generator) -> Any:
-    """Ten inputs of different sizes; two of them may be near each other."""
-    x = rng.standard_normal((10, 3)) * 10 ** rng.uniform(-1, 0.5, (10, 1))
+def random_inputs(rng: np.random.Generator, count: int) -> Any:
+    """Inputs of different sizes; two of them may be near each other."""
+    x = rng.standard_normal((count, 3)) * 10 ** rng.uniform(-1, 0.5, (count, 1))
     if rng.random() < 0.5:
         x[1] = x[0] + 10 ** rng.uniform(-2, 0) * rng.standard_normal(3)
     return x
@@ -122,7 +123,7 @@ class Attempt(NamedTuple):
     text: str
 
 
-def attempt(seed: int, number: int, folder: Path | None) -> Attempt:
+def attempt(seed: int, number: int, count: int, folder: Path | None) -> Attempt:
     """One activation in one network."""
     rng = np.random.default_rng([seed, number])
     text = random_text(rng)
@@ -130,7 +131,7 @@ def attempt(seed: int, number: int, folder: Path | None) -> Attempt:
         activation = Activation(text)
     except ValueError:
         return Attempt(number, "refused expression", False, [], text)
-    network, x = random_network(rng, activation), random_inputs(rng)
+    network, x = random_network(rng, activation), random_inputs(rng, count)
     signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)
     try:
         exact = _reference(network, x, folder and folder / f"reference-{seed}-{number}.npz")
@@ -206,6 +207,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--activations", type=int, default=10**9)
+    parser.add_argument("--inputs", type=int, default=10)
     parser.add_argument("--results", type=Path, default=None)
     arguments = parser.parse_args()
     warnings.simplefilter("ignore", RuntimeWarning)
@@ -217,7 +219,7 @@ def main() -> None:
     end = time.monotonic() + 60 * arguments.minutes
     done = summary(attempts)["activations"]
     while time.monotonic() < end and done < arguments.activations:
-        attempts.append(attempt(arguments.seed, len(attempts), folder))
+        attempts.append(attempt(arguments.seed, len(attempts), arguments.inputs, folder))
         if folder is not None:
             with (folder / "attempts.jsonl").open("a") as lines:
                 lines.write(json.dumps(attempts[-1]._asdict()) + "\n")

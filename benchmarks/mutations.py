@@ -44,9 +44,13 @@ WAVES = _T + "expectations/test_waves.py"
 TERMS = _T + "recursion/test_error_terms.py"
 ENDS = _T + "recursion/test_series_ends.py"
 ORIGIN = _T + "expectations/test_small_deviations.py"
+DEFECTS = _T + "images/test_defects.py"
 SPHERE = _T + "spectrum/test_sphere_eigenspaces.py -k spread"
 ZONAL = _T + "solve/test_equal_norms.py"
 MUTATIONS = (
+    # nearly parallel patches of images
+    Mutation("norms of patches", _A + "images/defects.py", "inverse + norms[j]  # 1 - rho", "inverse  # 1 - rho", DEFECTS),
+    Mutation("an average of norms", _A + "images/defects.py", "upper * upper * (t + u - t * u)", "upper * upper * (t + u)", DEFECTS),
     # the rule and the table of an octave
     Mutation("no tail", _E + "quadrature_error.py", "if np.all(tails <= norms + SHARE):", "if True:", TABLES + " -k test_the_tail_decides"),
     Mutation("mass of a box", _E + "majorants.py", "* 0.4) - least**2 / 2", "* 0.4) - least**2", TABLES + " -k test_a_majorant or tail_decides"),
@@ -57,18 +61,18 @@ MUTATIONS = (
     Mutation("normal distribution", "analytic/expressions/rounding.py", "own + (8 + 2 * np.minimum", "own + (0 + 0 * np.minimum", TABLES + " -k values_are"),
     Mutation("interpolation", _E + "interpolation_error.py", "- (points - 1) * np.log(RHO)", "- 1.5 * (points - 1) * np.log(RHO)", TABLES + " -k interpolation_in_s"),
     Mutation("arcs", _E + "interpolation_error.py", "reduce(2 * slope + mass, axis=(0, 3)).max(axis=1)", "reduce(2 * slope + mass, axis=(0, 3)).min(axis=1)", TABLES + " -k interpolation_in_s"),
-    Mutation("evaluation of the series", _E + "bounded_tables.py", "np.where(order > 0, order + 4, 2)", "0 * order", TABLES + " -k long_series"),
+    Mutation("evaluation of the series", _E + "bounded_tables.py", "np.where(order > 0, order + 3, 0)", "0 * order", TABLES + " -k long_series"),
     Mutation("errors at the nodes", _E + "bounded_tables.py", "at_nodes = lebesgue * (errors * scale)", "at_nodes = 0 * (errors * scale)", TABLES + " -k tables_keep or cancellation"),
     Mutation("interpolation in the bound", _E + "bounded_tables.py", "at_nodes + np.exp(interpolated[[0, 1, 2, 3, 0]])", "at_nodes", TABLES + " -k too_few"),
     Mutation("series cut short", _E + "bounded_tables.py", "carried + lost + _sizes", "carried + _sizes", TABLES + " -k leaves_out"),
-    Mutation("storing", _E + "bounded_tables.py", "storing = 2 * UNIT + (8 * UNIT if powers.any() else 0.0)", "storing = 0.0", TABLES + " -k tables_keep or leaves_out or long_series"),
+    Mutation("storing", _E + "bounded_tables.py", "storing = UNIT + 2 * EXTENDED + by_powers", "storing = 0.0", TABLES + " -k tables_keep or leaves_out or long_series"),
     Mutation("error of E w", _E + "bounded_tables.py", "mean, variance = total[3] / scale[3],", "mean, variance = 0 * scale[3],", TABLES + " -k w_alone"),
     Mutation("error of Var w", _E + "bounded_tables.py", "nodes**2 * total[2] / scale[2]", "0 * nodes**2", TABLES + " -k tables_keep or cancellation"),
     Mutation("low bits of the basis", _E + "quadrature.py", "low += whole - high", "low += 0 * high", TABLES + " -k tables_keep"),
     Mutation("complex product", "analytic/proofs/complex_rectangles.py", "added(times(a.re, b.im), times(a.im, b.re))", "times(a.re, b.im)", TABLES + " -k rectangles"),
     Mutation("complex tanh", "analytic/proofs/complex_functions.py", "bottom = _one_plus(times(_real(sympy.cos, y), decay))", "bottom = _one_plus(decay)", TABLES + " -k rectangles"),
     Mutation("waves", _E + "waves.py", "-_log_factorials(terms)[:, None] / 2", "-_log_factorials(terms).astype(float)[:, None] / 2", WAVES),
-    Mutation("rounding of waves", _E + "waves.py", "np.asarray(15 * EXTENDED * sum(parts) + 6 * UNIT)", "np.asarray(0.2 * UNIT + 0 * sum(parts))", WAVES),
+    Mutation("rounding of waves", _E + "waves.py", "np.asarray(15 * EXTENDED * sum(parts) + 9 * EXTENDED + UNIT)", "np.asarray(0.2 * UNIT + 0 * sum(parts))", WAVES),
     # near s = 0
     Mutation("Taylor, variance", _E + "small_deviations.py", "(15 / 36)", "(15 / 35)", ORIGIN),
     Mutation("Taylor, slope", _E + "small_deviations.py", "v**2 * (3 / 4)", "v**2 * (3 / 5)", ORIGIN),
@@ -78,8 +82,8 @@ MUTATIONS = (
     # through the layers
     Mutation("tables, E", _R + "error_propagation.py", "e = fixed.value * at.norm_e +", "e =", TERMS),
     Mutation("tables, D", _R + "error_propagation.py", "d = fixed.slope * at.norm_d +", "d =", TERMS),
-    Mutation("tables at x = x', E", _R + "error_propagation.py", "variance + 2 * layer.noise.value", "variance", TERMS),
-    Mutation("tables at x = x', D", _R + "error_propagation.py", "variance + 2 * layer.noise.slope", "variance", TERMS),
+    Mutation("tables at x = x', E", _R + "error_propagation.py", "variance + layer.noise.second", "variance", TERMS),
+    Mutation("tables at x = x', D", _R + "error_propagation.py", "variance + layer.noise.square", "variance", TERMS),
     Mutation("variances, E", _R + "error_propagation.py", "fixed.variance * at.v_e", "0 * at.v_e", TERMS),
     Mutation("variances, D", _R + "error_propagation.py", "fixed.variance * at.v_d", "0 * at.v_d", TERMS),
     Mutation("variances of relu", _R + "error_propagation.py", "(variance if layer.bent else 0.0)", "0.0", TERMS),
@@ -93,7 +97,7 @@ MUTATIONS = (
     Mutation("means at a skip", _R + "error_propagation.py", "skip = ratio * (branch.mean + total.mean) + 4 * UNIT", "skip = 4 * UNIT", TERMS),
     Mutation("k_E", _R + "layer_errors.py", "return f.k_e * covariance + f.add_e", "return f.add_e", TERMS),
     Mutation("k_D", _R + "layer_errors.py", "else f.k_d * covariance + f.add_d", "else f.add_d", TERMS),
-    Mutation("r_D", _R + "layer_errors.py", "d * size + f.r_d * gamma + 2", "d * size + 2", TERMS),
+    Mutation("r_D", _R + "layer_errors.py", "d * size + f.r_d * gamma +", "d * size +", TERMS),
     Mutation("size of Gamma", _R + "layer_errors.py", "theta = d * size +", "theta = 0.5 * d * size +", TERMS),
     Mutation("shares of a sum", _R + "layer_errors.py", "return a + (b - a) * share_b", "return a + (b - a) * share_b / 2", TERMS),
     Mutation("reach of Theta", _R + "layer_errors.py", "min(f.r_d * size, 1.0)", "min(f.r_d * size / 2, 1.0)", TERMS),

@@ -13,12 +13,13 @@ whose two errors, of the step and of the end, are bounded beforehand.
 
 # scipy has no type stubs
 # pyright: reportMissingTypeStubs=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false
+# pyright: reportUnknownArgumentType=false, reportUnnecessaryIsInstance=false
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from scipy.optimize import brentq
 
 from analytic.corrections.joint_variance import fluctuation_covariance
 from analytic.network import Network
+from analytic.results import AccuracyError
 
 __all__ = ["DistanceLaw", "distance_law"]
 
@@ -37,6 +39,8 @@ SMALLEST = 1e-10
 ALIASED, CUT = 1e-9, 1e-7
 """Errors of the distribution function: of the step, and of the last node if it can be met."""
 MOST_NODES = 2**18
+ROUNDING = 1e-15
+"""Error of the closed form of one eigenvalue."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,9 +49,27 @@ class DistanceLaw:
 
     Attributes:
         eigenvalues: lambda_i, positive and decreasing.
+
+    Raises:
+        ValueError: the eigenvalues are none, or not positive, finite and decreasing.
+        TypeError: they are not an array of float64.
     """
 
     eigenvalues: Array
+
+    def __post_init__(self) -> None:
+        found = self.eigenvalues
+        if not isinstance(found, np.ndarray) or found.dtype != np.float64:
+            raise TypeError(
+                "expected an array of float64 as eigenvalues, got"
+                f" {getattr(found, 'dtype', type(found).__name__)}; convert them"
+            )
+        decreasing = found.ndim == 1 and found.size and bool((np.diff(found) <= 0).all())
+        if not decreasing or not 0 < found[-1] <= found[0] < math.inf:
+            raise ValueError(
+                f"expected positive, finite, decreasing eigenvalues, got {found};"
+                " sort them and leave zeros out"
+            )
 
     @property
     def mean(self) -> float:
@@ -60,9 +82,18 @@ class DistanceLaw:
         return math.sqrt(2 * float((self.eigenvalues**2).sum())) / self.mean
 
     def probability(self, q: float) -> float:
-        """P(m D < q), with an absolute error of at most ``error``."""
-        if q <= 0:
+        """P(m D < q), with an absolute error of at most ``error``.
+
+        Raises:
+            ValueError: q is NaN.
+            TypeError: q is not a number.
+        """
+        if _number("q", q) <= 0:
             return 0.0
+        if self.eigenvalues.size == 1:  # a chi-square of one degree
+            return math.erf(math.sqrt(q / (2 * self.eigenvalues[0])))
+        if q >= self._reach():
+            return 1.0
         step, count = self._rule(q)
         total = 0.0
         for first in range(0, count, 4096):
@@ -75,6 +106,10 @@ class DistanceLaw:
 
     def error(self, q: float) -> float:
         """Bound of the absolute error of ``probability``, given the eigenvalues."""
+        if _number("q", q) <= 0 or self.eigenvalues.size == 1:
+            return ROUNDING
+        if q >= self._reach():
+            return ALIASED
         step, count = self._rule(q)
         return ALIASED + self._cut(step * count)
 
@@ -83,8 +118,10 @@ class DistanceLaw:
 
         Raises:
             ValueError: the probability is not between 0 and 1.
+            TypeError: it is not a number.
+            AccuracyError: it is no further from 0 or 1 than the error of ``probability``.
         """
-        if not 0 < probability < 1:
+        if not 0 < _number("probability", probability) < 1:
             raise ValueError(f"expected 0 < probability < 1, got {probability}; change it")
         high = self.mean * (1 + self.variation)
         while self.probability(high) < probability:
@@ -93,7 +130,13 @@ class DistanceLaw:
         def excess(q: float) -> float:
             return self.probability(q) - probability
 
-        found: Any = brentq(excess, 0.0, high)
+        found: Any = brentq(excess, 0.0, high, xtol=1e-15 * high)
+        error = self.error(found if found > 0 else self.mean)
+        if error >= min(probability, 1 - probability):
+            raise AccuracyError(
+                f"expected a probability further from 0 and 1 than its error {error:.1g}, got"
+                f" {probability}; take a milder one"
+            )
         return float(found)
 
     def required_width(self, epsilon: float, delta: float) -> int:
@@ -102,19 +145,25 @@ class DistanceLaw:
         Markov's inequality would ask for C/(epsilon delta).
 
         Raises:
-            ValueError: epsilon is not positive, or delta not between 0 and 1.
+            ValueError: epsilon is not positive and finite, or delta not between 0 and 1.
+            TypeError: they are not numbers.
+            AccuracyError: as ``quantile``.
         """
-        if not epsilon > 0 or not 0 < delta < 1:
+        if not 0 < _number("epsilon", epsilon) < math.inf or not 0 < _number("delta", delta) < 1:
             raise ValueError(
                 f"expected epsilon > 0 and 0 < delta < 1, got {epsilon} and {delta}; change them"
             )
         return math.ceil(self.quantile(1 - delta) / epsilon)
 
-    def _rule(self, q: float) -> tuple[float, int]:
-        """A step whose aliases lie where Q hardly ever is, by Chernoff's bound, and the end."""
+    def _reach(self) -> float:
+        """Q exceeds this with probability ``ALIASED`` at most, by Chernoff's bound."""
         top = self.eigenvalues[0]
         bound = -math.log(ALIASED) - 0.5 * np.log1p(-self.eigenvalues / (2 * top)).sum()
-        step = 2 * math.pi / max(4 * top * bound, q)
+        return float(4 * top * bound)
+
+    def _rule(self, q: float) -> tuple[float, int]:
+        """A step whose aliases lie where Q hardly ever is, and the end."""
+        step = 2 * math.pi / max(self._reach(), q)
         count = 64
         while self._cut(step * count) > CUT and count < MOST_NODES:
             count *= 2
@@ -125,6 +174,14 @@ class DistanceLaw:
         r = np.arange(1, self.eigenvalues.size + 1)
         logs = np.cumsum(0.5 * np.log(np.maximum(2 * self.eigenvalues * end, 1e-300)))
         return float(np.exp(np.min(np.log(2 / (math.pi * r)) - logs)))
+
+
+def _number(name: str, value: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"expected a number as {name}, got {type(value).__name__}; pass a float")
+    if math.isnan(value):
+        raise ValueError(f"expected a number as {name}, got nan; repair it")
+    return float(value)
 
 
 def distance_law(network: Network, x: ArrayLike, *, diagonal: bool = True) -> DistanceLaw:

@@ -20,6 +20,7 @@ from analytic.network import (
     Network,
     Nonlinearity,
     Residual,
+    Scale,
     Sum,
 )
 from analytic.proofs import first_jump
@@ -116,6 +117,7 @@ def stack(network: Network, spatial: tuple[int, ...], derivatives: int) -> list[
                 " are not derived; use kernel, which needs none"
             )
         inner = _only(outer) if isinstance(outer, Residual) else outer
+        assert not isinstance(inner, Scale)  # the layers have taken it
         if isinstance(inner, Nonlinearity):
             raise ValueError(
                 f"expected layers with weights, got {inner} behind units that are not a linear"
@@ -151,4 +153,5 @@ def _only(block: Residual) -> Placed | Nonlinearity:
             f"expected residual blocks of one layer, got {block}: the correlation of its inner"
             " layers with the skip is not derived; make each layer a Residual of its own"
         )
+    assert not isinstance(first, Scale)
     return first

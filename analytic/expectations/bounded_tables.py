@@ -27,9 +27,10 @@ from analytic.expectations.node_tables import (
     NodeTable,
     tabulated,
 )
-from analytic.expectations.quadrature import graded_rule
+from analytic.expectations.quadrature import Extended, graded_rule
 from analytic.expectations.quadrature_error import PARTS, Choice, Contours, contours
 from analytic.expectations.segments import (
+    BLOCK,
     IntArray,
     Noise,
     Segment,
@@ -37,7 +38,7 @@ from analytic.expectations.segments import (
     chebyshev_nodes,
     chebyshev_series,
 )
-from analytic.machine import UNIT, Array
+from analytic.machine import EXTENDED, UNIT, Array
 
 __all__ = ["bounded_segment"]
 
@@ -136,8 +137,9 @@ def _errors(nodes: Array, values: NodeTable, choice: Choice, low: float) -> Arra
 
 
 def _noise(
-    series: Array, nodes: Array, table: Array, powers: IntArray, errors: Array, interpolated: Array
-) -> tuple[Array, Noise]:
+    series: Extended, nodes: Array, table: Array, powers: IntArray, errors: Array,
+    interpolated: Array,
+) -> tuple[Extended, Noise]:  # fmt: skip
     """The series without what is below rounding, and the errors of what it gives.
 
     b_k = c_k/sqrt(k + 1), which E w w' needs, is known better than c_k: it has a size of its own.
@@ -150,35 +152,60 @@ def _noise(
     least = (np.stack([norm, table[:, SLOPE], spread, root, norm]) * scale).min(axis=1)  # (5,)
     lebesgue = 2 / math.pi * math.log(nodes.size) + 1
     at_nodes = lebesgue * (errors * scale).max(axis=1)
-    series, total = _shortened(series, at_nodes + np.exp(interpolated[[0, 1, 2, 3, 0]]))
+    carried = at_nodes + np.exp(interpolated[[0, 1, 2, 3, 0]]) + _of_transform(table, powers, nodes)
+    series, total = _shortened(series, carried)
     slope, square, _, _, coefficient = (
         largest_ratio(np.atleast_1d(e), np.atleast_1d(size))
         for e, size in zip(total, least, strict=True)
     )
     mean, variance = total[3] / scale[3], nodes**2 * total[2] / scale[2]
-    value = max(
-        largest_ratio(np.hypot(mean, nodes * norm * coefficient), root),
-        largest_ratio(np.abs(table[:, MEAN]) * mean + variance / 2, second),
+    by_powers = 8 * UNIT if powers.any() else 0.0
+    storing = UNIT + 2 * EXTENDED + by_powers  # rounding, the powers
+    return series, Noise(
+        value=largest_ratio(np.hypot(mean, nodes * norm * coefficient), root) + storing,
+        slope=slope + storing,
+        mean=largest_ratio(mean, root) + storing,
+        second=largest_ratio(2 * np.abs(table[:, MEAN]) * mean + variance, second)
+        + storing
+        + by_powers,
+        square=square + storing,
     )
-    storing = 2 * UNIT + (8 * UNIT if powers.any() else 0.0)  # the roots of k + 1, the powers
-    return series, Noise(value + storing, max(slope, square / 2) + storing)
 
 
-def _shortened(series: Array, carried: Array) -> tuple[Array, Array]:
+def _of_transform(table: Array, powers: IntArray, nodes: Array) -> Array:
+    """Roundings of the transform from values at the nodes to coefficients, (5,).
+
+    A coefficient is the mean of 2 |cos|, at most 2^(1/2) (Cauchy and Schwarz; the mean of cos^2 is
+    1/2), times distances from the value at the middle node;
+    each has a rounding of its own, of its power, of the cosine (2), of the product, and of at most
+    BLOCK + points/BLOCK sums, and all coefficients may add up. The middle has three.
+    """
+    middle, points = nodes.size // 2, nodes.size
+    each = np.append(powers[:FIRST], np.full(table.shape[1] - FIRST, powers[FIRST]))
+    scaled: Array = table / nodes[:, None] ** each
+    away = _sizes(scaled - scaled[middle]).max(axis=1)
+    roundings = BLOCK + points / BLOCK + 5
+    return EXTENDED * (1.42 * points * roundings * away + 3 * _sizes(scaled[[middle]])[:, 0])
+
+
+def _shortened(series: Extended, carried: Array) -> tuple[Extended, Array]:
     """The series without what is below its errors, and these errors, (5,).
 
-    t = 2 s/low - 3 is exact, and T_j is known to twice the digits (``chebyshev_sums``). The j-th
-    term has j + 4 roundings, in its coefficient, T_j, their product and the sum from the small
-    terms on; at j = 0 the product is exact, as T_0 is.
+    t = 2 s/low - 3 is exact, and T_j is known to twice the digits (``chebyshev_sums``). Beside the
+    last sum, which is rounded once, the j-th term has j + 3 roundings, in its coefficient, T_j,
+    their product and the sum from the small terms on; that of j = 0 has none, since the sum begins
+    with what its coefficient lost. The moments are summed in twice the digits.
 
     Args:
         series: Chebyshev coefficients of the columns.
         carried: what is wrong already, in the order of ``_sizes``.
     """
     points = len(series)
-    from_here = np.cumsum(_sizes(np.abs(series))[:, ::-1], axis=1)[:, ::-1]  # (5, points)
+    size: Array = np.abs(series).astype(np.float64)
+    from_here = np.cumsum(_sizes(size)[:, ::-1], axis=1)[:, ::-1]  # (5, points)
     order = np.arange(points)
-    each: Any = np.abs(series) * (np.where(order > 0, order + 4, 2) * UNIT)[:, None]
+    each: Any = size * (np.where(order > 0, order + 3, 0) * UNIT)[:, None]
+    each[:, :FIRST] = EXTENDED * size[:, :FIRST]
     allowed = (carried + _sizes_of_sum(each)) / 4
     kept = int(np.count_nonzero((from_here > allowed[:, None]).any(axis=0)))
     kept = min(max(4 * -(-kept // 4), 8), points)

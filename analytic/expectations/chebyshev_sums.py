@@ -8,65 +8,121 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic.compilation import compiled
-from analytic.expectations.node_tables import FIRST
+from analytic.expectations.node_tables import FIRST, MEAN, SLOPE, SPREAD
 from analytic.expectations.quadrature import twofold_product, twofold_sum
 from analytic.expectations.segments import Segment
 from analytic.expectations.small_deviations import Origin
 from analytic.machine import LANES, Array
 
-__all__ = ["fill"]
+__all__ = ["fill", "fill_moments"]
 
 
 def fill(
     part: Segment | Origin, columns: slice, s: Array, chosen: NDArray[np.intp], table: Array
 ) -> None:
-    """Some columns of a segment for the chosen inputs."""
+    """The coefficients of some orders for the chosen inputs; ``columns`` are their places."""
     if isinstance(part, Origin):
         table[:, chosen] = part.table(s[chosen], columns.stop - FIRST)[columns]
     else:
-        series = np.ascontiguousarray(part.series[:, columns])
-        _evaluate(series, part.low, part.high, s, chosen, table)
-        powers = (
-            part.powers[columns.start : FIRST] if columns.stop == FIRST else part.powers[FIRST:]
-        )
-        if powers.any():
-            table[:, chosen] *= s[chosen] ** powers[:, None].astype(np.float64)
+        series, first = np.ascontiguousarray(part.series[:, columns]), part.start[columns]
+        _evaluate(series, first, NONE, part.low, part.high, s, chosen, table, NONE)
+        if part.powers[FIRST]:
+            table[:, chosen] *= s[chosen] ** float(part.powers[FIRST])
+
+
+def fill_moments(
+    part: Segment | Origin, s: Array, chosen: NDArray[np.intp], table: Array, second: Array
+) -> None:
+    """All columns of moments, and E w^2, for the chosen inputs."""
+    if isinstance(part, Origin):
+        table[:, chosen] = part.table(s[chosen], 0)
+        second[chosen] = table[MEAN, chosen] ** 2 + s[chosen] ** 2 * table[SPREAD, chosen]
+        return
+    series, low_bits = np.ascontiguousarray(part.series[:, :FIRST]), np.zeros((3, s.size))
+    limits = part.low, part.high
+    _evaluate(series, part.start[:FIRST], part.remainders, *limits, s, chosen, table, low_bits)
+    if part.powers[:FIRST].any():
+        grown = s[chosen] ** part.powers[:FIRST, None].astype(np.float64)
+        table[:, chosen] *= grown
+        low_bits[:, chosen] *= grown[[MEAN, SPREAD, SLOPE]]
+    _add_squares(table, low_bits, s, chosen, second)
+
+
+NONE = np.empty((0, 0))
+"""In the place of what is not wanted."""
 
 
 @compiled
-def _evaluate(series: Any, low: float, high: float, s: Any, members: Any, table: Any) -> None:
+def _evaluate(
+    series: Any, first: Any, remainders: Any, low: float, high: float, s: Any, members: Any,
+    table: Any, low_bits: Any,
+) -> None:  # fmt: skip
     """table[c, i] <- sum_j series[j, c] T_j(t(s_i)) for i in members.
 
-    t is exact, for low and high are powers of 2 or 0. The recurrence of T_j amplifies roundings by
-    j^2, so that it runs in twice the digits.
+    t is exact, for low and high are powers of 2 or 0. The sum begins with ``first``, what rounding
+    took from the first row. With ``remainders``, what it took from all rows, the three moments are
+    summed in twice the digits; ``low_bits`` gets their second halves.
     """
     points = series.shape[0]
-    chebyshev = np.empty((points, LANES))  # T_j(t) of a block of inputs
-    low_bits = np.empty((points, LANES))
+    chebyshev, rest = np.empty((2, points, LANES))  # T_j(t) of a block of inputs
     columns = np.empty((4, LANES))
     for start in range(0, members.size, LANES):
         count = min(LANES, members.size - start)
-        for i in range(LANES):
-            last = members[start + min(i, count - 1)]
-            chebyshev[0, i], low_bits[0, i] = 1.0, 0.0
-            chebyshev[1, i], low_bits[1, i] = (2.0 * s[last] - low - high) / (high - low), 0.0
-        for j in range(2, points):
-            for i in range(LANES):
-                a, b = twofold_product(
-                    chebyshev[1, i], 0.0, chebyshev[j - 1, i], low_bits[j - 1, i]
-                )
-                chebyshev[j, i], low_bits[j, i] = twofold_sum(
-                    2.0 * a, 2.0 * b, -chebyshev[j - 2, i], -low_bits[j - 2, i]
-                )
+        _polynomials(low, high, s, members[start : start + count], chebyshev, rest)
         for c in range(0, table.shape[0], 4):
             last = table.shape[0] - 1
             wanted = (c, min(c + 1, last), min(c + 2, last), min(c + 3, last))
-            columns[:] = 0.0
+            for k in range(4):
+                columns[k, :] = first[wanted[k]]
             for j in range(points - 4, -1, -4):
                 _add_four(series, chebyshev, j, wanted, columns)
             for k in range(min(4, table.shape[0] - c)):
                 for i in range(count):
                     table[c + k, members[start + i]] = columns[k, i]
+        if remainders.size > 0:
+            for k, c in enumerate((MEAN, SPREAD, SLOPE)):
+                _sum_twofold(series[:, c], remainders[:, c], chebyshev, rest, columns)
+                for i in range(count):
+                    table[c, members[start + i]] = columns[0, i]
+                    low_bits[k, members[start + i]] = columns[1, i]
+
+
+@compiled
+def _polynomials(low: float, high: float, s: Any, members: Any, chebyshev: Any, rest: Any) -> None:
+    """T_j at a block of inputs, by the recurrence; it amplifies roundings by j^2."""
+    for i in range(LANES):
+        last = members[min(i, members.size - 1)]
+        chebyshev[0, i], rest[0, i] = 1.0, 0.0
+        chebyshev[1, i], rest[1, i] = (2.0 * s[last] - low - high) / (high - low), 0.0
+    for j in range(2, chebyshev.shape[0]):
+        for i in range(LANES):
+            a, b = twofold_product(chebyshev[1, i], 0.0, chebyshev[j - 1, i], rest[j - 1, i])
+            chebyshev[j, i], rest[j, i] = twofold_sum(
+                2.0 * a, 2.0 * b, -chebyshev[j - 2, i], -rest[j - 2, i]
+            )
+
+
+@compiled
+def _sum_twofold(a: Any, a_rest: Any, chebyshev: Any, rest: Any, columns: Any) -> None:
+    """sum_j (a + a_rest)_j T_j, the two halves in the first two columns."""
+    value, low_bits = columns[0], columns[1]
+    value[:] = 0.0
+    low_bits[:] = 0.0
+    for j in range(a.size - 1, -1, -1):
+        for i in range(LANES):
+            p, q = twofold_product(chebyshev[j, i], rest[j, i], a[j], a_rest[j])
+            value[i], low_bits[i] = twofold_sum(value[i], low_bits[i], p, q)
+
+
+@compiled
+def _add_squares(table: Any, low_bits: Any, s: Any, members: Any, second: Any) -> None:
+    """second = mean^2 + s^2 spread in twice the digits."""
+    for i in members:
+        mean, spread = table[MEAN, i], table[SPREAD, i]
+        a, a_rest = twofold_product(mean, low_bits[0, i], mean, low_bits[0, i])
+        v, v_rest = twofold_product(s[i], 0.0, s[i], 0.0)
+        b, b_rest = twofold_product(v, v_rest, spread, low_bits[1, i])
+        second[i] = twofold_sum(a, a_rest, b, b_rest)[0]
 
 
 @compiled

@@ -226,7 +226,7 @@ def _by_conditioning(of: Units, angle: Angle, i: Index, j: Index) -> Array:
     sigma = Split.of(np.minimum(s, s_), np.maximum(s, s_), angle.small).sigma
     outer = table.outer[_octave(table, sigma)]
     lost = 4 * outer + sum_rounding(table, sigma)
-    e = 2 * (noise_w + of.moments.noise.value + 2 * UNIT)
+    e = 2 * (noise_w + of.moments.noise.of_values + 2 * UNIT)
     error = e * np.sqrt(2 * apart) + e**2 + (noise_v + lost) * np.minimum(minus, plus)
     return np.stack([minus, plus, d, error, 2 * noise_d + lost])
 

@@ -53,11 +53,11 @@ def estimated_segment(
         nodes = chebyshev_nodes(low, high, points)
         table = tabulated(activation, nodes, rule, terms)
         series, powers = chebyshev_series(table.extended, nodes, (0, 0))
-        error = _size_of_last(series, high)
+        error = _size_of_last(series.astype(np.float64), high)
         if error <= 8 * UNIT:
             break
     estimate = noise + error + 8 * UNIT
-    found = Noise(estimate, estimate, certified=False)
+    found = Noise.of_coefficients(estimate, estimate, certified=False)
     return assembled(low, high, series, powers, nodes, table.columns, last, found)
 
 

@@ -21,7 +21,7 @@ import sympy
 from numpy.typing import NDArray
 
 from analytic.activation import Activation
-from analytic.expectations.chebyshev_sums import fill
+from analytic.expectations.chebyshev_sums import fill, fill_moments
 from analytic.expectations.node_tables import (
     CURVATURE,
     FIRST,
@@ -30,7 +30,6 @@ from analytic.expectations.node_tables import (
     RESPONSE_D,
     RESPONSE_E,
     SLOPE,
-    SPREAD,
     check_underflow,
     kinked,
 )
@@ -108,20 +107,20 @@ def moments(activation: Activation, s: Array) -> Moments:
     if (bent := activation.bent_line) is not None:
         return _bent_line(*bent, s)
     if (solved := wave(activation)) is not None:
-        return Moments(*solved.moments(s), noise=Noise.of_formula(solved.noise(s)))
+        return Moments(*solved.moments(s), noise=Noise.of_moments(solved.noise(s)))
     if (line := by_pieces(activation)) is not None:
-        return Moments(*line.moments(s), noise=Noise(8 * UNIT, 8 * UNIT, certified=False))
-    table, noise = np.empty((FIRST, s.size)), Noise()
+        noise = Noise.of_coefficients(8 * UNIT, 8 * UNIT, certified=False)
+        return Moments(*line.moments(s), noise=noise)
+    table, second, noise = np.empty((FIRST, s.size)), np.empty(s.size), Noise()
     for octave, chosen in _octaves(s):
         part = segment(activation, octave)
-        fill(part, slice(FIRST), s, chosen, table)
+        fill_moments(part, s, chosen, table, second)
         noise = noise.joined(part.noise)
     if kinked(activation):  # a jump of w^(k) makes E w^(k + 1)(sz)^2 infinite
         zero, w = sympy.S.Zero, activation.expression
         jumps = [jump(w, zero, order) is not None for order in (1, 2)]
         table[CURVATURE] = np.inf if jumps[0] else table[CURVATURE]
         table[JERK] = np.inf if any(jumps) else table[JERK]
-    second = table[MEAN] ** 2 + s**2 * table[SPREAD]
     large = s >= 2.0**LOWEST
     check_underflow(activation, s[large], second[large])
     return Moments(
@@ -186,7 +185,7 @@ def coefficients(
         noise = Noise(_weighted(errors, b), _weighted(errors, c))
         return Coefficients(b[orders], rest, noise)
     if (line := by_pieces(activation)) is not None:
-        noise = Noise(32 * UNIT, 32 * UNIT, certified=False)
+        noise = Noise.of_coefficients(32 * UNIT, 32 * UNIT, certified=False)
         b, rest = line.coefficients(s, terms)
         return Coefficients(b[orders], rest, noise=noise)
     start, _, step = orders.indices(terms)
@@ -233,5 +232,5 @@ def _bent_line(a: float, b: float, s: Array) -> Moments:
         jerk=none,
         response_e=slope,
         response_d=none,
-        noise=Noise(),
+        noise=Noise(mean=4 * UNIT, second=4 * UNIT, square=3 * UNIT),  # a^2 + b^2, s^2, 2/pi
     )

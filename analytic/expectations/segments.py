@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,15 @@ from analytic.expectations.node_tables import (
 from analytic.expectations.quadrature import Extended
 from analytic.machine import UNIT, Array
 
-__all__ = ["IntArray", "Noise", "Segment", "assembled", "chebyshev_nodes", "chebyshev_series"]
+__all__ = [
+    "BLOCK",
+    "IntArray",
+    "Noise",
+    "Segment",
+    "assembled",
+    "chebyshev_nodes",
+    "chebyshev_series",
+]
 
 IntArray = NDArray[np.int64]
 
@@ -35,33 +43,48 @@ class Noise(NamedTuple):
     """Errors of a table, relative to the norms of w and w'.
 
     Attributes:
-        value: of E[w] and of (s b_k)_k together, and half of that of E[w^2], relative to the
-            root of E[w^2].
-        slope: of (c_k)_k, and half of that of E[w'^2], relative to the root of E[w'^2].
+        value: of E[w] and of (s b_k)_k together, relative to the root of E[w^2].
+        slope: of (c_k)_k, relative to the root of E[w'^2].
+        mean: of E[w], relative to the root of E[w^2].
+        second: of E[w^2].
+        square: of E[w'^2].
         certified: whether these are bounds; otherwise two rules have agreed so far.
     """
 
     value: float = UNIT
     slope: float = UNIT
+    mean: float = UNIT
+    second: float = UNIT
+    square: float = UNIT
     certified: bool = True
 
     @classmethod
-    def of_formula(cls, error: float) -> Noise:
-        """The errors of a closed form."""
-        return cls(error, error)
+    def of_moments(cls, error: float) -> Noise:
+        """Where all moments have the same relative error."""
+        return cls(error, error, error, error, error)
+
+    @classmethod
+    def of_coefficients(cls, value: float, slope: float, certified: bool = True) -> Noise:
+        """Where the moments have errors like the coefficients: squares have twice as much.
+
+        To E[w]^2 + s^2 Var/s^2 four roundings are added, to the root of E[w^2] in E[w] two.
+        """
+        return cls(value, slope, value + 2 * UNIT, 2 * value + 4 * UNIT, 2 * slope, certified)
+
+    @property
+    def of_values(self) -> float:
+        """Of E[w], (s b_k)_k and the root of E[w^2]."""
+        return max(self.value, self.mean, self.second / 2)
 
     @property
     def largest(self) -> float:
-        """The larger error."""
-        return max(self.value, self.slope)
+        """The largest error, of roots where there are squares."""
+        return max(self.of_values, self.slope, self.square / 2)
 
     def joined(self, other: Noise) -> Noise:
         """The larger errors of both."""
-        return Noise(
-            max(self.value, other.value),
-            max(self.slope, other.slope),
-            self.certified and other.certified,
-        )
+        largest = map(max, self[:-1], other[:-1])
+        return Noise(*largest, certified=self.certified and other.certified)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,6 +96,8 @@ class Segment:
         high: the largest s.
         series: Chebyshev coefficients of every column, shape (points, FIRST + terms); the
             columns from FIRST on are those of b_k.
+        remainders: what rounding took from the columns of the moments, (points, FIRST).
+        start: what it took from the first row, (FIRST + terms,).
         powers: powers of s by which the series is multiplied, (FIRST + 1,): the last one is
             that of all b_k. Activations that grow fast keep their relative accuracy so.
         nodes: increasing values of s, the last one is ``high``, shape (points + 1,).
@@ -84,6 +109,8 @@ class Segment:
     low: float
     high: float
     series: Array
+    remainders: Array
+    start: Array
     powers: NDArray[np.int64]
     nodes: Array
     rests: Array
@@ -114,8 +141,12 @@ def chebyshev_nodes(low: float, high: float, points: int) -> Array:
 
 def chebyshev_series(
     table: Extended, nodes: Array, power: tuple[int, int]
-) -> tuple[Array, IntArray]:
-    """Chebyshev coefficients of the columns over powers of s, and these powers."""
+) -> tuple[Extended, IntArray]:
+    """Chebyshev coefficients of the columns over powers of s, and these powers.
+
+    What the columns are at the middle node is set aside, and sums have parts of ``BLOCK`` terms:
+    both make roundings smaller, see ``bounded_tables``.
+    """
     powers = np.zeros(FIRST + 1, dtype=np.int64)
     powers[[SPREAD, SLOPE, CURVATURE, JERK, RESPONSE_E, RESPONSE_D]] = 2 * power[0]
     powers[FIRST], powers[MEAN] = power
@@ -123,19 +154,32 @@ def chebyshev_series(
     if powers.any():
         each = np.append(powers[:FIRST], np.full(table.shape[1] - FIRST, power[0]))
         scaled = table / nodes.astype(np.longdouble)[:, None] ** each
-    series = np.asarray(_cosines(nodes.size) @ scaled * 2 / nodes.size, dtype=np.float64)
-    series[0] /= 2
+    points, middle = nodes.size, scaled[nodes.size // 2]
+    waves, rest = _cosines(points), scaled - middle
+    blocks = [slice(start, start + BLOCK) for start in range(0, points, BLOCK)]
+    series: Any = sum(waves[:, part] @ rest[part] for part in blocks) * 2 / points
+    series[0] = series[0] / 2 + middle
     return series, powers
 
 
+BLOCK = 8
+"""Terms that are added up before they are added to others."""
+
+
 def assembled(
-    low: float, high: float, series: Array, powers: IntArray, nodes: Array, table: Array,
+    low: float, high: float, series: Extended, powers: IntArray, nodes: Array, table: Array,
     last: Array, noise: Noise,
 ) -> Segment:  # fmt: skip
     """The segment of a series of c_k and of the table at the nodes and at the end."""
-    series[:, FIRST:] /= np.sqrt(np.arange(1.0, series.shape[1] - FIRST + 1))
+    orders: Extended = np.arange(1, series.shape[1] - FIRST + 1, dtype=np.longdouble)
+    of_b = np.concatenate([series[:, :FIRST], series[:, FIRST:] / np.sqrt(orders)], axis=1)
+    rounded = of_b.astype(np.float64)
+    lost = (of_b - rounded).astype(np.float64)
     nodes, table = np.append(nodes[::-1], high), np.concatenate([table[::-1], last])
-    return Segment(low, high, series, powers, nodes, _rests(table), noise)
+    return Segment(
+        low, high, rounded, lost[:, :FIRST].copy(), lost[0].copy(), powers, nodes, _rests(table),
+        noise,
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=16)

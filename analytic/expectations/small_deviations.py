@@ -96,4 +96,4 @@ def _noise(activation: Activation, derivatives: tuple[float, ...]) -> Noise:
         error = float(found[0])
         certified &= error == 0 or value != 0 or any(derivatives[1:order])
         worst = max(worst, error / abs(value) if value else 0.0)
-    return Noise(worst + 8 * UNIT, worst + 8 * UNIT, certified)
+    return Noise.of_coefficients(worst + 8 * UNIT, worst + 8 * UNIT, certified)

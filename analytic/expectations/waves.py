@@ -43,12 +43,14 @@ class Wave:
         slope: w'(0).
         q: w''/w, not 0.
         exact: whether q is exact, and not rounded.
+        given: whether w(0) and w'(0) are.
     """
 
     value: float
     slope: float
     q: float
     exact: bool = True
+    given: bool = True
 
     @property
     def kappa(self) -> float:
@@ -61,25 +63,34 @@ class Wave:
         return (a + b) / 2, (a - b) / 2
 
     def noise(self, s: Array) -> float:
-        """The relative error of the moments: that of exp is the absolute one of its argument."""
-        return 4 * UNIT * (1 + (self.q + self.kappa) * float(s.max(initial=0.0)) ** 2)
+        """The relative error of the moments: that of exp is the absolute one of its argument.
 
-    def squares(self, v: Array) -> tuple[Array, Array]:
-        """E w(sz)^2 and E w'(sz)^2 at v = s^2."""
-        _, m = self.amplitudes
+        P and M come with positive terms, at most three times as large together as the sum. In
+        extended precision these have 12 roundings and a power 4. An error of w(0), w'(0) counts
+        twice, one of q comes with w'(0)^2/q and with expm1.
+        """
+        growth = (self.q + self.kappa) * float(s.max(initial=0.0)) ** 2
+        rounded = 0.0 if self.exact and self.given else UNIT * (4 + 2 * growth)
+        return UNIT + 48 * EXTENDED * (1 + growth) + rounded
+
+    def squares(self, v: Any) -> tuple[Any, Any]:
+        """E w(sz)^2 and E w'(sz)^2 at v = s^2, to its precision."""
+        value, slope, kappa = (v.dtype.type(a) for a in (self.value, self.slope, self.kappa))
+        m = (value**2 - slope**2 / kappa) / 2
         with np.errstate(over="ignore"):  # where the kernel is infinite
             size = np.exp((self.q + self.kappa) * v)
         away = np.expm1(-2 * self.kappa * v)
         return (
-            size * (self.value**2 + m * away),
-            size * (self.slope**2 - self.kappa * m * away),
+            size * (value**2 + m * away),
+            size * (slope**2 - kappa * m * away),
         )
 
     def moments(self, s: Array) -> tuple[Array, ...]:
         """E w, E w^2, E w'^2, E w''^2, E w'''^2 and two derivatives by s^2, at s."""
-        second, slope = self.squares(s**2)
+        v = s.astype(np.longdouble) ** 2
         with np.errstate(over="ignore"):
-            mean = self.value * np.exp(self.q * s**2 / 2)
+            wide = (self.value * np.exp(self.q * v / 2), *self.squares(v))
+            mean, second, slope = (moment.astype(np.float64) for moment in wide)
         curvature, jerk = self.q**2 * second, self.q**2 * slope
         return (
             mean, second, slope, curvature, jerk,
@@ -92,15 +103,18 @@ class Wave:
         By Stein's lemma E[w' h_k] = s^k/sqrt(k!) E w^(k + 1).
         """
         k = np.arange(float(terms + 2))[:, None]
-        first = np.where(k % 2 == 0, self.slope, self.q * self.value)
+        odd = np.longdouble(self.q) * self.value
+        first = np.where(k % 2 == 0, np.longdouble(self.slope), odd)
         sign = np.where((k // 2) % 2 == 1, np.sign(self.q), 1.0)
-        c = sign * first * np.exp(sum(self._exponent(s, terms + 2))).astype(np.float64)
+        wide = sign * first * np.exp(sum(self._exponent(s, terms + 2)))
+        c = wide.astype(np.float64)
         _, slope = self.squares(s**2)
         ratio = (self.kappa * s**2) ** 2 / ((terms + 1.0) * (terms + 2.0))
         bound = np.where((ratio < 1) & (slope > 0), slope * (1 - ratio), np.inf)
         rest = (c[-2] ** 2 + c[-1] ** 2) / bound
         rest = np.where(ratio < 1, rest, 1.0)
-        return c[:terms] / np.sqrt(k[:terms] + 1), rest
+        b = wide[:terms] / np.sqrt((k[:terms] + 1).astype(np.longdouble))
+        return b.astype(np.float64), rest
 
     def _exponent(self, s: Array, terms: int) -> list[Any]:
         """The parts of log |s^k/sqrt(k!) E w^(k + 1)| but for w(0) and w'(0), (terms, n) each."""
@@ -114,12 +128,15 @@ class Wave:
 
         An absolute error of an exponent is a relative one of its power. In extended precision
         its parts have at most 12 roundings (``_log_factorials``) and 3 of their sum. Beside these,
-        the power, three products and a root are rounded, and q where it is not exact.
+        the power (4), three products, a root and a quotient are rounded, the result to float64,
+        and q, w(0) and w'(0) where they are not exact.
         """
         parts = [np.abs(part).astype(np.float64) for part in self._exponent(s, terms)]
-        errors = np.asarray(15 * EXTENDED * sum(parts) + 6 * UNIT)
+        errors = np.asarray(15 * EXTENDED * sum(parts) + 9 * EXTENDED + UNIT)
         if not self.exact:
-            errors += UNIT * (np.arange(terms)[:, None] / 2 + parts[-1])
+            errors += UNIT * ((np.arange(terms)[:, None] + 1) / 2 + parts[-1])
+        if not self.given:
+            errors += UNIT
         return errors
 
     def length(self, s: float, tail: float, most: int) -> int:
@@ -193,7 +210,7 @@ def wave(activation: Activation) -> Wave | None:
 
     Example:
         >>> wave(Activation("sin(2*x)"))
-        Wave(value=0.0, slope=2.0, q=-4.0, exact=True)
+        Wave(value=0.0, slope=2.0, q=-4.0, exact=True, given=True)
     """
     w: Any = activation.expression
     if not w.atoms(sympy.sin, sympy.cos, sympy.exp, sympy.sinh, sympy.cosh):
@@ -207,5 +224,10 @@ def wave(activation: Activation) -> Wave | None:
         return None
     if q == 0 or not q.is_real or sympy.simplify(bend - q * value) != 0:
         return None
-    exact = not q.atoms(sympy.Float) and q == sympy.Rational(float(q))
-    return Wave(float(value.subs(X, 0)), float(slope.subs(X, 0)), float(q), exact)
+    a, b = value.subs(X, 0), slope.subs(X, 0)
+    return Wave(float(a), float(b), float(q), _is_exact(q), _is_exact(a) and _is_exact(b))
+
+
+def _is_exact(number: Any) -> bool:
+    """Whether float64 holds a number, which was not rounded before."""
+    return not number.atoms(sympy.Float) and bool(number == sympy.Rational(float(number)))

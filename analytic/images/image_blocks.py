@@ -13,32 +13,23 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from analytic.images.defect_propagation import DefectPropagation, Defects, targets_of
 from analytic.images.field_expectations import FieldLayer
 from analytic.images.fields import CHANNELS, Pairing, Shifts
 from analytic.images.image_groups import KEPT_TABLES, Blocking, Shelf, blocking, strip_rows
 from analytic.images.lane_tables import compiled_layer
-from analytic.images.next_fields import NextFields
-from analytic.images.planning import Plans, plan_images
-from analytic.images.propagation import (
-    FIELDS,
-    Fields,
-    Layout,
-    PairedImages,
-    Propagation,
-    Room,
-    all_shifts,
-    batches,
-    layouts,
-)
-from analytic.images.shifts import Index
+from analytic.images.pairs_of_blocks import block_pairs, pairing_of, store_pairs
+from analytic.images.planning import Plans, chord_errors, plan_images
+from analytic.images.propagation import Fields, PairedImages, Propagation, Room
+from analytic.images.stretch_layouts import FIELDS, Layout, all_shifts, batches, layouts
 from analytic.images.stretches import network_stretches
-from analytic.machine import LANES, UNIT, Array, cores
+from analytic.machine import UNIT, Array, cores
 from analytic.network import Network
 from analytic.recursion import (
-    AVERAGING,
     GROUP,
     Average,
     Bounds,
+    ChordErrors,
     Data,
     Diagonal,
     Problem,
@@ -70,6 +61,7 @@ class Images:
         bounds: the error bounds.
         averages: those before every layer and, last, before the readout.
         growth: of small differences of the images.
+        defects: how they are carried, and their errors; None for covariances.
         shared: whether the shifts of a block are shared out to threads if there are few blocks.
     """
 
@@ -81,16 +73,17 @@ class Images:
     bounds: Bounds
     averages: tuple[Average, ...]
     growth: float
+    defects: tuple[Defects, ChordErrors] | None = None
     shared: bool = True
     _rooms: list[Room] = field(init=False, default_factory=list[Room])
 
     @property
     def error(self) -> float:
-        return self.bounds.error
+        return self.bounds.error if self.defects is None else self.defects[1].error
 
     @property
     def diagonal(self) -> float:
-        return self.bounds.diagonal
+        return self.bounds.diagonal if self.defects is None else self.defects[1].diagonal
 
     def step(self, n: int) -> int:
         return self.blocks.strip
@@ -131,13 +124,13 @@ class Images:
             columns = self.columns.group(column // width)
             for row, group in zip(rows, strip, strict=True):
                 stop = min(row + size, block.end)
-                pairs = _pairs(row, stop, column, copies, len(columns.x), k, data.own)
+                pairs = block_pairs(row, stop, column, copies, len(columns.x), k, data.own)
                 if len(pairs) == 0:
                     continue
                 paired = PairedImages(group.tables, columns.tables, group.x, columns.x)
-                state, used = self._propagate(paired, _pairing(pairs, len(columns.x)), inner)
+                state, used = self._propagate(paired, pairing_of(pairs, len(columns.x)), inner)
                 terms = max(terms, used)
-                _store(state, pairs, row, column, copies, k, data.own, block, bound)
+                store_pairs(state, pairs, row, column, copies, k, data.own, block, bound)
         return GROUP * terms, 0
 
     def _propagate(self, paired: PairedImages, pairing: Pairing, inner: bool) -> tuple[Fields, int]:
@@ -145,12 +138,15 @@ class Images:
         pairs = len(pairing.row)
         error = np.zeros((2, pairs))
         error[0] = self.bounds.start
-        propagation = Propagation(self.layers, paired, pairing, Room())
+        if self.defects is not None:
+            error = self.defects[1].start * np.ones((1, pairs))
+        propagation = self._start(paired, pairing)
         entries: list[Fields] = []
-        for layout, after in zip(self.layouts, [*self.layouts[1:], None], strict=True):
+        ends = [*self.layouts[1:], None]
+        for at, (layout, after) in enumerate(zip(self.layouts, ends, strict=True)):
             if layout.stretch.averaged:
                 factor = self.averages[layout.stretch.first]
-                error = (error + AVERAGING) * [[factor.sigma], [factor.theta]]
+                error = propagation.averaged(layout, factor, error)
             shifts = all_shifts(layout.stretch.grid)
             if after is None:
                 fields = propagation.enter(entries, 1, slice(None), error)
@@ -159,23 +155,30 @@ class Images:
                 return Fields(
                     fields.sigma[:, :copies], fields.theta[:, :copies], fields.error
                 ), propagation.terms
-            entries = self._stretch(propagation, layout, after, shifts, entries, error, inner)
+            entries = self._stretch(propagation, at, after, shifts, entries, error, inner)
+            entries[0] = propagation.behind(at, layout, after, entries[0])
             error = entries[0].error
         raise AssertionError
 
+    def _start(self, paired: PairedImages, pairing: Pairing) -> Propagation:
+        if self.defects is None:
+            return Propagation(self.layers, paired, pairing, Room())
+        return DefectPropagation(self.layers, paired, pairing, Room(), *self.defects)
+
     def _stretch(
-        self, propagation: Propagation, layout: Layout, after: Layout, shifts: Shifts,
+        self, propagation: Propagation, at: int, after: Layout, shifts: Shifts,
         entries: list[Fields], error: Array, inner: bool,
     ) -> list[Fields]:  # fmt: skip
-        """The fields of the next stretch, (pairs, shifts, Q)."""
+        """The fields behind stretch ``at``, (pairs, shifts, Q)."""
+        layout = self.layouts[at]
         count = shifts.row.size
         edges = np.linspace(0, count, (SHARES if count >= 8 * SHARES else 1) + 1).astype(int)
 
         def share(number: int) -> tuple[list[Fields], int]:
             first, last = int(edges[number]), int(edges[number + 1])
             room = self._room()
-            alone = Propagation(propagation.layers, propagation.paired, propagation.pairing, room)
-            targets = NextFields.all_of(layout, after, propagation.pairs)
+            alone = propagation.alone(room)
+            targets = targets_of(alone, at, layout, after)
             mine = Shifts(*(part[first:last] for part in shifts))
             for part, some in batches(mine, propagation.pairs, layout.lanes):
                 if entries:
@@ -201,43 +204,10 @@ class Images:
                 mine.sigma[:] += other.sigma
                 mine.theta[:] += other.theta
                 mine.error[:] = np.maximum(mine.error, other.error)
+                if mine.matched is not None and other.matched is not None:
+                    mine.matched[:] += other.matched
         propagation.terms = max(propagation.terms, *(terms for _, terms in shares))
         return whole
-
-
-def _pairs(row: int, end: int, column: int, copies: int, panels: int, k: int, own: bool) -> Index:
-    """(first image, panel) of the pairs of a block, by panels; of the same images i < j."""
-    found = [
-        (i - row, panel)
-        for panel in range(panels)
-        for i in range(row, end)
-        if not own or i < min(column + (panel + 1) * copies, k) - 1
-    ]
-    return np.array(found, dtype=np.int64).reshape(-1, 2)
-
-
-def _pairing(pairs: Index, panels: int) -> Pairing:
-    return Pairing(
-        np.ascontiguousarray(pairs[:, 0]), np.searchsorted(pairs[:, 1], np.arange(panels + 1))
-    )
-
-
-def _store(
-    state: Fields, pairs: Index, row: int, column: int, copies: int, k: int, own: bool,
-    block: RowBlock, bound: Array,
-) -> None:  # fmt: skip
-    """Write the pairs of a block, and raise the bounds; of the same images only i < j count."""
-    i = np.repeat(row + pairs[:, 0], copies)
-    j = (column + copies * pairs[:, 1:] + np.arange(copies)).ravel()
-    chosen = np.flatnonzero((j < k) & (i < j) if own else j < k)
-    i, j = i[chosen], j[chosen]
-    for values, out in ((state.sigma, block.nngp), (state.sigma + state.theta, block.ntk)):
-        if out.size:
-            found = out[i - block.shift, j] = values.ravel()[chosen]
-            if block.mirror:
-                out[j, i] = found
-    error = np.repeat(state.error.max(axis=0) + UNIT, copies)[chosen]
-    np.maximum.at(bound, (i, j if bound.shape[1] == k else j // LANES), error)
 
 
 def prepare_images(
@@ -263,7 +233,7 @@ def prepare_images(
     images = x if y is None else np.concatenate([x, y])
     cut = network_stretches(network, spatial)
     alone = layouts(network, cut, 1)
-    plans = Plans(network, alone, images)
+    plans = Plans(network, alone, images, spatial)
     planned = plan_images(plans, 0.0 if tight else tolerance)
     bounds = certify(
         planned.layers, tolerance, image_roundings(x.shape[2]) * UNIT,
@@ -284,6 +254,7 @@ def prepare_images(
     rows = columns if own and copies == 1 else Shelf(plans, layers, tiled, size, lanes)
     averages = (*(layer.average for layer in planned.layers), planned.readout)
     known = {at: (layer, bounds) for at, layer in layers.items()}
-    method = Images(wide, blocks, rows, columns, known, bounds, averages, planned.growth)
+    defects = plans.defects and (plans.defects, chord_errors(plans, planned, x.shape[2]))
+    method = Images(wide, blocks, rows, columns, known, bounds, averages, planned.growth, defects)
     ends = Diagonal(tuple(planned.dearest), planned.sigma, planned.theta, planned.readout)
     return Problem(network, x, x if y is None else y, own, ends, method)

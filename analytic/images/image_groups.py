@@ -11,14 +11,15 @@ import numpy as np
 from analytic.images.field_expectations import FieldLayer
 from analytic.images.lane_tables import Tables
 from analytic.images.planning import Plans
-from analytic.images.propagation import FIELDS, Layout
 from analytic.images.shifted_positions import pixels
 from analytic.images.shifts import Index
+from analytic.images.stretch_layouts import FIELDS, Layout
+from analytic.images.unit_norms import NormTables, pixel_lines
 from analytic.machine import LANES, Array
 
 __all__ = ["KEPT_TABLES", "Blocking", "Shelf", "blocking", "strip_rows"]
 
-KEPT_TABLES = 2**27
+KEPT_TABLES = 2**28
 """Bytes of tables that are kept."""
 BETWEEN = 2**25
 """Bytes of the fields of a block between two stretches."""
@@ -64,7 +65,7 @@ def _power(size: int) -> int:
 class ImageGroup(NamedTuple):
     """Some panels of images: their tables and pixels."""
 
-    tables: Tables
+    tables: Tables | NormTables
     x: Array
 
 
@@ -110,5 +111,9 @@ class Shelf:
         panels = self.panels[number * self.size : (number + 1) * self.size]
         images, place = np.unique(panels, return_inverse=True)
         place = place.reshape(panels.shape)
-        tables = Tables(self._plans.sights(images), self._layers, place, self._depths)
-        return ImageGroup(tables, pixels(self._plans.x[images], place, self._lanes))
+        seen, x, defects = self._plans.sights(images), self._plans.x[images], self._plans.defects
+        if defects is not None:
+            norms = NormTables(seen, defects.sources, place)
+            return ImageGroup(norms, pixel_lines(x, place, self._lanes))
+        tables = Tables(seen, self._layers, place, self._depths)
+        return ImageGroup(tables, pixels(x, place, self._lanes))

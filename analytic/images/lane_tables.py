@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,9 +21,21 @@ from analytic.images.shifts import Index
 from analytic.machine import LANES, Array, aligned, cores
 from analytic.network import Step
 from analytic.proofs import parity
-from analytic.recursion import GROUP, Bounds
+from analytic.recursion import GROUP, Bounds, Diagonal
 
-__all__ = ["Sight", "Tables", "compiled_layer", "form_of", "lanes"]
+__all__ = [
+    "Sight",
+    "Tables",
+    "after_average",
+    "before_average",
+    "compiled_layer",
+    "form_of",
+    "lanes",
+    "sights",
+]
+
+TOGETHER = 2**21
+"""Bytes of coefficients that are computed by one call."""
 
 
 def form_of(step: Step) -> int:
@@ -57,22 +70,28 @@ def lanes(positions: int, copies: int) -> int:
     return -(-positions * copies // LANES) * LANES
 
 
-class Sight:
-    """What one layer sees of images at every position, (images, P) each.
+def after_average(number: int) -> int:
+    """Where sights keep what the average behind stretch ``number`` makes of norms."""
+    return -1 - 2 * number
+
+
+def before_average(number: int) -> int:
+    """Where sights keep the share of every norm r in the sum over its window."""
+    return -2 - 2 * number
+
+
+class Sight(NamedTuple):
+    """What one layer sees of images at every position.
 
     Attributes:
-        step: the layer.
-        deviation: s.
-        mean: E[w].
-        junctions: mu of the branches before and of the last one of every sum that ends here.
+        step: the layer; None for an average, which sees norms (``analytic.images.unit_norms``).
+        lines: s as ``deviation``, E[w] as ``mean``, or the norms that are read as ``norms``; mu of
+            the branches before and of the last one of every sum that ends here as ``junctions``,
+            (images, sums, 2, P); the others (images, P).
     """
 
-    __slots__ = ("deviation", "junctions", "mean", "step")
-
-    def __init__(
-        self, step: Step, deviation: Array, mean: Array, junctions: Sequence[tuple[Array, Array]]
-    ) -> None:
-        self.step, self.deviation, self.mean, self.junctions = step, deviation, mean, junctions
+    step: Step | None
+    lines: dict[str, Array]
 
     @classmethod
     def joined(cls, parts: Sequence[Sight]) -> Sight:
@@ -80,21 +99,38 @@ class Sight:
         first = parts[0]
         if len(parts) == 1:
             return first
-        deviation = np.concatenate([part.deviation for part in parts])
-        mean = np.concatenate([part.mean for part in parts])
-        junctions = [
-            (
-                np.concatenate([junction[0] for junction in same]),
-                np.concatenate([junction[1] for junction in same]),
-            )
-            for same in zip(*(part.junctions for part in parts), strict=True)
-        ]
-        return cls(first.step, deviation, mean, junctions)
+        names = first.lines
+        lines = {name: np.concatenate([part.lines[name] for part in parts]) for name in names}
+        return cls(first.step, lines)
 
     def of(self, images: Index) -> Sight:
         """The same of some images."""
-        junctions = [(total[images], branch[images]) for total, branch in self.junctions]
-        return Sight(self.step, self.deviation[images], self.mean[images], junctions)
+        return Sight(self.step, {name: line[images] for name, line in self.lines.items()})
+
+
+def sights(state: Diagonal, first: int = 0) -> dict[int, Sight]:
+    """What layers, and averages of norms, see of the images of a recursion.
+
+    ``first`` is the number of the first layer; averages are ``after_average`` of their stretches.
+    """
+    n = len(state.sigma)
+    found: dict[int, Sight] = {}
+    for at, stage in enumerate(state.stages, first):
+        seen = {"deviation": np.sqrt(stage.variance), "mean": stage.moments.mean}
+        if stage.sigma.size:
+            seen["norms"] = np.sqrt(stage.sigma)
+        lines: dict[str, Array] = {name: line.reshape(n, -1) for name, line in seen.items()}
+        sums: Array = np.empty((len(stage.junctions), 2, *lines["deviation"].shape))
+        for out, junction in zip(sums, stage.junctions, strict=True):
+            out[0], out[1] = (part[2].reshape(n, -1) for part in junction)
+        lines["junctions"] = sums.transpose(2, 0, 1, 3)
+        found[at] = Sight(stage.step, lines)
+    for number, norms in enumerate(state.norms):
+        if norms is not None:
+            found[after_average(number)] = Sight(None, norms.lines)
+            if norms.share is not None:
+                found[before_average(number)] = Sight(None, {"share": norms.share})
+    return found
 
 
 class Tables:
@@ -160,39 +196,53 @@ class Tables:
         return out
 
     def _without_table(self, at: int) -> LaneTables:
-        sight = self._sights[at]
-        s = sight.deviation
+        lines = self._sights[at].lines
+        s = lines["deviation"]
         scale = s if self._layers[at].form == ARCCOSINE else 1 / np.sqrt(1 + 2 * s**2)
         inverse = 1 / np.where(s > 0, s, np.inf)
         size = lanes(s.shape[1], self._panels.shape[1])
         table = np.empty((len(self._panels), size // LANES, 0, LANES))
         line = self._line
-        junctions = np.zeros((len(sight.junctions), 2, len(self._panels), size))
-        for out, junction in zip(junctions, sight.junctions, strict=True):
-            out[0], out[1] = map(line, junction)
-        return LaneTables(line(inverse), line(sight.mean), junctions, line(scale), table)
+        sums = lines["junctions"]
+        junctions = np.zeros((sums.shape[1], 2, len(self._panels), size))
+        for number, out in enumerate(junctions):
+            out[0], out[1] = line(sums[:, number, 0]), line(sums[:, number, 1])
+        return LaneTables(line(inverse), line(lines["mean"]), junctions, line(scale), table)
 
     def _table(self, at: int, groups: int) -> Array:
         """The coefficients of a layer, (panels, Q / LANES, rows, LANES)."""
-        sight, layer = self._sights[at], self._layers[at]
+        (step, known), layer = self._sights[at], self._layers[at]
+        assert step is not None
         panels, copies = self._panels.shape
-        positions = sight.deviation.shape[1]
+        deviation = known["deviation"]
+        positions = deviation.shape[1]
         size = lanes(positions, copies)
         rows = 4 * (layer.even + layer.odd) * groups
         out: Array = aligned(panels, size // LANES, rows, LANES)
-        activation = sight.step.layer.activation
-        wanted = orders(activation)
+        activation, both = step.layer.activation, layer.even and layer.odd
+        wanted, terms = orders(activation), GROUP * groups
+        fresh, again = _places(self._panels)
+        together = max(TOGETHER // (8 * terms * positions), 1)
 
-        def fill(panel: int) -> None:
-            for copy, image in enumerate(self._panels[panel]):
-                if copy and image == self._panels[panel, 0]:
-                    _repeat(out[panel], positions, copy)
-                    continue
-                b = coefficients(activation, sight.deviation[image], GROUP * groups, wanted).b
-                _place(b, layer.even and layer.odd, copy * positions, out[panel])
+        def fill(number: int) -> None:
+            some = fresh[number * together : (number + 1) * together]
+            b = coefficients(activation, deviation[some[:, 2]].ravel(), terms, wanted).b
+            for begin, (panel, copy, _) in enumerate(some):
+                source = slice(begin * positions, (begin + 1) * positions)
+                _place(b, (source.start, source.stop), both, copy * positions, out[panel])
 
-        _each(fill, panels)
+        _each(fill, -(-len(fresh) // together))
+        for panel, copy in again:
+            _repeat(out[panel], positions, copy)
         return out
+
+
+def _places(panels: Index) -> tuple[Index, Index]:
+    """(panel, copy, image) whose coefficients are asked for, and (panel, copy) of repetitions."""
+    panel, copy = np.indices(panels.shape)
+    again = (copy > 0) & (panels == panels[:, :1])
+    fresh = np.stack([panel, copy, panels], axis=-1)[~again]
+    return fresh, np.argwhere(again)
 
 
 def _each(task: Callable[[int], None], count: int) -> None:
@@ -205,12 +255,13 @@ def _each(task: Callable[[int], None], count: int) -> None:
 
 
 @compiled
-def _place(b: Array, both: bool, first: int, out: Array) -> None:
-    """Write coefficients (orders, P) to the lanes from ``first`` on."""
-    done = 0
-    while done < b.shape[1]:
-        chunk, lane = (first + done) // LANES, (first + done) % LANES
-        count = min(b.shape[1] - done, LANES - lane)
+def _place(b: Array, columns: Any, both: bool, first: int, out: Array) -> None:
+    """Write some columns of the coefficients (orders, inputs) to the lanes from ``first`` on."""
+    done, end = columns
+    lead = first - done
+    while done < end:
+        chunk, lane = (lead + done) // LANES, (lead + done) % LANES
+        count = min(end - done, LANES - lane)
         for k in range(b.shape[0]):
             row = k // 8 * 8 + k % 8 // 2 + 4 * (k % 2) if both else k
             target, source = out[chunk, row, lane : lane + count], b[k, done : done + count]

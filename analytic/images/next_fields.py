@@ -6,7 +6,8 @@ import numpy as np
 
 from analytic.images.field_averages import add_total, add_window, finish_total
 from analytic.images.fields import Shifts
-from analytic.images.propagation import Fields, Layout
+from analytic.images.propagation import Fields
+from analytic.images.stretch_layouts import Layout
 from analytic.images.stretches import Leave
 from analytic.machine import LANES, Array
 
@@ -29,7 +30,7 @@ class NextFields:
         total = self.leave.kind == "total"
         shape = (pairs, copies, LANES) if total else (pairs, shifts, after.lanes)
         self._sums = [(np.zeros(shape), np.zeros(shape)) for _ in range(2)]
-        self.error = np.zeros((2, pairs))
+        self.error = np.zeros((1, pairs))
 
     def add(self, shifts: Shifts, fields: Fields) -> None:
         """Add some fields."""

@@ -10,22 +10,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
 
 from analytic.expectations import MOST_TERMS_WHOLE, length, moments, rests
+from analytic.images.defect_propagation import DefectPropagation, Defects, targets_of
 from analytic.images.field_expectations import ARCCOSINE, ARCSINE, FieldLayer
-from analytic.images.fields import window_sums
-from analytic.images.lane_tables import Sight, compiled_layer, form_of
+from analytic.images.fields import Pairing, window_sums
+from analytic.images.lane_tables import (
+    Sight,
+    Tables,
+    before_average,
+    compiled_layer,
+    form_of,
+    sights,
+)
 from analytic.images.next_fields import NextFields
-from analytic.images.propagation import Fields, Layout
-from analytic.images.shifted_positions import STILL, add_other_shifts
+from analytic.images.own_norms import norms_behind, shares, window_means
+from analytic.images.propagation import Fields, PairedImages, Propagation, Room
+from analytic.images.shifted_positions import STILL, add_other_shifts, pixels
+from analytic.images.stretch_layouts import Layout
 from analytic.images.stretches import Leave
+from analytic.images.unit_norms import NormTables, pixel_lines
 from analytic.machine import UNIT, Array, cores
-from analytic.network import Network, fold
+from analytic.network import fold
 from analytic.recursion import (
     Amplification,
     Average,
+    AveragedNorms,
     Bounds,
     Diagonal,
     Stage,
@@ -36,75 +49,87 @@ from analytic.recursion import (
     preactivation,
 )
 
-__all__ = ["amplified", "image_diagonal", "sights"]
+__all__ = ["amplified", "image_diagonal"]
 
 Triple = tuple[Array, Array, Array]
 """Sigma, Theta and mu at every position, (n, P) each."""
 
 
-def sights(state: Diagonal, first: int = 0) -> dict[int, Sight]:
-    """What every layer sees of the images of a recursion; ``first`` is the number of the first."""
-    n = len(state.sigma)
-    return {
-        at: Sight(
-            stage.step,
-            np.sqrt(stage.variance).reshape(n, -1),
-            stage.moments.mean.reshape(n, -1),
-            [
-                (junction.total[2].reshape(n, -1), junction.branch[2].reshape(n, -1))
-                for junction in stage.junctions
-            ],
-        )
-        for at, stage in enumerate(state.stages, first)
-    }
-
-
-def image_diagonal(network: Network, layouts: Sequence[Layout], x: Array) -> Diagonal:
+def image_diagonal(layouts: Sequence[Layout], x: Array, defects: Defects | None) -> Diagonal:
     """Run the recursion for images with themselves.
 
     Args:
-        network: the description.
-        layouts: its stretches, one image wide.
+        layouts: the stretches of a network, one image wide.
         x: images, shape (n, positions, channels).
+        defects: how the network carries them, None if it carries covariances.
     """
     own = np.mean(np.square(x, dtype=np.longdouble), axis=2).astype(np.float64)
     states: list[Triple] = [(own, np.zeros_like(own), np.zeros_like(own))]
     entries: list[Fields] = []
     stages: list[Stage] = []
-    factor = Average()
-    for layout, after in zip(layouts, [*layouts[1:], None], strict=True):
-        passed, state = _layers(layout, states, factor)
+    norms: list[AveragedNorms | None] = []
+    factor, read = Average(), own
+    widest = np.zeros(len(defects.sources) if defects else 0)
+    for number, (layout, after) in enumerate(zip(layouts, [*layouts[1:], None], strict=True)):
+        passed, state = _layers(layout, states, factor, None if defects is None else read)
         states = [state]
         stages += passed
         factor = factor if not passed else Average()
-        if after is not None:
-            entries = _left(layout, after, x, entries, state, passed)
-            found = [
-                _diagonal_of(layout, after, leave, entry, state)
-                for leave, entry in zip(layout.stretch.leaves, entries, strict=True)
-            ]
-            states, new = [triple for triple, _ in found], found[0][1]
-            factor = Average(factor.sigma * new.sigma, factor.theta * new.theta)
-    return Diagonal(tuple(stages), states[0][0][:, 0], states[0][1][:, 0], factor)
+        if after is None:
+            break
+        way = _Way(number, layout, after, passed, defects, widest)
+        entries = _left(way, x, entries, state)
+        found = [
+            _diagonal_of(way, leave, entry, state)
+            for leave, entry in zip(layout.stretch.leaves, entries, strict=True)
+        ]
+        states, (_, new, averaged) = [part[0] for part in found], found[0]
+        norms.append(averaged)
+        read = state[0] if layout.stretch.leaves[0].kind == "sum" else states[0][0]
+        factor = Average(factor.sigma * new.sigma, factor.theta * new.theta)
+    sigma, theta = (part[:, 0] for part in states[0][:2])
+    return Diagonal(tuple(stages), sigma, theta, factor, tuple(norms), widest)
+
+
+class _Way(NamedTuple):
+    """A stretch on the way to the next one, the stages of its layers, and the widest of defects."""
+
+    number: int
+    layout: Layout
+    after: Layout
+    passed: list[Stage]
+    defects: Defects | None
+    widest: Array
+
+    @property
+    def carries(self) -> bool:
+        """Whether defects enter the next stretch."""
+        return self.defects is not None and self.defects.goes_on(self.layout)
 
 
 def _layers(
-    layout: Layout, states: Sequence[Triple], factor: Average
+    layout: Layout, states: Sequence[Triple], factor: Average, read: Array | None
 ) -> tuple[list[Stage], Triple]:
-    """The layers of a stretch at equal positions, from one state for each branch that begins."""
+    """The layers of a stretch at equal positions, from one state for each branch that begins.
+
+    Stages have the Sigma that is read if ``read`` is given, which is that of the first one.
+    """
     stages: list[Stage] = []
     n = len(states[0][0])
 
     def after(number: int, state: Triple) -> Triple:
         step, window = layout.steps[number], layout.windows[number]
         sigma, theta, _ = state
+        known = np.empty(0)
+        if read is not None:
+            known = np.ravel(read if number == 0 and window is None else sigma)
         if window is not None:
             sigma, theta = (_window_sums(layout, number, values) for values in (sigma, theta))
         given = preactivation(sigma, theta, step.weight, step.bias, step.rate)
         variance, gamma = map(np.ravel, given)
         table, none = moments(step.layer.activation, np.sqrt(variance)), np.empty(0)
         reads, averaged = layout.stretch.reads[number], Average() if number else factor
-        stages.append(Stage(step, none, none, variance, gamma, table, reads, averaged))
+        stages.append(Stage(step, known, none, variance, gamma, table, reads, averaged))
         return _by_image(n, (*plain(table.second, table.slope, gamma), table.mean))
 
     def added(_: int, number: int, total: Triple, branch: Triple) -> Triple:
@@ -136,44 +161,62 @@ def _window_sums(layout: Layout, number: int, values: Array) -> Array:
     return after[:, :size]
 
 
-def _left(
-    layout: Layout, after: Layout, x: Array, entries: list[Fields], state: Triple,
-    passed: list[Stage],
-) -> list[Fields]:  # fmt: skip
+def _left(way: _Way, x: Array, entries: list[Fields], state: Triple) -> list[Fields]:
     """The fields of the next stretch, (n, shifts, Q) each, for every branch that begins with it."""
-    n = len(x)
-    targets = NextFields.all_of(layout, after, n)
+    n, layout = len(x), way.layout
+    targets = NextFields.all_of(layout, way.after, n)
     ends = [np.pad(a, ((0, 0), (0, layout.lanes - a.shape[1]))) for a in state[:2]]
+    ends[0] *= not way.carries  # the defect of a position with itself
     for target in targets:
         target.add(STILL, Fields(ends[0], ends[1], np.zeros((2, n))))
     still = [target.finish() for target in targets]
     if layout.stretch.grid.shifts == 1:
         return still
-    layers = _own_layers(layout, passed)
-    alone = Diagonal(tuple(passed), np.empty(n), np.empty(n))
-    seen = sights(alone, layout.stretch.first)
+    layers = _own_layers(way)
+    seen = sights(Diagonal(tuple(way.passed), np.empty(n), np.empty(n)), layout.stretch.first)
+    if way.carries and layout.stretch.leaves[0].mixes:
+        share = shares(layout, way.after, np.sqrt(state[0]))
+        seen[before_average(way.number)] = Sight(None, {"share": share})
 
-    def image(i: int) -> list[Fields]:
+    def image(i: int) -> tuple[list[Fields], Array]:
         one = slice(i, i + 1)
-        parts = NextFields.all_of(layout, after, 1)
         given = [Fields(entry.sigma[one], entry.theta[one], np.empty(0)) for entry in entries]
         own = {at: sight.of(np.array([i])) for at, sight in seen.items()}
-        add_other_shifts(layout, x[one], given, layers, own, parts)
-        return [part.finish() for part in parts]
+        propagation = _propagation(way, x[one, : 0 if entries else None], layers, own)
+        parts = targets_of(propagation, way.number, layout, way.after)
+        add_other_shifts(layout, propagation, given, parts)
+        return [part.finish() for part in parts], propagation.widest
 
     with ThreadPoolExecutor(cores()) as pool:
         others = list(pool.map(image, range(n)))
-    for i, found in enumerate(others):
+    for i, (found, widest) in enumerate(others):
+        np.maximum(way.widest, widest, out=way.widest)
         for first, fields in zip(still, found, strict=True):
             first.sigma[i] += fields.sigma[0]
             first.theta[i] += fields.theta[0]
-    return still
+    matched = [found[0].matched for found, _ in others if found[0].matched is not None]
+    return [still[0]._replace(matched=np.concatenate(matched)), *still[1:]] if matched else still
 
 
-def _own_layers(layout: Layout, passed: list[Stage]) -> dict[int, tuple[FieldLayer, Bounds]]:
+def _propagation(
+    way: _Way, x: Array, layers: dict[int, tuple[FieldLayer, Bounds]], seen: dict[int, Sight]
+) -> Propagation:
+    """That of one image with itself; no pixels behind the first stretch."""
+    panel, pairing = np.zeros((1, 1), dtype=np.int64), Pairing(STILL.row, np.array([0, 1]))
+    if way.defects is not None:
+        lines = pixel_lines(x, panel, way.layout.lanes)
+        norms = NormTables(seen, way.defects.sources, panel)
+        alone = PairedImages(norms, norms, lines, lines)
+        return DefectPropagation(layers, alone, pairing, Room(), way.defects)
+    own = pixels(x, panel, way.layout.lanes)
+    tables = Tables(seen, {at: layer for at, (layer, _) in layers.items()}, panel, {})
+    return Propagation(layers, PairedImages(tables, tables, own, own), pairing, Room())
+
+
+def _own_layers(way: _Way) -> dict[int, tuple[FieldLayer, Bounds]]:
     """The layers of a stretch, at the least truncation."""
     found: dict[int, tuple[FieldLayer, Bounds]] = {}
-    for at, stage in enumerate(passed, layout.stretch.first):
+    for at, stage in enumerate(way.passed, way.layout.stretch.first):
         deviation = np.sqrt(stage.variance)
         terms = length(stage.step.layer.activation, deviation, 16 * UNIT, MOST_TERMS_WHOLE)
         layer = amplified(stage, deviation, terms)
@@ -204,30 +247,26 @@ def amplified(stage: Stage, deviations: Array, terms: int) -> Amplification:
 
 
 def _diagonal_of(
-    layout: Layout, after: Layout, leave: Leave, entry: Fields, state: Triple
-) -> tuple[Triple, Average]:
-    """The state at equal positions of the next stretch, and what it does to relative errors."""
-    size = after.stretch.grid.positions
+    way: _Way, leave: Leave, entry: Fields, state: Triple
+) -> tuple[Triple, Average, AveragedNorms | None]:
+    """The state at equal positions of the next stretch, what it does to errors, and norms."""
+    layout, after = way.layout, way.after
+    size, averaged = after.stretch.grid.positions, None
     sigma, theta = (values[:, 0, :size].copy() for values in entry[:2])
+    if way.carries:
+        sigma, averaged = norms_behind(layout, after, entry, state[0])
     if leave.kind == "sum":
-        return (sigma, theta, np.zeros_like(sigma)), Average()
+        return (sigma, theta, np.zeros_like(sigma)), Average(), averaged
     for values in (sigma, theta):
         np.maximum(values, 0, out=values)  # positions may cancel
-    mu = _window_means(layout, after, state[2])
+    mu = window_means(layout, after, state[2])
     if not leave.mixes:
-        return (sigma, theta, mu), Average()
+        return (sigma, theta, mu), Average(), averaged
     factors = (
-        _enlargement(_window_means(layout, after, np.sqrt(np.maximum(old, 0))), new)
+        _enlargement(window_means(layout, after, np.sqrt(np.maximum(old, 0))), new)
         for old, new in zip(state[:2], (sigma, theta), strict=True)
     )
-    return (sigma, theta, mu), Average(*factors)
-
-
-def _window_means(layout: Layout, after: Layout, values: Array) -> Array:
-    """The means over the windows of an average, (n, P')."""
-    (height, width, _), (rows, columns, _) = layout.shape, after.shape
-    parts = values.reshape(-1, rows, height // rows, columns, width // columns)
-    return parts.mean(axis=(2, 4)).reshape(len(values), -1)
+    return (sigma, theta, mu), Average(*factors), averaged
 
 
 def _enlargement(roots: Array, after: Array) -> float:

@@ -10,16 +10,28 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from analytic.expectations import LOWEST, MOST_TERMS_WHOLE, length
-from analytic.images.lane_tables import Sight
-from analytic.images.own_positions import amplified, image_diagonal, sights
-from analytic.images.propagation import Layout, layouts
+from analytic.images.defect_propagation import defects_of
+from analytic.images.lane_tables import Sight, sights
+from analytic.images.own_positions import amplified, image_diagonal
 from analytic.images.shifts import Index
+from analytic.images.stretch_layouts import Layout, layouts
 from analytic.images.stretches import network_stretches
 from analytic.machine import UNIT, Array, cores
 from analytic.network import Network, Shape
-from analytic.recursion import Amplification, Average, Diagonal, Stage, growth, mean_slope, merged
+from analytic.recursion import (
+    Amplification,
+    Average,
+    Boundary,
+    ChordErrors,
+    Diagonal,
+    Stage,
+    growth,
+    mean_slope,
+    merged,
+    pixel_chord,
+)
 
-__all__ = ["Planned", "Plans", "image_readouts", "plan_images"]
+__all__ = ["Planned", "Plans", "chord_errors", "image_readouts", "plan_images"]
 
 PLANNED = 2**16
 """Positions of the images that are planned together."""
@@ -38,6 +50,8 @@ class Planned(NamedTuple):
     readout: Average
     growth: float  # of small differences, see analytic.recursion.chaos
     dearest: list[Stage]  # each layer at the position that amplifies errors most
+    apart: list[Array]  # errors of defects of one image behind each stretch, (2, 2)
+    widest: Array  # largest 1 - rho of every layer at two positions, where defects are carried
 
 
 class Plans:
@@ -47,11 +61,15 @@ class Plans:
         network: the description.
         layouts: its stretches, one image wide.
         x: images, (n, positions, channels).
+        defects: how the network carries them, None if it carries covariances.
         few: whether all their recursions may be held at once.
     """
 
-    def __init__(self, network: Network, layouts: Sequence[Layout], x: Array) -> None:
+    def __init__(
+        self, network: Network, layouts: Sequence[Layout], x: Array, spatial: Shape
+    ) -> None:
         self.network, self.layouts, self.x = network, layouts, x
+        self.defects = defects_of(network, layouts, spatial)
         places = [layout.stretch.grid.positions for layout in layouts for _ in layout.steps]
         self.step = max(PLANNED // max(x.shape[1], *places), 1)
         self.few = 8 * VALUES * sum(places) * len(x) <= KEPT
@@ -61,7 +79,7 @@ class Plans:
     def parts(self) -> Iterator[Diagonal]:
         """All images, ``step`` of them at a time."""
         for start in range(0, len(self.x), self.step):
-            state = image_diagonal(self.network, self.layouts, self.x[start : start + self.step])
+            state = image_diagonal(self.layouts, self.x[start : start + self.step], self.defects)
             if self._keeps:
                 self._seen[start] = sights(state)
             yield state
@@ -69,7 +87,7 @@ class Plans:
     def sights(self, images: Index) -> dict[int, Sight]:
         """What every layer sees of some images."""
         if not self._keeps:
-            return sights(image_diagonal(self.network, self.layouts, self.x[images]))
+            return sights(image_diagonal(self.layouts, self.x[images], self.defects))
         number = np.floor_divide(images, self.step)
         parts = [int(part) for part in np.unique(number)]
         first = np.searchsorted(np.array(parts, dtype=np.int64), number)
@@ -89,7 +107,7 @@ def image_readouts(network: Network, x: Array, spatial: Shape) -> tuple[Array, A
         spatial: their shape.
     """
     network = network.summed(len(spatial))
-    plans = Plans(network, layouts(network, network_stretches(network, spatial), 1), x)
+    plans = Plans(network, layouts(network, network_stretches(network, spatial), 1), x, spatial)
     ends = [(state.sigma, state.theta) for state in plans.parts()]
     sigma, theta = map(np.concatenate, zip(*ends, strict=True))
     return sigma, theta
@@ -108,7 +126,13 @@ def plan_images(plans: Plans, tolerance: float) -> Planned:
     few, slopes = plans.few, np.zeros(len(steps))
     dearest: list[list[Stage]] = [[] for _ in steps]
     states: list[Diagonal] = []
+    apart, widest = [np.zeros((2, 2))] * len(plans.layouts), np.zeros(len(steps))
     for state in plans.parts():
+        for number, norms in enumerate(state.norms):
+            if norms is not None and norms.apart is not None:
+                apart[number] = np.maximum(apart[number], norms.apart)
+        if state.widest.size:
+            widest = np.maximum(widest, state.widest)
         ends.append((state.sigma, state.theta))
         averages[-1] = averages[-1].joined(state.average)
         for at, stage in enumerate(state.stages):
@@ -132,7 +156,22 @@ def plan_images(plans: Plans, tolerance: float) -> Planned:
     sigma, theta = map(np.concatenate, zip(*ends, strict=True))
     rate = growth(steps, [layer.reads for layer in found], [*map(float, slopes)])
     worst = [max(stages, key=_amplified) for stages in dearest]
-    return Planned(found, sigma, theta, averages[-1], rate, worst)
+    return Planned(found, sigma, theta, averages[-1], rate, worst, apart, widest)
+
+
+def chord_errors(plans: Plans, planned: Planned, channels: int) -> ChordErrors:
+    """The errors of a network whose pairs are carried as defects."""
+    assert plans.defects is not None
+    boundaries = [
+        Boundary(
+            number, layout.stretch.first + len(layout.steps), layout.stretch.grid.positions,
+            planned.apart[number] if planned.apart[number].any() else None,
+        )
+        for number, layout in enumerate(plans.layouts)
+        if plans.defects.has_average(layout)
+    ]  # fmt: skip
+    start = pixel_chord(channels)
+    return ChordErrors(planned.layers, boundaries, planned.readout, start, planned.widest)
 
 
 def _amplified(stage: Stage) -> float:

@@ -7,8 +7,7 @@ leaves, and before the first one nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,97 +15,28 @@ import numpy as np
 from analytic.images.field_expectations import SERIES, FieldLayer
 from analytic.images.field_layer import carry_errors, enter, leave
 from analytic.images.field_sums import add_branch, join_errors
-from analytic.images.fields import Pairing, Shifts, Taps, products, taps, window_sums
-from analytic.images.lane_tables import Tables, lanes
-from analytic.images.shifts import Index, Scatter
-from analytic.images.stretches import Grid, Stretch
+from analytic.images.fields import Pairing, Shifts, Taps, products, window_sums
+from analytic.images.lane_tables import Tables
+from analytic.images.shifts import Scatter
+from analytic.images.stretch_layouts import Layout, run_room
+from analytic.images.unit_norms import NormTables
 from analytic.machine import LANES, Array, aligned
-from analytic.network import Network, Step
-from analytic.recursion import Bounds
+from analytic.recursion import AVERAGING, Average, Bounds
 
-__all__ = [
-    "Fields",
-    "Layout",
-    "PairedImages",
-    "Propagation",
-    "Room",
-    "all_shifts",
-    "batches",
-    "layouts",
-]
-
-FIELDS = 2**22
-"""Bytes of the fields that go through the layers together."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Layout:
-    """A stretch laid out for the compiled code.
-
-    Attributes:
-        stretch: the stretch.
-        steps: its weight layers.
-        shape: (H, W, images side by side).
-        lanes: Q.
-        windows: the sums before its layers, None where there is nothing to sum up.
-        flow: its layers for the walk: branches that begin with the stretch are not opened in it.
-    """
-
-    stretch: Stretch
-    steps: tuple[Step, ...]
-    shape: tuple[int, int, int]
-    lanes: int
-    windows: tuple[tuple[Scatter, Taps] | None, ...]
-    flow: tuple[Step, ...]
-
-    @property
-    def bytes_between(self) -> int:
-        """Memory of what enters the stretch, for a pair."""
-        return 32 * self.stretch.entries * self.stretch.grid.shifts * self.lanes
-
-
-def layouts(network: Network, cut: Sequence[Stretch], copies: int) -> tuple[Layout, ...]:
-    """The stretches of a network for so many images side by side."""
-    return tuple(_layout(network, stretch, copies) for stretch in cut)
-
-
-def _layout(network: Network, stretch: Stretch, copies: int) -> Layout:
-    height, width = stretch.grid[:2]
-    size = lanes(height * width, copies)
-    windows = tuple(
-        None if window is None else (window[0], taps(window[1], width, height, copies, size))
-        for window in stretch.windows
-    )
-    steps = network.steps[stretch.first : stretch.first + len(windows)]
-    flow = steps if stretch.entries == 1 else (replace(steps[0], opens=0), *steps[1:])
-    return Layout(stretch, steps, (height, width, copies), size, windows, flow)
-
-
-def all_shifts(grid: Grid) -> Shifts:
-    """The shifts of a grid, row by row."""
-    row, column = (
-        part.ravel()
-        for part in np.meshgrid(
-            np.arange(grid.rows.size), np.arange(grid.columns.size), indexing="ij"
-        )
-    )
-    return Shifts(grid.rows[row], grid.columns[column], row, column)
-
-
-def batches(shifts: Shifts, pairs: int, size: int) -> Iterator[tuple[slice, Shifts]]:
-    """Some shifts at a time, for so many pairs and lanes."""
-    few = max(FIELDS // (16 * pairs * size), 1)
-    for first in range(0, shifts.row.size, few):
-        part = slice(first, first + few)
-        yield part, Shifts(*(values[part] for values in shifts))
+__all__ = ["Fields", "Layers", "PairedImages", "Propagation", "Room"]
 
 
 class Fields(NamedTuple):
-    """Sigma and Theta of pairs of images at some shifts, (F, Q), and errors (2, pairs)."""
+    """Sigma and Theta of pairs of images at some shifts, (F, Q), and errors (2, pairs).
+
+    Defects have three errors (``analytic.recursion.chord_errors``), and ``matched`` behind an
+    average (``analytic.images.next_defects``).
+    """
 
     sigma: Array
     theta: Array
     error: Array
+    matched: Array | None = None
 
 
 class Room:
@@ -130,11 +60,15 @@ class Room:
             self._free.setdefault(array.shape, []).append(array)
 
 
+Layers = Mapping[int, tuple[FieldLayer, Bounds]]
+"""Weight layers and their bounds, by their numbers in the network."""
+
+
 class PairedImages(NamedTuple):
     """The first and the second images of the pairs: tables, and pixels (images, channels, Q)."""
 
-    rows: Tables
-    columns: Tables
+    rows: Tables | NormTables
+    columns: Tables | NormTables
     x: Array
     y: Array
 
@@ -150,15 +84,24 @@ class Propagation:
     """
 
     def __init__(
-        self,
-        layers: Mapping[int, tuple[FieldLayer, Bounds]],
-        paired: PairedImages,
-        pairing: Pairing,
-        room: Room,
-    ) -> None:
+        self, layers: Layers, paired: PairedImages, pairing: Pairing, room: Room
+    ) -> None:  # fmt: skip
         self.layers, self.paired, self.pairing, self.room = layers, paired, pairing, room
         self.pairs = len(pairing.row)
         self.terms = 0
+        self.widest = np.empty(0)
+
+    def alone(self, room: Room) -> Propagation:
+        """The same for another thread."""
+        return Propagation(self.layers, self.paired, self.pairing, room)
+
+    def averaged(self, layout: Layout, factor: Average, error: Array) -> Array:
+        """The errors where a stretch begins that the averages ``factor`` lead to."""
+        return (error + AVERAGING) * [[factor.sigma], [factor.theta]]
+
+    def behind(self, number: int, layout: Layout, after: Layout, entry: Fields) -> Fields:
+        """The fields behind the end of stretch ``number``."""
+        return entry
 
     def start(self, layout: Layout, shifts: Shifts, error: Array) -> Fields:
         """Scalar products, and no Theta."""
@@ -166,7 +109,7 @@ class Propagation:
         sigma = room.take(self.pairs * size, layout.lanes)
         theta = room.zeros(self.pairs * size, layout.lanes)
         moved, sums = room.take(self.paired.y.shape[1], layout.lanes), room.take(layout.lanes)
-        runs = _runs(layout)
+        runs = run_room(layout)
         scratch = (runs, moved, sums)
         products(self.paired.x, self.paired.y, self.pairing, shifts, layout.shape, scratch, sigma)
         room.give(moved, sums)
@@ -226,8 +169,8 @@ class Propagation:
     ) -> None:
         """The nonlinearity, in place, and what is added to the branches before."""
         room, (layer, bounds) = self.room, self.layers[at]
-        rows, columns = self.paired.rows, self.paired.columns
-        runs, moved = _runs(layout), room.take(1, layout.lanes)
+        rows, columns = self._lane_tables()
+        runs, moved = run_room(layout), room.take(1, layout.lanes)
         group = np.empty((len(fields.sigma), layout.lanes // LANES), dtype=np.int64)
         most = enter(
             layer, bounds.radius[layer.number], rows.lines(at), columns.lines(at), self.pairing,
@@ -251,6 +194,12 @@ class Propagation:
             self.terms = max(self.terms, int(last.max(initial=0)) + 1)
         room.give(moved, other, lines, buffers)
 
+    def _lane_tables(self) -> tuple[Tables, Tables]:
+        rows, columns = self.paired.rows, self.paired.columns
+        assert isinstance(rows, Tables)
+        assert isinstance(columns, Tables)
+        return rows, columns
+
     def _add(
         self, layout: Layout, at: tuple[int, int], shifts: Shifts, total: Fields, fields: Fields
     ) -> None:
@@ -258,19 +207,12 @@ class Propagation:
         (layer, bounds), (_, number) = self.layers[at[0]], at
         if number:
             rows, columns = (
-                tables.lane_tables(at[0], 0).junctions[number]
-                for tables in (self.paired.rows, self.paired.columns)
+                tables.lane_tables(at[0], 0).junctions[number] for tables in self._lane_tables()
             )
             moved = self.room.take(2, layout.lanes)
             add_branch(
-                rows, columns, self.pairing, shifts, layout.shape, (_runs(layout), moved),
+                rows, columns, self.pairing, shifts, layout.shape, (run_room(layout), moved),
                 total.sigma, total.theta, fields.sigma, fields.theta,
             )  # fmt: skip
             self.room.give(moved)
         join_errors(bounds, layer.number, number, total.error, fields.error)
-
-
-def _runs(layout: Layout) -> Index:
-    """Room for the pieces of an image that moves."""
-    height, _, copies = layout.shape
-    return np.empty((2 * (height * copies + layout.lanes // LANES) + 2, 3), dtype=np.int64)

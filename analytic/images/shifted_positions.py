@@ -7,23 +7,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from analytic.images.field_expectations import FieldLayer
-from analytic.images.fields import Pairing, Shifts, move_lines, pieces
-from analytic.images.lane_tables import Sight, Tables
+from analytic.images.fields import Shifts, move_lines, pieces
 from analytic.images.next_fields import NextFields
-from analytic.images.propagation import (
-    Fields,
-    Layout,
-    PairedImages,
-    Propagation,
-    Room,
-    all_shifts,
-    batches,
-)
+from analytic.images.propagation import Fields, Propagation
 from analytic.images.shifts import Index
+from analytic.images.stretch_layouts import Layout, all_shifts, batches
 from analytic.images.stretches import Grid
 from analytic.machine import LANES, Array
-from analytic.recursion import Bounds
 
 __all__ = ["STILL", "add_other_shifts", "pixels"]
 
@@ -40,17 +30,11 @@ def pixels(x: Array, panels: Index, size: int) -> Array:
 
 
 def add_other_shifts(
-    layout: Layout, x: Array, entries: list[Fields], layers: dict[int, tuple[FieldLayer, Bounds]],
-    seen: dict[int, Sight], targets: list[NextFields],
-) -> None:  # fmt: skip
+    layout: Layout, propagation: Propagation, entries: list[Fields], targets: list[NextFields]
+) -> None:
     """Add the fields of an image with itself at all shifts but 0."""
-    room, grid, panel = Room(), layout.stretch.grid, np.zeros((1, 1), dtype=np.int64)
-    tables = Tables(seen, {at: layer for at, (layer, _) in layers.items()}, panel, {})
-    own = np.empty((1, 0, 0)) if entries else pixels(x, panel, layout.lanes)
-    pairing = Pairing(NONE, np.array([0, 1]))
-    propagation = Propagation(layers, PairedImages(tables, tables, own, own), pairing, room)
-    shifts = all_shifts(grid)
-    chosen, opposite = _half(grid, shifts)
+    shifts = all_shifts(layout.stretch.grid)
+    chosen, opposite = _half(layout.stretch.grid, shifts)
     half = Shifts(*(part[chosen] for part in shifts))
     for part, some in batches(half, 1, layout.lanes):
         none = np.zeros((2, 1))
@@ -64,7 +48,7 @@ def add_other_shifts(
         for target in targets:
             target.add(some, fields)
             _add_opposite(layout, shifts, opposite[part], some, fields, target)
-        room.give(*fields[:2])
+        propagation.room.give(*fields[:2])
 
 
 def _half(grid: Grid, shifts: Shifts) -> tuple[Index, Index]:

@@ -40,7 +40,16 @@ from analytic.network import (
     shape_after,
 )
 
-__all__ = ["Grid", "Leave", "Stretch", "Window", "network_stretches"]
+__all__ = [
+    "Grid",
+    "Leave",
+    "Stretch",
+    "Window",
+    "both_sizes",
+    "network_stretches",
+    "plane",
+    "readings",
+]
 
 
 class Grid(NamedTuple):
@@ -182,7 +191,7 @@ def network_stretches(network: Network, spatial: Shape) -> tuple[Stretch, ...]:
 def _count(layer: Layer, dimensions: int) -> int:
     """How many positions are summed up in a pre-activation, 0 if there is none."""
     if isinstance(layer, Convolution):
-        return math.prod(_both(layer.kernel_size, dimensions))
+        return math.prod(both_sizes(layer.kernel_size, dimensions))
     return int(isinstance(layer, FullyConnected | Nonlinearity))
 
 
@@ -233,15 +242,15 @@ def _averages(layers: tuple[Averaging, ...]) -> list[tuple[Layer, bool]]:
     return [(layer, number == len(layers)) for number, layer in enumerate(layers, 1)]
 
 
-def _plane(sizes: Shape, dimensions: int) -> tuple[int, int]:
+def plane(sizes: Shape, dimensions: int) -> tuple[int, int]:
     """Two sizes from those of so many dimensions; a line is a plane of height 1."""
     height, width = (1,) * (2 - dimensions) + sizes
     return height, width
 
 
-def _both(sizes: Sizes, dimensions: int) -> tuple[int, int]:
+def both_sizes(sizes: Sizes, dimensions: int) -> tuple[int, int]:
     """An option for both dimensions."""
-    return _plane((sizes,) * dimensions if isinstance(sizes, int) else sizes, dimensions)
+    return plane((sizes,) * dimensions if isinstance(sizes, int) else sizes, dimensions)
 
 
 def _before(
@@ -251,33 +260,33 @@ def _before(
     layer = layers[0]
     if isinstance(layer, FullyConnected | Nonlinearity):
         return after, ()
-    plane = _plane(shape, len(shape))
+    sizes = plane(shape, len(shape))
     if isinstance(layer, Flatten | GlobalAveragePooling):
         flat = isinstance(layer, Flatten)
-        rows, columns = (np.arange(1 if flat else size) for size in plane)
-        return Grid(*plane, rows, columns), ()
+        rows, columns = (np.arange(1 if flat else size) for size in sizes)
+        return Grid(*sizes, rows, columns), ()
     ends = (after.height, after.rows), (after.width, after.columns)
     needs = [
-        [_readings(one, axis, len(shape), plane[axis], *ends[axis]) for axis in (0, 1)]
+        [readings(one, axis, len(shape), sizes[axis], *ends[axis]) for axis in (0, 1)]
         for one in layers
     ]
     rows, columns = (
         np.unique(np.concatenate([[0], *(both[axis].shift for both in needs)])) for axis in (0, 1)
     )
-    return Grid(*plane, rows, columns), tuple(
+    return Grid(*sizes, rows, columns), tuple(
         (scatter(down, rows, after.rows), scatter(right, columns, after.columns))
         for down, right in needs
     )
 
 
-def _readings(
+def readings(
     layer: Layer, axis: int, dimensions: int, size: int, ends: int, shifts: Index
 ) -> Readings:
     """What a convolution or a pooling reads along one of two axes."""
     if isinstance(layer, AveragePooling):
-        return pool_readings(shifts, size, _both(layer.size, dimensions)[axis])
+        return pool_readings(shifts, size, both_sizes(layer.size, dimensions)[axis])
     assert isinstance(layer, Convolution)
-    kernel, stride = (_both(v, dimensions)[axis] for v in (layer.kernel_size, layer.stride))
+    kernel, stride = (both_sizes(v, dimensions)[axis] for v in (layer.kernel_size, layer.stride))
     back = (kernel - 1) // 2 if layer.padding == "same" else 0
     wraps = layer.padding_mode == "circular"
     return filter_readings(shifts, size, ends, kernel, stride, back, wraps)

@@ -18,6 +18,7 @@ from analytic.network.averages import Averaging
 from analytic.network.layers import Convolution, Weighted
 from analytic.network.nonlinearity import Nonlinearity
 from analytic.network.options import Sizes
+from analytic.network.scaling import Scale
 
 __all__ = ["Branched", "Layer", "Layers", "Residual", "Sum", "check_layers", "moves"]
 
@@ -78,9 +79,9 @@ class Residual:
 class Sum:
     r"""The sum of two or more branches, alpha -> branch_1(alpha) + branch_2(alpha) + ...
 
-    A branch is a layer or a list of layers; an empty list is the skip. A projection shortcut is
-    a branch of one linear layer. All branches end in the same shape, and have weights of their
-    own. With (Sigma_i, Theta_i, mu_i) the states at their ends,
+    A branch is a layer or a list of layers; an empty list is the skip, ``Scale(c)`` c times it. A
+    projection shortcut is a branch of one linear layer. All branches end in the same shape, and
+    have weights of their own. With (Sigma_i, Theta_i, mu_i) the states at their ends,
 
         Sigma = sum_i Sigma_i + sum_{i != j} mu_i mu_j',   Theta = sum_i Theta_i,   mu = sum_i mu_i.
 
@@ -123,7 +124,7 @@ class Sum:
 
 
 Branched = Residual | Sum
-Layer = Weighted | Nonlinearity | Averaging | Branched
+Layer = Weighted | Nonlinearity | Scale | Averaging | Branched
 Layers = tuple[Layer, ...]
 
 

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from analytic.network.absorption import absorbed
 from analytic.network.averages import AveragePooling, Averaging, Flatten, GlobalAveragePooling
 from analytic.network.branches import Branched, Layer, Residual, Sum, check_layers
 from analytic.network.equations import System, system
 from analytic.network.layers import Convolution, FullyConnected, Weighted
 from analytic.network.nonlinearity import Nonlinearity
 from analytic.network.rewriting import joined, summed
+from analytic.network.scaling import Scale
 from analytic.network.shapes import Shape, shapes_after
 from analytic.network.stacking import check_stack, dimensions, flattens, reads_vectors
 from analytic.network.summary_table import Summary, summary
@@ -31,6 +33,7 @@ __all__ = [
     "Network",
     "Nonlinearity",
     "Residual",
+    "Scale",
     "Step",
     "Sum",
 ]
@@ -96,13 +99,13 @@ class Network:
     @property
     def steps(self) -> tuple[Step, ...]:
         """The weight layers in order, with what comes before and the branches they end."""
-        return tuple(_unroll(joined(self.layers)))
+        return tuple(_unroll(joined(absorbed(self.layers))))
 
     @property
     def readout(self) -> tuple[Averaging, ...]:
         """The averages before the readout; ``Flatten`` is among them if nothing else is."""
         last: list[Averaging] = []
-        for layer in reversed(self.layers):
+        for layer in reversed(absorbed(self.layers)):
             if not isinstance(layer, Averaging):
                 break
             last.insert(0, layer)
@@ -112,7 +115,7 @@ class Network:
     @property
     def is_spatial(self) -> bool:
         """Whether the inputs are images ``(n, channels, *spatial)`` rather than vectors."""
-        return not reads_vectors(self.layers[0])
+        return not reads_vectors(self.layers)
 
     @property
     def dimensions(self) -> int | None:
@@ -143,11 +146,13 @@ class Network:
     def joined(self) -> Network:
         """This network, each linear layer and a nonlinearity behind it written as one layer.
 
+        Factors (``Scale``) are taken into the layers around them.
+
         Example:
             >>> Network(FullyConnected("identity"), Nonlinearity("tanh")).joined()
             Network(FullyConnected("tanh"))
         """
-        return Network(*joined(self.layers))
+        return Network(*joined(absorbed(self.layers)))
 
     def summary(self, input_shape: tuple[int, ...]) -> Summary:
         """Shapes, conventions and fan-ins layer by layer.
@@ -201,6 +206,7 @@ def _unroll(layers: tuple[Layer, ...]) -> list[Step]:
         if isinstance(layer, Averaging):
             averages = (*averages, layer)
             continue
+        assert not isinstance(layer, Scale)
         found = _branches(layer) if isinstance(layer, Branched) else [Step(layer, 0, 0)]
         steps += [replace(found[0], averages=averages), *found[1:]]
         averages = ()

@@ -39,7 +39,7 @@ def misfit(layers: tuple[Layer, ...], shape: tuple[int, ...]) -> Misfit | None:
         Misfit(reason='not flat', expected=('d',))
     """
     known = dimensions(layers)
-    numbers = [0] if reads_vectors(layers[0]) else [known] if known else [1, 2]
+    numbers = [0] if reads_vectors(layers) else [known] if known else [1, 2]
     expected = tuple(_AXES.get(d, f"channels, {d} spatial dimensions") for d in numbers)
     if len(shape) - 1 not in numbers:
         return Misfit("not an image" if numbers[0] else "not flat", expected)

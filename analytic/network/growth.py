@@ -15,11 +15,13 @@ import math
 
 import numpy as np
 
+from analytic.network.absorption import absorbed
 from analytic.network.averages import Averaging
 from analytic.network.branches import Branched, Layer
 from analytic.network.layers import Convolution
 from analytic.network.nonlinearity import Nonlinearity
 from analytic.network.rewriting import joined, summed
+from analytic.network.scaling import Scale
 
 __all__ = ["difference_growth", "geometric_mean"]
 
@@ -50,7 +52,7 @@ def difference_growth(layers: tuple[Layer, ...], dimensions: int) -> float:
         2.0
     """
     factors: list[float] = []
-    _through(joined(summed(layers, dimensions)), dimensions, 1.0, 0.0, factors)
+    _through(joined(absorbed(summed(layers, dimensions))), dimensions, 1.0, 0.0, factors)
     return geometric_mean(factors)
 
 
@@ -62,7 +64,7 @@ def _through(
     weights = np.exp(-(z**2) / 2)
     weights /= weights.sum()
     for layer in layers:
-        if isinstance(layer, Averaging):
+        if isinstance(layer, Averaging | Scale):  # factors have been taken by the layers
             continue
         if isinstance(layer, Branched):
             start, square, mean = (square, mean), 0.0, 0.0

@@ -21,6 +21,7 @@ from analytic.network.description import (
     Network,
     Nonlinearity,
     Residual,
+    Scale,
     Sum,
 )
 
@@ -35,7 +36,7 @@ WORDS = 1_000
 
 _WHAT = "a network such as Network(FullyConnected('tanh'))"
 _LAYERS = (
-    FullyConnected, Convolution, Nonlinearity, Residual, Sum,
+    FullyConnected, Convolution, Nonlinearity, Residual, Sum, Scale,
     AveragePooling, Flatten, GlobalAveragePooling,
 )  # fmt: skip
 _CONSTRUCTORS: dict[str, Any] = {kind.__name__: kind for kind in (Network, *_LAYERS)}
@@ -108,6 +109,10 @@ def _check(node: ast.expr, wanted: str, words: set[str]) -> None:
         raise _refusal(node, "layers one by one")
     elif name == "AveragePooling":
         _check_sizes(node, node.args, 1)
+    elif name == "Scale":
+        if len(node.args) != 1:
+            raise _refusal(node, "a factor")
+        _number(node.args[0])
     else:
         for argument in node.args:
             branch = [argument]
@@ -181,7 +186,7 @@ def _built(node: Any) -> Any:
     if name in _OPTIONS:
         options = {keyword.arg: _value(keyword.arg, keyword.value) for keyword in node.keywords}
         return _CONSTRUCTORS[name](node.args[0].value, *map(_size, node.args[1:]), **options)
-    inner = _size if name == "AveragePooling" else _built
+    inner = {"AveragePooling": _size, "Scale": _number}.get(name, _built)
     return _CONSTRUCTORS[name](*map(inner, node.args))
 
 

@@ -10,7 +10,7 @@ from analytic.network.branches import Branched, Layer, Layers
 from analytic.network.layers import Convolution, Weighted
 from analytic.network.nonlinearity import Nonlinearity
 
-__all__ = ["joined", "summed"]
+__all__ = ["is_linear", "joined", "summed"]
 
 IDENTITY = Activation("identity")
 
@@ -27,14 +27,14 @@ def joined(layers: Layers) -> Layers:
     for layer in layers:
         if isinstance(layer, Branched):
             layer = layer.changed(joined)
-        if found and isinstance(layer, Nonlinearity) and _is_linear(before := found[-1]):
+        if found and isinstance(layer, Nonlinearity) and is_linear(before := found[-1]):
             found[-1] = replace(before, activation=layer.activation)
         else:
             found.append(layer)
     return tuple(found)
 
 
-def _is_linear(layer: Layer) -> TypeGuard[Weighted]:
+def is_linear(layer: Layer) -> TypeGuard[Weighted]:
     """Whether a layer is weights and nothing else."""
     return isinstance(layer, Weighted) and layer.activation == IDENTITY
 

@@ -17,6 +17,7 @@ from analytic.network.branches import Branched, Layer
 from analytic.network.layers import Convolution, FullyConnected
 from analytic.network.nonlinearity import Nonlinearity
 from analytic.network.options import Sizes
+from analytic.network.scaling import Scale
 
 __all__ = ["Shape", "reads", "shape_after", "shapes_after"]
 
@@ -40,7 +41,7 @@ def shape_after(layer: Layer, spatial: Shape) -> Shape:
     """
     if isinstance(layer, FullyConnected):
         return ()
-    if isinstance(layer, Nonlinearity):
+    if isinstance(layer, Nonlinearity | Scale):
         return spatial
     if isinstance(layer, Branched):
         return _added(layer, spatial)

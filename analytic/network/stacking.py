@@ -10,6 +10,7 @@ from analytic.network.gaussian_units import check_gaussian
 from analytic.network.layers import Convolution, FullyConnected, Weighted
 from analytic.network.nonlinearity import Nonlinearity
 from analytic.network.options import Sizes
+from analytic.network.scaling import Scale
 
 __all__ = ["check_stack", "dimensions", "flattens", "reads_vectors"]
 
@@ -18,7 +19,7 @@ def check_stack(layers: Layers) -> None:
     """Raise ``ValueError`` unless the layers make a network, with the reason."""
     _check_first(layers)
     check_gaussian(layers)
-    _check_order(layers, not reads_vectors(layers[0]))
+    _check_order(layers, not reads_vectors(layers))
     dimensions(layers)
     _check_widths(layers, 1.0)
 
@@ -28,11 +29,12 @@ def flattens(layer: Layer) -> bool:
     return isinstance(layer, Flatten | GlobalAveragePooling)
 
 
-def reads_vectors(layer: Layer) -> bool:
-    """Whether a first layer reads vectors and not images."""
-    while isinstance(layer, Branched):
-        layer = next(branch for branch in layer.branches if branch)[0]
-    return isinstance(layer, FullyConnected)
+def reads_vectors(layers: Layers) -> bool:
+    """Whether layers read vectors and not images."""
+    first = next((layer for layer in layers if not isinstance(layer, Scale)), None)
+    if isinstance(first, Branched):
+        return any(map(reads_vectors, first.branches))
+    return isinstance(first, FullyConnected)
 
 
 def dimensions(layers: Layers) -> int | None:
@@ -61,12 +63,15 @@ def _all_sizes(layers: Layers) -> Iterator[tuple[Layer, Sizes]]:
 
 
 def _check_first(layers: Layers) -> None:
-    first = next((layer for layer in layers if not isinstance(layer, Averaging)), None)
+    first = next((layer for layer in layers if not isinstance(layer, Averaging | Scale)), None)
     if first is None:
         raise ValueError(
             f"expected a layer with weights, got {', '.join(map(repr, layers))} only; add one"
         )
-    if isinstance(first, Residual) or (isinstance(first, Sum) and () in first.branches):
+    skips = isinstance(first, Sum) and any(
+        all(isinstance(layer, Scale) for layer in branch) for branch in first.branches
+    )
+    if isinstance(first, Residual) or skips:
         raise ValueError(
             f"expected a first layer that is not residual, got {type(first).__name__} with a skip:"
             " the input has a finite dimension, so K_0 would stay random at infinite width; put a"
@@ -86,7 +91,7 @@ def _check_order(layers: Layers, spatial: bool) -> bool:
             raise ValueError(
                 f"expected Flatten() or GlobalAveragePooling() between images and {layer}; add one"
             )
-        elif not spatial and not isinstance(layer, FullyConnected | Nonlinearity):
+        elif not spatial and not isinstance(layer, FullyConnected | Nonlinearity | Scale):
             raise ValueError(
                 f"expected fully connected layers after vectors, got {layer}, which needs"
                 " positions; put it before the flattening"

@@ -13,6 +13,7 @@ from analytic.network.fitting import misfit
 from analytic.network.growth import difference_growth
 from analytic.network.layers import Convolution, FullyConnected
 from analytic.network.nonlinearity import Nonlinearity
+from analytic.network.scaling import Scale
 from analytic.network.shapes import Shape, reads, shape_after, shapes_after
 
 __all__ = ["Summary", "summary"]
@@ -140,7 +141,7 @@ def _sum_after(layer: Branched, state: _State) -> _State:
 
 
 def _after(layer: Layer, before: _State) -> _State:
-    if isinstance(layer, Nonlinearity):
+    if isinstance(layer, Nonlinearity | Scale):
         return before
     spatial = shape_after(layer, before.spatial)
     if isinstance(layer, FullyConnected | Convolution):
@@ -153,6 +154,8 @@ def _formula(layer: Layer, before: _State) -> tuple[str, str]:
     """What a layer computes, and the number of units that each of its units reads."""
     if isinstance(layer, Nonlinearity):
         return "alpha", ""
+    if isinstance(layer, Scale):
+        return f"{layer.factor:g} alpha", ""
     count = 1 if isinstance(layer, FullyConnected) else reads(layer, before.spatial).shape[1]
     if not isinstance(layer, FullyConnected | Convolution):
         flat = isinstance(layer, Flatten)

@@ -96,11 +96,11 @@ def _variations(ends: Diagonal) -> list[float]:
     result: list[float] = []
 
     def after(stage: Stage, error: float) -> float:
-        variance = error + 2 * UNIT
+        variance = error + 5 * UNIT
         result.append(variance)
         table = stage.moments
         own = _share(stage.variance * np.abs(table.response_e), table.second)
-        return float(own.max()) * variance + 2 * table.noise.value + 4 * UNIT
+        return float(own.max()) * variance + table.noise.second
 
     def added(_: Stage, __: int, total: float, branch: float) -> float:
         return 2 * max(total, branch)
@@ -129,7 +129,7 @@ def nearly_parallel_pairs(close: Close, x: Array, y: Array, i: Index, j: Index) 
     noises = [UNIT]  # the largest so far
 
     def after(stage: Stage, state: _State) -> _State:
-        noises.append(max(noises[-1], stage.moments.noise.value + UNIT))
+        noises.append(max(noises[-1], stage.moments.noise.of_values + UNIT))
         return _layer(close, next(rows), i, j, state)
 
     def added(stage: Stage, number: int, total: _State, branch: _State) -> _State:

@@ -114,7 +114,8 @@ def _arccosine(t: Tile, scale: Any, inverse: Any, line: float, bend: float) -> N
             angle = np.arcsin(rho)
             positive = scale[m] > 0.0 and inverse[j] > 0.0
             size = 1.0 / (scale[m] * inverse[j]) if positive else 0.0
-            e = size * (line * rho + part * (np.sqrt(1.0 - rho * rho) + rho * angle))
+            root = np.sqrt((1.0 - rho) * (1.0 + rho))  # 1 - rho^2 would lose half of the digits
+            e = size * (line * rho + part * (root + rho * angle))
             d = line + part * angle if positive else 0.0
             t.sigma[m, j], t.theta[m, j] = _plain(e, d, t.theta[m, j])
 

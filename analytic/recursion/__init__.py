@@ -18,6 +18,7 @@ from analytic.recursion.certificate import (
     own_bounds,
 )
 from analytic.recursion.chaos import growth, mean_slope, stage_growth
+from analytic.recursion.chord_errors import NOMINAL, TRIED, Boundary, ChordErrors, pixel_chord
 from analytic.recursion.coefficient_bounds import BATCH
 from analytic.recursion.error_amplification import (
     Amplification,
@@ -26,9 +27,10 @@ from analytic.recursion.error_amplification import (
     dearest,
     merged,
 )
-from analytic.recursion.error_propagation import AVERAGING, ROUNDING
+from analytic.recursion.error_propagation import ARC_COSINE, AVERAGING
 from analytic.recursion.layer_equations import (
     Average,
+    AveragedNorms,
     Diagonal,
     Junction,
     Stage,
@@ -57,14 +59,19 @@ from analytic.recursion.tables import (
 )
 
 __all__ = [
+    "ARC_COSINE",
     "AVERAGING",
     "BATCH",
     "GROUP",
-    "ROUNDING",
+    "NOMINAL",
     "ROWS",
+    "TRIED",
     "Amplification",
     "Average",
+    "AveragedNorms",
+    "Boundary",
     "Bounds",
+    "ChordErrors",
     "Data",
     "Diagonal",
     "InputTables",
@@ -92,6 +99,7 @@ __all__ = [
     "new_tile",
     "of_sum",
     "own_bounds",
+    "pixel_chord",
     "plain",
     "preactivation",
     "program",

@@ -25,10 +25,10 @@ from analytic.recursion.layer_errors import (
 )
 
 __all__ = [
+    "ARC_COSINE",
     "AVERAGING",
     "OWN",
     "RADII",
-    "ROUNDING",
     "ErrorPropagation",
     "Fixed",
     "added",
@@ -38,13 +38,29 @@ __all__ = [
 
 RADII = np.array([1.0, 0.9999, 0.999, 0.99, 0.97, 0.94, 0.9, 0.85, 0.8, 0.7, 0.6, 0.45, 0.3, 0.0])
 """Ceilings that are tried, in this order."""
-ROUNDING = 8 * UNIT
-"""Rounding of rho, of Horner's scheme (2k roundings of the k-th term: 2 k_E, 2 k_D, counted
-in rho) and of the last operations of a layer, relative to E and D."""
+
+
+class Rounding(NamedTuple):
+    """What rounding adds: to E and D relative to the sizes of their terms, and to rho."""
+
+    e: float
+    d: float
+    rho: float
+
+
+SERIES = Rounding(6 * UNIT, 7 * UNIT, 5.5 * UNIT)
+"""Of a power series in rho^2. rho has 4 roundings (1/s, 1/s', two products), its square one more:
+4.5 for every power of rho. Horner's scheme has 2 for every power of rho^2. What E and D have beside
+these, product and sum of a first term and the last operations, are 6 and 7."""
+ARC_COSINE = Rounding(16 * UNIT, 9 * UNIT, 4 * UNIT)
+"""Of a x + b |x|: s s' (4), the root (3) or rho arcsin rho (5), its share 2 b^2/pi (3) and four
+more operations; in D that share, arcsin (4) and two operations."""
+FORMULA = Rounding(8 * UNIT, 8 * UNIT, 8 * UNIT)
+"""Of other closed forms of pairs."""
 
 
 class Fixed(NamedTuple):
-    """Errors that come with a layer: of its variances, its tables (E and D), rho and Gamma.
+    """Errors that come with a layer: of its variances, its tables (E and D), rho, E and D.
 
     ``junctions`` are added to the sums that end there.
     """
@@ -53,7 +69,8 @@ class Fixed(NamedTuple):
     value: float
     slope: float
     rho: float
-    gamma: float
+    e: float
+    d: float
     junctions: tuple[float, ...] = ()
 
 
@@ -171,14 +188,18 @@ class _Own(NamedTuple):
 
 def _fixed(layer: Amplification, state: _Own) -> tuple[_Errors, float, Fixed]:
     """The errors of an input with itself after a layer, of its mean, and what they add to pairs."""
-    variance = layer.share * state.own.sigma + (1 + layer.reads) * UNIT
-    theta = of_sum(variance, state.own.theta, *layer.in_gamma) + (layer.reads + 3) * UNIT
-    theta += layer.own_d * variance + 2 * layer.noise.slope
-    mean = layer.own_mean * variance + layer.noise.value + 2 * UNIT
-    sigma = layer.own_e * variance + 2 * layer.noise.value + 4 * UNIT
-    rho = ROUNDING + (layer.reads - 1) * UNIT + (variance if layer.bent else 0.0)
+    covariance = layer.share * state.own.sigma + (2 + layer.reads) * UNIT
+    of_theta = state.own.theta + (1 + layer.reads) * UNIT
+    theta = of_sum(covariance, of_theta, *layer.in_gamma) + 2 * UNIT
+    variance = covariance + 2 * UNIT  # of the root s of the variance
+    theta += layer.own_d * variance + layer.noise.square
+    mean = layer.own_mean * variance + layer.noise.mean
+    sigma = layer.own_e * variance + layer.noise.second
+    rounding = ARC_COSINE if layer.bent else FORMULA if layer.closed else SERIES
+    sums = (layer.reads - 1) * UNIT
+    rho = rounding.rho + sums + (variance if layer.bent else 0.0)
     value, slope = 2 * layer.noise.value, 2 * layer.noise.slope
-    fixed = Fixed(variance, value, slope, rho, (layer.reads - 1) * UNIT)
+    fixed = Fixed(variance, value, slope, rho, rounding.e, rounding.d + sums)
     return _Errors(sigma, theta, 1.0), mean, fixed
 
 
@@ -241,6 +262,6 @@ def junction_factors(layer: Amplification, fixed: Fixed, number: int) -> SkipFac
 def added(at: Factors, fixed: Fixed, tau: Any) -> tuple[Any, Any]:
     """What a layer adds to the errors of E and D."""
     rho = fixed.rho * at.turn
-    e = fixed.value * at.norm_e + ROUNDING * at.size_e + tau
-    d = fixed.slope * at.norm_d + (ROUNDING + fixed.gamma) * at.r_d + tau
+    e = fixed.value * at.norm_e + fixed.e * at.size_e + tau
+    d = fixed.slope * at.norm_d + fixed.d * at.r_d + tau
     return e + fixed.variance * at.v_e + rho * at.k_e, d + fixed.variance * at.v_d + rho * at.k_d

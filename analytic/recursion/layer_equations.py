@@ -19,7 +19,7 @@ x = x' (here), on numba scalars for the pairs (``analytic.solve.answer``).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,6 +30,7 @@ from analytic.network import Network, Step, fold, itself
 
 __all__ = [
     "Average",
+    "AveragedNorms",
     "Diagonal",
     "Junction",
     "Stage",
@@ -125,17 +126,35 @@ class Stage:
         return replace(self, junctions=(*self.junctions, Junction(total, branch)))
 
 
+class AveragedNorms(NamedTuple):
+    """What an average makes of the norms r of the units of images.
+
+    ``lines`` (n, positions) are those of ``analytic.images.unit_norms``, in their order;
+    ``apart`` (2, 2) the errors at two positions of one image where positions mix
+    (``analytic.recursion.chord_errors``), and ``share`` (n, positions before) that of every r in
+    the sum over its window, else None.
+    """
+
+    lines: dict[str, Array]
+    apart: Array | None = None
+    share: Array | None = None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Diagonal:
     """The recursion at x = x': the stages, and (Sigma, Theta) at the readout, (n,) each.
 
-    ``average`` is that of the averages before the readout.
+    ``average`` is that of the averages before the readout. Where images carry defects
+    (``analytic.images.defects``), ``norms`` has what the average behind each of their stretches
+    does, None where there is none, and ``widest`` (layers,) the largest 1 - rho at two positions.
     """
 
     stages: tuple[Stage, ...]
     sigma: Array
     theta: Array
     average: Average = Average()
+    norms: tuple[AveragedNorms | None, ...] = ()
+    widest: Array = field(default_factory=lambda: np.zeros(0))
 
     @property
     def certified(self) -> bool:

@@ -59,12 +59,13 @@ def of_sum(a: Any, b: Any, share_a: Any, share_b: Any) -> Any:
 def layer_error(state: ErrorState, f: LayerFactors) -> ErrorState:
     """The errors after a layer: |d(D Gamma)| <= |dD| |Gamma| + |D| |dGamma|."""
     eps_sigma, eps_theta, reach = state
-    covariance = f.share * eps_sigma + 2 * UNIT
-    gamma = of_sum(covariance, eps_theta, f.of_lambda, f.of_theta) + 2 * UNIT
+    covariance = f.share * eps_sigma + 3 * UNIT
+    gamma = of_sum(covariance, eps_theta + 2 * UNIT, f.of_lambda, f.of_theta) + UNIT
     size = of_sum(f.radius, reach, f.of_lambda, f.of_theta)  # of |Gamma_ij|
     d = math.sqrt(2 * (covariance + f.add_e)) if f.k_d == math.inf else f.k_d * covariance + f.add_d
-    theta = d * size + f.r_d * gamma + 2 * UNIT
-    return f.k_e * covariance + f.add_e, theta, min(f.r_d * size, 1.0)
+    reach = min(f.r_d * size, 1.0)  # of |D_ij Gamma_ij|, a product that is rounded
+    theta = d * size + f.r_d * gamma + UNIT * reach
+    return f.k_e * covariance + f.add_e, theta, reach
 
 
 def skip_error(before: ErrorState, branch: ErrorState, f: SkipFactors) -> ErrorState:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.network import Branched, FullyConnected, Layer, Network, Nonlinearity
+from analytic.network import Branched, FullyConnected, Layer, Network, Nonlinearity, Scale
 from analytic.spectrum.angular_profile import funk_hecke, profile
 from analytic.spectrum.operator import Array, Eigenspaces, grouped
 from analytic.spectrum.powers import kernel_powers
@@ -266,7 +266,7 @@ def _check_layers(layers: tuple[Layer, ...]) -> None:
         if isinstance(layer, Branched):
             for branch in layer.branches:
                 _check_layers(branch)
-        elif not isinstance(layer, FullyConnected | Nonlinearity):
+        elif not isinstance(layer, FullyConnected | Nonlinearity | Scale):
             raise ValueError(
                 "expected fully connected and residual layers, whose kernel depends on x.x'"
                 f" alone on a sphere, got {type(layer).__name__}; use nystrom(network, x)"

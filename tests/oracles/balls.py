@@ -72,18 +72,26 @@ def _gaussian(_: object, v: arb, c: arb, v_: arb) -> tuple[arb, arb, arb, arb]:
     return 1 / root, 4 * c / (g * root), 1 / (1 + 2 * v).sqrt(), 1 / (1 + 2 * v_).sqrt()
 
 
-def _relu(_: object, v: arb, c: arb, v_: arb) -> tuple[arb, arb, arb, arb]:
-    """Cho and Saul (2009), with the angle from its sine and cosine."""
-    height = arb(0) if v is c else _root(v * v_ - c**2)
-    t = arb.atan2(height, c)
-    e = (height + (arb.pi() - t) * c) / (2 * arb.pi())
-    mean, mean_ = (_root(a / (2 * arb.pi())) for a in (v, v_))
-    return e, (arb.pi() - t) / (2 * arb.pi()), mean, mean_
+def _bent(a: arb, b: arb) -> dense.Dual:
+    """a x + b |x|, Cho and Saul (2009), with the angle from its sine and cosine."""
+
+    def dual(_: object, v: arb, c: arb, v_: arb) -> tuple[arb, arb, arb, arb]:
+        mean, mean_ = (_root(2 * w / arb.pi()) * b for w in (v, v_))
+        if v == 0 or v_ == 0:
+            return arb(0), arb(0), mean, mean_
+        height = arb(0) if v is c else _root(v * v_ - c**2)
+        turn = arb.pi() / 2 - arb.atan2(height, abs(c))  # away from the cut of the angle
+        turn = -turn if c < 0 else turn
+        e = a**2 * c + b**2 * 2 / arb.pi() * (height + turn * c)
+        return e, a**2 + b**2 * 2 / arb.pi() * turn, mean, mean_
+
+    return dual
 
 
 DUALS: dict[str, dense.Dual] = {
-    "erf": _erf, "sin": _sin, "cos": _cos, "gaussian": _gaussian, "relu": _relu,
-    "identity": _identity,
+    "erf": _erf, "sin": _sin, "cos": _cos, "gaussian": _gaussian,
+    "identity": _identity, "relu": _bent(arb(1) / 2, arb(1) / 2), "Abs(x)": _bent(arb(0), arb(1)),
+    "Max(x/4, x)": _bent(arb(5) / 8, arb(3) / 8),
 }  # fmt: skip
 
 

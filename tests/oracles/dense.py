@@ -16,7 +16,7 @@ import mpmath
 import numpy as np
 import sympy
 
-from analytic import Activation, FullyConnected, Network, Nonlinearity, Residual, Sum
+from analytic import Activation, FullyConnected, Network, Nonlinearity, Residual, Scale, Sum
 from analytic.activation import X
 
 Dual = Callable[[Activation, Any, Any, Any], tuple[Any, Any, Any, Any]]
@@ -54,6 +54,10 @@ def recursion(layers: Sequence[Any], state: State, dual: Dual, means: bool = Tru
         elif isinstance(layer, Sum):
             ends = [recursion(branch, state, dual, means) for branch in layer.branches]
             state = _sum(ends, means)
+        elif isinstance(layer, Scale):
+            c = layer.factor
+            m1, m2 = c * state.m1, c * state.m2
+            state = State(*(c * c * part for part in state))._replace(m1=m1, m2=m2)
         else:
             state = _plain(layer, state, dual)
     return state
@@ -70,7 +74,8 @@ def _sum(ends: list[State], means: bool) -> State:
 
 def _plain(layer: FullyConnected | Nonlinearity, state: State, dual: Dual) -> State:
     bare = isinstance(layer, Nonlinearity)
-    w, b = (1, 0) if bare else (layer.weight_std**2, layer.bias_std**2)
+    zero = 0 * state.s11  # of the numbers at hand, which may have more digits than floats
+    w, b = (1, 0) if bare else (v * (v + zero) for v in (layer.weight_std, layer.bias_std))
     l11, l12, l22 = (w * s + b for s in state[:3])
     e11, d11, m1, _ = dual(layer.activation, l11, l11, l11)
     e22, d22, m2, _ = dual(layer.activation, l22, l22, l22)

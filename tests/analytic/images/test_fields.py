@@ -13,7 +13,7 @@ from oracles import positions
 from analytic import AveragePooling, Convolution, GlobalAveragePooling, Network
 from analytic.images.fields import Shifts, move_lines, pieces, window_sums
 from analytic.images.inverse_sine import arcsine
-from analytic.images.propagation import all_shifts, layouts
+from analytic.images.stretch_layouts import all_shifts, layouts
 from analytic.images.stretches import network_stretches
 
 C = Convolution

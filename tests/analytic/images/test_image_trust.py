@@ -25,7 +25,7 @@ from analytic import (
     kernel_plan,
 )
 from analytic.images.image_groups import blocking
-from analytic.images.propagation import layouts
+from analytic.images.stretch_layouts import layouts
 from analytic.images.stretches import network_stretches
 
 C, F, R, A = Convolution, FullyConnected, Residual, AveragePooling
@@ -133,7 +133,7 @@ def test_a_bound_that_cannot_be_met_is_refused_with_the_best_value(
 ) -> None:
     x = rng.standard_normal((2, 1, 6))
     x[0, 0, :-1] = 0  # patches that are exactly parallel, where arccos has a root
-    network = Network(C("relu", 3), C("relu", 3))
+    network = Network(C("tanh", 3), C("relu", 3))  # of which the first layer tells cosines only
     with pytest.raises(AccuracyError, match="bound") as refusal:
         kernel(network, x)
     assert refusal.value.estimate is not None

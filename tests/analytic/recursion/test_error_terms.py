@@ -109,7 +109,7 @@ def test_errors_of_the_variances(name: str, which: int) -> None:
         for u, c in ((v * (1 + DELTA), rho * v), (v, rho * v), (v, v))
     )
     at = Factors(*(float(f[0]) for f in layer.at(np.array([rho]))))
-    bounds = added(at, Fixed(DELTA, 0.0, 0.0, 0.0, 0.0), 0.0)
+    bounds = added(at, Fixed(DELTA, 0.0, 0.0, 0.0, 0.0, 0.0), 0.0)
     assert 0.1 * DELTA < abs(wrong - exact) / own <= bounds[which] + SECOND_ORDER
     chain = _chain([layer], spread=DELTA)
     true = max(_change(network, _sine, v, rho, DELTA, 0.0))
@@ -198,7 +198,7 @@ def test_errors_of_the_means_at_a_skip() -> None:
     """2 + sin(x) at a variance of 200: below |rho| = 0.9 its mean is all that it has in common."""
     steep = F("sin(x) + 2", weight_std=200**0.5), F("sin(x) + 2", weight_std=(200 / 4.5) ** 0.5)
     layers = _layers(Network(steep[0], Residual(steep[1])), 1.0)
-    chain = _chain([replace(layer, noise=Noise(DELTA, 0.0)) for layer in layers])
+    chain = _chain([replace(layer, noise=Noise.of_coefficients(DELTA, 0.0)) for layer in layers])
     # E w^2 = 4.5: both means are too large by DELTA times its root
     true = 2 * 4 * 2 * DELTA * 4.5**0.5 / (2 * 4.5 + 2 * 4)
     assert true <= chain.error(_at(0.9), 0.0)
@@ -209,12 +209,12 @@ def test_errors_of_the_means_at_a_skip() -> None:
 def test_errors_of_the_tables(name: str) -> None:
     """Coefficients and means that are all too large by DELTA: E and D by 2 DELTA."""
     layer = _layers(Network(F(name)), 0.5)[0]
-    loud = replace(layer, noise=Noise(DELTA, DELTA))
+    loud = replace(layer, noise=Noise.of_coefficients(DELTA, DELTA))
     chain = _chain([loud])
     assert chain.diagonal >= 2 * DELTA
     assert chain.error(0, 0.0) >= 2 * DELTA  # what E and D of a pair at rho = 1 are wrong by
     assert _without(chain, value=0.0, slope=0.0).error(0, 0.0) < 0.01 * DELTA
-    for only in (Noise(value=DELTA, slope=0.0), Noise(value=0.0, slope=DELTA)):
+    for only in (Noise.of_coefficients(DELTA, 0.0), Noise.of_coefficients(0.0, DELTA)):
         alone = _chain([replace(layer, noise=only)])
         assert min(alone.diagonal, alone.error(0, 0.0)) >= 2 * DELTA
 
@@ -246,7 +246,7 @@ def test_shares_of_a_sum() -> None:
     """Errors of D come with Theta, which is half of the Gamma of the next layer; no less."""
     network = Network(F("exp(x)"), F("x", weight_std=0.5))
     first, second = _layers(network, 1.0)
-    chain = _chain([replace(first, noise=Noise(0.0, DELTA)), second])
+    chain = _chain([replace(first, noise=Noise.of_coefficients(0.0, DELTA)), second])
     e = math.exp(2.0)
     exact = 2 * DELTA * (0.25 * e) / (0.25 * e + 0.25 * e)  # D of exp in Gamma = Lambda + w^2 D
     for bound in (chain.diagonal, chain.error(0, 0.0)):

@@ -168,7 +168,7 @@ STATEMENTS = ("Theorem 3.5", "Corollary 3.7", "Observation 3.8", "O(1/t) in the 
 
 
 def test_dynamics_writes_a_whole_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    fits = ["--widths", "16,32", "--sizes", "16,32", "--repeats", "3", "--linearised", "4"]
+    fits = ["--widths", "16,32", "--sizes", "16,32", "--repeats", "2", "--linearised", "4"]
     assert run("dynamics", "-o", str(tmp_path), *SMALL, *fits) == 0
     assert f"report: {tmp_path.resolve()}/report.html" in capsys.readouterr().out
     found = {p.name for p in tmp_path.iterdir()}

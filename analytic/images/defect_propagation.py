@@ -1,0 +1,208 @@
+r"""Pairs of images on their way through layers of a x + b |x|, as defects r r' - Sigma.
+
+What differs from ``analytic.images.propagation``: fields hold Phi instead of Sigma up to the last
+layer, an average subtracts what it makes of the norms, and the errors are those of chords.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from analytic.images.defects import bent_layer, covariances, flattened, pixel_defects, pooled
+from analytic.images.fields import Pairing, Shifts
+from analytic.images.lane_tables import after_average, before_average
+from analytic.images.layer_sources import sources
+from analytic.images.next_defects import NextDefects, matched_window
+from analytic.images.next_fields import NextFields
+from analytic.images.propagation import Fields, Layers, PairedImages, Propagation, Room
+from analytic.images.shifts import Index
+from analytic.images.stretch_layouts import Layout, all_shifts, run_room
+from analytic.images.stretches import Window
+from analytic.images.unit_norms import NormTables
+from analytic.machine import Array
+from analytic.network import Network, Shape
+from analytic.recursion import AVERAGING, Average, ChordErrors
+
+__all__ = ["DefectPropagation", "Defects", "defects_of", "targets_of"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Defects:
+    """How a network carries defects.
+
+    Attributes:
+        sources: positions that every weight layer reads, (filters, positions) each.
+        pixels: whether the first layer may have the complement 1 + rho of pixels as well.
+        matched: how the average behind each stretch carries pairs of equal places; None where
+            there is none, or that over all positions.
+    """
+
+    sources: tuple[Index, ...]
+    pixels: bool
+    matched: tuple[Window | None, ...]
+
+    def goes_on(self, layout: Layout) -> bool:
+        """Whether a weight layer follows behind a stretch."""
+        return layout.stretch.first + len(layout.steps) < len(self.sources)
+
+    def has_average(self, layout: Layout) -> bool:
+        """Whether an average that changes norms stands between a stretch and a weight layer."""
+        if not self.goes_on(layout):
+            return False
+        return layout.stretch.leaves[0].mixes or layout.stretch.leaves[0].kind == "total"
+
+
+def defects_of(network: Network, layouts: Sequence[Layout], spatial: Shape) -> Defects | None:
+    """Those of a network of a x + b |x| without skips, None for any other."""
+    lines = [step.layer.activation.bent_line for step in network.steps]
+    bends = any(line is not None and line[1] != 0 for line in lines)
+    if not bends or None in lines or any(step.closes or step.opens for step in network.steps):
+        return None
+    before = [layout for layout in layouts if layout.stretch.first + len(layout.steps) == 0]
+    mixes = any(layout.stretch.leaves[0].mixes for layout in before)
+    windows = [
+        matched_window(*pair) if leave.mixes and leave.window else None
+        for pair in pairwise(layouts)
+        for leave in [pair[0].stretch.leaves[0]]
+    ]
+    return Defects(sources(network, spatial), not mixes, tuple(windows))
+
+
+class DefectPropagation(Propagation):
+    """The propagation of some pairs as defects; errors are those of chords and of Theta.
+
+    Attributes:
+        widest: the largest 1 - rho of every layer.
+        chords: the errors; None where only values are wanted.
+    """
+
+    def __init__(
+        self, layers: Layers, paired: PairedImages, pairing: Pairing, room: Room,
+        defects: Defects, chords: ChordErrors | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(layers, paired, pairing, room)
+        self.defects, self.chords = defects, chords
+        self.widest = np.zeros(len(defects.sources))
+
+    def alone(self, room: Room) -> DefectPropagation:
+        return DefectPropagation(
+            self.layers, self.paired, self.pairing, room, self.defects, self.chords
+        )
+
+    def _tables(self) -> tuple[NormTables, NormTables]:
+        rows, columns = self.paired.rows, self.paired.columns
+        assert isinstance(rows, NormTables)
+        assert isinstance(columns, NormTables)
+        return rows, columns
+
+    def start(self, layout: Layout, shifts: Shifts, error: Array) -> Fields:
+        """Phi of the pixels, and Psi if the first layer wants it, else no Theta."""
+        size, room = shifts.row.size, self.room
+        defect, other = (room.take(self.pairs * size, layout.lanes) for _ in range(2))
+        moved = room.take(self.paired.y.shape[1], layout.lanes)
+        scratch = run_room(layout), moved
+        shape = layout.shape
+        pixel_defects(
+            self.paired.x, self.paired.y, self.pairing, shifts, shape, scratch, defect, other
+        )
+        room.give(moved)
+        if not self.defects.pixels:
+            other[:] = 0.0
+        return Fields(defect, other, error.copy())
+
+    def through(self, layout: Layout, shifts: Shifts, entries: Sequence[Fields]) -> Fields:
+        """Take fields through the layers of a stretch; behind the last one they are Sigma."""
+        fields = super().through(layout, shifts, entries)
+        if not layout.steps or self.defects.goes_on(layout):
+            return fields
+        at = layout.stretch.first + len(layout.steps) - 1
+        rows, columns = (table.lines(at)[:, :1] for table in self._tables())
+        layer, _ = self.layers[at]
+        moved = self.room.take(1, layout.lanes)
+        scratch = run_room(layout), moved
+        covariances(
+            layer.line + layer.bend, rows, columns, self.pairing, shifts, layout.shape, scratch,
+            fields.sigma,
+        )  # fmt: skip
+        self.room.give(moved)
+        error = fields.error if self.chords is None else self.chords.covariances(fields.error)
+        return fields._replace(error=error)
+
+    def _layer(
+        self, layout: Layout, at: int, shifts: Shifts, fields: Fields, before: Fields | None
+    ) -> None:
+        """The nonlinearity, in place."""
+        room, (layer, _) = self.room, self.layers[at]
+        rows, columns = (table.lines(at) for table in self._tables())
+        moved, line = room.take(columns.shape[1], layout.lanes), room.take(layout.lanes)
+        pixels, widest = self.defects.pixels and at == 0, np.zeros(self.pairs)
+        bent_layer(
+            layer, pixels, rows, columns, self.pairing, shifts, layout.shape,
+            (run_room(layout), moved, line), fields.sigma, fields.theta, widest,
+        )  # fmt: skip
+        room.give(moved, line)
+        if pixels:
+            widest[:] = 0.0
+        self.widest[at] = max(self.widest[at], widest.max(initial=0.0))
+        if self.chords is not None:
+            fields.error[:] = self.chords.layer(at, fields.error, widest)
+
+    def averaged(self, layout: Layout, factor: Average, error: Array) -> Array:
+        """The errors where a stretch begins that the averages ``factor`` lead to."""
+        if not (self.defects.goes_on(layout) or layout.steps):
+            return super().averaged(layout, factor, error)
+        return np.stack([*error[:2], (error[2] + AVERAGING) * factor.theta])
+
+    def targets(self, number: int, layout: Layout, after: Layout) -> list[NextFields]:
+        """Where the fields of stretch ``number`` are added up."""
+        if not (self.defects.has_average(layout) and layout.stretch.leaves[0].mixes):
+            return NextFields.all_of(layout, after, self.pairs)
+        rows, columns = (table.lines(before_average(number)) for table in self._tables())
+        window = self.defects.matched[number]
+        return [NextDefects(layout, after, self.pairing, window, (rows, columns))]
+
+    def behind(self, number: int, layout: Layout, after: Layout, entry: Fields) -> Fields:
+        """Phi and errors behind the average that ends stretch ``number``, in place."""
+        if not self.defects.has_average(layout):
+            return entry
+        leave = layout.stretch.leaves[0]
+        rows, columns = (table.lines(after_average(number)) for table in self._tables())
+        error = entry.error[:2]
+        if not leave.mixes:
+            both = self.defects.pixels and layout.stretch.first + len(layout.steps) == 0
+            positions = layout.stretch.grid.positions
+            flattened(rows, columns, self.pairing, positions, entry.sigma)
+            if both:
+                flattened(rows, columns, self.pairing, positions, entry.theta)
+        else:
+            assert self.chords is not None
+            error = self._pooled(number, after, entry, self.chords.before_average(number, error))
+        if self.chords is not None:
+            entry.error[:2] = self.chords.behind_average(number, error)
+        return entry
+
+    def _pooled(self, number: int, after: Layout, entry: Fields, error: Array) -> Array:
+        """Means of Phi over windows become Phi; returns (eta, gamma), (2, pairs)."""
+        rows, columns = (table.lines(after_average(number)) for table in self._tables())
+        moved, worst = self.room.take(columns.shape[1], after.lanes), np.zeros((2, self.pairs))
+        assert entry.matched is not None
+        defect, matched = (a.reshape(-1, after.lanes) for a in (entry.sigma, entry.matched))
+        pooled(
+            rows, columns, self.pairing, all_shifts(after.stretch.grid), after.shape,
+            (run_room(after), moved), error, matched, defect, worst,
+        )  # fmt: skip
+        self.room.give(moved)
+        return worst
+
+
+def targets_of(
+    propagation: Propagation, number: int, layout: Layout, after: Layout
+) -> list[NextFields]:
+    """Where the fields of stretch ``number`` are added up, for every branch that begins behind."""
+    if isinstance(propagation, DefectPropagation):
+        return propagation.targets(number, layout, after)
+    return NextFields.all_of(layout, after, propagation.pairs)

@@ -1,0 +1,98 @@
+"""What averages make of the norms of the units of images, where pairs carry defects."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from analytic.images.defects import pooled
+from analytic.images.fields import Pairing, Shifts
+from analytic.images.lane_tables import Sight, after_average
+from analytic.images.next_fields import NextFields
+from analytic.images.propagation import Fields
+from analytic.images.shifted_positions import STILL
+from analytic.images.stretch_layouts import Layout, all_shifts, run_room
+from analytic.images.unit_norms import NormTables
+from analytic.machine import Array
+from analytic.recursion import NOMINAL, TRIED, AveragedNorms
+
+__all__ = ["norms_behind", "shares", "window_means"]
+
+
+def norms_behind(
+    layout: Layout, after: Layout, entry: Fields, before: Array
+) -> tuple[Array, AveragedNorms | None]:
+    """Sigma at equal positions behind a stretch, (n, P'), and what its average makes of norms.
+
+    The means of Phi that enter the next stretch become Phi, in place.
+
+    Args:
+        layout: the stretch that ends.
+        after: the next one.
+        entry: the means (n, shifts, Q) of Phi; its shift 0 has those over a window and itself.
+        before: Sigma at equal positions of the stretch, (n, P).
+    """
+    leave, r = layout.stretch.leaves[0], np.sqrt(before)
+    if not leave.mixes:
+        sigma = _sums(layout, after, before)
+        if leave.kind != "total":
+            return sigma, None
+        whole = np.sqrt(sigma)
+        unit = r / np.where(whole > 0, whole * np.sqrt(r.shape[1]), np.inf)
+        lines = {"norm": np.broadcast_to(whole, r.shape), "unit": unit}
+        return sigma, AveragedNorms(lines, None)
+    mean = window_means(layout, after, r)
+    lost = entry.sigma[:, 0, : mean.shape[1]]
+    sigma = np.maximum(mean**2 - lost, 0)
+    spread = np.clip(lost / np.where(mean > 0, mean, np.inf) ** 2, 0, 1)
+    lines = {"norm": np.sqrt(sigma), "mean": mean, "spread": spread}
+    chords = _apart(after, lines, entry)
+    entry.sigma[:, 0] = 0.0
+    return sigma, AveragedNorms(lines, chords, shares(layout, after, r))
+
+
+def shares(layout: Layout, after: Layout, r: Array) -> Array:
+    """That of every r in the sum over its window, and 1 over the sum, (n, 2, P)."""
+    (height, width, _), (rows, columns, _) = layout.shape, after.shape
+    down, right = height // rows, width // columns
+    whole = window_means(layout, after, r).reshape(-1, rows, columns) * (down * right)
+    wide = whole.repeat(down, axis=1).repeat(right, axis=2).reshape(r.shape)
+    inverse = 1 / np.where(wide > 0, wide, np.inf)
+    return np.stack([r * inverse, inverse], axis=1)
+
+
+def _sums(layout: Layout, after: Layout, before: Array) -> Array:
+    """Sums, or means, of Sigma at equal positions where no others are mixed in, (n, P')."""
+    n, size = before.shape
+    target = NextFields(layout, after, layout.stretch.leaves[0], n)
+    ends = np.pad(before, ((0, 0), (0, layout.lanes - size)))
+    target.add(STILL, Fields(ends, np.zeros_like(ends), np.zeros((2, n))))
+    return target.finish().sigma[:, 0, : after.stretch.grid.positions].copy()
+
+
+def _apart(after: Layout, lines: dict[str, Array], entry: Fields) -> Array:
+    """Means of Phi at other shifts become Phi; the errors of these for those of ``TRIED``."""
+    n = len(lines["norm"])
+    sight = {after_average(0): Sight(None, lines)}
+    norms = NormTables(sight, (), np.arange(n)[:, None]).lines(after_average(0))
+    others = Shifts(*(part[1:] for part in all_shifts(after.stretch.grid)))
+    pairing, room = Pairing(STILL.row, np.array([0, 1])), run_room(after)
+    moved, apart = np.zeros((3, after.lanes)), np.zeros((len(TRIED), 2, 1))
+    if entry.matched is None:  # one position, or one window
+        return np.broadcast_to(np.array([1.0, 2.0])[:, None], apart.shape)[:, :, 0] * NOMINAL
+    for own, fields, matched in zip(norms, entry.sigma, entry.matched, strict=True):
+        means = fields[1:].copy()
+        for worst, (chord, gap) in zip(apart, TRIED, strict=True):
+            fields[1:] = means
+            error = np.array([chord, gap, chord, gap, NOMINAL])[:, None]
+            pooled(
+                own[None], own[None], pairing, others, after.shape, (room, moved), error,
+                matched[1:], fields[1:], worst,
+            )  # fmt: skip
+    return apart[:, :, 0]
+
+
+def window_means(layout: Layout, after: Layout, values: Array) -> Array:
+    """The means over the windows of an average, (n, P')."""
+    (height, width, _), (rows, columns, _) = layout.shape, after.shape
+    parts = values.reshape(-1, rows, height // rows, columns, width // columns)
+    return parts.mean(axis=(2, 4)).reshape(len(values), -1)

@@ -1,0 +1,51 @@
+"""The pairs of images of a block, and where their kernels are stored."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from analytic.images.fields import Pairing
+from analytic.images.propagation import Fields
+from analytic.images.shifts import Index
+from analytic.machine import LANES, UNIT, Array
+from analytic.recursion import RowBlock
+
+__all__ = ["block_pairs", "pairing_of", "store_pairs"]
+
+
+def block_pairs(
+    row: int, end: int, column: int, copies: int, panels: int, k: int, own: bool
+) -> Index:
+    """(first image, panel) of the pairs of a block, by panels; of the same images i < j."""
+    found = [
+        (i - row, panel)
+        for panel in range(panels)
+        for i in range(row, end)
+        if not own or i < min(column + (panel + 1) * copies, k) - 1
+    ]
+    return np.array(found, dtype=np.int64).reshape(-1, 2)
+
+
+def pairing_of(pairs: Index, panels: int) -> Pairing:
+    """Those pairs as the compiled code reads them."""
+    return Pairing(
+        np.ascontiguousarray(pairs[:, 0]), np.searchsorted(pairs[:, 1], np.arange(panels + 1))
+    )
+
+
+def store_pairs(
+    state: Fields, pairs: Index, row: int, column: int, copies: int, k: int, own: bool,
+    block: RowBlock, bound: Array,
+) -> None:  # fmt: skip
+    """Write the pairs of a block, and raise the bounds; of the same images only i < j count."""
+    i = np.repeat(row + pairs[:, 0], copies)
+    j = (column + copies * pairs[:, 1:] + np.arange(copies)).ravel()
+    chosen = np.flatnonzero((j < k) & (i < j) if own else j < k)
+    i, j = i[chosen], j[chosen]
+    for values, out in ((state.sigma, block.nngp), (state.sigma + state.theta, block.ntk)):
+        if out.size:
+            found = out[i - block.shift, j] = values.ravel()[chosen]
+            if block.mirror:
+                out[j, i] = found
+    error = np.repeat(state.error.max(axis=0) + UNIT, copies)[chosen]
+    np.maximum.at(bound, (i, j if bound.shape[1] == k else j // LANES), error)

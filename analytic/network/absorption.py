@@ -1,0 +1,123 @@
+r"""A description without ``Scale``: its factors are taken into the layers around it.
+
+The network is the same function of the same weights, at every width. Legend: a factor goes
+*forward* with the units that reach a layer, or *back* into the layer they come from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import sympy
+
+from analytic.activation import Activation
+from analytic.expressions import X
+from analytic.network.averages import Averaging
+from analytic.network.branches import Branched, Layer, Layers, Residual, Sum
+from analytic.network.layers import Weighted
+from analytic.network.nonlinearity import Nonlinearity
+from analytic.network.rewriting import is_linear
+from analytic.network.scaling import Scale
+
+__all__ = ["absorbed"]
+
+
+def absorbed(layers: Layers) -> Layers:
+    """The layers of a network without ``Scale``.
+
+    Example:
+        >>> from analytic import FullyConnected
+        >>> absorbed((FullyConnected("tanh"), Scale(0.5), FullyConnected("tanh"), Scale(2)))
+        (FullyConnected("tanh"), FullyConnected("2*tanh(x)", weight_std=0.5))
+    """
+    if not _scales(layers):
+        return layers
+    found, factor = _forward(layers, 1.0)
+    return _back(found, factor)
+
+
+def _scales(layers: Layers) -> bool:
+    """Whether there is a factor somewhere."""
+    return any(
+        isinstance(layer, Scale) or any(map(_scales, getattr(layer, "branches", ())))
+        for layer in layers
+    )
+
+
+def _forward(layers: Layers, factor: float) -> tuple[Layers, float]:
+    """The layers behind units with a factor, and the factor of what comes out."""
+    found: list[Layer] = []
+    for layer in layers:
+        if isinstance(layer, Scale):
+            factor *= layer.factor
+            continue
+        if isinstance(layer, Weighted):
+            layer, factor = replace(layer, weight_std=layer.weight_std * factor), 1.0
+        elif isinstance(layer, Nonlinearity):
+            layer, factor = replace(layer, activation=_of_scaled(layer.activation, factor)), 1.0
+        elif isinstance(layer, Branched):
+            layer, factor = _into_branches(layer, factor)
+        found.append(layer)
+    return tuple(found), factor
+
+
+def _into_branches(layer: Branched, factor: float) -> tuple[Branched, float]:
+    """The sum of units with a factor, and the factor that is left: that of a skip."""
+    ends = [_forward(branch, factor) for branch in layer.branches]
+    left = next((end for found, end in ends if not found), 1.0)
+    return _sum(layer, [found and _back(found, end / left) for found, end in ends]), left
+
+
+def _sum(layer: Branched, branches: list[Layers]) -> Branched:
+    """The sum of other branches; it stays a ``Residual`` if it was one."""
+    return Residual(*branches[1]) if isinstance(layer, Residual) else Sum(*branches)
+
+
+def _back(layers: Layers, factor: float) -> Layers:
+    """The layers whose units are multiplied by a factor."""
+    if factor == 1.0:
+        return layers
+    if not layers:
+        raise ValueError(
+            "expected weights before a sum with a skip that is scaled at the end of a branch, got"
+            " none in the branch; put Scale in front of the sum outside and into its branches"
+        )
+    *before, last = layers
+    if isinstance(last, Averaging):
+        return (*_back(tuple(before), factor), last)
+    if isinstance(last, Branched):
+        return _back_through(tuple(before), last, factor)
+    if isinstance(last, Weighted) and is_linear(last):
+        weight, bias = last.weight_std * factor, last.bias_std * factor
+        return (*before, replace(last, weight_std=weight, bias_std=bias))
+    assert isinstance(last, Weighted | Nonlinearity)
+    whole = Activation(_short(factor) * last.activation.expression)
+    return (*before, replace(last, activation=whole))
+
+
+def _back_through(before: Layers, last: Branched, factor: float) -> Layers:
+    """A sum that is multiplied by a factor: its branches are, and a skip has it before."""
+    if all(last.branches):
+        return (*before, last.changed(lambda branch: _back(branch, factor)))
+    whole = [branch and _scaled_twice(branch, 1 / factor, factor) for branch in last.branches]
+    return (*_back(before, factor), _sum(last, whole))
+
+
+def _scaled_twice(branch: Layers, first: float, last: float) -> Layers:
+    """A branch that reads units with one factor and whose own are multiplied by another."""
+    found, left = _forward(branch, first)
+    return _back(found, left * last)
+
+
+def _of_scaled(activation: Activation, factor: float) -> Activation:
+    """w(factor x)."""
+    if factor == 1.0:
+        return activation
+    return Activation(activation.expression.subs(X, _short(factor) * X))
+
+
+def _short(factor: float) -> Any:
+    """A short fraction if the factor is one, so that texts stay short."""
+    fraction = sympy.Rational(factor).limit_denominator(1000)
+    return fraction if float(fraction) == factor else sympy.Float(factor)

@@ -1,0 +1,191 @@
+r"""The errors of kernels of a x + b |x| whose pairs carry 1 - cos instead of cos.
+
+    chord(p, q) = sqrt(1 - Sigma(p, q)/(r_p r'_q))
+
+is a distance of unit vectors, up to sqrt 2. Sums over what a filter reads are sums of its squares,
+so that by Minkowski's inequality an error eta of all chords stays eta; behind an activation the
+chord is a concave function of itself that begins at 0 with a slope of at most 1. The angle is
+known to 2 eta wherever it is, and with it D: no root of a rounding is taken
+(docs/theory/convolution.md, *Nearly parallel patches*).
+
+An average of positions may leave chords with a large error where they are small; the error gamma
+of 1 - cos = chord^2 is carried as well, which does not grow there.
+
+Legend: sigma, theta the relative errors of Sigma and Theta at x = x', v that of the variances;
+an error of pairs is (eta, gamma, theta), of shape (3, pairs); u the unit roundoff.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from analytic.machine import UNIT, Array
+from analytic.recursion.error_amplification import Amplification
+from analytic.recursion.error_propagation import AVERAGING
+from analytic.recursion.layer_equations import Average
+from analytic.recursion.layer_errors import of_sum
+
+__all__ = ["NOMINAL", "TRIED", "Boundary", "ChordErrors", "pixel_chord"]
+
+NOMINAL = 2.0**-46
+TRIED = ((NOMINAL, np.inf), (2**12 * NOMINAL, NOMINAL))
+"""Errors (eta, gamma) for which it is known what an average makes of pairs of one image.
+
+Behind it they grow no faster than in proportion.
+"""
+WIDE = 2 * np.sqrt(2)
+"""1 - c changes by 2 chord eta <= 2 sqrt(2) eta, as 1 - c <= 2."""
+
+
+def pixel_chord(channels: int) -> float:
+    """The error of the chords of pixels: 2 units for a unit vector, and a sum."""
+    return (8 + (channels + 2)) * UNIT
+
+
+class Boundary(NamedTuple):
+    """The average behind a stretch, before a layer.
+
+    If it mixes positions ``apart`` (tried, 2) has what becomes of each pair of ``TRIED``.
+    """
+
+    stretch: int
+    layer: int
+    positions: int
+    apart: Array | None
+
+
+class _Own(NamedTuple):
+    """Errors at x = x', and those of two positions of one input, (3, 1)."""
+
+    sigma: float
+    theta: float
+    apart: Array
+
+
+class ChordErrors:
+    """The errors of a network.
+
+    Args:
+        layers: how each layer amplifies errors.
+        boundaries: the averages before the layers, in order.
+        readout: the averages before the readout.
+        chord: error of the chords of the pixels.
+        widest: largest 1 - rho at pairs of one image, of every layer.
+
+    Attributes:
+        start: errors of pairs of pixels, (3, 1).
+        error: the bound of the kernel of pairs that averages treat like those of one image.
+        diagonal: the bound at x = x'.
+    """
+
+    def __init__(
+        self, layers: Sequence[Amplification], boundaries: Sequence[Boundary], readout: Average,
+        chord: float, widest: Array,
+    ) -> None:  # fmt: skip
+        self.layers, self.boundaries = layers, boundaries
+        self.start = np.array([[chord], [WIDE * chord], [0.0]])
+        self._own: list[tuple[float, Array, float]] = []  # before an average, and sigma behind it
+        self._variance, self._added, self._widened = np.zeros((3, len(layers)))
+        own, pair = _Own(2 * UNIT, 0.0, self.start), self.start
+        for at, layer in enumerate(layers):
+            before = [n for n, boundary in enumerate(boundaries) if boundary.layer == at]
+            for number in before:
+                own, pair = self._averaged(number, own, pair)
+            pair[2] = layer.average.theta * (pair[2] + AVERAGING * bool(before))
+            own = self._fixed(at, own, widest[at : at + 1])
+            pair = self.layer(at, pair, widest[at : at + 1])
+        self._sigma = own.sigma
+        factors = np.array([[readout.sigma], [readout.theta]])
+        alone = np.array([[own.sigma], [own.theta]])
+        if readout != Average():
+            alone = np.maximum(alone, self.covariances(own.apart))
+        ends = ((e + AVERAGING) * factors for e in (self.covariances(pair), alone))
+        self.error, self.diagonal = (float(e.max()) + UNIT for e in ends)
+
+    def _averaged(self, number: int, own: _Own, pair: Array) -> tuple[_Own, Array]:
+        """Behind an average; the factors of all averages before a layer count at each."""
+        boundary = self.boundaries[number]
+        average, table = self.layers[boundary.layer].average, boundary.apart
+        relative = own.sigma + AVERAGING + 8 * UNIT
+        sigma = own.sigma + AVERAGING
+        if table is not None:
+            sigma = average.sigma * (sigma + float(own.apart[1, 0]))
+        self._own.append((relative, own.apart[:2, 0], sigma))
+        theta = average.theta * (max(own.theta, float(own.apart[2, 0])) + AVERAGING)
+        apart = own.apart.copy()
+        apart[2] = average.theta * (apart[2] + AVERAGING)
+        pair, both = pair.copy(), np.maximum(pair, own.apart)
+        for error, given in ((apart, own.apart), (pair, both)):
+            found = given[:2] if table is None else behind(table, given[:2], relative)
+            error[:2] = self._behind(number, found)
+        return _Own(sigma, theta, apart), pair
+
+    def _behind(self, number: int, found: Array) -> Array:
+        """The errors (eta, gamma) behind an average, from those that it was found to leave."""
+        (relative, _, sigma), positions = self._own[number], self.boundaries[number].positions
+        if self.boundaries[number].apart is not None:
+            return found + np.array([[0.75], [2.0]]) * sigma
+        more = 1.5 * (relative + sigma) + 0.75 * (positions + 12) * UNIT
+        wider = 2.5 * (relative + sigma) + 2 * (positions + 12) * UNIT
+        return found + np.array([[more], [wider]])
+
+    def _fixed(self, at: int, own: _Own, widest: Array) -> _Own:
+        """What a layer does to an input with itself, and what it adds to the chords of pairs."""
+        layer = self.layers[at]
+        variance = layer.share * own.sigma + (1 + layer.reads) * UNIT
+        self._variance[at] = variance
+        self._added[at] = 1.5 * (own.sigma + variance) + (0.75 * (layer.reads + 8) + 4) * UNIT
+        self._widened[at] = 2.5 * (own.sigma + variance) + (2 * (layer.reads + 8) + 10) * UNIT
+        theta = of_sum(variance, own.theta, *map(float, layer.in_gamma))
+        apart = self.layer(at, own.apart, widest)
+        return _Own(variance + 4 * UNIT, theta + (layer.reads + 3) * UNIT, apart)
+
+    def layer(self, at: int, error: Array, widest: Array) -> Array:
+        """The errors behind a layer, (3, pairs).
+
+        Args:
+            at: its number.
+            error: before it.
+            widest: largest 1 - rho of each pair; 0 where the complement 1 + rho is known as well.
+        """
+        layer, added = self.layers[at], self._added[at]
+        near = np.sqrt(layer.share) * error[0] + added
+        gap = layer.share * error[1] + self._widened[at]
+        with np.errstate(divide="ignore"):  # 1 + rho is 2 - (1 - rho) there
+            steep = np.sqrt(widest / np.maximum(2 - widest, 0))
+        near = np.maximum(steep, 1.0) * near
+        d = 4 / np.pi * layer.bend * near + 8 * UNIT
+        covariance = self._variance[at] + gap + 4 * UNIT
+        of_lambda, of_theta = map(float, layer.in_gamma)
+        more = np.where(error[2] > covariance, of_theta, of_lambda)
+        gamma = np.minimum(covariance, error[2]) + np.abs(error[2] - covariance) * more
+        return np.stack([near + 8 * UNIT, gap + 8 * UNIT, d + gamma + 4 * UNIT])
+
+    def covariances(self, error: Array) -> Array:
+        """The errors of Sigma and Theta behind the last layer, (2, pairs)."""
+        return np.stack([self._sigma + error[1] + 4 * UNIT, error[2]])
+
+    def before_average(self, stretch: int, error: Array) -> Array:
+        """What ``analytic.images.defects.pooled`` is told behind a stretch, (5, pairs)."""
+        relative, apart, _ = self._own[self._place(stretch)]
+        rest = np.broadcast_to(np.append(apart, relative)[:, None], (3, error.shape[1]))
+        return np.concatenate([error, rest])
+
+    def behind_average(self, stretch: int, error: Array) -> Array:
+        """(eta, gamma) behind the average of a stretch, from those it was found to leave."""
+        return self._behind(self._place(stretch), error)
+
+    def _place(self, stretch: int) -> int:
+        return [boundary.stretch for boundary in self.boundaries].index(stretch)
+
+
+def behind(table: Array, error: Array, relative: float) -> Array:
+    """The errors (eta, gamma) behind an average of positions of one image, (2, 1)."""
+    chord, gap = error[:, 0]
+    first = max(chord, relative, NOMINAL)
+    second = max(chord / 2**12, gap, relative, NOMINAL)
+    scales = np.array([[first], [second]]) / NOMINAL
+    return np.min(table * scales, axis=0)[:, None]

@@ -1,0 +1,104 @@
+"""Networks of images of a x + b |x|, whose patches may be parallel, against ball arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from oracles import balls, image_balls
+
+from analytic import (
+    AccuracyError,
+    AveragePooling,
+    Convolution,
+    Flatten,
+    FullyConnected,
+    GlobalAveragePooling,
+    Network,
+    kernel,
+    kernel_estimate,
+)
+from compare import Inputs
+
+CASES = 50
+ACTIVATIONS = ["relu", "abs(x)", "max(x, x/4)"]
+
+
+def _network(rng: np.random.Generator) -> tuple[Network, bool]:
+    """A random network of images of 6 positions, and whether an average mixes before a layer."""
+    activation = ACTIVATIONS[rng.integers(3)]
+
+    def options() -> dict[str, float]:
+        return {"weight_std": float(10 ** rng.uniform(-0.5, 0.3)), "bias_std": rng.choice([0, 0.3])}
+
+    def convolution(kernel: int, **more: object) -> Convolution:
+        return Convolution(activation, kernel, **options(), **more)  # type: ignore[arg-type]
+
+    mode = str(rng.choice(["zeros", "circular"]))
+    layers: list[object] = [convolution(int(rng.integers(1, 4)), padding_mode=mode)]
+    if rng.random() < 0.3:
+        layers = [convolution(2, stride=2), convolution(3)]
+    elif rng.random() < 0.3:
+        layers.append(AveragePooling(2))
+    layers += [convolution(3) for _ in range(rng.integers(0, 3))]
+    layers.append(Flatten() if rng.random() < 0.6 else GlobalAveragePooling())
+    if rng.random() < 0.4:
+        layers.append(FullyConnected(activation, **options()))
+    last = isinstance(layers[-1], FullyConnected)
+    pools = (AveragePooling, GlobalAveragePooling) if last else AveragePooling
+    return Network(*layers), any(isinstance(layer, pools) for layer in layers)  # type: ignore[arg-type]
+
+
+def _images(rng: np.random.Generator) -> np.ndarray:
+    """Two images: of noise, of few grey values, or of nearly equal ones, with blank borders."""
+    x = rng.standard_normal((2, int(rng.integers(1, 3)), 6))
+    if rng.random() < 0.5:
+        x = rng.integers(-1, 3, x.shape) / 8
+    if rng.random() < 0.4:
+        x[1] = rng.choice([-1, 1, 3]) * x[0]
+        x[1] += 10.0 ** rng.uniform(-14, -1) * rng.standard_normal(x[1].shape)
+    if rng.random() < 0.3:
+        x[:, :, -2:] = 0
+    return x
+
+
+def _cases() -> Iterator[tuple[Network, bool, np.ndarray]]:
+    rng = np.random.default_rng(2028)
+    for _ in range(CASES):
+        yield *_network(rng), _images(rng)
+
+
+def test_the_true_error_never_exceeds_the_bound_and_parallel_patches_are_not_refused() -> None:
+    ratios, refused = [], 0
+    for network, mixes, x in _cases():
+        try:
+            estimate = kernel_estimate(network, x)
+        except AccuracyError as refusal:
+            estimate, refused = refusal.estimate, refused + 1
+            assert mixes, (network, x)
+            assert estimate is not None
+        assert estimate.certified
+        exact = image_balls.kernel(network, x[0], x[1])
+        for i, j in ((0, 0), (0, 1), (1, 1)):
+            error = balls.distance(estimate.value[i, j], exact[i][j])
+            assert error <= estimate.error[i, j], (network, x)
+            if error > 0:
+                ratios.append(estimate.error[i, j] / error)
+    print(f"bound/error: median {np.median(ratios):.0f} of {len(ratios)}; refused {refused}")
+    assert np.median(ratios) < 10_000
+    assert refused <= CASES // 25
+
+
+@pytest.mark.parametrize("readout", [Flatten(), GlobalAveragePooling()])
+def test_digits_keep_the_default_tolerance(readout: Flatten | GlobalAveragePooling) -> None:
+    """Most of their patches are parallel to others: blank, of one bright pixel, or saturated."""
+    relu = Convolution("relu", 3, weight_std=2**0.5 / 3)
+    images = np.concatenate([Inputs.digits(flat=False).sample(3, seed=0), np.zeros((1, 1, 8, 8))])
+    images[2] = images[1]
+    layers = [relu, relu, AveragePooling(2), relu, AveragePooling(2), relu]
+    found = kernel(Network(*layers, readout), images, kind="both")
+    for values in found:
+        assert_allclose(values[1], values[2], rtol=2e-10)  # twice the tolerance
+        assert not values[3].any()
