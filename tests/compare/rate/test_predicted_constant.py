@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -88,9 +90,9 @@ def test_the_band_of_the_picture_is_that_of_the_predicted_law() -> None:
 def test_fewer_digits_of_the_limit_are_asked_for_only_where_ten_are_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked: list[dict[str, float]] = []
+    asked: list[dict[str, Any]] = []
 
-    def refusing(network: Network, x: np.ndarray, **arguments: float) -> np.ndarray:
+    def refusing(network: Network, x: np.ndarray, **arguments: Any) -> np.ndarray:
         asked.append(arguments)
         if not arguments:
             raise AccuracyError("expected 1e-10")
