@@ -17,6 +17,10 @@ in three dimensions. Everything else, J and P and the means, is as exact as befo
     n images of P positions    n (n + 1)/2 entries, O(units P^3) each, instead of O(n^4 P^4) rules
 """
 
+# numpy says nothing of what its decompositions and generators return
+# pyright: reportUnknownVariableType=false, reportUnknownMemberType=false
+# pyright: reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 from dataclasses import dataclass
