@@ -29,6 +29,11 @@ if TYPE_CHECKING:
         Residual,
         Scale,
         Sum,
+        lenet,
+        mlp,
+        myrtle,
+        resnet,
+        wide_resnet,
     )
     from analytic.prediction import Prediction, ensemble, predict
     from analytic.results import AccuracyError, Estimate, Kernels
@@ -65,10 +70,15 @@ _HOME = {
     "kernel_diagonal": "limit",
     "kernel_estimate": "limit",
     "kernel_plan": "limit",
+    "lenet": "network",
     "mean_correction": "corrections",
+    "mlp": "network",
+    "myrtle": "network",
     "nystrom": "spectrum",
     "predict": "prediction",
+    "resnet": "network",
     "sphere_spectrum": "spectrum",
+    "wide_resnet": "network",
 }
 
 __all__ = [
@@ -101,10 +111,15 @@ __all__ = [
     "kernel_diagonal",
     "kernel_estimate",
     "kernel_plan",
+    "lenet",
     "mean_correction",
+    "mlp",
+    "myrtle",
     "nystrom",
     "predict",
+    "resnet",
     "sphere_spectrum",
+    "wide_resnet",
 ]
 
 

@@ -18,9 +18,8 @@ from analytic.corrections.pair_state import FIRST, UNIT, OneSide, at_layer
 from analytic.corrections.positions import mean_map, pair_map
 from analytic.corrections.product_tables import tabulate
 from analytic.corrections.products import Sum, keys
-from analytic.corrections.stacked_layers import StackLayer, checked
+from analytic.corrections.stacked_layers import StackLayer, checked, require
 from analytic.inputs import positions_first
-from analytic.machine import available_memory
 from analytic.network import Network
 
 __all__ = ["fluctuation_covariance"]
@@ -65,7 +64,7 @@ def fluctuation_covariance(network: Network, x: ArrayLike) -> Array:
     places, rows, _ = checked(network, x, None, 3, images=True)
     points = rows if rows.ndim == 2 else positions_first(rows).reshape(-1, rows.shape[1])
     n = max(len(points), len(rows) * max(place.points for place in places))
-    require(8 * (6 * n**4 + 5 * (2 * n**2 + n) ** 2), n)
+    require(8 * (6 * n**4 + 5 * (2 * n**2 + n) ** 2), f"quadruples of {n} points")
     state = beginning(points)
     for place in places:
         if place.layer is None:
@@ -110,13 +109,3 @@ def through_layer(state: JointState, layer: StackLayer, patch: Array) -> JointSt
     at = PointPairs(pair, four_moments(layer.activation, covariance), n, state, patch)
     j = at.jacobian()
     return JointState(*at.through(), j @ state.v @ j.T + at.fresh() / layer.ratio, at.gram())
-
-
-def require(size: int, n: int) -> None:
-    """Refuse what memory does not hold, before it is allocated."""
-    free = available_memory()
-    if free is not None and size > free:
-        raise MemoryError(
-            f"expected {size:.3g} bytes of memory for the quadruples of {n} points, got"
-            f" {free:.3g}; take fewer or smaller inputs"
-        )

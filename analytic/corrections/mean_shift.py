@@ -38,7 +38,7 @@ from analytic.corrections.pair_state import (
     through,
 )
 from analytic.corrections.products import Sum, by_covariance, keys, slope, times
-from analytic.corrections.stacked_layers import checked, weighted
+from analytic.corrections.stacked_layers import checked, require, weighted
 from analytic.machine import cores
 from analytic.network import Network
 from analytic.recursion import mean_squares
@@ -93,6 +93,7 @@ def mean_correction(network: Network, x: ArrayLike) -> Array:
         ValueError: the network is another one (the layer and the reason are named), or
             wrong shapes, empty arrays, NaN or infinity.
         TypeError: the network or the inputs are of the wrong kind.
+        MemoryError: the pairs do not fit; the message says how many bytes they need.
         AccuracyError: the pre-activations are too wide for the series.
 
     References:
@@ -111,6 +112,7 @@ def mean_correction(network: Network, x: ArrayLike) -> Array:
         True
     """
     places, rows, _ = checked(network, x, None, 5)
+    require(24 * len(rows) ** 2, f"pairs of {len(rows)} inputs")
     layers = weighted(places)
     factors = frozenset(digits for product in SHIFT_PRODUCTS for digits in product if digits)
     side = sides(layers, mean_squares(rows), factors)

@@ -27,7 +27,7 @@ from analytic.corrections.pair_state import (
     through,
 )
 from analytic.corrections.products import Product
-from analytic.corrections.stacked_layers import StackLayer, checked, weighted
+from analytic.corrections.stacked_layers import StackLayer, checked, require, weighted
 from analytic.machine import cores
 from analytic.network import Network
 from analytic.recursion import mean_squares
@@ -67,6 +67,7 @@ def fluctuation(network: Network, x: ArrayLike, y: ArrayLike | None = None) -> A
         ValueError: the network is another one (the layer and the reason are named), or
             wrong shapes, empty arrays, NaN or infinity.
         TypeError: the network or the inputs are of the wrong kind.
+        MemoryError: the pairs do not fit; the message says how many bytes they need.
         AccuracyError: the pre-activations are too wide for the series.
 
     References:
@@ -83,6 +84,7 @@ def fluctuation(network: Network, x: ArrayLike, y: ArrayLike | None = None) -> A
     places, rows, columns = checked(network, x, y, 3, images=True)
     if network.is_spatial:
         return _of_images(network, rows, None if y is None else columns)
+    require(24 * len(rows) * len(columns), f"pairs of {len(rows)} and {len(columns)} inputs")
     layers = weighted(places)
     factors = frozenset(digits for product in VARIANCE_PRODUCTS for digits in product if digits)
     n, whole = len(rows), rows if y is None else np.concatenate([rows, columns])

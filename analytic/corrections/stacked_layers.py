@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from analytic.activation import Activation
 from analytic.corrections.positions import Placed, position_maps
 from analytic.inputs import check_inputs
+from analytic.machine import available_memory
 from analytic.network import (
     Convolution,
     Flatten,
@@ -25,7 +26,7 @@ from analytic.network import (
 )
 from analytic.proofs import first_jump
 
-__all__ = ["Place", "StackLayer", "checked", "stack", "weighted"]
+__all__ = ["Place", "StackLayer", "checked", "require", "stack", "weighted"]
 
 Array = NDArray[np.float64]
 
@@ -88,6 +89,16 @@ def checked(
             f" {columns.shape[1:]}; take both from the same data"
         )
     return stack(network.joined(), rows.shape[2:], derivatives), rows, columns
+
+
+def require(size: int, of: str) -> None:
+    """Refuse what memory does not hold, before anything is computed."""
+    free = available_memory()
+    if free is not None and size > free:
+        raise MemoryError(
+            f"expected {size:.3g} bytes of memory for the {of}, got"
+            f" {free:.3g}; take fewer or smaller inputs"
+        )
 
 
 def weighted(places: list[Place]) -> list[StackLayer]:

@@ -17,6 +17,7 @@ from analytic.network.layers import Convolution
 from analytic.network.network_text import parse_activation, parse_network
 from analytic.network.nonlinearity import Nonlinearity
 from analytic.network.options import Sizes
+from analytic.network.published import lenet, mlp, myrtle, resnet, wide_resnet
 from analytic.network.shapes import Shape, reads, shape_after, shapes_after
 
 __all__ = [
@@ -41,11 +42,16 @@ __all__ = [
     "fold",
     "geometric_mean",
     "itself",
+    "lenet",
     "misfit",
+    "mlp",
     "moves",
+    "myrtle",
     "parse_activation",
     "parse_network",
     "reads",
+    "resnet",
     "shape_after",
     "shapes_after",
+    "wide_resnet",
 ]

@@ -35,6 +35,7 @@ def misfit(layers: tuple[Layer, ...], shape: tuple[int, ...]) -> Misfit | None:
         ValueError: the images are too small for a layer, which is named.
 
     Example:
+        >>> from analytic import FullyConnected
         >>> misfit((FullyConnected("tanh"),), (8, 8))
         Misfit(reason='not flat', expected=('d',))
     """

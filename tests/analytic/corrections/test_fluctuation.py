@@ -22,7 +22,7 @@ from analytic import (
     Network,
     Residual,
 )
-from analytic.corrections import fluctuation
+from analytic.corrections import fluctuation, mean_correction
 from empirical import tangent_kernels
 
 X = points()
@@ -197,6 +197,14 @@ def test_kinks_and_long_blocks_are_refused_with_the_reason() -> None:
     block = Residual(FullyConnected("tanh"), FullyConnected("tanh"))
     with pytest.raises(ValueError, match="residual blocks of one layer"):
         fluctuation(Network(FullyConnected("tanh"), block), X)
+
+
+def test_pairs_that_do_not_fit_are_refused_with_their_bytes() -> None:
+    """At once, before a table for every input is made: answer, triangle and sum are 24 bytes."""
+    many = np.broadcast_to(X[:1], (1_000_000, 5))
+    for function in (fluctuation, mean_correction):
+        with pytest.raises(MemoryError, match=r"expected 2.4e\+13 bytes of memory for the pairs"):
+            function(NETWORKS["tanh, 1 layer"], many)
 
 
 def test_bad_inputs_are_refused() -> None:
