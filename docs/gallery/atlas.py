@@ -8,8 +8,8 @@
     python docs/gallery/atlas.py FOLDER --beside OTHER   # do both have the same mean distances?
 
 Each sweep has a store of its own in the folder and can be killed at any instant; finished ones are
-not measured again. All of them take a quarter of an hour of one processor, the networks with
-weights half an hour.
+not measured again. All of them take a quarter of an hour of one processor; the networks with
+weights, half an hour by estimate, were not run.
 """
 
 from __future__ import annotations
