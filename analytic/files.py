@@ -52,10 +52,11 @@ def write_whole(path: Path, content: str | bytes) -> None:
     Through a symbolic link the file is replaced that it leads to.
 
     Raises:
-        ValueError: there is something else than a file: a folder, a device.
+        ValueError: there is something else than a file: a folder, a device, a link to itself.
         FileNotFoundError: there is no such folder.
     """
     path = Path(os.path.realpath(path))
+    _check_circle(path, "the name of a file")
     if path.exists() and not path.is_file():
         raise ValueError(f"expected the name of a file, got {_kind(path)} {path}; name another")
     if not path.parent.is_dir():
@@ -180,8 +181,17 @@ def _kind(path: Path) -> str:
     return "the folder" if path.is_dir() else "what is no regular file,"
 
 
+def _check_circle(path: Path, what: str) -> None:
+    """Raise for what is a link still: ``realpath`` follows all but those that run in a circle."""
+    if path.is_symlink():
+        raise ValueError(
+            f"expected {what}, got {path}, a link that leads back to itself; remove it"
+        )
+
+
 def _content(path: Path, what: str) -> bytes:
     """The bytes of a regular file."""
+    _check_circle(Path(os.path.realpath(path)), what)
     if path.exists() and not path.is_file():
         raise ValueError(f"expected {what}, got {_kind(path)} {path}; name a file")
     if not path.exists():

@@ -148,9 +148,10 @@ def table(measured: dict[str, Any], of_means: bool) -> str:
         z = off / error
         worst = int(np.argmax(np.abs(z)))
         mean, spread = np.average(off, weights=error**-2), float(np.sqrt(np.mean(error**2)))
-        units = f"{rows[-1]['width'] * rows[-1]['count'] / 1e6:.1f}e6"
+        widest = max(row["width"] for row in rows)
+        units = sum(row["count"] * widest for row in rows if row["width"] == widest)
         found = f"{mean:+.4f} | {spread:.4f} | {off[worst]:+.4f} | {z[worst]:+.1f}"
-        lines.append(f"| {name} | {units} | {found} |")
+        lines.append(f"| {name} | {units / 1e6:.1f}e6 | {found} |")
     return "\n".join(lines)
 
 

@@ -10,11 +10,17 @@ from analytic.corrections.joint_variance import fluctuation_covariance
 from analytic.corrections.law_of_distance import DistanceLaw, distance_law
 from analytic.corrections.mean_shift import mean_correction
 from analytic.corrections.pair_variance import fluctuation
+from analytic.corrections.sampled_variance import sampled_fluctuation
+from analytic.corrections.stacked_layers import Place, StackLayer, stack
 
 __all__ = [
     "DistanceLaw",
+    "Place",
+    "StackLayer",
     "distance_law",
     "fluctuation",
     "fluctuation_covariance",
     "mean_correction",
+    "sampled_fluctuation",
+    "stack",
 ]

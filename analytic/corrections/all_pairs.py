@@ -67,14 +67,14 @@ class PointPairs:
 
     Attributes:
         pair: the pairs, with S and g summed over the filter.
-        four: the joint moments.
+        four: the joint moments, where they are known.
         n: the number of points after the layer.
         before: the state before the layer, which the skip passes on.
         patch: the sum over the filter, (n^2, n_before^2).
     """
 
     pair: Pair
-    four: FourMoments
+    four: FourMoments | None
     n: int
     before: JointState
     patch: Array
@@ -135,6 +135,7 @@ class PointPairs:
     def fresh(self) -> Array:
         """The covariance over units of (w_a w_b, w'_a w'_b T_ab, w_a)."""
         n, four = self.n, self.four
+        assert four is not None
         t = self.t.ravel()
         e, slopes, eta = self.mean(UNIT[S12]).ravel(), self.mean(UNIT[G]).ravel(), self.eta
         pairs = (n * n, n * n)
@@ -167,6 +168,7 @@ class PointPairs:
         """A(ab, cd) after the layer."""
         layer, skip = self.pair.layer, float(self.pair.layer.residual)
         slopes = self.mean(UNIT[G])
+        assert self.four is not None
         fresh = self.four.slopes * np.einsum("ab,cd->abcd", self.t, self.t)
         turn = layer.weight * slopes.reshape(-1, 1) * self.patch
         if skip:

@@ -46,7 +46,7 @@ def estimated_segment(
     while True:
         rule, noise = _converged_rule(activation, np.array([low, high]), terms)
         last = tabulated(activation, np.array([high]), rule, terms).columns
-        if last[0, REST] <= 16 * UNIT * last[0, SLOPE] or terms >= most:
+        if last[0, REST] <= 16 * UNIT * last[0, SLOPE] or terms >= most or noise > HOPELESS:
             break
         terms *= 2
     for points in (28, 40, 56, 80, 112, 128):
@@ -54,13 +54,17 @@ def estimated_segment(
         table = tabulated(activation, nodes, rule, terms)
         series, powers = chebyshev_series(table.extended, nodes, (0, 0))
         error = _size_of_last(series.astype(np.float64), high)
-        if error <= 8 * UNIT:
+        if error <= max(8 * UNIT, noise / 8):
             break
     estimate = noise + error + 8 * UNIT
     found = Noise.of_coefficients(estimate, estimate, certified=False)
     return assembled(low, high, series, powers, nodes, table.columns, last, found)
 
 
+HOPELESS = 1e-8
+"""A difference of rules that more terms do not make smaller: a kink that nothing is known of."""
+MANY = 2**12
+"""Nodes at which a smooth function is seen to converge, for a standard deviation of 1."""
 LARGEST_BASIS = 2**22
 """Most entries of a Hermite basis, which bounds the memory of the tables (32 MB)."""
 
@@ -89,7 +93,8 @@ def _converged_rule(activation: Activation, s: Array, terms: int) -> tuple[Rule,
             if family in coarse and np.all(fine[:, SLOPE] >= witness / 2):
                 found.append((_difference(coarse[family], fine), len(found), rule))
             coarse[family] = fine
-        if min(found, default=(1.0,))[0] <= 8 * UNIT:
+        best = min(found, default=(1.0,))[0]
+        if best <= 8 * UNIT or (best > HOPELESS and half > MANY * max(float(s[-1]), 1.0)):
             break
         half *= 2**0.5
     noise, _, rule = min(found)

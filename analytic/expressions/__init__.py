@@ -17,6 +17,14 @@ from analytic.expressions.pieces import without_pieces
 from analytic.expressions.reading import expression_of
 from analytic.expressions.rewrite import derivative, elementary, recognised, stable, transform
 from analytic.expressions.rounding import extended_values, rounding_error
+from analytic.expressions.sine_quotients import (
+    NEAR,
+    ORDERS,
+    SINES,
+    cardinal_sine,
+    gauss_legendre,
+    sinc,
+)
 from analytic.expressions.syntax import short, syntax_tree
 from analytic.expressions.vocabulary import (
     FUNCTIONS,
@@ -37,17 +45,22 @@ __all__ = [
     "KINKED",
     "MANY",
     "NAMES",
+    "NEAR",
+    "ORDERS",
+    "SINES",
     "START",
     "SWITCHES",
     "Order",
     "Tail",
     "X",
+    "cardinal_sine",
     "check_size",
     "derivative",
     "elementary",
     "expression_of",
     "extended_values",
     "fraction",
+    "gauss_legendre",
     "in_x",
     "normal_cdf",
     "normalised",
@@ -56,6 +69,7 @@ __all__ = [
     "rounding_error",
     "short",
     "sigmoid",
+    "sinc",
     "softplus",
     "stable",
     "syntax_tree",

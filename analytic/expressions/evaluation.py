@@ -21,6 +21,7 @@ import sympy
 from sympy.codegen.rewriting import create_expand_pow_optimization, expm1_opt
 
 from analytic.expressions.rewrite import derivative, elementary
+from analytic.expressions.sine_quotients import ORDERS, values_of
 from analytic.expressions.vocabulary import X
 from analytic.machine import Array
 
@@ -68,6 +69,7 @@ def _compiled(expression: Any, order: int) -> Callable[[Any], list[Any]]:
         "sech": sech,
         "sigmoid": scipy.special.expit,
         "softplus": softplus_of,
+        **{function.__name__: values_of(k) for k, function in enumerate(ORDERS)},
     }
     return sympy.lambdify(X, derivatives, modules=[functions, "numpy"], cse=_shared)
 

@@ -17,6 +17,7 @@ A few more are recognised when an expression is read:
 
     log(u + sqrt(u^2 + 1)) -> asinh(u)         (c - c exp(-u)) sigmoid(u)  ->  c tanh(u/2)
     1/(sqrt(a) + b)  ->  (sqrt(a) - b)/(a - b^2)    where a - b^2 is a number
+    sin(c u)/u -> c sinc(c u)              (1 - cos(c u))/u^n -> c^2 u^(2 - n)/2 sinc(c u/2)^2
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from typing import Any
 
 import sympy
 
+from analytic.expressions.removable_zeros import without_zeros
+from analytic.expressions.sine_quotients import sinc
 from analytic.expressions.vocabulary import X, normal_cdf, sigmoid, softplus
 
 __all__ = ["derivative", "elementary", "recognised", "stable", "transform"]
@@ -92,7 +95,9 @@ def _recognised_power(node: Any) -> Any:
 
 
 def _recognised_product(node: Any) -> Any:
-    """(1 - exp(-u)) sigmoid(u) is tanh(u/2)."""
+    """(1 - exp(-u)) sigmoid(u) is tanh(u/2); quotients of sin and 1 - cos by their argument."""
+    if (divided := without_zeros(node)) is not node:
+        return divided
     for factor in node.args:
         if isinstance(factor, sigmoid):
             (u,) = factor.args
@@ -145,6 +150,8 @@ def elementary(expression: Any) -> Any:
     def rule(node: Any) -> Any:
         if isinstance(node, sigmoid | softplus):
             return node.rewrite(sympy.exp, deep=False)
+        if isinstance(node, sinc):
+            return node.rewrite(sympy.sin, deep=False)
         return node.rewrite(sympy.erf, deep=False) if isinstance(node, normal_cdf) else node
 
     return transform(expression, rule)

@@ -12,6 +12,8 @@ from typing import Any
 
 import sympy
 
+from analytic.expressions.sine_quotients import ORDERS, sinc
+
 __all__ = [
     "CONSTANTS",
     "FUNCTIONS",
@@ -208,6 +210,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "sign": sympy.sign,
     "silu": _silu,
     "sin": sympy.sin,
+    "sinc": sinc,
     "sinh": sympy.sinh,
     "softplus": softplus,
     "softshrink": _softshrink,
@@ -234,7 +237,7 @@ HEADS: frozenset[Any] = frozenset(
     {sympy.Add, sympy.Mul, sympy.Pow, sympy.Symbol, sympy.Float, *SWITCHES}
     | {sympy.asinh, sympy.atan, sympy.cos, sympy.cosh, sympy.erf, sympy.erfc, sympy.exp}
     | {sympy.log, sympy.sech, sigmoid, sympy.sin, sympy.sinh, softplus, sympy.tan, sympy.tanh}
-    | {type(sympy.pi), type(sympy.E), normal_cdf}
+    | {type(sympy.pi), type(sympy.E), normal_cdf, *ORDERS}
 )
 """The sympy classes an expression may be made of, rational numbers apart."""
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import sympy
 
-from analytic.expressions import normal_cdf, sigmoid, softplus
+from analytic.expressions import ORDERS, normal_cdf, sigmoid, softplus
 from analytic.proofs.complex_rectangles import (
     Rectangle,
     added,
@@ -169,6 +169,16 @@ def _tan(z: Rectangle) -> Rectangle:
     return Rectangle(found.im, negated(found.re))
 
 
+def _cardinal_sine(order: int) -> Callable[[Rectangle], Rectangle]:
+    """Its slope is at most cosh(y)/(k + 2)."""
+
+    def enclosure(z: Rectangle) -> Rectangle:
+        slope = np.cosh(extent(z.im)) / (order + 2)
+        return around(_real(ORDERS[order], z.re), _height_times(z, slope))
+
+    return enclosure
+
+
 ANALYTIC: dict[Any, Callable[[Rectangle], Rectangle]] = {
     sympy.asinh: _asinh,
     sympy.atan: _atan,
@@ -185,4 +195,5 @@ ANALYTIC: dict[Any, Callable[[Rectangle], Rectangle]] = {
     normal_cdf: _normal_cdf,
     sigmoid: _sigmoid,
     softplus: _softplus,
+    **{function: _cardinal_sine(k) for k, function in enumerate(ORDERS)},
 }

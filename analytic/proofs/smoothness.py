@@ -14,6 +14,7 @@ from typing import Any, Literal
 import sympy
 
 from analytic.expressions import (
+    ORDERS,
     SWITCHES,
     Order,
     X,
@@ -181,7 +182,7 @@ _POLES: dict[Any, Any] = {
 }
 """Distance of the singularities of f(x) from the real line."""
 
-_ENTIRE = (sympy.cos, sympy.cosh, sympy.erf, sympy.exp, sympy.sin, sympy.sinh, normal_cdf)
+_ENTIRE = (sympy.cos, sympy.cosh, sympy.erf, sympy.exp, sympy.sin, sympy.sinh, normal_cdf, *ORDERS)
 
 
 @lru_cache(maxsize=2048)

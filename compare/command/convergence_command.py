@@ -15,7 +15,7 @@ from analytic.files import write_whole
 from analytic.network import parse_network
 from compare.command.options import check_fit, read_inputs, read_integers
 from compare.command.report import open_folder
-from compare.rate import Convergence, RequiredWidth, check_accuracy, check_design
+from compare.rate import Convergence, RequiredWidth, Weights, check_accuracy, check_design
 from compare.rate import convergence as measure
 
 __all__ = ["convergence"]
@@ -74,6 +74,10 @@ def _flag(entry: Any) -> Any:
 @click.option(
     "--dtype", default="float64", show_default=True, type=click.Choice(["float32", "float64"])
 )
+@click.option(
+    "--weights", default="drawn", show_default=True, type=click.Choice(["drawn", "integrated"]),
+    help="Draw networks, or their kernels from the same law without weights.",
+)  # fmt: skip
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, ...")
 @click.option("--epsilon", type=float, help="Answer which width suffices for D <= epsilon ...")
 @click.option("--delta", default=0.05, show_default=True, help="... with probability 1 - delta.")
@@ -88,6 +92,7 @@ def convergence(
     points: int,
     limit: str | None,
     dtype: str,
+    weights: Weights,
     device: str,
     epsilon: float | None,
     delta: float,
@@ -114,12 +119,12 @@ def convergence(
     click.echo(f"{described} on {source.name}")
     result = measure(
         described, source, wide, number, points=points, limit=other, device=device,
-        dtype=getattr(torch, dtype), store=folder / "cells.sqlite", progress=True,
+        dtype=getattr(torch, dtype), weights=weights, store=folder / "cells.sqlite", progress=True,
     )  # fmt: skip
     named = {
         "network": repr(described), "inputs": inputs, "widths": wide, "seeds": counts,
-        "points": points, "dtype": dtype, "device": device, "delta": delta, "epsilon": epsilon,
-        "limit": None if other is None else repr(other),
+        "points": points, "dtype": dtype, "weights": weights, "device": device, "delta": delta,
+        "epsilon": epsilon, "limit": None if other is None else repr(other),
     }  # fmt: skip
     _write(folder, result, named)
     click.echo(f"{result.table()}\n{result.verdict}: {result.reason}")

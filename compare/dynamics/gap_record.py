@@ -3,7 +3,8 @@ r"""The record of a measurement of the dynamics gap, and the answers that follow
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic.files import read_arrays, write_arrays
-from compare.configuration import packed, unpacked
+from compare.configuration import check_entries, packed, plausible, unpacked
 from compare.dynamics.doubt import Doubt
 from compare.dynamics.figures import plot_gap, plot_modes, plot_rates, plot_theorem
-from compare.dynamics.runs import Modes, StackedRuns, mean_error, stderr
+from compare.dynamics.runs import SHAPES, Modes, StackedRuns, from_arrays, mean_error, stderr
 from compare.dynamics.trajectories import GAP_PARTS
 from compare.table import Table
 from compare.theory import Inequalities, Rates, decay_rates, stopping_times, theorem
@@ -268,25 +269,26 @@ class DynamicsGap:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything to an .npz file; it is whole or not there at any instant."""
-        arrays = {f"modes.{f.name}": getattr(self.modes, f.name) for f in fields(Modes)}
-        arrays |= {f"runs.{f.name}": getattr(self.runs, f.name) for f in fields(StackedRuns)}
+        arrays = {name: attrgetter(name)(self) for name in SHAPES}
         words = packed({"config": self.config, "labels": self.labels})
-        write_arrays(Path(path), {"times": self.times, "words": words, **arrays})
+        write_arrays(Path(path), {"words": words, **arrays})
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> DynamicsGap:
         """Read what ``save`` wrote.
 
         Raises:
-            ValueError: the file is damaged, or holds something else.
+            ValueError: the file is damaged, or holds something else or what makes no sense.
         """
-        parts = {"modes": Modes, "runs": StackedRuns}
-        names = [f"{part}.{f.name}" for part, kind in parts.items() for f in fields(kind)]
-        data = read_arrays(Path(path), "a record of dynamics_gap", ("words", "times", *names))
-        words = unpacked(data["words"])
-        modes = Modes(*(data[f"modes.{f.name}"] for f in fields(Modes)))
-        runs = StackedRuns(*(data[f"runs.{f.name}"] for f in fields(StackedRuns)))
-        return cls(words["config"], tuple(words["labels"]), data["times"], modes, runs)
+        what = "a record of dynamics_gap"
+        data = read_arrays(Path(path), what, ("words", *SHAPES))
+        with plausible(path, what):
+            words = unpacked(data["words"], ("config", "labels"))
+            check_entries(words["config"], ("network", "inputs", "epsilon", "confidence", "rtol"))
+            modes, runs = from_arrays(data, len(words["labels"]))
+            found = cls(words["config"], tuple(words["labels"]), data["times"], modes, runs)
+            str(found)  # it has an answer
+            return found
 
     def __str__(self) -> str:
         return f"{self.config['network']} on {self.config['inputs']}: {self.verdict}"

@@ -2,15 +2,17 @@ r"""What all seeds of a measurement gave, in arrays with the seed first."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.dynamics.trajectories import TrainedNetwork
+from compare.configuration import check_arrays, check_rising
+from compare.dynamics.trajectories import GAP_PARTS, TrainedNetwork
 
-__all__ = ["Modes", "StackedRuns", "mean_error", "stack_runs", "stderr"]
+__all__ = ["SHAPES", "Modes", "StackedRuns", "from_arrays", "mean_error", "stack_runs", "stderr"]
 
 Array = NDArray[np.float64]
 
@@ -95,3 +97,32 @@ def stack_runs(runs: Sequence[TrainedNetwork]) -> StackedRuns:
         stack("displacement"),
         np.array([[run.checks.duhamel, run.checks.energy, run.checks.length] for run in runs]),
     )
+
+
+def from_arrays(data: Mapping[str, NDArray[Any]], spaces: int) -> tuple[Modes, StackedRuns]:
+    """Modes and runs from arrays that are named as in ``SHAPES``.
+
+    Raises:
+        ValueError: they do not fit together, or have numbers that are none.
+    """
+    sizes = {"parts": len(GAP_PARTS), "checks": 3, "k": spaces}
+    partial = ("runs.checks", "runs.amplitudes")
+    check_arrays(data, SHAPES, sizes, positive=POSITIVE, partial=partial)
+    check_rising("times", data["times"].tolist(), 2)
+    modes = Modes(*(data[f"modes.{f.name}"] for f in fields(Modes)))
+    return modes, StackedRuns(*(data[f"runs.{f.name}"] for f in fields(StackedRuns)))
+
+
+SHAPES = {
+    "times": "times",
+    **dict.fromkeys((f"modes.{n}" for n in ("eigenvalues", "multiplicities", "errors")), "k"),
+    "modes.energies": "k", "modes.square_norm": "", "modes.supremum": "",
+    "runs.norms": "seeds parts times", "runs.spaces": "seeds parts times k",
+    "runs.amplitudes": "seeds times k", "runs.residual": "seeds times more",
+    "runs.distance": "seeds", "runs.checks": "seeds checks",
+    **dict.fromkeys((f"runs.{n}" for n in ("own", "moved", "displacement")), "seeds times"),
+}  # fmt: skip
+"""The axes of what a record of ``dynamics_gap`` holds."""
+POSITIVE = ("modes.multiplicities", "modes.energies", "modes.square_norm", "modes.supremum",
+             "runs.norms", "runs.spaces", "runs.moved", "runs.displacement")  # fmt: skip
+"""Arrays of it without negative numbers."""

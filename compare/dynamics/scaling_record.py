@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic.files import read_arrays, write_arrays
-from compare.configuration import packed, unpacked
+from compare.configuration import check_arrays, check_rising, packed, plausible, unpacked
 from compare.dynamics.failure_shares import Failures, joint_failures
 from compare.dynamics.figures import plot_scaling
 from compare.dynamics.runs import stderr
@@ -235,10 +235,24 @@ class DynamicsScaling:
         """Read what ``save`` wrote; the fits are made again.
 
         Raises:
-            ValueError: the file is damaged, or holds something else.
+            ValueError: the file is damaged, or holds something else or what makes no sense.
         """
-        data = read_arrays(Path(path), "a record of dynamics_scaling", ("words", *_ARRAYS))
-        return cls(unpacked(data["words"]), *(data[name] for name in _ARRAYS))
+        what = "a record of dynamics_scaling"
+        data = read_arrays(Path(path), what, ("words", *_ARRAYS))
+        with plausible(path, what):
+            config = unpacked(data["words"], ("network", "inputs", "widths", "samples"))
+            found = cls(config, *(data[name] for name in _ARRAYS))
+            check_rising("widths", (0, *found.widths), 2)
+            check_rising("times", found.times.tolist(), 2)
+            if not all(n > 0 for n in found.samples):
+                raise ValueError(f"numbers of samples {found.samples}")
+            grid = "widths samples seeds"
+            shapes = {"times": "times", "controls": grid, "linearised": "widths samples others"}
+            shapes |= dict.fromkeys(("epsilon", "own", "gap", "moved"), f"{grid} times")
+            sizes = {"widths": len(found.widths), "samples": len(found.samples)}
+            check_arrays(data, shapes, sizes, positive=_ARRAYS)
+            str(found)  # it has an answer
+            return found
 
     def _cells(self) -> tuple[list[int], list[float]]:
         """m and n of every cell."""

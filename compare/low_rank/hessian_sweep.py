@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from analytic import Network
 from analytic.files import read_arrays, write_arrays
-from compare.configuration import packed, unpacked
+from compare.configuration import check_arrays, check_rising, packed, plausible, unpacked
 from compare.low_rank.cells import NetworkCell, check_widths, over_cells
 from compare.low_rank.figures import plot_hessian_growth
 from compare.low_rank.width_laws import LawFit, fit_laws, grows_at_most_like_a_logarithm
@@ -115,10 +115,18 @@ class HessianGrowth:
         """Read what ``save`` wrote.
 
         Raises:
-            ValueError: the file is damaged, or holds something else.
+            ValueError: the file is damaged, or holds something else or what makes no sense.
         """
-        data = read_arrays(Path(path), "a record of hessian_growth", ("norms", "config"))
-        return cls(unpacked(data["config"]), data["norms"])
+        what = "a record of hessian_growth"
+        data = read_arrays(Path(path), what, ("norms", "config"))
+        with plausible(path, what):
+            config = unpacked(data["config"], ("network", "widths", "radius"))
+            check_rising("widths", (0, *config["widths"]), 3)
+            sizes = {"widths": len(config["widths"])}
+            check_arrays(data, {"norms": "widths seeds"}, sizes, positive=("norms",))
+            found = cls(config, data["norms"])
+            str(found)  # it has an answer
+            return found
 
     def __str__(self) -> str:
         bound = " (a lower bound)" if self.config["radius"] else ""

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from analytic.files import read_arrays, write_arrays
-from compare.configuration import packed, unpacked
+from compare.configuration import check_arrays, check_rising, packed, plausible, unpacked
 from compare.low_rank.figures import plot_rank_path
 from compare.provenance import versions
 from compare.table import Table
@@ -117,10 +117,17 @@ class RankPath:
         """Read what ``save`` wrote.
 
         Raises:
-            ValueError: the file is damaged, or holds something else.
+            ValueError: the file is damaged, or holds something else or what makes no sense.
         """
         data = read_arrays(Path(path), "a record of rank_path", ("config", *_ARRAYS))
-        return cls(unpacked(data.pop("config")), **data)
+        with plausible(path, "a record of rank_path"):
+            config = unpacked(data.pop("config"), ("module",))
+            shapes = dict.fromkeys(_ARRAYS, "times") | {"eigenvalues": "times n"}
+            check_arrays(data, shapes, {}, positive=_ARRAYS)
+            check_rising("times", data["times"].tolist(), 2)
+            found = cls(config, **data)
+            str(found)  # it has an answer
+            return found
 
     def __str__(self) -> str:
         return f"{self.config['module']}: p~ stays low {self.verdict} ({self.judgement.reason})"

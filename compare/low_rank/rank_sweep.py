@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from analytic import Network, kernel
 from analytic.files import read_arrays, write_arrays
-from compare.configuration import packed, unpacked
+from compare.configuration import check_arrays, check_rising, packed, plausible, unpacked
 from compare.low_rank.cells import NetworkCell, check_widths, over_cells
 from compare.low_rank.figures import plot_rank_growth
 from compare.low_rank.width_laws import grows_at_most_like_a_logarithm
@@ -123,11 +123,18 @@ class RankGrowth:
         """Read what ``save`` wrote.
 
         Raises:
-            ValueError: the file is damaged, or holds something else.
+            ValueError: the file is damaged, or holds something else or what makes no sense.
         """
-        names = ("eigenvalues", "limit", "parameters", "config")
-        data = read_arrays(Path(path), "a record of rank_growth", names)
-        return cls(unpacked(data["config"]), data["eigenvalues"], data["limit"], data["parameters"])
+        what, names = "a record of rank_growth", ("eigenvalues", "limit", "parameters")
+        data = read_arrays(Path(path), what, (*names, "config"))
+        with plausible(path, what):
+            config = unpacked(data["config"], ("network", "widths", "scales"))
+            check_rising("widths", (0, *config["widths"]), 3)
+            shapes = {"eigenvalues": "widths seeds n", "limit": "n", "parameters": "widths"}
+            check_arrays(data, shapes, {"widths": len(config["widths"])}, positive=names)
+            found = cls(config, *(data[name] for name in names))
+            found.judgement(config["scales"][0])  # it has an answer
+            return found
 
     def __str__(self) -> str:
         scales = self.config["scales"]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic.files import read_arrays, write_arrays
-from compare.configuration import packed, unpacked
+from compare.configuration import check_arrays, packed, plausible, unpacked
 from compare.low_rank.figures import plot_spectrum
 from compare.low_rank.power_tail import PowerTail, fit_tail
 from compare.table import Table
@@ -158,12 +158,21 @@ class Spectrum:
         """Read what ``save`` wrote.
 
         Raises:
-            ValueError: the file is damaged, or holds something else.
+            ValueError: the file is damaged, or holds something else or what makes no sense.
         """
-        names = ("eigenvalues", "floors", "limit", "config")
-        data = read_arrays(Path(path), "a record of spectrum", names)
+        what, names = "a record of spectrum", ("eigenvalues", "floors", "limit", "config")
+        data = read_arrays(Path(path), what, names)
         limit = data["limit"] if data["limit"].size else None
-        return cls(unpacked(data["config"]), data["eigenvalues"], data["floors"], limit)
+        shapes = {"eigenvalues": "seeds k", "floors": "seeds"}
+        with plausible(path, what):
+            config = unpacked(data["config"], ("network", "inputs", "width", "points"))
+            shapes |= {} if limit is None else {"limit": "seeds k"}
+            check_arrays(data, shapes, {}, positive=("floors",))
+            found = cls(config, data["eigenvalues"], data["floors"], limit)
+            if not (found.eigenvalues[:, 0] > 0).all() or (np.diff(found.eigenvalues) > 0).any():
+                raise ValueError("eigenvalues that do not descend from one above 0")
+            str(found)  # it has an answer
+            return found
 
     def answers(self) -> dict[str, Any]:
         """The numbers one would print, as plain data."""

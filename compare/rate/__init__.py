@@ -10,6 +10,7 @@ from compare.rate.convergence_record import Convergence
 from compare.rate.fits import Floor, Joint, Power, fit_floor, fit_joint, fit_power
 from compare.rate.interval_coverage import Coverage, coverage
 from compare.rate.measurement import convergence
+from compare.rate.network_cells import Weights
 from compare.rate.statistics import Interval, clopper_pearson, slopes, student_of_mean
 from compare.rate.sufficient_width import RequiredWidth, check_accuracy
 from compare.rate.width_sweep import check_design
@@ -24,6 +25,7 @@ __all__ = [
     "Joint",
     "Power",
     "RequiredWidth",
+    "Weights",
     "check_accuracy",
     "check_design",
     "clopper_pearson",

@@ -12,18 +12,21 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from analytic import Network, kernel
+from analytic import AccuracyError, Network, kernel
 from compare.provenance import versions
 from compare.rate.convergence_record import Convergence
 from compare.rate.module_families import SUCCESSIVE, check_family, fingerprint, named
+from compare.rate.network_cells import Family, Weights, check_weights
 from compare.rate.predicted_constant import predicted_mean
-from compare.rate.width_sweep import Family, check_design, sweep
+from compare.rate.width_sweep import check_design, check_first, sweep
 from compare.rho import Inputs
 from compare.store import Store, digest
 
 __all__ = ["convergence"]
 
 Array = NDArray[np.float64]
+LIMIT_TOLERANCE = 1e-8
+"""Of K_inf where 1e-10 is refused: K_0 of a million units is a thousandth off it."""
 
 
 def convergence(
@@ -39,6 +42,8 @@ def convergence(
     dtype: torch.dtype = torch.float64,
     progress: bool | None = None,
     limit: Network | Callable[[Any, Array], ArrayLike] | ArrayLike | None = None,
+    weights: Weights = "drawn",
+    first: int = 0,
 ) -> Convergence:
     r"""Measure ||K_0 - K_inf||^2 over widths and seeds, and judge Assumption 3.6.
 
@@ -62,6 +67,12 @@ def convergence(
             have no K_inf of their own: without one K_0 of successive widths m, m' is compared,
             and D is ||K_0^m - K_0^m'||^2 m'/(m + m'), which is C/m as before; at least four
             widths are needed then, and the verdict is about the rate, whatever the limit.
+        weights: "drawn", or "integrated" for kernels that are drawn without weights, from exactly
+            the law that they have: O(width) random numbers for a network instead of O(width^2),
+            but O(points^2 width) operations, where every position of an image is a point
+            (docs/theory/convergence.md). On the CPU, for the networks of ``fluctuation``.
+        first: number of the first network of a width; sweeps of disjoint ranges of numbers are
+            independent, those of the same numbers draw the same weights.
 
     Returns:
         the record ``Convergence``.
@@ -82,24 +93,31 @@ def convergence(
         ((16, 32, 64), [(20,), (20,), (20,)])
     """
     widths, counts, points = check_design(inputs, widths, seeds, points)
-    x = inputs.sample(points)
+    first = check_first(first, max(counts))
+    check_weights(weights, network, inputs.shape, device)
     check_family(network, limit, widths)
+    x = inputs.sample(points)
     against = _limit_kernel(limit, network, x)
     arguments: dict[str, Any] = {
         "population": inputs.population, "executor": executor, "device": device, "dtype": dtype,
-        "progress": progress,
+        "progress": progress, "weights": weights, "first": first,
     }  # fmt: skip
     if store is None:
         groups = sweep(network, x, against, widths, counts, **arguments)
     else:
-        with Store(store, _decisive(network, inputs, x, against, device, dtype)) as cells:
+        decisive = _decisive(network, inputs, x, against, device, dtype)
+        others = {"weights": (weights, "drawn"), "first": (first, 0)}  # as stores before had none
+        decisive |= {key: value for key, (value, usual) in others.items() if value != usual}
+        with Store(store, decisive) as cells:
             groups = sweep(network, x, against, widths, counts, store=cells, **arguments)
+    predicted = _predicted(network, x, inputs.population, limit)
     config = {
         "network": named(network), "inputs": inputs.name, "points": points,
         "population": inputs.population, "widths": list(widths), "seeds": list(counts),
         "limit": _limit_name(limit, network), "dtype": str(dtype), "device": device,
+        "weights": weights, "first": first,
         "confidence": 0.99, "versions": versions(),
-        "predicted": _predicted(network, x, inputs.population, limit),
+        "predicted": predicted[0], "predicted_error": predicted[1],
     }  # fmt: skip
     if against is None:
         groups = [g.of_one(a, b) for g, (a, b) in zip(groups, pairwise(widths), strict=True)]
@@ -107,9 +125,12 @@ def convergence(
     return Convergence(config, tuple(widths[: len(groups)]), *fields)
 
 
-def _predicted(network: Family, x: Array, population: int | None, limit: Any) -> float | None:
+def _predicted(
+    network: Family, x: Array, population: int | None, limit: Any
+) -> tuple[float, float] | tuple[None, None]:
+    """C and its standard error, where they are known."""
     if not isinstance(network, Network) or limit is not None:
-        return None
+        return None, None
     return predicted_mean(network, x, population)
 
 
@@ -137,12 +158,21 @@ def _decisive(
     return found if isinstance(network, Network) else found | {"module": fingerprint(network)}
 
 
+def _kernel(network: Network, x: Array) -> Array:
+    """K_inf, where need be to fewer digits than ``kernel`` asks for."""
+    try:
+        return kernel(network, x)
+    except AccuracyError:
+        return kernel(network, x, tolerance=LIMIT_TOLERANCE)
+
+
 def _limit_kernel(limit: Any, network: Family, x: Array) -> Array | None:
     """The kernel that takes the place of K_inf; None where successive widths are compared."""
     if isinstance(limit, Network):
-        return kernel(limit, x)
+        return _kernel(limit, x)
     if limit is None:
-        return kernel(network, x) if isinstance(network, Network) else None
+        described = network if isinstance(network, Network) else None
+        return None if described is None else _kernel(described, x)
     given = limit(network, x) if callable(limit) else limit
     found = np.asarray(given, dtype=np.float64)
     if found.shape != (len(x), len(x)) or not np.isfinite(found).all():

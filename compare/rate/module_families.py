@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from analytic import Network
-from compare.rate.width_sweep import Family, made
+from compare.rate.network_cells import Family, made
 from compare.store import digest
 
 __all__ = ["SUCCESSIVE", "check_family", "fingerprint", "named"]

@@ -9,61 +9,25 @@ stopped.
 from __future__ import annotations
 
 import sys
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 from tqdm.auto import tqdm
 
-from analytic.network import Network
-from compare.executors import one_thread, run_cells
+from compare.executors import run_cells
+from compare.rate.network_cells import PARTNERS, Arrays, Cell, Family, Weights, run_cell
 from compare.rho import Inputs, square_norms
 from compare.store import Store
 from compare.whole_numbers import whole, wholes
-from empirical.network import FiniteNetwork
-from empirical.tangent import tangent_kernel, tangent_kernel_estimate
 
-__all__ = ["Cell", "Family", "Group", "check_design", "made", "run_cell", "sweep"]
+__all__ = ["Group", "check_design", "check_first", "sweep"]
 
 Array = NDArray[np.float64]
-Arrays = Mapping[str, Array]
-
-
-PARTNERS = 2**31
-"""Number of the first network that another one is compared with."""
-Family = Network | Callable[[int, int], nn.Module]
-"""A description, or a function of (width, seed) that makes a module."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """A piece of work: finite networks of one width with consecutive seeds.
-
-    With ``against`` every one is compared with a network of that width, not with a limit.
-    """
-
-    network: Family
-    width: int
-    first: int
-    count: int
-    population: int | None
-    dtype: torch.dtype
-    device: str
-    against: int | None = None
-
-    @property
-    def name(self) -> str:
-        """What a store calls it."""
-        other = "" if self.against is None else f" against {self.against}"
-        return f"width {self.width}{other}, seeds {self.first} to {self.first + self.count - 1}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,6 +78,16 @@ def check_design(
     return [wide[k] for k in order], [counts[k] for k in order], points
 
 
+def check_first(first: int, count: int) -> int:
+    """The number of the first network as an int, if no number reaches those of partners."""
+    first = whole("first", first)
+    if not 0 <= first <= PARTNERS - count:
+        raise ValueError(
+            f"expected first from 0 to {PARTNERS - count}, got {first}; choose another range"
+        )
+    return first
+
+
 def sweep(
     network: Family,
     x: Array,
@@ -127,6 +101,8 @@ def sweep(
     dtype: torch.dtype,
     progress: bool | None,
     store: Store | None = None,
+    weights: Weights = "drawn",
+    first: int = 0,
 ) -> list[Group]:
     """Measure the distance of K_0 to the limit on the inputs x, for every width and seed.
 
@@ -136,7 +112,10 @@ def sweep(
     pairs = dict(pairwise(widths)) if limit is None else dict[int, int]()
     if pairs:
         widths, seeds = widths[:-1], seeds[:-1]
-    cells = list(_cells(network, widths, seeds, pairs, population, device, dtype))
+    cells = [
+        replace(cell, weights=weights)
+        for cell in _cells(network, widths, seeds, pairs, population, device, dtype, first)
+    ]
     results: dict[Cell, Arrays] = {}
     for cell in cells if store is not None else []:
         found = store.get(cell.name) if store is not None else None
@@ -172,99 +151,21 @@ def _cells(
     population: int | None,
     device: str,
     dtype: torch.dtype,
+    first: int = 0,
 ) -> Iterator[Cell]:
     """Cells of comparable size, the widest first."""
     for width, count in sorted(zip(widths, seeds, strict=True), reverse=True):
         block = max(1, 2**14 // width)
-        for first in range(0, count, block):
-            size = min(block, count - first)
-            yield Cell(network, width, first, size, population, dtype, device, pairs.get(width))
+        for start in range(0, count, block):
+            yield Cell(
+                network, width, first + start, min(block, count - start), population, dtype,
+                device, pairs.get(width), leads=start == 0,
+            )  # fmt: skip
 
 
 def _cost(cell: Cell) -> int:
     """Relative cost of a cell: weights drawn and multiplied."""
     return cell.count * cell.width * (cell.width + 256)
-
-
-def run_cell(cell: Cell, x: Array, limit: Array | None) -> Arrays:
-    """The networks of a cell, one after the other.
-
-    Returns:
-        ``distances``, squared, shape (count,); ``total``, the sum of K_0 - K_inf over the seeds,
-        shape (n, n); and ``rounding``, the floor of the first network, for the first cell of a
-        width only, NaN for others.
-    """
-    total, distances = np.zeros((len(x), len(x))), np.empty(cell.count)
-    with one_thread():
-        inputs = torch.as_tensor(x, dtype=cell.dtype, device=cell.device)
-        for index, number in enumerate(_numbers(cell)):
-            k0 = _kernel(cell, cell.width, number, inputs)
-            if cell.against is not None:
-                limit = _kernel(cell, cell.against, PARTNERS + number, inputs)
-            assert limit is not None
-            error = k0 - limit
-            distances[index] = square_norms(error, cell.population)
-            total += error
-        rounding = _rounding(cell, x) if cell.first == 0 else float("nan")
-    return {"distances": distances, "total": total, "rounding": np.array(rounding)}
-
-
-def _numbers(cell: Cell) -> range:
-    """The numbers of the networks of a cell among those of its width."""
-    return range(cell.first, cell.first + cell.count)
-
-
-def _kernel(cell: Cell, width: int, number: int, inputs: torch.Tensor) -> Array:
-    with _alone(cell):
-        module = _network(cell, width, number, inputs)
-        return tangent_kernel(module, inputs).to("cpu", torch.float64).numpy()
-
-
-_ALONE = threading.RLock()
-
-
-def _alone(cell: Cell) -> AbstractContextManager[Any]:
-    """Modules of a user's function are made and measured one after the other.
-
-    They draw from torch's generator, and a measurement leaves that as it was: it belongs to all
-    threads of a process.
-    """
-    return nullcontext() if isinstance(cell.network, Network) else _ALONE
-
-
-def _network(cell: Cell, width: int, number: int, x: Array | torch.Tensor) -> nn.Module:
-    """A network of a width; no two of a sweep have the same weights."""
-    if not isinstance(cell.network, Network):
-        return made(cell.network, width, number).to(cell.device, cell.dtype)
-    return FiniteNetwork(
-        cell.network,
-        tuple(x.shape[1:]),
-        width,
-        seed=width * 2**32 + number,  # independent across widths
-        antisymmetric=False,
-        dtype=cell.dtype,
-        device=cell.device,
-    )
-
-
-def made(factory: Callable[[int, int], nn.Module], width: int, number: int) -> nn.Module:
-    """The module of a user's function, which gets a seed below 2^32 of its own."""
-    seed = int(np.random.SeedSequence([width, number]).generate_state(1)[0])
-    with _ALONE, torch.random.fork_rng(devices=[]):
-        module = factory(width, seed)
-    if not isinstance(module, nn.Module):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(
-            "expected a function (width, seed) that returns a torch.nn.Module, got"
-            f" {type(module).__name__} from it; return the module"
-        )
-    return module
-
-
-def _rounding(cell: Cell, x: Array) -> float:
-    """The rounding floor of one network of the cell on some of the inputs."""
-    some = torch.as_tensor(x[:16], dtype=cell.dtype, device=cell.device)
-    with _alone(cell):
-        return tangent_kernel_estimate(_network(cell, cell.width, 0, x), some).floor
 
 
 def _group(cells: Sequence[Arrays], population: int | None) -> Group:

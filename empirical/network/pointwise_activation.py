@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from analytic.activation import Activation, X
+from analytic.expressions import NEAR, ORDERS, SINES, gauss_legendre
 
 __all__ = ["pointwise"]
 
@@ -92,6 +93,25 @@ def _extreme(of_two: Callable[..., Tensor], with_zero: Callable[..., Tensor], *a
     return result
 
 
+def _cardinal_sine(order: int) -> Callable[[Tensor], Tensor]:
+    """As ``analytic.expressions.sine_quotients`` has it."""
+
+    def function(x: Tensor) -> Tensor:
+        nodes, weights = (torch.tensor(a.astype(float)).to(x) for a in gauss_legendre())
+        name, sign = SINES[order % 4]
+        near = x.abs() < NEAR
+        inside = torch.where(near, x, torch.zeros_like(x)).unsqueeze(-1)
+        integral = sign * getattr(torch, name)(inside * nodes) @ (weights * nodes**order)
+        outside = torch.where(near, torch.full_like(x, NEAR), x)
+        value = torch.sin(outside) / outside
+        for k in range(1, order + 1):
+            name, sign = SINES[(k - 1) % 4]
+            value = (sign * getattr(torch, name)(outside) - k * value) / outside
+        return torch.where(near, integral, value)
+
+    return function
+
+
 _FUNCTIONS: dict[str, Any] = {
     "Abs": torch.abs,
     "Heaviside": _heaviside,
@@ -114,4 +134,5 @@ _FUNCTIONS: dict[str, Any] = {
     "sqrt": torch.sqrt,
     "tan": torch.tan,
     "tanh": torch.tanh,
+    **{function.__name__: _cardinal_sine(k) for k, function in enumerate(ORDERS)},
 }

@@ -98,6 +98,12 @@ def test_files_are_written_through_links_and_never_over_devices(tmp_path: Path) 
         write_whole(tmp_path, "lost")
     with pytest.raises(FileNotFoundError, match=r"expected a folder that exists, got .*nowhere"):
         write_whole(tmp_path / "nowhere" / "a", "lost")
+    circle = tmp_path / "circle"
+    circle.symlink_to(circle)
+    for work in (lambda p: write_whole(p, "lost"), Convergence.load):
+        with pytest.raises(ValueError, match=r"got .*circle, a link that leads back to itself"):
+            work(circle)
+    assert circle.is_symlink()
     assert not list(tmp_path.glob(".*.part"))
 
 

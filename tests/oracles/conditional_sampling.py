@@ -1,27 +1,25 @@
-"""Tangent kernels of finite networks, drawn without their weights.
+"""Networks without weights, many at once, from one generator: ``compare.rate.integrated_weights``.
 
-A network on n inputs needs of a weight matrix only its products with n vectors on the way
-forward and with n others on the way back. Given the layer before, the pre-activations are n
-correlated normal vectors; given them, W^T delta is a regression on what W has already shown,
-plus a fresh normal part orthogonal to it. So K_0 has exactly the law it has in a network with
-weights, for O(n width) random numbers instead of O(width^2). Positions of images are points,
-channels are units, and what a layer reads is a sum over offsets B_k of maps of points.
-
-It shares with the package the description of the network, the maps of positions and the torch
-functions of the activation.
+It shares with what it is an oracle for (``analytic.corrections``) the description of the network,
+the maps of positions and the torch functions of the activation.
 """
 
 from __future__ import annotations
-
-import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from analytic import Network
-from analytic.corrections.stacked_layers import Place, StackLayer, stack
-from empirical.network import pointwise
+from compare.rate import integrated_weights
+from compare.rate.integrated_weights import (
+    DrawnNetworks,
+    DrawnSignal,
+    Normal,
+    back,
+    back_covariance,
+    gram,
+)
+from compare.rate.integrated_weights import IntegratedLayer as DrawnLayer
 
 __all__ = [
     "DrawnLayer",
@@ -34,70 +32,6 @@ __all__ = [
     "gram",
     "sample_kernels",
 ]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class DrawnLayer:
-    """A layer with weights of many networks, P points each.
-
-    Attributes:
-        layer: its description.
-        maps: of the points of all inputs, one for each offset.
-        m: units before.
-        reads: what its weights meet at a point, (count, P, offsets * units before).
-        before: the units before, which a residual layer adds, (count, P, units).
-        h: pre-activations, (count, P, units).
-        covariance: of them given the layer before, float64, (count, P, P).
-        values, slopes: w(h) and w'(h).
-    """
-
-    layer: StackLayer
-    maps: list[Tensor]
-    m: int
-    reads: Tensor
-    before: Tensor
-    h: Tensor
-    covariance: Tensor
-    values: Tensor
-    slopes: Tensor
-
-    @property
-    def units(self) -> Tensor:
-        """What the next layer meets."""
-        return self.before + self.values if self.layer.residual else self.values
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class DrawnSignal:
-    """df/dalpha at the points behind a layer, as it is drawn on the way back.
-
-    Attributes:
-        after: index of the layer.
-        passing: what came through a skip, (count, P, units), or zeros.
-        fresh: normal, independent over units and of all that was drawn before.
-        covariance: of ``fresh`` between points, (count, P, P).
-    """
-
-    after: int
-    passing: Tensor
-    fresh: Tensor
-    covariance: Tensor
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class DrawnNetworks:
-    """Many networks and all that was drawn for them, in order.
-
-    Attributes:
-        kernel: K_0 of n inputs, (count, n, n).
-        layers, signals: first the former, then the latter, from the readout to the first layer.
-        averages: maps of points between the layers, by the number of layers before.
-    """
-
-    kernel: Tensor
-    layers: list[DrawnLayer]
-    signals: list[DrawnSignal]
-    averages: dict[int, list[list[Tensor]]]
 
 
 def sample_kernels(
@@ -121,16 +55,8 @@ def draw_networks(
     dtype: torch.dtype = torch.float32,
 ) -> DrawnNetworks:
     """``count`` independent networks; small matrices are solved in float64, units in ``dtype``."""
-    n = len(x)
-    layers, averages, alpha = _draw_forward(network, x, width, count, generator, dtype)
-    m = layers[-1].h.shape[2]
-    kernel = gram(alpha) / m
-    signals, signal = _backward(layers, averages, alpha, n, m, generator)
-    for drawn, s in zip(layers, signal, strict=True):
-        share = gram(s * drawn.slopes) * drawn.covariance
-        p = share.shape[1] // n
-        kernel = kernel + share.reshape(count, n, p, n, p).sum(dim=(2, 4))
-    return DrawnNetworks(kernel, layers, signals, averages)
+    normal = _normal(count, generator, dtype)
+    return integrated_weights.draw_networks(network, x, width, count, normal, dtype)
 
 
 def draw_layers(
@@ -142,135 +68,12 @@ def draw_layers(
     dtype: torch.dtype = torch.float32,
 ) -> list[DrawnLayer]:
     """Only the way forward."""
-    return _draw_forward(network, x, width, count, generator, dtype)[0]
+    normal = _normal(count, generator, dtype)
+    return integrated_weights.draw_layers(network, x, width, count, normal, dtype)[0]
 
 
-def _draw_forward(
-    network: Network,
-    x: Tensor,
-    width: int,
-    count: int,
-    generator: torch.Generator,
-    dtype: torch.dtype,
-) -> tuple[list[DrawnLayer], dict[int, list[list[Tensor]]], Tensor]:
-    """The layers, the averages behind them, and what the readout meets."""
-    n, channels = len(x), x.shape[1]
-    points = x.reshape(n, channels, -1).movedim(1, 2).reshape(-1, channels)
-    alpha = points.to(dtype).expand(count, *points.shape)
-    layers: list[DrawnLayer] = []
-    averages: dict[int, list[list[Tensor]]] = {}  # how points are averaged behind a layer
-    m = channels
-    for place in stack(network, tuple(x.shape[2:]), 1):
-        maps = _maps(place, n, dtype)
-        if place.layer is None:
-            averages.setdefault(len(layers), []).append(maps)
-            alpha = _read(maps, alpha)
-            continue
-        layers.append(_forward(place.layer, maps, alpha, m, width, generator))
-        alpha, m = layers[-1].units, layers[-1].h.shape[2]
-    return layers, averages, alpha
+def _normal(count: int, generator: torch.Generator, dtype: torch.dtype) -> Normal:
+    def draw(rows: int, columns: int) -> Tensor:
+        return torch.randn(count, rows, columns, dtype=dtype, generator=generator)
 
-
-def _forward(
-    layer: StackLayer,
-    maps: list[Tensor],
-    alpha: Tensor,
-    m: int,
-    width: int,
-    generator: torch.Generator,
-) -> DrawnLayer:
-    reads = _read(maps, alpha)
-    count, points, _ = reads.shape
-    covariance = layer.weight * gram(reads) / m + layer.bias
-    root = _root(covariance, reads.dtype)
-    units = max(1, round(width * layer.ratio))
-    h = root @ torch.randn(count, points, units, dtype=reads.dtype, generator=generator)
-    w, slope = pointwise(layer.activation), pointwise(layer.activation, 1)
-    return DrawnLayer(layer, maps, m, reads, alpha, h, covariance, w(h), slope(h))
-
-
-def _backward(
-    layers: list[DrawnLayer],
-    averages: dict[int, list[list[Tensor]]],
-    alpha: Tensor,
-    n: int,
-    m: int,
-    generator: torch.Generator,
-) -> tuple[list[DrawnSignal], list[Tensor]]:
-    """All that is drawn on the way back, and the whole signals behind every layer."""
-    count, dtype = len(alpha), alpha.dtype
-    v = torch.randn(count, 1, alpha.shape[2], dtype=dtype, generator=generator) / math.sqrt(m)
-    fresh, covariance = v.expand_as(alpha), torch.ones(n, n, dtype=torch.float64) / m
-    passing = known = torch.zeros_like(fresh)
-    signals: list[DrawnSignal] = []
-    whole: list[Tensor] = []
-    for index in reversed(range(len(layers))):
-        for maps in reversed(averages.get(index + 1, [])):
-            fresh, passing, known = (back(maps, s) for s in (fresh, passing, known))
-            covariance = back_covariance(maps, covariance)
-        signals.append(DrawnSignal(index, passing, fresh, covariance))
-        signal, drawn = passing + fresh + known, layers[index]
-        whole.insert(0, signal)
-        if index:
-            fresh, known, covariance = _through(drawn, signal * drawn.slopes, generator)
-            passing = signal if drawn.layer.residual else torch.zeros_like(fresh)
-    return signals, whole
-
-
-def _through(
-    drawn: DrawnLayer, delta: Tensor, generator: torch.Generator
-) -> tuple[Tensor, Tensor, Tensor]:
-    """weight_std W^T delta/sqrt(m), given h = X (W, b), X = (weight_std reads/sqrt(m), bias_std).
-
-    A fresh normal part, the rest, and the covariance of the former between points.
-    """
-    reads = drawn.reads
-    count, points, length = reads.shape
-    scale = math.sqrt(drawn.layer.weight / drawn.m)
-    squares = gram(delta)
-    noise = torch.randn(count, points, length + 1, dtype=reads.dtype, generator=generator)
-    fresh = _root(squares, reads.dtype) @ noise  # sum_i zeta_i delta_i, a row for every point
-    ones = reads.new_full((count, points, 1), math.sqrt(drawn.layer.bias))
-    x = torch.cat([scale * reads, ones], dim=2)
-    known = (drawn.h @ delta.mT).double() - (x @ fresh.mT).double()  # what X^+ is applied to
-    shown = torch.linalg.solve(drawn.covariance, known).to(reads.dtype)
-    maps = drawn.maps
-    parts = [back(maps, scale * a[:, :, :length]) for a in (fresh, shown.mT @ x)]
-    return parts[0], parts[1], back_covariance(maps, scale**2 * squares)
-
-
-def _read(maps: list[Tensor], alpha: Tensor) -> Tensor:
-    """(B_k alpha)_k side by side."""
-    return torch.cat([b @ alpha for b in maps], dim=2)
-
-
-def back(maps: list[Tensor], signal: Tensor) -> Tensor:
-    """sum_k B_k^T signal_k."""
-    parts = signal.chunk(len(maps), dim=2)
-    return torch.stack([b.T @ part for b, part in zip(maps, parts, strict=True)]).sum(0)
-
-
-def back_covariance(maps: list[Tensor], covariance: Tensor) -> Tensor:
-    """The covariance between points of what ``back`` gives."""
-    wide = [b.double() for b in maps]
-    return torch.stack([b.T @ covariance @ b for b in wide]).sum(0)
-
-
-def _maps(place: Place, n: int, dtype: torch.dtype) -> list[Tensor]:
-    """The maps of the points of n inputs."""
-    return [torch.kron(torch.eye(n), torch.from_numpy(b)).to(dtype) for b in place.maps]
-
-
-def gram(a: Tensor) -> Tensor:
-    """Sums over units of products at two points, float64."""
-    return (a @ a.mT).double()
-
-
-def _root(a: Tensor, dtype: torch.dtype) -> Tensor:
-    """A square root of a matrix that may be singular, of sums in ``dtype``.
-
-    Rounding moves its eigenvalues by at most its size times eps of the largest entry.
-    """
-    size = a.diagonal(dim1=1, dim2=2).amax(1).clamp_min(1e-300)[:, None, None]
-    jitter = torch.finfo(dtype).eps * a.shape[1] * size
-    return torch.linalg.cholesky(a + jitter * torch.eye(a.shape[1], dtype=a.dtype)).to(dtype)
+    return draw

@@ -8,7 +8,8 @@ import torch
 from numpy.testing import assert_allclose
 
 from analytic import FullyConnected, Network
-from compare.rate.width_sweep import _cells, _group, _network, _numbers
+from compare.rate.network_cells import _network, _numbers
+from compare.rate.width_sweep import _cells, _group
 from compare.rho import square_norms
 
 NETWORK = Network(FullyConnected("tanh"))
