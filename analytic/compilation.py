@@ -26,11 +26,12 @@ from typing import Any
 
 import llvmlite
 import numba
-from numba.core import caching, compiler, serialize
+from numba.core import caching, compiler, serialize, types
+from numba.extending import intrinsic
 
 from analytic.machine import EXACT_SUMS
 
-__all__ = ["compiled"]
+__all__ = ["compiled", "fused"]
 
 PACKAGE = Path(__file__).parent
 PREFIX = "compiled-"
@@ -49,6 +50,17 @@ def compiled(function: Callable[..., Any], flags: frozenset[str] = EXACT_SUMS) -
     if folder is not None:
         dispatcher._cache = _CompiledCode(function, flags, folder)
     return dispatcher
+
+
+def _fused(typing: Any, a: Any, b: Any, c: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.fma(*arguments)
+
+    return types.float64(types.float64, types.float64, types.float64), generate
+
+
+fused: Any = intrinsic(_fused)
+"""a b + c, rounded once, in compiled code; processors without it do it in software."""
 
 
 @lru_cache(maxsize=1)

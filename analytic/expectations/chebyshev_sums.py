@@ -64,7 +64,8 @@ def _evaluate(
     summed in twice the digits; ``low_bits`` gets their second halves.
     """
     points = series.shape[0]
-    chebyshev, rest = np.empty((2, points, LANES))  # T_j(t) of a block of inputs
+    chebyshev = np.empty((points, LANES))  # T_j(t) of a block of inputs
+    rest = np.empty((points, LANES))
     columns = np.empty((4, LANES))
     for start in range(0, members.size, LANES):
         count = min(LANES, members.size - start)
@@ -94,12 +95,13 @@ def _polynomials(low: float, high: float, s: Any, members: Any, chebyshev: Any, 
         last = members[min(i, members.size - 1)]
         chebyshev[0, i], rest[0, i] = 1.0, 0.0
         chebyshev[1, i], rest[1, i] = (2.0 * s[last] - low - high) / (high - low), 0.0
+    first = chebyshev[1]
     for j in range(2, chebyshev.shape[0]):
+        one, one_rest, two, two_rest = chebyshev[j - 1], rest[j - 1], chebyshev[j - 2], rest[j - 2]
+        next_, next_rest = chebyshev[j], rest[j]
         for i in range(LANES):
-            a, b = twofold_product(chebyshev[1, i], 0.0, chebyshev[j - 1, i], rest[j - 1, i])
-            chebyshev[j, i], rest[j, i] = twofold_sum(
-                2.0 * a, 2.0 * b, -chebyshev[j - 2, i], -rest[j - 2, i]
-            )
+            a, b = twofold_product(first[i], 0.0, one[i], one_rest[i])
+            next_[i], next_rest[i] = twofold_sum(2.0 * a, 2.0 * b, -two[i], -two_rest[i])
 
 
 @compiled
@@ -109,8 +111,9 @@ def _sum_twofold(a: Any, a_rest: Any, chebyshev: Any, rest: Any, columns: Any) -
     value[:] = 0.0
     low_bits[:] = 0.0
     for j in range(a.size - 1, -1, -1):
+        t, t_rest, one, one_rest = chebyshev[j], rest[j], a[j], a_rest[j]
         for i in range(LANES):
-            p, q = twofold_product(chebyshev[j, i], rest[j, i], a[j], a_rest[j])
+            p, q = twofold_product(t[i], t_rest[i], one, one_rest)
             value[i], low_bits[i] = twofold_sum(value[i], low_bits[i], p, q)
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.compilation import compiled
+from analytic.compilation import compiled, fused
 from analytic.machine import Array
 
 __all__ = [
@@ -190,12 +190,9 @@ def twofold_sum(a: Any, a_low: Any, b: Any, b_low: Any) -> Any:
 
 @compiled
 def twofold_product(a: Any, a_low: Any, b: Any, b_low: Any) -> Any:
-    """The product of two such sums; the halves of a and b multiply exactly (Dekker 1971)."""
+    """The product of two such sums; a fused product has what rounding takes from a b."""
     p = a * b
-    x, y = 134217729.0 * a, 134217729.0 * b
-    a_high, b_high = x - (x - a), y - (y - b)
-    a_rest, b_rest = a - a_high, b - b_high
-    e = ((a_high * b_high - p) + a_high * b_rest + a_rest * b_high) + a_rest * b_rest
+    e = fused(a, b, -p)
     e += a * b_low + a_low * b
     high = p + e
     return high, e - (high - p)
