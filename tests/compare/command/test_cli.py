@@ -100,7 +100,7 @@ def test_strict_exits_with_one_unless_everything_holds(tmp_path: Path) -> None:
         (["-n", 'Network(Residual(FullyConnected("tanh")))'], "first layer that is not residual"),
         (
             ["-n", 'Network(FullyConnected("tanh"), Residual(Residual(FullyConnected("tanh"))))'],
-            "ends in a skip",
+            "expected a residual branch that has weights",
         ),
         (
             ["-n", "tanh, tanh"],
