@@ -46,8 +46,6 @@ from compare.rate import Weights
 ACTIVATIONS = ("tanh", "softplus", "sigmoid", "erf", "gelu")
 DENSE, IMAGES = (128, 256, 512, 1024, 2048), (64, 128, 256, 512, 1024)
 SEEDS = {"integrated": (3000, 2000, 1000, 500, 400), "drawn": (150, 100, 80, 60, 30)}
-DEAR_SEEDS = (1500, 1000, 500, 250, 200)
-"""For convolutions of the digits, of which one network costs as much as three of another kind."""
 APART = 10_000
 """Networks of one row have numbers that no other row has, so that rows are independent."""
 CONVOLUTIONS = ("convolution flatten", "convolution pooling", "convolution residual pooling")
@@ -132,9 +130,8 @@ def measure(folder: Path, chosen: list[Entry], weights: Weights) -> None:
         path = file(folder, row)
         if path.exists():
             continue
-        seeds = DEAR_SEEDS if weights == "integrated" and all(_dear(row)) else SEEDS[weights]
         found = convergence(
-            row.network, row.inputs, row.widths, seeds, points=row.points,
+            row.network, row.inputs, row.widths, SEEDS[weights], points=row.points,
             store=path.with_suffix(".sqlite"), weights=weights, first=row.first,
             dtype=torch.float32 if weights == "integrated" else torch.float64, progress=False,
             executor=one,
