@@ -61,7 +61,7 @@ IMAGE_UNITS, IMAGE_WIDTHS = 6_000_000, (64, 256)
 """The same for images, all positions of a channel being one unit."""
 MEAN_UNITS, MEAN_WIDTHS = 1_000_000, (32, 64, 128, 256)
 """The same for the mean."""
-NOISY = {"unequal widths": 3}
+NOISY = {"unequal widths": 3, "mixed, residual inside": 2}
 NOISY_MEANS = {"gelu, 2 layers": 2, "erf, 3 layers, weights 1.5": 6, "tanh, 2 residual": 6}
 """How many times as many units are drawn of networks whose standard errors are larger."""
 PILOT, MEAN_PILOT = 6000, 2000
