@@ -38,6 +38,8 @@ SMALLEST = 1e-10
 """Eigenvalues below this share of their sum are left out."""
 ALIASED, CUT = 1e-9, 1e-7
 """Errors of the distribution function: of the step, and of the last node if it can be met."""
+MOST_UNITS = 1e18
+"""The largest width that is spoken of."""
 MOST_NODES = 2**18
 ROUNDING = 1e-15
 """Error of the closed form of one eigenvalue."""
@@ -145,7 +147,8 @@ class DistanceLaw:
         Markov's inequality would ask for C/(epsilon delta).
 
         Raises:
-            ValueError: epsilon is not positive and finite, or delta not between 0 and 1.
+            ValueError: epsilon is not positive and finite or asks for more than 1e18 units, or
+                delta is not between 0 and 1.
             TypeError: they are not numbers.
             AccuracyError: as ``quantile``.
         """
@@ -153,7 +156,13 @@ class DistanceLaw:
             raise ValueError(
                 f"expected epsilon > 0 and 0 < delta < 1, got {epsilon} and {delta}; change them"
             )
-        return math.ceil(self.quantile(1 - delta) / epsilon)
+        width = self.quantile(1 - delta) / epsilon
+        if width > MOST_UNITS:
+            raise ValueError(
+                f"expected an epsilon that some network reaches, got {epsilon}, which asks for"
+                f" {width:.0e} units; raise it"
+            )
+        return math.ceil(width)
 
     def _reach(self) -> float:
         """Q exceeds this with probability ``ALIASED`` at most, by Chernoff's bound."""

@@ -115,6 +115,9 @@ def test_bad_input_is_refused() -> None:
         law.quantile(1)
     with pytest.raises(ValueError, match="epsilon > 0 and 0 < delta < 1"):
         law.required_width(0.1, 0)
+    for epsilon in (1e-320, 1e-300):
+        with pytest.raises(ValueError, match="expected an epsilon that some network reaches"):
+            law.required_width(epsilon, 0.1)
     with pytest.raises(ValueError, match="at least two inputs"):
         distance_law(NETWORKS["tanh, 1 layer"], X[:1], diagonal=False)
     with pytest.raises(ValueError, match="got one that is always the same"):
