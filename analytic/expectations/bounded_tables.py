@@ -8,7 +8,7 @@ evaluation at the nodes in s (``quadrature_error``, ``node_tables``), that of in
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -37,6 +37,7 @@ from analytic.expectations.segments import (
     assembled,
     chebyshev_nodes,
     chebyshev_series,
+    leading_terms,
 )
 from analytic.machine import EXTENDED, UNIT, Array
 
@@ -191,26 +192,32 @@ def _of_transform(table: Array, powers: IntArray, nodes: Array) -> Array:
 def _shortened(series: Extended, carried: Array) -> tuple[Extended, Array]:
     """The series without what is below its errors, and these errors, (5,).
 
-    t = 2 s/low - 3 is exact, and T_j is known to twice the digits (``chebyshev_sums``). Beside the
-    last sum, which is rounded once, the j-th term has j + 3 roundings, in its coefficient, T_j,
-    their product and the sum from the small terms on; that of j = 0 has none, since the sum begins
-    with what its coefficient lost. The moments are summed in twice the digits.
-
     Args:
         series: Chebyshev coefficients of the columns.
         carried: what is wrong already, in the order of ``_sizes``.
     """
     points = len(series)
-    size: Array = np.abs(series).astype(np.float64)
-    from_here = np.cumsum(_sizes(size)[:, ::-1], axis=1)[:, ::-1]  # (5, points)
-    order = np.arange(points)
-    each: Any = size * (np.where(order > 0, order + 3, 0) * UNIT)[:, None]
-    each[:, :FIRST] = EXTENDED * size[:, :FIRST]
-    allowed = (carried + _sizes_of_sum(each)) / 4
+    from_here = np.cumsum(_sizes(np.abs(series).astype(np.float64))[:, ::-1], axis=1)[:, ::-1]
+    allowed = (carried + _sizes_of_sum(_roundings(series))) / 4
     kept = int(np.count_nonzero((from_here > allowed[:, None]).any(axis=0)))
     kept = min(max(4 * -(-kept // 4), 8), points)
     lost = from_here[:, kept] if kept < points else np.zeros(5)
-    return series[:kept], carried + lost + _sizes_of_sum(each[:kept])
+    return series[:kept], carried + lost + _sizes_of_sum(_roundings(series[:kept]))
+
+
+def _roundings(series: Extended) -> Array:
+    """What rounding adds in each term and column of a series.
+
+    t = 2 s/low - 3 is exact, and T_j is known to twice the digits (``chebyshev_sums``). Beside the
+    last sum, which is rounded once, the j-th term has j + 3 roundings, in its coefficient, T_j,
+    their product and the sum from the small terms on; that of j = 0 has none, since the sum begins
+    with what its coefficient lost. The leading terms of moments are summed in twice the digits.
+    """
+    size: Array = np.abs(series).astype(np.float64)
+    order, leading = np.arange(len(series)), leading_terms(series)
+    each: Array = size * (np.where(order > 0, order + 3, 0) * UNIT)[:, None]
+    each[:leading, :FIRST] = EXTENDED * size[:leading, :FIRST]
+    return each
 
 
 def _sizes(rows: Array) -> Array:

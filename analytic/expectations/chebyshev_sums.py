@@ -25,7 +25,7 @@ def fill(
         table[:, chosen] = part.table(s[chosen], columns.stop - FIRST)[columns]
     else:
         series, first = np.ascontiguousarray(part.series[:, columns]), part.start[columns]
-        _evaluate(series, first, NONE, part.low, part.high, s, chosen, table, NONE)
+        _evaluate(series, first, NONE, 0, part.low, part.high, s, chosen, table, NONE)
         if part.powers[FIRST]:
             table[:, chosen] *= s[chosen] ** float(part.powers[FIRST])
 
@@ -39,8 +39,8 @@ def fill_moments(
         second[chosen] = table[MEAN, chosen] ** 2 + s[chosen] ** 2 * table[SPREAD, chosen]
         return
     series, low_bits = np.ascontiguousarray(part.series[:, :FIRST]), np.zeros((3, s.size))
-    limits = part.low, part.high
-    _evaluate(series, part.start[:FIRST], part.remainders, *limits, s, chosen, table, low_bits)
+    first, rest, limits = part.start[:FIRST], part.remainders, (part.low, part.high)
+    _evaluate(series, first, rest, part.leading, *limits, s, chosen, table, low_bits)
     if part.powers[:FIRST].any():
         grown = s[chosen] ** part.powers[:FIRST, None].astype(np.float64)
         table[:, chosen] *= grown
@@ -54,14 +54,14 @@ NONE = np.empty((0, 0))
 
 @compiled
 def _evaluate(
-    series: Any, first: Any, remainders: Any, low: float, high: float, s: Any, members: Any,
-    table: Any, low_bits: Any,
+    series: Any, first: Any, remainders: Any, leading: int, low: float, high: float, s: Any,
+    members: Any, table: Any, low_bits: Any,
 ) -> None:  # fmt: skip
     """table[c, i] <- sum_j series[j, c] T_j(t(s_i)) for i in members.
 
     t is exact, for low and high are powers of 2 or 0. The sum begins with ``first``, what rounding
-    took from the first row. With ``remainders``, what it took from all rows, the three moments are
-    summed in twice the digits; ``low_bits`` gets their second halves.
+    took from the first row. With ``remainders``, what it took from all rows, the ``leading`` terms
+    of three moments are summed in twice the digits; ``low_bits`` gets their second halves.
     """
     points = series.shape[0]
     chebyshev = np.empty((points, LANES))  # T_j(t) of a block of inputs
@@ -82,7 +82,7 @@ def _evaluate(
                     table[c + k, members[start + i]] = columns[k, i]
         if remainders.size > 0:
             for k, c in enumerate((MEAN, SPREAD, SLOPE)):
-                _sum_twofold(series[:, c], remainders[:, c], chebyshev, rest, columns)
+                _sum_twofold(series[:, c], remainders[:, c], leading, chebyshev, rest, columns)
                 for i in range(count):
                     table[c, members[start + i]] = columns[0, i]
                     low_bits[k, members[start + i]] = columns[1, i]
@@ -105,12 +105,18 @@ def _polynomials(low: float, high: float, s: Any, members: Any, chebyshev: Any, 
 
 
 @compiled
-def _sum_twofold(a: Any, a_rest: Any, chebyshev: Any, rest: Any, columns: Any) -> None:
+def _sum_twofold(
+    a: Any, a_rest: Any, leading: int, chebyshev: Any, rest: Any, columns: Any
+) -> None:
     """sum_j (a + a_rest)_j T_j, the two halves in the first two columns."""
     value, low_bits = columns[0], columns[1]
     value[:] = 0.0
     low_bits[:] = 0.0
-    for j in range(a.size - 1, -1, -1):
+    for j in range(a.size - 1, leading - 1, -1):
+        t, one = chebyshev[j], a[j]
+        for i in range(LANES):
+            value[i] += one * t[i]
+    for j in range(leading - 1, -1, -1):
         t, t_rest, one, one_rest = chebyshev[j], rest[j], a[j], a_rest[j]
         for i in range(LANES):
             p, q = twofold_product(t[i], t_rest[i], one, one_rest)

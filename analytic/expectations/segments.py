@@ -34,6 +34,7 @@ __all__ = [
     "assembled",
     "chebyshev_nodes",
     "chebyshev_series",
+    "leading_terms",
 ]
 
 IntArray = NDArray[np.int64]
@@ -97,6 +98,7 @@ class Segment:
         series: Chebyshev coefficients of every column, shape (points, FIRST + terms); the
             columns from FIRST on are those of b_k.
         remainders: what rounding took from the columns of the moments, (points, FIRST).
+        leading: terms of the moments that are summed in twice the digits.
         start: what it took from the first row, (FIRST + terms,).
         powers: powers of s by which the series is multiplied, (FIRST + 1,): the last one is
             that of all b_k. Activations that grow fast keep their relative accuracy so.
@@ -110,6 +112,7 @@ class Segment:
     high: float
     series: Array
     remainders: Array
+    leading: int
     start: Array
     powers: NDArray[np.int64]
     nodes: Array
@@ -177,9 +180,22 @@ def assembled(
     lost = (of_b - rounded).astype(np.float64)
     nodes, table = np.append(nodes[::-1], high), np.concatenate([table[::-1], last])
     return Segment(
-        low, high, rounded, lost[:, :FIRST].copy(), lost[0].copy(), powers, nodes, _rests(table),
-        noise,
+        low, high, rounded, lost[:, :FIRST].copy(), leading_terms(series), lost[0].copy(), powers,
+        nodes, _rests(table), noise,
     )  # fmt: skip
+
+
+SPARED = 1 / 64
+"""Units of rounding of the first term that the later terms may add to a moment."""
+
+
+def leading_terms(series: Extended) -> int:
+    """After how many terms j + 3 roundings of each term are too small to matter in the moments."""
+    size: Array = np.abs(series[:, [MEAN, SPREAD, SLOPE]]).astype(np.float64)
+    roundings = size * (np.arange(len(size)) + 3)[:, None]
+    from_here = np.cumsum(roundings[::-1], axis=0)[::-1]
+    small = (from_here <= SPARED * size[0]).all(axis=1)
+    return int(np.argmax(small)) if small.any() else len(size)
 
 
 @lru_cache(maxsize=16)
