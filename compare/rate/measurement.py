@@ -110,28 +110,27 @@ def convergence(
         decisive |= {key: value for key, (value, usual) in others.items() if value != usual}
         with Store(store, decisive) as cells:
             groups = sweep(network, x, against, widths, counts, store=cells, **arguments)
+    if against is None:
+        groups = [g.of_one(a, b) for g, (a, b) in zip(groups, pairwise(widths), strict=True)]
     predicted = _predicted(network, x, inputs.population, limit)
     config = {
         "network": named(network), "inputs": inputs.name, "points": points,
         "population": inputs.population, "widths": list(widths), "seeds": list(counts),
         "limit": _limit_name(limit, network), "dtype": str(dtype), "device": device,
-        "weights": weights, "first": first,
-        "confidence": 0.99, "versions": versions(),
-        "predicted": predicted[0], "predicted_error": predicted[1],
+        "weights": weights, "first": first, "confidence": 0.99, "versions": versions(), **predicted,
     }  # fmt: skip
-    if against is None:
-        groups = [g.of_one(a, b) for g, (a, b) in zip(groups, pairwise(widths), strict=True)]
     fields = zip(*((g.distances, g.bias, g.rounding) for g in groups), strict=True)
     return Convergence(config, tuple(widths[: len(groups)]), *fields)
 
 
 def _predicted(
     network: Family, x: Array, population: int | None, limit: Any
-) -> tuple[float, float] | tuple[None, None]:
+) -> dict[str, float | None]:
     """C and its standard error, where they are known."""
-    if not isinstance(network, Network) or limit is not None:
-        return None, None
-    return predicted_mean(network, x, population)
+    value = error = None
+    if isinstance(network, Network) and limit is None:
+        value, error = predicted_mean(network, x, population)
+    return {"predicted": value, "predicted_error": error}
 
 
 def _limit_name(limit: Any, network: Family) -> str | None:

@@ -13,7 +13,7 @@ import numpy as np
 from flint import arb, ctx
 from oracles import balls, positions
 
-from analytic import FullyConnected, Network, Nonlinearity, Residual, Sum
+from analytic import Estimate, FullyConnected, Network, Nonlinearity, Residual, Sum
 from analytic.network.averages import Averaging, Flatten
 
 
@@ -24,6 +24,17 @@ class _State(NamedTuple):
     theta: list[list[arb]]
     mu: list[arb]
     spatial: tuple[int, ...]
+
+
+def margins(network: Network, x: np.ndarray, estimate: Estimate) -> list[float]:
+    """Bound over error of the three entries of two images; fails where a bound is violated."""
+    exact, found = kernel(network, x[0], x[1]), list[float]()
+    for i, j in ((0, 0), (0, 1), (1, 1)):
+        error = balls.distance(estimate.value[i, j], exact[i][j])
+        assert error <= estimate.error[i, j], (network, x)
+        if error > 0:
+            found.append(estimate.error[i, j] / error)
+    return found
 
 
 def kernel(network: Network, x: np.ndarray, y: np.ndarray, digits: int = 120) -> list[list[arb]]:
