@@ -17,6 +17,7 @@ from analytic.expectations.hermite_coefficients import (
     orders,
     rests,
 )
+from analytic.expectations.inverse_sine import arcsine
 from analytic.expectations.octaves import MOST_TERMS_WHOLE
 from analytic.expectations.product_rules import Angle
 from analytic.expectations.quadrature import Rule, hermite_basis, uniform_rule
@@ -33,6 +34,7 @@ __all__ = [
     "Noise",
     "Rule",
     "Units",
+    "arcsine",
     "coefficients",
     "distances",
     "hermite_basis",
