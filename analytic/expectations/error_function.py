@@ -42,9 +42,12 @@ TWO_OVER_PI, TWO_OVER_PI_LOW = _halves(2 / _PI)
 
 def erf_moments(s: Array) -> tuple[Array, ...]:
     """E w^2, E w'^2, E w''^2, E w'''^2 and the derivatives of the first two by s^2, at s."""
-    found = tuple(np.empty(s.size) for _ in range(6))
-    _fill(s, *found)
-    return found
+    second, slope, curvature, jerk, by_v, slope_by_v = (np.empty(s.size) for _ in range(6))
+    _fill_second(s, second)
+    _fill_slope(s, slope)
+    _fill_higher(s, slope, curvature, jerk)
+    _fill_derivatives(s, slope, by_v, slope_by_v)
+    return second, slope, curvature, jerk, by_v, slope_by_v
 
 
 @compiled
@@ -61,36 +64,52 @@ def _quotient(a: Any, a_low: Any, b: Any, b_low: Any) -> Any:
     return q, (fused(-q, b, a) + (a_low - q * b_low)) / b
 
 
+# several loops, since one of more arrays is not compiled to vector instructions
+
+
 @compiled
-def _fill(
-    s: Any, second: Any, slope: Any, curvature: Any, jerk: Any, by_v: Any, slope_by_v: Any
-) -> None:
+def _fill_slope(s: Any, out: Any) -> None:
+    """(4/pi) (1 + 4 v)^(-1/2)."""
     for i in range(s.size):
         v, v_low = twofold_product(s[i], 0.0, s[i], 0.0)
-        h, h_low = twofold_sum(1.0, 0.0, 2.0 * v, 2.0 * v_low)
         q, q_low = twofold_sum(1.0, 0.0, 4.0 * v, 4.0 * v_low)
         root, root_low = _root(q, q_low)
         d, d_low = _quotient(2.0 * TWO_OVER_PI, 2.0 * TWO_OVER_PI_LOW, root, root_low)
-        slope[i] = d + d_low
-        part = v / q
-        curvature[i] = 4.0 * part * slope[i]
-        jerk[i] = (4.0 - part * (16.0 - 48.0 * part)) * slope[i]
-        by_v[i] = slope[i] / h
-        slope_by_v[i] = -2.0 * slope[i] / q
-        second[i] = _second(v, v_low, h, h_low)
+        out[i] = d + d_low
 
 
 @compiled
-def _second(v: Any, v_low: Any, h: Any, h_low: Any) -> Any:
-    """(2/pi) arcsin(2 v/h)."""
-    large = 2.0 * v > 1.0
-    wide, wide_low = _root(2.0 * h, 2.0 * h_low)
-    top, top_low = (1.0, 0.0) if large else (2.0 * v, 2.0 * v_low)
-    bottom, bottom_low = (wide, wide_low) if large else (h, h_low)
-    z, z_low = _quotient(top, top_low, bottom, bottom_low)
-    excess = z * arcsine_excess(z * z) + z_low
-    a, a_low = z, excess
-    if large:
-        a, a_low = twofold_sum(HALF_TURN, HALF_TURN_LOW, -2.0 * z, -2.0 * excess)
-    p = a * TWO_OVER_PI
-    return p + (fused(a, TWO_OVER_PI, -p) + (a * TWO_OVER_PI_LOW + a_low * TWO_OVER_PI))
+def _fill_second(s: Any, out: Any) -> None:
+    """(2/pi) arcsin t, through arcsin z."""
+    for i in range(s.size):
+        v, v_low = twofold_product(s[i], 0.0, s[i], 0.0)
+        h, h_low = twofold_sum(1.0, 0.0, 2.0 * v, 2.0 * v_low)
+        wide, wide_low = _root(2.0 * h, 2.0 * h_low)
+        large = 2.0 * v > 1.0
+        top, top_low = (1.0 if large else 2.0 * v), (0.0 if large else 2.0 * v_low)
+        bottom, bottom_low = (wide if large else h), (wide_low if large else h_low)
+        z, z_low = _quotient(top, top_low, bottom, bottom_low)
+        excess = z * arcsine_excess(z * z) + z_low
+        b, b_low = twofold_sum(HALF_TURN, HALF_TURN_LOW, -2.0 * z, -2.0 * excess)
+        a, a_low = (b if large else z), (b_low if large else excess)
+        p = a * TWO_OVER_PI
+        out[i] = p + (fused(a, TWO_OVER_PI, -p) + (a * TWO_OVER_PI_LOW + a_low * TWO_OVER_PI))
+
+
+@compiled
+def _fill_higher(s: Any, slope: Any, curvature: Any, jerk: Any) -> None:
+    """E w''^2 and E w'''^2."""
+    for i in range(s.size):
+        v = s[i] * s[i]
+        part = v / (1.0 + 4.0 * v)
+        curvature[i] = 4.0 * part * slope[i]
+        jerk[i] = (4.0 - part * (16.0 - 48.0 * part)) * slope[i]
+
+
+@compiled
+def _fill_derivatives(s: Any, slope: Any, by_v: Any, slope_by_v: Any) -> None:
+    """Those of E w^2 and E w'^2 by v."""
+    for i in range(s.size):
+        v = s[i] * s[i]
+        by_v[i] = slope[i] / (1.0 + 2.0 * v)
+        slope_by_v[i] = -2.0 * slope[i] / (1.0 + 4.0 * v)
