@@ -131,18 +131,18 @@ def reads(layer: Layer, spatial: Shape) -> Table:
         return np.arange(math.prod(spatial))[None, :]
     after = shape_after(layer, spatial)
     wraps = isinstance(layer, Convolution) and layer.padding_mode == "circular"
+    windows = zip(kernel, stride, dilation, shift, strict=True)
     axes = [
-        _axis(positions, stride * np.arange(out) - back, dilation * np.arange(size), wraps)
-        for positions, out, size, stride, dilation, back in zip(
-            spatial, after, kernel, stride, dilation, shift, strict=True
-        )
+        _axis(positions, out, window, wraps)
+        for positions, out, window in zip(spatial, after, windows, strict=True)
     ]
     return _product(axes, spatial)
 
 
-def _axis(positions: int, first: Table, offsets: Table, wraps: bool) -> Table:
-    """The readings along one axis, (out, kernel), from the first of each output."""
-    found = first[:, None] + offsets
+def _axis(positions: int, out: int, window: tuple[int, int, int, int], wraps: bool) -> Table:
+    """The readings along one axis, (out, kernel)."""
+    kernel, stride, dilation, back = window
+    found = stride * np.arange(out)[:, None] + dilation * np.arange(kernel) - back
     if wraps:
         return found % positions
     return np.where((found >= 0) & (found < positions), found, -1)
