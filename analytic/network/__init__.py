@@ -6,7 +6,14 @@ recursion as a system of equations. Nothing here computes a kernel. Below: the a
 for the equations ``analytic.closed_forms``.
 """
 
-from analytic.network.averages import AveragePooling, Averaging, Flatten, GlobalAveragePooling
+from analytic.network.averages import (
+    AveragePooling,
+    Averaging,
+    Flatten,
+    GlobalAveragePooling,
+    Pooling,
+    SumPooling,
+)
 from analytic.network.branches import Branched, Layer, moves
 from analytic.network.description import FullyConnected, Network, Residual, Scale, Step, Sum
 from analytic.network.equations import System
@@ -32,12 +39,14 @@ __all__ = [
     "Misfit",
     "Network",
     "Nonlinearity",
+    "Pooling",
     "Residual",
     "Scale",
     "Shape",
     "Sizes",
     "Step",
     "Sum",
+    "SumPooling",
     "System",
     "fold",
     "geometric_mean",

@@ -12,7 +12,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from analytic.network.absorption import absorbed
-from analytic.network.averages import AveragePooling, Averaging, Flatten, GlobalAveragePooling
+from analytic.network.averages import (
+    AveragePooling,
+    Averaging,
+    Flatten,
+    GlobalAveragePooling,
+    SumPooling,
+)
 from analytic.network.branches import Branched, Layer, Residual, Sum, check_layers
 from analytic.network.equations import System, system
 from analytic.network.layers import Convolution, FullyConnected, Weighted
@@ -36,6 +42,7 @@ __all__ = [
     "Scale",
     "Step",
     "Sum",
+    "SumPooling",
 ]
 
 
@@ -136,6 +143,8 @@ class Network:
 
     def summed(self, dimensions: int) -> Network:
         """This network on images of so many dimensions, with plain sums over all filters.
+
+        Pooling by sums becomes an average and a factor.
 
         Example:
             >>> Network(Convolution("tanh", 4, normalize="fan_in")).summed(1)

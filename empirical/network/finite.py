@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from analytic.network import Averaging, Flatten, GlobalAveragePooling, Network, fold
+from analytic.network import AveragePooling, Averaging, Flatten, GlobalAveragePooling, Network, fold
 from empirical.input_shapes import check_images, check_input_shape
 from empirical.memory import require
 from empirical.network.layer_modules import PointwiseLayer, Readout, WeightLayer, module_of
@@ -98,7 +98,8 @@ def _average(layer: Averaging, alpha: Tensor) -> Tensor:
     if isinstance(layer, GlobalAveragePooling):
         return alpha.flatten(2).mean(2)
     pool = functional.avg_pool1d if alpha.ndim == 3 else functional.avg_pool2d
-    return pool(alpha, layer.size)
+    assert isinstance(layer, AveragePooling)  # sums have become means
+    return pool(alpha, layer.size, layer.step)
 
 
 class FiniteNetwork(nn.Module):

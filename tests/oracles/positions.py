@@ -32,6 +32,7 @@ from analytic import (
     Nonlinearity,
     Residual,
     Sum,
+    SumPooling,
 )
 
 __all__ = ["kernel", "windows"]
@@ -117,7 +118,9 @@ def _layer(layer: Any, state: State, means: bool) -> State:
         .transpose(2, 3, 0, 1)
         for A in (state.S, state.T)
     )  # fmt: skip
-    return State(S, T, np.stack([state.mu[:, w].mean(axis=1) for w in table], axis=1), after)
+    mu = np.stack([state.mu[:, w].mean(axis=1) for w in table], axis=1)
+    count = len(table[0]) if isinstance(layer, SumPooling) else 1
+    return State(count**2 * S, count**2 * T, count * mu, after)
 
 
 def _weights(layer: Any, S: Any, T: Any, after: tuple[int, ...]) -> State:
@@ -158,8 +161,9 @@ def windows(layer: Any, spatial: tuple[int, ...]) -> tuple[list[list[Any]], tupl
     """
     if isinstance(layer, Flatten | GlobalAveragePooling):
         return [list(range(math.prod(spatial)))], ()
-    kernel_size = layer.size if isinstance(layer, AveragePooling) else layer.kernel_size
-    stride = layer.size if isinstance(layer, AveragePooling) else layer.stride
+    pools = isinstance(layer, AveragePooling | SumPooling)
+    kernel_size = layer.size if pools else layer.kernel_size
+    stride: Any = kernel_size if layer.stride is None else layer.stride
     dilation = layer.dilation if isinstance(layer, Convolution) else 1
     same = isinstance(layer, Convolution) and layer.padding == "same"
     wraps = isinstance(layer, Convolution) and layer.padding_mode == "circular"
