@@ -5,10 +5,10 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from analytic.network.averages import Flatten
-from analytic.network.branches import Branched, Layer, Residual
+from analytic.network.branches import Branched, Concatenate, Layer, Residual
 from analytic.network.fitting import misfit
 from analytic.network.growth import difference_growth
 from analytic.network.layers import Convolution, FullyConnected
@@ -127,17 +127,26 @@ def _sum_rows(
         yield (f"{indent}Residual", str(after), "alpha + branch", ""), after
         yield from _rows(layer.layers, state, indent + "  ")
     else:
-        yield (f"{indent}Sum", str(after), "sum of branches", ""), after
+        name, formula, sign = "Sum", "sum of branches", "+"
+        if isinstance(layer, Concatenate):
+            name, formula, sign = "Concatenate", "units side by side", "|"
+        yield (f"{indent}{name}", str(after), formula, ""), after
         for branch in layer.branches:
-            yield (f"{indent}+ skip" if not branch else f"{indent}+", "", "", ""), state
+            yield (f"{indent}{sign}" + " skip" * (not branch), "", "", ""), state
             yield from _rows(branch, state, indent + "  ")
 
 
 def _sum_after(layer: Branched, state: _State) -> _State:
-    """The units after a sum: those of its last branch."""
-    for inner in layer.branches[-1]:
-        state = _sum_after(inner, state) if isinstance(inner, Branched) else _after(inner, state)
-    return state
+    """The units after a sum: those of its last branch, or of all side by side."""
+    ends: list[_State] = []
+    for branch in layer.branches:
+        end = state
+        for inner in branch:
+            end = _sum_after(inner, end) if isinstance(inner, Branched) else _after(inner, end)
+        ends.append(end)
+    if isinstance(layer, Concatenate):
+        return replace(ends[-1], channels=sum(end.channels for end in ends))
+    return ends[-1]
 
 
 def _after(layer: Layer, before: _State) -> _State:
