@@ -116,8 +116,8 @@ def stack(network: Network, spatial: tuple[int, ...], derivatives: int) -> list[
         derivatives: how many derivatives of the activations are needed.
 
     Raises:
-        ValueError: a residual block has several layers, there is a ``Sum`` or a ``Concatenate``, or an activation lacks
-            a derivative.
+        ValueError: a residual block has several layers, there is a ``Sum`` or a ``Concatenate``, or
+            an activation lacks a derivative.
     """
     found: list[Place] = []
     before = 1.0

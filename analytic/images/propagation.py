@@ -212,8 +212,8 @@ class Propagation:
             moved = self.room.take(2, layout.lanes)
             shares = layout.steps[at[0] - layout.stretch.first].shares[number] or (1.0, 1.0)
             add_branch(
-                rows, columns, shares, self.pairing, shifts, layout.shape, (run_room(layout), moved),
-                total.sigma, total.theta, fields.sigma, fields.theta,
+                rows, columns, shares, self.pairing, shifts, layout.shape,
+                (run_room(layout), moved), total.sigma, total.theta, fields.sigma, fields.theta,
             )  # fmt: skip
             self.room.give(moved)
         join_errors(bounds, layer.number, number, total.error, fields.error)

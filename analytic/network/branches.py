@@ -261,7 +261,9 @@ def _changes_shape(layer: Layer) -> str:
             return "whose stride leaves out positions"
         if layer.padding == "valid" and not _is_one(layer.kernel_size):
             return "whose padding 'valid' loses the border"
-    if isinstance(layer, Sum | Concatenate) and any(branch and moves(branch[0]) for branch in layer.branches):
+    if isinstance(layer, Sum | Concatenate) and any(
+        branch and moves(branch[0]) for branch in layer.branches
+    ):
         return "whose branches leave out positions"
     return ""
 

@@ -236,9 +236,7 @@ def _end(layer: str) -> tuple[Any, Any, Any]:
     return _state("E", layer), _state("D", layer) * _state("Gamma", layer), _state("eta", layer)
 
 
-def _sum(
-    name: str, total: str, branch: str, shares: tuple[float, float] | None
-) -> Iterator[Any]:
+def _sum(name: str, total: str, branch: str, shares: tuple[float, float] | None) -> Iterator[Any]:
     """Sigma, Theta and mu after a sum, whose last branch ends with a layer or with a sum."""
     more = _end(branch) if name == branch else tuple(_state(f, branch) for f in _STATE)
     sigma, theta, mu = before = tuple(_state(f, total) for f in _STATE)
