@@ -46,7 +46,7 @@ _NUMBERS = ("weight_std", "bias_std", "width_ratio")
 _OPTIONS = {
     "FullyConnected": _NUMBERS,
     "Nonlinearity": (),
-    "Convolution": ("stride", "padding", "padding_mode", "normalize", *_NUMBERS),
+    "Convolution": ("stride", "padding", "padding_mode", "dilation", "normalize", *_NUMBERS),
 }
 """The layers with an activation, and the options of each."""
 
@@ -148,7 +148,7 @@ def _value(option: str, node: ast.expr) -> Any:
     """The value of an option."""
     if option in _NUMBERS:
         return _number(node)
-    if option == "stride":
+    if option in ("stride", "dilation"):
         return _size(node)
     if not (isinstance(node, ast.Constant) and isinstance(node.value, str)):
         raise _refusal(node, f"a word for {option}")
@@ -156,7 +156,7 @@ def _value(option: str, node: ast.expr) -> Any:
 
 
 LARGEST_SIZE = 10_000
-"""Largest kernel size, stride or pooling window of a text."""
+"""Largest kernel size, stride, dilation or pooling window of a text."""
 
 
 def _size(node: ast.expr) -> int | tuple[int, ...]:

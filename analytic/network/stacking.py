@@ -59,7 +59,8 @@ def _all_sizes(layers: Layers) -> Iterator[tuple[Layer, Sizes]]:
             for branch in layer.branches:
                 yield from _all_sizes(branch)
         elif isinstance(layer, Convolution):
-            yield from ((layer, layer.kernel_size), (layer, layer.stride))
+            sizes = layer.kernel_size, layer.stride, layer.dilation
+            yield from ((layer, size) for size in sizes)
         elif isinstance(layer, AveragePooling):
             yield layer, layer.size
 

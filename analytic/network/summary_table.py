@@ -155,6 +155,14 @@ def _after(layer: Layer, before: _State) -> _State:
     return _State(positions * before.channels, before.wide, spatial)
 
 
+def _read(layer: FullyConnected | Convolution) -> str:
+    """The position that is read."""
+    if isinstance(layer, FullyConnected):
+        return "p + k"
+    at = "p" if layer.stride == 1 else "s p"
+    return f"{at} + k" if layer.dilation == 1 else f"{at} + d k"
+
+
 def _formula(layer: Layer, before: _State) -> tuple[str, str]:
     """What a layer computes, and the number of units that each of its units reads."""
     if isinstance(layer, Nonlinearity):
@@ -165,8 +173,7 @@ def _formula(layer: Layer, before: _State) -> tuple[str, str]:
     if not isinstance(layer, FullyConnected | Convolution):
         flat = isinstance(layer, Flatten)
         return ("all positions in a row" if flat else f"mean of {count} positions"), ""
-    at = "p + k" if isinstance(layer, FullyConnected) or layer.stride == 1 else "s p + k"
-    weights = "W alpha" if count == 1 else f"sum of {count} W_k alpha[{at}]"
+    weights = "W alpha" if count == 1 else f"sum of {count} W_k alpha[{_read(layer)}]"
     scale = "" if layer.weight_std == 1 else f"{layer.weight_std:g} "
     bias = f" + {layer.bias_std:g} b" if layer.bias_std else ""
     mean = isinstance(layer, Convolution) and layer.normalize == "fan_in"

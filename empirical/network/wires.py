@@ -77,12 +77,12 @@ class Wire:
         layer = self.step.layer
         if not isinstance(layer, Convolution) or layer.padding == "valid":
             return ((0, 0),) * len(self.kernel)
-        stride = _each(layer.stride, self.spatial)
-        befores = [(size - 1) // 2 for size in self.kernel]
+        stride, dilation = (_each(sizes, self.spatial) for sizes in (layer.stride, layer.dilation))
+        befores = [d * ((size - 1) // 2) for d, size in zip(dilation, self.kernel, strict=True)]
         lasts = [
-            s * (outs - 1) + size - 1 - before
-            for s, outs, size, before in zip(
-                stride, self.spatial, self.kernel, befores, strict=True
+            s * (outs - 1) + d * (size - 1) - before
+            for s, outs, d, size, before in zip(
+                stride, self.spatial, dilation, self.kernel, befores, strict=True
             )
         ]
         inside = [size - 1 for size in self.feed.spatial]

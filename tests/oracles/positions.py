@@ -171,24 +171,26 @@ def _patch(A: Any, table: list[list[int | None]]) -> Any:
 def windows(layer: Any, spatial: tuple[int, ...]) -> tuple[list[list[Any]], tuple[int, ...]]:
     """The positions that each output of a layer reads, in order, None for padding zeros.
 
-    Position p of a convolution reads s p + k - floor((K - 1)/2); "valid" starts at s p.
+    Position p of a convolution reads s p + d (k - floor((K - 1)/2)); "valid" starts at s p.
     """
     if isinstance(layer, Flatten | GlobalAveragePooling):
         return [list(range(math.prod(spatial)))], ()
     kernel_size = layer.size if isinstance(layer, AveragePooling) else layer.kernel_size
     stride = layer.size if isinstance(layer, AveragePooling) else layer.stride
+    dilation = layer.dilation if isinstance(layer, Convolution) else 1
     same = isinstance(layer, Convolution) and layer.padding == "same"
     wraps = isinstance(layer, Convolution) and layer.padding_mode == "circular"
     axes: list[list[list[int | None]]] = []
     for axis, P in enumerate(spatial):
         K = kernel_size if isinstance(kernel_size, int) else kernel_size[axis]
         s = stride if isinstance(stride, int) else stride[axis]
-        outs = math.ceil(P / s) if same else (P - K) // s + 1
+        d = dilation if isinstance(dilation, int) else dilation[axis]
+        outs = math.ceil(P / s) if same else (P - d * (K - 1) - 1) // s + 1
         found: list[list[int | None]] = []
         for p in range(outs):
             row: list[int | None] = []
             for k in range(K):
-                u = s * p + k - ((K - 1) // 2 if same else 0)
+                u = s * p + d * (k - ((K - 1) // 2 if same else 0))
                 if wraps:
                     u %= P
                 row.append(u if 0 <= u < P else None)
