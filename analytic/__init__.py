@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from analytic.limit import kernel, kernel_diagonal, kernel_estimate, kernel_plan
     from analytic.network import (
         AveragePooling,
+        Concatenate,
         Convolution,
         Flatten,
         FullyConnected,
@@ -45,6 +46,7 @@ _HOME = {
     "AccuracyError": "results",
     "Activation": "activation",
     "AveragePooling": "network",
+    "Concatenate": "network",
     "Convolution": "network",
     "DistanceLaw": "corrections",
     "Eigenspaces": "spectrum",
@@ -87,6 +89,7 @@ __all__ = [
     "AccuracyError",
     "Activation",
     "AveragePooling",
+    "Concatenate",
     "Convolution",
     "DistanceLaw",
     "Eigenspaces",

@@ -15,7 +15,15 @@ from analytic.network.averages import (
     SumPooling,
 )
 from analytic.network.branches import Branched, Layer, moves
-from analytic.network.description import FullyConnected, Network, Residual, Scale, Step, Sum
+from analytic.network.description import (
+    Concatenate,
+    FullyConnected,
+    Network,
+    Residual,
+    Scale,
+    Step,
+    Sum,
+)
 from analytic.network.equations import System
 from analytic.network.fitting import Misfit, misfit
 from analytic.network.folding import fold, itself
@@ -31,6 +39,7 @@ __all__ = [
     "AveragePooling",
     "Averaging",
     "Branched",
+    "Concatenate",
     "Convolution",
     "Flatten",
     "FullyConnected",

@@ -14,6 +14,7 @@ from analytic.activation import Activation
 from analytic.expressions import short, syntax_tree
 from analytic.network.description import (
     AveragePooling,
+    Concatenate,
     Convolution,
     Flatten,
     FullyConnected,
@@ -37,7 +38,7 @@ WORDS = 1_000
 
 _WHAT = "a network such as Network(FullyConnected('tanh'))"
 _LAYERS = (
-    FullyConnected, Convolution, Nonlinearity, Residual, Sum, Scale,
+    FullyConnected, Convolution, Nonlinearity, Residual, Sum, Concatenate, Scale,
     AveragePooling, SumPooling, Flatten, GlobalAveragePooling,
 )  # fmt: skip
 _CONSTRUCTORS: dict[str, Any] = {kind.__name__: kind for kind in (Network, *_LAYERS)}
@@ -118,7 +119,7 @@ def _check(node: ast.expr, wanted: str, words: set[str]) -> None:
     else:
         for argument in node.args:
             branch = [argument]
-            if name == "Sum" and isinstance(argument, ast.List):
+            if name in ("Sum", "Concatenate") and isinstance(argument, ast.List):
                 branch = argument.elts
             for layer in branch:
                 _check(layer, f"one of the layers {_LAYER_NAMES}", words)

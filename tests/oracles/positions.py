@@ -17,13 +17,16 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import numpy as np
+from oracles import channels
 from scipy.special import expit
 
 from analytic import (
     AveragePooling,
+    Concatenate,
     Convolution,
     Flatten,
     FullyConnected,
@@ -31,6 +34,7 @@ from analytic import (
     Network,
     Nonlinearity,
     Residual,
+    Scale,
     Sum,
     SumPooling,
 )
@@ -57,6 +61,7 @@ class State(NamedTuple):
     T: Any
     mu: Any
     spatial: tuple[int, ...]
+    channels: Fraction = Fraction(1)
 
 
 def kernel(
@@ -85,7 +90,8 @@ def kernel(
 
 def _through(layers: Sequence[Any], state: State, means: bool) -> State:
     for layer in layers:
-        state = _layer(layer, state, means)
+        count = channels.after([layer], state.channels)
+        state = _layer(layer, state, means)._replace(channels=count)
     return state
 
 
@@ -102,6 +108,17 @@ def _layer(layer: Any, state: State, means: bool) -> State:
         for one, other in itertools.permutations(ends, 2) if means else ():
             S = S + np.einsum("ap,bq->abpq", one.mu, other.mu)
         return State(S, T, mu, ends[0].spatial)
+    if isinstance(layer, Concatenate):
+        ends = [_through(branch, state, means) for branch in layer.branches]
+        p = [float(share) for share in channels.shares(layer, state.channels)]
+        S, T, mu = (
+            sum(q * part for q, part in zip(p, parts, strict=True))
+            for parts in list(zip(*ends, strict=True))[:3]
+        )
+        return State(S, T, mu, ends[0].spatial)
+    if isinstance(layer, Scale):
+        c = layer.factor
+        return State(c**2 * state.S, c**2 * state.T, c * state.mu, state.spatial)
     if isinstance(layer, FullyConnected):
         return _weights(layer, state.S, state.T, ())
     if isinstance(layer, Nonlinearity):
