@@ -130,6 +130,11 @@ def _layer(layer: Any, state: State, means: bool) -> State:
         diagonal = (np.einsum("abpp->ab", A)[:, :, None, None] for A in (state.S, state.T))
         S, T = (A / state.S.shape[2] for A in diagonal)
         return State(S, T, state.mu.mean(axis=1, keepdims=True), ())
+    return _pooled(layer, state, table, after)
+
+
+def _pooled(layer: Any, state: State, table: Any, after: tuple[int, ...]) -> State:
+    """Means over windows, or sums."""
     S, T = (
         np.array([[A[:, :, w][:, :, :, v].mean(axis=(2, 3)) for v in table] for w in table])
         .transpose(2, 3, 0, 1)
