@@ -5,14 +5,16 @@ tangent kernel of one unit, mu that of the mean of the units alpha(x) (docs/theo
 recursion.md has the derivation, with the mean terms of the residual layer):
 
     Lambda = weight Sigma + bias              covariance of the pre-activations
-    Gamma  = rate Lambda + weight Theta       their tangent kernel
+    Gamma  = T + weight Theta                 their tangent kernel,
+    T = rate weight Sigma + bias_rate         what the layer's own parameters have of it
     E = E[w(u) w(u')],  D = E[w'(u) w'(u')],  eta = E[w(u)],   (u, u') ~ N(0, Lambda)
     plain:     Sigma <- E                                     Theta <- D Gamma
     residual:  Sigma <- Sigma + E + mu eta' + eta mu'         Theta <- Theta + D Gamma
 
 In a sum of branches the first (Sigma, Theta, mu) are those of the branches before, and the last
 branch ends in E, D Gamma and eta, or in the state after a sum of its own.
-A nonlinearity without weights has weight 1, bias 0, and nothing that is trained: rate 0.
+Trained at rate 1, bias_rate = bias, a layer has T = Lambda (docs/theory/rates.md). A nonlinearity
+without weights has weight 1, bias 0, and nothing that is trained: rate and bias_rate 0.
 The three functions below hold these lines. They run on numpy arrays for the diagonal
 x = x' (here), on numba scalars for the pairs (``analytic.solve.answer``).
 """
@@ -47,11 +49,12 @@ State = tuple[Array, Array, Array]
 """(Sigma, Theta, mu) of inputs, of shape (n,) each."""
 
 
-def preactivation(sigma: Any, theta: Any, weight: Any, bias: Any, rate: Any) -> Any:
-    """(Lambda, Gamma) of a layer, with weight = weight_std^2 and bias = bias_std^2."""
+def preactivation(sigma: Any, theta: Any, weight: Any, bias: Any, rate: Any, bias_rate: Any) -> Any:
+    """(Lambda, T, Gamma) of a layer, with weight = weight_std^2 and bias = bias_std^2."""
     covariance = weight * sigma + bias
-    trained = covariance if rate == 1.0 else rate * covariance
-    return covariance, trained + weight * theta
+    plainly = rate == 1.0 and bias_rate == bias
+    trained = covariance if plainly else (rate * weight) * sigma + bias_rate
+    return covariance, trained, trained + weight * theta
 
 
 def plain(e: Any, d: Any, gamma: Any) -> Any:
@@ -104,7 +107,7 @@ class Stage:
     Attributes:
         step: the layer and the branches around it.
         sigma, theta: E|alpha|^2/m and the tangent kernel before the layer.
-        variance, gamma: Lambda and Gamma at x = x'.
+        variance, trained, gamma: Lambda, T and Gamma at x = x'.
         moments: those of its activation at s = sqrt(variance).
         reads: positions that are summed up in a pre-activation.
         average: that of the averages before the layer.
@@ -115,6 +118,7 @@ class Stage:
     sigma: Array
     theta: Array
     variance: Array
+    trained: Array
     gamma: Array
     moments: Moments
     reads: int = 1
@@ -183,9 +187,9 @@ def diagonal(network: Network, squares: Array) -> Diagonal:
 
     def after(step: Step, state: State) -> State:
         sigma, theta, _ = state
-        variance, gamma = preactivation(sigma, theta, step.weight, step.bias, step.rate)
+        variance, trained, gamma = preactivation(sigma, theta, *step.coefficients)
         table = moments(step.layer.activation, np.sqrt(variance))
-        stages.append(Stage(step, sigma, theta, variance, gamma, table))
+        stages.append(Stage(step, sigma, theta, variance, trained, gamma, table))
         return *plain(table.second, table.slope, gamma), table.mean
 
     def added(_: Step, number: int, total: State, branch: State) -> State:
