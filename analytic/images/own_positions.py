@@ -45,6 +45,7 @@ from analytic.recursion import (
     amplification,
     erf_amplification,
     own_bounds,
+    own_slope,
     plain,
     preactivation,
 )
@@ -130,7 +131,8 @@ def _layers(
         table, none = moments(step.layer.activation, np.sqrt(variance)), np.empty(0)
         reads, averaged = layout.stretch.reads[number], Average() if number else factor
         stages.append(Stage(step, known, none, variance, trained, gamma, table, reads, averaged))
-        return _by_image(n, (*plain(table.second, table.slope, gamma), table.mean))
+        slope = own_slope(step, variance, gamma, table)
+        return _by_image(n, (*plain(table.second, slope, gamma), table.mean))
 
     def added(_: int, number: int, total: Triple, branch: Triple) -> Triple:
         (sigma0, theta0, mu0), (sigma, theta, mu) = (

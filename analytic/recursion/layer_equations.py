@@ -38,6 +38,7 @@ __all__ = [
     "Stage",
     "diagonal",
     "mean_squares",
+    "own_slope",
     "plain",
     "preactivation",
     "require_finite",
@@ -190,7 +191,8 @@ def diagonal(network: Network, squares: Array) -> Diagonal:
         variance, trained, gamma = preactivation(sigma, theta, *step.coefficients)
         table = moments(step.layer.activation, np.sqrt(variance))
         stages.append(Stage(step, sigma, theta, variance, trained, gamma, table))
-        return *plain(table.second, table.slope, gamma), table.mean
+        slope = own_slope(step, variance, gamma, table)
+        return *plain(table.second, slope, gamma), table.mean
 
     def added(_: Step, number: int, total: State, branch: State) -> State:
         stages[-1] = stages[-1].joined(total, branch)
@@ -201,6 +203,31 @@ def diagonal(network: Network, squares: Array) -> Diagonal:
         sigma, theta, _ = fold(network.steps, (squares, zero, zero), after, added, step=itself)
     require_finite(sigma + theta)
     return Diagonal(tuple(stages), sigma, theta)
+
+
+def own_slope(step: Step, variance: Array, gamma: Array, table: Moments) -> Array:
+    """E[w'^2] of each input; units that are 0 but trained, at a kink, have torch's slope there.
+
+    They occur where an input is 0 and biases start at 0: bias_std = 0, bias_rate > 0.
+
+    Raises:
+        ValueError: that slope depends on how w is written: it is not that of relu or |x|, 0.
+    """
+    still = (variance == 0) & (gamma > 0)
+    if not still.any():
+        return table.slope
+    activation = step.layer.activation
+    slopes = activation.derivatives(np.array([-1.0, -1e-30, 0.0, 1e-30, 1.0]), 1)[1]
+    _, left, here, right, _ = slopes
+    if abs(right - left) <= 1e-12 * np.abs(slopes).max():
+        return table.slope
+    if here != 0.0 or activation.bent_line is None:
+        raise ValueError(
+            f"expected units that vary before {activation!r}, whose slope jumps at 0, got an input"
+            " at which they are 0, with biases that start there (bias_std=0) and are trained; give"
+            " them a positive bias_std, or take relu, whose slope at 0 is 0"
+        )
+    return np.where(still, 0.0, table.slope)
 
 
 def require_finite(kernel: Array) -> None:

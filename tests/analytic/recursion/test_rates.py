@@ -122,7 +122,7 @@ def _rated(*numbers: float) -> Network:
 
 
 def test_the_kernel_is_affine_in_the_rates() -> None:
-    """What is trained adds: K(r) = K(0) + sum_g r_g (K(e_g) - K(0)), and K(0) is the NNGP kernel."""
+    """K(r) = K(0) + sum_g r_g (K(e_g) - K(0)), and K(0), all frozen, is the NNGP kernel."""
     x, numbers = draw(4, 3), np.array([0.5, 3.0, 0.0, 0.25, 2.0, 1.5])
     none = kernel(_rated(*np.zeros(6)), x, tolerance=1e-12)
     assert_allclose(none, kernel(_rated(*numbers), x, kind="nngp", tolerance=1e-12), rtol=1e-12)
@@ -222,3 +222,17 @@ def test_a_part_without_weights_has_no_rate() -> None:
 def test_corrections_of_other_rates_are_refused() -> None:
     with pytest.raises(ValueError, match=r"trained at rate 1, got .*weight_rate=0\.5"):
         mean_correction(Network(F("tanh", weight_rate=0.5)), draw(2, 3))
+
+
+def test_biases_that_start_at_0_are_trained_where_the_input_is_0() -> None:
+    """There u = 0: D is w'(0) E w'(u'), and 0 for relu as for torch."""
+    x = np.array([[0.0, 0.0], [1.0, 1.0]])
+    smooth = kernel(Network(F("x + sin(x)", bias_rate=3)), x)
+    mean = 1 + np.exp(-0.5)  # E w'(u) at variance 1, and w'(0) = 2
+    square = 1 + 2 * np.exp(-0.5) + (1 + np.exp(-2)) / 2
+    assert_allclose(smooth[0], [2 * 2 * 3, 2 * mean * 3], rtol=1e-12)
+    second = 1 + 2 * np.exp(-0.5) + (1 - np.exp(-2)) / 2
+    assert_allclose(smooth[1, 1], second + square * (1 + 3), rtol=1e-12)
+    assert_allclose(kernel(Network(F("relu", bias_rate=3)), x), [[0, 0], [0, 0.5 + 2]], atol=1e-15)
+    with pytest.raises(ValueError, match=r"units that vary before .*, whose slope jumps at 0"):
+        kernel(Network(F("max(x, x/4)", bias_rate=3)), x)
