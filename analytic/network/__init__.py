@@ -8,6 +8,7 @@ for the equations ``analytic.closed_forms``.
 
 from analytic.network.averages import AveragePooling, Averaging, Flatten, GlobalAveragePooling
 from analytic.network.branches import Branched, Layer, moves
+from analytic.network.continuity import first_jump_of, require_continuous
 from analytic.network.description import FullyConnected, Network, Residual, Scale, Step, Sum
 from analytic.network.equations import System
 from analytic.network.fitting import Misfit, misfit
@@ -39,6 +40,7 @@ __all__ = [
     "Step",
     "Sum",
     "System",
+    "first_jump_of",
     "fold",
     "geometric_mean",
     "itself",
@@ -50,6 +52,7 @@ __all__ = [
     "parse_activation",
     "parse_network",
     "reads",
+    "require_continuous",
     "resnet",
     "shape_after",
     "shapes_after",
