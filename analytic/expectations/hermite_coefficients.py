@@ -198,6 +198,7 @@ def coefficients(
         return Coefficients(b[orders], rest, noise)
     if (line := by_pieces(activation)) is not None:
         noise = Noise.of_coefficients(32 * UNIT, 32 * UNIT, certified=False)
+        assert not isinstance(line, Staircase)
         b, rest = line.coefficients(s, terms)
         return Coefficients(b[orders], rest, noise=noise)
     start, _, step = orders.indices(terms)

@@ -68,9 +68,9 @@ def _living(
     flip, small = angle.plus < angle.minus, angle.small
     if isinstance(w, Spline):
         minus, plus, _, error, _ = spline_distances(w, s, s_, r, r_, angle)
-        near = np.where(flip, plus, minus)
+        near = np.asarray(np.where(flip, plus, minus), dtype=np.float64)
     else:
-        near, error = np.empty((2, s.size))
+        near, error = np.empty(s.size), np.empty(s.size)
         for side, of in ((np.flatnonzero(flip), w.sums), (np.flatnonzero(~flip), w.distances)):
             if side.size:
                 near[side], error[side] = of(s[side], s_[side], r[side], r_[side], small[side])

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analytic.machine import LANES, UNIT, Array
 from analytic.network import Network
@@ -82,7 +83,7 @@ class Angles:
             np.maximum.at(bound, (rows, columns if by_pair else columns // LANES), error)
         return 0, 0
 
-    def _pairs(self, i: np.ndarray, j: np.ndarray) -> tuple[Array, Array]:
+    def _pairs(self, i: NDArray[np.intp], j: NDArray[np.intp]) -> tuple[Array, Array]:
         """Sigma and the bound of its relative error."""
         shift = self.columns
         found = nearly_parallel_pairs(self.close, self.x[i], self.y[j], i, j + shift)
