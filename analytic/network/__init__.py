@@ -15,6 +15,7 @@ from analytic.network.averages import (
     SumPooling,
 )
 from analytic.network.branches import Branched, Layer, moves
+from analytic.network.continuity import first_jump_of, require_continuous
 from analytic.network.description import (
     Concatenate,
     FullyConnected,
@@ -34,6 +35,7 @@ from analytic.network.nonlinearity import Nonlinearity
 from analytic.network.options import Sizes
 from analytic.network.published import lenet, mlp, myrtle, resnet, wide_resnet
 from analytic.network.shapes import Shape, reads, shape_after, shapes_after
+from analytic.network.training_rates import is_default
 
 __all__ = [
     "AveragePooling",
@@ -57,8 +59,10 @@ __all__ = [
     "Sum",
     "SumPooling",
     "System",
+    "first_jump_of",
     "fold",
     "geometric_mean",
+    "is_default",
     "itself",
     "lenet",
     "misfit",
@@ -68,6 +72,7 @@ __all__ = [
     "parse_activation",
     "parse_network",
     "reads",
+    "require_continuous",
     "resnet",
     "shape_after",
     "shapes_after",
