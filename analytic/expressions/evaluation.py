@@ -20,7 +20,8 @@ import scipy  # its special functions are loaded at their first use
 import sympy
 from sympy.codegen.rewriting import create_expand_pow_optimization, expm1_opt
 
-from analytic.expressions.rewrite import derivative, elementary
+from analytic.expressions.removed_zeros import divided_functions
+from analytic.expressions.rewrite import derivative, elementary, stable
 from analytic.expressions.sine_quotients import ORDERS, values_of
 from analytic.expressions.vocabulary import X
 from analytic.machine import Array
@@ -71,6 +72,8 @@ def _compiled(expression: Any, order: int) -> Callable[[Any], list[Any]]:
         "softplus": softplus_of,
         **{function.__name__: values_of(k) for k, function in enumerate(ORDERS)},
     }
+    for function in divided_functions(sympy.Tuple(*derivatives)):
+        functions[function.__name__] = _divided(function)
     return sympy.lambdify(X, derivatives, modules=[functions, "numpy"], cse=_shared)
 
 
@@ -78,6 +81,19 @@ def _shared(expressions: Any) -> Any:
     """Common parts, with small powers as products, which numpy multiplies ten times faster."""
     parts, rest = sympy.cse(expressions, list=False)
     return [(name, _expand_powers(part)) for name, part in parts], [*map(_expand_powers, rest)]
+
+
+def _divided(function: Any) -> Callable[[Any], Any]:
+    """A divided function: its series near 0, else the plain quotient."""
+    far = _compiled(stable(function.far()), 0)
+
+    def value(u: Any) -> Any:
+        near = np.abs(u) < function.series.radius
+        outside: Any = np.where(near, np.asarray(u).dtype.type(function.series.radius), u)
+        value: Any = np.where(near, function.near(np.where(near, u, 0)), far(outside)[0])
+        return value
+
+    return value
 
 
 _is_symbol: Callable[[Any], bool] = lambda base: base.is_Symbol  # noqa: E731

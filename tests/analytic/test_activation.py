@@ -124,7 +124,7 @@ def test_activations_combine() -> None:
     assert tanh + sin == sin + tanh == Activation("tanh(x) + sin(x)")
     with pytest.raises(TypeError, match="unsupported operand"):
         _ = tanh + "sin"  # pyright: ignore[reportOperatorIssue]
-    with pytest.raises(ValueError, match="0/0 at x = 0 though it tends to 1"):
+    with pytest.raises(ValueError, match=r"without poles.*at x = -3.14159"):
         _ = tanh / sin
     with pytest.raises(ValueError, match="without poles"):
         _ = Activation("cos") / sin
