@@ -87,11 +87,13 @@ def _divided(function: Any) -> Callable[[Any], Any]:
     """A divided function: its series near 0, else the plain quotient."""
     far = _compiled(stable(function.far()), 0)
 
-    def value(u: Any) -> Any:
-        near = np.abs(u) < function.series.radius
-        outside: Any = np.where(near, np.asarray(u).dtype.type(function.series.radius), u)
-        value: Any = np.where(near, function.near(np.where(near, u, 0)), far(outside)[0])
-        return value
+    radius: float = function.series.radius
+
+    def value(u: Array) -> Array:
+        near = np.abs(u) < radius
+        zero = np.zeros_like(u)
+        beside: Array = far(np.where(near, zero + radius, u))[0]
+        return np.where(near, function.near(np.where(near, u, zero)), beside)
 
     return value
 
