@@ -14,6 +14,7 @@ from analytic.activation import Activation
 from analytic.expressions import short, syntax_tree
 from analytic.network.description import (
     AveragePooling,
+    Concatenate,
     Convolution,
     Flatten,
     FullyConnected,
@@ -36,16 +37,16 @@ WORDS = 1_000
 
 _WHAT = "a network such as Network(FullyConnected('tanh'))"
 _LAYERS = (
-    FullyConnected, Convolution, Nonlinearity, Residual, Sum, Scale,
+    FullyConnected, Convolution, Nonlinearity, Residual, Sum, Concatenate, Scale,
     AveragePooling, Flatten, GlobalAveragePooling,
 )  # fmt: skip
 _CONSTRUCTORS: dict[str, Any] = {kind.__name__: kind for kind in (Network, *_LAYERS)}
 _LAYER_NAMES = ", ".join(kind.__name__ for kind in _LAYERS)
-_NUMBERS = ("weight_std", "bias_std", "width_ratio")
+_NUMBERS = ("weight_std", "bias_std", "width_ratio", "weight_rate", "bias_rate")
 _OPTIONS = {
     "FullyConnected": _NUMBERS,
     "Nonlinearity": (),
-    "Convolution": ("stride", "padding", "padding_mode", "normalize", *_NUMBERS),
+    "Convolution": ("stride", "padding", "padding_mode", "dilation", "normalize", *_NUMBERS),
 }
 """The layers with an activation, and the options of each."""
 
@@ -116,7 +117,7 @@ def _check(node: ast.expr, wanted: str, words: set[str]) -> None:
     else:
         for argument in node.args:
             branch = [argument]
-            if name == "Sum" and isinstance(argument, ast.List):
+            if name in ("Sum", "Concatenate") and isinstance(argument, ast.List):
                 branch = argument.elts
             for layer in branch:
                 _check(layer, f"one of the layers {_LAYER_NAMES}", words)
@@ -131,7 +132,8 @@ def _check_activation(node: ast.Call, name: str, words: set[str]) -> None:
     options = _OPTIONS[name]
     names = [keyword.arg for keyword in node.keywords]
     if len(set(names)) < len(names) or not set(names) <= set(options):
-        raise _refusal(node, f"the options {', '.join(options)} once each")
+        wanted = f"the options {', '.join(options)} once each" if options else "no options"
+        raise _refusal(node, f"{wanted} for {name}")
     for keyword in node.keywords:
         _value(str(keyword.arg), keyword.value)
 
@@ -147,7 +149,7 @@ def _value(option: str, node: ast.expr) -> Any:
     """The value of an option."""
     if option in _NUMBERS:
         return _number(node)
-    if option == "stride":
+    if option in ("stride", "dilation"):
         return _size(node)
     if not (isinstance(node, ast.Constant) and isinstance(node.value, str)):
         raise _refusal(node, f"a word for {option}")
@@ -155,7 +157,7 @@ def _value(option: str, node: ast.expr) -> Any:
 
 
 LARGEST_SIZE = 10_000
-"""Largest kernel size, stride or pooling window of a text."""
+"""Largest kernel size, stride, dilation or pooling window of a text."""
 
 
 def _size(node: ast.expr) -> int | tuple[int, ...]:

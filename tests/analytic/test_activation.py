@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 from typing import Any
 
@@ -12,9 +13,9 @@ from numpy.testing import assert_allclose
 
 from analytic import Activation
 from analytic.activation import NAMES, X
-from analytic.expressions import KINKED
+from analytic.expressions import JUMPING, KINKED
 
-SMOOTH = sorted(set(NAMES) - set(KINKED))
+SMOOTH = sorted(set(NAMES) - set(KINKED) - set(JUMPING))
 
 
 @pytest.mark.parametrize("name", SMOOTH)
@@ -142,3 +143,10 @@ def test_activations_are_immutable() -> None:
     with pytest.raises(AttributeError):
         Activation("tanh").expression = X  # pyright: ignore[reportAttributeAccessIssue]
     assert len({Activation("tanh"), Activation("tanh(x)"), Activation("sin")}) == 2
+
+
+def test_a_steep_exponential_is_not_factored() -> None:
+    """As a polynomial it has the degree 10,000."""
+    w, x = Activation("x*erf(100*x)"), np.array([0.004])
+    slope = math.erf(0.4) + 2 / math.sqrt(math.pi) * 0.4 * math.exp(-0.16)
+    assert_allclose(w.derivatives(x, 3)[1], slope, rtol=1e-14)
