@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Sequence
 
 from torch import Tensor, nn
@@ -12,6 +13,9 @@ from empirical.lifting.first_layer import first_layer
 from empirical.lifting.initial_laws import InitialLaw
 from empirical.lifting.numbers_of_parts import Numbers
 from empirical.lifting.units import Data, Weights
+
+UNSURE = 0.05
+"""Relative error of a standard deviation from which a law is not told by the numbers alone."""
 
 __all__ = ["parameter_names", "sentences"]
 
@@ -71,7 +75,7 @@ def _laws(parts: Sequence[Weights], numbers: Sequence[Numbers]) -> Iterator[str]
             for name, measured in entries:
                 yield (
                     f"{name!r} has no law that is known here: its standard deviation"
-                    f" {measured.std:.4g} is read off its numbers, to {measured.error:.1%}, and"
+                    f" {measured.std:.4g} is read off the numbers, to {measured.error:.1%}, and"
                     " the kernel is known no better; pass laws= if it is known"
                 )
         elif law.family == "orthogonal":
@@ -84,6 +88,20 @@ def _laws(parts: Sequence[Weights], numbers: Sequence[Numbers]) -> Iterator[str]
             yield f"{names} start at 0"
         else:
             yield f"{names} are drawn from {law_name} ({law.family})"
+    few = [
+        (part.weight.name, error)
+        for part, one in zip(parts, numbers, strict=True)
+        for error in [math.sqrt((one.law.kurtosis - 1) / (4 * one.drawn))]
+        if error > UNSURE and one.law.family != "orthogonal" and one.law.name != "measured"
+    ]
+    if few:
+        worst = max(few, key=lambda entry: entry[1])
+        yield (
+            f"{_list([name for name, _ in few])} have so few numbers that other laws fit them as"
+            f" well: alone those of {worst[0]!r} would tell the standard deviation to"
+            f" {worst[1]:.0%}; what is assumed is the rule of the others, pass laws= or draws= to"
+            " be sure"
+        )
 
 
 def _list(names: Sequence[str]) -> str:

@@ -94,7 +94,7 @@ class Seen:
     values: dict[int, Value] = field(default_factory=dict)
     matrices: dict[int, Matrix] = field(default_factory=dict)
     opaque: dict[int, Place] = field(default_factory=dict)
-    refused: dict[int, LiftingError] = field(default_factory=dict)
+    refused: dict[int, tuple[LiftingError, bool]] = field(default_factory=dict)
     data: set[int] = field(default_factory=set)
     kept: list[Tensor] = field(default_factory=list)
 
@@ -173,7 +173,7 @@ class Capture(TorchFunctionMode):
 
     def why_not(self, tensor: Any) -> LiftingError | None:
         """Why a tensor has no place in a description, if that is known."""
-        return self.seen.refused.get(id(tensor))
+        return self.seen.refused.get(id(tensor), (None, False))[0]
 
     def keep(self, tensor: Tensor, meaning: Value | Matrix) -> None:
         """Note what a tensor stands for."""
@@ -248,8 +248,8 @@ class Capture(TorchFunctionMode):
                     " initialiser's",
                     "use the parameter itself, or multiply it by a constant",
                 )
-            if id(t) in self.seen.refused and call.name not in self._refused:
-                error = self.seen.refused[id(t)]
+            error, known = self.seen.refused.get(id(t), (None, False))
+            if error is not None and (known or call.name not in self._refused):
                 break
         else:
             rule = self._rules.get(call.name)
@@ -257,14 +257,22 @@ class Capture(TorchFunctionMode):
             if isinstance(meaning, Value) and isinstance(call.result, Tensor):
                 self.keep(call.result, meaning)
                 return
-            why, instead = self._refused.get(call.name, _unknown("units" in kinds))
+            name = "unsqueeze" if call.name == "getitem" and _lengthens(call) else call.name
+            known = name in self._refused
+            why, instead = self._refused.get(name, _unknown("units" in kinds))
             error = refusal("a module of weights and pointwise functions", call.place, why, instead)
         for t in results:  # it counts only if the outputs depend on it
             self._forget(t)
-            self.seen.refused[id(t)] = error
+            self.seen.refused[id(t)] = error, known
 
 
 _OF_MATRICES = frozenset({"T", "t", "transpose", "mT", "mul", "div", "neg", "rmul", "truediv"})
+
+
+def _lengthens(call: Call) -> bool:
+    """Whether an index adds an axis."""
+    index = call.args[1] if isinstance(call.args[1], tuple) else (call.args[1],)
+    return any(entry is None for entry in index)
 
 
 def _unknown(units: bool) -> tuple[str, str]:

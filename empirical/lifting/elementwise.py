@@ -10,16 +10,15 @@ from torch import Tensor
 
 from analytic.activation import X
 from empirical.lifting.capture import Call, Capture, Rule, Value
-from empirical.lifting.linear_maps import biased, scaled_weights
+from empirical.lifting.linear_maps import biased
 from empirical.lifting.places import refusal
 from empirical.lifting.pointwise_functions import (
     ARITHMETIC,
     POINTWISE,
     Builder,
     number,
-    the_factor,
 )
-from empirical.lifting.units import Matrix, Pointwise, Total, Units, Weights
+from empirical.lifting.units import Matrix, Pointwise, Total, Units
 
 __all__ = ["ELEMENTWISE"]
 
@@ -51,9 +50,6 @@ def _applied(value: Value, expression: Any, call: Call) -> Value:
             _EXPECTED, call.place, "it moves the zeros around the image", "pad behind it"
         )
     base = _base(value)
-    factor = the_factor(expression)
-    if isinstance(base, Weights) and factor is not None:
-        return replace(value, units=scaled_weights(base, factor))
     made = Pointwise(base, expression, base.shape, call.place)
     return replace(value, units=base if expression == X else made)
 

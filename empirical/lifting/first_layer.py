@@ -28,7 +28,7 @@ from empirical.network import pointwise
 __all__ = ["FirstLayer", "first_layer", "gaussian"]
 
 Array = NDArray[np.float64]
-DRAWS = 2**16
+DRAWS = 2**15
 """Units that are drawn."""
 PATCHES = 6
 """Inputs, or positions of inputs, at which moments are compared."""

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from empirical.lifting.capture import Call, Capture, Rule, Value
 from empirical.lifting.places import refusal
-from empirical.lifting.units import Matrix, Weights
+from empirical.lifting.pointwise_functions import the_factor
+from empirical.lifting.units import Matrix, Pointwise, Weights
 
 __all__ = ["PRODUCTS", "biased", "scaled_weights"]
 
@@ -165,6 +166,9 @@ def _sides(
 def biased(call: Call, value: Value, bias: Matrix, size: tuple[int, ...]) -> Value:
     """Units with a parameter added, of a tensor that had this shape."""
     units = value.units
+    factor = the_factor(units.expression) if isinstance(units, Pointwise) else None
+    if isinstance(units, Pointwise) and isinstance(units.source, Weights) and factor is not None:
+        units = scaled_weights(units.source, factor)
     count = units.shape[0]
     axis = value.axes.index(1) if 1 in value.axes else len(value.axes) - 1
     aligned = (1,) * (len(value.axes) - len(size)) + size

@@ -8,8 +8,8 @@ same function with the same tangent kernel.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -21,6 +21,7 @@ from empirical.checks import check_inputs, check_module
 from empirical.forward_pass import forward_passes
 from empirical.lifting.assumptions import parameter_names, sentences
 from empirical.lifting.capture import Capture, Value, capture
+from empirical.lifting.constant_factors import with_factors_in
 from empirical.lifting.elementwise import ELEMENTWISE
 from empirical.lifting.initial_laws import InitialLaw
 from empirical.lifting.linear_maps import PRODUCTS
@@ -30,7 +31,7 @@ from empirical.lifting.positions import POSITIONS
 from empirical.lifting.proof import proved
 from empirical.lifting.refused import REFUSED
 from empirical.lifting.structure import built, network_from
-from empirical.lifting.units import Data, Pointwise, Units, Weights, upstream
+from empirical.lifting.units import Data, Total, Weights, upstream
 from empirical.precision import double_copy
 
 __all__ = ["ModuleNetwork", "Traced", "network_of", "traced"]
@@ -75,7 +76,7 @@ def traced(module: nn.Module, x: Batch) -> Traced:
             f"expected a module that returns a tensor of units, got {what}; wrap it in one that"
             " returns the outputs of its last linear layer"
         )
-    units = _readout(value)
+    units = _readout(replace(value, units=with_factors_in(value.units)))
     data = [one for one in upstream(units) if isinstance(one, Data)]
     if len(data) > 1:
         raise refusal(
@@ -97,8 +98,9 @@ def _readout(value: Value) -> Weights:
     instead = "end in nn.Linear, and leave the last activation to the loss"
     if isinstance(units, Weights):
         why, instead = "there is an output at every position", "average or flatten before it"
-    elif not isinstance(units, Pointwise):
-        what = f"a {what}"
+    elif isinstance(units, Total):
+        what, why = f"a {what}", "the outputs are a sum of several linear layers"
+        instead = "pass one of them; a frozen copy that is subtracted adds nothing to the kernel"
     place = Place(what, "the outputs", str(getattr(units, "place", "")))
     raise refusal("a module that ends in a linear layer", place, why, instead)
 
@@ -146,7 +148,11 @@ def _double(t: Tensor) -> Tensor:
 
 
 def network_of(
-    module: nn.Module, x: Batch, *, laws: Mapping[str, InitialLaw] | None = None
+    module: nn.Module,
+    x: Batch,
+    *,
+    laws: Mapping[str, InitialLaw] | None = None,
+    draws: Sequence[nn.Module] = (),
 ) -> ModuleNetwork:
     """The description of a module at its initialisation.
 
@@ -161,6 +167,8 @@ def network_of(
         x: at least one input; two are best.
         laws: of parameters whose initialiser is not to be guessed from their numbers, by patterns
             of names such as ``"blocks.*.weight"``.
+        draws: other modules of the same kind with weights of their own, whose numbers help to
+            decide between laws where one module has few.
 
     Returns:
         the record ``ModuleNetwork``.
@@ -187,7 +195,7 @@ def network_of(
     with forward_passes(copy) as run:
         run.rehearse(probe)
         seen = traced(copy, probe)
-        return _described(copy, seen, whole, laws or {})
+        return _described(copy, seen, whole, laws or {}, draws)
 
 
 def _doubled(t: Tensor) -> Tensor:
@@ -196,11 +204,16 @@ def _doubled(t: Tensor) -> Tensor:
 
 
 def _described(
-    module: nn.Module, seen: Traced, x: Any, laws: Mapping[str, InitialLaw]
+    module: nn.Module,
+    seen: Traced,
+    x: Any,
+    laws: Mapping[str, InitialLaw],
+    draws: Sequence[nn.Module],
 ) -> ModuleNetwork:
     ahead = [one for one in upstream(seen.units) if isinstance(one, Weights)]
     _check_wide(ahead[:-1])
-    found = {id(one): numbers_of(one, seen.trained, laws) for one in ahead}
+    read = numbers_of(ahead, seen.trained, laws, draws)
+    found = {id(one): numbers for one, numbers in zip(ahead, read, strict=True)}
     width = min(one.shape[0] for one in ahead[:-1])
     keywords = {
         key: numbers.keywords | {"width_ratio": one.shape[0] / width}

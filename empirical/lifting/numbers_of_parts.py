@@ -12,20 +12,20 @@ autograd does not reach. So the parametrisation of a module, whichever it is, is
 
 from __future__ import annotations
 
-import fnmatch
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from torch import nn
 
-from empirical.lifting.initial_laws import InitialLaw, candidates, fits, is_orthogonal, outlier, read_law
+from empirical.lifting.initial_laws import InitialLaw
+from empirical.lifting.law_assignment import Drawn, laws_of
 from empirical.lifting.places import LiftingError
 from empirical.lifting.units import Matrix, Weights
 
 __all__ = ["Numbers", "numbers_of"]
-
-Given = Mapping[str, InitialLaw]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,75 +36,78 @@ class Numbers:
         law: of its weights, as the parameter has them.
         bias_law: of its biases, None if there are none.
         read: how many units each of its own reads.
+        drawn: how many numbers have told the law of the weights.
         keywords: those of ``FullyConnected``: standard deviations and rates.
     """
 
     law: InitialLaw
     bias_law: InitialLaw | None
     read: int
+    drawn: int
     keywords: dict[str, float]
 
 
-def numbers_of(part: Weights, trained: Collection[str], given: Given) -> Numbers:
-    """The numbers of a layer.
+def numbers_of(
+    parts: Sequence[Weights],
+    trained: Collection[str],
+    given: Mapping[str, InitialLaw],
+    draws: Sequence[nn.Module] = (),
+) -> list[Numbers]:
+    """The numbers of all layers.
 
     Args:
-        part: the layer.
+        parts: the layers.
         trained: names of the parameters that the kernel is about.
         given: laws by patterns of names, for parameters whose numbers need not decide.
+        draws: other modules of the same kind, whose numbers help to decide.
 
     Raises:
-        LiftingError: the numbers are no draw from a law with mean 0.
+        LiftingError: some numbers are no draw from a law with mean 0, or all of them are 0.
     """
+    others = [dict(module.named_parameters()) for module in draws]
+    weights = {part.weight.name: _drawn(part.weight, others, None) for part in parts}
+    biases = {
+        part.bias.name: _drawn(part.bias, others, part.weight)
+        for part in parts
+        if part.bias is not None
+    }
+    laws = laws_of([*weights.values(), *biases.values()], given)
+    return [_numbers(part, laws, trained, weights[part.weight.name].flat.size) for part in parts]
+
+
+def _drawn(matrix: Matrix, others: Sequence[Mapping[str, Any]], weight: Matrix | None) -> Drawn:
+    """A parameter with those of the same name in other modules."""
+    tensors = [matrix.tensor, *(other[matrix.name] for other in others)]
+    numbers = np.stack([t.detach().double().cpu().numpy() for t in tensors])
+    fan = None if weight is None else max(1, weight.tensor[0].numel())
+    shape = tuple(matrix.tensor.shape)
+    return Drawn(matrix.name, numbers, shape or (1,), fan)
+
+
+def _numbers(
+    part: Weights, laws: Mapping[str, InitialLaw], trained: Collection[str], drawn: int
+) -> Numbers:
     weight, bias = part.weight, part.bias
-    shape = tuple(weight.tensor.shape)
-    read = shape[0] if weight.tensor.ndim == 1 else int(weight.value.shape[1])
-    law = _law(weight, candidates(shape if len(shape) > 1 else (1, *shape)), given)
+    law, bias_law = laws[weight.name], None
+    shape = weight.tensor.shape
+    read = shape[0] if len(shape) == 1 else int(weight.value.shape[1])
     if law.std == 0:
         raise LiftingError(
             f"expected weights that are not 0 at the start, got zeros in {weight.name!r}: what is"
             " behind them starts at 0, and so does all of the kernel but their own share; draw"
             " them, or describe the network by hand"
         )
-    scale = abs(weight.factor) * law.std
-    keywords = {"weight_std": scale * math.sqrt(read), "weight_rate": 0.0}
-    if weight.name in trained:
-        keywords["weight_rate"] = 1.0 if law.std == 1 else law.std**-2
-    bias_law = None
+    keywords = {
+        "weight_std": _short(abs(weight.factor) * law.std * math.sqrt(read)),
+        "weight_rate": _short(law.std**-2) if weight.name in trained else 0.0,
+    }
     if bias is not None:
-        fan = read * math.prod(shape[2:])
-        bias_law = _law(bias, candidates(tuple(bias.tensor.shape), fan), given)
-        keywords["bias_std"] = abs(bias.factor) * bias_law.std
-        keywords["bias_rate"] = bias.factor**2 if bias.name in trained else 0.0
-    return Numbers(law, bias_law, read, keywords)
+        bias_law = laws[bias.name]
+        keywords["bias_std"] = _short(abs(bias.factor) * bias_law.std)
+        keywords["bias_rate"] = _short(bias.factor**2) if bias.name in trained else 0.0
+    return Numbers(law, bias_law, read, drawn, keywords)
 
 
-def _law(matrix: Matrix, laws: list[InitialLaw], given: Given) -> InitialLaw:
-    """The law of a parameter, passed or read off."""
-    numbers = matrix.tensor.detach().double().cpu().numpy()
-    for pattern, law in given.items():
-        if fnmatch.fnmatchcase(matrix.name, pattern):
-            if law.std > 0 and law.family != "orthogonal" and not fits(law, numbers.ravel()):
-                raise LiftingError(
-                    f"expected numbers from {law.name} in {matrix.name!r}, got others: mean"
-                    f" {numbers.mean():.3g}, standard deviation {numbers.std():.3g} for"
-                    f" {law.std:.3g}; pass the law they were drawn from"
-                )
-            return law
-    flat = numbers.reshape(len(numbers), -1) if numbers.ndim > 1 else numbers[None]
-    if is_orthogonal(flat):
-        return InitialLaw("orthogonal", "orthogonal", float(np.sqrt((flat**2).mean())))
-    law = read_law(numbers, laws)
-    if law is None:
-        raise LiftingError(
-            f"expected a fresh draw, got numbers in {matrix.name!r} whose mean {numbers.mean():.3g}"
-            f" is not 0 within its error {numbers.std() / math.sqrt(numbers.size):.2g}: they are"
-            " trained, or constants; pass the module as it was initialised"
-        )
-    if law.std > 0 and (ratio := outlier(flat, law.std)):
-        raise LiftingError(
-            f"expected a fresh draw, got a matrix {matrix.name!r} whose largest singular value is"
-            f" {ratio:.3g} times that of independent numbers: it is trained; pass the module as"
-            " it was initialised"
-        )
-    return law
+def _short(number: float) -> float:
+    """Without the last digit, in which sqrt(6) sqrt(1/6) is not 1."""
+    return float(f"{number:.15g}")

@@ -21,7 +21,7 @@ def _same(scene: Capture, call: Call) -> Value | None:
 
 
 def _dropout(scene: Capture, call: Call) -> Value | None:
-    value, p, training = call.bound("input p training inplace", p=0.5, training=True)
+    value, p, training, *_ = call.bound("input p training inplace", p=0.5, training=True)
     if p > 0 and training:
         raise refusal(
             "a module in eval mode", call.place, "dropout in training mode is random",

@@ -48,6 +48,15 @@ _SELECTED = (
     "some of the units or positions are chosen, and a description reads all of them alike",
     "return all of them, and choose an output with output=; or average over the positions",
 )
+_REPEATED = (
+    "units are repeated along an axis, to gate others or to enlarge an image, and then they are no"
+    " longer many independent ones at every position",
+    "use average pooling before, and leave gates out",
+)
+_JUMP = (
+    "the function jumps, so that its slope, which the tangent kernel needs, is no function",
+    "use a continuous activation, such as nn.Softshrink or nn.Hardtanh",
+)
 _GAIN = (
     "its slope is a trained parameter shared by all units, whose share of the kernel is not known"
     " here",
@@ -71,6 +80,10 @@ REFUSED: dict[str, tuple[str, str]] = {
     **dict.fromkeys(("glu", "bilinear", "bmm", "baddbmm", "einsum", "where", "outer"), _GATE),
     **dict.fromkeys(("getitem", "index_select", "gather", "select", "narrow", "chunk", "split",
                      "unbind", "take", "tensor_split"), _SELECTED),
+    **dict.fromkeys(("unsqueeze", "expand", "expand_as", "repeat", "repeat_interleave", "tile",
+                     "broadcast_to", "interpolate", "upsample"), _REPEATED),
+    **dict.fromkeys(("hardshrink", "threshold", "round", "floor", "ceil", "trunc", "frac",
+                     "bernoulli"), _JUMP),
     "prelu": _GAIN,
 }  # fmt: skip
 """(why, what instead) by the name that torch gives a function."""

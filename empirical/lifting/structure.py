@@ -149,7 +149,7 @@ def _common(lists: list[tuple[Units, ...]]) -> tuple[Units, ...]:
 def _with_function(before: list[Layer], units: Pointwise) -> list[Layer]:
     factor = the_factor(units.expression)
     if factor is not None and factor > 0:
-        return [*before, Scale(factor)]
+        return _scaled(before, factor)
     try:
         activation = Activation(units.expression)
     except ValueError as error:
@@ -162,6 +162,14 @@ def _with_function(before: list[Layer], units: Pointwise) -> list[Layer]:
     return [*before, Nonlinearity(activation)]
 
 
+def _scaled(before: list[Layer], factor: float) -> list[Layer]:
+    """A factor behind layers; two of them are one."""
+    if before and isinstance(before[-1], Scale):
+        *before, last = before
+        factor *= last.factor
+    return before if factor == 1.0 else [*before, Scale(factor)]
+
+
 def _with_average(before: list[Layer], units: Average) -> list[Layer]:
     """An average; windows of all positions and their flattening are the global one."""
     single = all(p == 1 for p in units.source.shape[1:])
@@ -171,6 +179,8 @@ def _with_average(before: list[Layer], units: Average) -> list[Layer]:
                 return [*before[:k], GlobalAveragePooling(), *before[k + 1 :]]
             if not isinstance(before[k], Scale):
                 break
+    if isinstance(units.layer, Scale):
+        return _scaled(before, units.layer.factor)
     return [*before, units.layer]
 
 
