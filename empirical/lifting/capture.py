@@ -24,6 +24,9 @@ from empirical.lifting.units import Data, Matrix, Units
 
 __all__ = ["Call", "Capture", "Rule", "Value", "capture"]
 
+_RANDOM = {"units", "data", "refused", "opaque"}
+_LIKE = frozenset({"zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full"})
+"""What makes constants of the shape of a tensor."""
 _READ = frozenset({
     "bool", "item", "float", "int", "index", "tolist", "numpy", "array", "allclose", "equal",
     "is_nonzero", "complex",
@@ -155,11 +158,12 @@ class Capture(TorchFunctionMode):
         """A constant, None if it is none."""
         if isinstance(value, bool | int | float):
             return float(value)
-        single = isinstance(value, Tensor) and value.numel() == 1 and not self.is_data(value)
-        if not single or self.value(value) is not None or value.requires_grad:
+        if not isinstance(value, Tensor) or value.requires_grad or self._kinds(value) & _RANDOM:
             return None
         with torch._C.DisableTorchFunction():
-            return float(value)
+            first = value.detach().flatten()[:1]
+            same = value.numel() > 0 and bool((value == first).all())
+            return float(first) if same else None
 
     def reading(self, tensor: Tensor, axes: tuple[int, ...], place: Place) -> Value:
         """Data as the units that weights read; the same numbers are the same data."""
@@ -205,7 +209,7 @@ class Capture(TorchFunctionMode):
 
     def _note(self, call: Call, kinds: set[str]) -> None:
         results = list(_tensors(call.result))
-        if not kinds:
+        if not kinds or call.name in _LIKE:
             return
         if not results:
             if call.name in _READ and kinds & {"units", "data", "refused"}:

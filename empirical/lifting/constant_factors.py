@@ -1,7 +1,7 @@
 r"""Constants in front of products, taken into the weights.
 
 W alpha / sqrt(m), written by hand, is a product and then a factor. Where units with weights are
-read through c times themselves only, the weights are c W. This is done at the end of a run and not
+read through c times themselves or more, the weights are c W. This is done at the end of a run and not
 as factors come, since units may be read with other factors as well (x sigmoid(1.702 x)).
 """
 
@@ -12,8 +12,9 @@ from typing import Any
 
 import sympy
 
-from analytic.activation import X
+from analytic.activation import NAMES, X
 from empirical.lifting.linear_maps import scaled_weights
+from empirical.lifting.pointwise_functions import number
 from empirical.lifting.units import Pointwise, Total, Units, Weights, sources, upstream
 
 __all__ = ["with_factors_in"]
@@ -39,9 +40,10 @@ def _rebuilt(one: Units, made: dict[int, Units], factor: float | None) -> Units:
         weights = replace(one, source=made[id(one.source)])
         return weights if factor is None else scaled_weights(weights, factor)
     if isinstance(one, Pointwise):
-        before, source = one.source, made[id(one.source)]
-        taken = isinstance(before, Weights) and before.weight.factor != source.weight.factor  # pyright: ignore[reportAttributeAccessIssue]
-        expression = _without(one.expression)[1] if taken else one.expression
+        source, expression = made[id(one.source)], one.expression
+        if isinstance(one.source, Weights) and isinstance(source, Weights):
+            taken = source.weight.factor / one.source.weight.factor
+            expression = expression if taken == 1 else _divided(expression, taken)
         return source if expression == X else replace(one, source=source, expression=expression)
     return replace(one, source=made[id(one.source)]) if sources(one) else one  # pyright: ignore[reportCallIssue]
 
@@ -51,24 +53,40 @@ def _factor(one: Units, readers: dict[int, list[Units]]) -> float | None:
     ahead = readers.get(id(one), [])
     if not isinstance(one, Weights) or not all(isinstance(r, Pointwise) for r in ahead):
         return None
-    found = {c for r in ahead if isinstance(r, Pointwise) for c in _without(r.expression)[0]}
-    factor = float(found.pop()) if len(found) == 1 else 1.0
-    return factor if factor > 0 and factor != 1.0 else None
+    expressions = [r.expression for r in ahead if isinstance(r, Pointwise)]
+    found = sorted(set().union(*map(_factors, expressions)))
+    if not found or found[0] <= 0 or all(e in _NAMED for e in expressions):
+        return None
+    for factor in found:
+        if all(_divided(e, factor) in _NAMED for e in expressions):
+            return factor
+    return None if 1.0 in found else found[0]
 
 
-def _without(expression: Any) -> tuple[set[Any], Any]:
-    """The factors in front of x wherever it stands, and the expression without them."""
+_NAMED = frozenset(NAMES.values())
+
+
+def _factors(expression: Any) -> set[float]:
+    """The numbers in front of x, wherever it stands."""
     if expression == X:
-        return {sympy.S.One}, X
+        return {1.0}
+    rest = list(expression.args)
+    found: set[float] = set()
+    if expression.is_Mul and X in rest:
+        found.add(float(sympy.Mul(*(a for a in rest if a.is_number))))
+        rest = [a for a in rest if a != X and not a.is_number]
+    return found.union(*map(_factors, rest))
+
+
+def _divided(expression: Any, factor: float) -> Any:
+    """The expression of x / factor."""
+    if expression == X:
+        return number(1 / factor) * X
     if not expression.args:
-        return set(), expression
-    found: set[Any] = set()
+        return expression
     rest = list(expression.args)
     if expression.is_Mul and X in rest:
-        numbers = [a for a in rest if a.is_number]
-        found.add(sympy.Mul(*numbers))
-        rest = [a for a in rest if a != X and not a.is_number]
-        inner = [_without(a) for a in rest]
-        return found.union(*(f for f, _ in inner)), sympy.Mul(X, *(e for _, e in inner))
-    inner = [_without(a) for a in rest]
-    return found.union(*(f for f, _ in inner)), expression.func(*(e for _, e in inner))
+        front = float(sympy.Mul(*(a for a in rest if a.is_number)))
+        inner = [_divided(a, factor) for a in rest if a != X and not a.is_number]
+        return sympy.Mul(number(front / factor), X, *inner)
+    return expression.func(*(_divided(a, factor) for a in rest))

@@ -51,8 +51,7 @@ class InitialLaw:
     @property
     def kurtosis(self) -> float:
         """E w^4 / (E w^2)^2."""
-        truncated = float(stats.truncnorm(-2, 2).stats("k")) + 3
-        return {"uniform": 1.8, "truncated normal": truncated}.get(self.family, 3.0)
+        return {"uniform": 1.8, "truncated normal": _TRUNCATED_KURTOSIS}.get(self.family, 3.0)
 
     @property
     def bound(self) -> float:
@@ -87,6 +86,7 @@ class InitialLaw:
 
 
 _TRUNCATED_STD = float(stats.truncnorm(-2, 2).std())
+_TRUNCATED_KURTOSIS = float(stats.truncnorm(-2, 2).stats("k")) + 3
 
 
 def candidates(shape: tuple[int, ...], fan_in: int | None = None) -> list[InitialLaw]:

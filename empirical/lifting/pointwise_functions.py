@@ -98,6 +98,7 @@ POINTWISE: dict[str, Builder] = {
     "hardtanh": lambda e, min_val=-1.0, max_val=1.0, inplace=False: _hardtanh(e, min_val, max_val),
     "leaky_relu": lambda e, negative_slope=0.01, inplace=False: _leaky_relu(e, negative_slope),
     "logsigmoid": lambda e: -softplus(-e),
+    "ndtr": lambda e: (1 + sympy.erf(e / sympy.sqrt(2))) / 2,
     "neg": lambda e: -e,
     "negative": lambda e: -e,
     "pow": _power,

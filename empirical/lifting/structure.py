@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from analytic.activation import Activation
+from analytic.activation import NAMES, Activation
 from analytic.network import (
     AveragePooling,
     Convolution,
@@ -150,8 +150,11 @@ def _with_function(before: list[Layer], units: Pointwise) -> list[Layer]:
     factor = the_factor(units.expression)
     if factor is not None and factor > 0:
         return _scaled(before, factor)
+    outer, inner = units.expression.as_coeff_Mul()
     try:
         activation = Activation(units.expression)
+        if outer > 0 and outer != 1 and activation.name not in NAMES:
+            return _scaled(_with_function(before, replace(units, expression=inner)), float(outer))
     except ValueError as error:
         raise refusal(
             "pointwise functions with a limit", units.place, str(error), "use another activation"
