@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from analytic.limit import kernel, kernel_diagonal, kernel_estimate, kernel_plan
     from analytic.network import (
         AveragePooling,
+        Concatenate,
         Convolution,
         Flatten,
         FullyConnected,
@@ -44,6 +45,7 @@ _HOME = {
     "AccuracyError": "results",
     "Activation": "activation",
     "AveragePooling": "network",
+    "Concatenate": "network",
     "Convolution": "network",
     "DistanceLaw": "corrections",
     "Eigenspaces": "spectrum",
@@ -85,6 +87,7 @@ __all__ = [
     "AccuracyError",
     "Activation",
     "AveragePooling",
+    "Concatenate",
     "Convolution",
     "DistanceLaw",
     "Eigenspaces",

@@ -94,7 +94,7 @@ MUTATIONS = (
     Mutation("a nonlinearity is trained", "analytic/network/description.py", "return 0.0 if isinstance(self.layer, Nonlinearity) else 1.0", "return 1.0", "tests/analytic/recursion/test_bare_nonlinearities.py"),
     Mutation("share of the bias", _R + "shares.py", "bias = stage.step.bias", "bias = 2 * stage.step.bias", TERMS),
     Mutation("ratio at a skip", _R + "layer_errors.py", "sigma = f.ratio * of_sum", "sigma = of_sum", TERMS),
-    Mutation("means at a skip", _R + "error_propagation.py", "skip = ratio * (branch.mean + total.mean) + 4 * UNIT", "skip = 4 * UNIT", TERMS),
+    Mutation("means at a skip", _R + "error_propagation.py", "skip = ratio * (branch.mean + total.mean) + SUM", "skip = 4 * UNIT", TERMS),
     Mutation("k_E", _R + "layer_errors.py", "return f.k_e * covariance + f.add_e", "return f.add_e", TERMS),
     Mutation("k_D", _R + "layer_errors.py", "else f.k_d * covariance + f.add_d", "else f.add_d", TERMS),
     Mutation("r_D", _R + "layer_errors.py", "d * size + f.r_d * gamma +", "d * size +", TERMS),

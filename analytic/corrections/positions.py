@@ -52,10 +52,11 @@ def _axis(layer: Convolution | AveragePooling, d: int, size: int, after: int) ->
         window = _along(layer.size, d)
         return [np.repeat(np.eye(after), window, axis=1)[:, :size] / window]
     width, stride = _along(layer.kernel_size, d), _along(layer.stride, d)
-    first = 0 if layer.padding == "valid" else -((width - 1) // 2)
+    apart = _along(layer.dilation, d)
+    first = 0 if layer.padding == "valid" else -apart * ((width - 1) // 2)
     found: list[Array] = []
     for k in range(width):
-        read = stride * out + k + first
+        read = stride * out + apart * k + first
         if layer.padding_mode == "circular":
             read = read % size
         inside = (read >= 0) & (read < size)

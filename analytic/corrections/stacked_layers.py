@@ -15,6 +15,7 @@ from analytic.corrections.positions import Placed, position_maps
 from analytic.inputs import check_inputs
 from analytic.machine import available_memory
 from analytic.network import (
+    Concatenate,
     Convolution,
     Flatten,
     FullyConnected,
@@ -115,14 +116,14 @@ def stack(network: Network, spatial: tuple[int, ...], derivatives: int) -> list[
         derivatives: how many derivatives of the activations are needed.
 
     Raises:
-        ValueError: a residual block has several layers, there is a ``Sum``, or an activation lacks
-            a derivative.
+        ValueError: a residual block has several layers, there is a ``Sum`` or a ``Concatenate``, or
+            an activation lacks a derivative.
     """
     found: list[Place] = []
     before = 1.0
     shapes = network.shapes(spatial) if network.is_spatial else ((),) * (len(network.layers) + 1)
     for outer, shape, after in zip(network.layers, shapes[:-1], shapes[1:], strict=True):
-        if isinstance(outer, Sum):
+        if isinstance(outer, Sum | Concatenate):
             raise ValueError(
                 f"expected layers and Residual, got {outer}: the corrections of sums of branches"
                 " are not derived; use kernel, which needs none"
@@ -159,7 +160,7 @@ def _weighted(
 def _only(block: Residual) -> Placed | Nonlinearity:
     """The one layer of a residual block."""
     (first, *others) = block.layers
-    if others or isinstance(first, Residual | Sum):
+    if others or isinstance(first, Residual | Sum | Concatenate):
         raise ValueError(
             f"expected residual blocks of one layer, got {block}: the correlation of its inner"
             " layers with the skip is not derived; make each layer a Residual of its own"

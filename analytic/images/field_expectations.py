@@ -47,6 +47,7 @@ class FieldLayer(NamedTuple):
     groups: int  # of terms that matter
     line: float  # a^2 of a x + b |x|
     bend: float  # b^2
+    shares: tuple[float, float]  # of the first units that are concatenated here, 1 for sums
 
 
 @compiled

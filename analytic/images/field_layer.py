@@ -176,7 +176,7 @@ def leave(
                     if sigma0.size > 0:
                         a0, b0 = sigma0[f, start:stop], theta0[f, start:stop]
                         mu, eta = rows.junctions[0, 0, i, start:stop], rows.mean[i, start:stop]
-                        end_branch(a0, b0, mu, lines[2], eta, lines[1], a, b)
+                        end_branch(a0, b0, mu, lines[2], eta, lines[1], layer.shares, a, b)
 
 
 @compiled

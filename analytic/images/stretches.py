@@ -286,7 +286,8 @@ def readings(
     if isinstance(layer, AveragePooling):
         return pool_readings(shifts, size, both_sizes(layer.size, dimensions)[axis])
     assert isinstance(layer, Convolution)
-    kernel, stride = (both_sizes(v, dimensions)[axis] for v in (layer.kernel_size, layer.stride))
-    back = (kernel - 1) // 2 if layer.padding == "same" else 0
+    options = layer.kernel_size, layer.stride, layer.dilation
+    kernel, stride, apart = (both_sizes(option, dimensions)[axis] for option in options)
+    back = apart * ((kernel - 1) // 2) if layer.padding == "same" else 0
     wraps = layer.padding_mode == "circular"
-    return filter_readings(shifts, size, ends, kernel, stride, back, wraps)
+    return filter_readings(shifts, size, ends, kernel, stride, back, wraps, apart)

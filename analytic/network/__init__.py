@@ -8,7 +8,15 @@ for the equations ``analytic.closed_forms``.
 
 from analytic.network.averages import AveragePooling, Averaging, Flatten, GlobalAveragePooling
 from analytic.network.branches import Branched, Layer, moves
-from analytic.network.description import FullyConnected, Network, Residual, Scale, Step, Sum
+from analytic.network.description import (
+    Concatenate,
+    FullyConnected,
+    Network,
+    Residual,
+    Scale,
+    Step,
+    Sum,
+)
 from analytic.network.equations import System
 from analytic.network.fitting import Misfit, misfit
 from analytic.network.folding import fold, itself
@@ -24,6 +32,7 @@ __all__ = [
     "AveragePooling",
     "Averaging",
     "Branched",
+    "Concatenate",
     "Convolution",
     "Flatten",
     "FullyConnected",

@@ -192,9 +192,9 @@ def system(steps: Sequence[Any]) -> System:
             equations.extend(_plain(layer))
         return layer
 
-    def added(_: Any, number: int, total: str, branch: str) -> str:
+    def added(step: Any, number: int, total: str, branch: str) -> str:
         name = branch.rstrip(LETTERS) + LETTERS[number] if number else branch
-        equations.extend(_sum(name, total, branch))
+        equations.extend(_sum(name, total, branch, step.shares[number]))
         return name
 
     last = fold(steps, "0", after, added, step=itself)
@@ -236,10 +236,14 @@ def _end(layer: str) -> tuple[Any, Any, Any]:
     return _state("E", layer), _state("D", layer) * _state("Gamma", layer), _state("eta", layer)
 
 
-def _sum(name: str, total: str, branch: str) -> Iterator[Any]:
+def _sum(name: str, total: str, branch: str, shares: tuple[float, float] | None) -> Iterator[Any]:
     """Sigma, Theta and mu after a sum, whose last branch ends with a layer or with a sum."""
     more = _end(branch) if name == branch else tuple(_state(f, branch) for f in _STATE)
-    sigma, theta, mu = (_state(f, total) for f in _STATE)
+    sigma, theta, mu = before = tuple(_state(f, total) for f in _STATE)
+    if shares is not None:  # side by side instead
+        p, q = map(_exact, shares)
+        yield from _states(name, *(p * a + q * b for a, b in zip(before, more, strict=True)))
+        return
     both = mu * _at(more[2], B) + more[2] * _at(mu, B)
     yield from _states(name, sigma + more[0] + both, theta + more[1], mu + more[2])
 

@@ -3,8 +3,8 @@ r"""The layers of a description: no widths, no data.
 With alpha the units of the layer before and m their number (channels, for images),
 
     fully connected   alpha -> w(weight_std W alpha / sqrt(m) + bias_std b)
-    convolution       alpha -> w(weight_std sum_k W_k alpha[s p + k - floor((K - 1)/2)] / sqrt(m)
-                               + bias_std b)   at every position p
+    convolution       alpha -> w(weight_std sum_k W_k alpha[s p + d (k - back)] / sqrt(m)
+                               + bias_std b)   at every position p, back = floor((K - 1)/2)
     nonlinearity      alpha -> w(alpha)
 
 with W and b standard normal and trained (Bowman and Montufar 2022, section 2.3). There is
@@ -66,9 +66,9 @@ class FullyConnected(Described):
 class Convolution(Described):
     """A convolution in one or two dimensions, of inputs ``(n, channels, *spatial)``.
 
-    Position p of the output reads the positions s p + k - floor((K - 1)/2), k = 0, ..., K - 1,
+    Position p of the output reads the positions s p + d (k - floor((K - 1)/2)), k = 0, ..., K - 1,
     in every dimension; there are ceil(P/s) outputs for P inputs. "valid" keeps those that
-    read no position outside: s p + k, floor((P - K)/s) + 1 outputs.
+    read no position outside: s p + d k, floor((P - d (K - 1) - 1)/s) + 1 outputs.
 
     Args:
         activation: a name, a sympy expression or an ``Activation``.
@@ -76,6 +76,7 @@ class Convolution(Described):
         stride: s, the same.
         padding: "same" or "valid".
         padding_mode: what "same" reads outside: "zeros", or "circular" for the other end.
+        dilation: d, the distance of the positions that a filter reads; the same as for K.
         normalize: "sum" for the formula above, or "fan_in" for the sum divided by sqrt(K), K the
             positions of a filter in all dimensions: the convention of other libraries.
         weight_std: standard deviation of the weights before the 1/sqrt(channels), positive.
@@ -96,6 +97,7 @@ class Convolution(Described):
     stride: Sizes = 1
     padding: Literal["same", "valid"] = "same"
     padding_mode: Literal["zeros", "circular"] = "zeros"
+    dilation: Sizes = 1
     normalize: Literal["sum", "fan_in"] = "sum"
     weight_std: float = 1.0
     bias_std: float = 0.0
@@ -110,6 +112,7 @@ class Convolution(Described):
         stride: Sizes = 1,
         padding: Literal["same", "valid"] = "same",
         padding_mode: Literal["zeros", "circular"] = "zeros",
+        dilation: Sizes = 1,
         normalize: Literal["sum", "fan_in"] = "sum",
         weight_std: float = 1.0,
         bias_std: float = 0.0,
@@ -117,6 +120,7 @@ class Convolution(Described):
     ) -> None:
         object.__setattr__(self, "kernel_size", sizes("kernel_size", kernel_size))
         object.__setattr__(self, "stride", sizes("stride", stride))
+        object.__setattr__(self, "dilation", sizes("dilation", dilation))
         choice("padding", padding, ("same", "valid"))
         choice("padding_mode", padding_mode, ("zeros", "circular"))
         if (padding, padding_mode) == ("valid", "circular"):

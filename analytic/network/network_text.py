@@ -14,6 +14,7 @@ from analytic.activation import Activation
 from analytic.expressions import short, syntax_tree
 from analytic.network.description import (
     AveragePooling,
+    Concatenate,
     Convolution,
     Flatten,
     FullyConnected,
@@ -36,7 +37,7 @@ WORDS = 1_000
 
 _WHAT = "a network such as Network(FullyConnected('tanh'))"
 _LAYERS = (
-    FullyConnected, Convolution, Nonlinearity, Residual, Sum, Scale,
+    FullyConnected, Convolution, Nonlinearity, Residual, Sum, Concatenate, Scale,
     AveragePooling, Flatten, GlobalAveragePooling,
 )  # fmt: skip
 _CONSTRUCTORS: dict[str, Any] = {kind.__name__: kind for kind in (Network, *_LAYERS)}
@@ -45,7 +46,7 @@ _NUMBERS = ("weight_std", "bias_std", "width_ratio")
 _OPTIONS = {
     "FullyConnected": _NUMBERS,
     "Nonlinearity": (),
-    "Convolution": ("stride", "padding", "padding_mode", "normalize", *_NUMBERS),
+    "Convolution": ("stride", "padding", "padding_mode", "dilation", "normalize", *_NUMBERS),
 }
 """The layers with an activation, and the options of each."""
 
@@ -116,7 +117,7 @@ def _check(node: ast.expr, wanted: str, words: set[str]) -> None:
     else:
         for argument in node.args:
             branch = [argument]
-            if name == "Sum" and isinstance(argument, ast.List):
+            if name in ("Sum", "Concatenate") and isinstance(argument, ast.List):
                 branch = argument.elts
             for layer in branch:
                 _check(layer, f"one of the layers {_LAYER_NAMES}", words)
@@ -147,7 +148,7 @@ def _value(option: str, node: ast.expr) -> Any:
     """The value of an option."""
     if option in _NUMBERS:
         return _number(node)
-    if option == "stride":
+    if option in ("stride", "dilation"):
         return _size(node)
     if not (isinstance(node, ast.Constant) and isinstance(node.value, str)):
         raise _refusal(node, f"a word for {option}")
@@ -155,7 +156,7 @@ def _value(option: str, node: ast.expr) -> Any:
 
 
 LARGEST_SIZE = 10_000
-"""Largest kernel size, stride or pooling window of a text."""
+"""Largest kernel size, stride, dilation or pooling window of a text."""
 
 
 def _size(node: ast.expr) -> int | tuple[int, ...]:

@@ -133,6 +133,8 @@ def nearly_parallel_pairs(close: Close, x: Array, y: Array, i: Index, j: Index) 
         return _layer(close, next(rows), i, j, state)
 
     def added(stage: Stage, number: int, total: _State, branch: _State) -> _State:
+        p, q = stage.step.shares[number] or (1.0, 1.0)
+        total, branch = (a._replace(theta=c * a.theta) for a, c in ((total, p), (branch, q)))
         return _sum(stage.junctions[number], noises[-1], i, j, total, branch)
 
     start = _State(Angle.of(minus, plus, error), np.zeros(i.size), np.zeros(i.size))
@@ -183,7 +185,7 @@ def _sum(
     junction: Junction, noise: float, i: Index, j: Index, alpha: _State, branch: _State
 ) -> _State:
     """The sum of units and an independent branch, whose means make the two correlated."""
-    (sigma0, theta0, mu), (second, own, eta) = junction
+    (sigma0, theta0, mu), (second, own, eta), _ = junction
     m, m_, e, e_ = mu[i], mu[j], eta[i], eta[j]
     r0, r0_, r1, r1_ = (np.sqrt(v) for v in (sigma0[i], sigma0[j], second[i], second[j]))
     q0, q0_ = (np.sqrt(np.maximum(r**2 - a**2, 0)) for r, a in ((r0, m), (r0_, m_)))
@@ -200,7 +202,7 @@ def _sum(
     error = r0 * r0_ * alpha.angle.error + r1 * r1_ * branch.angle.error + 4 * noise * means
     angle = Angle.of(minus, plus, error / both + 4 * UNIT * np.minimum(minus, plus))
     theta_error = _mean_error((alpha.error, theta0), (branch.error, own), i, j)
-    return _State(angle, alpha.theta + branch.theta, theta_error + UNIT)
+    return _State(angle, alpha.theta + branch.theta, theta_error + 4 * UNIT)
 
 
 def _mean_error(a: tuple[Array, Array], b: tuple[Array, Array], i: Index, j: Index) -> Array:

@@ -33,6 +33,7 @@ from analytic.recursion import (
     plain,
     preactivation,
     residual,
+    side_by_side,
 )
 
 __all__ = ["end_branch", "propagate", "weight_layer"]
@@ -40,6 +41,7 @@ __all__ = ["end_branch", "propagate", "weight_layer"]
 _preactivation: Any = compiled(preactivation)
 _plain: Any = compiled(plain)
 _residual: Any = compiled(residual)
+_side_by_side: Any = compiled(side_by_side)
 
 
 @compiled
@@ -171,10 +173,17 @@ def _switch(t: Tile, depth: int) -> None:
 
 
 @compiled
-def end_branch(t: Tile, depth: int, mu: Any, mus: Any, eta: Any, etas: Any) -> None:
-    """A branch ends: add it to what was remembered."""
+def end_branch(t: Tile, depth: int, mu: Any, mus: Any, eta: Any, etas: Any, shares: Any) -> None:
+    """A branch ends: add it to what was remembered, or put it beside."""
     sigma, theta, sigma0, theta0 = t.sigma, t.theta, t.stack[depth, 0], t.stack[depth, 1]
+    p, q = shares
     for m in range(mu.size):
+        if p < 1.0:
+            for j in range(LANES):
+                sigma[m, j], theta[m, j] = _side_by_side(
+                    sigma0[m, j], theta0[m, j], sigma[m, j], theta[m, j], p, q
+                )
+            continue
         for j in range(LANES):
             sigma[m, j], theta[m, j] = _residual(
                 sigma0[m, j], theta0[m, j], mu[m], mus[j], sigma[m, j], theta[m, j], eta[m], etas[j]
@@ -284,6 +293,6 @@ def propagate(
                 rows.junctions[junction, 1, row:end],
                 columns.junctions[junction, 1, lane:stop],
             )
-            end_branch(t, depth, mu, mus, eta, etas)
+            end_branch(t, depth, mu, mus, eta, etas, p.shares[junction])
             join_errors(t, end - row, depth, p.bounds, at, number)
     return GROUP * most

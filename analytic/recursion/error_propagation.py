@@ -17,6 +17,7 @@ from analytic.network import fold
 from analytic.recursion.error_amplification import Amplification, Factors
 from analytic.recursion.layer_equations import Average
 from analytic.recursion.layer_errors import (
+    SUM,
     LayerFactors,
     SkipFactors,
     layer_error,
@@ -209,9 +210,9 @@ def _own_sum(junction: Array, total: _Own, branch: _Own) -> tuple[_Errors, float
     Errors of means are relative to the root of Sigma, of which a sum may have less than its parts.
     """
     ratio, of_sigma0, of_sigma, of_theta0, of_theta = map(float, junction)
-    skip = ratio * (branch.mean + total.mean) + 4 * UNIT
+    skip = ratio * (branch.mean + total.mean) + SUM
     sigma = ratio * of_sum(total.own.sigma, branch.own.sigma, of_sigma0, of_sigma) + skip
-    theta = of_sum(total.own.theta, branch.own.theta, of_theta0, of_theta) + UNIT
+    theta = of_sum(total.own.theta, branch.own.theta, of_theta0, of_theta) + SUM
     mean = (branch.mean + total.mean) * max(1.0, ratio) ** 0.5
     return _Errors(sigma, theta, 1.0), mean, skip
 

@@ -10,10 +10,12 @@ recursion.md has the derivation, with the mean terms of the residual layer):
     plain:     Sigma <- E                                     Theta <- D Gamma
     residual:  Sigma <- Sigma + E + mu eta' + eta mu'         Theta <- Theta + D Gamma
 
+    side by side:  Sigma <- p Sigma + q E    Theta <- p Theta + q D Gamma    mu <- p mu + q eta
+
 In a sum of branches the first (Sigma, Theta, mu) are those of the branches before, and the last
 branch ends in E, D Gamma and eta, or in the state after a sum of its own.
 A nonlinearity without weights has weight 1, bias 0, and nothing that is trained: rate 0.
-The three functions below hold these lines. They run on numpy arrays for the diagonal
+The four functions below hold these lines. They run on numpy arrays for the diagonal
 x = x' (here), on numba scalars for the pairs (``analytic.solve.answer``).
 """
 
@@ -40,6 +42,7 @@ __all__ = [
     "preactivation",
     "require_finite",
     "residual",
+    "side_by_side",
 ]
 
 
@@ -66,17 +69,37 @@ def residual(
     return sigma + e + mu * eta_ + eta * mu_, theta + d_gamma
 
 
+def side_by_side(sigma: Any, theta: Any, e: Any, d_gamma: Any, p: Any, q: Any) -> Any:
+    """(Sigma, Theta) of units of which the share p has the first and q the second."""
+    return p * sigma + q * e, p * theta + q * d_gamma
+
+
 class Junction(NamedTuple):
-    """Two states at x = x' that are added: that of the branches before, and of the last one."""
+    """Two states at x = x' that are added: that of the branches before, and of the last one.
+
+    Where units are concatenated they are multiplied by their shares, and the means between them,
+    which count in a sum alone, are 0; ``mean`` is that of all units then, else None.
+    """
 
     total: State
     branch: State
+    mean: Array | None = None
+
+    @classmethod
+    def of(cls, total: State, branch: State, shares: tuple[float, float] | None) -> Junction:
+        """The sum of two states, or what they are side by side."""
+        if shares is None:
+            return cls(total, branch)
+        (sigma0, theta0, mu0), (sigma, theta, mu), (p, q) = total, branch, shares
+        none = np.zeros_like(mu)
+        return cls((p * sigma0, p * theta0, none), (q * sigma, q * theta, none), p * mu0 + q * mu)
 
     @property
     def state(self) -> State:
         """Their sum."""
-        (sigma0, theta0, mu0), (sigma, theta, mu) = self
-        return *residual(sigma0, theta0, mu0, mu0, sigma, theta, mu, mu), mu0 + mu
+        (sigma0, theta0, mu0), (sigma, theta, mu), mean = self
+        both = residual(sigma0, theta0, mu0, mu0, sigma, theta, mu, mu)
+        return *both, mu0 + mu if mean is None else mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +146,8 @@ class Stage:
 
     def joined(self, total: State, branch: State) -> Stage:
         """The same with one more sum that ends here."""
-        return replace(self, junctions=(*self.junctions, Junction(total, branch)))
+        shares = self.step.shares[len(self.junctions)]
+        return replace(self, junctions=(*self.junctions, Junction.of(total, branch, shares)))
 
 
 class AveragedNorms(NamedTuple):

@@ -22,6 +22,10 @@ __all__ = ["ErrorState", "LayerFactors", "SkipFactors", "layer_error", "of_sum",
 
 ErrorState = tuple[Any, Any, Any]
 
+SUM = 4 * UNIT
+"""Rounding of a sum of branches: two products of means and three sums; or, side by side, two shares
+that are rounded, of widths that were added, their products and a sum."""
+
 
 class LayerFactors(NamedTuple):
     """What a layer does to errors at some R."""
@@ -71,5 +75,5 @@ def layer_error(state: ErrorState, f: LayerFactors) -> ErrorState:
 def skip_error(before: ErrorState, branch: ErrorState, f: SkipFactors) -> ErrorState:
     """The errors after a sum, from those of the branches before and of the last one."""
     sigma = f.ratio * of_sum(before[0], branch[0], f.of_sigma0, f.of_sigma) + f.add
-    theta = of_sum(before[1], branch[1], f.of_theta0, f.of_theta) + UNIT
+    theta = of_sum(before[1], branch[1], f.of_theta0, f.of_theta) + SUM
     return sigma, theta, of_sum(before[2], branch[2], f.of_theta0, f.of_theta)

@@ -45,7 +45,7 @@ def in_junctions(stage: Stage) -> Array:
     last; the largest shares of S and E in S + E, and those of the two Theta in theirs.
     """
     rows = [np.empty((0, 5))]
-    for (sigma0, theta0, mu0), (sigma, theta, mu) in stage.junctions:
+    for (sigma0, theta0, mu0), (sigma, theta, mu), _ in stage.junctions:
         whole = sigma0 + sigma
         largest = ratio(whole, whole + 2 * mu0 * mu).max()
         parts = largest_shares(sigma0, sigma), largest_shares(theta0, theta)

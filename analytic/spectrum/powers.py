@@ -35,7 +35,8 @@ class _State(NamedTuple):
 def kernel_powers(network: Network) -> Powers:
     """Highest even and odd power of rho in the tangent kernel, by the layer recursion.
 
-    The mean terms of a sum add a constant, which units with a mean have in Sigma anyway.
+    The mean terms of a sum add a constant, which units with a mean have in Sigma anyway. Shares of
+    units that stand side by side are positive.
 
     Example:
         >>> from analytic import FullyConnected

@@ -74,7 +74,9 @@ class Stack(nn.Module):
     def units(self, x: Tensor, behind: Callable[[PointwiseLayer, Tensor], Tensor]) -> Tensor:
         """What the readout reads, each layer's units being ``behind(layer, what it reads)``."""
 
-        def added(_: PointwiseLayer, __: int, total: Tensor, branch: Tensor) -> Tensor:
+        def added(layer: PointwiseLayer, number: int, total: Tensor, branch: Tensor) -> Tensor:
+            if layer.wire.beside[number]:
+                return torch.cat([total, branch], dim=1)
             return total + branch
 
         def averaged(layer: PointwiseLayer, alpha: Tensor) -> Tensor:

@@ -10,13 +10,24 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import mpmath
 import numpy as np
 import sympy
+from oracles import channels
 
-from analytic import Activation, FullyConnected, Network, Nonlinearity, Residual, Scale, Sum
+from analytic import (
+    Activation,
+    Concatenate,
+    FullyConnected,
+    Network,
+    Nonlinearity,
+    Residual,
+    Scale,
+    Sum,
+)
 from analytic.activation import X
 
 Dual = Callable[[Activation, Any, Any, Any], tuple[Any, Any, Any, Any]]
@@ -35,11 +46,14 @@ class State(NamedTuple):
     m2: Any
 
 
-def recursion(layers: Sequence[Any], state: State, dual: Dual, means: bool = True) -> State:
+def recursion(
+    layers: Sequence[Any], state: State, dual: Dual, means: bool = True, count: Any = Fraction(1)
+) -> State:
     """Design of the recursion for one pair; ``means=False`` drops the mean terms."""
     for layer in layers:
+        before, count = count, channels.after([layer], count)
         if isinstance(layer, Residual):
-            new = recursion(layer.layers, state, dual, means)
+            new = recursion(layer.layers, state, dual, means, before)
             a, b = (state.m1, state.m2) if means else (0, 0)
             state = State(
                 state.s11 + new.s11 + 2 * a * new.m1,
@@ -52,8 +66,11 @@ def recursion(layers: Sequence[Any], state: State, dual: Dual, means: bool = Tru
                 state.m2 + new.m2,
             )
         elif isinstance(layer, Sum):
-            ends = [recursion(branch, state, dual, means) for branch in layer.branches]
+            ends = [recursion(branch, state, dual, means, before) for branch in layer.branches]
             state = _sum(ends, means)
+        elif isinstance(layer, Concatenate):
+            ends = [recursion(branch, state, dual, means, before) for branch in layer.branches]
+            state = _side_by_side(ends, channels.shares(layer, before))
         elif isinstance(layer, Scale):
             c = layer.factor
             m1, m2 = c * state.m1, c * state.m2
@@ -70,6 +87,15 @@ def _sum(ends: list[State], means: bool) -> State:
         for place, term in enumerate((a.m1 * b.m1, a.m1 * b.m2, a.m2 * b.m2)):
             whole[place] += term
     return State(*whole)
+
+
+def _side_by_side(ends: list[State], shares: list[Fraction]) -> State:
+    """The average over all units."""
+    parts = [
+        State(*(number * p.numerator / p.denominator for number in end))
+        for end, p in zip(ends, shares, strict=True)
+    ]
+    return State(*(sum(numbers) for numbers in zip(*parts, strict=True)))
 
 
 def _plain(layer: FullyConnected | Nonlinearity, state: State, dual: Dual) -> State:

@@ -6,14 +6,23 @@ All pairs of positions of two images are carried, with the closed-form duals of 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
 from flint import arb, ctx
-from oracles import balls, positions
+from oracles import balls, channels, positions
 
-from analytic import Estimate, FullyConnected, Network, Nonlinearity, Residual, Sum
+from analytic import (
+    Concatenate,
+    Estimate,
+    FullyConnected,
+    Network,
+    Nonlinearity,
+    Residual,
+    Sum,
+)
 from analytic.network.averages import Averaging, Flatten
 
 
@@ -24,6 +33,7 @@ class _State(NamedTuple):
     theta: list[list[arb]]
     mu: list[arb]
     spatial: tuple[int, ...]
+    channels: Fraction = Fraction(1)
 
 
 def margins(network: Network, x: np.ndarray, estimate: Estimate) -> list[float]:
@@ -66,14 +76,34 @@ def kernel(network: Network, x: np.ndarray, y: np.ndarray, digits: int = 120) ->
 
 def _through(layers: Sequence[Any], state: _State) -> _State:
     for layer in layers:
+        count = channels.after([layer], state.channels)
         if isinstance(layer, Residual):
             state = _skip(state, _through(layer.layers, state))
         elif isinstance(layer, Sum):
             first, *others = (_through(branch, state) for branch in layer.branches)
             state = reduce(_skip, others, first)
+        elif isinstance(layer, Concatenate):
+            ends = [_through(branch, state) for branch in layer.branches]
+            state = _side_by_side(ends, channels.shares(layer, state.channels))
         else:
             state = (_average if isinstance(layer, Averaging) else _weights)(layer, state)
+        state = state._replace(channels=count)
     return state
+
+
+def _side_by_side(ends: list[_State], shares: list[Fraction]) -> _State:
+    p = [arb(share.numerator) / share.denominator for share in shares]
+    size = range(len(ends[0].mu))
+
+    def mean(parts: list[Any]) -> arb:
+        return sum((q * part for q, part in zip(p, parts, strict=True)), arb(0))
+
+    sigma, theta = (
+        [[mean([values[i][j] for values in matrices]) for j in size] for i in size]
+        for matrices in ([end.sigma for end in ends], [end.theta for end in ends])
+    )
+    mu = [mean([end.mu[i] for end in ends]) for i in size]
+    return _State(sigma, theta, mu, ends[0].spatial)
 
 
 def _skip(old: _State, new: _State) -> _State:

@@ -17,13 +17,16 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import numpy as np
+from oracles import channels
 from scipy.special import expit
 
 from analytic import (
     AveragePooling,
+    Concatenate,
     Convolution,
     Flatten,
     FullyConnected,
@@ -31,6 +34,7 @@ from analytic import (
     Network,
     Nonlinearity,
     Residual,
+    Scale,
     Sum,
 )
 
@@ -56,6 +60,7 @@ class State(NamedTuple):
     T: Any
     mu: Any
     spatial: tuple[int, ...]
+    channels: Fraction = Fraction(1)
 
 
 def kernel(
@@ -84,7 +89,8 @@ def kernel(
 
 def _through(layers: Sequence[Any], state: State, means: bool) -> State:
     for layer in layers:
-        state = _layer(layer, state, means)
+        count = channels.after([layer], state.channels)
+        state = _layer(layer, state, means)._replace(channels=count)
     return state
 
 
@@ -101,6 +107,17 @@ def _layer(layer: Any, state: State, means: bool) -> State:
         for one, other in itertools.permutations(ends, 2) if means else ():
             S = S + np.einsum("ap,bq->abpq", one.mu, other.mu)
         return State(S, T, mu, ends[0].spatial)
+    if isinstance(layer, Concatenate):
+        ends = [_through(branch, state, means) for branch in layer.branches]
+        p = [float(share) for share in channels.shares(layer, state.channels)]
+        S, T, mu = (
+            sum(q * part for q, part in zip(p, parts, strict=True))
+            for parts in list(zip(*ends, strict=True))[:3]
+        )
+        return State(S, T, mu, ends[0].spatial)
+    if isinstance(layer, Scale):
+        c = layer.factor
+        return State(c**2 * state.S, c**2 * state.T, c * state.mu, state.spatial)
     if isinstance(layer, FullyConnected):
         return _weights(layer, state.S, state.T, ())
     if isinstance(layer, Nonlinearity):
@@ -154,24 +171,26 @@ def _patch(A: Any, table: list[list[int | None]]) -> Any:
 def windows(layer: Any, spatial: tuple[int, ...]) -> tuple[list[list[Any]], tuple[int, ...]]:
     """The positions that each output of a layer reads, in order, None for padding zeros.
 
-    Position p of a convolution reads s p + k - floor((K - 1)/2); "valid" starts at s p.
+    Position p of a convolution reads s p + d (k - floor((K - 1)/2)); "valid" starts at s p.
     """
     if isinstance(layer, Flatten | GlobalAveragePooling):
         return [list(range(math.prod(spatial)))], ()
     kernel_size = layer.size if isinstance(layer, AveragePooling) else layer.kernel_size
     stride = layer.size if isinstance(layer, AveragePooling) else layer.stride
+    dilation = layer.dilation if isinstance(layer, Convolution) else 1
     same = isinstance(layer, Convolution) and layer.padding == "same"
     wraps = isinstance(layer, Convolution) and layer.padding_mode == "circular"
     axes: list[list[list[int | None]]] = []
     for axis, P in enumerate(spatial):
         K = kernel_size if isinstance(kernel_size, int) else kernel_size[axis]
         s = stride if isinstance(stride, int) else stride[axis]
-        outs = math.ceil(P / s) if same else (P - K) // s + 1
+        d = dilation if isinstance(dilation, int) else dilation[axis]
+        outs = math.ceil(P / s) if same else (P - d * (K - 1) - 1) // s + 1
         found: list[list[int | None]] = []
         for p in range(outs):
             row: list[int | None] = []
             for k in range(K):
-                u = s * p + k - ((K - 1) // 2 if same else 0)
+                u = s * p + d * (k - ((K - 1) // 2 if same else 0))
                 if wraps:
                     u %= P
                 row.append(u if 0 <= u < P else None)
