@@ -20,7 +20,7 @@ from torch.utils._pytree import tree_leaves
 
 from empirical.batches import called, tensors
 from empirical.lifting.places import LiftingError, Place, place_of_call, refusal
-from empirical.lifting.units import Data, Matrix, Units
+from empirical.lifting.units import Beside, Data, Matrix, Units
 
 __all__ = ["Call", "Capture", "Rule", "Value", "capture"]
 
@@ -123,6 +123,7 @@ class Capture(TorchFunctionMode):
         self.names = {id(part): name for name, part in module.named_modules()}
         self.seen = Seen()
         self.read: list[tuple[Data, Tensor]] = []
+        self.beside: list[Beside] = []
         self._rules, self._refused = rules, refused
         for name, p in module.named_parameters():
             self.seen.matrices[id(p)] = Matrix(name, p)

@@ -15,7 +15,7 @@ import sympy
 from analytic.activation import NAMES, X
 from empirical.lifting.linear_maps import scaled_weights
 from empirical.lifting.pointwise_functions import number
-from empirical.lifting.units import Pointwise, Total, Units, Weights, sources, upstream
+from empirical.lifting.units import Beside, Pointwise, Total, Units, Weights, sources, upstream
 
 __all__ = ["with_factors_in"]
 
@@ -34,7 +34,7 @@ def with_factors_in(units: Units) -> Units:
 
 def _rebuilt(one: Units, made: dict[int, Units], factor: float | None) -> Units:
     """Some units of others that have been rebuilt."""
-    if isinstance(one, Total):
+    if isinstance(one, Total | Beside):
         return replace(one, terms=tuple(made[id(term)] for term in one.terms))
     if isinstance(one, Weights):
         weights = replace(one, source=made[id(one.source)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -18,7 +19,7 @@ from empirical.lifting.pointwise_functions import (
     Builder,
     number,
 )
-from empirical.lifting.units import Matrix, Pointwise, Total, Units
+from empirical.lifting.units import Beside, Matrix, Pointwise, Total, Units
 
 __all__ = ["ELEMENTWISE"]
 
@@ -120,6 +121,38 @@ def _of_two(name: str, build: Any, left: Value, right: Value, call: Call) -> Val
     return replace(left, units=Total(units, left.units.shape, call.place))
 
 
+def _side_by_side(scene: Capture, call: Call) -> Value | None:
+    """Units in one row; of a list that grows, those that stood side by side before are one."""
+    tensors, dim = call.bound("tensors dim", dim=0)
+    axis = call.kwargs.get("axis", dim)
+    values = [scene.value(t) for t in tensors]
+    first = next(value for value in values if value is not None)
+    if any(value is None for value in values):
+        raise refusal(
+            "units beside units", call.place, "data stand beside units: data have a finite number"
+            " of entries, so that K_0 stays random however many units there are",
+            "put a linear layer between the data and the rest",
+        )  # fmt: skip
+    found = [value for value in values if value is not None]
+    if any(v.axes != first.axes or v.pads for v in found) or first.axes[axis] != 1:
+        raise refusal(
+            "units beside units", call.place, "it joins samples or positions",
+            "let dim be the axis of the units",
+        )  # fmt: skip
+    terms = tuple(value.units for value in found)
+    for known in reversed(scene.beside):
+        size = len(known.terms)
+        if size < len(terms) and all(map(operator.is_, known.terms, terms)):
+            terms = (known, *terms[size:])
+            break
+    if len(terms) == 1:
+        return replace(first, units=terms[0])
+    count = sum(term.shape[0] for term in terms)
+    made = Beside(terms, (count, *terms[0].shape[1:]), call.place)
+    scene.beside.append(made)
+    return replace(first, units=made)
+
+
 def _of_matrix(name: str, scene: Capture, a: Any, b: Any) -> Matrix | None:
     """A parameter times a constant."""
     left, right = scene.matrix(a), scene.matrix(b)
@@ -139,6 +172,7 @@ def _negative(scene: Capture, call: Call) -> Value | Matrix | None:
 ELEMENTWISE: dict[str, Rule] = {
     **{name: partial(_function, build) for name, build in POINTWISE.items()},
     **{name: partial(_arithmetic, name) for name in ARITHMETIC},
+    **dict.fromkeys(("cat", "concat", "concatenate"), _side_by_side),
     "iadd": partial(_arithmetic, "add"),
     "imul": partial(_arithmetic, "mul"),
     "isub": partial(_arithmetic, "sub"),

@@ -128,7 +128,7 @@ def _window(
         found["dilation"] = wide
     if not any(map(any, sides)):
         return found | {"padding": "valid"}
-    before = tuple(d * (k - 1) // 2 for k, d in zip(sizes, wide, strict=True))
+    before = tuple(d * ((k - 1) // 2) for k, d in zip(sizes, wide, strict=True))
     outs = tuple(
         math.ceil(p / s) for p, s in zip(value.units.shape[1:], strides, strict=True)
     )  # fmt: skip

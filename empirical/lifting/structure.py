@@ -14,6 +14,7 @@ from typing import Any
 from analytic.activation import NAMES, Activation
 from analytic.network import (
     AveragePooling,
+    Concatenate,
     Convolution,
     Flatten,
     FullyConnected,
@@ -29,6 +30,7 @@ from empirical.lifting.places import LiftingError, Place, refusal
 from empirical.lifting.pointwise_functions import the_factor
 from empirical.lifting.units import (
     Average,
+    Beside,
     Data,
     Pointwise,
     Total,
@@ -89,8 +91,8 @@ class _Builder:
         """The layers from some units to others."""
         if units is start:
             return []
-        if isinstance(units, Total):
-            return self.total(units, start)
+        if isinstance(units, Total | Beside):
+            return self.branched(units, start)
         assert not isinstance(units, Data)
         before = self.stack(units.source, start)
         if isinstance(units, Weights):
@@ -108,28 +110,35 @@ class _Builder:
         window = {name: _one(value) for name, value in units.window.items()}
         return Convolution("identity", **window, **keywords)  # pyright: ignore[reportArgumentType]
 
-    def total(self, units: Total, start: Units) -> list[Layer]:
-        """The sum of branches, behind what they have in common."""
+    def branched(self, units: Total | Beside, start: Units) -> list[Layer]:
+        """Branches that are added or stand side by side, behind what they have in common."""
         terms = self.terms(units)
         first = _common([self.gates[id(term)] for term in terms])[-1]
         before = self.stack(first, start)
         branches = [self.stack(term, first) for term in terms]
+        if isinstance(units, Beside) and not all(branches[1:]):
+            raise refusal(
+                "units that are passed on in front of the others", units.place,
+                "a description has them first", "write torch.cat([h, branch(h)], dim=1)",
+            )  # fmt: skip
         branches.sort(key=bool)  # a skip first; the others as they were written
         try:
+            if isinstance(units, Beside):
+                return [*before, Concatenate(*branches)]
             if not branches[0] and len(branches) == 2:
                 return [*before, Residual(*branches[1])]
             return [*before, Sum(*branches)]
         except ValueError as error:
             raise refusal(
-                "sums whose branches have weights of their own", units.place,
+                "branches that a description can have", units.place,
                 f"the description refuses it: {error}", "change this block",
             ) from error  # fmt: skip
 
-    def terms(self, units: Total) -> list[Units]:
+    def terms(self, units: Total | Beside) -> list[Units]:
         """Those of sums within the sum as well, where nothing else reads these."""
         found: list[Units] = []
         for term in units.terms:
-            inner = isinstance(term, Total) and self.uses[id(term)] == 1
+            inner = type(term) is type(units) and self.uses[id(term)] == 1
             found += self.terms(term) if inner else [term]  # pyright: ignore[reportArgumentType]
         return found
 

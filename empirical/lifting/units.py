@@ -18,7 +18,7 @@ from analytic.network import Averaging, Layer, Shape
 from empirical.lifting.places import Place
 
 __all__ = [
-    "Average", "Data", "Matrix", "Pointwise", "Total", "Units", "Weights", "sources", "upstream",
+    "Average", "Beside", "Data", "Matrix", "Pointwise", "Total", "Units", "Weights", "sources", "upstream",
 ]  # fmt: skip
 
 
@@ -107,14 +107,23 @@ class Total:
     place: Place
 
 
-Units = Data | Weights | Pointwise | Average | Total
+@dataclass(frozen=True, slots=True, eq=False)
+class Beside:
+    """Units side by side."""
+
+    terms: tuple[Units, ...]
+    shape: Shape
+    place: Place
+
+
+Units = Data | Weights | Pointwise | Average | Total | Beside
 
 
 def sources(units: Units) -> tuple[Units, ...]:
     """What some units are made of."""
     if isinstance(units, Data):
         return ()
-    return units.terms if isinstance(units, Total) else (units.source,)
+    return units.terms if isinstance(units, Total | Beside) else (units.source,)
 
 
 def upstream(units: Units) -> Iterator[Units]:

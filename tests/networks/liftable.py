@@ -281,3 +281,16 @@ class Encoded(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         angles = (x[:, :, None] * self.frequencies).flatten(1)
         return self.net(torch.cat([torch.sin(angles), torch.cos(angles)], dim=-1))
+
+
+@entry("two branches side by side", 6)
+class Branches(nn.Module):
+    def __init__(self, m: int) -> None:
+        super().__init__()
+        self.inward, self.head = nn.Linear(6, m), nn.Linear(2 * m, 1)
+        self.one, self.other = nn.Linear(m, m), nn.Linear(m, m)
+        normal(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = torch.tanh(self.inward(x))
+        return self.head(torch.cat([torch.relu(self.one(h)), torch.sin(self.other(h))], dim=-1))

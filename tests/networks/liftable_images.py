@@ -166,3 +166,32 @@ class Bottleneck(nn.Module):
         h = torch.tanh(self.stem(x))
         h = torch.tanh(self.down(h) + self.short(h))
         return self.head(h.reshape(len(h), -1))
+
+
+@entry("dense block in one dimension", 2, 10)
+class Dense(nn.Module):
+    """Huang et al. (2017), a list that grows, without normalisation."""
+
+    def __init__(self, m: int) -> None:
+        super().__init__()
+        self.stem = nn.Conv1d(2, m, 3, padding=1)
+        self.steps = nn.ModuleList(nn.Conv1d(m * (k + 1), m, 3, padding=1) for k in range(2))
+        self.head = nn.Linear(3 * m, 1)
+        normal(self, 1.4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = [self.stem(x)]
+        for step in self.steps:
+            features.append(step(functional.softplus(torch.cat(features, dim=1))))
+        return self.head(functional.softplus(torch.cat(features, dim=1)).mean(-1))
+
+
+@entry("dilated convolutions", 1, 16)
+def dilated(m: int) -> nn.Module:
+    return normal(
+        nn.Sequential(
+            nn.Conv1d(1, m, 3, padding=1), nn.Tanh(), nn.Conv1d(m, m, 3, padding=2, dilation=2),
+            nn.Tanh(), nn.Conv1d(m, m, 3, padding="same", dilation=4), nn.Tanh(),
+            nn.Flatten(), nn.Linear(16 * m, 1),
+        )
+    )  # fmt: skip
