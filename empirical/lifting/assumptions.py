@@ -127,8 +127,8 @@ def _first(
         if found is not None:
             yield (
                 f"the first layer {part.weight.name!r} reads {found.read} numbers with weights that"
-                f" are not normal, so that its units are not Gaussian however many they are: {found}"
-                " from the Gaussian values, and K_inf of the description is off by as much"
+                " are not normal, so that its units are not Gaussian however many they are:"
+                f" {found} from the Gaussian values, and K_inf of the description is off by as much"
             )
 
 

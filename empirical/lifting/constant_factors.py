@@ -1,8 +1,8 @@
 r"""Constants in front of products, taken into the weights.
 
 W alpha / sqrt(m), written by hand, is a product and then a factor. Where units with weights are
-read through c times themselves or more, the weights are c W. This is done at the end of a run and not
-as factors come, since units may be read with other factors as well (x sigmoid(1.702 x)).
+read through c times themselves or more, the weights are c W. This is done at the end of a run and
+not as factors come, since units may be read with other factors as well (x sigmoid(1.702 x)).
 """
 
 from __future__ import annotations
@@ -15,7 +15,16 @@ import sympy
 from analytic.activation import NAMES, X
 from empirical.lifting.linear_maps import scaled_weights
 from empirical.lifting.pointwise_functions import number
-from empirical.lifting.units import Beside, Pointwise, Total, Units, Weights, sources, upstream
+from empirical.lifting.units import (
+    Beside,
+    Data,
+    Pointwise,
+    Total,
+    Units,
+    Weights,
+    sources,
+    upstream,
+)
 
 __all__ = ["with_factors_in"]
 
@@ -45,7 +54,7 @@ def _rebuilt(one: Units, made: dict[int, Units], factor: float | None) -> Units:
             taken = source.weight.factor / one.source.weight.factor
             expression = expression if taken == 1 else _divided(expression, taken)
         return source if expression == X else replace(one, source=source, expression=expression)
-    return replace(one, source=made[id(one.source)]) if sources(one) else one  # pyright: ignore[reportCallIssue]
+    return one if isinstance(one, Data) else replace(one, source=made[id(one.source)])
 
 
 def _factor(one: Units, readers: dict[int, list[Units]]) -> float | None:

@@ -10,7 +10,8 @@ from typing import Any
 from torch import Tensor
 
 from analytic.activation import X
-from empirical.lifting.capture import Call, Capture, Rule, Value
+from empirical.lifting.calls import Call, Value
+from empirical.lifting.capture import Capture, Rule
 from empirical.lifting.linear_maps import biased
 from empirical.lifting.places import refusal
 from empirical.lifting.pointwise_functions import (
@@ -47,16 +48,14 @@ def _base(value: Value) -> Units:
 def _applied(value: Value, expression: Any, call: Call) -> Value:
     """An expression in the base of the units of a value."""
     if value.pads and expression.subs(X, 0) != 0:
-        raise refusal(
-            _EXPECTED, call.place, "it moves the zeros around the image", "pad behind it"
-        )
+        raise refusal(_EXPECTED, call.place, "it moves the zeros around the image", "pad behind it")
     base = _base(value)
     made = Pointwise(base, expression, base.shape, call.place)
     return replace(value, units=base if expression == X else made)
 
 
 def _arithmetic(name: str, scene: Capture, call: Call) -> Value | Matrix | None:
-    a, b = (call.args + (call.kwargs.get("other"),))[:2]
+    a, b = (*call.args, call.kwargs.get("other"))[:2]
     scales = {k: scene.number(v) for k, v in call.kwargs.items() if k == "alpha"}
     build = partial(ARITHMETIC[name], **scales)
     left, right = scene.value(a), scene.value(b)

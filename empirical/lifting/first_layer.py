@@ -1,11 +1,11 @@
 r"""How far the units of a first layer are from the Gaussian ones of the description.
 
-A first layer reads d entries of the data, d does not grow, and its pre-activation u = sum_k W_k x_k + b is
-Gaussian only if the weights are. The first correction is that of the fourth cumulant: with kappa_4 that
-of W, the cumulant of u is kappa_4 sum_k x_k^4, relative to Var(u)^2 of the order 1/d (Edgeworth; Petrov
-1975, chapter VI). Here the moments themselves are compared: E w(u) w(u') for the true law and
-for the Gaussian one, from the same uniform numbers, each by its quantile function, so that what both
-have in common drops out of the error.
+A first layer reads d entries of the data, d does not grow, and its pre-activation
+u = sum_k W_k x_k + b is Gaussian only if the weights are. The first correction is that of the
+fourth cumulant: with kappa_4 that of W, the cumulant of u is kappa_4 sum_k x_k^4, relative to Var(u)^2 of
+the order 1/d (Edgeworth; Petrov 1975, chapter VI). Here the moments themselves are compared,
+E w(u) w(u') for the true law and for the Gaussian one, from the same uniform numbers, each by its
+quantile function, so that what both have in common drops out of the error.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def gaussian(law: InitialLaw | None) -> bool:
 def first_layer(
     part: Weights, numbers: Numbers, activation: Activation, data: Tensor
 ) -> FirstLayer | None:
-    """The moments of a first layer, None if its pre-activations are Gaussian.
+    r"""The moments of a first layer, None if its pre-activations are Gaussian.
 
     An orthogonal matrix with more rows than columns has rows that are nearly uniform on a sphere,
     whose sums are Gaussian but for a relative 1/units, which is part of the rate; so it counts as
@@ -79,7 +79,7 @@ def first_layer(
         part: weights that read the data.
         numbers: their laws.
         activation: of its units.
-        data: what they read, (n, channels, \\*spatial).
+        data: what they read, (n, channels, \*spatial).
     """
     laws = (numbers.law, numbers.bias_law)
     if all(gaussian(law) or (law and law.family in ("orthogonal", "unknown")) for law in laws):
@@ -117,7 +117,7 @@ def _off(true: Array, normal: Array) -> tuple[float, float]:
 
 def _patches(part: Weights, data: Tensor) -> Array:
     """What units read at some inputs and positions, shape (patches, entries)."""
-    some = data[: PATCHES]
+    some = data[:PATCHES]
     if part.window is None:
         return some.flatten(1).numpy()
     sizes = part.weight.tensor.shape[2:]
@@ -126,7 +126,10 @@ def _patches(part: Weights, data: Tensor) -> Array:
     whole = some[..., None] if some.ndim == 3 else some
     window = (*sizes, 1) if some.ndim == 3 else tuple(sizes)
     if len(window) > 2:
-        centre = tuple(slice((p - k) // 2, (p - k) // 2 + k) for p, k in zip(some.shape[2:], sizes, strict=True))
+        centre = tuple(
+            slice((p - k) // 2, (p - k) // 2 + k)
+            for p, k in zip(some.shape[2:], sizes, strict=True)
+        )
         return some[(slice(None), slice(None), *centre)].flatten(1).numpy()
     columns = functional.unfold(whole, window)  # (n, entries, positions)
     middle = columns.shape[2] // 2

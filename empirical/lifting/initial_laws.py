@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-__all__ = ["InitialLaw", "candidates", "fits", "is_orthogonal", "outlier", "read_law"]
+__all__ = ["Family", "InitialLaw", "candidates", "fits", "is_orthogonal", "outlier", "read_law"]
 
 Array = NDArray[np.float64]
 Family = Literal["normal", "uniform", "truncated normal", "orthogonal", "constant", "unknown"]
@@ -106,7 +106,9 @@ def candidates(shape: tuple[int, ...], fan_in: int | None = None) -> list[Initia
     filters = math.prod(shape[2:])
     inward, outward = shape[1] * filters, shape[0] * filters
     found = [InitialLaw("torch's default", "uniform", 1 / math.sqrt(3 * inward))]
-    found.append(InitialLaw("torch's default of the transpose", "uniform", 1 / math.sqrt(3 * outward)))
+    found.append(
+        InitialLaw("torch's default of the transpose", "uniform", 1 / math.sqrt(3 * outward))
+    )
     found.append(InitialLaw("standard normal", "normal", 1.0))
     for fan, mode in ((inward, "fan_in"), (outward, "fan_out")):
         for gain, what in ((2.0, "relu"), (1.0, "linear"), (25 / 9, "tanh"), (0.5625, "selu")):
@@ -124,7 +126,10 @@ def candidates(shape: tuple[int, ...], fan_in: int | None = None) -> list[Initia
 
 
 def _families(name: str, std: float) -> list[InitialLaw]:
-    return [InitialLaw(f"{name}, normal", "normal", std), InitialLaw(f"{name}, uniform", "uniform", std)]
+    return [
+        InitialLaw(f"{name}, normal", "normal", std),
+        InitialLaw(f"{name}, uniform", "uniform", std),
+    ]
 
 
 def fits(law: InitialLaw, numbers: Array) -> bool:
@@ -132,7 +137,7 @@ def fits(law: InitialLaw, numbers: Array) -> bool:
 
     Example:
         >>> w = np.random.default_rng(0).uniform(-1, 1, 500)
-        >>> fits(InitialLaw("uniform", "uniform", 3**-0.5), w), fits(InitialLaw("normal", "normal", 3**-0.5), w)
+        >>> fits(InitialLaw("", "uniform", 3**-0.5), w), fits(InitialLaw("", "normal", 3**-0.5), w)
         (True, False)
     """
     if float(np.abs(numbers).max()) > law.bound * (1 + 1e-6):

@@ -2,9 +2,9 @@ r"""Which initialiser each parameter of a module had.
 
 The numbers of one parameter may be few: sixteen of a readout fit many laws. But a module is
 initialised by a rule or two, so that a set of rules is sought that is likely as a whole: the
-likelihood of all numbers, each under the best rule of the set, less a price for every rule. One rule
-is not on the list of laws: normal or uniform numbers whose variance is a constant over fan_in, the
-same for many parameters and measured on all of them.
+likelihood of all numbers, each under the best rule of the set, less a price for every rule. One
+rule is not on the list of laws: normal or uniform numbers whose variance is a constant over fan_in,
+the same for many parameters and measured on all of them.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from empirical.lifting.initial_laws import (
+    Family,
     InitialLaw,
     candidates,
     fits,
@@ -32,11 +33,11 @@ __all__ = ["Drawn", "laws_of"]
 
 Array = NDArray[np.float64]
 COMMON, RARE_RULE = 4.0, 10.0
-"""What a rule costs, in units of log-likelihood: a module has one rule or two, mostly common ones."""
+"""What a rule costs, in units of log-likelihood: most modules have one rule or two."""
 UNEXPLAINED = 1e12
 """Price of a parameter that no chosen rule fits."""
 NEARLY = 0.2
-"""Relative distance of a measured bound from that of a law from which it is no trained draw of it."""
+"""Up to this relative distance a measured bound is that of a law, passed by training."""
 MOST_RULES = 8
 """Most rules of one module."""
 _COMMON = frozenset({
@@ -84,9 +85,7 @@ class Drawn:
         return candidates(shape, self.fan_in)
 
 
-def laws_of(
-    parameters: list[Drawn], given: Mapping[str, InitialLaw]
-) -> dict[str, InitialLaw]:
+def laws_of(parameters: list[Drawn], given: Mapping[str, InitialLaw]) -> dict[str, InitialLaw]:
     """The law of every parameter.
 
     Args:
@@ -140,7 +139,8 @@ def _by_rules(ahead: list[Drawn]) -> dict[str, InitialLaw]:
         for law in one.laws():
             if fits(law, one.flat):
                 rules.setdefault(law.name, {})[one.name] = law
-    for family in ("normal", "uniform"):
+    families: tuple[Family, ...] = ("normal", "uniform")
+    for family in families:
         rule = _measured(ahead, family)
         if len(rule) > 1:
             rules[f"the same measured gain, {family}"] = rule
@@ -149,9 +149,7 @@ def _by_rules(ahead: list[Drawn]) -> dict[str, InitialLaw]:
     return found | {one.name: _alone(one) for one in ahead if one.name not in found}
 
 
-def _cheapest(
-    ahead: list[Drawn], rules: dict[str, dict[str, InitialLaw]]
-) -> dict[str, InitialLaw]:
+def _cheapest(ahead: list[Drawn], rules: dict[str, dict[str, InitialLaw]]) -> dict[str, InitialLaw]:
     """Rules added one by one, or exchanged, as long as the numbers become more likely by it."""
     names = [*rules]
     prices = np.array([COMMON if n in _COMMON else RARE_RULE for n in names])
@@ -180,7 +178,7 @@ def _cheapest(
     }
 
 
-def _measured(ahead: list[Drawn], family: str) -> dict[str, InitialLaw]:
+def _measured(ahead: list[Drawn], family: Family) -> dict[str, InitialLaw]:
     """Numbers whose variance is the same constant over fan_in."""
     if not ahead or ahead[0].fan_in is not None:
         return {}
@@ -190,8 +188,7 @@ def _measured(ahead: list[Drawn], family: str) -> dict[str, InitialLaw]:
     size = sum(one.flat.size for one in near)
     gain = math.sqrt(sum(float((one.flat**2).sum()) * one.scale**2 for one in near) / size)
     laws = [
-        (one, InitialLaw(_NAME, family, gain / one.scale, 1 / math.sqrt(2 * size)))  # pyright: ignore[reportArgumentType]
-        for one in near
+        (one, InitialLaw(_NAME, family, gain / one.scale, 1 / math.sqrt(2 * size))) for one in near
     ]
     return {one.name: law for one, law in laws if fits(law, one.flat)}
 
@@ -210,8 +207,8 @@ def _alone(one: Drawn) -> InitialLaw:
         )
     if law is None:
         raise LiftingError(
-            f"expected a fresh draw, got numbers in {one.name!r} whose mean {one.flat.mean():.3g} is"
-            f" not 0 within its error {one.flat.std() / math.sqrt(one.flat.size):.2g}: they are"
+            f"expected a fresh draw, got numbers in {one.name!r} whose mean {one.flat.mean():.3g}"
+            f" is not 0 within its error {one.flat.std() / math.sqrt(one.flat.size):.2g}: they are"
             " trained, or constants; pass the module as it was initialised"
         )
     return law

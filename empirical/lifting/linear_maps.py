@@ -8,7 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
-from empirical.lifting.capture import Call, Capture, Rule, Value
+from empirical.lifting.calls import Call, Value
+from empirical.lifting.capture import Capture, Rule
 from empirical.lifting.places import refusal
 from empirical.lifting.pointwise_functions import the_factor
 from empirical.lifting.units import Matrix, Pointwise, Weights
@@ -88,9 +89,7 @@ def _convolution(scene: Capture, call: Call) -> Value | None:
         return None
     dimensions = weight.ndim - 2
     if x.ndim != weight.ndim:
-        raise refusal(
-            "a batch of images", call.place, "it has no axis of samples", "pass x[None]"
-        )
+        raise refusal("a batch of images", call.place, "it has no axis of samples", "pass x[None]")
     value = scene.value(x) or scene.reading(x, tuple(range(x.ndim)), call.place)
     if groups != 1:
         raise refusal(

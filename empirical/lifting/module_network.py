@@ -20,7 +20,8 @@ from empirical.batches import Batch, constant, count, mapped, rows
 from empirical.checks import check_inputs, check_module
 from empirical.forward_pass import forward_passes
 from empirical.lifting.assumptions import parameter_names, sentences
-from empirical.lifting.capture import Capture, Value, capture
+from empirical.lifting.calls import Value
+from empirical.lifting.capture import Capture, capture
 from empirical.lifting.constant_factors import with_factors_in
 from empirical.lifting.elementwise import ELEMENTWISE
 from empirical.lifting.initial_laws import InitialLaw
@@ -43,7 +44,7 @@ NARROWEST = 4
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Traced:
-    """What a run has shown.
+    r"""What a run has shown.
 
     Attributes:
         units: the outputs before they are read as numbers: the readout.
@@ -94,7 +95,9 @@ def _readout(value: Value) -> Weights:
     if isinstance(units, Weights) and len(units.shape) == 1 and value.axes in ((0, 1), (0,)):
         return units
     what = f"{type(units).__name__.lower()} of shape {units.shape}"
-    why = "the outputs are not those of a linear layer: at infinite width they would not be Gaussian"
+    why = (
+        "the outputs are not those of a linear layer: at infinite width they would not be Gaussian"
+    )
     instead = "end in nn.Linear, and leave the last activation to the loss"
     if isinstance(units, Weights):
         why, instead = "there is an output at every position", "average or flatten before it"
@@ -127,13 +130,13 @@ class ModuleNetwork:
     module: nn.Module
 
     def inputs(self, x: Batch) -> Tensor:
-        """What the first weights of the module read, as the network reads it, in float64.
+        r"""What the first weights of the module read, as the network reads it, in float64.
 
         Args:
             x: inputs of the module.
 
         Returns:
-            shape (n, d) or (n, channels, \\*spatial).
+            shape (n, d) or (n, channels, \*spatial).
         """
         return traced(self.module, mapped(_double, x)).data
 

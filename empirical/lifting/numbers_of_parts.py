@@ -1,8 +1,8 @@
 r"""The numbers of a description, from the weights of a module.
 
-A layer of a module is h = W alpha + b with independent numbers of variance v and v_b, trained at rate
-1; that of a description is h = weight_std w alpha / sqrt(m) + bias_std c with standard normal ones.
-With m units read they are the same if
+A layer of a module is h = W alpha + b with independent numbers of variance v and v_b, trained at
+rate 1; that of a description is h = weight_std w alpha / sqrt(m) + bias_std c with standard normal
+ones. With m units read they are the same if
 
     weight_std^2 = m v,    weight_rate = 1 / v,    bias_std^2 = v_b,    bias_rate = 1,
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from analytic.network import AveragePooling, Flatten, Scale
-from empirical.lifting.capture import Call, Capture, Rule, Value
+from empirical.lifting.calls import Call, Value
+from empirical.lifting.capture import Capture, Rule
 from empirical.lifting.places import refusal
 from empirical.lifting.units import Average, Matrix
 
@@ -87,8 +88,8 @@ def _windows(value: Value, call: Call, sizes: tuple[int, ...]) -> Value:
     spatial = value.units.shape[1:]
     if any(p % k for p, k in zip(spatial, sizes, strict=True)):
         raise refusal(
-            _EXPECTED, call.place, f"windows of {sizes} do not divide {spatial} positions, and torch"
-            " leaves out the rest", "crop or pad the images",
+            _EXPECTED, call.place, f"windows of {sizes} do not divide {spatial} positions, and"
+            " torch leaves out the rest", "crop or pad the images",
         )  # fmt: skip
     after = tuple(p // k for p, k in zip(spatial, sizes, strict=True))
     shape = (value.units.shape[0], *after)
@@ -102,7 +103,9 @@ def _adaptive(scene: Capture, call: Call) -> Value | None:
     if value is None or not value.canonical:
         return None
     spatial = value.units.shape[1:]
-    outs = [p if o is None else o for o, p in zip(_each(wanted, len(spatial)), spatial, strict=True)]
+    outs = [
+        p if o is None else o for o, p in zip(_each(wanted, len(spatial)), spatial, strict=True)
+    ]
     if any(p % o for p, o in zip(spatial, outs, strict=True)):
         raise refusal(
             _EXPECTED, call.place, f"{spatial} positions are no multiple of {tuple(outs)}",

@@ -213,8 +213,8 @@ def _check_each_once(parts: list[Weights]) -> None:
             if id(matrix.tensor) in known:
                 raise refusal(
                     "weights that are used once", part.place,
-                    f"the parameter {matrix.name!r} is also used by {known[id(matrix.tensor)]}: tied"
-                    " weights make the units of both places dependent, as in a recurrent network"
+                    f"the parameter {matrix.name!r} is also used by"
+                    f" {known[id(matrix.tensor)]}: tied weights make the units of both places dependent, as in a recurrent network"
                     " or an autoencoder, or the branches of a sum are read again inside it",
                     "give each place parameters of its own",
                 )  # fmt: skip

@@ -18,7 +18,8 @@ from analytic.network import Averaging, Layer, Shape
 from empirical.lifting.places import Place
 
 __all__ = [
-    "Average", "Beside", "Data", "Matrix", "Pointwise", "Total", "Units", "Weights", "sources", "upstream",
+    "Average", "Beside", "Data", "Matrix", "Pointwise", "Total", "Units", "Weights", "sources",
+    "upstream",
 ]  # fmt: skip
 
 

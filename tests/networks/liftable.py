@@ -64,9 +64,7 @@ def normal(module: nn.Module, gain: float = 1.0) -> nn.Module:
 
 @entry("Sequential, torch's default", 24)
 def default(m: int) -> nn.Module:
-    return nn.Sequential(
-        nn.Linear(24, m), nn.Tanh(), nn.Linear(m, m), nn.Tanh(), nn.Linear(m, 1)
-    )
+    return nn.Sequential(nn.Linear(24, m), nn.Tanh(), nn.Linear(m, m), nn.Tanh(), nn.Linear(m, 1))
 
 
 @entry("five inputs, torch's default", 5)
@@ -89,7 +87,9 @@ def kaiming(m: int) -> nn.Module:
 
 @entry("Xavier and sigmoid", 6)
 def xavier(m: int) -> nn.Module:
-    net = nn.Sequential(nn.Linear(6, m), nn.Sigmoid(), nn.Linear(m, m), nn.Sigmoid(), nn.Linear(m, 1))
+    net = nn.Sequential(
+        nn.Linear(6, m), nn.Sigmoid(), nn.Linear(m, m), nn.Sigmoid(), nn.Linear(m, 1)
+    )
     for part in net:
         if isinstance(part, nn.Linear):
             nn.init.xavier_normal_(part.weight)
@@ -241,7 +241,9 @@ class Frozen(nn.Module):
 
 @entry("only biases and the head trained", 6)
 def few_trained(m: int) -> nn.Module:
-    net = normal(nn.Sequential(nn.Linear(6, m), nn.Tanh(), nn.Linear(m, m), nn.Tanh(), nn.Linear(m, 1)))
+    net = normal(
+        nn.Sequential(nn.Linear(6, m), nn.Tanh(), nn.Linear(m, m), nn.Tanh(), nn.Linear(m, 1))
+    )
     for name, p in net.named_parameters():
         p.requires_grad_(name.endswith("bias") or name.startswith("4"))
     return net

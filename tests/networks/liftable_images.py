@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import torch
+from networks.liftable import entry, normal
 from torch import Tensor, nn
 from torch.nn import functional
-
-from networks.liftable import entry, normal
 
 
 @entry("LeNet with tanh", 1, 14, 14)
@@ -180,10 +179,10 @@ class Dense(nn.Module):
         normal(self, 1.4)
 
     def forward(self, x: Tensor) -> Tensor:
-        features = [self.stem(x)]
+        features = [functional.softplus(self.stem(x))]
         for step in self.steps:
-            features.append(step(functional.softplus(torch.cat(features, dim=1))))
-        return self.head(functional.softplus(torch.cat(features, dim=1)).mean(-1))
+            features.append(functional.softplus(step(torch.cat(features, dim=1))))
+        return self.head(torch.cat(features, dim=1).mean(-1))
 
 
 @entry("dilated convolutions", 1, 16)

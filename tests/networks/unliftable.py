@@ -7,10 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from networks.liftable import normal
 from torch import Tensor, nn
 from torch.nn import functional
-
-from networks.liftable import normal
 
 REFUSED: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], str]] = {}
 """(module, shape of an input, what the sentence says), by what they are."""
@@ -70,7 +69,11 @@ class Recurrent(nn.Module):
 class Unrolled(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.inward, self.again, self.outward = nn.Linear(6, 16), nn.Linear(16, 16), nn.Linear(16, 1)
+        self.inward, self.again, self.outward = (
+            nn.Linear(6, 16),
+            nn.Linear(16, 16),
+            nn.Linear(16, 1),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         h = torch.tanh(self.inward(x))
@@ -83,7 +86,11 @@ class Unrolled(nn.Module):
 class Tied(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.inward, self.middle, self.outward = nn.Linear(6, 16), nn.Linear(16, 16), nn.Linear(16, 1)
+        self.inward, self.middle, self.outward = (
+            nn.Linear(6, 16),
+            nn.Linear(16, 16),
+            nn.Linear(16, 1),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         h = torch.tanh(self.middle(torch.tanh(self.inward(x))))
@@ -115,9 +122,7 @@ class Unknown(nn.Module):
 
 @refused("a width of 3", "it has 3, and a limit of many units says nothing", 6)
 def narrow() -> nn.Module:
-    return nn.Sequential(
-        nn.Linear(6, 16), nn.Tanh(), nn.Linear(16, 3), nn.Tanh(), nn.Linear(3, 1)
-    )
+    return nn.Sequential(nn.Linear(6, 16), nn.Tanh(), nn.Linear(16, 3), nn.Tanh(), nn.Linear(3, 1))
 
 
 @refused("gated linear unit", "such as nn.SiLU", 6)
@@ -241,7 +246,11 @@ def segmentation() -> nn.Module:
 @refused("transposed convolution", "other weights at every phase", 1, 6, 6)
 def decoder() -> nn.Module:
     return nn.Sequential(
-        nn.Conv2d(1, 8, 3), nn.ReLU(), nn.ConvTranspose2d(8, 8, 2, 2), nn.Flatten(), nn.Linear(512, 1)
+        nn.Conv2d(1, 8, 3),
+        nn.ReLU(),
+        nn.ConvTranspose2d(8, 8, 2, 2),
+        nn.Flatten(),
+        nn.Linear(512, 1),
     )
 
 
