@@ -45,6 +45,7 @@ from analytic.recursion import (
     amplification,
     erf_amplification,
     own_bounds,
+    own_slope,
     plain,
     preactivation,
 )
@@ -125,12 +126,13 @@ def _layers(
             known = np.ravel(read if number == 0 and window is None else sigma)
         if window is not None:
             sigma, theta = (_window_sums(layout, number, values) for values in (sigma, theta))
-        given = preactivation(sigma, theta, step.weight, step.bias, step.rate)
-        variance, gamma = map(np.ravel, given)
+        given = preactivation(sigma, theta, *step.coefficients)
+        variance, trained, gamma = map(np.ravel, given)
         table, none = moments(step.layer.activation, np.sqrt(variance)), np.empty(0)
         reads, averaged = layout.stretch.reads[number], Average() if number else factor
-        stages.append(Stage(step, known, none, variance, gamma, table, reads, averaged))
-        return _by_image(n, (*plain(table.second, table.slope, gamma), table.mean))
+        stages.append(Stage(step, known, none, variance, trained, gamma, table, reads, averaged))
+        slope = own_slope(step, variance, gamma, table)
+        return _by_image(n, (*plain(table.second, slope, gamma), table.mean))
 
     def added(_: int, number: int, total: Triple, branch: Triple) -> Triple:
         (sigma0, theta0, mu0), (sigma, theta, mu) = (

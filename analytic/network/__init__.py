@@ -27,6 +27,7 @@ from analytic.network.nonlinearity import Nonlinearity
 from analytic.network.options import Sizes
 from analytic.network.published import lenet, mlp, myrtle, resnet, wide_resnet
 from analytic.network.shapes import Shape, reads, shape_after, shapes_after
+from analytic.network.training_rates import is_default
 
 __all__ = [
     "AveragePooling",
@@ -50,6 +51,7 @@ __all__ = [
     "System",
     "fold",
     "geometric_mean",
+    "is_default",
     "itself",
     "lenet",
     "misfit",
