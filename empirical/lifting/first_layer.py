@@ -2,10 +2,10 @@ r"""How far the units of a first layer are from the Gaussian ones of the descrip
 
 A first layer reads d entries of the data, d does not grow, and its pre-activation
 u = sum_k W_k x_k + b is Gaussian only if the weights are. The first correction is that of the
-fourth cumulant: with kappa_4 that of W, the cumulant of u is kappa_4 sum_k x_k^4, relative to Var(u)^2 of
-the order 1/d (Edgeworth; Petrov 1975, chapter VI). Here the moments themselves are compared,
-E w(u) w(u') for the true law and for the Gaussian one, from the same uniform numbers, each by its
-quantile function, so that what both have in common drops out of the error.
+fourth cumulant: with kappa_4 that of W, the cumulant of u is kappa_4 sum_k x_k^4, relative to
+Var(u)^2 of the order 1/d (Edgeworth; Petrov 1975, chapter VI). Here the moments themselves are
+compared, E w(u) w(u'), for the true law and for the Gaussian one, from the same uniform numbers,
+each by its quantile function, so that what both have in common drops out of the error.
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ def candidates(shape: tuple[int, ...], fan_in: int | None = None) -> list[Initia
         InitialLaw(name="torch's default", family='uniform', std=0.11111111111111112, error=0.0)
     """
     if len(shape) < 2:
-        default = InitialLaw("torch's default", "uniform", 1 / math.sqrt(3 * (fan_in or shape[0])))
+        default = InitialLaw("torch's default", "uniform", 1 / math.sqrt(3 * (fan_in or 1)))
         return [default, InitialLaw("standard normal", "normal", 1.0)]
     filters = math.prod(shape[2:])
     inward, outward = shape[1] * filters, shape[0] * filters

@@ -28,8 +28,8 @@ def number(value: float) -> Any:
 
 def the_factor(expression: Any) -> float | None:
     """The c of an expression c x, None for others."""
-    slope = expression.diff(X) if expression.has(X) else None
-    linear = slope is not None and slope.is_number and expression.subs(X, 0) == 0
+    slope = expression.diff(X)
+    linear = slope.is_number and slope != 0 and expression.subs(X, 0) == 0
     return float(slope) if linear else None
 
 

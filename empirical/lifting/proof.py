@@ -54,7 +54,7 @@ def proved(
     twin, rated = _twin(data, parts, numbers, width)
     outputs = _in_a_row(called(module, x))
     bias = 0.0 if last.bias is None else last.bias.value.reshape(-1)
-    worst = 0.0
+    worst = kernels = 0.0
     for index in {0, outputs.shape[1] - 1}:
         with torch.no_grad():
             row = _rows(last.weight)[index]

@@ -176,9 +176,9 @@ def _with_function(before: list[Layer], units: Pointwise) -> list[Layer]:
 
 def _scaled(before: list[Layer], factor: float) -> list[Layer]:
     """A factor behind layers; two of them are one."""
-    if before and isinstance(before[-1], Scale):
-        *before, last = before
-        factor *= last.factor
+    last = before[-1] if before else None
+    if isinstance(last, Scale):
+        before, factor = before[:-1], factor * last.factor
     return before if factor == 1.0 else [*before, Scale(factor)]
 
 
@@ -214,8 +214,9 @@ def _check_each_once(parts: list[Weights]) -> None:
                 raise refusal(
                     "weights that are used once", part.place,
                     f"the parameter {matrix.name!r} is also used by"
-                    f" {known[id(matrix.tensor)]}: tied weights make the units of both places dependent, as in a recurrent network"
-                    " or an autoencoder, or the branches of a sum are read again inside it",
+                    f" {known[id(matrix.tensor)]}: tied weights make the units of both places"
+                    " dependent, as in a recurrent network or an autoencoder, or the branches of a"
+                    " sum are read again inside it",
                     "give each place parameters of its own",
                 )  # fmt: skip
             known[id(matrix.tensor)] = part.place
