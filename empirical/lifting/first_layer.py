@@ -11,7 +11,8 @@ each by its quantile function, so that what both have in common drops out of the
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -22,10 +23,10 @@ from torch.nn import functional
 from analytic.activation import Activation
 from empirical.lifting.initial_laws import InitialLaw
 from empirical.lifting.numbers_of_parts import Numbers
-from empirical.lifting.units import Weights
+from empirical.lifting.units import Data, Weights
 from empirical.network import pointwise
 
-__all__ = ["FirstLayer", "first_layer", "gaussian"]
+__all__ = ["FirstLayer", "first_laws", "first_layer"]
 
 Array = NDArray[np.float64]
 DRAWS = 2**15
@@ -61,9 +62,29 @@ class FirstLayer:
         )
 
 
-def gaussian(law: InitialLaw | None) -> bool:
-    """Whether sums of a few numbers with this law are Gaussian; biases that are 0 are."""
-    return law is None or law.family == "normal" or law.std == 0
+def first_laws(
+    parts: Sequence[Weights], numbers: Sequence[Numbers]
+) -> tuple[InitialLaw, InitialLaw] | None:
+    """The laws of weights and biases as they enter the sums of the one layer that reads the data.
+
+    Returns:
+        None if its sums are Gaussian, or if several layers read the data.
+    """
+    first = [(p, n) for p, n in zip(parts, numbers, strict=True) if isinstance(p.source, Data)]
+    if len(first) > 1:
+        return None
+    ((part, one),) = first
+    if not _has_other_sums(one):
+        return None
+    bias = one.bias_law or InitialLaw("zeros", "constant", 0.0)
+    weight = replace(one.law, std=one.law.std * abs(part.weight.factor))
+    return weight, replace(bias, std=one.keywords.get("bias_std", 0.0))
+
+
+def _has_other_sums(one: Numbers) -> bool:
+    """Whether sums of a few of these numbers are not Gaussian, as far as their law is known."""
+    laws = [law for law in (one.law, one.bias_law) if law is not None and law.std > 0]
+    return any(law.family in ("uniform", "truncated normal") for law in laws)
 
 
 def first_layer(
@@ -81,8 +102,7 @@ def first_layer(
         activation: of its units.
         data: what they read, (n, channels, \*spatial).
     """
-    laws = (numbers.law, numbers.bias_law)
-    if all(gaussian(law) or (law and law.family in ("orthogonal", "unknown")) for law in laws):
+    if not _has_other_sums(numbers):
         return None
     patches = _patches(part, data)
     count = max(1024, min(DRAWS, LARGEST // patches.shape[1]))

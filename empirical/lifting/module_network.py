@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from analytic.network import Network, Readout
+from analytic.network import FullyConnected, Network
 from empirical.batches import Batch, constant, count, mapped, rows
 from empirical.checks import check_inputs, check_module
 from empirical.forward_pass import forward_passes
@@ -24,6 +24,7 @@ from empirical.lifting.calls import Value
 from empirical.lifting.capture import Capture, capture
 from empirical.lifting.constant_factors import with_factors_in
 from empirical.lifting.elementwise import ELEMENTWISE
+from empirical.lifting.first_layer import first_laws
 from empirical.lifting.initial_laws import InitialLaw
 from empirical.lifting.linear_maps import PRODUCTS
 from empirical.lifting.numbers_of_parts import Numbers, numbers_of
@@ -113,14 +114,17 @@ class ModuleNetwork:
     """The description of a module.
 
     Attributes:
-        network: the description; its kernel is the limit of the module's tangent kernel, with the
-            rates that the module's parametrisation has at its widths.
+        network: the description, with the rates that the module's parametrisation has at its
+            widths. Its last layer is the readout of the module: Sigma there is the limit of the
+            covariance of its outputs, and Theta that of its tangent kernel.
         width: that of the narrowest layer, in units of which those of all others are given.
         widths: units of every layer with weights, in order.
         groups: names of the parameters of the same layers, and those of the readout last.
         assumptions: what was found and assumed, one sentence each.
         module: a copy in float64, as it was when it was described.
-    """
+        first: the laws of weights and biases in the one first layer, as they enter the sum, if its
+            units are not Gaussian; else None.
+    """  # seven fields: one question each
 
     network: Network
     width: int
@@ -128,6 +132,7 @@ class ModuleNetwork:
     groups: tuple[tuple[str, ...], ...]
     assumptions: tuple[str, ...]
     module: nn.Module
+    first: tuple[InitialLaw, InitialLaw] | None
 
     def inputs(self, x: Batch) -> Tensor:
         r"""What the first weights of the module read, as the network reads it, in float64.
@@ -226,12 +231,13 @@ def _described(
     stack = built(seen.units.source, keywords)
     parts = (*stack.parts, seen.units)
     numbers = [found[id(part)] for part in parts]
-    network = network_from((*stack.layers, Readout(**numbers[-1].keywords)))
+    network = network_from((*stack.layers, FullyConnected("identity", **numbers[-1].keywords)))
     texts = list(sentences(module, parts, numbers, stack.layers, seen.trained, seen.data))
     texts.append(_proof(module, x, seen, parts, numbers, width))
     return ModuleNetwork(
         network, width, tuple(part.shape[0] for part in stack.parts),
         tuple(parameter_names(part) for part in parts), tuple(texts), module,
+        first_laws(parts, numbers),
     )  # fmt: skip
 
 
