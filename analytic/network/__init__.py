@@ -8,6 +8,7 @@ for the equations ``analytic.closed_forms``.
 
 from analytic.network.averages import AveragePooling, Averaging, Flatten, GlobalAveragePooling
 from analytic.network.branches import Branched, Layer, moves
+from analytic.network.continuity import first_jump_of, require_continuous
 from analytic.network.description import (
     Concatenate,
     FullyConnected,
@@ -49,6 +50,7 @@ __all__ = [
     "Step",
     "Sum",
     "System",
+    "first_jump_of",
     "fold",
     "geometric_mean",
     "is_default",
@@ -61,6 +63,7 @@ __all__ = [
     "parse_activation",
     "parse_network",
     "reads",
+    "require_continuous",
     "resnet",
     "shape_after",
     "shapes_after",

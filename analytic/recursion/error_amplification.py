@@ -182,6 +182,9 @@ def dearest(state: Diagonal) -> tuple[int, str]:
     The one whose moments are known worst if that is above rounding, else the one that
     amplifies an error of the covariance most: by k_E at R = 1.
     """
+    jumping = [stage.step.layer.activation.jump is not None for stage in state.stages]
+    if any(jumping):
+        return jumping.index(True) + 1, "it jumps: an error of 1 - rho grows by its root"
     noises = [stage.moments.noise.largest for stage in state.stages]
     factors = [
         float(ratio(stage.variance * stage.moments.slope, stage.moments.second).max())
