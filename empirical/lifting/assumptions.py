@@ -88,6 +88,11 @@ def _laws(parts: Sequence[Weights], numbers: Sequence[Numbers]) -> Iterator[str]
             yield f"{names} start at 0"
         else:
             yield f"{names} are drawn from {law_name} ({law.family})"
+    yield from _few(parts, numbers)
+
+
+def _few(parts: Sequence[Weights], numbers: Sequence[Numbers]) -> Iterator[str]:
+    """Which parameters have too few numbers to tell their law by themselves."""
     few = [
         (part.weight.name, error)
         for part, one in zip(parts, numbers, strict=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from empirical.lifting.places import Place
+from empirical.lifting.places import Location
 from empirical.lifting.units import Units
 
 __all__ = ["Call", "Value"]
@@ -55,7 +55,7 @@ class Call:
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
     result: Any
-    place: Place
+    place: Location
 
     def bound(self, names: str, **defaults: Any) -> list[Any]:
         """The arguments in the order of their names, whichever way they were passed."""

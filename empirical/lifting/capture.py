@@ -20,10 +20,10 @@ from torch.utils._pytree import tree_leaves
 
 from empirical.batches import called, tensors
 from empirical.lifting.calls import Call, Value
-from empirical.lifting.places import LiftingError, Place, place_of_call, refusal
+from empirical.lifting.places import LiftingError, Location, place_of_call, refusal
 from empirical.lifting.units import Beside, Data, Matrix
 
-__all__ = ["Capture", "Rule", "capture"]
+__all__ = ["Capture", "Rule", "run_watched"]
 
 _RANDOM = {"units", "data", "refused", "opaque"}
 _LIKE = frozenset({"zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full"})
@@ -45,7 +45,7 @@ class Seen:
 
     values: dict[int, Value] = field(default_factory=dict)
     matrices: dict[int, Matrix] = field(default_factory=dict)
-    opaque: dict[int, Place] = field(default_factory=dict)
+    opaque: dict[int, Location] = field(default_factory=dict)
     refused: dict[int, tuple[LiftingError, bool]] = field(default_factory=dict)
     data: set[int] = field(default_factory=set)
     kept: list[Tensor] = field(default_factory=list)
@@ -115,7 +115,7 @@ class Capture(TorchFunctionMode):
             same = value.numel() > 0 and bool((value == first).all())
             return float(first) if same else None
 
-    def reading(self, tensor: Tensor, axes: tuple[int, ...], place: Place) -> Value:
+    def reading(self, tensor: Tensor, axes: tuple[int, ...], place: Location) -> Value:
         """Data as the units that weights read; the same numbers are the same data."""
         whole = tensor.detach().permute([axes.index(k) for k in range(len(axes))])
         for data, known in self.read:
@@ -246,7 +246,7 @@ def _tensors(values: Any) -> Iterator[Tensor]:
     return (leaf for leaf in tree_leaves(values) if isinstance(leaf, Tensor))
 
 
-def capture(module: nn.Module, x: Any, watch: Capture) -> tuple[Any, list[str]]:
+def run_watched(module: nn.Module, x: Any, watch: Capture) -> tuple[Any, list[str]]:
     """Run a module under watch.
 
     Returns:

@@ -29,11 +29,11 @@ from empirical.network import pointwise
 __all__ = ["FirstLayer", "first_laws", "first_layer"]
 
 Array = NDArray[np.float64]
-DRAWS = 2**15
+UNITS_DRAWN = 2**15
 """Units that are drawn."""
-PATCHES = 6
+PLACES_COMPARED = 6
 """Inputs, or positions of inputs, at which moments are compared."""
-LARGEST = 2**24
+MOST_DRAWN = 2**24
 """Most weights that are drawn: fewer units where each has many."""
 
 
@@ -105,7 +105,7 @@ def first_layer(
     if not _has_other_sums(numbers):
         return None
     patches = _patches(part, data)
-    count = max(1024, min(DRAWS, LARGEST // patches.shape[1]))
+    count = max(1024, min(UNITS_DRAWN, MOST_DRAWN // patches.shape[1]))
     uniform = np.random.default_rng(0).random((count, patches.shape[1] + 1))
     uniform = np.clip(uniform, 1e-12, 1 - 1e-12)
     pairs: list[tuple[Array, Array]] = []
@@ -137,7 +137,7 @@ def _off(true: Array, normal: Array) -> tuple[float, float]:
 
 def _patches(part: Weights, data: Tensor) -> Array:
     """What units read at some inputs and positions, shape (patches, entries)."""
-    some = data[:PATCHES]
+    some = data[:PLACES_COMPARED]
     if part.window is None:
         return some.flatten(1).numpy()
     sizes = part.weight.tensor.shape[2:]

@@ -126,7 +126,7 @@ def _window(
     if max(wide) > 1:
         found["dilation"] = wide
     if not any(map(any, sides)):
-        return found | {"padding": "valid"}
+        return found | {"padding": "same" if max(sizes) == 1 else "valid"}
     before = tuple(d * ((k - 1) // 2) for k, d in zip(sizes, wide, strict=True))
     outs = tuple(
         math.ceil(p / s) for p, s in zip(value.units.shape[1:], strides, strict=True)

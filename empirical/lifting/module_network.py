@@ -21,14 +21,14 @@ from empirical.checks import check_inputs, check_module
 from empirical.forward_pass import forward_passes
 from empirical.lifting.assumptions import parameter_names, sentences
 from empirical.lifting.calls import Value
-from empirical.lifting.capture import Capture, capture
+from empirical.lifting.capture import Capture, run_watched
 from empirical.lifting.constant_factors import with_factors_in
 from empirical.lifting.elementwise import ELEMENTWISE
 from empirical.lifting.first_layer import first_laws
 from empirical.lifting.initial_laws import InitialLaw
 from empirical.lifting.linear_maps import PRODUCTS
 from empirical.lifting.numbers_of_parts import Numbers, numbers_of
-from empirical.lifting.places import LiftingError, Place, refusal
+from empirical.lifting.places import LiftingError, Location, refusal
 from empirical.lifting.positions import POSITIONS
 from empirical.lifting.proof import proved
 from empirical.lifting.refused import REFUSED
@@ -39,7 +39,7 @@ from empirical.precision import double_copy
 __all__ = ["ModuleNetwork", "Traced", "network_of", "traced"]
 
 RULES = {**ELEMENTWISE, **POSITIONS, **PRODUCTS}
-NARROWEST = 4
+FEWEST_UNITS = 4
 """Fewest units of a layer."""
 
 
@@ -68,7 +68,7 @@ def traced(module: nn.Module, x: Batch) -> Traced:
     """
     x = mapped(constant, x)
     watch = Capture(module, x, RULES, REFUSED)
-    output, trained = capture(module, x, watch)
+    output, trained = run_watched(module, x, watch)
     value = watch.value(output)
     if (error := watch.why_not(output)) is not None:
         raise error
@@ -105,7 +105,7 @@ def _readout(value: Value) -> Weights:
     elif isinstance(units, Total):
         what, why = f"a {what}", "the outputs are a sum of several linear layers"
         instead = "pass one of them; a frozen copy that is subtracted adds nothing to the kernel"
-    place = Place(what, "the outputs", str(getattr(units, "place", "")))
+    place = Location(what, "the outputs", str(getattr(units, "place", "")))
     raise refusal("a module that ends in a linear layer", place, why, instead)
 
 
@@ -266,9 +266,9 @@ def _check_wide(hidden: list[Weights]) -> None:
             " the weights, and is the same at all widths"
         )
     for part in hidden:
-        if part.shape[0] < NARROWEST:
+        if part.shape[0] < FEWEST_UNITS:
             raise refusal(
-                f"layers of at least {NARROWEST} units", part.place,
+                f"layers of at least {FEWEST_UNITS} units", part.place,
                 f"it has {part.shape[0]}, and a limit of many units says nothing about so few",
                 "widen it, or leave it out: two linear maps in a row are one",
             )  # fmt: skip

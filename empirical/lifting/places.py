@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-__all__ = ["LiftingError", "Place", "place_of_call", "refusal"]
+__all__ = ["LiftingError", "Location", "place_of_call", "refusal"]
 
 _TORCH = os.path.dirname(torch.__file__)
 _OURS = os.path.dirname(os.path.dirname(__file__))
@@ -22,7 +22,7 @@ class LiftingError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Location:
     """A call in a module.
 
     Attributes:
@@ -40,7 +40,7 @@ class Place:
         return f"{self.function} in {self.module}{line}"
 
 
-def place_of_call(function: str, names: Mapping[int, str], depth: int = 2) -> Place:
+def place_of_call(function: str, names: Mapping[int, str], depth: int = 2) -> Location:
     """The place of the call that is being made.
 
     Args:
@@ -63,9 +63,9 @@ def place_of_call(function: str, names: Mapping[int, str], depth: int = 2) -> Pl
             quoted = f" `{text}`" if text else ""
             line = f"line {frame.f_lineno} of {os.path.basename(file)}{quoted}"
         frame = frame.f_back
-    return Place(function, module or "the module", line)
+    return Location(function, module or "the module", line)
 
 
-def refusal(expected: str, place: Place, why: str, instead: str) -> LiftingError:
+def refusal(expected: str, place: Location, why: str, instead: str) -> LiftingError:
     """The error for something that has no place in a description."""
     return LiftingError(f"expected {expected}, got {place}: {why}; {instead}")

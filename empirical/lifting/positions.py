@@ -10,7 +10,7 @@ from analytic.network import AveragePooling, Flatten, Scale
 from empirical.lifting.calls import Call, Value
 from empirical.lifting.capture import Capture, Rule
 from empirical.lifting.places import refusal
-from empirical.lifting.units import Average, Matrix
+from empirical.lifting.units import Averaged, Matrix
 
 __all__ = ["POSITIONS"]
 
@@ -94,7 +94,7 @@ def _windows(value: Value, call: Call, sizes: tuple[int, ...]) -> Value:
     after = tuple(p // k for p, k in zip(spatial, sizes, strict=True))
     shape = (value.units.shape[0], *after)
     layer = AveragePooling(sizes[0] if len(set(sizes)) == 1 else sizes)
-    return replace(value, units=Average(value.units, layer, shape, call.place))
+    return replace(value, units=Averaged(value.units, layer, shape, call.place))
 
 
 def _adaptive(scene: Capture, call: Call) -> Value | None:
@@ -135,7 +135,7 @@ def _mean(scene: Capture, call: Call) -> Value | None:
     if call.name == "sum":
         shape = made.units.shape
         factor = float(math.prod(sizes))
-        made = replace(made, units=Average(made.units, Scale(factor), shape, call.place))
+        made = replace(made, units=Averaged(made.units, Scale(factor), shape, call.place))
     left = value.axes if keep else tuple(k for k in value.axes if k not in axes)
     return _dropped(replace(made, axes=left), call)
 
@@ -144,7 +144,7 @@ def _dropped(value: Value, call: Call) -> Value:
     """With one position only, and no axis for it: the units of a vector."""
     if set(value.axes) <= {0, 1} and value.units.shape[1:]:
         shape = (value.units.shape[0] * math.prod(value.units.shape[1:]),)
-        return replace(value, units=Average(value.units, Flatten(), shape, call.place))
+        return replace(value, units=Averaged(value.units, Flatten(), shape, call.place))
     return value
 
 

@@ -26,10 +26,10 @@ from analytic.network import (
     Scale,
     Sum,
 )
-from empirical.lifting.places import LiftingError, Place, refusal
+from empirical.lifting.places import LiftingError, Location, refusal
 from empirical.lifting.pointwise_functions import the_factor
 from empirical.lifting.units import (
-    Average,
+    Averaged,
     Beside,
     Data,
     Pointwise,
@@ -182,7 +182,7 @@ def _scaled(before: list[Layer], factor: float) -> list[Layer]:
     return before if factor == 1.0 else [*before, Scale(factor)]
 
 
-def _with_average(before: list[Layer], units: Average) -> list[Layer]:
+def _with_average(before: list[Layer], units: Averaged) -> list[Layer]:
     """An average; windows of all positions and their flattening are the global one."""
     single = all(p == 1 for p in units.source.shape[1:])
     if isinstance(units.layer, Flatten) and single:
@@ -205,7 +205,7 @@ _IDENTITY = Activation("identity")
 
 def _check_each_once(parts: list[Weights]) -> None:
     """Raise where a parameter is used in two places."""
-    known: dict[int, Place] = {}
+    known: dict[int, Location] = {}
     for part in parts:
         for matrix in (part.weight, part.bias):
             if matrix is None:

@@ -15,10 +15,10 @@ import sympy
 from torch import Tensor
 
 from analytic.network import Averaging, Layer, Shape
-from empirical.lifting.places import Place
+from empirical.lifting.places import Location
 
 __all__ = [
-    "Average", "Beside", "Data", "Matrix", "Pointwise", "Total", "Units", "Weights", "sources",
+    "Averaged", "Beside", "Data", "Matrix", "Pointwise", "Total", "Units", "Weights", "sources",
     "upstream",
 ]  # fmt: skip
 
@@ -55,7 +55,7 @@ class Data:
     """What the first weights read."""
 
     shape: Shape
-    place: Place
+    place: Location
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,7 +76,7 @@ class Weights:
     bias: Matrix | None
     window: dict[str, Any] | None
     shape: Shape
-    place: Place
+    place: Location
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,17 +86,17 @@ class Pointwise:
     source: Units
     expression: sympy.Expr
     shape: Shape
-    place: Place
+    place: Location
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Average:
+class Averaged:
     """A part without weights that the description has a name for."""
 
     source: Units
     layer: Averaging | Layer
     shape: Shape
-    place: Place
+    place: Location
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,7 +105,7 @@ class Total:
 
     terms: tuple[Units, ...]
     shape: Shape
-    place: Place
+    place: Location
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,10 +114,10 @@ class Beside:
 
     terms: tuple[Units, ...]
     shape: Shape
-    place: Place
+    place: Location
 
 
-Units = Data | Weights | Pointwise | Average | Total | Beside
+Units = Data | Weights | Pointwise | Averaged | Total | Beside
 
 
 def sources(units: Units) -> tuple[Units, ...]:
