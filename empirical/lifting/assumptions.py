@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from analytic.activation import Activation
 from analytic.network import Branched, Layer
-from empirical.lifting.first_layer import first_layer
+from empirical.lifting.first_layer import first_layer_moments
 from empirical.lifting.initial_laws import InitialLaw
 from empirical.lifting.numbers_of_parts import Numbers
-from empirical.lifting.units import Data, Weights
+from empirical.lifting.units import InputData, Weights
 
 UNSURE = 0.05
 """Relative error of a standard deviation from which a law is not told by the numbers alone."""
@@ -121,14 +121,14 @@ def _first(
     """How far the first layers are from Gaussian ones."""
     activation = _first_activation(layers)
     for part, one in zip(parts, numbers, strict=True):
-        if not isinstance(part.source, Data):
+        if not isinstance(part.source, InputData):
             continue
         if one.law.family == "unknown":
             yield (
                 f"the first layer {part.weight.name!r} is taken for Gaussian, though the law of its"
                 " weights is not known: with few inputs that may be another limit"
             )
-        found = first_layer(part, one, activation, data)
+        found = first_layer_moments(part, one, activation, data)
         if found is not None:
             yield (
                 f"the first layer {part.weight.name!r} reads {found.read} numbers with weights that"

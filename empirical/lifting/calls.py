@@ -9,7 +9,7 @@ from typing import Any
 from empirical.lifting.places import Location
 from empirical.lifting.units import Units
 
-__all__ = ["Call", "Value"]
+__all__ = ["FunctionCall", "Value"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,7 +40,7 @@ class Value:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Call:
+class FunctionCall:
     """A function of torch that the module has called.
 
     Attributes:

@@ -19,9 +19,9 @@ from torch.overrides import TorchFunctionMode, resolve_name
 from torch.utils._pytree import tree_leaves
 
 from empirical.batches import called, tensors
-from empirical.lifting.calls import Call, Value
+from empirical.lifting.calls import FunctionCall, Value
 from empirical.lifting.places import LiftingError, Location, place_of_call, refusal
-from empirical.lifting.units import Beside, Data, Matrix
+from empirical.lifting.units import Beside, InputData, Matrix
 
 __all__ = ["Capture", "Rule", "run_watched"]
 
@@ -35,7 +35,7 @@ _READ = frozenset({
 """What makes a number for Python of the numbers in a tensor."""
 
 
-Rule = Callable[["Capture", Call], "Value | Matrix | None"]
+Rule = Callable[["Capture", FunctionCall], "Value | Matrix | None"]
 """What the result of a call stands for; None if the rule does not know."""
 
 
@@ -71,7 +71,7 @@ class Capture(TorchFunctionMode):
         super().__init__()
         self.names = {id(part): name for name, part in module.named_modules()}
         self.seen = Seen()
-        self.read: list[tuple[Data, Tensor]] = []
+        self.read: list[tuple[InputData, Tensor]] = []
         self.beside: list[Beside] = []
         self._rules, self._refused = rules, refused
         for name, p in module.named_parameters():
@@ -89,7 +89,7 @@ class Capture(TorchFunctionMode):
         before = self._kinds((args, kwargs))
         result = func(*args, **kwargs)
         place = place_of_call(parts[-1].strip("_"), self.names)
-        self._note(Call(place.function, tuple(args), kwargs, result, place), before)
+        self._note(FunctionCall(place.function, tuple(args), kwargs, result, place), before)
         return result
 
     def value(self, tensor: Any) -> Value | None:
@@ -121,7 +121,7 @@ class Capture(TorchFunctionMode):
         for data, known in self.read:
             if known.shape == whole.shape and torch.equal(known, whole):
                 return Value(data, axes)
-        data = Data(tuple(whole.shape[1:]), place)
+        data = InputData(tuple(whole.shape[1:]), place)
         self.read.append((data, whole))
         return Value(data, axes)
 
@@ -157,7 +157,7 @@ class Capture(TorchFunctionMode):
                     kinds.add(kind)
         return kinds
 
-    def _note(self, call: Call, kinds: set[str]) -> None:
+    def _note(self, call: FunctionCall, kinds: set[str]) -> None:
         results = list(_tensors(call.result))
         if not kinds or call.name in _LIKE:
             return
@@ -183,7 +183,7 @@ class Capture(TorchFunctionMode):
             self._forget(t)
             self.seen.data.add(id(t))
 
-    def _note_parameters(self, call: Call, results: Sequence[Tensor]) -> None:
+    def _note_parameters(self, call: FunctionCall, results: Sequence[Tensor]) -> None:
         meaning = self._rules[call.name](self, call) if call.name in _OF_MATRICES else None
         for t in results:
             if isinstance(meaning, Matrix):
@@ -192,7 +192,7 @@ class Capture(TorchFunctionMode):
                 self._forget(t)
                 self.seen.opaque[id(t)] = call.place
 
-    def _note_units(self, call: Call, kinds: set[str], results: Sequence[Tensor]) -> None:
+    def _note_units(self, call: FunctionCall, kinds: set[str], results: Sequence[Tensor]) -> None:
         for t in _tensors((call.args, call.kwargs)):
             if id(t) in self.seen.opaque:
                 raise refusal(
@@ -223,7 +223,7 @@ class Capture(TorchFunctionMode):
 _OF_MATRICES = frozenset({"T", "t", "transpose", "mT", "mul", "div", "neg", "rmul", "truediv"})
 
 
-def _lengthens(call: Call) -> bool:
+def _lengthens(call: FunctionCall) -> bool:
     """Whether an index adds an axis."""
     index = call.args[1] if isinstance(call.args[1], tuple) else (call.args[1],)
     return any(entry is None for entry in index)

@@ -17,7 +17,7 @@ from empirical.lifting.linear_maps import scaled_weights
 from empirical.lifting.pointwise_functions import number
 from empirical.lifting.units import (
     Beside,
-    Data,
+    InputData,
     Pointwise,
     Total,
     Units,
@@ -54,7 +54,7 @@ def _rebuilt(one: Units, made: dict[int, Units], factor: float | None) -> Units:
             taken = source.weight.factor / one.source.weight.factor
             expression = expression if taken == 1 else _divided(expression, taken)
         return source if expression == X else replace(one, source=source, expression=expression)
-    return one if isinstance(one, Data) else replace(one, source=made[id(one.source)])
+    return one if isinstance(one, InputData) else replace(one, source=made[id(one.source)])
 
 
 def _factor(one: Units, readers: dict[int, list[Units]]) -> float | None:

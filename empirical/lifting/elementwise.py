@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from analytic.activation import X
-from empirical.lifting.calls import Call, Value
+from empirical.lifting.calls import FunctionCall, Value
 from empirical.lifting.capture import Capture, Rule
 from empirical.lifting.linear_maps import biased
 from empirical.lifting.places import refusal
@@ -27,7 +27,7 @@ __all__ = ["ELEMENTWISE"]
 _EXPECTED = "functions of one unit, sums of units, and constants"
 
 
-def _function(build: Builder, scene: Capture, call: Call) -> Value | None:
+def _function(build: Builder, scene: Capture, call: FunctionCall) -> Value | None:
     """A function of one tensor, with constants as further arguments."""
     value = scene.value(call.args[0] if call.args else call.kwargs.get("input"))
     if value is None:
@@ -45,7 +45,7 @@ def _base(value: Value) -> Units:
     return value.units.source if isinstance(value.units, Pointwise) else value.units
 
 
-def _applied(value: Value, expression: Any, call: Call) -> Value:
+def _applied(value: Value, expression: Any, call: FunctionCall) -> Value:
     """An expression in the base of the units of a value."""
     if value.pads and expression.subs(X, 0) != 0:
         raise refusal(_EXPECTED, call.place, "it moves the zeros around the image", "pad behind it")
@@ -54,7 +54,7 @@ def _applied(value: Value, expression: Any, call: Call) -> Value:
     return replace(value, units=base if expression == X else made)
 
 
-def _arithmetic(name: str, scene: Capture, call: Call) -> Value | Matrix | None:
+def _arithmetic(name: str, scene: Capture, call: FunctionCall) -> Value | Matrix | None:
     a, b = (*call.args, call.kwargs.get("other"))[:2]
     scales = {k: scene.number(v) for k, v in call.kwargs.items() if k == "alpha"}
     build = partial(ARITHMETIC[name], **scales)
@@ -73,7 +73,7 @@ def _arithmetic(name: str, scene: Capture, call: Call) -> Value | Matrix | None:
 
 
 def _with_parameter(
-    name: str, build: Any, scene: Capture, call: Call, value: Value, other: Any, first: bool
+    name: str, build: Any, scene: Capture, call: FunctionCall, value: Value, other: Any, first: bool
 ) -> Value | None:
     """Units and a parameter, or data, or many constants."""
     matrix = scene.matrix(other)
@@ -98,7 +98,7 @@ def _with_parameter(
     )
 
 
-def _of_two(name: str, build: Any, left: Value, right: Value, call: Call) -> Value | None:
+def _of_two(name: str, build: Any, left: Value, right: Value, call: FunctionCall) -> Value | None:
     """Units and units: functions of the same ones, or a sum."""
     if left.axes != right.axes or left.pads or right.pads or left.units.shape != right.units.shape:
         raise refusal(
@@ -120,7 +120,7 @@ def _of_two(name: str, build: Any, left: Value, right: Value, call: Call) -> Val
     return replace(left, units=Total(units, left.units.shape, call.place))
 
 
-def _side_by_side(scene: Capture, call: Call) -> Value | None:
+def _side_by_side(scene: Capture, call: FunctionCall) -> Value | None:
     """Units in one row; of a list that grows, those that stood side by side before are one."""
     tensors, dim = call.bound("tensors dim", dim=0)
     axis = call.kwargs.get("axis", dim)
@@ -163,7 +163,7 @@ def _of_matrix(name: str, scene: Capture, a: Any, b: Any) -> Matrix | None:
     return matrix.times(1 / other) if name in ("div", "true_divide", "truediv") else None
 
 
-def _negative(scene: Capture, call: Call) -> Value | Matrix | None:
+def _negative(scene: Capture, call: FunctionCall) -> Value | Matrix | None:
     matrix = scene.matrix(call.args[0])
     return matrix.times(-1.0) if matrix is not None else _function(POINTWISE["neg"], scene, call)
 

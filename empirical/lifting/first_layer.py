@@ -23,10 +23,10 @@ from torch.nn import functional
 from analytic.activation import Activation
 from empirical.lifting.initial_laws import InitialLaw
 from empirical.lifting.numbers_of_parts import Numbers
-from empirical.lifting.units import Data, Weights
+from empirical.lifting.units import InputData, Weights
 from empirical.network import pointwise
 
-__all__ = ["FirstLayer", "first_laws", "first_layer"]
+__all__ = ["FirstLayer", "first_laws", "first_layer_moments"]
 
 Array = NDArray[np.float64]
 UNITS_DRAWN = 2**15
@@ -70,7 +70,7 @@ def first_laws(
     Returns:
         None if its sums are Gaussian, or if several layers read the data.
     """
-    first = [(p, n) for p, n in zip(parts, numbers, strict=True) if isinstance(p.source, Data)]
+    first = [(p, n) for p, n in zip(parts, numbers, strict=True) if isinstance(p.source, InputData)]
     if len(first) > 1:
         return None
     ((part, one),) = first
@@ -87,7 +87,7 @@ def _has_other_sums(one: Numbers) -> bool:
     return any(law.family in ("uniform", "truncated normal") for law in laws)
 
 
-def first_layer(
+def first_layer_moments(
     part: Weights, numbers: Numbers, activation: Activation, data: Tensor
 ) -> FirstLayer | None:
     r"""The moments of a first layer, None if its pre-activations are Gaussian.

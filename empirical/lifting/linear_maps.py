@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from empirical.lifting.calls import Call, Value
+from empirical.lifting.calls import FunctionCall, Value
 from empirical.lifting.capture import Capture, Rule
 from empirical.lifting.places import refusal
 from empirical.lifting.pointwise_functions import the_factor
@@ -19,12 +19,12 @@ __all__ = ["PRODUCTS", "biased", "scaled_weights"]
 _EXPECTED = "weights that all positions share, each unit with its own"
 
 
-def _linear(scene: Capture, call: Call) -> Value | None:
+def _linear(scene: Capture, call: FunctionCall) -> Value | None:
     x, weight, bias = call.bound("input weight bias")
     return _product(scene, call, x, scene.matrix(weight), scene.matrix(bias))
 
 
-def _matmul(scene: Capture, call: Call) -> Value | None:
+def _matmul(scene: Capture, call: FunctionCall) -> Value | None:
     x, other = call.bound("input other")
     if "mat2" in call.kwargs:
         other = call.kwargs["mat2"]
@@ -39,7 +39,7 @@ def _matmul(scene: Capture, call: Call) -> Value | None:
     return _weighted(call, value, left, None, (1, 0) if left.tensor.ndim == 2 else (0,))
 
 
-def _addmm(scene: Capture, call: Call) -> Value | None:
+def _addmm(scene: Capture, call: FunctionCall) -> Value | None:
     bias, x, other = call.bound("input mat1 mat2")
     right = scene.matrix(other)
     if right is None or call.kwargs.keys() & {"beta", "alpha"}:
@@ -52,7 +52,7 @@ def _transposed(matrix: Matrix) -> Matrix:
 
 
 def _product(
-    scene: Capture, call: Call, x: Tensor, weight: Matrix | None, bias: Matrix | None
+    scene: Capture, call: FunctionCall, x: Tensor, weight: Matrix | None, bias: Matrix | None
 ) -> Value | None:
     """x W^T + b over the last axis of x, which has to be that of the units."""
     if weight is None or weight.tensor.ndim > 2:
@@ -70,7 +70,7 @@ def _product(
 
 
 def _weighted(
-    call: Call, value: Value, weight: Matrix, bias: Matrix | None, axes: tuple[int, ...]
+    call: FunctionCall, value: Value, weight: Matrix, bias: Matrix | None, axes: tuple[int, ...]
 ) -> Value:
     units = 1 if weight.tensor.ndim == 1 else len(weight.value)
     spatial = value.units.shape[1:]
@@ -79,7 +79,7 @@ def _weighted(
     return Value(made, axes)
 
 
-def _convolution(scene: Capture, call: Call) -> Value | None:
+def _convolution(scene: Capture, call: FunctionCall) -> Value | None:
     x, weight, bias, stride, padding, dilation, groups = call.bound(
         "input weight bias stride padding dilation groups",
         stride=1, padding=0, dilation=1, groups=1,
@@ -113,7 +113,7 @@ def _convolution(scene: Capture, call: Call) -> Value | None:
 
 
 def _window(
-    call: Call,
+    call: FunctionCall,
     value: Value,
     sizes: tuple[int, ...],
     strides: tuple[int, ...],
@@ -162,7 +162,7 @@ def _sides(
     return tuple((p, p) for p in _each(padding, len(sizes)))
 
 
-def biased(call: Call, value: Value, bias: Matrix, size: tuple[int, ...]) -> Value:
+def biased(call: FunctionCall, value: Value, bias: Matrix, size: tuple[int, ...]) -> Value:
     """Units with a parameter added, of a tensor that had this shape."""
     units = value.units
     factor = the_factor(units.expression) if isinstance(units, Pointwise) else None

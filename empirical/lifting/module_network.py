@@ -33,7 +33,7 @@ from empirical.lifting.positions import POSITIONS
 from empirical.lifting.proof import proved
 from empirical.lifting.refused import REFUSED
 from empirical.lifting.structure import built, network_from
-from empirical.lifting.units import Data, Total, Weights, upstream
+from empirical.lifting.units import InputData, Total, Weights, upstream
 from empirical.precision import double_copy
 
 __all__ = ["ModuleNetwork", "Traced", "network_of", "traced"]
@@ -79,7 +79,7 @@ def traced(module: nn.Module, x: Batch) -> Traced:
             " returns the outputs of its last linear layer"
         )
     units = _readout(replace(value, units=with_factors_in(value.units)))
-    data = [one for one in upstream(units) if isinstance(one, Data)]
+    data = [one for one in upstream(units) if isinstance(one, InputData)]
     if len(data) > 1:
         raise refusal(
             "first layers that read the same data", data[1].place,

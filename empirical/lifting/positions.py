@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from analytic.network import AveragePooling, Flatten, Scale
-from empirical.lifting.calls import Call, Value
+from empirical.lifting.calls import FunctionCall, Value
 from empirical.lifting.capture import Capture, Rule
 from empirical.lifting.places import refusal
 from empirical.lifting.units import Averaged, Matrix
@@ -17,11 +17,11 @@ __all__ = ["POSITIONS"]
 _EXPECTED = "averages over positions of the kind that a description has"
 
 
-def _same(scene: Capture, call: Call) -> Value | None:
+def _same(scene: Capture, call: FunctionCall) -> Value | None:
     return scene.value(call.args[0] if call.args else call.kwargs.get("input"))
 
 
-def _dropout(scene: Capture, call: Call) -> Value | None:
+def _dropout(scene: Capture, call: FunctionCall) -> Value | None:
     value, p, training, *_ = call.bound("input p training inplace", p=0.5, training=True)
     if p > 0 and training:
         raise refusal(
@@ -31,7 +31,7 @@ def _dropout(scene: Capture, call: Call) -> Value | None:
     return scene.value(value)
 
 
-def _turned(scene: Capture, call: Call) -> Value | Matrix | None:
+def _turned(scene: Capture, call: FunctionCall) -> Value | Matrix | None:
     """T, t, transpose, permute, movedim: found from where a tensor of indices goes."""
     tensor = call.args[0]
     matrix, value = scene.matrix(tensor), scene.value(tensor)
@@ -57,7 +57,7 @@ def _turned(scene: Capture, call: Call) -> Value | Matrix | None:
     return replace(value, axes=tuple(value.axes[k] for k in order))
 
 
-def _integers(call: Call) -> list[Any]:
+def _integers(call: FunctionCall) -> list[Any]:
     """The arguments with lists of numbers written out."""
     found: list[Any] = []
     for argument in (*call.args, *call.kwargs.values()):
@@ -65,7 +65,7 @@ def _integers(call: Call) -> list[Any]:
     return found
 
 
-def _pooled(scene: Capture, call: Call) -> Value | None:
+def _pooled(scene: Capture, call: FunctionCall) -> Value | None:
     x, size, stride, padding, ceil, _, divisor = call.bound(
         "input kernel_size stride padding ceil_mode count_include_pad divisor_override",
         stride=None, padding=0, ceil_mode=False,
@@ -84,7 +84,7 @@ def _pooled(scene: Capture, call: Call) -> Value | None:
     return _windows(value, call, sizes)
 
 
-def _windows(value: Value, call: Call, sizes: tuple[int, ...]) -> Value:
+def _windows(value: Value, call: FunctionCall, sizes: tuple[int, ...]) -> Value:
     spatial = value.units.shape[1:]
     if any(p % k for p, k in zip(spatial, sizes, strict=True)):
         raise refusal(
@@ -97,7 +97,7 @@ def _windows(value: Value, call: Call, sizes: tuple[int, ...]) -> Value:
     return replace(value, units=Averaged(value.units, layer, shape, call.place))
 
 
-def _adaptive(scene: Capture, call: Call) -> Value | None:
+def _adaptive(scene: Capture, call: FunctionCall) -> Value | None:
     x, wanted = call.bound("input output_size")
     value = scene.value(x)
     if value is None or not value.canonical:
@@ -114,7 +114,7 @@ def _adaptive(scene: Capture, call: Call) -> Value | None:
     return _windows(value, call, tuple(p // o for p, o in zip(spatial, outs, strict=True)))
 
 
-def _mean(scene: Capture, call: Call) -> Value | None:
+def _mean(scene: Capture, call: FunctionCall) -> Value | None:
     """The mean or the sum over all positions, in one step or in several."""
     x, dim, keep, *_ = call.bound("input dim keepdim", keepdim=False)
     dim = call.kwargs.get("axis", dim)
@@ -140,7 +140,7 @@ def _mean(scene: Capture, call: Call) -> Value | None:
     return _dropped(replace(made, axes=left), call)
 
 
-def _dropped(value: Value, call: Call) -> Value:
+def _dropped(value: Value, call: FunctionCall) -> Value:
     """With one position only, and no axis for it: the units of a vector."""
     if set(value.axes) <= {0, 1} and value.units.shape[1:]:
         shape = (value.units.shape[0] * math.prod(value.units.shape[1:]),)
@@ -148,7 +148,7 @@ def _dropped(value: Value, call: Call) -> Value:
     return value
 
 
-def _reshaped(scene: Capture, call: Call) -> Value | None:
+def _reshaped(scene: Capture, call: FunctionCall) -> Value | None:
     """Flatten, view, reshape, squeeze: what they do is seen from the shapes."""
     tensor, result = call.args[0] if call.args else call.kwargs["input"], call.result
     value = scene.value(tensor)
@@ -172,21 +172,21 @@ def _reshaped(scene: Capture, call: Call) -> Value | None:
     )  # fmt: skip
 
 
-def _row_of_positions(value: Value, call: Call) -> Value | None:
+def _row_of_positions(value: Value, call: FunctionCall) -> Value | None:
     """All positions in one axis, which an average over it reads: axis -1 stands for them."""
     if call.result.ndim != 3 or call.result.shape[2] != math.prod(value.units.shape[1:]):
         return None
     return replace(value, axes=(0, 1, -1))
 
 
-def _picked(scene: Capture, call: Call) -> Value | None:
+def _picked(scene: Capture, call: FunctionCall) -> Value | None:
     value = scene.value(call.args[0])
     if value is None or value.units.shape != (1,) or call.result.shape != call.args[0].shape[:1]:
         return None
     return replace(value, axes=(0,))
 
 
-def _padded(scene: Capture, call: Call) -> Value | None:
+def _padded(scene: Capture, call: FunctionCall) -> Value | None:
     x, pad, mode, filled = call.bound("input pad mode value", mode="constant", value=None)
     value = scene.value(x)
     if value is None or not value.canonical or filled or mode not in ("constant", "circular"):

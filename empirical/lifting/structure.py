@@ -31,7 +31,7 @@ from empirical.lifting.pointwise_functions import the_factor
 from empirical.lifting.units import (
     Averaged,
     Beside,
-    Data,
+    InputData,
     Pointwise,
     Total,
     Units,
@@ -93,7 +93,7 @@ class _Builder:
             return []
         if isinstance(units, Total | Beside):
             return self.branched(units, start)
-        assert not isinstance(units, Data)
+        assert not isinstance(units, InputData)
         before = self.stack(units.source, start)
         if isinstance(units, Weights):
             self.parts.append(units)

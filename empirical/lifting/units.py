@@ -18,8 +18,8 @@ from analytic.network import Averaging, Layer, Shape
 from empirical.lifting.places import Location
 
 __all__ = [
-    "Averaged", "Beside", "Data", "Matrix", "Pointwise", "Total", "Units", "Weights", "sources",
-    "upstream",
+    "Averaged", "Beside", "InputData", "Matrix", "Pointwise", "Total", "Units", "Weights",
+    "sources", "upstream",
 ]  # fmt: skip
 
 
@@ -51,7 +51,7 @@ class Matrix:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Data:
+class InputData:
     """What the first weights read."""
 
     shape: Shape
@@ -117,12 +117,12 @@ class Beside:
     place: Location
 
 
-Units = Data | Weights | Pointwise | Averaged | Total | Beside
+Units = InputData | Weights | Pointwise | Averaged | Total | Beside
 
 
 def sources(units: Units) -> tuple[Units, ...]:
     """What some units are made of."""
-    if isinstance(units, Data):
+    if isinstance(units, InputData):
         return ()
     return units.terms if isinstance(units, Total | Beside) else (units.source,)
 

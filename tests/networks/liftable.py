@@ -122,7 +122,8 @@ def orthogonal(m: int) -> nn.Module:
         if isinstance(part, nn.Linear):
             nn.init.orthogonal_(part.weight)
             nn.init.zeros_(part.bias)
-    nn.init.normal_(net[4].weight, std=1 / math.sqrt(m))
+    with torch.no_grad():
+        nn.init.normal_(net.get_parameter("4.weight"), std=1 / math.sqrt(m))
     return net
 
 
@@ -146,8 +147,9 @@ class Scaled(nn.Linear):
         nn.init.normal_(self.weight)
         nn.init.zeros_(self.bias)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return functional.linear(x, self.weight * (1.2 / math.sqrt(self.in_features)), self.bias)
+    def forward(self, input: Tensor) -> Tensor:
+        weight = self.weight * (1.2 / math.sqrt(self.in_features))
+        return functional.linear(input, weight, self.bias)
 
 
 @entry("equalised learning rate", 6)
@@ -281,7 +283,7 @@ class Encoded(nn.Module):
         self.net = normal(nn.Sequential(nn.Linear(18, m), nn.ReLU(), nn.Linear(m, 1)))
 
     def forward(self, x: Tensor) -> Tensor:
-        angles = (x[:, :, None] * self.frequencies).flatten(1)
+        angles = (x[:, :, None] * self.get_buffer("frequencies")).flatten(1)
         return self.net(torch.cat([torch.sin(angles), torch.cos(angles)], dim=-1))
 
 
