@@ -15,6 +15,7 @@ from analytic.corrections.positions import Placed, position_maps
 from analytic.inputs import check_inputs
 from analytic.machine import available_memory
 from analytic.network import (
+    Concatenate,
     Convolution,
     Flatten,
     FullyConnected,
@@ -23,6 +24,7 @@ from analytic.network import (
     Residual,
     Scale,
     Sum,
+    is_default,
 )
 from analytic.proofs import first_jump
 
@@ -88,7 +90,7 @@ def checked(
             f"expected x and y of the same shape for each input, got {rows.shape[1:]} and"
             f" {columns.shape[1:]}; take both from the same data"
         )
-    return stack(network.joined(), rows.shape[2:], derivatives), rows, columns
+    return stack(network, rows.shape[2:], derivatives), rows, columns
 
 
 def require(size: int, of: str) -> None:
@@ -115,14 +117,15 @@ def stack(network: Network, spatial: tuple[int, ...], derivatives: int) -> list[
         derivatives: how many derivatives of the activations are needed.
 
     Raises:
-        ValueError: a residual block has several layers, there is a ``Sum``, or an activation lacks
-            a derivative.
+        ValueError: a residual block has several layers, there is a ``Sum`` or a ``Concatenate``, or
+            an activation lacks a derivative.
     """
     found: list[Place] = []
     before = 1.0
+    network = network.summed(len(spatial)).joined() if network.is_spatial else network.joined()
     shapes = network.shapes(spatial) if network.is_spatial else ((),) * (len(network.layers) + 1)
     for outer, shape, after in zip(network.layers, shapes[:-1], shapes[1:], strict=True):
-        if isinstance(outer, Sum):
+        if isinstance(outer, Sum | Concatenate):
             raise ValueError(
                 f"expected layers and Residual, got {outer}: the corrections of sums of branches"
                 " are not derived; use kernel, which needs none"
@@ -152,6 +155,11 @@ def _weighted(
             f"expected activations with {derivatives} continuous derivatives, got"
             f" {layer.activation!r}, where {reason}; take a smooth one such as softplus"
         )
+    if not is_default(layer.bias_std, layer.weight_rate, layer.bias_rate):
+        raise ValueError(
+            f"expected layers trained at rate 1, got {layer}: the corrections of other rates are"
+            " not derived; use kernel, which knows them, or drop weight_rate and bias_rate"
+        )
     variances = layer.weight_std**2, layer.bias_std**2
     return StackLayer(layer.activation, *variances, layer.width_ratio, before, residual)
 
@@ -159,7 +167,7 @@ def _weighted(
 def _only(block: Residual) -> Placed | Nonlinearity:
     """The one layer of a residual block."""
     (first, *others) = block.layers
-    if others or isinstance(first, Residual | Sum):
+    if others or isinstance(first, Residual | Sum | Concatenate):
         raise ValueError(
             f"expected residual blocks of one layer, got {block}: the correlation of its inner"
             " layers with the skip is not derived; make each layer a Residual of its own"

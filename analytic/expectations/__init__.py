@@ -18,6 +18,7 @@ from analytic.expectations.hermite_coefficients import (
     rests,
 )
 from analytic.expectations.inverse_sine import arcsine
+from analytic.expectations.jumping_pairs import jump_distances
 from analytic.expectations.octaves import MOST_TERMS_WHOLE
 from analytic.expectations.product_rules import Angle
 from analytic.expectations.quadrature import Rule, hermite_basis, uniform_rule
@@ -38,6 +39,7 @@ __all__ = [
     "coefficients",
     "distances",
     "hermite_basis",
+    "jump_distances",
     "length",
     "moments",
     "orders",

@@ -10,11 +10,19 @@ neither overflows nor cancels far from the origin; its derivatives; its values a
 what it proves. Below this room there is only sympy.
 """
 
+from analytic.expressions.bent_lines import bent_line
 from analytic.expressions.evaluation import values
 from analytic.expressions.normal_form import check_size, in_x, normalised, read, text_of
 from analytic.expressions.order import START, Order, Tail, fraction, total
 from analytic.expressions.pieces import without_pieces
 from analytic.expressions.reading import expression_of
+from analytic.expressions.removed_zeros import (
+    DividedFunction,
+    Series,
+    divided_function,
+    divided_functions,
+    plain,
+)
 from analytic.expressions.rewrite import derivative, elementary, recognised, stable, transform
 from analytic.expressions.rounding import extended_values, rounding_error
 from analytic.expressions.sine_quotients import (
@@ -29,6 +37,7 @@ from analytic.expressions.syntax import short, syntax_tree
 from analytic.expressions.vocabulary import (
     FUNCTIONS,
     HEADS,
+    JUMPING,
     KINKED,
     MANY,
     NAMES,
@@ -42,6 +51,7 @@ from analytic.expressions.vocabulary import (
 __all__ = [
     "FUNCTIONS",
     "HEADS",
+    "JUMPING",
     "KINKED",
     "MANY",
     "NAMES",
@@ -50,12 +60,17 @@ __all__ = [
     "SINES",
     "START",
     "SWITCHES",
+    "DividedFunction",
     "Order",
+    "Series",
     "Tail",
     "X",
+    "bent_line",
     "cardinal_sine",
     "check_size",
     "derivative",
+    "divided_function",
+    "divided_functions",
     "elementary",
     "expression_of",
     "extended_values",
@@ -64,6 +79,7 @@ __all__ = [
     "in_x",
     "normal_cdf",
     "normalised",
+    "plain",
     "read",
     "recognised",
     "rounding_error",

@@ -41,12 +41,14 @@ class FieldLayer(NamedTuple):
     weight: float
     bias: float
     rate: float
+    bias_rate: float
     form: int  # one of SERIES, ARCCOSINE, ARCSINE
     even: bool  # whether the coefficients of even order matter
     odd: bool
     groups: int  # of terms that matter
     line: float  # a^2 of a x + b |x|
     bend: float  # b^2
+    shares: tuple[float, float]  # of the first units that are concatenated here, 1 for sums
 
 
 @compiled

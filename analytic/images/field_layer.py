@@ -86,8 +86,7 @@ def enter(
                 for start in range(0, scale.size, LANES):
                     stop = start + LANES
                     largest = _enter(
-                        layer.weight, layer.bias, layer.rate,
-                        scale[start:stop], moved[0, start:stop],
+                        layer, scale[start:stop], moved[0, start:stop],
                         sigma[f, start:stop], theta[f, start:stop],
                     )  # fmt: skip
                     g = 0
@@ -99,11 +98,11 @@ def enter(
 
 
 @compiled
-def _enter(
-    weight: float, bias: float, rate: float, scale: Any, inverse: Any, sigma: Any, theta: Any
-) -> float:
+def _enter(layer: FieldLayer, scale: Any, inverse: Any, sigma: Any, theta: Any) -> float:
+    weight, bias, rate, bias_rate = layer.weight, layer.bias, layer.rate, layer.bias_rate
     for j in range(LANES):
-        sigma[j], theta[j] = _preactivation(sigma[j], theta[j], weight, bias, rate)
+        cov, _, theta[j] = _preactivation(sigma[j], theta[j], weight, bias, rate, bias_rate)
+        sigma[j] = cov
     return min(_largest(scale, inverse, sigma), 1.0)
 
 
@@ -176,7 +175,7 @@ def leave(
                     if sigma0.size > 0:
                         a0, b0 = sigma0[f, start:stop], theta0[f, start:stop]
                         mu, eta = rows.junctions[0, 0, i, start:stop], rows.mean[i, start:stop]
-                        end_branch(a0, b0, mu, lines[2], eta, lines[1], a, b)
+                        end_branch(a0, b0, mu, lines[2], eta, lines[1], layer.shares, a, b)
 
 
 @compiled

@@ -10,19 +10,26 @@ from typing import Any
 from analytic.compilation import compiled
 from analytic.images.fields import Pairing, Shifts, move_lines, pieces
 from analytic.machine import LANES
-from analytic.recursion import Bounds, junction_of, residual, skip_error
+from analytic.recursion import Bounds, junction_of, residual, side_by_side, skip_error
 
 __all__ = ["add_branch", "end_branch", "join_errors"]
 
 _residual: Any = compiled(residual)
+_side_by_side: Any = compiled(side_by_side)
 _skip_error: Any = compiled(skip_error)
 
 
 @compiled
 def end_branch(
-    sigma0: Any, theta0: Any, mu: Any, mus: Any, eta: Any, etas: Any, sigma: Any, theta: Any
-) -> None:
-    """Add the branches before to a vector of lanes."""
+    sigma0: Any, theta0: Any, mu: Any, mus: Any, eta: Any, etas: Any, shares: Any,
+    sigma: Any, theta: Any,
+) -> None:  # fmt: skip
+    """Add the branches before to a vector of lanes, or put them beside."""
+    p, q = shares
+    if p < 1.0:
+        for j in range(LANES):
+            sigma[j], theta[j] = _side_by_side(sigma0[j], theta0[j], sigma[j], theta[j], p, q)
+        return
     for j in range(LANES):
         sigma[j], theta[j] = _residual(
             sigma0[j], theta0[j], mu[j], mus[j], sigma[j], theta[j], eta[j], etas[j]
@@ -31,7 +38,7 @@ def end_branch(
 
 @compiled
 def add_branch(
-    rows: Any, columns: Any, pairing: Pairing, shifts: Shifts, shape: Any, room: Any,
+    rows: Any, columns: Any, shares: Any, pairing: Pairing, shifts: Shifts, shape: Any, room: Any,
     sigma0: Any, theta0: Any, sigma: Any, theta: Any,
 ) -> None:  # fmt: skip
     """Add a branch that ends in a sum of its own to those before.
@@ -39,6 +46,7 @@ def add_branch(
     Args:
         rows: mu of the branches before and of the last one, of the first images, (2, R, Q).
         columns: the same of the second ones, (2, C, Q).
+        shares: of units that are concatenated, those before and the last ones; 1 for sums.
         pairing: the pairs.
         shifts: the shifts.
         shape: (H, W, copies).
@@ -63,7 +71,7 @@ def add_branch(
                     end_branch(
                         sigma0[f, start:stop], theta0[f, start:stop],
                         rows[0, i, start:stop], moved[0, start:stop],
-                        rows[1, i, start:stop], moved[1, start:stop],
+                        rows[1, i, start:stop], moved[1, start:stop], shares,
                         sigma[f, start:stop], theta[f, start:stop],
                     )  # fmt: skip
 

@@ -60,8 +60,8 @@ def compiled_layer(step: Step, at: int, bounds: Bounds, terms: int) -> FieldLaye
     groups = min(-(-terms // GROUP), bounds.radius.shape[1])
     line, bend = step.layer.activation.bent_line or (0.0, 0.0)
     return FieldLayer(
-        at, step.weight, step.bias, step.rate, form, symmetry != "odd", symmetry != "even", groups,
-        line**2, bend**2,
+        at, *step.coefficients, form, symmetry != "odd", symmetry != "even", groups,
+        line**2, bend**2, next(iter(step.shares), None) or (1.0, 1.0),
     )  # fmt: skip
 
 
@@ -122,7 +122,7 @@ def sights(state: Diagonal, first: int = 0) -> dict[int, Sight]:
         lines: dict[str, Array] = {name: line.reshape(n, -1) for name, line in seen.items()}
         sums: Array = np.empty((len(stage.junctions), 2, *lines["deviation"].shape))
         for out, junction in zip(sums, stage.junctions, strict=True):
-            out[0], out[1] = (part[2].reshape(n, -1) for part in junction)
+            out[0], out[1] = (part[2].reshape(n, -1) for part in junction[:2])
         lines["junctions"] = sums.transpose(2, 0, 1, 3)
         found[at] = Sight(stage.step, lines)
     for number, norms in enumerate(state.norms):

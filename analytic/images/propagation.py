@@ -210,9 +210,10 @@ class Propagation:
                 tables.lane_tables(at[0], 0).junctions[number] for tables in self._lane_tables()
             )
             moved = self.room.take(2, layout.lanes)
+            shares = layout.steps[at[0] - layout.stretch.first].shares[number] or (1.0, 1.0)
             add_branch(
-                rows, columns, self.pairing, shifts, layout.shape, (run_room(layout), moved),
-                total.sigma, total.theta, fields.sigma, fields.theta,
+                rows, columns, shares, self.pairing, shifts, layout.shape,
+                (run_room(layout), moved), total.sigma, total.theta, fields.sigma, fields.theta,
             )  # fmt: skip
             self.room.give(moved)
         join_errors(bounds, layer.number, number, total.error, fields.error)

@@ -1,11 +1,12 @@
 r"""Shifts along one axis, and how a linear layer carries them.
 
 A pair of positions (p, q) of an axis of P positions is the shift d = q - p mod P and the place
-p: for every shift, Sigma(p, p + d) is a line of P numbers. A filter reads (s p + k, s q + k) with
-the same k, which is the shift s (q - p): it acts on the place and on the shift apart. A pooling
-window reads all (r p + a, r q + b), with the shifts r (q - p) + b - a.
+p: for every shift, Sigma(p, p + d) is a line of P numbers. A filter reads (s p + d k, s q + d k)
+with the same k, which is the shift s (q - p): it acts on the place and on the shift apart. A
+pooling window reads all (s p + a, s q + b), with the shifts s (q - p) + b - a.
 
-Legend: P positions before a layer and P' after it; s the stride; K the size of the filter.
+Legend: P positions before a layer and P' after it; s the stride; K the size of the filter, whose
+readings are ``apart`` positions from each other.
 """
 
 from __future__ import annotations
@@ -57,7 +58,14 @@ class Scatter(NamedTuple):
 
 
 def filter_readings(
-    shifts: Index, positions: int, after: int, size: int, stride: int, back: int, wraps: bool
+    shifts: Index,
+    positions: int,
+    after: int,
+    size: int,
+    stride: int,
+    back: int,
+    wraps: bool,
+    apart: int = 1,
 ) -> Readings:
     """What a filter reads for some shifts after it.
 
@@ -67,8 +75,9 @@ def filter_readings(
         after: P'.
         size: K.
         stride: s.
-        back: place p reads s p - back, ..., s p - back + K - 1.
+        back: the first reading of place p is s p - back.
         wraps: whether the axis is a circle; otherwise there are zeros outside.
+        apart: the distance of two readings.
 
     Example:
         >>> found = filter_readings(np.array([0]), 3, 3, 3, 1, 1, False)
@@ -77,18 +86,21 @@ def filter_readings(
     """
     all_places, taps = np.arange(after), np.arange(size)
     d, p, k = (a.ravel() for a in np.meshgrid(shifts, all_places, taps, indexing="ij"))
-    u, v = (stride * place + k - back for place in (p, (p + d) % after))
+    u, v = (stride * place + apart * k - back for place in (p, (p + d) % after))
     inside = (u >= 0) & (u < positions) & (v >= 0) & (v < positions) | wraps
     d, p, k, u, v = (part[inside] for part in (d, p, k, u, v))
     return Readings(d, p, k, (v - u) % positions, u % positions, stride)
 
 
-def pool_readings(shifts: Index, positions: int, size: int) -> Readings:
-    """What a pooling window reads for some shifts after it; see ``filter_readings``."""
-    window = np.arange(size)
-    places = np.arange(positions // size)
+def pool_readings(shifts: Index, positions: int, after: int, size: int, stride: int) -> Readings:
+    """What a pooling window reads for some shifts after it; see ``filter_readings``.
+
+    A tap is a size + b for the readings a and b of two windows.
+    """
+    window, places = np.arange(size), np.arange(after)
     d, p, a, b = (x.ravel() for x in np.meshgrid(shifts, places, window, window, indexing="ij"))
-    return Readings(d, p, a * size + b, (size * d + b - a) % positions, size * p + a, size)
+    u, v = stride * p + a, stride * ((p + d) % after) + b
+    return Readings(d, p, a * size + b, (v - u) % positions, u, stride)
 
 
 def scatter(readings: Readings, before: Index, after: Index) -> Scatter:

@@ -6,9 +6,25 @@ recursion as a system of equations. Nothing here computes a kernel. Below: the a
 for the equations ``analytic.closed_forms``.
 """
 
-from analytic.network.averages import AveragePooling, Averaging, Flatten, GlobalAveragePooling
+from analytic.network.averages import (
+    AveragePooling,
+    Averaging,
+    Flatten,
+    GlobalAveragePooling,
+    Pooling,
+    SumPooling,
+)
 from analytic.network.branches import Branched, Layer, moves
-from analytic.network.description import FullyConnected, Network, Residual, Scale, Step, Sum
+from analytic.network.continuity import first_jump_of, require_continuous
+from analytic.network.description import (
+    Concatenate,
+    FullyConnected,
+    Network,
+    Residual,
+    Scale,
+    Step,
+    Sum,
+)
 from analytic.network.equations import System
 from analytic.network.fitting import Misfit, misfit
 from analytic.network.folding import fold, itself
@@ -19,11 +35,13 @@ from analytic.network.nonlinearity import Nonlinearity
 from analytic.network.options import Sizes
 from analytic.network.published import lenet, mlp, myrtle, resnet, wide_resnet
 from analytic.network.shapes import Shape, reads, shape_after, shapes_after
+from analytic.network.training_rates import is_default
 
 __all__ = [
     "AveragePooling",
     "Averaging",
     "Branched",
+    "Concatenate",
     "Convolution",
     "Flatten",
     "FullyConnected",
@@ -32,15 +50,19 @@ __all__ = [
     "Misfit",
     "Network",
     "Nonlinearity",
+    "Pooling",
     "Residual",
     "Scale",
     "Shape",
     "Sizes",
     "Step",
     "Sum",
+    "SumPooling",
     "System",
+    "first_jump_of",
     "fold",
     "geometric_mean",
+    "is_default",
     "itself",
     "lenet",
     "misfit",
@@ -50,6 +72,7 @@ __all__ = [
     "parse_activation",
     "parse_network",
     "reads",
+    "require_continuous",
     "resnet",
     "shape_after",
     "shapes_after",

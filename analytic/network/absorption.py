@@ -14,7 +14,7 @@ import sympy
 from analytic.activation import Activation
 from analytic.expressions import X
 from analytic.network.averages import Averaging
-from analytic.network.branches import Branched, Layer, Layers, Residual, Sum
+from analytic.network.branches import Branched, Concatenate, Layer, Layers, Residual, Sum
 from analytic.network.layers import Weighted
 from analytic.network.nonlinearity import Nonlinearity
 from analytic.network.rewriting import is_linear
@@ -71,6 +71,8 @@ def _into_branches(layer: Branched, factor: float) -> tuple[Branched, float]:
 
 def _sum(layer: Branched, branches: list[Layers]) -> Branched:
     """The sum of other branches; it stays a ``Residual`` if it was one."""
+    if isinstance(layer, Concatenate):
+        return Concatenate(*branches)
     return Residual(*branches[1]) if isinstance(layer, Residual) else Sum(*branches)
 
 
@@ -90,7 +92,8 @@ def _back(layers: Layers, factor: float) -> Layers:
         return _back_through(tuple(before), last, factor)
     if isinstance(last, Weighted) and is_linear(last):
         weight, bias = last.weight_std * factor, last.bias_std * factor
-        return (*before, replace(last, weight_std=weight, bias_std=bias))
+        rate = None if last.bias_rate is None else last.bias_rate * factor**2
+        return (*before, replace(last, weight_std=weight, bias_std=bias, bias_rate=rate))
     assert isinstance(last, Weighted | Nonlinearity)
     whole = Activation(_short(factor) * last.activation.expression)
     return (*before, replace(last, activation=whole))

@@ -1,12 +1,14 @@
-r"""Branches that begin at the same units and are added where they end.
+r"""Branches that begin at the same units, and are added or stand side by side where they end.
 
-    residual   alpha -> alpha + layers(alpha)
-    sum        alpha -> branch_1(alpha) + branch_2(alpha) + ...
+    residual      alpha -> alpha + layers(alpha)
+    sum           alpha -> branch_1(alpha) + branch_2(alpha) + ...
+    concatenate   alpha -> (branch_1(alpha), branch_2(alpha), ...)
 
 The branches have weights of their own. Given alpha, the units of two of them are then
 independent, but for their means, as soon as one of the two has weights between alpha and its
 end: the limit needs no more than second moments and means of each. So at most one branch of a
-sum may be without weights, the skip among them (docs/theory/recursion.md).
+sum may be without weights, the skip among them (docs/theory/recursion.md). Units that stand side by
+side are read by different weights: nothing need be independent.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from analytic.network.nonlinearity import Nonlinearity
 from analytic.network.options import Sizes
 from analytic.network.scaling import Scale
 
-__all__ = ["Branched", "Layer", "Layers", "Residual", "Sum", "check_layers", "moves"]
+__all__ = ["Branched", "Concatenate", "Layer", "Layers", "Residual", "Sum", "check_layers", "moves"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -104,14 +106,9 @@ class Sum:
     branches: tuple[Layers, ...]
 
     def __init__(self, *branches: Layer | Sequence[Layer]) -> None:
-        found = tuple(_branch(branch) for branch in branches)
-        if len(found) < 2:
-            raise ValueError(
-                f"expected at least two branches, got {len(found)}; pass each as a layer or a list"
-                " of layers, [] for the skip"
-            )
+        found = _several("Sum", branches)
         _check_independent(found)
-        _check_positions(found)
+        _check_positions("Sum", found)
         object.__setattr__(self, "branches", found)
 
     def changed(self, change: Callable[[Layers], Layers]) -> Sum:
@@ -119,11 +116,56 @@ class Sum:
         return Sum(*(change(branch) for branch in self.branches))
 
     def __repr__(self) -> str:
-        texts = (repr(one[0]) if len(one) == 1 else repr([*one]) for one in self.branches)
-        return f"Sum({', '.join(texts)})"
+        return _text(self)
 
 
-Branched = Residual | Sum
+@dataclass(frozen=True, repr=False)
+class Concatenate:
+    r"""The units of two or more branches side by side, alpha -> (branch_1(alpha), ...).
+
+    A branch is a layer or a list of layers; an empty list is the skip. The units after it are as
+    many as all branches have, of images the channels: with p_i the share of branch i in the width
+    ratios, and (Sigma_i, Theta_i, mu_i) the state at its end,
+
+        Sigma = sum_i p_i Sigma_i,   Theta = sum_i p_i Theta_i,   mu = sum_i p_i mu_i.
+
+    All branches end at the same positions. They need no weights: ``Concatenate(Nonlinearity(
+    "relu"), Nonlinearity("relu(-x)"))`` is the concatenated relu of Shang et al. (2016), and
+    ``Concatenate([], layers)`` a block of Huang et al. (2017).
+
+    Raises:
+        ValueError: there are less than two branches, two of them are skips, one of them pools, or
+            they do not end at the same positions.
+        TypeError: something in a branch is not a layer.
+
+    Example:
+        >>> from analytic import Convolution
+        >>> Concatenate(Convolution("tanh", 3), [Convolution("tanh", 1, width_ratio=0.5)])
+        Concatenate(Convolution("tanh", 3), Convolution("tanh", 1, width_ratio=0.5))
+    """
+
+    branches: tuple[Layers, ...]
+
+    def __init__(self, *branches: Layer | Sequence[Layer]) -> None:
+        found = _several("Concatenate", branches)
+        skips = [branch for branch in found if all(isinstance(layer, Scale) for layer in branch)]
+        if len(skips) > 1:
+            raise ValueError(
+                f"expected at most one branch of Concatenate without layers, got {len(skips)}:"
+                " units twice are units once; leave one out"
+            )
+        _check_positions("Concatenate", found)
+        object.__setattr__(self, "branches", found)
+
+    def changed(self, change: Callable[[Layers], Layers]) -> Concatenate:
+        """The same with other layers in its branches."""
+        return Concatenate(*map(change, self.branches))
+
+    def __repr__(self) -> str:
+        return _text(self)
+
+
+Branched = Residual | Sum | Concatenate
 Layer = Weighted | Nonlinearity | Scale | Averaging | Branched
 Layers = tuple[Layer, ...]
 
@@ -140,12 +182,23 @@ def check_layers(owner: str, layers: tuple[object, ...]) -> None:
             )
 
 
-def _branch(branch: Layer | Sequence[Layer]) -> Layers:
-    """A layer or a list of layers as a tuple."""
-    layers = tuple(branch) if isinstance(branch, Sequence) else (branch,)
-    if layers:
-        check_layers("a branch of Sum", layers)
-    return layers
+def _several(owner: str, branches: Sequence[Layer | Sequence[Layer]]) -> tuple[Layers, ...]:
+    """At least two branches as tuples."""
+    found = tuple(tuple(one) if isinstance(one, Sequence) else (one,) for one in branches)
+    for layers in filter(None, found):
+        check_layers(f"a branch of {owner}", layers)
+    if len(found) < 2:
+        raise ValueError(
+            f"expected at least two branches, got {len(found)}; pass each as a layer or a list"
+            " of layers, [] for the skip"
+        )
+    return found
+
+
+def _text(layer: Sum | Concatenate) -> str:
+    """The code that makes it; a branch of one layer needs no brackets."""
+    texts = (repr(one[0]) if len(one) == 1 else repr([*one]) for one in layer.branches)
+    return f"{type(layer).__name__}({', '.join(texts)})"
 
 
 def _is_fresh(layers: Layers) -> bool:
@@ -170,19 +223,19 @@ def _check_independent(branches: tuple[Layers, ...]) -> None:
         )
 
 
-def _check_positions(branches: tuple[Layers, ...]) -> None:
+def _check_positions(owner: str, branches: tuple[Layers, ...]) -> None:
     """Raise where branches cannot end at the same positions."""
     for branch in branches:
         for layer in branch:
             if isinstance(layer, Averaging):
                 raise ValueError(
                     f"expected branches of weights and nonlinearities, got {layer} in a branch of"
-                    " Sum; pool before or after the Sum, or let a Convolution stride"
+                    f" {owner}; pool before or after the {owner}, or let a Convolution stride"
                 )
             if isinstance(layer, Branched) and moves(layer):
                 raise ValueError(
-                    f"expected inner sums that keep the positions, got {layer} in a branch of Sum;"
-                    " let a layer of the branch itself stride"
+                    f"expected inner sums that keep the positions, got {layer} in a branch of"
+                    f" {owner}; let a layer of the branch itself stride"
                 )
     first = [sum(map(moves, branch[:1])) for branch in branches]
     later = sum(moves(layer) for branch in branches for layer in branch[1:])
@@ -208,7 +261,9 @@ def _changes_shape(layer: Layer) -> str:
             return "whose stride leaves out positions"
         if layer.padding == "valid" and not _is_one(layer.kernel_size):
             return "whose padding 'valid' loses the border"
-    if isinstance(layer, Sum) and any(branch and moves(branch[0]) for branch in layer.branches):
+    if isinstance(layer, Sum | Concatenate) and any(
+        branch and moves(branch[0]) for branch in layer.branches
+    ):
         return "whose branches leave out positions"
     return ""
 

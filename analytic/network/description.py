@@ -10,10 +10,25 @@ been said: m is then the number of channels times that of positions.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 from analytic.network.absorption import absorbed
-from analytic.network.averages import AveragePooling, Averaging, Flatten, GlobalAveragePooling
-from analytic.network.branches import Branched, Layer, Residual, Sum, check_layers
+from analytic.network.averages import (
+    AveragePooling,
+    Averaging,
+    Flatten,
+    GlobalAveragePooling,
+    SumPooling,
+)
+from analytic.network.branches import (
+    Branched,
+    Concatenate,
+    Layer,
+    Layers,
+    Residual,
+    Sum,
+    check_layers,
+)
 from analytic.network.equations import System, system
 from analytic.network.layers import Convolution, FullyConnected, Weighted
 from analytic.network.nonlinearity import Nonlinearity
@@ -22,9 +37,12 @@ from analytic.network.scaling import Scale
 from analytic.network.shapes import Shape, shapes_after
 from analytic.network.stacking import check_stack, dimensions, flattens, reads_vectors
 from analytic.network.summary_table import Summary, summary
+from analytic.network.training_rates import bias_rate_of
+from analytic.network.widths import branch_ratios, ratio_after
 
 __all__ = [
     "AveragePooling",
+    "Concatenate",
     "Convolution",
     "Flatten",
     "FullyConnected",
@@ -36,6 +54,7 @@ __all__ = [
     "Scale",
     "Step",
     "Sum",
+    "SumPooling",
 ]
 
 
@@ -45,7 +64,9 @@ class Step:
 
     First come the ``averages``; then, if it ``switches``, the units change places with those that
     were last put aside; then ``opens`` copies of them are put aside. After the layer those that
-    were put aside last are added, ``closes`` times (``analytic.network.folding``).
+    were put aside last are added, ``closes`` times (``analytic.network.folding``). ``shares`` has
+    for each of these None, or, where units are concatenated instead, the proportions of those that
+    were put aside and of those after the layer.
     """
 
     layer: Weighted | Nonlinearity
@@ -53,6 +74,7 @@ class Step:
     closes: int
     averages: tuple[Averaging, ...] = ()
     switches: bool = False
+    shares: tuple[tuple[float, float] | None, ...] = ()
 
     @property
     def weight(self) -> float:
@@ -66,8 +88,20 @@ class Step:
 
     @property
     def rate(self) -> float:
-        """At which its parameters are trained: Gamma = rate Lambda + weight Theta."""
-        return 0.0 if isinstance(self.layer, Nonlinearity) else 1.0
+        """weight_rate, at which its weights are trained; 0 where there are none."""
+        return 0.0 if isinstance(self.layer, Nonlinearity) else self.layer.weight_rate
+
+    @property
+    def bias_rate(self) -> float:
+        """At which its biases are trained: Gamma = rate weight Sigma + bias_rate + weight Theta."""
+        if isinstance(self.layer, Nonlinearity):
+            return 0.0
+        return bias_rate_of(self.layer.bias_std, self.layer.bias_rate)
+
+    @property
+    def coefficients(self) -> tuple[float, float, float, float]:
+        """(weight, bias, rate, bias_rate)."""
+        return self.weight, self.bias, self.rate, self.bias_rate
 
 
 @dataclass(frozen=True, repr=False)
@@ -137,6 +171,8 @@ class Network:
     def summed(self, dimensions: int) -> Network:
         """This network on images of so many dimensions, with plain sums over all filters.
 
+        Pooling by sums becomes an average and a factor.
+
         Example:
             >>> Network(Convolution("tanh", 4, normalize="fan_in")).summed(1)
             Network(Convolution("tanh", 4, weight_std=0.5))
@@ -199,32 +235,41 @@ class Network:
         return f"Network({', '.join(map(repr, self.layers))})"
 
 
-def _unroll(layers: tuple[Layer, ...]) -> list[Step]:
+def _unroll(layers: Layers, ratio: float | None = 1.0) -> list[Step]:
+    """The steps of layers that read units of some width ratio."""
     steps: list[Step] = []
     averages: tuple[Averaging, ...] = ()
     for layer in layers:
         if isinstance(layer, Averaging):
             averages = (*averages, layer)
-            continue
-        assert not isinstance(layer, Scale)
-        found = _branches(layer) if isinstance(layer, Branched) else [Step(layer, 0, 0)]
-        steps += [replace(found[0], averages=averages), *found[1:]]
-        averages = ()
+        else:
+            assert not isinstance(layer, Scale)
+            branched = isinstance(layer, Branched)
+            found = _branches(layer, ratio) if branched else [Step(layer, 0, 0)]
+            steps += [replace(found[0], averages=averages), *found[1:]]
+            averages = ()
+        ratio = ratio_after((layer,), ratio)
     return steps
 
 
-def _branches(layer: Branched) -> list[Step]:
+def _branches(layer: Branched, ratio: float | None) -> list[Step]:
     """Branch after branch, a skip first; each but the first is added to the sum of those before."""
-    bodies = [_unroll(branch) for branch in layer.branches if branch]
-    skips = len(layer.branches) > len(bodies)
+    mixes = isinstance(layer, Concatenate)
+    ratios = map(Fraction, branch_ratios(layer, ratio))
+    ends = sorted(zip(layer.branches, ratios, strict=True), key=lambda end: bool(end[0]))
     steps: list[Step] = []
-    for number, body in enumerate(bodies):
-        if number or skips:
-            body[-1] = replace(body[-1], closes=body[-1].closes + 1)
-        first = body[0]
+    before = Fraction(0)
+    for number, (branch, part) in enumerate(ends):
+        body = _unroll(branch, ratio)
         if number:
-            body[0] = replace(first, switches=True)
-        else:
-            body[0] = replace(first, opens=first.opens + len(layer.branches) - 1)
+            whole = before + part
+            shares = (float(before / whole), float(part / whole)) if mixes else None
+            last = body[-1]
+            body[-1] = replace(last, closes=last.closes + 1, shares=(*last.shares, shares))
+            body[0] = replace(body[0], switches=bool(steps))
+        before += part
+        if body and not steps:
+            opens = body[0].opens + len(layer.branches) - 1
+            body[0] = replace(body[0], opens=opens)
         steps += body
     return steps

@@ -17,6 +17,7 @@ import sympy
 from analytic.closed_forms import COVARIANCES, dual, dual_mean, dual_obstacle
 from analytic.expressions import X
 from analytic.network.folding import fold, itself
+from analytic.network.nonlinearity import Nonlinearity
 from analytic.results import Kernels
 
 __all__ = ["GaussianMean", "System", "system"]
@@ -192,9 +193,9 @@ def system(steps: Sequence[Any]) -> System:
             equations.extend(_plain(layer))
         return layer
 
-    def added(_: Any, number: int, total: str, branch: str) -> str:
+    def added(step: Any, number: int, total: str, branch: str) -> str:
         name = branch.rstrip(LETTERS) + LETTERS[number] if number else branch
-        equations.extend(_sum(name, total, branch))
+        equations.extend(_sum(name, total, branch, step.shares[number]))
         return name
 
     last = fold(steps, "0", after, added, step=itself)
@@ -207,11 +208,13 @@ def system(steps: Sequence[Any]) -> System:
 
 def _layer(layer: str, step: Any, before: str) -> Iterator[Any]:
     """Lambda, Gamma, E, D and eta of one layer that reads a state."""
-    weight, bias = _variances(step)
+    weight, bias, rate, bias_rate = _coefficients(step)
     w, slope = step.layer.activation.expression, step.layer.activation.derivative
     covariance = _state("Lambda", layer)
     law = tuple(_at(covariance, *place) for place in _places(covariance))
-    trained = covariance if step.rate else sympy.S.Zero
+    trained = rate * weight * _state("Sigma", before) + bias_rate
+    if (rate, bias_rate) == (1, bias):
+        trained = covariance
     pairs = [
         (covariance, weight * _state("Sigma", before) + bias),
         (
@@ -236,10 +239,14 @@ def _end(layer: str) -> tuple[Any, Any, Any]:
     return _state("E", layer), _state("D", layer) * _state("Gamma", layer), _state("eta", layer)
 
 
-def _sum(name: str, total: str, branch: str) -> Iterator[Any]:
+def _sum(name: str, total: str, branch: str, shares: tuple[float, float] | None) -> Iterator[Any]:
     """Sigma, Theta and mu after a sum, whose last branch ends with a layer or with a sum."""
     more = _end(branch) if name == branch else tuple(_state(f, branch) for f in _STATE)
-    sigma, theta, mu = (_state(f, total) for f in _STATE)
+    sigma, theta, mu = before = tuple(_state(f, total) for f in _STATE)
+    if shares is not None:  # side by side instead
+        p, q = map(_exact, shares)
+        yield from _states(name, *(p * a + q * b for a, b in zip(before, more, strict=True)))
+        return
     both = mu * _at(more[2], B) + more[2] * _at(mu, B)
     yield from _states(name, sigma + more[0] + both, theta + more[1], mu + more[2])
 
@@ -252,11 +259,13 @@ def _states(name: str, *values: Any) -> Iterator[Any]:
         yield sympy.Eq(_state(function, name), value, evaluate=False)
 
 
-def _variances(step: Any) -> tuple[Any, Any]:
-    """Those of weights and biases."""
-    if not step.rate:
-        return sympy.S.One, sympy.S.Zero
-    return _exact(step.layer.weight_std) ** 2, _exact(step.layer.bias_std) ** 2
+def _coefficients(step: Any) -> tuple[Any, Any, Any, Any]:
+    """The variances of weights and biases, and their rates."""
+    if isinstance(step.layer, Nonlinearity):
+        return sympy.S.One, sympy.S.Zero, sympy.S.Zero, sympy.S.Zero
+    layer, bias = step.layer, _exact(step.layer.bias_std) ** 2
+    bias_rate = bias if layer.bias_rate is None else _exact(layer.bias_rate)
+    return _exact(layer.weight_std) ** 2, bias, _exact(layer.weight_rate), bias_rate
 
 
 def _exact(number: float) -> Any:

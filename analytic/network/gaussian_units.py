@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from analytic.network.averages import Flatten
-from analytic.network.branches import Branched, Layer
+from analytic.network.branches import Branched, Concatenate, Layer
 from analytic.network.layers import Weighted
 from analytic.network.nonlinearity import Nonlinearity
 
@@ -25,6 +25,8 @@ def _obstacle(layers: tuple[Layer, ...], obstacle: str) -> str:
         if isinstance(layer, Branched):
             ends = [_obstacle(branch, obstacle) for branch in layer.branches]
             obstacle = next(filter(None, ends), "")
+            if isinstance(layer, Concatenate):
+                obstacle = obstacle or f"{layer} puts units of different variances side by side"
         elif isinstance(layer, Flatten):
             obstacle = obstacle or "Flatten() puts units of different variances side by side"
         elif isinstance(layer, Weighted | Nonlinearity):
@@ -37,7 +39,9 @@ def _obstacle(layers: tuple[Layer, ...], obstacle: str) -> str:
 
 def _refusal(layer: Nonlinearity, obstacle: str) -> ValueError:
     advice = "put it before Flatten(), which is the same network"
-    if not obstacle.startswith("Flatten"):
+    if obstacle.startswith("Concatenate"):
+        advice = "put it at the end of every branch, which is the same network"
+    elif not obstacle.startswith("Flatten"):
         advice = (
             'put weights before it, FullyConnected("identity") or Convolution("identity", 3),'
             " or end the blocks before it in such a linear layer"

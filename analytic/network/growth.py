@@ -17,7 +17,7 @@ import numpy as np
 
 from analytic.network.absorption import absorbed
 from analytic.network.averages import Averaging
-from analytic.network.branches import Branched, Layer
+from analytic.network.branches import Branched, Concatenate, Layer
 from analytic.network.layers import Convolution
 from analytic.network.nonlinearity import Nonlinearity
 from analytic.network.rewriting import joined, summed
@@ -67,10 +67,8 @@ def _through(
         if isinstance(layer, Averaging | Scale):  # factors have been taken by the layers
             continue
         if isinstance(layer, Branched):
-            start, square, mean = (square, mean), 0.0, 0.0
-            for branch in layer.branches:
-                more, shift = _through(branch, dimensions, *start, [])
-                square, mean = square + more + 2 * mean * shift, mean + shift
+            ends = [_through(branch, dimensions, square, mean, []) for branch in layer.branches]
+            square, mean = (_side_by_side if isinstance(layer, Concatenate) else _total)(ends)
             continue
         weight, bias = 1.0, 0.0
         if not isinstance(layer, Nonlinearity):
@@ -78,9 +76,24 @@ def _through(
             bias = layer.bias_std**2
         s = math.sqrt(weight * square + bias)
         w, slope = layer.activation.derivatives(s * z, 1)
-        factors.append(float(weight * (slope**2 @ weights)))
+        jumps = layer.activation.jump is not None
+        factors.append(math.inf if jumps else float(weight * (slope**2 @ weights)))
         square, mean = float(w**2 @ weights), float(w @ weights)
     return square, mean
+
+
+def _total(ends: list[tuple[float, float]]) -> tuple[float, float]:
+    """The mean square and the mean of a sum of branches."""
+    square = mean = 0.0
+    for more, shift in ends:
+        square, mean = square + more + 2 * mean * shift, mean + shift
+    return square, mean
+
+
+def _side_by_side(ends: list[tuple[float, float]]) -> tuple[float, float]:
+    """Those of branches side by side, taken for equally wide ones: two digits are wanted."""
+    squares, means = zip(*ends, strict=True)
+    return sum(squares) / len(ends), sum(means) / len(ends)
 
 
 def _positions(layer: Layer, dimensions: int) -> int:

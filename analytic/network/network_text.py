@@ -14,6 +14,7 @@ from analytic.activation import Activation
 from analytic.expressions import short, syntax_tree
 from analytic.network.description import (
     AveragePooling,
+    Concatenate,
     Convolution,
     Flatten,
     FullyConnected,
@@ -23,6 +24,7 @@ from analytic.network.description import (
     Residual,
     Scale,
     Sum,
+    SumPooling,
 )
 
 __all__ = ["parse_activation", "parse_network"]
@@ -36,18 +38,19 @@ WORDS = 1_000
 
 _WHAT = "a network such as Network(FullyConnected('tanh'))"
 _LAYERS = (
-    FullyConnected, Convolution, Nonlinearity, Residual, Sum, Scale,
-    AveragePooling, Flatten, GlobalAveragePooling,
+    FullyConnected, Convolution, Nonlinearity, Residual, Sum, Concatenate, Scale,
+    AveragePooling, SumPooling, Flatten, GlobalAveragePooling,
 )  # fmt: skip
 _CONSTRUCTORS: dict[str, Any] = {kind.__name__: kind for kind in (Network, *_LAYERS)}
 _LAYER_NAMES = ", ".join(kind.__name__ for kind in _LAYERS)
-_NUMBERS = ("weight_std", "bias_std", "width_ratio")
+_NUMBERS = ("weight_std", "bias_std", "width_ratio", "weight_rate", "bias_rate")
 _OPTIONS = {
     "FullyConnected": _NUMBERS,
     "Nonlinearity": (),
-    "Convolution": ("stride", "padding", "padding_mode", "normalize", *_NUMBERS),
+    "Convolution": ("stride", "padding", "padding_mode", "dilation", "normalize", *_NUMBERS),
 }
 """The layers with an activation, and the options of each."""
+_POOLINGS = ("AveragePooling", "SumPooling")
 
 
 def parse_activation(text: str) -> Activation:
@@ -105,10 +108,10 @@ def _check(node: ast.expr, wanted: str, words: set[str]) -> None:
         raise _refusal(node, wanted)
     if name in _OPTIONS:
         _check_activation(node, name, words)
+    elif name in _POOLINGS:
+        _check_pooling(node)
     elif node.keywords:
         raise _refusal(node, "layers one by one")
-    elif name == "AveragePooling":
-        _check_sizes(node, node.args, 1)
     elif name == "Scale":
         if len(node.args) != 1:
             raise _refusal(node, "a factor")
@@ -116,10 +119,18 @@ def _check(node: ast.expr, wanted: str, words: set[str]) -> None:
     else:
         for argument in node.args:
             branch = [argument]
-            if name == "Sum" and isinstance(argument, ast.List):
+            if name in ("Sum", "Concatenate") and isinstance(argument, ast.List):
                 branch = argument.elts
             for layer in branch:
                 _check(layer, f"one of the layers {_LAYER_NAMES}", words)
+
+
+def _check_pooling(node: ast.Call) -> None:
+    _check_sizes(node, node.args, 1)
+    if [keyword.arg for keyword in node.keywords] not in ([], ["stride"]):
+        raise _refusal(node, "a size and the option stride")
+    for keyword in node.keywords:
+        _size(keyword.value)
 
 
 def _check_activation(node: ast.Call, name: str, words: set[str]) -> None:
@@ -131,7 +142,8 @@ def _check_activation(node: ast.Call, name: str, words: set[str]) -> None:
     options = _OPTIONS[name]
     names = [keyword.arg for keyword in node.keywords]
     if len(set(names)) < len(names) or not set(names) <= set(options):
-        raise _refusal(node, f"the options {', '.join(options)} once each")
+        wanted = f"the options {', '.join(options)} once each" if options else "no options"
+        raise _refusal(node, f"{wanted} for {name}")
     for keyword in node.keywords:
         _value(str(keyword.arg), keyword.value)
 
@@ -147,7 +159,7 @@ def _value(option: str, node: ast.expr) -> Any:
     """The value of an option."""
     if option in _NUMBERS:
         return _number(node)
-    if option == "stride":
+    if option in ("stride", "dilation"):
         return _size(node)
     if not (isinstance(node, ast.Constant) and isinstance(node.value, str)):
         raise _refusal(node, f"a word for {option}")
@@ -155,7 +167,7 @@ def _value(option: str, node: ast.expr) -> Any:
 
 
 LARGEST_SIZE = 10_000
-"""Largest kernel size, stride or pooling window of a text."""
+"""Largest kernel size, stride, dilation or pooling window of a text."""
 
 
 def _size(node: ast.expr) -> int | tuple[int, ...]:
@@ -186,7 +198,10 @@ def _built(node: Any) -> Any:
     if name in _OPTIONS:
         options = {keyword.arg: _value(keyword.arg, keyword.value) for keyword in node.keywords}
         return _CONSTRUCTORS[name](node.args[0].value, *map(_size, node.args[1:]), **options)
-    inner = {"AveragePooling": _size, "Scale": _number}.get(name, _built)
+    if name in _POOLINGS:
+        options = {str(keyword.arg): _size(keyword.value) for keyword in node.keywords}
+        return _CONSTRUCTORS[name](_size(node.args[0]), **options)
+    inner = {"Scale": _number}.get(name, _built)
     return _CONSTRUCTORS[name](*map(inner, node.args))
 
 

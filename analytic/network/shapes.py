@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.network.averages import AveragePooling
+from analytic.network.averages import Pooling
 from analytic.network.branches import Branched, Layer
 from analytic.network.layers import Convolution, FullyConnected
 from analytic.network.nonlinearity import Nonlinearity
@@ -45,14 +45,8 @@ def shape_after(layer: Layer, spatial: Shape) -> Shape:
         return spatial
     if isinstance(layer, Branched):
         return _added(layer, spatial)
-    if isinstance(layer, AveragePooling):
-        size = _each(layer.size, layer, spatial)
-        if any(p % r for p, r in zip(spatial, size, strict=True)):
-            raise ValueError(
-                f"expected positions that {layer} divides, got {_by(spatial)}; crop or pad the"
-                " images, or pool another size"
-            )
-        return tuple(p // r for p, r in zip(spatial, size, strict=True))
+    if isinstance(layer, Pooling):
+        return _pooled(layer, spatial)
     if isinstance(layer, Convolution):
         return _convolved(layer, spatial)
     return ()
@@ -69,17 +63,41 @@ def _added(layer: Branched, spatial: Shape) -> Shape:
     return ends[0]
 
 
+def _pooled(layer: Pooling, spatial: Shape) -> Shape:
+    size, step = (_each(sizes, layer, spatial) for sizes in (layer.size, layer.step))
+    if layer.stride is None and any(p % r for p, r in zip(spatial, size, strict=True)):
+        raise ValueError(
+            f"expected positions that {layer} divides, got {_by(spatial)}; crop or pad the"
+            " images, pool another size, or give it a stride"
+        )
+    if any(r > p for p, r in zip(spatial, size, strict=True)):
+        raise ValueError(
+            f"expected images of at least {_by(size)} positions for {layer}, got {_by(spatial)};"
+            " pool a smaller size"
+        )
+    return tuple((p - r) // s + 1 for p, r, s in zip(spatial, size, step, strict=True))
+
+
 def _convolved(layer: Convolution, spatial: Shape) -> Shape:
     kernel = _each(layer.kernel_size, layer, spatial)
     stride = _each(layer.stride, layer, spatial)
+    dilation = _each(layer.dilation, layer, spatial)
+    for k, d, p in zip(kernel, dilation, spatial, strict=True):
+        if k > 1 and 1 < d >= p:
+            raise ValueError(
+                f"expected a dilation below the positions of the images for {layer}, got"
+                f" {_by(spatial)}, of which its filters see no two at once; lower it, or write"
+                " kernel_size 1 in that dimension"
+            )
     if layer.padding == "same":
         return tuple(-(-p // s) for p, s in zip(spatial, stride, strict=True))
-    if any(k > p for k, p in zip(kernel, spatial, strict=True)):
+    spans = tuple(d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True))
+    if any(k > p for k, p in zip(spans, spatial, strict=True)):
         raise ValueError(
-            f"expected images of at least {_by(kernel)} positions for {layer}, got"
-            f" {_by(spatial)}; use padding 'same' or a smaller kernel_size"
+            f"expected images of at least {_by(spans)} positions for {layer}, got"
+            f" {_by(spatial)}; use padding 'same', or a smaller kernel_size or dilation"
         )
-    return tuple((p - k) // s + 1 for p, k, s in zip(spatial, kernel, stride, strict=True))
+    return tuple((p - k) // s + 1 for p, k, s in zip(spatial, spans, stride, strict=True))
 
 
 def _each(sizes: Sizes, layer: Layer, spatial: Shape) -> Shape:
@@ -112,24 +130,28 @@ def reads(layer: Layer, spatial: Shape) -> Table:
     if isinstance(layer, Convolution):
         kernel = _each(layer.kernel_size, layer, spatial)
         stride = _each(layer.stride, layer, spatial)
-        shift = [(k - 1) // 2 if layer.padding == "same" else 0 for k in kernel]
-    elif isinstance(layer, AveragePooling):
-        kernel = stride = _each(layer.size, layer, spatial)
-        shift = [0] * len(spatial)
+        dilation = _each(layer.dilation, layer, spatial)
+        same = layer.padding == "same"
+        shift = [d * ((k - 1) // 2) * same for k, d in zip(kernel, dilation, strict=True)]
+    elif isinstance(layer, Pooling):
+        kernel, stride = (_each(sizes, layer, spatial) for sizes in (layer.size, layer.step))
+        dilation, shift = (1,) * len(spatial), [0] * len(spatial)
     else:
         return np.arange(math.prod(spatial))[None, :]
     after = shape_after(layer, spatial)
     wraps = isinstance(layer, Convolution) and layer.padding_mode == "circular"
+    windows = zip(kernel, stride, dilation, shift, strict=True)
     axes = [
-        _axis(p, out, k, s, back, wraps)
-        for p, out, k, s, back in zip(spatial, after, kernel, stride, shift, strict=True)
+        _axis(positions, out, window, wraps)
+        for positions, out, window in zip(spatial, after, windows, strict=True)
     ]
     return _product(axes, spatial)
 
 
-def _axis(positions: int, out: int, kernel: int, stride: int, back: int, wraps: bool) -> Table:
+def _axis(positions: int, out: int, window: tuple[int, int, int, int], wraps: bool) -> Table:
     """The readings along one axis, (out, kernel)."""
-    found = stride * np.arange(out)[:, None] + np.arange(kernel) - back
+    kernel, stride, dilation, back = window
+    found = stride * np.arange(out)[:, None] + dilation * np.arange(kernel) - back
     if wraps:
         return found % positions
     return np.where((found >= 0) & (found < positions), found, -1)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from analytic.network.averages import AveragePooling, Averaging, Flatten, GlobalAveragePooling
-from analytic.network.branches import Branched, Layer, Layers, Residual, Sum
+from analytic.network.averages import Averaging, Flatten, GlobalAveragePooling, Pooling
+from analytic.network.branches import Branched, Concatenate, Layer, Layers, Residual, Sum
 from analytic.network.gaussian_units import check_gaussian
 from analytic.network.layers import Convolution, FullyConnected, Weighted
 from analytic.network.nonlinearity import Nonlinearity
 from analytic.network.options import Sizes
 from analytic.network.scaling import Scale
+from analytic.network.widths import ratio_after
 
 __all__ = ["check_stack", "dimensions", "flattens", "reads_vectors"]
 
@@ -21,7 +22,8 @@ def check_stack(layers: Layers) -> None:
     check_gaussian(layers)
     _check_order(layers, not reads_vectors(layers))
     dimensions(layers)
-    _check_widths(layers, 1.0)
+    ratio_after(layers, 1.0)
+    _check_alike(layers, True)
 
 
 def flattens(layer: Layer) -> bool:
@@ -57,9 +59,10 @@ def _all_sizes(layers: Layers) -> Iterator[tuple[Layer, Sizes]]:
             for branch in layer.branches:
                 yield from _all_sizes(branch)
         elif isinstance(layer, Convolution):
-            yield from ((layer, layer.kernel_size), (layer, layer.stride))
-        elif isinstance(layer, AveragePooling):
-            yield layer, layer.size
+            sizes = layer.kernel_size, layer.stride, layer.dilation
+            yield from ((layer, size) for size in sizes)
+        elif isinstance(layer, Pooling):
+            yield from ((layer, layer.size), (layer, layer.step))
 
 
 def _check_first(layers: Layers) -> None:
@@ -68,7 +71,7 @@ def _check_first(layers: Layers) -> None:
         raise ValueError(
             f"expected a layer with weights, got {', '.join(map(repr, layers))} only; add one"
         )
-    skips = isinstance(first, Sum) and any(
+    skips = isinstance(first, Sum | Concatenate) and any(
         all(isinstance(layer, Scale) for layer in branch) for branch in first.branches
     )
     if isinstance(first, Residual) or skips:
@@ -77,7 +80,7 @@ def _check_first(layers: Layers) -> None:
             " the input has a finite dimension, so K_0 would stay random at infinite width; put a"
             " FullyConnected or a Convolution before it"
         )
-    for branch in first.branches if isinstance(first, Sum) else ():
+    for branch in first.branches if isinstance(first, Sum | Concatenate) else ():
         _check_first(branch)
 
 
@@ -100,42 +103,25 @@ def _check_order(layers: Layers, spatial: bool) -> bool:
     return spatial
 
 
-def _check_widths(layers: Layers, ratio: float | None) -> float | None:
-    """The width ratio after the layers; all branches of a sum must end equally wide.
+def _check_alike(layers: Layers, alike: bool) -> bool:
+    """Whether all units have one law in the limit: two sums of those that have not are refused.
 
-    It is None after ``Flatten``: as many times the channels as there are positions.
+    The cross term of two branches is the mean of the products of their units, which is the product
+    of the means if the units of one of them are alike.
     """
     for layer in layers:
         if isinstance(layer, Weighted):
-            ratio = layer.width_ratio
-        elif isinstance(layer, Flatten):
-            ratio = None
+            alike = True
         elif isinstance(layer, Branched):
-            ratio = _branch_width(layer, ratio)
-    return ratio
-
-
-def _branch_width(layer: Branched, ratio: float | None) -> float | None:
-    """The width ratio after a sum."""
-    if ratio is None and any(not _weighs(branch) for branch in layer.branches):
-        raise ValueError(
-            f"expected a layer with weights between Flatten() and {layer}, got none: the"
-            " flattened units are more than the branch has; put a FullyConnected there"
-        )
-    ends = [_check_widths(branch, ratio) for branch in layer.branches]
-    if len(set(ends)) > 1 and isinstance(layer, Residual):
-        raise ValueError(
-            f"expected a residual branch that keeps the width ratio {ratio}, got {layer};"
-            " give its last layer that width_ratio"
-        )
-    if len(set(ends)) > 1:
-        raise ValueError(
-            f"expected branches that end in the same width ratio, got {layer}; give their last"
-            " layers the same width_ratio, that of the units before if one is a skip"
-        )
-    return ends[0]
-
-
-def _weighs(branch: Layers) -> bool:
-    """Whether the width after a branch is its own."""
-    return _check_widths(branch, None) is not None
+            ends = [_check_alike(branch, alike) for branch in layer.branches]
+            if isinstance(layer, Concatenate):
+                alike = False
+                continue
+            if ends.count(False) > 1:
+                raise ValueError(
+                    "expected at most one branch that ends in concatenated units, whose means"
+                    f" differ, got {ends.count(False)} in {layer}; put weights behind one of them,"
+                    ' FullyConnected("identity") or Convolution("identity", 1)'
+                )
+            alike = all(ends)
+    return alike

@@ -5,10 +5,10 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from analytic.network.averages import Flatten
-from analytic.network.branches import Branched, Layer, Residual
+from analytic.network.averages import Flatten, SumPooling
+from analytic.network.branches import Branched, Concatenate, Layer, Residual
 from analytic.network.fitting import misfit
 from analytic.network.growth import difference_growth
 from analytic.network.layers import Convolution, FullyConnected
@@ -89,9 +89,8 @@ def summary(
     state = _State(input_shape[0], False, tuple(input_shape[1:]))
     rows = [("input", str(state), "", "")]
     implicit = readout[-1:] if shapes_after(layers, state.spatial)[-1] else ()
-    for row, after in _rows((*layers, *implicit), state, ""):
-        rows.append(row)
-        state = after
+    rows += _rows((*layers, *implicit), state, "")
+    state = _end((*layers, *implicit), state)
     rows.append(("readout", "1", f"v.alpha / sqrt({state.count(1)})", state.count(1)))
     return Summary(tuple(rows), difference_growth(layers, len(input_shape) - 1))
 
@@ -105,38 +104,44 @@ def _check_shape(layers: tuple[Layer, ...], shape: tuple[int, ...]) -> None:
     raise ValueError(f"expected inputs of shape {kinds}, got {tuple(shape)}; reshape them")
 
 
-def _rows(
-    layers: tuple[Layer, ...], state: _State, indent: str
-) -> Iterator[tuple[tuple[str, str, str, str], _State]]:
+Row = tuple[str, str, str, str]
+
+
+def _rows(layers: tuple[Layer, ...], state: _State, indent: str) -> Iterator[Row]:
     for layer in layers:
+        after = _end((layer,), state)
         if isinstance(layer, Branched):
-            yield from _sum_rows(layer, state, indent)
-            state = _sum_after(layer, state)
-            continue
-        after = _after(layer, state)
-        yield (f"{indent}{layer}", str(after), *_formula(layer, state)), after
+            yield from _sum_rows(layer, state, str(after), indent)
+        else:
+            yield (f"{indent}{layer}", str(after), *_formula(layer, state))
         state = after
 
 
-def _sum_rows(
-    layer: Branched, state: _State, indent: str
-) -> Iterator[tuple[tuple[str, str, str, str], _State]]:
+def _sum_rows(layer: Branched, state: _State, after: str, indent: str) -> Iterator[Row]:
     """A sum and its branches, each behind a + where there are several."""
-    after = _sum_after(layer, state)
     if isinstance(layer, Residual):
-        yield (f"{indent}Residual", str(after), "alpha + branch", ""), after
+        yield f"{indent}Residual", after, "alpha + branch", ""
         yield from _rows(layer.layers, state, indent + "  ")
     else:
-        yield (f"{indent}Sum", str(after), "sum of branches", ""), after
+        name, formula, sign = "Sum", "sum of branches", "+"
+        if isinstance(layer, Concatenate):
+            name, formula, sign = "Concatenate", "units side by side", "|"
+        yield f"{indent}{name}", after, formula, ""
         for branch in layer.branches:
-            yield (f"{indent}+ skip" if not branch else f"{indent}+", "", "", ""), state
+            yield f"{indent}{sign}" + " skip" * (not branch), "", "", ""
             yield from _rows(branch, state, indent + "  ")
 
 
-def _sum_after(layer: Branched, state: _State) -> _State:
-    """The units after a sum: those of its last branch."""
-    for inner in layer.branches[-1]:
-        state = _sum_after(inner, state) if isinstance(inner, Branched) else _after(inner, state)
+def _end(layers: tuple[Layer, ...], state: _State) -> _State:
+    """The units after some layers: after a sum those of its last branch, or all side by side."""
+    for layer in layers:
+        if isinstance(layer, Branched):
+            ends = [_end(branch, state) for branch in layer.branches]
+            state = ends[-1]
+            if isinstance(layer, Concatenate):
+                state = replace(state, channels=sum(end.channels for end in ends))
+        else:
+            state = _after(layer, state)
     return state
 
 
@@ -150,6 +155,14 @@ def _after(layer: Layer, before: _State) -> _State:
     return _State(positions * before.channels, before.wide, spatial)
 
 
+def _read(layer: FullyConnected | Convolution) -> str:
+    """The position that is read."""
+    if isinstance(layer, FullyConnected):
+        return "p + k"
+    at = "p" if layer.stride == 1 else "s p"
+    return f"{at} + k" if layer.dilation == 1 else f"{at} + d k"
+
+
 def _formula(layer: Layer, before: _State) -> tuple[str, str]:
     """What a layer computes, and the number of units that each of its units reads."""
     if isinstance(layer, Nonlinearity):
@@ -158,10 +171,10 @@ def _formula(layer: Layer, before: _State) -> tuple[str, str]:
         return f"{layer.factor:g} alpha", ""
     count = 1 if isinstance(layer, FullyConnected) else reads(layer, before.spatial).shape[1]
     if not isinstance(layer, FullyConnected | Convolution):
+        what = "sum" if isinstance(layer, SumPooling) else "mean"
         flat = isinstance(layer, Flatten)
-        return ("all positions in a row" if flat else f"mean of {count} positions"), ""
-    at = "p + k" if isinstance(layer, FullyConnected) or layer.stride == 1 else "s p + k"
-    weights = "W alpha" if count == 1 else f"sum of {count} W_k alpha[{at}]"
+        return ("all positions in a row" if flat else f"{what} of {count} positions"), ""
+    weights = "W alpha" if count == 1 else f"sum of {count} W_k alpha[{_read(layer)}]"
     scale = "" if layer.weight_std == 1 else f"{layer.weight_std:g} "
     bias = f" + {layer.bias_std:g} b" if layer.bias_std else ""
     mean = isinstance(layer, Convolution) and layer.normalize == "fan_in"

@@ -33,6 +33,7 @@ from analytic.recursion import (
     plain,
     preactivation,
     residual,
+    side_by_side,
 )
 
 __all__ = ["end_branch", "propagate", "weight_layer"]
@@ -40,17 +41,19 @@ __all__ = ["end_branch", "propagate", "weight_layer"]
 _preactivation: Any = compiled(preactivation)
 _plain: Any = compiled(plain)
 _residual: Any = compiled(residual)
+_side_by_side: Any = compiled(side_by_side)
 
 
 @compiled
-def _enter(
-    t: Tile, weight: float, bias: float, rate: float, scale: Any, inverse: Any, signed: bool
-) -> None:
+def _enter(t: Tile, p: Program, at: int, scale: Any, inverse: Any, signed: bool) -> None:
     """Lambda, Gamma, rho^2 and (if ``signed``) rho of all pairs."""
+    weight, bias, rate, bias_rate = p.weight[at], p.bias[at], p.rate[at], p.bias_rate[at]
     sigma, theta, rho, x = t.sigma, t.theta, t.rho, t.x
     for m in range(scale.size):
         for j in range(LANES):
-            cov, theta[m, j] = _preactivation(sigma[m, j], theta[m, j], weight, bias, rate)
+            cov, _, theta[m, j] = _preactivation(
+                sigma[m, j], theta[m, j], weight, bias, rate, bias_rate
+            )
             sigma[m, j] = cov
             r = cov * (scale[m] * inverse[j])
             r = r if r < 1.0 else 1.0
@@ -171,10 +174,17 @@ def _switch(t: Tile, depth: int) -> None:
 
 
 @compiled
-def end_branch(t: Tile, depth: int, mu: Any, mus: Any, eta: Any, etas: Any) -> None:
-    """A branch ends: add it to what was remembered."""
+def end_branch(t: Tile, depth: int, mu: Any, mus: Any, eta: Any, etas: Any, shares: Any) -> None:
+    """A branch ends: add it to what was remembered, or put it beside."""
     sigma, theta, sigma0, theta0 = t.sigma, t.theta, t.stack[depth, 0], t.stack[depth, 1]
+    p, q = shares
     for m in range(mu.size):
+        if p < 1.0:
+            for j in range(LANES):
+                sigma[m, j], theta[m, j] = _side_by_side(
+                    sigma0[m, j], theta0[m, j], sigma[m, j], theta[m, j], p, q
+                )
+            continue
         for j in range(LANES):
             sigma[m, j], theta[m, j] = _residual(
                 sigma0[m, j], theta0[m, j], mu[m], mus[j], sigma[m, j], theta[m, j], eta[m], etas[j]
@@ -213,7 +223,7 @@ def weight_layer(
     """
     size = scale.size
     signed = p.bent[at] or p.odd[at] > 0
-    _enter(t, p.weight[at], p.bias[at], p.rate[at], scale, inverse, signed)
+    _enter(t, p, at, scale, inverse, signed)
     _choose_groups(t, size, p.bounds.radius[at])
     most = 0
     if p.bent[at]:
@@ -284,6 +294,6 @@ def propagate(
                 rows.junctions[junction, 1, row:end],
                 columns.junctions[junction, 1, lane:stop],
             )
-            end_branch(t, depth, mu, mus, eta, etas)
+            end_branch(t, depth, mu, mus, eta, etas, p.shares[junction])
             join_errors(t, end - row, depth, p.bounds, at, number)
     return GROUP * most

@@ -16,6 +16,7 @@ import sympy
 from analytic.expressions import (
     ORDERS,
     SWITCHES,
+    DividedFunction,
     Order,
     X,
     derivative,
@@ -99,11 +100,11 @@ def _relation(bound: Bound) -> str:
 
 
 def _jumps(expression: Any) -> tuple[str | None, str | None, bool]:
-    """The first jump of w' or w'', a doubtful one, and whether all places are known."""
+    """The first jump of w, w' or w'', a doubtful one, and whether all places are known."""
     found = kinks(expression)
     doubtful = None
     for place in found.places:
-        for order in (1, 2):
+        for order in (0, 1, 2):
             gap = jump(expression, place, order)
             if gap is not None and gap.sure:
                 return _in_words(_NAMES[order], gap), None, True
@@ -132,11 +133,10 @@ def lipschitz(expression: Any, order: int = 0) -> Bound:
         >>> print(lipschitz(sympy.exp(-(X**2))))
         sqrt(2)*exp(-1/2) = 0.857764
     """
-    if order == 1:
-        for place in kinks(expression).places:
-            gap = jump(expression, place, 1)
-            if gap is not None and gap.sure:
-                return Bound(math.inf, math.inf, sympy.oo)
+    for place in kinks(expression).places:
+        gaps = (jump(expression, place, lower) for lower in range(order + 1))
+        if any(gap is not None and gap.sure for gap in gaps):
+            return Bound(math.inf, math.inf, sympy.oo)
     return supremum(derivative(expression, order + 1))
 
 
@@ -212,14 +212,23 @@ def _strip(node: Any) -> Any:
         return least
     if node.is_Pow:
         own = sympy.oo if node.exp.is_Integer and node.exp > 0 else _distance(node.base)
+    elif isinstance(node, DividedFunction):
+        own = _of_slope(strip(node.numerator), node.args[0])
     elif node.func in _POLES:
-        slope = slope_of(node.args[0])
-        own = None if slope is None else _POLES[node.func] / abs(slope)
+        own = _of_slope(_POLES[node.func], node.args[0])
     elif isinstance(node, sympy.atan | sympy.asinh):
         own = _distance(node.args[0] ** 2 + 1)
     else:
         own = _distance(node.args[0]) if isinstance(node, sympy.log) else None
     return None if own is None else sympy.Min(least, own)
+
+
+def _of_slope(width: Any, u: Any) -> Any:
+    """The strip of f(a x + b) from that of f, or None."""
+    if width is None or width == sympy.oo:
+        return width
+    slope = slope_of(u)
+    return None if slope is None else width / abs(slope)
 
 
 def _distance(polynomial: Any) -> Any:

@@ -3,7 +3,7 @@
 Enters: a network and the squares |x|^2/d. Leaves: the state at x = x' after every layer, how
 each layer amplifies an error, the error bound of the kernel before a pair is computed, and
 all of it laid out as arrays for the compiled code (``Program``, ``InputTables``, ``Tile``).
-A kernel ready to be computed is a ``Problem``. The recursion itself is three functions that run on
+A kernel ready to be computed is a ``Problem``. The recursion itself is four functions that run on
 arrays here and on scalars in the rooms above. Below: ``analytic.network`` and
 ``analytic.expectations``.
 """
@@ -36,10 +36,12 @@ from analytic.recursion.layer_equations import (
     Stage,
     diagonal,
     mean_squares,
+    own_slope,
     plain,
     preactivation,
     require_finite,
     residual,
+    side_by_side,
 )
 from analytic.recursion.layer_errors import (
     layer_error,
@@ -99,12 +101,14 @@ __all__ = [
     "new_tile",
     "of_sum",
     "own_bounds",
+    "own_slope",
     "pixel_chord",
     "plain",
     "preactivation",
     "program",
     "require_finite",
     "residual",
+    "side_by_side",
     "skip_error",
     "stage_growth",
 ]

@@ -36,16 +36,19 @@ class Program(NamedTuple):
 
     ``even`` and ``odd`` count the coefficients of even and odd order that matter; those of
     a layer stand in the rows of a table from ``first`` on, the even ones first. The sums of
-    branches have numbers; those that end at a layer begin with ``junction``.
+    branches have numbers; those that end at a layer begin with ``junction``. ``shares`` (sums, 2)
+    are those of units that are concatenated, 1 for sums.
     """
 
     weight: Array
     bias: Array
     rate: Array
+    bias_rate: Array
     opens: NDArray[np.int64]
     closes: NDArray[np.int64]
     switches: NDArray[np.bool_]
     junction: NDArray[np.int64]
+    shares: Array
     bent: NDArray[np.bool_]
     line: Array
     first: NDArray[np.int64]
@@ -114,14 +117,17 @@ def program(steps: Sequence[Step], bounds: Bounds) -> Program:
     first = np.concatenate([[0], np.cumsum(even + odd)[:-1]])
     closes = np.array([step.closes for step in steps], dtype=np.int64)
     lines = [step.layer.activation.bent_line for step in steps]
+    shares = [both or (1.0, 1.0) for step in steps for both in step.shares]
     return Program(
         weight=np.array([step.weight for step in steps]),
         bias=np.array([step.bias for step in steps]),
         rate=np.array([step.rate for step in steps]),
+        bias_rate=np.array([step.bias_rate for step in steps]),
         opens=np.array([step.opens for step in steps]),
         closes=closes,
         switches=np.array([step.switches for step in steps]),
         junction=np.cumsum(closes) - closes,
+        shares=np.array(shares).reshape(-1, 2),
         bent=np.array([line is not None for line in lines]),
         line=np.array([line or (0.0, 0.0) for line in lines]) ** 2,
         first=first,
@@ -162,7 +168,7 @@ def input_tables(
         result.inverse[row, : s.size] = 1 / np.where(s > 0, s, np.inf)
         result.mean[row, : s.size] = stage.moments.mean[chosen]
         for number, junction in enumerate(stage.junctions, plan.junction[row]):
-            for line, (_, _, mu) in zip(result.junctions[number], junction, strict=True):
+            for line, (_, _, mu) in zip(result.junctions[number], junction[:2], strict=True):
                 line[: s.size] = mu[chosen]
         if known is None:
             _place(stage, s, plan, row, result.table)

@@ -35,7 +35,8 @@ class _State(NamedTuple):
 def kernel_powers(network: Network) -> Powers:
     """Highest even and odd power of rho in the tangent kernel, by the layer recursion.
 
-    The mean terms of a sum add a constant, which units with a mean have in Sigma anyway.
+    The mean terms of a sum add a constant, which units with a mean have in Sigma anyway. Shares of
+    units that stand side by side are positive.
 
     Example:
         >>> from analytic import FullyConnected
@@ -54,7 +55,8 @@ def _after(step: Step, state: _State) -> _State:
     unit = activation_powers(step.layer.activation.expression)
     slope = {1 - p: top - 1 for p, top in unit.items() if top > 0}
     sigma = _compose(unit, covariance)
-    gamma = _plus(covariance, state.theta) if step.rate else state.theta
+    trained: Powers = {0: 0} if step.bias_rate > 0 else {}
+    gamma = _plus(state.sigma if step.rate > 0 else {}, trained, state.theta)
     return _State(sigma, _times(_compose(slope, covariance), gamma))
 
 

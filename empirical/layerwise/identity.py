@@ -173,7 +173,9 @@ def forward_trace(
         trace.append((alpha, h))
         return layer.map.activation(h)
 
-    def added(_: Link, __: int, total: Tensor, branch: Tensor) -> Tensor:
+    def added(layer: Link, number: int, total: Tensor, branch: Tensor) -> Tensor:
+        if layer.wire.beside[number]:
+            return torch.cat([total, branch], dim=-1)
         return total + branch
 
     def averaged(layer: Link, alpha: Tensor) -> Tensor:
@@ -189,13 +191,16 @@ def backward_signals(
 ) -> Iterator[tuple[Link, Tensor, Tensor]]:
     """(layer, alpha, df/dh) from the last layer to the first: ``fold`` the other way round.
 
-    Where a sum ends, its signal is that of all branches; where they begin, theirs are added.
+    Where a sum ends, its signal is that of all branches; where they begin, theirs are added. Of
+    units side by side each branch has its own.
     The trace is used up, so that memory is given back on the way.
     """
     aside: list[Tensor] = []
     for index in range(len(chain) - 1, -1, -1):
         layer, (alpha, h) = chain[index], trace.pop()
-        aside += [signal] * layer.step.closes
+        for before in reversed(layer.wire.beside):
+            aside.append(signal[..., :before] if before else signal)
+            signal = signal[..., before:]
         at_h = signal * layer.map.slope(h)
         del h
         yield layer, alpha, at_h

@@ -18,7 +18,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from analytic.network import Averaging, Flatten, GlobalAveragePooling, Network, fold
+from analytic.network import (
+    AveragePooling,
+    Averaging,
+    Flatten,
+    GlobalAveragePooling,
+    Network,
+    fold,
+    require_continuous,
+)
 from empirical.input_shapes import check_images, check_input_shape
 from empirical.memory import require
 from empirical.network.layer_modules import PointwiseLayer, Readout, WeightLayer, module_of
@@ -74,7 +82,9 @@ class Stack(nn.Module):
     def units(self, x: Tensor, behind: Callable[[PointwiseLayer, Tensor], Tensor]) -> Tensor:
         """What the readout reads, each layer's units being ``behind(layer, what it reads)``."""
 
-        def added(_: PointwiseLayer, __: int, total: Tensor, branch: Tensor) -> Tensor:
+        def added(layer: PointwiseLayer, number: int, total: Tensor, branch: Tensor) -> Tensor:
+            if layer.wire.beside[number]:
+                return torch.cat([total, branch], dim=1)
             return total + branch
 
         def averaged(layer: PointwiseLayer, alpha: Tensor) -> Tensor:
@@ -98,7 +108,8 @@ def _average(layer: Averaging, alpha: Tensor) -> Tensor:
     if isinstance(layer, GlobalAveragePooling):
         return alpha.flatten(2).mean(2)
     pool = functional.avg_pool1d if alpha.ndim == 3 else functional.avg_pool2d
-    return pool(alpha, layer.size)
+    assert isinstance(layer, AveragePooling)  # sums have become means
+    return pool(alpha, layer.size, layer.step)
 
 
 class FiniteNetwork(nn.Module):
@@ -209,6 +220,9 @@ def check_description(
         raise TypeError(
             f"expected input_shape as a tuple, got {input_shape!r}; pass ({input_shape!r},)"
         )
+    require_continuous(
+        network, "a network that is trained by its gradient", "draw its weights with numpy"
+    )
     check_input_shape(network, tuple(input_shape))
     if not dtype.is_floating_point:
         raise TypeError(f"expected a floating dtype, got {dtype}; pass torch.float64")

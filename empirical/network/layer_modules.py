@@ -70,7 +70,7 @@ class WeightLayer(PointwiseLayer):
 
 
 class ConvolutionLayer(WeightLayer):
-    """h[p] = weight_std sum_k W_k alpha[s p + k - back] / sqrt(m_in) + bias_std b, then w(h).
+    """h[p] = weight_std sum_k W_k alpha[s p + d k - back] / sqrt(m_in) + bias_std b, then w(h).
 
     W has torch's shape, (m_out, m_in, *kernel).
     """
@@ -91,7 +91,8 @@ class ConvolutionLayer(WeightLayer):
         convolve = functional.conv1d if alpha.ndim == 3 else functional.conv2d
         bias = None if self.bias is None else self.bias_std * self.bias
         read = self.padded(alpha * self.wire.scale)
-        return self.activation(convolve(read, self.weight, bias, stride=layer.stride))
+        h = convolve(read, self.weight, bias, stride=layer.stride, dilation=layer.dilation)
+        return self.activation(h)
 
     def padded(self, alpha: Tensor) -> Tensor:
         """With all positions that are read; torch's own padding has the others for even K."""

@@ -6,7 +6,7 @@ The units of an image are its channels, at every position; a vector has units on
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from analytic.network import (
     Averaging,
@@ -17,6 +17,7 @@ from analytic.network import (
     Shape,
     Step,
     fold,
+    is_default,
     itself,
     shape_after,
 )
@@ -53,12 +54,15 @@ class Wire:
         feed: what it reads.
         units: its own, at every position.
         spatial: the shape of its positions, () for a vector.
+        beside: for each sum that ends with it 0, or, where units are concatenated instead, how many
+            the branches before have.
     """
 
     step: Step
     feed: Feed
     units: int
     spatial: Shape
+    beside: tuple[int, ...] = ()
 
     @property
     def kernel(self) -> Shape:
@@ -74,12 +78,12 @@ class Wire:
         layer = self.step.layer
         if not isinstance(layer, Convolution) or layer.padding == "valid":
             return ((0, 0),) * len(self.kernel)
-        stride = _each(layer.stride, self.spatial)
-        befores = [(size - 1) // 2 for size in self.kernel]
+        stride, dilation = (_each(sizes, self.spatial) for sizes in (layer.stride, layer.dilation))
+        befores = [d * ((size - 1) // 2) for d, size in zip(dilation, self.kernel, strict=True)]
         lasts = [
-            s * (outs - 1) + size - 1 - before
-            for s, outs, size, before in zip(
-                stride, self.spatial, self.kernel, befores, strict=True
+            s * (outs - 1) + d * (size - 1) - before
+            for s, outs, d, size, before in zip(
+                stride, self.spatial, dilation, self.kernel, befores, strict=True
             )
         ]
         inside = [size - 1 for size in self.feed.spatial]
@@ -138,13 +142,18 @@ def wiring(
 
     def after(step: Step, feed: Feed) -> Feed:
         units = feed.units
+        _require_rates(step)
         if not isinstance(step.layer, Nonlinearity):
             units = max(1, round(width * step.layer.width_ratio))
         spatial = shape_after(step.layer, feed.spatial)
         wires.append(Wire(step, feed, units, spatial))
         return Feed((), units, spatial)
 
-    def added(step: Step, _: int, total: Feed, branch: Feed) -> Feed:
+    def added(step: Step, number: int, total: Feed, branch: Feed) -> Feed:
+        beside = 0 if step.shares[number] is None else total.units
+        wires[-1] = replace(wires[-1], beside=(*wires[-1].beside, beside))
+        if beside:
+            return Feed((), beside + branch.units, branch.spatial)
         if (total.units, total.spatial) != (branch.units, branch.spatial):
             raise ValueError(
                 f"expected branches that end in as many units, got {total.units} and"
@@ -160,6 +169,17 @@ def wiring(
     start = Feed((), input_shape[0], input_shape[1:])
     last = fold(network.steps, start, after, added, step=itself, averaged=averaged)
     return tuple(wires), _feed(network.readout, last.units, last.spatial)
+
+
+def _require_rates(step: Step) -> None:
+    layer = step.layer
+    if isinstance(layer, Nonlinearity):
+        return
+    if not is_default(layer.bias_std, layer.weight_rate, layer.bias_rate):
+        raise ValueError(
+            f"expected layers trained at rate 1 in a finite network, got {layer}; drop weight_rate"
+            " and bias_rate"
+        )
 
 
 def held(wires: tuple[Wire, ...]) -> int:

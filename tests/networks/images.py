@@ -51,7 +51,9 @@ ARCHITECTURES: dict[str, tuple[tuple[int, ...], Build]] = {
     "residual around one": ((1, 5), lambda a: Network(C(a, 3), R(C(a, 3, weight_std=0.7)))),
     "residual around two, pooled": (
         (1, 3, 3),
-        lambda a: Network(C(a, 2), R(C(a, 3, weight_std=0.5), C(a, 2, weight_std=0.5)), G()),
+        lambda a: Network(
+            C(a, 2), R(C(a, 3, weight_std=0.5, dilation=(1, 2)), C(a, 2, weight_std=0.5)), G()
+        ),
     ),
     "residual in residual on a circle": (
         (1, 5),
@@ -78,7 +80,7 @@ ARCHITECTURES: dict[str, tuple[tuple[int, ...], Build]] = {
     ),
     "pooled in the middle": (
         (1, 6),
-        lambda a: Network(C(a, 3), AveragePooling(2), C(a, 2, bias_std=0.4), G()),
+        lambda a: Network(C(a, 3, dilation=2), AveragePooling(2), C(a, 2, bias_std=0.4), G()),
     ),
     "fully connected behind": (
         (1, 4, 4),

@@ -10,13 +10,24 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import mpmath
 import numpy as np
 import sympy
+from oracles import channels
 
-from analytic import Activation, FullyConnected, Network, Nonlinearity, Residual, Scale, Sum
+from analytic import (
+    Activation,
+    Concatenate,
+    FullyConnected,
+    Network,
+    Nonlinearity,
+    Residual,
+    Scale,
+    Sum,
+)
 from analytic.activation import X
 
 Dual = Callable[[Activation, Any, Any, Any], tuple[Any, Any, Any, Any]]
@@ -35,11 +46,14 @@ class State(NamedTuple):
     m2: Any
 
 
-def recursion(layers: Sequence[Any], state: State, dual: Dual, means: bool = True) -> State:
+def recursion(
+    layers: Sequence[Any], state: State, dual: Dual, means: bool = True, count: Any = Fraction(1)
+) -> State:
     """Design of the recursion for one pair; ``means=False`` drops the mean terms."""
     for layer in layers:
+        before, count = count, channels.after([layer], count)
         if isinstance(layer, Residual):
-            new = recursion(layer.layers, state, dual, means)
+            new = recursion(layer.layers, state, dual, means, before)
             a, b = (state.m1, state.m2) if means else (0, 0)
             state = State(
                 state.s11 + new.s11 + 2 * a * new.m1,
@@ -52,8 +66,11 @@ def recursion(layers: Sequence[Any], state: State, dual: Dual, means: bool = Tru
                 state.m2 + new.m2,
             )
         elif isinstance(layer, Sum):
-            ends = [recursion(branch, state, dual, means) for branch in layer.branches]
+            ends = [recursion(branch, state, dual, means, before) for branch in layer.branches]
             state = _sum(ends, means)
+        elif isinstance(layer, Concatenate):
+            ends = [recursion(branch, state, dual, means, before) for branch in layer.branches]
+            state = _side_by_side(ends, channels.shares(layer, before))
         elif isinstance(layer, Scale):
             c = layer.factor
             m1, m2 = c * state.m1, c * state.m2
@@ -72,6 +89,15 @@ def _sum(ends: list[State], means: bool) -> State:
     return State(*whole)
 
 
+def _side_by_side(ends: list[State], shares: list[Fraction]) -> State:
+    """The average over all units."""
+    parts = [
+        State(*(number * p.numerator / p.denominator for number in end))
+        for end, p in zip(ends, shares, strict=True)
+    ]
+    return State(*(sum(numbers) for numbers in zip(*parts, strict=True)))
+
+
 def _plain(layer: FullyConnected | Nonlinearity, state: State, dual: Dual) -> State:
     bare = isinstance(layer, Nonlinearity)
     zero = 0 * state.s11  # of the numbers at hand, which may have more digits than floats
@@ -82,11 +108,20 @@ def _plain(layer: FullyConnected | Nonlinearity, state: State, dual: Dual) -> St
     e12, d12, _, _ = dual(layer.activation, l11, l12, l22)
     if bare:  # no weights, nothing that is trained
         return State(e11, e12, e22, d11 * state.t11, d12 * state.t12, d22 * state.t22, m1, m2)
-    return State(
-        e11, e12, e22,
-        d11 * (l11 + w * state.t11), d12 * (l12 + w * state.t12), d22 * (l22 + w * state.t22),
-        m1, m2,
-    )  # fmt: skip
+    g11, g12, g22 = (
+        of_weights * w * s + of_biases + w * t
+        for of_weights, of_biases in [rates(layer, zero)]
+        for s, t in zip(state[:3], state[3:6], strict=True)
+    )
+    return State(e11, e12, e22, d11 * g11, d12 * g12, d22 * g22, m1, m2)
+
+
+def rates(layer: Any, zero: Any) -> tuple[Any, Any]:
+    """What gradient flow multiplies the gradients by: those of W, and those of the biases b std."""
+    biases = layer.bias_rate
+    if biases is None:  # of a standard normal b, at rate 1
+        biases = (layer.bias_std + zero) ** 2
+    return layer.weight_rate + zero, biases + zero
 
 
 def pair_kernel(
@@ -148,9 +183,15 @@ def high_precision(activation: Activation, v: Any, c: Any, v_: Any) -> tuple[Any
 
 
 def elementary(expression: Any) -> Any:
-    """sigmoid and softplus written out, for mpmath."""
-    from analytic.activation import sigmoid, softplus
+    """sigmoid, softplus and quotients whose zeros were divided out as they are written."""
+    from analytic.activation import X, sigmoid, softplus
+    from analytic.expressions import DividedFunction
 
+    def written(node: Any) -> Any:
+        quotient = sympy.diff(node.numerator / X**node.power, X, node.order)
+        return elementary(quotient).subs(X, node.args[0])
+
+    expression = expression.replace(lambda node: isinstance(node, DividedFunction), written)
     return expression.replace(sigmoid, lambda a: 1 / (1 + sympy.exp(-a))).replace(
         softplus, lambda a: sympy.log(1 + sympy.exp(a))
     )

@@ -6,15 +6,24 @@ All pairs of positions of two images are carried, with the closed-form duals of 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
 from flint import arb, ctx
-from oracles import balls, positions
+from oracles import balls, channels, dense, positions
 
-from analytic import Estimate, FullyConnected, Network, Nonlinearity, Residual, Sum
-from analytic.network.averages import Averaging, Flatten
+from analytic import (
+    Concatenate,
+    Estimate,
+    FullyConnected,
+    Network,
+    Nonlinearity,
+    Residual,
+    Sum,
+)
+from analytic.network.averages import Averaging, Flatten, SumPooling
 
 
 class _State(NamedTuple):
@@ -24,6 +33,7 @@ class _State(NamedTuple):
     theta: list[list[arb]]
     mu: list[arb]
     spatial: tuple[int, ...]
+    channels: Fraction = Fraction(1)
 
 
 def margins(network: Network, x: np.ndarray, estimate: Estimate) -> list[float]:
@@ -66,14 +76,34 @@ def kernel(network: Network, x: np.ndarray, y: np.ndarray, digits: int = 120) ->
 
 def _through(layers: Sequence[Any], state: _State) -> _State:
     for layer in layers:
+        count = channels.after([layer], state.channels)
         if isinstance(layer, Residual):
             state = _skip(state, _through(layer.layers, state))
         elif isinstance(layer, Sum):
             first, *others = (_through(branch, state) for branch in layer.branches)
             state = reduce(_skip, others, first)
+        elif isinstance(layer, Concatenate):
+            ends = [_through(branch, state) for branch in layer.branches]
+            state = _side_by_side(ends, channels.shares(layer, state.channels))
         else:
             state = (_average if isinstance(layer, Averaging) else _weights)(layer, state)
+        state = state._replace(channels=count)
     return state
+
+
+def _side_by_side(ends: list[_State], shares: list[Fraction]) -> _State:
+    p = [arb(share.numerator) / share.denominator for share in shares]
+    size = range(len(ends[0].mu))
+
+    def mean(parts: list[Any]) -> arb:
+        return sum((q * part for q, part in zip(p, parts, strict=True)), arb(0))
+
+    sigma, theta = (
+        [[mean([values[i][j] for values in matrices]) for j in size] for i in size]
+        for matrices in ([end.sigma for end in ends], [end.theta for end in ends])
+    )
+    mu = [mean([end.mu[i] for end in ends]) for i in size]
+    return _State(sigma, theta, mu, ends[0].spatial)
 
 
 def _skip(old: _State, new: _State) -> _State:
@@ -109,10 +139,12 @@ def _average(layer: Any, state: _State) -> _State:
     def mean(values: list[list[arb]], a: list[int], b: list[int]) -> arb:
         if isinstance(layer, Flatten):
             return sum((values[i][j] for i, j in zip(a, b, strict=True)), arb(0)) / len(a)
-        return sum((values[i][j] for i in a for j in b), arb(0)) / (len(a) * len(b))
+        total = sum((values[i][j] for i in a for j in b), arb(0))
+        return total if isinstance(layer, SumPooling) else total / (len(a) * len(b))
 
     sigma, theta = ([[mean(values, a, b) for b in reads] for a in reads] for values in state[:2])
-    mu = [sum((state.mu[i] for i in a), arb(0)) / len(a) for a in reads]
+    count = 1 if isinstance(layer, SumPooling) else len(reads[0])
+    mu = [sum((state.mu[i] for i in a), arb(0)) / count for a in reads]
     return _State(sigma, theta, mu, spatial)
 
 
@@ -129,9 +161,9 @@ def _weights(layer: Any, state: _State) -> _State:
 
     size = range(len(reads))
     covariance = [[total(state.sigma, a, b) + bias for b in reads] for a in reads]
-    tangent = [
-        [covariance[i][j] + total(state.theta, reads[i], reads[j]) for j in size] for i in size
-    ]
+    of_weights, of_biases = dense.rates(layer, arb(0))
+    learned = [[of_weights * (covariance[i][j] - bias) + of_biases for j in size] for i in size]
+    tangent = [[learned[i][j] + total(state.theta, reads[i], reads[j]) for j in size] for i in size]
     return _activated(layer, covariance, tangent, spatial)
 
 

@@ -17,13 +17,16 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import numpy as np
+from oracles import channels
 from scipy.special import expit
 
 from analytic import (
     AveragePooling,
+    Concatenate,
     Convolution,
     Flatten,
     FullyConnected,
@@ -31,7 +34,9 @@ from analytic import (
     Network,
     Nonlinearity,
     Residual,
+    Scale,
     Sum,
+    SumPooling,
 )
 
 __all__ = ["kernel", "windows"]
@@ -56,6 +61,7 @@ class State(NamedTuple):
     T: Any
     mu: Any
     spatial: tuple[int, ...]
+    channels: Fraction = Fraction(1)
 
 
 def kernel(
@@ -84,7 +90,8 @@ def kernel(
 
 def _through(layers: Sequence[Any], state: State, means: bool) -> State:
     for layer in layers:
-        state = _layer(layer, state, means)
+        count = channels.after([layer], state.channels)
+        state = _layer(layer, state, means)._replace(channels=count)
     return state
 
 
@@ -101,6 +108,17 @@ def _layer(layer: Any, state: State, means: bool) -> State:
         for one, other in itertools.permutations(ends, 2) if means else ():
             S = S + np.einsum("ap,bq->abpq", one.mu, other.mu)
         return State(S, T, mu, ends[0].spatial)
+    if isinstance(layer, Concatenate):
+        ends = [_through(branch, state, means) for branch in layer.branches]
+        p = [float(share) for share in channels.shares(layer, state.channels)]
+        S, T, mu = (
+            sum(q * part for q, part in zip(p, parts, strict=True))
+            for parts in list(zip(*ends, strict=True))[:3]
+        )
+        return State(S, T, mu, ends[0].spatial)
+    if isinstance(layer, Scale):
+        c = layer.factor
+        return State(c**2 * state.S, c**2 * state.T, c * state.mu, state.spatial)
     if isinstance(layer, FullyConnected):
         return _weights(layer, state.S, state.T, ())
     if isinstance(layer, Nonlinearity):
@@ -112,12 +130,19 @@ def _layer(layer: Any, state: State, means: bool) -> State:
         diagonal = (np.einsum("abpp->ab", A)[:, :, None, None] for A in (state.S, state.T))
         S, T = (A / state.S.shape[2] for A in diagonal)
         return State(S, T, state.mu.mean(axis=1, keepdims=True), ())
+    return _pooled(layer, state, table, after)
+
+
+def _pooled(layer: Any, state: State, table: Any, after: tuple[int, ...]) -> State:
+    """Means over windows, or sums."""
     S, T = (
         np.array([[A[:, :, w][:, :, :, v].mean(axis=(2, 3)) for v in table] for w in table])
         .transpose(2, 3, 0, 1)
         for A in (state.S, state.T)
     )  # fmt: skip
-    return State(S, T, np.stack([state.mu[:, w].mean(axis=1) for w in table], axis=1), after)
+    mu = np.stack([state.mu[:, w].mean(axis=1) for w in table], axis=1)
+    count = len(table[0]) if isinstance(layer, SumPooling) else 1
+    return State(count**2 * S, count**2 * T, count * mu, after)
 
 
 def _weights(layer: Any, S: Any, T: Any, after: tuple[int, ...]) -> State:
@@ -154,24 +179,27 @@ def _patch(A: Any, table: list[list[int | None]]) -> Any:
 def windows(layer: Any, spatial: tuple[int, ...]) -> tuple[list[list[Any]], tuple[int, ...]]:
     """The positions that each output of a layer reads, in order, None for padding zeros.
 
-    Position p of a convolution reads s p + k - floor((K - 1)/2); "valid" starts at s p.
+    Position p of a convolution reads s p + d (k - floor((K - 1)/2)); "valid" starts at s p.
     """
     if isinstance(layer, Flatten | GlobalAveragePooling):
         return [list(range(math.prod(spatial)))], ()
-    kernel_size = layer.size if isinstance(layer, AveragePooling) else layer.kernel_size
-    stride = layer.size if isinstance(layer, AveragePooling) else layer.stride
+    pools = isinstance(layer, AveragePooling | SumPooling)
+    kernel_size = layer.size if pools else layer.kernel_size
+    stride: Any = kernel_size if layer.stride is None else layer.stride
+    dilation = layer.dilation if isinstance(layer, Convolution) else 1
     same = isinstance(layer, Convolution) and layer.padding == "same"
     wraps = isinstance(layer, Convolution) and layer.padding_mode == "circular"
     axes: list[list[list[int | None]]] = []
     for axis, P in enumerate(spatial):
         K = kernel_size if isinstance(kernel_size, int) else kernel_size[axis]
         s = stride if isinstance(stride, int) else stride[axis]
-        outs = math.ceil(P / s) if same else (P - K) // s + 1
+        d = dilation if isinstance(dilation, int) else dilation[axis]
+        outs = math.ceil(P / s) if same else (P - d * (K - 1) - 1) // s + 1
         found: list[list[int | None]] = []
         for p in range(outs):
             row: list[int | None] = []
             for k in range(K):
-                u = s * p + k - ((K - 1) // 2 if same else 0)
+                u = s * p + d * (k - ((K - 1) // 2 if same else 0))
                 if wraps:
                     u %= P
                 row.append(u if 0 <= u < P else None)

@@ -28,6 +28,8 @@ LAYERS = [
     (C("tanh", 5, padding_mode="circular"), (3,)),
     (C("tanh", (2, 3), stride=(2, 1), padding_mode="circular"), (5, 4)),
     (C("tanh", (4, 1)), (3, 2)),
+    (C("tanh", (3, 2), dilation=(2, 3), stride=(1, 2)), (4, 5)),
+    (C("tanh", 3, dilation=2, padding="valid"), (6,)),
     (AveragePooling((2, 3)), (4, 6)),
     (GlobalAveragePooling(), (2, 3)),
 ]

@@ -84,9 +84,11 @@ def test_two_sets_of_images_are_a_part_of_one() -> None:
 
 
 def test_filters_read_the_positions_they_say() -> None:
-    """Offsets s p + k - floor((K - 1)/2), nothing outside or the other end."""
+    """Offsets s p + d (k - floor((K - 1)/2)), nothing outside or the other end."""
     zeros = position_maps(Convolution("tanh", 3, stride=2), (5,), (3,))
     np.testing.assert_array_equal(sum(zeros) @ np.arange(1.0, 6.0), [1 + 2, 2 + 3 + 4, 4 + 5])
+    apart = position_maps(Convolution("tanh", 3, dilation=2), (4,), (4,))
+    np.testing.assert_array_equal(sum(apart) @ np.array([1.0, 2.0, 4.0, 8.0]), [5, 10, 5, 10])
     circular = position_maps(Convolution("tanh", 2, padding_mode="circular"), (3,), (3,))
     np.testing.assert_array_equal(sum(circular) @ np.array([1.0, 2.0, 4.0]), [3, 6, 5])
 

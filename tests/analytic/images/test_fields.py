@@ -25,6 +25,9 @@ LAYERS = [
     C("tanh", (3, 2), stride=(2, 1)),
     C("tanh", 3, stride=2, padding_mode="circular"),
     C("tanh", (2, 3), padding="valid", stride=(3, 2)),
+    C("tanh", 3, dilation=(3, 2)),
+    C("tanh", (3, 2), padding_mode="circular", dilation=(3, 4), stride=(1, 3)),
+    C("tanh", 2, padding="valid", dilation=(2, 3)),
     AveragePooling((2, 5)),
 ]
 

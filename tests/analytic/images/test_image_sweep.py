@@ -31,7 +31,8 @@ def _network(rng: np.random.Generator, name: str) -> Network:
         )  # fmt: skip
 
     mode = str(rng.choice(["zeros", "circular"]))
-    layers: list[object] = [convolution(int(rng.integers(1, 4)), padding_mode=mode)]
+    first = {"padding_mode": mode, "dilation": int(rng.integers(1, 3))}
+    layers: list[object] = [convolution(int(rng.integers(1, 4)), **first)]
     for _ in range(rng.integers(0, 3)):
         layer = convolution(int(rng.integers(1, 4)))
         layers.append(Residual(layer) if rng.random() < 0.4 else layer)

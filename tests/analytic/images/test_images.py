@@ -26,24 +26,32 @@ C, F, R, A = Convolution, FullyConnected, Residual, AveragePooling
 GLOBAL = GlobalAveragePooling()
 
 LINES = [
-    lambda w: Network(C(w, 3)),
+    lambda w: Network(C(w, 3, dilation=5)),
     lambda w: Network(C(w, 4, stride=2, bias_std=0.5), C(w, 2), GLOBAL),
-    lambda w: Network(C(w, 3, padding="valid"), R(C(w, 3), C(w, 2)), A(2), C(w, 3), GLOBAL),
+    lambda w: Network(
+        C(w, 3, padding="valid"), R(C(w, 3, dilation=2), C(w, 2)), A(2), C(w, 3), GLOBAL
+    ),
     lambda w: Network(A(2), C(w, 3, padding_mode="circular"), A(2), Flatten(), F(w), R(F(w))),
     lambda w: Network(C(w, 2, stride=3, padding="valid"), R(R(C(w, 1)), C(w, 3)), A(1)),
     lambda w: Network(Flatten(), F(w, bias_std=0.2), R(F(w))),
 ]
 PLANES = [
-    lambda w: Network(C(w, 3, weight_std=0.5), C(w, (2, 3), stride=(2, 1)), GLOBAL),
+    lambda w: Network(
+        C(w, 3, weight_std=0.5), C(w, (2, 3), stride=(2, 1), dilation=(1, 3)), GLOBAL
+    ),
     lambda w: Network(C(w, 2, padding_mode="circular"), R(C(w, 2)), A((1, 2)), Flatten(), F(w)),
     lambda w: Network(C(w, 3, stride=2), GLOBAL, F(w, weight_std=2), R(F(w))),
     lambda w: Network(C(w, 3, padding="valid", weight_std=0.4), A(2), R(C(w, 1, bias_std=0.3))),
 ]
 WIDE = [
     lambda w: Network(C(w, 3, weight_std=0.4), C(w, (2, 5), weight_std=0.3), GLOBAL),
-    lambda w: Network(C(w, 4, padding_mode="circular", weight_std=0.3), A((4, 1)), C(w, 3), GLOBAL),
+    lambda w: Network(
+        C(w, 4, padding_mode="circular", dilation=3, weight_std=0.3), A((4, 1)), C(w, 3), GLOBAL
+    ),
     lambda w: Network(C(w, 3, stride=(1, 2), padding_mode="circular"), R(C(w, 3)), A((2, 1))),
-    lambda w: Network(C(w, 3, padding="valid", weight_std=0.4), C(w, 3, stride=2), GLOBAL),
+    lambda w: Network(
+        C(w, 3, padding="valid", dilation=(3, 2), weight_std=0.4), C(w, 3, stride=2), GLOBAL
+    ),
 ]
 """For images of more positions than a vector has lanes, whose rows do not fit into them."""
 CASES = [

@@ -28,7 +28,9 @@ NETWORKS = [
     Network(FullyConnected("gelu", width_ratio=2), FullyConnected("silu", width_ratio=0.5)),
     Network(Convolution("tanh", 3), Residual(Convolution("erf", (2, 5), bias_std=0.1))),
     Network(
-        Convolution("tanh", 3, stride=(2, 1), padding_mode="circular", width_ratio=2),
+        Convolution(
+            "tanh", 3, stride=(2, 1), padding_mode="circular", dilation=(1, 2), width_ratio=2
+        ),
         AveragePooling(2),
         Convolution("softplus", 1, padding="valid", weight_std=0.5),
         Flatten(),
@@ -127,6 +129,8 @@ def test_steps_unroll_nested_branches() -> None:
             "between Flatten",
         ),
         (lambda: Convolution("tanh", 0), "positive kernel_size"),
+        (lambda: Convolution("tanh", 3, dilation=0), "positive dilation"),
+        (lambda: Network(Convolution("tanh", (3, 3), dilation=(2,))), "2 spatial dimensions"),
         (lambda: Convolution("tanh", (3, 3, 3)), "one or two dimensions"),
         (lambda: AveragePooling(-1), "positive size"),
         (
@@ -180,6 +184,7 @@ def test_what_is_of_the_wrong_kind_is_refused(make: object) -> None:
         'Network(Convolution("tanh", (3, (3,))))',
         'Network(Convolution("tanh", 10**9))',
         'Network(Convolution("tanh", 3, padding=3))',
+        'Network(Convolution("tanh", 3, dilation=0))',
         'Network(Convolution("tanh", 3, padding="full"))',
         'Network(FullyConnected("tanh", stride=2))',
         'Network(Convolution("tanh", 3), AveragePooling())',

@@ -18,35 +18,36 @@ from analytic import (
 from analytic.network.shapes import reads, shape_after
 
 LAYERS = [
-    make(kernel, stride)
+    Convolution("tanh", kernel, stride=stride, dilation=dilation, **padding)  # type: ignore[arg-type]
     for kernel in (1, 2, 3, 4, (3, 2))
     for stride in (1, 2, (1, 3))
-    for make in (
-        lambda k, s: Convolution("tanh", k, stride=s),
-        lambda k, s: Convolution("tanh", k, stride=s, padding_mode="circular"),
-        lambda k, s: Convolution("tanh", k, stride=s, padding="valid"),
-    )
+    for dilation in (1, (2, 1), (1, 3))
+    for padding in ({}, {"padding_mode": "circular"}, {"padding": "valid"})
+    if kernel != 1 or dilation == 1
 ]
+
+
+def each(size: int | tuple[int, ...]) -> tuple[int, ...]:
+    return size if isinstance(size, tuple) else (size, size)
 
 
 @pytest.mark.parametrize("layer", LAYERS, ids=repr)
 def test_a_convolution_reads_what_torch_reads(layer: Convolution) -> None:
-    kernel = layer.kernel_size if isinstance(layer.kernel_size, tuple) else (layer.kernel_size,) * 2
-    stride = layer.stride if isinstance(layer.stride, tuple) else (layer.stride,) * 2
-    x = torch.arange(1.0, 36.0, dtype=torch.float64).reshape(1, 1, 5, 7)
+    kernel, stride, dilation = map(each, (layer.kernel_size, layer.stride, layer.dilation))
+    x = torch.arange(1.0, 78.0, dtype=torch.float64).reshape(1, 1, 7, 11)
     filters = torch.eye(kernel[0] * kernel[1], dtype=torch.float64).reshape(-1, 1, *kernel)
     if layer.padding == "same":
-        back = [(k - 1) // 2 for k in kernel]
+        back = [d * ((k - 1) // 2) for k, d in zip(kernel, dilation, strict=True)]
         need = [
-            (-(-p // s) - 1) * s + k - p
-            for p, k, s in zip(x.shape[2:], kernel, stride, strict=True)
+            (-(-p // s) - 1) * s + d * (k - 1) + 1 - p
+            for p, k, s, d in zip(x.shape[2:], kernel, stride, dilation, strict=True)
         ]
         ahead = [max(n - b, 0) for n, b in zip(need, back, strict=True)]
         mode = "circular" if layer.padding_mode == "circular" else "constant"
         x = torch.nn.functional.pad(x, (back[1], ahead[1], back[0], ahead[0]), mode=mode)
-    seen = torch.nn.functional.conv2d(x, filters, stride=stride)[0]
-    found = reads(layer, (5, 7)) + 1  # the pixel at a position is its number plus 1
-    assert shape_after(layer, (5, 7)) == tuple(seen.shape[1:])
+    seen = torch.nn.functional.conv2d(x, filters, stride=stride, dilation=dilation)[0]
+    found = reads(layer, (7, 11)) + 1  # the pixel at a position is its number plus 1
+    assert shape_after(layer, (7, 11)) == tuple(seen.shape[1:])
     np.testing.assert_array_equal(found, seen.flatten(1).T.numpy())
 
 
@@ -60,6 +61,16 @@ def test_pooling_reads_its_windows() -> None:
     ("network", "shape", "message"),
     [
         (Network(Convolution("tanh", 9, padding="valid")), (1, 8, 8), "at least 9 x 9 positions"),
+        (
+            Network(Convolution("tanh", (1, 4), padding="valid", dilation=3)),
+            (1, 8, 8),
+            "at least 1 x 10 positions",
+        ),
+        (
+            Network(Convolution("tanh", (1, 3), dilation=8)),
+            (1, 4, 8),
+            "no two at once; lower it, or write kernel_size 1 in that dimension",
+        ),
         (Network(Convolution("tanh", 3), AveragePooling(3)), (1, 8, 8), "divides, got 8 x 8"),
         (Network(Convolution("tanh", (3, 3))), (1, 8), r"\(channels, height, width\), got"),
         (Network(Convolution("tanh", 3)), (64,), r"\(channels, positions\) or"),
@@ -76,7 +87,7 @@ def test_inputs_that_do_not_fit_are_refused(
 def test_the_summary_counts_units() -> None:
     network = Network(
         Convolution("tanh", 3, weight_std=0.5),
-        Residual(Convolution("tanh", 3, bias_std=0.25)),
+        Residual(Convolution("tanh", 3, bias_std=0.25, dilation=2)),
         AveragePooling(2),
         Convolution("tanh", 2, padding="valid", width_ratio=2),
         Flatten(),
@@ -89,7 +100,7 @@ def test_the_summary_counts_units() -> None:
     ]  # fmt: skip
     assert [row[3] for row in rows] == ["", "27", "", "9 m", "", "4 m", "", "18 m", "m"]
     assert rows[1][2] == "0.5 sum of 9 W_k alpha[p + k] / sqrt(3)"
-    assert rows[3][2] == "sum of 9 W_k alpha[p + k] / sqrt(m) + 0.25 b"
+    assert rows[3][2] == "sum of 9 W_k alpha[p + d k] / sqrt(m) + 0.25 b"
     assert "18 m" in str(network.summary((3, 8, 8)))
     assert "<td>18 m</td>" in network.summary((3, 8, 8))._repr_html_()
 
