@@ -10,6 +10,7 @@ from analytic.network.averages import AveragePooling, Averaging, Flatten, Global
 from analytic.network.branches import Branched, Layer, moves
 from analytic.network.description import (
     Concatenate,
+    Dropout,
     FullyConnected,
     Network,
     Residual,
@@ -25,6 +26,7 @@ from analytic.network.layers import Convolution
 from analytic.network.network_text import parse_activation, parse_network
 from analytic.network.nonlinearity import Nonlinearity
 from analytic.network.options import Sizes
+from analytic.network.pointwise import Pointwise
 from analytic.network.published import lenet, mlp, myrtle, resnet, wide_resnet
 from analytic.network.shapes import Shape, reads, shape_after, shapes_after
 
@@ -34,6 +36,7 @@ __all__ = [
     "Branched",
     "Concatenate",
     "Convolution",
+    "Dropout",
     "Flatten",
     "FullyConnected",
     "GlobalAveragePooling",
@@ -41,6 +44,7 @@ __all__ = [
     "Misfit",
     "Network",
     "Nonlinearity",
+    "Pointwise",
     "Residual",
     "Scale",
     "Shape",

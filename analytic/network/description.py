@@ -23,9 +23,11 @@ from analytic.network.branches import (
     Sum,
     check_layers,
 )
+from analytic.network.dropout import Dropout
 from analytic.network.equations import System, system
 from analytic.network.layers import Convolution, FullyConnected, Weighted
 from analytic.network.nonlinearity import Nonlinearity
+from analytic.network.pointwise import Pointwise
 from analytic.network.rewriting import joined, summed
 from analytic.network.scaling import Scale
 from analytic.network.shapes import Shape, shapes_after
@@ -37,6 +39,7 @@ __all__ = [
     "AveragePooling",
     "Concatenate",
     "Convolution",
+    "Dropout",
     "Flatten",
     "FullyConnected",
     "GlobalAveragePooling",
@@ -61,7 +64,7 @@ class Step:
     were put aside and of those after the layer.
     """
 
-    layer: Weighted | Nonlinearity
+    layer: Weighted | Pointwise
     opens: int
     closes: int
     averages: tuple[Averaging, ...] = ()
@@ -71,17 +74,22 @@ class Step:
     @property
     def weight(self) -> float:
         """weight_std^2; 1 where there are no weights."""
-        return 1.0 if isinstance(self.layer, Nonlinearity) else self.layer.weight_std**2
+        return 1.0 if isinstance(self.layer, Pointwise) else self.layer.weight_std**2
 
     @property
     def bias(self) -> float:
         """bias_std^2."""
-        return 0.0 if isinstance(self.layer, Nonlinearity) else self.layer.bias_std**2
+        return 0.0 if isinstance(self.layer, Pointwise) else self.layer.bias_std**2
 
     @property
     def rate(self) -> float:
         """At which its parameters are trained: Gamma = rate Lambda + weight Theta."""
-        return 0.0 if isinstance(self.layer, Nonlinearity) else 1.0
+        return 0.0 if isinstance(self.layer, Pointwise) else 1.0
+
+    @property
+    def noise(self) -> float:
+        """With which Sigma and Theta after the layer are multiplied at x = x'."""
+        return self.layer.noise if isinstance(self.layer, Dropout) else 1.0
 
 
 @dataclass(frozen=True, repr=False)

@@ -16,6 +16,7 @@ from analytic.network.description import (
     AveragePooling,
     Concatenate,
     Convolution,
+    Dropout,
     Flatten,
     FullyConnected,
     GlobalAveragePooling,
@@ -37,7 +38,7 @@ WORDS = 1_000
 
 _WHAT = "a network such as Network(FullyConnected('tanh'))"
 _LAYERS = (
-    FullyConnected, Convolution, Nonlinearity, Residual, Sum, Concatenate, Scale,
+    FullyConnected, Convolution, Nonlinearity, Residual, Sum, Concatenate, Scale, Dropout,
     AveragePooling, Flatten, GlobalAveragePooling,
 )  # fmt: skip
 _CONSTRUCTORS: dict[str, Any] = {kind.__name__: kind for kind in (Network, *_LAYERS)}
@@ -49,6 +50,7 @@ _OPTIONS = {
     "Convolution": ("stride", "padding", "padding_mode", "dilation", "normalize", *_NUMBERS),
 }
 """The layers with an activation, and the options of each."""
+_ONE_NUMBER = {"Scale": "a factor", "Dropout": "a rate"}
 
 
 def parse_activation(text: str) -> Activation:
@@ -110,9 +112,9 @@ def _check(node: ast.expr, wanted: str, words: set[str]) -> None:
         raise _refusal(node, "layers one by one")
     elif name == "AveragePooling":
         _check_sizes(node, node.args, 1)
-    elif name == "Scale":
+    elif name in _ONE_NUMBER:
         if len(node.args) != 1:
-            raise _refusal(node, "a factor")
+            raise _refusal(node, _ONE_NUMBER[name])
         _number(node.args[0])
     else:
         for argument in node.args:
@@ -187,7 +189,7 @@ def _built(node: Any) -> Any:
     if name in _OPTIONS:
         options = {keyword.arg: _value(keyword.arg, keyword.value) for keyword in node.keywords}
         return _CONSTRUCTORS[name](node.args[0].value, *map(_size, node.args[1:]), **options)
-    inner = {"AveragePooling": _size, "Scale": _number}.get(name, _built)
+    inner = {"AveragePooling": _size, **dict.fromkeys(_ONE_NUMBER, _number)}.get(name, _built)
     return _CONSTRUCTORS[name](*map(inner, node.args))
 
 

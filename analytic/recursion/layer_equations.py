@@ -129,6 +129,7 @@ class Stage:
         sigma, theta: E|alpha|^2/m and the tangent kernel before the layer.
         variance, gamma: Lambda and Gamma at x = x'.
         moments: those of its activation at s = sqrt(variance).
+        mu: the mean of alpha.
         reads: positions that are summed up in a pre-activation.
         average: that of the averages before the layer.
         junctions: the sums of branches that end here, in order.
@@ -140,9 +141,19 @@ class Stage:
     variance: Array
     gamma: Array
     moments: Moments
+    mu: Array
     reads: int = 1
     average: Average = Average()
     junctions: tuple[Junction, ...] = ()
+
+    @property
+    def end(self) -> State:
+        """Sigma, Theta and mu behind the layer, at x = x'; noise enlarges the first two."""
+        noise = self.step.noise
+        if noise > 1:
+            return noise * self.variance, noise * self.gamma, self.mu
+        sigma, theta = plain(self.moments.second, self.moments.slope, self.gamma)
+        return sigma, theta, self.moments.mean
 
     def joined(self, total: State, branch: State) -> Stage:
         """The same with one more sum that ends here."""
@@ -206,11 +217,11 @@ def diagonal(network: Network, squares: Array) -> Diagonal:
     stages: list[Stage] = []
 
     def after(step: Step, state: State) -> State:
-        sigma, theta, _ = state
+        sigma, theta, mu = state
         variance, gamma = preactivation(sigma, theta, step.weight, step.bias, step.rate)
         table = moments(step.layer.activation, np.sqrt(variance))
-        stages.append(Stage(step, sigma, theta, variance, gamma, table))
-        return *plain(table.second, table.slope, gamma), table.mean
+        stages.append(Stage(step, sigma, theta, variance, gamma, table, mu))
+        return stages[-1].end
 
     def added(_: Step, number: int, total: State, branch: State) -> State:
         stages[-1] = stages[-1].joined(total, branch)

@@ -28,6 +28,7 @@ from analytic import (
     AveragePooling,
     Concatenate,
     Convolution,
+    Dropout,
     Flatten,
     FullyConnected,
     GlobalAveragePooling,
@@ -115,6 +116,11 @@ def _layer(layer: Any, state: State, means: bool) -> State:
             for parts in list(zip(*ends, strict=True))[:3]
         )
         return State(S, T, mu, ends[0].spatial)
+    if isinstance(layer, Dropout):
+        S, T = state.S.copy(), state.T.copy()
+        for A in (S, T):
+            np.einsum("aapp->ap", A)[:] /= 1 - layer.rate
+        return State(S, T, state.mu, state.spatial)
     if isinstance(layer, Scale):
         c = layer.factor
         return State(c**2 * state.S, c**2 * state.T, c * state.mu, state.spatial)
