@@ -13,21 +13,23 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
 import sympy
 from numpy.typing import NDArray
 
-from analytic.expressions import NAMES, Order, X, derivative, sigmoid, softplus, text_of, values
+from analytic.expressions import NAMES, Order, X, bent_line, derivative, sigmoid, softplus, text_of
+from analytic.expressions import values as values_of
 from analytic.proofs import (
     Answer,
     Bound,
     assumption,
+    first_jump,
     from_sympy,
     from_text,
     growth,
+    jumps,
     lipschitz,
     parity,
     strip,
@@ -38,7 +40,7 @@ __all__ = ["NAMES", "Activation", "X", "sigmoid", "softplus"]
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Activation:
-    """An activation function w, continuous and real on the whole real line.
+    """An activation function w, real on the whole real line, with finitely many jumps if any.
 
     Sums, products and compositions of activations are activations: ``a + b/10``,
     ``a * b``, ``a(b)``.
@@ -50,8 +52,8 @@ class Activation:
 
     Raises:
         ValueError: the name is unknown (the nearest ones are suggested), the string or the
-            expression is not one of a continuous real function with finite Gaussian
-            moments (the reason and the place are named).
+            expression is not one of a real function of finitely many pieces with finite
+            Gaussian moments (the reason and the place are named).
         TypeError: ``spec`` is none of the four kinds.
 
     Example:
@@ -121,11 +123,21 @@ class Activation:
             >>> Activation("abs(x)").bent_line, Activation("tanh").bent_line
             ((0.0, 1.0), None)
         """
-        return _bent_line(self.expression)
+        return bent_line(self.expression)
+
+    @property
+    def jump(self) -> str | None:
+        """Where w jumps, in words, or None: its derivative is then no function.
+
+        Example:
+            >>> Activation("sign").jump, Activation("relu").jump
+            ('w jumps from -1 to 1 at x = 0', None)
+        """
+        return first_jump(self.expression, 0) if jumps(self.expression) else None
 
     @property
     def derivative(self) -> Any:
-        """The sympy expression of w'."""
+        """The sympy expression of w', without the point masses where w jumps."""
         return self.differentiate(1)
 
     @property
@@ -225,7 +237,7 @@ class Activation:
         Raises:
             TypeError: x is not made of real numbers.
         """
-        return values(self.expression, _real(x), order)
+        return values_of(self.expression, _real(x), order)
 
     def __call__(self, x: Any) -> Any:
         """Values of w, elementwise, in float64; or the composition with an activation."""
@@ -259,19 +271,6 @@ class Activation:
 
     def __repr__(self) -> str:
         return f'Activation("{self.name}")'
-
-
-@lru_cache(maxsize=512)
-def _bent_line(expression: Any) -> tuple[float, float] | None:
-    """The slopes on either side of 0, if w is linear on both."""
-    if not expression.atoms(sympy.Abs, sympy.Max, sympy.Min, sympy.Heaviside, sympy.sign):
-        return None
-    t = sympy.Symbol("t", positive=True)
-    slopes = [sympy.simplify(sign * expression.subs(X, sign * t) / t) for sign in (1, -1)]
-    if any(slope.free_symbols or not slope.is_real for slope in slopes):
-        return None
-    right, left = map(float, slopes)
-    return None if right == left else ((right + left) / 2, (right - left) / 2)
 
 
 def _real(x: Any) -> NDArray[np.float64]:

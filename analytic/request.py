@@ -10,12 +10,12 @@ from numpy.typing import ArrayLike
 
 from analytic.images import prepare_images
 from analytic.inputs import check_inputs, positions_first
-from analytic.network import Network
-from analytic.pairs import prepare
+from analytic.network import Network, first_jump_of, require_continuous
+from analytic.pairs import prepare, prepare_angles
 from analytic.recursion import Problem
 from analytic.solve import KINDS, zonal
 
-__all__ = ["Kind", "asked", "check_kind", "check_network"]
+__all__ = ["Kind", "asked", "check_kind", "check_network", "require_tangent_kernel"]
 
 Kind = Literal["ntk", "nngp", "both"]
 
@@ -45,6 +45,8 @@ def asked(
         raise TypeError(f"expected a number as tolerance, got {tolerance!r}; try 1e-10")
     if not 0 < tolerance < 1:
         raise ValueError(f"expected a tolerance between 0 and 1, got {tolerance!r}; try 1e-10")
+    if kind != "nngp":
+        require_tangent_kernel(network)
     rows = check_inputs("x", x, network)
     columns = None if y is None else check_inputs("y", y, network)
     if columns is not None and columns.shape[1:] != rows.shape[1:]:
@@ -53,11 +55,19 @@ def asked(
             f" {columns.shape[1:]}; take both from the same data"
         )
     if network.is_spatial:
+        require_continuous(network, "networks of images", "smooth it, tanh(50*x) for example")
         spatial = rows.shape[2:]
         rows, columns = positions_first(rows), None if columns is None else positions_first(columns)
         return prepare_images(network, rows, columns, tolerance, spatial=spatial, tight=tight)
+    if first_jump_of(network) is not None:
+        return prepare_angles(network, rows, columns)
     problem = None if tight else zonal(network, rows, columns, tolerance)
     return problem or prepare(network, rows, columns, tolerance, tight=tight)
+
+
+def require_tangent_kernel(network: Network) -> None:
+    """Raise where an activation jumps."""
+    require_continuous(network, "the tangent kernel", "ask for kind='nngp', or smooth it")
 
 
 def check_network(network: Network) -> None:

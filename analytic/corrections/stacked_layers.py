@@ -24,6 +24,7 @@ from analytic.network import (
     Residual,
     Scale,
     Sum,
+    is_default,
 )
 from analytic.proofs import first_jump
 
@@ -152,6 +153,11 @@ def _weighted(
         raise ValueError(
             f"expected activations with {derivatives} continuous derivatives, got"
             f" {layer.activation!r}, where {reason}; take a smooth one such as softplus"
+        )
+    if not is_default(layer.bias_std, layer.weight_rate, layer.bias_rate):
+        raise ValueError(
+            f"expected layers trained at rate 1, got {layer}: the corrections of other rates are"
+            " not derived; use kernel, which knows them, or drop weight_rate and bias_rate"
         )
     variances = layer.weight_std**2, layer.bias_std**2
     return StackLayer(layer.activation, *variances, layer.width_ratio, before, residual)

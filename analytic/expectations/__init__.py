@@ -17,6 +17,7 @@ from analytic.expectations.hermite_coefficients import (
     orders,
     rests,
 )
+from analytic.expectations.jumping_pairs import jump_distances
 from analytic.expectations.octaves import MOST_TERMS_WHOLE
 from analytic.expectations.product_rules import Angle
 from analytic.expectations.quadrature import Rule, hermite_basis, uniform_rule
@@ -36,6 +37,7 @@ __all__ = [
     "coefficients",
     "distances",
     "hermite_basis",
+    "jump_distances",
     "length",
     "moments",
     "orders",

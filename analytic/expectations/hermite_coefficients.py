@@ -14,7 +14,7 @@ error bounds stand in docs/theory/duals.md.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import sympy
@@ -37,6 +37,7 @@ from analytic.expectations.octaves import MOST_TERMS, MOST_TERMS_KINKED, segment
 from analytic.expectations.segments import Noise
 from analytic.expectations.small_deviations import LOWEST
 from analytic.expectations.splines import by_pieces
+from analytic.expectations.staircases import Staircase
 from analytic.expectations.waves import wave
 from analytic.machine import UNIT, Array
 from analytic.proofs import jump, parity
@@ -60,7 +61,7 @@ class Moments:
     Attributes:
         mean: E[w(s z)], shape (n,).
         second: E[w(s z)^2], shape (n,).
-        slope: E[w'(s z)^2], shape (n,).
+        slope: E[w'(s z)^2], shape (n,), without the point masses where w jumps.
         curvature: E[w''(s z)^2], shape (n,).
         jerk: E[w'''(s z)^2], shape (n,).
         response_e: E[w'^2 + w w''], the derivative of ``second`` by s^2, shape (n,).
@@ -109,8 +110,9 @@ def moments(activation: Activation, s: Array) -> Moments:
     if (solved := wave(activation)) is not None:
         return Moments(*solved.moments(s), noise=Noise.of_moments(solved.noise(s)))
     if (line := by_pieces(activation)) is not None:
-        noise = Noise.of_coefficients(8 * UNIT, 8 * UNIT, certified=False)
-        return Moments(*line.moments(s), noise=noise)
+        certified = isinstance(line, Staircase) and line.at_zero
+        noise = Noise.of_coefficients(8 * UNIT, 8 * UNIT, certified=certified)
+        return _at_zero(activation, s, Moments(*line.moments(s), noise=noise))
     table, second, noise = np.empty((FIRST, s.size)), np.empty(s.size), Noise()
     for octave, chosen in _octaves(s):
         part = segment(activation, octave)
@@ -133,6 +135,16 @@ def moments(activation: Activation, s: Array) -> Moments:
         response_d=table[RESPONSE_D],
         noise=noise,
     )
+
+
+def _at_zero(activation: Activation, s: Array, table: Moments) -> Moments:
+    """The same, where a unit that is always 0 does not see the jump that others see there."""
+    if activation.jump is None or not (s == 0).any():
+        return table
+    start = float(activation(np.zeros(1))[0])
+    mean, second = np.where(s > 0, table.mean, start), np.where(s > 0, table.second, start**2)
+    response = np.where(s > 0, table.response_e, 0.0)
+    return replace(table, mean=mean, second=second, response_e=response)
 
 
 def length(activation: Activation, s: Array, tail: float, most: int = MOST_TERMS) -> int:
@@ -186,6 +198,7 @@ def coefficients(
         return Coefficients(b[orders], rest, noise)
     if (line := by_pieces(activation)) is not None:
         noise = Noise.of_coefficients(32 * UNIT, 32 * UNIT, certified=False)
+        assert not isinstance(line, Staircase)
         b, rest = line.coefficients(s, terms)
         return Coefficients(b[orders], rest, noise=noise)
     start, _, step = orders.indices(terms)

@@ -19,6 +19,7 @@ import sympy
 
 from analytic.activation import Activation, X
 from analytic.expectations.polylines import Polyline, gauss_panels, polyline
+from analytic.expectations.staircases import Staircase, staircase
 from analytic.expressions import values
 from analytic.machine import UNIT, Array
 from analytic.proofs import branch, kinks
@@ -118,8 +119,20 @@ SMALLEST = 2.0**-30
 """Smaller deviations are taken for this one, far from every kink."""
 
 
-def by_pieces(activation: Activation) -> Polyline | Spline | None:
-    """The activation by pieces, where it has kinks and they are not all at 0."""
+def by_pieces(activation: Activation) -> Polyline | Spline | Staircase | None:
+    """The activation by pieces, where it jumps, or has kinks and they are not all at 0.
+
+    Raises:
+        ValueError: it jumps, and grows too fast.
+    """
+    if activation.jump is not None:
+        found = staircase(activation) or spline(activation)
+        if found is None:
+            raise ValueError(
+                "expected an activation that grows like a power of x where it jumps, got"
+                f" {activation.name}; damp it"
+            )
+        return found
     line = polyline(activation)
     if line is not None:
         return line

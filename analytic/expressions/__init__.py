@@ -10,6 +10,7 @@ neither overflows nor cancels far from the origin; its derivatives; its values a
 what it proves. Below this room there is only sympy.
 """
 
+from analytic.expressions.bent_lines import bent_line
 from analytic.expressions.evaluation import values
 from analytic.expressions.normal_form import check_size, in_x, normalised, read, text_of
 from analytic.expressions.order import START, Order, Tail, fraction, total
@@ -29,6 +30,7 @@ from analytic.expressions.syntax import short, syntax_tree
 from analytic.expressions.vocabulary import (
     FUNCTIONS,
     HEADS,
+    JUMPING,
     KINKED,
     MANY,
     NAMES,
@@ -42,6 +44,7 @@ from analytic.expressions.vocabulary import (
 __all__ = [
     "FUNCTIONS",
     "HEADS",
+    "JUMPING",
     "KINKED",
     "MANY",
     "NAMES",
@@ -53,6 +56,7 @@ __all__ = [
     "Order",
     "Tail",
     "X",
+    "bent_line",
     "cardinal_sine",
     "check_size",
     "derivative",

@@ -18,6 +18,7 @@ __all__ = [
     "CONSTANTS",
     "FUNCTIONS",
     "HEADS",
+    "JUMPING",
     "KINKED",
     "MANY",
     "NAMES",
@@ -112,6 +113,10 @@ def _gelu(x: Any) -> Any:
     return x * (1 + sympy.erf(x / sympy.sqrt(2))) / 2
 
 
+def _hardshrink(x: Any) -> Any:
+    return x * sympy.Heaviside(sympy.Abs(x) - sympy.S.Half)
+
+
 def _hardsigmoid(x: Any) -> Any:
     return sympy.Max(sympy.Min(x + 3, 6), 0) / 6
 
@@ -190,6 +195,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "expit": sigmoid,
     "gaussian": _gaussian,
     "gelu": _gelu,
+    "hardshrink": _hardshrink,
     "hardsigmoid": _hardsigmoid,
     "hardswish": _hardswish,
     "hardtanh": _hardtanh,
@@ -222,8 +228,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "tan": sympy.tan,
     "tanh": sympy.tanh,
 }
-"""What a string may call. Some (tan, log, step) are allowed only where their argument makes
-them continuous; elsewhere they are refused with the place."""
+"""What a string may call. Some (tan, log) are allowed only where their argument makes them
+continuous; elsewhere they are refused with the place."""
 
 MANY = frozenset({"Max", "Min", "max", "min"})
 """Functions of two arguments; the others have one."""
@@ -256,6 +262,13 @@ KINKED: dict[str, Any] = {
 }
 """The activations that have a name and a kink, with the parameters torch gives them."""
 
+JUMPING: dict[str, Any] = {
+    "hardshrink": _hardshrink(X),
+    "sign": sympy.sign(X),
+    "step": sympy.Heaviside(X),
+}
+"""Those that have a name and a jump: there is a Gaussian process, and no tangent kernel."""
+
 NAMES: dict[str, Any] = {
     "cos": sympy.cos(X),
     "erf": sympy.erf(X),
@@ -269,5 +282,6 @@ NAMES: dict[str, Any] = {
     "softplus": softplus(X),
     "tanh": sympy.tanh(X),
     **KINKED,
+    **JUMPING,
 }
 """The activations that have a name."""

@@ -41,6 +41,7 @@ class FieldLayer(NamedTuple):
     weight: float
     bias: float
     rate: float
+    bias_rate: float
     form: int  # one of SERIES, ARCCOSINE, ARCSINE
     even: bool  # whether the coefficients of even order matter
     odd: bool

@@ -86,8 +86,7 @@ def enter(
                 for start in range(0, scale.size, LANES):
                     stop = start + LANES
                     largest = _enter(
-                        layer.weight, layer.bias, layer.rate,
-                        scale[start:stop], moved[0, start:stop],
+                        layer, scale[start:stop], moved[0, start:stop],
                         sigma[f, start:stop], theta[f, start:stop],
                     )  # fmt: skip
                     g = 0
@@ -99,11 +98,11 @@ def enter(
 
 
 @compiled
-def _enter(
-    weight: float, bias: float, rate: float, scale: Any, inverse: Any, sigma: Any, theta: Any
-) -> float:
+def _enter(layer: FieldLayer, scale: Any, inverse: Any, sigma: Any, theta: Any) -> float:
+    weight, bias, rate, bias_rate = layer.weight, layer.bias, layer.rate, layer.bias_rate
     for j in range(LANES):
-        sigma[j], theta[j] = _preactivation(sigma[j], theta[j], weight, bias, rate)
+        cov, _, theta[j] = _preactivation(sigma[j], theta[j], weight, bias, rate, bias_rate)
+        sigma[j] = cov
     return min(_largest(scale, inverse, sigma), 1.0)
 
 

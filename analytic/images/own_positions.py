@@ -124,12 +124,12 @@ def _layers(
             known = np.ravel(read if number == 0 and window is None else sigma)
         if window is not None:
             sigma, theta = (_window_sums(layout, number, values) for values in (sigma, theta))
-        given = preactivation(sigma, theta, step.weight, step.bias, step.rate)
-        variance, gamma = map(np.ravel, given)
+        given = preactivation(sigma, theta, *step.coefficients)
+        variance, trained, gamma = map(np.ravel, given)
         table, none = moments(step.layer.activation, np.sqrt(variance)), np.empty(0)
         reads, averaged = layout.stretch.reads[number], Average() if number else factor
         stages.append(
-            Stage(step, known, none, variance, gamma, table, np.ravel(mu), reads, averaged)
+            Stage(step, known, none, variance, trained, gamma, table, np.ravel(mu), reads, averaged)
         )
         return _by_image(n, stages[-1].end)
 

@@ -192,8 +192,9 @@ def _dearest(stage: Stage) -> Stage:
     }
     moments = replace(table, **lines)
     return replace(
-        stage, variance=stage.variance[one], gamma=stage.gamma[one], moments=moments, junctions=()
-    )
+        stage, variance=stage.variance[one], trained=stage.trained[one], gamma=stage.gamma[one],
+        moments=moments, junctions=(),
+    )  # fmt: skip
 
 
 def _peaks(s: Array) -> Array:

@@ -8,6 +8,7 @@ for the equations ``analytic.closed_forms``.
 
 from analytic.network.averages import AveragePooling, Averaging, Flatten, GlobalAveragePooling
 from analytic.network.branches import Branched, Layer, moves
+from analytic.network.continuity import first_jump_of, require_continuous
 from analytic.network.description import (
     Concatenate,
     Dropout,
@@ -29,6 +30,7 @@ from analytic.network.options import Sizes
 from analytic.network.pointwise import Pointwise
 from analytic.network.published import lenet, mlp, myrtle, resnet, wide_resnet
 from analytic.network.shapes import Shape, reads, shape_after, shapes_after
+from analytic.network.training_rates import is_default
 
 __all__ = [
     "AveragePooling",
@@ -52,8 +54,10 @@ __all__ = [
     "Step",
     "Sum",
     "System",
+    "first_jump_of",
     "fold",
     "geometric_mean",
+    "is_default",
     "itself",
     "lenet",
     "misfit",
@@ -63,6 +67,7 @@ __all__ = [
     "parse_activation",
     "parse_network",
     "reads",
+    "require_continuous",
     "resnet",
     "shape_after",
     "shapes_after",

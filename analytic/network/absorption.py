@@ -99,7 +99,8 @@ def _back(layers: Layers, factor: float) -> Layers:
         return _back_through(tuple(before), last, factor)
     if isinstance(last, Weighted) and is_linear(last):
         weight, bias = last.weight_std * factor, last.bias_std * factor
-        return (*before, replace(last, weight_std=weight, bias_std=bias))
+        rate = None if last.bias_rate is None else last.bias_rate * factor**2
+        return (*before, replace(last, weight_std=weight, bias_std=bias, bias_rate=rate))
     if isinstance(last, Dropout):
         return (*_back(tuple(before), factor), last)
     assert isinstance(last, Weighted | Nonlinearity)

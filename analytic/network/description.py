@@ -33,6 +33,7 @@ from analytic.network.scaling import Scale
 from analytic.network.shapes import Shape, shapes_after
 from analytic.network.stacking import check_stack, dimensions, flattens, reads_vectors
 from analytic.network.summary_table import Summary, summary
+from analytic.network.training_rates import bias_rate_of
 from analytic.network.widths import branch_ratios, ratio_after
 
 __all__ = [
@@ -83,8 +84,20 @@ class Step:
 
     @property
     def rate(self) -> float:
-        """At which its parameters are trained: Gamma = rate Lambda + weight Theta."""
-        return 0.0 if isinstance(self.layer, Pointwise) else 1.0
+        """weight_rate, at which its weights are trained; 0 where there are none."""
+        return 0.0 if isinstance(self.layer, Pointwise) else self.layer.weight_rate
+
+    @property
+    def bias_rate(self) -> float:
+        """At which its biases are trained: Gamma = rate weight Sigma + bias_rate + weight Theta."""
+        if isinstance(self.layer, Pointwise):
+            return 0.0
+        return bias_rate_of(self.layer.bias_std, self.layer.bias_rate)
+
+    @property
+    def coefficients(self) -> tuple[float, float, float, float]:
+        """(weight, bias, rate, bias_rate)."""
+        return self.weight, self.bias, self.rate, self.bias_rate
 
     @property
     def noise(self) -> float:

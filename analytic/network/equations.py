@@ -17,6 +17,7 @@ import sympy
 from analytic.closed_forms import COVARIANCES, dual, dual_mean, dual_obstacle
 from analytic.expressions import X
 from analytic.network.folding import fold, itself
+from analytic.network.nonlinearity import Nonlinearity
 from analytic.results import Kernels
 
 __all__ = ["GaussianMean", "System", "system"]
@@ -211,11 +212,13 @@ def _layer(layer: str, step: Any, before: str) -> Iterator[Any]:
     if step.noise > 1:
         yield from _dropped(layer, step, before)
         return
-    weight, bias = _variances(step)
+    weight, bias, rate, bias_rate = _coefficients(step)
     w, slope = step.layer.activation.expression, step.layer.activation.derivative
     covariance = _state("Lambda", layer)
     law = tuple(_at(covariance, *place) for place in _places(covariance))
-    trained = covariance if step.rate else sympy.S.Zero
+    trained = rate * weight * _state("Sigma", before) + bias_rate
+    if (rate, bias_rate) == (1, bias):
+        trained = covariance
     pairs = [
         (covariance, weight * _state("Sigma", before) + bias),
         (
@@ -274,11 +277,13 @@ def _states(name: str, *values: Any) -> Iterator[Any]:
         yield sympy.Eq(_state(function, name), value, evaluate=False)
 
 
-def _variances(step: Any) -> tuple[Any, Any]:
-    """Those of weights and biases."""
-    if not step.rate:
-        return sympy.S.One, sympy.S.Zero
-    return _exact(step.layer.weight_std) ** 2, _exact(step.layer.bias_std) ** 2
+def _coefficients(step: Any) -> tuple[Any, Any, Any, Any]:
+    """The variances of weights and biases, and their rates."""
+    if isinstance(step.layer, Nonlinearity):
+        return sympy.S.One, sympy.S.Zero, sympy.S.Zero, sympy.S.Zero
+    layer, bias = step.layer, _exact(step.layer.bias_std) ** 2
+    bias_rate = bias if layer.bias_rate is None else _exact(layer.bias_rate)
+    return _exact(layer.weight_std) ** 2, bias, _exact(layer.weight_rate), bias_rate
 
 
 def _exact(number: float) -> Any:

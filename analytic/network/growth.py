@@ -77,7 +77,8 @@ def _through(
             bias = layer.bias_std**2
         s = math.sqrt(weight * square + bias)
         w, slope = layer.activation.derivatives(s * z, 1)
-        factors.append(float(weight * (slope**2 @ weights)))
+        jumps = layer.activation.jump is not None
+        factors.append(math.inf if jumps else float(weight * (slope**2 @ weights)))
         square, mean = float(w**2 @ weights), float(w @ weights)
     return square, mean
 

@@ -43,7 +43,7 @@ _LAYERS = (
 )  # fmt: skip
 _CONSTRUCTORS: dict[str, Any] = {kind.__name__: kind for kind in (Network, *_LAYERS)}
 _LAYER_NAMES = ", ".join(kind.__name__ for kind in _LAYERS)
-_NUMBERS = ("weight_std", "bias_std", "width_ratio")
+_NUMBERS = ("weight_std", "bias_std", "width_ratio", "weight_rate", "bias_rate")
 _OPTIONS = {
     "FullyConnected": _NUMBERS,
     "Nonlinearity": (),
@@ -134,7 +134,8 @@ def _check_activation(node: ast.Call, name: str, words: set[str]) -> None:
     options = _OPTIONS[name]
     names = [keyword.arg for keyword in node.keywords]
     if len(set(names)) < len(names) or not set(names) <= set(options):
-        raise _refusal(node, f"the options {', '.join(options)} once each")
+        wanted = f"the options {', '.join(options)} once each" if options else "no options"
+        raise _refusal(node, f"{wanted} for {name}")
     for keyword in node.keywords:
         _value(str(keyword.arg), keyword.value)
 

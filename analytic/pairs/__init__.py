@@ -6,6 +6,7 @@ are left out as NaN and taken one by one (``nearly_parallel_pairs``). ``prepare`
 Below: ``analytic.recursion``.
 """
 
+from analytic.pairs.angles import prepare_angles
 from analytic.pairs.nearly_parallel import Close, NearlyParallel, nearly_parallel_pairs
 from analytic.pairs.pair_recursion import end_branch, weight_layer
 from analytic.pairs.preparation import prepare
@@ -18,6 +19,7 @@ __all__ = [
     "end_branch",
     "nearly_parallel_pairs",
     "prepare",
+    "prepare_angles",
     "roundings",
     "rows_together",
     "scalar_products",

@@ -20,9 +20,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.expectations import Angle, Units, distances, units
+from analytic.expectations import Angle, Units, distances, jump_distances, units
 from analytic.machine import UNIT, Array
 from analytic.network import Network, fold
+from analytic.pairs.input_angles import NormGap, angle_of_inputs, gap_of_inputs
 from analytic.recursion import Diagonal, Junction, Stage, plain, preactivation
 
 __all__ = ["Close", "NearlyParallel", "nearly_parallel_pairs"]
@@ -39,11 +40,15 @@ class NearlyParallel(NamedTuple):
 
 
 class _State(NamedTuple):
-    """Angle of the units, theta, and its error relative to sqrt(Theta_ii Theta_jj)."""
+    """Angle of the units, theta, and its error relative to sqrt(Theta_ii Theta_jj).
+
+    ``gap`` is the difference of their norms where it is known better than these.
+    """
 
     angle: Angle
     theta: Array
     error: Array
+    gap: NormGap | None = None
 
 
 class _Moments(NamedTuple):
@@ -70,7 +75,7 @@ class Close:
         network: the description.
         ends: the recursion at x = x' for all inputs.
         units: those of every layer; None where closed forms need none.
-        variations: relative errors of the variances of every layer.
+        variations: relative errors of the variances of every layer, and of Sigma behind all.
     """
 
     network: Network
@@ -82,7 +87,9 @@ class Close:
     def of(cls, network: Network, ends: Diagonal) -> Close:
         """Tabulate what pairs of these inputs use."""
         found = [
-            None if activation.bent_line else units(activation, np.sqrt(v), moments)
+            None
+            if activation.bent_line or activation.jump
+            else units(activation, np.sqrt(v), moments)
             for activation, v, moments in (
                 (stage.step.layer.activation, stage.variance, stage.moments)
                 for stage in ends.stages
@@ -92,7 +99,7 @@ class Close:
 
 
 def _variations(ends: Diagonal) -> list[float]:
-    """The relative errors of the variances, to first order."""
+    """The relative errors of the variances and of the last Sigma, to first order."""
     result: list[float] = []
 
     def after(stage: Stage, error: float) -> float:
@@ -105,8 +112,8 @@ def _variations(ends: Diagonal) -> list[float]:
     def added(_: Stage, __: int, total: float, branch: float) -> float:
         return 2 * max(total, branch)
 
-    fold(ends.stages, 2 * UNIT, after, added)
-    return result
+    last = fold(ends.stages, 2 * UNIT, after, added)
+    return [*result, last]
 
 
 def nearly_parallel_pairs(close: Close, x: Array, y: Array, i: Index, j: Index) -> NearlyParallel:
@@ -120,66 +127,77 @@ def nearly_parallel_pairs(close: Close, x: Array, y: Array, i: Index, j: Index) 
         j: those of the second ones.
     """
     ends = close.ends
-    unit, unit_ = (a / np.where(np.any(a, axis=1), _norm(a), 1.0)[:, None] for a in (x, y))
-    alive = np.any(x, axis=1) & np.any(y, axis=1)
-    minus, plus = (np.sum((unit + sign * unit_) ** 2, axis=1) / 2 for sign in (-1, 1))
-    minus, plus = np.where(alive, minus, 1.0), np.where(alive, plus, 1.0)
-    error = 4 * UNIT * (np.sqrt(np.minimum(minus, plus)) + UNIT)
+    same = np.all(x == y, axis=1)
+    opposite = np.all(x == -y, axis=1) & _is_odd(close.network)
     rows = iter(range(len(ends.stages)))
     noises = [UNIT]  # the largest so far
 
     def after(stage: Stage, state: _State) -> _State:
         noises.append(max(noises[-1], stage.moments.noise.of_values + UNIT))
-        return _layer(close, next(rows), i, j, state)
+        return pinned(_layer(close, next(rows), i, j, state))
+
+    def pinned(state: _State) -> _State:
+        """Equal inputs stay equal: no rounding moves the angle of two units that are one."""
+        minus, plus, error = state.angle
+        one, other = same & (minus < plus), opposite & (plus < minus)
+        minus = np.where(one, 0.0, np.where(other, 2.0, minus))
+        plus = np.where(one, 2.0, np.where(other, 0.0, plus))
+        return state._replace(angle=Angle(minus, plus, np.where(one | other, 0.0, error)))
 
     def added(stage: Stage, number: int, total: _State, branch: _State) -> _State:
         p, q = stage.step.shares[number] or (1.0, 1.0)
         total, branch = (a._replace(theta=c * a.theta) for a, c in ((total, p), (branch, q)))
-        return _sum(stage.junctions[number], noises[-1], i, j, total, branch)
+        return pinned(_sum(stage.junctions[number], noises[-1], i, j, total, branch))
 
-    start = _State(Angle.of(minus, plus, error), np.zeros(i.size), np.zeros(i.size))
+    start = _State(angle_of_inputs(x, y), np.zeros(i.size), np.zeros(i.size), gap_of_inputs(x, y))
     state = fold(ends.stages, start, after, added)
     sigma = np.sqrt(ends.sigma[i] * ends.sigma[j]) * state.angle.cosine
     angle_error = state.angle.error
-    both = _mean_error((angle_error, ends.sigma), (state.error, ends.theta), i, j)
+    both = _mean_error(i, j, (angle_error, ends.sigma), (state.error, ends.theta))
     return NearlyParallel(sigma, state.theta, np.maximum(angle_error, both) + 4 * UNIT)
 
 
-def _norm(a: Array) -> Array:
-    return np.sqrt(np.sum(a**2, axis=1))
+def _is_odd(network: Network) -> bool:
+    """Whether f(-x) = -f(x) whatever the weights are."""
+    layers = [step.layer.activation.parity == "odd" for step in network.steps]
+    return all(layers) and all(step.bias == 0 for step in network.steps)
 
 
 def _layer(close: Close, row: int, i: Index, j: Index, state: _State) -> _State:
     stage = close.ends.stages[row]
     if stage.step.noise > 1:  # the diagonal alone has become larger
         return state._replace(angle=state.angle.thinned(1 / stage.step.noise))
-    weight, bias, rate = stage.step.weight, stage.step.bias, stage.step.rate
+    weight, bias, rate, bias_rate = stage.step.coefficients
     r, r_ = np.sqrt(stage.sigma[i]), np.sqrt(stage.sigma[j])
     s, s_ = np.sqrt(stage.variance[i]), np.sqrt(stage.variance[j])
-    angle = _affine(state.angle, r, r_, s, s_, weight, bias)
+    gap = state.gap or NormGap(r - r_, 2 * UNIT * np.maximum(r, r_))
+    angle = _affine(state.angle, r, r_, s, s_, weight, bias, gap)
     moments = _moments(close, row, angle, i, j)
-    _, gamma = preactivation(r * r_ * state.angle.cosine, state.theta, weight, bias, rate)
+    given = r * r_ * state.angle.cosine, state.theta
+    _, _, gamma = preactivation(*given, *stage.step.coefficients)
     _, theta = plain(None, moments.d, gamma)
     kept = _share(np.abs(moments.d), np.sqrt(stage.moments.slope[i] * stage.moments.slope[j]))
-    theta_error = _mean_error(
-        (angle.error, stage.variance), (state.error, weight * stage.theta), i, j
-    )
+    trained = [(angle.error, stage.variance)]
+    if (rate, bias_rate) != (1.0, bias):
+        learned = state.angle.error + 2 * UNIT, rate * weight * stage.sigma
+        trained = [learned, (np.zeros(i.size), bias_rate + 0 * stage.sigma)]
+    theta_error = _mean_error(i, j, *trained, (state.error, weight * stage.theta))
     error = moments.error + kept * (theta_error + 2 * UNIT) + 2 * UNIT
     return _State(moments.angle, theta, error)
 
 
 def _affine(
-    angle: Angle, r: Array, r_: Array, s: Array, s_: Array, weight: float, bias: float
+    angle: Angle, r: Array, r_: Array, s: Array, s_: Array, weight: float, bias: float, gap: NormGap
 ) -> Angle:
     """The angle of the pre-activations, from s s' (1 -+ rho) without cancellation."""
     both, inner = s * s_, weight * r * r_
     wide = np.where(both > 0, both, 1.0)
-    apart = weight * bias * (r - r_) ** 2 / (wide + inner + bias)  # s s' - w r r' - b
+    apart = weight * bias * gap.value**2 / (wide + inner + bias)  # s s' - w r r' - b
     around = (weight * bias * (r**2 + r_**2) + bias**2) / (wide + inner) + bias
     minus = np.where(both > 0, (apart + inner * angle.minus) / wide, 1.0)
     plus = np.where(both > 0, (around + inner * angle.plus) / wide, 1.0)
     error = inner / wide * angle.error + 4 * UNIT * np.minimum(minus, plus)
-    error += 4 * UNIT * weight * bias * np.abs(r - r_) * np.maximum(r, r_) / wide**2
+    error += 2 * weight * bias * np.abs(gap.value) * gap.error / wide**2
     return Angle.of(minus, plus, error)
 
 
@@ -203,18 +221,18 @@ def _sum(
     means = np.abs(m - m_) * (r1 + r1_) + np.abs(e - e_) * (r0 + r0_)
     error = r0 * r0_ * alpha.angle.error + r1 * r1_ * branch.angle.error + 4 * noise * means
     angle = Angle.of(minus, plus, error / both + 4 * UNIT * np.minimum(minus, plus))
-    theta_error = _mean_error((alpha.error, theta0), (branch.error, own), i, j)
+    theta_error = _mean_error(i, j, (alpha.error, theta0), (branch.error, own))
     return _State(angle, alpha.theta + branch.theta, theta_error + 4 * UNIT)
 
 
-def _mean_error(a: tuple[Array, Array], b: tuple[Array, Array], i: Index, j: Index) -> Array:
-    """The error of a sum of two kernels from (error, diagonal) of each, relative to its own.
+def _mean_error(i: Index, j: Index, *parts: tuple[Array, Array]) -> Array:
+    """The error of a sum of kernels from (error, diagonal) of each, relative to its own.
 
     |A_ij| <= sqrt(A_ii A_jj), and the roots of two such products add up to no more than that of
     the sums, by Cauchy and Schwarz.
     """
-    whole = a[1] + b[1]
-    wrong = sum(error * np.sqrt(own[i] * own[j]) for error, own in (a, b))
+    whole = np.sum([own for _, own in parts], axis=0)
+    wrong = sum(error * np.sqrt(own[i] * own[j]) for error, own in parts)
     return _share(wrong, np.sqrt(whole[i] * whole[j]))
 
 
@@ -228,6 +246,8 @@ def _defect(a: tuple[Array, ...], b: tuple[Array, ...]) -> Array:
 def _moments(close: Close, row: int, angle: Angle, i: Index, j: Index) -> _Moments:
     """E and D of a layer, and how much it amplifies the error of rho."""
     stage, of = close.ends.stages[row], close.units[row]
+    if of is None and stage.step.layer.activation.jump is not None:
+        return _jumping(close, row, angle, i, j)
     if of is None:
         line = stage.step.layer.activation.bent_line
         assert line is not None
@@ -243,6 +263,18 @@ def _moments(close: Close, row: int, angle: Angle, i: Index, j: Index) -> _Momen
     error = found.error + steep * (np.abs(found.d) + bent) * angle.error
     result = Angle.of(found.minus, found.plus, error)
     return _Moments(result, found.d, found.error_d + _share(bent, slope) + 8 * UNIT)
+
+
+def _jumping(close: Close, row: int, angle: Angle, i: Index, j: Index) -> _Moments:
+    """E of a layer whose activation jumps; D is not wanted."""
+    stage = close.ends.stages[row]
+    table, s = stage.moments, np.sqrt(stage.variance)
+    r, means = np.sqrt(table.second), (table.mean[i], table.mean[j])
+    found = jump_distances(
+        stage.step.layer.activation, s[i], s[j], means, r[i], r[j], angle, close.variations[row]
+    )
+    none = np.zeros(i.size)
+    return _Moments(found, none, none)
 
 
 def _arccosine(angle: Angle, alive: NDArray[np.bool_], a: float, b: float) -> _Moments:

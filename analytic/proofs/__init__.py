@@ -7,14 +7,14 @@ the strip of analyticity, and whether Assumption 3.1 of Bowman and Montufar (202
 Where nothing can be proved the answer says so.
 
 An expression becomes an activation only through here: ``from_text`` and ``from_sympy``
-refuse what is not one real, continuous function with Gaussian moments.
+refuse what is not one real function with finitely many jumps and Gaussian moments.
 """
 
 from analytic.proofs.admission import from_sympy, from_text
 from analytic.proofs.asymptotics import tail
 from analytic.proofs.complex_enclosure import Rectangle, log_real_modulus, modulus
 from analytic.proofs.extrema import Bound
-from analytic.proofs.nonsmooth_points import branch, first_jump, jump, kinks
+from analytic.proofs.nonsmooth_points import branch, first_jump, jump, jumps, kinks
 from analytic.proofs.smoothness import Answer, assumption, growth, lipschitz, parity, strip
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "from_text",
     "growth",
     "jump",
+    "jumps",
     "kinks",
     "lipschitz",
     "log_real_modulus",

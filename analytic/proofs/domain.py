@@ -1,7 +1,7 @@
-r"""What an activation must be: one real, continuous function on the whole real line.
+r"""What an activation must be: one real function on the whole real line, of finitely many pieces.
 
 Everything else is refused with the reason and the place: functions that are not known,
-logarithms and roots of negative numbers, poles, jumps, and growth so fast that the
+logarithms and roots of negative numbers, poles, endless jumps, and growth so fast that the
 Gaussian moments E[w(s z)^2] diverge for large s.
 """
 
@@ -15,7 +15,7 @@ import sympy
 
 from analytic.expressions import HEADS, X, derivative, elementary
 from analytic.proofs.asymptotics import tail
-from analytic.proofs.nonsmooth_points import jump, kinks
+from analytic.proofs.nonsmooth_points import jumps, kinks
 from analytic.proofs.signs import Sign, sign
 
 __all__ = ["check_expression", "check_parts"]
@@ -128,12 +128,12 @@ def _conditions(node: Any) -> Iterator[tuple[Any, int, str]]:
 
 
 def _check_jumps(expression: Any) -> None:
-    for place in kinks(expression).places:
-        found = jump(expression, place, 0)
-        if found is not None:
+    for found in jumps(expression):
+        if not (found.sure and kinks(expression).complete):
             raise ValueError(
-                f"expected a continuous activation, got {_short(expression)}, which jumps from"
-                f" {_short(found.left)} to {_short(found.right)} at x = {place}; smooth it"
+                "expected an activation that is continuous, or jumps at finitely many known"
+                f" places, got {_short(expression)}, which jumps from {_short(found.left)} to"
+                f" {_short(found.right)} at x = {found.place}; smooth it"
             )
 
 

@@ -17,7 +17,7 @@ import sympy
 from analytic.expressions import SWITCHES, X, elementary, transform
 from analytic.proofs.signs import Zeros, zeros
 
-__all__ = ["Jump", "Kinks", "branch", "first_jump", "jump", "kinks"]
+__all__ = ["Jump", "Kinks", "branch", "first_jump", "jump", "jumps", "kinks"]
 
 MOST = 12
 """Most places that are looked at, those nearest to 0."""
@@ -111,8 +111,22 @@ def jump(expression: Any, place: Any, order: int) -> Jump | None:
     return Jump(place, left, right, bool(size > 1e-8)) if size > 1e-12 else None
 
 
+@lru_cache(maxsize=512)
+def jumps(expression: Any) -> tuple[Jump, ...]:
+    """Where the expression itself jumps.
+
+    Example:
+        >>> jumps(sympy.sign(X)), jumps(sympy.Abs(X))
+        ((Jump(place=0, left=-1, right=1, sure=True),), ())
+    """
+    if not expression.has(sympy.Heaviside, sympy.sign):
+        return ()
+    found = (jump(expression, place, 0) for place in kinks(expression).places)
+    return tuple(one for one in found if one is not None)
+
+
 def first_jump(expression: Any, most: int) -> str | None:
-    """The jump of the lowest derivative that has one, up to the order ``most``, in words.
+    """The jump of w or of its lowest derivative that has one, up to the order ``most``, in words.
 
     Example:
         >>> first_jump(sympy.Max(X, 0), 3)
@@ -120,7 +134,7 @@ def first_jump(expression: Any, most: int) -> str | None:
         >>> first_jump(X * sympy.Abs(X), 1) is None
         True
     """
-    for order in range(1, most + 1):
+    for order in range(most + 1):
         for place in kinks(expression).places:
             gap = jump(expression, place, order)
             if gap is not None:

@@ -99,11 +99,11 @@ def _relation(bound: Bound) -> str:
 
 
 def _jumps(expression: Any) -> tuple[str | None, str | None, bool]:
-    """The first jump of w' or w'', a doubtful one, and whether all places are known."""
+    """The first jump of w, w' or w'', a doubtful one, and whether all places are known."""
     found = kinks(expression)
     doubtful = None
     for place in found.places:
-        for order in (1, 2):
+        for order in (0, 1, 2):
             gap = jump(expression, place, order)
             if gap is not None and gap.sure:
                 return _in_words(_NAMES[order], gap), None, True
@@ -132,11 +132,10 @@ def lipschitz(expression: Any, order: int = 0) -> Bound:
         >>> print(lipschitz(sympy.exp(-(X**2))))
         sqrt(2)*exp(-1/2) = 0.857764
     """
-    if order == 1:
-        for place in kinks(expression).places:
-            gap = jump(expression, place, 1)
-            if gap is not None and gap.sure:
-                return Bound(math.inf, math.inf, sympy.oo)
+    for place in kinks(expression).places:
+        gaps = (jump(expression, place, lower) for lower in range(order + 1))
+        if any(gap is not None and gap.sure for gap in gaps):
+            return Bound(math.inf, math.inf, sympy.oo)
     return supremum(derivative(expression, order + 1))
 
 

@@ -74,7 +74,9 @@ def factors_of(b: Bounds, at: int, radius: Any, group: int) -> LayerFactors:
     while level < LEVELS.size - 1 and LEVELS[level] < radius:
         level += 1
     f, tau = b.factors[at, level], b.truncation[at, group]
-    return LayerFactors(f[0], f[1], f[2], f[3], f[4], f[5], f[6], f[7] + tau, f[8] + tau)
+    return LayerFactors(
+        f[0], f[1], f[2], f[3], f[4], f[5], f[6], f[7] + tau, f[8] + tau, f[9], f[10], f[11]
+    )
 
 
 @register_jitable

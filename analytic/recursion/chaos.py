@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from analytic.network import Step, geometric_mean
@@ -11,7 +12,9 @@ __all__ = ["growth", "mean_slope", "stage_growth"]
 
 
 def mean_slope(stage: Stage) -> float:
-    """The mean of E[w'^2] over the inputs of a layer and their positions."""
+    """The mean of E[w'^2] over the inputs of a layer and their positions; infinite if w jumps."""
+    if stage.step.layer.activation.jump is not None:
+        return math.inf
     return float(stage.moments.slope.mean())
 
 

@@ -139,7 +139,9 @@ class ChordErrors:
         self._variance[at] = variance
         self._added[at] = 1.5 * (own.sigma + variance) + (0.75 * (layer.reads + 8) + 4) * UNIT
         self._widened[at] = 2.5 * (own.sigma + variance) + (2 * (layer.reads + 8) + 10) * UNIT
-        theta = of_sum(variance, own.theta, *map(float, layer.in_gamma))
+        learned, _, product, _ = map(float, layer.in_trained)
+        trained = learned * own.sigma + (1 + layer.reads) * UNIT + product
+        theta = of_sum(trained, own.theta, *map(float, layer.in_gamma))
         apart = self.layer(at, own.apart, widest)
         return _Own(variance + 4 * UNIT, theta + (layer.reads + 3) * UNIT, apart)
 
@@ -159,9 +161,11 @@ class ChordErrors:
         near = np.maximum(steep, 1.0) * near
         d = 4 / np.pi * layer.bend * near + 8 * UNIT
         covariance = self._variance[at] + gap + 4 * UNIT
-        of_lambda, of_theta = map(float, layer.in_gamma)
-        more = np.where(error[2] > covariance, of_theta, of_lambda)
-        gamma = np.minimum(covariance, error[2]) + np.abs(error[2] - covariance) * more
+        _, _, rounding, whole = map(float, layer.in_trained)
+        trained = whole * covariance + 4 * rounding * max(whole, 1.0)  # rate Lambda and a shift
+        of_trained, of_theta = map(float, layer.in_gamma)
+        more = np.where(error[2] > trained, of_theta, of_trained)
+        gamma = np.minimum(trained, error[2]) + np.abs(error[2] - trained) * more
         return np.stack([near + 8 * UNIT, gap + 8 * UNIT, d + gamma + 4 * UNIT])
 
     def covariances(self, error: Array) -> Array:

@@ -190,8 +190,10 @@ class _Own(NamedTuple):
 def _fixed(layer: Amplification, state: _Own) -> tuple[_Errors, float, Fixed]:
     """The errors of an input with itself after a layer, of its mean, and what they add to pairs."""
     covariance = layer.share * state.own.sigma + (2 + layer.reads) * UNIT
+    learned, _, product, _ = map(float, layer.in_trained)
+    trained = learned * state.own.sigma + (2 + layer.reads) * UNIT + product
     of_theta = state.own.theta + (1 + layer.reads) * UNIT
-    theta = of_sum(covariance, of_theta, *layer.in_gamma) + 2 * UNIT
+    theta = of_sum(trained, of_theta, *layer.in_gamma) + 2 * UNIT
     variance = covariance + 2 * UNIT  # of the root s of the variance
     theta += layer.own_d * variance + layer.noise.square
     mean = layer.own_mean * variance + layer.noise.mean
@@ -249,11 +251,13 @@ def _added(part: _Part, number: int, total: _Errors, branch: _Errors) -> _Errors
 
 def layer_factors(layer: Amplification, at: Factors, fixed: Fixed, tau: float) -> LayerFactors:
     """What a layer does to errors."""
-    of_lambda, of_theta = map(float, layer.in_gamma)
+    of_trained, of_theta = map(float, layer.in_gamma)
+    learned, shift, rounding, _ = map(float, layer.in_trained)
     add_e, add_d = added(at, fixed, tau)
     return LayerFactors(
-        at.radius, layer.share, of_lambda, of_theta, at.k_e, at.k_d, at.r_d, add_e, add_d
-    )
+        at.radius, layer.share, of_trained, of_theta, at.k_e, at.k_d, at.r_d, add_e, add_d,
+        learned, shift, rounding,
+    )  # fmt: skip
 
 
 def junction_factors(layer: Amplification, fixed: Fixed, number: int) -> SkipFactors:

@@ -43,6 +43,7 @@ class Program(NamedTuple):
     weight: Array
     bias: Array
     rate: Array
+    bias_rate: Array
     opens: NDArray[np.int64]
     closes: NDArray[np.int64]
     switches: NDArray[np.bool_]
@@ -121,6 +122,7 @@ def program(steps: Sequence[Step], bounds: Bounds) -> Program:
         weight=np.array([step.weight for step in steps]),
         bias=np.array([step.bias for step in steps]),
         rate=np.array([step.rate for step in steps]),
+        bias_rate=np.array([step.bias_rate for step in steps]),
         opens=np.array([step.opens for step in steps]),
         closes=closes,
         switches=np.array([step.switches for step in steps]),

@@ -55,7 +55,8 @@ def _after(step: Step, state: _State) -> _State:
     unit = activation_powers(step.layer.activation.expression)
     slope = {1 - p: top - 1 for p, top in unit.items() if top > 0}
     sigma = _compose(unit, covariance)
-    gamma = _plus(covariance, state.theta) if step.rate else state.theta
+    trained: Powers = {0: 0} if step.bias_rate > 0 else {}
+    gamma = _plus(state.sigma if step.rate > 0 else {}, trained, state.theta)
     return _State(sigma, _times(_compose(slope, covariance), gamma))
 
 

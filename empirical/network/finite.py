@@ -18,7 +18,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from analytic.network import Averaging, Flatten, GlobalAveragePooling, Network, fold
+from analytic.network import (
+    Averaging,
+    Flatten,
+    GlobalAveragePooling,
+    Network,
+    fold,
+    require_continuous,
+)
 from empirical.input_shapes import check_images, check_input_shape
 from empirical.memory import require
 from empirical.network.layer_modules import PointwiseLayer, Readout, WeightLayer, module_of
@@ -213,6 +220,9 @@ def check_description(
         raise TypeError(
             f"expected input_shape as a tuple, got {input_shape!r}; pass ({input_shape!r},)"
         )
+    require_continuous(
+        network, "a network that is trained by its gradient", "draw its weights with numpy"
+    )
     check_input_shape(network, tuple(input_shape))
     if not dtype.is_floating_point:
         raise TypeError(f"expected a floating dtype, got {dtype}; pass torch.float64")

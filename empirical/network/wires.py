@@ -17,6 +17,7 @@ from analytic.network import (
     Shape,
     Step,
     fold,
+    is_default,
     itself,
     shape_after,
 )
@@ -141,6 +142,7 @@ def wiring(
 
     def after(step: Step, feed: Feed) -> Feed:
         units = feed.units
+        _require_rates(step)
         if not isinstance(step.layer, Pointwise):
             units = max(1, round(width * step.layer.width_ratio))
         spatial = shape_after(step.layer, feed.spatial)
@@ -167,6 +169,17 @@ def wiring(
     start = Feed((), input_shape[0], input_shape[1:])
     last = fold(network.steps, start, after, added, step=itself, averaged=averaged)
     return tuple(wires), _feed(network.readout, last.units, last.spatial)
+
+
+def _require_rates(step: Step) -> None:
+    layer = step.layer
+    if isinstance(layer, Pointwise):
+        return
+    if not is_default(layer.bias_std, layer.weight_rate, layer.bias_rate):
+        raise ValueError(
+            f"expected layers trained at rate 1 in a finite network, got {layer}; drop weight_rate"
+            " and bias_rate"
+        )
 
 
 def held(wires: tuple[Wire, ...]) -> int:

@@ -113,11 +113,20 @@ def _plain(layer: FullyConnected | Nonlinearity, state: State, dual: Dual) -> St
     e12, d12, _, _ = dual(layer.activation, l11, l12, l22)
     if bare:  # no weights, nothing that is trained
         return State(e11, e12, e22, d11 * state.t11, d12 * state.t12, d22 * state.t22, m1, m2)
-    return State(
-        e11, e12, e22,
-        d11 * (l11 + w * state.t11), d12 * (l12 + w * state.t12), d22 * (l22 + w * state.t22),
-        m1, m2,
-    )  # fmt: skip
+    g11, g12, g22 = (
+        of_weights * w * s + of_biases + w * t
+        for of_weights, of_biases in [rates(layer, zero)]
+        for s, t in zip(state[:3], state[3:6], strict=True)
+    )
+    return State(e11, e12, e22, d11 * g11, d12 * g12, d22 * g22, m1, m2)
+
+
+def rates(layer: Any, zero: Any) -> tuple[Any, Any]:
+    """What gradient flow multiplies the gradients by: those of W, and those of the biases b std."""
+    biases = layer.bias_rate
+    if biases is None:  # of a standard normal b, at rate 1
+        biases = (layer.bias_std + zero) ** 2
+    return layer.weight_rate + zero, biases + zero
 
 
 def pair_kernel(

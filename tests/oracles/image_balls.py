@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from flint import arb, ctx
-from oracles import balls, channels, positions
+from oracles import balls, channels, dense, positions
 
 from analytic import (
     Concatenate,
@@ -164,9 +164,9 @@ def _weights(layer: Any, state: _State) -> _State:
 
     size = range(len(reads))
     covariance = [[total(state.sigma, a, b) + bias for b in reads] for a in reads]
-    tangent = [
-        [covariance[i][j] + total(state.theta, reads[i], reads[j]) for j in size] for i in size
-    ]
+    of_weights, of_biases = dense.rates(layer, arb(0))
+    learned = [[of_weights * (covariance[i][j] - bias) + of_biases for j in size] for i in size]
+    tangent = [[learned[i][j] + total(state.theta, reads[i], reads[j]) for j in size] for i in size]
     return _activated(layer, covariance, tangent, spatial)
 
 

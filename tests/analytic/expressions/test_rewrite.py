@@ -11,11 +11,11 @@ import sympy
 
 from analytic.expressions.evaluation import values
 from analytic.expressions.rewrite import derivative, elementary, recognised, stable
-from analytic.expressions.vocabulary import KINKED, NAMES, X, sigmoid
+from analytic.expressions.vocabulary import JUMPING, KINKED, NAMES, X, sigmoid
 
 E = sympy.exp(X)
 EXPRESSIONS: dict[str, Any] = {
-    **{name: expression for name, expression in NAMES.items() if name not in KINKED},
+    **{name: expression for name, expression in NAMES.items() if name not in {**KINKED, **JUMPING}},
     "quotient": (E - 1 / E) / (E + 1 / E),
     "logcosh": sympy.log(sympy.cosh(X)),
     "logistic slope": (1 / E) / (1 + 1 / E) ** 2,

@@ -12,12 +12,12 @@ import sympy
 
 from analytic.expressions.evaluation import values
 from analytic.expressions.rewrite import derivative, elementary
-from analytic.expressions.vocabulary import KINKED, NAMES, X, sigmoid
+from analytic.expressions.vocabulary import JUMPING, KINKED, NAMES, X, sigmoid
 from analytic.proofs.extrema import Bound, ranges, supremum
 from analytic.proofs.interval_arithmetic import Interval
 
 SMOOTH: dict[str, Any] = {
-    **{name: expression for name, expression in NAMES.items() if name not in KINKED},
+    **{name: expression for name, expression in NAMES.items() if name not in {**KINKED, **JUMPING}},
     "logcosh": sympy.log(sympy.cosh(X)),
     "root": sympy.sqrt(1 + X**2),
     "root decay": sympy.exp(-sympy.sqrt(1 + X**2)),
