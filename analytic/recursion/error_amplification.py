@@ -131,8 +131,7 @@ class Amplification:
         m = self.mean  # of the terms, sum_k a_k^2 R^2k and sum_k |a_k a_k'| R^k
         norm_e, size_e = np.sqrt(m + (1 - m) * radius**2), m + (1 - m) * radius
         norm_d = np.sqrt(np.minimum(powers**2 @ np.append(self.r_d, self.rest_d), 1.0))
-        turn = radius
-        v_e, v_d = np.sqrt(v_e), np.sqrt(v_d)
+        v_e, v_d, turn = np.sqrt(v_e), np.sqrt(v_d), radius
         return Factors(radius, k_e, k_d, r_d, v_e, v_d, norm_e, norm_d, size_e, turn)
 
     @property
