@@ -25,6 +25,7 @@ from analytic.network.description import (
     Residual,
     Scale,
     Sum,
+    SumPooling,
 )
 
 __all__ = ["parse_activation", "parse_network"]
@@ -39,7 +40,7 @@ WORDS = 1_000
 _WHAT = "a network such as Network(FullyConnected('tanh'))"
 _LAYERS = (
     FullyConnected, Convolution, Nonlinearity, Residual, Sum, Concatenate, Scale, Dropout,
-    AveragePooling, Flatten, GlobalAveragePooling,
+    AveragePooling, SumPooling, Flatten, GlobalAveragePooling,
 )  # fmt: skip
 _CONSTRUCTORS: dict[str, Any] = {kind.__name__: kind for kind in (Network, *_LAYERS)}
 _LAYER_NAMES = ", ".join(kind.__name__ for kind in _LAYERS)
@@ -51,6 +52,7 @@ _OPTIONS = {
 }
 """The layers with an activation, and the options of each."""
 _ONE_NUMBER = {"Scale": "a factor", "Dropout": "a rate"}
+_POOLINGS = ("AveragePooling", "SumPooling")
 
 
 def parse_activation(text: str) -> Activation:
@@ -108,10 +110,10 @@ def _check(node: ast.expr, wanted: str, words: set[str]) -> None:
         raise _refusal(node, wanted)
     if name in _OPTIONS:
         _check_activation(node, name, words)
+    elif name in _POOLINGS:
+        _check_pooling(node)
     elif node.keywords:
         raise _refusal(node, "layers one by one")
-    elif name == "AveragePooling":
-        _check_sizes(node, node.args, 1)
     elif name in _ONE_NUMBER:
         if len(node.args) != 1:
             raise _refusal(node, _ONE_NUMBER[name])
@@ -123,6 +125,14 @@ def _check(node: ast.expr, wanted: str, words: set[str]) -> None:
                 branch = argument.elts
             for layer in branch:
                 _check(layer, f"one of the layers {_LAYER_NAMES}", words)
+
+
+def _check_pooling(node: ast.Call) -> None:
+    _check_sizes(node, node.args, 1)
+    if [keyword.arg for keyword in node.keywords] not in ([], ["stride"]):
+        raise _refusal(node, "a size and the option stride")
+    for keyword in node.keywords:
+        _size(keyword.value)
 
 
 def _check_activation(node: ast.Call, name: str, words: set[str]) -> None:
@@ -190,7 +200,10 @@ def _built(node: Any) -> Any:
     if name in _OPTIONS:
         options = {keyword.arg: _value(keyword.arg, keyword.value) for keyword in node.keywords}
         return _CONSTRUCTORS[name](node.args[0].value, *map(_size, node.args[1:]), **options)
-    inner = {"AveragePooling": _size, **dict.fromkeys(_ONE_NUMBER, _number)}.get(name, _built)
+    if name in _POOLINGS:
+        options = {str(keyword.arg): _size(keyword.value) for keyword in node.keywords}
+        return _CONSTRUCTORS[name](_size(node.args[0]), **options)
+    inner = dict.fromkeys(_ONE_NUMBER, _number).get(name, _built)
     return _CONSTRUCTORS[name](*map(inner, node.args))
 
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from analytic.network import (
+    AveragePooling,
     Averaging,
     Flatten,
     GlobalAveragePooling,
@@ -109,7 +110,8 @@ def _average(layer: Averaging, alpha: Tensor) -> Tensor:
     if isinstance(layer, GlobalAveragePooling):
         return alpha.flatten(2).mean(2)
     pool = functional.avg_pool1d if alpha.ndim == 3 else functional.avg_pool2d
-    return pool(alpha, layer.size)
+    assert isinstance(layer, AveragePooling)  # sums have become means
+    return pool(alpha, layer.size, layer.step)
 
 
 class FiniteNetwork(nn.Module):
