@@ -146,6 +146,7 @@ class System:
         for equation in self.closed().equations:
             for place in dict.fromkeys(_places(equation.lhs, other)):
                 rhs = equation.rhs.subs(dict(zip((A, B), place, strict=False)), simultaneous=True)
+                rhs = rhs.xreplace({sympy.KroneckerDelta(A, B): sympy.S.Zero})
                 rhs = rhs.xreplace({PRODUCT: inner.get(place, 0) * DIMENSION}).xreplace(known)
                 known[_at(equation.lhs, *place)] = _finite(sympy.N(rhs, work), equation, place)
         sums = self.equations[-1].rhs.args  # Sigma and Theta of the last state
@@ -208,6 +209,9 @@ def system(steps: Sequence[Any]) -> System:
 
 def _layer(layer: str, step: Any, before: str) -> Iterator[Any]:
     """Lambda, Gamma, E, D and eta of one layer that reads a state."""
+    if step.noise > 1:
+        yield from _dropped(layer, step, before)
+        return
     weight, bias, rate, bias_rate = _coefficients(step)
     w, slope = step.layer.activation.expression, step.layer.activation.derivative
     covariance = _state("Lambda", layer)
@@ -224,6 +228,20 @@ def _layer(layer: str, step: Any, before: str) -> Iterator[Any]:
         (_state("E", layer), GaussianMean(w.subs(X, U), w.subs(X, V), *law)),
         (_state("D", layer), GaussianMean(slope.subs(X, U), slope.subs(X, V), *law)),
         (_state("eta", layer), GaussianMean(w.subs(X, U), sympy.S.One, *law)),
+    ]
+    for left, right in pairs:
+        yield sympy.Eq(left, right, evaluate=False)
+
+
+def _dropped(layer: str, step: Any, before: str) -> Iterator[Any]:
+    """E, Gamma, D and eta behind noise: D is 1, and 1/(1 - rate) at x = x'."""
+    noise = 1 / (1 - _exact(step.layer.rate))
+    same = 1 + (noise - 1) * sympy.KroneckerDelta(A, B)
+    pairs = [
+        (_state("E", layer), same * _state("Sigma", before)),
+        (_state("Gamma", layer), _state("Theta", before)),
+        (_state("D", layer), same),
+        (_state("eta", layer), _state("mu", before)),
     ]
     for left, right in pairs:
         yield sympy.Eq(left, right, evaluate=False)
