@@ -231,7 +231,7 @@ def orders(activation: Activation) -> slice:
 
 def _octaves(s: Array) -> Iterator[tuple[int, NDArray[np.intp]]]:
     """The octaves of s, and which inputs they hold."""
-    octaves = np.floor(np.log2(np.maximum(s, 2.0 ** (LOWEST - 1)))).astype(int)
+    octaves = np.frexp(np.maximum(s, 2.0 ** (LOWEST - 1)))[1] - 1
     for octave in range(int(octaves.min()), int(octaves.max()) + 1):
         chosen = np.flatnonzero(octaves == octave)
         if chosen.size:
