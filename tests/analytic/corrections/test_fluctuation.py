@@ -25,6 +25,8 @@ from analytic import (
 from analytic.corrections import fluctuation, mean_correction
 from empirical import tangent_kernels
 
+pytestmark = pytest.mark.slow  # Monte Carlo
+
 X = points()
 
 

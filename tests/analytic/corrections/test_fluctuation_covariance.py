@@ -17,6 +17,8 @@ from analytic.corrections import fluctuation, fluctuation_covariance
 from analytic.corrections.all_pairs import PointPairs
 from analytic.corrections.four_units import four_moments
 
+pytestmark = pytest.mark.slow  # Monte Carlo
+
 X = points()
 UPPER = np.triu_indices(len(X))
 

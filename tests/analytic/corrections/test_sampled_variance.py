@@ -17,6 +17,8 @@ from analytic import (
 )
 from analytic.corrections import sampled_fluctuation
 
+pytestmark = pytest.mark.slow  # Monte Carlo
+
 NETWORKS = {
     "flattened": (Network(*[Convolution("tanh", 3, weight_std=0.6)] * 2, Flatten()), (2, 2, 4)),
     "residual, biases": (
