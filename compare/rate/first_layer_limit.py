@@ -1,9 +1,9 @@
 r"""The limit of a network whose first layer has weights of another law than the normal one.
 
 Its units are independent and alike whatever their law, so that the layers behind it see their second
-moments only. With u = W x + b drawn from the true law
+moments only. With u = W x + b drawn from the true law and r = weight_rate weight_std^2
 
-    Sigma_1 = E w(u) w(u'),    Theta_1 = E w'(u) w'(u') (weight_rate weight_std^2 <x, x'>/d + bias_rate),
+    Sigma_1 = E w(u) w(u'),    Theta_1 = E w'(u) w'(u') (r <x, x'>/d + bias_rate),
 
 and both enter the recursion of the rest: Sigma_1 as the products of other inputs, whose Gram matrix
 it is, and Theta_1 through the slope of the kernel with respect to it, which is the kernel of the
@@ -94,4 +94,6 @@ def _frozen(layer: Any) -> Any:
     """A layer at rate 0, and those in its branches."""
     if hasattr(layer, "branches"):
         return layer.changed(lambda inner: tuple(map(_frozen, inner)))
-    return replace(layer, weight_rate=0.0, bias_rate=0.0) if hasattr(layer, "weight_rate") else layer
+    return (
+        replace(layer, weight_rate=0.0, bias_rate=0.0) if hasattr(layer, "weight_rate") else layer
+    )

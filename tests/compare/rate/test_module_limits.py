@@ -1,0 +1,124 @@
+"""Families of modules find K_inf by themselves."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose
+from scipy import integrate
+from torch import nn
+
+from analytic import FullyConnected, Network, Residual
+from compare import Inputs, convergence
+from compare.rate.first_layer_limit import first_layer_limit, tangent_limit
+from compare.rate.module_limits import module_limits
+from empirical.lifting import InitialLaw
+
+SPHERE = Inputs.sphere(3)
+
+
+def ntk(width: int, seed: int) -> nn.Module:
+    """tanh in the NTK parametrisation."""
+    torch.manual_seed(seed)
+    net = nn.Sequential(nn.Linear(3, width, bias=False), nn.Tanh(), nn.Linear(width, 1, bias=False))
+    for p in net.parameters():
+        nn.init.normal_(p)
+    return Divided(net)
+
+
+class Divided(nn.Module):
+    def __init__(self, net: nn.Sequential) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h = self.net[0](x) / math.sqrt(3)
+        return self.net[2](torch.tanh(h)) / math.sqrt(h.shape[1])
+
+
+def default(width: int, seed: int) -> nn.Module:
+    torch.manual_seed(seed)
+    return nn.Sequential(
+        nn.Linear(3, width), nn.Tanh(), nn.Linear(width, width), nn.Tanh(), nn.Linear(width, 1)
+    )
+
+
+def bottleneck(width: int, seed: int) -> nn.Module:
+    torch.manual_seed(seed)
+    return nn.Sequential(
+        nn.Linear(3, width), nn.Tanh(), nn.Linear(width, 8), nn.Tanh(), nn.Linear(8, 1)
+    )
+
+
+def test_a_family_is_compared_with_the_kernel_of_its_description() -> None:
+    tanh = Network(FullyConnected("tanh"))
+    found = convergence(ntk, SPHERE, [8, 16, 32], 4, points=5)
+    given = convergence(ntk, SPHERE, [8, 16, 32], 4, points=5, limit=tanh)
+    for one, other in zip(found.distances, given.distances, strict=True):
+        assert_allclose(one, other, rtol=1e-9)
+    assert found.config["limit"].startswith("that of the modules")
+    assert found.config["relative"] is False
+    assert 'FullyConnected("tanh")' in found.config["described"]
+
+
+def test_torch_s_parametrisation_settles_relative_to_its_own_limit() -> None:
+    """K_0 grows like m, and so does its limit; m E D_relative is the same at all widths."""
+    found = convergence(default, SPHERE, [32, 64, 128], 60, points=6)
+    assert found.config["relative"] is True
+    assert found.config["first_layer"] == "drawn"
+    scaled = [m * d.mean() for m, d in zip(found.widths, found.distances, strict=True)]
+    errors = [
+        m * d.std(ddof=1) / 60**0.5 for m, d in zip(found.widths, found.distances, strict=True)
+    ]
+    assert abs(scaled[0] - scaled[2]) < 4.5 * math.hypot(errors[0], errors[2])
+    # nothing is left of the mean: products of different networks, against their own size
+    assert abs(found.bias[-1]) < 0.2 * found.distances[-1].mean()
+
+
+def test_a_layer_that_stays_narrow_is_told() -> None:
+    why = module_limits(bottleneck, SPHERE.sample(5), [16, 32])
+    assert isinstance(why, str)
+    assert "got 8 at width 16 and 8 at width 32" in why
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_a_uniform_first_layer_on_one_number_is_integrated(depth: int) -> None:
+    """On one number the expectations are integrals over (-1, 1), one after the other."""
+    first = FullyConnected("tanh", weight_std=2.0, weight_rate=0.7, bias_rate=0.3)
+    x = np.array([[0.3], [1.0], [-0.8]])
+    law = InitialLaw("uniform", "uniform", 2.0)
+    readout = FullyConnected("identity", weight_std=1.5, weight_rate=1.2, bias_rate=0.1)
+    layers = [first, FullyConnected("identity", weight_std=0.5, weight_rate=2.0)][:depth]
+    found = first_layer_limit(
+        Network(*layers, readout), x, (law, InitialLaw("zeros", "constant", 0.0))
+    )
+    assert found is not None
+
+    def mean(function: object, a: float, b: float) -> float:
+        bound = 2 * math.sqrt(3)
+        return integrate.quad(lambda t: function(bound * t * a) * function(bound * t * b), 0, 1)[0]  # type: ignore[operator]
+
+    sigma = np.array([[mean(np.tanh, a, b) for b in x[:, 0]] for a in x[:, 0]])
+    slope = np.array(
+        [[mean(lambda u: 1 / np.cosh(u) ** 2, a, b) for b in x[:, 0]] for a in x[:, 0]]
+    )
+    theta = slope * (0.7 * 4 * x @ x.T + 0.3)
+    if depth == 2:
+        sigma, theta = 0.25 * sigma, 2 * 0.25 * sigma + 0.25 * theta
+    expected = 2.25 * 1.2 * sigma + 0.1 + 2.25 * theta
+    value, error = found
+    assert error.max() < 1e-4 * expected.max()
+    assert (np.abs(value - expected) <= 6 * error + 1e-9).all()  # t of 3 degrees: 6 is 1 in 100
+    gaussian = tangent_limit(Network(*layers, readout), x)
+    assert np.abs(gaussian - expected).max() > 100 * error.max()
+
+
+def test_what_reads_more_than_second_moments_is_not_integrated() -> None:
+    law = InitialLaw("uniform", "uniform", 1.0)
+    network = Network(
+        FullyConnected("softplus"), Residual(FullyConnected("tanh")), FullyConnected("identity")
+    )
+    assert first_layer_limit(network, np.ones((2, 3)), (law, law)) is None
