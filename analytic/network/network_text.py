@@ -21,6 +21,7 @@ from analytic.network.description import (
     GlobalAveragePooling,
     Network,
     Nonlinearity,
+    Readout,
     Residual,
     Scale,
     Sum,
@@ -40,12 +41,13 @@ _LAYERS = (
     FullyConnected, Convolution, Nonlinearity, Residual, Sum, Concatenate, Scale,
     AveragePooling, Flatten, GlobalAveragePooling,
 )  # fmt: skip
-_CONSTRUCTORS: dict[str, Any] = {kind.__name__: kind for kind in (Network, *_LAYERS)}
+_CONSTRUCTORS: dict[str, Any] = {kind.__name__: kind for kind in (Network, Readout, *_LAYERS)}
 _LAYER_NAMES = ", ".join(kind.__name__ for kind in _LAYERS)
 _NUMBERS = ("weight_std", "bias_std", "width_ratio", "weight_rate", "bias_rate")
 _OPTIONS = {
     "FullyConnected": _NUMBERS,
     "Nonlinearity": (),
+    "Readout": tuple(name for name in _NUMBERS if name != "width_ratio"),
     "Convolution": ("stride", "padding", "padding_mode", "dilation", "normalize", *_NUMBERS),
 }
 """The layers with an activation, and the options of each."""
