@@ -26,6 +26,7 @@ from analytic.network.layers import Convolution
 from analytic.network.network_text import parse_activation, parse_network
 from analytic.network.nonlinearity import Nonlinearity
 from analytic.network.options import Sizes
+from analytic.network.output import Coefficients, Readout
 from analytic.network.published import lenet, mlp, myrtle, resnet, wide_resnet
 from analytic.network.shapes import Shape, reads, shape_after, shapes_after
 from analytic.network.training_rates import is_default
@@ -34,6 +35,7 @@ __all__ = [
     "AveragePooling",
     "Averaging",
     "Branched",
+    "Coefficients",
     "Concatenate",
     "Convolution",
     "Flatten",
@@ -43,6 +45,7 @@ __all__ = [
     "Misfit",
     "Network",
     "Nonlinearity",
+    "Readout",
     "Residual",
     "Scale",
     "Shape",

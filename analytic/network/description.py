@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Any
 
 from analytic.network.absorption import absorbed
 from analytic.network.averages import AveragePooling, Averaging, Flatten, GlobalAveragePooling
@@ -26,6 +27,7 @@ from analytic.network.branches import (
 from analytic.network.equations import System, system
 from analytic.network.layers import Convolution, FullyConnected, Weighted
 from analytic.network.nonlinearity import Nonlinearity
+from analytic.network.output import Coefficients, Readout
 from analytic.network.rewriting import joined, summed
 from analytic.network.scaling import Scale
 from analytic.network.shapes import Shape, shapes_after
@@ -44,6 +46,7 @@ __all__ = [
     "Layer",
     "Network",
     "Nonlinearity",
+    "Readout",
     "Residual",
     "Scale",
     "Step",
@@ -92,7 +95,7 @@ class Step:
         return bias_rate_of(self.layer.bias_std, self.layer.bias_rate)
 
     @property
-    def coefficients(self) -> tuple[float, float, float, float]:
+    def coefficients(self) -> Coefficients:
         """(weight, bias, rate, bias_rate)."""
         return self.weight, self.bias, self.rate, self.bias_rate
 
@@ -100,6 +103,13 @@ class Step:
 @dataclass(frozen=True, repr=False)
 class Network:
     """A stack of layers with a linear readout, without widths.
+
+    Args:
+        parts: layers, and a ``Readout`` at the end if it is not the default one.
+
+    Attributes:
+        layers: those layers.
+        output: the readout.
 
     Raises:
         ValueError: there are no layers with weights; the first of them is residual (the
@@ -117,11 +127,15 @@ class Network:
     """
 
     layers: tuple[Layer, ...]
+    output: Readout
 
-    def __init__(self, *layers: Layer) -> None:
+    def __init__(self, *parts: Layer | Readout) -> None:
+        output = parts[-1] if parts and isinstance(parts[-1], Readout) else Readout()
+        layers: Any = parts[:-1] if output in parts[-1:] else parts
         check_layers("Network", layers)
         check_stack(layers)
         object.__setattr__(self, "layers", layers)
+        object.__setattr__(self, "output", output)
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -168,7 +182,7 @@ class Network:
             >>> Network(Convolution("tanh", 4, normalize="fan_in")).summed(1)
             Network(Convolution("tanh", 4, weight_std=0.5))
         """
-        return Network(*summed(self.layers, dimensions))
+        return Network(*summed(self.layers, dimensions), self.output)
 
     def joined(self) -> Network:
         """This network, each linear layer and a nonlinearity behind it written as one layer.
@@ -179,7 +193,7 @@ class Network:
             >>> Network(FullyConnected("identity"), Nonlinearity("tanh")).joined()
             Network(FullyConnected("tanh"))
         """
-        return Network(*joined(absorbed(self.layers)))
+        return Network(*joined(absorbed(self.layers)), self.output)
 
     def summary(self, input_shape: tuple[int, ...]) -> Summary:
         """Shapes, conventions and fan-ins layer by layer.
@@ -220,10 +234,11 @@ class Network:
                 "expected a fully connected network, got one of images, whose equations couple"
                 " all positions; see docs/theory/convolution.md for them"
             )
-        return system(self.steps)
+        return system(self.steps, self.output)
 
     def __repr__(self) -> str:
-        return f"Network({', '.join(map(repr, self.layers))})"
+        last = () if self.output == Readout() else (self.output,)
+        return f"Network({', '.join(map(repr, (*self.layers, *last)))})"
 
 
 def _unroll(layers: Layers, ratio: float | None = 1.0) -> list[Step]:

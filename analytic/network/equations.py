@@ -43,6 +43,8 @@ class GaussianMean(sympy.Function):
         return rf"\mathbb{{E}}\left[{inside}\right], \; (u, u') \sim N\left(0, {matrix}\right)"
 
 
+OUTPUT = "out"
+"""Stands for the number of a layer at the readout."""
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 """After the first sum that ends with a layer the states of the others are 2b, 2c, ..."""
 
@@ -148,9 +150,11 @@ class System:
                 rhs = equation.rhs.subs(dict(zip((A, B), place, strict=False)), simultaneous=True)
                 rhs = rhs.xreplace({PRODUCT: inner.get(place, 0) * DIMENSION}).xreplace(known)
                 known[_at(equation.lhs, *place)] = _finite(sympy.N(rhs, work), equation, place)
-        sums = self.equations[-1].rhs.args  # Sigma and Theta of the last state
-        sigma, theta = (known[_at(f, A, other)] for f in sorted(sums, key=str))
-        return Kernels(sympy.N(sigma, digits), sympy.N(sigma + theta, digits))
+        before, last = self.equations[-2:]
+        process = before.lhs  # Lambda of a readout, or Sigma of the last state
+        if before.lhs.func != _state("Lambda", OUTPUT).func:
+            process = min(last.rhs.args, key=str)
+        return Kernels(*(sympy.N(known[_at(f, A, other)], digits) for f in (process, last.lhs)))
 
 
 def _finite(value: Any, equation: Any, place: tuple[Any, ...]) -> Any:
@@ -177,8 +181,8 @@ def _closed_form(f: Any, g: Any, *covariances: Any) -> Any:
     return value.subs(dict(zip(COVARIANCES, covariances, strict=True)), simultaneous=True)
 
 
-def system(steps: Sequence[Any]) -> System:
-    """The equations of the weight layers of a network, in order."""
+def system(steps: Sequence[Any], output: Any) -> System:
+    """The equations of the weight layers of a network and of its readout, in order."""
     equations = [
         sympy.Eq(_state("Sigma", "0"), PRODUCT / DIMENSION, evaluate=False),
         sympy.Eq(_state("Theta", "0"), sympy.S.Zero, evaluate=False),
@@ -199,11 +203,18 @@ def system(steps: Sequence[Any]) -> System:
         return name
 
     last = fold(steps, "0", after, added, step=itself)
-    kernel = sympy.Function("K")(A, B)
-    equations.append(
-        sympy.Eq(kernel, _state("Sigma", last) + _state("Theta", last), evaluate=False)
-    )
+    equations.extend(_readout(last, output))
     return System(tuple(equations), tuple(step.layer.activation.expression for step in steps))
+
+
+def _readout(last: str, output: Any) -> Iterator[Any]:
+    """The kernels at the readout."""
+    sigma, theta = _state("Sigma", last), _state("Theta", last)
+    weight, bias, rate, bias_rate = _exact_coefficients(output)
+    if (weight, bias) != (1, 0):
+        yield sympy.Eq(_state("Lambda", OUTPUT), weight * sigma + bias, evaluate=False)
+    tangent = rate * weight * sigma + bias_rate + weight * theta
+    yield sympy.Eq(sympy.Function("K")(A, B), tangent, evaluate=False)
 
 
 def _layer(layer: str, step: Any, before: str) -> Iterator[Any]:
@@ -263,7 +274,12 @@ def _coefficients(step: Any) -> tuple[Any, Any, Any, Any]:
     """The variances of weights and biases, and their rates."""
     if isinstance(step.layer, Nonlinearity):
         return sympy.S.One, sympy.S.Zero, sympy.S.Zero, sympy.S.Zero
-    layer, bias = step.layer, _exact(step.layer.bias_std) ** 2
+    return _exact_coefficients(step.layer)
+
+
+def _exact_coefficients(layer: Any) -> tuple[Any, Any, Any, Any]:
+    """Those of a part with weights."""
+    bias = _exact(layer.bias_std) ** 2
     bias_rate = bias if layer.bias_rate is None else _exact(layer.bias_rate)
     return _exact(layer.weight_std) ** 2, bias, _exact(layer.weight_rate), bias_rate
 

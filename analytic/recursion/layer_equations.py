@@ -30,7 +30,8 @@ import numpy as np
 
 from analytic.expectations import Moments, moments
 from analytic.machine import Array
-from analytic.network import Network, Step, fold, itself
+from analytic.network import Coefficients, Network, Step, fold, itself
+from analytic.results import Kernels
 
 __all__ = [
     "Average",
@@ -39,6 +40,7 @@ __all__ = [
     "Junction",
     "Stage",
     "diagonal",
+    "kernels_at",
     "mean_squares",
     "own_slope",
     "plain",
@@ -173,6 +175,7 @@ class AveragedNorms(NamedTuple):
 class Diagonal:
     """The recursion at x = x': the stages, and (Sigma, Theta) at the readout, (n,) each.
 
+    ``output`` are the coefficients of the readout, which make the kernels of them.
     ``average`` is that of the averages before the readout. Where images carry defects
     (``analytic.images.defects``), ``norms`` has what the average behind each of their stretches
     does, None where there is none, and ``widest`` (layers,) the largest 1 - rho at two positions.
@@ -184,6 +187,17 @@ class Diagonal:
     average: Average = Average()
     norms: tuple[AveragedNorms | None, ...] = ()
     widest: Array = field(default_factory=lambda: np.zeros(0))
+    output: Coefficients = (1.0, 0.0, 1.0, 0.0)
+
+    @property
+    def nngp(self) -> Array:
+        """The kernel of the Gaussian process."""
+        return kernels_at(self.output, self.sigma, self.theta).nngp
+
+    @property
+    def ntk(self) -> Array:
+        """The tangent kernel."""
+        return kernels_at(self.output, self.sigma, self.theta).ntk
 
     @property
     def certified(self) -> bool:
@@ -225,8 +239,15 @@ def diagonal(network: Network, squares: Array) -> Diagonal:
     zero = np.zeros_like(squares)
     with np.errstate(over="ignore", invalid="ignore"):
         sigma, theta, _ = fold(network.steps, (squares, zero, zero), after, added, step=itself)
-    require_finite(sigma + theta)
-    return Diagonal(tuple(stages), sigma, theta)
+    found = Diagonal(tuple(stages), sigma, theta, output=network.output.coefficients)
+    require_finite(found.ntk)
+    return found
+
+
+def kernels_at(output: Coefficients, sigma: Array, theta: Array) -> Kernels:
+    """The kernels of a readout with these coefficients, from Sigma and Theta of what it reads."""
+    nngp, _, ntk = preactivation(sigma, theta, *output)
+    return Kernels(nngp, ntk)
 
 
 def own_slope(step: Step, variance: Array, gamma: Array, table: Moments) -> Array:
