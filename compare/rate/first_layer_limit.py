@@ -1,7 +1,7 @@
 r"""The limit of a network whose first layer has weights of another law than the normal one.
 
-Its units are independent and alike whatever their law, so that the layers behind it see their second
-moments only. With u = W x + b drawn from the true law and r = weight_rate weight_std^2
+Its units are independent and alike whatever their law, so that the layers behind it see their
+second moments only. With u = W x + b drawn from the true law and r = weight_rate weight_std^2
 
     Sigma_1 = E w(u) w(u'),    Theta_1 = E w'(u) w'(u') (r <x, x'>/d + bias_rate),
 
@@ -37,12 +37,11 @@ LIMIT_DIGITS = 1e-8
 
 
 def tangent_limit(network: Network, x: Array) -> Array:
-    """Theta at the last layer, which is the readout of a module."""
+    """K_inf, where need be to fewer digits than ``kernel`` asks for."""
     try:
-        found = kernel(network, x, kind="both")
+        return kernel(network, x)
     except AccuracyError:
-        found = kernel(network, x, kind="both", tolerance=LIMIT_DIGITS)
-    return found.ntk - found.nngp
+        return kernel(network, x, tolerance=LIMIT_DIGITS)
 
 
 def first_layer_limit(
@@ -60,9 +59,9 @@ def first_layer_limit(
         its second moments.
     """
     first, *rest = network.layers
-    if not isinstance(first, FullyConnected) or not isinstance(rest[0], FullyConnected):
+    if not isinstance(first, FullyConnected) or (rest and not isinstance(rest[0], FullyConnected)):
         return None
-    found = np.array([_replicate(first, rest, x, sums) for sums in _sums(x, laws)])
+    found = np.array([_replicate(network, x, sums) for sums in _sums(x, laws)])
     return found.mean(axis=0), found.std(axis=0, ddof=1) / math.sqrt(len(found))
 
 
@@ -75,19 +74,25 @@ def _sums(x: Array, laws: tuple[InitialLaw, InitialLaw]) -> Iterator[Array]:
         yield weight.draw(uniform[:, :-1]) @ x.T + bias.draw(uniform[:, -1:])
 
 
-def _replicate(first: FullyConnected, rest: list[Any], x: Array, sums: Array) -> Array:
+def _replicate(network: Network, x: Array, sums: Array) -> Array:
     """The limit from one set of pre-activations."""
+    first, *rest = network.layers
+    assert isinstance(first, FullyConnected)
     u = torch.from_numpy(sums)
     units, slopes = (pointwise(first.activation, order)(u).numpy() for order in (0, 1))
     sigma, slope = (values.T @ values / len(values) for values in (units, slopes))
     bias_rate = first.bias_std**2 if first.bias_rate is None else first.bias_rate
     learned = first.weight_rate * first.weight_std**2 * (x @ x.T) / x.shape[1] + bias_rate
+    theta = slope * learned
+    if not rest:
+        weight, _, rate, learned_bias = network.output.coefficients
+        return rate * weight * sigma + learned_bias + weight * theta
     values, vectors = np.linalg.eigh(sigma)
     inputs = vectors * np.sqrt(np.maximum(values, 0.0) * len(x))  # Gram matrix sigma
-    frozen = [_frozen(layer) for layer in rest]
+    frozen = [_frozen(layer) for layer in (*rest, network.output)]
     ahead = FullyConnected("identity", weight_rate=0.0, bias_rate=1.0)
     passed = tangent_limit(Network(ahead, *frozen), inputs)
-    return tangent_limit(Network(*rest), inputs) + passed * slope * learned
+    return tangent_limit(Network(*rest, network.output), inputs) + passed * theta
 
 
 def _frozen(layer: Any) -> Any:

@@ -22,6 +22,7 @@ from analytic.network import (
     Layer,
     Network,
     Nonlinearity,
+    Readout,
     Residual,
     Scale,
     Sum,
@@ -222,7 +223,7 @@ def _check_each_once(parts: list[Weights]) -> None:
             known[id(matrix.tensor)] = part.place
 
 
-def network_from(layers: tuple[Layer, ...]) -> Network:
+def network_from(layers: tuple[Layer | Readout, ...]) -> Network:
     """The network, or why there is none."""
     try:
         return Network(*layers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,10 +12,13 @@ from numpy.testing import assert_allclose
 from scipy import integrate
 from torch import nn
 
-from analytic import FullyConnected, Network, Residual
+from analytic import FullyConnected, Network, Readout, Residual
 from compare import Inputs, convergence
 from compare.rate.first_layer_limit import first_layer_limit, tangent_limit
-from compare.rate.module_limits import module_limits
+from compare.rate.module_limits import ModuleLimits, module_limits
+from compare.rate.network_cells import made
+from compare.rho import square_norms
+from empirical import tangent_kernel
 from empirical.lifting import InitialLaw
 
 SPHERE = Inputs.sphere(3)
@@ -65,17 +69,21 @@ def test_a_family_is_compared_with_the_kernel_of_its_description() -> None:
 
 
 def test_torch_s_parametrisation_settles_relative_to_its_own_limit() -> None:
-    """K_0 grows like m, and so does its limit; m E D_relative is the same at all widths."""
-    found = convergence(default, SPHERE, [32, 64, 128], 60, points=6)
+    """K_0 grows like m, and so does its limit, which is that of each width."""
+    widths = [16, 32, 64]
+    found = convergence(default, SPHERE, widths, 30, points=6)
     assert found.config["relative"] is True
     assert found.config["first_layer"] == "drawn"
-    scaled = [m * d.mean() for m, d in zip(found.widths, found.distances, strict=True)]
-    errors = [
-        m * d.std(ddof=1) / 60**0.5 for m, d in zip(found.widths, found.distances, strict=True)
-    ]
-    assert abs(scaled[0] - scaled[2]) < 4.5 * math.hypot(errors[0], errors[2])
-    # nothing is left of the mean: products of different networks, against their own size
-    assert abs(found.bias[-1]) < 0.2 * found.distances[-1].mean()
+    means = [d.mean() for d in found.distances]
+    assert means[0] > means[1] > means[2]
+    assert abs(found.bias[-1]) < 0.15 * means[-1]
+    x = SPHERE.sample(6)
+    limits = module_limits(default, x, widths)
+    assert isinstance(limits, ModuleLimits)
+    assert 2 < np.abs(limits.values[2]).max() / np.abs(limits.values[0]).max() < 4
+    k0 = tangent_kernel(made(default, 64, 3).double(), torch.from_numpy(x)).numpy()
+    direct = square_norms(k0 - limits.values[2]) / square_norms(limits.values[2])
+    assert_allclose(found.distances[2][3], direct, rtol=1e-9)
 
 
 def test_a_layer_that_stays_narrow_is_told() -> None:
@@ -90,16 +98,16 @@ def test_a_uniform_first_layer_on_one_number_is_integrated(depth: int) -> None:
     first = FullyConnected("tanh", weight_std=2.0, weight_rate=0.7, bias_rate=0.3)
     x = np.array([[0.3], [1.0], [-0.8]])
     law = InitialLaw("uniform", "uniform", 2.0)
-    readout = FullyConnected("identity", weight_std=1.5, weight_rate=1.2, bias_rate=0.1)
+    readout = Readout(weight_std=1.5, weight_rate=1.2, bias_rate=0.1)
     layers = [first, FullyConnected("identity", weight_std=0.5, weight_rate=2.0)][:depth]
     found = first_layer_limit(
         Network(*layers, readout), x, (law, InitialLaw("zeros", "constant", 0.0))
     )
     assert found is not None
 
-    def mean(function: object, a: float, b: float) -> float:
+    def mean(function: Any, a: float, b: float) -> float:
         bound = 2 * math.sqrt(3)
-        return integrate.quad(lambda t: function(bound * t * a) * function(bound * t * b), 0, 1)[0]  # type: ignore[operator]
+        return integrate.quad(lambda t: function(bound * t * a) * function(bound * t * b), 0, 1)[0]
 
     sigma = np.array([[mean(np.tanh, a, b) for b in x[:, 0]] for a in x[:, 0]])
     slope = np.array(
@@ -118,7 +126,5 @@ def test_a_uniform_first_layer_on_one_number_is_integrated(depth: int) -> None:
 
 def test_what_reads_more_than_second_moments_is_not_integrated() -> None:
     law = InitialLaw("uniform", "uniform", 1.0)
-    network = Network(
-        FullyConnected("softplus"), Residual(FullyConnected("tanh")), FullyConnected("identity")
-    )
+    network = Network(FullyConnected("softplus"), Residual(FullyConnected("tanh")))
     assert first_layer_limit(network, np.ones((2, 3)), (law, law)) is None
