@@ -23,7 +23,7 @@ from compare.low_rank import (
     rank_path,
     spectrum,
 )
-from compare.rate import Convergence, Gap, RequiredWidth, convergence, gap
+from compare.rate import Convergence, LimitGap, RequiredWidth, convergence, gap
 from compare.rho import Inputs, KernelDistance, Target, kernel_distance
 
 __all__ = [
@@ -32,10 +32,10 @@ __all__ = [
     "DynamicsError",
     "DynamicsGap",
     "DynamicsScaling",
-    "Gap",
     "HessianGrowth",
     "Inputs",
     "KernelDistance",
+    "LimitGap",
     "RankGrowth",
     "RankPath",
     "Repetition",

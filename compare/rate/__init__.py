@@ -10,7 +10,7 @@ from compare.rate.convergence_record import Convergence
 from compare.rate.fits import Floor, Joint, Power, fit_floor, fit_joint, fit_power
 from compare.rate.interval_coverage import Coverage, coverage
 from compare.rate.measurement import convergence
-from compare.rate.module_gap import Gap, gap
+from compare.rate.module_gap import LimitGap, gap
 from compare.rate.network_cells import Weights
 from compare.rate.statistics import Interval, clopper_pearson, slopes, student_of_mean
 from compare.rate.sufficient_width import RequiredWidth, check_accuracy
@@ -22,9 +22,9 @@ __all__ = [
     "Coverage",
     "Distances",
     "Floor",
-    "Gap",
     "Interval",
     "Joint",
+    "LimitGap",
     "Power",
     "RequiredWidth",
     "Weights",

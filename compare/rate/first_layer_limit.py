@@ -30,7 +30,7 @@ from empirical.network import pointwise
 __all__ = ["first_layer_limit", "tangent_limit"]
 
 Array = NDArray[np.float64]
-POINTS, SCRAMBLINGS = 2**13, 4
+SOBOL_POINTS, SCRAMBLINGS = 2**13, 4
 """Sobol points, and how often they are scrambled anew."""
 LIMIT_DIGITS = 1e-8
 """Of a limit where 1e-10 is refused."""
@@ -70,7 +70,7 @@ def _sums(x: Array, laws: tuple[InitialLaw, InitialLaw]) -> Iterator[Array]:
     weight, bias = laws
     for seed in range(SCRAMBLINGS):
         sobol = stats.qmc.Sobol(x.shape[1] + 1, scramble=True, rng=seed)
-        uniform = np.clip(sobol.random(POINTS), 1e-12, 1 - 1e-12)
+        uniform = np.clip(sobol.random(SOBOL_POINTS), 1e-12, 1 - 1e-12)
         yield weight.draw(uniform[:, :-1]) @ x.T + bias.draw(uniform[:, -1:])
 
 

@@ -15,15 +15,15 @@ from numpy.typing import ArrayLike, NDArray
 from analytic import AccuracyError, Network, kernel
 from compare.provenance import versions
 from compare.rate.convergence_record import Convergence
+from compare.rate.lifted_limits import ModuleLimits, module_limits
 from compare.rate.module_families import (
-    OWN,
+    OWN_LIMITS,
     SUCCESSIVE,
     check_family,
     check_widths,
     fingerprint,
     named,
 )
-from compare.rate.module_limits import ModuleLimits, module_limits
 from compare.rate.network_cells import Family, Weights, check_weights
 from compare.rate.predicted_constant import predicted_mean
 from compare.rate.width_sweep import Group, check_design, check_first, sweep
@@ -187,7 +187,7 @@ def _predicted(
 
 def _limit_name(limit: Any, network: Family, found: ModuleLimits | str | None) -> str | None:
     if isinstance(found, ModuleLimits):
-        return OWN
+        return OWN_LIMITS
     if isinstance(limit, str):
         return SUCCESSIVE
     if limit is None:

@@ -15,13 +15,13 @@ from analytic import Network
 from compare.rate.network_cells import Family, made
 from compare.store import digest
 
-__all__ = ["OWN", "SUCCESSIVE", "check_family", "check_widths", "fingerprint", "named"]
+__all__ = ["OWN_LIMITS", "SUCCESSIVE", "check_family", "check_widths", "fingerprint", "named"]
 
 SUCCESSIVE = "successive widths"
 """What a record calls its limit where K_0 of one width is compared with that of the next."""
 
 
-OWN = "that of the modules, from their description"
+OWN_LIMITS = "that of the modules, from their description"
 """What a record calls the limit that was found from modules."""
 
 

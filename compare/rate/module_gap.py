@@ -9,17 +9,17 @@ from dataclasses import dataclass
 import numpy as np
 from torch import nn
 
-from compare.rate.module_limits import ModuleLimit, module_limit
+from compare.rate.lifted_limits import ModuleLimit, module_limit
 from compare.rate.predicted_constant import predicted_mean
 from compare.rho import square_norms
 from empirical import InitialLaw, ModuleNetwork, network_of, tangent_kernel
 from empirical.batches import Batch, count
 
-__all__ = ["Gap", "gap"]
+__all__ = ["LimitGap", "gap"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Gap:
+class LimitGap:
     """The distance of K_0 of a module from its limit.
 
     Attributes:
@@ -56,7 +56,7 @@ def gap(
     target: float = 10.0,
     laws: Mapping[str, InitialLaw] | None = None,
     draws: Sequence[nn.Module] = (),
-) -> Gap:
+) -> LimitGap:
     r"""How far K_0 of a module is from K_inf of its description, and at which width it is near.
 
     .. math:: 100 \, ||K_0 - K_\infty||_{L_2(\rho \times \rho)} / ||K_\infty||
@@ -74,7 +74,7 @@ def gap(
         draws: other modules of the same kind: as of ``network_of``, and for E D.
 
     Returns:
-        the record ``Gap``, which prints as one line.
+        the record ``LimitGap``, which prints as one line.
 
     Raises:
         LiftingError: the module has no description.
@@ -106,4 +106,4 @@ def gap(
     needed = math.ceil(described.width * expected / (target / 100) ** 2)
     percent = 100 * math.sqrt(distances[0])
     source = source.replace("1 draws", "this one draw")
-    return Gap(percent, described.width, needed, target, source, limit, described)
+    return LimitGap(percent, described.width, needed, target, source, limit, described)

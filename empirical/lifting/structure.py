@@ -30,10 +30,10 @@ from analytic.network import (
 from empirical.lifting.places import LiftingError, Location, refusal
 from empirical.lifting.pointwise_functions import the_factor
 from empirical.lifting.units import (
+    Applied,
     Averaged,
     Beside,
     InputData,
-    Pointwise,
     Total,
     Units,
     Weights,
@@ -99,7 +99,7 @@ class _Builder:
         if isinstance(units, Weights):
             self.parts.append(units)
             return [*before, self.weights(units)]
-        if isinstance(units, Pointwise):
+        if isinstance(units, Applied):
             return _with_function(before, units)
         return _with_average(before, units)
 
@@ -156,7 +156,7 @@ def _common(lists: list[tuple[Units, ...]]) -> tuple[Units, ...]:
     return tuple(found)
 
 
-def _with_function(before: list[Layer], units: Pointwise) -> list[Layer]:
+def _with_function(before: list[Layer], units: Applied) -> list[Layer]:
     factor = the_factor(units.expression)
     if factor is not None and factor > 0:
         return _scaled(before, factor)

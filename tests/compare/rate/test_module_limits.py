@@ -15,7 +15,7 @@ from torch import nn
 from analytic import FullyConnected, Network, Readout, Residual
 from compare import Inputs, convergence
 from compare.rate.first_layer_limit import first_layer_limit, tangent_limit
-from compare.rate.module_limits import ModuleLimits, module_limits
+from compare.rate.lifted_limits import ModuleLimits, module_limits
 from compare.rate.network_cells import made
 from compare.rho import square_norms
 from empirical import tangent_kernel
