@@ -91,7 +91,7 @@ def checked(
             f"expected x and y of the same shape for each input, got {rows.shape[1:]} and"
             f" {columns.shape[1:]}; take both from the same data"
         )
-    return stack(network.joined(), rows.shape[2:], derivatives), rows, columns
+    return stack(network, rows.shape[2:], derivatives), rows, columns
 
 
 def require(size: int, of: str) -> None:
@@ -128,6 +128,7 @@ def stack(network: Network, spatial: tuple[int, ...], derivatives: int) -> list[
         )
     found: list[Place] = []
     before = 1.0
+    network = network.summed(len(spatial)).joined() if network.is_spatial else network.joined()
     shapes = network.shapes(spatial) if network.is_spatial else ((),) * (len(network.layers) + 1)
     for outer, shape, after in zip(network.layers, shapes[:-1], shapes[1:], strict=True):
         if isinstance(outer, Sum | Concatenate):

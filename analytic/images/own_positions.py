@@ -177,7 +177,7 @@ def _left(way: _Way, x: Array, entries: list[Fields], state: Triple) -> list[Fie
     layers = _own_layers(way)
     seen = sights(Diagonal(tuple(way.passed), np.empty(n), np.empty(n)), layout.stretch.first)
     if way.carries and layout.stretch.leaves[0].mixes:
-        share = shares(layout, way.after, np.sqrt(state[0]))
+        share = shares(layout, way.after, layout.stretch.leaves[0], np.sqrt(state[0]))
         seen[before_average(way.number)] = Sight(None, {"share": share})
 
     def image(i: int) -> tuple[list[Fields], Array]:
@@ -261,11 +261,11 @@ def _diagonal_of(
         return (sigma, theta, np.zeros_like(sigma)), Average(), averaged
     for values in (sigma, theta):
         np.maximum(values, 0, out=values)  # positions may cancel
-    mu = window_means(layout, after, state[2])
+    mu = window_means(layout, leave, state[2])
     if not leave.mixes:
         return (sigma, theta, mu), Average(), averaged
     factors = (
-        _enlargement(window_means(layout, after, np.sqrt(np.maximum(old, 0))), new)
+        _enlargement(window_means(layout, leave, np.sqrt(np.maximum(old, 0))), new)
         for old, new in zip(state[:2], (sigma, theta), strict=True)
     )
     return (sigma, theta, mu), Average(*factors), averaged

@@ -6,7 +6,14 @@ recursion as a system of equations. Nothing here computes a kernel. Below: the a
 for the equations ``analytic.closed_forms``.
 """
 
-from analytic.network.averages import AveragePooling, Averaging, Flatten, GlobalAveragePooling
+from analytic.network.averages import (
+    AveragePooling,
+    Averaging,
+    Flatten,
+    GlobalAveragePooling,
+    Pooling,
+    SumPooling,
+)
 from analytic.network.branches import Branched, Layer, moves
 from analytic.network.continuity import first_jump_of, require_continuous
 from analytic.network.description import (
@@ -45,6 +52,7 @@ __all__ = [
     "Misfit",
     "Network",
     "Nonlinearity",
+    "Pooling",
     "Readout",
     "Residual",
     "Scale",
@@ -52,6 +60,7 @@ __all__ = [
     "Sizes",
     "Step",
     "Sum",
+    "SumPooling",
     "System",
     "first_jump_of",
     "fold",

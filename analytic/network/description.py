@@ -14,7 +14,13 @@ from fractions import Fraction
 from typing import Any
 
 from analytic.network.absorption import absorbed
-from analytic.network.averages import AveragePooling, Averaging, Flatten, GlobalAveragePooling
+from analytic.network.averages import (
+    AveragePooling,
+    Averaging,
+    Flatten,
+    GlobalAveragePooling,
+    SumPooling,
+)
 from analytic.network.branches import (
     Branched,
     Concatenate,
@@ -51,6 +57,7 @@ __all__ = [
     "Scale",
     "Step",
     "Sum",
+    "SumPooling",
 ]
 
 
@@ -177,6 +184,8 @@ class Network:
 
     def summed(self, dimensions: int) -> Network:
         """This network on images of so many dimensions, with plain sums over all filters.
+
+        Pooling by sums becomes an average and a factor.
 
         Example:
             >>> Network(Convolution("tanh", 4, normalize="fan_in")).summed(1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from analytic.network.averages import AveragePooling, Averaging, Flatten, GlobalAveragePooling
+from analytic.network.averages import Averaging, Flatten, GlobalAveragePooling, Pooling
 from analytic.network.branches import Branched, Concatenate, Layer, Layers, Residual, Sum
 from analytic.network.gaussian_units import check_gaussian
 from analytic.network.layers import Convolution, FullyConnected, Weighted
@@ -61,8 +61,8 @@ def _all_sizes(layers: Layers) -> Iterator[tuple[Layer, Sizes]]:
         elif isinstance(layer, Convolution):
             sizes = layer.kernel_size, layer.stride, layer.dilation
             yield from ((layer, size) for size in sizes)
-        elif isinstance(layer, AveragePooling):
-            yield layer, layer.size
+        elif isinstance(layer, Pooling):
+            yield from ((layer, layer.size), (layer, layer.step))
 
 
 def _check_first(layers: Layers) -> None:

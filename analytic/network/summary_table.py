@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from analytic.network.averages import Flatten
+from analytic.network.averages import Flatten, SumPooling
 from analytic.network.branches import Branched, Concatenate, Layer, Residual
 from analytic.network.fitting import misfit
 from analytic.network.growth import difference_growth
@@ -171,8 +171,9 @@ def _formula(layer: Layer, before: _State) -> tuple[str, str]:
         return f"{layer.factor:g} alpha", ""
     count = 1 if isinstance(layer, FullyConnected) else reads(layer, before.spatial).shape[1]
     if not isinstance(layer, FullyConnected | Convolution):
+        what = "sum" if isinstance(layer, SumPooling) else "mean"
         flat = isinstance(layer, Flatten)
-        return ("all positions in a row" if flat else f"mean of {count} positions"), ""
+        return ("all positions in a row" if flat else f"{what} of {count} positions"), ""
     weights = "W alpha" if count == 1 else f"sum of {count} W_k alpha[{_read(layer)}]"
     scale = "" if layer.weight_std == 1 else f"{layer.weight_std:g} "
     bias = f" + {layer.bias_std:g} b" if layer.bias_std else ""

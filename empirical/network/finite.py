@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from analytic.network import (
+    AveragePooling,
     Averaging,
     Flatten,
     GlobalAveragePooling,
@@ -28,7 +29,7 @@ from analytic.network import (
 )
 from empirical.input_shapes import check_images, check_input_shape
 from empirical.memory import require
-from empirical.network.layer_modules import PointwiseLayer, Readout, WeightLayer, module_of
+from empirical.network.layer_modules import PointwiseLayer, ReadoutLayer, WeightLayer, module_of
 from empirical.network.weights import normal
 from empirical.network.wires import Feed, wiring
 
@@ -61,7 +62,7 @@ class Stack(nn.Module):
         for wire in wires:
             layers.append(module_of(wire, draw))
         self.layers = nn.ModuleList(layers)
-        self.readout = Readout(feed, draw)
+        self.readout = ReadoutLayer(feed, draw)
 
     def chain(self) -> Iterator[PointwiseLayer]:
         """The layers in order, those without weights among them."""
@@ -107,7 +108,8 @@ def _average(layer: Averaging, alpha: Tensor) -> Tensor:
     if isinstance(layer, GlobalAveragePooling):
         return alpha.flatten(2).mean(2)
     pool = functional.avg_pool1d if alpha.ndim == 3 else functional.avg_pool2d
-    return pool(alpha, layer.size)
+    assert isinstance(layer, AveragePooling)  # sums have become means
+    return pool(alpha, layer.size, layer.step)
 
 
 class FiniteNetwork(nn.Module):

@@ -195,9 +195,15 @@ def high_precision(activation: Activation, v: Any, c: Any, v_: Any) -> tuple[Any
 
 
 def elementary(expression: Any) -> Any:
-    """sigmoid and softplus written out, for mpmath."""
-    from analytic.activation import sigmoid, softplus
+    """sigmoid, softplus and quotients whose zeros were divided out as they are written."""
+    from analytic.activation import X, sigmoid, softplus
+    from analytic.expressions import DividedFunction
 
+    def written(node: Any) -> Any:
+        quotient = sympy.diff(node.numerator / X**node.power, X, node.order)
+        return elementary(quotient).subs(X, node.args[0])
+
+    expression = expression.replace(lambda node: isinstance(node, DividedFunction), written)
     return expression.replace(sigmoid, lambda a: 1 / (1 + sympy.exp(-a))).replace(
         softplus, lambda a: sympy.log(1 + sympy.exp(a))
     )
