@@ -20,7 +20,7 @@ from analytic.network import (
     Flatten,
     FullyConnected,
     Network,
-    Nonlinearity,
+    Pointwise,
     Readout,
     Residual,
     Scale,
@@ -138,7 +138,7 @@ def stack(network: Network, spatial: tuple[int, ...], derivatives: int) -> list[
             )
         inner = _only(outer) if isinstance(outer, Residual) else outer
         assert not isinstance(inner, Scale)  # the layers have taken it
-        if isinstance(inner, Nonlinearity):
+        if isinstance(inner, Pointwise):
             raise ValueError(
                 f"expected layers with weights, got {inner} behind units that are not a linear"
                 " layer of its own: its corrections are not derived; use kernel, which needs none"
@@ -170,7 +170,7 @@ def _weighted(
     return StackLayer(layer.activation, *variances, layer.width_ratio, before, residual)
 
 
-def _only(block: Residual) -> Placed | Nonlinearity:
+def _only(block: Residual) -> Placed | Pointwise:
     """The one layer of a residual block."""
     (first, *others) = block.layers
     if others or isinstance(first, Residual | Sum | Concatenate):

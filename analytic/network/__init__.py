@@ -18,6 +18,7 @@ from analytic.network.branches import Branched, Layer, moves
 from analytic.network.continuity import first_jump_of, require_continuous
 from analytic.network.description import (
     Concatenate,
+    Dropout,
     FullyConnected,
     Network,
     Residual,
@@ -34,6 +35,7 @@ from analytic.network.network_text import parse_activation, parse_network
 from analytic.network.nonlinearity import Nonlinearity
 from analytic.network.options import Sizes
 from analytic.network.output import Coefficients, Readout
+from analytic.network.pointwise import Pointwise
 from analytic.network.published import lenet, mlp, myrtle, resnet, wide_resnet
 from analytic.network.shapes import Shape, reads, shape_after, shapes_after
 from analytic.network.training_rates import is_default
@@ -45,6 +47,7 @@ __all__ = [
     "Coefficients",
     "Concatenate",
     "Convolution",
+    "Dropout",
     "Flatten",
     "FullyConnected",
     "GlobalAveragePooling",
@@ -52,6 +55,7 @@ __all__ = [
     "Misfit",
     "Network",
     "Nonlinearity",
+    "Pointwise",
     "Pooling",
     "Readout",
     "Residual",

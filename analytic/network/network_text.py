@@ -16,6 +16,7 @@ from analytic.network.description import (
     AveragePooling,
     Concatenate,
     Convolution,
+    Dropout,
     Flatten,
     FullyConnected,
     GlobalAveragePooling,
@@ -39,7 +40,7 @@ WORDS = 1_000
 
 _WHAT = "a network such as Network(FullyConnected('tanh'))"
 _LAYERS = (
-    FullyConnected, Convolution, Nonlinearity, Residual, Sum, Concatenate, Scale,
+    FullyConnected, Convolution, Nonlinearity, Residual, Sum, Concatenate, Scale, Dropout,
     AveragePooling, SumPooling, Flatten, GlobalAveragePooling,
 )  # fmt: skip
 _CONSTRUCTORS: dict[str, Any] = {kind.__name__: kind for kind in (Network, Readout, *_LAYERS)}
@@ -52,6 +53,7 @@ _OPTIONS = {
     "Convolution": ("stride", "padding", "padding_mode", "dilation", "normalize", *_NUMBERS),
 }
 """The layers with an activation, and the options of each."""
+_ONE_NUMBER = {"Scale": "a factor", "Dropout": "a rate"}
 _POOLINGS = ("AveragePooling", "SumPooling")
 
 
@@ -118,9 +120,9 @@ def _check(node: ast.expr, wanted: str, words: set[str]) -> None:
         _check_pooling(node)
     elif node.keywords:
         raise _refusal(node, "layers one by one")
-    elif name == "Scale":
+    elif name in _ONE_NUMBER:
         if len(node.args) != 1:
-            raise _refusal(node, "a factor")
+            raise _refusal(node, _ONE_NUMBER[name])
         _number(node.args[0])
     else:
         for argument in node.args:
@@ -218,7 +220,7 @@ def _built(node: Any) -> Any:
     if name in _POOLINGS:
         options = {str(keyword.arg): _size(keyword.value) for keyword in node.keywords}
         return _CONSTRUCTORS[name](_size(node.args[0]), **options)
-    inner = {"Scale": _number}.get(name, _built)
+    inner = dict.fromkeys(_ONE_NUMBER, _number).get(name, _built)
     return _CONSTRUCTORS[name](*map(inner, node.args))
 
 

@@ -14,7 +14,7 @@ from analytic.network import (
     Convolution,
     Flatten,
     Network,
-    Nonlinearity,
+    Pointwise,
     Readout,
     Shape,
     Step,
@@ -94,7 +94,7 @@ class Wire:
     @property
     def columns(self) -> int:
         """Weights of one unit: what it reads at each position of its filter; 0 without weights."""
-        if isinstance(self.step.layer, Nonlinearity):
+        if isinstance(self.step.layer, Pointwise):
             return 0
         return math.prod(self.kernel) * self.feed.units
 
@@ -116,14 +116,14 @@ class Wire:
     @property
     def scale(self) -> float:
         """weight_std / sqrt(m), m the units that are read."""
-        assert not isinstance(self.step.layer, Nonlinearity)
+        assert not isinstance(self.step.layer, Pointwise)
         return self.step.layer.weight_std / math.sqrt(self.feed.units)
 
     @property
     def bias_std(self) -> float:
         """Standard deviation of the biases, 0 if there are none."""
         layer = self.step.layer
-        return 0.0 if isinstance(layer, Nonlinearity) else layer.bias_std
+        return 0.0 if isinstance(layer, Pointwise) else layer.bias_std
 
 
 def wiring(
@@ -145,7 +145,7 @@ def wiring(
     def after(step: Step, feed: Feed) -> Feed:
         units = feed.units
         _require_default(step.layer)
-        if not isinstance(step.layer, Nonlinearity):
+        if not isinstance(step.layer, Pointwise):
             units = max(1, round(width * step.layer.width_ratio))
         spatial = shape_after(step.layer, feed.spatial)
         wires.append(Wire(step, feed, units, spatial))
@@ -175,7 +175,7 @@ def wiring(
 
 
 def _require_default(layer: Any) -> None:
-    if isinstance(layer, Nonlinearity) or layer == Readout():
+    if isinstance(layer, Pointwise) or layer == Readout():
         return
     given = layer.bias_std, layer.weight_rate, layer.bias_rate
     if isinstance(layer, Readout) or not is_default(*given):

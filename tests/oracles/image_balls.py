@@ -16,6 +16,7 @@ from oracles import balls, channels, dense, positions
 
 from analytic import (
     Concatenate,
+    Dropout,
     Estimate,
     FullyConnected,
     Network,
@@ -88,6 +89,10 @@ def _through(layers: Sequence[Any], state: _State) -> _State:
         elif isinstance(layer, Concatenate):
             ends = [_through(branch, state) for branch in layer.branches]
             state = _side_by_side(ends, channels.shares(layer, state.channels))
+        elif isinstance(layer, Dropout):
+            for values in state[:2]:
+                for i in range(len(values)):
+                    values[i][i] = values[i][i] / (1 - arb(layer.rate))
         else:
             state = (_average if isinstance(layer, Averaging) else _weights)(layer, state)
         state = state._replace(channels=count)
