@@ -20,7 +20,7 @@ from analytic.network import (
     Flatten,
     FullyConnected,
     Network,
-    Nonlinearity,
+    Pointwise,
     Readout,
     Residual,
     Scale,
@@ -91,7 +91,7 @@ def checked(
             f"expected x and y of the same shape for each input, got {rows.shape[1:]} and"
             f" {columns.shape[1:]}; take both from the same data"
         )
-    return stack(network.joined(), rows.shape[2:], derivatives), rows, columns
+    return stack(network, rows.shape[2:], derivatives), rows, columns
 
 
 def require(size: int, of: str) -> None:
@@ -128,6 +128,7 @@ def stack(network: Network, spatial: tuple[int, ...], derivatives: int) -> list[
         )
     found: list[Place] = []
     before = 1.0
+    network = network.summed(len(spatial)).joined() if network.is_spatial else network.joined()
     shapes = network.shapes(spatial) if network.is_spatial else ((),) * (len(network.layers) + 1)
     for outer, shape, after in zip(network.layers, shapes[:-1], shapes[1:], strict=True):
         if isinstance(outer, Sum | Concatenate):
@@ -137,7 +138,7 @@ def stack(network: Network, spatial: tuple[int, ...], derivatives: int) -> list[
             )
         inner = _only(outer) if isinstance(outer, Residual) else outer
         assert not isinstance(inner, Scale)  # the layers have taken it
-        if isinstance(inner, Nonlinearity):
+        if isinstance(inner, Pointwise):
             raise ValueError(
                 f"expected layers with weights, got {inner} behind units that are not a linear"
                 " layer of its own: its corrections are not derived; use kernel, which needs none"
@@ -169,7 +170,7 @@ def _weighted(
     return StackLayer(layer.activation, *variances, layer.width_ratio, before, residual)
 
 
-def _only(block: Residual) -> Placed | Nonlinearity:
+def _only(block: Residual) -> Placed | Pointwise:
     """The one layer of a residual block."""
     (first, *others) = block.layers
     if others or isinstance(first, Residual | Sum | Concatenate):

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 
 from analytic.network.averages import Averaging
 from analytic.network.layers import Convolution, Weighted
-from analytic.network.nonlinearity import Nonlinearity
 from analytic.network.options import Sizes
 from analytic.network.output import Readout
+from analytic.network.pointwise import Pointwise
 from analytic.network.scaling import Scale
 
 __all__ = ["Branched", "Concatenate", "Layer", "Layers", "Residual", "Sum", "check_layers", "moves"]
@@ -39,7 +39,7 @@ class Residual:
         TypeError: something in the branch is not a layer.
 
     Example:
-        >>> from analytic import Convolution, FullyConnected
+        >>> from analytic import Convolution, FullyConnected, Nonlinearity
         >>> Residual(FullyConnected("softplus"), FullyConnected("tanh"))
         Residual(FullyConnected("softplus"), FullyConnected("tanh"))
         >>> Residual(Nonlinearity("relu"), Convolution("identity", 3))
@@ -167,7 +167,7 @@ class Concatenate:
 
 
 Branched = Residual | Sum | Concatenate
-Layer = Weighted | Nonlinearity | Scale | Averaging | Branched
+Layer = Weighted | Pointwise | Scale | Averaging | Branched
 Layers = tuple[Layer, ...]
 
 

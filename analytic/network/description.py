@@ -14,7 +14,13 @@ from fractions import Fraction
 from typing import Any
 
 from analytic.network.absorption import absorbed
-from analytic.network.averages import AveragePooling, Averaging, Flatten, GlobalAveragePooling
+from analytic.network.averages import (
+    AveragePooling,
+    Averaging,
+    Flatten,
+    GlobalAveragePooling,
+    SumPooling,
+)
 from analytic.network.branches import (
     Branched,
     Concatenate,
@@ -24,10 +30,12 @@ from analytic.network.branches import (
     Sum,
     check_layers,
 )
+from analytic.network.dropout import Dropout
 from analytic.network.equations import System, system
 from analytic.network.layers import Convolution, FullyConnected, Weighted
 from analytic.network.nonlinearity import Nonlinearity
 from analytic.network.output import Coefficients, Readout
+from analytic.network.pointwise import Pointwise
 from analytic.network.rewriting import joined, summed
 from analytic.network.scaling import Scale
 from analytic.network.shapes import Shape, shapes_after
@@ -40,6 +48,7 @@ __all__ = [
     "AveragePooling",
     "Concatenate",
     "Convolution",
+    "Dropout",
     "Flatten",
     "FullyConnected",
     "GlobalAveragePooling",
@@ -51,6 +60,7 @@ __all__ = [
     "Scale",
     "Step",
     "Sum",
+    "SumPooling",
 ]
 
 
@@ -65,7 +75,7 @@ class Step:
     were put aside and of those after the layer.
     """
 
-    layer: Weighted | Nonlinearity
+    layer: Weighted | Pointwise
     opens: int
     closes: int
     averages: tuple[Averaging, ...] = ()
@@ -75,22 +85,22 @@ class Step:
     @property
     def weight(self) -> float:
         """weight_std^2; 1 where there are no weights."""
-        return 1.0 if isinstance(self.layer, Nonlinearity) else self.layer.weight_std**2
+        return 1.0 if isinstance(self.layer, Pointwise) else self.layer.weight_std**2
 
     @property
     def bias(self) -> float:
         """bias_std^2."""
-        return 0.0 if isinstance(self.layer, Nonlinearity) else self.layer.bias_std**2
+        return 0.0 if isinstance(self.layer, Pointwise) else self.layer.bias_std**2
 
     @property
     def rate(self) -> float:
         """weight_rate, at which its weights are trained; 0 where there are none."""
-        return 0.0 if isinstance(self.layer, Nonlinearity) else self.layer.weight_rate
+        return 0.0 if isinstance(self.layer, Pointwise) else self.layer.weight_rate
 
     @property
     def bias_rate(self) -> float:
         """At which its biases are trained: Gamma = rate weight Sigma + bias_rate + weight Theta."""
-        if isinstance(self.layer, Nonlinearity):
+        if isinstance(self.layer, Pointwise):
             return 0.0
         return bias_rate_of(self.layer.bias_std, self.layer.bias_rate)
 
@@ -98,6 +108,11 @@ class Step:
     def coefficients(self) -> Coefficients:
         """(weight, bias, rate, bias_rate)."""
         return self.weight, self.bias, self.rate, self.bias_rate
+
+    @property
+    def noise(self) -> float:
+        """With which Sigma and Theta after the layer are multiplied at x = x'."""
+        return self.layer.noise if isinstance(self.layer, Dropout) else 1.0
 
 
 @dataclass(frozen=True, repr=False)
@@ -177,6 +192,8 @@ class Network:
 
     def summed(self, dimensions: int) -> Network:
         """This network on images of so many dimensions, with plain sums over all filters.
+
+        Pooling by sums becomes an average and a factor.
 
         Example:
             >>> Network(Convolution("tanh", 4, normalize="fan_in")).summed(1)

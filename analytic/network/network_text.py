@@ -16,6 +16,7 @@ from analytic.network.description import (
     AveragePooling,
     Concatenate,
     Convolution,
+    Dropout,
     Flatten,
     FullyConnected,
     GlobalAveragePooling,
@@ -25,6 +26,7 @@ from analytic.network.description import (
     Residual,
     Scale,
     Sum,
+    SumPooling,
 )
 
 __all__ = ["parse_activation", "parse_network"]
@@ -38,8 +40,8 @@ WORDS = 1_000
 
 _WHAT = "a network such as Network(FullyConnected('tanh'))"
 _LAYERS = (
-    FullyConnected, Convolution, Nonlinearity, Residual, Sum, Concatenate, Scale,
-    AveragePooling, Flatten, GlobalAveragePooling,
+    FullyConnected, Convolution, Nonlinearity, Residual, Sum, Concatenate, Scale, Dropout,
+    AveragePooling, SumPooling, Flatten, GlobalAveragePooling,
 )  # fmt: skip
 _CONSTRUCTORS: dict[str, Any] = {kind.__name__: kind for kind in (Network, Readout, *_LAYERS)}
 _LAYER_NAMES = ", ".join(kind.__name__ for kind in _LAYERS)
@@ -51,6 +53,8 @@ _OPTIONS = {
     "Convolution": ("stride", "padding", "padding_mode", "dilation", "normalize", *_NUMBERS),
 }
 """The layers with an activation, and the options of each."""
+_ONE_NUMBER = {"Scale": "a factor", "Dropout": "a rate"}
+_POOLINGS = ("AveragePooling", "SumPooling")
 
 
 def parse_activation(text: str) -> Activation:
@@ -112,13 +116,13 @@ def _check(node: ast.expr, wanted: str, words: set[str]) -> None:
         elif node.args:
             raise _refusal(node, "options of Readout only")
         _check_options(node, name)
+    elif name in _POOLINGS:
+        _check_pooling(node)
     elif node.keywords:
         raise _refusal(node, "layers one by one")
-    elif name == "AveragePooling":
-        _check_sizes(node, node.args, 1)
-    elif name == "Scale":
+    elif name in _ONE_NUMBER:
         if len(node.args) != 1:
-            raise _refusal(node, "a factor")
+            raise _refusal(node, _ONE_NUMBER[name])
         _number(node.args[0])
     else:
         for argument in node.args:
@@ -134,6 +138,14 @@ def _check(node: ast.expr, wanted: str, words: set[str]) -> None:
 def _is_readout(node: ast.expr) -> bool:
     """Whether a checked call is that of the readout."""
     return isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Readout"
+
+
+def _check_pooling(node: ast.Call) -> None:
+    _check_sizes(node, node.args, 1)
+    if [keyword.arg for keyword in node.keywords] not in ([], ["stride"]):
+        raise _refusal(node, "a size and the option stride")
+    for keyword in node.keywords:
+        _size(keyword.value)
 
 
 def _check_activation(node: ast.Call, name: str, words: set[str]) -> None:
@@ -205,7 +217,10 @@ def _built(node: Any) -> Any:
         options = {keyword.arg: _value(keyword.arg, keyword.value) for keyword in node.keywords}
         activation = [argument.value for argument in node.args[:1]]
         return _CONSTRUCTORS[name](*activation, *map(_size, node.args[1:]), **options)
-    inner = {"AveragePooling": _size, "Scale": _number}.get(name, _built)
+    if name in _POOLINGS:
+        options = {str(keyword.arg): _size(keyword.value) for keyword in node.keywords}
+        return _CONSTRUCTORS[name](_size(node.args[0]), **options)
+    inner = dict.fromkeys(_ONE_NUMBER, _number).get(name, _built)
     return _CONSTRUCTORS[name](*map(inner, node.args))
 
 

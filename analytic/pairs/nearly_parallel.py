@@ -167,6 +167,8 @@ def _is_odd(network: Network) -> bool:
 
 def _layer(close: Close, row: int, i: Index, j: Index, state: _State) -> _State:
     stage = close.ends.stages[row]
+    if stage.step.noise > 1:  # the diagonal alone has become larger
+        return state._replace(angle=state.angle.thinned(1 / stage.step.noise))
     weight, bias, rate, bias_rate = stage.step.coefficients
     r, r_ = np.sqrt(stage.sigma[i]), np.sqrt(stage.sigma[j])
     s, s_ = np.sqrt(stage.variance[i]), np.sqrt(stage.variance[j])

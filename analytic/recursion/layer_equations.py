@@ -135,6 +135,7 @@ class Stage:
         sigma, theta: E|alpha|^2/m and the tangent kernel before the layer.
         variance, trained, gamma: Lambda, T and Gamma at x = x'.
         moments: those of its activation at s = sqrt(variance).
+        mu: the mean of alpha.
         reads: positions that are summed up in a pre-activation.
         average: that of the averages before the layer.
         junctions: the sums of branches that end here, in order.
@@ -147,9 +148,20 @@ class Stage:
     trained: Array
     gamma: Array
     moments: Moments
+    mu: Array
     reads: int = 1
     average: Average = Average()
     junctions: tuple[Junction, ...] = ()
+
+    @property
+    def end(self) -> State:
+        """Sigma, Theta and mu behind the layer, at x = x'; noise enlarges the first two."""
+        noise = self.step.noise
+        if noise > 1:
+            return noise * self.variance, noise * self.gamma, self.mu
+        slope = own_slope(self.step, self.variance, self.gamma, self.moments)
+        sigma, theta = plain(self.moments.second, slope, self.gamma)
+        return sigma, theta, self.moments.mean
 
     def joined(self, total: State, branch: State) -> Stage:
         """The same with one more sum that ends here."""
@@ -225,12 +237,11 @@ def diagonal(network: Network, squares: Array) -> Diagonal:
     stages: list[Stage] = []
 
     def after(step: Step, state: State) -> State:
-        sigma, theta, _ = state
+        sigma, theta, mu = state
         variance, trained, gamma = preactivation(sigma, theta, *step.coefficients)
         table = moments(step.layer.activation, np.sqrt(variance))
-        stages.append(Stage(step, sigma, theta, variance, trained, gamma, table))
-        slope = own_slope(step, variance, gamma, table)
-        return *plain(table.second, slope, gamma), table.mean
+        stages.append(Stage(step, sigma, theta, variance, trained, gamma, table, mu))
+        return stages[-1].end
 
     def added(_: Step, number: int, total: State, branch: State) -> State:
         stages[-1] = stages[-1].joined(total, branch)

@@ -80,7 +80,8 @@ def zonal(network: Network, x: Array, y: Array | None, tolerance: float) -> Prob
     work = len(x) * len(x if y is None else y) * len(network.steps)
     squares = mean_squares(x if y is None else np.concatenate([x, y]))
     square = float(squares[0])
-    if work < WORTHWHILE or not square > 0:
+    noisy = any(step.noise > 1 for step in network.steps)  # K(x, x) is no limit of K(x, x')
+    if work < WORTHWHILE or not square > 0 or noisy:
         return None
     spread = float(np.abs(squares / square - 1).max())
     if not spread <= NARROW:

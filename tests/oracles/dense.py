@@ -21,6 +21,7 @@ from oracles import channels
 from analytic import (
     Activation,
     Concatenate,
+    Dropout,
     FullyConnected,
     Network,
     Nonlinearity,
@@ -71,6 +72,10 @@ def recursion(
         elif isinstance(layer, Concatenate):
             ends = [recursion(branch, state, dual, means, before) for branch in layer.branches]
             state = _side_by_side(ends, channels.shares(layer, before))
+        elif isinstance(layer, Dropout):
+            k = 1 - (layer.rate + 0 * state.s11)
+            noisy = {name: getattr(state, name) / k for name in ("s11", "s22", "t11", "t22")}
+            state = state._replace(**noisy)
         elif isinstance(layer, Scale):
             c = layer.factor
             m1, m2 = c * state.m1, c * state.m2

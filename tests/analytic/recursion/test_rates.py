@@ -159,9 +159,13 @@ def test_a_frozen_readout_leaves_the_kernel_of_the_layers() -> None:
 
 def test_a_readout_is_the_last_part() -> None:
     assert Network(F("tanh"), Readout()) == Network(F("tanh"))
-    for place in (lambda: Network(Readout(), F("tanh")), lambda: R(F("tanh"), Readout())):
+    wrong: list[tuple[Any, tuple[Any, ...]]] = [
+        (Network, (Readout(), F("tanh"))),
+        (R, (F("tanh"), Readout())),
+    ]
+    for kind, parts in wrong:
         with pytest.raises(TypeError, match="expected the Readout as the last part of a Network"):
-            place()
+            kind(*parts)
     for text in (
         "Readout(), FullyConnected('tanh')",
         "FullyConnected('tanh'), Residual(Readout())",
