@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from analytic import AccuracyError
-from compare.rate.first_layer_limit import first_layer_limit, tangent_limit
+from compare.rate.first_layer_limit import integrated_first_layer, tangent_limit
 from compare.rate.network_cells import made
 from empirical.lifting import LiftingError, ModuleNetwork, network_of
 
@@ -71,7 +71,7 @@ def module_limit(found: ModuleNetwork, x: Any) -> ModuleLimit:
     """
     inputs = found.inputs(x).numpy()
     if found.first is not None:
-        drawn = first_layer_limit(found.network, inputs, found.first)
+        drawn = integrated_first_layer(found.network, inputs, found.first)
         if drawn is not None:
             value, error = drawn
             return ModuleLimit(value, float(error.max() / np.abs(value).max()), "drawn")

@@ -188,9 +188,10 @@ def _with_average(before: list[Layer], units: Averaged) -> list[Layer]:
     single = all(p == 1 for p in units.source.shape[1:])
     if isinstance(units.layer, Flatten) and single:
         for k in range(len(before) - 1, -1, -1):
-            if isinstance(before[k], AveragePooling):
+            pool = before[k]
+            if isinstance(pool, AveragePooling) and pool.stride is None:  # it reads all positions
                 return [*before[:k], GlobalAveragePooling(), *before[k + 1 :]]
-            if not isinstance(before[k], Scale):
+            if not isinstance(pool, Scale):
                 break
     if isinstance(units.layer, Scale):
         return _scaled(before, units.layer.factor)

@@ -194,3 +194,29 @@ def dilated(m: int) -> nn.Module:
             nn.Flatten(), nn.Linear(16 * m, 1),
         )
     )  # fmt: skip
+
+
+@entry("overlapping averages", 1, 7, 7)
+def overlapping(m: int) -> nn.Module:
+    return normal(
+        nn.Sequential(
+            nn.Conv2d(1, m, 3, padding=1), nn.Tanh(), nn.AvgPool2d(3, stride=2),
+            nn.Conv2d(m, m, 3, padding=1), nn.Tanh(), nn.AvgPool2d(2), nn.Flatten(),
+            nn.Linear(m, 1),
+        )
+    )  # fmt: skip
+
+
+class Single(nn.Module):
+    """Rounds nothing itself: a module that was made, and is run, in single precision."""
+
+    def __init__(self, m: int) -> None:
+        super().__init__()
+        self.net = normal(nn.Sequential(nn.Linear(6, m), nn.GELU(approximate="tanh"),
+                                        nn.Linear(m, m), nn.Hardswish(), nn.Linear(m, 1)))  # fmt: skip
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x)
+
+
+entry("tanh form of GELU, hardswish", 6)(Single)

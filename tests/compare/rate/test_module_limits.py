@@ -14,7 +14,7 @@ from torch import nn
 
 from analytic import FullyConnected, Network, Readout, Residual
 from compare import Inputs, convergence
-from compare.rate.first_layer_limit import first_layer_limit, tangent_limit
+from compare.rate.first_layer_limit import integrated_first_layer, tangent_limit
 from compare.rate.lifted_limits import ModuleLimits, module_limits
 from compare.rate.network_cells import made
 from compare.rho import square_norms
@@ -100,7 +100,7 @@ def test_a_uniform_first_layer_on_one_number_is_integrated(depth: int) -> None:
     law = InitialLaw("uniform", "uniform", 2.0)
     readout = Readout(weight_std=1.5, weight_rate=1.2, bias_rate=0.1)
     layers = [first, FullyConnected("identity", weight_std=0.5, weight_rate=2.0)][:depth]
-    found = first_layer_limit(
+    found = integrated_first_layer(
         Network(*layers, readout), x, (law, InitialLaw("zeros", "constant", 0.0))
     )
     assert found is not None
@@ -127,4 +127,4 @@ def test_a_uniform_first_layer_on_one_number_is_integrated(depth: int) -> None:
 def test_what_reads_more_than_second_moments_is_not_integrated() -> None:
     law = InitialLaw("uniform", "uniform", 1.0)
     network = Network(FullyConnected("softplus"), Residual(FullyConnected("tanh")))
-    assert first_layer_limit(network, np.ones((2, 3)), (law, law)) is None
+    assert integrated_first_layer(network, np.ones((2, 3)), (law, law)) is None
