@@ -2,9 +2,9 @@
 
     python benchmarks/lifted_modules.py TABLE.md [DRAWS [WIDTHS]]
 
-writes the table of docs/howto/lifted.md. Each module of ``tests/networks/liftable`` is made anew for
-every draw, at two widths; the mean of K_0 is compared with the limit that its description has, entry
-by entry, in standard errors. What is left falls like 1/m.
+writes the table of docs/howto/lifted.md. Each module of ``tests/networks/liftable`` is made anew
+for every draw, at two widths; the mean of K_0 is compared with the limit that its description has,
+entry by entry, in standard errors. What is left falls like 1/m.
 """
 
 from __future__ import annotations

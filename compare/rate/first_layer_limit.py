@@ -32,18 +32,18 @@ __all__ = ["integrated_first_layer", "tangent_limit"]
 Array = NDArray[np.float64]
 SOBOL_POINTS, SCRAMBLINGS = 2**13, 4
 """Sobol points, and how often they are scrambled anew."""
-DIGITS, WORST_DIGITS = (1e-10, 1e-8), 1e-5
+LIMIT_TOLERANCES, LAST_TOLERANCE = (1e-10, 1e-8), 1e-5
 """Of a limit, the first ones that are not refused; K_0 of a million units is a thousandth off."""
 
 
 def tangent_limit(network: Network, x: Array) -> Array:
     """K_inf, where need be to fewer digits than ``kernel`` asks for."""
-    for tolerance in DIGITS:
+    for tolerance in LIMIT_TOLERANCES:
         try:
             return kernel(network, x, tolerance=tolerance)
         except AccuracyError:
             continue
-    return kernel(network, x, tolerance=WORST_DIGITS)
+    return kernel(network, x, tolerance=LAST_TOLERANCE)
 
 
 def integrated_first_layer(

@@ -207,16 +207,11 @@ def overlapping(m: int) -> nn.Module:
     )  # fmt: skip
 
 
-class Single(nn.Module):
-    """Rounds nothing itself: a module that was made, and is run, in single precision."""
-
-    def __init__(self, m: int) -> None:
-        super().__init__()
-        self.net = normal(nn.Sequential(nn.Linear(6, m), nn.GELU(approximate="tanh"),
-                                        nn.Linear(m, m), nn.Hardswish(), nn.Linear(m, 1)))  # fmt: skip
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.net(x)
-
-
-entry("tanh form of GELU, hardswish", 6)(Single)
+@entry("tanh form of GELU, hardswish", 6)
+def approximate(m: int) -> nn.Module:
+    return normal(
+        nn.Sequential(
+            nn.Linear(6, m), nn.GELU(approximate="tanh"), nn.Linear(m, m), nn.Hardswish(),
+            nn.Linear(m, 1),
+        )
+    )  # fmt: skip
