@@ -73,9 +73,9 @@ def squared_differences(
     size = 48.0
     coarse: Array = np.full((3, s.size), np.inf)
     while True:
-        rules = _rules(size, float(s.max()), width)
-        if s.size * rules[0].nodes.size * rules[1].nodes.size > LARGEST_PRODUCT:
+        if s.size * 4 * size**2 * (0.5 + width) > LARGEST_PRODUCT:
             return _unknown(angle)
+        rules = _rules(size, float(s.max()), width)
         fine = _product_rule(activation, s, s_, angle, unit, unit_, *rules)
         with np.errstate(invalid="ignore"):
             change: Array = np.abs(fine - coarse)
