@@ -16,6 +16,13 @@ from analytic.expressions.normal_form import check_size, in_x, normalised, read,
 from analytic.expressions.order import START, Order, Tail, fraction, total
 from analytic.expressions.pieces import without_pieces
 from analytic.expressions.reading import expression_of
+from analytic.expressions.removed_zeros import (
+    DividedFunction,
+    Series,
+    divided_function,
+    divided_functions,
+    plain,
+)
 from analytic.expressions.rewrite import derivative, elementary, recognised, stable, transform
 from analytic.expressions.rounding import extended_values, rounding_error
 from analytic.expressions.sine_quotients import (
@@ -53,13 +60,17 @@ __all__ = [
     "SINES",
     "START",
     "SWITCHES",
+    "DividedFunction",
     "Order",
+    "Series",
     "Tail",
     "X",
     "bent_line",
     "cardinal_sine",
     "check_size",
     "derivative",
+    "divided_function",
+    "divided_functions",
     "elementary",
     "expression_of",
     "extended_values",
@@ -68,6 +79,7 @@ __all__ = [
     "in_x",
     "normal_cdf",
     "normalised",
+    "plain",
     "read",
     "recognised",
     "rounding_error",

@@ -18,9 +18,10 @@ import mpmath
 import numpy as np
 import scipy  # its special functions are loaded at their first use
 import sympy
-from sympy.codegen.rewriting import create_expand_pow_optimization, expm1_opt
+from sympy.codegen.rewriting import ReplaceOptim, create_expand_pow_optimization, expm1_opt
 
-from analytic.expressions.rewrite import derivative, elementary
+from analytic.expressions.removed_zeros import divided_functions
+from analytic.expressions.rewrite import derivative, elementary, stable
 from analytic.expressions.sine_quotients import ORDERS, values_of
 from analytic.expressions.vocabulary import X
 from analytic.machine import Array
@@ -61,7 +62,7 @@ def _exact(expression: Any, order: int) -> Callable[[float], float]:
 
 @lru_cache(maxsize=256)
 def _compiled(expression: Any, order: int) -> Callable[[Any], list[Any]]:
-    derivatives = [expm1_opt(derivative(expression, k)) for k in range(order + 1)]
+    derivatives = [_with_expm1(derivative(expression, k)) for k in range(order + 1)]
     functions = {
         "Heaviside": _heaviside,
         "erf": scipy.special.erf,
@@ -71,6 +72,8 @@ def _compiled(expression: Any, order: int) -> Callable[[Any], list[Any]]:
         "softplus": softplus_of,
         **{function.__name__: values_of(k) for k, function in enumerate(ORDERS)},
     }
+    for function in divided_functions(sympy.Tuple(*derivatives)):
+        functions[function.__name__] = _divided(function)
     return sympy.lambdify(X, derivatives, modules=[functions, "numpy"], cse=_shared)
 
 
@@ -78,6 +81,35 @@ def _shared(expressions: Any) -> Any:
     """Common parts, with small powers as products, which numpy multiplies ten times faster."""
     parts, rest = sympy.cse(expressions, list=False)
     return [(name, _expand_powers(part)) for name, part in parts], [*map(_expand_powers, rest)]
+
+
+def _with_expm1(expression: Any) -> Any:
+    """The expression with exp(u) - 1 recognised, also in its factors unless that takes forever.
+
+    Sympy factors exp(-10000 x^2) as a polynomial of degree 10000.
+    """
+    numbers = (node.args[0].as_coeff_Mul()[0] for node in expression.atoms(sympy.exp))
+    small = all(not n.is_Rational or max(abs(n.p), n.q) <= HIGHEST_FACTORED for n in numbers)
+    return expm1_opt(expression) if small else ReplaceOptim.__call__(expm1_opt, expression)
+
+
+HIGHEST_FACTORED = 64
+"""Largest power of an exponential that is factored."""
+
+
+def _divided(function: Any) -> Callable[[Any], Any]:
+    """A divided function: its series near 0, else the plain quotient."""
+    far = _compiled(stable(function.far()), 0)
+
+    radius: float = function.series.radius
+
+    def value(u: Array) -> Array:
+        near = np.abs(u) < radius
+        zero = np.zeros_like(u)
+        beside: Array = far(np.where(near, zero + radius, u))[0]
+        return np.where(near, function.near(np.where(near, u, zero)), beside)
+
+    return value
 
 
 _is_symbol: Callable[[Any], bool] = lambda base: base.is_Symbol  # noqa: E731

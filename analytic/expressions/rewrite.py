@@ -29,6 +29,7 @@ from typing import Any
 import sympy
 
 from analytic.expressions.removable_zeros import without_zeros
+from analytic.expressions.removed_zeros import DividedFunction, plain
 from analytic.expressions.sine_quotients import sinc
 from analytic.expressions.vocabulary import X, normal_cdf, sigmoid, softplus
 
@@ -152,6 +153,8 @@ def elementary(expression: Any) -> Any:
             return node.rewrite(sympy.exp, deep=False)
         if isinstance(node, sinc):
             return node.rewrite(sympy.sin, deep=False)
+        if isinstance(node, DividedFunction):
+            return elementary(plain(node))
         return node.rewrite(sympy.erf, deep=False) if isinstance(node, normal_cdf) else node
 
     return transform(expression, rule)

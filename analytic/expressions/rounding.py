@@ -28,7 +28,8 @@ import sympy
 from numpy.typing import NDArray
 
 from analytic.expressions.evaluation import sech, softplus_of, values
-from analytic.expressions.rewrite import derivative
+from analytic.expressions.removed_zeros import DividedFunction
+from analytic.expressions.rewrite import derivative, stable
 from analytic.expressions.sine_quotients import ORDERS, cardinal_sine_error, values_of
 from analytic.expressions.vocabulary import X, normal_cdf, sigmoid, softplus
 from analytic.machine import EXTENDED, UNIT, Array
@@ -92,7 +93,22 @@ def _node(node: Any, seen: dict[Any, _Value]) -> _Value:
         return _product(parts)
     if node.func in _SWITCHING:
         return _SWITCHING[node.func](*parts)
+    if isinstance(node, DividedFunction):
+        return _divided(node.func, parts[0])
     return _function(node.func, parts[0])
+
+
+def _divided(function: Any, part: _Value) -> _Value:
+    """By the series near 0, else as the quotient that it is."""
+    u = np.asarray(part.value)
+    near = np.abs(u) < function.series.radius
+    inside, outside = np.where(near, u, 0), np.where(near, u.dtype.type(2), u)
+    far = _visit(stable(function.far()), {X: _Value(outside, np.where(near, 0.0, part.error))})
+    slope = function.slope().near(inside.astype(np.float64))
+    error = _size(slope) * part.error + function.near_error(inside)
+    return _Value(
+        np.where(near, function.near(inside), far.value), np.where(near, error, far.error)
+    )
 
 
 @lru_cache(maxsize=4096)

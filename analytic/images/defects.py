@@ -23,9 +23,9 @@ from typing import Any
 import numpy as np
 
 from analytic.compilation import compiled
+from analytic.expectations import arcsine
 from analytic.images.field_expectations import FieldLayer
 from analytic.images.fields import Pairing, Shifts, move_lines, pieces
-from analytic.images.inverse_sine import arcsine
 from analytic.machine import LANES
 
 __all__ = ["apart", "bent_layer", "covariances", "flattened", "matches", "pixel_defects", "pooled"]
@@ -129,6 +129,10 @@ def _bend(
 ) -> float:
     """``bent_layer`` of one field; Cho and Saul (2009), rewritten without cancellation."""
     slope, part, widest = layer.line + layer.bend, 2.0 / np.pi, 0.0
+    shift = layer.bias_rate - layer.rate * layer.bias  # Gamma = rate Lambda + shift + weight Theta
+    if shift != 0.0 and not pixels:
+        for j in range(theta.size):
+            theta[j] += shift / layer.weight
     bend = layer.bend / slope
     for j in range(defect.size):
         both = s[j] * t[j]
@@ -146,7 +150,7 @@ def _bend(
         sign = 1.0 if delta < other else -1.0
         share = 1.0 - bend + bend * sign * (1.0 - part * turn)
         cosine = 1.0 - delta if delta < other else other - 1.0
-        gamma = layer.rate * (both * cosine) + (0.0 if pixels else layer.weight * theta[j])
+        gamma = layer.rate * (both * cosine) + (shift if pixels else layer.weight * theta[j])
         alive = slope if both > 0.0 else 0.0
         theta[j] = alive * share * gamma
         defect[j] = alive * both * ((1.0 - bend) * delta + bend * folded)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from analytic.compilation import compiled
-from analytic.images.inverse_sine import arcsine
+from analytic.expectations import arcsine
 from analytic.machine import LANES
 from analytic.recursion import plain
 
@@ -41,6 +41,7 @@ class FieldLayer(NamedTuple):
     weight: float
     bias: float
     rate: float
+    bias_rate: float
     form: int  # one of SERIES, ARCCOSINE, ARCSINE
     even: bool  # whether the coefficients of even order matter
     odd: bool

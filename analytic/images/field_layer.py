@@ -86,8 +86,7 @@ def enter(
                 for start in range(0, scale.size, LANES):
                     stop = start + LANES
                     largest = _enter(
-                        layer.weight, layer.bias, layer.rate,
-                        scale[start:stop], moved[0, start:stop],
+                        layer, scale[start:stop], moved[0, start:stop],
                         sigma[f, start:stop], theta[f, start:stop],
                     )  # fmt: skip
                     g = 0
@@ -99,11 +98,11 @@ def enter(
 
 
 @compiled
-def _enter(
-    weight: float, bias: float, rate: float, scale: Any, inverse: Any, sigma: Any, theta: Any
-) -> float:
+def _enter(layer: FieldLayer, scale: Any, inverse: Any, sigma: Any, theta: Any) -> float:
+    weight, bias, rate, bias_rate = layer.weight, layer.bias, layer.rate, layer.bias_rate
     for j in range(LANES):
-        sigma[j], theta[j] = _preactivation(sigma[j], theta[j], weight, bias, rate)
+        cov, _, theta[j] = _preactivation(sigma[j], theta[j], weight, bias, rate, bias_rate)
+        sigma[j] = cov
     return min(_largest(scale, inverse, sigma), 1.0)
 
 
@@ -175,8 +174,8 @@ def leave(
                     _expectations(layer, rows, i, chunk, table, groups, lines, lanes, a, b)
                     if sigma0.size > 0:
                         a0, b0 = sigma0[f, start:stop], theta0[f, start:stop]
-                        mu, eta = rows.junctions[0, 0, i, start:stop], rows.mean[i, start:stop]
-                        end_branch(a0, b0, mu, lines[2], eta, lines[1], layer.shares, a, b)
+                        mu, eta = rows.junctions[0, :, i, start:stop]
+                        end_branch(a0, b0, mu, lines[2], eta, lines[4], layer.shares, a, b)
 
 
 @compiled
@@ -188,6 +187,7 @@ def _move_sheets(
     _move_line(columns.mean[c], runs, lines[1])
     if columns.junctions.shape[0] > 0:
         _move_line(columns.junctions[0, 0, c], runs, lines[2])
+        _move_line(columns.junctions[0, 1, c], runs, lines[4])
     _move_line(columns.scale[c], runs, lines[3])
     if layer.form == SERIES and groups > 0:
         move_table(columns.table[c], runs, groups * terms(layer), table)

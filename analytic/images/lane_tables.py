@@ -60,7 +60,7 @@ def compiled_layer(step: Step, at: int, bounds: Bounds, terms: int) -> FieldLaye
     groups = min(-(-terms // GROUP), bounds.radius.shape[1])
     line, bend = step.layer.activation.bent_line or (0.0, 0.0)
     return FieldLayer(
-        at, step.weight, step.bias, step.rate, form, symmetry != "odd", symmetry != "even", groups,
+        at, *step.coefficients, form, symmetry != "odd", symmetry != "even", groups,
         line**2, bend**2, next(iter(step.shares), None) or (1.0, 1.0),
     )  # fmt: skip
 

@@ -24,6 +24,7 @@ import sympy
 from analytic.activation import Activation
 from analytic.network.layer_text import Described
 from analytic.network.options import Sizes, choice, number, sizes
+from analytic.network.training_rates import set_rates
 
 __all__ = ["Convolution", "FullyConnected", "Weighted"]
 
@@ -37,6 +38,9 @@ class FullyConnected(Described):
         weight_std: standard deviation of the weights before the 1/sqrt(m), positive.
         bias_std: standard deviation of the biases; 0 means that there are none.
         width_ratio: width of this layer in a finite network, in units of its width.
+        weight_rate: rate at which W is trained; 0 freezes it.
+        bias_rate: rate at which the bias b bias_std itself is trained, bias_std^2 if None (then b
+            has rate 1); with bias_std=0 a bias that starts at 0.
 
     Raises:
         ValueError: a number is out of its range.
@@ -50,6 +54,8 @@ class FullyConnected(Described):
     weight_std: float = 1.0
     bias_std: float = 0.0
     width_ratio: float = 1.0
+    weight_rate: float = 1.0
+    bias_rate: float | None = None
 
     def __init__(
         self,
@@ -58,8 +64,12 @@ class FullyConnected(Described):
         weight_std: float = 1.0,
         bias_std: float = 0.0,
         width_ratio: float = 1.0,
+        weight_rate: float = 1.0,
+        bias_rate: float | None = None,
     ) -> None:
-        _set_weights(self, activation, weight_std, bias_std, width_ratio)
+        object.__setattr__(self, "activation", Activation(activation))
+        _set_weights(self, weight_std, bias_std, width_ratio)
+        set_rates(self, weight_rate, bias_rate)
 
 
 @dataclass(frozen=True, repr=False)
@@ -82,6 +92,8 @@ class Convolution(Described):
         weight_std: standard deviation of the weights before the 1/sqrt(channels), positive.
         bias_std: standard deviation of the biases; 0 means that there are none.
         width_ratio: channels of this layer in a finite network, in units of its width.
+        weight_rate: rate at which W is trained; 0 freezes it.
+        bias_rate: as of ``FullyConnected``.
 
     Raises:
         ValueError: a number is out of its range, or circular padding of "valid".
@@ -102,6 +114,8 @@ class Convolution(Described):
     weight_std: float = 1.0
     bias_std: float = 0.0
     width_ratio: float = 1.0
+    weight_rate: float = 1.0
+    bias_rate: float | None = None
     required = 2
 
     def __init__(
@@ -117,7 +131,10 @@ class Convolution(Described):
         weight_std: float = 1.0,
         bias_std: float = 0.0,
         width_ratio: float = 1.0,
+        weight_rate: float = 1.0,
+        bias_rate: float | None = None,
     ) -> None:
+        object.__setattr__(self, "activation", Activation(activation))
         object.__setattr__(self, "kernel_size", sizes("kernel_size", kernel_size))
         object.__setattr__(self, "stride", sizes("stride", stride))
         object.__setattr__(self, "dilation", sizes("dilation", dilation))
@@ -132,7 +149,8 @@ class Convolution(Described):
         object.__setattr__(self, "padding_mode", padding_mode)
         choice("normalize", normalize, ("sum", "fan_in"))
         object.__setattr__(self, "normalize", normalize)
-        _set_weights(self, activation, weight_std, bias_std, width_ratio)
+        _set_weights(self, weight_std, bias_std, width_ratio)
+        set_rates(self, weight_rate, bias_rate)
 
     def summed(self, dimensions: int) -> Convolution:
         """The layer with ``normalize="sum"`` that is this one in so many dimensions.
@@ -151,14 +169,7 @@ class Convolution(Described):
 Weighted = FullyConnected | Convolution
 
 
-def _set_weights(
-    layer: Weighted,
-    activation: str | sympy.Expr | Activation,
-    weight_std: float,
-    bias_std: float,
-    width_ratio: float,
-) -> None:
-    object.__setattr__(layer, "activation", Activation(activation))
+def _set_weights(layer: Weighted, weight_std: float, bias_std: float, width_ratio: float) -> None:
     object.__setattr__(layer, "weight_std", number("weight_std", weight_std, positive=True))
     object.__setattr__(layer, "bias_std", number("bias_std", bias_std, positive=False))
     object.__setattr__(layer, "width_ratio", number("width_ratio", width_ratio, positive=True))

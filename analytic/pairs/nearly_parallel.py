@@ -24,7 +24,7 @@ from analytic.expectations import Angle, Units, distances, jump_distances, units
 from analytic.machine import UNIT, Array
 from analytic.network import Network, fold
 from analytic.pairs.input_angles import NormGap, angle_of_inputs, gap_of_inputs
-from analytic.recursion import Diagonal, Junction, Stage, plain, preactivation
+from analytic.recursion import Diagonal, Junction, Stage, in_kernels, plain, preactivation
 
 __all__ = ["Close", "NearlyParallel", "nearly_parallel_pairs"]
 
@@ -153,8 +153,10 @@ def nearly_parallel_pairs(close: Close, x: Array, y: Array, i: Index, j: Index) 
     state = fold(ends.stages, start, after, added)
     sigma = np.sqrt(ends.sigma[i] * ends.sigma[j]) * state.angle.cosine
     angle_error = state.angle.error
-    both = _mean_error((angle_error, ends.sigma), (state.error, ends.theta), i, j)
-    return NearlyParallel(sigma, state.theta, np.maximum(angle_error, both) + 4 * UNIT)
+    *_, rounding = in_kernels(ends)
+    both = _mean_error(i, j, (angle_error, ends.sigma), (state.error, ends.theta))
+    both = np.maximum(angle_error, state.error) if rounding else both
+    return NearlyParallel(sigma, state.theta, np.maximum(angle_error, both) + 4 * UNIT + rounding)
 
 
 def _is_odd(network: Network) -> bool:
@@ -165,18 +167,23 @@ def _is_odd(network: Network) -> bool:
 
 def _layer(close: Close, row: int, i: Index, j: Index, state: _State) -> _State:
     stage = close.ends.stages[row]
-    weight, bias, rate = stage.step.weight, stage.step.bias, stage.step.rate
+    if stage.step.noise > 1:  # the diagonal alone has become larger
+        return state._replace(angle=state.angle.thinned(1 / stage.step.noise))
+    weight, bias, rate, bias_rate = stage.step.coefficients
     r, r_ = np.sqrt(stage.sigma[i]), np.sqrt(stage.sigma[j])
     s, s_ = np.sqrt(stage.variance[i]), np.sqrt(stage.variance[j])
     gap = state.gap or NormGap(r - r_, 2 * UNIT * np.maximum(r, r_))
     angle = _affine(state.angle, r, r_, s, s_, weight, bias, gap)
     moments = _moments(close, row, angle, i, j)
-    _, gamma = preactivation(r * r_ * state.angle.cosine, state.theta, weight, bias, rate)
+    given = r * r_ * state.angle.cosine, state.theta
+    _, _, gamma = preactivation(*given, *stage.step.coefficients)
     _, theta = plain(None, moments.d, gamma)
     kept = _share(np.abs(moments.d), np.sqrt(stage.moments.slope[i] * stage.moments.slope[j]))
-    theta_error = _mean_error(
-        (angle.error, stage.variance), (state.error, weight * stage.theta), i, j
-    )
+    trained = [(angle.error, stage.variance)]
+    if (rate, bias_rate) != (1.0, bias):
+        learned = state.angle.error + 2 * UNIT, rate * weight * stage.sigma
+        trained = [learned, (np.zeros(i.size), bias_rate + 0 * stage.sigma)]
+    theta_error = _mean_error(i, j, *trained, (state.error, weight * stage.theta))
     error = moments.error + kept * (theta_error + 2 * UNIT) + 2 * UNIT
     return _State(moments.angle, theta, error)
 
@@ -216,18 +223,18 @@ def _sum(
     means = np.abs(m - m_) * (r1 + r1_) + np.abs(e - e_) * (r0 + r0_)
     error = r0 * r0_ * alpha.angle.error + r1 * r1_ * branch.angle.error + 4 * noise * means
     angle = Angle.of(minus, plus, error / both + 4 * UNIT * np.minimum(minus, plus))
-    theta_error = _mean_error((alpha.error, theta0), (branch.error, own), i, j)
+    theta_error = _mean_error(i, j, (alpha.error, theta0), (branch.error, own))
     return _State(angle, alpha.theta + branch.theta, theta_error + 4 * UNIT)
 
 
-def _mean_error(a: tuple[Array, Array], b: tuple[Array, Array], i: Index, j: Index) -> Array:
-    """The error of a sum of two kernels from (error, diagonal) of each, relative to its own.
+def _mean_error(i: Index, j: Index, *parts: tuple[Array, Array]) -> Array:
+    """The error of a sum of kernels from (error, diagonal) of each, relative to its own.
 
     |A_ij| <= sqrt(A_ii A_jj), and the roots of two such products add up to no more than that of
     the sums, by Cauchy and Schwarz.
     """
-    whole = a[1] + b[1]
-    wrong = sum(error * np.sqrt(own[i] * own[j]) for error, own in (a, b))
+    whole = np.sum([own for _, own in parts], axis=0)
+    wrong = sum(error * np.sqrt(own[i] * own[j]) for error, own in parts)
     return _share(wrong, np.sqrt(whole[i] * whole[j]))
 
 

@@ -45,14 +45,15 @@ _side_by_side: Any = compiled(side_by_side)
 
 
 @compiled
-def _enter(
-    t: Tile, weight: float, bias: float, rate: float, scale: Any, inverse: Any, signed: bool
-) -> None:
+def _enter(t: Tile, p: Program, at: int, scale: Any, inverse: Any, signed: bool) -> None:
     """Lambda, Gamma, rho^2 and (if ``signed``) rho of all pairs."""
+    weight, bias, rate, bias_rate = p.weight[at], p.bias[at], p.rate[at], p.bias_rate[at]
     sigma, theta, rho, x = t.sigma, t.theta, t.rho, t.x
     for m in range(scale.size):
         for j in range(LANES):
-            cov, theta[m, j] = _preactivation(sigma[m, j], theta[m, j], weight, bias, rate)
+            cov, _, theta[m, j] = _preactivation(
+                sigma[m, j], theta[m, j], weight, bias, rate, bias_rate
+            )
             sigma[m, j] = cov
             r = cov * (scale[m] * inverse[j])
             r = r if r < 1.0 else 1.0
@@ -222,7 +223,7 @@ def weight_layer(
     """
     size = scale.size
     signed = p.bent[at] or p.odd[at] > 0
-    _enter(t, p.weight[at], p.bias[at], p.rate[at], scale, inverse, signed)
+    _enter(t, p, at, scale, inverse, signed)
     _choose_groups(t, size, p.bounds.radius[at])
     most = 0
     if p.bent[at]:

@@ -9,11 +9,14 @@ from analytic.expressions import (
     check_size,
     in_x,
     normalised,
+    plain,
     read,
     short,
     text_of,
+    transform,
     without_pieces,
 )
+from analytic.proofs.divided_zeros import without_zeros_below
 from analytic.proofs.domain import check_expression, check_parts
 from analytic.proofs.joined_branches import joined
 
@@ -33,7 +36,7 @@ def from_text(text: str) -> Any:
 def from_sympy(expression: Any) -> Any:
     """A sympy expression in any symbol as one in X, checked."""
     check_size(expression)
-    expression = without_pieces(in_x(expression))
+    expression = transform(without_pieces(in_x(expression)), plain)
     check_parts(expression)
     return _checked(expression)
 
@@ -49,8 +52,9 @@ def _checked(expression: Any) -> Any:
     try:
         expression = normalised(expression)
         check_parts(expression)
+        expression = without_zeros_below(expression)
         check_expression(expression)
-        expression = normalised(joined(expression))
+        expression = without_zeros_below(normalised(joined(expression)))
     except _ODD as error:
         raise ValueError(
             f"expected an expression that can be analysed, got {short(text_of(expression))};"

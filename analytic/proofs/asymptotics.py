@@ -23,10 +23,12 @@ import sympy
 
 from analytic.expressions import (
     START,
+    DividedFunction,
     Order,
     Tail,
     X,
     normal_cdf,
+    plain,
     sigmoid,
     softplus,
     stable,
@@ -97,6 +99,10 @@ def _settle(node: Any) -> Any:
         return (sympy.exp(u) + sign * sympy.exp(-u)) / 2
     if isinstance(node, sympy.Heaviside | sympy.sign) and node.free_symbols:
         return _settled_switch(node)
+    if isinstance(node, DividedFunction):
+        inner = _visit(sympy.expand(node.args[0]))
+        away = inner.low > 0 or inner.high < 0
+        return transform(stable(plain(node)), _settle) if away else node
     if node.func not in _SETTLING or not node.free_symbols:
         return node
     (u,) = node.args

@@ -13,7 +13,7 @@ import numpy as np
 import sympy
 from numpy.typing import NDArray
 
-from analytic.expressions import X
+from analytic.expressions import DividedFunction, X, plain, stable
 from analytic.proofs.complex_functions import ANALYTIC
 from analytic.proofs.complex_rectangles import (
     ZERO,
@@ -25,7 +25,7 @@ from analytic.proofs.complex_rectangles import (
     multiplied,
     raised,
 )
-from analytic.proofs.interval import constant, enclose
+from analytic.proofs.interval import constant, enclose, mean_of
 from analytic.proofs.interval_arithmetic import Interval
 
 __all__ = ["Rectangle", "log_real_modulus", "modulus"]
@@ -72,6 +72,11 @@ def _log_size(node: Any, box: Interval) -> Array:
         return np.fmin(size, enclose(node.args[0], box).high)
     if isinstance(node, sympy.cosh | sympy.sinh):
         return np.fmin(size, extent(enclose(node.args[0], box)))
+    if isinstance(node, DividedFunction):
+        (u,) = node.args
+        inner = enclose(u, box)
+        away = (inner.low > 0) | (inner.high < 0)
+        return np.where(away, np.fmin(size, _log_size(stable(plain(node)), box)), size)
     if node.is_Add or node.is_Mul:
         parts = [_log_size(argument, box) + np.zeros_like(box.low) for argument in node.args]
         combine = np.logaddexp.reduce if node.is_Add else np.sum
@@ -103,5 +108,16 @@ def _node(node: Any, seen: dict[Any, Rectangle]) -> Rectangle:
         for part in parts[1:]:
             product = multiplied(product, part)
         return product
+    if isinstance(node, DividedFunction):
+        return _divided(node.func, parts[0])
     known = ANALYTIC.get(node.func)
     return everything(parts[0]) if known is None else known(parts[0])
+
+
+def _divided(function: Any, u: Rectangle) -> Rectangle:
+    """A mean of values of a derivative of the numerator, within the plain quotient."""
+    reaching = Rectangle(*(Interval(np.minimum(a.low, 0.0), np.maximum(a.high, 0.0)) for a in u))
+    mean = _visit(mean_of(function), {X: reaching})
+    far = _visit(stable(function.far()), {X: u})
+    parts = zip(mean, far, strict=True)
+    return Rectangle(*(Interval(np.fmax(a.low, b.low), np.fmin(a.high, b.high)) for a, b in parts))

@@ -17,12 +17,13 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import sympy
 
-from analytic.expressions import X
+from analytic.expressions import DividedFunction, X, derivative, stable
 from analytic.proofs.interval_arithmetic import Interval, outward, power, times
 from analytic.proofs.interval_functions import FUNCTIONS
 
-__all__ = ["constant", "enclose", "function"]
+__all__ = ["constant", "enclose", "function", "mean_of"]
 
 
 def enclose(expression: Any, box: Interval) -> Interval:
@@ -72,4 +73,20 @@ def function(node: Any, arguments: list[Interval]) -> Interval:
         return product
     if node.is_Pow:
         return power(arguments[0], node.exp)
+    if isinstance(node, DividedFunction):
+        return _divided(node.func, arguments[0])
     return FUNCTIONS[node.func](*arguments)
+
+
+def _divided(function: Any, u: Interval) -> Interval:
+    """A mean of values of a derivative of the numerator, within the plain quotient."""
+    reaching = Interval(np.minimum(u.low, 0.0), np.maximum(u.high, 0.0))
+    mean = enclose(mean_of(function), reaching)
+    far = enclose(stable(function.far()), u)
+    return Interval(np.fmax(mean.low, far.low), np.fmin(mean.high, far.high))
+
+
+def mean_of(function: Any) -> Any:
+    """k!/(n + k)! f^(n + k), of whose values between 0 and u the function is a mean at u."""
+    order = function.power + function.order
+    return derivative(function.numerator, order) / sympy.ff(order, function.power)

@@ -16,6 +16,7 @@ import sympy
 from analytic.expressions import (
     ORDERS,
     SWITCHES,
+    DividedFunction,
     Order,
     X,
     derivative,
@@ -211,14 +212,23 @@ def _strip(node: Any) -> Any:
         return least
     if node.is_Pow:
         own = sympy.oo if node.exp.is_Integer and node.exp > 0 else _distance(node.base)
+    elif isinstance(node, DividedFunction):
+        own = _of_slope(strip(node.numerator), node.args[0])
     elif node.func in _POLES:
-        slope = slope_of(node.args[0])
-        own = None if slope is None else _POLES[node.func] / abs(slope)
+        own = _of_slope(_POLES[node.func], node.args[0])
     elif isinstance(node, sympy.atan | sympy.asinh):
         own = _distance(node.args[0] ** 2 + 1)
     else:
         own = _distance(node.args[0]) if isinstance(node, sympy.log) else None
     return None if own is None else sympy.Min(least, own)
+
+
+def _of_slope(width: Any, u: Any) -> Any:
+    """The strip of f(a x + b) from that of f, or None."""
+    if width is None or width == sympy.oo:
+        return width
+    slope = slope_of(u)
+    return None if slope is None else width / abs(slope)
 
 
 def _distance(polynomial: Any) -> Any:

@@ -35,7 +35,9 @@ from analytic.recursion.layer_equations import (
     Junction,
     Stage,
     diagonal,
+    kernels_at,
     mean_squares,
+    own_slope,
     plain,
     preactivation,
     require_finite,
@@ -48,7 +50,7 @@ from analytic.recursion.layer_errors import (
     skip_error,
 )
 from analytic.recursion.problem import Data, Problem, RowBlock
-from analytic.recursion.shares import largest_shares
+from analytic.recursion.shares import in_kernels
 from analytic.recursion.tables import (
     ROWS,
     InputTables,
@@ -90,9 +92,10 @@ __all__ = [
     "erf_amplification",
     "factors_of",
     "growth",
+    "in_kernels",
     "input_tables",
     "junction_of",
-    "largest_shares",
+    "kernels_at",
     "layer_error",
     "mean_slope",
     "mean_squares",
@@ -100,6 +103,7 @@ __all__ = [
     "new_tile",
     "of_sum",
     "own_bounds",
+    "own_slope",
     "pixel_chord",
     "plain",
     "preactivation",

@@ -72,6 +72,7 @@ class ChordErrors:
         layers: how each layer amplifies errors.
         boundaries: the averages before the layers, in order.
         readout: the averages before the readout.
+        rounding: what the readout adds.
         chord: error of the chords of the pixels.
         widest: largest 1 - rho at pairs of one image, of every layer.
 
@@ -83,7 +84,7 @@ class ChordErrors:
 
     def __init__(
         self, layers: Sequence[Amplification], boundaries: Sequence[Boundary], readout: Average,
-        chord: float, widest: Array,
+        rounding: float, chord: float, widest: Array,
     ) -> None:  # fmt: skip
         self.layers, self.boundaries = layers, boundaries
         self.start = np.array([[chord], [WIDE * chord], [0.0]])
@@ -103,7 +104,7 @@ class ChordErrors:
         if readout != Average():
             alone = np.maximum(alone, self.covariances(own.apart))
         ends = ((e + AVERAGING) * factors for e in (self.covariances(pair), alone))
-        self.error, self.diagonal = (float(e.max()) + UNIT for e in ends)
+        self.error, self.diagonal = (float(e.max()) + UNIT + rounding for e in ends)
 
     def _averaged(self, number: int, own: _Own, pair: Array) -> tuple[_Own, Array]:
         """Behind an average; the factors of all averages before a layer count at each."""
@@ -139,7 +140,9 @@ class ChordErrors:
         self._variance[at] = variance
         self._added[at] = 1.5 * (own.sigma + variance) + (0.75 * (layer.reads + 8) + 4) * UNIT
         self._widened[at] = 2.5 * (own.sigma + variance) + (2 * (layer.reads + 8) + 10) * UNIT
-        theta = of_sum(variance, own.theta, *map(float, layer.in_gamma))
+        learned, _, product, _ = map(float, layer.in_trained)
+        trained = learned * own.sigma + (1 + layer.reads) * UNIT + product
+        theta = of_sum(trained, own.theta, *map(float, layer.in_gamma))
         apart = self.layer(at, own.apart, widest)
         return _Own(variance + 4 * UNIT, theta + (layer.reads + 3) * UNIT, apart)
 
@@ -159,9 +162,11 @@ class ChordErrors:
         near = np.maximum(steep, 1.0) * near
         d = 4 / np.pi * layer.bend * near + 8 * UNIT
         covariance = self._variance[at] + gap + 4 * UNIT
-        of_lambda, of_theta = map(float, layer.in_gamma)
-        more = np.where(error[2] > covariance, of_theta, of_lambda)
-        gamma = np.minimum(covariance, error[2]) + np.abs(error[2] - covariance) * more
+        _, _, rounding, whole = map(float, layer.in_trained)
+        trained = whole * covariance + 4 * rounding * max(whole, 1.0)  # rate Lambda and a shift
+        of_trained, of_theta = map(float, layer.in_gamma)
+        more = np.where(error[2] > trained, of_theta, of_trained)
+        gamma = np.minimum(trained, error[2]) + np.abs(error[2] - trained) * more
         return np.stack([near + 8 * UNIT, gap + 8 * UNIT, d + gamma + 4 * UNIT])
 
     def covariances(self, error: Array) -> Array:

@@ -22,7 +22,13 @@ from analytic.machine import UNIT, Array
 from analytic.network import Step
 from analytic.recursion.coefficient_bounds import coefficient_sums, ratio
 from analytic.recursion.layer_equations import Average, Diagonal, Stage
-from analytic.recursion.shares import in_gamma, in_junctions, largest_share, mean_share
+from analytic.recursion.shares import (
+    in_gamma,
+    in_junctions,
+    in_trained,
+    largest_share,
+    mean_share,
+)
 
 __all__ = [
     "Amplification",
@@ -65,8 +71,8 @@ class Amplification:
     of E[w^2], E[w'^2] and E[w] (relative to the root of E[w^2]) to a relative error of the
     variance.
     ``share`` is the largest one of weight_std^2 Sigma in Lambda, which has the bias beside it;
-    ``mean`` is the largest share of (E w)^2 in E w^2; ``in_gamma`` (2,) and ``in_junctions``
-    (junctions, 5) hold the largest shares of the parts of sums (``shares.py``).
+    ``mean`` is the largest share of (E w)^2 in E w^2; ``in_trained`` (4,), ``in_gamma`` (2,) and
+    ``in_junctions`` (junctions, 5) hold the largest shares of the parts of sums (``shares.py``).
     ``reads`` and ``average`` are those of the ``Stage``. Where the series is longer than ``k_e``,
     ``shares`` bounds the larger truncation error of E and D after 0, 1, ... terms; ``closed``
     says that the values of pairs come from a closed form and not from the series.
@@ -86,6 +92,7 @@ class Amplification:
     own_d: float
     own_mean: float
     mean: float
+    in_trained: Array
     in_gamma: Array
     in_junctions: Array
     noise: Noise
@@ -124,8 +131,7 @@ class Amplification:
         m = self.mean  # of the terms, sum_k a_k^2 R^2k and sum_k |a_k a_k'| R^k
         norm_e, size_e = np.sqrt(m + (1 - m) * radius**2), m + (1 - m) * radius
         norm_d = np.sqrt(np.minimum(powers**2 @ np.append(self.r_d, self.rest_d), 1.0))
-        turn = radius
-        v_e, v_d = np.sqrt(v_e), np.sqrt(v_d)
+        v_e, v_d, turn = np.sqrt(v_e), np.sqrt(v_d), radius
         return Factors(radius, k_e, k_d, r_d, v_e, v_d, norm_e, norm_d, size_e, turn)
 
     @property
@@ -238,6 +244,7 @@ def amplification(
         own_d=float(ratio(v * np.abs(table.response_d), table.slope).max()),
         own_mean=float(ratio(np.sqrt(v / 2) * np.abs(sums.b_1), np.sqrt(table.second)).max()),
         mean=mean_share(stage),
+        in_trained=in_trained(stage),
         in_gamma=in_gamma(stage),
         in_junctions=in_junctions(stage),
         noise=sums.noise if noise is None else sums.noise.joined(noise),
@@ -266,6 +273,7 @@ def _of_bent_line(stage: Stage, slope: float, bend: float) -> Amplification:
         own_d=0.0,
         own_mean=0.5,
         mean=1.0,
+        in_trained=in_trained(stage),
         in_gamma=in_gamma(stage),
         in_junctions=in_junctions(stage),
         noise=Noise(),

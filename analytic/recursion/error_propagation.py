@@ -88,7 +88,7 @@ class ErrorPropagation:
         layers: how each layer amplifies errors.
         fixed: what comes with each layer.
         diagonal: bound of the relative error of the kernel at x = x'.
-        in_kernel: largest shares of Sigma and Theta in the kernel.
+        in_kernel: largest shares of Sigma and Theta in the kernel, and rounding at the readout.
     """
 
     def __init__(
@@ -97,10 +97,10 @@ class ErrorPropagation:
         readout: Average,
         start: float,
         spread: float,
-        in_kernel: Sequence[float] = (1.0, 1.0),
+        in_kernel: Sequence[float] = (1.0, 1.0, 0.0),
     ) -> None:
         self.layers, self.readout, self.start = layers, readout, start
-        self.in_kernel = float(in_kernel[0]), float(in_kernel[1])
+        self.in_kernel = tuple(map(float, in_kernel))
         self._factors = [layer.at(RADII) for layer in layers]
         self.fixed: list[Fixed] = []
         self.diagonal = self._fix(spread)
@@ -122,7 +122,8 @@ class ErrorPropagation:
 
     def _of_kernels(self, state: _Errors) -> float:
         """The larger error of Sigma and of Sigma + Theta."""
-        return max(state.sigma, of_sum(state.sigma, state.theta, *self.in_kernel)) + UNIT
+        *shares, rounding = self.in_kernel
+        return max(state.sigma, of_sum(state.sigma, state.theta, *shares)) + UNIT + rounding
 
     def _fix(self, spread: float) -> float:
         """Quadrature, rounding and the errors of the variances, layer by layer."""
@@ -190,12 +191,16 @@ class _Own(NamedTuple):
 def _fixed(layer: Amplification, state: _Own) -> tuple[_Errors, float, Fixed]:
     """The errors of an input with itself after a layer, of its mean, and what they add to pairs."""
     covariance = layer.share * state.own.sigma + (2 + layer.reads) * UNIT
+    learned, _, product, _ = map(float, layer.in_trained)
+    trained = learned * state.own.sigma + (2 + layer.reads) * UNIT + product
     of_theta = state.own.theta + (1 + layer.reads) * UNIT
-    theta = of_sum(covariance, of_theta, *layer.in_gamma) + 2 * UNIT
+    theta = of_sum(trained, of_theta, *layer.in_gamma) + 2 * UNIT
     variance = covariance + 2 * UNIT  # of the root s of the variance
     theta += layer.own_d * variance + layer.noise.square
     mean = layer.own_mean * variance + layer.noise.mean
     sigma = layer.own_e * variance + layer.noise.second
+    if layer.step.noise > 1:  # 1 - rate, its inverse and the product are rounded
+        mean, sigma, theta = state.mean, sigma + 3 * UNIT, theta + 3 * UNIT
     rounding = ARC_COSINE if layer.bent else FORMULA if layer.closed else SERIES
     sums = (layer.reads - 1) * UNIT
     rho = rounding.rho + sums + (variance if layer.bent else 0.0)
@@ -247,11 +252,13 @@ def _added(part: _Part, number: int, total: _Errors, branch: _Errors) -> _Errors
 
 def layer_factors(layer: Amplification, at: Factors, fixed: Fixed, tau: float) -> LayerFactors:
     """What a layer does to errors."""
-    of_lambda, of_theta = map(float, layer.in_gamma)
+    of_trained, of_theta = map(float, layer.in_gamma)
+    learned, shift, rounding, _ = map(float, layer.in_trained)
     add_e, add_d = added(at, fixed, tau)
     return LayerFactors(
-        at.radius, layer.share, of_lambda, of_theta, at.k_e, at.k_d, at.r_d, add_e, add_d
-    )
+        at.radius, layer.share, of_trained, of_theta, at.k_e, at.k_d, at.r_d, add_e, add_d,
+        learned, shift, rounding,
+    )  # fmt: skip
 
 
 def junction_factors(layer: Amplification, fixed: Fixed, number: int) -> SkipFactors:

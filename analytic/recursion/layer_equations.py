@@ -5,7 +5,8 @@ tangent kernel of one unit, mu that of the mean of the units alpha(x) (docs/theo
 recursion.md has the derivation, with the mean terms of the residual layer):
 
     Lambda = weight Sigma + bias              covariance of the pre-activations
-    Gamma  = rate Lambda + weight Theta       their tangent kernel
+    Gamma  = T + weight Theta                 their tangent kernel,
+    T = rate weight Sigma + bias_rate         what the layer's own parameters have of it
     E = E[w(u) w(u')],  D = E[w'(u) w'(u')],  eta = E[w(u)],   (u, u') ~ N(0, Lambda)
     plain:     Sigma <- E                                     Theta <- D Gamma
     residual:  Sigma <- Sigma + E + mu eta' + eta mu'         Theta <- Theta + D Gamma
@@ -14,7 +15,8 @@ recursion.md has the derivation, with the mean terms of the residual layer):
 
 In a sum of branches the first (Sigma, Theta, mu) are those of the branches before, and the last
 branch ends in E, D Gamma and eta, or in the state after a sum of its own.
-A nonlinearity without weights has weight 1, bias 0, and nothing that is trained: rate 0.
+Trained at rate 1, bias_rate = bias, a layer has T = Lambda (docs/theory/rates.md). A nonlinearity
+without weights has weight 1, bias 0, and nothing that is trained: rate and bias_rate 0.
 The four functions below hold these lines. They run on numpy arrays for the diagonal
 x = x' (here), on numba scalars for the pairs (``analytic.solve.answer``).
 """
@@ -28,7 +30,8 @@ import numpy as np
 
 from analytic.expectations import Moments, moments
 from analytic.machine import Array
-from analytic.network import Network, Step, fold, itself
+from analytic.network import Coefficients, Network, Step, fold, itself
+from analytic.results import Kernels
 
 __all__ = [
     "Average",
@@ -37,7 +40,9 @@ __all__ = [
     "Junction",
     "Stage",
     "diagonal",
+    "kernels_at",
     "mean_squares",
+    "own_slope",
     "plain",
     "preactivation",
     "require_finite",
@@ -50,11 +55,12 @@ State = tuple[Array, Array, Array]
 """(Sigma, Theta, mu) of inputs, of shape (n,) each."""
 
 
-def preactivation(sigma: Any, theta: Any, weight: Any, bias: Any, rate: Any) -> Any:
-    """(Lambda, Gamma) of a layer, with weight = weight_std^2 and bias = bias_std^2."""
+def preactivation(sigma: Any, theta: Any, weight: Any, bias: Any, rate: Any, bias_rate: Any) -> Any:
+    """(Lambda, T, Gamma) of a layer, with weight = weight_std^2 and bias = bias_std^2."""
     covariance = weight * sigma + bias
-    trained = covariance if rate == 1.0 else rate * covariance
-    return covariance, trained + weight * theta
+    plainly = rate == 1.0 and bias_rate == bias
+    trained = covariance if plainly else (rate * weight) * sigma + bias_rate
+    return covariance, trained, trained + weight * theta
 
 
 def plain(e: Any, d: Any, gamma: Any) -> Any:
@@ -127,8 +133,9 @@ class Stage:
     Attributes:
         step: the layer and the branches around it.
         sigma, theta: E|alpha|^2/m and the tangent kernel before the layer.
-        variance, gamma: Lambda and Gamma at x = x'.
+        variance, trained, gamma: Lambda, T and Gamma at x = x'.
         moments: those of its activation at s = sqrt(variance).
+        mu: the mean of alpha.
         reads: positions that are summed up in a pre-activation.
         average: that of the averages before the layer.
         junctions: the sums of branches that end here, in order.
@@ -138,11 +145,23 @@ class Stage:
     sigma: Array
     theta: Array
     variance: Array
+    trained: Array
     gamma: Array
     moments: Moments
+    mu: Array
     reads: int = 1
     average: Average = Average()
     junctions: tuple[Junction, ...] = ()
+
+    @property
+    def end(self) -> State:
+        """Sigma, Theta and mu behind the layer, at x = x'; noise enlarges the first two."""
+        noise = self.step.noise
+        if noise > 1:
+            return noise * self.variance, noise * self.gamma, self.mu
+        slope = own_slope(self.step, self.variance, self.gamma, self.moments)
+        sigma, theta = plain(self.moments.second, slope, self.gamma)
+        return sigma, theta, self.moments.mean
 
     def joined(self, total: State, branch: State) -> Stage:
         """The same with one more sum that ends here."""
@@ -168,6 +187,7 @@ class AveragedNorms(NamedTuple):
 class Diagonal:
     """The recursion at x = x': the stages, and (Sigma, Theta) at the readout, (n,) each.
 
+    ``output`` are the coefficients of the readout, which make the kernels of them.
     ``average`` is that of the averages before the readout. Where images carry defects
     (``analytic.images.defects``), ``norms`` has what the average behind each of their stretches
     does, None where there is none, and ``widest`` (layers,) the largest 1 - rho at two positions.
@@ -179,6 +199,17 @@ class Diagonal:
     average: Average = Average()
     norms: tuple[AveragedNorms | None, ...] = ()
     widest: Array = field(default_factory=lambda: np.zeros(0))
+    output: Coefficients = (1.0, 0.0, 1.0, 0.0)
+
+    @property
+    def nngp(self) -> Array:
+        """The kernel of the Gaussian process."""
+        return kernels_at(self.output, self.sigma, self.theta).nngp
+
+    @property
+    def ntk(self) -> Array:
+        """The tangent kernel."""
+        return kernels_at(self.output, self.sigma, self.theta).ntk
 
     @property
     def certified(self) -> bool:
@@ -206,11 +237,11 @@ def diagonal(network: Network, squares: Array) -> Diagonal:
     stages: list[Stage] = []
 
     def after(step: Step, state: State) -> State:
-        sigma, theta, _ = state
-        variance, gamma = preactivation(sigma, theta, step.weight, step.bias, step.rate)
+        sigma, theta, mu = state
+        variance, trained, gamma = preactivation(sigma, theta, *step.coefficients)
         table = moments(step.layer.activation, np.sqrt(variance))
-        stages.append(Stage(step, sigma, theta, variance, gamma, table))
-        return *plain(table.second, table.slope, gamma), table.mean
+        stages.append(Stage(step, sigma, theta, variance, trained, gamma, table, mu))
+        return stages[-1].end
 
     def added(_: Step, number: int, total: State, branch: State) -> State:
         stages[-1] = stages[-1].joined(total, branch)
@@ -219,8 +250,40 @@ def diagonal(network: Network, squares: Array) -> Diagonal:
     zero = np.zeros_like(squares)
     with np.errstate(over="ignore", invalid="ignore"):
         sigma, theta, _ = fold(network.steps, (squares, zero, zero), after, added, step=itself)
-    require_finite(sigma + theta)
-    return Diagonal(tuple(stages), sigma, theta)
+    found = Diagonal(tuple(stages), sigma, theta, output=network.output.coefficients)
+    require_finite(found.ntk)
+    return found
+
+
+def kernels_at(output: Coefficients, sigma: Array, theta: Array) -> Kernels:
+    """The kernels of a readout with these coefficients, from Sigma and Theta of what it reads."""
+    nngp, _, ntk = preactivation(sigma, theta, *output)
+    return Kernels(nngp, ntk)
+
+
+def own_slope(step: Step, variance: Array, gamma: Array, table: Moments) -> Array:
+    """E[w'^2] of each input; units that are 0 but trained, at a kink, have torch's slope there.
+
+    They occur where an input is 0 and biases start at 0: bias_std = 0, bias_rate > 0.
+
+    Raises:
+        ValueError: that slope depends on how w is written: it is not that of relu or |x|, 0.
+    """
+    still = (variance == 0) & (gamma > 0)
+    if not still.any():
+        return table.slope
+    activation = step.layer.activation
+    slopes = activation.derivatives(np.array([-1.0, -1e-30, 0.0, 1e-30, 1.0]), 1)[1]
+    _, left, here, right, _ = slopes
+    if abs(right - left) <= 1e-12 * np.abs(slopes).max():
+        return table.slope
+    if here != 0.0 or activation.bent_line is None:
+        raise ValueError(
+            f"expected units that vary before {activation!r}, whose slope jumps at 0, got an input"
+            " at which they are 0, with biases that start there (bias_std=0) and are trained; give"
+            " them a positive bias_std, or take relu, whose slope at 0 is 0"
+        )
+    return np.where(still, 0.0, table.slope)
 
 
 def require_finite(kernel: Array) -> None:

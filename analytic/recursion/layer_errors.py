@@ -32,13 +32,16 @@ class LayerFactors(NamedTuple):
 
     radius: Any  # R
     share: Any  # of weight_std^2 Sigma in Lambda: the bias is exact
-    of_lambda: Any  # largest share of Lambda in Gamma
+    of_trained: Any  # largest share of T in Gamma
     of_theta: Any  # largest share of weight_std^2 Theta in Gamma
     k_e: Any
     k_d: Any  # infinite: the slope of arccos at 1, where it has a root; D of max(x, 0)
     r_d: Any
     add_e: Any
     add_d: Any
+    learned: Any = 1.0  # of rate weight_std^2 Sigma in T
+    shift: Any = 0.0  # of what T has beside rate Lambda
+    rounding: Any = 0.0  # of the product with the rate
 
 
 class SkipFactors(NamedTuple):
@@ -64,8 +67,10 @@ def layer_error(state: ErrorState, f: LayerFactors) -> ErrorState:
     """The errors after a layer: |d(D Gamma)| <= |dD| |Gamma| + |D| |dGamma|."""
     eps_sigma, eps_theta, reach = state
     covariance = f.share * eps_sigma + 3 * UNIT
-    gamma = of_sum(covariance, eps_theta + 2 * UNIT, f.of_lambda, f.of_theta) + UNIT
-    size = of_sum(f.radius, reach, f.of_lambda, f.of_theta)  # of |Gamma_ij|
+    trained = f.learned * eps_sigma + 3 * UNIT + f.rounding
+    gamma = of_sum(trained, eps_theta + 2 * UNIT, f.of_trained, f.of_theta) + UNIT
+    own = f.radius + (1 - f.radius) * f.shift  # of |T_ij|
+    size = of_sum(own, reach, f.of_trained, f.of_theta)  # of |Gamma_ij|
     d = math.sqrt(2 * (covariance + f.add_e)) if f.k_d == math.inf else f.k_d * covariance + f.add_d
     reach = min(f.r_d * size, 1.0)  # of |D_ij Gamma_ij|, a product that is rounded
     theta = d * size + f.r_d * gamma + UNIT * reach

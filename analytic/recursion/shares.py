@@ -8,9 +8,17 @@ import numpy as np
 
 from analytic.machine import UNIT, Array
 from analytic.recursion.coefficient_bounds import ratio
-from analytic.recursion.layer_equations import Stage
+from analytic.recursion.layer_equations import Diagonal, Stage, preactivation
 
-__all__ = ["in_gamma", "in_junctions", "largest_share", "largest_shares", "mean_share"]
+__all__ = [
+    "in_gamma",
+    "in_junctions",
+    "in_kernels",
+    "in_trained",
+    "largest_share",
+    "largest_shares",
+    "mean_share",
+]
 
 
 def largest_share(stage: Stage) -> float:
@@ -32,10 +40,47 @@ def mean_share(stage: Stage) -> float:
     return min(float(ratio(stage.moments.mean**2, stage.moments.second).max()), 1.0)
 
 
+def in_trained(stage: Stage) -> Array:
+    r"""What rates do to errors, as (learned, shift, rounding, whole).
+
+    T = rate weight_std^2 Sigma + bias_rate = rate Lambda + (bias_rate - rate bias_std^2).
+    ``learned`` is the largest share of rate weight_std^2 Sigma in T. ``shift`` is that of the
+    bracket, a kernel that is the same at all pairs, if it is not negative; otherwise it is 1, for
+    |T_ij| <= sqrt(T_ii T_jj). ``rounding`` is what the product with a rate adds, ``whole`` the
+    largest rate Lambda/T. At rate 1 of all parameters T is Lambda: (share, 0, 0, 1).
+    """
+    _, bias, rate, bias_rate = stage.step.coefficients
+    if rate == 1.0 and bias_rate == bias:
+        return np.array([largest_share(stage), 0.0, 0.0, 1.0])
+    learned = float(np.max(1 - ratio(bias_rate, stage.trained), initial=0.0)) + 2 * UNIT
+    shift = bias_rate - rate * bias
+    of_shift = float(ratio(shift, stage.trained).max()) if shift >= 0 else 1.0
+    whole = rate * stage.variance
+    lost = ((stage.trained == 0) & (whole > 0)).any()  # all of Lambda cancels
+    whole = np.inf if lost else float(ratio(whole, stage.trained).max())
+    return np.array([learned, min(of_shift + 2 * UNIT, 1.0), UNIT, whole])
+
+
 def in_gamma(stage: Stage) -> Array:
-    """Those of rate Lambda and of weight_std^2 Theta in Gamma."""
-    trained = stage.step.rate * stage.variance
-    return largest_shares(trained, np.maximum(stage.gamma - trained, 0))
+    """Those of T and of weight_std^2 Theta in Gamma."""
+    return largest_shares(stage.trained, np.maximum(stage.gamma - stage.trained, 0))
+
+
+ROUNDED = 5 * UNIT
+"""Of a readout that is not the default one: its products and sums."""
+
+
+def in_kernels(state: Diagonal) -> tuple[float, float, float]:
+    """Those of T and of weight_std^2 Theta in the tangent kernel, and what the readout rounds.
+
+    The relative error of Sigma is that of weight_std^2 Sigma and not less than that of T.
+    """
+    trained, theta, rounding = state.sigma, state.theta, 0.0
+    if state.output != (1.0, 0.0, 1.0, 0.0):
+        _, trained, _ = preactivation(state.sigma, state.theta, *state.output)
+        theta, rounding = np.maximum(state.ntk - trained, 0), ROUNDED
+    of_trained, of_theta = largest_shares(trained, theta)
+    return float(of_trained), float(of_theta), rounding
 
 
 def in_junctions(stage: Stage) -> Array:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from analytic.expectations import coefficients
 from analytic.machine import LANES, Array, aligned, padded_length
-from analytic.network import Step
+from analytic.network import Network
 from analytic.recursion.certificate import Bounds
 from analytic.recursion.coefficient_bounds import BATCH
 from analytic.recursion.layer_equations import Diagonal, Stage
@@ -43,6 +43,7 @@ class Program(NamedTuple):
     weight: Array
     bias: Array
     rate: Array
+    bias_rate: Array
     opens: NDArray[np.int64]
     closes: NDArray[np.int64]
     switches: NDArray[np.bool_]
@@ -54,6 +55,7 @@ class Program(NamedTuple):
     even: NDArray[np.int64]
     odd: NDArray[np.int64]
     bounds: Bounds
+    output: Array  # the coefficients of the readout, (4,)
 
 
 class InputTables(NamedTuple):
@@ -110,8 +112,9 @@ def new_tile(depth: int, by_pair: bool = False) -> Tile:
     )
 
 
-def program(steps: Sequence[Step], bounds: Bounds) -> Program:
+def program(network: Network, bounds: Bounds) -> Program:
     """Lay out the network for the compiled recursion."""
+    steps = network.steps
     even, odd = bounds.lengths.T.copy()
     first = np.concatenate([[0], np.cumsum(even + odd)[:-1]])
     closes = np.array([step.closes for step in steps], dtype=np.int64)
@@ -121,6 +124,7 @@ def program(steps: Sequence[Step], bounds: Bounds) -> Program:
         weight=np.array([step.weight for step in steps]),
         bias=np.array([step.bias for step in steps]),
         rate=np.array([step.rate for step in steps]),
+        bias_rate=np.array([step.bias_rate for step in steps]),
         opens=np.array([step.opens for step in steps]),
         closes=closes,
         switches=np.array([step.switches for step in steps]),
@@ -132,6 +136,7 @@ def program(steps: Sequence[Step], bounds: Bounds) -> Program:
         even=even,
         odd=odd,
         bounds=bounds,
+        output=np.array(network.output.coefficients),
     )
 
 

@@ -46,7 +46,9 @@ def kernel_powers(network: Network) -> Powers:
         {0: inf, 1: 1}
     """
     state = fold(network.steps, _State({1: 1}, {}), _after, _added, step=itself)
-    return _plus(state.sigma, state.theta)
+    _, _, rate, bias_rate = network.output.coefficients
+    constant: Powers = {0: 0} if bias_rate > 0 else {}
+    return _plus(state.sigma if rate > 0 else {}, constant, state.theta)
 
 
 def _after(step: Step, state: _State) -> _State:
@@ -55,7 +57,8 @@ def _after(step: Step, state: _State) -> _State:
     unit = activation_powers(step.layer.activation.expression)
     slope = {1 - p: top - 1 for p, top in unit.items() if top > 0}
     sigma = _compose(unit, covariance)
-    gamma = _plus(covariance, state.theta) if step.rate else state.theta
+    trained: Powers = {0: 0} if step.bias_rate > 0 else {}
+    gamma = _plus(state.sigma if step.rate > 0 else {}, trained, state.theta)
     return _State(sigma, _times(_compose(slope, covariance), gamma))
 
 

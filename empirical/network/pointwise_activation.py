@@ -11,7 +11,14 @@ import torch
 from torch import Tensor
 
 from analytic.activation import Activation, X
-from analytic.expressions import NEAR, ORDERS, SINES, gauss_legendre
+from analytic.expressions import (
+    NEAR,
+    ORDERS,
+    SINES,
+    divided_functions,
+    gauss_legendre,
+    stable,
+)
 
 __all__ = ["pointwise"]
 
@@ -37,9 +44,7 @@ class _Pointwise:
 
     def __init__(self, activation: Activation, order: int) -> None:
         self._made_from = activation, order
-        expression = _with_floats(activation.stable(order))
-        expression = expression.replace(sympy.sign, sympy.Function("signum"))  # not copysign
-        self._function = sympy.lambdify(X, expression, modules=[_FUNCTIONS, "math"], cse=True)
+        self._function = _compiled(activation.stable(order))
 
     def __call__(self, x: Tensor) -> Tensor:
         value = self._function(x)
@@ -47,6 +52,29 @@ class _Pointwise:
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Activation, int]]:
         return pointwise, self._made_from
+
+
+def _compiled(expression: Any) -> Callable[[Any], Any]:
+    expression = _with_floats(expression)
+    expression = expression.replace(sympy.sign, sympy.Function("signum"))  # not copysign
+    divided = {f.__name__: _divided(f) for f in divided_functions(expression)}
+    return sympy.lambdify(X, expression, modules=[_FUNCTIONS | divided, "math"], cse=True)
+
+
+def _divided(function: Any) -> Callable[[Tensor], Tensor]:
+    """A divided function: its series near 0, else the plain quotient."""
+    far, radius = _compiled(stable(function.far())), function.series.radius
+    coefficients = function.series.derivative(function.order).astype(float).tolist()
+
+    def value(u: Tensor) -> Tensor:
+        near = u.abs() < radius
+        inside = torch.where(near, u, torch.zeros_like(u))
+        total = torch.full_like(u, coefficients[-1])
+        for coefficient in coefficients[-2::-1]:
+            total = total * inside + coefficient
+        return torch.where(near, total, far(torch.where(near, torch.full_like(u, radius), u)))
+
+    return value
 
 
 def _with_floats(expression: sympy.Expr) -> sympy.Expr:

@@ -21,6 +21,7 @@ from oracles import channels
 from analytic import (
     Activation,
     Concatenate,
+    Dropout,
     FullyConnected,
     Network,
     Nonlinearity,
@@ -71,6 +72,10 @@ def recursion(
         elif isinstance(layer, Concatenate):
             ends = [recursion(branch, state, dual, means, before) for branch in layer.branches]
             state = _side_by_side(ends, channels.shares(layer, before))
+        elif isinstance(layer, Dropout):
+            k = 1 - (layer.rate + 0 * state.s11)
+            noisy = {name: getattr(state, name) / k for name in ("s11", "s22", "t11", "t22")}
+            state = state._replace(**noisy)
         elif isinstance(layer, Scale):
             c = layer.factor
             m1, m2 = c * state.m1, c * state.m2
@@ -108,11 +113,20 @@ def _plain(layer: FullyConnected | Nonlinearity, state: State, dual: Dual) -> St
     e12, d12, _, _ = dual(layer.activation, l11, l12, l22)
     if bare:  # no weights, nothing that is trained
         return State(e11, e12, e22, d11 * state.t11, d12 * state.t12, d22 * state.t22, m1, m2)
-    return State(
-        e11, e12, e22,
-        d11 * (l11 + w * state.t11), d12 * (l12 + w * state.t12), d22 * (l22 + w * state.t22),
-        m1, m2,
-    )  # fmt: skip
+    g11, g12, g22 = (
+        of_weights * w * s + of_biases + w * t
+        for of_weights, of_biases in [rates(layer, zero)]
+        for s, t in zip(state[:3], state[3:6], strict=True)
+    )
+    return State(e11, e12, e22, d11 * g11, d12 * g12, d22 * g22, m1, m2)
+
+
+def rates(layer: Any, zero: Any) -> tuple[Any, Any]:
+    """What gradient flow multiplies the gradients by: those of W, and those of the biases b std."""
+    biases = layer.bias_rate
+    if biases is None:  # of a standard normal b, at rate 1
+        biases = (layer.bias_std + zero) ** 2
+    return layer.weight_rate + zero, biases + zero
 
 
 def pair_kernel(
@@ -123,7 +137,19 @@ def pair_kernel(
     dot = lambda a, b: sum(p * q for p, q in zip(a, b, strict=True)) / d  # noqa: E731
     start = State(dot(x, x), dot(x, y), dot(y, y), 0, 0, 0, 0, 0)
     end = recursion(network.layers, start, dual, means)
-    return end.s12, end.s12 + end.t12, end.s11 + end.t11, end.s22 + end.t22
+    return at_output(network, end)
+
+
+def at_output(network: Network, end: State) -> tuple[Any, Any, Any, Any]:
+    """What the readout makes of the last units."""
+    zero = 0 * end.s11
+    w, b = ((v + zero) ** 2 for v in (network.output.weight_std, network.output.bias_std))
+    of_weights, of_biases = rates(network.output, zero)
+    k12, k11, k22 = (
+        of_weights * w * s + of_biases + w * t
+        for s, t in ((end.s12, end.t12), (end.s11, end.t11), (end.s22, end.t22))
+    )
+    return w * end.s12 + b, k12, k11, k22
 
 
 def trapezoid(
@@ -174,9 +200,15 @@ def high_precision(activation: Activation, v: Any, c: Any, v_: Any) -> tuple[Any
 
 
 def elementary(expression: Any) -> Any:
-    """sigmoid and softplus written out, for mpmath."""
-    from analytic.activation import sigmoid, softplus
+    """sigmoid, softplus and quotients whose zeros were divided out as they are written."""
+    from analytic.activation import X, sigmoid, softplus
+    from analytic.expressions import DividedFunction
 
+    def written(node: Any) -> Any:
+        quotient = sympy.diff(node.numerator / X**node.power, X, node.order)
+        return elementary(quotient).subs(X, node.args[0])
+
+    expression = expression.replace(lambda node: isinstance(node, DividedFunction), written)
     return expression.replace(sigmoid, lambda a: 1 / (1 + sympy.exp(-a))).replace(
         softplus, lambda a: sympy.log(1 + sympy.exp(a))
     )
