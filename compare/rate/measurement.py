@@ -141,8 +141,9 @@ def _own_limits(
     network: Family, limit: Any, x: Array, widths: Sequence[int]
 ) -> ModuleLimits | str | None:
     """The limits that modules have by themselves, or why they are not known."""
-    wanted = not isinstance(network, Network) and limit is None
-    return module_limits(network, x, widths) if wanted else None
+    if isinstance(network, Network) or limit is not None:
+        return None
+    return module_limits(network, x, widths)
 
 
 def _groups(
