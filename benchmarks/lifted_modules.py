@@ -19,17 +19,17 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from networks import (  # noqa: E402 # pyright: ignore[reportMissingImports]
+from networks import (  # pyright: ignore[reportMissingImports]
     liftable_images,
     unliftable,
 )
-from networks.liftable import (  # noqa: E402 # pyright: ignore[reportMissingImports]
+from networks.liftable import (  # pyright: ignore[reportMissingImports]
     MODULES,
     Entry,
 )
 
-from compare.rate.lifted_limits import module_limit  # noqa: E402
-from empirical import LiftingError, network_of, tangent_kernel  # noqa: E402
+from compare.rate.lifted_limits import module_limit
+from empirical import LiftingError, network_of, tangent_kernel
 
 INPUTS, POOLED = 5, 7
 """Inputs of a comparison, and further modules that tell the initialiser."""
