@@ -33,6 +33,7 @@ from analytic.network.dropout import Dropout
 from analytic.network.equations import System, system
 from analytic.network.layers import Convolution, FullyConnected, Weighted
 from analytic.network.nonlinearity import Nonlinearity
+from analytic.network.normalization import LayerNorm
 from analytic.network.pointwise import Pointwise
 from analytic.network.rewriting import joined, summed
 from analytic.network.scaling import Scale
@@ -51,6 +52,7 @@ __all__ = [
     "FullyConnected",
     "GlobalAveragePooling",
     "Layer",
+    "LayerNorm",
     "Network",
     "Nonlinearity",
     "Residual",
@@ -110,6 +112,11 @@ class Step:
     def noise(self) -> float:
         """With which Sigma and Theta after the layer are multiplied at x = x'."""
         return self.layer.noise if isinstance(self.layer, Dropout) else 1.0
+
+    @property
+    def normalizes(self) -> bool:
+        """Whether units are normalised, instead of a nonlinearity."""
+        return isinstance(self.layer, LayerNorm)
 
 
 @dataclass(frozen=True, repr=False)

@@ -209,8 +209,8 @@ def system(steps: Sequence[Any]) -> System:
 
 def _layer(layer: str, step: Any, before: str) -> Iterator[Any]:
     """Lambda, Gamma, E, D and eta of one layer that reads a state."""
-    if step.noise > 1:
-        yield from _dropped(layer, step, before)
+    if step.noise > 1 or step.normalizes:
+        yield from (_normalized if step.normalizes else _dropped)(layer, step, before)
         return
     weight, bias, rate, bias_rate = _coefficients(step)
     w, slope = step.layer.activation.expression, step.layer.activation.derivative
@@ -242,6 +242,21 @@ def _dropped(layer: str, step: Any, before: str) -> Iterator[Any]:
         (_state("Gamma", layer), _state("Theta", before)),
         (_state("D", layer), same),
         (_state("eta", layer), _state("mu", before)),
+    ]
+    for left, right in pairs:
+        yield sympy.Eq(left, right, evaluate=False)
+
+
+def _normalized(layer: str, _: Any, before: str) -> Iterator[Any]:
+    """E, Gamma, D and eta behind a normalisation."""
+    sigma, mu = _state("Sigma", before), _state("mu", before)
+    own = [_at(sigma, x, x) - _at(mu, x) ** 2 for x in (A, B)]
+    scale = 1 / sympy.sqrt(own[0] * own[1])
+    pairs = [
+        (_state("E", layer), (sigma - mu * _at(mu, B)) * scale),
+        (_state("Gamma", layer), _state("Theta", before)),
+        (_state("D", layer), scale),
+        (_state("eta", layer), sympy.S.Zero),
     ]
     for left, right in pairs:
         yield sympy.Eq(left, right, evaluate=False)

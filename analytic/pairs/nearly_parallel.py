@@ -127,14 +127,15 @@ def nearly_parallel_pairs(close: Close, x: Array, y: Array, i: Index, j: Index) 
         j: those of the second ones.
     """
     ends = close.ends
-    same = np.all(x == y, axis=1)
-    opposite = np.all(x == -y, axis=1) & _is_odd(close.network)
+    alike = all(step.noise == 1 for step in close.network.steps)  # noise tells rows apart
+    same = np.all(x == y, axis=1) & alike
+    opposite = np.all(x == -y, axis=1) & _is_odd(close.network) & alike
     rows = iter(range(len(ends.stages)))
     noises = [UNIT]  # the largest so far
 
     def after(stage: Stage, state: _State) -> _State:
         noises.append(max(noises[-1], stage.moments.noise.of_values + UNIT))
-        return pinned(_layer(close, next(rows), i, j, state))
+        return pinned(_layer(close, next(rows), noises[-1], i, j, state))
 
     def pinned(state: _State) -> _State:
         """Equal inputs stay equal: no rounding moves the angle of two units that are one."""
@@ -163,8 +164,10 @@ def _is_odd(network: Network) -> bool:
     return all(layers) and all(step.bias == 0 for step in network.steps)
 
 
-def _layer(close: Close, row: int, i: Index, j: Index, state: _State) -> _State:
+def _layer(close: Close, row: int, noise: float, i: Index, j: Index, state: _State) -> _State:
     stage = close.ends.stages[row]
+    if stage.step.normalizes:
+        return _normalized(stage, noise, i, j, state)
     if stage.step.noise > 1:  # the diagonal alone has become larger
         return state._replace(angle=state.angle.thinned(1 / stage.step.noise))
     weight, bias, rate, bias_rate = stage.step.coefficients
@@ -223,6 +226,20 @@ def _sum(
     angle = Angle.of(minus, plus, error / both + 4 * UNIT * np.minimum(minus, plus))
     theta_error = _mean_error(i, j, (alpha.error, theta0), (branch.error, own))
     return _State(angle, alpha.theta + branch.theta, theta_error + 4 * UNIT)
+
+
+def _normalized(stage: Stage, noise: float, i: Index, j: Index, state: _State) -> _State:
+    """Units without their mean, which makes the angle between them larger."""
+    mu, s = stage.mu, np.sqrt(stage.variance)
+    r = np.hypot(s, mu)
+    both, inner = s[i] * s[j], r[i] * r[j]
+    defect = _defect((s[i], mu[i]), (s[j], mu[j]))  # r r' - s s' - mu mu'
+    minus = (inner * state.angle.minus - defect) / both
+    plus = (inner * state.angle.plus - 2 * mu[i] * mu[j] - defect) / both
+    wrong = 4 * noise * np.abs(mu[i] - mu[j]) * (r[i] + r[j])
+    wrong += 4 * UNIT * (inner * state.angle.small + defect)
+    angle = Angle.of(minus, plus, (inner * state.angle.error + wrong) / both)
+    return _State(angle, state.theta / both, state.error + 4 * UNIT)
 
 
 def _mean_error(i: Index, j: Index, *parts: tuple[Array, Array]) -> Array:

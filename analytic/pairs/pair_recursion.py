@@ -30,6 +30,7 @@ from analytic.recursion import (
     InputTables,
     Program,
     Tile,
+    centred,
     plain,
     preactivation,
     residual,
@@ -40,6 +41,7 @@ __all__ = ["end_branch", "propagate", "weight_layer"]
 
 _preactivation: Any = compiled(preactivation)
 _plain: Any = compiled(plain)
+_centred: Any = compiled(centred)
 _residual: Any = compiled(residual)
 _side_by_side: Any = compiled(side_by_side)
 
@@ -156,6 +158,20 @@ def _mehler(
 
 
 @compiled
+def _normalize(t: Tile, scale: Any, inverse: Any, mean: Any, means: Any) -> None:
+    """Sigma and Theta of normalised units; mean is what is taken away."""
+    t.group[: scale.size] = 0
+    t.largest[: scale.size] = 0.0  # errors grow alike at all rho
+    for m in range(scale.size):
+        for j in range(LANES):
+            sigma, theta = _centred(
+                t.sigma[m, j], t.theta[m, j], mean[m], means[j], scale[m] * inverse[j]
+            )
+            sigma = sigma if sigma < 1.0 else 1.0
+            t.sigma[m, j], t.theta[m, j] = sigma if sigma > -1.0 else -1.0, theta
+
+
+@compiled
 def _push(t: Tile, depth: int) -> None:
     """A branch begins: remember alpha."""
     t.stack[depth, 0, :, :] = t.sigma
@@ -212,8 +228,8 @@ def weight_layer(
         at: the number of the layer.
         scale: 1/s of its rows.
         inverse: 1/s of its columns.
-        eta: E[w] of its rows.
-        etas: E[w] of its columns.
+        eta: E[w] of its rows, or the mean that is taken away.
+        etas: the same of its columns.
         coef: the coefficients of its rows, shape (rows, coefficients).
         table: those of the columns, shape (coefficients, columns).
         lane: its first column in the table.
@@ -222,6 +238,10 @@ def weight_layer(
         the largest number of groups of terms that was used.
     """
     size = scale.size
+    if p.normalizes[at]:
+        _normalize(t, scale, inverse, eta, etas)
+        carry_errors(t, size, p.bounds, at)
+        return 0
     signed = p.bent[at] or p.odd[at] > 0
     _enter(t, p, at, scale, inverse, signed)
     _choose_groups(t, size, p.bounds.radius[at])

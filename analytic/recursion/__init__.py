@@ -3,7 +3,7 @@
 Enters: a network and the squares |x|^2/d. Leaves: the state at x = x' after every layer, how
 each layer amplifies an error, the error bound of the kernel before a pair is computed, and
 all of it laid out as arrays for the compiled code (``Program``, ``InputTables``, ``Tile``).
-A kernel ready to be computed is a ``Problem``. The recursion itself is four functions that run on
+A kernel ready to be computed is a ``Problem``. The recursion itself is a few functions that run on
 arrays here and on scalars in the rooms above. Below: ``analytic.network`` and
 ``analytic.expectations``.
 """
@@ -23,7 +23,6 @@ from analytic.recursion.coefficient_bounds import BATCH
 from analytic.recursion.error_amplification import (
     Amplification,
     amplification,
-    amplifications,
     dearest,
     merged,
 )
@@ -34,9 +33,10 @@ from analytic.recursion.layer_equations import (
     Diagonal,
     Junction,
     Stage,
+    centred,
     diagonal,
     mean_squares,
-    own_slope,
+    own_preactivation,
     plain,
     preactivation,
     require_finite,
@@ -48,6 +48,7 @@ from analytic.recursion.layer_errors import (
     of_sum,
     skip_error,
 )
+from analytic.recursion.normalization import amplifications, normalized
 from analytic.recursion.problem import Data, Problem, RowBlock
 from analytic.recursion.shares import largest_shares
 from analytic.recursion.tables import (
@@ -85,6 +86,7 @@ __all__ = [
     "Tile",
     "amplification",
     "amplifications",
+    "centred",
     "certify",
     "dearest",
     "diagonal",
@@ -99,9 +101,10 @@ __all__ = [
     "mean_squares",
     "merged",
     "new_tile",
+    "normalized",
     "of_sum",
     "own_bounds",
-    "own_slope",
+    "own_preactivation",
     "pixel_chord",
     "plain",
     "preactivation",

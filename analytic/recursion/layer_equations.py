@@ -11,13 +11,14 @@ recursion.md has the derivation, with the mean terms of the residual layer):
     plain:     Sigma <- E                                     Theta <- D Gamma
     residual:  Sigma <- Sigma + E + mu eta' + eta mu'         Theta <- Theta + D Gamma
 
+    normalised:    Sigma <- (Sigma - mu mu')/(sigma sigma')   Theta <- Theta/(sigma sigma')
     side by side:  Sigma <- p Sigma + q E    Theta <- p Theta + q D Gamma    mu <- p mu + q eta
 
 In a sum of branches the first (Sigma, Theta, mu) are those of the branches before, and the last
 branch ends in E, D Gamma and eta, or in the state after a sum of its own.
 Trained at rate 1, bias_rate = bias, a layer has T = Lambda (docs/theory/rates.md). A nonlinearity
 without weights has weight 1, bias 0, and nothing that is trained: rate and bias_rate 0.
-The four functions below hold these lines. They run on numpy arrays for the diagonal
+The functions below hold these lines. They run on numpy arrays for the diagonal
 x = x' (here), on numba scalars for the pairs (``analytic.solve.answer``).
 """
 
@@ -29,7 +30,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from analytic.expectations import Moments, moments
-from analytic.machine import Array
+from analytic.machine import UNIT, Array
 from analytic.network import Network, Step, fold, itself
 
 __all__ = [
@@ -38,9 +39,10 @@ __all__ = [
     "Diagonal",
     "Junction",
     "Stage",
+    "centred",
     "diagonal",
     "mean_squares",
-    "own_slope",
+    "own_preactivation",
     "plain",
     "preactivation",
     "require_finite",
@@ -59,6 +61,30 @@ def preactivation(sigma: Any, theta: Any, weight: Any, bias: Any, rate: Any, bia
     plainly = rate == 1.0 and bias_rate == bias
     trained = covariance if plainly else (rate * weight) * sigma + bias_rate
     return covariance, trained, trained + weight * theta
+
+
+def own_preactivation(step: Step, state: State) -> State:
+    """(Lambda, T, Gamma) at x = x'; (Sigma - mu^2, 0, Theta) where units are normalised.
+
+    Raises:
+        ValueError: units that are to be normalised do not vary.
+    """
+    sigma, theta, mu = state
+    if not step.normalizes:
+        return preactivation(sigma, theta, *step.coefficients)
+    variance = sigma - mu**2
+    if not (variance > 8 * UNIT * sigma).all():
+        raise ValueError(
+            f"expected units that vary before {step.layer}, got an input (or a position of one)"
+            " whose units are all equal, such as 0; leave out zero inputs, or give the layers"
+            " before it a positive bias_std"
+        )
+    return variance, np.zeros_like(theta), theta
+
+
+def centred(sigma: Any, theta: Any, mu: Any, mu_: Any, scale: Any) -> Any:
+    """(Sigma, Theta) of normalised units, with scale = 1/(sigma sigma')."""
+    return (sigma - mu * mu_) * scale, theta * scale
 
 
 def plain(e: Any, d: Any, gamma: Any) -> Any:
@@ -157,9 +183,16 @@ class Stage:
         noise = self.step.noise
         if noise > 1:
             return noise * self.variance, noise * self.gamma, self.mu
+        if self.step.normalizes:
+            return np.ones_like(self.mu), self.gamma / self.variance, np.zeros_like(self.mu)
         slope = own_slope(self.step, self.variance, self.gamma, self.moments)
         sigma, theta = plain(self.moments.second, slope, self.gamma)
         return sigma, theta, self.moments.mean
+
+    @property
+    def means(self) -> Array:
+        """E[w]; of a normalisation the mean that it takes away."""
+        return self.mu if self.step.normalizes else self.moments.mean
 
     def joined(self, total: State, branch: State) -> Stage:
         """The same with one more sum that ends here."""
@@ -224,7 +257,7 @@ def diagonal(network: Network, squares: Array) -> Diagonal:
 
     def after(step: Step, state: State) -> State:
         sigma, theta, mu = state
-        variance, trained, gamma = preactivation(sigma, theta, *step.coefficients)
+        variance, trained, gamma = own_preactivation(step, state)
         table = moments(step.layer.activation, np.sqrt(variance))
         stages.append(Stage(step, sigma, theta, variance, trained, gamma, table, mu))
         return stages[-1].end
