@@ -35,6 +35,7 @@ from analytic.network.layers import Convolution
 from analytic.network.network_text import parse_activation, parse_network
 from analytic.network.nonlinearity import Nonlinearity
 from analytic.network.options import Sizes
+from analytic.network.output import Coefficients, Readout
 from analytic.network.pointwise import Pointwise
 from analytic.network.published import lenet, mlp, myrtle, resnet, wide_resnet
 from analytic.network.shapes import Shape, reads, shape_after, shapes_after
@@ -44,6 +45,7 @@ __all__ = [
     "AveragePooling",
     "Averaging",
     "Branched",
+    "Coefficients",
     "Concatenate",
     "Convolution",
     "Dropout",
@@ -57,6 +59,7 @@ __all__ = [
     "Nonlinearity",
     "Pointwise",
     "Pooling",
+    "Readout",
     "Residual",
     "Scale",
     "Shape",

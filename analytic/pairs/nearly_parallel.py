@@ -15,7 +15,7 @@ Legend: r, r' the norms sqrt(Sigma) of the units, s, s' those of the pre-activat
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,10 @@ from analytic.expectations import Angle, Units, distances, jump_distances, units
 from analytic.machine import UNIT, Array
 from analytic.network import Network, fold
 from analytic.pairs.input_angles import NormGap, angle_of_inputs, gap_of_inputs
-from analytic.recursion import Diagonal, Junction, Stage, plain, preactivation
+from analytic.pairs.pair_sums import lagrange_defect as _defect
+from analytic.pairs.pair_sums import share_or_zero as _share
+from analytic.pairs.pair_sums import summed_error
+from analytic.recursion import Diagonal, Junction, Stage, in_kernels, plain, preactivation
 
 __all__ = ["Close", "NearlyParallel", "nearly_parallel_pairs"]
 
@@ -60,11 +63,6 @@ class _Moments(NamedTuple):
     angle: Angle
     d: Array
     error: Array
-
-
-def _share(part: Any, whole: Array) -> Array:
-    """The quotient, and 0 where whole is 0."""
-    return np.asarray(part / np.where(whole > 0, whole, np.inf))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -154,8 +152,10 @@ def nearly_parallel_pairs(close: Close, x: Array, y: Array, i: Index, j: Index) 
     state = fold(ends.stages, start, after, added)
     sigma = np.sqrt(ends.sigma[i] * ends.sigma[j]) * state.angle.cosine
     angle_error = state.angle.error
-    both = _mean_error(i, j, (angle_error, ends.sigma), (state.error, ends.theta))
-    return NearlyParallel(sigma, state.theta, np.maximum(angle_error, both) + 4 * UNIT)
+    *_, rounding = in_kernels(ends)
+    both = summed_error(i, j, (angle_error, ends.sigma), (state.error, ends.theta))
+    both = np.maximum(angle_error, state.error) if rounding else both
+    return NearlyParallel(sigma, state.theta, np.maximum(angle_error, both) + 4 * UNIT + rounding)
 
 
 def _is_odd(network: Network) -> bool:
@@ -184,7 +184,7 @@ def _layer(close: Close, row: int, noise: float, i: Index, j: Index, state: _Sta
     if (rate, bias_rate) != (1.0, bias):
         learned = state.angle.error + 2 * UNIT, rate * weight * stage.sigma
         trained = [learned, (np.zeros(i.size), bias_rate + 0 * stage.sigma)]
-    theta_error = _mean_error(i, j, *trained, (state.error, weight * stage.theta))
+    theta_error = summed_error(i, j, *trained, (state.error, weight * stage.theta))
     error = moments.error + kept * (theta_error + 2 * UNIT) + 2 * UNIT
     return _State(moments.angle, theta, error)
 
@@ -224,7 +224,7 @@ def _sum(
     means = np.abs(m - m_) * (r1 + r1_) + np.abs(e - e_) * (r0 + r0_)
     error = r0 * r0_ * alpha.angle.error + r1 * r1_ * branch.angle.error + 4 * noise * means
     angle = Angle.of(minus, plus, error / both + 4 * UNIT * np.minimum(minus, plus))
-    theta_error = _mean_error(i, j, (alpha.error, theta0), (branch.error, own))
+    theta_error = summed_error(i, j, (alpha.error, theta0), (branch.error, own))
     return _State(angle, alpha.theta + branch.theta, theta_error + 4 * UNIT)
 
 
@@ -240,24 +240,6 @@ def _normalized(stage: Stage, noise: float, i: Index, j: Index, state: _State) -
     wrong += 4 * UNIT * (inner * state.angle.small + defect)
     angle = Angle.of(minus, plus, (inner * state.angle.error + wrong) / both)
     return _State(angle, state.theta / both, state.error + 4 * UNIT)
-
-
-def _mean_error(i: Index, j: Index, *parts: tuple[Array, Array]) -> Array:
-    """The error of a sum of kernels from (error, diagonal) of each, relative to its own.
-
-    |A_ij| <= sqrt(A_ii A_jj), and the roots of two such products add up to no more than that of
-    the sums, by Cauchy and Schwarz.
-    """
-    whole = np.sum([own for _, own in parts], axis=0)
-    wrong = sum(error * np.sqrt(own[i] * own[j]) for error, own in parts)
-    return _share(wrong, np.sqrt(whole[i] * whole[j]))
-
-
-def _defect(a: tuple[Array, ...], b: tuple[Array, ...]) -> Array:
-    """|a| |b| - a.b = |a x b|^2/(|a| |b| + a.b), by Lagrange's identity."""
-    crossed = sum((a[p] * b[q] - a[q] * b[p]) ** 2 for p in range(len(a)) for q in range(p))
-    size = np.sqrt(sum(p**2 for p in a)) * np.sqrt(sum(p**2 for p in b))
-    return _share(crossed, size + sum(p * q for p, q in zip(a, b, strict=True)))
 
 
 def _moments(close: Close, row: int, angle: Angle, i: Index, j: Index) -> _Moments:

@@ -27,21 +27,18 @@ from analytic.recursion.error_amplification import (
     merged,
 )
 from analytic.recursion.error_propagation import ARC_COSINE, AVERAGING
+from analytic.recursion.formulas import centred, plain, preactivation, residual, side_by_side
 from analytic.recursion.layer_equations import (
     Average,
     AveragedNorms,
     Diagonal,
     Junction,
     Stage,
-    centred,
     diagonal,
+    kernels_at,
     mean_squares,
     own_preactivation,
-    plain,
-    preactivation,
     require_finite,
-    residual,
-    side_by_side,
 )
 from analytic.recursion.layer_errors import (
     layer_error,
@@ -50,7 +47,7 @@ from analytic.recursion.layer_errors import (
 )
 from analytic.recursion.normalization import amplifications, normalized
 from analytic.recursion.problem import Data, Problem, RowBlock
-from analytic.recursion.shares import largest_shares
+from analytic.recursion.shares import in_kernels
 from analytic.recursion.tables import (
     ROWS,
     InputTables,
@@ -93,9 +90,10 @@ __all__ = [
     "erf_amplification",
     "factors_of",
     "growth",
+    "in_kernels",
     "input_tables",
     "junction_of",
-    "largest_shares",
+    "kernels_at",
     "layer_error",
     "mean_slope",
     "mean_squares",

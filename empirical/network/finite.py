@@ -29,7 +29,7 @@ from analytic.network import (
 )
 from empirical.input_shapes import check_images, check_input_shape
 from empirical.memory import require
-from empirical.network.layer_modules import PointwiseLayer, Readout, WeightLayer, module_of
+from empirical.network.layer_modules import PointwiseLayer, ReadoutLayer, WeightLayer, module_of
 from empirical.network.noise import pointwise_layer
 from empirical.network.weights import normal
 from empirical.network.wires import Feed, wiring
@@ -64,7 +64,7 @@ class Stack(nn.Module):
             weighs = wire.columns > 0
             layers.append(module_of(wire, draw) if weighs else pointwise_layer(wire, index, [seed]))
         self.layers = nn.ModuleList(layers)
-        self.readout = Readout(feed, draw)
+        self.readout = ReadoutLayer(feed, draw)
 
     def chain(self) -> Iterator[PointwiseLayer]:
         """The layers in order, those without weights among them."""

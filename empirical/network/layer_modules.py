@@ -13,7 +13,7 @@ from analytic.network import Convolution
 from empirical.network.pointwise_activation import pointwise
 from empirical.network.wires import Feed, Wire
 
-__all__ = ["PointwiseLayer", "Readout", "WeightLayer", "module_of"]
+__all__ = ["PointwiseLayer", "ReadoutLayer", "WeightLayer", "module_of"]
 
 Draw = Callable[..., Tensor]
 
@@ -119,7 +119,7 @@ class ConvolutionLayer(WeightLayer):
         return alpha
 
 
-class Readout(nn.Module):
+class ReadoutLayer(nn.Module):
     """v^T alpha / sqrt(m)."""
 
     def __init__(self, feed: Feed, draw: Draw) -> None:

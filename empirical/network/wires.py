@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 from analytic.network import (
     Averaging,
@@ -14,6 +15,7 @@ from analytic.network import (
     Flatten,
     Network,
     Pointwise,
+    Readout,
     Shape,
     Step,
     fold,
@@ -142,7 +144,7 @@ def wiring(
 
     def after(step: Step, feed: Feed) -> Feed:
         units = feed.units
-        _require_rates(step)
+        _require_default(step.layer)
         if not isinstance(step.layer, Pointwise):
             units = max(1, round(width * step.layer.width_ratio))
         spatial = shape_after(step.layer, feed.spatial)
@@ -165,17 +167,18 @@ def wiring(
     def averaged(step: Step, feed: Feed) -> Feed:
         return _feed(step.averages, feed.units, feed.spatial)
 
+    _require_default(network.output)
     network = network.summed(len(input_shape) - 1)
     start = Feed((), input_shape[0], input_shape[1:])
     last = fold(network.steps, start, after, added, step=itself, averaged=averaged)
     return tuple(wires), _feed(network.readout, last.units, last.spatial)
 
 
-def _require_rates(step: Step) -> None:
-    layer = step.layer
-    if isinstance(layer, Pointwise):
+def _require_default(layer: Any) -> None:
+    if isinstance(layer, Pointwise) or layer == Readout():
         return
-    if not is_default(layer.bias_std, layer.weight_rate, layer.bias_rate):
+    given = layer.bias_std, layer.weight_rate, layer.bias_rate
+    if isinstance(layer, Readout) or not is_default(*given):
         raise ValueError(
             f"expected layers trained at rate 1 in a finite network, got {layer}; drop weight_rate"
             " and bias_rate"

@@ -68,8 +68,11 @@ def kernel(network: Network, x: np.ndarray, y: np.ndarray, digits: int = 120) ->
         state = _through(layers, _State(sigma, none, [arb(0)] * len(points), spatial))
         if state.spatial:
             state = _average(Flatten(), state)
+        weight, (of_weights, of_biases) = (
+            arb(network.output.weight_std) ** 2, dense.rates(network.output, arb(0)),
+        )  # fmt: skip
         return [
-            [a + b for a, b in zip(*rows, strict=True)]
+            [weight * (of_weights * a + b) + of_biases for a, b in zip(*rows, strict=True)]
             for rows in zip(state.sigma, state.theta, strict=True)
         ]
     finally:
