@@ -15,7 +15,7 @@ from itertools import product
 
 import numpy as np
 
-from analytic.images.defects import matches
+from analytic.images.defect_averages import matches
 from analytic.images.field_averages import add_total, add_window
 from analytic.images.fields import Pairing, Shifts
 from analytic.images.next_fields import NextFields

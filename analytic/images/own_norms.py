@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from analytic.images.defects import pooled
+from analytic.images.defect_averages import pooled
 from analytic.images.fields import Pairing, Shifts
 from analytic.images.lane_tables import Sight, after_average
 from analytic.images.next_defects import ways
