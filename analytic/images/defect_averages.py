@@ -48,16 +48,15 @@ def matches(
         columns: those of the second images.
         pairing: the pairs.
         shifts: the shifts.
-        shape: (H, W, copies).
+        shape: (H, W, copies, H of a plane).
         room: (runs, moved lines) to write to.
         defect: (F, Q).
     """
-    height, width, copies = shape
     runs, moved = room
     size = shifts.down.size
     for c in range(columns.shape[0]):
         for s in range(size):
-            number = pieces(height, width, copies, shifts.down[s], shifts.right[s], runs)
+            number = pieces(shape, shifts.down[s], shifts.right[s], runs)
             move_lines(columns[c], runs, number, moved)
             for pair in range(pairing.first[c], pairing.first[c + 1]):
                 own, out = rows[pairing.row[pair]], defect[pair * size + s]
@@ -78,7 +77,7 @@ def pooled(
         columns: those of the second images.
         pairing: the pairs.
         shifts: the shifts.
-        shape: (H, W, copies).
+        shape: (H, W, copies, H of a plane).
         room: (runs, moved lines) to write to.
         error: of chords and of 1 - cos of pairs, of both of one image, and a relative one of r^2
             and of sums, (5, pairs).
@@ -86,12 +85,11 @@ def pooled(
         defect: (F, Q).
         worst: is raised to the largest errors of a chord and of 1 - cos, (2, pairs).
     """
-    height, width, copies = shape
     runs, moved = room
     size = shifts.down.size
     for c in range(columns.shape[0]):
         for s in range(size):
-            number = pieces(height, width, copies, shifts.down[s], shifts.right[s], runs)
+            number = pieces(shape, shifts.down[s], shifts.right[s], runs)
             move_lines(columns[c], runs, number, moved)
             for pair in range(pairing.first[c], pairing.first[c + 1]):
                 own, f = rows[pairing.row[pair]], pair * size + s

@@ -67,17 +67,16 @@ def pixel_defects(
         columns: those of the second ones.
         pairing: the pairs.
         shifts: the shifts.
-        shape: (H, W, copies).
+        shape: (H, W, copies, H of a plane).
         room: (runs, moved lines) to write to.
         defect: becomes Phi, (F, Q).
         other: becomes Psi, the same.
     """
-    height, width, copies = shape
     runs, moved = room
     size = shifts.down.size
     for c in range(columns.shape[0]):
         for s in range(size):
-            number = pieces(height, width, copies, shifts.down[s], shifts.right[s], runs)
+            number = pieces(shape, shifts.down[s], shifts.right[s], runs)
             move_lines(columns[c], runs, number, moved)
             for pair in range(pairing.first[c], pairing.first[c + 1]):
                 f, own = pair * size + s, rows[pairing.row[pair]]
@@ -103,18 +102,17 @@ def bent_layer(
         columns: those of the second ones.
         pairing: the pairs.
         shifts: the shifts.
-        shape: (H, W, copies).
+        shape: (H, W, copies, H of a plane).
         room: (runs, moved lines, a line) to write to.
         defect: weight sum_k Phi/weight, (F, Q).
         theta: the same of Theta.
         widest: is raised to the largest delta of each pair, (pairs,).
     """
-    height, width, copies = shape
     runs, moved, norms = room
     size = shifts.down.size
     for c in range(columns.shape[0]):
         for s in range(size):
-            number = pieces(height, width, copies, shifts.down[s], shifts.right[s], runs)
+            number = pieces(shape, shifts.down[s], shifts.right[s], runs)
             move_lines(columns[c], runs, number, moved)
             for pair in range(pairing.first[c], pairing.first[c + 1]):
                 f, own = pair * size + s, rows[pairing.row[pair]]
@@ -177,12 +175,11 @@ def covariances(
     field: Any,
 ) -> None:  # fmt: skip
     """Phi behind a layer becomes Sigma; the lines of its images begin with s, r^2 = slope s^2."""
-    height, width, copies = shape
     runs, moved = room
     size = shifts.down.size
     for c in range(columns.shape[0]):
         for s in range(size):
-            number = pieces(height, width, copies, shifts.down[s], shifts.right[s], runs)
+            number = pieces(shape, shifts.down[s], shifts.right[s], runs)
             move_lines(columns[c], runs, number, moved)
             for pair in range(pairing.first[c], pairing.first[c + 1]):
                 out, own = field[pair * size + s], rows[pairing.row[pair], 0]

@@ -26,15 +26,15 @@ def add_window(
         rows: how the rows of an image are carried.
         columns: the same for its columns.
         shifts: the shifts of the fields.
-        before: (H, W, copies).
-        after: (H, W, copies) of the next stretch.
+        before: (H, W, copies, H of a plane).
+        after: the same of the next stretch.
         widths: the number of shifts of its columns.
         fields: (F, Q).
         total: (pairs, shifts, Q) of the next stretch.
         lost: what rounding has lost, the same.
     """
     size = shifts.row.size
-    height, width, copies = before
+    height, width, copies, _ = before
     for f in range(fields.shape[0]):
         pair, row, column = f // size, shifts.row[f % size], shifts.column[f % size]
         for b in range(rows.first[row], rows.first[row + 1]):

@@ -53,7 +53,9 @@ def add_other_shifts(
 
 def _half(grid: Grid, shifts: Shifts) -> tuple[Index, Index]:
     """Half of the shifts, without 0, and the opposite ones; their own opposite is -1."""
-    rows = np.searchsorted(grid.rows, -shifts.down % grid.height)
+    deep, low = np.divmod(shifts.down, grid.lines)
+    opposite_row = -deep % (grid.height // grid.lines) * grid.lines + -low % grid.lines
+    rows = np.searchsorted(grid.rows, opposite_row)
     columns = np.searchsorted(grid.columns, -shifts.right % grid.width)
     opposite = rows * grid.columns.size + columns
     number = np.arange(opposite.size)
@@ -67,14 +69,15 @@ def _add_opposite(
     target: NextFields,
 ) -> None:  # fmt: skip
     """Add Sigma(p, p - shift), which is Sigma(p - shift, p)."""
-    height, width, _ = layout.shape
+    height, width, _, lines = layout.shape
     runs = np.empty((2 * (height + layout.lanes // LANES) + 2, 3), dtype=np.int64)
     moved = np.zeros((2, layout.lanes))
     for number, other in enumerate(opposite):
         if other < 0:
             continue
         there = Shifts(*(part[other : other + 1] for part in shifts))
-        count = pieces(height, width, 1, int(there.down[0]), int(there.right[0]), runs)
+        shape = height, width, 1, lines
+        count = pieces(shape, int(there.down[0]), int(there.right[0]), runs)
         for values, out in zip(fields[:2], moved, strict=True):
             move_lines(values[number : number + 1], runs, count, out[None])
         target.add(there, Fields(moved[:1], moved[1:], np.zeros((2, 1))))
