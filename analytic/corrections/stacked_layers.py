@@ -20,7 +20,8 @@ from analytic.network import (
     Flatten,
     FullyConnected,
     Network,
-    Nonlinearity,
+    Pointwise,
+    Readout,
     Residual,
     Scale,
     Sum,
@@ -120,6 +121,11 @@ def stack(network: Network, spatial: tuple[int, ...], derivatives: int) -> list[
         ValueError: a residual block has several layers, there is a ``Sum`` or a ``Concatenate``, or
             an activation lacks a derivative.
     """
+    if network.output != Readout():
+        raise ValueError(
+            f"expected the default readout, got {network.output}: the corrections of others are not"
+            " derived; use kernel, which knows them, or drop it"
+        )
     found: list[Place] = []
     before = 1.0
     network = network.summed(len(spatial)).joined() if network.is_spatial else network.joined()
@@ -132,7 +138,7 @@ def stack(network: Network, spatial: tuple[int, ...], derivatives: int) -> list[
             )
         inner = _only(outer) if isinstance(outer, Residual) else outer
         assert not isinstance(inner, Scale)  # the layers have taken it
-        if isinstance(inner, Nonlinearity):
+        if isinstance(inner, Pointwise):
             raise ValueError(
                 f"expected layers with weights, got {inner} behind units that are not a linear"
                 " layer of its own: its corrections are not derived; use kernel, which needs none"
@@ -164,7 +170,7 @@ def _weighted(
     return StackLayer(layer.activation, *variances, layer.width_ratio, before, residual)
 
 
-def _only(block: Residual) -> Placed | Nonlinearity:
+def _only(block: Residual) -> Placed | Pointwise:
     """The one layer of a residual block."""
     (first, *others) = block.layers
     if others or isinstance(first, Residual | Sum | Concatenate):

@@ -61,7 +61,11 @@ def defects_of(network: Network, layouts: Sequence[Layout], spatial: Shape) -> D
     """Those of a network of a x + b |x| without skips, None for any other."""
     lines = [step.layer.activation.bent_line for step in network.steps]
     bends = any(line is not None and line[1] != 0 for line in lines)
-    if not bends or None in lines or any(step.closes or step.opens for step in network.steps):
+    if (
+        not bends
+        or None in lines
+        or any(step.closes or step.opens or step.noise > 1 for step in network.steps)
+    ):
         return None
     before = [layout for layout in layouts if layout.stretch.first + len(layout.steps) == 0]
     mixes = any(layout.stretch.leaves[0].mixes for layout in before)

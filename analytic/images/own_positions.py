@@ -45,8 +45,6 @@ from analytic.recursion import (
     amplification,
     erf_amplification,
     own_bounds,
-    own_slope,
-    plain,
     preactivation,
 )
 
@@ -120,7 +118,7 @@ def _layers(
 
     def after(number: int, state: Triple) -> Triple:
         step, window = layout.steps[number], layout.windows[number]
-        sigma, theta, _ = state
+        sigma, theta, mu = state
         known = np.empty(0)
         if read is not None:
             known = np.ravel(read if number == 0 and window is None else sigma)
@@ -130,9 +128,10 @@ def _layers(
         variance, trained, gamma = map(np.ravel, given)
         table, none = moments(step.layer.activation, np.sqrt(variance)), np.empty(0)
         reads, averaged = layout.stretch.reads[number], Average() if number else factor
-        stages.append(Stage(step, known, none, variance, trained, gamma, table, reads, averaged))
-        slope = own_slope(step, variance, gamma, table)
-        return _by_image(n, (*plain(table.second, slope, gamma), table.mean))
+        stages.append(
+            Stage(step, known, none, variance, trained, gamma, table, np.ravel(mu), reads, averaged)
+        )
+        return _by_image(n, stages[-1].end)
 
     def added(_: int, number: int, total: Triple, branch: Triple) -> Triple:
         (sigma0, theta0, mu0), (sigma, theta, mu) = (

@@ -27,7 +27,7 @@ from analytic.network import (
     GlobalAveragePooling,
     Layer,
     Network,
-    Nonlinearity,
+    Pointwise,
     Pooling,
     Shape,
     moves,
@@ -142,7 +142,7 @@ class _Linear(NamedTuple):
 
     @property
     def is_local(self) -> bool:
-        if self.place.taken or isinstance(self.place.layer, FullyConnected | Nonlinearity):
+        if self.place.taken or isinstance(self.place.layer, FullyConnected | Pointwise):
             return True
         same = self.before[:2] == self.after[:2]
         return self.reads > 0 and same and all(axis.is_local for axis in self.windows[0])
@@ -202,7 +202,7 @@ def _count(layer: Layer, dimensions: int) -> int:
     """How many positions are summed up in a pre-activation, 0 if there is none."""
     if isinstance(layer, Convolution):
         return math.prod(three(layer.kernel_size, dimensions))
-    return int(isinstance(layer, FullyConnected | Nonlinearity))
+    return int(isinstance(layer, FullyConnected | Pointwise))
 
 
 def _point() -> Grid:
@@ -257,7 +257,7 @@ def _before(
 ) -> tuple[Grid, tuple[Window, ...]]:
     """The shifts that layers side by side need, and how each carries them."""
     layer = layers[0]
-    if isinstance(layer, FullyConnected | Nonlinearity):
+    if isinstance(layer, FullyConnected | Pointwise):
         return after, ()
     sizes = three(shape, len(shape))
     if isinstance(layer, Flatten | GlobalAveragePooling):

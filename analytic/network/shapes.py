@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from analytic.network.averages import Pooling
 from analytic.network.branches import Branched, Layer
 from analytic.network.layers import Convolution, FullyConnected
-from analytic.network.nonlinearity import Nonlinearity
 from analytic.network.options import Sizes
+from analytic.network.pointwise import Pointwise
 from analytic.network.scaling import Scale
 
 __all__ = ["Shape", "reads", "shape_after", "shapes_after"]
@@ -41,7 +41,7 @@ def shape_after(layer: Layer, spatial: Shape) -> Shape:
     """
     if isinstance(layer, FullyConnected):
         return ()
-    if isinstance(layer, Nonlinearity | Scale):
+    if isinstance(layer, Pointwise | Scale):
         return spatial
     if isinstance(layer, Branched):
         return _added(layer, spatial)

@@ -29,7 +29,8 @@ from analytic.network import (
 )
 from empirical.input_shapes import check_images, check_input_shape
 from empirical.memory import require
-from empirical.network.layer_modules import PointwiseLayer, Readout, WeightLayer, module_of
+from empirical.network.layer_modules import PointwiseLayer, ReadoutLayer, WeightLayer, module_of
+from empirical.network.noise import pointwise_layer
 from empirical.network.weights import normal
 from empirical.network.wires import Feed, wiring
 
@@ -59,10 +60,11 @@ class Stack(nn.Module):
             return normal(shape, seed=seed, layer=layer, dtype=dtype, device=device)
 
         wires, feed = wiring(network, input_shape, width)
-        for wire in wires:
-            layers.append(module_of(wire, draw))
+        for index, wire in enumerate(wires):
+            weighs = wire.columns > 0
+            layers.append(module_of(wire, draw) if weighs else pointwise_layer(wire, index, [seed]))
         self.layers = nn.ModuleList(layers)
-        self.readout = Readout(feed, draw)
+        self.readout = ReadoutLayer(feed, draw)
 
     def chain(self) -> Iterator[PointwiseLayer]:
         """The layers in order, those without weights among them."""

@@ -16,6 +16,7 @@ from oracles import balls, channels, dense, positions
 
 from analytic import (
     Concatenate,
+    Dropout,
     Estimate,
     FullyConnected,
     Network,
@@ -66,8 +67,11 @@ def kernel(network: Network, x: np.ndarray, y: np.ndarray, digits: int = 120) ->
         state = _through(layers, _State(sigma, none, [arb(0)] * len(points), spatial))
         if state.spatial:
             state = _average(Flatten(), state)
+        weight, (of_weights, of_biases) = (
+            arb(network.output.weight_std) ** 2, dense.rates(network.output, arb(0)),
+        )  # fmt: skip
         return [
-            [a + b for a, b in zip(*rows, strict=True)]
+            [weight * (of_weights * a + b) + of_biases for a, b in zip(*rows, strict=True)]
             for rows in zip(state.sigma, state.theta, strict=True)
         ]
     finally:
@@ -85,6 +89,10 @@ def _through(layers: Sequence[Any], state: _State) -> _State:
         elif isinstance(layer, Concatenate):
             ends = [_through(branch, state) for branch in layer.branches]
             state = _side_by_side(ends, channels.shares(layer, state.channels))
+        elif isinstance(layer, Dropout):
+            for values in state[:2]:
+                for i in range(len(values)):
+                    values[i][i] = values[i][i] / (1 - arb(layer.rate))
         else:
             state = (_average if isinstance(layer, Averaging) else _weights)(layer, state)
         state = state._replace(channels=count)

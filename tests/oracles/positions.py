@@ -28,6 +28,7 @@ from analytic import (
     AveragePooling,
     Concatenate,
     Convolution,
+    Dropout,
     Flatten,
     FullyConnected,
     GlobalAveragePooling,
@@ -116,9 +117,8 @@ def _layer(layer: Any, state: State, means: bool) -> State:
             for parts in list(zip(*ends, strict=True))[:3]
         )
         return State(S, T, mu, ends[0].spatial)
-    if isinstance(layer, Scale):
-        c = layer.factor
-        return State(c**2 * state.S, c**2 * state.T, c * state.mu, state.spatial)
+    if isinstance(layer, Dropout | Scale):
+        return _multiplied(layer, state)
     if isinstance(layer, FullyConnected):
         return _weights(layer, state.S, state.T, ())
     if isinstance(layer, Nonlinearity):
@@ -143,6 +143,17 @@ def _pooled(layer: Any, state: State, table: Any, after: tuple[int, ...]) -> Sta
     mu = np.stack([state.mu[:, w].mean(axis=1) for w in table], axis=1)
     count = len(table[0]) if isinstance(layer, SumPooling) else 1
     return State(count**2 * S, count**2 * T, count * mu, after)
+
+
+def _multiplied(layer: Any, state: State) -> State:
+    """Units times noise or a factor."""
+    if isinstance(layer, Dropout):
+        S, T = state.S.copy(), state.T.copy()
+        for A in (S, T):
+            np.einsum("aapp->ap", A)[:] /= 1 - layer.rate
+        return State(S, T, state.mu, state.spatial)
+    c = layer.factor
+    return State(c**2 * state.S, c**2 * state.T, c * state.mu, state.spatial)
 
 
 def _weights(layer: Any, S: Any, T: Any, after: tuple[int, ...]) -> State:
