@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         resnet,
         wide_resnet,
     )
+    from analytic.parameter_shares import KernelShares, kernel_shares
     from analytic.prediction import Prediction, ensemble, predict
     from analytic.results import AccuracyError, Estimate, Kernels
     from analytic.solve import Plan
@@ -57,6 +58,7 @@ _HOME = {
     "Flatten": "network",
     "FullyConnected": "network",
     "GlobalAveragePooling": "network",
+    "KernelShares": "parameter_shares",
     "Kernels": "results",
     "Network": "network",
     "Nonlinearity": "network",
@@ -78,6 +80,7 @@ _HOME = {
     "kernel_diagonal": "limit",
     "kernel_estimate": "limit",
     "kernel_plan": "limit",
+    "kernel_shares": "parameter_shares",
     "lenet": "network",
     "mean_correction": "corrections",
     "mlp": "network",
@@ -102,6 +105,7 @@ __all__ = [
     "Flatten",
     "FullyConnected",
     "GlobalAveragePooling",
+    "KernelShares",
     "Kernels",
     "Network",
     "Nonlinearity",
@@ -123,6 +127,7 @@ __all__ = [
     "kernel_diagonal",
     "kernel_estimate",
     "kernel_plan",
+    "kernel_shares",
     "lenet",
     "mean_correction",
     "mlp",
