@@ -13,6 +13,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -36,6 +37,7 @@ from analytic.proofs import (
 )
 
 __all__ = ["NAMES", "Activation", "X", "sigmoid", "softplus"]
+_derivative = lru_cache(512)(sympy.diff)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -147,7 +149,7 @@ class Activation:
 
     def differentiate(self, order: int) -> Any:
         """The sympy expression of the derivative of the given order."""
-        return sympy.diff(self.expression, X, order)
+        return _derivative(self.expression, X, order)
 
     def stable(self, order: int = 0) -> Any:
         """The derivative of the given order in a form that neither overflows nor cancels.

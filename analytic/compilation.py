@@ -41,11 +41,14 @@ PREFIX = "compiled-"
 def compiled(function: Callable[..., Any], flags: frozenset[str] = EXACT_SUMS) -> Any:
     """Compile a function when it is first called, without the interpreter's lock.
 
+    A quotient by 0 is infinite or NaN: to look for it would keep loops from vector instructions.
+
     Args:
         function: what numba can compile.
         flags: of LLVM's floating-point arithmetic, see ``analytic.machine``.
     """
-    dispatcher: Any = numba.njit(nogil=True, fastmath=set(flags))(function)
+    compile_: Any = numba.njit(nogil=True, error_model="numpy", fastmath=set(flags))
+    dispatcher: Any = compile_(function)
     folder = _folder()
     if folder is not None:
         dispatcher._cache = _CompiledCode(function, flags, folder)

@@ -93,7 +93,7 @@ MUTATIONS = (
     Mutation("response of E", _R + "error_amplification.py", "own_e=float(", "own_e=0.5 * float(", TERMS),
     Mutation("response of D", _R + "error_amplification.py", "own_d=float(", "own_d=0.5 * float(", TERMS),
     Mutation("response of the mean", _R + "error_amplification.py", "np.sqrt(v / 2) * np.abs(sums.b_1)", "np.sqrt(v / 8) * np.abs(sums.b_1)", TERMS),
-    Mutation("a nonlinearity is trained", "analytic/network/description.py", "return 0.0 if isinstance(self.layer, Nonlinearity) else self.layer.weight_rate", "return 1.0", "tests/analytic/recursion/test_bare_nonlinearities.py"),
+    Mutation("a nonlinearity is trained", "analytic/network/description.py", "return 0.0 if isinstance(self.layer, Pointwise) else self.layer.weight_rate", "return 1.0", "tests/analytic/recursion/test_bare_nonlinearities.py"),
     Mutation("a bias that is trained alone is forgotten", "analytic/recursion/layer_equations.py", "(rate * weight) * sigma + bias_rate", "(rate * weight) * sigma", "tests/analytic/recursion/test_rates.py"),
     Mutation("the certificate takes all of T for exact", "analytic/recursion/layer_errors.py", "trained = f.learned * eps_sigma + 3 * UNIT", "trained = 3 * UNIT", "tests/analytic/recursion/test_rates.py"),
     Mutation("a defect has no shift", "analytic/images/defects.py", "theta[j] += shift / layer.weight", "theta[j] += 0.0", "tests/analytic/images/test_image_rates.py"),

@@ -41,8 +41,8 @@ _MIXES = (
 )
 
 
-def check_module(module: nn.Module) -> dict[str, nn.Parameter]:
-    """The trainable parameters with their names."""
+def check_module(module: nn.Module, noisy: bool = False) -> dict[str, nn.Parameter]:
+    """The trainable parameters with their names; noise in training mode only if ``noisy``."""
     if not isinstance(module, nn.Module):
         raise TypeError(f"expected a torch.nn.Module, got {type(module).__name__}; pass a module")
     for name, t in itertools.chain(module.named_parameters(), module.named_buffers()):
@@ -74,7 +74,8 @@ def check_module(module: nn.Module) -> dict[str, nn.Parameter]:
     for name, t in itertools.chain(module.named_parameters(), module.named_buffers()):
         if t.is_floating_point() and not t.is_quantized and bool(_stored(t).isnan().any()):
             raise ValueError(f"expected numbers in the frozen {name}, got NaN; repair or redraw it")
-    _check_mode(module)
+    if not noisy:
+        _check_mode(module)
     return parameters
 
 

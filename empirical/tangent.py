@@ -100,7 +100,8 @@ def _measure(
     method: str,
     names: Names | None = None,
 ) -> ModuleKernel:
-    parameters = check_parameters(module, check_module(module), names)
+    described = type(module) is FiniteNetwork and method == "auto" and not customised(module)
+    parameters = check_parameters(module, check_module(module, noisy=described), names)
     first = next(iter(parameters.values()))
     for name, batch in (("x", x), ("y", y)):
         if batch is not None or name == "x":
@@ -111,13 +112,10 @@ def _measure(
     with torch.inference_mode(False), torch.enable_grad(), full_precision(first.device):
         x, y = mapped(constant, x), None if y is None else mapped(constant, y)
         trained = len(parameters) == sum(1 for _ in module.parameters())
-        if (
-            type(module) is FiniteNetwork
-            and trained
-            and method == "auto"
-            and not customised(module)
-        ):
+        if described and trained:
             return ModuleKernel(_of_description(module, x, y, output), False)  # pyright: ignore[reportArgumentType]
+        if described:
+            check_module(module)  # noise is known to the layer identity alone
         check_differentiable(parameters)
         try:
             return measure(module, parameters, x, y, output, method == "auto")

@@ -19,17 +19,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic.network import (
-    AveragePooling,
     Convolution,
     Flatten,
     FullyConnected,
     GlobalAveragePooling,
+    Pooling,
 )
 
 __all__ = ["Placed", "mean_map", "pair_map", "position_maps"]
 
 Array = NDArray[np.float64]
-Placed = Convolution | FullyConnected | AveragePooling | Flatten | GlobalAveragePooling
+Placed = Convolution | FullyConnected | Pooling | Flatten | GlobalAveragePooling
 
 
 def position_maps(layer: Placed, shape: tuple[int, ...], after: tuple[int, ...]) -> list[Array]:
@@ -45,12 +45,13 @@ def position_maps(layer: Placed, shape: tuple[int, ...], after: tuple[int, ...])
     return [_kron(choice) for choice in product(*axes)]
 
 
-def _axis(layer: Convolution | AveragePooling, d: int, size: int, after: int) -> list[Array]:
+def _axis(layer: Convolution | Pooling, d: int, size: int, after: int) -> list[Array]:
     """The matrices along one axis."""
     out = np.arange(after)
-    if isinstance(layer, AveragePooling):
-        window = _along(layer.size, d)
-        return [np.repeat(np.eye(after), window, axis=1)[:, :size] / window]
+    if isinstance(layer, Pooling):
+        window, step = _along(layer.size, d), _along(layer.step, d)
+        read = np.arange(size) - step * out[:, None]
+        return [((read >= 0) & (read < window)) / window]
     width, stride = _along(layer.kernel_size, d), _along(layer.stride, d)
     apart = _along(layer.dilation, d)
     first = 0 if layer.padding == "valid" else -apart * ((width - 1) // 2)

@@ -20,7 +20,8 @@ from analytic.network import (
     Flatten,
     FullyConnected,
     Network,
-    Nonlinearity,
+    Pointwise,
+    Readout,
     Residual,
     Scale,
     Sum,
@@ -90,7 +91,7 @@ def checked(
             f"expected x and y of the same shape for each input, got {rows.shape[1:]} and"
             f" {columns.shape[1:]}; take both from the same data"
         )
-    return stack(network.joined(), rows.shape[2:], derivatives), rows, columns
+    return stack(network, rows.shape[2:], derivatives), rows, columns
 
 
 def require(size: int, of: str) -> None:
@@ -120,8 +121,14 @@ def stack(network: Network, spatial: tuple[int, ...], derivatives: int) -> list[
         ValueError: a residual block has several layers, there is a ``Sum`` or a ``Concatenate``, or
             an activation lacks a derivative.
     """
+    if network.output != Readout():
+        raise ValueError(
+            f"expected the default readout, got {network.output}: the corrections of others are not"
+            " derived; use kernel, which knows them, or drop it"
+        )
     found: list[Place] = []
     before = 1.0
+    network = network.summed(len(spatial)).joined() if network.is_spatial else network.joined()
     shapes = network.shapes(spatial) if network.is_spatial else ((),) * (len(network.layers) + 1)
     for outer, shape, after in zip(network.layers, shapes[:-1], shapes[1:], strict=True):
         if isinstance(outer, Sum | Concatenate):
@@ -131,7 +138,7 @@ def stack(network: Network, spatial: tuple[int, ...], derivatives: int) -> list[
             )
         inner = _only(outer) if isinstance(outer, Residual) else outer
         assert not isinstance(inner, Scale)  # the layers have taken it
-        if isinstance(inner, Nonlinearity):
+        if isinstance(inner, Pointwise):
             raise ValueError(
                 f"expected layers with weights, got {inner} behind units that are not a linear"
                 " layer of its own: its corrections are not derived; use kernel, which needs none"
@@ -163,7 +170,7 @@ def _weighted(
     return StackLayer(layer.activation, *variances, layer.width_ratio, before, residual)
 
 
-def _only(block: Residual) -> Placed | Nonlinearity:
+def _only(block: Residual) -> Placed | Pointwise:
     """The one layer of a residual block."""
     (first, *others) = block.layers
     if others or isinstance(first, Residual | Sum | Concatenate):

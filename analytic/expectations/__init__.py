@@ -17,6 +17,7 @@ from analytic.expectations.hermite_coefficients import (
     orders,
     rests,
 )
+from analytic.expectations.inverse_sine import arcsine
 from analytic.expectations.jumping_pairs import jump_distances
 from analytic.expectations.octaves import MOST_TERMS_WHOLE
 from analytic.expectations.product_rules import Angle
@@ -34,6 +35,7 @@ __all__ = [
     "Noise",
     "Rule",
     "Units",
+    "arcsine",
     "coefficients",
     "distances",
     "hermite_basis",

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from analytic.activation import Activation
 from analytic.expectations.chebyshev_sums import fill, fill_moments
+from analytic.expectations.error_function import ERF_SECOND, ERF_SLOPE, erf_moments
 from analytic.expectations.node_tables import (
     CURVATURE,
     FIRST,
@@ -113,6 +114,9 @@ def moments(activation: Activation, s: Array) -> Moments:
         certified = isinstance(line, Staircase) and line.at_zero
         noise = Noise.of_coefficients(8 * UNIT, 8 * UNIT, certified=certified)
         return _at_zero(activation, s, Moments(*line.moments(s), noise=noise))
+    if activation.is_erf:
+        noise = Noise(mean=0.0, second=ERF_SECOND, square=ERF_SLOPE)
+        return Moments(np.zeros_like(s), *erf_moments(s), noise=noise)
     table, second, noise = np.empty((FIRST, s.size)), np.empty(s.size), Noise()
     for octave, chosen in _octaves(s):
         part = segment(activation, octave)

@@ -46,6 +46,11 @@ class Angle(NamedTuple):
         minus, plus = np.clip(minus, 0, 2), np.clip(plus, 0, 2)
         return cls(np.where(close, minus, 2 - plus), np.where(close, 2 - minus, plus), error)
 
+    def thinned(self, keep: float) -> Angle:
+        """That of a cosine that is multiplied by ``keep``: 1 - k c = (1 - k) + k (1 - c)."""
+        minus, plus = (1 - keep + keep * part for part in (self.minus, self.plus))
+        return Angle.of(minus, plus, keep * self.error + 4 * UNIT)
+
     def take(self, chosen: Any) -> Angle:
         return Angle(*(field[chosen] for field in self))
 

@@ -16,7 +16,7 @@ from analytic.images.defects import bent_layer, covariances, flattened, pixel_de
 from analytic.images.fields import Pairing, Shifts
 from analytic.images.lane_tables import after_average, before_average
 from analytic.images.layer_sources import sources
-from analytic.images.next_defects import NextDefects, matched_window
+from analytic.images.next_defects import NextDefects, matched_windows
 from analytic.images.next_fields import NextFields
 from analytic.images.propagation import Fields, Layers, PairedImages, Propagation, Room
 from analytic.images.shifts import Index
@@ -37,13 +37,13 @@ class Defects:
     Attributes:
         sources: positions that every weight layer reads, (filters, positions) each.
         pixels: whether the first layer may have the complement 1 + rho of pixels as well.
-        matched: how the average behind each stretch carries pairs of equal places; None where
-            there is none, or that over all positions.
+        matched: how the average behind each stretch carries pairs of equal places
+            (``next_defects.ways``); None where there is none, or that over all positions.
     """
 
     sources: tuple[Index, ...]
     pixels: bool
-    matched: tuple[Window | None, ...]
+    matched: tuple[tuple[Window, ...] | None, ...]
 
     def goes_on(self, layout: Layout) -> bool:
         """Whether a weight layer follows behind a stretch."""
@@ -60,12 +60,16 @@ def defects_of(network: Network, layouts: Sequence[Layout], spatial: Shape) -> D
     """Those of a network of a x + b |x| without skips, None for any other."""
     lines = [step.layer.activation.bent_line for step in network.steps]
     bends = any(line is not None and line[1] != 0 for line in lines)
-    if not bends or None in lines or any(step.closes or step.opens for step in network.steps):
+    if (
+        not bends
+        or None in lines
+        or any(step.closes or step.opens or step.noise > 1 for step in network.steps)
+    ):
         return None
     before = [layout for layout in layouts if layout.stretch.first + len(layout.steps) == 0]
     mixes = any(layout.stretch.leaves[0].mixes for layout in before)
     windows = [
-        matched_window(*pair) if leave.mixes and leave.window else None
+        matched_windows(*pair, leave) if leave.mixes and leave.window else None
         for pair in pairwise(layouts)
         for leave in [pair[0].stretch.leaves[0]]
     ]
@@ -162,8 +166,8 @@ class DefectPropagation(Propagation):
         if not (self.defects.has_average(layout) and layout.stretch.leaves[0].mixes):
             return NextFields.all_of(layout, after, self.pairs)
         rows, columns = (table.lines(before_average(number)) for table in self._tables())
-        window = self.defects.matched[number]
-        return [NextDefects(layout, after, self.pairing, window, (rows, columns))]
+        windows = self.defects.matched[number]
+        return [NextDefects(layout, after, self.pairing, windows, (rows, columns))]
 
     def behind(self, number: int, layout: Layout, after: Layout, entry: Fields) -> Fields:
         """Phi and errors behind the average that ends stretch ``number``, in place."""

@@ -23,9 +23,9 @@ from typing import Any
 import numpy as np
 
 from analytic.compilation import compiled
+from analytic.expectations import arcsine
 from analytic.images.field_expectations import FieldLayer
 from analytic.images.fields import Pairing, Shifts, move_lines, pieces
-from analytic.images.inverse_sine import arcsine
 from analytic.machine import LANES
 
 __all__ = ["apart", "bent_layer", "covariances", "flattened", "matches", "pixel_defects", "pooled"]

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from analytic.compilation import compiled
 from analytic.images.fields import Shifts
 from analytic.images.shifts import Scatter
@@ -33,25 +35,62 @@ def add_window(
         total: (pairs, shifts, Q) of the next stretch.
         lost: what rounding has lost, the same.
     """
-    size = shifts.row.size
-    height, width, copies = before
+    size, (height, width, copies) = shifts.row.size, before
+    down, right = rows.step, columns.step
+    apart = np.empty((down, right, -(-height // down), -(-width // right)))
     for f in range(fields.shape[0]):
         pair, row, column = f // size, shifts.row[f % size], shifts.column[f % size]
-        for b in range(rows.first[row], rows.first[row + 1]):
-            for a in range(columns.first[column], columns.first[column + 1]):
-                shift = rows.after[b] * widths + columns.after[a]
-                for copy in range(copies):
-                    for y in range(rows.length[b]):
-                        line = copy * after[0] + rows.target[b] + y
-                        first = line * after[1] + columns.target[a]
-                        origin = copy * height + rows.source[b] + y * rows.step
-                        start = origin * width + columns.source[a]
-                        stop = start + (columns.length[a] - 1) * columns.step + 1
-                        _kahan(
-                            fields[f, start : stop : columns.step],
-                            total[pair, shift, first : first + columns.length[a]],
-                            lost[pair, shift, first : first + columns.length[a]],
-                        )
+        for copy in range(copies):
+            _set_apart(fields[f], copy * height, height, width, apart)
+            for b in range(rows.first[row], rows.first[row + 1]):
+                for a in range(columns.first[column], columns.first[column + 1]):
+                    shift = rows.after[b] * widths + columns.after[a]
+                    y, x = rows.source[b], columns.source[a]
+                    part = apart[y % down, x % right]
+                    line = copy * after[0] + rows.target[b]
+                    _add_block(
+                        part[y // down : y // down + rows.length[b]],
+                        x // right, columns.target[a], columns.length[a],
+                        total[pair, shift, line * after[1] :],
+                        lost[pair, shift, line * after[1] :], after[1],
+                    )  # fmt: skip
+
+
+@compiled
+def _set_apart(field: Any, first: int, height: int, width: int, out: Any) -> None:
+    """out[b, a, y, x] becomes the place (b + y down, a + x right) of an image of a field."""
+    down, right = out.shape[0], out.shape[1]
+    for y in range(height):
+        line, lines = (
+            field[(first + y) * width : (first + y + 1) * width],
+            out[y % down, :, y // down],
+        )
+        if right == 2 and width % 2 == 0:  # what most networks have, in one pass
+            even, odd = lines[0], lines[1]
+            for j in range(width // 2):
+                even[j], odd[j] = line[2 * j], line[2 * j + 1]
+            continue
+        for a in range(right):
+            source, target = line[a::right], lines[a]
+            for j in range(source.size):
+                target[j] = source[j]
+
+
+@compiled
+def _add_block(
+    values: Any, source: int, target: int, count: int, total: Any, lost: Any, width: int
+) -> None:  # fmt: skip
+    """Add some columns of lines (y, x) to those of lines of ``width`` places; all is one run."""
+    lines = values.shape[0]
+    if count == width and count == values.shape[1]:
+        _kahan(values.reshape(-1), total[: lines * width], lost[: lines * width])
+        return
+    for y in range(lines):
+        first = y * width + target
+        _kahan(
+            values[y, source : source + count],
+            total[first : first + count], lost[first : first + count],
+        )  # fmt: skip
 
 
 @compiled

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from analytic.compilation import compiled
-from analytic.images.inverse_sine import arcsine
+from analytic.expectations import arcsine
 from analytic.machine import LANES
 from analytic.recursion import plain
 

@@ -174,8 +174,8 @@ def leave(
                     _expectations(layer, rows, i, chunk, table, groups, lines, lanes, a, b)
                     if sigma0.size > 0:
                         a0, b0 = sigma0[f, start:stop], theta0[f, start:stop]
-                        mu, eta = rows.junctions[0, 0, i, start:stop], rows.mean[i, start:stop]
-                        end_branch(a0, b0, mu, lines[2], eta, lines[1], layer.shares, a, b)
+                        mu, eta = rows.junctions[0, :, i, start:stop]
+                        end_branch(a0, b0, mu, lines[2], eta, lines[4], layer.shares, a, b)
 
 
 @compiled
@@ -187,6 +187,7 @@ def _move_sheets(
     _move_line(columns.mean[c], runs, lines[1])
     if columns.junctions.shape[0] > 0:
         _move_line(columns.junctions[0, 0, c], runs, lines[2])
+        _move_line(columns.junctions[0, 1, c], runs, lines[4])
     _move_line(columns.scale[c], runs, lines[3])
     if layer.form == SERIES and groups > 0:
         move_table(columns.table[c], runs, groups * terms(layer), table)

@@ -24,6 +24,7 @@ __all__ = [
     "Pairing",
     "Shifts",
     "Taps",
+    "move_fields",
     "move_lines",
     "move_table",
     "pieces",
@@ -120,6 +121,17 @@ def move_lines(lines: Any, runs: Any, number: int, out: Any) -> None:
             target, source = out[m, lane : lane + count], lines[m, origin : origin + count]
             for j in range(count):
                 target[j] = source[j]
+
+
+@compiled
+def move_fields(
+    shifts: Shifts, shape: Any, runs: Any, fields: Any, chosen: Any, out: Any
+) -> None:  # fmt: skip
+    """out becomes the chosen fields of one image, each moved by a shift of its own."""
+    height, width, copies = shape
+    for f in range(chosen.size):
+        number = pieces(height, width, copies, shifts.down[f], shifts.right[f], runs)
+        move_lines(fields[chosen[f] : chosen[f] + 1], runs, number, out[f : f + 1])
 
 
 @compiled

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
+from analytic.images.axes import both_sizes, plane, readings
 from analytic.images.shifts import Index
-from analytic.images.stretches import both_sizes, plane, readings
 from analytic.network import Convolution, Layer, Network, Shape, shape_after
 
 __all__ = ["sources"]

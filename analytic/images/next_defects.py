@@ -3,10 +3,15 @@ r"""The fields behind an average that mixes positions, where pairs carry defects
 The mean over a window is the means of Phi less what the norms make of it, a difference. Where two
 windows are the same up to a factor both parts may be large. Then the units of the windows agree
 one by one: with the shares a_i = r_i/sum r the distance of the means is at most the sum over i of
-|a_i u_i - a'_i u'_i|, which is ``matched`` here (docs/theory/convolution.md).
+|a_i u_i - a'_i u'_i|, which is ``matched`` here (docs/theory/convolution.md). Windows that overlap
+give a unit another share in each of them: what is before the next window begins, and what is
+behind, are added up one after the other.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 
@@ -17,30 +22,42 @@ from analytic.images.next_fields import NextFields
 from analytic.images.propagation import Fields
 from analytic.images.shifts import Index, Readings, Scatter, pool_readings, scatter
 from analytic.images.stretch_layouts import Layout, run_room
-from analytic.images.stretches import Window
+from analytic.images.stretches import Leave, Window
 from analytic.machine import LANES, Array
 
-__all__ = ["NextDefects", "matched_window"]
+__all__ = ["NextDefects", "matched_windows", "ways"]
 
 
-def matched_window(layout: Layout, after: Layout) -> Window:
-    """How an average carries pairs of equal places in two windows."""
+def ways(leave: Leave) -> list[tuple[int, ...]]:
+    """The windows of a position, on each axis counted back from the last of them."""
+    return list(product(*(range(-(-size // stride)) for size, stride in leave.pools)))
+
+
+def matched_windows(layout: Layout, after: Layout, leave: Leave) -> tuple[Window, ...]:
+    """How an average carries pairs of equal places in two windows, for all ``ways``."""
     before, behind = layout.stretch.grid, after.stretch.grid
-    found = [
-        _matched(shifts, positions, positions // ends, known)
-        for shifts, positions, ends, known in (
-            (behind.rows, before.height, behind.height, before.rows),
-            (behind.columns, before.width, behind.width, before.columns),
-        )
-    ]
-    return found[0], found[1]
+    found: list[Window] = []
+    for way in ways(leave):
+        down, right = (
+            _matched(pool_readings(shifts, positions, ends, *pool), pool, back, known, shifts)
+            for shifts, positions, ends, known, pool, back in zip(
+                (behind.rows, behind.columns), before[:2], behind[:2], before[2:], leave.pools,
+                way, strict=True,
+            )
+        )  # fmt: skip
+        found.append((down, right))
+    return tuple(found)
 
 
-def _matched(shifts: Index, positions: int, size: int, known: Index) -> Scatter:
-    read = pool_readings(shifts, positions, size)
-    same = read.tap // size == read.tap % size
-    after, target, tap, shift, source = (part[same] for part in read[:5])
-    return scatter(Readings(after, target, tap, shift, source, read.step), known, shifts)
+def _matched(
+    read: Readings, pool: tuple[int, int], back: int, before: Index, shifts: Index
+) -> Scatter:
+    """The readings of equal places in windows that have them ``back`` before the last one."""
+    size, stride = pool
+    place = read.tap % size
+    chosen = (read.tap // size == place) & (place // stride == back)
+    after, target, tap, shift, source = (part[chosen] for part in read[:5])
+    return scatter(Readings(after, target, tap, shift, source, read.step), before, shifts)
 
 
 class NextDefects(NextFields):
@@ -50,53 +67,64 @@ class NextDefects(NextFields):
         layout: the stretch that ends.
         after: the next one.
         pairing: the pairs.
-        window: that of ``matched_window``; None for the mean over all positions.
-        shares: a and 1/sum r of the first and the second images, (images, 2, Q) each.
+        windows: those of ``matched_windows``; None for the mean over all positions.
+        shares: a and 1/sum r of the first and the second images, (images, 2 ways, Q) each.
     """
 
     def __init__(
-        self, layout: Layout, after: Layout, pairing: Pairing, window: Window | None,
-        shares: tuple[Array, Array],
+        self, layout: Layout, after: Layout, pairing: Pairing,
+        windows: tuple[Window, ...] | None, shares: tuple[Array, Array],
     ) -> None:  # fmt: skip
         super().__init__(layout, after, layout.stretch.leaves[0], len(pairing.row))
-        self._pairing, self._window, self._shares = pairing, window, shares
+        self._pairing, self._windows = pairing, windows
+        self._shares = [
+            [np.ascontiguousarray(lines[:, first : first + 2]) for lines in shares]
+            for first in range(0, shares[0].shape[1], 2)
+        ]
         shape = (self.pairs, after.stretch.grid.shifts, after.lanes)
-        if window is None:
+        if windows is None:
             shape = (self.pairs, layout.shape[2], LANES)
         self._matched = np.zeros(shape), np.zeros(shape)
 
     def add(self, shifts: Shifts, fields: Fields) -> None:
         """Add some fields."""
         super().add(shifts, fields)
-        chosen = self._chosen(shifts)
-        if chosen.size == 0:
-            return
+        for number, shares in enumerate(self._shares):
+            window = None if self._windows is None else self._windows[number]
+            chosen = self._chosen(shifts, window)
+            if chosen.size:
+                self._match(shifts, fields, chosen, shares, window)
+
+    def _match(
+        self, shifts: Shifts, fields: Fields, chosen: Index, shares: Sequence[Array],
+        window: Window | None,
+    ) -> None:  # fmt: skip
+        """Add the distances at some shifts."""
         some = Shifts(*(part[chosen] for part in shifts))
         whole = fields.sigma.reshape(self.pairs, -1, self.layout.lanes)
         values = whole[:, chosen].reshape(-1, self.layout.lanes)
         moved = np.zeros((2, self.layout.lanes))
         room = run_room(self.layout), moved
-        matches(*self._shares, self._pairing, some, self.layout.shape, room, values)
-        if self._window is None:
+        matches(*shares, self._pairing, some, self.layout.shape, room, values)
+        if window is None:
             add_total(1, self.layout.stretch.grid.positions, values, *self._matched)
             return
         widths = self.after.stretch.grid.columns.size
         add_window(
-            *self._window, some, self.layout.shape, self.after.shape, widths, values,
-            *self._matched,
-        )  # fmt: skip
+            *window, some, self.layout.shape, self.after.shape, widths, values, *self._matched
+        )
 
-    def _chosen(self, shifts: Shifts) -> Index:
+    def _chosen(self, shifts: Shifts, window: Window | None) -> Index:
         """The shifts at which equal places of windows are seen."""
-        if self._window is None:
+        if window is None:
             return np.flatnonzero((shifts.down == 0) & (shifts.right == 0))
-        rows, columns = (np.diff(axis.first) > 0 for axis in self._window)
+        rows, columns = (np.diff(axis.first) > 0 for axis in window)
         return np.flatnonzero(rows[shifts.row] & columns[shifts.column])
 
     def finish(self) -> Fields:
         """The fields of the next stretch, (pairs, shifts, Q) each."""
         matched = self._matched[0]
-        if self._window is None:
+        if self._windows is None:
             matched = np.zeros((self.pairs, 1, self.after.lanes))
             matched[:, 0, : self.layout.shape[2]] = self._matched[0].sum(axis=2)
         return super().finish()._replace(matched=matched)

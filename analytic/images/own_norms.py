@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from analytic.images.defects import pooled
 from analytic.images.fields import Pairing, Shifts
 from analytic.images.lane_tables import Sight, after_average
+from analytic.images.next_defects import ways
 from analytic.images.next_fields import NextFields
 from analytic.images.propagation import Fields
 from analytic.images.shifted_positions import STILL
+from analytic.images.shifts import Index
 from analytic.images.stretch_layouts import Layout, all_shifts, run_room
+from analytic.images.stretches import Leave
 from analytic.images.unit_norms import NormTables
 from analytic.machine import Array
 from analytic.recursion import NOMINAL, TRIED, AveragedNorms
@@ -40,24 +46,45 @@ def norms_behind(
         unit = r / np.where(whole > 0, whole * np.sqrt(r.shape[1]), np.inf)
         lines = {"norm": np.broadcast_to(whole, r.shape), "unit": unit}
         return sigma, AveragedNorms(lines, None)
-    mean = window_means(layout, after, r)
+    mean = window_means(layout, leave, r)
     lost = entry.sigma[:, 0, : mean.shape[1]]
     sigma = np.maximum(mean**2 - lost, 0)
     spread = np.clip(lost / np.where(mean > 0, mean, np.inf) ** 2, 0, 1)
     lines = {"norm": np.sqrt(sigma), "mean": mean, "spread": spread}
     chords = _apart(after, lines, entry)
     entry.sigma[:, 0] = 0.0
-    return sigma, AveragedNorms(lines, chords, shares(layout, after, r))
+    return sigma, AveragedNorms(lines, chords, shares(layout, after, leave, r))
 
 
-def shares(layout: Layout, after: Layout, r: Array) -> Array:
-    """That of every r in the sum over its window, and 1 over the sum, (n, 2, P)."""
-    (height, width, _), (rows, columns, _) = layout.shape, after.shape
-    down, right = height // rows, width // columns
-    whole = window_means(layout, after, r).reshape(-1, rows, columns) * (down * right)
-    wide = whole.repeat(down, axis=1).repeat(right, axis=2).reshape(r.shape)
-    inverse = 1 / np.where(wide > 0, wide, np.inf)
-    return np.stack([r * inverse, inverse], axis=1)
+def shares(layout: Layout, after: Layout, leave: Leave, r: Array) -> Array:
+    """That of every r in the sum over its window, and 1 over the sum, (n, 2 ways, P).
+
+    Windows that overlap have a position in several of them, one for each of ``ways``; both
+    are 0 where there is none.
+    """
+    whole = window_means(layout, leave, r) * math.prod(size for size, _ in leave.pools)
+    inverse = 1 / np.where(whole > 0, whole, np.inf)
+    outside = np.concatenate([inverse, np.zeros((len(r), 1))], axis=1)
+    found: list[Array] = []
+    for way in ways(leave):
+        rows, columns = (
+            _windows(positions, ends, *pool, back)
+            for positions, ends, pool, back in zip(
+                layout.shape[:2], after.shape[:2], leave.pools, way, strict=True
+            )
+        )
+        both = (rows[:, None] >= 0) & (columns >= 0)
+        number = np.where(both, rows[:, None] * after.shape[1] + columns, -1).ravel()
+        found += [r * outside[:, number], outside[:, number]]
+    return np.stack(found, axis=1)
+
+
+def _windows(positions: int, ends: int, size: int, stride: int, back: int) -> Index:
+    """The window of each position of an axis, ``back`` before its last one; -1 for none."""
+    place = np.arange(positions)
+    number = place // stride - back
+    inside = (number >= 0) & (number < ends) & (place - stride * number < size)
+    return np.where(inside, number, -1)
 
 
 def _sums(layout: Layout, after: Layout, before: Array) -> Array:
@@ -91,8 +118,9 @@ def _apart(after: Layout, lines: dict[str, Array], entry: Fields) -> Array:
     return apart[:, :, 0]
 
 
-def window_means(layout: Layout, after: Layout, values: Array) -> Array:
+def window_means(layout: Layout, leave: Leave, values: Array) -> Array:
     """The means over the windows of an average, (n, P')."""
-    (height, width, _), (rows, columns, _) = layout.shape, after.shape
-    parts = values.reshape(-1, rows, height // rows, columns, width // columns)
-    return parts.mean(axis=(2, 4)).reshape(len(values), -1)
+    sizes, (down, right) = zip(*leave.pools, strict=True)
+    planes = values.reshape(len(values), *layout.shape[:2])
+    windows = sliding_window_view(planes, sizes, axis=(1, 2))[:, ::down, ::right]
+    return windows.mean(axis=(3, 4)).reshape(len(values), -1)

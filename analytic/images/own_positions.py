@@ -45,8 +45,6 @@ from analytic.recursion import (
     amplification,
     erf_amplification,
     own_bounds,
-    own_slope,
-    plain,
     preactivation,
 )
 
@@ -120,7 +118,7 @@ def _layers(
 
     def after(number: int, state: Triple) -> Triple:
         step, window = layout.steps[number], layout.windows[number]
-        sigma, theta, _ = state
+        sigma, theta, mu = state
         known = np.empty(0)
         if read is not None:
             known = np.ravel(read if number == 0 and window is None else sigma)
@@ -130,9 +128,10 @@ def _layers(
         variance, trained, gamma = map(np.ravel, given)
         table, none = moments(step.layer.activation, np.sqrt(variance)), np.empty(0)
         reads, averaged = layout.stretch.reads[number], Average() if number else factor
-        stages.append(Stage(step, known, none, variance, trained, gamma, table, reads, averaged))
-        slope = own_slope(step, variance, gamma, table)
-        return _by_image(n, (*plain(table.second, slope, gamma), table.mean))
+        stages.append(
+            Stage(step, known, none, variance, trained, gamma, table, np.ravel(mu), reads, averaged)
+        )
+        return _by_image(n, stages[-1].end)
 
     def added(_: int, number: int, total: Triple, branch: Triple) -> Triple:
         (sigma0, theta0, mu0), (sigma, theta, mu) = (
@@ -177,7 +176,7 @@ def _left(way: _Way, x: Array, entries: list[Fields], state: Triple) -> list[Fie
     layers = _own_layers(way)
     seen = sights(Diagonal(tuple(way.passed), np.empty(n), np.empty(n)), layout.stretch.first)
     if way.carries and layout.stretch.leaves[0].mixes:
-        share = shares(layout, way.after, np.sqrt(state[0]))
+        share = shares(layout, way.after, layout.stretch.leaves[0], np.sqrt(state[0]))
         seen[before_average(way.number)] = Sight(None, {"share": share})
 
     def image(i: int) -> tuple[list[Fields], Array]:
@@ -261,11 +260,11 @@ def _diagonal_of(
         return (sigma, theta, np.zeros_like(sigma)), Average(), averaged
     for values in (sigma, theta):
         np.maximum(values, 0, out=values)  # positions may cancel
-    mu = window_means(layout, after, state[2])
+    mu = window_means(layout, leave, state[2])
     if not leave.mixes:
         return (sigma, theta, mu), Average(), averaged
     factors = (
-        _enlargement(window_means(layout, after, np.sqrt(np.maximum(old, 0))), new)
+        _enlargement(window_means(layout, leave, np.sqrt(np.maximum(old, 0))), new)
         for old, new in zip(state[:2], (sigma, theta), strict=True)
     )
     return (sigma, theta, mu), Average(*factors), averaged

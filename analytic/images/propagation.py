@@ -178,7 +178,7 @@ class Propagation:
         )  # fmt: skip
         tables = rows.lane_tables(at, most + 1), columns.lane_tables(at, most + 1)
         size, depth = shifts.row.size, tables[1].table.shape[2]
-        other, lines, buffers = (room.take(count, LANES) for count in (depth, 4, 6))
+        other, lines, buffers = (room.take(count, LANES) for count in (depth, 5, 6))
         every = np.empty((size, *runs.shape), dtype=np.int64)
         counts = np.empty((2, size), dtype=np.int64)
         scratch = (every, counts[0], counts[1], other, lines, buffers)

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from analytic.images.fields import Shifts, move_lines, pieces
+from analytic.images.fields import Shifts, move_fields
 from analytic.images.next_fields import NextFields
-from analytic.images.propagation import Fields, Propagation
+from analytic.images.propagation import Fields, Propagation, Room
 from analytic.images.shifts import Index
-from analytic.images.stretch_layouts import Layout, all_shifts, batches
+from analytic.images.stretch_layouts import Layout, all_shifts, batches, run_room
 from analytic.images.stretches import Grid
-from analytic.machine import LANES, Array
+from analytic.machine import Array
 
 __all__ = ["STILL", "add_other_shifts", "pixels"]
 
@@ -45,10 +45,11 @@ def add_other_shifts(
         else:
             begun = [propagation.start(layout, some, none)]
         fields = propagation.through(layout, some, begun)
+        there, moved = _opposite(layout, propagation.room, shifts, opposite[part], fields)
         for target in targets:
             target.add(some, fields)
-            _add_opposite(layout, shifts, opposite[part], some, fields, target)
-        propagation.room.give(*fields[:2])
+            target.add(there, moved)
+        propagation.room.give(*fields[:2], *moved[:2])
 
 
 def _half(grid: Grid, shifts: Shifts) -> tuple[Index, Index]:
@@ -62,19 +63,13 @@ def _half(grid: Grid, shifts: Shifts) -> tuple[Index, Index]:
     return chosen, np.where(opposite == chosen, -1, opposite)
 
 
-def _add_opposite(
-    layout: Layout, shifts: Shifts, opposite: Index, some: Shifts, fields: Fields,
-    target: NextFields,
-) -> None:  # fmt: skip
-    """Add Sigma(p, p - shift), which is Sigma(p - shift, p)."""
-    height, width, _ = layout.shape
-    runs = np.empty((2 * (height + layout.lanes // LANES) + 2, 3), dtype=np.int64)
-    moved = np.zeros((2, layout.lanes))
-    for number, other in enumerate(opposite):
-        if other < 0:
-            continue
-        there = Shifts(*(part[other : other + 1] for part in shifts))
-        count = pieces(height, width, 1, int(there.down[0]), int(there.right[0]), runs)
-        for values, out in zip(fields[:2], moved, strict=True):
-            move_lines(values[number : number + 1], runs, count, out[None])
-        target.add(there, Fields(moved[:1], moved[1:], np.zeros((2, 1))))
+def _opposite(
+    layout: Layout, room: Room, shifts: Shifts, opposite: Index, fields: Fields
+) -> tuple[Shifts, Fields]:
+    """Sigma(p, p - shift), which is Sigma(p - shift, p), and Theta, where they are others."""
+    others = np.flatnonzero(opposite >= 0)
+    there = Shifts(*(part[opposite[others]] for part in shifts))
+    sigma, theta = (room.zeros(others.size, layout.lanes) for _ in range(2))
+    for values, out in zip(fields[:2], (sigma, theta), strict=True):
+        move_fields(there, layout.shape, run_room(layout), values, others, out)
+    return there, Fields(sigma, theta, np.zeros((2, 1)))

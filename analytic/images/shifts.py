@@ -3,7 +3,7 @@ r"""Shifts along one axis, and how a linear layer carries them.
 A pair of positions (p, q) of an axis of P positions is the shift d = q - p mod P and the place
 p: for every shift, Sigma(p, p + d) is a line of P numbers. A filter reads (s p + d k, s q + d k)
 with the same k, which is the shift s (q - p): it acts on the place and on the shift apart. A
-pooling window reads all (r p + a, r q + b), with the shifts r (q - p) + b - a.
+pooling window reads all (s p + a, s q + b), with the shifts s (q - p) + b - a.
 
 Legend: P positions before a layer and P' after it; s the stride; K the size of the filter, whose
 readings are ``apart`` positions from each other.
@@ -92,12 +92,15 @@ def filter_readings(
     return Readings(d, p, k, (v - u) % positions, u % positions, stride)
 
 
-def pool_readings(shifts: Index, positions: int, size: int) -> Readings:
-    """What a pooling window reads for some shifts after it; see ``filter_readings``."""
-    window = np.arange(size)
-    places = np.arange(positions // size)
+def pool_readings(shifts: Index, positions: int, after: int, size: int, stride: int) -> Readings:
+    """What a pooling window reads for some shifts after it; see ``filter_readings``.
+
+    A tap is a size + b for the readings a and b of two windows.
+    """
+    window, places = np.arange(size), np.arange(after)
     d, p, a, b = (x.ravel() for x in np.meshgrid(shifts, places, window, window, indexing="ij"))
-    return Readings(d, p, a * size + b, (size * d + b - a) % positions, size * p + a, size)
+    u, v = stride * p + a, stride * ((p + d) % after) + b
+    return Readings(d, p, a * size + b, (v - u) % positions, u, stride)
 
 
 def scatter(readings: Readings, before: Index, after: Index) -> Scatter:

@@ -5,7 +5,7 @@ positions is a sum over its windows, and the nonlinearity acts on each number: a
 such layers alone. Strides, "valid" convolutions and averages change the shifts; there a stretch
 ends, and its fields are added to those of the next one: once for each branch of a sum whose
 branches begin with strides. Followed from the readout back, flattening
-needs the shift 0 only, a pooling window r the shifts below r, global pooling all.
+needs the shift 0 only, pooling windows of r side by side the shifts below r, global pooling all.
 """
 
 from __future__ import annotations
@@ -16,16 +16,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from analytic.images.shifts import (
-    Index,
-    Readings,
-    Scatter,
-    filter_readings,
-    pool_readings,
-    scatter,
-)
+from analytic.images.axes import both_sizes, plane, pooled, readings
+from analytic.images.shifts import Index, Scatter, scatter
 from analytic.network import (
-    AveragePooling,
     Averaging,
     Convolution,
     Flatten,
@@ -33,9 +26,9 @@ from analytic.network import (
     GlobalAveragePooling,
     Layer,
     Network,
-    Nonlinearity,
+    Pointwise,
+    Pooling,
     Shape,
-    Sizes,
     moves,
     shape_after,
 )
@@ -45,10 +38,7 @@ __all__ = [
     "Leave",
     "Stretch",
     "Window",
-    "both_sizes",
     "network_stretches",
-    "plane",
-    "readings",
 ]
 
 
@@ -83,13 +73,15 @@ class Leave:
 
     ``total`` adds up all of them, ``mean`` and ``sum`` what the window says; what is not a sum
     is divided by the number ``count`` of what was added. ``mixes`` says whether a pair reads
-    other combinations of positions than equal ones.
+    other combinations of positions than equal ones, ``pools`` what size and stride the windows
+    of an average have along each axis.
     """
 
     kind: Literal["sum", "mean", "total"]
     window: Window | None
     count: int
     mixes: bool
+    pools: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -136,7 +128,7 @@ class _Linear(NamedTuple):
 
     @property
     def is_local(self) -> bool:
-        if self.place.taken or isinstance(self.place.layer, FullyConnected | Nonlinearity):
+        if self.place.taken or isinstance(self.place.layer, FullyConnected | Pointwise):
             return True
         same = self.before[:2] == self.after[:2]
         return self.reads > 0 and same and all(axis.is_local for axis in self.windows[0])
@@ -144,14 +136,18 @@ class _Linear(NamedTuple):
     @property
     def leaves(self) -> tuple[Leave, ...]:
         """How a stretch ends here."""
-        before, after, layer = self.before, self.after, self.place.layer
+        before, layer = self.before, self.place.layer
         if isinstance(layer, Flatten | GlobalAveragePooling):
             mixes = isinstance(layer, GlobalAveragePooling)
-            return (Leave("total", None, before.positions ** (2 if mixes else 1), mixes),)
+            all_of = tuple((size, size) for size in before[:2])
+            count = before.positions ** (2 if mixes else 1)
+            return (Leave("total", None, count, mixes, all_of),)
         if self.reads:
             return tuple(Leave("sum", window, 1, False) for window in self.windows)
-        size = before.positions // after.positions
-        return (Leave("mean", self.windows[0], size**2, size > 1),)
+        assert isinstance(layer, Pooling)
+        pools = pooled(layer, len(self.place.shape))
+        size = math.prod(size for size, _ in pools)
+        return (Leave("mean", self.windows[0], size**2, size > 1, pools),)
 
 
 def network_stretches(network: Network, spatial: Shape) -> tuple[Stretch, ...]:
@@ -192,7 +188,7 @@ def _count(layer: Layer, dimensions: int) -> int:
     """How many positions are summed up in a pre-activation, 0 if there is none."""
     if isinstance(layer, Convolution):
         return math.prod(both_sizes(layer.kernel_size, dimensions))
-    return int(isinstance(layer, FullyConnected | Nonlinearity))
+    return int(isinstance(layer, FullyConnected | Pointwise))
 
 
 def _point() -> Grid:
@@ -242,23 +238,12 @@ def _averages(layers: tuple[Averaging, ...]) -> list[tuple[Layer, bool]]:
     return [(layer, number == len(layers)) for number, layer in enumerate(layers, 1)]
 
 
-def plane(sizes: Shape, dimensions: int) -> tuple[int, int]:
-    """Two sizes from those of so many dimensions; a line is a plane of height 1."""
-    height, width = (1,) * (2 - dimensions) + sizes
-    return height, width
-
-
-def both_sizes(sizes: Sizes, dimensions: int) -> tuple[int, int]:
-    """An option for both dimensions."""
-    return plane((sizes,) * dimensions if isinstance(sizes, int) else sizes, dimensions)
-
-
 def _before(
     layers: tuple[Layer, ...], shape: Shape, after: Grid
 ) -> tuple[Grid, tuple[Window, ...]]:
     """The shifts that layers side by side need, and how each carries them."""
     layer = layers[0]
-    if isinstance(layer, FullyConnected | Nonlinearity):
+    if isinstance(layer, FullyConnected | Pointwise):
         return after, ()
     sizes = plane(shape, len(shape))
     if isinstance(layer, Flatten | GlobalAveragePooling):
@@ -277,17 +262,3 @@ def _before(
         (scatter(down, rows, after.rows), scatter(right, columns, after.columns))
         for down, right in needs
     )
-
-
-def readings(
-    layer: Layer, axis: int, dimensions: int, size: int, ends: int, shifts: Index
-) -> Readings:
-    """What a convolution or a pooling reads along one of two axes."""
-    if isinstance(layer, AveragePooling):
-        return pool_readings(shifts, size, both_sizes(layer.size, dimensions)[axis])
-    assert isinstance(layer, Convolution)
-    options = layer.kernel_size, layer.stride, layer.dilation
-    kernel, stride, apart = (both_sizes(option, dimensions)[axis] for option in options)
-    back = apart * ((kernel - 1) // 2) if layer.padding == "same" else 0
-    wraps = layer.padding_mode == "circular"
-    return filter_readings(shifts, size, ends, kernel, stride, back, wraps, apart)

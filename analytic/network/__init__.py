@@ -6,11 +6,19 @@ recursion as a system of equations. Nothing here computes a kernel. Below: the a
 for the equations ``analytic.closed_forms``.
 """
 
-from analytic.network.averages import AveragePooling, Averaging, Flatten, GlobalAveragePooling
+from analytic.network.averages import (
+    AveragePooling,
+    Averaging,
+    Flatten,
+    GlobalAveragePooling,
+    Pooling,
+    SumPooling,
+)
 from analytic.network.branches import Branched, Layer, moves
 from analytic.network.continuity import first_jump_of, require_continuous
 from analytic.network.description import (
     Concatenate,
+    Dropout,
     FullyConnected,
     Network,
     Residual,
@@ -26,6 +34,8 @@ from analytic.network.layers import Convolution
 from analytic.network.network_text import parse_activation, parse_network
 from analytic.network.nonlinearity import Nonlinearity
 from analytic.network.options import Sizes
+from analytic.network.output import Coefficients, Readout
+from analytic.network.pointwise import Pointwise
 from analytic.network.published import lenet, mlp, myrtle, resnet, wide_resnet
 from analytic.network.shapes import Shape, reads, shape_after, shapes_after
 from analytic.network.training_rates import is_default
@@ -34,8 +44,10 @@ __all__ = [
     "AveragePooling",
     "Averaging",
     "Branched",
+    "Coefficients",
     "Concatenate",
     "Convolution",
+    "Dropout",
     "Flatten",
     "FullyConnected",
     "GlobalAveragePooling",
@@ -43,12 +55,16 @@ __all__ = [
     "Misfit",
     "Network",
     "Nonlinearity",
+    "Pointwise",
+    "Pooling",
+    "Readout",
     "Residual",
     "Scale",
     "Shape",
     "Sizes",
     "Step",
     "Sum",
+    "SumPooling",
     "System",
     "first_jump_of",
     "fold",

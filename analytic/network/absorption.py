@@ -15,6 +15,7 @@ from analytic.activation import Activation
 from analytic.expressions import X
 from analytic.network.averages import Averaging
 from analytic.network.branches import Branched, Concatenate, Layer, Layers, Residual, Sum
+from analytic.network.dropout import Dropout
 from analytic.network.layers import Weighted
 from analytic.network.nonlinearity import Nonlinearity
 from analytic.network.rewriting import is_linear
@@ -65,8 +66,14 @@ def _forward(layers: Layers, factor: float) -> tuple[Layers, float]:
 def _into_branches(layer: Branched, factor: float) -> tuple[Branched, float]:
     """The sum of units with a factor, and the factor that is left: that of a skip."""
     ends = [_forward(branch, factor) for branch in layer.branches]
-    left = next((end for found, end in ends if not found), 1.0)
-    return _sum(layer, [found and _back(found, end / left) for found, end in ends]), left
+    left = next((end for found, end in ends if _skips(found)), 1.0)
+    whole = [found if _skips(found) else _back(found, end / left) for found, end in ends]
+    return _sum(layer, whole), left
+
+
+def _skips(branch: Layers) -> bool:
+    """Whether a branch has nothing that takes a factor."""
+    return all(isinstance(layer, Dropout) for layer in branch)
 
 
 def _sum(layer: Branched, branches: list[Layers]) -> Branched:
@@ -94,6 +101,8 @@ def _back(layers: Layers, factor: float) -> Layers:
         weight, bias = last.weight_std * factor, last.bias_std * factor
         rate = None if last.bias_rate is None else last.bias_rate * factor**2
         return (*before, replace(last, weight_std=weight, bias_std=bias, bias_rate=rate))
+    if isinstance(last, Dropout):
+        return (*_back(tuple(before), factor), last)
     assert isinstance(last, Weighted | Nonlinearity)
     whole = Activation(_short(factor) * last.activation.expression)
     return (*before, replace(last, activation=whole))
@@ -101,9 +110,12 @@ def _back(layers: Layers, factor: float) -> Layers:
 
 def _back_through(before: Layers, last: Branched, factor: float) -> Layers:
     """A sum that is multiplied by a factor: its branches are, and a skip has it before."""
-    if all(last.branches):
+    if not any(map(_skips, last.branches)):
         return (*before, last.changed(lambda branch: _back(branch, factor)))
-    whole = [branch and _scaled_twice(branch, 1 / factor, factor) for branch in last.branches]
+    whole = [
+        branch if _skips(branch) else _scaled_twice(branch, 1 / factor, factor)
+        for branch in last.branches
+    ]
     return (*_back(before, factor), _sum(last, whole))
 
 

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 
 from analytic.network.averages import Averaging
 from analytic.network.layers import Convolution, Weighted
-from analytic.network.nonlinearity import Nonlinearity
 from analytic.network.options import Sizes
+from analytic.network.output import Readout
+from analytic.network.pointwise import Pointwise
 from analytic.network.scaling import Scale
 
 __all__ = ["Branched", "Concatenate", "Layer", "Layers", "Residual", "Sum", "check_layers", "moves"]
@@ -38,7 +39,7 @@ class Residual:
         TypeError: something in the branch is not a layer.
 
     Example:
-        >>> from analytic import Convolution, FullyConnected
+        >>> from analytic import Convolution, FullyConnected, Nonlinearity
         >>> Residual(FullyConnected("softplus"), FullyConnected("tanh"))
         Residual(FullyConnected("softplus"), FullyConnected("tanh"))
         >>> Residual(Nonlinearity("relu"), Convolution("identity", 3))
@@ -166,7 +167,7 @@ class Concatenate:
 
 
 Branched = Residual | Sum | Concatenate
-Layer = Weighted | Nonlinearity | Scale | Averaging | Branched
+Layer = Weighted | Pointwise | Scale | Averaging | Branched
 Layers = tuple[Layer, ...]
 
 
@@ -175,6 +176,11 @@ def check_layers(owner: str, layers: tuple[object, ...]) -> None:
     if not layers:
         raise ValueError(f"expected at least one layer, got {owner}(); add a FullyConnected")
     for layer in layers:
+        if isinstance(layer, Readout):
+            raise TypeError(
+                f"expected the Readout as the last part of a Network, got it among the layers of"
+                f" {owner}; put it there"
+            )
         if not isinstance(layer, Layer):
             raise TypeError(
                 f"expected layers such as FullyConnected('tanh') in {owner}, got"

@@ -11,9 +11,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Any
 
 from analytic.network.absorption import absorbed
-from analytic.network.averages import AveragePooling, Averaging, Flatten, GlobalAveragePooling
+from analytic.network.averages import (
+    AveragePooling,
+    Averaging,
+    Flatten,
+    GlobalAveragePooling,
+    SumPooling,
+)
 from analytic.network.branches import (
     Branched,
     Concatenate,
@@ -23,9 +30,12 @@ from analytic.network.branches import (
     Sum,
     check_layers,
 )
+from analytic.network.dropout import Dropout
 from analytic.network.equations import System, system
 from analytic.network.layers import Convolution, FullyConnected, Weighted
 from analytic.network.nonlinearity import Nonlinearity
+from analytic.network.output import Coefficients, Readout
+from analytic.network.pointwise import Pointwise
 from analytic.network.rewriting import joined, summed
 from analytic.network.scaling import Scale
 from analytic.network.shapes import Shape, shapes_after
@@ -38,16 +48,19 @@ __all__ = [
     "AveragePooling",
     "Concatenate",
     "Convolution",
+    "Dropout",
     "Flatten",
     "FullyConnected",
     "GlobalAveragePooling",
     "Layer",
     "Network",
     "Nonlinearity",
+    "Readout",
     "Residual",
     "Scale",
     "Step",
     "Sum",
+    "SumPooling",
 ]
 
 
@@ -62,7 +75,7 @@ class Step:
     were put aside and of those after the layer.
     """
 
-    layer: Weighted | Nonlinearity
+    layer: Weighted | Pointwise
     opens: int
     closes: int
     averages: tuple[Averaging, ...] = ()
@@ -72,34 +85,46 @@ class Step:
     @property
     def weight(self) -> float:
         """weight_std^2; 1 where there are no weights."""
-        return 1.0 if isinstance(self.layer, Nonlinearity) else self.layer.weight_std**2
+        return 1.0 if isinstance(self.layer, Pointwise) else self.layer.weight_std**2
 
     @property
     def bias(self) -> float:
         """bias_std^2."""
-        return 0.0 if isinstance(self.layer, Nonlinearity) else self.layer.bias_std**2
+        return 0.0 if isinstance(self.layer, Pointwise) else self.layer.bias_std**2
 
     @property
     def rate(self) -> float:
         """weight_rate, at which its weights are trained; 0 where there are none."""
-        return 0.0 if isinstance(self.layer, Nonlinearity) else self.layer.weight_rate
+        return 0.0 if isinstance(self.layer, Pointwise) else self.layer.weight_rate
 
     @property
     def bias_rate(self) -> float:
         """At which its biases are trained: Gamma = rate weight Sigma + bias_rate + weight Theta."""
-        if isinstance(self.layer, Nonlinearity):
+        if isinstance(self.layer, Pointwise):
             return 0.0
         return bias_rate_of(self.layer.bias_std, self.layer.bias_rate)
 
     @property
-    def coefficients(self) -> tuple[float, float, float, float]:
+    def coefficients(self) -> Coefficients:
         """(weight, bias, rate, bias_rate)."""
         return self.weight, self.bias, self.rate, self.bias_rate
+
+    @property
+    def noise(self) -> float:
+        """With which Sigma and Theta after the layer are multiplied at x = x'."""
+        return self.layer.noise if isinstance(self.layer, Dropout) else 1.0
 
 
 @dataclass(frozen=True, repr=False)
 class Network:
     """A stack of layers with a linear readout, without widths.
+
+    Args:
+        parts: layers, and a ``Readout`` at the end if it is not the default one.
+
+    Attributes:
+        layers: those layers.
+        output: the readout.
 
     Raises:
         ValueError: there are no layers with weights; the first of them is residual (the
@@ -117,11 +142,15 @@ class Network:
     """
 
     layers: tuple[Layer, ...]
+    output: Readout
 
-    def __init__(self, *layers: Layer) -> None:
+    def __init__(self, *parts: Layer | Readout) -> None:
+        output = parts[-1] if parts and isinstance(parts[-1], Readout) else Readout()
+        layers: Any = parts[:-1] if output in parts[-1:] else parts
         check_layers("Network", layers)
         check_stack(layers)
         object.__setattr__(self, "layers", layers)
+        object.__setattr__(self, "output", output)
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -164,11 +193,13 @@ class Network:
     def summed(self, dimensions: int) -> Network:
         """This network on images of so many dimensions, with plain sums over all filters.
 
+        Pooling by sums becomes an average and a factor.
+
         Example:
             >>> Network(Convolution("tanh", 4, normalize="fan_in")).summed(1)
             Network(Convolution("tanh", 4, weight_std=0.5))
         """
-        return Network(*summed(self.layers, dimensions))
+        return Network(*summed(self.layers, dimensions), self.output)
 
     def joined(self) -> Network:
         """This network, each linear layer and a nonlinearity behind it written as one layer.
@@ -179,7 +210,7 @@ class Network:
             >>> Network(FullyConnected("identity"), Nonlinearity("tanh")).joined()
             Network(FullyConnected("tanh"))
         """
-        return Network(*joined(absorbed(self.layers)))
+        return Network(*joined(absorbed(self.layers)), self.output)
 
     def summary(self, input_shape: tuple[int, ...]) -> Summary:
         """Shapes, conventions and fan-ins layer by layer.
@@ -220,10 +251,11 @@ class Network:
                 "expected a fully connected network, got one of images, whose equations couple"
                 " all positions; see docs/theory/convolution.md for them"
             )
-        return system(self.steps)
+        return system(self.steps, self.output)
 
     def __repr__(self) -> str:
-        return f"Network({', '.join(map(repr, self.layers))})"
+        last = () if self.output == Readout() else (self.output,)
+        return f"Network({', '.join(map(repr, (*self.layers, *last)))})"
 
 
 def _unroll(layers: Layers, ratio: float | None = 1.0) -> list[Step]:

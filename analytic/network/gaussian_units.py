@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from analytic.network.averages import Flatten
 from analytic.network.branches import Branched, Concatenate, Layer
+from analytic.network.dropout import Dropout
 from analytic.network.layers import Weighted
 from analytic.network.nonlinearity import Nonlinearity
 
@@ -29,6 +30,8 @@ def _obstacle(layers: tuple[Layer, ...], obstacle: str) -> str:
                 obstacle = obstacle or f"{layer} puts units of different variances side by side"
         elif isinstance(layer, Flatten):
             obstacle = obstacle or "Flatten() puts units of different variances side by side"
+        elif isinstance(layer, Dropout):
+            obstacle = obstacle or f"{layer} has multiplied them with noise"
         elif isinstance(layer, Weighted | Nonlinearity):
             if isinstance(layer, Nonlinearity) and obstacle:
                 raise _refusal(layer, obstacle)
@@ -39,7 +42,9 @@ def _obstacle(layers: tuple[Layer, ...], obstacle: str) -> str:
 
 def _refusal(layer: Nonlinearity, obstacle: str) -> ValueError:
     advice = "put it before Flatten(), which is the same network"
-    if obstacle.startswith("Concatenate"):
+    if obstacle.startswith("Dropout"):
+        advice = "drop units behind it instead"
+    elif obstacle.startswith("Concatenate"):
         advice = "put it at the end of every branch, which is the same network"
     elif not obstacle.startswith("Flatten"):
         advice = (

@@ -18,6 +18,7 @@ import numpy as np
 from analytic.network.absorption import absorbed
 from analytic.network.averages import Averaging
 from analytic.network.branches import Branched, Concatenate, Layer
+from analytic.network.dropout import Dropout
 from analytic.network.layers import Convolution
 from analytic.network.nonlinearity import Nonlinearity
 from analytic.network.rewriting import joined, summed
@@ -64,7 +65,7 @@ def _through(
     weights = np.exp(-(z**2) / 2)
     weights /= weights.sum()
     for layer in layers:
-        if isinstance(layer, Averaging | Scale):  # factors have been taken by the layers
+        if isinstance(layer, Averaging | Scale | Dropout):  # layers have taken factors
             continue
         if isinstance(layer, Branched):
             ends = [_through(branch, dimensions, square, mean, []) for branch in layer.branches]

@@ -16,14 +16,17 @@ from analytic.network.description import (
     AveragePooling,
     Concatenate,
     Convolution,
+    Dropout,
     Flatten,
     FullyConnected,
     GlobalAveragePooling,
     Network,
     Nonlinearity,
+    Readout,
     Residual,
     Scale,
     Sum,
+    SumPooling,
 )
 
 __all__ = ["parse_activation", "parse_network"]
@@ -37,18 +40,21 @@ WORDS = 1_000
 
 _WHAT = "a network such as Network(FullyConnected('tanh'))"
 _LAYERS = (
-    FullyConnected, Convolution, Nonlinearity, Residual, Sum, Concatenate, Scale,
-    AveragePooling, Flatten, GlobalAveragePooling,
+    FullyConnected, Convolution, Nonlinearity, Residual, Sum, Concatenate, Scale, Dropout,
+    AveragePooling, SumPooling, Flatten, GlobalAveragePooling,
 )  # fmt: skip
-_CONSTRUCTORS: dict[str, Any] = {kind.__name__: kind for kind in (Network, *_LAYERS)}
+_CONSTRUCTORS: dict[str, Any] = {kind.__name__: kind for kind in (Network, Readout, *_LAYERS)}
 _LAYER_NAMES = ", ".join(kind.__name__ for kind in _LAYERS)
 _NUMBERS = ("weight_std", "bias_std", "width_ratio", "weight_rate", "bias_rate")
 _OPTIONS = {
     "FullyConnected": _NUMBERS,
     "Nonlinearity": (),
+    "Readout": tuple(name for name in _NUMBERS if name != "width_ratio"),
     "Convolution": ("stride", "padding", "padding_mode", "dilation", "normalize", *_NUMBERS),
 }
 """The layers with an activation, and the options of each."""
+_ONE_NUMBER = {"Scale": "a factor", "Dropout": "a rate"}
+_POOLINGS = ("AveragePooling", "SumPooling")
 
 
 def parse_activation(text: str) -> Activation:
@@ -105,14 +111,18 @@ def _check(node: ast.expr, wanted: str, words: set[str]) -> None:
     if name not in _CONSTRUCTORS or (name == "Network") != (wanted == "Network"):
         raise _refusal(node, wanted)
     if name in _OPTIONS:
-        _check_activation(node, name, words)
+        if name != "Readout":
+            _check_activation(node, name, words)
+        elif node.args:
+            raise _refusal(node, "options of Readout only")
+        _check_options(node, name)
+    elif name in _POOLINGS:
+        _check_pooling(node)
     elif node.keywords:
         raise _refusal(node, "layers one by one")
-    elif name == "AveragePooling":
-        _check_sizes(node, node.args, 1)
-    elif name == "Scale":
+    elif name in _ONE_NUMBER:
         if len(node.args) != 1:
-            raise _refusal(node, "a factor")
+            raise _refusal(node, _ONE_NUMBER[name])
         _number(node.args[0])
     else:
         for argument in node.args:
@@ -121,6 +131,21 @@ def _check(node: ast.expr, wanted: str, words: set[str]) -> None:
                 branch = argument.elts
             for layer in branch:
                 _check(layer, f"one of the layers {_LAYER_NAMES}", words)
+                if _is_readout(layer) and (name != "Network" or layer is not node.args[-1]):
+                    raise _refusal(layer, "the Readout as the last part of a Network")
+
+
+def _is_readout(node: ast.expr) -> bool:
+    """Whether a checked call is that of the readout."""
+    return isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Readout"
+
+
+def _check_pooling(node: ast.Call) -> None:
+    _check_sizes(node, node.args, 1)
+    if [keyword.arg for keyword in node.keywords] not in ([], ["stride"]):
+        raise _refusal(node, "a size and the option stride")
+    for keyword in node.keywords:
+        _size(keyword.value)
 
 
 def _check_activation(node: ast.Call, name: str, words: set[str]) -> None:
@@ -129,6 +154,9 @@ def _check_activation(node: ast.Call, name: str, words: set[str]) -> None:
         raise _refusal(node, f"{name} with the text of one activation")
     words.add(text)
     _check_sizes(node, node.args[1:], 1 if name == "Convolution" else 0)
+
+
+def _check_options(node: ast.Call, name: str) -> None:
     options = _OPTIONS[name]
     names = [keyword.arg for keyword in node.keywords]
     if len(set(names)) < len(names) or not set(names) <= set(options):
@@ -187,8 +215,12 @@ def _built(node: Any) -> Any:
     name = node.func.id
     if name in _OPTIONS:
         options = {keyword.arg: _value(keyword.arg, keyword.value) for keyword in node.keywords}
-        return _CONSTRUCTORS[name](node.args[0].value, *map(_size, node.args[1:]), **options)
-    inner = {"AveragePooling": _size, "Scale": _number}.get(name, _built)
+        activation = [argument.value for argument in node.args[:1]]
+        return _CONSTRUCTORS[name](*activation, *map(_size, node.args[1:]), **options)
+    if name in _POOLINGS:
+        options = {str(keyword.arg): _size(keyword.value) for keyword in node.keywords}
+        return _CONSTRUCTORS[name](_size(node.args[0]), **options)
+    inner = dict.fromkeys(_ONE_NUMBER, _number).get(name, _built)
     return _CONSTRUCTORS[name](*map(inner, node.args))
 
 

@@ -6,9 +6,11 @@ from dataclasses import replace
 from typing import TypeGuard
 
 from analytic.activation import Activation
+from analytic.network.averages import SumPooling
 from analytic.network.branches import Branched, Layer, Layers
 from analytic.network.layers import Convolution, Weighted
 from analytic.network.nonlinearity import Nonlinearity
+from analytic.network.scaling import Scale
 
 __all__ = ["is_linear", "joined", "summed"]
 
@@ -40,12 +42,15 @@ def is_linear(layer: Layer) -> TypeGuard[Weighted]:
 
 
 def summed(layers: Layers, dimensions: int) -> Layers:
-    """The layers, all convolutions with a plain sum over their filters."""
+    """The layers, all convolutions with a plain sum over their filters, and means for sums."""
     found: list[Layer] = []
     for layer in layers:
         if isinstance(layer, Branched):
             layer = layer.changed(lambda inner: summed(inner, dimensions))
         elif isinstance(layer, Convolution):
             layer = layer.summed(dimensions)
+        elif isinstance(layer, SumPooling):
+            layer, count = layer.mean(dimensions)
+            found.append(Scale(count))
         found.append(layer)
     return tuple(found)

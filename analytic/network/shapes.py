@@ -12,11 +12,11 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.network.averages import AveragePooling
+from analytic.network.averages import Pooling
 from analytic.network.branches import Branched, Layer
 from analytic.network.layers import Convolution, FullyConnected
-from analytic.network.nonlinearity import Nonlinearity
 from analytic.network.options import Sizes
+from analytic.network.pointwise import Pointwise
 from analytic.network.scaling import Scale
 
 __all__ = ["Shape", "reads", "shape_after", "shapes_after"]
@@ -41,18 +41,12 @@ def shape_after(layer: Layer, spatial: Shape) -> Shape:
     """
     if isinstance(layer, FullyConnected):
         return ()
-    if isinstance(layer, Nonlinearity | Scale):
+    if isinstance(layer, Pointwise | Scale):
         return spatial
     if isinstance(layer, Branched):
         return _added(layer, spatial)
-    if isinstance(layer, AveragePooling):
-        size = _each(layer.size, layer, spatial)
-        if any(p % r for p, r in zip(spatial, size, strict=True)):
-            raise ValueError(
-                f"expected positions that {layer} divides, got {_by(spatial)}; crop or pad the"
-                " images, or pool another size"
-            )
-        return tuple(p // r for p, r in zip(spatial, size, strict=True))
+    if isinstance(layer, Pooling):
+        return _pooled(layer, spatial)
     if isinstance(layer, Convolution):
         return _convolved(layer, spatial)
     return ()
@@ -67,6 +61,21 @@ def _added(layer: Branched, spatial: Shape) -> Shape:
             f" {' and '.join(map(_by, ends))}; give them the same stride and padding"
         )
     return ends[0]
+
+
+def _pooled(layer: Pooling, spatial: Shape) -> Shape:
+    size, step = (_each(sizes, layer, spatial) for sizes in (layer.size, layer.step))
+    if layer.stride is None and any(p % r for p, r in zip(spatial, size, strict=True)):
+        raise ValueError(
+            f"expected positions that {layer} divides, got {_by(spatial)}; crop or pad the"
+            " images, pool another size, or give it a stride"
+        )
+    if any(r > p for p, r in zip(spatial, size, strict=True)):
+        raise ValueError(
+            f"expected images of at least {_by(size)} positions for {layer}, got {_by(spatial)};"
+            " pool a smaller size"
+        )
+    return tuple((p - r) // s + 1 for p, r, s in zip(spatial, size, step, strict=True))
 
 
 def _convolved(layer: Convolution, spatial: Shape) -> Shape:
@@ -124,8 +133,8 @@ def reads(layer: Layer, spatial: Shape) -> Table:
         dilation = _each(layer.dilation, layer, spatial)
         same = layer.padding == "same"
         shift = [d * ((k - 1) // 2) * same for k, d in zip(kernel, dilation, strict=True)]
-    elif isinstance(layer, AveragePooling):
-        kernel = stride = _each(layer.size, layer, spatial)
+    elif isinstance(layer, Pooling):
+        kernel, stride = (_each(sizes, layer, spatial) for sizes in (layer.size, layer.step))
         dilation, shift = (1,) * len(spatial), [0] * len(spatial)
     else:
         return np.arange(math.prod(spatial))[None, :]

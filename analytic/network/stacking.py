@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from analytic.network.averages import AveragePooling, Averaging, Flatten, GlobalAveragePooling
+from analytic.network.averages import Averaging, Flatten, GlobalAveragePooling, Pooling
 from analytic.network.branches import Branched, Concatenate, Layer, Layers, Residual, Sum
+from analytic.network.dropout import Dropout
 from analytic.network.gaussian_units import check_gaussian
 from analytic.network.layers import Convolution, FullyConnected, Weighted
-from analytic.network.nonlinearity import Nonlinearity
 from analytic.network.options import Sizes
+from analytic.network.pointwise import Pointwise
 from analytic.network.scaling import Scale
 from analytic.network.widths import ratio_after
 
@@ -61,8 +62,8 @@ def _all_sizes(layers: Layers) -> Iterator[tuple[Layer, Sizes]]:
         elif isinstance(layer, Convolution):
             sizes = layer.kernel_size, layer.stride, layer.dilation
             yield from ((layer, size) for size in sizes)
-        elif isinstance(layer, AveragePooling):
-            yield layer, layer.size
+        elif isinstance(layer, Pooling):
+            yield from ((layer, layer.size), (layer, layer.step))
 
 
 def _check_first(layers: Layers) -> None:
@@ -70,6 +71,11 @@ def _check_first(layers: Layers) -> None:
     if first is None:
         raise ValueError(
             f"expected a layer with weights, got {', '.join(map(repr, layers))} only; add one"
+        )
+    if isinstance(first, Dropout):
+        raise ValueError(
+            f"expected weights before {first}, got the input, which has a finite dimension, so that"
+            " K_0 would stay random at infinite width; put a FullyConnected or a Convolution first"
         )
     skips = isinstance(first, Sum | Concatenate) and any(
         all(isinstance(layer, Scale) for layer in branch) for branch in first.branches
@@ -94,7 +100,7 @@ def _check_order(layers: Layers, spatial: bool) -> bool:
             raise ValueError(
                 f"expected Flatten() or GlobalAveragePooling() between images and {layer}; add one"
             )
-        elif not spatial and not isinstance(layer, FullyConnected | Nonlinearity | Scale):
+        elif not spatial and not isinstance(layer, FullyConnected | Pointwise | Scale):
             raise ValueError(
                 f"expected fully connected layers after vectors, got {layer}, which needs"
                 " positions; put it before the flattening"

@@ -7,12 +7,13 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from analytic.network.averages import Flatten
+from analytic.network.averages import Flatten, SumPooling
 from analytic.network.branches import Branched, Concatenate, Layer, Residual
+from analytic.network.dropout import Dropout
 from analytic.network.fitting import misfit
 from analytic.network.growth import difference_growth
 from analytic.network.layers import Convolution, FullyConnected
-from analytic.network.nonlinearity import Nonlinearity
+from analytic.network.pointwise import Pointwise
 from analytic.network.scaling import Scale
 from analytic.network.shapes import Shape, reads, shape_after, shapes_after
 
@@ -146,7 +147,7 @@ def _end(layers: tuple[Layer, ...], state: _State) -> _State:
 
 
 def _after(layer: Layer, before: _State) -> _State:
-    if isinstance(layer, Nonlinearity | Scale):
+    if isinstance(layer, Pointwise | Scale):
         return before
     spatial = shape_after(layer, before.spatial)
     if isinstance(layer, FullyConnected | Convolution):
@@ -165,14 +166,15 @@ def _read(layer: FullyConnected | Convolution) -> str:
 
 def _formula(layer: Layer, before: _State) -> tuple[str, str]:
     """What a layer computes, and the number of units that each of its units reads."""
-    if isinstance(layer, Nonlinearity):
-        return "alpha", ""
+    if isinstance(layer, Pointwise):
+        return ("xi alpha" if isinstance(layer, Dropout) else "alpha"), ""
     if isinstance(layer, Scale):
         return f"{layer.factor:g} alpha", ""
     count = 1 if isinstance(layer, FullyConnected) else reads(layer, before.spatial).shape[1]
     if not isinstance(layer, FullyConnected | Convolution):
+        what = "sum" if isinstance(layer, SumPooling) else "mean"
         flat = isinstance(layer, Flatten)
-        return ("all positions in a row" if flat else f"mean of {count} positions"), ""
+        return ("all positions in a row" if flat else f"{what} of {count} positions"), ""
     weights = "W alpha" if count == 1 else f"sum of {count} W_k alpha[{_read(layer)}]"
     scale = "" if layer.weight_std == 1 else f"{layer.weight_std:g} "
     bias = f" + {layer.bias_std:g} b" if layer.bias_std else ""

@@ -24,7 +24,7 @@ from analytic.expectations import Angle, Units, distances, jump_distances, units
 from analytic.machine import UNIT, Array
 from analytic.network import Network, fold
 from analytic.pairs.input_angles import NormGap, angle_of_inputs, gap_of_inputs
-from analytic.recursion import Diagonal, Junction, Stage, plain, preactivation
+from analytic.recursion import Diagonal, Junction, Stage, in_kernels, plain, preactivation
 
 __all__ = ["Close", "NearlyParallel", "nearly_parallel_pairs"]
 
@@ -153,8 +153,10 @@ def nearly_parallel_pairs(close: Close, x: Array, y: Array, i: Index, j: Index) 
     state = fold(ends.stages, start, after, added)
     sigma = np.sqrt(ends.sigma[i] * ends.sigma[j]) * state.angle.cosine
     angle_error = state.angle.error
+    *_, rounding = in_kernels(ends)
     both = _mean_error(i, j, (angle_error, ends.sigma), (state.error, ends.theta))
-    return NearlyParallel(sigma, state.theta, np.maximum(angle_error, both) + 4 * UNIT)
+    both = np.maximum(angle_error, state.error) if rounding else both
+    return NearlyParallel(sigma, state.theta, np.maximum(angle_error, both) + 4 * UNIT + rounding)
 
 
 def _is_odd(network: Network) -> bool:
@@ -165,6 +167,8 @@ def _is_odd(network: Network) -> bool:
 
 def _layer(close: Close, row: int, i: Index, j: Index, state: _State) -> _State:
     stage = close.ends.stages[row]
+    if stage.step.noise > 1:  # the diagonal alone has become larger
+        return state._replace(angle=state.angle.thinned(1 / stage.step.noise))
     weight, bias, rate, bias_rate = stage.step.coefficients
     r, r_ = np.sqrt(stage.sigma[i]), np.sqrt(stage.sigma[j])
     s, s_ = np.sqrt(stage.variance[i]), np.sqrt(stage.variance[j])

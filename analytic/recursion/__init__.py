@@ -35,6 +35,7 @@ from analytic.recursion.layer_equations import (
     Junction,
     Stage,
     diagonal,
+    kernels_at,
     mean_squares,
     own_slope,
     plain,
@@ -49,7 +50,7 @@ from analytic.recursion.layer_errors import (
     skip_error,
 )
 from analytic.recursion.problem import Data, Problem, RowBlock
-from analytic.recursion.shares import largest_shares
+from analytic.recursion.shares import in_kernels
 from analytic.recursion.tables import (
     ROWS,
     InputTables,
@@ -91,9 +92,10 @@ __all__ = [
     "erf_amplification",
     "factors_of",
     "growth",
+    "in_kernels",
     "input_tables",
     "junction_of",
-    "largest_shares",
+    "kernels_at",
     "layer_error",
     "mean_slope",
     "mean_squares",

@@ -72,6 +72,7 @@ class ChordErrors:
         layers: how each layer amplifies errors.
         boundaries: the averages before the layers, in order.
         readout: the averages before the readout.
+        rounding: what the readout adds.
         chord: error of the chords of the pixels.
         widest: largest 1 - rho at pairs of one image, of every layer.
 
@@ -83,7 +84,7 @@ class ChordErrors:
 
     def __init__(
         self, layers: Sequence[Amplification], boundaries: Sequence[Boundary], readout: Average,
-        chord: float, widest: Array,
+        rounding: float, chord: float, widest: Array,
     ) -> None:  # fmt: skip
         self.layers, self.boundaries = layers, boundaries
         self.start = np.array([[chord], [WIDE * chord], [0.0]])
@@ -103,7 +104,7 @@ class ChordErrors:
         if readout != Average():
             alone = np.maximum(alone, self.covariances(own.apart))
         ends = ((e + AVERAGING) * factors for e in (self.covariances(pair), alone))
-        self.error, self.diagonal = (float(e.max()) + UNIT for e in ends)
+        self.error, self.diagonal = (float(e.max()) + UNIT + rounding for e in ends)
 
     def _averaged(self, number: int, own: _Own, pair: Array) -> tuple[_Own, Array]:
         """Behind an average; the factors of all averages before a layer count at each."""

@@ -88,7 +88,7 @@ class ErrorPropagation:
         layers: how each layer amplifies errors.
         fixed: what comes with each layer.
         diagonal: bound of the relative error of the kernel at x = x'.
-        in_kernel: largest shares of Sigma and Theta in the kernel.
+        in_kernel: largest shares of Sigma and Theta in the kernel, and rounding at the readout.
     """
 
     def __init__(
@@ -97,10 +97,10 @@ class ErrorPropagation:
         readout: Average,
         start: float,
         spread: float,
-        in_kernel: Sequence[float] = (1.0, 1.0),
+        in_kernel: Sequence[float] = (1.0, 1.0, 0.0),
     ) -> None:
         self.layers, self.readout, self.start = layers, readout, start
-        self.in_kernel = float(in_kernel[0]), float(in_kernel[1])
+        self.in_kernel = tuple(map(float, in_kernel))
         self._factors = [layer.at(RADII) for layer in layers]
         self.fixed: list[Fixed] = []
         self.diagonal = self._fix(spread)
@@ -122,7 +122,8 @@ class ErrorPropagation:
 
     def _of_kernels(self, state: _Errors) -> float:
         """The larger error of Sigma and of Sigma + Theta."""
-        return max(state.sigma, of_sum(state.sigma, state.theta, *self.in_kernel)) + UNIT
+        *shares, rounding = self.in_kernel
+        return max(state.sigma, of_sum(state.sigma, state.theta, *shares)) + UNIT + rounding
 
     def _fix(self, spread: float) -> float:
         """Quadrature, rounding and the errors of the variances, layer by layer."""
@@ -198,6 +199,8 @@ def _fixed(layer: Amplification, state: _Own) -> tuple[_Errors, float, Fixed]:
     theta += layer.own_d * variance + layer.noise.square
     mean = layer.own_mean * variance + layer.noise.mean
     sigma = layer.own_e * variance + layer.noise.second
+    if layer.step.noise > 1:  # 1 - rate, its inverse and the product are rounded
+        mean, sigma, theta = state.mean, sigma + 3 * UNIT, theta + 3 * UNIT
     rounding = ARC_COSINE if layer.bent else FORMULA if layer.closed else SERIES
     sums = (layer.reads - 1) * UNIT
     rho = rounding.rho + sums + (variance if layer.bent else 0.0)

@@ -30,7 +30,8 @@ import numpy as np
 
 from analytic.expectations import Moments, moments
 from analytic.machine import Array
-from analytic.network import Network, Step, fold, itself
+from analytic.network import Coefficients, Network, Step, fold, itself
+from analytic.results import Kernels
 
 __all__ = [
     "Average",
@@ -39,6 +40,7 @@ __all__ = [
     "Junction",
     "Stage",
     "diagonal",
+    "kernels_at",
     "mean_squares",
     "own_slope",
     "plain",
@@ -133,6 +135,7 @@ class Stage:
         sigma, theta: E|alpha|^2/m and the tangent kernel before the layer.
         variance, trained, gamma: Lambda, T and Gamma at x = x'.
         moments: those of its activation at s = sqrt(variance).
+        mu: the mean of alpha.
         reads: positions that are summed up in a pre-activation.
         average: that of the averages before the layer.
         junctions: the sums of branches that end here, in order.
@@ -145,9 +148,20 @@ class Stage:
     trained: Array
     gamma: Array
     moments: Moments
+    mu: Array
     reads: int = 1
     average: Average = Average()
     junctions: tuple[Junction, ...] = ()
+
+    @property
+    def end(self) -> State:
+        """Sigma, Theta and mu behind the layer, at x = x'; noise enlarges the first two."""
+        noise = self.step.noise
+        if noise > 1:
+            return noise * self.variance, noise * self.gamma, self.mu
+        slope = own_slope(self.step, self.variance, self.gamma, self.moments)
+        sigma, theta = plain(self.moments.second, slope, self.gamma)
+        return sigma, theta, self.moments.mean
 
     def joined(self, total: State, branch: State) -> Stage:
         """The same with one more sum that ends here."""
@@ -173,6 +187,7 @@ class AveragedNorms(NamedTuple):
 class Diagonal:
     """The recursion at x = x': the stages, and (Sigma, Theta) at the readout, (n,) each.
 
+    ``output`` are the coefficients of the readout, which make the kernels of them.
     ``average`` is that of the averages before the readout. Where images carry defects
     (``analytic.images.defects``), ``norms`` has what the average behind each of their stretches
     does, None where there is none, and ``widest`` (layers,) the largest 1 - rho at two positions.
@@ -184,6 +199,17 @@ class Diagonal:
     average: Average = Average()
     norms: tuple[AveragedNorms | None, ...] = ()
     widest: Array = field(default_factory=lambda: np.zeros(0))
+    output: Coefficients = (1.0, 0.0, 1.0, 0.0)
+
+    @property
+    def nngp(self) -> Array:
+        """The kernel of the Gaussian process."""
+        return kernels_at(self.output, self.sigma, self.theta).nngp
+
+    @property
+    def ntk(self) -> Array:
+        """The tangent kernel."""
+        return kernels_at(self.output, self.sigma, self.theta).ntk
 
     @property
     def certified(self) -> bool:
@@ -211,12 +237,11 @@ def diagonal(network: Network, squares: Array) -> Diagonal:
     stages: list[Stage] = []
 
     def after(step: Step, state: State) -> State:
-        sigma, theta, _ = state
+        sigma, theta, mu = state
         variance, trained, gamma = preactivation(sigma, theta, *step.coefficients)
         table = moments(step.layer.activation, np.sqrt(variance))
-        stages.append(Stage(step, sigma, theta, variance, trained, gamma, table))
-        slope = own_slope(step, variance, gamma, table)
-        return *plain(table.second, slope, gamma), table.mean
+        stages.append(Stage(step, sigma, theta, variance, trained, gamma, table, mu))
+        return stages[-1].end
 
     def added(_: Step, number: int, total: State, branch: State) -> State:
         stages[-1] = stages[-1].joined(total, branch)
@@ -225,8 +250,15 @@ def diagonal(network: Network, squares: Array) -> Diagonal:
     zero = np.zeros_like(squares)
     with np.errstate(over="ignore", invalid="ignore"):
         sigma, theta, _ = fold(network.steps, (squares, zero, zero), after, added, step=itself)
-    require_finite(sigma + theta)
-    return Diagonal(tuple(stages), sigma, theta)
+    found = Diagonal(tuple(stages), sigma, theta, output=network.output.coefficients)
+    require_finite(found.ntk)
+    return found
+
+
+def kernels_at(output: Coefficients, sigma: Array, theta: Array) -> Kernels:
+    """The kernels of a readout with these coefficients, from Sigma and Theta of what it reads."""
+    nngp, _, ntk = preactivation(sigma, theta, *output)
+    return Kernels(nngp, ntk)
 
 
 def own_slope(step: Step, variance: Array, gamma: Array, table: Moments) -> Array:

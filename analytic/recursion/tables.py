@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from analytic.expectations import coefficients
 from analytic.machine import LANES, Array, aligned, padded_length
-from analytic.network import Step
+from analytic.network import Network
 from analytic.recursion.certificate import Bounds
 from analytic.recursion.coefficient_bounds import BATCH
 from analytic.recursion.layer_equations import Diagonal, Stage
@@ -55,6 +55,7 @@ class Program(NamedTuple):
     even: NDArray[np.int64]
     odd: NDArray[np.int64]
     bounds: Bounds
+    output: Array  # the coefficients of the readout, (4,)
 
 
 class InputTables(NamedTuple):
@@ -111,8 +112,9 @@ def new_tile(depth: int, by_pair: bool = False) -> Tile:
     )
 
 
-def program(steps: Sequence[Step], bounds: Bounds) -> Program:
+def program(network: Network, bounds: Bounds) -> Program:
     """Lay out the network for the compiled recursion."""
+    steps = network.steps
     even, odd = bounds.lengths.T.copy()
     first = np.concatenate([[0], np.cumsum(even + odd)[:-1]])
     closes = np.array([step.closes for step in steps], dtype=np.int64)
@@ -134,6 +136,7 @@ def program(steps: Sequence[Step], bounds: Bounds) -> Program:
         even=even,
         odd=odd,
         bounds=bounds,
+        output=np.array(network.output.coefficients),
     )
 
 

@@ -80,7 +80,8 @@ def zonal(network: Network, x: Array, y: Array | None, tolerance: float) -> Prob
     work = len(x) * len(x if y is None else y) * len(network.steps)
     squares = mean_squares(x if y is None else np.concatenate([x, y]))
     square = float(squares[0])
-    if work < WORTHWHILE or not square > 0:
+    noisy = any(step.noise > 1 for step in network.steps)  # K(x, x) is no limit of K(x, x')
+    if work < WORTHWHILE or not square > 0 or noisy:
         return None
     spread = float(np.abs(squares / square - 1).max())
     if not spread <= NARROW:
@@ -96,7 +97,7 @@ def zonal(network: Network, x: Array, y: Array | None, tolerance: float) -> Prob
     except AccuracyError:  # at pairs that the series leaves out
         return None
     top = diagonal(network, mean_squares(pole))
-    at_pole = np.array([top.sigma[0], top.sigma[0] + top.theta[0]])
+    at_pole = np.array([top.nngp[0], top.ntk[0]])
     errors = problem.method.error, problem.method.diagonal
     method = interpolate(square, np.stack(values)[:, :, 0], at_pole, *errors, tolerance)
     if method is None:

@@ -18,6 +18,7 @@ from analytic.network import (
     Layer,
     Network,
     Nonlinearity,
+    Pointwise,
     parse_network,
 )
 from compare.command.dynamics_report import Findings, write_dynamics
@@ -172,7 +173,7 @@ class _Run:
 def other_activation(network: Network) -> Network:
     """The same layers with softplus, or with tanh where they have softplus: a wrong kernel."""
     network = network.joined()
-    bare = any(isinstance(step.layer, Nonlinearity) for step in network.steps)
+    bare = any(isinstance(step.layer, Pointwise) for step in network.steps)
 
     def other(layer: Layer) -> Layer:
         if isinstance(layer, Branched):

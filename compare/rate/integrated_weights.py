@@ -151,7 +151,7 @@ def draw_layers(
     layers: list[IntegratedLayer] = []
     averages: dict[int, list[list[Tensor]]] = {}  # how points are averaged behind a layer
     m = channels
-    for place in stack(network.joined(), tuple(x.shape[2:]), 1):
+    for place in stack(network, tuple(x.shape[2:]), 1):
         maps = _maps(place, n, dtype)
         if place.layer is None:
             averages.setdefault(len(layers), []).append(maps)

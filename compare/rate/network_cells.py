@@ -83,7 +83,7 @@ def check_weights(weights: str, network: Family, shape: tuple[int, ...], device:
             f"expected a Network on the CPU for weights='integrated', got {what}; leave it out"
         )
     if not network.is_spatial or len(shape) > 1:  # the kernel says what does not fit
-        stack(network.joined(), shape[1:], 1)
+        stack(network, shape[1:], 1)
 
 
 def run_cell(cell: Cell, x: Array, limit: Array | None) -> Arrays:

@@ -135,7 +135,7 @@ class _Copy:
         self.stack, self.sign = stack, sign
         layers = list(stack.chain())
         maps = [_Lean(layer) if isinstance(layer, WeightLayer) else layer for layer in layers]
-        chain = [Link(map, x.device) for map in maps]
+        chain = [Link(map, x, [range(len(x))]) for map in maps]
         trace, self.features = forward_trace(chain, x)
         self.value = sign * stack.readout(self.features)
         vector = stack.readout.weight * stack.readout.scale

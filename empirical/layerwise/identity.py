@@ -23,7 +23,7 @@ from analytic.network import fold
 from empirical.layerwise.contraction import convolution_share
 from empirical.layerwise.position_rows import averages, patches, rows
 from empirical.memory import available, require
-from empirical.network import Feed, Wire, held
+from empirical.network import Feed, PointwiseLayer, Wire, held
 
 __all__ = [
     "LayerMap",
@@ -71,13 +71,22 @@ class Link:
 
     Args:
         map: the layer.
-        device: where it works.
+        like: a tensor of the dtype and on the device to work with.
+        numbered: the numbers of the rows.
     """
 
-    def __init__(self, map: LayerMap, device: torch.device) -> None:
+    def __init__(self, map: LayerMap, like: Tensor, numbered: Sequence[range]) -> None:
+        device = like.device
+        self.mask = map.mask(numbered, like) if isinstance(map, PointwiseLayer) else None
         self.map, self.step, self.wire = map, map.wire.step, map.wire
         self.averages = averages(map.wire.feed, device)
         self.patches = patches(map.wire, device)
+
+    def activation(self, h: Tensor) -> Tensor:
+        return self.map.activation(h) if self.mask is None else h * self.mask
+
+    def slope(self, h: Tensor) -> Tensor:
+        return self.map.slope(h) if self.mask is None else self.mask
 
     def preactivation(self, alpha: Tensor) -> Tensor:
         return self.map.preactivation(alpha if self.patches is None else self.patches.read(alpha))
@@ -101,7 +110,11 @@ class Link:
 
 
 def layerwise_kernel(
-    layers: Iterable[LayerMap], readout: ReadoutMap, x: Tensor, y: Tensor | None
+    layers: Iterable[LayerMap],
+    readout: ReadoutMap,
+    x: Tensor,
+    y: Tensor | None,
+    first: tuple[int, int] = (0, 0),
 ) -> Tensor:
     """K_0, shape (..., n, k).
 
@@ -110,8 +123,14 @@ def layerwise_kernel(
         readout: its weights.
         x: inputs, shape (n, d) or (n, channels, *spatial).
         y: other inputs; x itself if None.
+        first: the numbers of the first row of x and of y, by which noise is drawn; the rows of y
+            come behind those of x by default.
     """
-    chain = [Link(layer, x.device) for layer in layers]
+    numbered = [range(first[0], first[0] + len(x))]
+    if y is not None:
+        second = first[1] or numbered[0].stop
+        numbered.append(range(second, second + len(y)))
+    chain = [Link(layer, x, numbered) for layer in layers]
     n, start = len(x), 0 if y is None else len(x)
     trace, alpha = forward_trace(chain, rows(x if y is None else torch.cat([x, y])))
     last = averages(readout.feed, x.device)
@@ -151,7 +170,8 @@ def tiled_layerwise_kernel(
         for j in range(i if y is None else 0, k, size):
             same = y is None and i == j
             a, b = x[i : i + size], None if same else other[j : j + size]
-            tile = layerwise_kernel(layers, readout, a, b)
+            first = i, j if y is None else n + j
+            tile = layerwise_kernel(layers, readout, a, b, first)
             kernel[i : i + size, j : j + size] = tile
             if y is None and not same:
                 kernel[j : j + size, i : i + size] = tile.T
@@ -171,7 +191,7 @@ def forward_trace(
     def after(layer: Link, alpha: Tensor) -> Tensor:
         h = layer.preactivation(alpha)
         trace.append((alpha, h))
-        return layer.map.activation(h)
+        return layer.activation(h)
 
     def added(layer: Link, number: int, total: Tensor, branch: Tensor) -> Tensor:
         if layer.wire.beside[number]:
@@ -201,7 +221,7 @@ def backward_signals(
         for before in reversed(layer.wire.beside):
             aside.append(signal[..., :before] if before else signal)
             signal = signal[..., before:]
-        at_h = signal * layer.map.slope(h)
+        at_h = signal * layer.slope(h)
         del h
         yield layer, alpha, at_h
         if index > 0:

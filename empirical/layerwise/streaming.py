@@ -26,6 +26,7 @@ from empirical.network import (
     held,
     normal,
     pointwise,
+    pointwise_layer,
     redraw,
     wiring,
 )
@@ -169,7 +170,7 @@ def drawn_layers(
     return [
         DrawnLayer(wire, index=index, seed=seed, like=x, block=block)
         if wire.columns
-        else PointwiseLayer(wire)
+        else pointwise_layer(wire, index, [seed])
         for index, wire in enumerate(wires)
     ], readout
 

@@ -7,6 +7,7 @@ drawn again, on any device. Below: the descriptions of ``analytic``.
 
 from empirical.network.finite import FiniteNetwork, Stack, check_description
 from empirical.network.layer_modules import PointwiseLayer, WeightLayer
+from empirical.network.noise import pointwise_layer
 from empirical.network.pointwise_activation import pointwise
 from empirical.network.weights import normal, normal_rows, redraw
 from empirical.network.wires import Feed, Wire, held, wiring
@@ -23,6 +24,7 @@ __all__ = [
     "normal",
     "normal_rows",
     "pointwise",
+    "pointwise_layer",
     "redraw",
     "wiring",
 ]

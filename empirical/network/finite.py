@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from analytic.network import (
+    AveragePooling,
     Averaging,
     Flatten,
     GlobalAveragePooling,
@@ -28,7 +29,8 @@ from analytic.network import (
 )
 from empirical.input_shapes import check_images, check_input_shape
 from empirical.memory import require
-from empirical.network.layer_modules import PointwiseLayer, Readout, WeightLayer, module_of
+from empirical.network.layer_modules import PointwiseLayer, ReadoutLayer, WeightLayer, module_of
+from empirical.network.noise import pointwise_layer
 from empirical.network.weights import normal
 from empirical.network.wires import Feed, wiring
 
@@ -58,10 +60,11 @@ class Stack(nn.Module):
             return normal(shape, seed=seed, layer=layer, dtype=dtype, device=device)
 
         wires, feed = wiring(network, input_shape, width)
-        for wire in wires:
-            layers.append(module_of(wire, draw))
+        for index, wire in enumerate(wires):
+            weighs = wire.columns > 0
+            layers.append(module_of(wire, draw) if weighs else pointwise_layer(wire, index, [seed]))
         self.layers = nn.ModuleList(layers)
-        self.readout = Readout(feed, draw)
+        self.readout = ReadoutLayer(feed, draw)
 
     def chain(self) -> Iterator[PointwiseLayer]:
         """The layers in order, those without weights among them."""
@@ -107,7 +110,8 @@ def _average(layer: Averaging, alpha: Tensor) -> Tensor:
     if isinstance(layer, GlobalAveragePooling):
         return alpha.flatten(2).mean(2)
     pool = functional.avg_pool1d if alpha.ndim == 3 else functional.avg_pool2d
-    return pool(alpha, layer.size)
+    assert isinstance(layer, AveragePooling)  # sums have become means
+    return pool(alpha, layer.size, layer.step)
 
 
 class FiniteNetwork(nn.Module):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ from analytic.network import Convolution
 from empirical.network.pointwise_activation import pointwise
 from empirical.network.wires import Feed, Wire
 
-__all__ = ["PointwiseLayer", "Readout", "WeightLayer", "module_of"]
+__all__ = ["PointwiseLayer", "ReadoutLayer", "WeightLayer", "module_of"]
 
 Draw = Callable[..., Tensor]
 
@@ -34,6 +34,10 @@ class PointwiseLayer(nn.Module):
     def pullback(self, signal: Tensor) -> Tensor:
         """df/dalpha from df/dh."""
         return signal
+
+    def mask(self, rows: Sequence[range], like: Tensor) -> Tensor | None:
+        """What rows with some numbers are multiplied with instead of the activation, or None."""
+        return None
 
     def forward(self, alpha: Tensor) -> Tensor:
         return self.activation(self.preactivation(alpha))
@@ -107,7 +111,7 @@ class ConvolutionLayer(WeightLayer):
         return alpha
 
 
-class Readout(nn.Module):
+class ReadoutLayer(nn.Module):
     """v^T alpha / sqrt(m)."""
 
     def __init__(self, feed: Feed, draw: Draw) -> None:
@@ -120,8 +124,6 @@ class Readout(nn.Module):
         return (alpha @ self.weight) * self.scale
 
 
-def module_of(wire: Wire, draw: Draw) -> PointwiseLayer:
-    """The module of a layer."""
-    if not wire.columns:
-        return PointwiseLayer(wire)
+def module_of(wire: Wire, draw: Draw) -> WeightLayer:
+    """The module of a layer with weights."""
     return (ConvolutionLayer if wire.kernel else WeightLayer)(wire, draw)

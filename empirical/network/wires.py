@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 from analytic.network import (
     Averaging,
     Convolution,
     Flatten,
     Network,
-    Nonlinearity,
+    Pointwise,
+    Readout,
     Shape,
     Step,
     fold,
@@ -92,7 +94,7 @@ class Wire:
     @property
     def columns(self) -> int:
         """Weights of one unit: what it reads at each position of its filter; 0 without weights."""
-        if isinstance(self.step.layer, Nonlinearity):
+        if isinstance(self.step.layer, Pointwise):
             return 0
         return math.prod(self.kernel) * self.feed.units
 
@@ -114,14 +116,14 @@ class Wire:
     @property
     def scale(self) -> float:
         """weight_std / sqrt(m), m the units that are read."""
-        assert not isinstance(self.step.layer, Nonlinearity)
+        assert not isinstance(self.step.layer, Pointwise)
         return self.step.layer.weight_std / math.sqrt(self.feed.units)
 
     @property
     def bias_std(self) -> float:
         """Standard deviation of the biases, 0 if there are none."""
         layer = self.step.layer
-        return 0.0 if isinstance(layer, Nonlinearity) else layer.bias_std
+        return 0.0 if isinstance(layer, Pointwise) else layer.bias_std
 
 
 def wiring(
@@ -142,8 +144,8 @@ def wiring(
 
     def after(step: Step, feed: Feed) -> Feed:
         units = feed.units
-        _require_rates(step)
-        if not isinstance(step.layer, Nonlinearity):
+        _require_default(step.layer)
+        if not isinstance(step.layer, Pointwise):
             units = max(1, round(width * step.layer.width_ratio))
         spatial = shape_after(step.layer, feed.spatial)
         wires.append(Wire(step, feed, units, spatial))
@@ -165,17 +167,18 @@ def wiring(
     def averaged(step: Step, feed: Feed) -> Feed:
         return _feed(step.averages, feed.units, feed.spatial)
 
+    _require_default(network.output)
     network = network.summed(len(input_shape) - 1)
     start = Feed((), input_shape[0], input_shape[1:])
     last = fold(network.steps, start, after, added, step=itself, averaged=averaged)
     return tuple(wires), _feed(network.readout, last.units, last.spatial)
 
 
-def _require_rates(step: Step) -> None:
-    layer = step.layer
-    if isinstance(layer, Nonlinearity):
+def _require_default(layer: Any) -> None:
+    if isinstance(layer, Pointwise) or layer == Readout():
         return
-    if not is_default(layer.bias_std, layer.weight_rate, layer.bias_rate):
+    given = layer.bias_std, layer.weight_rate, layer.bias_rate
+    if isinstance(layer, Readout) or not is_default(*given):
         raise ValueError(
             f"expected layers trained at rate 1 in a finite network, got {layer}; drop weight_rate"
             " and bias_rate"

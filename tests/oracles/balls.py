@@ -26,6 +26,16 @@ def exact_kernel(network: Network, x: np.ndarray, y: np.ndarray, digits: int = 4
         ctx.dps = before
 
 
+def exact_diagonal(network: Network, x: np.ndarray, digits: int = 400) -> arb:
+    """K(x, x), where a sample meets itself."""
+    before, ctx.dps = ctx.dps, digits
+    try:
+        a = [arb(float(v)) for v in x]
+        return dense.pair_kernel(network, a, a, _dual)[2]
+    finally:
+        ctx.dps = before
+
+
 def distance(value: float, exact: arb) -> float:
     """An upper bound of |value - exact|, tiny digits included."""
     before, ctx.dps = ctx.dps, 60

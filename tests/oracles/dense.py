@@ -21,6 +21,7 @@ from oracles import channels
 from analytic import (
     Activation,
     Concatenate,
+    Dropout,
     FullyConnected,
     Network,
     Nonlinearity,
@@ -71,6 +72,10 @@ def recursion(
         elif isinstance(layer, Concatenate):
             ends = [recursion(branch, state, dual, means, before) for branch in layer.branches]
             state = _side_by_side(ends, channels.shares(layer, before))
+        elif isinstance(layer, Dropout):
+            k = 1 - (layer.rate + 0 * state.s11)
+            noisy = {name: getattr(state, name) / k for name in ("s11", "s22", "t11", "t22")}
+            state = state._replace(**noisy)
         elif isinstance(layer, Scale):
             c = layer.factor
             m1, m2 = c * state.m1, c * state.m2
@@ -132,7 +137,19 @@ def pair_kernel(
     dot = lambda a, b: sum(p * q for p, q in zip(a, b, strict=True)) / d  # noqa: E731
     start = State(dot(x, x), dot(x, y), dot(y, y), 0, 0, 0, 0, 0)
     end = recursion(network.layers, start, dual, means)
-    return end.s12, end.s12 + end.t12, end.s11 + end.t11, end.s22 + end.t22
+    return at_output(network, end)
+
+
+def at_output(network: Network, end: State) -> tuple[Any, Any, Any, Any]:
+    """What the readout makes of the last units."""
+    zero = 0 * end.s11
+    w, b = ((v + zero) ** 2 for v in (network.output.weight_std, network.output.bias_std))
+    of_weights, of_biases = rates(network.output, zero)
+    k12, k11, k22 = (
+        of_weights * w * s + of_biases + w * t
+        for s, t in ((end.s12, end.t12), (end.s11, end.t11), (end.s22, end.t22))
+    )
+    return w * end.s12 + b, k12, k11, k22
 
 
 def trapezoid(

@@ -16,6 +16,7 @@ from oracles import balls, channels, dense, positions
 
 from analytic import (
     Concatenate,
+    Dropout,
     Estimate,
     FullyConnected,
     Network,
@@ -23,7 +24,7 @@ from analytic import (
     Residual,
     Sum,
 )
-from analytic.network.averages import Averaging, Flatten
+from analytic.network.averages import Averaging, Flatten, SumPooling
 
 
 class _State(NamedTuple):
@@ -66,8 +67,11 @@ def kernel(network: Network, x: np.ndarray, y: np.ndarray, digits: int = 120) ->
         state = _through(layers, _State(sigma, none, [arb(0)] * len(points), spatial))
         if state.spatial:
             state = _average(Flatten(), state)
+        weight, (of_weights, of_biases) = (
+            arb(network.output.weight_std) ** 2, dense.rates(network.output, arb(0)),
+        )  # fmt: skip
         return [
-            [a + b for a, b in zip(*rows, strict=True)]
+            [weight * (of_weights * a + b) + of_biases for a, b in zip(*rows, strict=True)]
             for rows in zip(state.sigma, state.theta, strict=True)
         ]
     finally:
@@ -85,6 +89,10 @@ def _through(layers: Sequence[Any], state: _State) -> _State:
         elif isinstance(layer, Concatenate):
             ends = [_through(branch, state) for branch in layer.branches]
             state = _side_by_side(ends, channels.shares(layer, state.channels))
+        elif isinstance(layer, Dropout):
+            for values in state[:2]:
+                for i in range(len(values)):
+                    values[i][i] = values[i][i] / (1 - arb(layer.rate))
         else:
             state = (_average if isinstance(layer, Averaging) else _weights)(layer, state)
         state = state._replace(channels=count)
@@ -139,10 +147,12 @@ def _average(layer: Any, state: _State) -> _State:
     def mean(values: list[list[arb]], a: list[int], b: list[int]) -> arb:
         if isinstance(layer, Flatten):
             return sum((values[i][j] for i, j in zip(a, b, strict=True)), arb(0)) / len(a)
-        return sum((values[i][j] for i in a for j in b), arb(0)) / (len(a) * len(b))
+        total = sum((values[i][j] for i in a for j in b), arb(0))
+        return total if isinstance(layer, SumPooling) else total / (len(a) * len(b))
 
     sigma, theta = ([[mean(values, a, b) for b in reads] for a in reads] for values in state[:2])
-    mu = [sum((state.mu[i] for i in a), arb(0)) / len(a) for a in reads]
+    count = 1 if isinstance(layer, SumPooling) else len(reads[0])
+    mu = [sum((state.mu[i] for i in a), arb(0)) / count for a in reads]
     return _State(sigma, theta, mu, spatial)
 
 

@@ -28,6 +28,7 @@ from analytic import (
     AveragePooling,
     Concatenate,
     Convolution,
+    Dropout,
     Flatten,
     FullyConnected,
     GlobalAveragePooling,
@@ -36,6 +37,7 @@ from analytic import (
     Residual,
     Scale,
     Sum,
+    SumPooling,
 )
 
 __all__ = ["kernel", "windows"]
@@ -115,9 +117,8 @@ def _layer(layer: Any, state: State, means: bool) -> State:
             for parts in list(zip(*ends, strict=True))[:3]
         )
         return State(S, T, mu, ends[0].spatial)
-    if isinstance(layer, Scale):
-        c = layer.factor
-        return State(c**2 * state.S, c**2 * state.T, c * state.mu, state.spatial)
+    if isinstance(layer, Dropout | Scale):
+        return _multiplied(layer, state)
     if isinstance(layer, FullyConnected):
         return _weights(layer, state.S, state.T, ())
     if isinstance(layer, Nonlinearity):
@@ -129,12 +130,30 @@ def _layer(layer: Any, state: State, means: bool) -> State:
         diagonal = (np.einsum("abpp->ab", A)[:, :, None, None] for A in (state.S, state.T))
         S, T = (A / state.S.shape[2] for A in diagonal)
         return State(S, T, state.mu.mean(axis=1, keepdims=True), ())
+    return _pooled(layer, state, table, after)
+
+
+def _pooled(layer: Any, state: State, table: Any, after: tuple[int, ...]) -> State:
+    """Means over windows, or sums."""
     S, T = (
         np.array([[A[:, :, w][:, :, :, v].mean(axis=(2, 3)) for v in table] for w in table])
         .transpose(2, 3, 0, 1)
         for A in (state.S, state.T)
     )  # fmt: skip
-    return State(S, T, np.stack([state.mu[:, w].mean(axis=1) for w in table], axis=1), after)
+    mu = np.stack([state.mu[:, w].mean(axis=1) for w in table], axis=1)
+    count = len(table[0]) if isinstance(layer, SumPooling) else 1
+    return State(count**2 * S, count**2 * T, count * mu, after)
+
+
+def _multiplied(layer: Any, state: State) -> State:
+    """Units times noise or a factor."""
+    if isinstance(layer, Dropout):
+        S, T = state.S.copy(), state.T.copy()
+        for A in (S, T):
+            np.einsum("aapp->ap", A)[:] /= 1 - layer.rate
+        return State(S, T, state.mu, state.spatial)
+    c = layer.factor
+    return State(c**2 * state.S, c**2 * state.T, c * state.mu, state.spatial)
 
 
 def _weights(layer: Any, S: Any, T: Any, after: tuple[int, ...]) -> State:
@@ -175,8 +194,9 @@ def windows(layer: Any, spatial: tuple[int, ...]) -> tuple[list[list[Any]], tupl
     """
     if isinstance(layer, Flatten | GlobalAveragePooling):
         return [list(range(math.prod(spatial)))], ()
-    kernel_size = layer.size if isinstance(layer, AveragePooling) else layer.kernel_size
-    stride = layer.size if isinstance(layer, AveragePooling) else layer.stride
+    pools = isinstance(layer, AveragePooling | SumPooling)
+    kernel_size = layer.size if pools else layer.kernel_size
+    stride: Any = kernel_size if layer.stride is None else layer.stride
     dilation = layer.dilation if isinstance(layer, Convolution) else 1
     same = isinstance(layer, Convolution) and layer.padding == "same"
     wraps = isinstance(layer, Convolution) and layer.padding_mode == "circular"

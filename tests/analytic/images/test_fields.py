@@ -11,8 +11,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from oracles import positions
 
 from analytic import AveragePooling, Convolution, GlobalAveragePooling, Network
+from analytic.expectations import arcsine
 from analytic.images.fields import Shifts, move_lines, pieces, window_sums
-from analytic.images.inverse_sine import arcsine
 from analytic.images.stretch_layouts import all_shifts, layouts
 from analytic.images.stretches import network_stretches
 

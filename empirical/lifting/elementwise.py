@@ -1,0 +1,181 @@
+"""Functions of one number at a time: activations, constants, sums of units."""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from torch import Tensor
+
+from analytic.activation import X
+from empirical.lifting.calls import FunctionCall, Value
+from empirical.lifting.capture import Capture, Rule
+from empirical.lifting.linear_maps import biased
+from empirical.lifting.places import refusal
+from empirical.lifting.pointwise_functions import (
+    ARITHMETIC,
+    POINTWISE,
+    Builder,
+    number,
+)
+from empirical.lifting.units import Beside, Matrix, Pointwise, Total, Units
+
+__all__ = ["ELEMENTWISE"]
+
+_EXPECTED = "functions of one unit, sums of units, and constants"
+
+
+def _function(build: Builder, scene: Capture, call: FunctionCall) -> Value | None:
+    """A function of one tensor, with constants as further arguments."""
+    value = scene.value(call.args[0] if call.args else call.kwargs.get("input"))
+    if value is None:
+        return None
+    others = {k: v for k, v in call.kwargs.items() if k not in ("input", "out", "inplace")}
+    extra = [scene.number(a) if isinstance(a, Tensor) else a for a in call.args[1:]]
+    return _applied(value, build(_expression(value), *extra, **others), call)
+
+
+def _expression(value: Value) -> Any:
+    return value.units.expression if isinstance(value.units, Pointwise) else X
+
+
+def _base(value: Value) -> Units:
+    return value.units.source if isinstance(value.units, Pointwise) else value.units
+
+
+def _applied(value: Value, expression: Any, call: FunctionCall) -> Value:
+    """An expression in the base of the units of a value."""
+    if value.pads and expression.subs(X, 0) != 0:
+        raise refusal(_EXPECTED, call.place, "it moves the zeros around the image", "pad behind it")
+    base = _base(value)
+    made = Pointwise(base, expression, base.shape, call.place)
+    return replace(value, units=base if expression == X else made)
+
+
+def _arithmetic(name: str, scene: Capture, call: FunctionCall) -> Value | Matrix | None:
+    a, b = (*call.args, call.kwargs.get("other"))[:2]
+    scales = {k: scene.number(v) for k, v in call.kwargs.items() if k == "alpha"}
+    build = partial(ARITHMETIC[name], **scales)
+    left, right = scene.value(a), scene.value(b)
+    if left is None and right is None:
+        return _of_matrix(name, scene, a, b)
+    if left is not None and right is not None:
+        return _of_two(name, build, left, right, call)
+    value, other = (left, b) if left is not None else (right, a)
+    assert value is not None
+    constant = scene.number(other)
+    if constant is not None:
+        sides = (_expression(value), number(constant))
+        return _applied(value, build(*(sides if left is not None else sides[::-1])), call)
+    return _with_parameter(name, build, scene, call, value, other, left is not None)
+
+
+def _with_parameter(
+    name: str, build: Any, scene: Capture, call: FunctionCall, value: Value, other: Any, first: bool
+) -> Value | None:
+    """Units and a parameter, or data, or many constants."""
+    matrix = scene.matrix(other)
+    if matrix is not None and name in ("add", "radd", "sub", "subtract"):
+        one = build(0, 1) if first else build(1, 0)
+        if not first and name in ("sub", "subtract"):
+            value = _applied(value, -_expression(value), call)
+        return biased(call, value, matrix.times(float(one)), tuple(other.shape))
+    if matrix is not None:
+        raise refusal(
+            _EXPECTED, call.place, f"units are multiplied by the parameter {matrix.name!r}, and"
+            " such gains are no part of a description", "use constants, or freeze a single one",
+        )  # fmt: skip
+    if scene.is_data(other):
+        raise refusal(
+            _EXPECTED, call.place, "units and data meet: data have a finite number of entries, so"
+            " that K_0 stays random however many units there are",
+            "put a linear layer between the data and the sum, as a projection",
+        )  # fmt: skip
+    raise refusal(
+        _EXPECTED, call.place, "each unit has a constant of its own", "use one number for all"
+    )
+
+
+def _of_two(name: str, build: Any, left: Value, right: Value, call: FunctionCall) -> Value | None:
+    """Units and units: functions of the same ones, or a sum."""
+    if left.axes != right.axes or left.pads or right.pads or left.units.shape != right.units.shape:
+        raise refusal(
+            "units of the same shape", call.place, "some are repeated along an axis",
+            "add units that are equally many at the same positions",
+        )  # fmt: skip
+    if _base(left) is _base(right):
+        return _applied(left, build(_expression(left), _expression(right)), call)
+    if name not in ("add", "radd", "sub", "subtract"):
+        raise refusal(
+            _EXPECTED, call.place, "products of different units (gates, attention) do not have the"
+            " Gaussian limit of sums", "add them, or use a function of one unit such as silu",
+        )  # fmt: skip
+    terms = [left, right]
+    second = build(0, X)
+    if second != X:
+        terms[1] = _applied(right, second.subs(X, _expression(right)), call)
+    units = tuple(term.units for term in terms)
+    return replace(left, units=Total(units, left.units.shape, call.place))
+
+
+def _side_by_side(scene: Capture, call: FunctionCall) -> Value | None:
+    """Units in one row; of a list that grows, those that stood side by side before are one."""
+    tensors, dim = call.bound("tensors dim", dim=0)
+    axis = call.kwargs.get("axis", dim)
+    values = [scene.value(t) for t in tensors]
+    first = next(value for value in values if value is not None)
+    if any(value is None for value in values):
+        raise refusal(
+            "units beside units", call.place, "data stand beside units: data have a finite number"
+            " of entries, so that K_0 stays random however many units there are",
+            "put a linear layer between the data and the rest",
+        )  # fmt: skip
+    found = [value for value in values if value is not None]
+    if any(v.axes != first.axes or v.pads for v in found) or first.axes[axis] != 1:
+        raise refusal(
+            "units beside units", call.place, "it joins samples or positions",
+            "let dim be the axis of the units",
+        )  # fmt: skip
+    terms = tuple(value.units for value in found)
+    for known in reversed(scene.beside):
+        size = len(known.terms)
+        if size < len(terms) and all(map(operator.is_, known.terms, terms)):
+            terms = (known, *terms[size:])
+            break
+    if len(terms) == 1:
+        return replace(first, units=terms[0])
+    count = sum(term.shape[0] for term in terms)
+    made = Beside(terms, (count, *terms[0].shape[1:]), call.place)
+    scene.beside.append(made)
+    return replace(first, units=made)
+
+
+def _of_matrix(name: str, scene: Capture, a: Any, b: Any) -> Matrix | None:
+    """A parameter times a constant."""
+    left, right = scene.matrix(a), scene.matrix(b)
+    matrix, other = (left, scene.number(b)) if left is not None else (right, scene.number(a))
+    if matrix is None or other is None or (left is None and name not in ("mul", "rmul")):
+        return None
+    if name in ("mul", "multiply", "rmul"):
+        return matrix.times(other)
+    return matrix.times(1 / other) if name in ("div", "true_divide", "truediv") else None
+
+
+def _negative(scene: Capture, call: FunctionCall) -> Value | Matrix | None:
+    matrix = scene.matrix(call.args[0])
+    return matrix.times(-1.0) if matrix is not None else _function(POINTWISE["neg"], scene, call)
+
+
+ELEMENTWISE: dict[str, Rule] = {
+    **{name: partial(_function, build) for name, build in POINTWISE.items()},
+    **{name: partial(_arithmetic, name) for name in ARITHMETIC},
+    **dict.fromkeys(("cat", "concat", "concatenate"), _side_by_side),
+    "iadd": partial(_arithmetic, "add"),
+    "imul": partial(_arithmetic, "mul"),
+    "isub": partial(_arithmetic, "sub"),
+    "itruediv": partial(_arithmetic, "div"),
+    "neg": _negative,
+}
+"""Pointwise functions and sums by the name that torch gives them."""

@@ -1,0 +1,274 @@
+r"""The description of a module that somebody has written.
+
+    module --run, watched--> units made of units --> layers --numbers of the weights--> Network
+
+and back: the finite network of the description gets the weights of the module and has to be the
+same function with the same tangent kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from analytic.network import FullyConnected, Network
+from empirical.batches import Batch, constant, count, mapped, rows
+from empirical.checks import check_inputs, check_module
+from empirical.forward_pass import forward_passes
+from empirical.lifting.assumptions import parameter_names, sentences
+from empirical.lifting.calls import Value
+from empirical.lifting.capture import Capture, run_watched
+from empirical.lifting.constant_factors import with_factors_in
+from empirical.lifting.elementwise import ELEMENTWISE
+from empirical.lifting.first_layer import first_laws
+from empirical.lifting.initial_laws import InitialLaw
+from empirical.lifting.linear_maps import PRODUCTS
+from empirical.lifting.numbers_of_parts import Numbers, numbers_of
+from empirical.lifting.places import LiftingError, Location, refusal
+from empirical.lifting.positions import POSITIONS
+from empirical.lifting.proof import proved
+from empirical.lifting.refused import REFUSED
+from empirical.lifting.structure import built, network_from
+from empirical.lifting.units import InputData, Total, Weights, upstream
+from empirical.precision import double_copy
+
+__all__ = ["ModuleNetwork", "Traced", "network_of", "traced"]
+
+RULES = {**ELEMENTWISE, **POSITIONS, **PRODUCTS}
+FEWEST_UNITS = 4
+"""Fewest units of a layer."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Traced:
+    r"""What a run has shown.
+
+    Attributes:
+        units: the outputs before they are read as numbers: the readout.
+        data: what the first weights read, (n, channels, \*spatial).
+        output: the outputs, shape (n, k).
+        trained: names of the parameters that autograd reaches.
+    """
+
+    units: Weights
+    data: Tensor
+    output: Tensor
+    trained: tuple[str, ...]
+
+
+def traced(module: nn.Module, x: Batch) -> Traced:
+    """Run a module under watch.
+
+    Raises:
+        LiftingError: something in it has no place in a description.
+    """
+    x = mapped(constant, x)
+    watch = Capture(module, x, RULES, REFUSED)
+    output, trained = run_watched(module, x, watch)
+    value = watch.value(output)
+    if (error := watch.why_not(output)) is not None:
+        raise error
+    if not isinstance(output, Tensor) or value is None:
+        what = type(output).__name__ if not isinstance(output, Tensor) else "a function of data"
+        raise LiftingError(
+            f"expected a module that returns a tensor of units, got {what}; wrap it in one that"
+            " returns the outputs of its last linear layer"
+        )
+    units = _readout(replace(value, units=with_factors_in(value.units)))
+    data = [one for one in upstream(units) if isinstance(one, InputData)]
+    if len(data) > 1:
+        raise refusal(
+            "first layers that read the same data", data[1].place,
+            "others read other data, and a description has one input",
+            "concatenate the inputs in front of one first layer",
+        )  # fmt: skip
+    (read,) = [tensor for one, tensor in watch.read if one is data[0]]
+    return Traced(units, read, output.detach().reshape(len(output), -1), tuple(trained))
+
+
+def _readout(value: Value) -> Weights:
+    """The last layer, which has to be linear, of vectors."""
+    units = value.units
+    if isinstance(units, Weights) and len(units.shape) == 1 and value.axes in ((0, 1), (0,)):
+        return units
+    what = f"{type(units).__name__.lower()} of shape {units.shape}"
+    why = (
+        "the outputs are not those of a linear layer: at infinite width they would not be Gaussian"
+    )
+    instead = "end in nn.Linear, and leave the last activation to the loss"
+    if isinstance(units, Weights):
+        why, instead = "there is an output at every position", "average or flatten before it"
+    elif isinstance(units, Total):
+        what, why = f"a {what}", "the outputs are a sum of several linear layers"
+        instead = "pass one of them; a frozen copy that is subtracted adds nothing to the kernel"
+    place = Location(what, "the outputs", str(getattr(units, "place", "")))
+    raise refusal("a module that ends in a linear layer", place, why, instead)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ModuleNetwork:
+    """The description of a module.
+
+    Attributes:
+        network: the description, with the rates that the module's parametrisation has at its
+            widths. Its last layer is the readout of the module: Sigma there is the limit of the
+            covariance of its outputs, and Theta that of its tangent kernel.
+        width: that of the narrowest layer, in units of which those of all others are given.
+        widths: units of every layer with weights, in order.
+        groups: names of the parameters of the same layers, and those of the readout last.
+        assumptions: what was found and assumed, one sentence each.
+        module: a copy in float64, as it was when it was described.
+        first: the laws of weights and biases in the one first layer, as they enter the sum, if its
+            units are not Gaussian; else None.
+    """  # seven fields: one question each
+
+    network: Network
+    width: int
+    widths: tuple[int, ...]
+    groups: tuple[tuple[str, ...], ...]
+    assumptions: tuple[str, ...]
+    module: nn.Module
+    first: tuple[InitialLaw, InitialLaw] | None
+
+    def inputs(self, x: Batch) -> Tensor:
+        r"""What the first weights of the module read, as the network reads it, in float64.
+
+        Args:
+            x: inputs of the module.
+
+        Returns:
+            shape (n, d) or (n, channels, \*spatial).
+        """
+        return traced(self.module, mapped(_double, x)).data
+
+    def __str__(self) -> str:
+        lines = "\n".join(f"  - {sentence}" for sentence in self.assumptions)
+        return f"{self.network}\nwidth {self.width}, layers {self.widths}\n{lines}"
+
+
+def _double(t: Tensor) -> Tensor:
+    t = t.detach().cpu()
+    return t.double() if t.is_floating_point() else t
+
+
+def network_of(
+    module: nn.Module,
+    x: Batch,
+    *,
+    laws: Mapping[str, InitialLaw] | None = None,
+    draws: Sequence[nn.Module] = (),
+) -> ModuleNetwork:
+    """The description of a module at its initialisation.
+
+    The module is run once in float64 and watched; what it computes becomes layers, and the laws of
+    its parameters standard deviations and rates (docs/theory/lifting.md). Then the finite network
+    of the description gets the weights of the module: its outputs and its tangent kernel have to
+    be the same to 1e-12.
+
+    Args:
+        module: as it was initialised, in eval mode; with one output or several, which are
+            independent in the limit and have the same kernel.
+        x: at least one input; two are best.
+        laws: of parameters whose initialiser is not to be guessed from their numbers, by patterns
+            of names such as ``"blocks.*.weight"``.
+        draws: other modules of the same kind with weights of their own, whose numbers help to
+            decide between laws where one module has few.
+
+    Returns:
+        the record ``ModuleNetwork``.
+
+    Raises:
+        LiftingError: the limit of the module is of another kind or not known here; the message
+            names the call, its line, why, and what is nearest. Or the module is trained.
+        TypeError: the module is none, or dtypes differ.
+        ValueError: the inputs do not fit, the module is random or on another device.
+
+    Example:
+        >>> _ = torch.manual_seed(0)
+        >>> module = nn.Sequential(nn.Linear(3, 64), nn.Tanh(), nn.Linear(64, 1))
+        >>> for layer in (module[0], module[2]):
+        ...     _ = nn.init.normal_(layer.weight), nn.init.zeros_(layer.bias)
+        >>> network_of(module, torch.eye(3)).widths
+        (64,)
+    """
+    first = next(iter(check_module(module).values()))
+    check_inputs("x", x, first)
+    copy = double_copy(module, torch.float64).cpu()
+    whole = mapped(_double, x)
+    probe = rows(whole, slice(0, 2)) if count(whole) > 1 else mapped(_doubled, whole)
+    with forward_passes(copy) as run:
+        run.rehearse(probe)
+        seen = traced(copy, probe)
+        return _described(copy, seen, whole, laws or {}, draws)
+
+
+def _doubled(t: Tensor) -> Tensor:
+    """Two inputs of one."""
+    return torch.cat([t, t * 0.75 if t.is_floating_point() else t])
+
+
+def _described(
+    module: nn.Module,
+    seen: Traced,
+    x: Any,
+    laws: Mapping[str, InitialLaw],
+    draws: Sequence[nn.Module],
+) -> ModuleNetwork:
+    ahead = [one for one in upstream(seen.units) if isinstance(one, Weights)]
+    _check_wide(ahead[:-1])
+    read = numbers_of(ahead, seen.trained, laws, draws)
+    found = {id(one): numbers for one, numbers in zip(ahead, read, strict=True)}
+    width = min(one.shape[0] for one in ahead[:-1])
+    keywords = {
+        key: numbers.keywords | {"width_ratio": one.shape[0] / width}
+        for one in ahead
+        for key, numbers in [(id(one), found[id(one)])]
+    }
+    stack = built(seen.units.source, keywords)
+    parts = (*stack.parts, seen.units)
+    numbers = [found[id(part)] for part in parts]
+    network = network_from((*stack.layers, FullyConnected("identity", **numbers[-1].keywords)))
+    texts = list(sentences(module, parts, numbers, stack.layers, seen.trained, seen.data))
+    texts.append(_proof(module, x, seen, parts, numbers, width))
+    return ModuleNetwork(
+        network, width, tuple(part.shape[0] for part in stack.parts),
+        tuple(parameter_names(part) for part in parts), tuple(texts), module,
+        first_laws(parts, numbers),
+    )  # fmt: skip
+
+
+def _proof(
+    module: nn.Module,
+    x: Any,
+    seen: Traced,
+    parts: tuple[Weights, ...],
+    numbers: list[Numbers],
+    width: int,
+) -> str:
+    """The comparison at two inputs, others than those of the run if there are some."""
+    if count(x) >= 4:
+        x = rows(x, slice(2, 4))
+        seen = traced(module, x)
+    else:
+        x = rows(x, slice(0, 2)) if count(x) > 1 else mapped(_doubled, x)
+    return proved(module, x, seen.data, parts, numbers, width)
+
+
+def _check_wide(hidden: list[Weights]) -> None:
+    """Raise unless there are hidden layers, of some width."""
+    if not hidden:
+        raise LiftingError(
+            "expected a module with hidden layers, got a linear one: its kernel does not depend on"
+            " the weights, and is the same at all widths"
+        )
+    for part in hidden:
+        if part.shape[0] < FEWEST_UNITS:
+            raise refusal(
+                f"layers of at least {FEWEST_UNITS} units", part.place,
+                f"it has {part.shape[0]}, and a limit of many units says nothing about so few",
+                "widen it, or leave it out: two linear maps in a row are one",
+            )  # fmt: skip
