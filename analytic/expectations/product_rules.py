@@ -22,6 +22,9 @@ __all__ = ["Angle", "squared_differences"]
 
 LARGEST_RULE = 2**20
 """Most nodes of a product rule."""
+WIDEST_RULE, LONGEST = 128.0, 200.0
+"""Where a pair is wider than this, or not finite at this size, the rules disagree and it is
+refused, instead of taking gigabytes."""
 
 
 class Angle(NamedTuple):
@@ -73,6 +76,7 @@ def squared_differences(
         two sizes of the rules, whose difference is the error.
     """
     width = max(0.25, float(np.max(s_ * np.sqrt(angle.minus * angle.plus))))
+    width = min(width, WIDEST_RULE)
     size = 48.0
     coarse: Array = np.full((3, s.size), np.inf)
     while True:
@@ -85,7 +89,8 @@ def squared_differences(
         error = np.asarray(np.where(first, change[0], change[1]), dtype=np.float64) + noise
         good = (error <= 4 * noise) & (change[2] <= 2**6 * UNIT * np.abs(fine[2]).max())
         nodes = rules[0].nodes.size * rules[1].nodes.size
-        if good.all() or (2 * nodes > LARGEST_RULE and np.isfinite(error).all()):
+        enough = np.isfinite(error).all() or size > LONGEST
+        if good.all() or (2 * nodes > LARGEST_RULE and enough):
             return np.stack([*fine, error, change[2]])
         coarse, size = fine, size * math.sqrt(2)
 

@@ -97,3 +97,12 @@ def test_a_close_pair_is_known_to_its_own_size() -> None:
     bend = s**2 * np.sqrt(of.moments.curvature / of.moments.slope) * small
     assert np.all(np.abs(found.minus / (chi * small) - 1) <= bend + 2e-13)
     assert np.all(found.error <= 1e-12 * found.minus)
+
+
+def test_wide_pairs_take_no_gigabytes() -> None:
+    """tanh at s = 1e6 is a sign; a rule that resolved it would have 1e8 nodes."""
+    minus, s, one = np.array([0.3]), np.array([1e6]), np.ones(1)
+    angle = Angle(minus, 2 - minus, np.zeros(1))
+    found = squared_differences(Activation("tanh"), s, s, angle, one, one)[:, 0]
+    exact = 1 - 2 / np.pi * np.arcsin(0.7)  # E (w(u) - w(v))^2/2
+    assert abs(found[0] - exact) <= found[3] + 1e-5
