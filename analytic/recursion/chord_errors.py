@@ -36,6 +36,10 @@ TRIED = ((NOMINAL, np.inf), (2**12 * NOMINAL, NOMINAL))
 
 Behind it they grow no faster than in proportion.
 """
+PARTS = 10
+"""Units of rounding by which the parts of two unit vectors move a chord: a part has those of
+weight_std^2 (half of it counts), its root, r, s, 1/s and two products, 6.5 units of its size, and
+|d(a - a')|/sqrt(2) <= 9.2; 1 - c changes by |a - a'| |d(a - a')| <= 18.4."""
 WIDE = 2 * np.sqrt(2)
 """1 - c changes by 2 chord eta <= 2 sqrt(2) eta, as 1 - c <= 2."""
 
@@ -136,12 +140,13 @@ class ChordErrors:
     def _fixed(self, at: int, own: _Own, widest: Array) -> _Own:
         """What a layer does to an input with itself, and what it adds to the chords of pairs."""
         layer = self.layers[at]
-        variance = layer.share * own.sigma + (1 + layer.reads) * UNIT
+        variance = layer.share * own.sigma + (2 + layer.reads) * UNIT  # weight_std^2 is rounded
         self._variance[at] = variance
-        self._added[at] = 1.5 * (own.sigma + variance) + (0.75 * (layer.reads + 8) + 4) * UNIT
-        self._widened[at] = 2.5 * (own.sigma + variance) + (2 * (layer.reads + 8) + 10) * UNIT
+        rounded, more = 0.75 * (layer.reads + 8) + PARTS, 2 * (layer.reads + 8) + 2 * PARTS
+        self._added[at] = 1.5 * (own.sigma + variance) + rounded * UNIT
+        self._widened[at] = 2.5 * (own.sigma + variance) + more * UNIT
         learned, _, product, _ = map(float, layer.in_trained)
-        trained = learned * own.sigma + (1 + layer.reads) * UNIT + product
+        trained = learned * own.sigma + (2 + layer.reads) * UNIT + product
         theta = of_sum(trained, own.theta, *map(float, layer.in_gamma))
         apart = self.layer(at, own.apart, widest)
         return _Own(variance + 4 * UNIT, theta + (layer.reads + 3) * UNIT, apart)
