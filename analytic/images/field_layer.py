@@ -14,11 +14,13 @@ from typing import Any, NamedTuple
 
 from analytic.compilation import compiled
 from analytic.images.field_expectations import (
+    NORMALIZED,
     SERIES,
     FieldLayer,
     closed_form,
     correlate,
     mehler,
+    normalize,
     terms,
 )
 from analytic.images.field_sums import end_branch
@@ -45,7 +47,7 @@ class LaneTables(NamedTuple):
     """
 
     inverse: Array  # 1/s, 0 where s = 0
-    mean: Array  # E[w]
+    mean: Array  # E[w], or the mean that is taken away
     junctions: Array  # mu of the branches before and of the last one, (sums, 2, images, Q)
     scale: Array
     table: Array  # (images, Q / LANES, coefficients, LANES)
@@ -201,7 +203,9 @@ def _expectations(
     """From Lambda and Gamma of a vector of lanes to E and D Gamma."""
     start, stop = chunk * LANES, (chunk + 1) * LANES
     inverse, eta = rows.inverse[i, start:stop], rows.mean[i, start:stop]
-    if layer.form == SERIES:
+    if layer.form == NORMALIZED:
+        normalize(inverse, lines[0], eta, lines[1], sigma, theta)
+    elif layer.form == SERIES:
         correlate(inverse, lines[0], sigma, lanes)
         mehler(layer, rows.table[i, chunk], table, groups, eta, lines[1], lanes, sigma, theta)
     else:

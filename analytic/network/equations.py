@@ -220,8 +220,10 @@ def _readout(last: str, output: Any) -> Iterator[Any]:
 
 def _layer(layer: str, step: Any, before: str) -> Iterator[Any]:
     """Lambda, Gamma, E, D and eta of one layer that reads a state."""
-    if step.noise > 1:
-        yield from _dropped(layer, step, before)
+    if step.noise > 1 or step.normalizes:
+        values = (_normalized if step.normalizes else _dropped)(step, before)
+        for name, value in zip(("E", "Gamma", "D", "eta"), values, strict=True):
+            yield sympy.Eq(_state(name, layer), value, evaluate=False)
         return
     weight, bias, rate, bias_rate = exact_coefficients(step.layer)
     w, slope = step.layer.activation.expression, step.layer.activation.derivative
@@ -244,18 +246,19 @@ def _layer(layer: str, step: Any, before: str) -> Iterator[Any]:
         yield sympy.Eq(left, right, evaluate=False)
 
 
-def _dropped(layer: str, step: Any, before: str) -> Iterator[Any]:
+def _dropped(step: Any, before: str) -> tuple[Any, ...]:
     """E, Gamma, D and eta behind noise: D is 1, and 1/(1 - rate) at x = x'."""
     noise = 1 / (1 - exact(step.layer.rate))
     same = 1 + (noise - 1) * sympy.KroneckerDelta(A, B)
-    pairs = [
-        (_state("E", layer), same * _state("Sigma", before)),
-        (_state("Gamma", layer), _state("Theta", before)),
-        (_state("D", layer), same),
-        (_state("eta", layer), _state("mu", before)),
-    ]
-    for left, right in pairs:
-        yield sympy.Eq(left, right, evaluate=False)
+    return same * _state("Sigma", before), _state("Theta", before), same, _state("mu", before)
+
+
+def _normalized(_: Any, before: str) -> tuple[Any, ...]:
+    """E, Gamma, D and eta behind a normalisation."""
+    sigma, mu = _state("Sigma", before), _state("mu", before)
+    own = [_at(sigma, x, x) - _at(mu, x) ** 2 for x in (A, B)]
+    scale = 1 / sympy.sqrt(own[0] * own[1])
+    return (sigma - mu * _at(mu, B)) * scale, _state("Theta", before), scale, sympy.S.Zero
 
 
 def _plain(layer: str) -> Iterator[Any]:

@@ -20,6 +20,7 @@ from analytic.network.description import (
     Flatten,
     FullyConnected,
     GlobalAveragePooling,
+    LayerNorm,
     Network,
     Nonlinearity,
     Readout,
@@ -41,7 +42,7 @@ WORDS = 1_000
 _WHAT = "a network such as Network(FullyConnected('tanh'))"
 _LAYERS = (
     FullyConnected, Convolution, Nonlinearity, Residual, Sum, Concatenate, Scale, Dropout,
-    AveragePooling, SumPooling, Flatten, GlobalAveragePooling,
+    LayerNorm, AveragePooling, SumPooling, Flatten, GlobalAveragePooling,
 )  # fmt: skip
 _CONSTRUCTORS: dict[str, Any] = {kind.__name__: kind for kind in (Network, Readout, *_LAYERS)}
 _LAYER_NAMES = ", ".join(kind.__name__ for kind in _LAYERS)

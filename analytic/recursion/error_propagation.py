@@ -24,6 +24,7 @@ from analytic.recursion.layer_errors import (
     of_sum,
     skip_error,
 )
+from analytic.recursion.normalization import of_normalization
 
 __all__ = [
     "ARC_COSINE",
@@ -190,6 +191,9 @@ class _Own(NamedTuple):
 
 def _fixed(layer: Amplification, state: _Own) -> tuple[_Errors, float, Fixed]:
     """The errors of an input with itself after a layer, of its mean, and what they add to pairs."""
+    if layer.step.normalizes:
+        found = of_normalization(layer, state.own.sigma, state.own.theta, state.mean)
+        return _Errors(UNIT, found.theta, 1.0), 0.0, Fixed(0.0, 0.0, 0.0, 0.0, found.e, found.d)
     covariance = layer.share * state.own.sigma + (2 + layer.reads) * UNIT
     learned, _, product, _ = map(float, layer.in_trained)
     trained = learned * state.own.sigma + (2 + layer.reads) * UNIT + product

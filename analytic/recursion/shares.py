@@ -8,7 +8,8 @@ import numpy as np
 
 from analytic.machine import UNIT, Array
 from analytic.recursion.coefficient_bounds import ratio
-from analytic.recursion.layer_equations import Diagonal, Stage, preactivation
+from analytic.recursion.formulas import preactivation
+from analytic.recursion.layer_equations import Diagonal, Stage
 
 __all__ = [
     "in_gamma",

@@ -49,6 +49,7 @@ class Program(NamedTuple):
     switches: NDArray[np.bool_]
     junction: NDArray[np.int64]
     shares: Array
+    normalizes: NDArray[np.bool_]
     bent: NDArray[np.bool_]
     line: Array
     first: NDArray[np.int64]
@@ -62,7 +63,7 @@ class InputTables(NamedTuple):
     """The tables of the rows or of the columns, n inputs padded to ``padded_length``."""
 
     inverse: Array  # 1/s, 0 where s = 0, (layers, n)
-    mean: Array  # E[w], (layers, n)
+    mean: Array  # E[w], or the mean that is taken away, (layers, n)
     junctions: Array  # mu of the branches before and of the last one of every sum, (sums, 2, n)
     table: Array  # coefficients b_k, (rows, n)
 
@@ -130,6 +131,7 @@ def program(network: Network, bounds: Bounds) -> Program:
         switches=np.array([step.switches for step in steps]),
         junction=np.cumsum(closes) - closes,
         shares=np.array(shares).reshape(-1, 2),
+        normalizes=np.array([step.normalizes for step in steps]),
         bent=np.array([line is not None for line in lines]),
         line=np.array([line or (0.0, 0.0) for line in lines]) ** 2,
         first=first,
@@ -169,7 +171,7 @@ def input_tables(
     for row, (stage, chosen) in enumerate(zip(stages, inputs, strict=True)):
         s = np.sqrt(stage.variance[chosen])
         result.inverse[row, : s.size] = 1 / np.where(s > 0, s, np.inf)
-        result.mean[row, : s.size] = stage.moments.mean[chosen]
+        result.mean[row, : s.size] = stage.means[chosen]
         for number, junction in enumerate(stage.junctions, plan.junction[row]):
             for line, (_, _, mu) in zip(result.junctions[number], junction[:2], strict=True):
                 line[: s.size] = mu[chosen]

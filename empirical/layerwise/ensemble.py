@@ -56,6 +56,10 @@ class BatchedLayer:
         h = torch.matmul(alpha, self.weight.mT).mul_(self.wire.scale)
         return h if self.shift is None else h.add_(self.shift)
 
+    def pulled_back(self, signal: Tensor, h: Tensor) -> Tensor:
+        """df/dh from the derivatives of f by the units."""
+        return signal * self.slope(h)
+
     def pullback(self, signal: Tensor) -> Tensor:
         """df/dalpha, shape (seeds, n, m_in), from df/dh."""
         return torch.matmul(signal, self.weight).mul_(self.wire.scale)

@@ -49,8 +49,7 @@ class LayerMap(Protocol):
     def wire(self) -> Wire: ...
     @property
     def activation(self) -> Callable[[Tensor], Tensor]: ...
-    @property
-    def slope(self) -> Callable[[Tensor], Tensor]: ...
+    def pulled_back(self, signal: Tensor, h: Tensor) -> Tensor: ...
     def preactivation(self, alpha: Tensor) -> Tensor: ...
     def pullback(self, signal: Tensor) -> Tensor: ...
 
@@ -85,8 +84,9 @@ class Link:
     def activation(self, h: Tensor) -> Tensor:
         return self.map.activation(h) if self.mask is None else h * self.mask
 
-    def slope(self, h: Tensor) -> Tensor:
-        return self.map.slope(h) if self.mask is None else self.mask
+    def pulled_back(self, signal: Tensor, h: Tensor) -> Tensor:
+        """df/dh from the derivatives of f by the units."""
+        return self.map.pulled_back(signal, h) if self.mask is None else signal * self.mask
 
     def preactivation(self, alpha: Tensor) -> Tensor:
         return self.map.preactivation(alpha if self.patches is None else self.patches.read(alpha))
@@ -221,7 +221,7 @@ def backward_signals(
         for before in reversed(layer.wire.beside):
             aside.append(signal[..., :before] if before else signal)
             signal = signal[..., before:]
-        at_h = signal * layer.slope(h)
+        at_h = layer.pulled_back(signal, h)
         del h
         yield layer, alpha, at_h
         if index > 0:

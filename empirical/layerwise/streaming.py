@@ -70,6 +70,10 @@ class DrawnLayer:
             h += self.bias_std * self._draw((self.wire.units,), 1)
         return h
 
+    def pulled_back(self, signal: Tensor, h: Tensor) -> Tensor:
+        """df/dh from the derivatives of f by the units."""
+        return signal * self.slope(h)
+
     def pullback(self, signal: Tensor) -> Tensor:
         """df/dalpha, shape (n, m_in), from df/dh."""
         total = signal.new_zeros(len(signal), self.wire.columns)

@@ -24,8 +24,16 @@ class PointwiseLayer(nn.Module):
     def __init__(self, wire: Wire) -> None:
         super().__init__()
         self.wire = wire
-        self.activation = pointwise(wire.step.layer.activation)
+        self.function = pointwise(wire.step.layer.activation)
         self.slope = pointwise(wire.step.layer.activation, 1)
+
+    def activation(self, h: Tensor) -> Tensor:
+        """The units, from what reaches the activation."""
+        return self.function(h)
+
+    def pulled_back(self, signal: Tensor, h: Tensor) -> Tensor:
+        """df/dh from the derivatives of f by the units."""
+        return signal * self.slope(h)
 
     def preactivation(self, alpha: Tensor) -> Tensor:
         """h, of the shape of alpha."""

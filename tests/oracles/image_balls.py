@@ -19,6 +19,7 @@ from analytic import (
     Dropout,
     Estimate,
     FullyConnected,
+    LayerNorm,
     Network,
     Nonlinearity,
     Residual,
@@ -89,6 +90,8 @@ def _through(layers: Sequence[Any], state: _State) -> _State:
         elif isinstance(layer, Concatenate):
             ends = [_through(branch, state) for branch in layer.branches]
             state = _side_by_side(ends, channels.shares(layer, state.channels))
+        elif isinstance(layer, LayerNorm):
+            state = _normalized(state)
         elif isinstance(layer, Dropout):
             for values in state[:2]:
                 for i in range(len(values)):
@@ -97,6 +100,17 @@ def _through(layers: Sequence[Any], state: _State) -> _State:
             state = (_average if isinstance(layer, Averaging) else _weights)(layer, state)
         state = state._replace(channels=count)
     return state
+
+
+def _normalized(old: _State) -> _State:
+    size = range(len(old.mu))
+    root = [(old.sigma[i][i] - old.mu[i] ** 2).sqrt() for i in size]
+    sigma = [
+        [(old.sigma[i][j] - old.mu[i] * old.mu[j]) / (root[i] * root[j]) for j in size]
+        for i in size
+    ]
+    theta = [[old.theta[i][j] / (root[i] * root[j]) for j in size] for i in size]
+    return _State(sigma, theta, [arb(0)] * len(size), old.spatial)
 
 
 def _side_by_side(ends: list[_State], shares: list[Fraction]) -> _State:
