@@ -50,7 +50,7 @@ ZONAL = _T + "solve/test_equal_norms.py"
 MUTATIONS = (
     # nearly parallel patches of images
     Mutation("norms of patches", _A + "images/defects.py", "inverse + norms[j]  # 1 - rho", "inverse  # 1 - rho", DEFECTS),
-    Mutation("an average of norms", _A + "images/defects.py", "upper * upper * (t + u - t * u)", "upper * upper * (t + u)", DEFECTS),
+    Mutation("an average of norms", _A + "images/defect_averages.py", "upper * upper * (t + u - t * u)", "upper * upper * (t + u)", DEFECTS),
     # the rule and the table of an octave
     Mutation("no tail", _E + "quadrature_error.py", "if np.all(tails <= norms + SHARE):", "if True:", TABLES + " -k test_the_tail_decides"),
     Mutation("mass of a box", _E + "majorants.py", "* 0.4) - least**2 / 2", "* 0.4) - least**2", TABLES + " -k test_a_majorant or tail_decides"),

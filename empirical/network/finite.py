@@ -109,9 +109,9 @@ def _average(layer: Averaging, alpha: Tensor) -> Tensor:
         return alpha.flatten(1)
     if isinstance(layer, GlobalAveragePooling):
         return alpha.flatten(2).mean(2)
-    pool = functional.avg_pool1d if alpha.ndim == 3 else functional.avg_pool2d
+    pools = functional.avg_pool1d, functional.avg_pool2d, functional.avg_pool3d
     assert isinstance(layer, AveragePooling)  # sums have become means
-    return pool(alpha, layer.size, layer.step)
+    return pools[alpha.ndim - 3](alpha, layer.size, layer.step)
 
 
 class FiniteNetwork(nn.Module):

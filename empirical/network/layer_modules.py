@@ -96,7 +96,7 @@ class ConvolutionLayer(WeightLayer):
     def forward(self, alpha: Tensor) -> Tensor:
         layer = self.wire.step.layer
         assert isinstance(layer, Convolution)
-        convolve = functional.conv1d if alpha.ndim == 3 else functional.conv2d
+        convolve = (functional.conv1d, functional.conv2d, functional.conv3d)[alpha.ndim - 3]
         bias = None if self.bias is None else self.bias_std * self.bias
         read = self.padded(alpha * self.wire.scale)
         h = convolve(read, self.weight, bias, stride=layer.stride, dilation=layer.dilation)
