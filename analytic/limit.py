@@ -21,7 +21,7 @@ from analytic.images import image_readouts, sample_size
 from analytic.inputs import check_inputs, positions_first
 from analytic.machine import Array, cores
 from analytic.network import Network
-from analytic.recursion import Problem, diagonal, mean_squares
+from analytic.recursion import Problem, diagonal, kernels_at, mean_squares
 from analytic.request import Kind, asked, check_kind, check_network, require_tangent_kernel
 from analytic.results import Estimate, Kernels
 from analytic.solve import KINDS, KernelSizes, Plan, foresee, foresee_images, sample, solve
@@ -191,11 +191,11 @@ def kernel_diagonal(network: Network, x: ArrayLike, *, kind: Kind = "ntk") -> An
         require_tangent_kernel(network)
     inputs = check_inputs("x", x, network)
     if network.is_spatial:
-        sigma, theta = image_readouts(network, positions_first(inputs), inputs.shape[2:])
+        ends = image_readouts(network, positions_first(inputs), inputs.shape[2:])
     else:
         state = diagonal(network, mean_squares(inputs))
-        sigma, theta = state.sigma, state.theta
-    both = Kernels(sigma, sigma + theta)
+        ends = state.sigma, state.theta
+    both = kernels_at(network.output.coefficients, *ends)
     return both if kind == "both" else getattr(both, kind)
 
 

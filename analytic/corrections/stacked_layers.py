@@ -21,6 +21,7 @@ from analytic.network import (
     FullyConnected,
     Network,
     Pointwise,
+    Readout,
     Residual,
     Scale,
     Sum,
@@ -120,6 +121,11 @@ def stack(network: Network, spatial: tuple[int, ...], derivatives: int) -> list[
         ValueError: a residual block has several layers, there is a ``Sum`` or a ``Concatenate``, or
             an activation lacks a derivative.
     """
+    if network.output != Readout():
+        raise ValueError(
+            f"expected the default readout, got {network.output}: the corrections of others are not"
+            " derived; use kernel, which knows them, or drop it"
+        )
     found: list[Place] = []
     before = 1.0
     network = network.summed(len(spatial)).joined() if network.is_spatial else network.joined()

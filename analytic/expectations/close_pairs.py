@@ -26,6 +26,7 @@ from analytic.expectations.close_series import short_series
 from analytic.expectations.conditioning import Split, conditional, sum_rounding
 from analytic.expectations.heat_tables import HIGHEST, NARROWEST, WIDEST, Heat, heat
 from analytic.expectations.hermite_coefficients import Moments, coefficients
+from analytic.expectations.node_tables import kinked
 from analytic.expectations.polylines import polyline
 from analytic.expectations.product_rules import Angle, squared_differences
 from analytic.expectations.spline_pairs import spline_distances
@@ -46,6 +47,8 @@ EXACT = 2**4 * UNIT
 """Truncation that is taken for rounding."""
 HOPELESS = 2**24 * UNIT
 """Error of the moments from which on no second rule is worth its time."""
+LOST = 1e-3
+"""Error of a cosine from which on a pair is refused at any tolerance that is asked for."""
 SOUND = 2**10 * UNIT
 """Largest error of the tables for which they are used."""
 
@@ -144,12 +147,15 @@ def _ways(of: Units, angle: Angle, i: Index, j: Index) -> list[tuple[Method, Mas
     table = heat(of.activation)
     ready = np.zeros_like(few) if table is None else _resolved(table, of, angle, i, j)
     direct = few & (_complete(of, i, j) | (angle.small > 2.0**-4) | ~ready)
-    if max(of.moments.noise.value, of.noise) > HOPELESS:  # refused anyhow: be quick
+    by_pieces_too = kinked(of.activation) and spline(of.activation) is not None
+    lost = kinked(of.activation) and not by_pieces_too  # no rule of two dimensions sees the kink
+    if lost or max(of.moments.noise.value, of.noise) > HOPELESS:  # refused anyhow: be quick
         direct |= ~ready
+    direct |= angle.error > LOST
     return [
         (_by_series, direct),
         (_by_conditioning, ready & ~direct),
-        (_by_product_rule, ~ready & ~direct),
+        (_by_spline if by_pieces_too else _by_product_rule, ~ready & ~direct),
     ]
 
 

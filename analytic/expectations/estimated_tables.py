@@ -34,7 +34,9 @@ from analytic.expectations.segments import (
     chebyshev_nodes,
     chebyshev_series,
 )
+from analytic.expressions import SWITCHES
 from analytic.machine import UNIT, Array
+from analytic.proofs import kinks
 
 __all__ = ["LARGEST_BASIS", "estimated_segment", "largest_ratio"]
 
@@ -43,10 +45,17 @@ def estimated_segment(
     activation: Activation, low: float, high: float, terms: int, most: int
 ) -> Segment:
     """The segment with an estimate of its errors."""
+    rough = _is_rough(activation)
+    terms = min(ROUGH_TERMS, most) if rough else terms
     while True:
         rule, noise = _converged_rule(activation, np.array([low, high]), terms)
         last = tabulated(activation, np.array([high]), rule, terms).columns
-        if last[0, REST] <= 16 * UNIT * last[0, SLOPE] or terms >= most or noise > HOPELESS:
+        if (
+            last[0, REST] <= 16 * UNIT * last[0, SLOPE]
+            or terms >= most
+            or rough
+            or noise > HOPELESS
+        ):
             break
         terms *= 2
     for points in (28, 40, 56, 80, 112, 128):
@@ -65,8 +74,19 @@ HOPELESS = 1e-8
 """A difference of rules that more terms do not make smaller: a kink that nothing is known of."""
 MANY = 2**12
 """Nodes at which a smooth function is seen to converge, for a standard deviation of 1."""
+ROUGH_NODES, ROUGH_TERMS = 2**8, 128
+"""Nodes and terms where places at which it is not smooth are not known: the error falls like a
+power of either, no accuracy that is asked for is reached, and a refusal should be quick."""
 LARGEST_BASIS = 2**22
 """Most entries of a Hermite basis, which bounds the memory of the tables (32 MB)."""
+
+
+def _is_rough(activation: Activation) -> bool:
+    """Whether w has kinks that are not all known."""
+    if kinked(activation) or not activation.expression.has(*SWITCHES):
+        return False
+    found = kinks(activation.expression)
+    return bool(found.places) or not found.complete
 
 
 def _converged_rule(activation: Activation, s: Array, terms: int) -> tuple[Rule, float]:
@@ -86,7 +106,8 @@ def _converged_rule(activation: Activation, s: Array, terms: int) -> tuple[Rule,
         witness = coarsest[:, SLOPE]
         second = coarsest[:, MEAN] ** 2 + s**2 * coarsest[:, SPREAD]
         check_underflow(activation, s, second)  # no finer rule would help
-    half = 32.0
+    rough = _is_rough(activation)
+    half = ROUGH_NODES * max(float(s[-1]), 1.0) if rough else 32.0
     while half * terms <= LARGEST_BASIS:
         for family, rule in _rules(round(half), float(s[-1]), kinked(activation)):
             fine = tabulated(activation, s, rule, terms).columns
@@ -95,6 +116,8 @@ def _converged_rule(activation: Activation, s: Array, terms: int) -> tuple[Rule,
             coarse[family] = fine
         best = min(found, default=(1.0,))[0]
         if best <= 8 * UNIT or (best > HOPELESS and half > MANY * max(float(s[-1]), 1.0)):
+            break
+        if found and rough:
             break
         half *= 2**0.5
     noise, _, rule = min(found)

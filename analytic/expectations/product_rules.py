@@ -22,6 +22,8 @@ __all__ = ["Angle", "squared_differences"]
 
 LARGEST_RULE = 2**20
 """Most nodes of a product rule."""
+LARGEST_PRODUCT = 2**24
+"""Most numbers of an array of such rules, 128 MB: where s is large they have many nodes."""
 
 
 class Angle(NamedTuple):
@@ -76,6 +78,8 @@ def squared_differences(
     size = 48.0
     coarse: Array = np.full((3, s.size), np.inf)
     while True:
+        if s.size * 4 * size**2 * (0.5 + width) > LARGEST_PRODUCT:
+            return _unknown(angle)
         rules = _rules(size, float(s.max()), width)
         fine = _product_rule(activation, s, s_, angle, unit, unit_, *rules)
         with np.errstate(invalid="ignore"):
@@ -85,9 +89,16 @@ def squared_differences(
         error = np.asarray(np.where(first, change[0], change[1]), dtype=np.float64) + noise
         good = (error <= 4 * noise) & (change[2] <= 2**6 * UNIT * np.abs(fine[2]).max())
         nodes = rules[0].nodes.size * rules[1].nodes.size
-        if good.all() or (2 * nodes > LARGEST_RULE and np.isfinite(error).all()):
+        full = 2 * nodes > LARGEST_RULE or 2 * nodes * s.size > LARGEST_PRODUCT
+        if good.all() or (full and np.isfinite(error).all()):
             return np.stack([*fine, error, change[2]])
         coarse, size = fine, size * math.sqrt(2)
+
+
+def _unknown(angle: Angle) -> Array:
+    """What to say where the rules would not fit into memory: nothing is known."""
+    none = np.zeros_like(angle.minus)
+    return np.stack([angle.minus, angle.plus, none, none + 2, none + np.inf])
 
 
 def _rules(size: float, outer: float, width: float) -> tuple[Rule, Rule]:

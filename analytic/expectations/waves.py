@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from analytic.activation import Activation, X
 from analytic.expectations.product_rules import Angle
+from analytic.expressions import SWITCHES
 from analytic.machine import EXTENDED, UNIT, Array
 
 __all__ = ["Wave", "wave"]
@@ -213,7 +214,7 @@ def wave(activation: Activation) -> Wave | None:
         Wave(value=0.0, slope=2.0, q=-4.0, exact=True, given=True)
     """
     w: Any = activation.expression
-    if not w.atoms(sympy.sin, sympy.cos, sympy.exp, sympy.sinh, sympy.cosh):
+    if w.has(*SWITCHES) or not w.atoms(sympy.sin, sympy.cos, sympy.exp, sympy.sinh, sympy.cosh):
         return None
     value, slope, bend = (sympy.diff(w, X, k) for k in range(3))
     for place in (0, sympy.Rational(1, 3)):

@@ -15,22 +15,25 @@ import numpy as np
 from analytic.compilation import compiled
 from analytic.expectations import arcsine
 from analytic.machine import LANES
-from analytic.recursion import plain
+from analytic.recursion import centred, plain
 
 __all__ = [
     "ARCCOSINE",
     "ARCSINE",
+    "NORMALIZED",
     "SERIES",
     "FieldLayer",
     "closed_form",
     "correlate",
     "mehler",
+    "normalize",
     "terms",
 ]
 
 _plain: Any = compiled(plain)
+_centred: Any = compiled(centred)
 
-SERIES, ARCCOSINE, ARCSINE = range(3)
+SERIES, ARCCOSINE, ARCSINE, NORMALIZED = range(4)
 """Where E and D come from."""
 
 
@@ -42,7 +45,7 @@ class FieldLayer(NamedTuple):
     bias: float
     rate: float
     bias_rate: float
-    form: int  # one of SERIES, ARCCOSINE, ARCSINE
+    form: int  # one of SERIES, ARCCOSINE, ARCSINE, NORMALIZED
     even: bool  # whether the coefficients of even order matter
     odd: bool
     groups: int  # of terms that matter
@@ -115,6 +118,15 @@ def _four(own: Any, other: Any, k: int, x: Any, value: Any, slope: Any) -> None:
         d = d * y + v
         value[j] = v * y + a0[j] * b0[j]
         slope[j] = d
+
+
+@compiled
+def normalize(scale: Any, inverse: Any, mu: Any, mus: Any, sigma: Any, theta: Any) -> None:
+    """Sigma and Theta of normalised units."""
+    for j in range(LANES):
+        value, theta[j] = _centred(sigma[j], theta[j], mu[j], mus[j], scale[j] * inverse[j])
+        value = value if value < 1.0 else 1.0
+        sigma[j] = value if value > -1.0 else -1.0
 
 
 @compiled

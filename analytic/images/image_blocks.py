@@ -24,7 +24,7 @@ from analytic.images.propagation import Fields, PairedImages, Propagation, Room
 from analytic.images.stretch_layouts import FIELDS, Layout, all_shifts, batches, layouts
 from analytic.images.stretches import network_stretches
 from analytic.machine import UNIT, Array, cores
-from analytic.network import Network
+from analytic.network import Coefficients, Network
 from analytic.recursion import (
     GROUP,
     Average,
@@ -35,6 +35,7 @@ from analytic.recursion import (
     Problem,
     RowBlock,
     certify,
+    in_kernels,
 )
 
 __all__ = ["Images", "image_roundings", "prepare_images"]
@@ -61,6 +62,7 @@ class Images:
         bounds: the error bounds.
         averages: those before every layer and, last, before the readout.
         growth: of small differences of the images.
+        output: the coefficients of the readout, and what it rounds.
         defects: how they are carried, and their errors; None for covariances.
         shared: whether the shifts of a block are shared out to threads if there are few blocks.
     """
@@ -73,6 +75,7 @@ class Images:
     bounds: Bounds
     averages: tuple[Average, ...]
     growth: float
+    output: tuple[Coefficients, float]
     defects: tuple[Defects, ChordErrors] | None = None
     shared: bool = True
     _rooms: list[Room] = field(init=False, default_factory=list[Room])
@@ -130,7 +133,8 @@ class Images:
                 paired = PairedImages(group.tables, columns.tables, group.x, columns.x)
                 state, used = self._propagate(paired, pairing_of(pairs, len(columns.x)), inner)
                 terms = max(terms, used)
-                store_pairs(state, pairs, row, column, copies, k, data.own, block, bound)
+                place = row, column, copies, k, data.own
+                store_pairs(state, self.output, pairs, place, block, bound)
         return GROUP * terms, 0
 
     def _propagate(self, paired: PairedImages, pairing: Pairing, inner: bool) -> tuple[Fields, int]:
@@ -235,9 +239,14 @@ def prepare_images(
     alone = layouts(network, cut, 1)
     plans = Plans(network, alone, images, spatial)
     planned = plan_images(plans, 0.0 if tight else tolerance)
+    ends = Diagonal(
+        tuple(planned.dearest), planned.sigma, planned.theta, planned.readout,
+        output=network.output.coefficients,
+    )  # fmt: skip
+    *_, rounding = in_kernels(ends)
     bounds = certify(
         planned.layers, tolerance, image_roundings(x.shape[2]) * UNIT,
-        tight=tight, whole=True, readout=planned.readout,
+        tight=tight, whole=True, readout=planned.readout, in_kernel=(1.0, 1.0, rounding),
     )  # fmt: skip
     n, k = len(x), len(x if y is None else y)
     blocks = blocking(alone, n, k)
@@ -254,7 +263,9 @@ def prepare_images(
     rows = columns if own and copies == 1 else Shelf(plans, layers, tiled, size, lanes)
     averages = (*(layer.average for layer in planned.layers), planned.readout)
     known = {at: (layer, bounds) for at, layer in layers.items()}
-    defects = plans.defects and (plans.defects, chord_errors(plans, planned, x.shape[2]))
-    method = Images(wide, blocks, rows, columns, known, bounds, averages, planned.growth, defects)
-    ends = Diagonal(tuple(planned.dearest), planned.sigma, planned.theta, planned.readout)
+    defects = plans.defects and (plans.defects, chord_errors(plans, planned, x.shape[2], rounding))
+    output = network.output.coefficients, rounding
+    method = Images(
+        wide, blocks, rows, columns, known, bounds, averages, planned.growth, output, defects
+    )
     return Problem(network, x, x if y is None else y, own, ends, method)

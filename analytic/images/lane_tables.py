@@ -15,7 +15,13 @@ import numpy as np
 
 from analytic.compilation import compiled
 from analytic.expectations import coefficients, orders
-from analytic.images.field_expectations import ARCCOSINE, ARCSINE, SERIES, FieldLayer
+from analytic.images.field_expectations import (
+    ARCCOSINE,
+    ARCSINE,
+    NORMALIZED,
+    SERIES,
+    FieldLayer,
+)
 from analytic.images.field_layer import LaneTables
 from analytic.images.shifts import Index
 from analytic.machine import LANES, Array, aligned, cores
@@ -41,6 +47,8 @@ TOGETHER = 2**21
 def form_of(step: Step) -> int:
     """Where the compiled code takes E and D of a layer from."""
     activation = step.layer.activation
+    if step.normalizes:
+        return NORMALIZED
     if activation.bent_line is not None:
         return ARCCOSINE
     return ARCSINE if activation.is_erf else SERIES
@@ -116,7 +124,7 @@ def sights(state: Diagonal, first: int = 0) -> dict[int, Sight]:
     n = len(state.sigma)
     found: dict[int, Sight] = {}
     for at, stage in enumerate(state.stages, first):
-        seen = {"deviation": np.sqrt(stage.variance), "mean": stage.moments.mean}
+        seen = {"deviation": np.sqrt(stage.variance), "mean": stage.means}
         if stage.sigma.size:
             seen["norms"] = np.sqrt(stage.sigma)
         lines: dict[str, Array] = {name: line.reshape(n, -1) for name, line in seen.items()}

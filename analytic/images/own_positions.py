@@ -44,8 +44,9 @@ from analytic.recursion import (
     Stage,
     amplification,
     erf_amplification,
+    normalized,
     own_bounds,
-    preactivation,
+    own_preactivation,
 )
 
 __all__ = ["amplified", "image_diagonal"]
@@ -124,7 +125,7 @@ def _layers(
             known = np.ravel(read if number == 0 and window is None else sigma)
         if window is not None:
             sigma, theta = (_window_sums(layout, number, values) for values in (sigma, theta))
-        given = preactivation(sigma, theta, *step.coefficients)
+        given = own_preactivation(step, (sigma, theta, mu))
         variance, trained, gamma = map(np.ravel, given)
         table, none = moments(step.layer.activation, np.sqrt(variance)), np.empty(0)
         reads, averaged = layout.stretch.reads[number], Average() if number else factor
@@ -238,6 +239,8 @@ def amplified(stage: Stage, deviations: Array, terms: int) -> Amplification:
         deviations: s, of more images perhaps.
         terms: of the series.
     """
+    if stage.step.normalizes:
+        return normalized(stage)
     form = form_of(stage.step)
     if form == ARCSINE:
         return erf_amplification(stage)

@@ -8,7 +8,8 @@ from analytic.images.fields import Pairing
 from analytic.images.propagation import Fields
 from analytic.images.shifts import Index
 from analytic.machine import LANES, UNIT, Array
-from analytic.recursion import RowBlock
+from analytic.network import Coefficients
+from analytic.recursion import RowBlock, kernels_at
 
 __all__ = ["block_pairs", "pairing_of", "store_pairs"]
 
@@ -34,18 +35,24 @@ def pairing_of(pairs: Index, panels: int) -> Pairing:
 
 
 def store_pairs(
-    state: Fields, pairs: Index, row: int, column: int, copies: int, k: int, own: bool,
-    block: RowBlock, bound: Array,
+    state: Fields, output: tuple[Coefficients, float], pairs: Index,
+    place: tuple[int, int, int, int, bool], block: RowBlock, bound: Array,
 ) -> None:  # fmt: skip
-    """Write the pairs of a block, and raise the bounds; of the same images only i < j count."""
+    """Write the pairs of a block, and raise the bounds; of the same images only i < j count.
+
+    ``output`` are the coefficients of the readout, and what it rounds; ``place`` is the first row
+    and column, the images of a panel, the columns in all, and whether the images are the same.
+    """
+    row, column, copies, k, own = place
     i = np.repeat(row + pairs[:, 0], copies)
     j = (column + copies * pairs[:, 1:] + np.arange(copies)).ravel()
     chosen = np.flatnonzero((j < k) & (i < j) if own else j < k)
     i, j = i[chosen], j[chosen]
-    for values, out in ((state.sigma, block.nngp), (state.sigma + state.theta, block.ntk)):
+    (coefficients, rounding), outs = output, (block.nngp, block.ntk)
+    for values, out in zip(kernels_at(coefficients, *state[:2]), outs, strict=True):
         if out.size:
             found = out[i - block.shift, j] = values.ravel()[chosen]
             if block.mirror:
                 out[j, i] = found
-    error = np.repeat(state.error.max(axis=0) + UNIT, copies)[chosen]
+    error = np.repeat(state.error.max(axis=0) + UNIT + rounding, copies)[chosen]
     np.maximum.at(bound, (i, j if bound.shape[1] == k else j // LANES), error)

@@ -159,7 +159,7 @@ def plan_images(plans: Plans, tolerance: float) -> Planned:
     return Planned(found, sigma, theta, averages[-1], rate, worst, apart, widest)
 
 
-def chord_errors(plans: Plans, planned: Planned, channels: int) -> ChordErrors:
+def chord_errors(plans: Plans, planned: Planned, channels: int, rounding: float) -> ChordErrors:
     """The errors of a network whose pairs are carried as defects."""
     assert plans.defects is not None
     boundaries = [
@@ -171,7 +171,7 @@ def chord_errors(plans: Plans, planned: Planned, channels: int) -> ChordErrors:
         if plans.defects.has_average(layout)
     ]  # fmt: skip
     start = pixel_chord(channels)
-    return ChordErrors(planned.layers, boundaries, planned.readout, start, planned.widest)
+    return ChordErrors(planned.layers, boundaries, planned.readout, rounding, start, planned.widest)
 
 
 def _amplified(stage: Stage) -> float:

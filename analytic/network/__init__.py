@@ -20,6 +20,7 @@ from analytic.network.description import (
     Concatenate,
     Dropout,
     FullyConnected,
+    LayerNorm,
     Network,
     Residual,
     Scale,
@@ -34,15 +35,17 @@ from analytic.network.layers import Convolution
 from analytic.network.network_text import parse_activation, parse_network
 from analytic.network.nonlinearity import Nonlinearity
 from analytic.network.options import Sizes
+from analytic.network.output import Coefficients, Readout
 from analytic.network.pointwise import Pointwise
 from analytic.network.published import lenet, mlp, myrtle, resnet, wide_resnet
 from analytic.network.shapes import Shape, reads, shape_after, shapes_after
-from analytic.network.training_rates import is_default
+from analytic.network.training_rates import bias_rate_of, is_default
 
 __all__ = [
     "AveragePooling",
     "Averaging",
     "Branched",
+    "Coefficients",
     "Concatenate",
     "Convolution",
     "Dropout",
@@ -50,11 +53,13 @@ __all__ = [
     "FullyConnected",
     "GlobalAveragePooling",
     "Layer",
+    "LayerNorm",
     "Misfit",
     "Network",
     "Nonlinearity",
     "Pointwise",
     "Pooling",
+    "Readout",
     "Residual",
     "Scale",
     "Shape",
@@ -63,6 +68,7 @@ __all__ = [
     "Sum",
     "SumPooling",
     "System",
+    "bias_rate_of",
     "first_jump_of",
     "fold",
     "geometric_mean",

@@ -18,6 +18,7 @@ from analytic.network.branches import Branched, Concatenate, Layer, Layers, Resi
 from analytic.network.dropout import Dropout
 from analytic.network.layers import Weighted
 from analytic.network.nonlinearity import Nonlinearity
+from analytic.network.normalization import LayerNorm
 from analytic.network.rewriting import is_linear
 from analytic.network.scaling import Scale
 
@@ -53,7 +54,9 @@ def _forward(layers: Layers, factor: float) -> tuple[Layers, float]:
         if isinstance(layer, Scale):
             factor *= layer.factor
             continue
-        if isinstance(layer, Weighted):
+        if isinstance(layer, LayerNorm):
+            factor = 1.0  # which is divided away
+        elif isinstance(layer, Weighted):
             layer, factor = replace(layer, weight_std=layer.weight_std * factor), 1.0
         elif isinstance(layer, Nonlinearity):
             layer, factor = replace(layer, activation=_of_scaled(layer.activation, factor)), 1.0
@@ -101,6 +104,12 @@ def _back(layers: Layers, factor: float) -> Layers:
         weight, bias = last.weight_std * factor, last.bias_std * factor
         rate = None if last.bias_rate is None else last.bias_rate * factor**2
         return (*before, replace(last, weight_std=weight, bias_std=bias, bias_rate=rate))
+    if isinstance(last, LayerNorm):
+        raise ValueError(
+            f"expected weights behind {last} that take the factor {factor:g}, got none before the"
+            ' branch or the network ends; put FullyConnected("identity") or Convolution("identity",'
+            " 1) between LayerNorm and Scale"
+        )
     if isinstance(last, Dropout):
         return (*_back(tuple(before), factor), last)
     assert isinstance(last, Weighted | Nonlinearity)

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from analytic.network.averages import Averaging
 from analytic.network.layers import Convolution, Weighted
 from analytic.network.options import Sizes
+from analytic.network.output import Readout
 from analytic.network.pointwise import Pointwise
 from analytic.network.scaling import Scale
 
@@ -175,6 +176,11 @@ def check_layers(owner: str, layers: tuple[object, ...]) -> None:
     if not layers:
         raise ValueError(f"expected at least one layer, got {owner}(); add a FullyConnected")
     for layer in layers:
+        if isinstance(layer, Readout):
+            raise TypeError(
+                f"expected the Readout as the last part of a Network, got it among the layers of"
+                f" {owner}; put it there"
+            )
         if not isinstance(layer, Layer):
             raise TypeError(
                 f"expected layers such as FullyConnected('tanh') in {owner}, got"
@@ -269,4 +275,4 @@ def _changes_shape(layer: Layer) -> str:
 
 
 def _is_one(value: Sizes) -> bool:
-    return value in (1, (1,), (1, 1))
+    return value == 1 if isinstance(value, int) else set(value) == {1}

@@ -9,8 +9,8 @@ been said: m is then the number of channels times that of positions.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from fractions import Fraction
+from dataclasses import dataclass
+from typing import Any
 
 from analytic.network.absorption import absorbed
 from analytic.network.averages import (
@@ -21,26 +21,24 @@ from analytic.network.averages import (
     SumPooling,
 )
 from analytic.network.branches import (
-    Branched,
     Concatenate,
     Layer,
-    Layers,
     Residual,
     Sum,
     check_layers,
 )
 from analytic.network.dropout import Dropout
 from analytic.network.equations import System, system
-from analytic.network.layers import Convolution, FullyConnected, Weighted
+from analytic.network.layers import Convolution, FullyConnected
 from analytic.network.nonlinearity import Nonlinearity
-from analytic.network.pointwise import Pointwise
+from analytic.network.normalization import LayerNorm
+from analytic.network.output import Readout
 from analytic.network.rewriting import joined, summed
 from analytic.network.scaling import Scale
 from analytic.network.shapes import Shape, shapes_after
 from analytic.network.stacking import check_stack, dimensions, flattens, reads_vectors
+from analytic.network.steps import Step, unrolled
 from analytic.network.summary_table import Summary, summary
-from analytic.network.training_rates import bias_rate_of
-from analytic.network.widths import branch_ratios, ratio_after
 
 __all__ = [
     "AveragePooling",
@@ -51,8 +49,10 @@ __all__ = [
     "FullyConnected",
     "GlobalAveragePooling",
     "Layer",
+    "LayerNorm",
     "Network",
     "Nonlinearity",
+    "Readout",
     "Residual",
     "Scale",
     "Step",
@@ -61,60 +61,16 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
-class Step:
-    """One weight layer of the unrolled network, or a nonlinearity without weights.
-
-    First come the ``averages``; then, if it ``switches``, the units change places with those that
-    were last put aside; then ``opens`` copies of them are put aside. After the layer those that
-    were put aside last are added, ``closes`` times (``analytic.network.folding``). ``shares`` has
-    for each of these None, or, where units are concatenated instead, the proportions of those that
-    were put aside and of those after the layer.
-    """
-
-    layer: Weighted | Pointwise
-    opens: int
-    closes: int
-    averages: tuple[Averaging, ...] = ()
-    switches: bool = False
-    shares: tuple[tuple[float, float] | None, ...] = ()
-
-    @property
-    def weight(self) -> float:
-        """weight_std^2; 1 where there are no weights."""
-        return 1.0 if isinstance(self.layer, Pointwise) else self.layer.weight_std**2
-
-    @property
-    def bias(self) -> float:
-        """bias_std^2."""
-        return 0.0 if isinstance(self.layer, Pointwise) else self.layer.bias_std**2
-
-    @property
-    def rate(self) -> float:
-        """weight_rate, at which its weights are trained; 0 where there are none."""
-        return 0.0 if isinstance(self.layer, Pointwise) else self.layer.weight_rate
-
-    @property
-    def bias_rate(self) -> float:
-        """At which its biases are trained: Gamma = rate weight Sigma + bias_rate + weight Theta."""
-        if isinstance(self.layer, Pointwise):
-            return 0.0
-        return bias_rate_of(self.layer.bias_std, self.layer.bias_rate)
-
-    @property
-    def coefficients(self) -> tuple[float, float, float, float]:
-        """(weight, bias, rate, bias_rate)."""
-        return self.weight, self.bias, self.rate, self.bias_rate
-
-    @property
-    def noise(self) -> float:
-        """With which Sigma and Theta after the layer are multiplied at x = x'."""
-        return self.layer.noise if isinstance(self.layer, Dropout) else 1.0
-
-
 @dataclass(frozen=True, repr=False)
 class Network:
     """A stack of layers with a linear readout, without widths.
+
+    Args:
+        parts: layers, and a ``Readout`` at the end if it is not the default one.
+
+    Attributes:
+        layers: those layers.
+        output: the readout.
 
     Raises:
         ValueError: there are no layers with weights; the first of them is residual (the
@@ -132,16 +88,20 @@ class Network:
     """
 
     layers: tuple[Layer, ...]
+    output: Readout
 
-    def __init__(self, *layers: Layer) -> None:
+    def __init__(self, *parts: Layer | Readout) -> None:
+        output = parts[-1] if parts and isinstance(parts[-1], Readout) else Readout()
+        layers: Any = parts[:-1] if output in parts[-1:] else parts
         check_layers("Network", layers)
         check_stack(layers)
         object.__setattr__(self, "layers", layers)
+        object.__setattr__(self, "output", output)
 
     @property
     def steps(self) -> tuple[Step, ...]:
         """The weight layers in order, with what comes before and the branches they end."""
-        return tuple(_unroll(joined(absorbed(self.layers))))
+        return tuple(unrolled(joined(absorbed(self.layers))))
 
     @property
     def readout(self) -> tuple[Averaging, ...]:
@@ -185,7 +145,7 @@ class Network:
             >>> Network(Convolution("tanh", 4, normalize="fan_in")).summed(1)
             Network(Convolution("tanh", 4, weight_std=0.5))
         """
-        return Network(*summed(self.layers, dimensions))
+        return Network(*summed(self.layers, dimensions), self.output)
 
     def joined(self) -> Network:
         """This network, each linear layer and a nonlinearity behind it written as one layer.
@@ -196,7 +156,7 @@ class Network:
             >>> Network(FullyConnected("identity"), Nonlinearity("tanh")).joined()
             Network(FullyConnected("tanh"))
         """
-        return Network(*joined(absorbed(self.layers)))
+        return Network(*joined(absorbed(self.layers)), self.output)
 
     def summary(self, input_shape: tuple[int, ...]) -> Summary:
         """Shapes, conventions and fan-ins layer by layer.
@@ -237,47 +197,8 @@ class Network:
                 "expected a fully connected network, got one of images, whose equations couple"
                 " all positions; see docs/theory/convolution.md for them"
             )
-        return system(self.steps)
+        return system(self.steps, self.output)
 
     def __repr__(self) -> str:
-        return f"Network({', '.join(map(repr, self.layers))})"
-
-
-def _unroll(layers: Layers, ratio: float | None = 1.0) -> list[Step]:
-    """The steps of layers that read units of some width ratio."""
-    steps: list[Step] = []
-    averages: tuple[Averaging, ...] = ()
-    for layer in layers:
-        if isinstance(layer, Averaging):
-            averages = (*averages, layer)
-        else:
-            assert not isinstance(layer, Scale)
-            branched = isinstance(layer, Branched)
-            found = _branches(layer, ratio) if branched else [Step(layer, 0, 0)]
-            steps += [replace(found[0], averages=averages), *found[1:]]
-            averages = ()
-        ratio = ratio_after((layer,), ratio)
-    return steps
-
-
-def _branches(layer: Branched, ratio: float | None) -> list[Step]:
-    """Branch after branch, a skip first; each but the first is added to the sum of those before."""
-    mixes = isinstance(layer, Concatenate)
-    ratios = map(Fraction, branch_ratios(layer, ratio))
-    ends = sorted(zip(layer.branches, ratios, strict=True), key=lambda end: bool(end[0]))
-    steps: list[Step] = []
-    before = Fraction(0)
-    for number, (branch, part) in enumerate(ends):
-        body = _unroll(branch, ratio)
-        if number:
-            whole = before + part
-            shares = (float(before / whole), float(part / whole)) if mixes else None
-            last = body[-1]
-            body[-1] = replace(last, closes=last.closes + 1, shares=(*last.shares, shares))
-            body[0] = replace(body[0], switches=bool(steps))
-        before += part
-        if body and not steps:
-            opens = body[0].opens + len(layer.branches) - 1
-            body[0] = replace(body[0], opens=opens)
-        steps += body
-    return steps
+        last = () if self.output == Readout() else (self.output,)
+        return f"Network({', '.join(map(repr, (*self.layers, *last)))})"

@@ -16,8 +16,8 @@ import sympy
 
 from analytic.closed_forms import COVARIANCES, dual, dual_mean, dual_obstacle
 from analytic.expressions import X
+from analytic.network.exact_numbers import exact, exact_coefficients
 from analytic.network.folding import fold, itself
-from analytic.network.nonlinearity import Nonlinearity
 from analytic.results import Kernels
 
 __all__ = ["GaussianMean", "System", "system"]
@@ -43,6 +43,8 @@ class GaussianMean(sympy.Function):
         return rf"\mathbb{{E}}\left[{inside}\right], \; (u, u') \sim N\left(0, {matrix}\right)"
 
 
+OUTPUT = "out"
+"""Stands for the number of a layer at the readout."""
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 """After the first sum that ends with a layer the states of the others are 2b, 2c, ..."""
 
@@ -149,9 +151,11 @@ class System:
                 rhs = rhs.xreplace({sympy.KroneckerDelta(A, B): sympy.S.Zero})
                 rhs = rhs.xreplace({PRODUCT: inner.get(place, 0) * DIMENSION}).xreplace(known)
                 known[_at(equation.lhs, *place)] = _finite(sympy.N(rhs, work), equation, place)
-        sums = self.equations[-1].rhs.args  # Sigma and Theta of the last state
-        sigma, theta = (known[_at(f, A, other)] for f in sorted(sums, key=str))
-        return Kernels(sympy.N(sigma, digits), sympy.N(sigma + theta, digits))
+        before, last = self.equations[-2:]
+        process = before.lhs  # Lambda of a readout, or Sigma of the last state
+        if before.lhs.func != _state("Lambda", OUTPUT).func:
+            process = min(last.rhs.args, key=str)
+        return Kernels(*(sympy.N(known[_at(f, A, other)], digits) for f in (process, last.lhs)))
 
 
 def _finite(value: Any, equation: Any, place: tuple[Any, ...]) -> Any:
@@ -178,8 +182,8 @@ def _closed_form(f: Any, g: Any, *covariances: Any) -> Any:
     return value.subs(dict(zip(COVARIANCES, covariances, strict=True)), simultaneous=True)
 
 
-def system(steps: Sequence[Any]) -> System:
-    """The equations of the weight layers of a network, in order."""
+def system(steps: Sequence[Any], output: Any) -> System:
+    """The equations of the weight layers of a network and of its readout, in order."""
     equations = [
         sympy.Eq(_state("Sigma", "0"), PRODUCT / DIMENSION, evaluate=False),
         sympy.Eq(_state("Theta", "0"), sympy.S.Zero, evaluate=False),
@@ -200,19 +204,28 @@ def system(steps: Sequence[Any]) -> System:
         return name
 
     last = fold(steps, "0", after, added, step=itself)
-    kernel = sympy.Function("K")(A, B)
-    equations.append(
-        sympy.Eq(kernel, _state("Sigma", last) + _state("Theta", last), evaluate=False)
-    )
+    equations.extend(_readout(last, output))
     return System(tuple(equations), tuple(step.layer.activation.expression for step in steps))
+
+
+def _readout(last: str, output: Any) -> Iterator[Any]:
+    """The kernels at the readout."""
+    sigma, theta = _state("Sigma", last), _state("Theta", last)
+    weight, bias, rate, bias_rate = exact_coefficients(output)
+    if (weight, bias) != (1, 0):
+        yield sympy.Eq(_state("Lambda", OUTPUT), weight * sigma + bias, evaluate=False)
+    tangent = rate * weight * sigma + bias_rate + weight * theta
+    yield sympy.Eq(sympy.Function("K")(A, B), tangent, evaluate=False)
 
 
 def _layer(layer: str, step: Any, before: str) -> Iterator[Any]:
     """Lambda, Gamma, E, D and eta of one layer that reads a state."""
-    if step.noise > 1:
-        yield from _dropped(layer, step, before)
+    if step.noise > 1 or step.normalizes:
+        values = (_normalized if step.normalizes else _dropped)(step, before)
+        for name, value in zip(("E", "Gamma", "D", "eta"), values, strict=True):
+            yield sympy.Eq(_state(name, layer), value, evaluate=False)
         return
-    weight, bias, rate, bias_rate = _coefficients(step)
+    weight, bias, rate, bias_rate = exact_coefficients(step.layer)
     w, slope = step.layer.activation.expression, step.layer.activation.derivative
     covariance = _state("Lambda", layer)
     law = tuple(_at(covariance, *place) for place in _places(covariance))
@@ -233,18 +246,19 @@ def _layer(layer: str, step: Any, before: str) -> Iterator[Any]:
         yield sympy.Eq(left, right, evaluate=False)
 
 
-def _dropped(layer: str, step: Any, before: str) -> Iterator[Any]:
+def _dropped(step: Any, before: str) -> tuple[Any, ...]:
     """E, Gamma, D and eta behind noise: D is 1, and 1/(1 - rate) at x = x'."""
-    noise = 1 / (1 - _exact(step.layer.rate))
+    noise = 1 / (1 - exact(step.layer.rate))
     same = 1 + (noise - 1) * sympy.KroneckerDelta(A, B)
-    pairs = [
-        (_state("E", layer), same * _state("Sigma", before)),
-        (_state("Gamma", layer), _state("Theta", before)),
-        (_state("D", layer), same),
-        (_state("eta", layer), _state("mu", before)),
-    ]
-    for left, right in pairs:
-        yield sympy.Eq(left, right, evaluate=False)
+    return same * _state("Sigma", before), _state("Theta", before), same, _state("mu", before)
+
+
+def _normalized(_: Any, before: str) -> tuple[Any, ...]:
+    """E, Gamma, D and eta behind a normalisation."""
+    sigma, mu = _state("Sigma", before), _state("mu", before)
+    own = [_at(sigma, x, x) - _at(mu, x) ** 2 for x in (A, B)]
+    scale = 1 / sympy.sqrt(own[0] * own[1])
+    return (sigma - mu * _at(mu, B)) * scale, _state("Theta", before), scale, sympy.S.Zero
 
 
 def _plain(layer: str) -> Iterator[Any]:
@@ -262,7 +276,7 @@ def _sum(name: str, total: str, branch: str, shares: tuple[float, float] | None)
     more = _end(branch) if name == branch else tuple(_state(f, branch) for f in _STATE)
     sigma, theta, mu = before = tuple(_state(f, total) for f in _STATE)
     if shares is not None:  # side by side instead
-        p, q = map(_exact, shares)
+        p, q = map(exact, shares)
         yield from _states(name, *(p * a + q * b for a, b in zip(before, more, strict=True)))
         return
     both = mu * _at(more[2], B) + more[2] * _at(mu, B)
@@ -275,18 +289,3 @@ _STATE = ("Sigma", "Theta", "mu")
 def _states(name: str, *values: Any) -> Iterator[Any]:
     for function, value in zip(_STATE, values, strict=True):
         yield sympy.Eq(_state(function, name), value, evaluate=False)
-
-
-def _coefficients(step: Any) -> tuple[Any, Any, Any, Any]:
-    """The variances of weights and biases, and their rates."""
-    if isinstance(step.layer, Nonlinearity):
-        return sympy.S.One, sympy.S.Zero, sympy.S.Zero, sympy.S.Zero
-    layer, bias = step.layer, _exact(step.layer.bias_std) ** 2
-    bias_rate = bias if layer.bias_rate is None else _exact(layer.bias_rate)
-    return _exact(layer.weight_std) ** 2, bias, _exact(layer.weight_rate), bias_rate
-
-
-def _exact(number: float) -> Any:
-    """A short fraction if the number is one, otherwise the float itself."""
-    short = sympy.Rational(number).limit_denominator(1000)
-    return short if float(short) == number else sympy.Float(number)

@@ -19,6 +19,7 @@ def check_gaussian(layers: tuple[Layer, ...]) -> None:
 def _obstacle(layers: tuple[Layer, ...], obstacle: str) -> str:
     """Why the units after some layers are not Gaussian, or nothing.
 
+    A normalisation shifts and divides all units of a sample alike, which changes nothing.
     Averages over positions leave Gaussian units Gaussian, and so does the sum of independent
     branches, of which one may be a skip.
     """

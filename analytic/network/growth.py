@@ -21,6 +21,7 @@ from analytic.network.branches import Branched, Concatenate, Layer
 from analytic.network.dropout import Dropout
 from analytic.network.layers import Convolution
 from analytic.network.nonlinearity import Nonlinearity
+from analytic.network.normalization import LayerNorm
 from analytic.network.rewriting import joined, summed
 from analytic.network.scaling import Scale
 
@@ -66,6 +67,10 @@ def _through(
     weights /= weights.sum()
     for layer in layers:
         if isinstance(layer, Averaging | Scale | Dropout):  # layers have taken factors
+            continue
+        if isinstance(layer, LayerNorm):
+            factors.append(1 / max(square - mean**2, 1e-300))
+            square, mean = 1.0, 0.0
             continue
         if isinstance(layer, Branched):
             ends = [_through(branch, dimensions, square, mean, []) for branch in layer.branches]

@@ -20,8 +20,10 @@ from analytic.network.description import (
     Flatten,
     FullyConnected,
     GlobalAveragePooling,
+    LayerNorm,
     Network,
     Nonlinearity,
+    Readout,
     Residual,
     Scale,
     Sum,
@@ -40,14 +42,15 @@ WORDS = 1_000
 _WHAT = "a network such as Network(FullyConnected('tanh'))"
 _LAYERS = (
     FullyConnected, Convolution, Nonlinearity, Residual, Sum, Concatenate, Scale, Dropout,
-    AveragePooling, SumPooling, Flatten, GlobalAveragePooling,
+    LayerNorm, AveragePooling, SumPooling, Flatten, GlobalAveragePooling,
 )  # fmt: skip
-_CONSTRUCTORS: dict[str, Any] = {kind.__name__: kind for kind in (Network, *_LAYERS)}
+_CONSTRUCTORS: dict[str, Any] = {kind.__name__: kind for kind in (Network, Readout, *_LAYERS)}
 _LAYER_NAMES = ", ".join(kind.__name__ for kind in _LAYERS)
 _NUMBERS = ("weight_std", "bias_std", "width_ratio", "weight_rate", "bias_rate")
 _OPTIONS = {
     "FullyConnected": _NUMBERS,
     "Nonlinearity": (),
+    "Readout": tuple(name for name in _NUMBERS if name != "width_ratio"),
     "Convolution": ("stride", "padding", "padding_mode", "dilation", "normalize", *_NUMBERS),
 }
 """The layers with an activation, and the options of each."""
@@ -109,7 +112,11 @@ def _check(node: ast.expr, wanted: str, words: set[str]) -> None:
     if name not in _CONSTRUCTORS or (name == "Network") != (wanted == "Network"):
         raise _refusal(node, wanted)
     if name in _OPTIONS:
-        _check_activation(node, name, words)
+        if name != "Readout":
+            _check_activation(node, name, words)
+        elif node.args:
+            raise _refusal(node, "options of Readout only")
+        _check_options(node, name)
     elif name in _POOLINGS:
         _check_pooling(node)
     elif node.keywords:
@@ -125,6 +132,13 @@ def _check(node: ast.expr, wanted: str, words: set[str]) -> None:
                 branch = argument.elts
             for layer in branch:
                 _check(layer, f"one of the layers {_LAYER_NAMES}", words)
+                if _is_readout(layer) and (name != "Network" or layer is not node.args[-1]):
+                    raise _refusal(layer, "the Readout as the last part of a Network")
+
+
+def _is_readout(node: ast.expr) -> bool:
+    """Whether a checked call is that of the readout."""
+    return isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Readout"
 
 
 def _check_pooling(node: ast.Call) -> None:
@@ -141,6 +155,9 @@ def _check_activation(node: ast.Call, name: str, words: set[str]) -> None:
         raise _refusal(node, f"{name} with the text of one activation")
     words.add(text)
     _check_sizes(node, node.args[1:], 1 if name == "Convolution" else 0)
+
+
+def _check_options(node: ast.Call, name: str) -> None:
     options = _OPTIONS[name]
     names = [keyword.arg for keyword in node.keywords]
     if len(set(names)) < len(names) or not set(names) <= set(options):
@@ -176,7 +193,7 @@ def _size(node: ast.expr) -> int | tuple[int, ...]:
     parts = node.elts if isinstance(node, ast.Tuple) else [node]
     values = [part.value if isinstance(part, ast.Constant) else None for part in parts]
     numbers = tuple(v for v in values if type(v) is int and 0 < v <= LARGEST_SIZE)
-    if len(numbers) < len(values) or not 1 <= len(numbers) <= 2:
+    if len(numbers) < len(values) or not 1 <= len(numbers) <= 3:
         raise _refusal(node, f"a size from 1 to {LARGEST_SIZE}, such as 3 or (3, 3)")
     return numbers if isinstance(node, ast.Tuple) else numbers[0]
 
@@ -199,7 +216,8 @@ def _built(node: Any) -> Any:
     name = node.func.id
     if name in _OPTIONS:
         options = {keyword.arg: _value(keyword.arg, keyword.value) for keyword in node.keywords}
-        return _CONSTRUCTORS[name](node.args[0].value, *map(_size, node.args[1:]), **options)
+        activation = [argument.value for argument in node.args[:1]]
+        return _CONSTRUCTORS[name](*activation, *map(_size, node.args[1:]), **options)
     if name in _POOLINGS:
         options = {str(keyword.arg): _size(keyword.value) for keyword in node.keywords}
         return _CONSTRUCTORS[name](_size(node.args[0]), **options)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from analytic.network.dropout import Dropout
 from analytic.network.nonlinearity import Nonlinearity
+from analytic.network.normalization import LayerNorm
 
 __all__ = ["Pointwise"]
 
-Pointwise = Nonlinearity | Dropout
+Pointwise = Nonlinearity | Dropout | LayerNorm

@@ -9,6 +9,7 @@ from analytic.network.branches import Branched, Concatenate, Layer, Layers, Resi
 from analytic.network.dropout import Dropout
 from analytic.network.gaussian_units import check_gaussian
 from analytic.network.layers import Convolution, FullyConnected, Weighted
+from analytic.network.normalization import LayerNorm
 from analytic.network.options import Sizes
 from analytic.network.pointwise import Pointwise
 from analytic.network.scaling import Scale
@@ -72,7 +73,7 @@ def _check_first(layers: Layers) -> None:
         raise ValueError(
             f"expected a layer with weights, got {', '.join(map(repr, layers))} only; add one"
         )
-    if isinstance(first, Dropout):
+    if isinstance(first, Dropout | LayerNorm):
         raise ValueError(
             f"expected weights before {first}, got the input, which has a finite dimension, so that"
             " K_0 would stay random at infinite width; put a FullyConnected or a Convolution first"

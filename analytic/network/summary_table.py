@@ -13,6 +13,7 @@ from analytic.network.dropout import Dropout
 from analytic.network.fitting import misfit
 from analytic.network.growth import difference_growth
 from analytic.network.layers import Convolution, FullyConnected
+from analytic.network.normalization import LayerNorm
 from analytic.network.pointwise import Pointwise
 from analytic.network.scaling import Scale
 from analytic.network.shapes import Shape, reads, shape_after, shapes_after
@@ -164,10 +165,16 @@ def _read(layer: FullyConnected | Convolution) -> str:
     return f"{at} + k" if layer.dilation == 1 else f"{at} + d k"
 
 
+def _pointwise(layer: Pointwise) -> str:
+    if isinstance(layer, LayerNorm):
+        return "(alpha - mean) / std"
+    return "xi alpha" if isinstance(layer, Dropout) else "alpha"
+
+
 def _formula(layer: Layer, before: _State) -> tuple[str, str]:
     """What a layer computes, and the number of units that each of its units reads."""
     if isinstance(layer, Pointwise):
-        return ("xi alpha" if isinstance(layer, Dropout) else "alpha"), ""
+        return _pointwise(layer), ""
     if isinstance(layer, Scale):
         return f"{layer.factor:g} alpha", ""
     count = 1 if isinstance(layer, FullyConnected) else reads(layer, before.spatial).shape[1]

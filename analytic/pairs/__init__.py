@@ -8,9 +8,10 @@ Below: ``analytic.recursion``.
 
 from analytic.pairs.angles import prepare_angles
 from analytic.pairs.nearly_parallel import Close, NearlyParallel, nearly_parallel_pairs
-from analytic.pairs.pair_recursion import end_branch, weight_layer
+from analytic.pairs.pair_recursion import weight_layer
 from analytic.pairs.preparation import prepare
 from analytic.pairs.row_blocks import ROW_BLOCK, roundings, rows_together, scalar_products, store
+from analytic.pairs.tile_states import end_branch
 
 __all__ = [
     "ROW_BLOCK",

@@ -22,6 +22,8 @@ __all__ = ["Angles", "prepare_angles"]
 
 PAIRS = 2**14
 """Most pairs that are taken at a time."""
+SAMPLED, NEAREST = 2**9, 2**8
+"""Inputs, and nearest pairs among them, that foretell the bound."""
 NUMBERS = 2**22
 """Features of such pairs, at most."""
 
@@ -44,14 +46,23 @@ class Angles:
 
     @property
     def error(self) -> float:
-        """The largest bound of the pairs of neighbours among some of the inputs."""
-        rows = np.unique(np.linspace(0, len(self.x) - 1, 64).astype(np.intp))
-        others = np.minimum(rows + 1, len(self.y) - 1)
-        apart = rows != others if self.columns == 0 else np.ones(rows.size, dtype=bool)
-        rows, others = rows[apart], others[apart]
-        if rows.size == 0:
+        """The largest bound of the nearest pairs among some of the inputs: these are the worst."""
+        rows, columns = (
+            np.unique(np.linspace(0, len(a) - 1, SAMPLED).astype(np.intp)) for a in (self.x, self.y)
+        )
+        sizes = [np.sqrt(np.sum(a**2, axis=1)) for a in (self.x[rows], self.y[columns])]
+        unit, unit_ = (
+            a / np.where(r > 0, r, 1.0)[:, None]
+            for a, r in zip((self.x[rows], self.y[columns]), sizes, strict=True)
+        )
+        near = np.abs(unit @ unit_.T)
+        if self.columns == 0:
+            near[rows[:, None] >= columns] = -1.0  # each pair once
+        chosen = np.argsort(-near, axis=None, kind="stable")[:NEAREST]
+        i, j = np.unravel_index(chosen[near.ravel()[chosen] >= 0], near.shape)
+        if i.size == 0:
             return self.diagonal
-        return float(self._pairs(rows, others)[1].max())
+        return float(self._pairs(rows[i], columns[j])[1].max())
 
     @property
     def diagonal(self) -> float:

@@ -15,7 +15,7 @@ Legend: r, r' the norms sqrt(Sigma) of the units, s, s' those of the pre-activat
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +23,11 @@ from numpy.typing import NDArray
 from analytic.expectations import Angle, Units, distances, jump_distances, units
 from analytic.machine import UNIT, Array
 from analytic.network import Network, fold
-from analytic.pairs.input_angles import NormGap, angle_of_inputs, gap_of_inputs
-from analytic.recursion import Diagonal, Junction, Stage, plain, preactivation
+from analytic.pairs.input_angles import NormGap, angle_of_inputs, gap_of_inputs, sine_less_cosine
+from analytic.pairs.pair_sums import lagrange_defect as _defect
+from analytic.pairs.pair_sums import share_or_zero as _share
+from analytic.pairs.pair_sums import summed_error
+from analytic.recursion import Diagonal, Junction, Stage, in_kernels, plain, preactivation
 
 __all__ = ["Close", "NearlyParallel", "nearly_parallel_pairs"]
 
@@ -60,11 +63,6 @@ class _Moments(NamedTuple):
     angle: Angle
     d: Array
     error: Array
-
-
-def _share(part: Any, whole: Array) -> Array:
-    """The quotient, and 0 where whole is 0."""
-    return np.asarray(part / np.where(whole > 0, whole, np.inf))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,14 +125,15 @@ def nearly_parallel_pairs(close: Close, x: Array, y: Array, i: Index, j: Index) 
         j: those of the second ones.
     """
     ends = close.ends
-    same = np.all(x == y, axis=1)
-    opposite = np.all(x == -y, axis=1) & _is_odd(close.network)
+    alike = all(step.noise == 1 for step in close.network.steps)  # noise tells rows apart
+    same = np.all(x == y, axis=1) & alike
+    opposite = np.all(x == -y, axis=1) & _is_odd(close.network) & alike
     rows = iter(range(len(ends.stages)))
     noises = [UNIT]  # the largest so far
 
     def after(stage: Stage, state: _State) -> _State:
         noises.append(max(noises[-1], stage.moments.noise.of_values + UNIT))
-        return pinned(_layer(close, next(rows), i, j, state))
+        return pinned(_layer(close, next(rows), noises[-1], i, j, state))
 
     def pinned(state: _State) -> _State:
         """Equal inputs stay equal: no rounding moves the angle of two units that are one."""
@@ -153,8 +152,10 @@ def nearly_parallel_pairs(close: Close, x: Array, y: Array, i: Index, j: Index) 
     state = fold(ends.stages, start, after, added)
     sigma = np.sqrt(ends.sigma[i] * ends.sigma[j]) * state.angle.cosine
     angle_error = state.angle.error
-    both = _mean_error(i, j, (angle_error, ends.sigma), (state.error, ends.theta))
-    return NearlyParallel(sigma, state.theta, np.maximum(angle_error, both) + 4 * UNIT)
+    *_, rounding = in_kernels(ends)
+    both = summed_error(i, j, (angle_error, ends.sigma), (state.error, ends.theta))
+    both = np.maximum(angle_error, state.error) if rounding else both
+    return NearlyParallel(sigma, state.theta, np.maximum(angle_error, both) + 4 * UNIT + rounding)
 
 
 def _is_odd(network: Network) -> bool:
@@ -163,8 +164,10 @@ def _is_odd(network: Network) -> bool:
     return all(layers) and all(step.bias == 0 for step in network.steps)
 
 
-def _layer(close: Close, row: int, i: Index, j: Index, state: _State) -> _State:
+def _layer(close: Close, row: int, noise: float, i: Index, j: Index, state: _State) -> _State:
     stage = close.ends.stages[row]
+    if stage.step.normalizes:
+        return _normalized(stage, noise, i, j, state)
     if stage.step.noise > 1:  # the diagonal alone has become larger
         return state._replace(angle=state.angle.thinned(1 / stage.step.noise))
     weight, bias, rate, bias_rate = stage.step.coefficients
@@ -181,7 +184,7 @@ def _layer(close: Close, row: int, i: Index, j: Index, state: _State) -> _State:
     if (rate, bias_rate) != (1.0, bias):
         learned = state.angle.error + 2 * UNIT, rate * weight * stage.sigma
         trained = [learned, (np.zeros(i.size), bias_rate + 0 * stage.sigma)]
-    theta_error = _mean_error(i, j, *trained, (state.error, weight * stage.theta))
+    theta_error = summed_error(i, j, *trained, (state.error, weight * stage.theta))
     error = moments.error + kept * (theta_error + 2 * UNIT) + 2 * UNIT
     return _State(moments.angle, theta, error)
 
@@ -221,26 +224,22 @@ def _sum(
     means = np.abs(m - m_) * (r1 + r1_) + np.abs(e - e_) * (r0 + r0_)
     error = r0 * r0_ * alpha.angle.error + r1 * r1_ * branch.angle.error + 4 * noise * means
     angle = Angle.of(minus, plus, error / both + 4 * UNIT * np.minimum(minus, plus))
-    theta_error = _mean_error(i, j, (alpha.error, theta0), (branch.error, own))
+    theta_error = summed_error(i, j, (alpha.error, theta0), (branch.error, own))
     return _State(angle, alpha.theta + branch.theta, theta_error + 4 * UNIT)
 
 
-def _mean_error(i: Index, j: Index, *parts: tuple[Array, Array]) -> Array:
-    """The error of a sum of kernels from (error, diagonal) of each, relative to its own.
-
-    |A_ij| <= sqrt(A_ii A_jj), and the roots of two such products add up to no more than that of
-    the sums, by Cauchy and Schwarz.
-    """
-    whole = np.sum([own for _, own in parts], axis=0)
-    wrong = sum(error * np.sqrt(own[i] * own[j]) for error, own in parts)
-    return _share(wrong, np.sqrt(whole[i] * whole[j]))
-
-
-def _defect(a: tuple[Array, ...], b: tuple[Array, ...]) -> Array:
-    """|a| |b| - a.b = |a x b|^2/(|a| |b| + a.b), by Lagrange's identity."""
-    crossed = sum((a[p] * b[q] - a[q] * b[p]) ** 2 for p in range(len(a)) for q in range(p))
-    size = np.sqrt(sum(p**2 for p in a)) * np.sqrt(sum(p**2 for p in b))
-    return _share(crossed, size + sum(p * q for p, q in zip(a, b, strict=True)))
+def _normalized(stage: Stage, noise: float, i: Index, j: Index, state: _State) -> _State:
+    """Units without their mean, which makes the angle between them larger."""
+    mu, s = stage.mu, np.sqrt(stage.variance)
+    r = np.hypot(s, mu)
+    both, inner = s[i] * s[j], r[i] * r[j]
+    defect = _defect((s[i], mu[i]), (s[j], mu[j]))  # r r' - s s' - mu mu'
+    minus = (inner * state.angle.minus - defect) / both
+    plus = (inner * state.angle.plus - 2 * mu[i] * mu[j] - defect) / both
+    wrong = 4 * noise * np.abs(mu[i] - mu[j]) * (r[i] + r[j])
+    wrong += 4 * UNIT * (inner * state.angle.small + defect)
+    angle = Angle.of(minus, plus, (inner * state.angle.error + wrong) / both)
+    return _State(angle, state.theta / both, state.error + 4 * UNIT)
 
 
 def _moments(close: Close, row: int, angle: Angle, i: Index, j: Index) -> _Moments:
@@ -282,7 +281,7 @@ def _arccosine(angle: Angle, alive: NDArray[np.bool_], a: float, b: float) -> _M
     small, slope = angle.small, a * a + b * b
     bend = b * b / slope
     turn = 2 * np.arcsin(np.sqrt(small / 2))  # the smaller angle between u and v or -v
-    folded = small - 2 / np.pi * (np.sin(turn) - turn * (1 - small))  # 1 - E |u| |v|/(s s')
+    folded = small - 2 / np.pi * sine_less_cosine(turn)  # 1 - E |u| |v|/(s s')
     minus = (1 - bend) * angle.minus + bend * folded
     plus = (1 - bend) * angle.plus + bend * (2 - folded)
     sign = np.where(angle.minus < angle.plus, 1.0, -1.0)

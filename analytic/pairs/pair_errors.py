@@ -85,4 +85,4 @@ def bound_of_kernels(t: Tile, m: int, j: int, in_kernel: Any, nngp: bool, ntk: b
     """The larger error of the kernels that are wanted, but for their own rounding."""
     sigma, theta = t.error[0, m, j], t.error[1, m, j]
     both = of_sum(sigma, theta, in_kernel[0], in_kernel[1])
-    return max(sigma if nngp else 0.0, both if ntk else 0.0)
+    return max(sigma if nngp else 0.0, both if ntk else 0.0) + in_kernel[2]

@@ -21,10 +21,9 @@ from analytic.pairs.pair_errors import (
     begin_errors,
     carry_errors,
     join_errors,
-    keep_errors,
-    switch_errors,
 )
 from analytic.pairs.power_series import series
+from analytic.pairs.tile_states import change_places, end_branch, normalize_tile, put_aside
 from analytic.recursion import (
     GROUP,
     InputTables,
@@ -32,16 +31,12 @@ from analytic.recursion import (
     Tile,
     plain,
     preactivation,
-    residual,
-    side_by_side,
 )
 
-__all__ = ["end_branch", "propagate", "weight_layer"]
+__all__ = ["propagate", "weight_layer"]
 
 _preactivation: Any = compiled(preactivation)
 _plain: Any = compiled(plain)
-_residual: Any = compiled(residual)
-_side_by_side: Any = compiled(side_by_side)
 
 
 @compiled
@@ -156,42 +151,6 @@ def _mehler(
 
 
 @compiled
-def _push(t: Tile, depth: int) -> None:
-    """A branch begins: remember alpha."""
-    t.stack[depth, 0, :, :] = t.sigma
-    t.stack[depth, 1, :, :] = t.theta
-    keep_errors(t, depth)
-
-
-@compiled
-def _switch(t: Tile, depth: int) -> None:
-    """The next branch begins: what was remembered, and the sum so far, change places."""
-    for part, kept in ((t.sigma, t.stack[depth, 0]), (t.theta, t.stack[depth, 1])):
-        for m in range(part.shape[0]):
-            for j in range(LANES):
-                part[m, j], kept[m, j] = kept[m, j], part[m, j]
-    switch_errors(t, depth)
-
-
-@compiled
-def end_branch(t: Tile, depth: int, mu: Any, mus: Any, eta: Any, etas: Any, shares: Any) -> None:
-    """A branch ends: add it to what was remembered, or put it beside."""
-    sigma, theta, sigma0, theta0 = t.sigma, t.theta, t.stack[depth, 0], t.stack[depth, 1]
-    p, q = shares
-    for m in range(mu.size):
-        if p < 1.0:
-            for j in range(LANES):
-                sigma[m, j], theta[m, j] = _side_by_side(
-                    sigma0[m, j], theta0[m, j], sigma[m, j], theta[m, j], p, q
-                )
-            continue
-        for j in range(LANES):
-            sigma[m, j], theta[m, j] = _residual(
-                sigma0[m, j], theta0[m, j], mu[m], mus[j], sigma[m, j], theta[m, j], eta[m], etas[j]
-            )
-
-
-@compiled
 def weight_layer(
     p: Program,
     t: Tile,
@@ -212,8 +171,8 @@ def weight_layer(
         at: the number of the layer.
         scale: 1/s of its rows.
         inverse: 1/s of its columns.
-        eta: E[w] of its rows.
-        etas: E[w] of its columns.
+        eta: E[w] of its rows, or the mean that is taken away.
+        etas: the same of its columns.
         coef: the coefficients of its rows, shape (rows, coefficients).
         table: those of the columns, shape (coefficients, columns).
         lane: its first column in the table.
@@ -222,6 +181,10 @@ def weight_layer(
         the largest number of groups of terms that was used.
     """
     size = scale.size
+    if p.normalizes[at]:
+        normalize_tile(t, scale, inverse, eta, etas)
+        carry_errors(t, size, p.bounds, at)
+        return 0
     signed = p.bent[at] or p.odd[at] > 0
     _enter(t, p, at, scale, inverse, signed)
     _choose_groups(t, size, p.bounds.radius[at])
@@ -275,9 +238,9 @@ def propagate(
             t.departed[m] = True
     for at in range(p.weight.size):
         if p.switches[at]:
-            _switch(t, depth - 1)
+            change_places(t, depth - 1)
         for _ in range(p.opens[at]):
-            _push(t, depth)
+            put_aside(t, depth)
             depth += 1
         scale, inverse = rows.inverse[at, row:end], columns.inverse[at, lane:stop]
         eta, etas = rows.mean[at, row:end], columns.mean[at, lane:stop]

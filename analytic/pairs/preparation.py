@@ -12,8 +12,8 @@ from analytic.recursion import (
     amplifications,
     certify,
     diagonal,
+    in_kernels,
     input_tables,
-    largest_shares,
     mean_squares,
     program,
 )
@@ -48,9 +48,9 @@ def prepare(
     state = diagonal(network, mean_squares(inputs))
     start = roundings(x.shape[1]) * UNIT if start is None else start
     layers = amplifications(state, tail)
-    shares = tuple(map(float, largest_shares(state.sigma, state.theta)))
+    shares = in_kernels(state)
     bounds = certify(layers, tolerance, start, tight=tight, spread=spread, in_kernel=shares)
-    plan = program(network.steps, bounds)
+    plan = program(network, bounds)
     top, rest = ([part] * len(layers) for part in (slice(0, len(x)), slice(len(x), None)))
     rows = input_tables(state, plan, top)
     columns = rows if own else input_tables(state, plan, rest)

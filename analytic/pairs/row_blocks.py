@@ -15,10 +15,21 @@ from analytic.compilation import compiled
 from analytic.machine import LANES, UNIT, Array
 from analytic.pairs.pair_errors import bound_of_kernels
 from analytic.pairs.pair_recursion import propagate
-from analytic.recursion import ROWS, Data, InputTables, Program, RowBlock, Tile, new_tile
+from analytic.recursion import (
+    ROWS,
+    Data,
+    InputTables,
+    Program,
+    RowBlock,
+    Tile,
+    new_tile,
+    preactivation,
+)
 
 __all__ = ["Series", "roundings", "rows_together", "scalar_products", "store"]
 
+
+_preactivation: Any = compiled(preactivation)
 
 CHAIN = 8
 """Products that are summed one after the other; then these sums, FEATURES features at a time."""
@@ -76,15 +87,19 @@ def _dot_eight(
 
 
 @compiled
-def _finish(t: Tile, row: int, end: int, lane: int, own: bool, theta: float) -> int:
-    """x becomes sigma + theta Theta, NaN for the pairs left out; returns their number.
+def _finish(t: Tile, output: Any, row: int, end: int, lane: int, own: bool, kind: int) -> int:
+    """x becomes the kernel of a kind, NaN for the pairs left out; returns their number.
 
     Of the same inputs (``own``) only the pairs i < j count.
     """
     value, lost = t.x, 0
+    weight, bias, rate, bias_rate = output[0], output[1], output[2], output[3]
     for m in range(end - row):
         for j in range(LANES):
-            value[m, j] = t.sigma[m, j] + theta * t.theta[m, j]
+            nngp, _, ntk = _preactivation(
+                t.sigma[m, j], t.theta[m, j], weight, bias, rate, bias_rate
+            )
+            value[m, j] = ntk if kind else nngp
         if t.departed[m]:
             for j in range(LANES):
                 if t.left[m, j]:
@@ -200,7 +215,7 @@ def _fill_rows(
             for kind in range(2):
                 out = block.ntk if kind else block.nngp
                 if out.size > 0:
-                    lost = _finish(tile, first, last, lane, data.own, float(kind))
+                    lost = _finish(tile, p.output, first, last, lane, data.own, kind)
                     store(tile, block, first, last, lane, stop, data.own, out)
             left += lost
     return terms, left

@@ -10,7 +10,7 @@ import numpy as np
 import sympy
 from numpy.typing import NDArray
 
-from analytic.expressions import X, stable
+from analytic.expressions import SWITCHES, X, derivative, stable
 from analytic.machine import Array
 from analytic.proofs.asymptotics import Tail, tail
 from analytic.proofs.extrema import first_boxes, ranges
@@ -138,7 +138,7 @@ class Zeros(NamedTuple):
 
 @lru_cache(maxsize=512)
 def zeros(expression: Any) -> Zeros:
-    """The zeros of an expression: exact for polynomials, by sign changes for the rest.
+    """The zeros of an expression: exact for polynomials, else isolated, else by sign changes.
 
     Example:
         >>> zeros(X**2 - 4).places
@@ -157,6 +157,9 @@ def zeros(expression: Any) -> Zeros:
             return Zeros((sympy.solve(rational, X)[0],), True)
         if (poly.domain.is_QQ or poly.domain.is_ZZ) and 0 < poly.degree() <= 12:
             return Zeros(tuple(sorted(set(sympy.real_roots(poly)), key=float)), True)
+    isolated = _isolated(stable(expression))
+    if isolated is not None:
+        return Zeros(isolated, True)
     points = np.arange(-32, 32.125, 0.125)
     found = _signs(enclose(stable(expression), Interval(points, points)))
     exact = [sympy.Rational(float(p)) for p in points[found == 0]]
@@ -164,3 +167,52 @@ def zeros(expression: Any) -> Zeros:
     change = np.flatnonzero(found[1:] * found[:-1] == -1)
     near = [sympy.Float(_bisected(stable(expression), points[i], points[i + 1])) for i in change]
     return Zeros(tuple(sorted(exact + near, key=lambda place: abs(float(place)))), False)
+
+
+HALVINGS, OPEN = 24, 512
+"""How often boxes are halved to isolate zeros, and how many may be open."""
+OFFSET = 0.0317
+"""By which boxes are moved, so that zeros at simple numbers are not at their ends."""
+
+
+def _isolated(expression: Any) -> tuple[Any, ...] | None:
+    """All zeros of a smooth expression, if each lies in a box on which it is monotone, or None."""
+    if expression.has(*SWITCHES) or not all(_sign_of_tail(tail(expression, k)) for k in (1, -1)):
+        return None
+    first = first_boxes()
+    ends = np.append(first.low, first.high[-1])
+    ends[1:-1] += OFFSET
+    box, found = Interval(ends[:-1], ends[1:]), set[float]()
+    for _ in range(HALVINGS):
+        low, high = ranges(expression, box)
+        near = (low <= 0) & (high >= 0)
+        box = Interval(box.low[near], box.high[near])
+        slope = enclose(derivative(expression, 1), box)
+        sides = [_signs(enclose(expression, Interval(end, end))) for end in box]
+        single = ((slope.low > 0) | (slope.high < 0)) & (np.abs(sides[0] * sides[1]) == 1)
+        for k in np.flatnonzero(single & (sides[0] != sides[1])):
+            found.add(_polished(expression, float(box.low[k]), float(box.high[k])))
+        if single.all():
+            return tuple(sympy.Float(zero) if zero else sympy.S.Zero for zero in sorted(found))
+        if np.count_nonzero(~single) > OPEN:
+            return None
+        left, right = box.low[~single], box.high[~single]
+        middle = left + (right - left) / 2
+        box = Interval(np.concatenate([left, middle]), np.concatenate([middle, right]))
+    return None
+
+
+def _polished(expression: Any, low: float, high: float) -> float:
+    """The zero between two points of different sign: bisection, then Newton's method in 30 digits.
+
+    Enclosures are a hundred times wider than roundings, and so is what bisection finds.
+    """
+    zero = _bisected(expression, low, high)
+    slope = derivative(expression, 1)
+    for _ in range(2):
+        value, steep = (
+            float(sympy.N(f.subs(X, sympy.Float(zero, 30)), 30)) for f in (expression, slope)
+        )
+        moved = zero - value / steep if steep else zero
+        zero = moved if low < moved < high else zero
+    return zero

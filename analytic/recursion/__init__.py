@@ -3,7 +3,7 @@
 Enters: a network and the squares |x|^2/d. Leaves: the state at x = x' after every layer, how
 each layer amplifies an error, the error bound of the kernel before a pair is computed, and
 all of it laid out as arrays for the compiled code (``Program``, ``InputTables``, ``Tile``).
-A kernel ready to be computed is a ``Problem``. The recursion itself is four functions that run on
+A kernel ready to be computed is a ``Problem``. The recursion itself is a few functions that run on
 arrays here and on scalars in the rooms above. Below: ``analytic.network`` and
 ``analytic.expectations``.
 """
@@ -23,11 +23,11 @@ from analytic.recursion.coefficient_bounds import BATCH
 from analytic.recursion.error_amplification import (
     Amplification,
     amplification,
-    amplifications,
     dearest,
     merged,
 )
 from analytic.recursion.error_propagation import ARC_COSINE, AVERAGING
+from analytic.recursion.formulas import centred, plain, preactivation, residual, side_by_side
 from analytic.recursion.layer_equations import (
     Average,
     AveragedNorms,
@@ -35,21 +35,19 @@ from analytic.recursion.layer_equations import (
     Junction,
     Stage,
     diagonal,
+    kernels_at,
     mean_squares,
-    own_slope,
-    plain,
-    preactivation,
+    own_preactivation,
     require_finite,
-    residual,
-    side_by_side,
 )
 from analytic.recursion.layer_errors import (
     layer_error,
     of_sum,
     skip_error,
 )
+from analytic.recursion.normalization import amplifications, normalized
 from analytic.recursion.problem import Data, Problem, RowBlock
-from analytic.recursion.shares import largest_shares
+from analytic.recursion.shares import in_kernels
 from analytic.recursion.tables import (
     ROWS,
     InputTables,
@@ -85,23 +83,26 @@ __all__ = [
     "Tile",
     "amplification",
     "amplifications",
+    "centred",
     "certify",
     "dearest",
     "diagonal",
     "erf_amplification",
     "factors_of",
     "growth",
+    "in_kernels",
     "input_tables",
     "junction_of",
-    "largest_shares",
+    "kernels_at",
     "layer_error",
     "mean_slope",
     "mean_squares",
     "merged",
     "new_tile",
+    "normalized",
     "of_sum",
     "own_bounds",
-    "own_slope",
+    "own_preactivation",
     "pixel_chord",
     "plain",
     "preactivation",

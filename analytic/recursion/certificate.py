@@ -50,7 +50,7 @@ class Bounds(NamedTuple):
     truncation: Array  # what is added to add_e and add_d, the same
     factors: Array  # (layers, levels, factors)
     junctions: Array  # (layers, most sums that end at one of them, factors)
-    in_kernel: Array  # largest shares of Sigma and Theta in the kernel, (2,)
+    in_kernel: Array  # ``shares.in_kernels``, (3,)
     lengths: NDArray[np.int64]  # coefficients of even and of odd order that matter, (layers, 2)
     start: float  # error of <x, x'>/d
     ceiling: float  # largest |rho| the bounds hold for; pairs above it are left out
@@ -95,7 +95,7 @@ def certify(
     spread: float = 0.0,
     whole: bool = False,
     readout: Average = Average(),  # noqa: B008
-    in_kernel: Sequence[float] = (1.0, 1.0),
+    in_kernel: Sequence[float] = (1.0, 1.0, 0.0),
 ) -> Bounds:
     """Choose ceiling and truncation so that the bound meets the tolerance.
 
@@ -107,7 +107,7 @@ def certify(
         spread: relative error of |x|^2/d beyond rounding.
         whole: whether no pair may be left out.
         readout: the averages before the readout.
-        in_kernel: largest shares of Sigma and of Theta in the kernel.
+        in_kernel: ``shares.in_kernels``.
     """
     chain = ErrorPropagation(layers, readout, start, spread, in_kernel)
     for index in range(1 if whole else len(RADII)):
@@ -175,7 +175,7 @@ def own_bounds(layer: Amplification) -> Bounds:
         truncation=np.zeros((1, groups)),
         factors=np.zeros((1, LEVELS.size, len(LayerFactors._fields))),
         junctions=np.zeros((1, max(1, len(layer.in_junctions)), len(SkipFactors._fields))),
-        in_kernel=np.ones(2),
+        in_kernel=np.array([1.0, 1.0, 0.0]),
         lengths=np.array([_lengths(layer.r_d)]),
         start=0.0,
         ceiling=1.0,

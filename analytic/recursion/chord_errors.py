@@ -36,6 +36,10 @@ TRIED = ((NOMINAL, np.inf), (2**12 * NOMINAL, NOMINAL))
 
 Behind it they grow no faster than in proportion.
 """
+PARTS = 10
+"""Units of rounding by which the parts of two unit vectors move a chord: a part has those of
+weight_std^2 (half of it counts), its root, r, s, 1/s and two products, 6.5 units of its size, and
+|d(a - a')|/sqrt(2) <= 9.2; 1 - c changes by |a - a'| |d(a - a')| <= 18.4."""
 WIDE = 2 * np.sqrt(2)
 """1 - c changes by 2 chord eta <= 2 sqrt(2) eta, as 1 - c <= 2."""
 
@@ -72,6 +76,7 @@ class ChordErrors:
         layers: how each layer amplifies errors.
         boundaries: the averages before the layers, in order.
         readout: the averages before the readout.
+        rounding: what the readout adds.
         chord: error of the chords of the pixels.
         widest: largest 1 - rho at pairs of one image, of every layer.
 
@@ -83,7 +88,7 @@ class ChordErrors:
 
     def __init__(
         self, layers: Sequence[Amplification], boundaries: Sequence[Boundary], readout: Average,
-        chord: float, widest: Array,
+        rounding: float, chord: float, widest: Array,
     ) -> None:  # fmt: skip
         self.layers, self.boundaries = layers, boundaries
         self.start = np.array([[chord], [WIDE * chord], [0.0]])
@@ -103,7 +108,7 @@ class ChordErrors:
         if readout != Average():
             alone = np.maximum(alone, self.covariances(own.apart))
         ends = ((e + AVERAGING) * factors for e in (self.covariances(pair), alone))
-        self.error, self.diagonal = (float(e.max()) + UNIT for e in ends)
+        self.error, self.diagonal = (float(e.max()) + UNIT + rounding for e in ends)
 
     def _averaged(self, number: int, own: _Own, pair: Array) -> tuple[_Own, Array]:
         """Behind an average; the factors of all averages before a layer count at each."""
@@ -135,12 +140,13 @@ class ChordErrors:
     def _fixed(self, at: int, own: _Own, widest: Array) -> _Own:
         """What a layer does to an input with itself, and what it adds to the chords of pairs."""
         layer = self.layers[at]
-        variance = layer.share * own.sigma + (1 + layer.reads) * UNIT
+        variance = layer.share * own.sigma + (2 + layer.reads) * UNIT  # weight_std^2 is rounded
         self._variance[at] = variance
-        self._added[at] = 1.5 * (own.sigma + variance) + (0.75 * (layer.reads + 8) + 4) * UNIT
-        self._widened[at] = 2.5 * (own.sigma + variance) + (2 * (layer.reads + 8) + 10) * UNIT
+        rounded, more = 0.75 * (layer.reads + 8) + PARTS, 2 * (layer.reads + 8) + 2 * PARTS
+        self._added[at] = 1.5 * (own.sigma + variance) + rounded * UNIT
+        self._widened[at] = 2.5 * (own.sigma + variance) + more * UNIT
         learned, _, product, _ = map(float, layer.in_trained)
-        trained = learned * own.sigma + (1 + layer.reads) * UNIT + product
+        trained = learned * own.sigma + (2 + layer.reads) * UNIT + product
         theta = of_sum(trained, own.theta, *map(float, layer.in_gamma))
         apart = self.layer(at, own.apart, widest)
         return _Own(variance + 4 * UNIT, theta + (layer.reads + 3) * UNIT, apart)
@@ -173,7 +179,7 @@ class ChordErrors:
         return np.stack([self._sigma + error[1] + 4 * UNIT, error[2]])
 
     def before_average(self, stretch: int, error: Array) -> Array:
-        """What ``analytic.images.defects.pooled`` is told behind a stretch, (5, pairs)."""
+        """What ``analytic.images.defect_averages.pooled`` is told behind a stretch, (5, pairs)."""
         relative, apart, _ = self._own[self._place(stretch)]
         rest = np.broadcast_to(np.append(apart, relative)[:, None], (3, error.shape[1]))
         return np.concatenate([error, rest])

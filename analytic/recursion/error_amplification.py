@@ -34,7 +34,6 @@ __all__ = [
     "Amplification",
     "Factors",
     "amplification",
-    "amplifications",
     "dearest",
     "merged",
 ]
@@ -194,11 +193,6 @@ def dearest(state: Diagonal) -> tuple[int, str]:
         return layer + 1, f"its integrals are known to {noises[layer]:.0e}"
     layer = int(np.argmax(factors))
     return layer + 1, f"it amplifies errors {factors[layer]:.2g}-fold"
-
-
-def amplifications(state: Diagonal, tail: float) -> list[Amplification]:
-    """Those of all layers."""
-    return [amplification(stage, tail) for stage in state.stages]
 
 
 def amplification(

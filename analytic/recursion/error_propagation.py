@@ -24,6 +24,7 @@ from analytic.recursion.layer_errors import (
     of_sum,
     skip_error,
 )
+from analytic.recursion.normalization import of_normalization
 
 __all__ = [
     "ARC_COSINE",
@@ -88,7 +89,7 @@ class ErrorPropagation:
         layers: how each layer amplifies errors.
         fixed: what comes with each layer.
         diagonal: bound of the relative error of the kernel at x = x'.
-        in_kernel: largest shares of Sigma and Theta in the kernel.
+        in_kernel: largest shares of Sigma and Theta in the kernel, and rounding at the readout.
     """
 
     def __init__(
@@ -97,10 +98,10 @@ class ErrorPropagation:
         readout: Average,
         start: float,
         spread: float,
-        in_kernel: Sequence[float] = (1.0, 1.0),
+        in_kernel: Sequence[float] = (1.0, 1.0, 0.0),
     ) -> None:
         self.layers, self.readout, self.start = layers, readout, start
-        self.in_kernel = float(in_kernel[0]), float(in_kernel[1])
+        self.in_kernel = tuple(map(float, in_kernel))
         self._factors = [layer.at(RADII) for layer in layers]
         self.fixed: list[Fixed] = []
         self.diagonal = self._fix(spread)
@@ -122,7 +123,8 @@ class ErrorPropagation:
 
     def _of_kernels(self, state: _Errors) -> float:
         """The larger error of Sigma and of Sigma + Theta."""
-        return max(state.sigma, of_sum(state.sigma, state.theta, *self.in_kernel)) + UNIT
+        *shares, rounding = self.in_kernel
+        return max(state.sigma, of_sum(state.sigma, state.theta, *shares)) + UNIT + rounding
 
     def _fix(self, spread: float) -> float:
         """Quadrature, rounding and the errors of the variances, layer by layer."""
@@ -189,6 +191,9 @@ class _Own(NamedTuple):
 
 def _fixed(layer: Amplification, state: _Own) -> tuple[_Errors, float, Fixed]:
     """The errors of an input with itself after a layer, of its mean, and what they add to pairs."""
+    if layer.step.normalizes:
+        found = of_normalization(layer, state.own.sigma, state.own.theta, state.mean)
+        return _Errors(UNIT, found.theta, 1.0), 0.0, Fixed(0.0, 0.0, 0.0, 0.0, found.e, found.d)
     covariance = layer.share * state.own.sigma + (2 + layer.reads) * UNIT
     learned, _, product, _ = map(float, layer.in_trained)
     trained = learned * state.own.sigma + (2 + layer.reads) * UNIT + product

@@ -11,26 +11,29 @@ recursion.md has the derivation, with the mean terms of the residual layer):
     plain:     Sigma <- E                                     Theta <- D Gamma
     residual:  Sigma <- Sigma + E + mu eta' + eta mu'         Theta <- Theta + D Gamma
 
+    normalised:    Sigma <- (Sigma - mu mu')/(sigma sigma')   Theta <- Theta/(sigma sigma')
     side by side:  Sigma <- p Sigma + q E    Theta <- p Theta + q D Gamma    mu <- p mu + q eta
 
 In a sum of branches the first (Sigma, Theta, mu) are those of the branches before, and the last
 branch ends in E, D Gamma and eta, or in the state after a sum of its own.
 Trained at rate 1, bias_rate = bias, a layer has T = Lambda (docs/theory/rates.md). A nonlinearity
 without weights has weight 1, bias 0, and nothing that is trained: rate and bias_rate 0.
-The four functions below hold these lines. They run on numpy arrays for the diagonal
+``analytic.recursion.formulas`` holds these lines. They run on numpy arrays for the diagonal
 x = x' (here), on numba scalars for the pairs (``analytic.solve.answer``).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from analytic.expectations import Moments, moments
-from analytic.machine import Array
-from analytic.network import Network, Step, fold, itself
+from analytic.machine import UNIT, Array
+from analytic.network import Coefficients, Network, Step, fold, itself
+from analytic.recursion.formulas import plain, preactivation, residual
+from analytic.results import Kernels
 
 __all__ = [
     "Average",
@@ -39,13 +42,10 @@ __all__ = [
     "Junction",
     "Stage",
     "diagonal",
+    "kernels_at",
     "mean_squares",
-    "own_slope",
-    "plain",
-    "preactivation",
+    "own_preactivation",
     "require_finite",
-    "residual",
-    "side_by_side",
 ]
 
 
@@ -53,29 +53,23 @@ State = tuple[Array, Array, Array]
 """(Sigma, Theta, mu) of inputs, of shape (n,) each."""
 
 
-def preactivation(sigma: Any, theta: Any, weight: Any, bias: Any, rate: Any, bias_rate: Any) -> Any:
-    """(Lambda, T, Gamma) of a layer, with weight = weight_std^2 and bias = bias_std^2."""
-    covariance = weight * sigma + bias
-    plainly = rate == 1.0 and bias_rate == bias
-    trained = covariance if plainly else (rate * weight) * sigma + bias_rate
-    return covariance, trained, trained + weight * theta
+def own_preactivation(step: Step, state: State) -> State:
+    """(Lambda, T, Gamma) at x = x'; (Sigma - mu^2, 0, Theta) where units are normalised.
 
-
-def plain(e: Any, d: Any, gamma: Any) -> Any:
-    """(Sigma, Theta) after w."""
-    return e, d * gamma
-
-
-def residual(
-    sigma: Any, theta: Any, mu: Any, mu_: Any, e: Any, d_gamma: Any, eta: Any, eta_: Any
-) -> Any:
-    """(Sigma, Theta) after a sum: units with (Sigma, Theta, mu) plus an independent branch."""
-    return sigma + e + mu * eta_ + eta * mu_, theta + d_gamma
-
-
-def side_by_side(sigma: Any, theta: Any, e: Any, d_gamma: Any, p: Any, q: Any) -> Any:
-    """(Sigma, Theta) of units of which the share p has the first and q the second."""
-    return p * sigma + q * e, p * theta + q * d_gamma
+    Raises:
+        ValueError: units that are to be normalised do not vary.
+    """
+    sigma, theta, mu = state
+    if not step.normalizes:
+        return preactivation(sigma, theta, *step.coefficients)
+    variance = sigma - mu**2
+    if not (variance > 8 * UNIT * sigma).all():
+        raise ValueError(
+            f"expected units that vary before {step.layer}, got an input (or a position of one)"
+            " whose units are all equal, such as 0; leave out zero inputs, or give the layers"
+            " before it a positive bias_std"
+        )
+    return variance, np.zeros_like(theta), theta
 
 
 class Junction(NamedTuple):
@@ -157,9 +151,16 @@ class Stage:
         noise = self.step.noise
         if noise > 1:
             return noise * self.variance, noise * self.gamma, self.mu
+        if self.step.normalizes:
+            return np.ones_like(self.mu), self.gamma / self.variance, np.zeros_like(self.mu)
         slope = own_slope(self.step, self.variance, self.gamma, self.moments)
         sigma, theta = plain(self.moments.second, slope, self.gamma)
         return sigma, theta, self.moments.mean
+
+    @property
+    def means(self) -> Array:
+        """E[w]; of a normalisation the mean that it takes away."""
+        return self.mu if self.step.normalizes else self.moments.mean
 
     def joined(self, total: State, branch: State) -> Stage:
         """The same with one more sum that ends here."""
@@ -185,6 +186,7 @@ class AveragedNorms(NamedTuple):
 class Diagonal:
     """The recursion at x = x': the stages, and (Sigma, Theta) at the readout, (n,) each.
 
+    ``output`` are the coefficients of the readout, which make the kernels of them.
     ``average`` is that of the averages before the readout. Where images carry defects
     (``analytic.images.defects``), ``norms`` has what the average behind each of their stretches
     does, None where there is none, and ``widest`` (layers,) the largest 1 - rho at two positions.
@@ -196,6 +198,17 @@ class Diagonal:
     average: Average = Average()
     norms: tuple[AveragedNorms | None, ...] = ()
     widest: Array = field(default_factory=lambda: np.zeros(0))
+    output: Coefficients = (1.0, 0.0, 1.0, 0.0)
+
+    @property
+    def nngp(self) -> Array:
+        """The kernel of the Gaussian process."""
+        return kernels_at(self.output, self.sigma, self.theta).nngp
+
+    @property
+    def ntk(self) -> Array:
+        """The tangent kernel."""
+        return kernels_at(self.output, self.sigma, self.theta).ntk
 
     @property
     def certified(self) -> bool:
@@ -224,7 +237,7 @@ def diagonal(network: Network, squares: Array) -> Diagonal:
 
     def after(step: Step, state: State) -> State:
         sigma, theta, mu = state
-        variance, trained, gamma = preactivation(sigma, theta, *step.coefficients)
+        variance, trained, gamma = own_preactivation(step, state)
         table = moments(step.layer.activation, np.sqrt(variance))
         stages.append(Stage(step, sigma, theta, variance, trained, gamma, table, mu))
         return stages[-1].end
@@ -236,8 +249,15 @@ def diagonal(network: Network, squares: Array) -> Diagonal:
     zero = np.zeros_like(squares)
     with np.errstate(over="ignore", invalid="ignore"):
         sigma, theta, _ = fold(network.steps, (squares, zero, zero), after, added, step=itself)
-    require_finite(sigma + theta)
-    return Diagonal(tuple(stages), sigma, theta)
+    found = Diagonal(tuple(stages), sigma, theta, output=network.output.coefficients)
+    require_finite(found.ntk)
+    return found
+
+
+def kernels_at(output: Coefficients, sigma: Array, theta: Array) -> Kernels:
+    """The kernels of a readout with these coefficients, from Sigma and Theta of what it reads."""
+    nngp, _, ntk = preactivation(sigma, theta, *output)
+    return Kernels(nngp, ntk)
 
 
 def own_slope(step: Step, variance: Array, gamma: Array, table: Moments) -> Array:

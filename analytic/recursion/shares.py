@@ -8,11 +8,13 @@ import numpy as np
 
 from analytic.machine import UNIT, Array
 from analytic.recursion.coefficient_bounds import ratio
-from analytic.recursion.layer_equations import Stage
+from analytic.recursion.formulas import preactivation
+from analytic.recursion.layer_equations import Diagonal, Stage
 
 __all__ = [
     "in_gamma",
     "in_junctions",
+    "in_kernels",
     "in_trained",
     "largest_share",
     "largest_shares",
@@ -63,6 +65,23 @@ def in_trained(stage: Stage) -> Array:
 def in_gamma(stage: Stage) -> Array:
     """Those of T and of weight_std^2 Theta in Gamma."""
     return largest_shares(stage.trained, np.maximum(stage.gamma - stage.trained, 0))
+
+
+ROUNDED = 5 * UNIT
+"""Of a readout that is not the default one: its products and sums."""
+
+
+def in_kernels(state: Diagonal) -> tuple[float, float, float]:
+    """Those of T and of weight_std^2 Theta in the tangent kernel, and what the readout rounds.
+
+    The relative error of Sigma is that of weight_std^2 Sigma and not less than that of T.
+    """
+    trained, theta, rounding = state.sigma, state.theta, 0.0
+    if state.output != (1.0, 0.0, 1.0, 0.0):
+        _, trained, _ = preactivation(state.sigma, state.theta, *state.output)
+        theta, rounding = np.maximum(state.ntk - trained, 0), ROUNDED
+    of_trained, of_theta = largest_shares(trained, theta)
+    return float(of_trained), float(of_theta), rounding
 
 
 def in_junctions(stage: Stage) -> Array:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from analytic.expectations import coefficients
 from analytic.machine import LANES, Array, aligned, padded_length
-from analytic.network import Step
+from analytic.network import Network
 from analytic.recursion.certificate import Bounds
 from analytic.recursion.coefficient_bounds import BATCH
 from analytic.recursion.layer_equations import Diagonal, Stage
@@ -49,19 +49,21 @@ class Program(NamedTuple):
     switches: NDArray[np.bool_]
     junction: NDArray[np.int64]
     shares: Array
+    normalizes: NDArray[np.bool_]
     bent: NDArray[np.bool_]
     line: Array
     first: NDArray[np.int64]
     even: NDArray[np.int64]
     odd: NDArray[np.int64]
     bounds: Bounds
+    output: Array  # the coefficients of the readout, (4,)
 
 
 class InputTables(NamedTuple):
     """The tables of the rows or of the columns, n inputs padded to ``padded_length``."""
 
     inverse: Array  # 1/s, 0 where s = 0, (layers, n)
-    mean: Array  # E[w], (layers, n)
+    mean: Array  # E[w], or the mean that is taken away, (layers, n)
     junctions: Array  # mu of the branches before and of the last one of every sum, (sums, 2, n)
     table: Array  # coefficients b_k, (rows, n)
 
@@ -111,8 +113,9 @@ def new_tile(depth: int, by_pair: bool = False) -> Tile:
     )
 
 
-def program(steps: Sequence[Step], bounds: Bounds) -> Program:
+def program(network: Network, bounds: Bounds) -> Program:
     """Lay out the network for the compiled recursion."""
+    steps = network.steps
     even, odd = bounds.lengths.T.copy()
     first = np.concatenate([[0], np.cumsum(even + odd)[:-1]])
     closes = np.array([step.closes for step in steps], dtype=np.int64)
@@ -128,12 +131,14 @@ def program(steps: Sequence[Step], bounds: Bounds) -> Program:
         switches=np.array([step.switches for step in steps]),
         junction=np.cumsum(closes) - closes,
         shares=np.array(shares).reshape(-1, 2),
+        normalizes=np.array([step.normalizes for step in steps]),
         bent=np.array([line is not None for line in lines]),
         line=np.array([line or (0.0, 0.0) for line in lines]) ** 2,
         first=first,
         even=even,
         odd=odd,
         bounds=bounds,
+        output=np.array(network.output.coefficients),
     )
 
 
@@ -166,7 +171,7 @@ def input_tables(
     for row, (stage, chosen) in enumerate(zip(stages, inputs, strict=True)):
         s = np.sqrt(stage.variance[chosen])
         result.inverse[row, : s.size] = 1 / np.where(s > 0, s, np.inf)
-        result.mean[row, : s.size] = stage.moments.mean[chosen]
+        result.mean[row, : s.size] = stage.means[chosen]
         for number, junction in enumerate(stage.junctions, plan.junction[row]):
             for line, (_, _, mu) in zip(result.junctions[number], junction[:2], strict=True):
                 line[: s.size] = mu[chosen]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from analytic.machine import LANES, Array, cores
 from analytic.pairs import Close, NearlyParallel, nearly_parallel_pairs
-from analytic.recursion import Problem, dearest, require_finite
+from analytic.recursion import Problem, dearest, kernels_at, require_finite
 from analytic.results import AccuracyError, Estimate, Kernels
 from analytic.solve.checkpoint import Checkpoint
 from analytic.solve.foresight import FEW, close_together
@@ -52,7 +52,7 @@ def solve(
         AccuracyError: the bound of an entry exceeds the tolerance.
     """
     kinds = KINDS[kind]
-    require_finite(problem.diagonal.sigma + problem.diagonal.theta)
+    require_finite(problem.diagonal.ntk)
     answers = answer_arrays(problem.shape, kinds, out)
     n, k = problem.shape
     bound = np.zeros((n, k if certificate else -(-k // LANES)))
@@ -126,19 +126,18 @@ def _finish(
 ) -> None:
     """Write the pairs that were left out, and the diagonal."""
     state = problem.diagonal
+    pairs = kernels_at(state.output, near.sigma, near.theta)
     for kind, answer in zip(kinds, answers, strict=True):
-        theta = 1.0 if kind == "ntk" else 0.0
-        values = near.sigma + theta * near.theta
-        scatter(answer, left, values, problem.own)
+        scatter(answer, left, getattr(pairs, kind), problem.own)
         if problem.own:
-            write_diagonal(answer, state.sigma + theta * state.theta)
+            write_diagonal(answer, getattr(state, kind))
 
 
 def _scales(problem: Problem, kinds: Sequence[str]) -> list[Array]:
     """sqrt(K(x, x) K(x', x')) for every kind, (n, k) each."""
     n = problem.shape[0]
     state = problem.diagonal
-    roots = {"nngp": np.sqrt(state.sigma), "ntk": np.sqrt(state.sigma + state.theta)}
+    roots = {"nngp": np.sqrt(state.nngp), "ntk": np.sqrt(state.ntk)}
     columns = slice(0, n) if problem.own else slice(n, None)
     return [np.outer(roots[kind][:n], roots[kind][columns]) for kind in kinds]
 

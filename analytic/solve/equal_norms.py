@@ -97,7 +97,7 @@ def zonal(network: Network, x: Array, y: Array | None, tolerance: float) -> Prob
     except AccuracyError:  # at pairs that the series leaves out
         return None
     top = diagonal(network, mean_squares(pole))
-    at_pole = np.array([top.sigma[0], top.sigma[0] + top.theta[0]])
+    at_pole = np.array([top.nngp[0], top.ntk[0]])
     errors = problem.method.error, problem.method.diagonal
     method = interpolate(square, np.stack(values)[:, :, 0], at_pole, *errors, tolerance)
     if method is None:

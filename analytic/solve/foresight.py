@@ -37,7 +37,8 @@ class Plan:
         pairs: pairs of inputs that are computed; symmetric ones count once.
         bytes: memory of the answer and of the tables.
         seconds: time on this machine, from a sample of rows.
-        bound: error bound that is certain before a pair is computed.
+        bound: error bound that is certain before a pair is computed, and that of the close pairs
+            among those whose time was taken.
         growth: of a small difference of two of these inputs, per layer on average
             (Poole et al. 2016); above 1 the network is chaotic on them.
     """
@@ -88,10 +89,12 @@ def foresee(
     pairs = n * (n + 1) // 2 if own else n * k
     name = type(method).__name__.lower()
     once = 1.0 if name == "zonal" else share  # a table for all inputs, or one for each
-    seconds = prepared * once + pairs * _seconds_per_pair(problem, kinds) / threads
+    a_pair, worst = _cost_per_pair(problem, kinds)
+    seconds = prepared * once + pairs * a_pair / threads
+    bound = max(method.error, worst, method.diagonal if own else 0.0)
     tables = int(method.bytes * once) + 8 * all_ * problem.x.shape[1] * (2 if own else 1)
     growth = stage_growth(problem.diagonal.stages)
-    return Plan(name, pairs, kinds * n * k * 8 + tables, seconds, method.error, growth)
+    return Plan(name, pairs, kinds * n * k * 8 + tables, seconds, bound, growth)
 
 
 MOST_SAMPLED = 2**11
@@ -102,8 +105,8 @@ QUICK = 0.02
 """Seconds of the first sample: pairs that share tables are cheaper in a large one."""
 
 
-def _seconds_per_pair(problem: Problem, kinds: int) -> float:
-    """The best of three runs of a few rows in the middle."""
+def _cost_per_pair(problem: Problem, kinds: int) -> tuple[float, float]:
+    """Seconds, the best of three runs of a few middle rows, and the bound of close pairs there."""
     n, k = problem.shape
     row = n // 2 - n // 2 % LANES
     end = min(row + LANES, n)
@@ -117,30 +120,32 @@ def _seconds_per_pair(problem: Problem, kinds: int) -> float:
         problem.method.fill(data, block, bound)
         times.append(time.perf_counter() - start)
     pairs = (end - row) * (k - first)
-    return (min(times) + _seconds_left_out(problem, row, both)) / pairs
+    seconds, worst = _cost_of_close_pairs(problem, row, both)
+    return (min(times) + seconds) / pairs, worst
 
 
-def _seconds_left_out(problem: Problem, row: int, values: Array) -> float:
-    """The pairs of these rows that the tiles leave out, from the time of a few."""
+def _cost_of_close_pairs(problem: Problem, row: int, values: Array) -> tuple[float, float]:
+    """Seconds of the pairs of these rows that the tiles leave out, and a bound, from a few."""
     i, j = np.nonzero(np.isnan(values))
     later = i + row < j if problem.own else np.ones(i.size, dtype=bool)
     i, j = i[later] + row, j[later]
     if i.size == 0:
-        return 0.0
+        return 0.0, 0.0
     close = Close.of(problem.network, problem.diagonal)
     shift = 0 if problem.own else problem.shape[0]
-    seconds = 0.0
+    seconds = worst = 0.0
     for most in CLOSE_SAMPLED:
         few = slice(0, None, max(i.size // most, 1))
         a, b = i[few], j[few]
-        nearly_parallel_pairs(close, problem.x[a], problem.y[b], a, b + shift)  # makes the tables
+        found = nearly_parallel_pairs(close, problem.x[a], problem.y[b], a, b + shift)
+        worst = max(worst, float(found.error.max()))  # the tables are made
         start = time.perf_counter()
         nearly_parallel_pairs(close, problem.x[a], problem.y[b], a, b + shift)
         took = time.perf_counter() - start
         seconds = took * i.size / a.size
         if took > QUICK or a.size == i.size:
             break
-    return seconds
+    return seconds, worst
 
 
 def require_memory(size: int) -> None:

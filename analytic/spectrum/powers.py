@@ -46,7 +46,9 @@ def kernel_powers(network: Network) -> Powers:
         {0: inf, 1: 1}
     """
     state = fold(network.steps, _State({1: 1}, {}), _after, _added, step=itself)
-    return _plus(state.sigma, state.theta)
+    _, _, rate, bias_rate = network.output.coefficients
+    constant: Powers = {0: 0} if bias_rate > 0 else {}
+    return _plus(state.sigma if rate > 0 else {}, constant, state.theta)
 
 
 def _after(step: Step, state: _State) -> _State:

@@ -7,7 +7,6 @@ batch of products. As many seeds at a time as keep the weights in cache.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -56,6 +55,10 @@ class BatchedLayer:
         h = torch.matmul(alpha, self.weight.mT).mul_(self.wire.scale)
         return h if self.shift is None else h.add_(self.shift)
 
+    def pulled_back(self, signal: Tensor, h: Tensor) -> Tensor:
+        """df/dh from the derivatives of f by the units."""
+        return signal * self.slope(h)
+
     def pullback(self, signal: Tensor) -> Tensor:
         """df/dalpha, shape (seeds, n, m_in), from df/dh."""
         return torch.matmul(signal, self.weight).mul_(self.wire.scale)
@@ -70,7 +73,7 @@ class BatchedReadout:
 
     @property
     def scale(self) -> float:
-        return 1 / math.sqrt(self.feed.units)
+        return self.feed.scale
 
 
 def tangent_kernels(

@@ -7,7 +7,6 @@ counter, used, forgotten, and drawn again on the way back, with the same bits.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from time import perf_counter
 
@@ -69,6 +68,10 @@ class DrawnLayer:
         if self.bias_std > 0:
             h += self.bias_std * self._draw((self.wire.units,), 1)
         return h
+
+    def pulled_back(self, signal: Tensor, h: Tensor) -> Tensor:
+        """df/dh from the derivatives of f by the units."""
+        return signal * self.slope(h)
 
     def pullback(self, signal: Tensor) -> Tensor:
         """df/dalpha, shape (n, m_in), from df/dh."""
@@ -156,7 +159,7 @@ class DrawnReadout:
     """The readout of a network."""
 
     def __init__(self, feed: Feed, index: int, seed: int, like: Tensor) -> None:
-        self.feed, self.scale = feed, 1 / math.sqrt(feed.units)
+        self.feed, self.scale = feed, feed.scale
         self.weight = normal(
             (feed.units,), seed=seed, layer=2 * index, dtype=like.dtype, device=like.device
         )

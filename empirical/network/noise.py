@@ -9,6 +9,7 @@ from torch import Tensor
 
 from analytic.network import Dropout
 from empirical.network.layer_modules import PointwiseLayer
+from empirical.network.normalization import NormalizedLayer
 from empirical.network.weights import normal_rows
 from empirical.network.wires import Wire
 
@@ -61,4 +62,4 @@ def pointwise_layer(wire: Wire, index: int, seeds: Sequence[int]) -> PointwiseLa
     """The module of a layer without weights, of networks with some seeds."""
     if isinstance(wire.step.layer, Dropout):
         return DropoutLayer(wire, index, seeds)
-    return PointwiseLayer(wire)
+    return (NormalizedLayer if wire.step.normalizes else PointwiseLayer)(wire)

@@ -23,6 +23,7 @@ from analytic import (
     Concatenate,
     Dropout,
     FullyConnected,
+    LayerNorm,
     Network,
     Nonlinearity,
     Residual,
@@ -72,6 +73,8 @@ def recursion(
         elif isinstance(layer, Concatenate):
             ends = [recursion(branch, state, dual, means, before) for branch in layer.branches]
             state = _side_by_side(ends, channels.shares(layer, before))
+        elif isinstance(layer, LayerNorm):
+            state = _normalized(state)
         elif isinstance(layer, Dropout):
             k = 1 - (layer.rate + 0 * state.s11)
             noisy = {name: getattr(state, name) / k for name in ("s11", "s22", "t11", "t22")}
@@ -92,6 +95,13 @@ def _sum(ends: list[State], means: bool) -> State:
         for place, term in enumerate((a.m1 * b.m1, a.m1 * b.m2, a.m2 * b.m2)):
             whole[place] += term
     return State(*whole)
+
+
+def _normalized(s: State) -> State:
+    """Mean 0 and variance 1."""
+    v, v_, c = s.s11 - s.m1**2, s.s22 - s.m2**2, s.s12 - s.m1 * s.m2
+    root = (v * v_) ** (v * 0 + 1 / 2)
+    return State(v / v, c / root, v / v, s.t11 / v, s.t12 / root, s.t22 / v_, 0 * v, 0 * v)
 
 
 def _side_by_side(ends: list[State], shares: list[Fraction]) -> State:
@@ -137,7 +147,19 @@ def pair_kernel(
     dot = lambda a, b: sum(p * q for p, q in zip(a, b, strict=True)) / d  # noqa: E731
     start = State(dot(x, x), dot(x, y), dot(y, y), 0, 0, 0, 0, 0)
     end = recursion(network.layers, start, dual, means)
-    return end.s12, end.s12 + end.t12, end.s11 + end.t11, end.s22 + end.t22
+    return at_output(network, end)
+
+
+def at_output(network: Network, end: State) -> tuple[Any, Any, Any, Any]:
+    """What the readout makes of the last units."""
+    zero = 0 * end.s11
+    w, b = ((v + zero) ** 2 for v in (network.output.weight_std, network.output.bias_std))
+    of_weights, of_biases = rates(network.output, zero)
+    k12, k11, k22 = (
+        of_weights * w * s + of_biases + w * t
+        for s, t in ((end.s12, end.t12), (end.s11, end.t11), (end.s22, end.t22))
+    )
+    return w * end.s12 + b, k12, k11, k22
 
 
 def trapezoid(

@@ -19,6 +19,7 @@ from analytic import (
     Dropout,
     Estimate,
     FullyConnected,
+    LayerNorm,
     Network,
     Nonlinearity,
     Residual,
@@ -67,8 +68,11 @@ def kernel(network: Network, x: np.ndarray, y: np.ndarray, digits: int = 120) ->
         state = _through(layers, _State(sigma, none, [arb(0)] * len(points), spatial))
         if state.spatial:
             state = _average(Flatten(), state)
+        weight, (of_weights, of_biases) = (
+            arb(network.output.weight_std) ** 2, dense.rates(network.output, arb(0)),
+        )  # fmt: skip
         return [
-            [a + b for a, b in zip(*rows, strict=True)]
+            [weight * (of_weights * a + b) + of_biases for a, b in zip(*rows, strict=True)]
             for rows in zip(state.sigma, state.theta, strict=True)
         ]
     finally:
@@ -86,6 +90,8 @@ def _through(layers: Sequence[Any], state: _State) -> _State:
         elif isinstance(layer, Concatenate):
             ends = [_through(branch, state) for branch in layer.branches]
             state = _side_by_side(ends, channels.shares(layer, state.channels))
+        elif isinstance(layer, LayerNorm):
+            state = _normalized(state)
         elif isinstance(layer, Dropout):
             for values in state[:2]:
                 for i in range(len(values)):
@@ -94,6 +100,17 @@ def _through(layers: Sequence[Any], state: _State) -> _State:
             state = (_average if isinstance(layer, Averaging) else _weights)(layer, state)
         state = state._replace(channels=count)
     return state
+
+
+def _normalized(old: _State) -> _State:
+    size = range(len(old.mu))
+    root = [(old.sigma[i][i] - old.mu[i] ** 2).sqrt() for i in size]
+    sigma = [
+        [(old.sigma[i][j] - old.mu[i] * old.mu[j]) / (root[i] * root[j]) for j in size]
+        for i in size
+    ]
+    theta = [[old.theta[i][j] / (root[i] * root[j]) for j in size] for i in size]
+    return _State(sigma, theta, [arb(0)] * len(size), old.spatial)
 
 
 def _side_by_side(ends: list[_State], shares: list[Fraction]) -> _State:

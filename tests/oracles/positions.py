@@ -32,6 +32,7 @@ from analytic import (
     Flatten,
     FullyConnected,
     GlobalAveragePooling,
+    LayerNorm,
     Network,
     Nonlinearity,
     Residual,
@@ -117,7 +118,7 @@ def _layer(layer: Any, state: State, means: bool) -> State:
             for parts in list(zip(*ends, strict=True))[:3]
         )
         return State(S, T, mu, ends[0].spatial)
-    if isinstance(layer, Dropout | Scale):
+    if isinstance(layer, Dropout | LayerNorm | Scale):
         return _multiplied(layer, state)
     if isinstance(layer, FullyConnected):
         return _weights(layer, state.S, state.T, ())
@@ -146,7 +147,12 @@ def _pooled(layer: Any, state: State, table: Any, after: tuple[int, ...]) -> Sta
 
 
 def _multiplied(layer: Any, state: State) -> State:
-    """Units times noise or a factor."""
+    """Units times noise or a factor, or normalised."""
+    if isinstance(layer, LayerNorm):
+        S = state.S - np.einsum("ap,bq->abpq", state.mu, state.mu)
+        root = np.sqrt(np.einsum("aapp->ap", S))
+        both = np.einsum("ap,bq->abpq", root, root)
+        return State(S / both, state.T / both, 0 * state.mu, state.spatial)
     if isinstance(layer, Dropout):
         S, T = state.S.copy(), state.T.copy()
         for A in (S, T):

@@ -11,6 +11,7 @@ import pytest
 
 from analytic.activation import Activation
 from analytic.expectations import Angle, distances, moments, units
+from analytic.expectations.product_rules import squared_differences
 
 Dual = Callable[[Any, Any, Any], tuple[Any, Any]]
 """(E w(u) w(v), E w'(u) w'(v)) at (v, c, v')."""
@@ -97,3 +98,12 @@ def test_a_close_pair_is_known_to_its_own_size() -> None:
     bend = s**2 * np.sqrt(of.moments.curvature / of.moments.slope) * small
     assert np.all(np.abs(found.minus / (chi * small) - 1) <= bend + 2e-13)
     assert np.all(found.error <= 1e-12 * found.minus)
+
+
+def test_pairs_that_no_rule_resolves_take_little_memory() -> None:
+    """At standard deviations of 1e8 the rule of two dimensions would have 1e9 nodes."""
+    one, small = np.ones(1), np.full(1, 1e-3)
+    angle = Angle(small, 2 - small, 0 * small)
+    found = squared_differences(Activation("softplus"), 1e8 * one, 2e8 * one, angle, one, one)
+    assert found[3, 0] >= 2
+    assert found[4, 0] == np.inf

@@ -13,6 +13,7 @@ from oracles import positions
 from analytic import AveragePooling, Convolution, GlobalAveragePooling, Network
 from analytic.expectations import arcsine
 from analytic.images.fields import Shifts, move_lines, pieces, window_sums
+from analytic.images.own_norms import shares
 from analytic.images.stretch_layouts import all_shifts, layouts
 from analytic.images.stretches import network_stretches
 
@@ -29,6 +30,8 @@ LAYERS = [
     C("tanh", (3, 2), padding_mode="circular", dilation=(3, 4), stride=(1, 3)),
     C("tanh", 2, padding="valid", dilation=(2, 3)),
     AveragePooling((2, 5)),
+    AveragePooling((3, 4), stride=(1, 1)),
+    AveragePooling((3, 2), stride=(2, 3)),
 ]
 
 
@@ -43,7 +46,7 @@ def test_a_layer_reads_the_pairs_of_positions_it_should(layer: C | AveragePoolin
     window = (first.windows[-1] if leave.kind == "total" else None) or leave.window
     assert window is not None
     axes: list[set[tuple[int, int, int, int]]] = []
-    for scatter, shifts, size in zip(window, first.grid[2:], spatial, strict=True):
+    for scatter, shifts, size in zip(window, first.grid[2:4], spatial, strict=True):
         found: set[tuple[int, int, int, int]] = set()
         for number, shift in enumerate(shifts):
             for run in range(scatter.first[number], scatter.first[number + 1]):
@@ -70,7 +73,7 @@ def test_a_shift_moves_an_image_on_the_torus(rng: np.random.Generator) -> None:
     image = rng.standard_normal((1, 384))  # 133 positions each, three vectors of lanes
     runs, out = np.empty((40, 3), dtype=np.int64), np.zeros((1, 384))
     for down, right in itertools.product((0, 1, 6), (0, 4, 18)):
-        number = pieces(height, width, copies, down, right, runs)
+        number = pieces((height, width, copies, height), down, right, runs)
         move_lines(image, runs, number, out)
         for copy in range(copies):
             part = slice(133 * copy, 133 * (copy + 1))
@@ -106,6 +109,15 @@ def test_the_arcsine_is_exact_to_a_few_roundings() -> None:
         exact = mpmath.asin(mpmath.mpf(float(value)))
         # roundings of f, of the product and, above 1/2, of the difference from pi/2
         assert abs(arcsine(value) - exact) <= 8 * 2.0**-53 * abs(exact)
+
+
+def test_the_shares_of_each_window_add_up_to_one(rng: np.random.Generator) -> None:
+    """Three rows that overlap in one, two columns that overlap in one: 2 x 3 windows."""
+    layers = C("relu", 1), AveragePooling((3, 2), stride=(2, 1)), C("relu", 1)
+    network = Network(*layers)
+    first, after = layouts(network, network_stretches(network, (5, 4)), 1)[:2]
+    found = shares(first, after, first.stretch.leaves[0], rng.uniform(1, 2, (2, 20)))
+    assert_allclose(found[:, ::2].sum(axis=(1, 2)), 6, rtol=100 * 2.0**-53)
 
 
 def test_only_the_shifts_at_hand_are_named() -> None:

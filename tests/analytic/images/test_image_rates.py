@@ -17,6 +17,7 @@ from analytic import (
     FullyConnected,
     GlobalAveragePooling,
     Network,
+    Readout,
     Residual,
     kernel,
     kernel_diagonal,
@@ -56,7 +57,7 @@ def _network(rng: np.random.Generator) -> Network:
     layers.append(Flatten() if rng.random() < 0.5 else GlobalAveragePooling())
     if rng.random() < 0.4:
         layers.append(FullyConnected(name, **options()))
-    return Network(*layers)
+    return Network(*layers, Readout(**options()))
 
 
 def _cases() -> Iterator[tuple[Network, np.ndarray]]:

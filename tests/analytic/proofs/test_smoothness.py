@@ -181,5 +181,25 @@ def test_signs_and_zeros() -> None:
     assert jump(X**2 * sympy.sign(X), sympy.S.Zero, 1) is None
 
 
+@pytest.mark.parametrize(
+    ("text", "exact"),
+    [
+        ("tanh(x) - x/2 + 3/10", [2.577029005114071]),
+        ("exp(-x) - x", [0.5671432904097838]),  # Lambert's W(1)
+        ("sin(x) - x/3", [-2.278862660075828, 0, 2.278862660075828]),
+    ],
+)
+def test_zeros_without_a_formula_are_isolated(text: str, exact: list[float]) -> None:
+    f = Activation(text).expression
+    found = zeros(f)
+    assert found.complete
+    np.testing.assert_allclose([float(p) for p in found.places], exact, rtol=2**-51, atol=1e-300)
+
+
+def test_zeros_that_touch_are_not_said_to_be_all() -> None:
+    assert not zeros(X - sympy.sin(X)).complete
+    assert not zeros(sympy.cosh(X) - 1 - X**2 / 2 * sympy.cos(X)).complete
+
+
 def test_answers_have_three_values() -> None:
     assert Answer("unknown", "why").holds is None

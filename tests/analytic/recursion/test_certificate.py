@@ -10,9 +10,10 @@ from analytic.expectations.hermite_coefficients import coefficients
 from analytic.machine import UNIT
 from analytic.recursion.amplification_of_erf import erf_amplification
 from analytic.recursion.certificate import certify
-from analytic.recursion.error_amplification import amplification, amplifications
+from analytic.recursion.error_amplification import amplification
 from analytic.recursion.layer_equations import diagonal
 from analytic.recursion.layer_errors import LayerFactors, layer_error
+from analytic.recursion.normalization import amplifications
 
 F = FullyConnected
 

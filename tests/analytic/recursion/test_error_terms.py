@@ -23,7 +23,6 @@ from analytic.machine import UNIT
 from analytic.recursion.error_amplification import (
     Amplification,
     Factors,
-    amplifications,
 )
 from analytic.recursion.error_propagation import (
     RADII,
@@ -33,6 +32,7 @@ from analytic.recursion.error_propagation import (
 )
 from analytic.recursion.layer_equations import Average, diagonal
 from analytic.recursion.layer_errors import LayerFactors, layer_error
+from analytic.recursion.normalization import amplifications
 
 F = FullyConnected
 DELTA = 2.0**-24

@@ -16,6 +16,7 @@ from analytic import (
     FullyConnected,
     Network,
     Nonlinearity,
+    Readout,
     Residual,
     Scale,
     Sum,
@@ -49,7 +50,8 @@ def _network(rng: np.random.Generator) -> Network:
         std = {"weight_std": float(10 ** rng.uniform(-1, 0.7)), "bias_std": rng.choice([0, 0.1, 2])}
         layer = F(name, **std, **rates(rng))
         layers.append(R(layer) if number and rng.random() < 0.3 else layer)
-    return Network(*layers)
+    std = {"weight_std": float(10 ** rng.uniform(-1, 0.7)), "bias_std": rng.choice([0, 0.1, 2])}
+    return Network(*layers, Readout(**std, **rates(rng)))
 
 
 def _inputs(rng: np.random.Generator) -> np.ndarray:
@@ -132,6 +134,50 @@ def test_the_kernel_is_affine_in_the_rates() -> None:
     assert all(part.max() > 1e-3 for part in alone)
 
 
+def test_a_readout_is_a_layer_without_activation() -> None:
+    """Behind ``FullyConnected("identity")`` with a frozen default readout."""
+    x, options = draw(5, 3), {"weight_std": 0.7, "bias_std": 0.4, "weight_rate": 3, "bias_rate": 2}
+    deep = [F("tanh", bias_std=0.2), R(F("softplus"))]
+    layer = Network(*deep, F("identity", **options), Readout(weight_rate=0))
+    found, exact = (kernel(n, x, kind="both") for n in (Network(*deep, Readout(**options)), layer))
+    for a, b in zip(found, exact, strict=True):
+        assert_allclose(a, b, rtol=1e-13)
+    plain = kernel(Network(*deep), x, kind="both")
+    assert_allclose(found.nngp, 0.49 * plain.nngp + 0.16, rtol=1e-13)
+    ends = kernel_diagonal(Network(*deep, Readout(**options)), x, kind="both")
+    for a, b in zip(ends, found, strict=True):
+        assert_allclose(a, np.diag(b), rtol=1e-13)
+
+
+def test_a_frozen_readout_leaves_the_kernel_of_the_layers() -> None:
+    x = draw(5, 3)
+    network = Network(F("tanh"), F("tanh"))
+    both = kernel(network, x, kind="both")
+    frozen = kernel(Network(*network.layers, Readout(weight_rate=0)), x)
+    assert_allclose(frozen, both.ntk - both.nngp, rtol=1e-12)
+
+
+def test_a_readout_is_the_last_part() -> None:
+    assert Network(F("tanh"), Readout()) == Network(F("tanh"))
+    wrong: list[tuple[Any, tuple[Any, ...]]] = [
+        (Network, (Readout(), F("tanh"))),
+        (R, (F("tanh"), Readout())),
+    ]
+    for kind, parts in wrong:
+        with pytest.raises(TypeError, match="expected the Readout as the last part of a Network"):
+            kind(*parts)
+    for text in (
+        "Readout(), FullyConnected('tanh')",
+        "FullyConnected('tanh'), Residual(Readout())",
+    ):
+        with pytest.raises(ValueError, match="expected the Readout as the last part of a Network"):
+            parse_network(f"Network({text})")
+    with pytest.raises(ValueError, match="expected at least one layer"):
+        Network(Readout())
+    with pytest.raises(ValueError, match="default readout, got Readout"):
+        mean_correction(Network(F("tanh"), Readout(bias_std=1)), draw(2, 3))
+
+
 def test_the_usual_rates_are_the_default_to_the_last_bit() -> None:
     x = draw(40, 3)
     spelled = Network(F("tanh", bias_std=0.5, weight_rate=1, bias_rate=0.25), F("relu"))
@@ -174,10 +220,13 @@ def test_the_equations_of_a_network_have_its_rates() -> None:
         Sum(F("identity", weight_rate=3), F("erf", bias_rate=0.5)),
         F("identity", bias_rate=1),
         R(Nonlinearity("cos"), F("identity", weight_rate=0.5)),
+        Readout(weight_std=0.5, bias_std=0.1, bias_rate=0.0),
     )
     (a, b), ab = (float(row @ row) / 2 for row in x), float(x[0] @ x[1]) / 2
     exact = network.recursion().evaluate(a, ab, b)
-    assert_allclose(kernel(network, x)[0, 1], float(exact.ntk), rtol=1e-9)
+    found = kernel(network, x, kind="both")
+    assert_allclose(found.ntk[0, 1], float(exact.ntk), rtol=1e-9)
+    assert_allclose(found.nngp[0, 1], float(exact.nngp), rtol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -186,6 +235,8 @@ def test_the_equations_of_a_network_have_its_rates() -> None:
         Network(F("tanh", weight_rate=0.5, bias_rate=0.0)),
         Network(F("tanh"), R(F("tanh", bias_rate=2.0)), F("relu", weight_rate=0.0)),
         Network(Convolution("tanh", 3, bias_std=1.0, weight_rate=1e-3, bias_rate=1.0)),
+        Network(F("tanh"), Readout(weight_std=2, bias_rate=0.5)),
+        Network(F("tanh"), Readout(weight_rate=0)),
     ],
     ids=repr,
 )
@@ -203,7 +254,7 @@ def test_rates_are_part_of_the_text(network: Network) -> None:
     ],
 )
 @pytest.mark.parametrize(
-    "part", [lambda **o: F("tanh", **o), lambda **o: Convolution("tanh", 3, **o)]
+    "part", [lambda **o: F("tanh", **o), lambda **o: Convolution("tanh", 3, **o), Readout]
 )
 def test_a_rate_that_is_none_is_refused(part: Any, options: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):

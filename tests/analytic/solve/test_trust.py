@@ -18,6 +18,7 @@ from analytic import (
     Residual,
     kernel,
     kernel_estimate,
+    kernel_plan,
 )
 from analytic.pairs import row_blocks
 
@@ -112,10 +113,9 @@ def test_duals_at_thirty_digits(name: str, s: float, t: float, rho: float) -> No
 
 @pytest.mark.slow
 def test_a_refusal_names_layer_and_pair_and_a_tolerance_that_will_do() -> None:
-    network = Network(
-        FullyConnected("tanh"), FullyConnected("tanh(x) + max(tanh(x), x/2 - 0.3)/50")
-    )
+    network = Network(FullyConnected("relu"), FullyConnected("max(x, sin(x))"))  # touch at 0
     x = np.random.default_rng(0).standard_normal((4, 3))
+    assert kernel_plan(network, x).bound > 1e-10  # what the plan does not promise is refused
     with pytest.raises(AccuracyError, match=r"pair \(\d, \d\), which weight layer 2 costs") as info:
         kernel(network, x)
     found = re.search(r"pass tolerance=(\S+)", str(info.value))

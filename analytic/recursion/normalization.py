@@ -1,0 +1,71 @@
+r"""What a normalisation does to errors.
+
+Let V = Sigma - mu^2 at x = x', and kappa be the largest Sigma/V. Where Sigma is wrong by eps and mu
+by e, relative to the root of Sigma, V is wrong by v = kappa (eps + 2 e), and
+
+    (Sigma_ij - mu_i mu_j)/sqrt(V_i V_j)   by   kappa (eps_ij + 2 e) + v,
+    Theta_ij/sqrt(V_i V_j)                 by   v more than Theta.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from analytic.expectations import Noise
+from analytic.machine import UNIT
+from analytic.recursion.error_amplification import Amplification, amplification
+from analytic.recursion.layer_equations import Diagonal, Stage
+
+__all__ = ["NormalizationErrors", "amplifications", "normalized", "of_normalization"]
+
+
+class NormalizationErrors(NamedTuple):
+    """Errors of Theta at x = x' behind a normalisation, and those it adds to pairs."""
+
+    theta: float
+    e: float
+    d: float
+
+
+def amplifications(state: Diagonal, tail: float) -> list[Amplification]:
+    """Those of all layers."""
+    return [
+        normalized(stage) if stage.step.normalizes else amplification(stage, tail)
+        for stage in state.stages
+    ]
+
+
+def normalized(stage: Stage) -> Amplification:
+    """The amplification of a normalisation: kappa for Sigma, none for Theta."""
+    none = np.empty(0)
+    kappa = float(np.max(1 + stage.mu**2 / stage.variance, initial=1.0))
+    return replace(
+        amplification(stage, 0.0),
+        k_e=np.array([kappa * (1 + 4 * UNIT), 0.0, 0.0]),
+        r_d=np.array([1.0, 0.0, 0.0]),
+        rest_e=0.0,
+        rest_d=0.0,
+        rest_k=0.0,
+        rest_ve=0.0,
+        rest_vd=0.0,
+        mean=1.0,
+        share=1.0,
+        in_gamma=np.array([0.0, 1.0]),
+        noise=Noise(),
+        shares=none,
+        closed=True,
+    )
+
+
+def of_normalization(
+    layer: Amplification, sigma: float, theta: float, mean: float
+) -> NormalizationErrors:
+    """The errors behind a normalisation, from those of an input with itself before it."""
+    kappa = float(layer.k_e[0])
+    variance = kappa * (sigma + 2 * mean + 3 * UNIT) + 2 * UNIT
+    return NormalizationErrors(
+        theta + variance + 4 * UNIT, 2 * kappa * mean + variance + 4 * UNIT, variance + 4 * UNIT
+    )

@@ -1,0 +1,190 @@
+"""Kernels with normalised units, against slow computations and samples, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from oracles import balls, dense, image_balls, positions
+from oracles.jacobians import batch_jacobian
+
+from analytic import (
+    AveragePooling,
+    Concatenate,
+    Convolution,
+    Dropout,
+    Flatten,
+    FullyConnected,
+    GlobalAveragePooling,
+    LayerNorm,
+    Network,
+    Nonlinearity,
+    Residual,
+    Scale,
+    Sum,
+    fluctuation,
+    kernel,
+    kernel_estimate,
+    sphere_spectrum,
+)
+from analytic.network import parse_network
+from empirical import FiniteNetwork, streamed_tangent_kernel, tangent_kernel, tangent_kernels
+from empirical.network import NormalizedLayer
+
+F, C, N, R, G = FullyConnected, Convolution, Nonlinearity, Residual, GlobalAveragePooling
+L = LayerNorm()
+
+
+def draw(*shape: int) -> np.ndarray:
+    return np.random.default_rng(10).standard_normal(shape)
+
+
+VECTORS = [
+    Network(F("cos"), L, R(L, F("gaussian"), F("identity")), L, F("gaussian", bias_std=0.3), L),
+    Network(
+        F("identity", bias_std=0.1),
+        L,
+        N("cos"),
+        Sum([L], [F("cos"), F("gaussian"), L], F("cos")),
+        Dropout(0.1),
+        Concatenate([], [L, F("gaussian", width_ratio=0.5)]),
+        Scale(2),
+        L,
+    ),
+]
+
+
+@pytest.mark.parametrize("network", VECTORS, ids=range(2))
+def test_every_entry_is_within_its_bound_of_ball_arithmetic(network: Network) -> None:
+    """Nearly parallel and opposite inputs go by distances, the others by series."""
+    x = draw(6, 4)
+    x[1], x[2], x[3] = x[0] + 1e-7 * x[4], -x[0] * (1 + 1e-9), 0.3 * x[0]
+    found = kernel_estimate(network, x)
+    assert np.all(found.error <= 1e-10 * np.sqrt(np.outer(*[np.diag(found.value)] * 2)))
+    for i, j in [(0, 1), (0, 2), (0, 3), (0, 4), (4, 5)]:
+        error = balls.distance(found.value[i, j], balls.exact_kernel(network, x[i], x[j], 60))
+        assert error <= found.error[i, j]
+    own = balls.exact_diagonal(network, x[0], 60)
+    assert balls.distance(found.value[0, 0], own) <= found.error[0, 0]
+
+
+IMAGES = [
+    Network(C("cos", 2), L, AveragePooling(2), L, R(L, C("gaussian", 2), L), G(), L),
+    Network(C("gaussian", 3), L, C("cos", 2), Sum([], [L, C("cos", 1)])),
+]
+
+
+@pytest.mark.parametrize("network", IMAGES, ids=range(2))
+def test_images_are_within_their_bounds_of_ball_arithmetic(network: Network) -> None:
+    x = draw(2, 2, 4)
+    image_balls.margins(network, x, kernel_estimate(network, x))
+
+
+def test_a_block_of_images_has_the_kernel_of_a_slow_recursion() -> None:
+    """A block of Liu et al. (2022): a wide convolution, normalisation, 1 x 1 convolutions."""
+    block = R(
+        C("identity", 3, normalize="fan_in"), L, C("gelu", 1, width_ratio=4), C("identity", 1)
+    )
+    network, x = Network(C("identity", 2, stride=2), L, block, G(), L), draw(2, 3, 4, 4)
+    found, exact = kernel(network, x), positions.kernel(network.summed(2), x)
+    assert np.max(np.abs(found / exact - 1)) <= 1e-10
+
+
+def test_the_size_of_what_is_normalised_does_not_matter() -> None:
+    x = draw(4, 3)
+    one, other = (Network(F("tanh"), F("identity", weight_std=w), L, N("relu")) for w in (1, 7))
+    np.testing.assert_allclose(kernel(one, x, kind="nngp"), kernel(other, x, kind="nngp"), 1e-12)
+    scaled = Network(F("tanh"), F("identity"), Scale(7), L, N("relu"))
+    np.testing.assert_allclose(kernel(scaled, x), kernel(one, x), rtol=1e-12)
+
+
+def test_the_equations_give_the_kernel() -> None:
+    network = Network(F("erf"), L, R(F("gaussian"), L), L)
+    x = draw(2, 3)
+    xx, xy, yy = (float(a @ b) / 3 for a, b in ((x[0], x[0]), (x[0], x[1]), (x[1], x[1])))
+    found = network.recursion().evaluate(xx, xy, yy)
+    exact = dense.pair_kernel(network, x[0], x[1], dense.trapezoid)
+    assert abs(found.nngp - exact[0]) < 1e-12
+    assert abs(found.ntk - exact[1]) < 1e-12
+
+
+SAMPLED = [(Network(*VECTORS[0].layers), (3,)), (Network(*IMAGES[0].layers), (2, 4))]
+
+
+@pytest.mark.parametrize(("network", "shape"), SAMPLED, ids=range(2))
+def test_the_layer_identity_is_the_jacobian(network: Network, shape: tuple[int, ...]) -> None:
+    x = torch.from_numpy(draw(4, *shape))
+    f = FiniteNetwork(network, shape, 5, seed=3)
+    jacobian = batch_jacobian(f, x)[:, 0]
+    exact = jacobian @ jacobian.T
+    torch.testing.assert_close(tangent_kernel(f, x), exact, rtol=1e-11, atol=1e-11)
+    streamed = streamed_tangent_kernel(network, x, 5, 3, block=64)
+    torch.testing.assert_close(streamed, exact, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize(("network", "shape"), SAMPLED, ids=range(2))
+def test_finite_networks_have_this_kernel_on_average(
+    network: Network, shape: tuple[int, ...]
+) -> None:
+    """256 networks; four standard errors, and a bias that halves with the width."""
+    x = draw(3, *shape)
+    k = kernel(network, x)
+    narrow, wide = (
+        tangent_kernels(network, torch.from_numpy(x), width, range(256)).numpy() - k
+        for width in (64, 128)
+    )
+    mean = 2 * wide.mean(axis=0) - narrow.mean(axis=0)  # without its part in 1/m
+    error = np.sqrt((4 * wide.var(axis=0) + narrow.var(axis=0)) / 256)
+    assert np.all(np.abs(mean) <= 4 * error)
+
+
+def test_the_derivatives_of_mean_and_deviation_are_of_order_1_over_m(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """K_0 with them less K_0 without: at four times the width a quarter, and never nothing."""
+    network = Network(F("softplus"), L, F("softplus"), L)
+    x = torch.from_numpy(draw(3, 3))
+
+    def mean(width: int) -> torch.Tensor:
+        return tangent_kernels(network, x, width, range(64)).mean(0)
+
+    whole = [mean(width) for width in (64, 256)]
+
+    def detached(self: NormalizedLayer, signal: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
+        return signal / h.std(-1, correction=0, keepdim=True)
+
+    monkeypatch.setattr(NormalizedLayer, "pulled_back", detached)
+    apart = [abs(a - mean(width)).max() for a, width in zip(whole, (64, 256), strict=True)]
+    assert apart[0] > 1e-3
+    assert 3 < float(apart[0] / apart[1]) < 5
+
+
+def test_text_parses_back() -> None:
+    for network in (*VECTORS, *IMAGES):
+        assert parse_network(repr(network)) == network
+    assert "(alpha - mean) / std" in repr(VECTORS[0].summary((3,)))
+
+
+REFUSED: list[tuple[Callable[[], object], str]] = [
+    (lambda: kernel(Network(F("tanh"), L), np.zeros((1, 3))), "units that vary before LayerNorm"),
+    (
+        lambda: kernel(Network(C("tanh", 1), L, Flatten()), np.eye(4)[None, None]),
+        "or a position of one. whose units are all equal, such as 0; leave out zero inputs",
+    ),
+    (lambda: Network(L, F("tanh")), "expected weights before LayerNorm.., got the input"),
+    (lambda: Network(F("tanh"), L, N("tanh")), "has acted on them"),
+    (lambda: kernel(Network(F("tanh"), L, Scale(2)), [[1.0]]), "between LayerNorm and Scale"),
+    (lambda: parse_network("Network(LayerNorm(3))"), "LayerNorm"),
+    (lambda: sphere_spectrum(Network(F("tanh"), L), 3, 4), "got LayerNorm"),
+    (lambda: fluctuation(Network(F("tanh"), L), [[1.0]]), "corrections are not derived"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("build", "reason"), REFUSED, ids=range(len(REFUSED)))
+def test_what_cannot_be_normalised_is_refused_with_what_to_write(
+    build: Callable[[], object], reason: str
+) -> None:
+    with pytest.raises(ValueError, match=reason):
+        build()
