@@ -57,7 +57,7 @@ class Shifts(NamedTuple):
 
 
 class Taps(NamedTuple):
-    """A sum over the window of a row: at each offset the lanes that are added, as 0 or 1.
+    """A sum over the window of a row: at each offset how often the lanes are added.
 
     Those of the i-th shift of the columns are first[i], ..., first[i + 1] - 1.
     """
@@ -80,7 +80,7 @@ def taps(columns: Scatter, width: int, height: int, copies: int, lanes: int) -> 
             for target, count in zip(
                 columns.target[runs][chosen], columns.length[runs][chosen], strict=True
             ):
-                line[target : target + count] = 1.0
+                line[target : target + count] += 1.0  # a filter may go around more than once
             offsets.append(int(offset))
             masks.append(
                 np.pad(np.tile(line, height * copies), (0, lanes - copies * height * width))
