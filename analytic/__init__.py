@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         resnet,
         wide_resnet,
     )
+    from analytic.parameter_shares import KernelShares, kernel_shares
     from analytic.prediction import Prediction, ensemble, predict
     from analytic.results import AccuracyError, Estimate, Kernels
     from analytic.solve import Plan
@@ -58,6 +59,7 @@ _HOME = {
     "Flatten": "network",
     "FullyConnected": "network",
     "GlobalAveragePooling": "network",
+    "KernelShares": "parameter_shares",
     "Kernels": "results",
     "LayerNorm": "network",
     "Network": "network",
@@ -80,6 +82,7 @@ _HOME = {
     "kernel_diagonal": "limit",
     "kernel_estimate": "limit",
     "kernel_plan": "limit",
+    "kernel_shares": "parameter_shares",
     "lenet": "network",
     "mean_correction": "corrections",
     "mlp": "network",
@@ -104,6 +107,7 @@ __all__ = [
     "Flatten",
     "FullyConnected",
     "GlobalAveragePooling",
+    "KernelShares",
     "Kernels",
     "LayerNorm",
     "Network",
@@ -126,6 +130,7 @@ __all__ = [
     "kernel_diagonal",
     "kernel_estimate",
     "kernel_plan",
+    "kernel_shares",
     "lenet",
     "mean_correction",
     "mlp",

@@ -50,7 +50,7 @@ ZONAL = _T + "solve/test_equal_norms.py"
 MUTATIONS = (
     # nearly parallel patches of images
     Mutation("norms of patches", _A + "images/defects.py", "inverse + norms[j]  # 1 - rho", "inverse  # 1 - rho", DEFECTS),
-    Mutation("an average of norms", _A + "images/defects.py", "upper * upper * (t + u - t * u)", "upper * upper * (t + u)", DEFECTS),
+    Mutation("an average of norms", _A + "images/defect_averages.py", "upper * upper * (t + u - t * u)", "upper * upper * (t + u)", DEFECTS),
     # the rule and the table of an octave
     Mutation("no tail", _E + "quadrature_error.py", "if np.all(tails <= norms + SHARE):", "if True:", TABLES + " -k test_the_tail_decides"),
     Mutation("mass of a box", _E + "majorants.py", "* 0.4) - least**2 / 2", "* 0.4) - least**2", TABLES + " -k test_a_majorant or tail_decides"),
@@ -66,18 +66,20 @@ MUTATIONS = (
     Mutation("interpolation in the bound", _E + "bounded_tables.py", "at_nodes + np.exp(interpolated[[0, 1, 2, 3, 0]])", "at_nodes", TABLES + " -k too_few"),
     Mutation("series cut short", _E + "bounded_tables.py", "carried + lost + _sizes", "carried + _sizes", TABLES + " -k leaves_out"),
     Mutation("storing", _E + "bounded_tables.py", "storing = UNIT + 2 * EXTENDED + by_powers", "storing = 0.0", TABLES + " -k tables_keep or leaves_out or long_series"),
-    Mutation("error of E w", _E + "bounded_tables.py", "mean, variance = total[3] / scale[3],", "mean, variance = 0 * scale[3],", TABLES + " -k w_alone"),
-    Mutation("error of Var w", _E + "bounded_tables.py", "nodes**2 * total[2] / scale[2]", "0 * nodes**2", TABLES + " -k tables_keep or cancellation"),
+    Mutation("error of E w", _E + "bounded_tables.py", "mean, variance = total[3] * s ** own[3],", "mean, variance = 0 * s,", TABLES + " -k w_alone"),
+    Mutation("error of Var w", _E + "bounded_tables.py", "total[2] * s ** (2.0 + own[2])", "0 * s", TABLES + " -k tables_keep or cancellation"),
     Mutation("low bits of the basis", _E + "quadrature.py", "low += whole - high", "low += 0 * high", TABLES + " -k tables_keep"),
     Mutation("complex product", "analytic/proofs/complex_rectangles.py", "added(times(a.re, b.im), times(a.im, b.re))", "times(a.re, b.im)", TABLES + " -k rectangles"),
     Mutation("complex tanh", "analytic/proofs/complex_functions.py", "bottom = _one_plus(times(_real(sympy.cos, y), decay))", "bottom = _one_plus(decay)", TABLES + " -k rectangles"),
     Mutation("waves", _E + "waves.py", "-_log_factorials(terms)[:, None] / 2", "-_log_factorials(terms).astype(float)[:, None] / 2", WAVES),
     Mutation("rounding of waves", _E + "waves.py", "np.asarray(15 * EXTENDED * sum(parts) + 9 * EXTENDED + UNIT)", "np.asarray(0.2 * UNIT + 0 * sum(parts))", WAVES),
     # near s = 0
-    Mutation("Taylor, variance", _E + "small_deviations.py", "(15 / 36)", "(15 / 35)", ORIGIN),
-    Mutation("Taylor, slope", _E + "small_deviations.py", "v**2 * (3 / 4)", "v**2 * (3 / 5)", ORIGIN),
-    Mutation("Taylor, second coefficient", _E + "small_deviations.py", "w2 * s / np.sqrt(2)", "w2 * s / 2", ORIGIN),
-    Mutation("Taylor, third coefficient", _E + "small_deviations.py", "w3 * v / np.sqrt(6)", "w3 * v / np.sqrt(3)", ORIGIN),
+    Mutation("Taylor, variance", _E + "small_deviations.py", "c[k] ** 2 / (k + 1)", "c[k] ** 2 / (k + 2)", ORIGIN),
+    Mutation("Taylor, slope", _E + "small_deviations.py", "sum(c[k] ** 2 for k in range(4))", "sum(c[k] ** 2 for k in range(2))", ORIGIN),
+    Mutation("Taylor, second coefficient", _E + "small_deviations.py", "w2 * s + w4 * v * s / 2", "w2 * s + w4 * v * s / 3", ORIGIN),
+    Mutation("Taylor, third coefficient", _E + "small_deviations.py", "w3 * v / 2**0.5", "w3 * v / 3**0.5", ORIGIN),
+    Mutation("Taylor, remainder", _E + "small_deviations.py", "return 1.4 * most", "return 0.0 * most", ORIGIN + " -k beside"),
+    Mutation("norms between the nodes", _E + "bounded_tables.py", "np.maximum(size - reach, 0), size + reach", "size, size", TABLES + " -k between"),
     Mutation("Taylor, response", _E + "small_deviations.py", " + v**2 / 2 * w3**2", "", ORIGIN),
     # through the layers
     Mutation("tables, E", _R + "error_propagation.py", "e = fixed.value * at.norm_e +", "e =", TERMS),

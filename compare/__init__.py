@@ -23,7 +23,7 @@ from compare.low_rank import (
     rank_path,
     spectrum,
 )
-from compare.rate import Convergence, RequiredWidth, convergence
+from compare.rate import Convergence, LimitGap, RequiredWidth, convergence, gap
 from compare.rho import Inputs, KernelDistance, Target, kernel_distance
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "HessianGrowth",
     "Inputs",
     "KernelDistance",
+    "LimitGap",
     "RankGrowth",
     "RankPath",
     "Repetition",
@@ -48,6 +49,7 @@ __all__ = [
     "dynamics_gap",
     "dynamics_growth",
     "dynamics_scaling",
+    "gap",
     "hessian_growth",
     "kernel_distance",
     "lenet5",

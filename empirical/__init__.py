@@ -14,6 +14,7 @@ from empirical.curvature import (
 from empirical.flow import Flow, FlowError, gradient_flow
 from empirical.forked import keep_forked_processes_alive
 from empirical.layerwise import streamed_tangent_kernel, tangent_kernels
+from empirical.lifting import InitialLaw, LiftingError, ModuleNetwork, network_of
 from empirical.network import FiniteNetwork
 from empirical.tangent import TangentEstimate, tangent_kernel, tangent_kernel_estimate
 from empirical.tangent_parts import TangentShares, tangent_kernel_diagonal, tangent_kernel_shares
@@ -26,6 +27,9 @@ __all__ = [
     "Flow",
     "FlowError",
     "HessianNorm",
+    "InitialLaw",
+    "LiftingError",
+    "ModuleNetwork",
     "TangentEstimate",
     "TangentShares",
     "effective_rank",
@@ -34,6 +38,7 @@ __all__ = [
     "gradient_flow",
     "hessian_norm",
     "log_covering_number",
+    "network_of",
     "participation_ratio",
     "stable_rank",
     "streamed_tangent_kernel",

@@ -8,6 +8,7 @@ sample, block by block.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -24,10 +25,11 @@ from empirical.checks import (
     check_parameters,
 )
 from empirical.forward_pass import BatchError, forward_passes
-from empirical.layerwise import tiled_layerwise_kernel
+from empirical.layerwise import UnreachedError, tiled_layerwise_kernel
 from empirical.module_kernels import ModuleKernel, measure
 from empirical.network import FiniteNetwork, Stack
 from empirical.outputs import Output, check_output
+from empirical.parameter_rates import Rates, by_rate, rates_of
 from empirical.precision import Roundings, double_copy, full_precision, relative_floor
 
 __all__ = [
@@ -46,6 +48,7 @@ def tangent_kernel(
     output: Output = 0,
     parameters: Names | None = None,
     method: Literal["auto", "jacobian"] = "auto",
+    rates: Rates | None = None,
 ) -> Tensor:
     r"""The empirical tangent kernel of a module at its current parameters.
 
@@ -64,6 +67,9 @@ def tangent_kernel(
         parameters: names of parameters, patterns such as ``"head.*"``, or a function that says
             which names count; all that require gradients if None.
         method: ``"auto"``, or ``"jacobian"`` for the slow definition by per-sample gradients.
+        rates: rates of gradient flow by the names of parameters (or patterns), which multiply
+            their shares; 1 for others. If None, those of the description of a ``FiniteNetwork``,
+            else 1. A kernel is computed for each different rate.
 
     Returns:
         K_0, shape (n, n'), or (n, k, n', k) for ``output="all"``, of the module's dtype and on
@@ -89,7 +95,7 @@ def tangent_kernel(
         >>> bool(torch.allclose(k, tangent_kernel(f, x, method="jacobian"), rtol=1e-12))
         True
     """
-    return _measure(module, x, y, output, method, parameters).value
+    return _measure(module, x, y, output, method, parameters, rates).value
 
 
 def _measure(
@@ -99,6 +105,7 @@ def _measure(
     output: Output,
     method: str,
     names: Names | None = None,
+    rates: Rates | None = None,
 ) -> ModuleKernel:
     described = type(module) is FiniteNetwork and method == "auto" and not customised(module)
     parameters = check_parameters(module, check_module(module, noisy=described), names)
@@ -112,16 +119,39 @@ def _measure(
     with torch.inference_mode(False), torch.enable_grad(), full_precision(first.device):
         x, y = mapped(constant, x), None if y is None else mapped(constant, y)
         trained = len(parameters) == sum(1 for _ in module.parameters())
-        if described and trained:
+        if described and trained and rates is None:
             return ModuleKernel(_of_description(module, x, y, output), False)  # pyright: ignore[reportArgumentType]
         if described:
             check_module(module)  # noise is known to the layer identity alone
         check_differentiable(parameters)
+        found = rates_of(module, rates)
         try:
+            if found is not None:
+                return _rated(module, by_rate(parameters, found), x, y, output, method == "auto")
             return measure(module, parameters, x, y, output, method == "auto")
         except BatchError as error:
             _explain(x, y, first, error)
             raise
+
+
+def _rated(
+    module: nn.Module, groups: Iterable[tuple[float, Any]], x: Any, y: Any, output: Output,
+    rules: bool,
+) -> ModuleKernel:  # fmt: skip
+    """The sum over parameters of one rate each."""
+    total: Tensor | None = None
+    joint, unreached = False, UnreachedError()
+    for rate, parameters in groups:
+        try:
+            share = measure(module, parameters, x, y, output, rules)
+        except UnreachedError as error:  # the outputs do not depend on these
+            unreached = error
+            continue
+        joint |= share.joint
+        total = rate * share.value if total is None else total + rate * share.value
+    if total is None:
+        raise unreached
+    return ModuleKernel(total, joint)
 
 
 def _explain(x: Any, y: Any, parameter: nn.Parameter, error: BatchError) -> None:

@@ -18,6 +18,7 @@ from empirical.checks import (
 from empirical.layerwise import UnreachedError
 from empirical.module_kernels import module_diagonal
 from empirical.outputs import Output, check_output
+from empirical.parameter_rates import by_rate, rates_of
 from empirical.precision import full_precision
 from empirical.tangent import tangent_kernel
 
@@ -50,8 +51,12 @@ def tangent_kernel_diagonal(
     check_inputs("x", x, first)
     check_output(output)
     check_differentiable(chosen)
+    rates = rates_of(module, None)
+    groups = [(1.0, chosen)] if rates is None else [*by_rate(chosen, rates)]
     with torch.inference_mode(False), torch.enable_grad(), full_precision(first.device):
-        return module_diagonal(module, chosen, mapped(constant, x), output)
+        samples = mapped(constant, x)
+        parts = [rate * module_diagonal(module, group, samples, output) for rate, group in groups]
+    return parts[0] if len(parts) == 1 else torch.stack(parts).sum(0)
 
 
 def tangent_kernel_shares(

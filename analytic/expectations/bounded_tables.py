@@ -8,12 +8,12 @@ evaluation at the nodes in s (``quadrature_error``, ``node_tables``), that of in
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from analytic.activation import Activation
-from analytic.expectations.estimated_tables import LARGEST_BASIS, largest_ratio
+from analytic.expectations.estimated_tables import LARGEST_BASIS
 from analytic.expectations.interpolation_error import Ellipses, ellipses
 from analytic.expectations.interpolation_error import error as interpolation_error
 from analytic.expectations.interpolation_error import points as enough_points
@@ -47,6 +47,11 @@ WORTHLESS = 0.01
 """A bound of the relative error that says nothing."""
 MOST_POINTS = 320
 """Most points of an interpolation in s."""
+STEEPNESS = (1.0, 8.0, 64.0, 512.0, 4096.0)
+"""How much closer to the real line contours are tried where the strip of analyticity is not known,
+or infinite."""
+BETWEEN = 16
+"""Places between two points of an interpolation at which norms are looked at."""
 
 
 class _Proved(NamedTuple):
@@ -56,10 +61,11 @@ class _Proved(NamedTuple):
     ellipses: Ellipses
 
 
-def _bounds(activation: Activation, low: float, high: float) -> _Proved | None:
+def _bounds(activation: Activation, low: float, steepness: float) -> _Proved | None:
     """None where no bounds are known."""
+    high = 2 * low
     edges = low * (high / low) ** (np.arange(PARTS + 1) / PARTS)
-    witness = graded_rule(256, max(high, 1.0))
+    witness = graded_rule(256, max(high * steepness, 1.0))
     w, w1 = activation.derivatives(edges[:, None] * witness.nodes, 1)
     with np.errstate(divide="ignore", over="ignore"):
         norms = np.log(np.stack([w1**2, w**2]) @ witness.weights) / 2
@@ -68,20 +74,31 @@ def _bounds(activation: Activation, low: float, high: float) -> _Proved | None:
         norms[0] = 0.0
     if not np.isfinite(norms).all():
         return None
-    on = contours(activation, low, high, norms)
-    around = None if on is None else ellipses(activation, low, on.reach)
+    on = contours(activation, low, high, norms, steepness)
+    around = None if on is None else ellipses(activation, low, on.reach, steepness)
     return None if on is None or around is None else _Proved(on, around)
+
+
+def _first_that_serves(activation: Activation, low: float, terms: int) -> _Proved | None:
+    """The bounds by the first contours that a rule serves."""
+    strip = activation.strip
+    unknown = strip is None or strip.is_infinite
+    for steepness in STEEPNESS if unknown else STEEPNESS[:1]:
+        bounds = _bounds(activation, low, steepness)
+        if bounds is not None and bounds.contours.choose(terms) is not None:
+            return bounds
+    return None
 
 
 def bounded_segment(activation: Activation, low: float, terms: int, most: int) -> Segment | None:
     """The segment with a bound of its errors, or None if it would be larger than allowed."""
     high = 2 * low
-    bounds = _bounds(activation, low, high)
+    bounds = _first_that_serves(activation, low, terms)
     if bounds is None:
         return None
     while True:
         choice = bounds.contours.choose(terms)
-        if choice is None or choice.rule.nodes.size * terms > 2 * LARGEST_BASIS:
+        if choice is None or choice.rule.nodes.size * terms > 4 * LARGEST_BASIS:
             return None
         last = tabulated(activation, np.array([high]), choice.rule, terms)
         row = last.columns[0]
@@ -98,7 +115,7 @@ def bounded_segment(activation: Activation, low: float, terms: int, most: int) -
     series, powers = chebyshev_series(table.extended, nodes, power)
     errors = _errors(nodes, table, choice, low)
     series, noise = _noise(
-        series, nodes, table.columns, powers, errors, interpolation_error(logs, points)
+        series, nodes, table.columns, powers, errors, interpolation_error(logs, points), low
     )
     if not max(noise.value, noise.slope) < WORTHLESS:
         return None
@@ -139,7 +156,7 @@ def _errors(nodes: Array, values: NodeTable, choice: Choice, low: float) -> Arra
 
 def _noise(
     series: Extended, nodes: Array, table: Array, powers: IntArray, errors: Array,
-    interpolated: Array,
+    interpolated: Array, low: float,
 ) -> tuple[Extended, Noise]:  # fmt: skip
     """The series without what is below rounding, and the errors of what it gives.
 
@@ -147,30 +164,75 @@ def _noise(
     """
     own = [powers[FIRST], powers[SLOPE], powers[SPREAD], powers[MEAN], powers[FIRST]]
     scale = np.stack([nodes**-p for p in own])
-    norm, spread = np.sqrt(table[:, SLOPE]), np.maximum(table[:, SPREAD], 0)
-    second = table[:, MEAN] ** 2 + nodes**2 * table[:, SPREAD]
-    root = np.sqrt(second)
-    least = (np.stack([norm, table[:, SLOPE], spread, root, norm]) * scale).min(axis=1)  # (5,)
     lebesgue = 2 / math.pi * math.log(nodes.size) + 1
     at_nodes = lebesgue * (errors * scale).max(axis=1)
     carried = at_nodes + np.exp(interpolated[[0, 1, 2, 3, 0]]) + _of_transform(table, powers, nodes)
+    least = _between(series, powers, low)
     series, total = _shortened(series, carried)
-    slope, square, _, _, coefficient = (
-        largest_ratio(np.atleast_1d(e), np.atleast_1d(size))
-        for e, size in zip(total, least, strict=True)
+    slope, square, coefficient = (
+        _ratio(total[k], part) for k, part in ((0, least.norm), (1, least.norm**2), (4, least.norm))
     )
-    mean, variance = total[3] / scale[3], nodes**2 * total[2] / scale[2]
+    s = least.s
+    mean, variance = total[3] * s ** own[3], total[2] * s ** (2.0 + own[2])
     by_powers = 8 * UNIT if powers.any() else 0.0
     storing = UNIT + 2 * EXTENDED + by_powers  # rounding, the powers
+    second = least.root**2
     return series, Noise(
-        value=largest_ratio(np.hypot(mean, nodes * norm * coefficient), root) + storing,
+        value=_ratio(np.hypot(mean, s * least.slope * coefficient), least.root) + storing,
         slope=slope + storing,
-        mean=largest_ratio(mean, root) + storing,
-        second=largest_ratio(2 * np.abs(table[:, MEAN]) * mean + variance, second)
-        + storing
-        + by_powers,
+        mean=_ratio(mean, least.root) + storing,
+        second=_ratio(2 * least.mean * mean + variance, second) + storing + by_powers,
         square=square + storing,
     )
+
+
+def _ratio(part: Any, whole: Array) -> float:
+    """The largest part/whole, where 0/0 is 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float(np.max(np.where(part > 0, part / whole, 0.0)))
+
+
+class _Norms(NamedTuple):
+    """Bounds of norms on short intervals around every s, (places,) each.
+
+    ``norm`` is a lower bound of the root of E w'^2 over its power of s, ``root`` one of that of
+    E w^2; ``slope`` is an upper bound of the root of E w'^2 and ``mean`` one of |E w|.
+    """
+
+    s: Array
+    norm: Array
+    root: Array
+    slope: Array
+    mean: Array
+
+
+def _between(series: Extended, powers: IntArray, low: float) -> _Norms:
+    """The norms between the nodes, by Taylor's formula for sums of cosines.
+
+    A series p = sum_j a_j cos(j t) is within h |p'| + h^2/2 |p''| + h^3/6 |p^(3)| + h^4/24 sum_j
+    j^4 |a_j| of its value in the middle of an interval of length 2h; s changes by less than
+    a share h there.
+    """
+    places = BETWEEN * len(series)
+    h = math.pi / places / 2
+    angle = h * np.arange(1, 2 * places, 2)
+    a = series[:, [SLOPE, SPREAD, MEAN]].astype(np.float64)
+    j = np.arange(len(series), dtype=np.float64)[:, None]
+    even, odd = np.cos(angle[:, None] * j[:, 0]), np.sin(angle[:, None] * j[:, 0])
+    value, reach = even @ a, h**4 / 24 * np.sum(j**4 * np.abs(a), axis=0)
+    for order, waves in ((1, odd), (2, even), (3, odd)):
+        reach = reach + h**order / math.factorial(order) * np.abs(waves @ (j**order * a))
+    s = low * (3 + np.cos(angle)) / 2
+    own = [powers[SLOPE], powers[SPREAD], powers[MEAN]]
+    guard = (1 + h) ** (3 + sum(abs(int(p)) for p in own))
+    size = np.abs(value)
+    least, most = np.maximum(size - reach, 0), size + reach
+    unscaled = np.stack([s**p for p in own], axis=1)
+    second = (least[:, 2] * unscaled[:, 2]) ** 2 + s**2 * least[:, 1] * unscaled[:, 1]
+    return _Norms(
+        s, np.sqrt(least[:, 0]), np.sqrt(second) / guard,
+        np.sqrt(most[:, 0] * unscaled[:, 0]) * guard, most[:, 2] * unscaled[:, 2] * guard,
+    )  # fmt: skip
 
 
 def _of_transform(table: Array, powers: IntArray, nodes: Array) -> Array:

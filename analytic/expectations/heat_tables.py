@@ -103,29 +103,43 @@ def heat(activation: Activation) -> Heat | None:
     if not places.complete or any(place != 0 for place in places.places):
         return None
     smooth = not places.places
-    scale = 2.0**FINEST if not smooth else _bend(activation)
+    scales = _bends(activation) if smooth else (2.0**FINEST,)
     found: list[Heat] = []
-    for step in STEPS:
-        found.append(_empty(activation, scale, step, smooth))
-        if found[-1].outer[-14:].max() <= 2**7 * UNIT:
+    for scale in scales:
+        for step in STEPS:
+            found.append(_empty(activation, scale, step, smooth))
+            if found[-1].outer[-14:].max() <= 2**7 * UNIT:
+                break
+        if found[-1].outer[-14:].max() <= ROUGH:
             break
     return min(found, key=lambda h: float(np.median(h.outer[-14:])))
 
 
 STEPS = (0.12, 0.1, 0.08, 0.06, 0.04)
 """The steps h that are tried; the nodes must resolve a bend away from 0 as well."""
+ROUGH = 1e-9
+"""An error of the sum over the nodes from which on finer nodes are tried."""
 FINEST = -38
 """Octave of the nodes around a kink: below it a distance is not told from 0."""
 _POLYNOMIAL = (Fraction(0), Fraction(0), Fraction(10**6))
 
 
-def _bend(activation: Activation) -> float:
-    """A power of two below the width of the strip of analyticity, at most 2."""
+def _bends(activation: Activation) -> tuple[float, ...]:
+    """A power of two below the width of the strip of analyticity, at most 2.
+
+    Where that is not known, or infinite, w may be steep: others are tried after it.
+    """
     width = activation.strip
     d = min(float(width), math.pi) if width is not None else math.pi / 2
-    return 2.0 ** math.floor(
+    bend = 2.0 ** math.floor(
         math.log2(min(2 * d / math.pi, 2.0 if d >= 3 and width != sympy.oo else 1.0))
     )
+    unknown = width is None or width == sympy.oo
+    return tuple(bend / steepness for steepness in FINER) if unknown else (bend,)
+
+
+FINER = (1, 8, 64, 512)
+"""How much finer than usual the nodes may be."""
 
 
 def _empty(activation: Activation, scale: float, step: float, smooth: bool) -> Heat:

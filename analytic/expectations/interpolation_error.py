@@ -34,6 +34,7 @@ import numpy as np
 
 from analytic.activation import Activation
 from analytic.expectations.majorants import Majorant, majorant
+from analytic.expectations.quadrature_error import analytic_width
 from analytic.machine import Array
 from analytic.proofs import Rectangle, modulus
 
@@ -83,7 +84,9 @@ def points(logs: Array, wanted: Array) -> int:
     return max(4 * math.ceil(most / 4), 12) if most < 1e6 else 2**30
 
 
-def ellipses(activation: Activation, low: float, reach: float) -> Ellipses | None:
+def ellipses(
+    activation: Activation, low: float, reach: float, steepness: float = 1.0
+) -> Ellipses | None:
     """The bounds for s in [low, 2 low], or None where the growth of w is not known."""
     own, slope = majorant(activation.expression, 0), majorant(activation.expression, 1)
     if own is None or slope is None:
@@ -104,7 +107,7 @@ def ellipses(activation: Activation, low: float, reach: float) -> Ellipses | Non
     return Ellipses(
         coefficients=_known(coefficients - np.log1p(-(MEHLER**2)) / 4),
         moments=_known(moments),
-        rotated=_rotated(activation, centre, long, short, reach),
+        rotated=_rotated(activation, centre, long, short, reach, steepness),
         nearest=np.log(nearest),
         farthest=np.log(farthest),
     )
@@ -120,15 +123,19 @@ def _log_mean(function: Majorant, deviation: Array, power: int) -> Array:
 
 
 def _rotated(
-    activation: Activation, centre: float, long: Array, short: Array, reach: float
+    activation: Activation,
+    centre: float,
+    long: Array,
+    short: Array,
+    reach: float,
+    steepness: float,
 ) -> Array:
     """log of the bounds by enclosing w and w' on s z, (4, rho)."""
     angle = np.linspace(0, np.pi, ARCS + 1)
     right, left = (centre + long[:, None] * np.cos(a) for a in (angle[:-1], angle[1:]))
     ends = np.sin(angle[:-1]), np.sin(angle[1:])
     bottom, top = short[:, None] * np.minimum(*ends), short[:, None] * np.maximum(*ends)
-    strip = activation.strip
-    width = min(float(strip), 2.0) if strip is not None and strip != 0 else 1.0
+    width = min(analytic_width(activation.strip, steepness) or 1.0, 2.0)
     z = _boxes(min(0.3, 0.3 * width / centre), reach)
     near, far = z[:-1], z[1:]
     right, left, bottom, top = (a[..., None] for a in (right, left, bottom, top))  # (rho, arcs, 1)

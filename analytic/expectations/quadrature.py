@@ -92,7 +92,7 @@ def _rule(nodes: Extended, steps: Extended) -> Rule:
 
 
 SMALL = 2**16
-"""Entries of a basis of which many are kept; of larger ones only the last two."""
+"""Entries of a basis of which many are kept; of larger ones only the last."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -204,4 +204,4 @@ def hermite_basis(rule: Rule, terms: int) -> Array:
 
 
 _small_basis = lru_cache(maxsize=64)(_basis)
-_large_basis = lru_cache(maxsize=2)(_basis)
+_large_basis = lru_cache(maxsize=1)(_basis)

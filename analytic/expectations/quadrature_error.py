@@ -35,7 +35,7 @@ from analytic.expectations.quadrature import Rule, graded_rule, uniform_rule
 from analytic.machine import UNIT, Array
 from analytic.proofs import Rectangle, modulus
 
-__all__ = ["PARTS", "Choice", "Contours", "contours"]
+__all__ = ["PARTS", "Choice", "Contours", "analytic_width", "contours"]
 
 
 LARGEST = 2**15
@@ -183,7 +183,9 @@ def _gram_step(maps: _Map, terms: int) -> Array:
     return np.max(2 * np.pi * heights / (np.maximum(logs, 0) + math.log(300)), axis=0)
 
 
-def contours(activation: Activation, low: float, high: float, norms: Array) -> Contours | None:
+def contours(
+    activation: Activation, low: float, high: float, norms: Array, steepness: float = 1.0
+) -> Contours | None:
     """The contours of an octave, or None where w is not known to be analytic beside the line.
 
     Args:
@@ -191,6 +193,7 @@ def contours(activation: Activation, low: float, high: float, norms: Array) -> C
         low: smallest s.
         high: largest s.
         norms: log of the roots of E[w'^2] and E[w^2] on the parts, (2, PARTS).
+        steepness: how much closer to the line than usual, where the strip is not known.
     """
     strip = activation.strip
     own, slope = majorant(activation.expression, 0), majorant(activation.expression, 1)
@@ -203,7 +206,7 @@ def contours(activation: Activation, low: float, high: float, norms: Array) -> C
     if found is None:
         return None
     reach, tails = found
-    width = 1.0 if strip is None else float(strip) if strip.is_finite else math.inf
+    width = analytic_width(strip, steepness)
     maps = _maps(width, high)
     x_low, x_high, y_low, y_high, length, depth = _boxes(maps, reach)
     box = Rectangle.of(
@@ -216,6 +219,13 @@ def contours(activation: Activation, low: float, high: float, norms: Array) -> C
         w, slope = (np.log(modulus(activation.stable(order), box)) for order in (0, 1))
     near = np.where(x_low * x_high <= 0, 0.0, np.minimum(np.abs(x_low), np.abs(x_high)))
     return Contours(maps, reach, near, y_high, length, depth, w, slope, norms, tails)
+
+
+def analytic_width(strip: Any, steepness: float) -> float:
+    """The width to try: that of the strip, or 1 and 3 over the steepness."""
+    if strip is not None and strip.is_finite:
+        return float(strip)
+    return 1 / steepness if strip is None else math.inf if steepness == 1 else 3 / steepness
 
 
 def _reach(

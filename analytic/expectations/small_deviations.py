@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -19,8 +20,9 @@ from analytic.expectations.node_tables import (
     SPREAD,
 )
 from analytic.expectations.segments import Noise
-from analytic.expressions import rounding_error
+from analytic.expressions import X, derivative, rounding_error
 from analytic.machine import UNIT, Array
+from analytic.proofs import kinks, supremum_between
 
 __all__ = ["LOWEST", "Origin", "origin"]
 
@@ -30,16 +32,16 @@ LOWEST = -32
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Origin:
-    """The table below 2^LOWEST, by Taylor's formula: the next order is s^2 < 2^-64 of it.
+    """The table below 2^LOWEST, by Taylor's formula of order four (see ``_remainder``).
 
     A segment cannot give small values of s their relative accuracy.
 
     Attributes:
-        derivatives: w, w', w'' and the third derivative at 0.
+        derivatives: w and its first four derivatives at 0.
         noise: as for ``Segment``.
     """
 
-    derivatives: tuple[float, float, float, float]
+    derivatives: tuple[float, ...]
     noise: Noise
 
     def terms(self, s: float, tail: float) -> int:
@@ -56,44 +58,71 @@ class Origin:
 
     def table(self, s: Array, terms: int) -> Array:
         """All columns, shape (FIRST + terms, n)."""
-        w, w1, w2, w3 = self.derivatives
+        w, w1, w2, w3, w4 = self.derivatives
         v = s**2
-        table = np.zeros((FIRST + max(terms, 3), s.size))
-        table[MEAN] = w + w2 * v / 2
-        table[SPREAD] = w1**2 + v * (w2**2 / 2 + w1 * w3) + v**2 * (15 / 36) * w3**2
-        table[SLOPE] = w1**2 + v * (w2**2 + w1 * w3) + v**2 * (3 / 4) * w3**2
-        table[CURVATURE] = w2**2 + v * w3**2
-        table[JERK] = w3**2
-        table[RESPONSE_E] = table[SLOPE] + w * w2 + v * (w1 * w3 + w2**2 / 2) + v**2 / 2 * w3**2
-        table[RESPONSE_D] = table[CURVATURE] + w1 * w3 + v / 2 * w3**2
-        table[FIRST] = w1 + w3 * v / 2
-        table[FIRST + 1] = w2 * s / np.sqrt(2)
-        table[FIRST + 2] = w3 * v / np.sqrt(6)
+        c = (w1 + w3 * v / 2, w2 * s + w4 * v * s / 2, w3 * v / 2**0.5, w4 * v * s / 6**0.5)
+        table = np.zeros((FIRST + max(terms, 4), s.size))
+        table[MEAN] = w + w2 * v / 2 + w4 * v**2 / 8
+        table[SPREAD] = sum(c[k] ** 2 / (k + 1) for k in range(4))
+        table[SLOPE] = sum(c[k] ** 2 for k in range(4))
+        table[CURVATURE] = w2**2 + v * (w3**2 + w2 * w4) + v**2 * (3 / 4) * w4**2
+        table[JERK] = w3**2 + v * w4**2
+        by_w = w * w2 + v * (w1 * w3 + w2**2 / 2 + w * w4 / 2) + v**2 / 2 * w3**2
+        by_slope = w1 * w3 + v * (w3**2 / 2 + w2 * w4) + v**2 / 2 * w4**2
+        table[RESPONSE_E] = table[SLOPE] + by_w + v**2 * (7 * w2 * w4 / 8 + 5 * v * w4**2 / 16)
+        table[RESPONSE_D] = table[CURVATURE] + by_slope
+        for k in range(4):
+            table[FIRST + k] = c[k] / np.sqrt(k + 1)
         return table[: FIRST + terms]
 
 
 @lru_cache(maxsize=128)
 def origin(activation: Activation) -> Origin | None:
-    """The expansion at 0, or None where w has a kink or is flat there."""
+    """The expansion at 0, or None where w has a kink or is too flat there."""
     step = 2.0**LOWEST
-    at = activation.derivatives(np.array([0.0, step, -step]), 3)
-    w1, w2, w3 = (abs(float(values[0])) for values in at[1:])
+    at = activation.derivatives(np.array([0.0, step, -step]), 4)
+    zero = [derivative(activation.expression, order).subs(X, 0) == 0 for order in range(5)]
+    found = tuple(0.0 if z else float(values[0]) for z, values in zip(zero, at, strict=True))
+    remainder = _remainder(activation, found)
+    if remainder < 1:
+        return Origin(found, _noise(activation, found, zero, remainder))
+    w1, w2, w3 = (abs(float(values[0])) for values in at[1:4])
     expected = at[1][0] + at[2][0] * np.array([step, -step])
     if np.any(np.abs(at[1][1:] - expected) > step**2 * (w1 + w2 + w3) + 4 * UNIT * w1):
         return None
-    derivatives = tuple(float(values[0]) for values in at)
-    return Origin(derivatives, _noise(activation, derivatives))  # type: ignore[arg-type]
+    return Origin(found, Noise.of_coefficients(8 * UNIT, 8 * UNIT, certified=False))
 
 
-def _noise(activation: Activation, derivatives: tuple[float, ...]) -> Noise:
-    """The largest relative error of a derivative at 0.
+def _noise(
+    activation: Activation, derivatives: tuple[float, ...], zero: list[bool], remainder: float
+) -> Noise:
+    """The remainder, and the largest relative error of a derivative at 0.
 
     One that is 0 has to be exact, unless a slope of lower order outweighs it at such s.
     """
-    none, worst, certified = np.zeros(1), 0.0, True
+    none, worst, certified = np.zeros(1), remainder, True
     for order, value in enumerate(derivatives):
         found = rounding_error(activation.expression, none, order)
-        error = float(found[0])
+        error = 0.0 if zero[order] else float(found[0])
         certified &= error == 0 or value != 0 or any(derivatives[1:order])
         worst = max(worst, error / abs(value) if value else 0.0)
     return Noise.of_coefficients(worst + 8 * UNIT, worst + 8 * UNIT, certified)
+
+
+def _remainder(activation: Activation, derivatives: tuple[float, ...]) -> float:
+    r"""What is beyond order four, relative to the norms of w and w'.
+
+    With M a bound of the fifth derivative for \|y\| <= 64 s, the remainders of w and w' have norms
+    of at most sqrt(945)/120 M s^5 and sqrt(105)/24 M s^4. A derivative w_m at 0, m > 0, enters
+    two Hermite coefficients which cannot both be small, whatever the other derivatives are: the
+    norms of w(sz) and w'(sz) are at least \|w_m\| s^m/5 and 0.4 \|w_m\| s^(m - 1). Beyond
+    \|z\| = 64 the Gaussian is e^-2048.
+    """
+    reach, switches = 64 * 2.0**LOWEST, kinks(activation.expression)
+    if not switches.complete or any(abs(float(place)) <= reach for place in switches.places):
+        return math.inf
+    most = supremum_between(derivative(activation.expression, 5), reach)
+    if most == 0:
+        return 0.0
+    sizes = (2.0 ** (LOWEST * (5 - m)) / abs(derivatives[m]) for m in range(1, 5) if derivatives[m])
+    return 1.4 * most * min(sizes, default=math.inf)

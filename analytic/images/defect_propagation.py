@@ -12,7 +12,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from analytic.images.defects import bent_layer, covariances, flattened, pixel_defects, pooled
+from analytic.images.defect_averages import flattened, pooled
+from analytic.images.defects import bent_layer, covariances, pixel_defects
 from analytic.images.fields import Pairing, Shifts
 from analytic.images.lane_tables import after_average, before_average
 from analytic.images.layer_sources import sources

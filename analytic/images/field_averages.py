@@ -28,14 +28,14 @@ def add_window(
         rows: how the rows of an image are carried.
         columns: the same for its columns.
         shifts: the shifts of the fields.
-        before: (H, W, copies).
-        after: (H, W, copies) of the next stretch.
+        before: (H, W, copies, H of a plane).
+        after: the same of the next stretch.
         widths: the number of shifts of its columns.
         fields: (F, Q).
         total: (pairs, shifts, Q) of the next stretch.
         lost: what rounding has lost, the same.
     """
-    size, (height, width, copies) = shifts.row.size, before
+    size, (height, width, copies, _) = shifts.row.size, before
     down, right = rows.step, columns.step
     apart = np.empty((down, right, -(-height // down), -(-width // right)))
     for f in range(fields.shape[0]):

@@ -67,7 +67,7 @@ def enter(
         columns: 1/s of the second ones, (C, Q).
         pairing: the pairs.
         shifts: the shifts.
-        shape: (H, W, copies).
+        shape: (H, W, copies, H of a plane).
         room: (runs, moved lines) to write to.
         sigma: sums over the windows.
         theta: the same.
@@ -76,12 +76,11 @@ def enter(
     Returns:
         the largest group.
     """
-    height, width, copies = shape
     runs, moved = room
     size, most = shifts.down.size, 0
     for c in range(columns.shape[0]):
         for s in range(size):
-            number = pieces(height, width, copies, shifts.down[s], shifts.right[s], runs)
+            number = pieces(shape, shifts.down[s], shifts.right[s], runs)
             move_lines(columns[c : c + 1], runs, number, moved)
             for pair in range(pairing.first[c], pairing.first[c + 1]):
                 f, scale = pair * size + s, rows[pairing.row[pair]]
@@ -139,7 +138,7 @@ def leave(
         columns: the same of the second ones.
         pairing: the pairs.
         shifts: the shifts.
-        shape: (H, W, copies).
+        shape: (H, W, copies, H of a plane).
         room: (runs of every shift, their numbers, where to go on, moved table, moved lines, lane
             buffers) to write to.
         group: of terms, (F, Q / LANES).
@@ -148,11 +147,10 @@ def leave(
         sigma0: Sigma of the branches to which those of the layer are added, (F, Q), or (0, 0).
         theta0: Theta of these.
     """
-    height, width, copies = shape
     runs, number, begin, other, lines, lanes = room
     size = shifts.down.size
     for s in range(size):
-        number[s] = pieces(height, width, copies, shifts.down[s], shifts.right[s], runs[s])
+        number[s] = pieces(shape, shifts.down[s], shifts.right[s], runs[s])
         begin[s] = 0
     for chunk in range(sigma.shape[1] // LANES):
         start, stop = chunk * LANES, (chunk + 1) * LANES

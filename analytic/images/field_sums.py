@@ -49,19 +49,18 @@ def add_branch(
         shares: of units that are concatenated, those before and the last ones; 1 for sums.
         pairing: the pairs.
         shifts: the shifts.
-        shape: (H, W, copies).
+        shape: (H, W, copies, H of a plane).
         room: (runs, moved lines (2, Q)) to write to.
         sigma0: Sigma of the branches before, (F, Q).
         theta0: Theta of these.
         sigma: that of the last branch, becomes that of the sum.
         theta: the same.
     """
-    height, width, copies = shape
     runs, moved = room
     size = shifts.down.size
     for c in range(columns.shape[1]):
         for s in range(size):
-            number = pieces(height, width, copies, shifts.down[s], shifts.right[s], runs)
+            number = pieces(shape, shifts.down[s], shifts.right[s], runs)
             for part in range(2):
                 move_lines(columns[part, c : c + 1], runs, number, moved[part : part + 1])
             for pair in range(pairing.first[c], pairing.first[c + 1]):

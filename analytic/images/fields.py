@@ -45,7 +45,10 @@ class Pairing(NamedTuple):
 
 
 class Shifts(NamedTuple):
-    """Some shifts: their rows and columns, and the numbers of these in the grid."""
+    """Some shifts: their rows and columns, and the numbers of these in the grid.
+
+    A row is the shift along the planes times the lines of a plane, and that along these.
+    """
 
     down: Index
     right: Index
@@ -87,15 +90,18 @@ def taps(columns: Scatter, width: int, height: int, copies: int, lanes: int) -> 
 
 
 @compiled
-def pieces(height: int, width: int, copies: int, down: int, right: int, out: Any) -> int:
+def pieces(shape: Any, down: int, right: int, out: Any) -> int:
     """The runs of lanes that move together by a shift: (lane, lane it comes from, length).
 
     No run crosses a multiple of LANES, before or after. Returns their number.
     """
+    height, width, copies, lines = shape
     number, size = 0, height * width
+    planes, deep, low = height // lines, down // lines, down % lines
     for line in range(height * copies):
         copy, y = line // height, line % height
-        start = copy * size + (y + down) % height * width
+        origin_line = (y // lines + deep) % planes * lines + (y % lines + low) % lines
+        start = copy * size + origin_line * width
         for half in range(2):
             x, source = (0, right) if half == 0 else (width - right, 0)
             lane, origin, left = (
@@ -128,9 +134,8 @@ def move_fields(
     shifts: Shifts, shape: Any, runs: Any, fields: Any, chosen: Any, out: Any
 ) -> None:  # fmt: skip
     """out becomes the chosen fields of one image, each moved by a shift of its own."""
-    height, width, copies = shape
     for f in range(chosen.size):
-        number = pieces(height, width, copies, shifts.down[f], shifts.right[f], runs)
+        number = pieces(shape, shifts.down[f], shifts.right[f], runs)
         move_lines(fields[chosen[f] : chosen[f] + 1], runs, number, out[f : f + 1])
 
 
@@ -157,16 +162,15 @@ def products(
         columns: the second ones, (C, channels, Q).
         pairing: the pairs.
         shifts: the shifts.
-        shape: (H, W, copies).
+        shape: (H, W, copies, H of a plane).
         room: (runs, moved lines, lane sums) to write to.
         out: (F, Q).
     """
-    height, width, copies = shape
     runs, moved, sums = room
     channels, size = rows.shape[1], shifts.down.size
     for c in range(columns.shape[0]):
         for s in range(size):
-            number = pieces(height, width, copies, shifts.down[s], shifts.right[s], runs)
+            number = pieces(shape, shifts.down[s], shifts.right[s], runs)
             move_lines(columns[c], runs, number, moved)
             for pair in range(pairing.first[c], pairing.first[c + 1]):
                 first, target = rows[pairing.row[pair]], out[pair * size + s]
@@ -193,12 +197,12 @@ def window_sums(
         rows: how the rows of an image are added up.
         columns: the same for its columns.
         shifts: the shifts of the fields.
-        shape: (H, W, copies).
+        shape: (H, W, copies, H of a plane).
         before: (F, Q).
         room: Q lanes and W zeros on both sides of them.
         after: (F, Q), which may be ``before``.
     """
-    height, width, copies = shape
+    height, width, copies, _ = shape
     size = shifts.row.size
     for f in range(before.shape[0]):
         row, column = shifts.row[f % size], shifts.column[f % size]

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from analytic.images.axes import both_sizes, plane, readings
+from analytic.images.axes import AXES, readings, three
 from analytic.images.shifts import Index
 from analytic.network import Convolution, Layer, Network, Shape, shape_after
 
@@ -35,13 +35,14 @@ def sources(network: Network, spatial: Shape) -> tuple[Index, ...]:
 def _sources(layer: Layer, shape: Shape, after: Shape) -> Index:
     if not isinstance(layer, Convolution):
         return np.arange(math.prod(shape))[None]
-    sizes, ends = plane(shape, len(shape)), plane(after, len(shape))
-    axes: list[Index] = []
-    for axis in (0, 1):
-        read = readings(layer, axis, len(shape), sizes[axis], ends[axis], np.zeros(1, np.int64))
-        kernel = both_sizes(layer.kernel_size, len(shape))[axis]
-        axes.append(np.full((kernel, ends[axis]), -1))
-        axes[axis][read.tap, read.target] = read.source
-    rows, columns = axes[0][:, None, :, None], axes[1][None, :, None, :]
-    inside = (rows >= 0) & (columns >= 0)
-    return np.where(inside, rows * sizes[1] + columns, -1).reshape(-1, math.prod(ends))
+    sizes, ends = three(shape, len(shape)), three(after, len(shape))
+    kernel = three(layer.kernel_size, len(shape))
+    found = np.zeros((1, 1), dtype=np.int64)
+    for axis in range(AXES):
+        read = readings(layer, axis, shape, ends[axis], np.zeros(1, np.int64))
+        along = np.full((kernel[axis], ends[axis]), -1)
+        along[read.tap, read.target] = read.source
+        before, more = found[:, None, :, None], along[None, :, None, :]
+        both = np.where((before >= 0) & (more >= 0), before * sizes[axis] + more, -1)
+        found = both.reshape(len(found) * kernel[axis], -1)
+    return found

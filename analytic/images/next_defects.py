@@ -15,12 +15,13 @@ from itertools import product
 
 import numpy as np
 
-from analytic.images.defects import matches
+from analytic.images.axes import lines_of_planes
+from analytic.images.defect_averages import matches
 from analytic.images.field_averages import add_total, add_window
 from analytic.images.fields import Pairing, Shifts
 from analytic.images.next_fields import NextFields
 from analytic.images.propagation import Fields
-from analytic.images.shifts import Index, Readings, Scatter, pool_readings, scatter
+from analytic.images.shifts import Index, Readings, pool_readings, scatter
 from analytic.images.stretch_layouts import Layout, run_room
 from analytic.images.stretches import Leave, Window
 from analytic.machine import LANES, Array
@@ -38,26 +39,25 @@ def matched_windows(layout: Layout, after: Layout, leave: Leave) -> tuple[Window
     before, behind = layout.stretch.grid, after.stretch.grid
     found: list[Window] = []
     for way in ways(leave):
-        down, right = (
-            _matched(pool_readings(shifts, positions, ends, *pool), pool, back, known, shifts)
-            for shifts, positions, ends, known, pool, back in zip(
-                (behind.rows, behind.columns), before[:2], behind[:2], before[2:], leave.pools,
-                way, strict=True,
+        planes, lines, columns = (
+            _matched(pool_readings(shifts, positions, ends, *pool), pool, back)
+            for shifts, positions, ends, pool, back in zip(
+                behind.along, before.sides, behind.sides, leave.pools, way, strict=True
             )
-        )  # fmt: skip
-        found.append((down, right))
+        )
+        rows = lines_of_planes(planes, lines, before.lines, behind.lines)
+        down = scatter(rows, before.rows, behind.rows)
+        found.append((down, scatter(columns, before.columns, behind.columns)))
     return tuple(found)
 
 
-def _matched(
-    read: Readings, pool: tuple[int, int], back: int, before: Index, shifts: Index
-) -> Scatter:
+def _matched(read: Readings, pool: tuple[int, int], back: int) -> Readings:
     """The readings of equal places in windows that have them ``back`` before the last one."""
     size, stride = pool
     place = read.tap % size
     chosen = (read.tap // size == place) & (place // stride == back)
     after, target, tap, shift, source = (part[chosen] for part in read[:5])
-    return scatter(Readings(after, target, tap, shift, source, read.step), before, shifts)
+    return Readings(after, target, tap, shift, source, read.step)
 
 
 class NextDefects(NextFields):

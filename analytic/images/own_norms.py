@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from analytic.images.defects import pooled
+from analytic.images.defect_averages import pooled
 from analytic.images.fields import Pairing, Shifts
 from analytic.images.lane_tables import Sight, after_average
 from analytic.images.next_defects import ways
@@ -67,14 +67,13 @@ def shares(layout: Layout, after: Layout, leave: Leave, r: Array) -> Array:
     outside = np.concatenate([inverse, np.zeros((len(r), 1))], axis=1)
     found: list[Array] = []
     for way in ways(leave):
-        rows, columns = (
-            _windows(positions, ends, *pool, back)
-            for positions, ends, pool, back in zip(
-                layout.shape[:2], after.shape[:2], leave.pools, way, strict=True
-            )
-        )
-        both = (rows[:, None] >= 0) & (columns >= 0)
-        number = np.where(both, rows[:, None] * after.shape[1] + columns, -1).ravel()
+        number = np.zeros(1, dtype=np.int64)
+        for positions, ends, pool, back in zip(
+            layout.stretch.grid.sides, after.stretch.grid.sides, leave.pools, way, strict=True
+        ):
+            before, more = number[:, None], _windows(positions, ends, *pool, back)
+            both = (before >= 0) & (more >= 0)
+            number = np.where(both, before * ends + more, -1).ravel()
         found += [r * outside[:, number], outside[:, number]]
     return np.stack(found, axis=1)
 
@@ -120,7 +119,7 @@ def _apart(after: Layout, lines: dict[str, Array], entry: Fields) -> Array:
 
 def window_means(layout: Layout, leave: Leave, values: Array) -> Array:
     """The means over the windows of an average, (n, P')."""
-    sizes, (down, right) = zip(*leave.pools, strict=True)
-    planes = values.reshape(len(values), *layout.shape[:2])
-    windows = sliding_window_view(planes, sizes, axis=(1, 2))[:, ::down, ::right]
-    return windows.mean(axis=(3, 4)).reshape(len(values), -1)
+    sizes, (deep, down, right) = zip(*leave.pools, strict=True)
+    planes = values.reshape(len(values), *layout.stretch.grid.sides)
+    windows = sliding_window_view(planes, sizes, axis=(1, 2, 3))[:, ::deep, ::down, ::right]
+    return windows.mean(axis=(4, 5, 6)).reshape(len(values), -1)

@@ -54,7 +54,9 @@ def add_other_shifts(
 
 def _half(grid: Grid, shifts: Shifts) -> tuple[Index, Index]:
     """Half of the shifts, without 0, and the opposite ones; their own opposite is -1."""
-    rows = np.searchsorted(grid.rows, -shifts.down % grid.height)
+    deep, low = np.divmod(shifts.down, grid.lines)
+    opposite_row = -deep % (grid.height // grid.lines) * grid.lines + -low % grid.lines
+    rows = np.searchsorted(grid.rows, opposite_row)
     columns = np.searchsorted(grid.columns, -shifts.right % grid.width)
     opposite = rows * grid.columns.size + columns
     number = np.arange(opposite.size)

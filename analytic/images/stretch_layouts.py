@@ -27,7 +27,7 @@ class Layout:
     Attributes:
         stretch: the stretch.
         steps: its weight layers.
-        shape: (H, W, images side by side).
+        shape: (H, W, images side by side, H of a plane).
         lanes: Q.
         windows: the sums before its layers, None where there is nothing to sum up.
         flow: its layers for the walk: branches that begin with the stretch are not opened in it.
@@ -35,7 +35,7 @@ class Layout:
 
     stretch: Stretch
     steps: tuple[Step, ...]
-    shape: tuple[int, int, int]
+    shape: tuple[int, int, int, int]
     lanes: int
     windows: tuple[tuple[Scatter, Taps] | None, ...]
     flow: tuple[Step, ...]
@@ -60,7 +60,8 @@ def _layout(network: Network, stretch: Stretch, copies: int) -> Layout:
     )
     steps = network.steps[stretch.first : stretch.first + len(windows)]
     flow = steps if stretch.entries == 1 else (replace(steps[0], opens=0), *steps[1:])
-    return Layout(stretch, steps, (height, width, copies), size, windows, flow)
+    shape = height, width, copies, stretch.grid.lines
+    return Layout(stretch, steps, shape, size, windows, flow)
 
 
 def all_shifts(grid: Grid) -> Shifts:
@@ -84,5 +85,5 @@ def batches(shifts: Shifts, pairs: int, size: int) -> Iterator[tuple[slice, Shif
 
 def run_room(layout: Layout) -> Index:
     """Room for the pieces of an image that moves."""
-    height, _, copies = layout.shape
+    height, _, copies, _ = layout.shape
     return np.empty((2 * (height * copies + layout.lanes // LANES) + 2, 3), dtype=np.int64)

@@ -11,12 +11,13 @@ needs the shift 0 only, pooling windows of r side by side the shifts below r, gl
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
 
-from analytic.images.axes import both_sizes, plane, pooled, readings
+from analytic.images.axes import AXES, lines_of_planes, pooled, readings, three
 from analytic.images.shifts import Index, Scatter, scatter
 from analytic.network import (
     Averaging,
@@ -46,12 +47,25 @@ class Grid(NamedTuple):
     """The positions of an image, and the shifts between them that are needed.
 
     The shifts are all pairs of one of the rows and one of the columns, increasing; 0 is among both.
+    The rows of three dimensions are those of all planes: see ``analytic.images.fields.Shifts``.
     """
 
     height: int
     width: int
     rows: Index
     columns: Index
+    lines: int  # of a plane
+
+    @property
+    def sides(self) -> tuple[int, int, int]:
+        """Planes, lines of a plane, columns."""
+        return self.height // self.lines, self.lines, self.width
+
+    @property
+    def along(self) -> tuple[Index, Index, Index]:
+        """The shifts along each of the sides."""
+        deep, low = np.divmod(self.rows, self.lines)
+        return np.unique(deep), np.unique(low), self.columns
 
     @property
     def positions(self) -> int:
@@ -139,7 +153,7 @@ class _Linear(NamedTuple):
         before, layer = self.before, self.place.layer
         if isinstance(layer, Flatten | GlobalAveragePooling):
             mixes = isinstance(layer, GlobalAveragePooling)
-            all_of = tuple((size, size) for size in before[:2])
+            all_of = tuple((size, size) for size in before.sides)
             count = before.positions ** (2 if mixes else 1)
             return (Leave("total", None, count, mixes, all_of),)
         if self.reads:
@@ -187,13 +201,13 @@ def network_stretches(network: Network, spatial: Shape) -> tuple[Stretch, ...]:
 def _count(layer: Layer, dimensions: int) -> int:
     """How many positions are summed up in a pre-activation, 0 if there is none."""
     if isinstance(layer, Convolution):
-        return math.prod(both_sizes(layer.kernel_size, dimensions))
+        return math.prod(three(layer.kernel_size, dimensions))
     return int(isinstance(layer, FullyConnected | Pointwise))
 
 
 def _point() -> Grid:
     none = np.zeros(1, dtype=np.int64)
-    return Grid(1, 1, none, none)
+    return Grid(1, 1, none, none, 1)
 
 
 def _maps(network: Network, spatial: Shape) -> list[_Linear]:
@@ -245,20 +259,29 @@ def _before(
     layer = layers[0]
     if isinstance(layer, FullyConnected | Pointwise):
         return after, ()
-    sizes = plane(shape, len(shape))
+    sizes = three(shape, len(shape))
     if isinstance(layer, Flatten | GlobalAveragePooling):
         flat = isinstance(layer, Flatten)
-        rows, columns = (np.arange(1 if flat else size) for size in sizes)
-        return Grid(*sizes, rows, columns), ()
-    ends = (after.height, after.rows), (after.width, after.columns)
-    needs = [
-        [readings(one, axis, len(shape), sizes[axis], *ends[axis]) for axis in (0, 1)]
-        for one in layers
-    ]
-    rows, columns = (
-        np.unique(np.concatenate([[0], *(both[axis].shift for both in needs)])) for axis in (0, 1)
+        return _grid(sizes, [np.arange(1 if flat else size) for size in sizes]), ()
+    ends = list(zip(after.sides, after.along, strict=True))
+    needs = [[readings(one, axis, shape, *ends[axis]) for axis in range(AXES)] for one in layers]
+    before = _grid(
+        sizes,
+        [
+            np.unique(np.concatenate([[0], *(all_axes[axis].shift for all_axes in needs)]))
+            for axis in range(AXES)
+        ],
     )
-    return Grid(*sizes, rows, columns), tuple(
-        (scatter(down, rows, after.rows), scatter(right, columns, after.columns))
-        for down, right in needs
-    )
+    windows: list[Window] = []
+    for planes, lines, columns in needs:
+        rows = lines_of_planes(planes, lines, before.lines, after.lines)
+        down, right = scatter(rows, before.rows, after.rows), before.columns
+        windows.append((down, scatter(columns, right, after.columns)))
+    return before, tuple(windows)
+
+
+def _grid(sides: tuple[int, int, int], along: Sequence[Index]) -> Grid:
+    """Positions, and the shifts that are combined of some along each side."""
+    (planes, lines, columns), (deep, low, right) = sides, along
+    rows = (deep[:, None] * lines + low).ravel()
+    return Grid(planes * lines, columns, rows, right, lines)

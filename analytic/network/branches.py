@@ -275,4 +275,4 @@ def _changes_shape(layer: Layer) -> str:
 
 
 def _is_one(value: Sizes) -> bool:
-    return value in (1, (1,), (1, 1))
+    return value == 1 if isinstance(value, int) else set(value) == {1}

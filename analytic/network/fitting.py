@@ -10,9 +10,14 @@ from analytic.network.stacking import dimensions, reads_vectors
 
 __all__ = ["Misfit", "misfit"]
 
-FEW = {1: 1, 2: 4}
+FEW = {1: 1, 2: 4, 3: 4}
 """Most channels of images whose last axis is taken for the channels, by spatial dimensions."""
-_AXES = {0: "d", 1: "channels, positions", 2: "channels, height, width"}
+_AXES = {
+    0: "d",
+    1: "channels, positions",
+    2: "channels, height, width",
+    3: "channels, depth, height, width",
+}
 
 
 class Misfit(NamedTuple):
@@ -40,8 +45,8 @@ def misfit(layers: tuple[Layer, ...], shape: tuple[int, ...]) -> Misfit | None:
         Misfit(reason='not flat', expected=('d',))
     """
     known = dimensions(layers)
-    numbers = [0] if reads_vectors(layers) else [known] if known else [1, 2]
-    expected = tuple(_AXES.get(d, f"channels, {d} spatial dimensions") for d in numbers)
+    numbers = [0] if reads_vectors(layers) else [known] if known else [1, 2, 3]
+    expected = tuple(_AXES[d] for d in numbers)
     if len(shape) - 1 not in numbers:
         return Misfit("not an image" if numbers[0] else "not flat", expected)
     if min(shape) < 1:

@@ -74,7 +74,7 @@ class FullyConnected(Described):
 
 @dataclass(frozen=True, repr=False)
 class Convolution(Described):
-    """A convolution in one or two dimensions, of inputs ``(n, channels, *spatial)``.
+    """A convolution in one to three dimensions, of inputs ``(n, channels, *spatial)``.
 
     Position p of the output reads the positions s p + d (k - floor((K - 1)/2)), k = 0, ..., K - 1,
     in every dimension; there are ceil(P/s) outputs for P inputs. "valid" keeps those that

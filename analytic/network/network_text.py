@@ -193,7 +193,7 @@ def _size(node: ast.expr) -> int | tuple[int, ...]:
     parts = node.elts if isinstance(node, ast.Tuple) else [node]
     values = [part.value if isinstance(part, ast.Constant) else None for part in parts]
     numbers = tuple(v for v in values if type(v) is int and 0 < v <= LARGEST_SIZE)
-    if len(numbers) < len(values) or not 1 <= len(numbers) <= 2:
+    if len(numbers) < len(values) or not 1 <= len(numbers) <= 3:
         raise _refusal(node, f"a size from 1 to {LARGEST_SIZE}, such as 3 or (3, 3)")
     return numbers if isinstance(node, ast.Tuple) else numbers[0]
 

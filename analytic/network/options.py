@@ -12,16 +12,17 @@ Sizes = int | tuple[int, ...]
 
 
 def sizes(name: str, value: Any) -> Sizes:
-    """A size for every dimension, or one for each of one or two."""
+    """A size for every dimension, or one for each of one to three."""
     several = isinstance(value, tuple | list)
     parts: list[Any] = [*value] if several else [value]  # pyright: ignore[reportUnknownArgumentType]
     for size in parts:
         if isinstance(size, bool) or not hasattr(size, "__index__"):
             raise TypeError(f"expected integers for {name}, got {value!r}; pass 3 or (3, 3)")
     numbers = tuple(int(size) for size in parts)
-    if len(numbers) not in (1, 2) or min(numbers) < 1:
+    if len(numbers) not in (1, 2, 3) or min(numbers) < 1:
         raise ValueError(
-            f"expected a positive {name} for one or two dimensions, got {value!r}; pass 3 or (3, 3)"
+            f"expected a positive {name} for one, two or three dimensions, got {value!r}; pass 3"
+            " or (3, 3)"
         )
     return numbers if several else numbers[0]
 

@@ -14,6 +14,7 @@ from analytic.proofs.admission import from_sympy, from_text
 from analytic.proofs.asymptotics import tail
 from analytic.proofs.complex_enclosure import Rectangle, log_real_modulus, modulus
 from analytic.proofs.extrema import Bound
+from analytic.proofs.interval import supremum_between
 from analytic.proofs.nonsmooth_points import branch, first_jump, jump, jumps, kinks
 from analytic.proofs.smoothness import Answer, assumption, growth, lipschitz, parity, strip
 
@@ -35,5 +36,6 @@ __all__ = [
     "modulus",
     "parity",
     "strip",
+    "supremum_between",
     "tail",
 ]

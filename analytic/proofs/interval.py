@@ -12,6 +12,7 @@ Intervals are arrays: one pass over the expression encloses it on thousands of b
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
@@ -23,7 +24,7 @@ from analytic.expressions import DividedFunction, X, derivative, stable
 from analytic.proofs.interval_arithmetic import Interval, outward, power, times
 from analytic.proofs.interval_functions import FUNCTIONS
 
-__all__ = ["constant", "enclose", "function", "mean_of"]
+__all__ = ["constant", "enclose", "function", "mean_of", "supremum_between"]
 
 
 def enclose(expression: Any, box: Interval) -> Interval:
@@ -48,6 +49,19 @@ def enclose(expression: Any, box: Interval) -> Interval:
 
     with np.errstate(all="ignore"):
         return visit(expression)
+
+
+def supremum_between(expression: Any, reach: float) -> float:
+    """An upper bound of the size of an expression for |x| <= reach, infinite if none was found.
+
+    Example:
+        >>> import sympy
+        >>> 1.0 <= supremum_between(sympy.cos(X), 0.1) < 1.01
+        True
+    """
+    low, high = enclose(expression, Interval(np.array([-reach]), np.array([reach])))
+    size = max(abs(float(np.min(low))), abs(float(np.max(high))))
+    return size if size >= 0 else math.inf
 
 
 @lru_cache(maxsize=4096)

@@ -179,7 +179,7 @@ class ChordErrors:
         return np.stack([self._sigma + error[1] + 4 * UNIT, error[2]])
 
     def before_average(self, stretch: int, error: Array) -> Array:
-        """What ``analytic.images.defects.pooled`` is told behind a stretch, (5, pairs)."""
+        """What ``analytic.images.defect_averages.pooled`` is told behind a stretch, (5, pairs)."""
         relative, apart, _ = self._own[self._place(stretch)]
         rest = np.broadcast_to(np.append(apart, relative)[:, None], (3, error.shape[1]))
         return np.concatenate([error, rest])

@@ -12,8 +12,8 @@ import click
 import torch
 
 from analytic.files import write_whole
-from analytic.network import parse_network
-from compare.command.options import check_fit, read_inputs, read_integers
+from analytic.network import Network, parse_network
+from compare.command.options import check_fit, read_factory, read_inputs, read_integers
 from compare.command.report import open_folder
 from compare.rate import Convergence, RequiredWidth, Weights, check_accuracy, check_design
 from compare.rate import convergence as measure
@@ -59,7 +59,10 @@ def _flag(entry: Any) -> Any:
 @click.option(
     "-o", "--output", default="kinfinity-convergence", show_default=True, help="Folder for results."
 )
-@click.option("-n", "--network", help="A network as Python prints it.  [required]")
+@click.option("-n", "--network", help="A network as Python prints it.  [this or --module]")
+@click.option(
+    "-m", "--module", help="package.file:factory, a function (width, seed) that makes modules."
+)
 @click.option(
     "-i", "--inputs", default="digits", show_default=True,
     help="digits (images for networks of images), sphere:D, or an .npy file, shape (n, ...).",
@@ -86,6 +89,7 @@ def convergence(
     settings: str | None,
     output: str,
     network: str | None,
+    module: str | None,
     inputs: str,
     widths: str,
     seeds: str,
@@ -98,41 +102,53 @@ def convergence(
     delta: float,
     strict: bool,
 ) -> None:
-    """Measure how fast K_0 of one network approaches K_inf, and judge Assumption 3.6.
+    """Measure how fast K_0 of one network, or module, approaches K_inf; judge Assumption 3.6.
 
     Finished cells are kept in OUTPUT/cells.sqlite: the same command goes on where it was stopped,
     and its results are the same bits.
     """
-    if network is None:
-        raise ValueError("expected a network, got none; give --network or an entry in --config")
-    described, other = parse_network(network), None if limit is None else parse_network(limit)
-    source = read_inputs(inputs, described.is_spatial)
+    described, other = _family(network, module), None if limit is None else parse_network(limit)
+    source = read_inputs(inputs, isinstance(described, Network) and described.is_spatial)
     wide, counts = read_integers("widths", str(widths)), read_integers("seeds", str(seeds))
     number = counts[0] if len(counts) == 1 else counts
     check_design(source, wide, number, points)
-    for each in filter(None, (described, other)):
-        check_fit(each, source, points)
+    for each in (described, other):
+        if isinstance(each, Network):
+            check_fit(each, source, points)
     if epsilon is not None:
         check_accuracy(epsilon, delta)
     folder = Path(output)
     open_folder(folder)
-    click.echo(f"{described} on {source.name}")
+    click.echo(f"{network or module} on {source.name}")
     result = measure(
         described, source, wide, number, points=points, limit=other, device=device,
         dtype=getattr(torch, dtype), weights=weights, store=folder / "cells.sqlite", progress=True,
     )  # fmt: skip
     named = {
-        "network": repr(described), "inputs": inputs, "widths": wide, "seeds": counts,
+        "network": network, "module": module, "inputs": inputs, "widths": wide, "seeds": counts,
         "points": points, "dtype": dtype, "weights": weights, "device": device, "delta": delta,
         "epsilon": epsilon, "limit": None if other is None else repr(other),
     }  # fmt: skip
     _write(folder, result, named)
+    if result.config.get("described"):
+        click.echo(f"the limit is that of {result.config['described']}")
     click.echo(f"{result.table()}\n{result.verdict}: {result.reason}")
     if epsilon is not None:
         click.echo(_words(result, epsilon, delta))
     click.echo(f"results: {folder.resolve()}")
     if strict and not result.holds:
         sys.exit(1)
+
+
+def _family(network: str | None, module: str | None) -> Network | Any:
+    """A description, or the function that a path names."""
+    if (network is None) == (module is None):
+        got = "none" if network is None else "both"
+        raise ValueError(
+            f"expected a network or a module, got {got}; give --network or --module, or an entry"
+            " in --config"
+        )
+    return parse_network(network) if network is not None else read_factory(str(module))
 
 
 def _write(folder: Path, result: Convergence, settings: dict[str, Any]) -> None:

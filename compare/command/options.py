@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,7 @@ from analytic.inputs import check_inputs
 from analytic.network import Network
 from compare.rho import Inputs, Target, sphere_dimension
 
-__all__ = ["check_fit", "read_inputs", "read_integers", "read_target"]
+__all__ = ["check_fit", "read_factory", "read_inputs", "read_integers", "read_target"]
 
 
 def read_inputs(source: str, images: bool = False) -> Inputs:
@@ -67,6 +70,31 @@ def _load(path: Path) -> NDArray[Any]:
             f"expected an array of numbers in {path}, got a file that numpy cannot read"
             f" ({str(error) or type(error).__name__}); write it with numpy.save"
         ) from None
+
+
+def read_factory(text: str) -> Callable[[int, int], Any]:
+    """The function that ``package.file:factory`` names; files of the working folder count.
+
+    Raises:
+        ValueError: there is no such file, or no such function in it.
+    """
+    path, _, name = text.partition(":")
+    if not path or not name:
+        raise ValueError(f"expected a module package.file:factory, got {text!r}; name both")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        found = getattr(importlib.import_module(path), name)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(
+            f"expected a module package.file:factory, got {text!r} ({error}); check the names"
+        ) from None
+    if not callable(found):
+        raise ValueError(
+            f"expected a function (width, seed) in {text!r}, got {type(found).__name__}; name one"
+        )
+    return found
 
 
 def check_fit(network: Network, inputs: Inputs, points: int) -> None:

@@ -10,6 +10,7 @@ from compare.rate.convergence_record import Convergence
 from compare.rate.fits import Floor, Joint, Power, fit_floor, fit_joint, fit_power
 from compare.rate.interval_coverage import Coverage, coverage
 from compare.rate.measurement import convergence
+from compare.rate.module_gap import LimitGap, gap
 from compare.rate.network_cells import Weights
 from compare.rate.statistics import Interval, clopper_pearson, slopes, student_of_mean
 from compare.rate.sufficient_width import RequiredWidth, check_accuracy
@@ -23,6 +24,7 @@ __all__ = [
     "Floor",
     "Interval",
     "Joint",
+    "LimitGap",
     "Power",
     "RequiredWidth",
     "Weights",
@@ -34,6 +36,7 @@ __all__ = [
     "fit_floor",
     "fit_joint",
     "fit_power",
+    "gap",
     "slopes",
     "student_of_mean",
 ]

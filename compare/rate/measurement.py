@@ -15,11 +15,19 @@ from numpy.typing import ArrayLike, NDArray
 from analytic import AccuracyError, Network, kernel
 from compare.provenance import versions
 from compare.rate.convergence_record import Convergence
-from compare.rate.module_families import SUCCESSIVE, check_family, fingerprint, named
+from compare.rate.lifted_limits import ModuleLimits, module_limits
+from compare.rate.module_families import (
+    OWN_LIMITS,
+    SUCCESSIVE,
+    check_family,
+    check_widths,
+    fingerprint,
+    named,
+)
 from compare.rate.network_cells import Family, Weights, check_weights
 from compare.rate.predicted_constant import predicted_mean
-from compare.rate.width_sweep import check_design, check_first, sweep
-from compare.rho import Inputs
+from compare.rate.width_sweep import Group, check_design, check_first, sweep
+from compare.rho import Inputs, square_norms
 from compare.store import Store, digest
 
 __all__ = ["convergence"]
@@ -41,7 +49,7 @@ def convergence(
     device: str = "cpu",
     dtype: torch.dtype = torch.float64,
     progress: bool | None = None,
-    limit: Network | Callable[[Any, Array], ArrayLike] | ArrayLike | None = None,
+    limit: Network | Callable[[Any, Array], ArrayLike] | ArrayLike | str | None = None,
     weights: Weights = "drawn",
     first: int = 0,
 ) -> Convergence:
@@ -63,8 +71,10 @@ def convergence(
         dtype: of the finite networks.
         progress: show a progress bar; None shows it on terminals and notebooks.
         limit: what takes the place of K_inf: a network, a function of (network, x), or the kernel
-            of ``inputs.sample(points)``. For a description it is a negative control. Modules
-            have no K_inf of their own: without one K_0 of successive widths m, m' is compared,
+            of ``inputs.sample(points)``. For a description it is a negative control. For modules
+            K_inf is that of their description (``network_of``) at each width; where that grows
+            with the width, as in torch's parametrisation, distances are relative to it. If they
+            have no description, or for "successive", K_0 of successive widths m, m' is compared,
             and D is ||K_0^m - K_0^m'||^2 m'/(m + m'), which is C/m as before; at least four
             widths are needed then, and the verdict is about the rate, whatever the limit.
         weights: "drawn", or "integrated" for kernels that are drawn without weights, from exactly
@@ -95,32 +105,75 @@ def convergence(
     widths, counts, points = check_design(inputs, widths, seeds, points)
     first = check_first(first, max(counts))
     check_weights(weights, network, inputs.shape, device)
-    check_family(network, limit, widths)
+    check_family(network)
     x = inputs.sample(points)
-    against = _limit_kernel(limit, network, x)
+    found = _own_limits(network, limit, x, widths)
+    against = found.values if isinstance(found, ModuleLimits) else _limit_kernel(limit, network, x)
+    check_widths(network, against, found, widths)
     arguments: dict[str, Any] = {
         "population": inputs.population, "executor": executor, "device": device, "dtype": dtype,
         "progress": progress, "weights": weights, "first": first,
     }  # fmt: skip
     if store is None:
-        groups = sweep(network, x, against, widths, counts, **arguments)
+        groups = _groups(network, x, against, widths, counts, arguments)
     else:
         decisive = _decisive(network, inputs, x, against, device, dtype)
         others = {"weights": (weights, "drawn"), "first": (first, 0)}  # as stores before had none
         decisive |= {key: value for key, (value, usual) in others.items() if value != usual}
         with Store(store, decisive) as cells:
-            groups = sweep(network, x, against, widths, counts, store=cells, **arguments)
-    if against is None:
-        groups = [g.of_one(a, b) for g, (a, b) in zip(groups, pairwise(widths), strict=True)]
+            groups = _groups(network, x, against, widths, counts, arguments | {"store": cells})
+    if isinstance(found, ModuleLimits) and found.relative:
+        norms = square_norms(found.values, inputs.population)
+        groups = [g.relative(norm) for g, norm in zip(groups, norms, strict=True)]
     predicted = _predicted(network, x, inputs.population, limit)
     config = {
         "network": named(network), "inputs": inputs.name, "points": points,
         "population": inputs.population, "widths": list(widths), "seeds": list(counts),
-        "limit": _limit_name(limit, network), "dtype": str(dtype), "device": device,
+        "limit": _limit_name(limit, network, found), "dtype": str(dtype), "device": device,
         "weights": weights, "first": first, "confidence": 0.99, "versions": versions(), **predicted,
+        **_described(found),
     }  # fmt: skip
     fields = zip(*((g.distances, g.bias, g.rounding) for g in groups), strict=True)
     return Convergence(config, tuple(widths[: len(groups)]), *fields)
+
+
+def _own_limits(
+    network: Family, limit: Any, x: Array, widths: Sequence[int]
+) -> ModuleLimits | str | None:
+    """The limits that modules have by themselves, or why they are not known."""
+    if isinstance(network, Network) or limit is not None:
+        return None
+    return module_limits(network, x, widths)
+
+
+def _groups(
+    network: Family,
+    x: Array,
+    against: Array | None,
+    widths: Sequence[int],
+    counts: Sequence[int],
+    arguments: dict[str, Any],
+) -> list[Group]:
+    """The distances at every width, each from its own limit if there are several."""
+    if against is not None and against.ndim == 3:
+        each = zip(against, widths, counts, strict=True)
+        return [sweep(network, x, k, [m], [count], **arguments)[0] for k, m, count in each]
+    groups = sweep(network, x, against, widths, counts, **arguments)
+    if against is None:
+        groups = [g.of_one(a, b) for g, (a, b) in zip(groups, pairwise(widths), strict=True)]
+    return groups
+
+
+def _described(found: ModuleLimits | str | None) -> dict[str, Any]:
+    """What a record keeps of the description of modules."""
+    if found is None:
+        return {}
+    if isinstance(found, str):
+        return {"described": None, "why": found}
+    return {
+        "described": found.text, "relative": found.relative, "first_layer": found.first,
+        "limit_error": found.error,
+    }  # fmt: skip
 
 
 def _predicted(
@@ -133,7 +186,11 @@ def _predicted(
     return {"predicted": value, "predicted_error": error}
 
 
-def _limit_name(limit: Any, network: Family) -> str | None:
+def _limit_name(limit: Any, network: Family, found: ModuleLimits | str | None) -> str | None:
+    if isinstance(found, ModuleLimits):
+        return OWN_LIMITS
+    if isinstance(limit, str):
+        return SUCCESSIVE
     if limit is None:
         return None if isinstance(network, Network) else SUCCESSIVE
     return repr(limit) if isinstance(limit, Network) or callable(limit) else "an array"
@@ -169,7 +226,12 @@ def _limit_kernel(limit: Any, network: Family, x: Array) -> Array | None:
     """The kernel that takes the place of K_inf; None where successive widths are compared."""
     if isinstance(limit, Network):
         return _kernel(limit, x)
-    if limit is None:
+    if isinstance(limit, str) and limit != "successive":
+        raise ValueError(
+            f"expected a limit, or 'successive', got {limit!r}; pass a network, a function or an"
+            " array"
+        )
+    if limit is None or isinstance(limit, str):
         described = network if isinstance(network, Network) else None
         return None if described is None else _kernel(described, x)
     given = limit(network, x) if callable(limit) else limit

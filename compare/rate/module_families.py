@@ -15,30 +15,48 @@ from analytic import Network
 from compare.rate.network_cells import Family, made
 from compare.store import digest
 
-__all__ = ["SUCCESSIVE", "check_family", "fingerprint", "named"]
+__all__ = ["OWN_LIMITS", "SUCCESSIVE", "check_family", "check_widths", "fingerprint", "named"]
 
 SUCCESSIVE = "successive widths"
 """What a record calls its limit where K_0 of one width is compared with that of the next."""
 
 
-def check_family(network: Any, limit: Any, widths: Sequence[int]) -> None:
-    """Raise unless there is something to measure and to compare it with.
+OWN_LIMITS = "that of the modules, from their description"
+"""What a record calls the limit that was found from modules."""
+
+
+def check_family(network: Any) -> None:
+    """Raise unless it is a description or a family.
 
     Raises:
         TypeError: it is neither a description nor a function.
-        ValueError: two modules of a function are alike, or there are too few widths.
     """
-    if isinstance(network, Network):
-        return
-    if not callable(network):
+    if not isinstance(network, Network) and not callable(network):
         raise TypeError(
             "expected a Network or a function (width, seed) that makes a module, got"
             f" {type(network).__name__}; wrap it in one"
         )
+
+
+def check_widths(network: Any, limit: Any, why: object, widths: Sequence[int]) -> None:
+    """Raise unless a family can be compared with something.
+
+    Args:
+        network: a description or a family.
+        limit: what it is compared with, None for itself at other widths.
+        why: the reason, if no limit was found.
+        widths: of the sweep.
+
+    Raises:
+        ValueError: two modules of a function are alike, or there are too few widths.
+    """
+    if isinstance(network, Network):
+        return
     if limit is None and len(widths) < 4:
+        reason = f" ({why})" if isinstance(why, str) else ""
         raise ValueError(
             f"expected at least 4 widths of a family without a limit, as successive ones are"
-            f" compared, got {list(widths)}; add some or pass limit"
+            f" compared, got {list(widths)}; add some or pass limit{reason}"
         )
     if np.array_equal(_weights(network, widths[0], 0), _weights(network, widths[0], 1)):
         raise ValueError(

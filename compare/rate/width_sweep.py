@@ -44,6 +44,10 @@ class Group:
     bias: float
     rounding: float
 
+    def relative(self, norm: float) -> Group:
+        """Of distances relative to a limit of this squared norm."""
+        return replace(self, distances=self.distances / norm, bias=self.bias / norm)
+
     def of_one(self, width: int, other: int) -> Group:
         """Of a difference of two widths, E ||...||^2 = C/m + C/m', the part C/m."""
         return replace(self, distances=self.distances * (other / (width + other)))

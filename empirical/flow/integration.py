@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,7 @@ from empirical.flow.arguments import check_data, check_numbers, check_times
 from empirical.flow.losses import LossName
 from empirical.flow.record import Flow
 from empirical.flow.run import Method, Run
+from empirical.parameter_rates import Rates, Rescaled, rates_of
 from empirical.precision import full_precision
 
 __all__ = ["gradient_flow"]
@@ -38,6 +40,7 @@ def gradient_flow(
     max_evaluations: int = 100_000,
     resume: Flow | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
+    rates: Rates | None = None,
 ) -> Flow:
     r"""Gradient flow of a mean loss from the module's parameters.
 
@@ -70,6 +73,9 @@ def gradient_flow(
             outputs and gradients at its first and its last point, which are computed again.
         checkpoint: file to which the record is written after every output time; if it exists,
             the flow continues from there.
+        rates: rates of the parameters, as of ``tangent_kernel``: theta' = -rate dPhi/dtheta.
+            Displacements and gradients are then lengths of theta/sqrt(rate); such a flow cannot
+            be resumed.
 
     Returns:
         The record, a ``Flow``.
@@ -97,6 +103,14 @@ def gradient_flow(
     grid = check_times(times)
     check_numbers(rtol, max_evaluations, method, next(module.parameters()).dtype)
     path = check_path(checkpoint)
+    found, rescaled = rates_of(module, rates), None
+    if found is not None:
+        if resume is not None or path is not None:
+            raise ValueError(
+                "expected no resume and no checkpoint of a flow at rates other than 1, got one;"
+                " pass times up to the last one at once"
+            )
+        module = rescaled = Rescaled(module, found)
     with (
         torch.inference_mode(False),
         torch.enable_grad(),
@@ -107,4 +121,7 @@ def gradient_flow(
             resume = Flow.load(path, str(run.field.origin.device))
         if resume is not None:
             run.resume(resume, grid)
-        return run.through(grid, max_evaluations, path)
+        flow = run.through(grid, max_evaluations, path)
+    if rescaled is None:
+        return flow
+    return replace(flow, parameters=rescaled.theta(flow.parameters))

@@ -7,7 +7,6 @@ batch of products. As many seeds at a time as keep the weights in cache.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -74,7 +73,7 @@ class BatchedReadout:
 
     @property
     def scale(self) -> float:
-        return 1 / math.sqrt(self.feed.units)
+        return self.feed.scale
 
 
 def tangent_kernels(

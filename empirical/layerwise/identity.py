@@ -3,7 +3,9 @@ r"""The layer identity, for the networks that a description stands for.
 For a weight layer with inputs A (n, m_in) and backward signals B = df/dh (n, m_out), the
 gradient of sample a is the outer product B_a A_a^T, so that the layer's share of K_0 is
 
-    scale^2 (A A^T) o (B B^T)  +  bias_std^2 B B^T,
+    scale^2 (A A^T) o (B B^T)  +  bias_std^2 B B^T
+
+(times the rates at which W and b are trained, if these are not 1),
 
 two matrix products and an entrywise one: no object of the size n x parameters is formed. A
 convolution has such a product for every position, and its gradient is their sum: see
@@ -97,7 +99,8 @@ class Link:
 
     def share(self, alpha: Tensor, signal: Tensor, n: int, start: int) -> Tensor:
         """Of the kernel of the first n samples and those from ``start`` on."""
-        scale, bias = self.wire.scale**2, self.wire.bias_std**2
+        rate, bias = self.wire.learned
+        scale = rate * self.wire.scale**2
         if self.patches is None:
             inputs = _gram(alpha, n, start) * scale
             if bias > 0:
@@ -136,7 +139,10 @@ def layerwise_kernel(
     last = averages(readout.feed, x.device)
     for average in last:
         alpha = average.read(alpha)
-    kernel = _gram(alpha, n, start) * readout.scale**2
+    rate, bias_rate = readout.feed.learned
+    kernel = _gram(alpha, n, start) * (rate * readout.scale**2)
+    if bias_rate > 0:
+        kernel += bias_rate
     signal = (readout.weight * readout.scale)[..., None, :].expand_as(alpha)
     del alpha
     for average in reversed(last):

@@ -7,7 +7,6 @@ counter, used, forgotten, and drawn again on the way back, with the same bits.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from time import perf_counter
 
@@ -160,7 +159,7 @@ class DrawnReadout:
     """The readout of a network."""
 
     def __init__(self, feed: Feed, index: int, seed: int, like: Tensor) -> None:
-        self.feed, self.scale = feed, 1 / math.sqrt(feed.units)
+        self.feed, self.scale = feed, feed.scale
         self.weight = normal(
             (feed.units,), seed=seed, layer=2 * index, dtype=like.dtype, device=like.device
         )

@@ -133,7 +133,9 @@ def _first(
             yield (
                 f"the first layer {part.weight.name!r} reads {found.read} numbers with weights that"
                 " are not normal, so that its units are not Gaussian however many they are:"
-                f" {found} from the Gaussian values, and K_inf of the description is off by as much"
+                f" {found} from the Gaussian values, and the kernel of the description is off by"
+                " as much; gap and convergence take the true law where the next layer is fully"
+                " connected"
             )
 
 

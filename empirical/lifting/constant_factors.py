@@ -16,9 +16,9 @@ from analytic.activation import NAMES, X
 from empirical.lifting.linear_maps import scaled_weights
 from empirical.lifting.pointwise_functions import number
 from empirical.lifting.units import (
+    Applied,
     Beside,
     InputData,
-    Pointwise,
     Total,
     Units,
     Weights,
@@ -48,7 +48,7 @@ def _rebuilt(one: Units, made: dict[int, Units], factor: float | None) -> Units:
     if isinstance(one, Weights):
         weights = replace(one, source=made[id(one.source)])
         return weights if factor is None else scaled_weights(weights, factor)
-    if isinstance(one, Pointwise):
+    if isinstance(one, Applied):
         source, expression = made[id(one.source)], one.expression
         if isinstance(one.source, Weights) and isinstance(source, Weights):
             taken = source.weight.factor / one.source.weight.factor
@@ -60,9 +60,9 @@ def _rebuilt(one: Units, made: dict[int, Units], factor: float | None) -> Units:
 def _factor(one: Units, readers: dict[int, list[Units]]) -> float | None:
     """The constant through which all readers of units with weights read them."""
     ahead = readers.get(id(one), [])
-    if not isinstance(one, Weights) or not all(isinstance(r, Pointwise) for r in ahead):
+    if not isinstance(one, Weights) or not all(isinstance(r, Applied) for r in ahead):
         return None
-    expressions = [r.expression for r in ahead if isinstance(r, Pointwise)]
+    expressions = [r.expression for r in ahead if isinstance(r, Applied)]
     found = sorted(set().union(*map(_factors, expressions)))
     if not found or found[0] <= 0 or all(e in _NAMED for e in expressions):
         return None

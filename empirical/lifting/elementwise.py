@@ -20,7 +20,7 @@ from empirical.lifting.pointwise_functions import (
     Builder,
     number,
 )
-from empirical.lifting.units import Beside, Matrix, Pointwise, Total, Units
+from empirical.lifting.units import Applied, Beside, Matrix, Total, Units
 
 __all__ = ["ELEMENTWISE"]
 
@@ -38,11 +38,11 @@ def _function(build: Builder, scene: Capture, call: FunctionCall) -> Value | Non
 
 
 def _expression(value: Value) -> Any:
-    return value.units.expression if isinstance(value.units, Pointwise) else X
+    return value.units.expression if isinstance(value.units, Applied) else X
 
 
 def _base(value: Value) -> Units:
-    return value.units.source if isinstance(value.units, Pointwise) else value.units
+    return value.units.source if isinstance(value.units, Applied) else value.units
 
 
 def _applied(value: Value, expression: Any, call: FunctionCall) -> Value:
@@ -50,7 +50,7 @@ def _applied(value: Value, expression: Any, call: FunctionCall) -> Value:
     if value.pads and expression.subs(X, 0) != 0:
         raise refusal(_EXPECTED, call.place, "it moves the zeros around the image", "pad behind it")
     base = _base(value)
-    made = Pointwise(base, expression, base.shape, call.place)
+    made = Applied(base, expression, base.shape, call.place)
     return replace(value, units=base if expression == X else made)
 
 
@@ -178,4 +178,4 @@ ELEMENTWISE: dict[str, Rule] = {
     "itruediv": partial(_arithmetic, "div"),
     "neg": _negative,
 }
-"""Pointwise functions and sums by the name that torch gives them."""
+"""Applied functions and sums by the name that torch gives them."""

@@ -12,7 +12,7 @@ from empirical.lifting.calls import FunctionCall, Value
 from empirical.lifting.capture import Capture, Rule
 from empirical.lifting.places import refusal
 from empirical.lifting.pointwise_functions import the_factor
-from empirical.lifting.units import Matrix, Pointwise, Weights
+from empirical.lifting.units import Applied, Matrix, Weights
 
 __all__ = ["PRODUCTS", "biased", "scaled_weights"]
 
@@ -165,8 +165,8 @@ def _sides(
 def biased(call: FunctionCall, value: Value, bias: Matrix, size: tuple[int, ...]) -> Value:
     """Units with a parameter added, of a tensor that had this shape."""
     units = value.units
-    factor = the_factor(units.expression) if isinstance(units, Pointwise) else None
-    if isinstance(units, Pointwise) and isinstance(units.source, Weights) and factor is not None:
+    factor = the_factor(units.expression) if isinstance(units, Applied) else None
+    if isinstance(units, Applied) and isinstance(units.source, Weights) and factor is not None:
         units = scaled_weights(units.source, factor)
     count = units.shape[0]
     axis = value.axes.index(1) if 1 in value.axes else len(value.axes) - 1

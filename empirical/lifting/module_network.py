@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from analytic.network import FullyConnected, Network
+from analytic.network import Network, Readout
 from empirical.batches import Batch, constant, count, mapped, rows
 from empirical.checks import check_inputs, check_module
 from empirical.forward_pass import forward_passes
@@ -115,8 +115,7 @@ class ModuleNetwork:
 
     Attributes:
         network: the description, with the rates that the module's parametrisation has at its
-            widths. Its last layer is the readout of the module: Sigma there is the limit of the
-            covariance of its outputs, and Theta that of its tangent kernel.
+            widths; its kernel is the limit of the module's tangent kernel.
         width: that of the narrowest layer, in units of which those of all others are given.
         widths: units of every layer with weights, in order.
         groups: names of the parameters of the same layers, and those of the readout last.
@@ -231,7 +230,7 @@ def _described(
     stack = built(seen.units.source, keywords)
     parts = (*stack.parts, seen.units)
     numbers = [found[id(part)] for part in parts]
-    network = network_from((*stack.layers, FullyConnected("identity", **numbers[-1].keywords)))
+    network = network_from((*stack.layers, Readout(**numbers[-1].keywords)))
     texts = list(sentences(module, parts, numbers, stack.layers, seen.trained, seen.data))
     texts.append(_proof(module, x, seen, parts, numbers, width))
     return ModuleNetwork(

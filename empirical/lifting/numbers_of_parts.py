@@ -104,7 +104,9 @@ def _numbers(
     if bias is not None:
         bias_law = laws[bias.name]
         keywords["bias_std"] = _short(abs(bias.factor) * bias_law.std)
-        keywords["bias_rate"] = _short(bias.factor**2) if bias.name in trained else 0.0
+        learned = bias.factor**2 if bias.name in trained else 0.0
+        usual = keywords["bias_std"] ** 2  # to the bit, so that rate 1 is seen
+        keywords["bias_rate"] = usual if math.isclose(learned, usual) else _short(learned)
     return Numbers(law, bias_law, read, drawn, keywords)
 
 

@@ -75,13 +75,21 @@ def _pooled(scene: Capture, call: FunctionCall) -> Value | None:
         return None
     spatial = value.units.shape[1:]
     sizes, steps = _each(size, len(spatial)), _each(stride or size, len(spatial))
-    fits = not any(p % k for p, k in zip(spatial, sizes, strict=True))
-    if sizes != steps or any(_each(padding, len(spatial))) or divisor or (ceil and not fits):
+    rests = [(p - k) % s for p, k, s in zip(spatial, sizes, steps, strict=True)]
+    if any(_each(padding, len(spatial))) or divisor or (ceil and any(rests)):
         raise refusal(
-            _EXPECTED, call.place, "its windows overlap, leave gaps or reach outside",
-            "pool windows side by side, with stride equal to kernel_size and padding 0",
+            _EXPECTED, call.place, "its windows reach outside the image, or have another divisor",
+            "pool with padding 0, ceil_mode=False and no divisor_override",
         )  # fmt: skip
-    return _windows(value, call, sizes)
+    if sizes == steps and not any(rests):
+        return _windows(value, call, sizes)
+    layer = AveragePooling(_one(sizes), stride=_one(steps))
+    shape = (value.units.shape[0], *call.result.shape[2:])
+    return replace(value, units=Averaged(value.units, layer, shape, call.place))
+
+
+def _one(sizes: tuple[int, ...]) -> int | tuple[int, ...]:
+    return sizes[0] if len(set(sizes)) == 1 else sizes
 
 
 def _windows(value: Value, call: FunctionCall, sizes: tuple[int, ...]) -> Value:
@@ -93,7 +101,7 @@ def _windows(value: Value, call: FunctionCall, sizes: tuple[int, ...]) -> Value:
         )  # fmt: skip
     after = tuple(p // k for p, k in zip(spatial, sizes, strict=True))
     shape = (value.units.shape[0], *after)
-    layer = AveragePooling(sizes[0] if len(set(sizes)) == 1 else sizes)
+    layer = AveragePooling(_one(sizes))
     return replace(value, units=Averaged(value.units, layer, shape, call.place))
 
 

@@ -22,6 +22,7 @@ from analytic.network import (
     Layer,
     Network,
     Nonlinearity,
+    Readout,
     Residual,
     Scale,
     Sum,
@@ -29,10 +30,10 @@ from analytic.network import (
 from empirical.lifting.places import LiftingError, Location, refusal
 from empirical.lifting.pointwise_functions import the_factor
 from empirical.lifting.units import (
+    Applied,
     Averaged,
     Beside,
     InputData,
-    Pointwise,
     Total,
     Units,
     Weights,
@@ -98,7 +99,7 @@ class _Builder:
         if isinstance(units, Weights):
             self.parts.append(units)
             return [*before, self.weights(units)]
-        if isinstance(units, Pointwise):
+        if isinstance(units, Applied):
             return _with_function(before, units)
         return _with_average(before, units)
 
@@ -155,7 +156,7 @@ def _common(lists: list[tuple[Units, ...]]) -> tuple[Units, ...]:
     return tuple(found)
 
 
-def _with_function(before: list[Layer], units: Pointwise) -> list[Layer]:
+def _with_function(before: list[Layer], units: Applied) -> list[Layer]:
     factor = the_factor(units.expression)
     if factor is not None and factor > 0:
         return _scaled(before, factor)
@@ -187,9 +188,10 @@ def _with_average(before: list[Layer], units: Averaged) -> list[Layer]:
     single = all(p == 1 for p in units.source.shape[1:])
     if isinstance(units.layer, Flatten) and single:
         for k in range(len(before) - 1, -1, -1):
-            if isinstance(before[k], AveragePooling):
+            pool = before[k]
+            if isinstance(pool, AveragePooling) and pool.stride is None:  # it reads all positions
                 return [*before[:k], GlobalAveragePooling(), *before[k + 1 :]]
-            if not isinstance(before[k], Scale):
+            if not isinstance(pool, Scale):
                 break
     if isinstance(units.layer, Scale):
         return _scaled(before, units.layer.factor)
@@ -222,7 +224,7 @@ def _check_each_once(parts: list[Weights]) -> None:
             known[id(matrix.tensor)] = part.place
 
 
-def network_from(layers: tuple[Layer, ...]) -> Network:
+def network_from(layers: tuple[Layer | Readout, ...]) -> Network:
     """The network, or why there is none."""
     try:
         return Network(*layers)

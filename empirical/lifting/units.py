@@ -18,8 +18,16 @@ from analytic.network import Averaging, Layer, Shape
 from empirical.lifting.places import Location
 
 __all__ = [
-    "Averaged", "Beside", "InputData", "Matrix", "Pointwise", "Total", "Units", "Weights",
-    "sources", "upstream",
+    "Applied",
+    "Averaged",
+    "Beside",
+    "InputData",
+    "Matrix",
+    "Total",
+    "Units",
+    "Weights",
+    "sources",
+    "upstream",
 ]  # fmt: skip
 
 
@@ -80,7 +88,7 @@ class Weights:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Pointwise:
+class Applied:
     """A function of units, one by one."""
 
     source: Units
@@ -117,7 +125,7 @@ class Beside:
     place: Location
 
 
-Units = InputData | Weights | Pointwise | Averaged | Total | Beside
+Units = InputData | Weights | Applied | Averaged | Total | Beside
 
 
 def sources(units: Units) -> tuple[Units, ...]:

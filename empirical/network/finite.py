@@ -109,9 +109,9 @@ def _average(layer: Averaging, alpha: Tensor) -> Tensor:
         return alpha.flatten(1)
     if isinstance(layer, GlobalAveragePooling):
         return alpha.flatten(2).mean(2)
-    pool = functional.avg_pool1d if alpha.ndim == 3 else functional.avg_pool2d
+    pools = functional.avg_pool1d, functional.avg_pool2d, functional.avg_pool3d
     assert isinstance(layer, AveragePooling)  # sums have become means
-    return pool(alpha, layer.size, layer.step)
+    return pools[alpha.ndim - 3](alpha, layer.size, layer.step)
 
 
 class FiniteNetwork(nn.Module):
@@ -180,6 +180,21 @@ class FiniteNetwork(nn.Module):
         if needed > SMALL_NETWORK and device.type != "meta":
             advice = "narrow it, or use streamed_tangent_kernel, which holds no weights"
             require(needed, device, f"the weights at width {self.width}", advice)
+
+    @property
+    def rates(self) -> dict[str, float]:
+        """The rate of gradient flow of each parameter, those of the description.
+
+        A bias that is drawn is bias_std times its parameter, whose rate is bias_rate/bias_std^2.
+        """
+        found: dict[str, float] = {}
+        for name, part in self.named_modules():
+            if isinstance(part, WeightLayer | ReadoutLayer):
+                wire = part.wire if isinstance(part, WeightLayer) else part.feed
+                found[f"{name}.weight"], bias_rate = wire.learned
+                if part.bias is not None:
+                    found[f"{name}.bias"] = bias_rate / part.bias_std**2
+        return found
 
     def copies(self) -> Iterator[Stack]:
         """The stacks g whose difference is f, or the only one."""

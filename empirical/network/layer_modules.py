@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -56,11 +55,8 @@ class WeightLayer(PointwiseLayer):
 
     def __init__(self, wire: Wire, draw: Draw) -> None:
         super().__init__(wire)
-        self.bias_std = wire.bias_std
         self.weight = nn.Parameter(self.arrange(draw((wire.units, wire.columns), part=0)))
-        self.bias: nn.Parameter | None = None
-        if self.bias_std > 0:
-            self.bias = nn.Parameter(draw((wire.units,), part=1))
+        self.bias, self.bias_std = biases(wire.bias_std, wire.learned[1], wire.units, draw)
 
     def arrange(self, drawn: Tensor) -> Tensor:
         """The matrix W, from the numbers for each unit in a row."""
@@ -100,7 +96,7 @@ class ConvolutionLayer(WeightLayer):
     def forward(self, alpha: Tensor) -> Tensor:
         layer = self.wire.step.layer
         assert isinstance(layer, Convolution)
-        convolve = functional.conv1d if alpha.ndim == 3 else functional.conv2d
+        convolve = (functional.conv1d, functional.conv2d, functional.conv3d)[alpha.ndim - 3]
         bias = None if self.bias is None else self.bias_std * self.bias
         read = self.padded(alpha * self.wire.scale)
         h = convolve(read, self.weight, bias, stride=layer.stride, dilation=layer.dilation)
@@ -120,16 +116,26 @@ class ConvolutionLayer(WeightLayer):
 
 
 class ReadoutLayer(nn.Module):
-    """v^T alpha / sqrt(m)."""
+    """weight_std v^T alpha / sqrt(m) + bias_std b."""
 
     def __init__(self, feed: Feed, draw: Draw) -> None:
         super().__init__()
-        self.feed = feed
-        self.scale = 1 / math.sqrt(feed.units)
+        self.feed, self.scale = feed, feed.scale
         self.weight = nn.Parameter(draw((feed.units,), part=0))
+        self.bias, self.bias_std = biases(feed.output.bias_std, feed.learned[1], 1, draw)
 
     def forward(self, alpha: Tensor) -> Tensor:
-        return (alpha @ self.weight) * self.scale
+        f = (alpha @ self.weight) * self.scale
+        return f if self.bias is None else f + self.bias_std * self.bias
+
+
+def biases(std: float, rate: float, units: int, draw: Draw) -> tuple[nn.Parameter | None, float]:
+    """The parameters b and their factor: standard normal, or 0 if they are trained from there."""
+    if std > 0:
+        return nn.Parameter(draw((units,), part=1)), std
+    if rate > 0:
+        return nn.Parameter(torch.zeros_like(draw((units,), part=1))), 1.0
+    return None, 0.0
 
 
 def module_of(wire: Wire, draw: Draw) -> WeightLayer:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
 
 from analytic.network import (
     Averaging,
@@ -19,12 +18,14 @@ from analytic.network import (
     Shape,
     Step,
     fold,
-    is_default,
     itself,
     shape_after,
 )
 
 __all__ = ["Feed", "Wire", "held", "wiring"]
+
+
+DEFAULT = Readout()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +36,23 @@ class Feed:
         averages: the layers without weights before it, each with the positions it finds.
         units: channels of an image, or length of a vector.
         spatial: the shape of the positions, () for a vector.
+        output: the description of the readout, if it is the one that reads.
     """
 
     averages: tuple[tuple[Averaging, Shape], ...]
     units: int
     spatial: Shape
+    output: Readout = DEFAULT
+
+    @property
+    def scale(self) -> float:
+        """weight_std / sqrt(m) of the readout."""
+        return self.output.weight_std / math.sqrt(self.units)
+
+    @property
+    def learned(self) -> tuple[float, float]:
+        """Rates of gradient flow of the readout: of v, and of the bias itself."""
+        return self.output.coefficients[2:]
 
     @property
     def positions(self) -> int:
@@ -120,8 +133,13 @@ class Wire:
         return self.step.layer.weight_std / math.sqrt(self.feed.units)
 
     @property
+    def learned(self) -> tuple[float, float]:
+        """Rates of gradient flow: of W, and of the biases themselves."""
+        return self.step.rate, self.step.bias_rate
+
+    @property
     def bias_std(self) -> float:
-        """Standard deviation of the biases, 0 if there are none."""
+        """Standard deviation of the biases, 0 if there are none or if they start at 0."""
         layer = self.step.layer
         return 0.0 if isinstance(layer, Pointwise) else layer.bias_std
 
@@ -144,7 +162,6 @@ def wiring(
 
     def after(step: Step, feed: Feed) -> Feed:
         units = feed.units
-        _require_default(step.layer)
         if not isinstance(step.layer, Pointwise):
             units = max(1, round(width * step.layer.width_ratio))
         spatial = shape_after(step.layer, feed.spatial)
@@ -167,22 +184,11 @@ def wiring(
     def averaged(step: Step, feed: Feed) -> Feed:
         return _feed(step.averages, feed.units, feed.spatial)
 
-    _require_default(network.output)
     network = network.summed(len(input_shape) - 1)
     start = Feed((), input_shape[0], input_shape[1:])
     last = fold(network.steps, start, after, added, step=itself, averaged=averaged)
-    return tuple(wires), _feed(network.readout, last.units, last.spatial)
-
-
-def _require_default(layer: Any) -> None:
-    if isinstance(layer, Pointwise) or layer == Readout():
-        return
-    given = layer.bias_std, layer.weight_rate, layer.bias_rate
-    if isinstance(layer, Readout) or not is_default(*given):
-        raise ValueError(
-            f"expected layers trained at rate 1 in a finite network, got {layer}; drop weight_rate"
-            " and bias_rate"
-        )
+    feed = _feed(network.readout, last.units, last.spatial)
+    return tuple(wires), replace(feed, output=network.output)
 
 
 def held(wires: tuple[Wire, ...]) -> int:

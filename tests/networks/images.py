@@ -14,6 +14,7 @@ from analytic import (
     Network,
     Residual,
     Sum,
+    SumPooling,
 )
 
 __all__ = ["ACTIVATIONS", "ARCHITECTURES"]
@@ -44,9 +45,14 @@ ARCHITECTURES: dict[str, tuple[tuple[int, ...], Build]] = {
             C(a, (2, 3), stride=(1, 2), padding_mode="circular", weight_std=0.5),
         ),
     ),
-    "pooled globally": (
-        (2, 4, 4),
-        lambda a: Network(C(a, 3, weight_std=THIRD), C(a, 3, weight_std=THIRD), G()),
+    "three dimensions, pooled globally": (
+        (2, 3, 2, 2),
+        lambda a: Network(
+            C(a, (3, 2, 1), weight_std=THIRD),
+            AveragePooling((2, 1, 1), stride=1),
+            C(a, 2, stride=(1, 2, 1), weight_std=THIRD),
+            G(),
+        ),
     ),
     "residual around one": ((1, 5), lambda a: Network(C(a, 3), R(C(a, 3, weight_std=0.7)))),
     "residual around two, pooled": (
@@ -76,7 +82,7 @@ ARCHITECTURES: dict[str, tuple[tuple[int, ...], Build]] = {
     ),
     "pooled, then flattened": (
         (1, 4, 4),
-        lambda a: Network(C(a, 3, weight_std=THIRD), AveragePooling(2), Flatten()),
+        lambda a: Network(C(a, 3, weight_std=THIRD), AveragePooling(2, stride=(1, 2)), Flatten()),
     ),
     "pooled in the middle": (
         (1, 6),
@@ -91,7 +97,7 @@ ARCHITECTURES: dict[str, tuple[tuple[int, ...], Build]] = {
     "pooled first, of several widths": (
         (1, 8),
         lambda a: Network(
-            AveragePooling(2),
+            SumPooling(2),
             C(a, 3, bias_std=0.5, width_ratio=0.5),
             R(C(a, 3, bias_std=0.2, width_ratio=0.5, weight_std=1 / math.sqrt(3))),
             C(a, 1, width_ratio=2),

@@ -194,3 +194,24 @@ def dilated(m: int) -> nn.Module:
             nn.Flatten(), nn.Linear(16 * m, 1),
         )
     )  # fmt: skip
+
+
+@entry("overlapping averages", 1, 7, 7)
+def overlapping(m: int) -> nn.Module:
+    return normal(
+        nn.Sequential(
+            nn.Conv2d(1, m, 3, padding=1), nn.Tanh(), nn.AvgPool2d(3, stride=2),
+            nn.Conv2d(m, m, 3, padding=1), nn.Tanh(), nn.AvgPool2d(2), nn.Flatten(),
+            nn.Linear(m, 1),
+        )
+    )  # fmt: skip
+
+
+@entry("tanh form of GELU, hardswish", 6)
+def approximate(m: int) -> nn.Module:
+    return normal(
+        nn.Sequential(
+            nn.Linear(6, m), nn.GELU(approximate="tanh"), nn.Linear(m, m), nn.Hardswish(),
+            nn.Linear(m, 1),
+        )
+    )  # fmt: skip

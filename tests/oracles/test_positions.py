@@ -31,6 +31,7 @@ LAYERS = [
     (C("tanh", (3, 2), dilation=(2, 3), stride=(1, 2)), (4, 5)),
     (C("tanh", 3, dilation=2, padding="valid"), (6,)),
     (AveragePooling((2, 3)), (4, 6)),
+    (AveragePooling((2, 3), stride=(1, 2)), (4, 6)),
     (GlobalAveragePooling(), (2, 3)),
 ]
 

@@ -15,6 +15,7 @@ from analytic import (
     GlobalAveragePooling,
     Network,
     Residual,
+    SumPooling,
     mean_correction,
 )
 from analytic.corrections import fluctuation, fluctuation_covariance
@@ -89,8 +90,23 @@ def test_filters_read_the_positions_they_say() -> None:
     np.testing.assert_array_equal(sum(zeros) @ np.arange(1.0, 6.0), [1 + 2, 2 + 3 + 4, 4 + 5])
     apart = position_maps(Convolution("tanh", 3, dilation=2), (4,), (4,))
     np.testing.assert_array_equal(sum(apart) @ np.array([1.0, 2.0, 4.0, 8.0]), [5, 10, 5, 10])
+    (mean,) = position_maps(AveragePooling(2, stride=1), (4,), (3,))
+    np.testing.assert_array_equal(mean @ np.array([1.0, 2.0, 4.0, 8.0]), [1.5, 3, 6])
     circular = position_maps(Convolution("tanh", 2, padding_mode="circular"), (3,), (3,))
     np.testing.assert_array_equal(sum(circular) @ np.array([1.0, 2.0, 4.0]), [3, 6, 5])
+
+
+def test_conventions_are_those_of_the_kernel() -> None:
+    """The mean over a filter, and the sum over windows, are plain sums with other weights."""
+    layers = Convolution("tanh", 2, weight_std=2**-0.5), AveragePooling(3, stride=1)
+    plain = Network(*layers, Flatten(), FullyConnected("tanh", weight_std=3))
+    named = Network(
+        Convolution("tanh", 2, normalize="fan_in"),
+        SumPooling(3, stride=1),
+        Flatten(),
+        FullyConnected("tanh"),
+    )
+    np.testing.assert_allclose(fluctuation(named, LINE), fluctuation(plain, LINE), rtol=1e-13)
 
 
 def test_the_mean_of_images_is_refused() -> None:

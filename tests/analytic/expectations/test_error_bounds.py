@@ -13,10 +13,11 @@ from oracles import exact_tables
 
 from analytic import Activation
 from analytic.expectations import coefficients, moments, quadrature_error
-from analytic.expectations.bounded_tables import _noise, _shortened
+from analytic.expectations.bounded_tables import _between, _noise, _shortened
 from analytic.expectations.interpolation_error import ellipses, error
 from analytic.expectations.majorants import majorant
-from analytic.expectations.node_tables import FIRST, tabulated
+from analytic.expectations.node_tables import FIRST, MEAN, SLOPE, SPREAD, tabulated
+from analytic.expectations.octaves import segment
 from analytic.expectations.quadrature import Rule, extended_basis, graded_rule, uniform_rule
 from analytic.expectations.quadrature_error import PARTS, contours
 from analytic.expectations.segments import chebyshev_nodes, chebyshev_series
@@ -189,7 +190,7 @@ def test_too_few_points_in_s_are_paid_for() -> None:
     series, powers = chebyshev_series(table.extended, nodes, (0, 0))
     rest = nodes, table.columns, powers, np.zeros((5, 8))
     logs = error(around.logs(terms, (0, 0, 0, 0)), 8)
-    with_it, without = (_noise(series, *rest, logs - away)[1].slope for away in (0, np.inf))
+    with_it, without = (_noise(series, *rest, logs - away, low)[1].slope for away in (0, np.inf))
     s = np.linspace(0.51, 0.99, 5)
     exact = exact_tables.tables(activation, s.astype(np.longdouble))
     values = np.cos(np.arange(8) * np.arccos((s[:, None] - 0.75) / 0.25)) @ series[:, FIRST:]
@@ -243,3 +244,31 @@ def test_rectangles_contain_the_values(text: str) -> None:
             z = complex(left[i] + width[i] * rng.random(), bottom[i] + height[i] * rng.random())
             with mpmath.workdps(700 if "erf" in text else 40):
                 assert float(abs(function(mpmath.mpmathify(z)))) <= sizes[i] * (1 + 1e-10)
+
+
+@pytest.mark.parametrize(("text", "low"), [("tanh(3*x)", 0.5), ("exp(-(x - 5)**2)", 0.25)])
+def test_norms_between_the_nodes(text: str, low: float) -> None:
+    """Nowhere in the octave are the norms below what is said of them, nor 1e-3 above."""
+    w = Activation(text)
+    rule, nodes = uniform_rule(400), chebyshev_nodes(low, 2 * low, 48)
+    series, powers = chebyshev_series(tabulated(w, nodes, rule, 32).extended, nodes, (0, 0))
+    found = _between(series, powers, low)
+    rng = np.random.default_rng(0)
+    places = rng.integers(found.s.size, size=64)
+    h = np.pi / found.s.size / 2
+    s = low * (3 + np.cos(h * (2 * places + 1 + rng.uniform(-1, 1, 64)))) / 2
+    table = tabulated(w, s, rule, 32).columns
+    norm = np.sqrt(table[:, SLOPE])
+    root = np.sqrt(table[:, MEAN] ** 2 + s**2 * table[:, SPREAD])
+    for least, exact in ((found.norm, norm), (found.root, root)):
+        assert np.all(least[places] <= exact * (1 + 1e-12))
+        assert np.all(least[places] >= exact * 0.98)
+    for most, exact in ((found.slope, norm), (found.mean, np.abs(table[:, MEAN]))):
+        assert np.all(most[places] >= exact * (1 - 1e-12))
+
+
+@pytest.mark.parametrize("text", ["erf(60*x)", "exp(-3600*x**2)", "x*erf(100*x)", "tanh(3000*x)"])
+def test_steep_functions_are_certified(text: str) -> None:
+    found = segment(Activation(text), 0)
+    assert found.noise.certified
+    assert max(found.noise.value, found.noise.slope, found.noise.square) < 1e-13

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import sympy
 
-from analytic import Activation
+from analytic import Activation, FullyConnected, Network, kernel_estimate
 from analytic.activation import X
 from analytic.expectations.node_tables import (
     CURVATURE,
@@ -25,12 +25,24 @@ from analytic.expectations.node_tables import (
 from analytic.expectations.small_deviations import origin
 from analytic.machine import UNIT
 
-CUBICS = ["x", "x**2", "x**3", "1 + x**2", "1 + x**3", "x**2 - 2*x**3", "x - x**3", "2 + x + x**2"]
+QUARTICS = [
+    "x**3 + x**4",
+    "x**4",
+    "x**2 - x**4",
+    "x",
+    "x**2",
+    "x**3",
+    "1 + x**2",
+    "1 + x**3",
+    "x**2 - 2*x**3",
+    "x - x**3",
+    "2 + x + x**2",
+]
 
 
-@pytest.mark.parametrize("text", CUBICS)
+@pytest.mark.parametrize("text", QUARTICS)
 def test_the_table_near_zero(text: str) -> None:
-    """Every column of a cubic at s = 2^-36, to the digits that its own size leaves."""
+    """Every column of a quartic at s = 2^-36, to the digits that its own size leaves."""
     activation, s = Activation(text), Fraction(1, 2**36)
     found = origin(activation)
     assert found is not None
@@ -53,9 +65,26 @@ def _columns(activation: Activation, s: Fraction) -> dict[int, Any]:
 
     x = sympy.Poly(X, X)
     b = mean(w1), mean(w1 * x) / s, mean(w1 * x * x) / s**2 - mean(w1)  # times roots of 1, 2, 6
+    b = (*b, mean(w1 * x**3) / s**3 - 3 * b[1])  # and 24
     return {
         MEAN: mean(w), SPREAD: (mean(w * w) - mean(w) ** 2) / s**2, SLOPE: mean(w1 * w1),
         CURVATURE: mean(w2 * w2), JERK: mean(w3 * w3), RESPONSE_E: mean(w1 * w1 + w * w2),
         RESPONSE_D: mean(w2 * w2 + w1 * w3), FIRST: b[0], FIRST + 1: float(b[1]) / math.sqrt(2),
-        FIRST + 2: float(b[2]) / math.sqrt(6), FIRST + 3: Fraction(),
+        FIRST + 2: float(b[2]) / math.sqrt(6), FIRST + 3: float(b[3]) / math.sqrt(24),
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "power"), [("x**3 + x**4", 4), ("x**4 + x**5", 5)])
+def test_a_small_input_beside_a_large_one(text: str, power: int) -> None:
+    """E u^m u'^n = s^m E z^(m + n) for u = s z and u' = z: the next power is s of what is kept."""
+    s = 2.0**-33
+    x, tolerance = np.array([[s], [1.0]]), 1e-10 if power == 4 else 1e-7
+    network = Network(FullyConnected(text))
+    found = kernel_estimate(network, x, kind="nngp", tolerance=tolerance)
+    low = power - 1
+    moment = {n: math.prod(range(1, 2 * n, 2)) for n in range(11)}  # E z^(2n)
+    exact = s**low * moment[low] + s**power * moment[power]
+    assert abs(found.value[0, 1] - exact) <= found.error[0, 1]
+    assert found.certified
+    size = math.sqrt(found.value[0, 0] * found.value[1, 1])
+    assert found.error[0, 1] <= (1e-13 if power == 4 else 32 * 2.0**-32) * size

@@ -41,7 +41,7 @@ def _network(rng: np.random.Generator) -> tuple[Network, bool]:
     if rng.random() < 0.3:
         layers = [convolution(2, stride=2), convolution(3)]
     elif rng.random() < 0.3:
-        layers.append(AveragePooling(2))
+        layers.append(AveragePooling(3, stride=1) if rng.random() < 0.5 else AveragePooling(2))
     layers += [convolution(3, dilation=2 - at % 2) for at in range(rng.integers(0, 3))]
     layers.append(Flatten() if rng.random() < 0.6 else GlobalAveragePooling())
     if rng.random() < 0.4:

@@ -16,6 +16,7 @@ from analytic import (
     GlobalAveragePooling,
     Network,
     Residual,
+    SumPooling,
     kernel_estimate,
 )
 
@@ -37,11 +38,23 @@ def _network(rng: np.random.Generator, name: str) -> Network:
         layer = convolution(int(rng.integers(1, 4)))
         layers.append(Residual(layer) if rng.random() < 0.4 else layer)
         if rng.random() < 0.3:
-            layers.append(AveragePooling(int(rng.choice([1, 3]))) if len(layers) < 3 else layer)
+            pool = SumPooling(2, stride=1) if rng.random() < 0.5 else AveragePooling(3)
+            layers.append(pool if len(layers) < 3 else layer)
     layers.append(Flatten() if rng.random() < 0.5 else GlobalAveragePooling())
     if rng.random() < 0.4:
         layers.append(FullyConnected(name))
     return Network(*layers)  # type: ignore[arg-type]
+
+
+def test_three_dimensions_are_within_their_bound_of_ball_arithmetic() -> None:
+    network = Network(
+        Convolution("gaussian", (2, 1, 2), weight_std=0.6),
+        AveragePooling((2, 1, 1), stride=1),
+        Convolution("erf", (1, 2, 2), bias_std=0.3),
+        GlobalAveragePooling(),
+    )
+    x = np.random.default_rng(3).standard_normal((2, 1, 3, 2, 2))
+    image_balls.margins(network, x, kernel_estimate(network, x))
 
 
 def _cases() -> Iterator[tuple[Network, np.ndarray]]:

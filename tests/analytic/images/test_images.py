@@ -17,6 +17,7 @@ from analytic import (
     GlobalAveragePooling,
     Network,
     Residual,
+    SumPooling,
     kernel,
     kernel_diagonal,
     kernel_estimate,
@@ -29,9 +30,11 @@ LINES = [
     lambda w: Network(C(w, 3, dilation=5)),
     lambda w: Network(C(w, 4, stride=2, bias_std=0.5), C(w, 2), GLOBAL),
     lambda w: Network(
-        C(w, 3, padding="valid"), R(C(w, 3, dilation=2), C(w, 2)), A(2), C(w, 3), GLOBAL
+        C(w, 3, padding="valid"), R(C(w, 3, dilation=2), C(w, 2)), A(3, stride=2), C(w, 3), GLOBAL
     ),
-    lambda w: Network(A(2), C(w, 3, padding_mode="circular"), A(2), Flatten(), F(w), R(F(w))),
+    lambda w: Network(
+        A(2), C(w, 3, padding_mode="circular"), SumPooling(3, stride=1), Flatten(), F(w), R(F(w))
+    ),
     lambda w: Network(C(w, 2, stride=3, padding="valid"), R(R(C(w, 1)), C(w, 3)), A(1)),
     lambda w: Network(Flatten(), F(w, bias_std=0.2), R(F(w))),
 ]
@@ -39,14 +42,19 @@ PLANES = [
     lambda w: Network(
         C(w, 3, weight_std=0.5), C(w, (2, 3), stride=(2, 1), dilation=(1, 3)), GLOBAL
     ),
-    lambda w: Network(C(w, 2, padding_mode="circular"), R(C(w, 2)), A((1, 2)), Flatten(), F(w)),
+    lambda w: Network(
+        C(w, 2, padding_mode="circular"), R(C(w, 2)), A((1, 3), stride=1), Flatten(), F(w)
+    ),
     lambda w: Network(C(w, 3, stride=2), GLOBAL, F(w, weight_std=2), R(F(w))),
     lambda w: Network(C(w, 3, padding="valid", weight_std=0.4), A(2), R(C(w, 1, bias_std=0.3))),
 ]
 WIDE = [
     lambda w: Network(C(w, 3, weight_std=0.4), C(w, (2, 5), weight_std=0.3), GLOBAL),
     lambda w: Network(
-        C(w, 4, padding_mode="circular", dilation=3, weight_std=0.3), A((4, 1)), C(w, 3), GLOBAL
+        C(w, 4, padding_mode="circular", dilation=3, weight_std=0.3),
+        A((5, 2), stride=(3, 1)),
+        C(w, 3),
+        GLOBAL,
     ),
     lambda w: Network(C(w, 3, stride=(1, 2), padding_mode="circular"), R(C(w, 3)), A((2, 1))),
     lambda w: Network(
@@ -54,7 +62,17 @@ WIDE = [
     ),
 ]
 """For images of more positions than a vector has lanes, whose rows do not fit into them."""
+SOLIDS = [
+    lambda w: Network(
+        C(w, (2, 3, 2), stride=(2, 1, 1), dilation=(1, 1, 2), padding_mode="circular"),
+        A((1, 2, 2), stride=1),
+        C(w, 2, stride=(1, 2, 1), weight_std=0.5),
+        GLOBAL,
+    ),
+    lambda w: Network(C(w, 2, padding="valid"), R(C(w, 2)), SumPooling((1, 2, 1)), Flatten(), F(w)),
+]
 CASES = [
+    *((make, (2, 3, 3, 3), "erf") for make in SOLIDS),
     *((make, (1, 12, 13), "erf") for make in WIDE),
     *((make, (2, 12), name) for make in LINES for name in ("erf", "tanh")),
     *((make, (2, 8), "softplus") for make in LINES if make is not LINES[2]),

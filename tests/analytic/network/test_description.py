@@ -15,6 +15,7 @@ from analytic import (
     Network,
     Nonlinearity,
     Residual,
+    SumPooling,
 )
 from analytic.network.network_text import parse_network
 
@@ -37,6 +38,7 @@ NETWORKS = [
         FullyConnected("tanh"),
     ),
     Network(AveragePooling((1, 2)), Convolution("tanh", 3, stride=2), GlobalAveragePooling()),
+    Network(SumPooling(2), Convolution("tanh", 3), AveragePooling(3, stride=(1, 2))),
     Network(
         FullyConnected("identity"),
         Residual(Nonlinearity("tanh"), FullyConnected("identity", bias_std=0.1)),
@@ -131,8 +133,10 @@ def test_steps_unroll_nested_branches() -> None:
         (lambda: Convolution("tanh", 0), "positive kernel_size"),
         (lambda: Convolution("tanh", 3, dilation=0), "positive dilation"),
         (lambda: Network(Convolution("tanh", (3, 3), dilation=(2,))), "2 spatial dimensions"),
-        (lambda: Convolution("tanh", (3, 3, 3)), "one or two dimensions"),
+        (lambda: Convolution("tanh", (3, 3, 3, 3)), "one, two or three dimensions"),
         (lambda: AveragePooling(-1), "positive size"),
+        (lambda: SumPooling(2, stride=0), "positive stride"),
+        (lambda: Network(Convolution("tanh", (3, 3)), SumPooling(2, stride=(1,))), "2 spatial"),
         (
             lambda: Network(Convolution("tanh", (3, 3)), Convolution("tanh", (3,))),
             "2 spatial dimensions",
@@ -189,6 +193,8 @@ def test_what_is_of_the_wrong_kind_is_refused(make: object) -> None:
         'Network(FullyConnected("tanh", stride=2))',
         'Network(Convolution("tanh", 3), AveragePooling())',
         'Network(Convolution("tanh", 3), Flatten(2))',
+        'Network(Convolution("tanh", 3), SumPooling(2, stride=None))',
+        'Network(Convolution("tanh", 3), AveragePooling(2, step=1))',
         "Network(" * 300,
         "x" * 20_000,
     ],

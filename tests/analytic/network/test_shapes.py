@@ -14,6 +14,7 @@ from analytic import (
     GlobalAveragePooling,
     Network,
     Residual,
+    SumPooling,
 )
 from analytic.network.shapes import reads, shape_after
 
@@ -51,8 +52,19 @@ def test_a_convolution_reads_what_torch_reads(layer: Convolution) -> None:
     np.testing.assert_array_equal(found, seen.flatten(1).T.numpy())
 
 
+def test_three_dimensions_are_read_as_torch_reads_them() -> None:
+    layer = Convolution("tanh", (2, 1, 3), stride=(1, 2, 1), dilation=(2, 1, 1), padding="valid")
+    x = torch.arange(1.0, 61.0, dtype=torch.float64).reshape(1, 1, 4, 3, 5)
+    filters = torch.eye(6, dtype=torch.float64).reshape(6, 1, 2, 1, 3)
+    seen = torch.nn.functional.conv3d(x, filters, stride=(1, 2, 1), dilation=(2, 1, 1))[0]
+    assert shape_after(layer, (4, 3, 5)) == tuple(seen.shape[1:])
+    np.testing.assert_array_equal(reads(layer, (4, 3, 5)) + 1, seen.flatten(1).T.numpy())
+
+
 def test_pooling_reads_its_windows() -> None:
     np.testing.assert_array_equal(reads(AveragePooling(2), (4, 2)), [[0, 1, 2, 3], [4, 5, 6, 7]])
+    np.testing.assert_array_equal(reads(AveragePooling(3, stride=2), (6,)), [[0, 1, 2], [2, 3, 4]])
+    np.testing.assert_array_equal(reads(SumPooling((1, 2), stride=3), (4, 2)), [[0, 1], [6, 7]])
     np.testing.assert_array_equal(reads(Flatten(), (2, 2)), [[0, 1, 2, 3]])
     np.testing.assert_array_equal(reads(GlobalAveragePooling(), (3,)), [[0, 1, 2]])
 
@@ -72,6 +84,11 @@ def test_pooling_reads_its_windows() -> None:
             "no two at once; lower it, or write kernel_size 1 in that dimension",
         ),
         (Network(Convolution("tanh", 3), AveragePooling(3)), (1, 8, 8), "divides, got 8 x 8"),
+        (
+            Network(Convolution("tanh", 3), SumPooling((4, 3), stride=2)),
+            (1, 3, 8),
+            r"at least 4 x 3 positions for SumPooling.* got 3 x 8; pool a smaller size",
+        ),
         (Network(Convolution("tanh", (3, 3))), (1, 8), r"\(channels, height, width\), got"),
         (Network(Convolution("tanh", 3)), (64,), r"\(channels, positions\) or"),
         (Network(FullyConnected("tanh")), (1, 8, 8), r"expected inputs of shape \(d,\)"),
@@ -88,7 +105,7 @@ def test_the_summary_counts_units() -> None:
     network = Network(
         Convolution("tanh", 3, weight_std=0.5),
         Residual(Convolution("tanh", 3, bias_std=0.25, dilation=2)),
-        AveragePooling(2),
+        SumPooling(2),
         Convolution("tanh", 2, padding="valid", width_ratio=2),
         Flatten(),
         FullyConnected("tanh"),
@@ -101,6 +118,7 @@ def test_the_summary_counts_units() -> None:
     assert [row[3] for row in rows] == ["", "27", "", "9 m", "", "4 m", "", "18 m", "m"]
     assert rows[1][2] == "0.5 sum of 9 W_k alpha[p + k] / sqrt(3)"
     assert rows[3][2] == "sum of 9 W_k alpha[p + d k] / sqrt(m) + 0.25 b"
+    assert rows[4][2] == "sum of 4 positions"
     assert "18 m" in str(network.summary((3, 8, 8)))
     assert "<td>18 m</td>" in network.summary((3, 8, 8))._repr_html_()
 

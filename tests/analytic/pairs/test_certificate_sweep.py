@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
+import pytest
 from oracles import balls
 
 from analytic import AccuracyError, FullyConnected, Network, Residual, kernel, kernel_estimate
@@ -48,9 +50,13 @@ def _cases() -> Iterator[tuple[Network, np.ndarray]]:
         yield _network(rng, name), _inputs(rng, name)
 
 
-def test_the_true_error_never_exceeds_the_bound_and_is_not_far_below() -> None:
+@pytest.mark.parametrize(
+    "cases", [range(400), pytest.param(range(400, CASES), marks=pytest.mark.slow)], ids=len
+)
+def test_the_true_error_never_exceeds_the_bound_and_is_not_far_below(cases: range) -> None:
+    """The first of them as on every processor, where the tightness is not judged."""
     ratios, refused = [], 0
-    for network, x in _cases():
+    for network, x in islice(_cases(), cases.start, cases.stop):
         try:
             estimate = kernel_estimate(network, x)
         except AccuracyError as refusal:
@@ -63,8 +69,8 @@ def test_the_true_error_never_exceeds_the_bound_and_is_not_far_below() -> None:
             if error > 0:
                 ratios.append(estimate.error[i, j] / error)
     print(f"bound/error: median {np.median(ratios):.0f} of {len(ratios)}; refused {refused}")
-    assert np.median(ratios) <= 100
-    assert refused <= CASES // 50  # sin and cos at s > 30, and chaotic networks
+    assert len(cases) < CASES / 2 or np.median(ratios) <= 100
+    assert refused <= len(cases) // 50  # sin and cos at s > 30, and chaotic networks
 
 
 def test_the_kernel_itself_keeps_every_tolerance() -> None:

@@ -65,7 +65,7 @@ def test_flags_go_before_the_file_and_finished_cells_are_kept(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "expected a network, got none"),
+        ([], "expected a network or a module, got none"),
         (["-n", TANH, "-w", "8,16", "-s", "5"], "expected at least 3 different widths"),
         (["-n", TANH, "--limit", "Network()"], "expected"),
         (["-n", TANH, "--epsilon", "-1"], "expected epsilon > 0"),

@@ -42,6 +42,12 @@ def standard(width: int, seed: int) -> nn.Module:
     return nn.Sequential(nn.Linear(3, width), nn.Tanh(), nn.Linear(width, 1))
 
 
+def attentive(width: int, seed: int) -> nn.Module:
+    """One that has no description."""
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Linear(3, width), nn.Softmax(dim=1), nn.Linear(width, 1))
+
+
 def described(width: int, seed: int) -> nn.Module:
     return FiniteNetwork(TANH, (3,), width, seed=seed, antisymmetric=False)
 
@@ -67,7 +73,7 @@ def test_a_family_with_its_limit_has_the_rate_and_the_constant_of_the_descriptio
 def test_without_a_limit_successive_widths_are_compared() -> None:
     """D of the pair (m, m') times m'/(m + m') has the mean C/m of the comparison with K_inf."""
     widths = [16, 32, 96, 128]
-    found = convergence(Shallow, SPHERE, widths, 150, points=6)
+    found = convergence(Shallow, SPHERE, widths, 150, points=6, limit="successive")
     theory = convergence(TANH, SPHERE, widths, 2, points=6)
     assert theory.predicted is not None
     assert found.widths == (16, 32, 96)
@@ -82,7 +88,7 @@ def test_without_a_limit_successive_widths_are_compared() -> None:
 
 def test_a_family_whose_kernel_never_settles_fails() -> None:
     """K_0 in torch's parametrisation grows like m."""
-    found = convergence(standard, SPHERE, [16, 32, 64, 128], 12, points=6)
+    found = convergence(standard, SPHERE, [16, 32, 64, 128], 12, points=6, limit="successive")
     assert found.holds is False
 
 
@@ -118,7 +124,7 @@ def _named_as(function: Any) -> Any:
     ("network", "widths", "error", "message"),
     [
         (3, [4, 8, 16], TypeError, r"a Network or a function \(width, seed\) that makes a module"),
-        (Shallow, [4, 8, 16], ValueError, "at least 4 widths of a family without a limit"),
+        (attentive, [4, 8, 16], ValueError, r"at least 4 widths of a family .* got softmax in"),
         (lambda m, s: Shallow(m, 0), [4, 8, 16, 32], ValueError, "other weights for every seed"),
         (lambda m, s: "module", [4, 8, 16, 32], TypeError, "returns a torch.nn.Module, got str"),
     ],

@@ -21,6 +21,7 @@ from analytic import (
     Network,
     Residual,
     Sum,
+    SumPooling,
 )
 from empirical import (
     FiniteNetwork,
@@ -69,6 +70,8 @@ def by_hand(network: Network, f: FiniteNetwork, x: np.ndarray) -> np.ndarray:
         table, after = [[0]], ()
         if not isinstance(layer, FullyConnected):
             table, after = positions.windows(layer, spatial)
+        if isinstance(layer, SumPooling):
+            return np.stack([alpha[:, :, row].sum(2) for row in table], axis=2), after
         if isinstance(layer, AveragePooling | GlobalAveragePooling):
             return np.stack([alpha[:, :, row].mean(2) for row in table], axis=2), after
         w = next(parameters)
@@ -178,7 +181,7 @@ def test_filters_are_drawn_row_by_row() -> None:
     assert torch.equal(weight[3], drawn.permute(2, 0, 1))
 
 
-@pytest.mark.parametrize("name", ["pooled globally", "fully connected behind"])
+@pytest.mark.parametrize("name", ["three dimensions, pooled globally", "fully connected behind"])
 def test_tiles_of_samples_give_the_same_kernel(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     network, x = case(name, 9)
     y = case(name, 5, seed=1)[1]

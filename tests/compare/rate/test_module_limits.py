@@ -1,0 +1,130 @@
+"""Families of modules find K_inf by themselves."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose
+from scipy import integrate
+from torch import nn
+
+from analytic import FullyConnected, Network, Readout, Residual
+from compare import Inputs, convergence
+from compare.rate.first_layer_limit import integrated_first_layer, tangent_limit
+from compare.rate.lifted_limits import ModuleLimits, module_limits
+from compare.rate.network_cells import made
+from compare.rho import square_norms
+from empirical import tangent_kernel
+from empirical.lifting import InitialLaw
+
+SPHERE = Inputs.sphere(3)
+
+
+def ntk(width: int, seed: int) -> nn.Module:
+    """tanh in the NTK parametrisation."""
+    torch.manual_seed(seed)
+    net = nn.Sequential(nn.Linear(3, width, bias=False), nn.Tanh(), nn.Linear(width, 1, bias=False))
+    for p in net.parameters():
+        nn.init.normal_(p)
+    return Divided(net)
+
+
+class Divided(nn.Module):
+    def __init__(self, net: nn.Sequential) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h = self.net[0](x) / math.sqrt(3)
+        return self.net[2](torch.tanh(h)) / math.sqrt(h.shape[1])
+
+
+def default(width: int, seed: int) -> nn.Module:
+    torch.manual_seed(seed)
+    return nn.Sequential(
+        nn.Linear(3, width), nn.Tanh(), nn.Linear(width, width), nn.Tanh(), nn.Linear(width, 1)
+    )
+
+
+def bottleneck(width: int, seed: int) -> nn.Module:
+    torch.manual_seed(seed)
+    return nn.Sequential(
+        nn.Linear(3, width), nn.Tanh(), nn.Linear(width, 8), nn.Tanh(), nn.Linear(8, 1)
+    )
+
+
+def test_a_family_is_compared_with_the_kernel_of_its_description() -> None:
+    tanh = Network(FullyConnected("tanh"))
+    found = convergence(ntk, SPHERE, [8, 16, 32], 4, points=5)
+    given = convergence(ntk, SPHERE, [8, 16, 32], 4, points=5, limit=tanh)
+    for one, other in zip(found.distances, given.distances, strict=True):
+        assert_allclose(one, other, rtol=1e-9)
+    assert found.config["limit"].startswith("that of the modules")
+    assert found.config["relative"] is False
+    assert 'FullyConnected("tanh")' in found.config["described"]
+
+
+def test_torch_s_parametrisation_settles_relative_to_its_own_limit() -> None:
+    """K_0 grows like m, and so does its limit, which is that of each width."""
+    widths = [16, 32, 64]
+    found = convergence(default, SPHERE, widths, 30, points=6)
+    assert found.config["relative"] is True
+    assert found.config["first_layer"] == "drawn"
+    means = [d.mean() for d in found.distances]
+    assert means[0] > means[1] > means[2]
+    assert abs(found.bias[-1]) < 0.15 * means[-1]
+    x = SPHERE.sample(6)
+    limits = module_limits(default, x, widths)
+    assert isinstance(limits, ModuleLimits)
+    assert 2 < np.abs(limits.values[2]).max() / np.abs(limits.values[0]).max() < 4
+    k0 = tangent_kernel(made(default, 64, 3).double(), torch.from_numpy(x)).numpy()
+    direct = square_norms(k0 - limits.values[2]) / square_norms(limits.values[2])
+    assert_allclose(found.distances[2][3], direct, rtol=1e-9)
+
+
+def test_a_layer_that_stays_narrow_is_told() -> None:
+    why = module_limits(bottleneck, SPHERE.sample(5), [16, 32])
+    assert isinstance(why, str)
+    assert "got 8 at width 16 and 8 at width 32" in why
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_a_uniform_first_layer_on_one_number_is_integrated(depth: int) -> None:
+    """On one number the expectations are integrals over (-1, 1), one after the other."""
+    first = FullyConnected("tanh", weight_std=2.0, weight_rate=0.7, bias_rate=0.3)
+    x = np.array([[0.3], [1.0], [-0.8]])
+    law = InitialLaw("uniform", "uniform", 2.0)
+    readout = Readout(weight_std=1.5, weight_rate=1.2, bias_rate=0.1)
+    layers = [first, FullyConnected("identity", weight_std=0.5, weight_rate=2.0)][:depth]
+    found = integrated_first_layer(
+        Network(*layers, readout), x, (law, InitialLaw("zeros", "constant", 0.0))
+    )
+    assert found is not None
+
+    def mean(function: Any, a: float, b: float) -> float:
+        bound = 2 * math.sqrt(3)
+        return integrate.quad(lambda t: function(bound * t * a) * function(bound * t * b), 0, 1)[0]
+
+    sigma = np.array([[mean(np.tanh, a, b) for b in x[:, 0]] for a in x[:, 0]])
+    slope = np.array(
+        [[mean(lambda u: 1 / np.cosh(u) ** 2, a, b) for b in x[:, 0]] for a in x[:, 0]]
+    )
+    theta = slope * (0.7 * 4 * x @ x.T + 0.3)
+    if depth == 2:
+        sigma, theta = 0.25 * sigma, 2 * 0.25 * sigma + 0.25 * theta
+    expected = 2.25 * 1.2 * sigma + 0.1 + 2.25 * theta
+    value, error = found
+    assert error.max() < 1e-4 * expected.max()
+    assert (np.abs(value - expected) <= 6 * error + 1e-9).all()  # t of 3 degrees: 6 is 1 in 100
+    gaussian = tangent_limit(Network(*layers, readout), x)
+    assert np.abs(gaussian - expected).max() > 100 * error.max()
+
+
+def test_what_reads_more_than_second_moments_is_not_integrated() -> None:
+    law = InitialLaw("uniform", "uniform", 1.0)
+    network = Network(FullyConnected("softplus"), Residual(FullyConnected("tanh")))
+    assert integrated_first_layer(network, np.ones((2, 3)), (law, law)) is None
