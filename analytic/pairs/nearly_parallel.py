@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from analytic.expectations import Angle, Units, distances, jump_distances, units
 from analytic.machine import UNIT, Array
 from analytic.network import Network, fold
-from analytic.pairs.input_angles import NormGap, angle_of_inputs, gap_of_inputs
+from analytic.pairs.input_angles import NormGap, angle_of_inputs, gap_of_inputs, sine_less_cosine
 from analytic.pairs.pair_sums import lagrange_defect as _defect
 from analytic.pairs.pair_sums import share_or_zero as _share
 from analytic.pairs.pair_sums import summed_error
@@ -281,7 +281,7 @@ def _arccosine(angle: Angle, alive: NDArray[np.bool_], a: float, b: float) -> _M
     small, slope = angle.small, a * a + b * b
     bend = b * b / slope
     turn = 2 * np.arcsin(np.sqrt(small / 2))  # the smaller angle between u and v or -v
-    folded = small - 2 / np.pi * (np.sin(turn) - turn * (1 - small))  # 1 - E |u| |v|/(s s')
+    folded = small - 2 / np.pi * sine_less_cosine(turn)  # 1 - E |u| |v|/(s s')
     minus = (1 - bend) * angle.minus + bend * folded
     plus = (1 - bend) * angle.plus + bend * (2 - folded)
     sign = np.where(angle.minus < angle.plus, 1.0, -1.0)
