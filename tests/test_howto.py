@@ -54,5 +54,22 @@ def test_the_page_on_the_operator_runs(capsys: pytest.CaptureFixture[str]) -> No
     assert names["residual"].shape == (2, 200)
 
 
+def test_the_page_on_parametrisations_runs() -> None:
+    names: dict[str, Any] = {}
+    code = _code("parametrisations.md")
+    assert code.count("(64, 256, 1024)") == 1
+    exec(code.replace("(64, 256, 1024)", "(16, 64)").replace("1024", "64"), names)
+    table = names["table"]
+    page = (PAGES / "parametrisations.md").read_text()
+    rows = {"ntk": "2.72, 2.72", "mean_field": "1.32, 1.32", "mup": "1.72, 1.72"}
+    for name, printed in rows.items():
+        assert printed in page
+        for m in (16, 64):
+            assert f"{table[name, m][0]:.2f}" == printed[:4]
+        assert table[name, 64][1] < 0.7 * table[name, 16][1]
+    assert 3 < table["pytorch", 64][0] / table["pytorch", 16][0] < 4
+    assert f"{table['pytorch', 64][0]:.0f}" == "34"
+
+
 def _code(page: str) -> str:
     return "\n".join(re.findall(r"```python\n(.*?)```", (PAGES / page).read_text(), re.DOTALL))

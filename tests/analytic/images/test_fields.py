@@ -13,6 +13,7 @@ from oracles import positions
 from analytic import AveragePooling, Convolution, GlobalAveragePooling, Network
 from analytic.expectations import arcsine
 from analytic.images.fields import Shifts, move_lines, pieces, window_sums
+from analytic.images.own_norms import shares
 from analytic.images.stretch_layouts import all_shifts, layouts
 from analytic.images.stretches import network_stretches
 
@@ -108,6 +109,15 @@ def test_the_arcsine_is_exact_to_a_few_roundings() -> None:
         exact = mpmath.asin(mpmath.mpf(float(value)))
         # roundings of f, of the product and, above 1/2, of the difference from pi/2
         assert abs(arcsine(value) - exact) <= 8 * 2.0**-53 * abs(exact)
+
+
+def test_the_shares_of_each_window_add_up_to_one(rng: np.random.Generator) -> None:
+    """Three rows that overlap in one, two columns that overlap in one: 2 x 3 windows."""
+    layers = C("relu", 1), AveragePooling((3, 2), stride=(2, 1)), C("relu", 1)
+    network = Network(*layers)
+    first, after = layouts(network, network_stretches(network, (5, 4)), 1)[:2]
+    found = shares(first, after, first.stretch.leaves[0], rng.uniform(1, 2, (2, 20)))
+    assert_allclose(found[:, ::2].sum(axis=(1, 2)), 6, rtol=100 * 2.0**-53)
 
 
 def test_only_the_shifts_at_hand_are_named() -> None:
