@@ -1,0 +1,42 @@
+"""Networks drawn from the whole algebra: within their promise, as text, and as finite networks."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from hypothesis import HealthCheck, given, settings
+from networks.random_stacks import SHAPES, networks
+from oracles import positions
+from oracles.jacobians import batch_jacobian
+
+from analytic import Network, kernel
+from analytic.network import parse_network
+from empirical import FiniteNetwork, tangent_kernel, tangent_kernels
+
+DRAWN = settings(
+    max_examples=25, derandomize=True, database=None, deadline=None,
+    suppress_health_check=list(HealthCheck),
+)  # fmt: skip
+
+
+@DRAWN
+@given(networks())
+def test_kernels_are_those_of_a_slow_recursion(network: Network) -> None:
+    """Trapezoidal sums resolve to 1e-9 here."""
+    x = np.random.default_rng(1).standard_normal((2, *SHAPES[network.is_spatial]))
+    found = kernel(network, x, tolerance=1e-9)
+    exact = positions.kernel(network.summed(1) if network.is_spatial else network, x)
+    scale = np.sqrt(np.outer(np.diag(exact), np.diag(exact)))
+    assert np.max(np.abs(found - exact) / scale) <= 3e-9
+    assert parse_network(repr(network)) == network
+
+
+@DRAWN
+@given(networks())
+def test_all_ways_to_k_0_agree(network: Network) -> None:
+    x = torch.from_numpy(np.random.default_rng(2).standard_normal((3, *SHAPES[network.is_spatial])))
+    f = FiniteNetwork(network, x.shape[1:], 4, seed=1)
+    k = tangent_kernel(f, x)
+    torch.testing.assert_close(tangent_kernels(network, x, 4, [0, 1])[1], k, rtol=1e-9, atol=1e-9)
+    rows = batch_jacobian(f, x)[:, 0]
+    torch.testing.assert_close(rows @ rows.T, k, rtol=1e-9, atol=1e-9)
