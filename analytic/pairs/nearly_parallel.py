@@ -258,7 +258,9 @@ def _moments(close: Close, row: int, angle: Angle, i: Index, j: Index) -> _Momen
     # |D| is convex in 1 - |rho|: its chord to |rho| = 1 bounds the change, and so does D'
     chord = np.maximum(slope - np.abs(found.d), 0) * np.minimum(_share(angle.error, angle.small), 1)
     turned, curvature = of.s[i] * of.s[j] * angle.error, table.curvature[i] * table.curvature[j]
-    nothing = np.zeros_like(turned)  # of equal inputs, even where the curvature of a kink is infinite
+    nothing = np.zeros_like(
+        turned
+    )  # of equal inputs, even where the curvature of a kink is infinite
     bent = np.minimum(chord, np.multiply(turned, np.sqrt(curvature), out=nothing, where=turned > 0))
     error = found.error + steep * (np.abs(found.d) + bent) * angle.error
     result = Angle.of(found.minus, found.plus, error)

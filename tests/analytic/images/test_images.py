@@ -71,7 +71,17 @@ SOLIDS = [
     ),
     lambda w: Network(C(w, 2, padding="valid"), R(C(w, 2)), SumPooling((1, 2, 1)), Flatten(), F(w)),
 ]
+AROUND = [
+    lambda w: Network(
+        C(w, 5, padding_mode="circular", weight_std=0.3),
+        C(w, (3, 7), padding_mode="circular", weight_std=0.2),
+        GLOBAL,
+    ),
+    lambda w: Network(A((2, 1)), C(w, 3, padding_mode="circular")),
+]
+"""Filters that go around a circle more than once."""
 CASES = [
+    *((make, (2, 2, 3), "erf") for make in AROUND),
     *((make, (2, 3, 3, 3), "erf") for make in SOLIDS),
     *((make, (1, 12, 13), "erf") for make in WIDE),
     *((make, (2, 12), name) for make in LINES for name in ("erf", "tanh")),
