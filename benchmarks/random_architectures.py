@@ -37,7 +37,7 @@ def drawn(count: int) -> list[Network]:
 
     @settings(
         max_examples=4 * count, derandomize=True, database=None, deadline=None,
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
     )  # fmt: skip
     @given(networks())
     def collect(network: Network) -> None:
