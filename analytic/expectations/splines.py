@@ -9,9 +9,11 @@ of the pieces; pairs stand in ``spline_pairs``.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -159,7 +161,8 @@ def spline(activation: Activation) -> Spline | None:
     sides = [(places[0], -1), *((place, 1) for place in places)]
     ends = [-np.inf, *map(float, places), np.inf]
     for (place, side), low, high in zip(sides, ends, ends[1:], strict=False):
-        pieces += _cut(branch(activation.expression, place, side), low, high)
+        cut = _cut(branch(activation.expression, place, side), low, high)
+        pieces += islice(cut, MOST_PIECES + 1 - len(pieces))  # no more are made
     if len(pieces) > MOST_PIECES:
         return None
     exact = all(np.all(piece.powers[EXACT + 1 :] == 0) for piece in pieces)
@@ -185,29 +188,33 @@ class _Piece:
     powers: Array
 
 
-def _cut(smooth: Any, low: float, high: float) -> list[_Piece]:
-    """The pieces of a smooth function on [low, high]."""
+def _cut(smooth: Any, low: float, high: float) -> Iterator[_Piece]:
+    """The pieces of a smooth function on [low, high], from left to right."""
     start = low if np.isfinite(low) else high
     polynomial = sympy.Poly(smooth, X) if smooth.is_polynomial(X) else None
     if polynomial is not None and polynomial.degree() <= EXACT:
         moved = sympy.Poly(smooth.subs(X, X + sympy.Rational(start)), X).all_coeffs()[::-1]
         powers = np.zeros(DEGREE + 1)
         powers[: len(moved)] = [float(value) for value in moved]
-        return [_Piece(low, start, 1.0, powers)]
-    left, right = max(low, -FURTHEST), min(high, FURTHEST)
-    found = _halved(smooth, left, right)
-    first = found[0]
-    return [_Piece(low, first.start, first.length, first.powers), *found[1:]]
+        yield _Piece(low, start, 1.0, powers)
+        return
+    found = _halved(smooth, max(low, -FURTHEST), min(high, FURTHEST))
+    yield replace(next(found), low=low)
+    yield from found
 
 
-def _halved(smooth: Any, low: float, high: float) -> list[_Piece]:
+def _halved(smooth: Any, low: float, high: float) -> Iterator[_Piece]:
     """Pieces on which interpolation agrees with the function, from left to right."""
     near, far = sorted((abs(low), abs(high)))
     if low < 0 < high and far > 2:
-        return [*_halved(smooth, low, 0.0), *_halved(smooth, 0.0, high)]
+        yield from _halved(smooth, low, 0.0)
+        yield from _halved(smooth, 0.0, high)
+        return
     if far > 4 * max(near, 1.0):  # the error of a piece is relative to its largest value
         middle = math.copysign(math.sqrt(far * max(near, 1.0)), low + high)
-        return [*_halved(smooth, low, middle), *_halved(smooth, middle, high)]
+        yield from _halved(smooth, low, middle)
+        yield from _halved(smooth, middle, high)
+        return
     middle, half = (low + high) / 2, (high - low) / 2
     k = np.arange(DEGREE + 1)
     phase = np.pi * (k + 0.5) / (DEGREE + 1)
@@ -218,8 +225,10 @@ def _halved(smooth: Any, low: float, high: float) -> list[_Piece]:
     exact = values(smooth, middle + half * probe, 0)[0]
     off = np.abs(fit(probe) - exact).max()
     if off > 32 * UNIT * np.abs(exact).max() and half > SHORTEST:
-        return [*_halved(smooth, low, middle), *_halved(smooth, middle, high)]
+        yield from _halved(smooth, low, middle)
+        yield from _halved(smooth, middle, high)
+        return
     powers = np.zeros(DEGREE + 1)
     converted = fit.convert(kind=np.polynomial.Polynomial).coef
     powers[: converted.size] = converted
-    return [_Piece(low, middle, half, powers)]
+    yield _Piece(low, middle, half, powers)
