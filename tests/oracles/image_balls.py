@@ -5,7 +5,7 @@ All pairs of positions of two images are carried, with the closed-form duals of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from functools import reduce
 from typing import Any, NamedTuple
@@ -15,6 +15,7 @@ from flint import arb, ctx
 from oracles import balls, channels, dense, positions
 
 from analytic import (
+    AccuracyError,
     Concatenate,
     Dropout,
     Estimate,
@@ -24,6 +25,7 @@ from analytic import (
     Nonlinearity,
     Residual,
     Sum,
+    kernel_estimate,
 )
 from analytic.network.averages import Averaging, Flatten, SumPooling
 
@@ -47,6 +49,21 @@ def margins(network: Network, x: np.ndarray, estimate: Estimate) -> list[float]:
         if error > 0:
             found.append(estimate.error[i, j] / error)
     return found
+
+
+def sweep(cases: Iterable[tuple[Network, np.ndarray]]) -> tuple[float, int]:
+    """The median margin of many pairs of images, and how many were refused; prints both."""
+    ratios, refused = list[float](), 0
+    for network, x in cases:
+        try:
+            estimate = kernel_estimate(network, x)
+        except AccuracyError as refusal:
+            estimate, refused = refusal.estimate, refused + 1
+            assert estimate is not None
+        ratios += margins(network, x, estimate)
+    median = float(np.median(ratios))
+    print(f"bound/error: median {median:.0f} of {len(ratios)}; refused {refused}")
+    return median, refused
 
 
 def kernel(network: Network, x: np.ndarray, y: np.ndarray, digits: int = 120) -> list[list[arb]]:

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_sample_images
 
-from analytic import Network, kernel, lenet, myrtle, resnet
+from analytic import (
+    AveragePooling,
+    Convolution,
+    GlobalAveragePooling,
+    Network,
+    kernel,
+    lenet,
+    myrtle,
+    resnet,
+)
 
 PRINTED = {
     "lenet erf nngp": (0.0031288465352985973, -0.00013440197314139277, 0.003165110447393579),
@@ -44,3 +54,26 @@ def test_the_peer_prints_these_kernels(name: str) -> None:
         printed = PRINTED[f"{name} {kind}"]
         apart = np.abs(value[np.triu_indices(2)] - printed) / scale[np.triu_indices(2)]
         assert apart.max() <= tolerance + PEER[name.split()[1]]
+
+
+CROPS = {
+    "flatten": (0.22631915756687537, 0.3336627567580506, 0.7217456695026944),
+    "pool": (0.14431384336996717, 0.27404778332522534, 0.5663138376798026),
+    "pools": (0.0809723141447851, 0.15697397067053906, 0.3289395488618994),
+}
+"""The tangent kernel that it prints for two 16 x 16 crops of the photographs of scikit-learn, as
+``benchmarks/images_speed.py`` cuts them: three 3 x 3 convolutions of erf, weight_std 1/3."""
+
+
+@pytest.mark.parametrize("readout", CROPS)
+def test_the_peer_prints_these_kernels_of_photographs(readout: str) -> None:
+    rng, crops = np.random.default_rng(0), list[np.ndarray]()
+    for picture in load_sample_images().images:
+        y, x = (rng.integers(size - 16) for size in picture.shape[:2])
+        crops.append(np.moveaxis(picture[y : y + 16, x : x + 16] / 255.0, -1, 0))
+    layer = Convolution("erf", 3, weight_std=1 / 3)
+    between = [AveragePooling(2)] * (readout == "pools")
+    end = [GlobalAveragePooling()] * (readout != "flatten")
+    network = Network(layer, *between, layer, *between, layer, *end)
+    found = kernel(network, np.array(crops))[np.triu_indices(2)]
+    np.testing.assert_allclose(found, CROPS[readout], rtol=1e-10)

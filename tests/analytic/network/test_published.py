@@ -6,11 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-import torch
+from oracles.finite_checks import check_average
 
-from analytic import Network, Sum, kernel, lenet, mlp, myrtle, resnet, wide_resnet
+from analytic import Network, Sum, lenet, mlp, myrtle, resnet, wide_resnet
 from analytic.network import parse_network
-from empirical import tangent_kernels
 
 NETWORKS: list[tuple[Network, tuple[int, ...], int]] = [
     (mlp(3, "softplus", bias_std=0.3), (4,), 32),
@@ -28,14 +27,7 @@ def test_finite_networks_have_this_kernel_on_average(
     """128 networks; four standard errors, and a bias that halves with the width."""
     assert parse_network(repr(network)) == network
     x = np.random.default_rng(2).standard_normal((2, *shape))
-    k = kernel(network, x)
-    narrow, wide = (
-        tangent_kernels(network, torch.from_numpy(x), m, range(128)).numpy() - k
-        for m in (width, 2 * width)
-    )
-    mean = 2 * wide.mean(axis=0) - narrow.mean(axis=0)  # without its part in 1/m
-    error = np.sqrt((4 * wide.var(axis=0) + narrow.var(axis=0)) / 128)
-    assert np.all(np.abs(mean) <= 4 * error)
+    k, error = check_average(network, x, (width, 2 * width), 128)
     assert np.all(error <= 0.2 * np.sqrt(np.outer(np.diag(k), np.diag(k))))
 
 

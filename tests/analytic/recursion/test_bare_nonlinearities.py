@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 from numpy.testing import assert_array_equal
 from oracles import balls, image_balls
+from oracles.finite_checks import check_average
 
 from analytic import (
     AveragePooling,
@@ -21,7 +21,6 @@ from analytic import (
     kernel_estimate,
     sphere_spectrum,
 )
-from empirical import tangent_kernels
 
 F, C, N, R, G = FullyConnected, Convolution, Nonlinearity, Residual, GlobalAveragePooling
 
@@ -125,14 +124,7 @@ def test_finite_networks_have_this_kernel_on_average(
 ) -> None:
     """256 networks; four standard errors, and a bias that halves with the width."""
     x = draw(3, *shape)
-    k = kernel(network, x)
-    narrow, wide = (
-        tangent_kernels(network, torch.from_numpy(x), width, range(256)).numpy() - k
-        for width in (64, 128)
-    )
-    mean = 2 * wide.mean(axis=0) - narrow.mean(axis=0)  # without its part in 1/m
-    error = np.sqrt((4 * wide.var(axis=0) + narrow.var(axis=0)) / 256)
-    assert np.all(np.abs(mean) <= 4 * error)
+    k, error = check_average(network, x, (64, 128), 256)
     if not network.is_spatial:  # were the nonlinearities given weights, it would show
         fresh = Network(*(F("softplus") if isinstance(one, N) else one for one in network.layers))
         assert np.all(np.diagonal(np.abs(kernel(fresh, x) - k) > 8 * error))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
-from oracles import balls, dense, image_balls, positions
-from oracles.jacobians import batch_jacobian
+from oracles import balls, image_balls, positions
+from oracles.finite_checks import check_average, check_equations, check_layer_identity
 
 from analytic import (
     AveragePooling,
@@ -24,7 +23,6 @@ from analytic import (
     kernel_estimate,
     sphere_spectrum,
 )
-from empirical import FiniteNetwork, streamed_tangent_kernel, tangent_kernel, tangent_kernels
 
 F, C, N, R, G = FullyConnected, Convolution, Nonlinearity, Residual, GlobalAveragePooling
 Cat = Concatenate
@@ -122,12 +120,7 @@ def test_the_equations_give_the_kernel() -> None:
     network = Network(
         F("erf"), Cat(F("gaussian"), [F("cos"), R(F("gaussian"))], []), R(F("cos", width_ratio=3))
     )
-    x = draw(2, 3)
-    xx, xy, yy = (float(a @ b) / 3 for a, b in ((x[0], x[0]), (x[0], x[1]), (x[1], x[1])))
-    found = network.recursion().evaluate(xx, xy, yy)
-    exact = dense.pair_kernel(network, x[0], x[1], dense.trapezoid)
-    assert abs(found.nngp - exact[0]) < 1e-12
-    assert abs(found.ntk - exact[1]) < 1e-12
+    check_equations(network, draw(2, 3))
 
 
 def test_the_spectrum_of_odd_branches_has_no_even_degrees() -> None:
@@ -150,13 +143,7 @@ SAMPLED = [
 
 @pytest.mark.parametrize(("network", "shape"), SAMPLED, ids=range(2))
 def test_the_layer_identity_is_the_jacobian(network: Network, shape: tuple[int, ...]) -> None:
-    x = torch.from_numpy(draw(4, *shape))
-    f = FiniteNetwork(network, shape, 5, seed=3)
-    jacobian = batch_jacobian(f, x)[:, 0]
-    exact = jacobian @ jacobian.T
-    torch.testing.assert_close(tangent_kernel(f, x), exact, rtol=1e-12, atol=1e-12)
-    streamed = streamed_tangent_kernel(network, x, 5, 3, block=64)
-    torch.testing.assert_close(streamed, exact, rtol=1e-12, atol=1e-12)
+    check_layer_identity(network, draw(4, *shape), 1e-12)
 
 
 @pytest.mark.parametrize(("network", "shape"), SAMPLED, ids=range(2))
@@ -165,11 +152,4 @@ def test_finite_networks_have_this_kernel_on_average(
 ) -> None:
     """256 networks; four standard errors, and a bias that halves with the width."""
     x = draw(3, *shape)
-    k = kernel(network, x)
-    narrow, wide = (
-        tangent_kernels(network, torch.from_numpy(x), width, range(256)).numpy() - k
-        for width in (16, 32)
-    )
-    mean = 2 * wide.mean(axis=0) - narrow.mean(axis=0)  # without its part in 1/m
-    error = np.sqrt((4 * wide.var(axis=0) + narrow.var(axis=0)) / 256)
-    assert np.all(np.abs(mean) <= 4 * error)
+    check_average(network, x, (16, 32), 256)

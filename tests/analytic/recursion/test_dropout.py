@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from oracles import balls, image_balls, positions
+from oracles.finite_checks import check_average
 from oracles.jacobians import batch_jacobian
 
 from analytic import (
@@ -142,14 +143,7 @@ def test_finite_networks_have_this_kernel_on_average(
     """256 networks with masks; four standard errors, and a bias that halves with the width."""
     x = draw(3, *shape)
     x[2] = x[0]
-    k = kernel(network, x)
-    narrow, wide = (
-        tangent_kernels(network, torch.from_numpy(x), width, range(256)).numpy() - k
-        for width in (16, 32)
-    )
-    mean = 2 * wide.mean(axis=0) - narrow.mean(axis=0)  # without its part in 1/m
-    error = np.sqrt((4 * wide.var(axis=0) + narrow.var(axis=0)) / 256)
-    assert np.all(np.abs(mean) <= 4 * error)
+    check_average(network, x, (16, 32), 256)
 
 
 @pytest.mark.parametrize(("network", "shape"), SAMPLED, ids=range(2))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 from numpy.testing import assert_array_equal
-from oracles import balls, dense, image_balls, positions
+from oracles import balls, image_balls, positions
+from oracles.finite_checks import check_average, check_equations
 
 from analytic import (
     AveragePooling,
@@ -23,7 +23,6 @@ from analytic import (
     sphere_spectrum,
 )
 from analytic.machine import UNIT
-from empirical import tangent_kernels
 
 F, C, N, R, G = FullyConnected, Convolution, Nonlinearity, Residual, GlobalAveragePooling
 
@@ -133,12 +132,7 @@ def test_a_skip_is_a_branch_without_layers_and_the_order_does_not_matter() -> No
 
 def test_the_equations_of_a_sum_give_its_kernel() -> None:
     network = Network(F("erf"), Sum(F("gaussian"), [F("cos"), R(F("gaussian"))], []))
-    x = draw(2, 3)
-    xx, xy, yy = (float(a @ b) / 3 for a, b in ((x[0], x[0]), (x[0], x[1]), (x[1], x[1])))
-    found = network.recursion().evaluate(xx, xy, yy)
-    exact = dense.pair_kernel(network, x[0], x[1], dense.trapezoid)
-    assert abs(found.nngp - exact[0]) < 1e-12
-    assert abs(found.ntk - exact[1]) < 1e-12
+    check_equations(network, draw(2, 3))
 
 
 def test_the_spectrum_of_odd_branches_has_no_even_degrees() -> None:
@@ -160,11 +154,4 @@ def test_finite_networks_have_this_kernel_on_average(
 ) -> None:
     """256 networks; four standard errors, and a bias that halves with the width."""
     x = draw(3, *shape)
-    k = kernel(network, x)
-    narrow, wide = (
-        tangent_kernels(network, torch.from_numpy(x), width, range(256)).numpy() - k
-        for width in (16, 32)
-    )
-    mean = 2 * wide.mean(axis=0) - narrow.mean(axis=0)  # without its part in 1/m
-    error = np.sqrt((4 * wide.var(axis=0) + narrow.var(axis=0)) / 256)
-    assert np.all(np.abs(mean) <= 4 * error)
+    check_average(network, x, (16, 32), 256)
