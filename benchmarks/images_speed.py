@@ -172,9 +172,14 @@ def against_erf() -> None:
 
 
 def large_work() -> None:
-    print("large work, photographs")
-    for n in (200, 400):
-        row = Row("tanh", "flatten", n, "photographs")
+    print("large work")
+    for images in ("photographs", "noise"):
+        row = Row("tanh", "flatten", 100, images, weight_std=1.0, depth=1)
+        seconds = best(lambda row=row: kernel(row.network, row.x), 1)
+        print(f"  {row}: {seconds * 1e3:.0f} ms")
+    rows = [(n, images, 3) for n in (200, 400) for images in ("photographs", "noise")]
+    for n, images, depth in (*rows, (400, "noise", 1)):
+        row = Row("tanh", "flatten", n, images, depth=depth)
         plan = kernel_plan(row.network, row.x)
         seconds = best(lambda row=row: kernel(row.network, row.x), 1)
         print(f"  {row}: plan {plan.seconds:.1f} s, took {seconds:.1f} s (goal within 30 %)")
