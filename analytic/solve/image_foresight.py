@@ -20,8 +20,8 @@ from analytic.solve.foresight import Plan
 __all__ = ["KernelSizes", "foresee_images"]
 
 
-SECONDS = 0.1
-"""Time for a sample, beyond a first one of two images."""
+SECONDS = 0.4
+"""Time for a sample, beyond a first one of two images; in less, its blocks are not full."""
 
 
 class KernelSizes(NamedTuple):
