@@ -20,8 +20,10 @@ from analytic.solve.foresight import Plan
 __all__ = ["KernelSizes", "foresee_images"]
 
 
-SECONDS = 0.4
-"""Time for a sample, beyond a first one of two images; in less, its blocks are not full."""
+SECONDS = 0.1
+"""Time for a sample, beyond a first one of two images."""
+FULL = 16
+"""First images of a block that is full: a smaller sample may take four times as long for them."""
 
 
 class KernelSizes(NamedTuple):
@@ -56,7 +58,8 @@ def foresee_images(
     few = min(2, most)
     _fill(prepare(few), sizes.kinds)  # compiles
     problem, prepared, cold = _timed(prepare, few, sizes.kinds)
-    more = min(int(few * SECONDS / (prepared + cold)), most)
+    enough = few * SECONDS / (prepared + cold)
+    more = min(int(max(enough, min(4 * enough, FULL))), most)
     if more > few:
         problem, prepared, cold = _timed(prepare, more, sizes.kinds)
     warm = min(_fill(problem, sizes.kinds) for _ in range(3))
