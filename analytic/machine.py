@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 __all__ = [
+    "CACHE_LINE",
     "EXACT_SUMS",
     "EXTENDED",
     "LANES",

@@ -93,9 +93,9 @@ class DefectPropagation(Propagation):
         self.defects, self.chords = defects, chords
         self.widest = np.zeros(len(defects.sources))
 
-    def alone(self, room: Room) -> DefectPropagation:
+    def alone(self) -> DefectPropagation:
         return DefectPropagation(
-            self.layers, self.paired, self.pairing, room, self.defects, self.chords
+            self.layers, self.paired, self.pairing, self.room, self.defects, self.chords
         )
 
     def _tables(self) -> tuple[NormTables, NormTables]:
@@ -162,13 +162,16 @@ class DefectPropagation(Propagation):
             return super().averaged(layout, factor, error)
         return np.stack([*error[:2], (error[2] + AVERAGING) * factor.theta])
 
-    def targets(self, number: int, layout: Layout, after: Layout) -> list[NextFields]:
+    def targets(
+        self, number: int, layout: Layout, after: Layout, shifts: Shifts | None
+    ) -> list[NextFields]:  # fmt: skip
         """Where the fields of stretch ``number`` are added up."""
         if not (self.defects.has_average(layout) and layout.stretch.leaves[0].mixes):
-            return NextFields.all_of(layout, after, self.pairs)
+            return NextFields.all_of(layout, after, self.pairs, self.room, shifts)
         rows, columns = (table.lines(before_average(number)) for table in self._tables())
         windows = self.defects.matched[number]
-        return [NextDefects(layout, after, self.pairing, windows, (rows, columns))]
+        share = rows, columns
+        return [NextDefects(layout, after, self.pairing, windows, share, self.room, shifts)]
 
     def behind(self, number: int, layout: Layout, after: Layout, entry: Fields) -> Fields:
         """Phi and errors behind the average that ends stretch ``number``, in place."""
@@ -205,9 +208,13 @@ class DefectPropagation(Propagation):
 
 
 def targets_of(
-    propagation: Propagation, number: int, layout: Layout, after: Layout
-) -> list[NextFields]:
-    """Where the fields of stretch ``number`` are added up, for every branch that begins behind."""
+    propagation: Propagation, number: int, layout: Layout, after: Layout,
+    shifts: Shifts | None = None,
+) -> list[NextFields]:  # fmt: skip
+    """Where the fields of stretch ``number`` are added up, for every branch that begins behind.
+
+    ``shifts`` are those whose fields will be added, all of them if None.
+    """
     if isinstance(propagation, DefectPropagation):
-        return propagation.targets(number, layout, after)
-    return NextFields.all_of(layout, after, propagation.pairs)
+        return propagation.targets(number, layout, after, shifts)
+    return NextFields.all_of(layout, after, propagation.pairs, propagation.room, shifts)

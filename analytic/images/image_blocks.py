@@ -18,6 +18,7 @@ from analytic.images.field_expectations import FieldLayer
 from analytic.images.fields import CHANNELS, Pairing, Shifts
 from analytic.images.image_groups import KEPT_TABLES, Blocking, Shelf, blocking, strip_rows
 from analytic.images.lane_tables import compiled_layer
+from analytic.images.next_fields import NextFields
 from analytic.images.pairs_of_blocks import block_pairs, pairing_of, store_pairs
 from analytic.images.planning import Plans, chord_errors, plan_images
 from analytic.images.propagation import Fields, PairedImages, Propagation, Room
@@ -78,7 +79,7 @@ class Images:
     output: tuple[Coefficients, float]
     defects: tuple[Defects, ChordErrors] | None = None
     shared: bool = True
-    _rooms: list[Room] = field(init=False, default_factory=list[Room])
+    _room: Room = field(init=False, default_factory=Room)
 
     @property
     def error(self) -> float:
@@ -107,13 +108,6 @@ class Images:
             return images
         strips = -(-n // strip_rows(self.blocks.size, n))
         return n + k * strips / (2 if own else 1)
-
-    def _room(self) -> Room:
-        """Memory that no thread uses."""
-        try:
-            return self._rooms.pop()
-        except IndexError:
-            return Room()
 
     def fill(self, data: Data, block: RowBlock, bound: Array) -> tuple[int, int]:
         """See ``analytic.recursion.problem.Method``; no pair is left out."""
@@ -159,15 +153,18 @@ class Images:
                 return Fields(
                     fields.sigma[:, :copies], fields.theta[:, :copies], fields.error
                 ), propagation.terms
-            entries = self._stretch(propagation, at, after, shifts, entries, error, inner)
+            before = entries
+            entries = self._stretch(propagation, at, after, shifts, before, error, inner)
+            for entry in before:
+                self._room.give(entry.sigma, entry.theta, entry.matched)
             entries[0] = propagation.behind(at, layout, after, entries[0])
             error = entries[0].error
         raise AssertionError
 
     def _start(self, paired: PairedImages, pairing: Pairing) -> Propagation:
         if self.defects is None:
-            return Propagation(self.layers, paired, pairing, Room())
-        return DefectPropagation(self.layers, paired, pairing, Room(), *self.defects)
+            return Propagation(self.layers, paired, pairing, self._room)
+        return DefectPropagation(self.layers, paired, pairing, self._room, *self.defects)
 
     def _stretch(
         self, propagation: Propagation, at: int, after: Layout, shifts: Shifts,
@@ -178,12 +175,11 @@ class Images:
         count = shifts.row.size
         edges = np.linspace(0, count, (SHARES if count >= 8 * SHARES else 1) + 1).astype(int)
 
-        def share(number: int) -> tuple[list[Fields], int]:
+        def share(number: int) -> tuple[list[NextFields], list[Fields], int]:
             first, last = int(edges[number]), int(edges[number + 1])
-            room = self._room()
-            alone = propagation.alone(room)
-            targets = targets_of(alone, at, layout, after)
+            alone = propagation.alone()
             mine = Shifts(*(part[first:last] for part in shifts))
+            targets = targets_of(alone, at, layout, after, mine)
             for part, some in batches(mine, propagation.pairs, layout.lanes):
                 if entries:
                     where = slice(first + part.start, first + min(part.stop, last - first))
@@ -193,24 +189,20 @@ class Images:
                 fields = alone.through(layout, some, begun)
                 for target in targets:
                     target.add(some, fields)
-                room.give(*fields[:2])
-            self._rooms.append(room)
-            return [target.finish() for target in targets], alone.terms
+                self._room.give(*fields[:2])
+            return targets, [target.finish() for target in targets], alone.terms
 
         if inner and edges.size > 2:
             with ThreadPoolExecutor(cores()) as pool:
                 shares = list(pool.map(share, range(edges.size - 1)))
         else:
             shares = [share(number) for number in range(edges.size - 1)]
-        whole = shares[0][0]
-        for others, _ in shares[1:]:
-            for mine, other in zip(whole, others, strict=True):
-                mine.sigma[:] += other.sigma
-                mine.theta[:] += other.theta
-                mine.error[:] = np.maximum(mine.error, other.error)
-                if mine.matched is not None and other.matched is not None:
-                    mine.matched[:] += other.matched
-        propagation.terms = max(propagation.terms, *(terms for _, terms in shares))
+        whole: list[Fields] = []
+        for (target, mine), *others in zip(
+            *(zip(*part[:2], strict=True) for part in shares), strict=True
+        ):
+            whole.append(target.join(mine, others))
+        propagation.terms = max(propagation.terms, *(terms for *_, terms in shares))
         return whole
 
 

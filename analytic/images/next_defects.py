@@ -20,7 +20,7 @@ from analytic.images.defect_averages import matches
 from analytic.images.field_averages import add_total, add_window
 from analytic.images.fields import Pairing, Shifts
 from analytic.images.next_fields import NextFields
-from analytic.images.propagation import Fields
+from analytic.images.propagation import Fields, Room
 from analytic.images.shifts import Index, Readings, pool_readings, scatter
 from analytic.images.stretch_layouts import Layout, run_room
 from analytic.images.stretches import Leave, Window
@@ -69,13 +69,16 @@ class NextDefects(NextFields):
         pairing: the pairs.
         windows: those of ``matched_windows``; None for the mean over all positions.
         shares: a and 1/sum r of the first and the second images, (images, 2 ways, Q) each.
+        room: memory.
+        shifts: those whose fields will be added; all if None.
     """
 
     def __init__(
         self, layout: Layout, after: Layout, pairing: Pairing,
-        windows: tuple[Window, ...] | None, shares: tuple[Array, Array],
+        windows: tuple[Window, ...] | None, shares: tuple[Array, Array], room: Room,
+        shifts: Shifts | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(layout, after, layout.stretch.leaves[0], len(pairing.row))
+        super().__init__(layout, after, layout.stretch.leaves[0], len(pairing.row), room, shifts)
         self._pairing, self._windows = pairing, windows
         self._shares = [
             [np.ascontiguousarray(lines[:, first : first + 2]) for lines in shares]
@@ -84,7 +87,7 @@ class NextDefects(NextFields):
         shape = (self.pairs, after.stretch.grid.shifts, after.lanes)
         if windows is None:
             shape = (self.pairs, layout.shape[2], LANES)
-        self._matched = np.zeros(shape), np.zeros(shape)
+        self._matched = self.empty(*shape), self.empty(*shape)
 
     def add(self, shifts: Shifts, fields: Fields) -> None:
         """Add some fields."""
@@ -123,8 +126,10 @@ class NextDefects(NextFields):
 
     def finish(self) -> Fields:
         """The fields of the next stretch, (pairs, shifts, Q) each."""
-        matched = self._matched[0]
+        matched, lost = self._matched
+        self.room.give(lost)
         if self._windows is None:
-            matched = np.zeros((self.pairs, 1, self.after.lanes))
+            matched = self.room.zeros(self.pairs, 1, self.after.lanes)
             matched[:, 0, : self.layout.shape[2]] = self._matched[0].sum(axis=2)
+            self.room.give(self._matched[0])
         return super().finish()._replace(matched=matched)

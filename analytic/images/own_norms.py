@@ -12,7 +12,7 @@ from analytic.images.fields import Pairing, Shifts
 from analytic.images.lane_tables import Sight, after_average
 from analytic.images.next_defects import ways
 from analytic.images.next_fields import NextFields
-from analytic.images.propagation import Fields
+from analytic.images.propagation import Fields, Room
 from analytic.images.shifted_positions import STILL
 from analytic.images.shifts import Index
 from analytic.images.stretch_layouts import Layout, all_shifts, run_room
@@ -89,7 +89,7 @@ def _windows(positions: int, ends: int, size: int, stride: int, back: int) -> In
 def _sums(layout: Layout, after: Layout, before: Array) -> Array:
     """Sums, or means, of Sigma at equal positions where no others are mixed in, (n, P')."""
     n, size = before.shape
-    target = NextFields(layout, after, layout.stretch.leaves[0], n)
+    target = NextFields(layout, after, layout.stretch.leaves[0], n, Room())
     ends = np.pad(before, ((0, 0), (0, layout.lanes - size)))
     target.add(STILL, Fields(ends, np.zeros_like(ends), np.zeros((2, n))))
     return target.finish().sigma[:, 0, : after.stretch.grid.positions].copy()

@@ -166,7 +166,7 @@ def _window_sums(layout: Layout, number: int, values: Array) -> Array:
 def _left(way: _Way, x: Array, entries: list[Fields], state: Triple) -> list[Fields]:
     """The fields of the next stretch, (n, shifts, Q) each, for every branch that begins with it."""
     n, layout = len(x), way.layout
-    targets = NextFields.all_of(layout, way.after, n)
+    targets = NextFields.all_of(layout, way.after, n, Room())
     ends = [np.pad(a, ((0, 0), (0, layout.lanes - a.shape[1]))) for a in state[:2]]
     ends[0] *= not way.carries  # the defect of a position with itself
     for target in targets:

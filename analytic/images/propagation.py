@@ -7,10 +7,12 @@ leaves, and before the first one nothing.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analytic.images.field_expectations import SERIES, FieldLayer
 from analytic.images.field_layer import carry_errors, enter, leave
@@ -20,7 +22,7 @@ from analytic.images.lane_tables import Tables
 from analytic.images.shifts import Scatter
 from analytic.images.stretch_layouts import Layout, run_room
 from analytic.images.unit_norms import NormTables
-from analytic.machine import LANES, Array, aligned
+from analytic.machine import CACHE_LINE, LANES, Array
 from analytic.recursion import AVERAGING, Average, Bounds
 
 __all__ = ["Fields", "Layers", "PairedImages", "Propagation", "Room"]
@@ -40,24 +42,33 @@ class Fields(NamedTuple):
 
 
 class Room:
-    """Memory that is used again and again by one thread."""
+    """Memory that is used again and again, whatever its shape; threads may share it."""
 
     def __init__(self) -> None:
-        self._free: dict[tuple[int, ...], list[Array]] = {}
+        self._free: dict[int, list[NDArray[np.uint8]]] = {}
 
     def take(self, *shape: int) -> Array:
-        """An array with anything in it."""
-        free = self._free.get(shape)
-        return free.pop() if free else aligned(*shape)
+        """An array with anything in it, which begins on a cache line."""
+        size = 8 * math.prod(shape)
+        capacity = (1 << (size - 1).bit_length()) + CACHE_LINE
+        try:
+            raw = self._free[capacity].pop()
+        except LookupError:
+            raw = np.empty(capacity, dtype=np.uint8)
+        start = -raw.ctypes.data % CACHE_LINE
+        return raw[start : start + size].view(np.float64).reshape(shape)
 
     def zeros(self, *shape: int) -> Array:
         found = self.take(*shape)
         found[:] = 0.0
         return found
 
-    def give(self, *arrays: Array) -> None:
+    def give(self, *arrays: Array | None) -> None:
+        """Arrays that have been taken here, whole."""
         for array in arrays:
-            self._free.setdefault(array.shape, []).append(array)
+            if array is not None:
+                raw = cast("NDArray[np.uint8]", array.base)
+                self._free.setdefault(raw.size, []).append(raw)
 
 
 Layers = Mapping[int, tuple[FieldLayer, Bounds]]
@@ -80,7 +91,7 @@ class Propagation:
         layers: the layers and their bounds, by their numbers in the network.
         paired: the images.
         pairing: the pairs.
-        room: memory of the thread.
+        room: memory.
     """
 
     def __init__(
@@ -91,9 +102,9 @@ class Propagation:
         self.terms = 0
         self.widest = np.empty(0)
 
-    def alone(self, room: Room) -> Propagation:
+    def alone(self) -> Propagation:
         """The same for another thread."""
-        return Propagation(self.layers, self.paired, self.pairing, room)
+        return Propagation(self.layers, self.paired, self.pairing, self.room)
 
     def averaged(self, layout: Layout, factor: Average, error: Array) -> Array:
         """The errors where a stretch begins that the averages ``factor`` lead to."""
