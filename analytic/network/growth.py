@@ -69,8 +69,9 @@ def _through(
         if isinstance(layer, Averaging | Scale | Dropout):  # layers have taken factors
             continue
         if isinstance(layer, LayerNorm):
-            factors.append(1 / max(square - mean**2, 1e-300))
-            square, mean = 1.0, 0.0
+            variance = max(square - mean**2, 1e-300)
+            factors.append(1 / (variance + layer.eps))
+            square, mean = variance / (variance + layer.eps), 0.0
             continue
         if isinstance(layer, Branched):
             ends = [_through(branch, dimensions, square, mean, []) for branch in layer.branches]
