@@ -27,8 +27,10 @@ __all__ = ["Gains", "LayerNorm"]
 
 @dataclass(frozen=True, repr=False)
 class Gains(Described):
-    """One gain and one shift for each unit, alpha_i -> g_i alpha_i + b_i, the second part of
-    ``LayerNorm`` in the steps of a network: a layer whose weights are the diagonal matrix 1.
+    """One gain and one shift for each unit, alpha_i -> g_i alpha_i + b_i.
+
+    The second part of a ``LayerNorm`` in the steps of a network: a layer whose weights are the unit
+    matrix, of which the diagonal alone is trained.
 
     Attributes:
         weight_rate: at which the gains are trained.
@@ -50,8 +52,8 @@ class LayerNorm(Described):
     """Subtracts the mean over the channels and divides by their standard deviation.
 
     At every position of images by itself. torch's ``nn.LayerNorm`` over channels is
-    ``LayerNorm(eps=1e-5, gain_rate=1, bias_rate=1)``; by default there are no parameters and nothing
-    is added to the variance.
+    ``LayerNorm(eps=1e-5, gain_rate=1, bias_rate=1)``; by default there are no parameters and
+    nothing is added to the variance.
 
     Args:
         eps: added to the variance. Without it units that are all equal, such as those of a zero

@@ -50,7 +50,9 @@ class Step:
     @property
     def rate(self) -> float:
         """weight_rate, at which its weights or gains are trained; 0 where there are none."""
-        return self.layer.weight_rate if isinstance(self.layer, Weighted | Gains) else 0.0
+        if isinstance(self.layer, Gains):
+            return self.layer.weight_rate
+        return 0.0 if isinstance(self.layer, Pointwise) else self.layer.weight_rate
 
     @property
     def bias_rate(self) -> float:

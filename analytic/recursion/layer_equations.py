@@ -54,7 +54,9 @@ State = tuple[Array, Array, Array]
 
 
 def own_preactivation(step: Step, state: State) -> State:
-    """(Lambda, T, Gamma) at x = x'; (V + eps, V, Theta) with V = Sigma - mu^2 where units are normalised.
+    """(Lambda, T, Gamma) at x = x'.
+
+    Where units are normalised they are (V + eps, V, Theta) with V = Sigma - mu^2.
 
     Raises:
         ValueError: units that are to be normalised do not vary.

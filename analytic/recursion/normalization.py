@@ -75,5 +75,7 @@ def of_normalization(
     variance = kappa * (sigma + 2 * mean + 3 * UNIT) + rounding
     return NormalizationErrors(
         layer.own_e * variance + (rounding if layer.own_e else UNIT),
-        theta + variance + 4 * UNIT, 2 * kappa * mean + variance + 4 * UNIT, variance + 4 * UNIT
+        theta + variance + 4 * UNIT,
+        2 * kappa * mean + variance + 4 * UNIT,
+        variance + 4 * UNIT,
     )

@@ -102,7 +102,9 @@ class Link:
         """Of the kernel of the first n samples and those from ``start`` on."""
         rate, bias = self.wire.learned
         if not self.wire.columns:
-            sums = [z.unflatten(-2, (-1, self.wire.positions)).sum(-2) for z in (alpha * signal, signal)]
+            sums = [
+                z.unflatten(-2, (-1, self.wire.positions)).sum(-2) for z in (alpha * signal, signal)
+            ]
             return rate * _gram(sums[0], n, start) + bias * _gram(sums[1], n, start)
         scale = rate * self.wire.scale**2
         if self.patches is None:

@@ -80,6 +80,13 @@ class Stack(nn.Module):
             if isinstance(layer, WeightLayer):
                 yield layer
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether all parameters are those of weight layers and of a readout without a bias."""
+        return self.readout.bias is None and not any(
+            isinstance(layer, GainLayer) for layer in self.layers
+        )
+
     def forward(self, x: Tensor) -> Tensor:
         return self.readout(self.units(x, PointwiseLayer.__call__))
 

@@ -104,10 +104,9 @@ def _normalized(layer: LayerNorm, s: State) -> State:
     eps, of_gains, of_shifts = (k + zero for k in (layer.eps, layer.gain_rate, layer.bias_rate))
     w, w_ = v + eps, v_ + eps
     root = (w * w_) ** (zero + 1 / 2)
-    sigma = v / w, c / root, v_ / w_
-    theta = s.t11 / w, s.t12 / root, s.t22 / w_
-    trained = (of_gains * a + of_shifts + b for a, b in zip(sigma, theta, strict=True))
-    return State(*sigma, *trained, zero, zero)
+    a, b, a_ = v / w, c / root, v_ / w_
+    t, t12, t_ = (of_gains * part + of_shifts for part in (a, b, a_))
+    return State(a, b, a_, t + s.t11 / w, t12 + s.t12 / root, t_ + s.t22 / w_, zero, zero)
 
 
 def _side_by_side(ends: list[State], shares: list[Fraction]) -> State:
