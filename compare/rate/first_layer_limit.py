@@ -23,7 +23,7 @@ import torch
 from numpy.typing import NDArray
 from scipy import stats
 
-from analytic import AccuracyError, FullyConnected, Network, kernel
+from analytic import AccuracyError, FullyConnected, LayerNorm, Network, kernel
 from empirical.lifting import InitialLaw
 from empirical.network import pointwise
 
@@ -101,6 +101,8 @@ def _frozen(layer: Any) -> Any:
     """A layer at rate 0, and those in its branches."""
     if hasattr(layer, "branches"):
         return layer.changed(lambda inner: tuple(map(_frozen, inner)))
+    if isinstance(layer, LayerNorm):
+        return LayerNorm(eps=layer.eps)
     return (
         replace(layer, weight_rate=0.0, bias_rate=0.0) if hasattr(layer, "weight_rate") else layer
     )

@@ -12,7 +12,8 @@ from analytic.network import Branched, Layer
 from empirical.lifting.first_layer import first_layer_moments
 from empirical.lifting.initial_laws import InitialLaw
 from empirical.lifting.numbers_of_parts import Numbers
-from empirical.lifting.units import InputData, Weights
+from empirical.lifting.structure import Built
+from empirical.lifting.units import InputData, Normalised, Weights
 
 UNSURE = 0.05
 """Relative error of a standard deviation from which a law is not told by the numbers alone."""
@@ -22,9 +23,9 @@ __all__ = ["parameter_names", "sentences"]
 
 def sentences(
     module: nn.Module,
-    parts: Sequence[Weights],
+    stack: Built,
+    readout: Weights,
     numbers: Sequence[Numbers],
-    layers: Sequence[Layer],
     trained: Collection[str],
     data: Tensor,
 ) -> Iterator[str]:
@@ -32,20 +33,21 @@ def sentences(
 
     Args:
         module: the module.
-        parts: its layers with weights, the readout last.
-        numbers: of these.
-        layers: of the description, without the readout.
+        stack: its hidden layers.
+        readout: its last one.
+        numbers: of those with weights, the readout last.
         trained: names of the parameters that autograd reaches.
         data: what the first weights read.
     """
+    parts = (*stack.parts, readout)
     widths = [part.shape[0] for part in parts[:-1]]
     yield (
         f"the {len(widths)} hidden layers are wide: their units are {_runs(widths)}, and the limit"
         " is that of all of them together, in these proportions"
     )
     yield from _laws(parts, numbers)
-    yield from _first(parts, numbers, layers, data)
-    yield from _trained(module, parts, trained)
+    yield from _first(parts, numbers, stack.layers, data)
+    yield from _trained(module, [*parts, *stack.normalised], trained)
 
 
 def _runs(values: Sequence[int]) -> str:
@@ -111,8 +113,10 @@ def _few(parts: Sequence[Weights], numbers: Sequence[Numbers]) -> Iterator[str]:
 
 def _list(names: Sequence[str]) -> str:
     """A few names, or the first ones and how many there are."""
-    few = ", ".join(map(repr, names[:3]))
-    return few if len(names) <= 3 else f"{few} and {len(names) - 3} others"
+    few, more = ", ".join(map(repr, names[:3])), len(names) - 3
+    if more <= 0:
+        return few
+    return f"{few} and {more} others" if more > 1 else f"{few} and {names[3]!r}"
 
 
 def _first(
@@ -154,10 +158,13 @@ def _first_activation(layers: Sequence[Layer]) -> Activation:
 
 
 def _trained(
-    module: nn.Module, parts: Sequence[Weights], trained: Collection[str]
+    module: nn.Module, parts: Sequence[Weights | Normalised], trained: Collection[str]
 ) -> Iterator[str]:
     """Which parameters have which rate."""
-    used = {m.name for part in parts for m in (part.weight, part.bias) if m is not None}
+    used = {name for part in parts for name in parameter_names(part)}
+    gains = [n for part in parts if isinstance(part, Normalised) for n in parameter_names(part)]
+    if gains:
+        yield f"{_list(gains)} are gains and shifts of normalisations, which start at 1 and 0"
     frozen = [name for part in parts for name in parameter_names(part) if name not in trained]
     if frozen:
         yield f"{_list(frozen)} are not trained: rate 0"
@@ -170,6 +177,6 @@ def _trained(
     )
 
 
-def parameter_names(part: Weights) -> tuple[str, ...]:
-    """Those of the weights and the biases of a layer."""
-    return tuple(m.name for m in (part.weight, part.bias) if m is not None)
+def parameter_names(part: Weights | Normalised) -> tuple[str, ...]:
+    """Those of the weights and the biases of a layer, or of its gains and shifts."""
+    return tuple(matrix.name for matrix in part.parameters)

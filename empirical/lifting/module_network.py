@@ -27,7 +27,8 @@ from empirical.lifting.elementwise import ELEMENTWISE
 from empirical.lifting.first_layer import first_laws
 from empirical.lifting.initial_laws import InitialLaw
 from empirical.lifting.linear_maps import PRODUCTS
-from empirical.lifting.numbers_of_parts import Numbers, numbers_of
+from empirical.lifting.normalizations import NORMALIZATIONS
+from empirical.lifting.numbers_of_parts import Numbers, gains_of, numbers_of
 from empirical.lifting.places import LiftingError, Location, refusal
 from empirical.lifting.positions import POSITIONS
 from empirical.lifting.proof import proved
@@ -38,7 +39,7 @@ from empirical.precision import double_copy
 
 __all__ = ["ModuleNetwork", "Traced", "network_of", "traced"]
 
-RULES = {**ELEMENTWISE, **POSITIONS, **PRODUCTS}
+RULES = {**ELEMENTWISE, **NORMALIZATIONS, **POSITIONS, **PRODUCTS}
 FEWEST_UNITS = 4
 """Fewest units of a layer."""
 
@@ -226,12 +227,12 @@ def _described(
         key: numbers.keywords | {"width_ratio": one.shape[0] / width}
         for one in ahead
         for key, numbers in [(id(one), found[id(one)])]
-    }
+    } | gains_of(seen.units, seen.trained)
     stack = built(seen.units.source, keywords)
     parts = (*stack.parts, seen.units)
     numbers = [found[id(part)] for part in parts]
     network = network_from((*stack.layers, Readout(**numbers[-1].keywords)))
-    texts = list(sentences(module, parts, numbers, stack.layers, seen.trained, seen.data))
+    texts = list(sentences(module, stack, seen.units, numbers, seen.trained, seen.data))
     texts.append(_proof(module, x, seen, parts, numbers, width))
     return ModuleNetwork(
         network, width, tuple(part.shape[0] for part in stack.parts),
@@ -254,7 +255,7 @@ def _proof(
         seen = traced(module, x)
     else:
         x = rows(x, slice(0, 2)) if count(x) > 1 else mapped(_doubled, x)
-    return proved(module, x, seen.data, parts, numbers, width)
+    return proved(module, x, seen.data, parts, numbers, width, seen.trained)
 
 
 def _check_wide(hidden: list[Weights]) -> None:

@@ -23,9 +23,9 @@ from torch import nn
 from empirical.lifting.initial_laws import InitialLaw
 from empirical.lifting.law_assignment import Drawn, laws_of
 from empirical.lifting.places import LiftingError
-from empirical.lifting.units import Matrix, Weights
+from empirical.lifting.units import Matrix, Normalised, Units, Weights, upstream
 
-__all__ = ["Numbers", "numbers_of"]
+__all__ = ["Numbers", "gains_of", "numbers_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,19 @@ def numbers_of(
     }
     laws = laws_of([*weights.values(), *biases.values()], given)
     return [_numbers(part, laws, trained, weights[part.weight.name].flat.size) for part in parts]
+
+
+def gains_of(units: Units, trained: Collection[str]) -> dict[int, dict[str, float]]:
+    """The keywords of every ``LayerNorm`` that some units are made of, by the id of its units."""
+    return {
+        id(one): {
+            "eps": one.eps,
+            "gain_rate": float(one.gain is not None and one.gain.name in trained),
+            "bias_rate": float(one.shift is not None and one.shift.name in trained),
+        }
+        for one in upstream(units)
+        if isinstance(one, Normalised)
+    }
 
 
 def _drawn(matrix: Matrix, others: Sequence[Mapping[str, Any]], weight: Matrix | None) -> Drawn:

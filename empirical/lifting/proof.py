@@ -8,7 +8,7 @@ description, have to be those of the module.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -16,11 +16,11 @@ from torch import Tensor, nn
 
 from analytic.network import Network
 from empirical.batches import called
-from empirical.lifting.numbers_of_parts import Numbers
+from empirical.lifting.numbers_of_parts import Numbers, gains_of
 from empirical.lifting.places import LiftingError
 from empirical.lifting.structure import built
 from empirical.lifting.units import Matrix, Weights
-from empirical.network import FiniteNetwork
+from empirical.network import FiniteNetwork, GainLayer
 
 __all__ = ["proved"]
 
@@ -36,6 +36,7 @@ def proved(
     parts: Sequence[Weights],
     numbers: Sequence[Numbers],
     width: int,
+    trained: Collection[str],
 ) -> str:
     """What the comparison has given, in a sentence.
 
@@ -46,12 +47,13 @@ def proved(
         parts: its layers with weights, the readout last.
         numbers: of these.
         width: of the narrowest.
+        trained: names of the parameters that autograd reaches.
 
     Raises:
         LiftingError: outputs or kernels differ.
     """
     last, read = parts[-1], numbers[-1]
-    twin, rated = _twin(data, parts, numbers, width)
+    twin, rated = _twin(data, parts, numbers, width, trained)
     outputs = _in_a_row(called(module, x))
     bias = 0.0 if last.bias is None else last.bias.value.reshape(-1)
     worst = kernels = 0.0
@@ -74,7 +76,11 @@ def proved(
 
 
 def _twin(
-    data: Tensor, parts: Sequence[Weights], numbers: Sequence[Numbers], width: int
+    data: Tensor,
+    parts: Sequence[Weights],
+    numbers: Sequence[Numbers],
+    width: int,
+    trained: Collection[str],
 ) -> tuple[Any, list[Rated]]:
     """The finite network with the module's hidden weights, and its parameters with their rates."""
     plain: dict[int, Mapping[str, float]] = {
@@ -85,13 +91,27 @@ def _twin(
         }
         for part, one in zip(parts, numbers, strict=True)
     }
-    network = Network(*built(parts[-1].source, plain).layers)
+    rates = gains_of(parts[-1], trained)
+    described = built(
+        parts[-1].source, plain | {key: _with_all(found) for key, found in rates.items()}
+    )
+    network = Network(*described.layers)
     finite = FiniteNetwork(network, tuple(data.shape[1:]), width, antisymmetric=False)
     (stack,) = finite.copies()
     rated = list(_filled(stack.weight_layers(), parts, numbers, plain))
+    behind = [layer for layer in stack.chain() if isinstance(layer, GainLayer)]
+    for layer, one in zip(behind, described.normalised, strict=True):
+        assert layer.bias is not None
+        rated.append((layer.weight, rates[id(one)]["gain_rate"]))
+        rated.append((layer.bias, rates[id(one)]["bias_rate"]))
     last = numbers[-1].keywords
     rated.append((stack.readout.weight, last["weight_rate"] * last["weight_std"] ** 2))
     return stack, rated
+
+
+def _with_all(keywords: dict[str, float]) -> dict[str, float]:
+    """A normalisation whose gains and shifts exist, which are those of the module at its start."""
+    return {**keywords, "gain_rate": 1.0, "bias_rate": 1.0}
 
 
 def _filled(

@@ -9,6 +9,11 @@ _BATCH = (
     " training the samples of a batch meet, so that the kernel would depend on the batch",
     "use LayerNorm, which has a limit, or leave the normalisation out and scale the weights",
 )
+_INSTANCE = (
+    "it divides each unit by its own deviation over the positions of one image, of which there are"
+    " as many at every width, so that this stays random",
+    "normalise over the units, with nn.LayerNorm on the last axis",
+)
 _MAXIMUM = (
     "the largest of several correlated Gaussian units is no function of one of them, and no closed"
     " recursion for it is known here",
@@ -64,7 +69,8 @@ _GAIN = (
 )
 
 REFUSED: dict[str, tuple[str, str]] = {
-    **dict.fromkeys(("batch_norm", "instance_norm", "sync_batch_norm"), _BATCH),
+    **dict.fromkeys(("batch_norm", "sync_batch_norm"), _BATCH),
+    "instance_norm": _INSTANCE,
     **dict.fromkeys(
         ("max_pool1d", "max_pool2d", "max_pool3d", "max", "amax", "min", "amin",
          "adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d", "topk", "sort",
@@ -74,7 +80,7 @@ REFUSED: dict[str, tuple[str, str]] = {
     **dict.fromkeys(("lstm", "gru", "rnn_tanh", "rnn_relu", "lstm_cell", "gru_cell",
                      "rnn_tanh_cell", "rnn_relu_cell"), _RECURRENT),
     **dict.fromkeys(("embedding", "embedding_bag"), _EMBEDDING),
-    **dict.fromkeys(("group_norm", "local_response_norm", "normalize", "norm", "var", "std",
+    **dict.fromkeys(("local_response_norm", "normalize", "norm", "var", "std",
                      "rms_norm", "lp_pool2d"), _CHANNELS),
     **dict.fromkeys(("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), _TRANSPOSED),
     **dict.fromkeys(("glu", "bilinear", "bmm", "baddbmm", "einsum", "where", "outer"), _GATE),

@@ -20,6 +20,7 @@ from analytic.network import (
     FullyConnected,
     GlobalAveragePooling,
     Layer,
+    LayerNorm,
     Network,
     Nonlinearity,
     Readout,
@@ -34,6 +35,7 @@ from empirical.lifting.units import (
     Averaged,
     Beside,
     InputData,
+    Normalised,
     Total,
     Units,
     Weights,
@@ -51,10 +53,12 @@ class Built:
     Attributes:
         layers: of the network.
         parts: the units of each layer with weights, in the order in which they are run.
+        normalised: those of each normalisation, in the same order.
     """
 
     layers: tuple[Layer, ...]
     parts: tuple[Weights, ...]
+    normalised: tuple[Normalised, ...]
 
 
 def built(units: Units, numbers: Mapping[int, Mapping[str, float]]) -> Built:
@@ -62,15 +66,15 @@ def built(units: Units, numbers: Mapping[int, Mapping[str, float]]) -> Built:
 
     Args:
         units: what the readout reads.
-        numbers: the keywords of every layer with weights, by the id of its units.
+        numbers: the keywords of every layer with weights or gains, by the id of its units.
 
     Raises:
         LiftingError: a graph that is not made of stacks and sums, or weights that are used twice.
     """
     builder = _Builder(units, numbers)
     layers = builder.stack(units, builder.data)
-    _check_each_once(builder.parts)
-    return Built(tuple(layers), tuple(builder.parts))
+    _check_each_once([*builder.parts, *builder.normalised])
+    return Built(tuple(layers), tuple(builder.parts), tuple(builder.normalised))
 
 
 class _Builder:
@@ -79,6 +83,7 @@ class _Builder:
     def __init__(self, units: Units, numbers: Mapping[int, Mapping[str, float]]) -> None:
         self.numbers = numbers
         self.parts: list[Weights] = []
+        self.normalised: list[Normalised] = []
         self.gates: dict[int, tuple[Units, ...]] = {}
         self.uses: dict[int, int] = {}
         for one in upstream(units):
@@ -101,6 +106,9 @@ class _Builder:
             return [*before, self.weights(units)]
         if isinstance(units, Applied):
             return _with_function(before, units)
+        if isinstance(units, Normalised):
+            self.normalised.append(units)
+            return [*before, LayerNorm(**self.numbers[id(units)])]
         return _with_average(before, units)
 
     def weights(self, units: Weights) -> Layer:
@@ -205,13 +213,11 @@ def _one(value: Any) -> Any:
 _IDENTITY = Activation("identity")
 
 
-def _check_each_once(parts: list[Weights]) -> None:
+def _check_each_once(parts: list[Weights | Normalised]) -> None:
     """Raise where a parameter is used in two places."""
     known: dict[int, Location] = {}
     for part in parts:
-        for matrix in (part.weight, part.bias):
-            if matrix is None:
-                continue
+        for matrix in part.parameters:
             if id(matrix.tensor) in known:
                 raise refusal(
                     "weights that are used once", part.place,

@@ -23,6 +23,7 @@ __all__ = [
     "Beside",
     "InputData",
     "Matrix",
+    "Normalised",
     "Total",
     "Units",
     "Weights",
@@ -86,6 +87,11 @@ class Weights:
     shape: Shape
     place: Location
 
+    @property
+    def parameters(self) -> tuple[Matrix, ...]:
+        """The weights, and the biases if there are any."""
+        return (self.weight,) if self.bias is None else (self.weight, self.bias)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Applied:
@@ -125,7 +131,33 @@ class Beside:
     place: Location
 
 
-Units = InputData | Weights | Applied | Averaged | Total | Beside
+@dataclass(frozen=True, slots=True, eq=False)
+class Normalised:
+    """Units less their mean and divided by their deviation, at every position.
+
+    Attributes:
+        source: what is normalised.
+        eps: is added to the variance.
+        gain: by which each unit is multiplied, None if by nothing.
+        shift: that is added then, or None.
+        shape: of the units.
+        place: where.
+    """
+
+    source: Units
+    eps: float
+    gain: Matrix | None
+    shift: Matrix | None
+    shape: Shape
+    place: Location
+
+    @property
+    def parameters(self) -> tuple[Matrix, ...]:
+        """The gains and the shifts, if there are any."""
+        return tuple(m for m in (self.gain, self.shift) if m is not None)
+
+
+Units = InputData | Weights | Applied | Averaged | Normalised | Total | Beside
 
 
 def sources(units: Units) -> tuple[Units, ...]:

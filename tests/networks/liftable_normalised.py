@@ -1,0 +1,77 @@
+"""Modules with normalisations over units; they join those of ``liftable``."""
+
+from __future__ import annotations
+
+from networks.liftable import entry, normal
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class ChannelNorm(nn.LayerNorm):
+    """Over the channels of images (channels first), as in Liu et al. (2022)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        h = input.permute(0, 2, 3, 1)
+        h = functional.layer_norm(h, self.normalized_shape, self.weight, self.bias, self.eps)
+        return h.permute(0, 3, 1, 2)
+
+
+@entry("ConvNet with LayerNorm", 3, 8, 8)
+class ConvNet(nn.Module):
+    """The stem, a block and the head of Liu et al. (2022), with a convolution of all channels."""
+
+    def __init__(self, m: int) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, m, 2, stride=2), ChannelNorm(m, eps=1e-6))
+        self.wide, self.norm = nn.Conv2d(m, m, 3, padding=1), nn.LayerNorm(m, eps=1e-6)
+        self.up, self.down = nn.Linear(m, 2 * m), nn.Linear(2 * m, m)
+        self.last, self.head = nn.LayerNorm(m), nn.Linear(m, 10)
+        normal(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        h = self.norm(self.wide(x).permute(0, 2, 3, 1))
+        x = x + self.down(functional.gelu(self.up(h))).permute(0, 3, 1, 2)
+        return self.head(self.last(x.mean((-2, -1))))
+
+
+@entry("perceptron with LayerNorm", 6)
+def perceptron(m: int) -> nn.Module:
+    return normal(
+        nn.Sequential(
+            nn.Linear(6, m), nn.LayerNorm(m), nn.ReLU(), nn.Linear(m, m), nn.LayerNorm(m),
+            nn.ReLU(), nn.Linear(m, 1),
+        )
+    )  # fmt: skip
+
+
+@entry("normalised before each block", 7, 4)
+class Mixer(nn.Module):
+    """A transformer's perceptrons without its attention: on tokens."""
+
+    def __init__(self, m: int) -> None:
+        super().__init__()
+        self.embed, self.head = nn.Linear(4, m), nn.Linear(m, 1)
+        self.norms = nn.ModuleList(nn.LayerNorm(m) for _ in range(2))
+        self.blocks = nn.ModuleList(
+            nn.Sequential(nn.Linear(m, 2 * m), nn.GELU(), nn.Linear(2 * m, m)) for _ in range(2)
+        )
+        self.last = nn.LayerNorm(m, elementwise_affine=False)
+        normal(self)
+        self.norms[0].requires_grad_(False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.embed(x)
+        for norm, block in zip(self.norms, self.blocks, strict=True):
+            h = h + block(norm(h))
+        return self.head(self.last(h).mean(1))
+
+
+@entry("one group of all units", 6)
+def grouped(m: int) -> nn.Module:
+    return normal(
+        nn.Sequential(
+            nn.Linear(6, m), nn.Tanh(), nn.GroupNorm(1, m), nn.Linear(m, m), nn.Softplus(),
+            nn.LayerNorm(m, bias=False), nn.Linear(m, 1),
+        )
+    )  # fmt: skip
