@@ -20,6 +20,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from networks import (  # pyright: ignore[reportMissingImports]
+    liftable_forms,
     liftable_images,
     unliftable,
 )
@@ -34,6 +35,7 @@ from empirical import LiftingError, network_of, tangent_kernel
 INPUTS, POOLED = 5, 7
 """Inputs of a comparison, and further modules that tell the initialiser."""
 assert liftable_images
+assert liftable_forms
 
 
 def compared(entry: Entry, width: int, draws: int) -> tuple[float, float, float, str]:
@@ -42,7 +44,9 @@ def compared(entry: Entry, width: int, draws: int) -> tuple[float, float, float,
     others = [entry.module(width, 100 + k) for k in range(POOLED)]
     limit = module_limit(network_of(entry.module(width, 1), x, draws=others), x)
     seeds = (1000 * width + k for k in range(draws))
-    kernels = np.stack([tangent_kernel(entry.module(width, seed), x).numpy() for seed in seeds])
+    kernels = np.stack([
+        tangent_kernel(entry.module(width, seed), x).double().numpy() for seed in seeds
+    ])  # fmt: skip
     pairs = np.triu_indices(INPUTS)
     scale = np.sqrt(np.outer(np.diag(limit.value), np.diag(limit.value)))[pairs]
     off = ((kernels - limit.value) / np.sqrt(np.outer(*[np.diag(limit.value)] * 2)))[:, *pairs]

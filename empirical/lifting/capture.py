@@ -19,11 +19,12 @@ from torch.overrides import TorchFunctionMode, resolve_name
 from torch.utils._pytree import tree_leaves
 
 from empirical.batches import called, tensors
+from empirical.forward_pass import BatchError, ForwardPass
 from empirical.lifting.calls import FunctionCall, Value
 from empirical.lifting.places import LiftingError, Location, place_of_call, refusal
 from empirical.lifting.units import Beside, InputData, Matrix
 
-__all__ = ["Capture", "Rule", "run_watched"]
+__all__ = ["Capture", "Rule", "check_watched", "rehearse", "run_watched"]
 
 _RANDOM = {"units", "data", "refused", "opaque"}
 _LIKE = frozenset({"zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full"})
@@ -244,6 +245,30 @@ def _unknown(units: bool) -> tuple[str, str]:
 
 def _tensors(values: Any) -> Iterator[Tensor]:
     return (leaf for leaf in tree_leaves(values) if isinstance(leaf, Tensor))
+
+
+def check_watched(module: nn.Module) -> None:
+    """Raise for compiled graphs, whose calls nobody sees."""
+    for name, part in module.named_modules():
+        if isinstance(part, torch.jit.ScriptModule):
+            where = f" in {name!r}" if name else ""
+            raise LiftingError(
+                f"expected a module whose forward is Python, got one of torch.jit{where}: what it"
+                " calls is not seen; pass the module that it was made of"
+            )
+
+
+def rehearse(run: ForwardPass, probe: Any, whole: Any) -> None:
+    """A first pass; what does not fit is told of the inputs as they were given."""
+    try:
+        run.rehearse(probe)
+    except BatchError as error:
+        run(whole)
+        shapes = ", ".join(str(tuple(t.shape)) for _, t in tensors("x", whole))
+        raise BatchError(
+            f"expected samples along the first axis of x, got shape {shapes}, of which two rows are"
+            f" no batch; pass x[None] if it is one sample ({error})"
+        ) from error
 
 
 def run_watched(module: nn.Module, x: Any, watch: Capture) -> tuple[Any, list[str]]:

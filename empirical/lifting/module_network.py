@@ -21,7 +21,7 @@ from empirical.checks import check_inputs, check_module
 from empirical.forward_pass import forward_passes
 from empirical.lifting.assumptions import parameter_names, sentences
 from empirical.lifting.calls import Value
-from empirical.lifting.capture import Capture, run_watched
+from empirical.lifting.capture import Capture, check_watched, rehearse, run_watched
 from empirical.lifting.constant_factors import with_factors_in
 from empirical.lifting.elementwise import ELEMENTWISE
 from empirical.lifting.first_layer import first_laws
@@ -35,6 +35,7 @@ from empirical.lifting.proof import proved
 from empirical.lifting.refused import REFUSED
 from empirical.lifting.structure import built, network_from
 from empirical.lifting.units import InputData, Total, Weights, upstream
+from empirical.lifting.widened import Widened
 from empirical.precision import double_copy
 
 __all__ = ["ModuleNetwork", "Traced", "network_of", "traced"]
@@ -143,7 +144,8 @@ class ModuleNetwork:
         Returns:
             shape (n, d) or (n, channels, \*spatial).
         """
-        return traced(self.module, mapped(_double, x)).data
+        with Widened():
+            return traced(self.module, mapped(_double, x)).data
 
     def __str__(self) -> str:
         lines = "\n".join(f"  - {sentence}" for sentence in self.assumptions)
@@ -164,10 +166,10 @@ def network_of(
 ) -> ModuleNetwork:
     """The description of a module at its initialisation.
 
-    The module is run once in float64 and watched; what it computes becomes layers, and the laws of
-    its parameters standard deviations and rates (docs/theory/lifting.md). Then the finite network
-    of the description gets the weights of the module: its outputs and its tangent kernel have to
-    be the same to 1e-12.
+    A copy of the module in float64 is run once and watched; what it computes becomes layers, and
+    the laws of its parameters standard deviations and rates (docs/howto/lifted.md). Then the finite
+    network of the description gets the weights of the copy: its outputs and its tangent kernel have
+    to be the same to 1e-12.
 
     Args:
         module: as it was initialised, in eval mode; with one output or several, which are
@@ -197,11 +199,12 @@ def network_of(
     """
     first = next(iter(check_module(module).values()))
     check_inputs("x", x, first)
+    check_watched(module)
     copy = double_copy(module, torch.float64).cpu()
     whole = mapped(_double, x)
     probe = rows(whole, slice(0, 2)) if count(whole) > 1 else mapped(_doubled, whole)
-    with forward_passes(copy) as run:
-        run.rehearse(probe)
+    with Widened(), forward_passes(copy) as run:
+        rehearse(run, probe, whole)
         seen = traced(copy, probe)
         return _described(copy, seen, whole, laws or {}, draws)
 

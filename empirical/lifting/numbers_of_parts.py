@@ -12,6 +12,7 @@ autograd does not reach. So the parametrisation of a module, whichever it is, is
 
 from __future__ import annotations
 
+import fnmatch
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -71,6 +72,12 @@ def numbers_of(
         for part in parts
         if part.bias is not None
     }
+    for pattern in given:
+        if not fnmatch.filter([*weights, *biases], pattern):
+            raise ValueError(
+                f"expected names of weights and biases in laws, got {pattern!r}, which fits none of"
+                f" {', '.join([*weights, *biases])}; change it"
+            )
     laws = laws_of([*weights.values(), *biases.values()], given)
     return [_numbers(part, laws, trained, weights[part.weight.name].flat.size) for part in parts]
 
@@ -90,6 +97,15 @@ def gains_of(units: Units, trained: Collection[str]) -> dict[int, dict[str, floa
 
 def _drawn(matrix: Matrix, others: Sequence[Mapping[str, Any]], weight: Matrix | None) -> Drawn:
     """A parameter with those of the same name in other modules."""
+    for other in others:
+        like = other.get(matrix.name)
+        if like is None or like.shape != matrix.tensor.shape:
+            found = "none of that name" if like is None else f"one of shape {tuple(like.shape)}"
+            raise ValueError(
+                f"expected draws that are modules of the same kind, with a parameter"
+                f" {matrix.name!r} of shape {tuple(matrix.tensor.shape)}, got {found}; make them as"
+                " the module was made"
+            )
     tensors = [matrix.tensor, *(other[matrix.name] for other in others)]
     numbers = np.stack([t.detach().double().cpu().numpy() for t in tensors])
     fan = None if weight is None else max(1, weight.tensor[0].numel())

@@ -134,7 +134,8 @@ def _mean(scene: Capture, call: FunctionCall) -> Value | None:
         what = "samples" if 0 in axes else "units"
         raise refusal(
             _EXPECTED, call.place, f"it runs over the {what} of a layer",
-            "average over positions, or use a linear layer with one output",
+            "average over positions, let nn.LayerNorm normalise units, or use a linear layer with"
+            " one output",
         )  # fmt: skip
     spatial = value.units.shape[1:]
     every = -1 in axes

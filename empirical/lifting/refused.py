@@ -49,6 +49,10 @@ _GATE = (
     "it multiplies units by functions of other units, which is no sum over many",
     "use a pointwise function of one unit, such as nn.SiLU",
 )
+_CHOICE = (
+    "a condition chooses between units, and it is not seen whether that is a function of one unit",
+    "use a pointwise function such as torch.relu, torch.clamp or torch.maximum(h, 0.1 * h)",
+)
 _SELECTED = (
     "some of the units or positions are chosen, and a description reads all of them alike",
     "return all of them, and choose an output with output=; or average over the positions",
@@ -83,7 +87,8 @@ REFUSED: dict[str, tuple[str, str]] = {
     **dict.fromkeys(("local_response_norm", "normalize", "norm", "var", "std",
                      "rms_norm", "lp_pool2d"), _CHANNELS),
     **dict.fromkeys(("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), _TRANSPOSED),
-    **dict.fromkeys(("glu", "bilinear", "bmm", "baddbmm", "einsum", "where", "outer"), _GATE),
+    **dict.fromkeys(("glu", "bilinear", "bmm", "baddbmm", "einsum", "outer"), _GATE),
+    "where": _CHOICE,
     **dict.fromkeys(("getitem", "index_select", "gather", "select", "narrow", "chunk", "split",
                      "unbind", "take", "tensor_split"), _SELECTED),
     **dict.fromkeys(("unsqueeze", "expand", "expand_as", "repeat", "repeat_interleave", "tile",

@@ -20,33 +20,36 @@ class Entry(NamedTuple):
     Attributes:
         make: a module of some width; torch's generator draws its weights.
         shape: of one input, or of each of several.
+        dtype: of the module and its inputs.
     """
 
     make: Callable[[int], nn.Module]
     shape: tuple[Any, ...]
+    dtype: torch.dtype = torch.float64
 
     def module(self, width: int, seed: int) -> nn.Module:
-        """One in float64."""
+        """One in its format."""
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            return self.make(width).double().eval()
+            return self.make(width).to(self.dtype).eval()
 
     def inputs(self, count: int) -> Any:
         """Samples, the same ones whatever else is drawn."""
         generator = torch.Generator().manual_seed(5)
 
         def drawn(shape: tuple[int, ...]) -> Tensor:
-            return torch.randn(count, *shape, generator=generator, dtype=torch.float64)
+            x = torch.randn(count, *shape, generator=generator, dtype=torch.float64)
+            return x.to(self.dtype)
 
         several = isinstance(self.shape[0], tuple)
         return tuple(map(drawn, self.shape)) if several else drawn(self.shape)
 
 
-def entry(name: str, *shape: Any) -> Callable[[Any], Any]:
+def entry(name: str, *shape: Any, dtype: torch.dtype = torch.float64) -> Callable[[Any], Any]:
     """Note a family under a name."""
 
     def note(make: Any) -> Any:
-        MODULES[name] = Entry(make, shape)
+        MODULES[name] = Entry(make, shape, dtype)
         return make
 
     return note
@@ -273,18 +276,6 @@ class TwoInputs(nn.Module):
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         return self.net(torch.cat([x, y], dim=1))
-
-
-@entry("sines of the inputs first", 3)
-class Encoded(nn.Module):
-    def __init__(self, m: int) -> None:
-        super().__init__()
-        self.register_buffer("frequencies", torch.tensor([1.0, 2.0, 4.0]))
-        self.net = normal(nn.Sequential(nn.Linear(18, m), nn.ReLU(), nn.Linear(m, 1)))
-
-    def forward(self, x: Tensor) -> Tensor:
-        angles = (x[:, :, None] * self.get_buffer("frequencies")).flatten(1)
-        return self.net(torch.cat([torch.sin(angles), torch.cos(angles)], dim=-1))
 
 
 @entry("two branches side by side", 6)

@@ -34,6 +34,20 @@ def batch_norm() -> nn.Module:
     return perceptron(nn.BatchNorm1d(16), nn.ReLU())
 
 
+@refused("normalised over positions, too", "x.movedim(1, -1) before it", 1, 6, 6)
+def group_norm() -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(1, 8, 3), nn.GroupNorm(1, 8), nn.ReLU(), nn.Flatten(), nn.Linear(128, 1)
+    )
+
+
+@refused("gains that are trained", "with gains that start at 1", 6)
+def gains() -> nn.Module:
+    norm = nn.LayerNorm(16)
+    nn.init.normal_(norm.weight, mean=1.0, std=0.1)
+    return perceptron(norm, nn.ReLU())
+
+
 @refused("max pooling", "nn.AvgPool2d", 1, 8, 8)
 def max_pooling() -> nn.Module:
     return nn.Sequential(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import warnings
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from networks import liftable_images, unliftable
+from networks import liftable_forms, liftable_images, unliftable
 from networks.liftable import MODULES
 from torch import nn
 
@@ -18,6 +20,7 @@ from analytic import (
     Convolution,
     FullyConnected,
     GlobalAveragePooling,
+    LayerNorm,
     Network,
     Nonlinearity,
     Readout,
@@ -26,10 +29,11 @@ from analytic import (
     Sum,
     kernel,
 )
-from empirical import FiniteNetwork
-from empirical.lifting import LiftingError, network_of, numbers_of_parts
+from empirical import FiniteNetwork, tangent_kernel
+from empirical.lifting import InitialLaw, LiftingError, network_of, numbers_of_parts
 
 assert liftable_images  # its modules stand among the others
+assert liftable_forms
 FC, CONV = FullyConnected, Convolution
 
 
@@ -68,6 +72,23 @@ LAYERS: dict[str, tuple[Any, ...]] = {
         Residual(Nonlinearity("gelu"), CONV("identity", 1, weight_rate=16,
                                             bias_rate=1)),
         Nonlinearity("gelu"), GlobalAveragePooling(), Readout(weight_rate=16, bias_rate=1),
+    ),
+    "normalised before each block": (
+        CONV("identity", 1, weight_rate=4, bias_rate=1),
+        *(
+            Residual(
+                LayerNorm(eps=1e-5, gain_rate=rate, bias_rate=rate),
+                CONV("gelu", 1, width_ratio=2, weight_rate=16, bias_rate=1),
+                CONV("identity", 1, weight_rate=32, bias_rate=1),
+            )
+            for rate in (0, 1)
+        ),
+        LayerNorm(eps=1e-5), GlobalAveragePooling(), Readout(weight_rate=16, bias_rate=1),
+    ),
+    "float32 that casts": (
+        CONV("identity", 3, padding="valid", weight_std=1 / 3, weight_rate=9, bias_rate=1),
+        LayerNorm(eps=1e-5, gain_rate=1, bias_rate=1), Nonlinearity("tanh"),
+        GlobalAveragePooling(), Readout(weight_rate=16, bias_rate=1),
     ),
     "sum over positions": (
         CONV("erf", 3, padding="valid", weight_std=1 / 3, weight_rate=9, bias_rate=1),
@@ -193,6 +214,19 @@ def test_bad_inputs_are_refused_in_one_sentence() -> None:
         network_of(torch.tanh, x)  # pyright: ignore[reportArgumentType]
     with pytest.raises(LiftingError, match="got a linear one"):
         network_of(nn.Linear(6, 1), x)
+    with pytest.raises(ValueError, match=r"got shape \(6,\), of which .*; pass x\[None\]"):
+        network_of(module, x[0])
+    with pytest.raises(ValueError, match=r"got 0\.weight on the meta device"):
+        network_of(copy.deepcopy(module).to("meta"), x)
+    with pytest.raises(ValueError, match=r"got 'head\.\*', which fits none of 0\.weight, 3"):
+        network_of(module, x, laws={"head.*": InitialLaw("mine", "normal", 1.0)})
+    with pytest.raises(ValueError, match=r"'0\.weight' of shape \(16, 6\), got one of shape"):
+        network_of(module, x, draws=[nn.Sequential(nn.Linear(6, 8))])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        scripted = torch.jit.trace(module, x)
+    with pytest.raises(LiftingError, match=r"got one of torch\.jit"):
+        network_of(scripted, x)  # pyright: ignore[reportArgumentType]
 
 
 def test_the_module_is_left_as_it_was() -> None:
@@ -203,6 +237,19 @@ def test_the_module_is_left_as_it_was() -> None:
     assert torch.equal(torch.get_rng_state(), state)
     assert all(torch.equal(before[name], p) for name, p in module.named_parameters())
     assert all(p.grad is None for p in module.parameters())
+
+
+def test_a_module_of_float32_is_described_by_a_copy() -> None:
+    """Its own kernel has float32's rounding: n summands of one sign, each rounded a few times."""
+    entry = MODULES["float32"]
+    module, x = entry.module(16, 1), entry.inputs(4)
+    found = network_of(module, x)
+    assert {p.dtype for p in module.parameters()} == {torch.float32}
+    assert {p.dtype for p in found.module.parameters()} == {torch.float64}
+    assert found.inputs(x).dtype == torch.float64
+    own, wide = tangent_kernel(module, x), tangent_kernel(found.module, x.double())
+    scale = torch.outer(wide.diagonal(), wide.diagonal()).sqrt()
+    assert float(((own - wide) / scale).abs().max()) < 100 * 2.0**-24
 
 
 def test_assumptions_say_how_far_a_first_layer_is_from_gaussian() -> None:

@@ -1,7 +1,8 @@
-"""Modules with normalisations over units; they join those of ``liftable``."""
+"""Modules with normalisations over units, and in float32; they join those of ``liftable``."""
 
 from __future__ import annotations
 
+import torch
 from networks.liftable import entry, normal
 from torch import Tensor, nn
 from torch.nn import functional
@@ -75,3 +76,36 @@ def grouped(m: int) -> nn.Module:
             nn.LayerNorm(m, bias=False), nn.Linear(m, 1),
         )
     )  # fmt: skip
+
+
+@entry("float32", 6, dtype=torch.float32)
+def narrow(m: int) -> nn.Module:
+    return normal(
+        nn.Sequential(nn.Linear(6, m), nn.Tanh(), nn.Linear(m, m), nn.SiLU(), nn.Linear(m, 3))
+    )
+
+
+@entry("float32 that casts", 1, 6, 6, dtype=torch.float32)
+class Casting(nn.Module):
+    """Its forward names the format of its parameters."""
+
+    def __init__(self, m: int) -> None:
+        super().__init__()
+        self.conv, self.norm, self.head = nn.Conv2d(1, m, 3), nn.LayerNorm(m), nn.Linear(m, 1)
+        normal(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.conv((x.float() - torch.tensor(0.5)) * 2).to(torch.float32)
+        return self.head(torch.tanh(self.norm(h.flatten(2).mT)).mean(1))
+
+
+@entry("sines of the inputs first", 3)
+class Encoded(nn.Module):
+    def __init__(self, m: int) -> None:
+        super().__init__()
+        self.register_buffer("frequencies", torch.tensor([1.0, 2.0, 4.0]))
+        self.net = normal(nn.Sequential(nn.Linear(18, m), nn.ReLU(), nn.Linear(m, 1)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        angles = (x[:, :, None] * self.get_buffer("frequencies")).flatten(1)
+        return self.net(torch.cat([torch.sin(angles), torch.cos(angles)], dim=-1))
