@@ -1,10 +1,11 @@
 """K_inf of lifted modules beside the mean of K_0 over fresh draws, and the sentences of the others.
 
-    python benchmarks/lifted_modules.py TABLE.md [DRAWS [WIDTHS]]
+    python benchmarks/lifted_modules.py TABLE.md [DRAWS [WIDTHS [NAMES]]]
 
-writes the table of docs/howto/lifted.md. Each module of ``tests/networks/liftable`` is made anew
-for every draw, at two widths; the mean of K_0 is compared with the limit that its description has,
-entry by entry, in standard errors. What is left falls like 1/m.
+writes the table of docs/howto/lifted.md, or its rows with some names (patterns, between commas).
+Each module of ``tests/networks/liftable`` is made anew for every draw, at two widths; the mean of
+K_0 is compared with the limit that its description has, entry by entry, in standard errors. What is
+left falls like 1/m.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import numpy as np
@@ -60,11 +62,13 @@ def compared(entry: Entry, width: int, draws: int) -> tuple[float, float, float,
     )  # fmt: skip
 
 
-def lifted(draws: int, widths: list[int]) -> Iterator[str]:
+def lifted(draws: int, widths: list[int], names: str = "*") -> Iterator[str]:
     """The rows of modules that have a limit."""
     yield "| module | " + " | ".join(f"m = {m} | z" for m in widths) + " | first layer |"
     yield "|---|" + "---|---|" * len(widths) + "---|"
     for name, entry in MODULES.items():
+        if not any(fnmatchcase(name, pattern) for pattern in names.split(",")):
+            continue
         start, cells = time.process_time(), list[str]()
         first = ""
         for width in widths:
@@ -82,7 +86,7 @@ def refused() -> Iterator[str]:
         torch.manual_seed(1)
         module = make().double().eval()
         try:
-            network_of(module, torch.randn(4, *shape, dtype=torch.float64))
+            network_of(module, torch.randn(32, *shape, dtype=torch.float64))
         except LiftingError as error:
             yield f"| {name} | {str(error).replace('|', chr(92) + '|')} |"
 
@@ -90,8 +94,9 @@ def refused() -> Iterator[str]:
 if __name__ == "__main__":
     draws = int(sys.argv[2]) if len(sys.argv) > 2 else 200
     widths = [int(m) for m in sys.argv[3].split(",")] if len(sys.argv) > 3 else [16, 64]
+    names = sys.argv[4] if len(sys.argv) > 4 else "*"
     with Path(sys.argv[1]).open("w") as table:
-        for rows in (lifted(draws, widths), refused()):
+        for rows in (lifted(draws, widths, names), refused()):
             for row in rows:
                 print(row, file=table, flush=True)
             print(file=table)

@@ -17,6 +17,7 @@ from empirical.layerwise.identity import (
 )
 from empirical.layerwise.inner_products import products
 from empirical.layerwise.plan import Output, Plan, UnreachedError, combination, plan_for, wanted
+from empirical.layerwise.position_rows import averages, rows
 from empirical.layerwise.streaming import streamed_tangent_kernel
 from empirical.layerwise.tiles import Blocks, block_size, contract, diagonal
 
@@ -28,6 +29,7 @@ __all__ = [
     "Output",
     "Plan",
     "UnreachedError",
+    "averages",
     "backward_signals",
     "block_size",
     "combination",
@@ -38,6 +40,7 @@ __all__ = [
     "plan_for",
     "products",
     "pulled_back",
+    "rows",
     "streamed_tangent_kernel",
     "tangent_kernels",
     "tiled_layerwise_kernel",

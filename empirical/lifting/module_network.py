@@ -253,12 +253,14 @@ def _proof(
     width: int,
 ) -> str:
     """The comparison at two inputs, others than those of the run if there are some."""
+    images = len(seen.data.shape) > 2
+    spread = traced(module, rows(x, slice(0, 8 if images else 64))).data
     if count(x) >= 4:
         x = rows(x, slice(2, 4))
         seen = traced(module, x)
     else:
         x = rows(x, slice(0, 2)) if count(x) > 1 else mapped(_doubled, x)
-    return proved(module, x, seen.data, parts, numbers, width, seen.trained)
+    return proved(module, x, seen.data, parts, numbers, width, seen.trained, spread)
 
 
 def _check_wide(hidden: list[Weights]) -> None:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from analytic.network import Network
 from empirical.batches import called
+from empirical.lifting.fresh_draws import check_fresh
 from empirical.lifting.numbers_of_parts import Numbers, gains_of
 from empirical.lifting.places import LiftingError
 from empirical.lifting.structure import built
@@ -37,6 +38,7 @@ def proved(
     numbers: Sequence[Numbers],
     width: int,
     trained: Collection[str],
+    spread: Tensor,
 ) -> str:
     """What the comparison has given, in a sentence.
 
@@ -48,12 +50,17 @@ def proved(
         numbers: of these.
         width: of the narrowest.
         trained: names of the parameters that autograd reaches.
+        spread: what its first weights read of more inputs, at which its weights are looked at.
 
     Raises:
-        LiftingError: outputs or kernels differ.
+        LiftingError: outputs or kernels differ, or the weights are no fresh draw.
     """
     last, read = parts[-1], numbers[-1]
     twin, rated = _twin(data, parts, numbers, width, trained)
+    twin.readout.weight.data.copy_(
+        _rows(last.weight)[0] * math.sqrt(read.read) / read.keywords["weight_std"]
+    )
+    check_fresh(twin, spread, parts, numbers)
     outputs = _in_a_row(called(module, x))
     bias = 0.0 if last.bias is None else last.bias.value.reshape(-1)
     worst = kernels = 0.0

@@ -217,6 +217,19 @@ def trained_far() -> nn.Module:
     return net
 
 
+@refused("trained a little", "along what they read", 6)
+def trained_a_little() -> nn.Module:
+    """On inputs of its own, so little that each matrix looks like a draw."""
+    net = normal(perceptron(nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), width=128))
+    optimiser = torch.optim.Adam([p for p in net.parameters() if p.ndim > 1], lr=0.001)
+    x = torch.randn(32, 6)
+    for _ in range(150):
+        optimiser.zero_grad()
+        ((net(x) - 2) ** 2).mean().backward()
+        optimiser.step()
+    return net
+
+
 @refused("spectral normalisation", "another function of parameters", 6)
 def spectral() -> nn.Module:
     return nn.Sequential(

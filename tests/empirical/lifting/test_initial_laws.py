@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from empirical.lifting.fresh_draws import chances
 from empirical.lifting.initial_laws import InitialLaw, candidates, fits, outlier
 from empirical.lifting.law_assignment import Drawn, laws_of
 from empirical.lifting.places import LiftingError
@@ -93,6 +94,31 @@ def test_trained_weights_are_told() -> None:
         laws_of([Drawn("w", (w + spike / 20)[None], (64, 64))], {})
     with pytest.raises(LiftingError, match=r"whose mean 0\.5 is not 0"):
         laws_of([Drawn("w", np.full((1, 8, 8), 0.5), (8, 8))], {})
+
+
+def test_a_fresh_draw_is_as_rarely_refused_as_is_said() -> None:
+    """Of 2,000 draws the share below a level is not above it, but for four standard errors."""
+    rng = np.random.default_rng(4)
+    for shape in ((64, 20), (1, 64), (16, 3)):
+        found = np.array([min(chances(rng.normal(size=shape), 0.0)) for _ in range(2000)])
+        for level in (0.2, 0.02):
+            assert (found < level).mean() < level + 4 * math.sqrt(level / 2000)
+    measured = rng.normal(size=(64, 20)) * 1.2  # of numbers whose deviation is known to 10 %
+    assert min(chances(measured, 0.1)) > 0.01 > min(chances(measured, 0.0))
+
+
+def test_weights_that_have_moved_along_what_they_read_are_told() -> None:
+    """A product of rank one that the whole matrix does not show: its directions are few."""
+    rng = np.random.default_rng(5)
+    m, read = 256, rng.normal(size=(32, 256)) + 0.5
+    step = np.outer(rng.normal(size=m), read.mean(axis=0))
+    moved = rng.normal(size=(m, m)) + 12 * step / np.linalg.norm(step, 2)
+    assert outlier(moved, 1.0) is None
+    assert fits(InitialLaw("", "normal", 1.0), moved.ravel())
+    directions = np.linalg.svd(read, full_matrices=False)[2].T
+    assert min(chances(moved @ directions, 0.0)) < 1e-6
+    elsewhere = np.linalg.qr(rng.normal(size=(m, 32)))[0]  # not of what was read
+    assert min(chances(moved @ elsewhere, 0.0)) > 1e-6
 
 
 def test_a_law_that_was_passed_has_to_fit() -> None:

@@ -157,7 +157,7 @@ def test_a_refusal_names_the_call_and_what_is_nearest(name: str) -> None:
     torch.manual_seed(1)
     module = make().double().eval()
     with pytest.raises(LiftingError) as caught:
-        network_of(module, torch.randn(4, *shape, dtype=torch.float64))
+        network_of(module, torch.randn(32, *shape, dtype=torch.float64))
     text = str(caught.value)
     assert says in text
     assert text.startswith("expected ")
