@@ -211,6 +211,12 @@ def _alone(one: Drawn) -> InitialLaw:
             f" is not 0 within its error {one.flat.std() / math.sqrt(one.flat.size):.2g}: they are"
             " trained, or constants; pass the module as it was initialised"
         )
+    if law.error > 0 and one.fan_in is not None and len(one.numbers) == 1:
+        raise LiftingError(
+            f"expected a fresh draw, got biases {one.name!r} of standard deviation {law.std:.2g},"
+            " which no rule gives: those that have started at 0 and were trained look like this;"
+            " pass the module as it was initialised, or laws= if they were drawn so"
+        )
     return law
 
 

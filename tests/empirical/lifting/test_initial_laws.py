@@ -121,6 +121,18 @@ def test_weights_that_have_moved_along_what_they_read_are_told() -> None:
     assert min(chances(moved @ elsewhere, 0.0)) > 1e-6
 
 
+def test_biases_that_have_left_0_are_told_by_their_size() -> None:
+    """After the first step; a law that is passed, or further modules, say that they were drawn."""
+    b = np.random.default_rng(6).normal(size=64) / 5000
+    one = Drawn("0.bias", b[None], (64,), fan_in=6)
+    with pytest.raises(LiftingError, match="have started at 0 and were trained"):
+        laws_of([one], {})
+    law = InitialLaw("mine", "normal", 1 / 5000)
+    assert laws_of([one], {"0.bias": law}) == {"0.bias": law}
+    several = np.random.default_rng(7).normal(size=(8, 64)) / 5000
+    assert laws_of([Drawn("0.bias", several, (64,), fan_in=6)], {})["0.bias"].error > 0
+
+
 def test_a_law_that_was_passed_has_to_fit() -> None:
     (one,) = _drawn(nn.init.normal_, (20, 20))
     assert laws_of([one], {"0.*": InitialLaw("mine", "normal", 1.0)})["0.weight"].name == "mine"
