@@ -173,8 +173,8 @@ def bent_maps(pair: Pair, v: Array) -> Array:
         bent[i] += weight**2 / 2 * pair.mean(terms) * v[e, f]
     bent[G] *= t
     for e in range(3):  # T moves together with the expectation
-        moved = weight * (pair.layer.rate * v[e, S12] + v[e, G])
-        bent[G] += weight * pair.mean(FIRST[G, e]) * moved
+        moved = pair.layer.rate * v[e, S12] + v[e, G]
+        bent[G] += weight**2 * pair.mean(FIRST[G, e]) * moved
     if not pair.layer.residual:
         return bent
     of_means = bent[MU1 : MU1 + 2].copy()

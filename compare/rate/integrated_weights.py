@@ -137,7 +137,7 @@ def draw_networks(
     signals, signal = _backward(layers, averages, alpha, n, m, normal, scale)
     for drawn, s in zip(layers, signal, strict=True):
         layer = drawn.layer
-        own = layer.rate * (drawn.covariance - layer.bias) + layer.learned
+        own = layer.rate * drawn.covariance + (layer.learned - layer.rate * layer.bias)
         share = gram(s * drawn.slopes) * own
         p = share.shape[1] // n
         kernel = kernel + share.reshape(count, n, p, n, p).sum(dim=(2, 4))
@@ -193,7 +193,7 @@ def _backward(
     scale: float,
 ) -> tuple[list[DrawnSignal], list[Tensor]]:
     """All that is drawn on the way back, and the whole signals behind every layer."""
-    v = normal(1, alpha.shape[2]) * math.sqrt(scale / m)
+    v = normal(1, alpha.shape[2]) * math.sqrt(scale) / math.sqrt(m)
     fresh, covariance = v.expand_as(alpha), torch.full((n, n), scale / m, dtype=torch.float64)
     passing = known = torch.zeros_like(fresh)
     signals: list[DrawnSignal] = []
