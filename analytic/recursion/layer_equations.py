@@ -148,8 +148,8 @@ class Stage:
     @property
     def end(self) -> State:
         """Sigma, Theta and mu behind the layer, at x = x'; noise enlarges the first two."""
-        noise = self.step.noise
-        if noise > 1:
+        if self.step.passes:
+            noise = self.step.noise
             return noise * self.variance, noise * self.gamma, self.mu
         if self.step.normalizes:
             return np.ones_like(self.mu), self.gamma / self.variance, np.zeros_like(self.mu)
