@@ -18,7 +18,7 @@ from torch.func import functional_call
 
 from empirical.network import FiniteNetwork
 
-__all__ = ["Rates", "Rescaled", "by_rate", "rates_of"]
+__all__ = ["Rates", "Rescaled", "by_rate", "constants_of", "rates_of"]
 
 Rates = Mapping[str, float]
 """Names of parameters, or patterns such as ``"head.*"``, with their rates; 1 for all others."""
@@ -73,11 +73,15 @@ def by_rate(
     for name, parameter in parameters.items():
         groups.setdefault(rates.get(name, 1.0), {})[name] = parameter
     trained = {rate: group for rate, group in groups.items() if rate > 0}
+    _check_trained(trained)
+    yield from trained.items()
+
+
+def _check_trained(trained: Mapping[Any, Any]) -> None:
     if not trained:
         raise ValueError(
             "expected a positive rate of some parameter, got 0 for all; nothing is trained"
         )
-    yield from trained.items()
 
 
 class Rescaled(nn.Module):
@@ -86,22 +90,33 @@ class Rescaled(nn.Module):
     Args:
         module: the module, which is not changed.
         rates: of its trained parameters.
+
+    Attributes:
+        rates: those of all trained parameters of the module, by name.
+
+    Raises:
+        ValueError: all rates are 0.
     """
 
     def __init__(self, module: nn.Module, rates: Rates) -> None:
         super().__init__()
         object.__setattr__(self, "module", module)  # not a part: its parameters are not trained
         trained = {n: p.detach() for n, p in module.named_parameters() if p.requires_grad}
-        self.roots = {name: math.sqrt(rates.get(name, 1.0)) for name in trained}
-        self.fixed = {n: p.clone() for n, p in trained.items() if self.roots[n] == 0}
-        self.names = [name for name in trained if name not in self.fixed]
-        self.phi = nn.ParameterList([trained[name] / self.roots[name] for name in self.names])
+        self.rates = {name: rates.get(name, 1.0) for name in trained}
+        self.roots = {name: math.sqrt(rate) for name, rate in self.rates.items() if rate > 0}
+        _check_trained(self.roots)
+        self.fixed = {n: p.clone() for n, p in trained.items() if n not in self.roots}
+        self.phi = nn.ParameterList([trained[n] / root for n, root in self.roots.items()])
 
     def theta(self, phi: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
         """The module's own parameters, from those of this one."""
         own = dict(self.named_parameters()) if phi is None else phi
-        moved = {n: own[f"phi.{i}"] * self.roots[n] for i, n in enumerate(self.names)}
+        moved = {n: own[f"phi.{i}"] * root for i, (n, root) in enumerate(self.roots.items())}
         return moved | self.fixed
+
+    def of_theta(self, theta: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The parameters of this one, from the module's own."""
+        return {f"phi.{i}": theta[n] / root for i, (n, root) in enumerate(self.roots.items())}
 
     def forward(self, x: Tensor) -> Tensor:
         module = self.module
@@ -109,3 +124,14 @@ class Rescaled(nn.Module):
         value = functional_call(module, self.theta(), (x,))
         assert isinstance(value, torch.Tensor)
         return value
+
+
+def constants_of(module: nn.Module) -> list[tuple[str, Tensor]]:
+    """The buffers and the parameters that are not trained, those of rate 0 among them."""
+    fixed: list[tuple[str, Tensor]] = []
+    if isinstance(module, Rescaled):
+        fixed, inner = list(module.fixed.items()), module.module
+        assert isinstance(inner, nn.Module)
+        module = inner
+    frozen = [(name, p) for name, p in module.named_parameters() if not p.requires_grad]
+    return [*module.named_buffers(), *frozen, *fixed]

@@ -34,6 +34,7 @@ from analytic.network.growth import geometric_mean
 from analytic.network.layers import Convolution
 from analytic.network.network_text import parse_activation, parse_network
 from analytic.network.nonlinearity import Nonlinearity
+from analytic.network.normalization import Gains
 from analytic.network.options import Sizes
 from analytic.network.output import Coefficients, Readout
 from analytic.network.pointwise import Pointwise
@@ -51,6 +52,7 @@ __all__ = [
     "Dropout",
     "Flatten",
     "FullyConnected",
+    "Gains",
     "GlobalAveragePooling",
     "Layer",
     "LayerNorm",

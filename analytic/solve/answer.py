@@ -24,6 +24,8 @@ __all__ = ["KINDS", "solve"]
 
 KINDS = {"ntk": ("ntk",), "nngp": ("nngp",), "both": ("nngp", "ntk")}
 """The kernels that each kind asks for."""
+LARGE = 4.0
+"""Root mean square of inputs above which smooth activations look like steps and kinks."""
 
 
 def solve(
@@ -77,14 +79,25 @@ def solve(
 def _refusal(problem: Problem, tolerance: float, worst: float, pair: Any) -> str:
     """What was expected, where it fails, and which tolerance will do."""
     layer, why = dearest(problem.diagonal)
-    advice = "no tolerance will do:"
-    if worst < 0.25:
-        advice = f"pass tolerance={_rounded_up(2 * worst)} or"
     return (
         f"expected a relative error of at most {tolerance:.1e}, got the bound {worst:.1e} at the"
-        f" pair ({pair[0]}, {pair[1]}), which weight layer {layer} costs ({why}); {advice}"
-        " take the best value from the attribute estimate"
+        f" pair ({pair[0]}, {pair[1]}), which weight layer {layer} costs ({why});"
+        f" {_advice(problem, worst)}"
     )
+
+
+def _advice(problem: Problem, worst: float) -> str:
+    """What to do instead: a tolerance that will succeed, or inputs of usual size."""
+    if worst < 0.25:
+        tolerance = _rounded_up(2 * worst)
+        return f"pass tolerance={tolerance} or take the best value from the attribute estimate"
+    size = max(float(np.sqrt(np.mean(x**2))) for x in (problem.x, problem.y))
+    if size > LARGE:
+        return (
+            f"no tolerance will do; scale the inputs, whose root mean square is {size:.1e} (pixels"
+            " by 1/255), so that the first layer does not saturate"
+        )
+    return "no tolerance will do; the attribute estimate has the values and their bounds"
 
 
 def _rounded_up(tolerance: float) -> str:

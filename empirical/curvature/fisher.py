@@ -16,12 +16,15 @@ from torch import Tensor, nn
 
 from empirical.batches import Batch, count
 from empirical.outputs import Output
+from empirical.parameter_rates import Rates
 from empirical.tangent import tangent_kernel
 
 __all__ = ["FisherLimit", "fisher_eigenvalues", "fisher_limit"]
 
 
-def fisher_eigenvalues(module: nn.Module, x: Batch, *, output: Output = 0) -> Tensor:
+def fisher_eigenvalues(
+    module: nn.Module, x: Batch, *, output: Output = 0, rates: Rates | None = None
+) -> Tensor:
     r"""The leading eigenvalues of the Fisher information, the others being zero.
 
     .. math:: F = \frac1n \sum_{a=1}^n \nabla_\theta f(x_a; \theta) \nabla_\theta f(x_a; \theta)^T
@@ -34,6 +37,8 @@ def fisher_eigenvalues(module: nn.Module, x: Batch, *, output: Output = 0) -> Te
         x: inputs, shape (n, ...).
         output: which output; with ``"all"`` F is the sum over the outputs, k eigenvalues for
             every sample.
+        rates: as of ``tangent_kernel``: F is then that of the parameters theta/sqrt(rate), which
+            gradient flow trains at rate 1.
 
     Returns:
         The eigenvalues, descending, shape (n,) or (n k,), in the module's dtype and on its
@@ -52,7 +57,7 @@ def fisher_eigenvalues(module: nn.Module, x: Batch, *, output: Output = 0) -> Te
         >>> [round(float(v), 12) for v in fisher_eigenvalues(f, x)]
         [1.0, 0.5, 0.0, 0.0]
     """
-    return _eigenvalues(_gram(module, x, output), count(x))
+    return _eigenvalues(_gram(module, x, output, rates), count(x))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,7 +82,9 @@ class FisherLimit:
     bias: Tensor
 
 
-def fisher_limit(module: nn.Module, x: Batch, *, output: Output = 0) -> FisherLimit:
+def fisher_limit(
+    module: nn.Module, x: Batch, *, output: Output = 0, rates: Rates | None = None
+) -> FisherLimit:
     """The eigenvalues of F for rho itself, extrapolated from a sample of it.
 
     One kernel of all samples is enough: every part of the sample has a block of it.
@@ -87,6 +94,7 @@ def fisher_limit(module: nn.Module, x: Batch, *, output: Output = 0) -> FisherLi
         x: independent draws from rho, shape (n, ...), n at least 32; n/8 eigenvalues are
             extrapolated. What does not fill eight parts of one size is left out.
         output: as for ``fisher_eigenvalues``.
+        rates: as for ``fisher_eigenvalues``.
 
     Raises:
         ValueError: there are fewer than 32 samples; and as ``fisher_eigenvalues``.
@@ -103,7 +111,7 @@ def fisher_limit(module: nn.Module, x: Batch, *, output: Output = 0) -> FisherLi
     if count(x) < 32:
         raise ValueError(f"expected at least 32 samples, got {count(x)}; draw more")
     least = count(x) // 8
-    gram = _gram(module, x, output)
+    gram = _gram(module, x, output, rates)
     each = len(gram) // count(x)  # outputs of a sample
     sizes = [least * 2**level for level in range(4)]
     parts: list[Tensor] = []
@@ -117,14 +125,14 @@ def fisher_limit(module: nn.Module, x: Batch, *, output: Output = 0) -> FisherLi
     return FisherLimit(tuple(sizes), means, first[-1], stderr, (second - first[-1]).abs())
 
 
-def _gram(module: nn.Module, x: Batch, output: Output) -> Tensor:
+def _gram(module: nn.Module, x: Batch, output: Output, rates: Rates | None) -> Tensor:
     """J J^T, shape (n, n), or (n k, n k) with the outputs of a sample side by side."""
     if output == "trace":
         raise ValueError(
             "expected an output or 'all' for the Fisher information, got 'trace', which adds"
             " products of gradients of different outputs; pass output='all'"
         )
-    kernel = tangent_kernel(module, x, output=output)
+    kernel = tangent_kernel(module, x, output=output, rates=rates)
     rows = kernel.shape[0] if kernel.ndim == 2 else kernel.shape[: kernel.ndim // 2].numel()
     return kernel.reshape(rows, rows)
 

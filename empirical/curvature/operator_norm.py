@@ -26,6 +26,7 @@ from empirical.flow import kinks_of
 from empirical.memory import require
 from empirical.network import FiniteNetwork
 from empirical.outputs import Output, check_output
+from empirical.parameter_rates import Rates, Rescaled, rates_of
 from empirical.precision import full_precision
 
 __all__ = ["HessianNorm", "hessian_norm"]
@@ -44,7 +45,8 @@ class HessianNorm:
         value: ||H||, or the largest that was found in the ball.
         error: ``|H u - mu u|`` for the eigenpair found: an eigenvalue lies within it of ``value``
             or -``value``, and ||H|| is at least ``value`` but for rounding.
-        displacement: ``|theta - theta_0|`` where it was found.
+        displacement: ``|theta - theta_0|`` where it was found (at rates that of
+            theta/sqrt(rate)).
         parameters: theta there, for ``module.load_state_dict(..., strict=False)``.
         products: Hessian-vector products that were taken.
         meaning: what the number is, in words.
@@ -67,6 +69,7 @@ def hessian_norm(
     rtol: float = 1e-6,
     starts: int = 3,
     seed: int = 0,
+    rates: Rates | None = None,
 ) -> HessianNorm:
     r"""The operator norm of the Hessian of the output with respect to all parameters.
 
@@ -88,6 +91,9 @@ def hessian_norm(
             its square over the gap. float32 takes 1.2e-5 and more.
         starts: points from which to ascend, the first theta_0.
         seed: of Lanczos' first vector and of the starts.
+        rates: as of ``tangent_kernel``: H, the ball and the displacement are then those of the
+            parameters theta/sqrt(rate), which gradient flow trains at rate 1; a rate of 0 takes
+            its directions away. All others are searched, also of a ``FiniteNetwork``.
 
     Returns:
         The record ``HessianNorm``. Where the module has kinks (relu) the second derivative does
@@ -111,6 +117,9 @@ def hessian_norm(
     """
     x = _one_input(module, x)
     _check(module, x, radius, output, rtol, starts)
+    found = rates_of(module, rates)
+    if found is not None:
+        module = Rescaled(module, found)
     first = next(p for p in module.parameters() if p.requires_grad)
     with torch.inference_mode(False), torch.enable_grad(), full_precision(first.device):
         x = mapped(constant, x)
@@ -126,17 +135,17 @@ def hessian_norm(
             check_hessian(hessian, x, output, v)
         theta, pair = _highest(hessian, radius, rtol, starts, seed)
         away = float(torch.linalg.vector_norm(theta - origin))
-        found = HessianNorm(
+        norm = HessianNorm(
             abs(pair.value), pair.residual, away, hessian.place.parameters(theta), hessian.products,
             _meaning(kinks, radius),
         )  # fmt: skip
     if pair.residual > 2 * rtol * abs(pair.value):
         raise AccuracyError(
-            f"expected an eigenvalue to {rtol:g}, got {found.value:g} with a residual of"
-            f" {found.error:g} after {_PRODUCTS} products; raise rtol",
-            Estimate(found.value, found.error, _PRODUCTS, certified=False),
+            f"expected an eigenvalue to {rtol:g}, got {norm.value:g} with a residual of"
+            f" {norm.error:g} after {_PRODUCTS} products; raise rtol",
+            Estimate(norm.value, norm.error, _PRODUCTS, certified=False),
         )
-    return found
+    return norm
 
 
 def _hessian(module: nn.Module, x: Batch, output: Output) -> Curvature:

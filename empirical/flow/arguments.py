@@ -151,9 +151,12 @@ def check_record(record: Flow, config: dict[str, Any], grid: list[float], field:
         raise TypeError(
             f"expected resume as a Flow, got {type(record).__name__}; load it with Flow.load"
         )
-    _check_whole(record, field)
-    texts = {k: v for k, v in config.items() if not isinstance(v, Tensor)}
-    other = [k for k, v in texts.items() if record.config.get(k) != v]
+    known = record.config if isinstance(record.config, dict) else {}
+    other = ["rates"] if known.get("rates", config["rates"]) != config["rates"] else []
+    if not other:  # at other rates there are other numbers of parameters
+        _check_whole(record, field)
+        texts = {k: v for k, v in config.items() if not isinstance(v, Tensor)}
+        other = [k for k, v in texts.items() if known.get(k) != v]
     if other:
         raise ValueError(
             f"expected a record of this flow, got one with other {', '.join(other)}; pass the"

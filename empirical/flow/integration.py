@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -74,8 +73,7 @@ def gradient_flow(
         checkpoint: file to which the record is written after every output time; if it exists,
             the flow continues from there.
         rates: rates of the parameters, as of ``tangent_kernel``: theta' = -rate dPhi/dtheta.
-            Displacements and gradients are then lengths of theta/sqrt(rate); such a flow cannot
-            be resumed.
+            Displacements and gradients are then lengths of theta/sqrt(rate).
 
     Returns:
         The record, a ``Flow``.
@@ -103,14 +101,9 @@ def gradient_flow(
     grid = check_times(times)
     check_numbers(rtol, max_evaluations, method, next(module.parameters()).dtype)
     path = check_path(checkpoint)
-    found, rescaled = rates_of(module, rates), None
+    found = rates_of(module, rates)
     if found is not None:
-        if resume is not None or path is not None:
-            raise ValueError(
-                "expected no resume and no checkpoint of a flow at rates other than 1, got one;"
-                " pass times up to the last one at once"
-            )
-        module = rescaled = Rescaled(module, found)
+        module = Rescaled(module, found)
     with (
         torch.inference_mode(False),
         torch.enable_grad(),
@@ -121,7 +114,4 @@ def gradient_flow(
             resume = Flow.load(path, str(run.field.origin.device))
         if resume is not None:
             run.resume(resume, grid)
-        flow = run.through(grid, max_evaluations, path)
-    if rescaled is None:
-        return flow
-    return replace(flow, parameters=rescaled.theta(flow.parameters))
+        return run.through(grid, max_evaluations, path)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from empirical.flow.record import Flow
 from empirical.flow.vector_field import Field
+from empirical.parameter_rates import constants_of
 
 __all__ = ["check_behaviour", "digest", "flow_key"]
 
@@ -43,9 +44,7 @@ def digest(tensor: Tensor) -> str:
 
 def _frozen(module: nn.Module) -> str:
     """A name for the buffers and the parameters that are not trained."""
-    parts = [*module.named_buffers()]
-    parts += [(name, p) for name, p in module.named_parameters() if not p.requires_grad]
-    text = "\n".join(f"{name} {digest(t)}" for name, t in parts)
+    text = "\n".join(f"{name} {digest(t)}" for name, t in constants_of(module))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -70,7 +69,7 @@ def check_behaviour(record: Flow, key: dict[str, Any], field: Field, slope: Tens
         ("gradients at its start", record.config.get("first slope"), key["first slope"], steep),
     ]
     if len(record.times):
-        theta = torch.cat([record.parameters[name].reshape(-1) for name in field.names])
+        theta = field.vector(record.parameters)
         now = field.force(field(theta, slope)).reshape(record.residuals[-1].shape)
         norm = torch.linalg.vector_norm(slope, dtype=torch.float64).cpu()
         first = torch.linalg.vector_norm(key["first slope"], dtype=torch.float64).cpu()

@@ -22,6 +22,7 @@ from empirical.flow.steps import STABLE, Position, StepError, Tolerance
 from empirical.flow.vector_field import Field, length
 from empirical.jacobian import Jacobian
 from empirical.memory import require
+from empirical.parameter_rates import Rescaled
 
 __all__ = ["Method", "Run"]
 
@@ -54,7 +55,7 @@ class Run:
         self.field = (switched_field if located else Field)(module, x, y, loss)
         self.evaluate, self.watch = evaluate, watch
         self.times: list[float] = []
-        self.theta = self.field.origin
+        self.parameters = self.field.parameters(self.field.origin)
         self.series: dict[str, list[Tensor]] = {name: [] for name in _SERIES}
         self.slope = torch.empty_like(self.field.origin)
         jacobian = self.field(self.field.origin, self.slope)
@@ -62,7 +63,12 @@ class Run:
         check_start(self.field, force, self.slope)
         tensors = {"x": x, "y": y, "evaluate": evaluate, "watch": watch}
         self.key = flow_key(self.field, tensors, force, self.slope)
-        self.config = {"rtol": rtol, "loss": loss, "method": self._resolve(method, jacobian)}
+        self.config: dict[str, Any] = {
+            "rtol": rtol,
+            "loss": loss,
+            "method": self._resolve(method, jacobian),
+        }
+        self.config["rates"] = module.rates if isinstance(module, Rescaled) else None
         points = None if evaluate is None else evaluate[:: -(-len(evaluate) // _POINTS)]
         self.tolerance = Tolerance(self.field, rtol, points, force)
         self.position: Position | None = None
@@ -107,7 +113,7 @@ class Run:
         if record.state:
             self.position = Position(**record.state)
             self.position.displacement = self.position.displacement.clone()
-        self.theta = torch.cat([record.parameters[k].reshape(-1) for k in self.field.names])
+        self.parameters = {name: p.clone() for name, p in record.parameters.items()}
 
     def through(self, grid: list[float], budget: int, path: Path | None) -> Flow:
         """Record the flow at the times that are left."""
@@ -177,7 +183,7 @@ class Run:
             now["evaluation"] = self.field.values(theta, self.evaluate)
         if self.watch is not None:
             now["kernels"] = self.field.kernel(theta, self.watch)
-        self.theta = theta
+        self.parameters = self.field.parameters(theta)
         self.times.append(time)
         for name, value in now.items():
             single = name in ("residuals", "evaluation") and self.field.single
@@ -211,7 +217,7 @@ class Run:
         work = {"steps": steps, "rejected": rejected, "evaluations": self.field.evaluations}
         return Flow(
             times=torch.tensor(self.times, dtype=torch.float64),
-            parameters=self.field.parameters(self.theta),
+            parameters=self.parameters,
             stiff=_sentence(self.config["method"], steps, stiff, stretch),
             kinks=self._kinks(),
             work=work,

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import copy
 import sys
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,7 @@ from empirical.flow.dense_jacobian import DenseJacobian
 from empirical.flow.losses import LOSSES, LossName
 from empirical.jacobian import GraphJacobian, Jacobian, LayerJacobian
 from empirical.network import FiniteNetwork
+from empirical.parameter_rates import Rescaled
 from empirical.tangent import customised, tangent_kernel
 
 __all__ = ["Field", "StepError", "length"]
@@ -136,8 +138,15 @@ class Field:
         return [part.view(leaf.shape) for part, leaf in zip(parts, self.leaves, strict=True)]
 
     def parameters(self, theta: Tensor) -> dict[str, Tensor]:
-        """Copies of the parameters with their names."""
-        return dict(zip(self.names, (v.clone() for v in self.split(theta)), strict=True))
+        """Copies of the parameters with their names, at rates those of the module itself."""
+        named = dict(zip(self.names, (v.clone() for v in self.split(theta)), strict=True))
+        return self.module.theta(named) if isinstance(self.module, Rescaled) else named
+
+    def vector(self, parameters: Mapping[str, Tensor]) -> Tensor:
+        """theta from what ``parameters`` gives, shape (p,); at rates but for rounding."""
+        if isinstance(self.module, Rescaled):
+            parameters = self.module.of_theta(parameters)
+        return torch.cat([parameters[name].reshape(-1) for name in self.names])
 
 
 def length(vector: Tensor) -> Tensor:
@@ -152,5 +161,5 @@ def _is_layered(module: nn.Module) -> bool:
     """Whether the layer identity gives J: vectors, layers as described, all of them trained."""
     if type(module) is not FiniteNetwork or len(module.input_shape) > 1 or customised(module):
         return False
-    plain = all(copy.readout.bias is None for copy in module.copies())
+    plain = all(copy.is_plain for copy in module.copies())
     return plain and all(p.requires_grad for p in module.parameters())

@@ -142,6 +142,14 @@ def test_a_bound_that_cannot_be_met_is_refused_with_the_best_value(
     assert estimate.error.max() < 1e-6 * estimate.value.max()
 
 
+def test_raw_pixels_are_refused_with_what_helps(rng: np.random.Generator) -> None:
+    x = rng.integers(0, 256, (2, 1, 4, 4), dtype=np.uint8)
+    network = Network(C("tanh", 3), C("tanh", 3))
+    with pytest.raises(AccuracyError, match="pixels by 1/255"):
+        kernel(network, x)
+    assert kernel(network, x / 255).shape == (2, 2)
+
+
 def test_the_plan_foresees_images(rng: np.random.Generator) -> None:
     x = rng.standard_normal((20, 1, 8, 8))
     plan = kernel_plan(FLAT, x)

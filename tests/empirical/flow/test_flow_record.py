@@ -28,8 +28,11 @@ torch.manual_seed(0)
 module = nn.Sequential(nn.Linear(2, 9), nn.Tanh(), nn.Linear(9, 1)).double()
 x = torch.randn(7, 2, dtype=torch.float64)
 grid = [i / 5 for i in range(int(sys.argv[1]))]
-gradient_flow(module, x, torch.sin(3 * x[:, 0]), grid, rtol=1e-8, checkpoint=sys.argv[2])
+rates = {"0.weight": 0.3, "0.bias": 0.0, "2.*": 2.0}
+y = torch.sin(3 * x[:, 0])
+gradient_flow(module, x, y, grid, rtol=1e-8, checkpoint=sys.argv[2], rates=rates)
 """
+RATES = {"0.weight": 0.3, "0.bias": 0.0, "2.*": 2.0}
 
 
 @pytest.fixture
@@ -88,6 +91,33 @@ def test_a_flow_that_runs_out_keeps_what_it_has(given: Any, method: Any, tmp_pat
     assert same(Flow.load(file), whole)
 
 
+@pytest.mark.parametrize("method", ["explicit", "exponential", "multistep"])
+def test_a_flow_at_rates_is_continued_to_the_last_bit(given: Any, method: Any) -> None:
+    """Also where the record already holds all times, and from what is left of one that ran out."""
+    named: dict[str, Any] = {"method": method, "rtol": 1e-5, "watch": given[1][:2], "rates": RATES}
+    times = TIMES[:4]
+    whole = flow(given, times, **named)
+    for stop in (2, 4):
+        part = flow(given, times[:stop], **named)
+        assert part.parameters.keys() == dict(given[0].named_parameters()).keys()
+        assert same(flow(given, times, resume=part, **named), whole)
+    with pytest.raises(FlowError) as caught:
+        flow(given, times, max_evaluations=whole.work["evaluations"] // 2, **named)
+    assert same(flow(given, times, resume=caught.value.partial, **named), whole)
+
+
+def test_records_of_other_rates_are_refused(given: Any) -> None:
+    part = flow(given, TIMES[:3], rates=RATES)
+    for other in (None, RATES | {"0.bias": 1.0}):
+        with pytest.raises(ValueError, match="got one with other rates; pass"):
+            flow(given, TIMES, resume=part, rates=other)
+    given[0][0].bias.data += 1  # which is frozen
+    with pytest.raises(ValueError, match="with other frozen"):
+        flow(given, TIMES, resume=part, rates=RATES)
+    with pytest.raises(ValueError, match="a positive rate of some parameter, got 0 for all"):
+        flow(given, TIMES, rates={"*": 0.0})
+
+
 def test_a_flow_without_output_keeps_its_start(given: Any) -> None:
     with pytest.raises(FlowError) as caught:
         flow(given, [5.0], max_evaluations=1)
@@ -141,8 +171,10 @@ def test_a_killed_flow_continues(given: Any, tmp_path: Path) -> None:
     assert 0 < len(killed.times) < count
     grid = [i / 5 for i in range(count)]
     module, x, y = given
-    whole = gradient_flow(module, x, y, grid, rtol=1e-8)
-    assert same(gradient_flow(module, x, y, grid, rtol=1e-8, checkpoint=file), whole)
+    whole = gradient_flow(module, x, y, grid, rtol=1e-8, rates=RATES)
+    again = gradient_flow(module, x, y, grid, rtol=1e-8, checkpoint=file, rates=RATES)
+    assert same(again, whole)
+    assert torch.equal(again.parameters["0.bias"], module[0].bias)
 
 
 def test_records_of_other_flows_are_refused(given: Any, tmp_path: Path) -> None:
