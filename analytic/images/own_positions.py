@@ -26,12 +26,13 @@ from analytic.images.lane_tables import (
     form_of,
     sights,
 )
+from analytic.images.linear_maps import Leave
 from analytic.images.next_fields import NextFields
 from analytic.images.own_norms import norms_behind, shares, window_means
 from analytic.images.propagation import Fields, PairedImages, Propagation, Room
 from analytic.images.shifted_positions import STILL, add_other_shifts, pixels
 from analytic.images.stretch_layouts import Layout
-from analytic.images.stretches import Leave
+from analytic.images.stretches import put, taken
 from analytic.images.unit_norms import NormTables, pixel_lines
 from analytic.machine import UNIT, Array, cores
 from analytic.network import fold
@@ -64,30 +65,33 @@ def image_diagonal(layouts: Sequence[Layout], x: Array, defects: Defects | None)
         defects: how the network carries them, None if it carries covariances.
     """
     own = np.mean(np.square(x, dtype=np.longdouble), axis=2).astype(np.float64)
-    states: list[Triple] = [(own, np.zeros_like(own), np.zeros_like(own))]
-    entries: list[Fields] = []
+    start = own, np.zeros_like(own), np.zeros_like(own)
+    waiting: list[tuple[Triple, Fields]] = []
     stages: list[Stage] = []
     norms: list[AveragedNorms | None] = []
     factor, read = Average(), own
     widest = np.zeros(len(defects.sources) if defects else 0)
-    for number, (layout, after) in enumerate(zip(layouts, [*layouts[1:], None], strict=True)):
+    state = start
+    for number, layout in enumerate(layouts):
+        entries, leaves = taken(waiting, layout.stretch), layout.stretch.leaves
+        states = [state for state, _ in entries] or [start]
         passed, state = _layers(layout, states, factor, None if defects is None else read)
-        states = [state]
         stages += passed
         factor = factor if not passed else Average()
-        if after is None:
+        if not leaves:
             break
-        way = _Way(number, layout, after, passed, defects, widest)
-        entries = _left(way, x, entries, state)
+        way = _Way(number, layout, passed, defects, widest)
+        fields = _left(way, x, [fields for _, fields in entries], state)
         found = [
             _diagonal_of(way, leave, entry, state)
-            for leave, entry in zip(layout.stretch.leaves, entries, strict=True)
+            for leave, entry in zip(leaves, fields, strict=True)
         ]
-        states, (_, new, averaged) = [part[0] for part in found], found[0]
+        (first, new, averaged), *_ = found
+        put(waiting, [(a, b) for (a, *_), b in zip(found, fields, strict=True)], layout.stretch)
         norms.append(averaged)
-        read = state[0] if layout.stretch.leaves[0].kind == "sum" else states[0][0]
+        read = state[0] if leaves[0].kind == "sum" else first[0]
         factor = Average(factor.sigma * new.sigma, factor.theta * new.theta)
-    sigma, theta = (part[:, 0] for part in states[0][:2])
+    sigma, theta = (part[:, 0] for part in state[:2])
     return Diagonal(tuple(stages), sigma, theta, factor, tuple(norms), widest)
 
 
@@ -96,7 +100,6 @@ class _Way(NamedTuple):
 
     number: int
     layout: Layout
-    after: Layout
     passed: list[Stage]
     defects: Defects | None
     widest: Array
@@ -110,7 +113,7 @@ class _Way(NamedTuple):
 def _layers(
     layout: Layout, states: Sequence[Triple], factor: Average, read: Array | None
 ) -> tuple[list[Stage], Triple]:
-    """The layers of a stretch at equal positions, from one state for each branch that begins.
+    """The layers of a stretch at equal positions, from its state and those that wait for it.
 
     Stages have the Sigma that is read if ``read`` is given, which is that of the first one.
     """
@@ -164,9 +167,9 @@ def _window_sums(layout: Layout, number: int, values: Array) -> Array:
 
 
 def _left(way: _Way, x: Array, entries: list[Fields], state: Triple) -> list[Fields]:
-    """The fields of the next stretch, (n, shifts, Q) each, for every branch that begins with it."""
+    """The fields behind a stretch, (n, shifts, Q) each, for every branch that begins there."""
     n, layout = len(x), way.layout
-    targets = NextFields.all_of(layout, way.after, n, Room())
+    targets = NextFields.all_of(layout, n, Room())
     ends = [np.pad(a, ((0, 0), (0, layout.lanes - a.shape[1]))) for a in state[:2]]
     ends[0] *= not way.carries  # the defect of a position with itself
     for target in targets:
@@ -177,7 +180,7 @@ def _left(way: _Way, x: Array, entries: list[Fields], state: Triple) -> list[Fie
     layers = _own_layers(way)
     seen = sights(Diagonal(tuple(way.passed), np.empty(n), np.empty(n)), layout.stretch.first)
     if way.carries and layout.stretch.leaves[0].mixes:
-        share = shares(layout, way.after, layout.stretch.leaves[0], np.sqrt(state[0]))
+        share = shares(layout, layout.ends[0], layout.stretch.leaves[0], np.sqrt(state[0]))
         seen[before_average(way.number)] = Sight(None, {"share": share})
 
     def image(i: int) -> tuple[list[Fields], Array]:
@@ -185,7 +188,7 @@ def _left(way: _Way, x: Array, entries: list[Fields], state: Triple) -> list[Fie
         given = [Fields(entry.sigma[one], entry.theta[one], np.empty(0)) for entry in entries]
         own = {at: sight.of(np.array([i])) for at, sight in seen.items()}
         propagation = _propagation(way, x[one, : 0 if entries else None], layers, own)
-        parts = targets_of(propagation, way.number, layout, way.after)
+        parts = targets_of(propagation, way.number, layout)
         add_other_shifts(layout, propagation, given, parts)
         return [part.finish() for part in parts], propagation.widest
 
@@ -253,12 +256,11 @@ def amplified(stage: Stage, deviations: Array, terms: int) -> Amplification:
 def _diagonal_of(
     way: _Way, leave: Leave, entry: Fields, state: Triple
 ) -> tuple[Triple, Average, AveragedNorms | None]:
-    """The state at equal positions of the next stretch, what it does to errors, and norms."""
-    layout, after = way.layout, way.after
-    size, averaged = after.stretch.grid.positions, None
+    """The state at equal positions behind a stretch, what it does to errors, and norms."""
+    layout, size, averaged = way.layout, leave.grid.positions, None
     sigma, theta = (values[:, 0, :size].copy() for values in entry[:2])
     if way.carries:
-        sigma, averaged = norms_behind(layout, after, entry, state[0])
+        sigma, averaged = norms_behind(layout, layout.ends[0], entry, state[0])
     if leave.kind == "sum":
         return (sigma, theta, np.zeros_like(sigma)), Average(), averaged
     for values in (sigma, theta):
