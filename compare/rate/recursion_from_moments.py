@@ -130,11 +130,9 @@ def _added(step: Step, number: int, total: Moments, branch: Moments) -> Moments:
     shares = step.shares[number]
     if shares is not None:  # side by side
         p, q = shares
-        one, other = (
-            [share * m for m in (state.sigma, state.theta, state.mean)]
-            for share, state in ((p, total), (q, branch))
-        )
-        return Moments(*(a + b for a, b in zip(one, other, strict=True)), branch.shape)
+        sigma = p * total.sigma + q * branch.sigma
+        theta = p * total.theta + q * branch.theta
+        return Moments(sigma, theta, p * total.mean + q * branch.mean, branch.shape)
     cross = np.multiply.outer(total.mean, branch.mean)
     sigma = total.sigma + branch.sigma + cross + cross.transpose(2, 3, 0, 1)
     return Moments(sigma, total.theta + branch.theta, total.mean + branch.mean, branch.shape)
