@@ -8,7 +8,7 @@ import numpy as np
 
 from analytic.images.axes import AXES, readings, three
 from analytic.images.shifts import Index
-from analytic.network import Convolution, Layer, Network, Shape, shape_after
+from analytic.network import Convolution, Layer, Network, Shape, moves, shape_after
 
 __all__ = ["sources"]
 
@@ -22,10 +22,12 @@ def sources(network: Network, spatial: Shape) -> tuple[Index, ...]:
         [[0, 1, 2], [1, 2, 3]]
     """
     found: list[Index] = []
-    shape = spatial
+    shape = began = spatial
     for step in network.steps:
         for layer in step.averages:
             shape = shape_after(layer, shape)
+        if moves(step.layer):
+            shape = began = began if step.switches else shape
         after = shape_after(step.layer, shape)
         found.append(_sources(step.layer, shape, after))
         shape = after

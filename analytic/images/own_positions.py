@@ -34,7 +34,7 @@ from analytic.images.stretch_layouts import Layout
 from analytic.images.stretches import Leave
 from analytic.images.unit_norms import NormTables, pixel_lines
 from analytic.machine import UNIT, Array, cores
-from analytic.network import fold
+from analytic.network import fold, moves
 from analytic.recursion import (
     Amplification,
     Average,
@@ -122,7 +122,8 @@ def _layers(
         sigma, theta, mu = state
         known = np.empty(0)
         if read is not None:
-            known = np.ravel(read if number == 0 and window is None else sigma)
+            begins = window is None and (number == 0 or (step.switches and moves(step.layer)))
+            known = np.ravel(read if begins else sigma)
         if window is not None:
             sigma, theta = (_window_sums(layout, number, values) for values in (sigma, theta))
         given = own_preactivation(step, (sigma, theta, mu))
@@ -258,7 +259,7 @@ def _diagonal_of(
     size, averaged = after.stretch.grid.positions, None
     sigma, theta = (values[:, 0, :size].copy() for values in entry[:2])
     if way.carries:
-        sigma, averaged = norms_behind(layout, after, entry, state[0])
+        sigma, averaged = norms_behind(layout, after, leave, entry, state[0])
     if leave.kind == "sum":
         return (sigma, theta, np.zeros_like(sigma)), Average(), averaged
     for values in (sigma, theta):
