@@ -139,7 +139,7 @@ class ChordErrors:
     def _sum(self, at: int, number: int, before: _State, branch: _State) -> _State:
         """Behind a sum of branches, of an input with itself; what it adds to chords of pairs."""
         (total, last), layer = (before[0], branch[0]), self.layers[at]
-        ratio, of_sigma0, of_sigma, of_theta0, of_theta = map(float, layer.in_junctions[number])
+        _, of_sigma0, of_sigma, of_theta0, of_theta = map(float, layer.in_junctions[number])
         means = total.mean + last.mean
         sigma = of_sum(total.sigma, last.sigma, of_sigma0, of_sigma) + means + SUM
         theta = of_sum(total.theta, last.theta, of_theta0, of_theta) + SUM
