@@ -16,7 +16,9 @@ from analytic.network import (
     Branched,
     Convolution,
     FullyConnected,
+    Gains,
     Layer,
+    LayerNorm,
     Network,
     Step,
     bias_rate_of,
@@ -32,7 +34,8 @@ class KernelShares:
 
     Attributes:
         shares: by name, ``layers.0.weight``, ``layers.0.bias``, ..., ``readout.weight``, as the
-            parameters of a copy in ``FiniteNetwork`` are called; of the kernel's shape.
+            parameters of a copy in ``FiniteNetwork`` are called (gains are weights, too); of the
+            kernel's shape.
     """
 
     shares: dict[str, Array]
@@ -87,15 +90,25 @@ def kernel_shares(
 
 
 def _weighs(step: Step) -> bool:
-    return isinstance(step.layer, FullyConnected | Convolution)
+    return isinstance(step.layer, FullyConnected | Convolution | Gains)
+
+
+def _has_gains(layer: Layer) -> bool:
+    return isinstance(layer, LayerNorm) and len(layer.parts) > 1
 
 
 def _alone(network: Network, number: int, group: str) -> Network:
-    """The network of which one group is trained: of a part with weights, the readout last."""
+    """The network of which one group is trained: of a part with weights or gains, readout last."""
     numbers = count()
 
     def trained(part: Any) -> Any:
         here = next(numbers) == number
+        if isinstance(part, LayerNorm):
+            rates = {"weight": part.gain_rate, "bias": part.bias_rate}
+            kept = {group: rates[group]} if here else {}
+            return LayerNorm(
+                eps=part.eps, gain_rate=kept.get("weight", 0.0), bias_rate=kept.get("bias", 0.0)
+            )
         rate = part.weight_rate if here and group == "weight" else 0.0
         bias_rate = bias_rate_of(part.bias_std, part.bias_rate) if here and group == "bias" else 0.0
         return replace(part, weight_rate=rate, bias_rate=bias_rate)
@@ -109,7 +122,7 @@ def _changed(layers: tuple[Layer, ...], change: Callable[[Any], Any]) -> tuple[L
     for layer in layers:
         if isinstance(layer, Branched):
             layer = layer.changed(lambda branch: _changed(branch, change))
-        elif isinstance(layer, FullyConnected | Convolution):
+        elif isinstance(layer, FullyConnected | Convolution) or _has_gains(layer):
             layer = change(layer)
         found.append(layer)
     return tuple(found)

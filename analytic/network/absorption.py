@@ -55,7 +55,7 @@ def _forward(layers: Layers, factor: float) -> tuple[Layers, float]:
             factor *= layer.factor
             continue
         if isinstance(layer, LayerNorm):
-            factor = 1.0  # which is divided away
+            layer, factor = replace(layer, eps=layer.eps / factor**2), 1.0  # divided away
         elif isinstance(layer, Weighted):
             layer, factor = replace(layer, weight_std=layer.weight_std * factor), 1.0
         elif isinstance(layer, Nonlinearity):

@@ -253,10 +253,10 @@ def _dropped(step: Any, before: str) -> tuple[Any, ...]:
     return same * _state("Sigma", before), _state("Theta", before), same, _state("mu", before)
 
 
-def _normalized(_: Any, before: str) -> tuple[Any, ...]:
+def _normalized(step: Any, before: str) -> tuple[Any, ...]:
     """E, Gamma, D and eta behind a normalisation."""
     sigma, mu = _state("Sigma", before), _state("mu", before)
-    own = [_at(sigma, x, x) - _at(mu, x) ** 2 for x in (A, B)]
+    own = [_at(sigma, x, x) - _at(mu, x) ** 2 + exact(step.layer.eps) for x in (A, B)]
     scale = 1 / sympy.sqrt(own[0] * own[1])
     return (sigma - mu * _at(mu, B)) * scale, _state("Theta", before), scale, sympy.S.Zero
 

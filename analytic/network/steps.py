@@ -9,7 +9,7 @@ from analytic.network.averages import Averaging
 from analytic.network.branches import Branched, Concatenate, Layers
 from analytic.network.dropout import Dropout
 from analytic.network.layers import Weighted
-from analytic.network.normalization import LayerNorm
+from analytic.network.normalization import Gains, LayerNorm
 from analytic.network.output import Coefficients
 from analytic.network.pointwise import Pointwise
 from analytic.network.scaling import Scale
@@ -49,12 +49,16 @@ class Step:
 
     @property
     def rate(self) -> float:
-        """weight_rate, at which its weights are trained; 0 where there are none."""
+        """weight_rate, at which its weights or gains are trained; 0 where there are none."""
+        if isinstance(self.layer, Gains):
+            return self.layer.weight_rate
         return 0.0 if isinstance(self.layer, Pointwise) else self.layer.weight_rate
 
     @property
     def bias_rate(self) -> float:
         """At which its biases are trained: Gamma = rate weight Sigma + bias_rate + weight Theta."""
+        if isinstance(self.layer, Gains):
+            return self.layer.bias_rate
         if isinstance(self.layer, Pointwise):
             return 0.0
         return bias_rate_of(self.layer.bias_std, self.layer.bias_rate)
@@ -84,8 +88,11 @@ def unrolled(layers: Layers, ratio: float | None = 1.0) -> list[Step]:
             averages = (*averages, layer)
         else:
             assert not isinstance(layer, Scale)
-            branched = isinstance(layer, Branched)
-            found = _branches(layer, ratio) if branched else [Step(layer, 0, 0)]
+            if isinstance(layer, Branched):
+                found = _branches(layer, ratio)
+            else:
+                parts = layer.parts if isinstance(layer, LayerNorm) else (layer,)
+                found = [Step(part, 0, 0) for part in parts]
             steps += [replace(found[0], averages=averages), *found[1:]]
             averages = ()
         ratio = ratio_after((layer,), ratio)

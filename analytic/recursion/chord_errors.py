@@ -15,7 +15,8 @@ An average of positions may leave chords with a large error where they are small
 of 1 - cos = chord^2 is carried as well, which does not grow there.
 
 Legend: sigma, theta the relative errors of Sigma and Theta at x = x', v that of the variances, mean
-that of mu relative to the root of Sigma; an error of pairs is (eta, gamma, theta), of shape (3, pairs); u the unit roundoff.
+that of mu relative to the root of Sigma; an error of pairs is (eta, gamma, theta), of shape
+(3, pairs); u the unit roundoff.
 """
 
 from __future__ import annotations
@@ -46,8 +47,8 @@ PARTS = 10
 weight_std^2 (half of it counts), its root, r, s, 1/s and two products, 6.5 units of its size, and
 |d(a - a')|/sqrt(2) <= 9.2; 1 - c changes by |a - a'| |d(a - a')| <= 18.4."""
 ROUNDED = 32 * UNIT
-"""Of the parts of a sum of branches: shares have 3 units, of which ``joined`` takes 6, and the sum of
-the parts 8 units of these, which makes 12 of the chord."""
+"""Of the parts of a sum of branches: shares have 3 units, of which ``joined`` takes 6, and the sum
+of the parts 8 units of these, which makes 12 of the chord."""
 WIDE = 2 * np.sqrt(2)
 """1 - c changes by 2 chord eta <= 2 sqrt(2) eta, as 1 - c <= 2."""
 
@@ -70,7 +71,7 @@ class Boundary(NamedTuple):
 
 
 class _Own(NamedTuple):
-    """Errors at x = x', the odds k/(1 - k), and the errors of two positions of one input, (3, 1)."""
+    """Errors at x = x', the odds k/(1 - k), and those of two positions of one input, (3, 1)."""
 
     sigma: float
     theta: float

@@ -193,7 +193,8 @@ def _fixed(layer: Amplification, state: _Own) -> tuple[_Errors, float, Fixed]:
     """The errors of an input with itself after a layer, of its mean, and what they add to pairs."""
     if layer.step.normalizes:
         found = of_normalization(layer, state.own.sigma, state.own.theta, state.mean)
-        return _Errors(UNIT, found.theta, 1.0), 0.0, Fixed(0.0, 0.0, 0.0, 0.0, found.e, found.d)
+        own = _Errors(found.sigma, found.theta, 1.0)
+        return own, 0.0, Fixed(0.0, 0.0, 0.0, 0.0, found.e, found.d)
     covariance = layer.share * state.own.sigma + (2 + layer.reads) * UNIT
     learned, _, product, _ = map(float, layer.in_trained)
     trained = learned * state.own.sigma + (2 + layer.reads) * UNIT + product

@@ -123,7 +123,9 @@ class ModuleNetwork:
         module: a copy in float64, as it was when it was described.
         first: the laws of weights and biases in the one first layer, as they enter the sum, if its
             units are not Gaussian; else None.
-    """  # seven fields: one question each
+        normal: whether all numbers that are drawn are independent normal ones, as those of the
+            finite network of the description, so that its law at finite width is that of modules.
+    """  # eight fields: one question each
 
     network: Network
     width: int
@@ -132,6 +134,7 @@ class ModuleNetwork:
     assumptions: tuple[str, ...]
     module: nn.Module
     first: tuple[InitialLaw, InitialLaw] | None
+    normal: bool
 
     def inputs(self, x: Batch) -> Tensor:
         r"""What the first weights of the module read, as the network reads it, in float64.
@@ -236,8 +239,13 @@ def _described(
     return ModuleNetwork(
         network, width, tuple(part.shape[0] for part in stack.parts),
         tuple(parameter_names(part) for part in parts), tuple(texts), module,
-        first_laws(parts, numbers),
+        first_laws(parts, numbers), all(map(_is_normal, numbers)),
     )  # fmt: skip
+
+
+def _is_normal(one: Numbers) -> bool:
+    laws = [law for law in (one.law, one.bias_law) if law is not None]
+    return all(law.family in ("normal", "constant") and law.name != "measured" for law in laws)
 
 
 def _proof(
