@@ -212,7 +212,7 @@ class ChordErrors:
         apart = self.layer(at, own.apart, widest)
         sigma = variance + 4 * UNIT + layer.noise.second
         theta += (layer.reads + 3) * UNIT + layer.noise.square
-        if layer.step.noise > 1:  # 1 - rate, its inverse and the product are rounded
+        if layer.step.passes:  # 1 - rate, its inverse and the product are rounded
             return _Own(sigma + 3 * UNIT, theta + 3 * UNIT, own.mean, own.odds, apart)
         of_mean = 2 / np.pi * layer.bend
         mean = 0.5 * variance + 2 * UNIT + layer.noise.mean
