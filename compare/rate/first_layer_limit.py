@@ -27,7 +27,7 @@ from scipy import stats
 from analytic import FullyConnected, Network
 from analytic.network import Convolution, shape_after
 from compare.rate.loose_limits import tangent_limit
-from compare.rate.recursion_from_moments import Moments, kernel_from_moments, patches_of
+from compare.rate.recursion_from_moments import PointMoments, kernel_from_moments, patches_of
 from empirical.lifting import InitialLaw
 from empirical.network import pointwise
 
@@ -92,7 +92,7 @@ def _from_moments(
         units, slopes = (pointwise(layer.activation, order)(u).numpy() for order in (0, 1))
         sigma, slope = (values.T @ values / len(values) for values in (units, slopes))
         mean = units.mean(axis=0).reshape(n, points)
-        moments = Moments(sigma.reshape(shape), (slope * learned).reshape(shape), mean, after)
+        moments = PointMoments(sigma.reshape(shape), (slope * learned).reshape(shape), mean, after)
         found.append(kernel_from_moments(network, moments))
     return found
 

@@ -35,14 +35,14 @@ from analytic.network import (
 from compare.rate.loose_limits import tangent_limit
 from empirical.network import pointwise
 
-__all__ = ["Moments", "kernel_from_moments", "patches_of"]
+__all__ = ["PointMoments", "kernel_from_moments", "patches_of"]
 
 Array = NDArray[np.float64]
-STEP, REACH = 1 / 256, 9.0
-"""Of the trapezoidal rule for E w(u): a kink costs STEP^2."""
+MEAN_STEP, MEAN_REACH = 1 / 256, 9.0
+"""Of the trapezoidal rule for E w(u): a kink costs MEAN_STEP^2."""
 
 
-class Moments(NamedTuple):
+class PointMoments(NamedTuple):
     """What a network knows of its units at P positions of n inputs.
 
     Attributes:
@@ -57,7 +57,7 @@ class Moments(NamedTuple):
     shape: tuple[int, ...]
 
 
-def kernel_from_moments(network: Network, first: Moments) -> Array:
+def kernel_from_moments(network: Network, first: PointMoments) -> Array:
     """K of a network whose first layer has these moments, (n, n).
 
     Args:
@@ -86,11 +86,11 @@ def patches_of(layer: Layer, x: Array) -> Array:
     return np.moveaxis(found, 2, 1).reshape(len(x), len(table), -1)
 
 
-def _after(step: Step, state: Moments) -> Moments:
+def _after(step: Step, state: PointMoments) -> PointMoments:
     layer = step.layer
     if isinstance(layer, Nonlinearity):
         found = _expectations(layer.activation, state.sigma)
-        return Moments(found.sigma, found.theta * state.theta, found.mean, state.shape)
+        return PointMoments(found.sigma, found.theta * state.theta, found.mean, state.shape)
     if not isinstance(layer, FullyConnected | Convolution):
         raise NotImplementedError(f"expected layers with weights, got {layer}; leave it out")
     weight, bias, rate, learned = step.coefficients
@@ -98,7 +98,7 @@ def _after(step: Step, state: Moments) -> Moments:
     found = _expectations(layer.activation, sigma + bias)
     gamma = rate * sigma + learned + theta
     after = shape_after(layer, state.shape)
-    return Moments(found.sigma, found.theta * gamma, found.mean, after)
+    return PointMoments(found.sigma, found.theta * gamma, found.mean, after)
 
 
 def _summed(layer: Layer, moments: Array, shape: tuple[int, ...]) -> Array:
@@ -113,7 +113,7 @@ def _summed(layer: Layer, moments: Array, shape: tuple[int, ...]) -> Array:
     return total
 
 
-def _averaged(averages: tuple[Averaging, ...], state: Moments) -> Moments:
+def _averaged(averages: tuple[Averaging, ...], state: PointMoments) -> PointMoments:
     for layer in averages:
         sigma, theta, mean, shape = state
         table = reads(layer, shape)  # (P', reads)
@@ -122,23 +122,23 @@ def _averaged(averages: tuple[Averaging, ...], state: Moments) -> Moments:
             sigma, theta = sigma / table.size, theta / table.size
         else:
             sigma, theta = (m[:, table].mean(2)[..., table].mean(-1) for m in (sigma, theta))
-        state = Moments(sigma, theta, mean[:, table].mean(-1), shape_after(layer, shape))
+        state = PointMoments(sigma, theta, mean[:, table].mean(-1), shape_after(layer, shape))
     return state
 
 
-def _added(step: Step, number: int, total: Moments, branch: Moments) -> Moments:
+def _added(step: Step, number: int, total: PointMoments, branch: PointMoments) -> PointMoments:
     shares = step.shares[number]
     if shares is not None:  # side by side
         p, q = shares
         sigma = p * total.sigma + q * branch.sigma
         theta = p * total.theta + q * branch.theta
-        return Moments(sigma, theta, p * total.mean + q * branch.mean, branch.shape)
+        return PointMoments(sigma, theta, p * total.mean + q * branch.mean, branch.shape)
     cross = np.multiply.outer(total.mean, branch.mean)
     sigma = total.sigma + branch.sigma + cross + cross.transpose(2, 3, 0, 1)
-    return Moments(sigma, total.theta + branch.theta, total.mean + branch.mean, branch.shape)
+    return PointMoments(sigma, total.theta + branch.theta, total.mean + branch.mean, branch.shape)
 
 
-def _expectations(activation: Activation, covariance: Array) -> Moments:
+def _expectations(activation: Activation, covariance: Array) -> PointMoments:
     """E, D and E w at all pairs of points of the covariance Lambda."""
     shape, points = covariance.shape, covariance.shape[0] * covariance.shape[1]
     values, vectors = np.linalg.eigh(covariance.reshape(points, points))
@@ -147,9 +147,9 @@ def _expectations(activation: Activation, covariance: Array) -> Moments:
     e = tangent_limit(Network(frozen), rows)
     slopes = FullyConnected(activation, weight_rate=0.0, bias_rate=1.0)
     d = tangent_limit(Network(slopes, Readout(weight_rate=0.0)), rows)
-    t = np.arange(-REACH, REACH + STEP, STEP)
-    weights = STEP * np.exp(-(t**2) / 2) / np.sqrt(2 * np.pi)
+    t = np.arange(-MEAN_REACH, MEAN_REACH + MEAN_STEP, MEAN_STEP)
+    weights = MEAN_STEP * np.exp(-(t**2) / 2) / np.sqrt(2 * np.pi)
     variances, place = np.unique(np.einsum("ipip->ip", covariance), return_inverse=True)
     w = pointwise(activation)(torch.from_numpy(np.outer(np.sqrt(variances), t))).numpy()
     mean = (w @ weights)[place].reshape(shape[:2])
-    return Moments(e.reshape(shape), d.reshape(shape), mean, ())
+    return PointMoments(e.reshape(shape), d.reshape(shape), mean, ())
