@@ -43,7 +43,10 @@ from empirical.lifting.units import (
     upstream,
 )
 
-__all__ = ["Built", "built"]
+__all__ = ["Built", "built", "check_wide", "network_from"]
+
+FEWEST_UNITS = 4
+"""Fewest units of a layer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +231,22 @@ def _check_each_once(parts: list[Weights | Normalised]) -> None:
                     "give each place parameters of its own",
                 )  # fmt: skip
             known[id(matrix.tensor)] = part.place
+
+
+def check_wide(hidden: list[Weights]) -> None:
+    """Raise unless there are hidden layers, of some width."""
+    if not hidden:
+        raise LiftingError(
+            "expected a module with hidden layers, got a linear one: its kernel does not depend on"
+            " the weights, and is the same at all widths"
+        )
+    for part in hidden:
+        if part.shape[0] < FEWEST_UNITS:
+            raise refusal(
+                f"layers of at least {FEWEST_UNITS} units", part.place,
+                f"it has {part.shape[0]}, and a limit of many units says nothing about so few",
+                "widen it, or leave it out: two linear maps in a row are one",
+            )  # fmt: skip
 
 
 def network_from(layers: tuple[Layer | Readout, ...]) -> Network:

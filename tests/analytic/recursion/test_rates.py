@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,8 +14,12 @@ from oracles import balls
 
 from analytic import (
     AccuracyError,
+    AveragePooling,
     Convolution,
+    Dropout,
+    Flatten,
     FullyConnected,
+    LayerNorm,
     Network,
     Nonlinearity,
     Readout,
@@ -23,7 +29,6 @@ from analytic import (
     kernel,
     kernel_diagonal,
     kernel_estimate,
-    mean_correction,
 )
 from analytic.machine import UNIT
 from analytic.network import parse_network
@@ -174,8 +179,6 @@ def test_a_readout_is_the_last_part() -> None:
             parse_network(f"Network({text})")
     with pytest.raises(ValueError, match="expected at least one layer"):
         Network(Readout())
-    with pytest.raises(ValueError, match="default readout, got Readout"):
-        mean_correction(Network(F("tanh"), Readout(bias_std=1)), draw(2, 3))
 
 
 def test_the_usual_rates_are_the_default_to_the_last_bit() -> None:
@@ -262,17 +265,21 @@ def test_a_rate_that_is_none_is_refused(part: Any, options: dict[str, float], me
 
 
 def test_a_part_without_weights_has_no_rate() -> None:
-    with pytest.raises(TypeError, match="weight_rate"):
-        Nonlinearity("tanh", weight_rate=1.0)  # pyright: ignore[reportCallIssue]
+    makers: list[Any] = [
+        lambda **rate: Nonlinearity("tanh", **rate), lambda **rate: Scale(2, **rate), Flatten,
+        lambda **rate: AveragePooling(2, **rate), lambda **rate: Dropout(0.1, **rate), LayerNorm,
+        lambda **rate: Residual(F("tanh"), **rate), lambda **rate: Sum(F("tanh"), **rate),
+    ]  # fmt: skip
+    for make in makers:
+        with pytest.raises(TypeError, match=r"no weight_rate of \w+, which has .* got 0.5; give"):
+            make(weight_rate=0.5)
+    with pytest.raises(TypeError, match="it has gain_rate and bias_rate"):
+        LayerNorm(weight_rate=0.5)  # pyright: ignore[reportCallIssue]
+    assert copy.deepcopy(Scale(2)) == pickle.loads(pickle.dumps(Scale(2)))
     with pytest.raises(ValueError, match="expected no options for Nonlinearity"):
         parse_network('Network(FullyConnected("identity"), Nonlinearity("tanh", weight_rate=1.0))')
     with pytest.raises(TypeError, match="expected a number for weight_rate, got NoneType"):
         F("tanh", weight_rate=None)  # pyright: ignore[reportArgumentType]
-
-
-def test_corrections_of_other_rates_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"trained at rate 1, got .*weight_rate=0\.5"):
-        mean_correction(Network(F("tanh", weight_rate=0.5)), draw(2, 3))
 
 
 def test_biases_that_start_at_0_are_trained_where_the_input_is_0() -> None:
