@@ -25,7 +25,7 @@ __all__ = ["norms_behind", "shares", "window_means"]
 
 
 def norms_behind(
-    layout: Layout, after: Frame, entry: Fields, before: Array
+    layout: Layout, place: int, entry: Fields, before: Array
 ) -> tuple[Array, AveragedNorms | None]:
     """Sigma at equal positions behind a stretch, (n, P'), and what its average makes of norms.
 
@@ -33,13 +33,13 @@ def norms_behind(
 
     Args:
         layout: the stretch that ends.
-        after: where its fields go.
+        place: which of the branches that begin there.
         entry: the means (n, shifts, Q) of Phi; its shift 0 has those over a window and itself.
         before: Sigma at equal positions of the stretch, (n, P).
     """
-    leave, r = layout.stretch.leaves[0], np.sqrt(before)
+    leave, after, r = layout.stretch.leaves[place], layout.ends[place], np.sqrt(before)
     if not leave.mixes:
-        sigma = _sums(layout, after, before)
+        sigma = _sums(layout, after, leave, before)
         if leave.kind != "total":
             return sigma, None
         whole = np.sqrt(sigma)
@@ -86,10 +86,10 @@ def _windows(positions: int, ends: int, size: int, stride: int, back: int) -> In
     return np.where(inside, number, -1)
 
 
-def _sums(layout: Layout, after: Frame, before: Array) -> Array:
+def _sums(layout: Layout, after: Frame, leave: Leave, before: Array) -> Array:
     """Sums, or means, of Sigma at equal positions where no others are mixed in, (n, P')."""
     n, size = before.shape
-    target = NextFields(layout, after, layout.stretch.leaves[0], n, Room())
+    target = NextFields(layout, after, leave, n, Room())
     ends = np.pad(before, ((0, 0), (0, layout.lanes - size)))
     target.add(STILL, Fields(ends, np.zeros_like(ends), np.zeros((2, n))))
     return target.finish().sigma[:, 0, : after.grid.positions].copy()
