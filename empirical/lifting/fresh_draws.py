@@ -34,7 +34,7 @@ __all__ = ["chances", "check_fresh"]
 Array = NDArray[np.float64]
 SPANNED = 64
 """Most rows of what a layer reads that span directions."""
-NONE = 1e-8
+LEAST_SHARE = 1e-8
 """Singular values below this share of the largest one are rounding."""
 
 
@@ -103,4 +103,4 @@ def _directions(read: Array) -> Array:
     """Orthonormal ones that span what is read, the leading ones first, (columns, directions)."""
     some = read[:: max(1, -(-len(read) // SPANNED))]
     _, sizes, directions = np.linalg.svd(some, full_matrices=False)
-    return directions[sizes > NONE * sizes[0]].T
+    return directions[sizes > LEAST_SHARE * sizes[0]].T
