@@ -53,7 +53,8 @@ def kernel_shares(
 
     K is affine in the rates of all groups, and 0 where nothing is trained. So the share of a group
     is the kernel of the network in which all others are frozen, and the shares add up to K. Those
-    of a finite network are ``tangent_kernel(f, x, parameters="*.layers.0.weight")``.
+    of a finite network or a module have the same names in
+    ``tangent_kernel_shares(f, x, groups="parameters")``.
 
     Args:
         network: the description.
@@ -66,6 +67,7 @@ def kernel_shares(
         of a kernel.
 
     Raises:
+        ValueError: nothing is trained.
         ValueError, TypeError, AccuracyError: as of ``kernel``.
 
     Example:
@@ -86,6 +88,11 @@ def kernel_shares(
             if trained:
                 alone = _alone(network, number, part)
                 shares[f"{name}.{part}"] = kernel(alone, x, y, tolerance=tolerance, progress=False)
+    if not shares:
+        raise ValueError(
+            f"expected a network of which something is trained, got rates 0 in {network};"
+            " use kernel, which is 0"
+        )
     return KernelShares(shares)
 
 

@@ -14,7 +14,7 @@ from analytic.network.averages import (
     Pooling,
     SumPooling,
 )
-from analytic.network.branches import Branched, Layer, moves
+from analytic.network.branches import Branched, Layer
 from analytic.network.continuity import first_jump_of, require_continuous
 from analytic.network.description import (
     Concatenate,
@@ -78,7 +78,6 @@ __all__ = [
     "lenet",
     "misfit",
     "mlp",
-    "moves",
     "myrtle",
     "parse_activation",
     "parse_network",

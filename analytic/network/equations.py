@@ -220,7 +220,7 @@ def _readout(last: str, output: Any) -> Iterator[Any]:
 
 def _layer(layer: str, step: Any, before: str) -> Iterator[Any]:
     """Lambda, Gamma, E, D and eta of one layer that reads a state."""
-    if step.noise > 1 or step.normalizes:
+    if step.passes or step.normalizes:
         values = (_normalized if step.normalizes else _dropped)(step, before)
         for name, value in zip(("E", "Gamma", "D", "eta"), values, strict=True):
             yield sympy.Eq(_state(name, layer), value, evaluate=False)

@@ -69,6 +69,11 @@ class Step:
         return self.weight, self.bias, self.rate, self.bias_rate
 
     @property
+    def passes(self) -> bool:
+        """Whether units stay what they are, but for noise: their mean does."""
+        return isinstance(self.layer, Dropout)
+
+    @property
     def noise(self) -> float:
         """With which Sigma and Theta after the layer are multiplied at x = x'."""
         return self.layer.noise if isinstance(self.layer, Dropout) else 1.0
@@ -77,6 +82,10 @@ class Step:
     def normalizes(self) -> bool:
         """Whether units are normalised, instead of a nonlinearity."""
         return isinstance(self.layer, LayerNorm)
+
+
+NO_NOISE = Dropout(0.0)
+"""A layer that changes nothing: where a branch begins or ends without one."""
 
 
 def unrolled(layers: Layers, ratio: float | None = 1.0) -> list[Step]:
@@ -99,6 +108,15 @@ def unrolled(layers: Layers, ratio: float | None = 1.0) -> list[Step]:
     return steps
 
 
+def _enclosed(branch: Layers) -> Layers:
+    """A branch that begins and ends with a layer of its own, not with averages."""
+    first, last = (
+        (NO_NOISE,) * any(isinstance(layer, Averaging) for layer in end)
+        for end in (branch[:1], branch[-1:])
+    )
+    return (*first, *branch, *last)
+
+
 def _branches(layer: Branched, ratio: float | None) -> list[Step]:
     """Branch after branch, a skip first; each but the first is added to the sum of those before."""
     mixes = isinstance(layer, Concatenate)
@@ -107,7 +125,7 @@ def _branches(layer: Branched, ratio: float | None) -> list[Step]:
     steps: list[Step] = []
     before = Fraction(0)
     for number, (branch, part) in enumerate(ends):
-        body = unrolled(branch, ratio)
+        body = unrolled(_enclosed(branch), ratio)
         if number:
             whole = before + part
             shares = (float(before / whole), float(part / whole)) if mixes else None

@@ -204,7 +204,7 @@ def _fixed(layer: Amplification, state: _Own) -> tuple[_Errors, float, Fixed]:
     theta += layer.own_d * variance + layer.noise.square
     mean = layer.own_mean * variance + layer.noise.mean
     sigma = layer.own_e * variance + layer.noise.second
-    if layer.step.noise > 1:  # 1 - rate, its inverse and the product are rounded
+    if layer.step.passes:  # 1 - rate, its inverse and the product are rounded
         mean, sigma, theta = state.mean, sigma + 3 * UNIT, theta + 3 * UNIT
     rounding = ARC_COSINE if layer.bent else FORMULA if layer.closed else SERIES
     sums = (layer.reads - 1) * UNIT

@@ -152,8 +152,8 @@ class Stage:
     @property
     def end(self) -> State:
         """Sigma, Theta and mu behind the layer, at x = x'; noise enlarges the first two."""
-        noise = self.step.noise
-        if noise > 1:
+        if self.step.passes:
+            noise = self.step.noise
             return noise * self.variance, noise * self.gamma, self.mu
         if self.step.normalizes:
             size = self.trained / self.variance  # V/(V + eps)

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from analytic.network import Network, Readout
+from analytic.network import Convolution, FullyConnected, Network, Readout
 from empirical.batches import Batch, constant, count, mapped, rows
 from empirical.checks import check_inputs, check_module
 from empirical.forward_pass import forward_passes
@@ -39,6 +39,7 @@ from empirical.precision import double_copy
 __all__ = ["ModuleNetwork", "Traced", "network_of", "traced"]
 
 RULES = {**ELEMENTWISE, **POSITIONS, **PRODUCTS}
+_WEIGHTED = (FullyConnected, Convolution)
 FEWEST_UNITS = 4
 """Fewest units of a layer."""
 
@@ -135,6 +136,24 @@ class ModuleNetwork:
     module: nn.Module
     first: tuple[InitialLaw, InitialLaw] | None
     normal: bool
+
+    @property
+    def named_groups(self) -> dict[str, tuple[str, ...]]:
+        """The parameters of the module by the names that ``kernel_shares`` gives their groups.
+
+        Example:
+            >>> _ = torch.manual_seed(0)
+            >>> module = nn.Sequential(nn.Linear(3, 64), nn.Tanh(), nn.Linear(64, 1, bias=False))
+            >>> network_of(module, torch.eye(3)).named_groups["layers.0.bias"]
+            ('0.bias',)
+        """
+        steps = enumerate(self.network.steps)
+        places = [f"layers.{at}" for at, step in steps if isinstance(step.layer, _WEIGHTED)]
+        return {
+            f"{place}.{kind}": (name,)
+            for place, names in zip([*places, "readout"], self.groups, strict=True)
+            for kind, name in zip(("weight", "bias"), names, strict=False)
+        }
 
     def inputs(self, x: Batch) -> Tensor:
         r"""What the first weights of the module read, as the network reads it, in float64.

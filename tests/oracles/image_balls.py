@@ -110,9 +110,11 @@ def _through(layers: Sequence[Any], state: _State) -> _State:
         elif isinstance(layer, LayerNorm):
             state = _normalized(layer, state)
         elif isinstance(layer, Dropout):
-            for values in state[:2]:
+            sigma, theta = ([row.copy() for row in values] for values in state[:2])
+            for values in (sigma, theta):  # a skip keeps the units before
                 for i in range(len(values)):
                     values[i][i] = values[i][i] / (1 - arb(layer.rate))
+            state = state._replace(sigma=sigma, theta=theta)
         else:
             state = (_average if isinstance(layer, Averaging) else _weights)(layer, state)
         state = state._replace(channels=count)
