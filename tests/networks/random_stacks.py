@@ -61,7 +61,7 @@ def moving_networks(draw: Draw) -> Network:
         branches = [_moving(draw) for _ in range(draw(st.integers(2, 3)))]
         correlated = branches.count([HALF]) > 1
         kind = Concatenate if correlated else draw(st.sampled_from([Sum, Concatenate]))
-        part, _ = _part(draw, draw(PARTS), True, 1.0)
+        part, _ = _part(draw, draw(PARTS), draw(ACTIVATIONS), True, 1.0)
         layers += [kind(*branches), _weights(draw, True, draw(ACTIVATIONS), 1.0), *part]
         layers.append(_weights(draw, True, draw(ACTIVATIONS), 1.0))
     return Network(*layers, draw(st.sampled_from([Flatten(), GlobalAveragePooling()])))
