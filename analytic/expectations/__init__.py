@@ -7,7 +7,7 @@ comes with a bound of its error. Below: the activation and what is proved of it.
 """
 
 from analytic.expectations.close_pairs import Units, distances, units
-from analytic.expectations.fifth_derivatives import fifth_derivatives, has_formulas
+from analytic.expectations.fifth_derivatives import fifth_mean_squares, has_formulas
 from analytic.expectations.hermite_coefficients import (
     MOST_TERMS,
     Coefficients,
@@ -40,7 +40,7 @@ __all__ = [
     "arcsine",
     "coefficients",
     "distances",
-    "fifth_derivatives",
+    "fifth_mean_squares",
     "has_formulas",
     "hermite_basis",
     "jump_distances",

@@ -18,7 +18,7 @@ from analytic.expectations.splines import by_pieces
 from analytic.expectations.waves import wave
 from analytic.machine import Array
 
-__all__ = ["fifth_derivatives", "has_formulas"]
+__all__ = ["fifth_mean_squares", "has_formulas"]
 
 
 def has_formulas(activation: Activation) -> bool:
@@ -28,7 +28,7 @@ def has_formulas(activation: Activation) -> bool:
     return wave(activation) is not None or by_pieces(activation) is not None
 
 
-def fifth_derivatives(activation: Activation, s: Array) -> Array | None:
+def fifth_mean_squares(activation: Activation, s: Array) -> Array | None:
     """A bound of s^4 E w^(5)(s z)^2, shape (n,), or None if there is none.
 
     It is 0 below 2^LOWEST, where Taylor's formula has no fifth derivative.

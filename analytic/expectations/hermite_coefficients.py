@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from analytic.activation import Activation
 from analytic.expectations.chebyshev_sums import fill, fill_moments
 from analytic.expectations.error_function import ERF_SECOND, ERF_SLOPE, erf_moments
-from analytic.expectations.fifth_derivatives import fifth_derivatives
+from analytic.expectations.fifth_derivatives import fifth_mean_squares
 from analytic.expectations.node_tables import (
     CURVATURE,
     FIRST,
@@ -129,7 +129,7 @@ def moments(activation: Activation, s: Array) -> Moments:
         jumps = [jump(w, zero, order) is not None for order in (1, 2)]
         table[CURVATURE] = np.inf if jumps[0] else table[CURVATURE]
         table[JERK] = np.inf if any(jumps) else table[JERK]
-    if noise.certified and fifth_derivatives(activation, s) is None:
+    if noise.certified and fifth_mean_squares(activation, s) is None:
         noise = noise._replace(certified=False)
     large = s >= 2.0**LOWEST
     check_underflow(activation, s[large], second[large])

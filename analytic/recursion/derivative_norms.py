@@ -22,12 +22,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.expectations import LOWEST, fifth_derivatives, has_formulas, responses
+from analytic.expectations import LOWEST, fifth_mean_squares, has_formulas, responses
 from analytic.machine import Array
 from analytic.recursion.coefficient_bounds import CoefficientSums, ratio
 from analytic.recursion.layer_equations import Stage
 
-__all__ = ["DerivativeNorms", "derivative_norms"]
+__all__ = ["DerivativeNorms", "norms_beyond"]
 
 
 class DerivativeNorms(NamedTuple):
@@ -44,7 +44,7 @@ class DerivativeNorms(NamedTuple):
     own_d: float
 
 
-def derivative_norms(
+def norms_beyond(
     stage: Stage, sums: CoefficientSums, terms: int, shares: Array | None
 ) -> DerivativeNorms:
     """Those of a layer.
@@ -58,7 +58,7 @@ def derivative_norms(
     table, v, activation = stage.moments, stage.variance, stage.step.layer.activation
     if has_formulas(activation) or not table.noise.certified or terms < 4:
         return _by_table(stage, sums)
-    fifth, own = fifth_derivatives(activation, np.sqrt(v)), responses(activation, np.sqrt(v))
+    fifth, own = fifth_mean_squares(activation, np.sqrt(v)), responses(activation, np.sqrt(v))
     if fifth is None or own is None:
         return _by_table(stage, sums)
     last = terms if shares is None else shares.size - 1

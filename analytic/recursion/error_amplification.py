@@ -21,7 +21,7 @@ from analytic.expectations import MOST_TERMS, Noise, length
 from analytic.machine import UNIT, Array
 from analytic.network import Step
 from analytic.recursion.coefficient_bounds import coefficient_sums, ratio
-from analytic.recursion.derivative_norms import derivative_norms
+from analytic.recursion.derivative_norms import norms_beyond
 from analytic.recursion.layer_equations import Average, Diagonal, Stage
 from analytic.recursion.shares import (
     in_gamma,
@@ -223,7 +223,7 @@ def amplification(
         terms = min(shares.size - 1, most)
     share_e, share_d = ratio(v, table.second), ratio(1.0, table.slope)
     sums = coefficient_sums(stage, terms, share_e, share_d)
-    norms = derivative_norms(stage, sums, terms, shares)
+    norms = norms_beyond(stage, sums, terms, shares)
     return Amplification(
         step=stage.step,
         bent=False,

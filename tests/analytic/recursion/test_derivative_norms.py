@@ -9,7 +9,7 @@ from analytic import Activation, FullyConnected, Network
 from analytic.expectations import length
 from analytic.expectations.quadrature import graded_rule
 from analytic.recursion.coefficient_bounds import coefficient_sums, ratio
-from analytic.recursion.derivative_norms import DerivativeNorms, derivative_norms
+from analytic.recursion.derivative_norms import DerivativeNorms, norms_beyond
 from analytic.recursion.layer_equations import Stage, diagonal
 
 TEXTS = ["tanh(x)", "softplus(2*x - 3)", "x**10", "1/(1 + 9*(x - 1)**2)"]
@@ -25,7 +25,7 @@ def _norms(stage: Stage, terms: int) -> tuple[DerivativeNorms, np.ndarray, np.nd
     """The bounds, and the sums over the coefficients."""
     shares = ratio(stage.variance, stage.moments.second), ratio(1.0, stage.moments.slope)
     sums = coefficient_sums(stage, terms, *shares)
-    return derivative_norms(stage, sums, terms, None), sums.once, sums.twice
+    return norms_beyond(stage, sums, terms, None), sums.once, sums.twice
 
 
 @pytest.mark.parametrize("text", TEXTS)
