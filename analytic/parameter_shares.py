@@ -16,7 +16,9 @@ from analytic.network import (
     Branched,
     Convolution,
     FullyConnected,
+    Gains,
     Layer,
+    LayerNorm,
     Network,
     Step,
     bias_rate_of,
@@ -32,7 +34,8 @@ class KernelShares:
 
     Attributes:
         shares: by name, ``layers.0.weight``, ``layers.0.bias``, ..., ``readout.weight``, as the
-            parameters of a copy in ``FiniteNetwork`` are called; of the kernel's shape.
+            parameters of a copy in ``FiniteNetwork`` are called (gains are weights, too); of the
+            kernel's shape.
     """
 
     shares: dict[str, Array]
@@ -50,7 +53,8 @@ def kernel_shares(
 
     K is affine in the rates of all groups, and 0 where nothing is trained. So the share of a group
     is the kernel of the network in which all others are frozen, and the shares add up to K. Those
-    of a finite network are ``tangent_kernel(f, x, parameters="*.layers.0.weight")``.
+    of a finite network or a module have the same names in
+    ``tangent_kernel_shares(f, x, groups="parameters")``.
 
     Args:
         network: the description.
@@ -63,6 +67,7 @@ def kernel_shares(
         of a kernel.
 
     Raises:
+        ValueError: nothing is trained.
         ValueError, TypeError, AccuracyError: as of ``kernel``.
 
     Example:
@@ -83,19 +88,34 @@ def kernel_shares(
             if trained:
                 alone = _alone(network, number, part)
                 shares[f"{name}.{part}"] = kernel(alone, x, y, tolerance=tolerance, progress=False)
+    if not shares:
+        raise ValueError(
+            f"expected a network of which something is trained, got rates 0 in {network};"
+            " use kernel, which is 0"
+        )
     return KernelShares(shares)
 
 
 def _weighs(step: Step) -> bool:
-    return isinstance(step.layer, FullyConnected | Convolution)
+    return isinstance(step.layer, FullyConnected | Convolution | Gains)
+
+
+def _has_gains(layer: Layer) -> bool:
+    return isinstance(layer, LayerNorm) and len(layer.parts) > 1
 
 
 def _alone(network: Network, number: int, group: str) -> Network:
-    """The network of which one group is trained: of a part with weights, the readout last."""
+    """The network of which one group is trained: of a part with weights or gains, readout last."""
     numbers = count()
 
     def trained(part: Any) -> Any:
         here = next(numbers) == number
+        if isinstance(part, LayerNorm):
+            rates = {"weight": part.gain_rate, "bias": part.bias_rate}
+            kept = {group: rates[group]} if here else {}
+            return LayerNorm(
+                eps=part.eps, gain_rate=kept.get("weight", 0.0), bias_rate=kept.get("bias", 0.0)
+            )
         rate = part.weight_rate if here and group == "weight" else 0.0
         bias_rate = bias_rate_of(part.bias_std, part.bias_rate) if here and group == "bias" else 0.0
         return replace(part, weight_rate=rate, bias_rate=bias_rate)
@@ -109,7 +129,7 @@ def _changed(layers: tuple[Layer, ...], change: Callable[[Any], Any]) -> tuple[L
     for layer in layers:
         if isinstance(layer, Branched):
             layer = layer.changed(lambda branch: _changed(branch, change))
-        elif isinstance(layer, FullyConnected | Convolution):
+        elif isinstance(layer, FullyConnected | Convolution) or _has_gains(layer):
             layer = change(layer)
         found.append(layer)
     return tuple(found)

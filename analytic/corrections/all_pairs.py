@@ -112,7 +112,7 @@ class PointPairs:
             np.add.at(j, (0, a, b, place), weight * self.mean(FIRST[S12, e]))
             np.add.at(j, (1, a, b, place), weight * self.mean(FIRST[G, e]) * self.t)
         slopes = weight * self.mean(UNIT[G])
-        np.add.at(j, (1, a, b, entries[1]), slopes)
+        np.add.at(j, (1, a, b, entries[1]), self.pair.layer.rate * slopes)
         np.add.at(j, (1, a, b, n * n + entries[1]), slopes)
         one = np.arange(n)
         k[one, one * n + one] = weight * self.mean(FIRST[MU1, 0])[:, 0]

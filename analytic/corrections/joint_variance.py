@@ -74,8 +74,10 @@ def fluctuation_covariance(network: Network, x: ArrayLike) -> Array:
     n = len(rows)
     s, g = slice(0, n * n), slice(n * n, 2 * n * n)
     v = state.v
-    total = (v[s, s] + v[s, g] + v[g, s] + v[g, g]).reshape(n, n, n, n)
-    return np.asarray(total + state.gram + state.gram.transpose(0, 1, 3, 2))
+    scale, _, rate, _ = network.output.coefficients
+    sums = rate**2 * v[s, s] + rate * v[s, g] + rate * v[g, s] + v[g, g]
+    total = sums.reshape(n, n, n, n) + state.gram + state.gram.transpose(0, 1, 3, 2)
+    return np.asarray(scale**2 * total)
 
 
 def beginning(points: Array) -> JointState:

@@ -2,7 +2,7 @@ r"""The mean of K_0 at finite width, to first order in 1/m.
 
 Three things move it. The maps of the layers are curved, so that the fluctuation V of what
 they see shifts the mean of what they give by half the Hessian applied to V. The diagonal of the
-Gram matrix of gradients is w'_1 w'_2 (Lambda_12 + weight w^T G w/m), and the weights w of a unit
+Gram matrix of gradients is w'_1 w'_2 (own + weight w^T G w/m), and the weights w of a unit
 are not independent of its slopes: by Stein's lemma G enters with
 
     r_cd = lim alpha_c^T G alpha_d / m ,
@@ -114,6 +114,7 @@ def mean_correction(network: Network, x: ArrayLike) -> Array:
     places, rows, _ = checked(network, x, None, 5)
     require(24 * len(rows) ** 2, f"pairs of {len(rows)} inputs")
     layers = weighted(places)
+    scale, _, rate, _ = network.output.coefficients
     factors = frozenset(digits for product in SHIFT_PRODUCTS for digits in product if digits)
     side = sides(layers, mean_squares(rows), factors)
     answer = np.empty((len(rows), len(rows)))
@@ -124,7 +125,7 @@ def mean_correction(network: Network, x: ArrayLike) -> Array:
         for layer, one in zip(layers, side, strict=True):
             pair = at_layer(layer, shift.z, part(one, own), part(one, others), SHIFT_PRODUCTS)
             shift = shift.through(pair)
-        answer[own, others] = shift.mean[S12] + shift.mean[G]
+        answer[own, others] = scale * (rate * shift.mean[S12] + shift.mean[G])
 
     with ThreadPoolExecutor(cores()) as pool:
         list(pool.map(strip, range(0, len(rows), SHIFT_ROWS)))
@@ -172,7 +173,8 @@ def bent_maps(pair: Pair, v: Array) -> Array:
         bent[i] += weight**2 / 2 * pair.mean(terms) * v[e, f]
     bent[G] *= t
     for e in range(3):  # T moves together with the expectation
-        bent[G] += weight**2 * pair.mean(FIRST[G, e]) * (v[e, S12] + v[e, G])
+        moved = pair.layer.rate * v[e, S12] + v[e, G]
+        bent[G] += weight**2 * pair.mean(FIRST[G, e]) * moved
     if not pair.layer.residual:
         return bent
     of_means = bent[MU1 : MU1 + 2].copy()
@@ -198,7 +200,7 @@ def gram_shift(pair: Pair, r: Array) -> Array:
 def gram_form(pair: Pair, r: Array) -> Array:
     """alpha_c^T G alpha_d / m after the layer.
 
-    G <- (I + N) G (I + N')^T + Lambda_12 D D'. The mean of (I + N)^T alpha_c is a
+    G <- (I + N) G (I + N')^T + own D D'. The mean of (I + N)^T alpha_c is a
     combination ``turn`` of the vectors before; what it fluctuates by meets only the trace.
     """
     layer, skip = pair.layer, float(pair.layer.residual)

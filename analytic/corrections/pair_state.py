@@ -4,8 +4,8 @@ The state of a pair after a layer is z = (S_11, S_12, S_22, mu_1, mu_2, g): the 
 <alpha_a, alpha_b>/m, of the means of the units, and of the trace tr G/m of the Gram matrix
 G_ij = <grad alpha_i(x), grad alpha_j(x')>. One unit contributes Y to it,
 
-    Y = (w_1^2, w_1 w_2, w_2^2, w_1, w_2, w'_1 w'_2 T),    T = Lambda_12 + weight g ,
-    Lambda = weight S + bias ,
+    Y = (w_1^2, w_1 w_2, w_2^2, w_1, w_2, w'_1 w'_2 T),    T = own + weight g ,
+    Lambda = weight S + bias,    own = rate weight S_12 + bias_rate ,
 
 and the layer's map is z -> E[Y] (plain) or, with eta = E[w],
 
@@ -142,7 +142,7 @@ def at_layer(
     size = np.sqrt(left.variance[:, None] * right.variance[None, :])
     rho = np.clip(covariance / np.where(size > 0, size, 1.0), -1.0, 1.0)
     e = expectations(left.table, right.table, rho, products)
-    return Pair(layer, z, e, covariance + layer.weight * z[G])
+    return Pair(layer, z, e, layer.own(z[S12]) + layer.weight * z[G])
 
 
 def through(pair: Pair) -> tuple[Array, ...]:
@@ -165,7 +165,7 @@ def jacobian(pair: Pair) -> Array:
     for (i, e), terms in FIRST.items():
         j[i, e] = weight * pair.mean(terms)
     j[G, :3] *= pair.t
-    j[G, S12] += weight * d  # T contains Lambda_12
+    j[G, S12] += pair.layer.rate * weight * d  # T contains S_12
     j[G, G] = weight * d
     if pair.layer.residual:
         _add_skip(pair, j)

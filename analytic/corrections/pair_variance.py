@@ -86,6 +86,7 @@ def fluctuation(network: Network, x: ArrayLike, y: ArrayLike | None = None) -> A
         return _of_images(network, rows, None if y is None else columns)
     require(24 * len(rows) * len(columns), f"pairs of {len(rows)} and {len(columns)} inputs")
     layers = weighted(places)
+    scale, _, rate, _ = network.output.coefficients
     factors = frozenset(digits for product in VARIANCE_PRODUCTS for digits in product if digits)
     n, whole = len(rows), rows if y is None else np.concatenate([rows, columns])
     side = sides(layers, mean_squares(whole), factors)
@@ -99,7 +100,9 @@ def fluctuation(network: Network, x: ArrayLike, y: ArrayLike | None = None) -> A
         )
         right = slice(shift + others.start, None)
         block = [part(one, own) for one in side], [part(one, right) for one in side]
-        answer[own, others] = _variance(layers, *block, rows[own], columns[others])
+        v, gram = _variance(layers, *block, rows[own], columns[others])
+        sums = rate**2 * v[S12, S12] + 2 * rate * v[S12, G] + v[G, G]
+        answer[own, others] = scale**2 * (sums + gram.squares + gram.traces)
 
     with ThreadPoolExecutor(cores()) as pool:
         list(pool.map(strip, range(0, len(rows), VARIANCE_ROWS)))
@@ -115,7 +118,7 @@ def _of_images(network: Network, x: Array, y: Array | None) -> Array:
 
 def _variance(
     layers: list[StackLayer], left: list[OneSide], right: list[OneSide], rows: Array, columns: Array
-) -> Array:
+) -> tuple[Array, Gram]:
     """The recursion V <- J V J^T + Q/ratio, and that of the Gram matrix beside it."""
     z = start(rows, columns)
     v: Any = np.zeros((6, 6, 1, 1))
@@ -125,7 +128,7 @@ def _variance(
         v = sandwich(jacobian(pair), v) + fresh(pair) / layer.ratio
         gram = gram.through(pair)
         z = through(pair)
-    return v[S12, S12] + 2 * v[S12, G] + v[G, G] + gram.squares + gram.traces
+    return v, gram
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,7 +144,7 @@ class Gram:
     traces: Any = 0.0
 
     def through(self, pair: Pair) -> Gram:
-        """G <- (I + N) G (I + N')^T + Lambda_12 D D', N = D W scaled, I only for the skip."""
+        """G <- (I + N) G (I + N')^T + own D D', N = D W scaled, I only for the skip."""
         first, second, both = (pair.mean(terms) for terms in SLOPES)
         slopes = pair.mean(D)
         weight, skip = pair.layer.weight, float(pair.layer.residual)

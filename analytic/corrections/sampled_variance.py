@@ -82,25 +82,27 @@ def sampled_fluctuation(
     """
     places, rows, _ = checked(network, x, None, 3, images=True)
     n = len(rows)
+    scale, _, rate, _ = network.output.coefficients
     value, error = np.empty((n, n)), np.empty((n, n))
     for i in range(n):
         for j in range(i, n):
             rng = np.random.default_rng([seed, i, j])
             images = rows[[i] if i == j else [i, j]]
-            value[i, j], error[i, j] = _entry(places, images, units, rng)
+            found = _entry(places, images, units, rng, rate)
+            value[i, j], error[i, j] = (scale**2 * number for number in found)
             value[j, i], error[j, i] = value[i, j], error[i, j]
     return value, error
 
 
 def _entry(
-    places: list[Place], images: Array, units: int, rng: np.random.Generator
+    places: list[Place], images: Array, units: int, rng: np.random.Generator, rate: float
 ) -> tuple[float, float]:
-    """C of the first and the last of one or two images, and its standard error."""
+    """C of the first and the last of one or two images at a readout's rate, and its error."""
     steps = _forward(places, images)
     n = len(images)
     entry = np.zeros((n, n))
     entry[0, -1] = 1.0
-    a = np.concatenate([entry.ravel(), entry.ravel(), np.zeros(n)])
+    a = np.concatenate([rate * entry.ravel(), entry.ravel(), np.zeros(n)])
     first, last, crossed = (np.zeros((n, n)) for _ in range(3))
     first[0, 0] = last[-1, -1] = crossed[0, -1] = 1.0
     grams = [(first, last), (crossed, crossed.T)]  # A(ab, ab) and A(ab, ba)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,11 +22,10 @@ from analytic.network import (
     FullyConnected,
     Network,
     Pointwise,
-    Readout,
     Residual,
     Scale,
     Sum,
-    is_default,
+    bias_rate_of,
 )
 from analytic.proofs import first_jump
 
@@ -45,7 +45,9 @@ class StackLayer:
         ratio: width of the layer over the width m of the network.
         before: the same of the layer before; 1 for the first, where nothing depends on it.
         residual: whether alpha is added.
-    """
+        rate: weight_rate.
+        learned: bias_rate.
+    """  # eight fields: the letters of one layer
 
     activation: Activation
     weight: float
@@ -53,6 +55,12 @@ class StackLayer:
     ratio: float
     before: float
     residual: bool
+    rate: float
+    learned: float
+
+    def own(self, s: Any) -> Any:
+        """What its own parameters add to the Gram matrix of its pre-activations, from S."""
+        return self.rate * self.weight * s + self.learned
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,11 +129,6 @@ def stack(network: Network, spatial: tuple[int, ...], derivatives: int) -> list[
         ValueError: a residual block has several layers, there is a ``Sum`` or a ``Concatenate``, or
             an activation lacks a derivative.
     """
-    if network.output != Readout():
-        raise ValueError(
-            f"expected the default readout, got {network.output}: the corrections of others are not"
-            " derived; use kernel, which knows them, or drop it"
-        )
     found: list[Place] = []
     before = 1.0
     network = network.summed(len(spatial)).joined() if network.is_spatial else network.joined()
@@ -161,13 +164,9 @@ def _weighted(
             f"expected activations with {derivatives} continuous derivatives, got"
             f" {layer.activation!r}, where {reason}; take a smooth one such as softplus"
         )
-    if not is_default(layer.bias_std, layer.weight_rate, layer.bias_rate):
-        raise ValueError(
-            f"expected layers trained at rate 1, got {layer}: the corrections of other rates are"
-            " not derived; use kernel, which knows them, or drop weight_rate and bias_rate"
-        )
     variances = layer.weight_std**2, layer.bias_std**2
-    return StackLayer(layer.activation, *variances, layer.width_ratio, before, residual)
+    rates = layer.weight_rate, bias_rate_of(layer.bias_std, layer.bias_rate)
+    return StackLayer(layer.activation, *variances, layer.width_ratio, before, residual, *rates)
 
 
 def _only(block: Residual) -> Placed | Pointwise:

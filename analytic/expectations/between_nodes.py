@@ -117,12 +117,13 @@ def _places(
     places = between * len(series)
     h = math.pi / places / 2
     angle = h * np.arange(1, 2 * places, 2)
-    a = series[:, [SLOPE, SPREAD, MEAN]].astype(np.float64)
+    a: Array = series[:, [SLOPE, SPREAD, MEAN]].astype(np.float64)
     if order:
-        a = np.polynomial.chebyshev.chebder(a, order) * 2 / low
+        a = np.asarray(np.polynomial.chebyshev.chebder(a, order), np.float64) * 2 / low
     j = np.arange(len(a), dtype=np.float64)[:, None]
     even, odd = np.cos(angle[:, None] * j[:, 0]), np.sin(angle[:, None] * j[:, 0])
-    value, reach = even @ a, h**4 / 24 * np.sum(j**4 * np.abs(a), axis=0)
+    value: Array = even @ a
+    reach: Array = h**4 / 24 * np.sum(j**4 * np.abs(a), axis=0)
     for power, waves in ((1, odd), (2, even), (3, odd)):
         reach = reach + h**power / math.factorial(power) * np.abs(waves @ (j**power * a))
     s = low * (3 + np.cos(angle)) / 2

@@ -156,11 +156,10 @@ def _errors(nodes: Array, values: NodeTable, choice: Choice, low: float) -> Arra
     """Absolute errors of ``_sizes`` at the nodes, (5, points)."""
     found, table = values.errors, values.columns
     slope, square, mean, power = _of_rule(nodes, choice, low)
-    root = np.sqrt(np.maximum(table[:, SPREAD], 0))
+    root: Array = np.sqrt(np.maximum(table[:, SPREAD], 0))
     by_series = table[:, REST] <= INCOMPLETE / 2 * table[:, SPREAD]
-    spread = np.where(
-        by_series, 2 * root * slope, (power + 2 * np.abs(table[:, MEAN]) * mean) / nodes**2
-    )
+    directly = (power + 2 * np.abs(table[:, MEAN]) * mean) / nodes**2
+    spread: Array = np.asarray(np.where(by_series, 2 * root * slope, directly), np.float64)
     ruled = np.stack([slope, square, spread, mean, slope])
     return ruled + np.stack([found.slope, found.square, found.spread, found.mean, found.value])
 

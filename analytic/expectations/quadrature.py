@@ -67,8 +67,9 @@ def uniform_rule(half: int, reach: float = REACH) -> Rule:
         True
     """
     step = _short(reach / half)
-    nodes = step * np.arange(-half, half + 1)
-    return _rule(nodes, np.full(nodes.shape, step))
+    nodes: Extended = step * np.arange(-half, half + 1)
+    steps: Extended = np.full(nodes.shape, step)
+    return _rule(nodes, steps)
 
 
 @lru_cache(maxsize=64)

@@ -98,14 +98,19 @@ def _noise(
 ) -> Noise:
     """The remainder, and the largest relative error of a derivative at 0.
 
-    One that is 0 has to be exact, unless a slope of lower order outweighs it at such s.
+    One that is 0 has to be exact, unless a slope of lower order outweighs it at such s. By that an
+    error e of w_m is e s^(m - l)/|w_l| at most, times 5: see ``_remainder``.
     """
     none, worst, certified = np.zeros(1), remainder, True
+    lead, slope = next(((m, w) for m, w in enumerate(derivatives) if m and w), (0, 0.0))
     for order, value in enumerate(derivatives):
         found = rounding_error(activation.expression, none, order)
         error = 0.0 if zero[order] else float(found[0])
         certified &= error == 0 or value != 0 or any(derivatives[1:order])
-        worst = max(worst, error / abs(value) if value else 0.0)
+        alone = error / abs(value) if value else 0.0
+        if 0 < lead < order:
+            alone = min(alone, 8 * error * 2.0 ** (LOWEST * (order - lead)) / abs(slope))
+        worst = max(worst, alone)
     return Noise.of_coefficients(worst + 8 * UNIT, worst + 8 * UNIT, certified)
 
 

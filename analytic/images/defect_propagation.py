@@ -8,21 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
 from analytic.images.defect_averages import flattened, pooled
+from analytic.images.defect_sums import add_defects, add_noise, line_of
 from analytic.images.defects import bent_layer, covariances, pixel_defects
 from analytic.images.fields import Pairing, Shifts
+from analytic.images.grids import Window
 from analytic.images.lane_tables import after_average, before_average
 from analytic.images.layer_sources import sources
 from analytic.images.next_defects import NextDefects, matched_windows
 from analytic.images.next_fields import NextFields
 from analytic.images.propagation import Fields, Layers, PairedImages, Propagation, Room
 from analytic.images.shifts import Index
-from analytic.images.stretch_layouts import Layout, all_shifts, run_room
-from analytic.images.stretches import Window
+from analytic.images.stretch_layouts import Frame, Layout, all_shifts, run_room
 from analytic.images.unit_norms import NormTables
 from analytic.machine import Array
 from analytic.network import Network, Shape
@@ -58,23 +58,24 @@ class Defects:
 
 
 def defects_of(network: Network, layouts: Sequence[Layout], spatial: Shape) -> Defects | None:
-    """Those of a network of a x + b |x| without skips, None for any other."""
-    lines = [step.layer.activation.bent_line for step in network.steps]
-    bends = any(line is not None and line[1] != 0 for line in lines)
-    if (
-        not bends
-        or None in lines
-        or any(step.closes or step.opens or step.noise > 1 for step in network.steps)
-    ):
+    """Those of a network of a x + b |x|, None for any other; where branches are added b >= 0."""
+    steps = network.steps
+    lines = [line_of(step) for step in steps]
+    bends = {np.sign(line[1]) for line in lines if line is not None}
+    adds = any(step.closes for step in steps)
+    if None in lines or bends == {0.0} or (adds and -1.0 in bends):
+        return None
+    if any(step.switches and step.averages for step in steps):
         return None
     before = [layout for layout in layouts if layout.stretch.first + len(layout.steps) == 0]
     mixes = any(layout.stretch.leaves[0].mixes for layout in before)
     windows = [
-        matched_windows(*pair, leave) if leave.mixes and leave.window else None
-        for pair in pairwise(layouts)
-        for leave in [pair[0].stretch.leaves[0]]
+        matched_windows(layout, layout.ends[0], leave) if leave.mixes and leave.window else None
+        for layout in layouts[:-1]
+        for leave in layout.stretch.leaves[:1]
     ]
-    return Defects(sources(network, spatial), not mixes, tuple(windows))
+    pixels = not mixes and not any(step.opens for step in steps[:1])
+    return Defects(sources(network, spatial), pixels, tuple(windows))
 
 
 class DefectPropagation(Propagation):
@@ -125,12 +126,16 @@ class DefectPropagation(Propagation):
         if not layout.steps or self.defects.goes_on(layout):
             return fields
         at = layout.stretch.first + len(layout.steps) - 1
+        step, (layer, _) = layout.steps[-1], self.layers[at]
         rows, columns = (table.lines(at)[:, :1] for table in self._tables())
-        layer, _ = self.layers[at]
+        slope = step.noise * (layer.line + layer.bend)
+        if step.closes:
+            tables, slope = self._tables(), 1.0
+            rows, columns = (table.sums(at, step.closes - 1)[:, :1] for table in tables)
         moved = self.room.take(1, layout.lanes)
         scratch = run_room(layout), moved
         covariances(
-            layer.line + layer.bend, rows, columns, self.pairing, shifts, layout.shape, scratch,
+            slope, rows, columns, self.pairing, shifts, layout.shape, scratch,
             fields.sigma,
         )  # fmt: skip
         self.room.give(moved)
@@ -149,12 +154,39 @@ class DefectPropagation(Propagation):
             layer, pixels, rows, columns, self.pairing, shifts, layout.shape,
             (run_room(layout), moved, line), fields.sigma, fields.theta, widest,
         )  # fmt: skip
+        noise = layout.steps[at - layout.stretch.first].noise
+        if noise > 1:
+            slope = (noise - 1) * (layer.line + layer.bend)
+            add_noise(
+                slope, rows, columns, self.pairing, shifts, layout.shape,
+                (run_room(layout), moved), fields.sigma,
+            )  # fmt: skip
         room.give(moved, line)
         if pixels:
             widest[:] = 0.0
         self.widest[at] = max(self.widest[at], widest.max(initial=0.0))
         if self.chords is not None:
             fields.error[:] = self.chords.layer(at, fields.error, widest)
+        if before is not None:
+            self._add(layout, (at, 0), shifts, before, fields)
+
+    def _add(
+        self, layout: Layout, at: tuple[int, int], shifts: Shifts, total: Fields, fields: Fields
+    ) -> None:
+        """One of the sums that end at a layer, in place."""
+        rows, columns = (table.sums(*at) for table in self._tables())
+        moved = self.room.take(columns.shape[1], layout.lanes)
+        shares = layout.steps[at[0] - layout.stretch.first].shares[at[1]] or (1.0, 1.0)
+        add_defects(
+            rows, columns, shares, self.pairing, shifts, layout.shape, (run_room(layout), moved),
+            total.sigma, total.theta, fields.sigma, fields.theta,
+        )  # fmt: skip
+        self.room.give(moved)
+
+    def _join(self, at: int, number: int, total: Fields, fields: Fields) -> None:
+        """The errors of one of the sums that end at a layer, in place."""
+        if self.chords is not None:
+            fields.error[:] = self.chords.joined(at, number, total.error, fields.error)
 
     def averaged(self, layout: Layout, factor: Average, error: Array) -> Array:
         """The errors where a stretch begins that the averages ``factor`` lead to."""
@@ -162,18 +194,18 @@ class DefectPropagation(Propagation):
             return super().averaged(layout, factor, error)
         return np.stack([*error[:2], (error[2] + AVERAGING) * factor.theta])
 
-    def targets(
-        self, number: int, layout: Layout, after: Layout, shifts: Shifts | None
-    ) -> list[NextFields]:  # fmt: skip
+    def targets(self, number: int, layout: Layout, shifts: Shifts | None) -> list[NextFields]:
         """Where the fields of stretch ``number`` are added up."""
         if not (self.defects.has_average(layout) and layout.stretch.leaves[0].mixes):
-            return NextFields.all_of(layout, after, self.pairs, self.room, shifts)
+            return NextFields.all_of(layout, self.pairs, self.room, shifts)
         rows, columns = (table.lines(before_average(number)) for table in self._tables())
         windows = self.defects.matched[number]
         share = rows, columns
-        return [NextDefects(layout, after, self.pairing, windows, share, self.room, shifts)]
+        return [
+            NextDefects(layout, layout.ends[0], self.pairing, windows, share, self.room, shifts)
+        ]
 
-    def behind(self, number: int, layout: Layout, after: Layout, entry: Fields) -> Fields:
+    def behind(self, number: int, layout: Layout, entry: Fields) -> Fields:
         """Phi and errors behind the average that ends stretch ``number``, in place."""
         if not self.defects.has_average(layout):
             return entry
@@ -188,19 +220,20 @@ class DefectPropagation(Propagation):
                 flattened(rows, columns, self.pairing, positions, entry.theta)
         else:
             assert self.chords is not None
-            error = self._pooled(number, after, entry, self.chords.before_average(number, error))
+            error = self.chords.before_average(number, error)
+            error = self._pooled(number, layout.ends[0], entry, error)
         if self.chords is not None:
             entry.error[:2] = self.chords.behind_average(number, error)
         return entry
 
-    def _pooled(self, number: int, after: Layout, entry: Fields, error: Array) -> Array:
+    def _pooled(self, number: int, after: Frame, entry: Fields, error: Array) -> Array:
         """Means of Phi over windows become Phi; returns (eta, gamma), (2, pairs)."""
         rows, columns = (table.lines(after_average(number)) for table in self._tables())
         moved, worst = self.room.take(columns.shape[1], after.lanes), np.zeros((2, self.pairs))
         assert entry.matched is not None
         defect, matched = (a.reshape(-1, after.lanes) for a in (entry.sigma, entry.matched))
         pooled(
-            rows, columns, self.pairing, all_shifts(after.stretch.grid), after.shape,
+            rows, columns, self.pairing, all_shifts(after.grid), after.shape,
             (run_room(after), moved), error, matched, defect, worst,
         )  # fmt: skip
         self.room.give(moved)
@@ -208,13 +241,12 @@ class DefectPropagation(Propagation):
 
 
 def targets_of(
-    propagation: Propagation, number: int, layout: Layout, after: Layout,
-    shifts: Shifts | None = None,
-) -> list[NextFields]:  # fmt: skip
+    propagation: Propagation, number: int, layout: Layout, shifts: Shifts | None = None
+) -> list[NextFields]:
     """Where the fields of stretch ``number`` are added up, for every branch that begins behind.
 
     ``shifts`` are those whose fields will be added, all of them if None.
     """
     if isinstance(propagation, DefectPropagation):
-        return propagation.targets(number, layout, after, shifts)
-    return NextFields.all_of(layout, after, propagation.pairs, propagation.room, shifts)
+        return propagation.targets(number, layout, shifts)
+    return NextFields.all_of(layout, propagation.pairs, propagation.room, shifts)

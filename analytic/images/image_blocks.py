@@ -23,7 +23,7 @@ from analytic.images.pairs_of_blocks import block_pairs, pairing_of, store_pairs
 from analytic.images.planning import Plans, chord_errors, plan_images
 from analytic.images.propagation import Fields, PairedImages, Propagation, Room
 from analytic.images.stretch_layouts import FIELDS, Layout, all_shifts, batches, layouts
-from analytic.images.stretches import network_stretches
+from analytic.images.stretches import network_stretches, put, taken
 from analytic.machine import UNIT, Array, cores
 from analytic.network import Coefficients, Network
 from analytic.recursion import (
@@ -139,26 +139,26 @@ class Images:
         if self.defects is not None:
             error = self.defects[1].start * np.ones((1, pairs))
         propagation = self._start(paired, pairing)
-        entries: list[Fields] = []
-        ends = [*self.layouts[1:], None]
-        for at, (layout, after) in enumerate(zip(self.layouts, ends, strict=True)):
+        waiting: list[Fields] = []
+        for at, layout in enumerate(self.layouts):
+            entries = taken(waiting, layout.stretch)
             if layout.stretch.averaged:
                 factor = self.averages[layout.stretch.first]
-                error = propagation.averaged(layout, factor, error)
+                behind = propagation.averaged(layout, factor, entries[0].error)
+                entries[0] = entries[0]._replace(error=behind)
             shifts = all_shifts(layout.stretch.grid)
-            if after is None:
-                fields = propagation.enter(entries, 1, slice(None), error)
+            if not layout.stretch.leaves:
+                fields = propagation.enter(entries, 1, slice(None))
                 fields = propagation.through(layout, shifts, fields)
                 copies = layout.shape[2]
                 return Fields(
                     fields.sigma[:, :copies], fields.theta[:, :copies], fields.error
                 ), propagation.terms
-            before = entries
-            entries = self._stretch(propagation, at, after, shifts, before, error, inner)
-            for entry in before:
+            found = self._stretch(propagation, at, shifts, entries, error, inner)
+            for entry in entries:
                 self._room.give(entry.sigma, entry.theta, entry.matched)
-            entries[0] = propagation.behind(at, layout, after, entries[0])
-            error = entries[0].error
+            found[0] = propagation.behind(at, layout, found[0])
+            put(waiting, found, layout.stretch)
         raise AssertionError
 
     def _start(self, paired: PairedImages, pairing: Pairing) -> Propagation:
@@ -167,10 +167,10 @@ class Images:
         return DefectPropagation(self.layers, paired, pairing, self._room, *self.defects)
 
     def _stretch(
-        self, propagation: Propagation, at: int, after: Layout, shifts: Shifts,
-        entries: list[Fields], error: Array, inner: bool,
+        self, propagation: Propagation, at: int, shifts: Shifts, entries: list[Fields],
+        error: Array, inner: bool,
     ) -> list[Fields]:  # fmt: skip
-        """The fields behind stretch ``at``, (pairs, shifts, Q)."""
+        """The fields behind stretch ``at``, (pairs, shifts, Q); ``error`` is that of pixels."""
         layout = self.layouts[at]
         count = shifts.row.size
         edges = np.linspace(0, count, (SHARES if count >= 8 * SHARES else 1) + 1).astype(int)
@@ -179,11 +179,11 @@ class Images:
             first, last = int(edges[number]), int(edges[number + 1])
             alone = propagation.alone()
             mine = Shifts(*(part[first:last] for part in shifts))
-            targets = targets_of(alone, at, layout, after, mine)
+            targets = targets_of(alone, at, layout, mine)
             for part, some in batches(mine, propagation.pairs, layout.lanes):
                 if entries:
                     where = slice(first + part.start, first + min(part.stop, last - first))
-                    begun = alone.enter(entries, some.row.size, where, error)
+                    begun = alone.enter(entries, some.row.size, where)
                 else:
                     begun = [alone.start(layout, some, error)]
                 fields = alone.through(layout, some, begun)

@@ -15,6 +15,7 @@ import numpy as np
 
 from analytic.compilation import compiled
 from analytic.expectations import coefficients, orders
+from analytic.images.defect_sums import line_of, sum_lines
 from analytic.images.field_expectations import (
     ARCCOSINE,
     ARCSINE,
@@ -66,7 +67,7 @@ def compiled_layer(step: Step, at: int, bounds: Bounds, terms: int) -> FieldLaye
     form = form_of(step)
     symmetry = None if form else parity(step.layer.activation.derivative)
     groups = min(-(-terms // GROUP), bounds.radius.shape[1])
-    line, bend = step.layer.activation.bent_line or (0.0, 0.0)
+    line, bend = line_of(step) or (0.0, 0.0)
     return FieldLayer(
         at, *step.coefficients, form, symmetry != "odd", symmetry != "even", groups,
         line**2, bend**2, next(iter(step.shares), None) or (1.0, 1.0),
@@ -95,7 +96,8 @@ class Sight(NamedTuple):
         step: the layer; None for an average, which sees norms (``analytic.images.unit_norms``).
         lines: s as ``deviation``, E[w] as ``mean``, or the norms that are read as ``norms``; mu of
             the branches before and of the last one of every sum that ends here as ``junctions``,
-            (images, sums, 2, P); the others (images, P).
+            (images, sums, 2, P), and what they make of defects (``defect_sums``) as ``sums``; the
+            others (images, P).
     """
 
     step: Step | None
@@ -132,6 +134,8 @@ def sights(state: Diagonal, first: int = 0) -> dict[int, Sight]:
         for out, junction in zip(sums, stage.junctions, strict=True):
             out[0], out[1] = (part[2].reshape(n, -1) for part in junction[:2])
         lines["junctions"] = sums.transpose(2, 0, 1, 3)
+        if stage.sigma.size:
+            lines["sums"] = sum_lines(stage.junctions, n)
         found[at] = Sight(stage.step, lines)
     for number, norms in enumerate(state.norms):
         if norms is not None:

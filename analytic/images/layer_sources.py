@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import math
+from functools import reduce
 
 import numpy as np
 
 from analytic.images.axes import AXES, readings, three
 from analytic.images.shifts import Index
-from analytic.network import Convolution, Layer, Network, Shape, shape_after
+from analytic.network import (
+    Convolution,
+    Layer,
+    Network,
+    Shape,
+    Step,
+    fold,
+    itself,
+    shape_after,
+)
 
 __all__ = ["sources"]
 
@@ -22,13 +32,18 @@ def sources(network: Network, spatial: Shape) -> tuple[Index, ...]:
         [[0, 1, 2], [1, 2, 3]]
     """
     found: list[Index] = []
-    shape = spatial
-    for step in network.steps:
-        for layer in step.averages:
-            shape = shape_after(layer, shape)
-        after = shape_after(step.layer, shape)
-        found.append(_sources(step.layer, shape, after))
-        shape = after
+
+    def averaged(step: Step, shape: Shape) -> Shape:
+        return reduce(lambda before, layer: shape_after(layer, before), step.averages, shape)
+
+    def after(step: Step, shape: Shape) -> Shape:
+        found.append(_sources(step.layer, shape, shape_after(step.layer, shape)))
+        return shape_after(step.layer, shape)
+
+    def added(_: Step, number: int, total: Shape, branch: Shape) -> Shape:
+        return branch
+
+    fold(network.steps, spatial, after, added, step=itself, averaged=averaged)
     return tuple(found)
 
 

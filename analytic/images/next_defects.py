@@ -19,11 +19,12 @@ from analytic.images.axes import lines_of_planes
 from analytic.images.defect_averages import matches
 from analytic.images.field_averages import add_total, add_window
 from analytic.images.fields import Pairing, Shifts
+from analytic.images.grids import Window
+from analytic.images.linear_maps import Leave
 from analytic.images.next_fields import NextFields
 from analytic.images.propagation import Fields, Room
 from analytic.images.shifts import Index, Readings, pool_readings, scatter
-from analytic.images.stretch_layouts import Layout, run_room
-from analytic.images.stretches import Leave, Window
+from analytic.images.stretch_layouts import Frame, Layout, run_room
 from analytic.machine import LANES, Array
 
 __all__ = ["NextDefects", "matched_windows", "ways"]
@@ -34,9 +35,9 @@ def ways(leave: Leave) -> list[tuple[int, ...]]:
     return list(product(*(range(-(-size // stride)) for size, stride in leave.pools)))
 
 
-def matched_windows(layout: Layout, after: Layout, leave: Leave) -> tuple[Window, ...]:
+def matched_windows(layout: Layout, after: Frame, leave: Leave) -> tuple[Window, ...]:
     """How an average carries pairs of equal places in two windows, for all ``ways``."""
-    before, behind = layout.stretch.grid, after.stretch.grid
+    before, behind = layout.stretch.grid, after.grid
     found: list[Window] = []
     for way in ways(leave):
         planes, lines, columns = (
@@ -65,7 +66,7 @@ class NextDefects(NextFields):
 
     Args:
         layout: the stretch that ends.
-        after: the next one.
+        after: where its fields go.
         pairing: the pairs.
         windows: those of ``matched_windows``; None for the mean over all positions.
         shares: a and 1/sum r of the first and the second images, (images, 2 ways, Q) each.
@@ -74,7 +75,7 @@ class NextDefects(NextFields):
     """
 
     def __init__(
-        self, layout: Layout, after: Layout, pairing: Pairing,
+        self, layout: Layout, after: Frame, pairing: Pairing,
         windows: tuple[Window, ...] | None, shares: tuple[Array, Array], room: Room,
         shifts: Shifts | None = None,
     ) -> None:  # fmt: skip
@@ -84,7 +85,7 @@ class NextDefects(NextFields):
             [np.ascontiguousarray(lines[:, first : first + 2]) for lines in shares]
             for first in range(0, shares[0].shape[1], 2)
         ]
-        shape = (self.pairs, after.stretch.grid.shifts, after.lanes)
+        shape = (self.pairs, after.grid.shifts, after.lanes)
         if windows is None:
             shape = (self.pairs, layout.shape[2], LANES)
         self._matched = self.empty(*shape), self.empty(*shape)
@@ -112,7 +113,7 @@ class NextDefects(NextFields):
         if window is None:
             add_total(1, self.layout.stretch.grid.positions, values, *self._matched)
             return
-        widths = self.after.stretch.grid.columns.size
+        widths = self.after.grid.columns.size
         add_window(
             *window, some, self.layout.shape, self.after.shape, widths, values, *self._matched
         )

@@ -1,4 +1,4 @@
-"""From one stretch to the next: fields are added up, once for each branch that begins there."""
+"""From one stretch to others: fields are added up, once for each branch that begins there."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 
 from analytic.images.field_averages import add_total, add_window, finish_total
 from analytic.images.fields import Shifts
+from analytic.images.linear_maps import Leave
 from analytic.images.propagation import Fields, Room
-from analytic.images.stretch_layouts import Layout
-from analytic.images.stretches import Leave
+from analytic.images.stretch_layouts import Frame, Layout
 from analytic.machine import LANES, Array
 
 __all__ = ["NextFields"]
@@ -21,7 +21,7 @@ class NextFields:
 
     Args:
         layout: the stretch that ends.
-        after: the next one.
+        after: where they go.
         leave: how fields get from one to the other.
         pairs: the number of pairs.
         room: memory, to which what ``finish`` returns may be given back.
@@ -29,12 +29,12 @@ class NextFields:
     """
 
     def __init__(
-        self, layout: Layout, after: Layout, leave: Leave, pairs: int, room: Room,
+        self, layout: Layout, after: Frame, leave: Leave, pairs: int, room: Room,
         shifts: Shifts | None = None,
     ) -> None:  # fmt: skip
         self.layout, self.after, self.leave, self.pairs = layout, after, leave, pairs
         self.room, self._seen = room, _rows(after, leave, shifts)
-        copies, count = layout.shape[2], after.stretch.grid.shifts
+        copies, count = layout.shape[2], after.grid.shifts
         total = self.leave.kind == "total"
         shape = (pairs, copies, LANES) if total else (pairs, count, after.lanes)
         self._sums = [(self.empty(*shape), self.empty(*shape)) for _ in range(2)]
@@ -49,7 +49,7 @@ class NextFields:
 
     def _part(self, row: int) -> slice:
         """The shifts of a row."""
-        width = self.after.stretch.grid.columns.size
+        width = self.after.grid.columns.size
         return slice(None) if self.leave.window is None else slice(row * width, (row + 1) * width)
 
     def add(self, shifts: Shifts, fields: Fields) -> None:
@@ -60,7 +60,7 @@ class NextFields:
             if self.leave.window is None:
                 add_total(shifts.row.size, grid.positions, values, total, lost)
             else:
-                widths = after.stretch.grid.columns.size
+                widths = after.grid.columns.size
                 add_window(
                     *self.leave.window, shifts, self.layout.shape, after.shape, widths, values,
                     total, lost,
@@ -68,10 +68,11 @@ class NextFields:
 
     @classmethod
     def all_of(
-        cls, layout: Layout, after: Layout, pairs: int, room: Room, shifts: Shifts | None = None
+        cls, layout: Layout, pairs: int, room: Room, shifts: Shifts | None = None
     ) -> list[NextFields]:  # fmt: skip
-        """Those of every branch that begins with the next stretch."""
-        return [cls(layout, after, leave, pairs, room, shifts) for leave in layout.stretch.leaves]
+        """Those of every branch that begins behind a stretch."""
+        ends = zip(layout.ends, layout.stretch.leaves, strict=True)
+        return [cls(layout, after, leave, pairs, room, shifts) for after, leave in ends]
 
     def finish(self) -> Fields:
         """The fields of the next stretch, (pairs, shifts, Q) each, where shifts were seen."""
@@ -109,12 +110,12 @@ class NextFields:
         return mine._replace(error=error)
 
 
-def _rows(after: Layout, leave: Leave, shifts: Shifts | None) -> Sequence[int]:
+def _rows(after: Frame, leave: Leave, shifts: Shifts | None) -> Sequence[int]:
     """The rows of the next shifts that an average makes of some shifts."""
     if leave.window is None:
         return (0,)
     if shifts is None:
-        return range(after.stretch.grid.rows.size)
+        return range(after.grid.rows.size)
     first, to = leave.window[0].first, leave.window[0].after
     some = [to[first[row] : first[row + 1]] for row in np.unique(shifts.row)]
     return np.unique(np.concatenate(some)).tolist()

@@ -10,13 +10,13 @@ from numpy.lib.stride_tricks import sliding_window_view
 from analytic.images.defect_averages import pooled
 from analytic.images.fields import Pairing, Shifts
 from analytic.images.lane_tables import Sight, after_average
+from analytic.images.linear_maps import Leave
 from analytic.images.next_defects import ways
 from analytic.images.next_fields import NextFields
 from analytic.images.propagation import Fields, Room
 from analytic.images.shifted_positions import STILL
 from analytic.images.shifts import Index
-from analytic.images.stretch_layouts import Layout, all_shifts, run_room
-from analytic.images.stretches import Leave
+from analytic.images.stretch_layouts import Frame, Layout, all_shifts, run_room
 from analytic.images.unit_norms import NormTables
 from analytic.machine import Array
 from analytic.recursion import NOMINAL, TRIED, AveragedNorms
@@ -25,7 +25,7 @@ __all__ = ["norms_behind", "shares", "window_means"]
 
 
 def norms_behind(
-    layout: Layout, after: Layout, entry: Fields, before: Array
+    layout: Layout, place: int, entry: Fields, before: Array
 ) -> tuple[Array, AveragedNorms | None]:
     """Sigma at equal positions behind a stretch, (n, P'), and what its average makes of norms.
 
@@ -33,13 +33,13 @@ def norms_behind(
 
     Args:
         layout: the stretch that ends.
-        after: the next one.
+        place: which of the branches that begin there.
         entry: the means (n, shifts, Q) of Phi; its shift 0 has those over a window and itself.
         before: Sigma at equal positions of the stretch, (n, P).
     """
-    leave, r = layout.stretch.leaves[0], np.sqrt(before)
+    leave, after, r = layout.stretch.leaves[place], layout.ends[place], np.sqrt(before)
     if not leave.mixes:
-        sigma = _sums(layout, after, before)
+        sigma = _sums(layout, after, leave, before)
         if leave.kind != "total":
             return sigma, None
         whole = np.sqrt(sigma)
@@ -56,7 +56,7 @@ def norms_behind(
     return sigma, AveragedNorms(lines, chords, shares(layout, after, leave, r))
 
 
-def shares(layout: Layout, after: Layout, leave: Leave, r: Array) -> Array:
+def shares(layout: Layout, after: Frame, leave: Leave, r: Array) -> Array:
     """That of every r in the sum over its window, and 1 over the sum, (n, 2 ways, P).
 
     Windows that overlap have a position in several of them, one for each of ``ways``; both
@@ -69,7 +69,7 @@ def shares(layout: Layout, after: Layout, leave: Leave, r: Array) -> Array:
     for way in ways(leave):
         number = np.zeros(1, dtype=np.int64)
         for positions, ends, pool, back in zip(
-            layout.stretch.grid.sides, after.stretch.grid.sides, leave.pools, way, strict=True
+            layout.stretch.grid.sides, after.grid.sides, leave.pools, way, strict=True
         ):
             before, more = number[:, None], _windows(positions, ends, *pool, back)
             both = (before >= 0) & (more >= 0)
@@ -86,21 +86,21 @@ def _windows(positions: int, ends: int, size: int, stride: int, back: int) -> In
     return np.where(inside, number, -1)
 
 
-def _sums(layout: Layout, after: Layout, before: Array) -> Array:
+def _sums(layout: Layout, after: Frame, leave: Leave, before: Array) -> Array:
     """Sums, or means, of Sigma at equal positions where no others are mixed in, (n, P')."""
     n, size = before.shape
-    target = NextFields(layout, after, layout.stretch.leaves[0], n, Room())
+    target = NextFields(layout, after, leave, n, Room())
     ends = np.pad(before, ((0, 0), (0, layout.lanes - size)))
     target.add(STILL, Fields(ends, np.zeros_like(ends), np.zeros((2, n))))
-    return target.finish().sigma[:, 0, : after.stretch.grid.positions].copy()
+    return target.finish().sigma[:, 0, : after.grid.positions].copy()
 
 
-def _apart(after: Layout, lines: dict[str, Array], entry: Fields) -> Array:
+def _apart(after: Frame, lines: dict[str, Array], entry: Fields) -> Array:
     """Means of Phi at other shifts become Phi; the errors of these for those of ``TRIED``."""
     n = len(lines["norm"])
     sight = {after_average(0): Sight(None, lines)}
     norms = NormTables(sight, (), np.arange(n)[:, None]).lines(after_average(0))
-    others = Shifts(*(part[1:] for part in all_shifts(after.stretch.grid)))
+    others = Shifts(*(part[1:] for part in all_shifts(after.grid)))
     pairing, room = Pairing(STILL.row, np.array([0, 1])), run_room(after)
     moved, apart = np.zeros((3, after.lanes)), np.zeros((len(TRIED), 2, 1))
     if entry.matched is None:  # one position, or one window

@@ -31,7 +31,7 @@ from analytic.images.own_norms import norms_behind, shares, window_means
 from analytic.images.propagation import Fields, PairedImages, Propagation, Room
 from analytic.images.shifted_positions import STILL, add_other_shifts, pixels
 from analytic.images.stretch_layouts import Layout
-from analytic.images.stretches import Leave
+from analytic.images.stretches import put, taken
 from analytic.images.unit_norms import NormTables, pixel_lines
 from analytic.machine import UNIT, Array, cores
 from analytic.network import fold
@@ -51,8 +51,9 @@ from analytic.recursion import (
 
 __all__ = ["amplified", "image_diagonal"]
 
-Triple = tuple[Array, Array, Array]
-"""Sigma, Theta and mu at every position, (n, P) each."""
+Own = tuple[Array, Array, Array, Array]
+"""Sigma, Theta and mu at every position, (n, P) each, and the Sigma that the next layer reads: that
+before the sum over its windows, where this has been taken."""
 
 
 def image_diagonal(layouts: Sequence[Layout], x: Array, defects: Defects | None) -> Diagonal:
@@ -64,30 +65,29 @@ def image_diagonal(layouts: Sequence[Layout], x: Array, defects: Defects | None)
         defects: how the network carries them, None if it carries covariances.
     """
     own = np.mean(np.square(x, dtype=np.longdouble), axis=2).astype(np.float64)
-    states: list[Triple] = [(own, np.zeros_like(own), np.zeros_like(own))]
-    entries: list[Fields] = []
+    start = own, np.zeros_like(own), np.zeros_like(own), own
+    waiting: list[tuple[Own, Fields]] = []
     stages: list[Stage] = []
     norms: list[AveragedNorms | None] = []
-    factor, read = Average(), own
+    factor = Average()
     widest = np.zeros(len(defects.sources) if defects else 0)
-    for number, (layout, after) in enumerate(zip(layouts, [*layouts[1:], None], strict=True)):
-        passed, state = _layers(layout, states, factor, None if defects is None else read)
-        states = [state]
+    state = start
+    for number, layout in enumerate(layouts):
+        entries, leaves = taken(waiting, layout.stretch), layout.stretch.leaves
+        states = [state for state, _ in entries] or [start]
+        passed, state = _layers(layout, states, factor, defects is not None)
         stages += passed
         factor = factor if not passed else Average()
-        if after is None:
+        if not leaves:
             break
-        way = _Way(number, layout, after, passed, defects, widest)
-        entries = _left(way, x, entries, state)
-        found = [
-            _diagonal_of(way, leave, entry, state)
-            for leave, entry in zip(layout.stretch.leaves, entries, strict=True)
-        ]
-        states, (_, new, averaged) = [part[0] for part in found], found[0]
+        way = _Way(number, layout, passed, defects, widest)
+        fields = _left(way, x, [fields for _, fields in entries], state)
+        found = [_diagonal_of(way, place, entry, state) for place, entry in enumerate(fields)]
+        (_, new, averaged), *_ = found
+        put(waiting, [(a, b) for (a, *_), b in zip(found, fields, strict=True)], layout.stretch)
         norms.append(averaged)
-        read = state[0] if layout.stretch.leaves[0].kind == "sum" else states[0][0]
         factor = Average(factor.sigma * new.sigma, factor.theta * new.theta)
-    sigma, theta = (part[:, 0] for part in states[0][:2])
+    sigma, theta = (part[:, 0] for part in state[:2])
     return Diagonal(tuple(stages), sigma, theta, factor, tuple(norms), widest)
 
 
@@ -96,7 +96,6 @@ class _Way(NamedTuple):
 
     number: int
     layout: Layout
-    after: Layout
     passed: list[Stage]
     defects: Defects | None
     widest: Array
@@ -108,21 +107,19 @@ class _Way(NamedTuple):
 
 
 def _layers(
-    layout: Layout, states: Sequence[Triple], factor: Average, read: Array | None
-) -> tuple[list[Stage], Triple]:
-    """The layers of a stretch at equal positions, from one state for each branch that begins.
+    layout: Layout, states: Sequence[Own], factor: Average, reads_norms: bool
+) -> tuple[list[Stage], Own]:
+    """The layers of a stretch at equal positions, from its state and those that wait for it.
 
-    Stages have the Sigma that is read if ``read`` is given, which is that of the first one.
+    Stages have the Sigma that is read if ``reads_norms``.
     """
     stages: list[Stage] = []
     n = len(states[0][0])
 
-    def after(number: int, state: Triple) -> Triple:
+    def after(number: int, state: Own) -> Own:
         step, window = layout.steps[number], layout.windows[number]
-        sigma, theta, mu = state
-        known = np.empty(0)
-        if read is not None:
-            known = np.ravel(read if number == 0 and window is None else sigma)
+        sigma, theta, mu, read = state
+        known = np.ravel(read) if reads_norms else np.empty(0)
         if window is not None:
             sigma, theta = (_window_sums(layout, number, values) for values in (sigma, theta))
         given = own_preactivation(step, (sigma, theta, mu))
@@ -134,9 +131,9 @@ def _layers(
         )
         return _by_image(n, stages[-1].end)
 
-    def added(_: int, number: int, total: Triple, branch: Triple) -> Triple:
+    def added(_: int, number: int, total: Own, branch: Own) -> Own:
         (sigma0, theta0, mu0), (sigma, theta, mu) = (
-            map(np.ravel, part) for part in (total, branch)
+            map(np.ravel, part[:3]) for part in (total, branch)
         )
         stages[-1] = stages[-1].joined((sigma0, theta0, mu0), (sigma, theta, mu))
         return _by_image(n, stages[-1].junctions[number].state)
@@ -147,9 +144,9 @@ def _layers(
     return stages, state
 
 
-def _by_image(n: int, state: Triple) -> Triple:
-    sigma, theta, mu = state
-    return sigma.reshape(n, -1), theta.reshape(n, -1), mu.reshape(n, -1)
+def _by_image(n: int, state: tuple[Array, Array, Array]) -> Own:
+    sigma, theta, mu = (part.reshape(n, -1) for part in state)
+    return sigma, theta, mu, sigma
 
 
 def _window_sums(layout: Layout, number: int, values: Array) -> Array:
@@ -163,10 +160,10 @@ def _window_sums(layout: Layout, number: int, values: Array) -> Array:
     return after[:, :size]
 
 
-def _left(way: _Way, x: Array, entries: list[Fields], state: Triple) -> list[Fields]:
-    """The fields of the next stretch, (n, shifts, Q) each, for every branch that begins with it."""
+def _left(way: _Way, x: Array, entries: list[Fields], state: Own) -> list[Fields]:
+    """The fields behind a stretch, (n, shifts, Q) each, for every branch that begins there."""
     n, layout = len(x), way.layout
-    targets = NextFields.all_of(layout, way.after, n, Room())
+    targets = NextFields.all_of(layout, n, Room())
     ends = [np.pad(a, ((0, 0), (0, layout.lanes - a.shape[1]))) for a in state[:2]]
     ends[0] *= not way.carries  # the defect of a position with itself
     for target in targets:
@@ -177,7 +174,7 @@ def _left(way: _Way, x: Array, entries: list[Fields], state: Triple) -> list[Fie
     layers = _own_layers(way)
     seen = sights(Diagonal(tuple(way.passed), np.empty(n), np.empty(n)), layout.stretch.first)
     if way.carries and layout.stretch.leaves[0].mixes:
-        share = shares(layout, way.after, layout.stretch.leaves[0], np.sqrt(state[0]))
+        share = shares(layout, layout.ends[0], layout.stretch.leaves[0], np.sqrt(state[0]))
         seen[before_average(way.number)] = Sight(None, {"share": share})
 
     def image(i: int) -> tuple[list[Fields], Array]:
@@ -185,7 +182,7 @@ def _left(way: _Way, x: Array, entries: list[Fields], state: Triple) -> list[Fie
         given = [Fields(entry.sigma[one], entry.theta[one], np.empty(0)) for entry in entries]
         own = {at: sight.of(np.array([i])) for at, sight in seen.items()}
         propagation = _propagation(way, x[one, : 0 if entries else None], layers, own)
-        parts = targets_of(propagation, way.number, layout, way.after)
+        parts = targets_of(propagation, way.number, layout)
         add_other_shifts(layout, propagation, given, parts)
         return [part.finish() for part in parts], propagation.widest
 
@@ -251,26 +248,26 @@ def amplified(stage: Stage, deviations: Array, terms: int) -> Amplification:
 
 
 def _diagonal_of(
-    way: _Way, leave: Leave, entry: Fields, state: Triple
-) -> tuple[Triple, Average, AveragedNorms | None]:
-    """The state at equal positions of the next stretch, what it does to errors, and norms."""
-    layout, after = way.layout, way.after
-    size, averaged = after.stretch.grid.positions, None
+    way: _Way, place: int, entry: Fields, state: Own
+) -> tuple[Own, Average, AveragedNorms | None]:
+    """The state at equal positions behind a stretch, what it does to errors, and norms."""
+    layout, leave, averaged = way.layout, way.layout.stretch.leaves[place], None
+    size = leave.grid.positions
     sigma, theta = (values[:, 0, :size].copy() for values in entry[:2])
     if way.carries:
-        sigma, averaged = norms_behind(layout, after, entry, state[0])
+        sigma, averaged = norms_behind(layout, place, entry, state[0])
     if leave.kind == "sum":
-        return (sigma, theta, np.zeros_like(sigma)), Average(), averaged
+        return (sigma, theta, np.zeros_like(sigma), state[0]), Average(), averaged
     for values in (sigma, theta):
         np.maximum(values, 0, out=values)  # positions may cancel
     mu = window_means(layout, leave, state[2])
     if not leave.mixes:
-        return (sigma, theta, mu), Average(), averaged
+        return (sigma, theta, mu, sigma), Average(), averaged
     factors = (
         _enlargement(window_means(layout, leave, np.sqrt(np.maximum(old, 0))), new)
         for old, new in zip(state[:2], (sigma, theta), strict=True)
     )
-    return (sigma, theta, mu), Average(*factors), averaged
+    return (sigma, theta, mu, sigma), Average(*factors), averaged
 
 
 def _enlargement(roots: Array, after: Array) -> float:

@@ -110,7 +110,7 @@ class Propagation:
         """The errors where a stretch begins that the averages ``factor`` lead to."""
         return (error + AVERAGING) * [[factor.sigma], [factor.theta]]
 
-    def behind(self, number: int, layout: Layout, after: Layout, entry: Fields) -> Fields:
+    def behind(self, number: int, layout: Layout, entry: Fields) -> Fields:
         """The fields behind the end of stretch ``number``."""
         return entry
 
@@ -126,14 +126,12 @@ class Propagation:
         room.give(moved, sums)
         return Fields(sigma, theta, error.copy())
 
-    def enter(
-        self, entries: Sequence[Fields], shifts: int, part: slice, error: Array
-    ) -> list[Fields]:
-        """Some shifts of states (pairs, shifts, Q), one for each branch that begins."""
+    def enter(self, entries: Sequence[Fields], shifts: int, part: slice) -> list[Fields]:
+        """Some shifts of states (pairs, shifts, Q) that enter a stretch."""
         found: list[Fields] = []
         for entry in entries:
             sigma, theta = (self._entered(values[:, part], shifts) for values in entry[:2])
-            found.append(Fields(sigma, theta, error.copy()))
+            found.append(Fields(sigma, theta, entry.error.copy()))
         return found
 
     def _entered(self, chosen: Array, shifts: int) -> Array:
@@ -142,7 +140,7 @@ class Propagation:
         return out
 
     def through(self, layout: Layout, shifts: Shifts, entries: Sequence[Fields]) -> Fields:
-        """Take fields through the layers of a stretch, one for each branch; they are used up."""
+        """Take fields through the layers of a stretch, with those that wait; they are used up."""
         fields, *aside = entries
         aside.reverse()
         for at, (step, window) in enumerate(
@@ -155,9 +153,13 @@ class Propagation:
             if window is not None:
                 self._summed(layout, shifts, window, fields)
             before = [aside.pop() for _ in range(step.closes)]
-            self._layer(layout, at, shifts, fields, before[0] if before else None)
+            stays = step.passes and step.noise == 1.0
+            if not stays:
+                self._layer(layout, at, shifts, fields, before[0] if before else None)
             for number, total in enumerate(before):
-                self._add(layout, (at, number), shifts, total, fields)
+                if number or stays:
+                    self._add(layout, (at, number), shifts, total, fields)
+                self._join(at, number, total, fields)
                 self.room.give(*total[:2])
         return fields
 
@@ -214,17 +216,20 @@ class Propagation:
     def _add(
         self, layout: Layout, at: tuple[int, int], shifts: Shifts, total: Fields, fields: Fields
     ) -> None:
-        """One of the sums that end at a layer, in place; its first one has been taken there."""
-        (layer, bounds), (_, number) = self.layers[at[0]], at
-        if number:
-            rows, columns = (
-                tables.lane_tables(at[0], 0).junctions[number] for tables in self._lane_tables()
-            )
-            moved = self.room.take(2, layout.lanes)
-            shares = layout.steps[at[0] - layout.stretch.first].shares[number] or (1.0, 1.0)
-            add_branch(
-                rows, columns, shares, self.pairing, shifts, layout.shape,
-                (run_room(layout), moved), total.sigma, total.theta, fields.sigma, fields.theta,
-            )  # fmt: skip
-            self.room.give(moved)
+        """One of the sums that end at a layer, in place, unless the layer has taken it."""
+        layer, number = at
+        rows, columns = (
+            tables.lane_tables(layer, 0).junctions[number] for tables in self._lane_tables()
+        )
+        moved = self.room.take(2, layout.lanes)
+        shares = layout.steps[layer - layout.stretch.first].shares[number] or (1.0, 1.0)
+        add_branch(
+            rows, columns, shares, self.pairing, shifts, layout.shape,
+            (run_room(layout), moved), total.sigma, total.theta, fields.sigma, fields.theta,
+        )  # fmt: skip
+        self.room.give(moved)
+
+    def _join(self, at: int, number: int, total: Fields, fields: Fields) -> None:
+        """The errors of one of the sums that end at a layer, in place."""
+        layer, bounds = self.layers[at]
         join_errors(bounds, layer.number, number, total.error, fields.error)

@@ -8,11 +8,11 @@ from __future__ import annotations
 import numpy as np
 
 from analytic.images.fields import Shifts, move_fields
+from analytic.images.grids import Grid
 from analytic.images.next_fields import NextFields
 from analytic.images.propagation import Fields, Propagation, Room
 from analytic.images.shifts import Index
 from analytic.images.stretch_layouts import Layout, all_shifts, batches, run_room
-from analytic.images.stretches import Grid
 from analytic.machine import Array
 
 __all__ = ["STILL", "add_other_shifts", "pixels"]
@@ -41,7 +41,7 @@ def add_other_shifts(
         if entries:
             here = chosen[part]
             picked = [Fields(one.sigma[:, here], one.theta[:, here], none) for one in entries]
-            begun = propagation.enter(picked, some.row.size, slice(None), none)
+            begun = propagation.enter(picked, some.row.size, slice(None))
         else:
             begun = [propagation.start(layout, some, none)]
         fields = propagation.through(layout, some, begun)

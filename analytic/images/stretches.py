@@ -3,99 +3,27 @@ r"""A network of images as stretches in which every shift goes alone.
 For a shift (dy, dx) the field Sigma(p, p + shift) is an image. A convolution that keeps the
 positions is a sum over its windows, and the nonlinearity acts on each number: a field goes through
 such layers alone. Strides, "valid" convolutions and averages change the shifts; there a stretch
-ends, and its fields are added to those of the next one: once for each branch of a sum whose
-branches begin with strides. Followed from the readout back, flattening
-needs the shift 0 only, pooling windows of r side by side the shifts below r, global pooling all.
+ends, and its fields are added to those of the next one.
+
+Branches that keep the positions begin and end within a stretch. Where they begin otherwise, the
+stretch ends as well: its fields leave once for each of them, by the first layer of the branch if
+that changes the shifts, as they are if not. They wait until it is their turn; the sum of the
+branches so far waits meanwhile, and enters the stretch in which the last one ends.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import TypeVar
 
-import numpy as np
+from analytic.images.grids import Grid, Window, united
+from analytic.images.linear_maps import Leave, Passage, passages, unchanged
+from analytic.network import Network, Shape
 
-from analytic.images.axes import AXES, lines_of_planes, pooled, readings, three
-from analytic.images.shifts import Index, Scatter, scatter
-from analytic.network import (
-    Averaging,
-    Convolution,
-    Flatten,
-    FullyConnected,
-    GlobalAveragePooling,
-    Layer,
-    Network,
-    Pointwise,
-    Pooling,
-    Shape,
-    moves,
-    shape_after,
-)
+__all__ = ["Stretch", "network_stretches", "put", "taken"]
 
-__all__ = [
-    "Grid",
-    "Leave",
-    "Stretch",
-    "Window",
-    "network_stretches",
-]
-
-
-class Grid(NamedTuple):
-    """The positions of an image, and the shifts between them that are needed.
-
-    The shifts are all pairs of one of the rows and one of the columns, increasing; 0 is among both.
-    The rows of three dimensions are those of all planes: see ``analytic.images.fields.Shifts``.
-    """
-
-    height: int
-    width: int
-    rows: Index
-    columns: Index
-    lines: int  # of a plane
-
-    @property
-    def sides(self) -> tuple[int, int, int]:
-        """Planes, lines of a plane, columns."""
-        return self.height // self.lines, self.lines, self.width
-
-    @property
-    def along(self) -> tuple[Index, Index, Index]:
-        """The shifts along each of the sides."""
-        deep, low = np.divmod(self.rows, self.lines)
-        return np.unique(deep), np.unique(low), self.columns
-
-    @property
-    def positions(self) -> int:
-        return self.height * self.width
-
-    @property
-    def shifts(self) -> int:
-        """Their number."""
-        return self.rows.size * self.columns.size
-
-
-Window = tuple[Scatter, Scatter]
-"""How a layer carries the rows and the columns."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Leave:
-    """How the fields of a stretch enter the next one.
-
-    ``total`` adds up all of them, ``mean`` and ``sum`` what the window says; what is not a sum
-    is divided by the number ``count`` of what was added. ``mixes`` says whether a pair reads
-    other combinations of positions than equal ones, ``pools`` what size and stride the windows
-    of an average have along each axis.
-    """
-
-    kind: Literal["sum", "mean", "total"]
-    window: Window | None
-    count: int
-    mixes: bool
-    pools: tuple[tuple[int, int], ...] = ()
+State = TypeVar("State")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,61 +35,49 @@ class Stretch:
         first: number of its first weight layer in the network.
         windows: one for each of its weight layers; None where the sum has been taken already.
         reads: how many positions each of the layers reads.
+        marks: before each of the layers, how many copies of the fields are put aside within the
+            stretch, and whether they change places with fields that were.
         averaged: whether it begins with the last of the averages before its first layer.
-        entries: how many branches begin with it.
-        leaves: how it ends, one for each branch that begins with the next one.
+        waiting: the grids of all fields that wait where it begins, its own last.
+        entries: how many of them enter it: the last of all first, and sums that end in it.
+        leaves: how it ends, one for each branch that begins behind it.
+        swaps: whether its fields wait from there on, and those that were waiting go on.
     """
 
     grid: Grid
     first: int
     windows: tuple[Window | None, ...]
     reads: tuple[int, ...]
+    marks: tuple[tuple[int, bool], ...]
     averaged: bool
+    waiting: tuple[Grid, ...]
     entries: int
     leaves: tuple[Leave, ...]
+    swaps: bool
 
 
-class _Place(NamedTuple):
-    """Where a layer stands: its input's shape, and those that begin other branches there."""
-
-    layer: Layer
-    shape: Shape
-    others: list[Layer]
-    last_average: bool
-    taken: bool  # whether its sum is taken where an earlier branch begins
+def taken(waiting: list[State], stretch: Stretch) -> list[State]:
+    """What enters a stretch, of the states that wait: taken from their end."""
+    return [waiting.pop() for _ in range(stretch.entries)]
 
 
-class _Linear(NamedTuple):
-    """One linear map of the network, and how many positions it reads."""
+def put(waiting: list[State], found: Sequence[State], stretch: Stretch) -> None:
+    """Add what leaves a stretch to the states that wait; the last of all goes on."""
+    if stretch.swaps:
+        waiting[-1:-1] = found
+    else:
+        waiting.extend(reversed(found))
 
-    place: _Place
-    before: Grid
-    after: Grid
-    windows: tuple[Window, ...]  # of the layer and of the others
-    reads: int  # 0 if no nonlinearity follows
 
-    @property
-    def is_local(self) -> bool:
-        if self.place.taken or isinstance(self.place.layer, FullyConnected | Pointwise):
-            return True
-        same = self.before[:2] == self.after[:2]
-        return self.reads > 0 and same and all(axis.is_local for axis in self.windows[0])
+@dataclass(slots=True)
+class _Aside:
+    """Copies of units that are put aside, with the steps that take them and that end their sum.
 
-    @property
-    def leaves(self) -> tuple[Leave, ...]:
-        """How a stretch ends here."""
-        before, layer = self.before, self.place.layer
-        if isinstance(layer, Flatten | GlobalAveragePooling):
-            mixes = isinstance(layer, GlobalAveragePooling)
-            all_of = tuple((size, size) for size in before.sides)
-            count = before.positions ** (2 if mixes else 1)
-            return (Leave("total", None, count, mixes, all_of),)
-        if self.reads:
-            return tuple(Leave("sum", window, 1, False) for window in self.windows)
-        assert isinstance(layer, Pooling)
-        pools = pooled(layer, len(self.place.shape))
-        size = math.prod(size for size, _ in pools)
-        return (Leave("mean", self.windows[0], size**2, size > 1, pools),)
+    A skip has no layers: it is added, and nothing takes it.
+    """
+
+    taken: int | None = None
+    ends: int = 0
 
 
 def network_stretches(network: Network, spatial: Shape) -> tuple[Stretch, ...]:
@@ -178,110 +94,133 @@ def network_stretches(network: Network, spatial: Shape) -> tuple[Stretch, ...]:
         >>> [stretch.grid.shifts for stretch in flat], pooled[0].grid.rows
         ([1, 1], array([0, 1, 7]))
     """
-    found: list[Stretch] = []
-    maps = _maps(network, spatial)
-    grid, first, averaged, entries = maps[0].before, 0, False, 1
-    windows: list[Window | None] = []
-    reads: list[int] = []
-    for one in maps:
-        if one.is_local:
-            windows.append(one.windows[0] if one.windows and not one.place.taken else None)
+    steps, readout = passages(network, spatial)
+    asides, taken_at = _asides(steps)
+    cut = _Cut(_first(steps[0]))
+    for at, passage in enumerate(steps):
+        for average in passage.averages:
+            cut.end([average.leave(cut.grid)], averaged=average is passage.averages[-1])
+        swaps = at in taken_at and not _are_local(steps[at + 1 : taken_at[at].ends + 1])
+        if swaps:
+            cut.end([unchanged(cut.grid, cut.grid)], swaps=True)
+        outside = _outside(steps, at, asides[at])
+        if outside:
+            cut.end(_beginnings(steps, passage, asides[at], outside, cut.grid))
+        elif not (passage.map.is_local or at in taken_at):
+            cut.end([passage.map.leave(cut.grid)])
+        cut.layer(passage, passage.step.opens - len(outside), passage.step.switches and not swaps)
+    for average in readout:
+        cut.end([average.leave(cut.grid)], averaged=average is readout[-1])
+    return cut.finished()
+
+
+def _first(passage: Passage) -> Grid:
+    """What is needed of the images."""
+    return passage.averages[0].before if passage.averages else united(passage.begins)
+
+
+def _asides(steps: Sequence[Passage]) -> tuple[list[list[_Aside]], dict[int, _Aside]]:
+    """What is put aside before each step, the last first, and by steps what they take."""
+    waiting: list[_Aside] = []
+    found: list[list[_Aside]] = []
+    taken_at: dict[int, _Aside] = {}
+    for at, (step, *_) in enumerate(steps):
+        if step.switches:
+            waiting[-1].taken = at
+            taken_at[at] = waiting[-1]
+        fresh = [_Aside() for _ in range(step.opens)]
+        found.append(fresh[::-1])
+        waiting += fresh
+        for _ in range(step.closes):
+            waiting.pop().ends = at
+    return found, taken_at
+
+
+def _are_local(steps: Sequence[Passage]) -> bool:
+    """Whether the fields go through steps one by one."""
+    return all(passage.map.is_local and not passage.averages for passage in steps)
+
+
+def _outside(steps: Sequence[Passage], at: int, asides: Sequence[_Aside]) -> list[int]:
+    """Which of the units that are put aside before a step are not added in the same stretch."""
+    return [
+        number
+        for number, aside in enumerate(asides)
+        if not (steps[at].map.is_local and _are_local(steps[at + 1 : aside.ends + 1]))
+    ]
+
+
+def _beginnings(
+    steps: Sequence[Passage], passage: Passage, asides: Sequence[_Aside],
+    outside: Sequence[int], grid: Grid,
+) -> list[Leave]:  # fmt: skip
+    """How fields leave a stretch, to the layer of a passage first, then to what is put aside."""
+    first = passage.map
+    found = [unchanged(grid, first.before) if first.is_local else first.leave(grid)]
+    for number in outside:
+        at = asides[number].taken
+        taker = None if at is None else steps[at]
+        if taker is None or taker.map.is_local or taker.step.opens:
+            found.append(unchanged(grid, passage.begins[number + 1]))
         else:
-            leaves = one.leaves
-            done = tuple(windows), tuple(reads)
-            found.append(Stretch(grid, first, *done, averaged, entries, leaves))
-            grid, first, averaged = one.after, first + len(windows), one.place.last_average
-            entries = len(leaves)
-            windows, reads = ([None], []) if one.reads else ([], [])
-        if one.reads:
-            reads.append(one.reads)
-    return (*found, Stretch(grid, first, tuple(windows), tuple(reads), averaged, entries, ()))
-
-
-def _count(layer: Layer, dimensions: int) -> int:
-    """How many positions are summed up in a pre-activation, 0 if there is none."""
-    if isinstance(layer, Convolution):
-        return math.prod(three(layer.kernel_size, dimensions))
-    return int(isinstance(layer, FullyConnected | Pointwise))
-
-
-def _point() -> Grid:
-    none = np.zeros(1, dtype=np.int64)
-    return Grid(1, 1, none, none, 1)
-
-
-def _maps(network: Network, spatial: Shape) -> list[_Linear]:
-    """All linear maps, with the shifts that are needed before and after them."""
-    found: list[_Linear] = []
-    after = _point()
-    for place in reversed(_places(network, spatial)):
-        before, windows = after, ()
-        if not place.taken:
-            before, windows = _before((place.layer, *place.others), place.shape, after)
-        reads = _count(place.layer, len(place.shape))
-        found.insert(0, _Linear(place, before, after, windows, reads))
-        after = before
+            found.append(taker.map.leave(grid))
     return found
 
 
-def _places(network: Network, spatial: Shape) -> list[_Place]:
-    """All linear maps in order, and what they find; branches that stride begin together."""
-    found: list[_Place] = []
-    shape, began = spatial, None
-    for step in network.steps:
-        for layer, last in _averages(step.averages):
-            found.append(_Place(layer, shape, [], last, False))
-            shape = shape_after(layer, shape)
-        if step.switches and moves(step.layer):
-            assert began is not None
-            began.others.append(step.layer)
-            found.append(_Place(step.layer, began.shape, [], False, True))
-            shape = shape_after(step.layer, began.shape)
-            continue
-        found.append(_Place(step.layer, shape, [], False, False))
-        began = found[-1] if moves(step.layer) else began
-        shape = shape_after(step.layer, shape)
-    for layer, last in _averages(network.readout):
-        found.append(_Place(layer, shape, [], last, False))
-        shape = shape_after(layer, shape)
-    return found
+class _Cut:
+    """The stretches that have been cut, and the layers of the one that follows.
 
+    Attributes:
+        grid: its positions and shifts.
+    """
 
-def _averages(layers: tuple[Averaging, ...]) -> list[tuple[Layer, bool]]:
-    """Averages, and which one is the last."""
-    return [(layer, number == len(layers)) for number, layer in enumerate(layers, 1)]
+    def __init__(self, grid: Grid) -> None:
+        self.grid = grid
+        self._found: list[Stretch] = []
+        self._waiting: list[Grid] = []
+        self._begin(0, False)
 
+    def _begin(self, first: int, averaged: bool) -> None:
+        self._first, self._averaged = first, averaged
+        self._windows: list[Window | None] = []
+        self._reads: list[int] = []
+        self._marks: list[tuple[int, bool]] = []
+        self._inside, self._entering = 0, 0  # put aside in this stretch, or where it began
 
-def _before(
-    layers: tuple[Layer, ...], shape: Shape, after: Grid
-) -> tuple[Grid, tuple[Window, ...]]:
-    """The shifts that layers side by side need, and how each carries them."""
-    layer = layers[0]
-    if isinstance(layer, FullyConnected | Pointwise):
-        return after, ()
-    sizes = three(shape, len(shape))
-    if isinstance(layer, Flatten | GlobalAveragePooling):
-        flat = isinstance(layer, Flatten)
-        return _grid(sizes, [np.arange(1 if flat else size) for size in sizes]), ()
-    ends = list(zip(after.sides, after.along, strict=True))
-    needs = [[readings(one, axis, shape, *ends[axis]) for axis in range(AXES)] for one in layers]
-    before = _grid(
-        sizes,
-        [
-            np.unique(np.concatenate([[0], *(all_axes[axis].shift for all_axes in needs)]))
-            for axis in range(AXES)
-        ],
-    )
-    windows: list[Window] = []
-    for planes, lines, columns in needs:
-        rows = lines_of_planes(planes, lines, before.lines, after.lines)
-        down, right = scatter(rows, before.rows, after.rows), before.columns
-        windows.append((down, scatter(columns, right, after.columns)))
-    return before, tuple(windows)
+    def layer(self, passage: Passage, opens: int, switches: bool) -> None:
+        """Add a layer, before which copies are put aside or taken within the stretch."""
+        own = passage.map
+        self._windows.append(own.window if own.is_local else None)
+        self._reads.append(own.reads)
+        self._marks.append((opens, switches))
+        if switches:
+            self._reach(1)
+        self._inside += opens
+        self._reach(passage.step.closes)
+        self._inside -= passage.step.closes
 
+    def _reach(self, depth: int) -> None:
+        """So many of what has been put aside are needed."""
+        more = max(depth - self._inside, 0)
+        self._entering, self._inside = self._entering + more, self._inside + more
 
-def _grid(sides: tuple[int, int, int], along: Sequence[Index]) -> Grid:
-    """Positions, and the shifts that are combined of some along each side."""
-    (planes, lines, columns), (deep, low, right) = sides, along
-    rows = (deep[:, None] * lines + low).ravel()
-    return Grid(planes * lines, columns, rows, right, lines)
+    def end(
+        self, leaves: Sequence[Leave], *, averaged: bool = False, swaps: bool = False
+    ) -> None:  # fmt: skip
+        """The stretch ends; ``averaged`` says how the next one begins."""
+        self._found.append(self._stretch(tuple(leaves), swaps))
+        taken(self._waiting, self._found[-1])
+        put(self._waiting, [leave.grid for leave in leaves], self._found[-1])
+        self.grid = self._waiting[-1]
+        self._begin(self._first + len(self._windows), averaged)
+
+    def _stretch(self, leaves: tuple[Leave, ...], swaps: bool) -> Stretch:
+        entries = self._entering + bool(self._found)
+        return Stretch(
+            self.grid, self._first, tuple(self._windows), tuple(self._reads), tuple(self._marks),
+            self._averaged, tuple(self._waiting), entries, leaves, swaps,
+        )  # fmt: skip
+
+    def finished(self) -> tuple[Stretch, ...]:
+        """All stretches."""
+        return (*self._found, self._stretch((), False))

@@ -57,15 +57,21 @@ class NormTables:
     ) -> None:
         self._sights, self._sources, self._panels = sights, sources, panels
         self._made: dict[int, Array] = {}
+        self._sums: dict[tuple[int, int], Array] = {}
         self._lock = Lock()
 
     def __len__(self) -> int:
         return len(self._panels)
 
     @property
+    def _copies(self) -> int:
+        return self._panels.shape[1]
+
+    @property
     def bytes(self) -> int:
         """Memory of the lines that have been made."""
-        return sum(lines.nbytes for lines in self._made.values())
+        made = [*self._made.values(), *self._sums.values()]
+        return sum(lines.nbytes for lines in made)
 
     def lines(self, at: int) -> Array:
         """Those of a layer, s and the unit vectors it reads, or of an average, (panels, count, Q).
@@ -77,9 +83,18 @@ class NormTables:
             if at not in self._made:
                 sight = self._sights[at]
                 made = self._read(at, sight) if at >= 0 else _stacked(sight)
-                size = lanes(made.shape[2], self._panels.shape[1])
+                size = lanes(made.shape[2], self._copies)
                 self._made[at] = _panels(made, self._panels, size)
             return self._made[at]
+
+    def sums(self, at: int, number: int) -> Array:
+        """Those of a sum that ends at a layer (``analytic.images.defect_sums``), (panels, 5, Q)."""
+        key = at, number
+        with self._lock:
+            if key not in self._sums:
+                made = self._sights[at].lines["sums"][:, number]
+                self._sums[key] = _panels(made, self._panels, lanes(made.shape[2], self._copies))
+            return self._sums[key]
 
     def _read(self, at: int, sight: Sight) -> Array:
         """s and the unit vectors of what a layer reads at every position, (images, 1 + parts, P).

@@ -14,7 +14,7 @@ from analytic.network.averages import (
     Pooling,
     SumPooling,
 )
-from analytic.network.branches import Branched, Layer, moves
+from analytic.network.branches import Branched, Layer
 from analytic.network.continuity import first_jump_of, require_continuous
 from analytic.network.description import (
     Concatenate,
@@ -34,12 +34,13 @@ from analytic.network.growth import geometric_mean
 from analytic.network.layers import Convolution
 from analytic.network.network_text import parse_activation, parse_network
 from analytic.network.nonlinearity import Nonlinearity
+from analytic.network.normalization import Gains
 from analytic.network.options import Sizes
 from analytic.network.output import Coefficients, Readout
 from analytic.network.pointwise import Pointwise
 from analytic.network.published import lenet, mlp, myrtle, resnet, wide_resnet
 from analytic.network.shapes import Shape, reads, shape_after, shapes_after
-from analytic.network.training_rates import bias_rate_of, is_default
+from analytic.network.training_rates import bias_rate_of
 
 __all__ = [
     "AveragePooling",
@@ -51,6 +52,7 @@ __all__ = [
     "Dropout",
     "Flatten",
     "FullyConnected",
+    "Gains",
     "GlobalAveragePooling",
     "Layer",
     "LayerNorm",
@@ -72,12 +74,10 @@ __all__ = [
     "first_jump_of",
     "fold",
     "geometric_mean",
-    "is_default",
     "itself",
     "lenet",
     "misfit",
     "mlp",
-    "moves",
     "myrtle",
     "parse_activation",
     "parse_network",

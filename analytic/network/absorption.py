@@ -55,7 +55,7 @@ def _forward(layers: Layers, factor: float) -> tuple[Layers, float]:
             factor *= layer.factor
             continue
         if isinstance(layer, LayerNorm):
-            factor = 1.0  # which is divided away
+            layer, factor = replace(layer, eps=layer.eps / factor**2), 1.0  # divided away
         elif isinstance(layer, Weighted):
             layer, factor = replace(layer, weight_std=layer.weight_std * factor), 1.0
         elif isinstance(layer, Nonlinearity):
@@ -69,14 +69,21 @@ def _forward(layers: Layers, factor: float) -> tuple[Layers, float]:
 def _into_branches(layer: Branched, factor: float) -> tuple[Branched, float]:
     """The sum of units with a factor, and the factor that is left: that of a skip."""
     ends = [_forward(branch, factor) for branch in layer.branches]
-    left = next((end for found, end in ends if _skips(found)), 1.0)
+    skipped = {end for found, end in ends if _skips(found)}
+    if len(skipped) > 1:
+        raise ValueError(
+            "expected branches without weights that have the same factor, got"
+            f" {' and '.join(f'{end:g}' for end in sorted(skipped))} in {layer}; put"
+            ' FullyConnected("identity") or Convolution("identity", 1) into one of them'
+        )
+    left = skipped.pop() if skipped else 1.0
     whole = [found if _skips(found) else _back(found, end / left) for found, end in ends]
     return _sum(layer, whole), left
 
 
 def _skips(branch: Layers) -> bool:
     """Whether a branch has nothing that takes a factor."""
-    return all(isinstance(layer, Dropout) for layer in branch)
+    return all(isinstance(layer, Dropout | Averaging) for layer in branch)
 
 
 def _sum(layer: Branched, branches: list[Layers]) -> Branched:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from analytic.network.averages import Averaging
 from analytic.network.layers import Convolution, Weighted
@@ -89,12 +90,13 @@ class Sum:
         Sigma = sum_i Sigma_i + sum_{i != j} mu_i mu_j',   Theta = sum_i Theta_i,   mu = sum_i mu_i.
 
     Raises:
-        ValueError: there are less than two branches, two of them have no weights, one of them
-            pools, or they do not end in the same shape.
+        ValueError: there are less than two branches, two of them have no weights, or they do not
+            end in the same shape (which may depend on that of the images: then it is said there).
         TypeError: something in a branch is not a layer.
 
     Example:
-        A block with a projection shortcut (He et al. 2016).
+        A block with a projection shortcut (He et al. 2016), and one that averages before it
+        projects (He et al. 2019).
 
         >>> from analytic import Convolution
         >>> Sum(
@@ -102,6 +104,12 @@ class Sum:
         ...     [Convolution("tanh", 3, stride=2), Convolution("identity", 3)],
         ... )  # doctest: +ELLIPSIS
         Sum(Convolution("identity", 1, stride=2), [Convolution("tanh", 3, stride=2), ...])
+        >>> from analytic import AveragePooling
+        >>> Sum(
+        ...     [AveragePooling(2), Convolution("identity", 1)],
+        ...     [Convolution("tanh", 3), Convolution("identity", 3, stride=2)],
+        ... )  # doctest: +ELLIPSIS
+        Sum([AveragePooling(2), Convolution("identity", 1)], [Convolution("tanh", 3), ...])
     """
 
     branches: tuple[Layers, ...]
@@ -109,7 +117,6 @@ class Sum:
     def __init__(self, *branches: Layer | Sequence[Layer]) -> None:
         found = _several("Sum", branches)
         _check_independent(found)
-        _check_positions("Sum", found)
         object.__setattr__(self, "branches", found)
 
     def changed(self, change: Callable[[Layers], Layers]) -> Sum:
@@ -131,12 +138,13 @@ class Concatenate:
         Sigma = sum_i p_i Sigma_i,   Theta = sum_i p_i Theta_i,   mu = sum_i p_i mu_i.
 
     All branches end at the same positions. They need no weights: ``Concatenate(Nonlinearity(
-    "relu"), Nonlinearity("relu(-x)"))`` is the concatenated relu of Shang et al. (2016), and
-    ``Concatenate([], layers)`` a block of Huang et al. (2017).
+    "relu"), Nonlinearity("relu(-x)"))`` is the concatenated relu of Shang et al. (2016),
+    ``Concatenate([], layers)`` a block of Huang et al. (2017), and pooling beside convolutions one
+    of Szegedy et al. (2015).
 
     Raises:
-        ValueError: there are less than two branches, two of them are skips, one of them pools, or
-            they do not end at the same positions.
+        ValueError: there are less than two branches, two of them are skips, or they do not end at
+            the same positions (which may depend on the images: then it is said there).
         TypeError: something in a branch is not a layer.
 
     Example:
@@ -155,7 +163,6 @@ class Concatenate:
                 f"expected at most one branch of Concatenate without layers, got {len(skips)}:"
                 " units twice are units once; leave one out"
             )
-        _check_positions("Concatenate", found)
         object.__setattr__(self, "branches", found)
 
     def changed(self, change: Callable[[Layers], Layers]) -> Concatenate:
@@ -229,32 +236,8 @@ def _check_independent(branches: tuple[Layers, ...]) -> None:
         )
 
 
-def _check_positions(owner: str, branches: tuple[Layers, ...]) -> None:
-    """Raise where branches cannot end at the same positions."""
-    for branch in branches:
-        for layer in branch:
-            if isinstance(layer, Averaging):
-                raise ValueError(
-                    f"expected branches of weights and nonlinearities, got {layer} in a branch of"
-                    f" {owner}; pool before or after the {owner}, or let a Convolution stride"
-                )
-            if isinstance(layer, Branched) and moves(layer):
-                raise ValueError(
-                    f"expected inner sums that keep the positions, got {layer} in a branch of"
-                    f" {owner}; let a layer of the branch itself stride"
-                )
-    first = [sum(map(moves, branch[:1])) for branch in branches]
-    later = sum(moves(layer) for branch in branches for layer in branch[1:])
-    if later or len(set(first)) > 1:
-        raise ValueError(
-            "expected branches that all keep the positions, or whose first layers all change"
-            f" them, got {sum(first)} first layers of {len(first)} and {later} other layers that"
-            " stride or lose the border; let the first layer of each branch do so"
-        )
-
-
 def moves(layer: Layer) -> bool:
-    """Whether a layer has other positions after it."""
+    """Whether a layer has other positions after it, or one in its branches has."""
     return bool(_changes_shape(layer))
 
 
@@ -267,9 +250,7 @@ def _changes_shape(layer: Layer) -> str:
             return "whose stride leaves out positions"
         if layer.padding == "valid" and not _is_one(layer.kernel_size):
             return "whose padding 'valid' loses the border"
-    if isinstance(layer, Sum | Concatenate) and any(
-        branch and moves(branch[0]) for branch in layer.branches
-    ):
+    if isinstance(layer, Branched) and any(map(moves, chain.from_iterable(layer.branches))):
         return "whose branches leave out positions"
     return ""
 

@@ -220,7 +220,7 @@ def _readout(last: str, output: Any) -> Iterator[Any]:
 
 def _layer(layer: str, step: Any, before: str) -> Iterator[Any]:
     """Lambda, Gamma, E, D and eta of one layer that reads a state."""
-    if step.noise > 1 or step.normalizes:
+    if step.passes or step.normalizes:
         values = (_normalized if step.normalizes else _dropped)(step, before)
         for name, value in zip(("E", "Gamma", "D", "eta"), values, strict=True):
             yield sympy.Eq(_state(name, layer), value, evaluate=False)
@@ -253,10 +253,10 @@ def _dropped(step: Any, before: str) -> tuple[Any, ...]:
     return same * _state("Sigma", before), _state("Theta", before), same, _state("mu", before)
 
 
-def _normalized(_: Any, before: str) -> tuple[Any, ...]:
+def _normalized(step: Any, before: str) -> tuple[Any, ...]:
     """E, Gamma, D and eta behind a normalisation."""
     sigma, mu = _state("Sigma", before), _state("mu", before)
-    own = [_at(sigma, x, x) - _at(mu, x) ** 2 for x in (A, B)]
+    own = [_at(sigma, x, x) - _at(mu, x) ** 2 + exact(step.layer.eps) for x in (A, B)]
     scale = 1 / sympy.sqrt(own[0] * own[1])
     return (sigma - mu * _at(mu, B)) * scale, _state("Theta", before), scale, sympy.S.Zero
 

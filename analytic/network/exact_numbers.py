@@ -6,6 +6,7 @@ from typing import Any
 
 import sympy
 
+from analytic.network.normalization import Gains
 from analytic.network.pointwise import Pointwise
 
 __all__ = ["exact", "exact_coefficients"]
@@ -13,6 +14,8 @@ __all__ = ["exact", "exact_coefficients"]
 
 def exact_coefficients(part: Any) -> tuple[Any, Any, Any, Any]:
     """The variances of the weights and biases of a layer or readout, and their rates."""
+    if isinstance(part, Gains):
+        return sympy.S.One, sympy.S.Zero, exact(part.weight_rate), exact(part.bias_rate)
     if isinstance(part, Pointwise):
         return sympy.S.One, sympy.S.Zero, sympy.S.Zero, sympy.S.Zero
     bias = exact(part.bias_std) ** 2

@@ -21,7 +21,7 @@ from analytic.network.branches import Branched, Concatenate, Layer
 from analytic.network.dropout import Dropout
 from analytic.network.layers import Convolution
 from analytic.network.nonlinearity import Nonlinearity
-from analytic.network.normalization import LayerNorm
+from analytic.network.normalization import Gains, LayerNorm
 from analytic.network.rewriting import joined, summed
 from analytic.network.scaling import Scale
 
@@ -69,15 +69,16 @@ def _through(
         if isinstance(layer, Averaging | Scale | Dropout):  # layers have taken factors
             continue
         if isinstance(layer, LayerNorm):
-            factors.append(1 / max(square - mean**2, 1e-300))
-            square, mean = 1.0, 0.0
+            variance = max(square - mean**2, 1e-300)
+            factors.append(1 / (variance + layer.eps))
+            square, mean = variance / (variance + layer.eps), 0.0
             continue
         if isinstance(layer, Branched):
             ends = [_through(branch, dimensions, square, mean, []) for branch in layer.branches]
             square, mean = (_side_by_side if isinstance(layer, Concatenate) else _total)(ends)
             continue
         weight, bias = 1.0, 0.0
-        if not isinstance(layer, Nonlinearity):
+        if not isinstance(layer, Nonlinearity | Gains):
             weight = layer.weight_std**2 * _positions(layer, dimensions)
             bias = layer.bias_std**2
         s = math.sqrt(weight * square + bias)

@@ -46,14 +46,20 @@ _LAYERS = (
 )  # fmt: skip
 _CONSTRUCTORS: dict[str, Any] = {kind.__name__: kind for kind in (Network, Readout, *_LAYERS)}
 _LAYER_NAMES = ", ".join(kind.__name__ for kind in _LAYERS)
-_NUMBERS = ("weight_std", "bias_std", "width_ratio", "weight_rate", "bias_rate")
+_NUMBERS = (
+    "weight_std", "bias_std", "width_ratio", "weight_rate", "bias_rate", "eps", "gain_rate",
+)  # fmt: skip
+_WEIGHTS = _NUMBERS[:5]
 _OPTIONS = {
-    "FullyConnected": _NUMBERS,
+    "FullyConnected": _WEIGHTS,
     "Nonlinearity": (),
-    "Readout": tuple(name for name in _NUMBERS if name != "width_ratio"),
-    "Convolution": ("stride", "padding", "padding_mode", "dilation", "normalize", *_NUMBERS),
+    "Readout": tuple(name for name in _WEIGHTS if name != "width_ratio"),
+    "LayerNorm": ("eps", "gain_rate", "bias_rate"),
+    "Convolution": ("stride", "padding", "padding_mode", "dilation", "normalize", *_WEIGHTS),
 }
-"""The layers with an activation, and the options of each."""
+"""The parts with options, and the options of each."""
+_OPTIONS_ONLY = ("Readout", "LayerNorm")
+"""Those without an activation."""
 _ONE_NUMBER = {"Scale": "a factor", "Dropout": "a rate"}
 _POOLINGS = ("AveragePooling", "SumPooling")
 
@@ -112,10 +118,10 @@ def _check(node: ast.expr, wanted: str, words: set[str]) -> None:
     if name not in _CONSTRUCTORS or (name == "Network") != (wanted == "Network"):
         raise _refusal(node, wanted)
     if name in _OPTIONS:
-        if name != "Readout":
+        if name not in _OPTIONS_ONLY:
             _check_activation(node, name, words)
         elif node.args:
-            raise _refusal(node, "options of Readout only")
+            raise _refusal(node, f"options of {name} only")
         _check_options(node, name)
     elif name in _POOLINGS:
         _check_pooling(node)

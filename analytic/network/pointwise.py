@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from analytic.network.dropout import Dropout
 from analytic.network.nonlinearity import Nonlinearity
-from analytic.network.normalization import LayerNorm
+from analytic.network.normalization import Gains, LayerNorm
 
 __all__ = ["Pointwise"]
 
-Pointwise = Nonlinearity | Dropout | LayerNorm
+Pointwise = Nonlinearity | Dropout | LayerNorm | Gains

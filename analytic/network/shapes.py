@@ -56,9 +56,13 @@ def _added(layer: Branched, spatial: Shape) -> Shape:
     """The shape in which all branches end."""
     ends = [shapes_after(branch, spatial)[-1] for branch in layer.branches]
     if len(set(ends)) > 1:
+        each = (
+            f"{_by(end)} after {', '.join(map(repr, branch)) or 'the skip'}"
+            for branch, end in zip(layer.branches, ends, strict=True)
+        )
         raise ValueError(
-            f"expected branches of {layer} that end at the same positions, got"
-            f" {' and '.join(map(_by, ends))}; give them the same stride and padding"
+            f"expected branches of a {type(layer).__name__} that end at the same positions, got,"
+            f" for {_by(spatial)}, {' and '.join(each)}; let them stride, pool and pad alike"
         )
     return ends[0]
 

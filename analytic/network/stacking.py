@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from analytic.network.averages import Averaging, Flatten, GlobalAveragePooling, Pooling
-from analytic.network.branches import Branched, Concatenate, Layer, Layers, Residual, Sum
+from analytic.network.branches import (
+    Branched,
+    Concatenate,
+    Layer,
+    Layers,
+    Residual,
+    Sum,
+    moves,
+)
 from analytic.network.dropout import Dropout
 from analytic.network.gaussian_units import check_gaussian
 from analytic.network.layers import Convolution, FullyConnected, Weighted
@@ -13,6 +21,7 @@ from analytic.network.normalization import LayerNorm
 from analytic.network.options import Sizes
 from analytic.network.pointwise import Pointwise
 from analytic.network.scaling import Scale
+from analytic.network.shapes import shape_after, shapes_after
 from analytic.network.widths import ratio_after
 
 __all__ = ["check_stack", "dimensions", "flattens", "reads_vectors"]
@@ -95,8 +104,9 @@ def _check_order(layers: Layers, spatial: bool) -> bool:
     """Images first, vectors after a flattening layer; returns what comes out."""
     for layer in layers:
         if isinstance(layer, Branched):
-            for branch in layer.branches:
-                _check_order(branch, spatial)
+            before, spatial = spatial, _check_ends(layer, spatial)
+            if before and moves(layer):
+                _check_positions(layer)
         elif spatial and isinstance(layer, FullyConnected):
             raise ValueError(
                 f"expected Flatten() or GlobalAveragePooling() between images and {layer}; add one"
@@ -108,6 +118,45 @@ def _check_order(layers: Layers, spatial: bool) -> bool:
             )
         spatial = spatial and not flattens(layer)
     return spatial
+
+
+def _check_ends(layer: Branched, spatial: bool) -> bool:
+    """Whether images come out of branches, or vectors, as of all of them."""
+    ends = [_check_order(branch, spatial) for branch in layer.branches]
+    if len(set(ends)) > 1:
+        each = (
+            f"{'images' if end else 'vectors'} after {', '.join(map(repr, branch)) or 'the skip'}"
+            for branch, end in zip(layer.branches, ends, strict=True)
+        )
+        raise ValueError(
+            f"expected branches of a {type(layer).__name__} that all end in images, or all in"
+            f" vectors, got {' and '.join(each)}; flatten all of them, or behind the"
+            f" {type(layer).__name__}"
+        )
+    return ends[0]
+
+
+SIDES = range(2, 33)
+"""Of images for which branches are tried."""
+
+
+def _check_positions(layer: Branched) -> None:
+    """Raise where branches end at other positions, however large the images are.
+
+    An image of one position stays one whatever is done to it: that is no reason to stride.
+    """
+    apart = None
+    for side in SIDES:
+        shape = (side,) * (dimensions((layer,)) or 1)
+        try:
+            ends = {shapes_after(branch, shape)[-1] for branch in layer.branches}
+        except ValueError:  # these are too small, or what is inside does not fit
+            continue
+        if len(ends) == 1:
+            return
+        apart = shape
+    if apart is not None:
+        shape_after(layer, apart)
 
 
 def _check_alike(layers: Layers, alike: bool) -> bool:

@@ -9,7 +9,7 @@ from analytic.network.averages import Averaging
 from analytic.network.branches import Branched, Concatenate, Layers
 from analytic.network.dropout import Dropout
 from analytic.network.layers import Weighted
-from analytic.network.normalization import LayerNorm
+from analytic.network.normalization import Gains, LayerNorm
 from analytic.network.output import Coefficients
 from analytic.network.pointwise import Pointwise
 from analytic.network.scaling import Scale
@@ -49,12 +49,16 @@ class Step:
 
     @property
     def rate(self) -> float:
-        """weight_rate, at which its weights are trained; 0 where there are none."""
+        """weight_rate, at which its weights or gains are trained; 0 where there are none."""
+        if isinstance(self.layer, Gains):
+            return self.layer.weight_rate
         return 0.0 if isinstance(self.layer, Pointwise) else self.layer.weight_rate
 
     @property
     def bias_rate(self) -> float:
         """At which its biases are trained: Gamma = rate weight Sigma + bias_rate + weight Theta."""
+        if isinstance(self.layer, Gains):
+            return self.layer.bias_rate
         if isinstance(self.layer, Pointwise):
             return 0.0
         return bias_rate_of(self.layer.bias_std, self.layer.bias_rate)
@@ -63,6 +67,11 @@ class Step:
     def coefficients(self) -> Coefficients:
         """(weight, bias, rate, bias_rate)."""
         return self.weight, self.bias, self.rate, self.bias_rate
+
+    @property
+    def passes(self) -> bool:
+        """Whether units stay what they are, but for noise: their mean does."""
+        return isinstance(self.layer, Dropout)
 
     @property
     def noise(self) -> float:
@@ -75,6 +84,10 @@ class Step:
         return isinstance(self.layer, LayerNorm)
 
 
+NO_NOISE = Dropout(0.0)
+"""A layer that changes nothing: where a branch begins or ends without one."""
+
+
 def unrolled(layers: Layers, ratio: float | None = 1.0) -> list[Step]:
     """The steps of layers that read units of some width ratio."""
     steps: list[Step] = []
@@ -84,12 +97,24 @@ def unrolled(layers: Layers, ratio: float | None = 1.0) -> list[Step]:
             averages = (*averages, layer)
         else:
             assert not isinstance(layer, Scale)
-            branched = isinstance(layer, Branched)
-            found = _branches(layer, ratio) if branched else [Step(layer, 0, 0)]
+            if isinstance(layer, Branched):
+                found = _branches(layer, ratio)
+            else:
+                parts = layer.parts if isinstance(layer, LayerNorm) else (layer,)
+                found = [Step(part, 0, 0) for part in parts]
             steps += [replace(found[0], averages=averages), *found[1:]]
             averages = ()
         ratio = ratio_after((layer,), ratio)
     return steps
+
+
+def _enclosed(branch: Layers) -> Layers:
+    """A branch that begins and ends with a layer of its own, not with averages."""
+    first, last = (
+        (NO_NOISE,) * any(isinstance(layer, Averaging) for layer in end)
+        for end in (branch[:1], branch[-1:])
+    )
+    return (*first, *branch, *last)
 
 
 def _branches(layer: Branched, ratio: float | None) -> list[Step]:
@@ -100,7 +125,7 @@ def _branches(layer: Branched, ratio: float | None) -> list[Step]:
     steps: list[Step] = []
     before = Fraction(0)
     for number, (branch, part) in enumerate(ends):
-        body = unrolled(branch, ratio)
+        body = unrolled(_enclosed(branch), ratio)
         if number:
             whole = before + part
             shares = (float(before / whole), float(part / whole)) if mixes else None

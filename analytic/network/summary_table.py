@@ -167,7 +167,9 @@ def _read(layer: FullyConnected | Convolution) -> str:
 
 def _pointwise(layer: Pointwise) -> str:
     if isinstance(layer, LayerNorm):
-        return "(alpha - mean) / std"
+        root = f"sqrt(var + {layer.eps:g})" if layer.eps else "std"
+        gains, shifts = "g " * (layer.gain_rate > 0), " + b" * (layer.bias_rate > 0)
+        return f"{gains}(alpha - mean) / {root}{shifts}"
     return "xi alpha" if isinstance(layer, Dropout) else "alpha"
 
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from analytic.network.options import number
 
-__all__ = ["bias_rate_of", "is_default", "set_rates"]
+__all__ = ["bias_rate_of", "set_rates"]
 
 
 def set_rates(part: object, weight_rate: float, bias_rate: float | None) -> None:
@@ -35,8 +35,3 @@ def set_rates(part: object, weight_rate: float, bias_rate: float | None) -> None
 def bias_rate_of(bias_std: float, bias_rate: float | None) -> float:
     """What the biases of a layer add to Gamma: bias_std^2 unless something else is given."""
     return bias_std**2 if bias_rate is None else bias_rate
-
-
-def is_default(bias_std: float, weight_rate: float, bias_rate: float | None) -> bool:
-    """Whether all parameters are standard normal ones that are trained at rate 1."""
-    return weight_rate == 1.0 and bias_rate_of(bias_std, bias_rate) == bias_std**2

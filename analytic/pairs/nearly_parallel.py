@@ -230,16 +230,19 @@ def _sum(
 
 def _normalized(stage: Stage, noise: float, i: Index, j: Index, state: _State) -> _State:
     """Units without their mean, which makes the angle between them larger."""
-    mu, s = stage.mu, np.sqrt(stage.variance)
+    mu, s = stage.mu, np.sqrt(stage.trained)  # without eps, which does not turn anything
     r = np.hypot(s, mu)
-    both, inner = s[i] * s[j], r[i] * r[j]
+    alive, inner = s[i] * s[j] > 0, r[i] * r[j]
+    both = np.where(alive, s[i] * s[j], 1.0)
     defect = _defect((s[i], mu[i]), (s[j], mu[j]))  # r r' - s s' - mu mu'
-    minus = (inner * state.angle.minus - defect) / both
-    plus = (inner * state.angle.plus - 2 * mu[i] * mu[j] - defect) / both
+    minus = np.where(alive, (inner * state.angle.minus - defect) / both, 1.0)
+    plus = np.where(alive, (inner * state.angle.plus - 2 * mu[i] * mu[j] - defect) / both, 1.0)
     wrong = 4 * noise * np.abs(mu[i] - mu[j]) * (r[i] + r[j])
     wrong += 4 * UNIT * (inner * state.angle.small + defect)
     angle = Angle.of(minus, plus, (inner * state.angle.error + wrong) / both)
-    return _State(angle, state.theta / both, state.error + 4 * UNIT)
+    whole = np.sqrt(stage.variance)
+    theta = state.theta / (whole[i] * whole[j])
+    return _State(angle, theta, state.error + 4 * UNIT)
 
 
 def _moments(close: Close, row: int, angle: Angle, i: Index, j: Index) -> _Moments:

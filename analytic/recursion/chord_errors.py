@@ -8,25 +8,31 @@ chord is a concave function of itself that begins at 0 with a slope of at most 1
 known to 2 eta wherever it is, and with it D: no root of a rounding is taken
 (docs/theory/convolution.md, *Nearly parallel patches*).
 
+Where branches are added (``analytic.images.defect_sums``) the product of the means takes at most
+the share sqrt(k k') of the squared distance, k the largest share of the means in that of a branch.
+
 An average of positions may leave chords with a large error where they are small; the error gamma
 of 1 - cos = chord^2 is carried as well, which does not grow there.
 
-Legend: sigma, theta the relative errors of Sigma and Theta at x = x', v that of the variances;
-an error of pairs is (eta, gamma, theta), of shape (3, pairs); u the unit roundoff.
+Legend: sigma, theta the relative errors of Sigma and Theta at x = x', v that of the variances, mean
+that of mu relative to the root of Sigma; an error of pairs is (eta, gamma, theta), of shape
+(3, pairs); u the unit roundoff.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from analytic.machine import UNIT, Array
+from analytic.network import fold
 from analytic.recursion.error_amplification import Amplification
 from analytic.recursion.error_propagation import AVERAGING
 from analytic.recursion.layer_equations import Average
-from analytic.recursion.layer_errors import of_sum
+from analytic.recursion.layer_errors import SUM, of_sum
 
 __all__ = ["NOMINAL", "TRIED", "Boundary", "ChordErrors", "pixel_chord"]
 
@@ -40,6 +46,9 @@ PARTS = 10
 """Units of rounding by which the parts of two unit vectors move a chord: a part has those of
 weight_std^2 (half of it counts), its root, r, s, 1/s and two products, 6.5 units of its size, and
 |d(a - a')|/sqrt(2) <= 9.2; 1 - c changes by |a - a'| |d(a - a')| <= 18.4."""
+ROUNDED = 32 * UNIT
+"""Of the parts of a sum of branches: shares have 3 units, of which ``joined`` takes 6, and the sum
+of the parts 8 units of these, which makes 12 of the chord."""
 WIDE = 2 * np.sqrt(2)
 """1 - c changes by 2 chord eta <= 2 sqrt(2) eta, as 1 - c <= 2."""
 
@@ -62,11 +71,17 @@ class Boundary(NamedTuple):
 
 
 class _Own(NamedTuple):
-    """Errors at x = x', and those of two positions of one input, (3, 1)."""
+    """Errors at x = x', the odds k/(1 - k), and those of two positions of one input, (3, 1)."""
 
     sigma: float
     theta: float
+    mean: float
+    odds: float
     apart: Array
+
+
+_State = tuple[_Own, Array]
+"""Errors of an input with itself and of pairs."""
 
 
 class ChordErrors:
@@ -94,14 +109,12 @@ class ChordErrors:
         self.start = np.array([[chord], [WIDE * chord], [0.0]])
         self._own: list[tuple[float, Array, float]] = []  # before an average, and sigma behind it
         self._variance, self._added, self._widened = np.zeros((3, len(layers)))
-        own, pair = _Own(2 * UNIT, 0.0, self.start), self.start
-        for at, layer in enumerate(layers):
-            before = [n for n, boundary in enumerate(boundaries) if boundary.layer == at]
-            for number in before:
-                own, pair = self._averaged(number, own, pair)
-            pair[2] = layer.average.theta * (pair[2] + AVERAGING * bool(before))
-            own = self._fixed(at, own, widest[at : at + 1])
-            pair = self.layer(at, pair, widest[at : at + 1])
+        self._sums: dict[tuple[int, int], tuple[float, float]] = {}  # share that is left, added
+        begin = _Own(2 * UNIT, 0.0, 0.0, 0.0, self.start), self.start
+        own, pair = fold(
+            range(len(layers)), begin, partial(self._after, widest), self._sum,
+            step=lambda at: layers[at].step, averaged=self._before,
+        )  # fmt: skip
         self._sigma = own.sigma
         factors = np.array([[readout.sigma], [readout.theta]])
         alone = np.array([[own.sigma], [own.theta]])
@@ -109,6 +122,53 @@ class ChordErrors:
             alone = np.maximum(alone, self.covariances(own.apart))
         ends = ((e + AVERAGING) * factors for e in (self.covariances(pair), alone))
         self.error, self.diagonal = (float(e.max()) + UNIT + rounding for e in ends)
+
+    def _before(self, at: int, state: _State) -> _State:
+        """Behind the averages before a layer."""
+        before = [n for n, boundary in enumerate(self.boundaries) if boundary.layer == at]
+        own, pair = state
+        for number in before:
+            own, pair = self._averaged(number, own, pair)
+        theta = self.layers[at].average.theta * (pair[2] + AVERAGING * bool(before))
+        return own, np.stack([*pair[:2], theta])
+
+    def _after(self, widest: Array, at: int, state: _State) -> _State:
+        """Behind a layer."""
+        own, here = self._fixed(at, state[0], widest[at : at + 1]), widest[at : at + 1]
+        return own, self.layer(at, state[1], here)
+
+    def _sum(self, at: int, number: int, before: _State, branch: _State) -> _State:
+        """Behind a sum of branches, of an input with itself; what it adds to chords of pairs."""
+        (total, last), layer = (before[0], branch[0]), self.layers[at]
+        _, of_sigma0, of_sigma, of_theta0, of_theta = map(float, layer.in_junctions[number])
+        means = total.mean + last.mean
+        sigma = of_sum(total.sigma, last.sigma, of_sigma0, of_sigma) + means + SUM
+        theta = of_sum(total.theta, last.theta, of_theta0, of_theta) + SUM
+        odds, left = max(total.odds, last.odds), 1.0
+        if layer.step.shares[number] is None:
+            left = 1 - np.sqrt(_share(total.odds) * _share(last.odds))
+            odds = total.odds + last.odds
+        parts = max(total.sigma, last.sigma, 2 * total.mean, 2 * last.mean) + sigma
+        self._sums[at, number] = left, parts
+        apart = self.joined(at, number, total.apart, last.apart)
+        own = _Own(sigma, theta, means + UNIT, odds, apart)
+        return own, self.joined(at, number, before[1], branch[1])
+
+    def joined(self, at: int, number: int, before: Array, branch: Array) -> Array:
+        """The errors behind a sum that ends at a layer, (3, pairs).
+
+        Args:
+            at: number of the layer.
+            number: of the sum.
+            before: errors of the branches before.
+            branch: those of the last one.
+        """
+        _, *shares = map(float, self.layers[at].in_junctions[number])
+        left, parts = self._sums[at, number]
+        near = np.sqrt(_mixed(before[0] ** 2, branch[0] ** 2, *shares[:2]) / left)
+        near += (3 * parts + ROUNDED) / np.sqrt(left)
+        gap = _mixed(before[1], branch[1], *shares[:2]) + 8 * parts + 3 * ROUNDED
+        return np.stack([near, gap, _mixed(before[2], branch[2], *shares[2:]) + SUM])
 
     def _averaged(self, number: int, own: _Own, pair: Array) -> tuple[_Own, Array]:
         """Behind an average; the factors of all averages before a layer count at each."""
@@ -126,7 +186,8 @@ class ChordErrors:
         for error, given in ((apart, own.apart), (pair, both)):
             found = given[:2] if table is None else behind(table, given[:2], relative)
             error[:2] = self._behind(number, found)
-        return _Own(sigma, theta, apart), pair
+        mean = np.sqrt(average.sigma) * (own.mean + AVERAGING)
+        return _Own(sigma, theta, mean, own.odds if table is None else np.inf, apart), pair
 
     def _behind(self, number: int, found: Array) -> Array:
         """The errors (eta, gamma) behind an average, from those that it was found to leave."""
@@ -149,7 +210,13 @@ class ChordErrors:
         trained = learned * own.sigma + (2 + layer.reads) * UNIT + product
         theta = of_sum(trained, own.theta, *map(float, layer.in_gamma))
         apart = self.layer(at, own.apart, widest)
-        return _Own(variance + 4 * UNIT, theta + (layer.reads + 3) * UNIT, apart)
+        sigma = variance + 4 * UNIT + layer.noise.second
+        theta += (layer.reads + 3) * UNIT + layer.noise.square
+        if layer.step.passes:  # 1 - rate, its inverse and the product are rounded
+            return _Own(sigma + 3 * UNIT, theta + 3 * UNIT, own.mean, own.odds, apart)
+        of_mean = 2 / np.pi * layer.bend
+        mean = 0.5 * variance + 2 * UNIT + layer.noise.mean
+        return _Own(sigma, theta, mean, of_mean / (1 - of_mean), apart)
 
     def layer(self, at: int, error: Array, widest: Array) -> Array:
         """The errors behind a layer, (3, pairs).
@@ -170,8 +237,10 @@ class ChordErrors:
         _, _, rounding, whole = map(float, layer.in_trained)
         trained = whole * covariance + 4 * rounding * max(whole, 1.0)  # rate Lambda and a shift
         of_trained, of_theta = map(float, layer.in_gamma)
-        more = np.where(error[2] > trained, of_theta, of_trained)
-        gamma = np.minimum(trained, error[2]) + np.abs(error[2] - trained) * more
+        gamma = _mixed(trained, error[2], of_trained, of_theta)
+        if (noise := layer.step.noise) > 1:  # 1 - c becomes 1 - 1/noise + (1 - c)/noise
+            near = near / np.sqrt(noise) + np.sqrt(noise / (noise - 1)) * UNIT
+            gap = gap / noise + 4 * UNIT
         return np.stack([near + 8 * UNIT, gap + 8 * UNIT, d + gamma + 4 * UNIT])
 
     def covariances(self, error: Array) -> Array:
@@ -190,6 +259,16 @@ class ChordErrors:
 
     def _place(self, stretch: int) -> int:
         return [boundary.stretch for boundary in self.boundaries].index(stretch)
+
+
+def _mixed(a: Array, b: Array, share_a: float, share_b: float) -> Array:
+    """``of_sum`` of the errors of pairs."""
+    return np.minimum(a, b) + np.abs(b - a) * np.where(b > a, share_b, share_a)
+
+
+def _share(odds: float) -> float:
+    """k of k/(1 - k)."""
+    return 1 / (1 + 1 / odds) if odds > 0 else 0.0
 
 
 def behind(table: Array, error: Array, relative: float) -> Array:

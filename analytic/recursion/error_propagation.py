@@ -193,7 +193,8 @@ def _fixed(layer: Amplification, state: _Own) -> tuple[_Errors, float, Fixed]:
     """The errors of an input with itself after a layer, of its mean, and what they add to pairs."""
     if layer.step.normalizes:
         found = of_normalization(layer, state.own.sigma, state.own.theta, state.mean)
-        return _Errors(UNIT, found.theta, 1.0), 0.0, Fixed(0.0, 0.0, 0.0, 0.0, found.e, found.d)
+        own = _Errors(found.sigma, found.theta, 1.0)
+        return own, 0.0, Fixed(0.0, 0.0, 0.0, 0.0, found.e, found.d)
     covariance = layer.share * state.own.sigma + (2 + layer.reads) * UNIT
     learned, _, product, _ = map(float, layer.in_trained)
     trained = learned * state.own.sigma + (2 + layer.reads) * UNIT + product
@@ -203,7 +204,7 @@ def _fixed(layer: Amplification, state: _Own) -> tuple[_Errors, float, Fixed]:
     theta += layer.own_d * variance + layer.noise.square
     mean = layer.own_mean * variance + layer.noise.mean
     sigma = layer.own_e * variance + layer.noise.second
-    if layer.step.noise > 1:  # 1 - rate, its inverse and the product are rounded
+    if layer.step.passes:  # 1 - rate, its inverse and the product are rounded
         mean, sigma, theta = state.mean, sigma + 3 * UNIT, theta + 3 * UNIT
     rounding = ARC_COSINE if layer.bent else FORMULA if layer.closed else SERIES
     sums = (layer.reads - 1) * UNIT

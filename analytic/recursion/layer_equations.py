@@ -11,7 +11,7 @@ recursion.md has the derivation, with the mean terms of the residual layer):
     plain:     Sigma <- E                                     Theta <- D Gamma
     residual:  Sigma <- Sigma + E + mu eta' + eta mu'         Theta <- Theta + D Gamma
 
-    normalised:    Sigma <- (Sigma - mu mu')/(sigma sigma')   Theta <- Theta/(sigma sigma')
+    normalised:    Sigma <- (Sigma - mu mu')/(s s')   Theta <- Theta/(s s')   s^2 = V + eps
     side by side:  Sigma <- p Sigma + q E    Theta <- p Theta + q D Gamma    mu <- p mu + q eta
 
 In a sum of branches the first (Sigma, Theta, mu) are those of the branches before, and the last
@@ -31,7 +31,7 @@ import numpy as np
 
 from analytic.expectations import Moments, moments
 from analytic.machine import UNIT, Array
-from analytic.network import Coefficients, Network, Step, fold, itself
+from analytic.network import Coefficients, LayerNorm, Network, Step, fold, itself
 from analytic.recursion.formulas import plain, preactivation, residual
 from analytic.results import Kernels
 
@@ -54,22 +54,25 @@ State = tuple[Array, Array, Array]
 
 
 def own_preactivation(step: Step, state: State) -> State:
-    """(Lambda, T, Gamma) at x = x'; (Sigma - mu^2, 0, Theta) where units are normalised.
+    """(Lambda, T, Gamma) at x = x'.
+
+    Where units are normalised they are (V + eps, V, Theta) with V = Sigma - mu^2.
 
     Raises:
         ValueError: units that are to be normalised do not vary.
     """
     sigma, theta, mu = state
-    if not step.normalizes:
+    layer = step.layer
+    if not isinstance(layer, LayerNorm):
         return preactivation(sigma, theta, *step.coefficients)
-    variance = sigma - mu**2
-    if not (variance > 8 * UNIT * sigma).all():
+    variance, still = sigma - mu**2, (sigma == 0) & (layer.eps > 0)
+    if not ((variance > 8 * UNIT * sigma) | still).all():
         raise ValueError(
             f"expected units that vary before {step.layer}, got an input (or a position of one)"
             " whose units are all equal, such as 0; leave out zero inputs, or give the layers"
             " before it a positive bias_std"
         )
-    return variance, np.zeros_like(theta), theta
+    return variance + layer.eps, variance, theta
 
 
 class Junction(NamedTuple):
@@ -125,7 +128,8 @@ class Stage:
     Attributes:
         step: the layer and the branches around it.
         sigma, theta: E|alpha|^2/m and the tangent kernel before the layer.
-        variance, trained, gamma: Lambda, T and Gamma at x = x'.
+        variance, trained, gamma: Lambda, T and Gamma at x = x'; V + eps, V and Theta where units
+            are normalised.
         moments: those of its activation at s = sqrt(variance).
         mu: the mean of alpha.
         reads: positions that are summed up in a pre-activation.
@@ -148,11 +152,12 @@ class Stage:
     @property
     def end(self) -> State:
         """Sigma, Theta and mu behind the layer, at x = x'; noise enlarges the first two."""
-        noise = self.step.noise
-        if noise > 1:
+        if self.step.passes:
+            noise = self.step.noise
             return noise * self.variance, noise * self.gamma, self.mu
         if self.step.normalizes:
-            return np.ones_like(self.mu), self.gamma / self.variance, np.zeros_like(self.mu)
+            size = self.trained / self.variance  # V/(V + eps)
+            return size, self.gamma / self.variance, np.zeros_like(self.mu)
         slope = own_slope(self.step, self.variance, self.gamma, self.moments)
         sigma, theta = plain(self.moments.second, slope, self.gamma)
         return sigma, theta, self.moments.mean

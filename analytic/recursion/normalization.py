@@ -1,10 +1,12 @@
 r"""What a normalisation does to errors.
 
-Let V = Sigma - mu^2 at x = x', and kappa be the largest Sigma/V. Where Sigma is wrong by eps and mu
-by e, relative to the root of Sigma, V is wrong by v = kappa (eps + 2 e), and
+Let V = Sigma - mu^2 at x = x', s^2 = V + eps, and kappa be the largest Sigma/V. Where Sigma is
+wrong by a and mu by e, relative to the root of Sigma, V is wrong by v = kappa (a + 2 e), s^2 by at
+most as much, and relative to what they are at x = x'
 
-    (Sigma_ij - mu_i mu_j)/sqrt(V_i V_j)   by   kappa (eps_ij + 2 e) + v,
-    Theta_ij/sqrt(V_i V_j)                 by   v more than Theta.
+    (Sigma_ij - mu_i mu_j)/(s_i s_j)   by   kappa (a_ij + 2 e) + v,
+    Theta_ij/(s_i s_j)                 by   v more than Theta,
+    V/(V + eps)                        by   the largest share of eps in s^2 times v.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import numpy as np
 
 from analytic.expectations import Noise
 from analytic.machine import UNIT
+from analytic.recursion.coefficient_bounds import ratio
 from analytic.recursion.error_amplification import Amplification, amplification
 from analytic.recursion.layer_equations import Diagonal, Stage
 
@@ -23,8 +26,9 @@ __all__ = ["NormalizationErrors", "amplifications", "normalized", "of_normalizat
 
 
 class NormalizationErrors(NamedTuple):
-    """Errors of Theta at x = x' behind a normalisation, and those it adds to pairs."""
+    """Errors of Sigma and Theta at x = x' behind a normalisation, and those it adds to pairs."""
 
+    sigma: float
     theta: float
     e: float
     d: float
@@ -41,10 +45,12 @@ def amplifications(state: Diagonal, tail: float) -> list[Amplification]:
 def normalized(stage: Stage) -> Amplification:
     """The amplification of a normalisation: kappa for Sigma, none for Theta."""
     none = np.empty(0)
-    kappa = float(np.max(1 + stage.mu**2 / stage.variance, initial=1.0))
+    kappa = float(np.max(1 + ratio(stage.mu**2, stage.trained), initial=1.0))
+    still = float(np.max(1 - ratio(stage.trained, stage.variance), initial=0.0))
     return replace(
         amplification(stage, 0.0),
         k_e=np.array([kappa * (1 + 4 * UNIT), 0.0, 0.0]),
+        own_e=still,
         r_d=np.array([1.0, 0.0, 0.0]),
         rest_e=0.0,
         rest_d=0.0,
@@ -65,7 +71,11 @@ def of_normalization(
 ) -> NormalizationErrors:
     """The errors behind a normalisation, from those of an input with itself before it."""
     kappa = float(layer.k_e[0])
-    variance = kappa * (sigma + 2 * mean + 3 * UNIT) + 2 * UNIT
+    rounding = 2 * UNIT if layer.own_e == 0 else 4 * UNIT  # eps is added, and V divided by the sum
+    variance = kappa * (sigma + 2 * mean + 3 * UNIT) + rounding
     return NormalizationErrors(
-        theta + variance + 4 * UNIT, 2 * kappa * mean + variance + 4 * UNIT, variance + 4 * UNIT
+        layer.own_e * variance + (rounding if layer.own_e else UNIT),
+        theta + variance + 4 * UNIT,
+        2 * kappa * mean + variance + 4 * UNIT,
+        variance + 4 * UNIT,
     )

@@ -132,10 +132,13 @@ def draw_networks(
     n = len(x)
     layers, averages, alpha = draw_layers(network, x, width, count, normal, dtype)
     m = layers[-1].h.shape[2]
-    kernel = gram(alpha) / m
-    signals, signal = _backward(layers, averages, alpha, n, m, normal)
+    scale, _, rate, learned = network.output.coefficients
+    kernel = rate * scale * gram(alpha) / m + learned
+    signals, signal = _backward(layers, averages, alpha, n, m, normal, scale)
     for drawn, s in zip(layers, signal, strict=True):
-        share = gram(s * drawn.slopes) * drawn.covariance
+        layer = drawn.layer
+        own = layer.rate * drawn.covariance + (layer.learned - layer.rate * layer.bias)
+        share = gram(s * drawn.slopes) * own
         p = share.shape[1] // n
         kernel = kernel + share.reshape(count, n, p, n, p).sum(dim=(2, 4))
     return DrawnNetworks(kernel, layers, signals, averages)
@@ -187,10 +190,11 @@ def _backward(
     n: int,
     m: int,
     normal: Normal,
+    scale: float,
 ) -> tuple[list[DrawnSignal], list[Tensor]]:
     """All that is drawn on the way back, and the whole signals behind every layer."""
-    v = normal(1, alpha.shape[2]) / math.sqrt(m)
-    fresh, covariance = v.expand_as(alpha), torch.ones(n, n, dtype=torch.float64) / m
+    v = normal(1, alpha.shape[2]) * math.sqrt(scale) / math.sqrt(m)
+    fresh, covariance = v.expand_as(alpha), torch.full((n, n), scale / m, dtype=torch.float64)
     passing = known = torch.zeros_like(fresh)
     signals: list[DrawnSignal] = []
     whole: list[Tensor] = []

@@ -62,9 +62,10 @@ def gap(
     .. math:: 100 \, ||K_0 - K_\infty||_{L_2(\rho \times \rho)} / ||K_\infty||
 
     for the first output, and the width m' = m E D/(target/100)^2, D the squared distance over
-    ||K_inf||^2: E D is C/m for networks whose constant C is predicted (``fluctuation``: smooth
-    activations, vectors, all parameters at rate 1), and for others the mean over this module and
-    ``draws``; one of them alone scatters by its own size.
+    ||K_inf||^2: E D is C/m for modules whose constant C is predicted (``fluctuation``: smooth
+    activations, vectors or a few small images, and normal numbers, as those of the readout enter
+    by their fourth moment), and for others the mean over this module and ``draws``; one of them
+    alone scatters by its own size.
 
     Args:
         module: as it was initialised, in eval mode (``network_of``).
@@ -99,7 +100,9 @@ def gap(
     size = float(square_norms(limit.value))
     kernels = [tangent_kernel(one, x).double().cpu().numpy() for one in (module, *draws)]
     distances = [float(square_norms(k0 - limit.value)) / size for k0 in kernels]
-    constant, _ = predicted_mean(described.network, described.inputs(x).numpy(), None)
+    constant = None
+    if described.normal:
+        constant, _ = predicted_mean(described.network, described.inputs(x).numpy(), None)
     expected, source = float(np.mean(distances)), f"{len(kernels)} draws and the law 1/m"
     if constant is not None:
         expected, source = constant / described.width / size, "the predicted constant"

@@ -33,7 +33,7 @@ def is_stacked(module: nn.Module, x: object, output: object) -> bool:
         and output == 0
         and len(module.input_shape) == 1
         and all(p.requires_grad for p in module.parameters())
-        and all(copy.readout.bias is None for copy in module.copies())
+        and all(copy.is_plain for copy in module.copies())
     )
 
 

@@ -161,5 +161,5 @@ def _is_layered(module: nn.Module) -> bool:
     """Whether the layer identity gives J: vectors, layers as described, all of them trained."""
     if type(module) is not FiniteNetwork or len(module.input_shape) > 1 or customised(module):
         return False
-    plain = all(copy.readout.bias is None for copy in module.copies())
+    plain = all(copy.is_plain for copy in module.copies())
     return plain and all(p.requires_grad for p in module.parameters())

@@ -158,7 +158,7 @@ def _layers(
     layers: list[BatchedLayer | PointwiseLayer] = []
     for index, wire in enumerate(wires):
         if not wire.columns:
-            layers.append(pointwise_layer(wire, index, seeds))
+            layers.append(pointwise_layer(wire, index, seeds).to(x))
             continue
         bias = draw(1, wire.units, 2 * index + 1) if wire.bias_std > 0 else None
         layers.append(BatchedLayer(wire, draw(wire.units, wire.columns, 2 * index), bias))

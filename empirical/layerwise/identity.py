@@ -5,7 +5,8 @@ gradient of sample a is the outer product B_a A_a^T, so that the layer's share o
 
     scale^2 (A A^T) o (B B^T)  +  bias_std^2 B B^T
 
-(times the rates at which W and b are trained, if these are not 1),
+(times the rates at which W and b are trained, if these are not 1); that of gains g and shifts b is
+sum_i of g's A_i B_i A_i' B_i' and of b's B_i B_i',
 
 two matrix products and an entrywise one: no object of the size n x parameters is formed. A
 convolution has such a product for every position, and its gradient is their sum: see
@@ -100,6 +101,11 @@ class Link:
     def share(self, alpha: Tensor, signal: Tensor, n: int, start: int) -> Tensor:
         """Of the kernel of the first n samples and those from ``start`` on."""
         rate, bias = self.wire.learned
+        if not self.wire.columns:
+            sums = [
+                z.unflatten(-2, (-1, self.wire.positions)).sum(-2) for z in (alpha * signal, signal)
+            ]
+            return rate * _gram(sums[0], n, start) + bias * _gram(sums[1], n, start)
         scale = rate * self.wire.scale**2
         if self.patches is None:
             inputs = _gram(alpha, n, start) * scale
@@ -148,7 +154,7 @@ def layerwise_kernel(
     for average in reversed(last):
         signal = average.spread(signal)
     for layer, units, at_h in backward_signals(chain, trace, signal):
-        if layer.wire.columns:
+        if layer.wire.is_trained:
             kernel += layer.share(units, at_h, n, start)
     return kernel
 

@@ -173,7 +173,7 @@ def drawn_layers(
     return [
         DrawnLayer(wire, index=index, seed=seed, like=x, block=block)
         if wire.columns
-        else pointwise_layer(wire, index, [seed])
+        else pointwise_layer(wire, index, [seed]).to(x)
         for index, wire in enumerate(wires)
     ], readout
 

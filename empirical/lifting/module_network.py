@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from analytic.network import Network, Readout
+from analytic.network import Convolution, FullyConnected, Network, Readout
 from empirical.batches import Batch, constant, count, mapped, rows
 from empirical.checks import check_inputs, check_module
 from empirical.forward_pass import forward_passes
@@ -39,6 +39,7 @@ from empirical.precision import double_copy
 __all__ = ["ModuleNetwork", "Traced", "network_of", "traced"]
 
 RULES = {**ELEMENTWISE, **POSITIONS, **PRODUCTS}
+_WEIGHTED = (FullyConnected, Convolution)
 FEWEST_UNITS = 4
 """Fewest units of a layer."""
 
@@ -123,7 +124,9 @@ class ModuleNetwork:
         module: a copy in float64, as it was when it was described.
         first: the laws of weights and biases in the one first layer, as they enter the sum, if its
             units are not Gaussian; else None.
-    """  # seven fields: one question each
+        normal: whether all numbers that are drawn are independent normal ones, as those of the
+            finite network of the description, so that its law at finite width is that of modules.
+    """  # eight fields: one question each
 
     network: Network
     width: int
@@ -132,6 +135,25 @@ class ModuleNetwork:
     assumptions: tuple[str, ...]
     module: nn.Module
     first: tuple[InitialLaw, InitialLaw] | None
+    normal: bool
+
+    @property
+    def named_groups(self) -> dict[str, tuple[str, ...]]:
+        """The parameters of the module by the names that ``kernel_shares`` gives their groups.
+
+        Example:
+            >>> _ = torch.manual_seed(0)
+            >>> module = nn.Sequential(nn.Linear(3, 64), nn.Tanh(), nn.Linear(64, 1, bias=False))
+            >>> network_of(module, torch.eye(3)).named_groups["layers.0.bias"]
+            ('0.bias',)
+        """
+        steps = enumerate(self.network.steps)
+        places = [f"layers.{at}" for at, step in steps if isinstance(step.layer, _WEIGHTED)]
+        return {
+            f"{place}.{kind}": (name,)
+            for place, names in zip([*places, "readout"], self.groups, strict=True)
+            for kind, name in zip(("weight", "bias"), names, strict=False)
+        }
 
     def inputs(self, x: Batch) -> Tensor:
         r"""What the first weights of the module read, as the network reads it, in float64.
@@ -236,8 +258,13 @@ def _described(
     return ModuleNetwork(
         network, width, tuple(part.shape[0] for part in stack.parts),
         tuple(parameter_names(part) for part in parts), tuple(texts), module,
-        first_laws(parts, numbers),
+        first_laws(parts, numbers), all(map(_is_normal, numbers)),
     )  # fmt: skip
+
+
+def _is_normal(one: Numbers) -> bool:
+    laws = [law for law in (one.law, one.bias_law) if law is not None]
+    return all(law.family in ("normal", "constant") and law.name != "measured" for law in laws)
 
 
 def _proof(

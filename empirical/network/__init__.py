@@ -8,7 +8,7 @@ drawn again, on any device. Below: the descriptions of ``analytic``.
 from empirical.network.finite import FiniteNetwork, Stack, check_description
 from empirical.network.layer_modules import PointwiseLayer, WeightLayer
 from empirical.network.noise import pointwise_layer
-from empirical.network.normalization import NormalizedLayer
+from empirical.network.normalization import GainLayer, NormalizedLayer
 from empirical.network.pointwise_activation import pointwise
 from empirical.network.weights import normal, normal_rows, redraw
 from empirical.network.wires import Feed, Wire, held, wiring
@@ -16,6 +16,7 @@ from empirical.network.wires import Feed, Wire, held, wiring
 __all__ = [
     "Feed",
     "FiniteNetwork",
+    "GainLayer",
     "NormalizedLayer",
     "PointwiseLayer",
     "Stack",

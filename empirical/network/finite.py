@@ -31,6 +31,7 @@ from empirical.input_shapes import check_images, check_input_shape
 from empirical.memory import require
 from empirical.network.layer_modules import PointwiseLayer, ReadoutLayer, WeightLayer, module_of
 from empirical.network.noise import pointwise_layer
+from empirical.network.normalization import GainLayer
 from empirical.network.weights import normal
 from empirical.network.wires import Feed, wiring
 
@@ -62,7 +63,8 @@ class Stack(nn.Module):
         wires, feed = wiring(network, input_shape, width)
         for index, wire in enumerate(wires):
             weighs = wire.columns > 0
-            layers.append(module_of(wire, draw) if weighs else pointwise_layer(wire, index, [seed]))
+            layer = module_of(wire, draw) if weighs else pointwise_layer(wire, index, [seed])
+            layers.append(layer.to(device=device, dtype=dtype))
         self.layers = nn.ModuleList(layers)
         self.readout = ReadoutLayer(feed, draw)
 
@@ -77,6 +79,13 @@ class Stack(nn.Module):
         for layer in self.layers:
             if isinstance(layer, WeightLayer):
                 yield layer
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether all parameters are those of weight layers and of a readout without a bias."""
+        return self.readout.bias is None and not any(
+            isinstance(layer, GainLayer) for layer in self.layers
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return self.readout(self.units(x, PointwiseLayer.__call__))
@@ -189,8 +198,8 @@ class FiniteNetwork(nn.Module):
         """
         found: dict[str, float] = {}
         for name, part in self.named_modules():
-            if isinstance(part, WeightLayer | ReadoutLayer):
-                wire = part.wire if isinstance(part, WeightLayer) else part.feed
+            if isinstance(part, WeightLayer | GainLayer | ReadoutLayer):
+                wire = part.feed if isinstance(part, ReadoutLayer) else part.wire
                 found[f"{name}.weight"], bias_rate = wire.learned
                 if part.bias is not None:
                     found[f"{name}.bias"] = bias_rate / part.bias_std**2

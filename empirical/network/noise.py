@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from analytic.network import Dropout
+from analytic.network import Dropout, Gains
 from empirical.network.layer_modules import PointwiseLayer
-from empirical.network.normalization import NormalizedLayer
+from empirical.network.normalization import GainLayer, NormalizedLayer
 from empirical.network.weights import normal_rows
 from empirical.network.wires import Wire
 
@@ -62,4 +62,6 @@ def pointwise_layer(wire: Wire, index: int, seeds: Sequence[int]) -> PointwiseLa
     """The module of a layer without weights, of networks with some seeds."""
     if isinstance(wire.step.layer, Dropout):
         return DropoutLayer(wire, index, seeds)
+    if isinstance(wire.step.layer, Gains):
+        return GainLayer(wire)
     return (NormalizedLayer if wire.step.normalizes else PointwiseLayer)(wire)

@@ -1,17 +1,24 @@
-"""Layer normalisation of a finite network: over the units, at every position."""
+"""Layer normalisation of a finite network: over the units, at every position; gains behind it."""
 
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from analytic.network import LayerNorm
 from empirical.network.layer_modules import PointwiseLayer
+from empirical.network.wires import Wire
 
-__all__ = ["NormalizedLayer"]
+__all__ = ["GainLayer", "NormalizedLayer"]
 
 
 class NormalizedLayer(PointwiseLayer):
-    """alpha -> (alpha - mean)/std over the m units, without parameters and with nothing added."""
+    """alpha -> (alpha - mean)/sqrt(variance + eps) over the m units, without parameters."""
+
+    def __init__(self, wire: Wire) -> None:
+        super().__init__(wire)
+        assert isinstance(wire.step.layer, LayerNorm)
+        self.eps = wire.step.layer.eps
 
     def activation(self, h: Tensor) -> Tensor:
         """Of units on the last axis."""
@@ -26,9 +33,30 @@ class NormalizedLayer(PointwiseLayer):
     def forward(self, alpha: Tensor) -> Tensor:
         return self.activation(alpha.movedim(1, -1)).movedim(-1, 1)
 
-    @staticmethod
-    def _parts(h: Tensor) -> tuple[Tensor, Tensor]:
+    def _parts(self, h: Tensor) -> tuple[Tensor, Tensor]:
         """The normalised units, and what they were divided by."""
         from_mean = h - h.mean(-1, keepdim=True)
-        std = torch.sqrt(from_mean.square().mean(-1, keepdim=True))
+        std = torch.sqrt(from_mean.square().mean(-1, keepdim=True) + self.eps)
         return from_mean / std, std
+
+
+class GainLayer(PointwiseLayer):
+    """alpha_i -> g_i alpha_i + b_i, with gains (``weight``) that start at 1 and shifts at 0."""
+
+    def __init__(self, wire: Wire) -> None:
+        super().__init__(wire)
+        self.weight = nn.Parameter(torch.ones(wire.units, dtype=torch.float64))
+        none = wire.learned[1] == 0
+        self.bias = None if none else nn.Parameter(torch.zeros_like(self.weight))
+        self.bias_std = 1.0
+
+    def preactivation(self, alpha: Tensor) -> Tensor:
+        """Of units on the last axis."""
+        h = alpha * self.weight
+        return h if self.bias is None else h + self.bias
+
+    def pullback(self, signal: Tensor) -> Tensor:
+        return signal * self.weight
+
+    def forward(self, alpha: Tensor) -> Tensor:
+        return self.preactivation(alpha.movedim(1, -1)).movedim(-1, 1)

@@ -12,6 +12,7 @@ from analytic.network import (
     Averaging,
     Convolution,
     Flatten,
+    Gains,
     Network,
     Pointwise,
     Readout,
@@ -136,6 +137,11 @@ class Wire:
     def learned(self) -> tuple[float, float]:
         """Rates of gradient flow: of W, and of the biases themselves."""
         return self.step.rate, self.step.bias_rate
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether it has parameters: weights, or gains."""
+        return self.columns > 0 or isinstance(self.step.layer, Gains)
 
     @property
     def bias_std(self) -> float:

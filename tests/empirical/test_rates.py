@@ -18,7 +18,6 @@ from analytic import (
     Readout,
     Residual,
     kernel,
-    kernel_shares,
 )
 from compare import Inputs, convergence
 from empirical import (
@@ -94,27 +93,6 @@ def test_finite_kernels_tend_to_the_limit(network: Network, shape: tuple[int, ..
     assert (gap <= 4.5 * error).all()
     plain = torch.from_numpy(kernel(Network(*network.layers), x.numpy()))
     assert ((kernels.mean(0) - plain).abs() > 9 * error).any()  # the control: another readout
-
-
-def test_the_shares_of_finite_kernels_tend_to_those_of_the_limit() -> None:
-    x = draw(3, 4)
-    shares = kernel_shares(RATED, x.numpy())
-    assert_allclose(shares.total, kernel(RATED, x.numpy()), rtol=1e-9)
-    assert list(shares.shares) == [
-        "layers.0.weight", "layers.0.bias", "layers.1.weight", "layers.2.bias",
-        "readout.weight", "readout.bias",
-    ]  # fmt: skip
-    seeds = range(24)
-    for name, share in shares.shares.items():
-        found = torch.stack([
-            tangent_kernel(
-                FiniteNetwork(RATED, (4,), 256, seed=seed, antisymmetric=False), x,
-                parameters=f"*.{name}",
-            )
-            for seed in seeds
-        ])  # fmt: skip
-        error = found.std(0) / len(seeds) ** 0.5 + 0.02 * share.max()  # 1/m
-        assert ((found.mean(0) - torch.from_numpy(share)).abs() <= 4 * error).all(), name
 
 
 def test_the_distance_to_the_limit_falls_with_exponent_1() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -22,7 +23,7 @@ from analytic import (
     Sum,
 )
 
-__all__ = ["SHAPES", "networks"]
+__all__ = ["SHAPES", "moving_networks", "networks"]
 
 SHAPES = {False: (3,), True: (2, 4)}
 """Of one input: vectors, images."""
@@ -30,6 +31,7 @@ ACTIVATIONS = st.sampled_from(["softplus", "sigmoid", "tanh", "erf"])
 PARTS = st.sampled_from([
     "layer", "normalised", "residual", "block", "sum", "side by side", "dense", "noise", "factor",
 ])  # fmt: skip
+HALF = AveragePooling(2)
 Draw = st.DrawFn
 
 
@@ -49,6 +51,29 @@ def networks(draw: Draw) -> Network:
         pool = [AveragePooling(2)] * draw(st.booleans())
         layers += [*pool, draw(st.sampled_from([Flatten(), GlobalAveragePooling()]))]
     return Network(*layers)
+
+
+@st.composite
+def moving_networks(draw: Draw) -> Network:
+    """A network of images with one or two sums whose branches pool or stride, at any place."""
+    layers = [_weights(draw, True, draw(ACTIVATIONS), 1.0)]
+    for _ in range(draw(st.integers(1, 2))):
+        branches = [_moving(draw) for _ in range(draw(st.integers(2, 3)))]
+        correlated = branches.count([HALF]) > 1
+        kind = Concatenate if correlated else draw(st.sampled_from([Sum, Concatenate]))
+        part, _ = _part(draw, draw(PARTS), True, 1.0)
+        layers += [kind(*branches), _weights(draw, True, draw(ACTIVATIONS), 1.0), *part]
+        layers.append(_weights(draw, True, draw(ACTIVATIONS), 1.0))
+    return Network(*layers, draw(st.sampled_from([Flatten(), GlobalAveragePooling()])))
+
+
+def _moving(draw: Draw) -> list[Any]:
+    """Layers of one width with half as many positions behind them."""
+    before, behind = (
+        [_weights(draw, True, draw(ACTIVATIONS), 1.0)] * draw(st.integers(0, 1)) for _ in range(2)
+    )
+    strided = replace(_weights(draw, True, draw(ACTIVATIONS), 1.0), stride=2)
+    return [*before, draw(st.sampled_from([HALF, strided])), *behind]
 
 
 def _weights(draw: Draw, spatial: bool, activation: Any, ratio: float) -> Any:

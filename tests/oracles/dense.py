@@ -74,7 +74,7 @@ def recursion(
             ends = [recursion(branch, state, dual, means, before) for branch in layer.branches]
             state = _side_by_side(ends, channels.shares(layer, before))
         elif isinstance(layer, LayerNorm):
-            state = _normalized(state)
+            state = _normalized(layer, state)
         elif isinstance(layer, Dropout):
             k = 1 - (layer.rate + 0 * state.s11)
             noisy = {name: getattr(state, name) / k for name in ("s11", "s22", "t11", "t22")}
@@ -97,11 +97,16 @@ def _sum(ends: list[State], means: bool) -> State:
     return State(*whole)
 
 
-def _normalized(s: State) -> State:
-    """Mean 0 and variance 1."""
+def _normalized(layer: LayerNorm, s: State) -> State:
+    """Mean 0 and variance 1, or somewhat less; what gains and shifts add to what is trained."""
     v, v_, c = s.s11 - s.m1**2, s.s22 - s.m2**2, s.s12 - s.m1 * s.m2
-    root = (v * v_) ** (v * 0 + 1 / 2)
-    return State(v / v, c / root, v / v, s.t11 / v, s.t12 / root, s.t22 / v_, 0 * v, 0 * v)
+    zero = 0 * s.s11  # of the numbers at hand
+    eps, of_gains, of_shifts = (k + zero for k in (layer.eps, layer.gain_rate, layer.bias_rate))
+    w, w_ = v + eps, v_ + eps
+    root = (w * w_) ** (zero + 1 / 2)
+    a, b, a_ = v / w, c / root, v_ / w_
+    t, t12, t_ = (of_gains * part + of_shifts for part in (a, b, a_))
+    return State(a, b, a_, t + s.t11 / w, t12 + s.t12 / root, t_ + s.t22 / w_, zero, zero)
 
 
 def _side_by_side(ends: list[State], shares: list[Fraction]) -> State:

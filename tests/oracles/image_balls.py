@@ -108,25 +108,31 @@ def _through(layers: Sequence[Any], state: _State) -> _State:
             ends = [_through(branch, state) for branch in layer.branches]
             state = _side_by_side(ends, channels.shares(layer, state.channels))
         elif isinstance(layer, LayerNorm):
-            state = _normalized(state)
+            state = _normalized(layer, state)
         elif isinstance(layer, Dropout):
-            for values in state[:2]:
+            sigma, theta = ([row.copy() for row in values] for values in state[:2])
+            for values in (sigma, theta):  # a skip keeps the units before
                 for i in range(len(values)):
                     values[i][i] = values[i][i] / (1 - arb(layer.rate))
+            state = state._replace(sigma=sigma, theta=theta)
         else:
             state = (_average if isinstance(layer, Averaging) else _weights)(layer, state)
         state = state._replace(channels=count)
     return state
 
 
-def _normalized(old: _State) -> _State:
+def _normalized(layer: LayerNorm, old: _State) -> _State:
     size = range(len(old.mu))
-    root = [(old.sigma[i][i] - old.mu[i] ** 2).sqrt() for i in size]
+    of_gains, of_shifts = arb(layer.gain_rate), arb(layer.bias_rate)
+    root = [(old.sigma[i][i] - old.mu[i] ** 2 + layer.eps).sqrt() for i in size]
     sigma = [
         [(old.sigma[i][j] - old.mu[i] * old.mu[j]) / (root[i] * root[j]) for j in size]
         for i in size
     ]
-    theta = [[old.theta[i][j] / (root[i] * root[j]) for j in size] for i in size]
+    theta = [
+        [of_gains * sigma[i][j] + of_shifts + old.theta[i][j] / (root[i] * root[j]) for j in size]
+        for i in size
+    ]
     return _State(sigma, theta, [arb(0)] * len(size), old.spatial)
 
 

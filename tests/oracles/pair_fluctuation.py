@@ -36,13 +36,14 @@ def pair_fluctuation(network: Network, x: Array, y: Array, *, whole: bool = True
         v = j @ v @ j.T + noise(layer, z, skip) / layer.width_ratio
         weight = layer.weight_std**2
         e1, e2, wd, e4 = slopes(layer, z)
-        t = layer.weight_std**2 * (z[1] + z[5]) + layer.bias_std**2
+        t = trained(layer, z)
         fresh = (e4 * t**2 + 2 * skip * wd * t * z[5]) / layer.width_ratio
         a = fresh + whole * (skip + weight * e1) * (skip + weight * e2) * a
         b = fresh + whole * (skip + weight * wd) ** 2 * b
         z = layer_map(layer, z, skip).real
-    ends = np.array([0, 1, 0, 0, 0, 1])
-    return float(ends @ v @ ends + a + b)
+    scale, rate = network.output.weight_std**2, network.output.weight_rate
+    ends = np.array([0, rate, 0, 0, 0, 1])
+    return float(scale**2 * (ends @ v @ ends + a + b))
 
 
 def pair_shift(network: Network, x: Array, y: Array) -> float:
@@ -69,7 +70,7 @@ def pair_shift(network: Network, x: Array, y: Array) -> float:
         v = j @ v @ j.T + noise(layer, z, skip) / layer.width_ratio
         r = r_new(layer.width_ratio / before)
         z, before = layer_map(layer, z, skip).real, layer.width_ratio
-    return float(b[1] + b[5])
+    return float(network.output.weight_std**2 * (network.output.weight_rate * b[1] + b[5]))
 
 
 def gram_shift(
@@ -92,7 +93,7 @@ def gram_shift(
     mean = np.array([skip * z[3], skip * z[4], 1.0])
     second = np.outer(mean, mean)
     second[:2, :2] = skip * np.array([[z[0], z[1]], [z[1], z[2]]])
-    t = weight * (z[1] + z[5]) + layer.bias_std**2
+    t = trained(layer, z)
     first = (both * p) @ values.T
     seen = second * (both @ p) + np.outer(mean, first) + np.outer(first, mean)
     seen += (both * p * values) @ values.T
@@ -107,6 +108,12 @@ def gram_shift(
         return turn[0] @ r @ turn[1].T * ratio + t * seen + spread
 
     return float(shift), after
+
+
+def trained(layer: FullyConnected, z: Array) -> Array:
+    """<grad h(x), grad h(x')> of one unit h: by its own parameters, and by those before."""
+    bias = layer.bias_std**2 if layer.bias_rate is None else layer.bias_rate
+    return layer.weight_std**2 * (layer.weight_rate * z[1] + z[5]) + bias
 
 
 def complex_step(function: Callable[[Array], Array], z: Array) -> Array:
@@ -129,7 +136,7 @@ def units(layer: FullyConnected, z: Array) -> tuple[Array, Array]:
     """What a unit contributes at every node, (6, nodes), and the weights of the nodes."""
     u1, u2, p = nodes(layer, z)
     w, d = (functions(layer)[k] for k in (0, 1))
-    t = layer.weight_std**2 * (z[1] + z[5]) + layer.bias_std**2
+    t = trained(layer, z)
     w1, w2 = w(u1), w(u2)
     return np.stack([w1 * w1, w1 * w2, w2 * w2, w1, w2, d(u1) * d(u2) * t]), p
 

@@ -150,9 +150,10 @@ def _multiplied(layer: Any, state: State) -> State:
     """Units times noise or a factor, or normalised."""
     if isinstance(layer, LayerNorm):
         S = state.S - np.einsum("ap,bq->abpq", state.mu, state.mu)
-        root = np.sqrt(np.einsum("aapp->ap", S))
+        root = np.sqrt(np.einsum("aapp->ap", S) + layer.eps)
         both = np.einsum("ap,bq->abpq", root, root)
-        return State(S / both, state.T / both, 0 * state.mu, state.spatial)
+        T = layer.gain_rate * S / both + layer.bias_rate + state.T / both
+        return State(S / both, T, 0 * state.mu, state.spatial)
     if isinstance(layer, Dropout):
         S, T = state.S.copy(), state.T.copy()
         for A in (S, T):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,13 +13,19 @@ from oracles import image_balls
 from analytic import (
     AccuracyError,
     AveragePooling,
+    Concatenate,
     Convolution,
+    Dropout,
     Flatten,
     FullyConnected,
     GlobalAveragePooling,
     Network,
+    Nonlinearity,
+    Residual,
+    Sum,
     kernel,
     kernel_estimate,
+    resnet,
 )
 from compare import Inputs
 
@@ -43,12 +50,32 @@ def _network(rng: np.random.Generator) -> tuple[Network, bool]:
     elif rng.random() < 0.3:
         layers.append(AveragePooling(3, stride=1) if rng.random() < 0.5 else AveragePooling(2))
     layers += [convolution(3, dilation=2 - at % 2) for at in range(rng.integers(0, 3))]
+    if rng.random() < 0.6:
+        layers += _branches(rng, activation, convolution)
     layers.append(Flatten() if rng.random() < 0.6 else GlobalAveragePooling())
     if rng.random() < 0.4:
         layers.append(FullyConnected(activation, **options()))
     last = isinstance(layers[-1], FullyConnected)
     pools = (AveragePooling, GlobalAveragePooling) if last else AveragePooling
     return Network(*layers), any(isinstance(layer, pools) for layer in layers)  # type: ignore[arg-type]
+
+
+def _branches(rng: np.random.Generator, activation: str, convolution: Any) -> list[object]:
+    """A part with branches, or with noise."""
+    number = rng.integers(6)
+    if number == 0:
+        return [Residual(convolution(2), Residual(convolution(3)))]
+    if number == 1:
+        linear = Convolution("identity", 2)
+        return [linear, Residual(Nonlinearity(activation), convolution(3), linear)]
+    if number == 2:
+        strided = [convolution(2, stride=2), convolution(2)]
+        return [Sum(Convolution("identity", 1, stride=2), strided), convolution(2)]
+    if number == 3:
+        return [Concatenate(convolution(1), [convolution(3), convolution(2)]), convolution(2)]
+    if number == 4:
+        return [Residual(Dropout(0.2), convolution(3)), Dropout(0.01), AveragePooling(2, stride=1)]
+    return [Sum(convolution(3), [convolution(1), convolution(2)]), AveragePooling(2, stride=1)]
 
 
 def _images(rng: np.random.Generator) -> np.ndarray:
@@ -97,3 +124,14 @@ def test_digits_keep_the_default_tolerance(readout: Flatten | GlobalAveragePooli
     for values in found:
         assert_allclose(values[1], values[2], rtol=2e-10)  # twice the tolerance
         assert not values[3].any()
+
+
+@pytest.mark.parametrize("side", [1, 4])
+def test_a_residual_network_keeps_the_default_tolerance(side: int) -> None:
+    """Equal images beside each other, and one of another brightness, which is parallel."""
+    images = np.random.default_rng(0).uniform(size=(4, 3, 8, 8))
+    images[1], images[2] = images[0], side * images[0]
+    nngp, ntk = kernel(resnet(8), images, kind="both")
+    for values in (nngp, ntk):
+        assert_allclose(values[0, 1], values[0, 0], rtol=2e-10)
+        assert_allclose(values[0, 2], side * values[0, 0], rtol=2e-10)

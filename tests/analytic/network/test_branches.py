@@ -12,6 +12,7 @@ from analytic import (
     Convolution,
     Flatten,
     FullyConnected,
+    GlobalAveragePooling,
     Network,
     Nonlinearity,
     Residual,
@@ -23,7 +24,7 @@ from analytic import (
 from analytic.network import parse_network
 from empirical import FiniteNetwork
 
-F, C, N, R = FullyConnected, Convolution, Nonlinearity, Residual
+F, C, N, R, G = FullyConnected, Convolution, Nonlinearity, Residual, GlobalAveragePooling
 tanh, line = F("tanh"), F("identity")
 
 NETWORKS = [
@@ -89,13 +90,14 @@ REFUSED: list[tuple[Callable[[], object], str]] = [
     (lambda: Network(C("tanh", 3), Flatten(), Sum([], tanh)), "between Flatten.. and Sum"),
     (lambda: Network(C("tanh", 3), Sum(tanh, C("tanh", 3))), "between images and"),
     (far(C("tanh", (3, 3)), C("tanh", (3,))), "layers for 2 spatial dimensions"),
-    (far([AveragePooling(2), C("tanh", 1)], strided), "pool before or after the Sum"),
-    (far([], strided), "got 1 first layers of 2 and 0 other"),
-    (far([C("tanh", 3), strided], strided), "got 1 first layers of 2 and 1 other"),
-    (far([strided, strided], strided), "got 2 first layers of 2 and 1 other"),
-    (far([Sum(strided, strided)], strided), "expected inner sums that keep the positions"),
+    (far([], strided), "got, for 32, 32 after the skip and 16 after Conv.*; let them stride, pool"),
+    (far([strided, strided], []), "Sum that end at the same positions, got, for 32, 8 after"),
+    (far([Sum(strided, C("tanh", 1))], strided), "got, for 32, 16 after .* and 32 after"),
+    (far([AveragePooling(2)], C("tanh", 3)), "got, for 32, 16 after AveragePooling.2. and 32 aft"),
+    (far([G(), tanh], [C("tanh", 3)]), "or all in vectors, got vectors after .*; flatten all"),
+    (lambda: Network(tanh, Sum(tanh, [AveragePooling(2), tanh])), "which needs positions; put it"),
     (lambda: R(Sum(strided, strided)), "whose branches leave out positions"),
-    (lambda: far(strided, C("tanh", 3, stride=3))().shapes((9,)), "got 5 and 3; give them the"),
+    (lambda: far(strided, C("tanh", 3, stride=3))().shapes((9,)), "got, for 9, 5 after .* and 3"),
 ]  # fmt: skip
 
 
@@ -114,7 +116,7 @@ def test_what_is_not_a_layer_is_refused() -> None:
 
 def test_branches_whose_positions_differ_are_refused_when_the_images_are_known() -> None:
     network = far(strided, C("tanh", 3, stride=3))()
-    with pytest.raises(ValueError, match="end at the same positions, got 5 and 3"):
+    with pytest.raises(ValueError, match="end at the same positions, got, for 9, 5 aft"):
         kernel(network, torch.ones(2, 1, 9).numpy())
     with pytest.raises(ValueError, match="end at the same positions"):
         FiniteNetwork(network, (1, 9), 4)

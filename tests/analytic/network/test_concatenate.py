@@ -10,6 +10,7 @@ from analytic import (
     AveragePooling,
     Concatenate,
     Convolution,
+    Dropout,
     Flatten,
     FullyConnected,
     GlobalAveragePooling,
@@ -19,6 +20,7 @@ from analytic import (
     Scale,
     Sum,
     fluctuation,
+    kernel,
 )
 from analytic.network import parse_network
 from empirical.network import wiring
@@ -68,10 +70,14 @@ REFUSED: list[tuple[Callable[[], object], str]] = [
     (lambda: Network(Cat(line, line), N("tanh")), "put it at the end of every branch"),
     (lambda: Network(conv, Flatten(), Cat([], tanh)), "between Flatten.. and Concatenate"),
     (lambda: Network(conv, Cat(tanh, conv)), "between images and"),
-    (far([AveragePooling(2)], strided), "a branch of Concatenate; pool before or after the Con"),
-    (far([conv, GlobalAveragePooling()], conv), "pool before or after the Concatenate"),
-    (far(conv, strided), "got 1 first layers of 2 and 0 other"),
-    (lambda: far(strided, C("tanh", 3, stride=3))().shapes((9,)), "same positions, got 5 and 3"),
+    (far([AveragePooling(2)], conv), "Concatenate that end at the same positions, got, for 32, 16"),
+    (far([conv, GlobalAveragePooling()], conv), "all in vectors, got vectors after .* and images"),
+    (far(conv, strided), "got, for 32, 32 after Conv.* and 16 after Conv.*; let them stride"),
+    (lambda: far(strided, C("tanh", 3, stride=3))().shapes((9,)), "got, for 9, 5 after .* and 3"),
+    (
+        lambda: kernel(Network(tanh, Cat([Scale(2.0)], Dropout(0.5))), [[1.0]]),
+        "that have the same factor, got 1 and 2 in .* into one of them",
+    ),
     (lambda: R(Cat([], tanh)), "weights between alpha and its end"),
     (lambda: Network(tanh, R(Cat(tanh, tanh))), "keeps the width ratio 1.0"),
     (

@@ -31,29 +31,29 @@ PRINTED = {
 }
 """K(x, x), K(x, x'), K(x', x') of neural-tangents 0.6.5, its closed forms in float64, as
 ``benchmarks/named_networks.py values`` prints them; the pixels of x and x' are cos 0, cos 1, ..."""
-CASES: dict[str, tuple[Network, tuple[int, ...], float]] = {
-    "lenet erf": (lenet("erf"), (1, 16, 16), 1e-10),
-    "myrtle erf": (myrtle(5, "erf"), (3, 8, 8), 1e-10),
-    "myrtle relu": (myrtle(5), (3, 8, 8), 1e-10),
-    "resnet erf": (resnet(8, "erf"), (2, 5, 5), 1e-10),
-    "resnet relu": (resnet(8), (2, 5, 5), 1e-5),
+CASES: dict[str, tuple[Network, tuple[int, ...]]] = {
+    "lenet erf": (lenet("erf"), (1, 16, 16)),
+    "myrtle erf": (myrtle(5, "erf"), (3, 8, 8)),
+    "myrtle relu": (myrtle(5), (3, 8, 8)),
+    "resnet erf": (resnet(8, "erf"), (2, 5, 5)),
+    "resnet relu": (resnet(8), (2, 5, 5)),
 }
-"""Networks, images, and the tolerance of the kernel: kinks with skips are certified to 1e-5."""
+"""Networks and images."""
 PEER = {"erf": 1e-12, "relu": 1e-8}
 """The peer's own errors: roundings, and the root of one that its relu adds at x = x'."""
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_peer_prints_these_kernels(name: str) -> None:
-    network, shape, tolerance = CASES[name]
+    network, shape = CASES[name]
     x = np.cos(np.arange(2 * np.prod(shape))).reshape(2, *shape)
-    found = kernel(network, x, kind="both", tolerance=tolerance)
+    found = kernel(network, x, kind="both")
     for kind in ("nngp", "ntk"):
         value = getattr(found, kind)
         scale = np.sqrt(np.outer(np.diag(value), np.diag(value)))
         printed = PRINTED[f"{name} {kind}"]
         apart = np.abs(value[np.triu_indices(2)] - printed) / scale[np.triu_indices(2)]
-        assert apart.max() <= tolerance + PEER[name.split()[1]]
+        assert apart.max() <= 1e-10 + PEER[name.split()[1]]
 
 
 CROPS = {

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 from hypothesis import HealthCheck, given, settings
-from networks.random_stacks import SHAPES, networks
+from hypothesis import strategies as st
+from networks.random_stacks import SHAPES, moving_networks, networks
 from oracles import positions
 from oracles.jacobians import batch_jacobian
 
@@ -13,14 +14,15 @@ from analytic import Network, kernel
 from analytic.network import parse_network
 from empirical import FiniteNetwork, tangent_kernel, tangent_kernels
 
-DRAWN = settings(
+SLOWLY = settings(
     max_examples=25, derandomize=True, database=None, deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )  # fmt: skip
+ALL = st.one_of(networks(), moving_networks())
 
 
-@DRAWN
-@given(networks())
+@SLOWLY
+@given(ALL)
 def test_kernels_are_those_of_a_slow_recursion(network: Network) -> None:
     """Trapezoidal sums resolve to 1e-9 here."""
     x = np.random.default_rng(1).standard_normal((2, *SHAPES[network.is_spatial]))
@@ -31,8 +33,8 @@ def test_kernels_are_those_of_a_slow_recursion(network: Network) -> None:
     assert parse_network(repr(network)) == network
 
 
-@DRAWN
-@given(networks())
+@SLOWLY
+@given(ALL)
 def test_all_ways_to_k_0_agree(network: Network) -> None:
     x = torch.from_numpy(np.random.default_rng(2).standard_normal((3, *SHAPES[network.is_spatial])))
     f = FiniteNetwork(network, x.shape[1:], 4, seed=1)

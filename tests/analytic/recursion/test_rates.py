@@ -23,7 +23,6 @@ from analytic import (
     kernel,
     kernel_diagonal,
     kernel_estimate,
-    mean_correction,
 )
 from analytic.machine import UNIT
 from analytic.network import parse_network
@@ -174,8 +173,6 @@ def test_a_readout_is_the_last_part() -> None:
             parse_network(f"Network({text})")
     with pytest.raises(ValueError, match="expected at least one layer"):
         Network(Readout())
-    with pytest.raises(ValueError, match="default readout, got Readout"):
-        mean_correction(Network(F("tanh"), Readout(bias_std=1)), draw(2, 3))
 
 
 def test_the_usual_rates_are_the_default_to_the_last_bit() -> None:
@@ -268,11 +265,6 @@ def test_a_part_without_weights_has_no_rate() -> None:
         parse_network('Network(FullyConnected("identity"), Nonlinearity("tanh", weight_rate=1.0))')
     with pytest.raises(TypeError, match="expected a number for weight_rate, got NoneType"):
         F("tanh", weight_rate=None)  # pyright: ignore[reportArgumentType]
-
-
-def test_corrections_of_other_rates_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"trained at rate 1, got .*weight_rate=0\.5"):
-        mean_correction(Network(F("tanh", weight_rate=0.5)), draw(2, 3))
 
 
 def test_biases_that_start_at_0_are_trained_where_the_input_is_0() -> None:

@@ -13,7 +13,7 @@ from scipy import integrate
 from torch import nn
 
 from analytic import FullyConnected, Network, Readout, Residual
-from compare import Inputs, convergence
+from compare import Inputs, convergence, gap
 from compare.rate.first_layer_limit import integrated_first_layer, tangent_limit
 from compare.rate.lifted_limits import ModuleLimits, module_limits
 from compare.rate.network_cells import made
@@ -66,6 +66,34 @@ def test_a_family_is_compared_with_the_kernel_of_its_description() -> None:
     assert found.config["limit"].startswith("that of the modules")
     assert found.config["relative"] is False
     assert 'FullyConnected("tanh")' in found.config["described"]
+
+
+def normal(width: int, seed: int, last: float = 1.0) -> nn.Module:
+    """torch's parametrisation with normal numbers, the last of them uniform for last=0."""
+    torch.manual_seed(seed)
+    layers = [nn.Linear(a, b).double() for a, b in ((3, width), (width, width), (width, 1))]
+    for layer in layers:
+        nn.init.normal_(layer.weight, std=layer.in_features**-0.5)
+        nn.init.zeros_(layer.bias)
+    if not last:
+        nn.init.uniform_(layers[2].weight, -((3 / width) ** 0.5), (3 / width) ** 0.5)
+    return nn.Sequential(layers[0], nn.Tanh(), layers[1], nn.Tanh(), layers[2])
+
+
+def test_the_width_that_is_needed_is_foretold_where_all_numbers_are_normal() -> None:
+    """The constant at the module's rates, against the mean over draws in standard errors."""
+    x = torch.from_numpy(SPHERE.sample(6))
+    width, draws = 64, 60
+    found = gap(normal(width, 0), x)
+    assert found.source == "the predicted constant"
+    limit = found.limit.value
+    kernels = [tangent_kernel(normal(width, seed), x).numpy() for seed in range(draws)]
+    distances = np.array([square_norms(k0 - limit) for k0 in kernels]) / square_norms(limit)
+    expected = found.needed * (found.target / 100) ** 2 / width
+    error = distances.std() / draws**0.5
+    assert abs(distances.mean() - expected) <= 4.5 * error
+    assert error < expected / 4
+    assert "draw" in gap(normal(width, 0, last=0), x).source
 
 
 def test_torch_s_parametrisation_settles_relative_to_its_own_limit() -> None:
