@@ -23,12 +23,13 @@ from analytic.network.options import Sizes
 from analytic.network.output import Readout
 from analytic.network.pointwise import Pointwise
 from analytic.network.scaling import Scale
+from analytic.network.training_rates import Rated
 
 __all__ = ["Branched", "Concatenate", "Layer", "Layers", "Residual", "Sum", "check_layers", "moves"]
 
 
 @dataclass(frozen=True, repr=False)
-class Residual:
+class Residual(Rated):
     """A skip around one or several layers, alpha -> alpha + layers(alpha).
 
     The layers keep the shape, and there are weights among them: the limit relies on their being
@@ -80,7 +81,7 @@ class Residual:
 
 
 @dataclass(frozen=True, repr=False)
-class Sum:
+class Sum(Rated):
     r"""The sum of two or more branches, alpha -> branch_1(alpha) + branch_2(alpha) + ...
 
     A branch is a layer or a list of layers; an empty list is the skip, ``Scale(c)`` c times it. A
@@ -128,7 +129,7 @@ class Sum:
 
 
 @dataclass(frozen=True, repr=False)
-class Concatenate:
+class Concatenate(Rated):
     r"""The units of two or more branches side by side, alpha -> (branch_1(alpha), ...).
 
     A branch is a layer or a list of layers; an empty list is the skip. The units after it are as

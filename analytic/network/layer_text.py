@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import fields
 
 from analytic.activation import Activation
+from analytic.network.training_rates import Rated
 
 __all__ = ["Described"]
 
 
-class Described:
+class Described(Rated):
     """Prints a layer as the code that makes it: required fields, then what is changed."""
 
     required = 1

@@ -15,9 +15,29 @@ choice of units of the parameters: theta = sqrt(rate) phi with phi trained at ra
 
 from __future__ import annotations
 
+from dataclasses import fields
+from typing import Any, Self
+
 from analytic.network.options import number
 
-__all__ = ["bias_rate_of", "set_rates"]
+__all__ = ["Rated", "bias_rate_of", "set_rates"]
+
+
+class Rated:
+    """Parts of a network, which say it if they have no parameter that a rate is given for."""
+
+    def __new__(cls, *_: Any, **options: Any) -> Self:
+        known = {field.name for field in fields(cls)}  # type: ignore[arg-type]
+        for name in ("weight_rate", "bias_rate"):
+            if name in options and name not in known:
+                has = [f"{field}" for field in ("gain_rate", "bias_rate") if field in known]
+                instead = f"; it has {' and '.join(has)}" if has else ""
+                raise TypeError(
+                    f"expected no {name} of {cls.__name__}, which has no such parameters{instead},"
+                    f" got {options[name]!r}; give it to the FullyConnected, Convolution or Readout"
+                    " whose parameters are meant"
+                )
+        return super().__new__(cls)
 
 
 def set_rates(part: object, weight_rate: float, bias_rate: float | None) -> None:

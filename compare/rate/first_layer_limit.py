@@ -7,8 +7,9 @@ second moments only. With u = W x + b drawn from the true law and r = weight_rat
 
 and both enter the recursion of the rest: Sigma_1 as the products of other inputs, whose Gram matrix
 it is, and Theta_1 through the slope of the kernel with respect to it, which is the kernel of the
-rest with rate 1 for a bias in front of it and rate 0 for all else. The expectations are means
-over scrambled Sobol points; several scramblings give the error (Owen 1997).
+rest with rate 1 for a bias in front of it and rate 0 for all else. Of images, and where a sum of
+branches reads the means too, all pairs of points are followed (``recursion_from_moments``). The
+expectations are means over scrambled Sobol points; several scramblings give the error (Owen 1997).
 """
 
 from __future__ import annotations
@@ -23,27 +24,20 @@ import torch
 from numpy.typing import NDArray
 from scipy import stats
 
-from analytic import AccuracyError, FullyConnected, Network, kernel
+from analytic import FullyConnected, Network
+from analytic.network import Convolution, shape_after
+from compare.rate.loose_limits import tangent_limit
+from compare.rate.recursion_from_moments import PointMoments, kernel_from_moments, patches_of
 from empirical.lifting import InitialLaw
 from empirical.network import pointwise
 
-__all__ = ["integrated_first_layer", "tangent_limit"]
+__all__ = ["integrated_first_layer"]
 
 Array = NDArray[np.float64]
 SOBOL_POINTS, SCRAMBLINGS = 2**13, 4
 """Sobol points, and how often they are scrambled anew."""
-LIMIT_TOLERANCES, LAST_TOLERANCE = (1e-10, 1e-8), 1e-5
-"""Of a limit, the first ones that are not refused; K_0 of a million units is a thousandth off."""
-
-
-def tangent_limit(network: Network, x: Array) -> Array:
-    """K_inf, where need be to fewer digits than ``kernel`` asks for."""
-    for tolerance in LIMIT_TOLERANCES:
-        try:
-            return kernel(network, x, tolerance=tolerance)
-        except AccuracyError:
-            continue
-    return kernel(network, x, tolerance=LAST_TOLERANCE)
+POINTS_INTEGRATED = 1024
+"""Most positions of all inputs together: all their pairs are followed behind the first layer."""
 
 
 def integrated_first_layer(
@@ -53,18 +47,54 @@ def integrated_first_layer(
 
     Args:
         network: a description whose first layer has other weights.
-        x: inputs, shape (n, d).
+        x: inputs, shape (n, d) or (n, channels, *spatial).
         laws: of its weights and biases, as they enter the sums.
 
     Returns:
-        (n, n) each; None for images, and where the second layer reads more of the first one than
-        its second moments.
+        (n, n) each; None where images have more than ``POINTS_INTEGRATED`` positions in all,
+        averages stand before the first layer, or units of images or of a sum are normalised.
     """
     first, *rest = network.layers
-    if not isinstance(first, FullyConnected) or (rest and not isinstance(rest[0], FullyConnected)):
-        return None
-    found = np.array([_replicate(network, x, sums) for sums in _sums(x, laws)])
+    if isinstance(first, FullyConnected) and (not rest or isinstance(rest[0], FullyConnected)):
+        found = np.array([_replicate(network, x, sums) for sums in _sums(x, laws)])
+    else:
+        plain = network.summed(x.ndim - 2) if network.is_spatial else network
+        try:
+            replicates = _from_moments(plain.joined(), x, laws)
+        except NotImplementedError:
+            return None
+        if replicates is None:
+            return None
+        found = np.array(replicates)
     return found.mean(axis=0), found.std(axis=0, ddof=1) / math.sqrt(len(found))
+
+
+def _from_moments(
+    network: Network, x: Array, laws: tuple[InitialLaw, InitialLaw]
+) -> list[Array] | None:
+    """The limit by the recursion at all pairs of points, from each scrambling."""
+    first = network.steps[0]
+    layer = first.layer
+    if not isinstance(layer, FullyConnected | Convolution) or first.opens or first.averages:
+        return None
+    patches = patches_of(layer, x)  # (n, P, numbers)
+    n, points, _ = patches.shape
+    if n * points > POINTS_INTEGRATED:
+        return None
+    weight, _, rate, bias_rate = first.coefficients
+    flat = patches.reshape(n * points, -1)
+    learned = rate * weight * (flat @ flat.T) / x.shape[1] + bias_rate
+    shape = (n, points, n, points)
+    after = shape_after(layer, x.shape[2:])
+    found: list[Array] = []
+    for sums in _sums(flat, laws):
+        u = torch.from_numpy(sums)
+        units, slopes = (pointwise(layer.activation, order)(u).numpy() for order in (0, 1))
+        sigma, slope = (values.T @ values / len(values) for values in (units, slopes))
+        mean = units.mean(axis=0).reshape(n, points)
+        moments = PointMoments(sigma.reshape(shape), (slope * learned).reshape(shape), mean, after)
+        found.append(kernel_from_moments(network, moments))
+    return found
 
 
 def _sums(x: Array, laws: tuple[InitialLaw, InitialLaw]) -> Iterator[Array]:

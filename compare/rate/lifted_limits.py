@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from analytic import AccuracyError
-from compare.rate.first_layer_limit import integrated_first_layer, tangent_limit
+from compare.rate.first_layer_limit import integrated_first_layer
+from compare.rate.loose_limits import tangent_limit
 from compare.rate.network_cells import made
 from empirical.lifting import LiftingError, ModuleNetwork, network_of
 

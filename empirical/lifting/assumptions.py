@@ -134,8 +134,8 @@ def _first(
                 f"the first layer {part.weight.name!r} reads {found.read} numbers with weights that"
                 " are not normal, so that its units are not Gaussian however many they are:"
                 f" {found} from the Gaussian values, and the kernel of the description is off by"
-                " as much; gap and convergence take the true law where the next layer is fully"
-                " connected"
+                " as much; gap and convergence take the true law unless images have more than a"
+                " thousand positions in all or a normalisation follows an image or a skip"
             )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,8 +14,12 @@ from oracles import balls
 
 from analytic import (
     AccuracyError,
+    AveragePooling,
     Convolution,
+    Dropout,
+    Flatten,
     FullyConnected,
+    LayerNorm,
     Network,
     Nonlinearity,
     Readout,
@@ -259,8 +265,17 @@ def test_a_rate_that_is_none_is_refused(part: Any, options: dict[str, float], me
 
 
 def test_a_part_without_weights_has_no_rate() -> None:
-    with pytest.raises(TypeError, match="weight_rate"):
-        Nonlinearity("tanh", weight_rate=1.0)  # pyright: ignore[reportCallIssue]
+    makers: list[Any] = [
+        lambda **rate: Nonlinearity("tanh", **rate), lambda **rate: Scale(2, **rate), Flatten,
+        lambda **rate: AveragePooling(2, **rate), lambda **rate: Dropout(0.1, **rate), LayerNorm,
+        lambda **rate: Residual(F("tanh"), **rate), lambda **rate: Sum(F("tanh"), **rate),
+    ]  # fmt: skip
+    for make in makers:
+        with pytest.raises(TypeError, match=r"no weight_rate of \w+, which has .* got 0.5; give"):
+            make(weight_rate=0.5)
+    with pytest.raises(TypeError, match="it has gain_rate and bias_rate"):
+        LayerNorm(weight_rate=0.5)  # pyright: ignore[reportCallIssue]
+    assert copy.deepcopy(Scale(2)) == pickle.loads(pickle.dumps(Scale(2)))
     with pytest.raises(ValueError, match="expected no options for Nonlinearity"):
         parse_network('Network(FullyConnected("identity"), Nonlinearity("tanh", weight_rate=1.0))')
     with pytest.raises(TypeError, match="expected a number for weight_rate, got NoneType"):

@@ -1,0 +1,24 @@
+"""Limits to as many digits as are to be had, for what is measured or drawn to fewer."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytic import AccuracyError, Network, kernel
+
+__all__ = ["tangent_limit"]
+
+Array = NDArray[np.float64]
+LIMIT_TOLERANCES, LAST_TOLERANCE = (1e-10, 1e-8), 1e-5
+"""Of a limit, the first ones that are not refused; K_0 of a million units is a thousandth off."""
+
+
+def tangent_limit(network: Network, x: Array) -> Array:
+    """K_inf, where need be to fewer digits than ``kernel`` asks for."""
+    for tolerance in LIMIT_TOLERANCES:
+        try:
+            return kernel(network, x, tolerance=tolerance)
+        except AccuracyError:
+            continue
+    return kernel(network, x, tolerance=LAST_TOLERANCE)
