@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from machine import best, bytes_written_per_second, multiply_adds_per_second
+from machine import best, bytes_written_per_second, multiply_adds_per_second, processor
 
 from analytic import FullyConnected, Network, kernel
 from analytic.machine import cores
@@ -114,6 +114,7 @@ RECURSION = 14
 
 def against_the_machine() -> None:
     rate, written = multiply_adds_per_second(), bytes_written_per_second()
+    print(processor())
     print(f"machine: {rate / 1e9:.0f} G multiply-adds/s, {written / 1e9:.1f} GB/s written")
     n = 4096
     out = np.empty((n, n))

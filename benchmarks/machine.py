@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import platform
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from llvmlite.binding import get_host_cpu_name
 from numba import njit
 
 from analytic.machine import cores
@@ -62,6 +65,14 @@ def multiply_adds_per_second() -> float:
     return max(cores() * 16 * 128 * rounds / loop, 2048**3 / product)
 
 
+def processor() -> str:
+    """Its model, and the one that LLVM compiles for."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.exists() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"{next(iter(models), platform.machine())} ({get_host_cpu_name()}), {cores()} cores"
+
+
 def bytes_written_per_second() -> float:
     """Stores to memory that is mapped already and larger than the caches."""
     part = np.zeros((cores(), 2**23))  # 64 MB each
@@ -69,5 +80,6 @@ def bytes_written_per_second() -> float:
 
 
 if __name__ == "__main__":
+    print(processor())
     print(f"{multiply_adds_per_second() / 1e9:.1f} G multiply-adds/s (float64)")
     print(f"{bytes_written_per_second() / 1e9:.1f} GB/s written")

@@ -20,7 +20,7 @@ from analytic.expectations.node_tables import (
     SPREAD,
 )
 from analytic.expectations.segments import Noise
-from analytic.expressions import X, derivative, rounding_error
+from analytic.expressions import X, derivative, extended_values
 from analytic.machine import UNIT, Array
 from analytic.proofs import kinks, supremum_between
 
@@ -79,13 +79,16 @@ class Origin:
 @lru_cache(maxsize=128)
 def origin(activation: Activation) -> Origin | None:
     """The expansion at 0, or None where w has a kink or is too flat there."""
-    step = 2.0**LOWEST
+    step, none = 2.0**LOWEST, np.zeros(1, dtype=np.longdouble)
     at = activation.derivatives(np.array([0.0, step, -step]), 4)
     zero = [derivative(activation.expression, order).subs(X, 0) == 0 for order in range(5)]
-    found = tuple(0.0 if z else float(values[0]) for z, values in zip(zero, at, strict=True))
+    known = [extended_values(activation.expression, none, order) for order in range(5)]
+    found = tuple(0.0 if z else float(value[0]) for z, (value, _) in zip(zero, known, strict=True))
+    errors = [float(error[0]) + UNIT * abs(float(value[0])) for value, error in known]
     remainder = _remainder(activation, found)
     if remainder < 1:
-        return Origin(found, _noise(activation, found, zero, remainder))
+        lost = [0.0 if z else error for z, error in zip(zero, errors, strict=True)]
+        return Origin(found, _noise(found, lost, remainder))
     w1, w2, w3 = (abs(float(values[0])) for values in at[1:4])
     expected = at[1][0] + at[2][0] * np.array([step, -step])
     if np.any(np.abs(at[1][1:] - expected) > step**2 * (w1 + w2 + w3) + 4 * UNIT * w1):
@@ -93,19 +96,15 @@ def origin(activation: Activation) -> Origin | None:
     return Origin(found, Noise.of_coefficients(8 * UNIT, 8 * UNIT, certified=False))
 
 
-def _noise(
-    activation: Activation, derivatives: tuple[float, ...], zero: list[bool], remainder: float
-) -> Noise:
+def _noise(derivatives: tuple[float, ...], errors: list[float], remainder: float) -> Noise:
     """The remainder, and the largest relative error of a derivative at 0.
 
     One that is 0 has to be exact, unless a slope of lower order outweighs it at such s. By that an
     error e of w_m is e s^(m - l)/|w_l| at most, times 5: see ``_remainder``.
     """
-    none, worst, certified = np.zeros(1), remainder, True
+    worst, certified = remainder, True
     lead, slope = next(((m, w) for m, w in enumerate(derivatives) if m and w), (0, 0.0))
-    for order, value in enumerate(derivatives):
-        found = rounding_error(activation.expression, none, order)
-        error = 0.0 if zero[order] else float(found[0])
+    for order, (value, error) in enumerate(zip(derivatives, errors, strict=True)):
         certified &= error == 0 or value != 0 or any(derivatives[1:order])
         alone = error / abs(value) if value else 0.0
         if 0 < lead < order:

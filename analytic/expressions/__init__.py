@@ -24,7 +24,7 @@ from analytic.expressions.removed_zeros import (
     plain,
 )
 from analytic.expressions.rewrite import derivative, elementary, recognised, stable, transform
-from analytic.expressions.rounding import extended_values, rounding_error
+from analytic.expressions.rounding import extended_values
 from analytic.expressions.sine_quotients import (
     NEAR,
     ORDERS,
@@ -82,7 +82,6 @@ __all__ = [
     "plain",
     "read",
     "recognised",
-    "rounding_error",
     "short",
     "sigmoid",
     "sinc",

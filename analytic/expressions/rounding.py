@@ -34,7 +34,7 @@ from analytic.expressions.sine_quotients import ORDERS, cardinal_sine_error, val
 from analytic.expressions.vocabulary import X, normal_cdf, sigmoid, softplus
 from analytic.machine import EXTENDED, UNIT, Array
 
-__all__ = ["extended_values", "rounding_error"]
+__all__ = ["extended_values"]
 
 Extended = NDArray[np.longdouble]
 
@@ -69,12 +69,6 @@ def extended_values(
         again = values(expression, x.astype(np.float64)[lost], order)[order]
         value[lost], error[lost] = again, 8 * UNIT * np.abs(again)
     return value, np.where(np.isnan(error), np.inf, error)
-
-
-def rounding_error(expression: Any, x: Array, order: int) -> Array:
-    """A bound of the errors that float64 makes in a derivative, at arguments that are exact."""
-    value, error = extended_values(expression, x.astype(np.longdouble), order)
-    return error * (UNIT / EXTENDED) + UNIT * np.abs(value).astype(np.float64)
 
 
 def _visit(node: Any, seen: dict[Any, _Value]) -> _Value:

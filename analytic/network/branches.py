@@ -63,7 +63,8 @@ class Residual(Rated):
             if reason := _changes_shape(layer):
                 raise ValueError(
                     f"expected a residual branch that keeps the shape, got {layer}, {reason};"
-                    " put it before or after the Residual"
+                    " put it before or after the Residual, or write a Sum with a shortcut for the"
+                    ' skip, such as Convolution("identity", 1, stride=2)'
                 )
         object.__setattr__(self, "layers", layers)
 

@@ -62,9 +62,22 @@ def _added(layer: Branched, spatial: Shape) -> Shape:
         )
         raise ValueError(
             f"expected branches of a {type(layer).__name__} that end at the same positions, got,"
-            f" for {_by(spatial)}, {' and '.join(each)}; let them stride, pool and pad alike"
+            f" for images of {_by(spatial)}, {' and '.join(each)}; {_alike(layer)}"
         )
     return ends[0]
+
+
+def _alike(layer: Branched) -> str:
+    """What makes branches end at the same positions."""
+    if () in layer.branches:
+        return (
+            "let the other branches keep the positions, or put a shortcut for the skip, such as"
+            ' Convolution("identity", 1, stride=2) or AveragePooling(2)'
+        )
+    return (
+        "let them stride, pool and pad alike: beside windows of pooling that overlap, convolutions"
+        " with padding 'valid'"
+    )
 
 
 def _pooled(layer: Pooling, spatial: Shape) -> Shape:

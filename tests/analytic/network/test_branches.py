@@ -90,14 +90,14 @@ REFUSED: list[tuple[Callable[[], object], str]] = [
     (lambda: Network(C("tanh", 3), Flatten(), Sum([], tanh)), "between Flatten.. and Sum"),
     (lambda: Network(C("tanh", 3), Sum(tanh, C("tanh", 3))), "between images and"),
     (far(C("tanh", (3, 3)), C("tanh", (3,))), "layers for 2 spatial dimensions"),
-    (far([], strided), "got, for 32, 32 after the skip and 16 after Conv.*; let them stride, pool"),
-    (far([strided, strided], []), "Sum that end at the same positions, got, for 32, 8 after"),
-    (far([Sum(strided, C("tanh", 1))], strided), "got, for 32, 16 after .* and 32 after"),
-    (far([AveragePooling(2)], C("tanh", 3)), "got, for 32, 16 after AveragePooling.2. and 32 aft"),
+    (far([], strided), "for images of 32, 32 after the skip .*; let .* shortcut for the skip"),
+    (far([strided, strided], []), "Sum that .*, for images of 32, 8 after"),
+    (far([Sum(strided, C("tanh", 1))], strided), "for images of 32, 16 after .* and 32 after"),
+    (far([AveragePooling(2)], C("tanh", 3)), "of 32, 16 after AveragePooling.2. and 32 aft"),
     (far([G(), tanh], [C("tanh", 3)]), "or all in vectors, got vectors after .*; flatten all"),
     (lambda: Network(tanh, Sum(tanh, [AveragePooling(2), tanh])), "which needs positions; put it"),
     (lambda: R(Sum(strided, strided)), "whose branches leave out positions"),
-    (lambda: far(strided, C("tanh", 3, stride=3))().shapes((9,)), "got, for 9, 5 after .* and 3"),
+    (lambda: far(strided, C("tanh", 3, stride=3))().shapes((9,)), "images of 9, 5 aft.* and 3"),
 ]  # fmt: skip
 
 
@@ -116,7 +116,7 @@ def test_what_is_not_a_layer_is_refused() -> None:
 
 def test_branches_whose_positions_differ_are_refused_when_the_images_are_known() -> None:
     network = far(strided, C("tanh", 3, stride=3))()
-    with pytest.raises(ValueError, match="end at the same positions, got, for 9, 5 aft"):
+    with pytest.raises(ValueError, match="end at the same positions, got, for images of 9, 5 aft"):
         kernel(network, torch.ones(2, 1, 9).numpy())
     with pytest.raises(ValueError, match="end at the same positions"):
         FiniteNetwork(network, (1, 9), 4)
