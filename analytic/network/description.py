@@ -176,28 +176,38 @@ class Network:
         """
         return summary(self.layers, self.readout, input_shape)
 
-    def recursion(self) -> System:
+    def recursion(self, input_shape: tuple[int, ...] | None = None) -> System:
         """The layer recursion of this very network as sympy equations.
+
+        Args:
+            input_shape: of images, (channels, ...): sums over positions end at their borders,
+                and all functions of positions are 0 outside. Vectors need none.
 
         Returns:
             the record ``System``; it prints as text, as LaTeX (``latex()``) and as formulas
             in a notebook, and evaluates itself where the duals have closed forms.
 
         Raises:
-            ValueError: the network is convolutional: its equations have one unknown for
-                every pair of positions.
+            ValueError: the network is one of images, and no shape is given or one that does not
+                fit it.
 
         Example:
             >>> recursion = Network(FullyConnected("erf")).recursion()
             >>> print(recursion.equations[-1])
             Eq(K(x, x'), Sigma_1(x, x') + Theta_1(x, x'))
+            >>> line = Network(Convolution("erf", 3), GlobalAveragePooling()).recursion((1, 8))
+            >>> print(line.equations[2])
+            Eq(Lambda_1(x, x', p, q), Sum(Sigma_0(x, x', k + p - 1, k + q - 1), (k, 0, 2)))
         """
-        if self.is_spatial:
+        if not self.is_spatial:
+            return system(self.steps, (), self.output)
+        if input_shape is None:
             raise ValueError(
-                "expected a fully connected network, got one of images, whose equations couple"
-                " all positions; see docs/theory/convolution.md for them"
+                "expected the shape of the images, got none; pass recursion((channels, height,"
+                " width)), as their borders are in the equations"
             )
-        return system(self.steps, self.output)
+        self.shapes(input_shape[1:])
+        return system(self.steps, self.readout, self.output, input_shape)
 
     def __repr__(self) -> str:
         last = () if self.output == Readout() else (self.output,)

@@ -19,7 +19,7 @@ from analytic.network.options import Sizes
 from analytic.network.pointwise import Pointwise
 from analytic.network.scaling import Scale
 
-__all__ = ["Shape", "reads", "shape_after", "shapes_after"]
+__all__ = ["Shape", "filter_axes", "reads", "shape_after", "shapes_after"]
 
 Shape = tuple[int, ...]
 Table = NDArray[np.int64]
@@ -144,25 +144,35 @@ def reads(layer: Layer, spatial: Shape) -> Table:
                [ 1,  2,  3],
                [ 2,  3, -1]])
     """
-    if isinstance(layer, Convolution):
-        kernel = _each(layer.kernel_size, layer, spatial)
-        stride = _each(layer.stride, layer, spatial)
-        dilation = _each(layer.dilation, layer, spatial)
-        same = layer.padding == "same"
-        shift = [d * ((k - 1) // 2) * same for k, d in zip(kernel, dilation, strict=True)]
-    elif isinstance(layer, Pooling):
-        kernel, stride = (_each(sizes, layer, spatial) for sizes in (layer.size, layer.step))
-        dilation, shift = (1,) * len(spatial), [0] * len(spatial)
-    else:
+    if not isinstance(layer, Convolution | Pooling):
         return np.arange(math.prod(spatial))[None, :]
     after = shape_after(layer, spatial)
     wraps = isinstance(layer, Convolution) and layer.padding_mode == "circular"
-    windows = zip(kernel, stride, dilation, shift, strict=True)
     axes = [
-        _axis(positions, out, window, wraps)
-        for positions, out, window in zip(spatial, after, windows, strict=True)
+        _axis(positions, out, axis, wraps)
+        for positions, out, axis in zip(spatial, after, filter_axes(layer, spatial), strict=True)
     ]
     return _product(axes, spatial)
+
+
+def filter_axes(layer: Convolution | Pooling, spatial: Shape) -> list[tuple[int, int, int, int]]:
+    """K, s, d and o of each axis: position p reads s p + d k - o for k = 0, ..., K - 1.
+
+    Example:
+        >>> filter_axes(Convolution("tanh", (3, 1), stride=2), (8, 8))
+        [(3, 2, 1, 1), (1, 2, 1, 0)]
+    """
+    if isinstance(layer, Pooling):
+        each = (_each(sizes, layer, spatial) for sizes in (layer.size, layer.step))
+        return [(size, step, 1, 0) for size, step in zip(*each, strict=True)]
+    kernel = _each(layer.kernel_size, layer, spatial)
+    stride = _each(layer.stride, layer, spatial)
+    dilation = _each(layer.dilation, layer, spatial)
+    same = layer.padding == "same"
+    return [
+        (k, s, d, d * ((k - 1) // 2) * same)
+        for k, s, d in zip(kernel, stride, dilation, strict=True)
+    ]
 
 
 def _axis(positions: int, out: int, window: tuple[int, int, int, int], wraps: bool) -> Table:

@@ -231,6 +231,8 @@ def test_other_refusals() -> None:
         kernel(FLAT, IMAGES, np.ones((1, 1, 8, 7)))
     with pytest.raises(ValueError, match="stride leaves out positions"):
         R(C("tanh", 3, stride=2))
-    with pytest.raises(ValueError, match="couple all positions"):
+    with pytest.raises(ValueError, match="expected the shape of the images, got none"):
         FLAT.recursion()
+    with pytest.raises(ValueError, match="expected images with"):
+        Network(C("erf", (3, 3))).recursion((1, 8))
     assert kernel(FLAT, IMAGES.astype(np.uint8)).shape == (2, 2)  # integer images are converted
