@@ -43,6 +43,7 @@ TABLES = _T + "expectations/test_error_bounds.py"
 WAVES = _T + "expectations/test_waves.py"
 TERMS = _T + "recursion/test_error_terms.py"
 ENDS = _T + "recursion/test_series_ends.py"
+NORMS = _T + "recursion/test_derivative_norms.py"
 ORIGIN = _T + "expectations/test_small_deviations.py"
 DEFECTS = _T + "images/test_defects.py"
 SPHERE = _T + "spectrum/test_sphere_eigenspaces.py -k spread"
@@ -79,7 +80,7 @@ MUTATIONS = (
     Mutation("Taylor, second coefficient", _E + "small_deviations.py", "w2 * s + w4 * v * s / 2", "w2 * s + w4 * v * s / 3", ORIGIN),
     Mutation("Taylor, third coefficient", _E + "small_deviations.py", "w3 * v / 2**0.5", "w3 * v / 3**0.5", ORIGIN),
     Mutation("Taylor, remainder", _E + "small_deviations.py", "return 1.4 * most", "return 0.0 * most", ORIGIN + " -k beside"),
-    Mutation("norms between the nodes", _E + "bounded_tables.py", "np.maximum(size - reach, 0), size + reach", "size, size", TABLES + " -k between"),
+    Mutation("norms between the nodes", _E + "between_nodes.py", "np.maximum(size - at.reach, 0), size + at.reach", "size, size", TABLES + " -k between"),
     Mutation("Taylor, response", _E + "small_deviations.py", " + v**2 / 2 * w3**2", "", ORIGIN),
     # through the layers
     Mutation("tables, E", _R + "error_propagation.py", "e = fixed.value * at.norm_e +", "e =", TERMS),
@@ -90,8 +91,12 @@ MUTATIONS = (
     Mutation("variances, D", _R + "error_propagation.py", "fixed.variance * at.v_d", "0 * at.v_d", TERMS),
     Mutation("variances of relu", _R + "error_propagation.py", "(variance if layer.bent else 0.0)", "0.0", TERMS),
     Mutation("response of relu", _R + "error_amplification.py", "own_e=1.0,", "own_e=0.0,", TERMS),
-    Mutation("response of E", _R + "error_amplification.py", "own_e=float(", "own_e=0.5 * float(", TERMS),
-    Mutation("response of D", _R + "error_amplification.py", "own_d=float(", "own_d=0.5 * float(", TERMS),
+    Mutation("response of E", _R + "derivative_norms.py", "np.abs(r), f)[chosen]", "np.abs(r) / 2, f)[chosen]", TERMS),
+    Mutation("response of E between the nodes", _E + "between_nodes.py", "second = mean * of_mean + v", "second = v", NORMS),
+    Mutation("response of D between the nodes", _E + "between_nodes.py", "(np.abs(steep) + loose)[:, 0]", "loose[:, 0]", NORMS),
+    Mutation("rests between the nodes", _E + "segments.py", "nodes[:, None] * sums / np.where(before > 0, before, 1.0)", "sums / table[:, [SLOPE]]", TABLES + " -k between"),
+    Mutation("what the coefficients lack", _R + "derivative_norms.py", "(rest**p * (c * fifth)", "(rest * (c * 0 * fifth)", NORMS),
+    Mutation("roots of 53 bits", _E + "quadrature.py", "low = [(root", "low = [0 * (root", "tests/analytic/expectations/test_quadrature.py"),
     Mutation("response of the mean", _R + "error_amplification.py", "np.sqrt(v / 2) * np.abs(sums.b_1)", "np.sqrt(v / 8) * np.abs(sums.b_1)", TERMS),
     Mutation("a nonlinearity is trained", "analytic/network/steps.py", "return 0.0 if isinstance(self.layer, Pointwise) else self.layer.weight_rate", "return 1.0", "tests/analytic/recursion/test_bare_nonlinearities.py"),
     Mutation("a bias that is trained alone is forgotten", "analytic/recursion/formulas.py", "(rate * weight) * sigma + bias_rate", "(rate * weight) * sigma", "tests/analytic/recursion/test_rates.py"),

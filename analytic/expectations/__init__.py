@@ -7,6 +7,7 @@ comes with a bound of its error. Below: the activation and what is proved of it.
 """
 
 from analytic.expectations.close_pairs import Units, distances, units
+from analytic.expectations.fifth_derivatives import fifth_mean_squares, has_formulas
 from analytic.expectations.hermite_coefficients import (
     MOST_TERMS,
     Coefficients,
@@ -15,6 +16,7 @@ from analytic.expectations.hermite_coefficients import (
     length,
     moments,
     orders,
+    responses,
     rests,
 )
 from analytic.expectations.inverse_sine import arcsine
@@ -38,11 +40,14 @@ __all__ = [
     "arcsine",
     "coefficients",
     "distances",
+    "fifth_mean_squares",
+    "has_formulas",
     "hermite_basis",
     "jump_distances",
     "length",
     "moments",
     "orders",
+    "responses",
     "rests",
     "uniform_rule",
     "units",

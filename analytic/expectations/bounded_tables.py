@@ -8,11 +8,13 @@ evaluation at the nodes in s (``quadrature_error``, ``node_tables``), that of in
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from analytic.activation import Activation
+from analytic.expectations.between_nodes import norms_between, responses_between
 from analytic.expectations.estimated_tables import LARGEST_BASIS
 from analytic.expectations.interpolation_error import Ellipses, ellipses
 from analytic.expectations.interpolation_error import error as interpolation_error
@@ -50,8 +52,6 @@ MOST_POINTS = 320
 STEEPNESS = (1.0, 8.0, 64.0, 512.0, 4096.0)
 """How much closer to the real line contours are tried where the strip of analyticity is not known,
 or infinite."""
-BETWEEN = 16
-"""Places between two points of an interpolation at which norms are looked at."""
 
 
 class _Proved(NamedTuple):
@@ -119,7 +119,15 @@ def bounded_segment(activation: Activation, low: float, terms: int, most: int) -
     )
     if not max(noise.value, noise.slope) < WORTHLESS:
         return None
-    return assembled(low, high, series, powers, nodes, table.columns, last.columns, noise)
+    lost = _lost(_of_rule(nodes, choice, low), table.columns[:, SLOPE])
+    found = assembled(low, high, series, powers, nodes, table.columns, last.columns, noise, lost)
+    return replace(found, responses=responses_between(series, powers, low, noise.largest))
+
+
+def _lost(of_rule: Array, square: Array) -> float:
+    """What the errors of E w'^2 and of the c_k may be of Parseval's rest, relative to E w'^2."""
+    norm = np.sqrt(square)
+    return _ratio(of_rule[1] + 2 * norm * of_rule[0], square)
 
 
 def _powers(norms: Array) -> tuple[int, int]:
@@ -137,19 +145,21 @@ def _wanted(norms: Array, last: Array, low: float, power: tuple[int, int]) -> Ar
     return np.array([slope, 2 * slope, 2 * slope + spread, value]) + math.log(UNIT / 4)
 
 
+def _of_rule(nodes: Array, choice: Choice, low: float) -> Array:
+    """The errors of a rule at the nodes: ``slope`` to ``power`` of a ``Choice``, (4, points)."""
+    part = np.clip((np.log2(nodes / low) * PARTS).astype(int), 0, PARTS - 1)
+    before, after = np.maximum(part - 1, 0), np.minimum(part + 1, PARTS - 1)
+    return np.stack([np.maximum(e[part], np.maximum(e[before], e[after])) for e in choice[1:]])
+
+
 def _errors(nodes: Array, values: NodeTable, choice: Choice, low: float) -> Array:
     """Absolute errors of ``_sizes`` at the nodes, (5, points)."""
     found, table = values.errors, values.columns
-    part = np.clip((np.log2(nodes / low) * PARTS).astype(int), 0, PARTS - 1)
-    slope, square, mean, power = (
-        np.maximum(e[part], np.maximum(e[np.maximum(part - 1, 0)], e[np.minimum(part + 1, 3)]))
-        for e in choice[1:]
-    )
-    root = np.sqrt(np.maximum(table[:, SPREAD], 0))
+    slope, square, mean, power = _of_rule(nodes, choice, low)
+    root: Array = np.sqrt(np.maximum(table[:, SPREAD], 0))
     by_series = table[:, REST] <= INCOMPLETE / 2 * table[:, SPREAD]
-    spread = np.where(
-        by_series, 2 * root * slope, (power + 2 * np.abs(table[:, MEAN]) * mean) / nodes**2
-    )
+    directly = (power + 2 * np.abs(table[:, MEAN]) * mean) / nodes**2
+    spread: Array = np.asarray(np.where(by_series, 2 * root * slope, directly), np.float64)
     ruled = np.stack([slope, square, spread, mean, slope])
     return ruled + np.stack([found.slope, found.square, found.spread, found.mean, found.value])
 
@@ -167,7 +177,7 @@ def _noise(
     lebesgue = 2 / math.pi * math.log(nodes.size) + 1
     at_nodes = lebesgue * (errors * scale).max(axis=1)
     carried = at_nodes + np.exp(interpolated[[0, 1, 2, 3, 0]]) + _of_transform(table, powers, nodes)
-    least = _between(series, powers, low)
+    least = norms_between(series, powers, low)
     series, total = _shortened(series, carried)
     slope, square, coefficient = (
         _ratio(total[k], part) for k, part in ((0, least.norm), (1, least.norm**2), (4, least.norm))
@@ -190,49 +200,6 @@ def _ratio(part: Any, whole: Array) -> float:
     """The largest part/whole, where 0/0 is 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return float(np.max(np.where(part > 0, part / whole, 0.0)))
-
-
-class _Norms(NamedTuple):
-    """Bounds of norms on short intervals around every s, (places,) each.
-
-    ``norm`` is a lower bound of the root of E w'^2 over its power of s, ``root`` one of that of
-    E w^2; ``slope`` is an upper bound of the root of E w'^2 and ``mean`` one of |E w|.
-    """
-
-    s: Array
-    norm: Array
-    root: Array
-    slope: Array
-    mean: Array
-
-
-def _between(series: Extended, powers: IntArray, low: float) -> _Norms:
-    """The norms between the nodes, by Taylor's formula for sums of cosines.
-
-    A series p = sum_j a_j cos(j t) is within h |p'| + h^2/2 |p''| + h^3/6 |p^(3)| + h^4/24 sum_j
-    j^4 |a_j| of its value in the middle of an interval of length 2h; s changes by less than
-    a share h there.
-    """
-    places = BETWEEN * len(series)
-    h = math.pi / places / 2
-    angle = h * np.arange(1, 2 * places, 2)
-    a = series[:, [SLOPE, SPREAD, MEAN]].astype(np.float64)
-    j = np.arange(len(series), dtype=np.float64)[:, None]
-    even, odd = np.cos(angle[:, None] * j[:, 0]), np.sin(angle[:, None] * j[:, 0])
-    value, reach = even @ a, h**4 / 24 * np.sum(j**4 * np.abs(a), axis=0)
-    for order, waves in ((1, odd), (2, even), (3, odd)):
-        reach = reach + h**order / math.factorial(order) * np.abs(waves @ (j**order * a))
-    s = low * (3 + np.cos(angle)) / 2
-    own = [powers[SLOPE], powers[SPREAD], powers[MEAN]]
-    guard = (1 + h) ** (3 + sum(abs(int(p)) for p in own))
-    size = np.abs(value)
-    least, most = np.maximum(size - reach, 0), size + reach
-    unscaled = np.stack([s**p for p in own], axis=1)
-    second = (least[:, 2] * unscaled[:, 2]) ** 2 + s**2 * least[:, 1] * unscaled[:, 1]
-    return _Norms(
-        s, np.sqrt(least[:, 0]), np.sqrt(second) / guard,
-        np.sqrt(most[:, 0] * unscaled[:, 0]) * guard, most[:, 2] * unscaled[:, 2] * guard,
-    )  # fmt: skip
 
 
 def _of_transform(table: Array, powers: IntArray, nodes: Array) -> Array:

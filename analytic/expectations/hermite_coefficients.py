@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from analytic.activation import Activation
 from analytic.expectations.chebyshev_sums import fill, fill_moments
 from analytic.expectations.error_function import ERF_SECOND, ERF_SLOPE, erf_moments
+from analytic.expectations.fifth_derivatives import fifth_mean_squares
 from analytic.expectations.node_tables import (
     CURVATURE,
     FIRST,
@@ -35,7 +36,7 @@ from analytic.expectations.node_tables import (
     kinked,
 )
 from analytic.expectations.octaves import MOST_TERMS, MOST_TERMS_KINKED, segment
-from analytic.expectations.segments import Noise
+from analytic.expectations.segments import Noise, Segment
 from analytic.expectations.small_deviations import LOWEST
 from analytic.expectations.splines import by_pieces
 from analytic.expectations.staircases import Staircase
@@ -51,6 +52,7 @@ __all__ = [
     "length",
     "moments",
     "orders",
+    "responses",
     "rests",
 ]
 
@@ -127,6 +129,8 @@ def moments(activation: Activation, s: Array) -> Moments:
         jumps = [jump(w, zero, order) is not None for order in (1, 2)]
         table[CURVATURE] = np.inf if jumps[0] else table[CURVATURE]
         table[JERK] = np.inf if any(jumps) else table[JERK]
+    if noise.certified and fifth_mean_squares(activation, s) is None:
+        noise = noise._replace(certified=False)
     large = s >= 2.0**LOWEST
     check_underflow(activation, s[large], second[large])
     return Moments(
@@ -166,6 +170,23 @@ def length(activation: Activation, s: Array, tail: float, most: int = MOST_TERMS
         segment(activation, octave, most=most).terms(float(s[chosen].max()), tail)
         for octave, chosen in _octaves(s)
     )
+
+
+def responses(activation: Activation, s: Array) -> Array | None:
+    """Bounds of s^2 |d E w(s z)^2/d s^2|/E w(s z)^2 and the same of w', the largest over all s.
+
+    Shape (2,); 0 below 2^LOWEST, where Taylor's formula has them, and None where a table is
+    estimated.
+    """
+    most = np.zeros(2)
+    for octave, chosen in _octaves(s):
+        part = segment(activation, octave)
+        if isinstance(part, Segment):
+            if part.responses is None:
+                return None
+            here = s[chosen]
+            most = np.maximum(most, part.responses.largest(float(here.min()), float(here.max())))
+    return most
 
 
 def rests(activation: Activation, s: Array, terms: int) -> tuple[Array, Noise]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from analytic.activation import Activation
 from analytic.expectations.quadrature import Extended, Rule, extended_basis
 from analytic.expressions import extended_values
-from analytic.machine import UNIT, Array
+from analytic.machine import EXTENDED, UNIT, Array
 from analytic.proofs import kinks
 
 __all__ = [
@@ -67,11 +67,14 @@ def tabulated(activation: Activation, s: Array, rule: Rule, terms: int) -> NodeT
 
     With d_q the error of w'(s z_q), which running error analysis bounds, the coefficients are
     wrong by at most \|(sqrt(p_q) d_q)_q\| in the norm over k (Bessel's inequality; the basis is
-    orthonormal to a hundredth), and by that of the basis and of its sums, see ``SUMS``.
+    orthonormal to a hundredth), by that of the basis and of its sums, see ``SUMS``, and by those
+    of the nodes and weights, see ``_of_rule``.
     """
     y = s[:, None] * rule.extended  # (n, q)
     w2, w3 = activation.derivatives(y.astype(np.float64), 3)[2:]
-    (w, d), (w1, d1) = (extended_values(activation.expression, y, order) for order in (0, 1))
+    (w, d), (w1, d1) = (
+        extended_values(activation.expression, y, order, 1 + NODES) for order in (0, 1)
+    )
     if kinked(activation):  # a jump at a node counts half of either side
         middle = rule.nodes.size // 2
         w1, w2, w3 = np.array(w1), np.array(w2), np.array(w3)
@@ -101,6 +104,7 @@ def tabulated(activation: Activation, s: Array, rule: Rule, terms: int) -> NodeT
     table[:, SPREAD] = np.where(incomplete, direct, series)
     columns = table.astype(np.float64)
     errors = _errors(s, columns, incomplete, np.abs(w).astype(np.float64), d, d1)
+    errors = _of_rule(errors, columns, rule, w.astype(np.float64), w1.astype(np.float64))
     if activation.parity == "odd":  # its mean is 0
         table[:, MEAN], columns[:, MEAN], errors.mean[:] = 0, 0, 0
     return NodeTable(table, columns, errors)
@@ -109,8 +113,32 @@ def tabulated(activation: Activation, s: Array, rule: Rule, terms: int) -> NodeT
 INCOMPLETE = 2**10 * UNIT
 """Share of the rest from which on a variance is not summed by its series."""
 SUMS = 2.0**-10 * UNIT
-"""Error of each entry of a basis and of each of its sums, relative to the largest (measured in
-ball arithmetic, tests/analytic/expectations/test_quadrature.py)."""
+"""Error of each entry of a basis and of each of its sums, relative to the largest: the recurrence
+adds up at most 2^-72, the sums the rest (docs/theory/quadrature.md)."""
+NODES = 6
+"""Roundings of a node, sinh(t)/beta at a t that is exact."""
+
+
+def _of_rule(errors: NodeErrors, table: Array, rule: Rule, w: Array, w1: Array) -> NodeErrors:
+    r"""The errors with those of the nodes and weights, from sqrt(p) w and sqrt(p) w'.
+
+    Nodes are wrong by NODES roundings, and so is phi, by z^2 as much, and by the z^2 + 6 of its
+    exponent and its root. h_k sqrt(phi) has the slope (sqrt(k) h_{k-1} - sqrt(k+1) h_{k+1})
+    sqrt(phi)/2, whose norm over k is at most sqrt(N) times that of the basis; b_k has 1/sqrt(k+1)
+    of it.
+    """
+    z = np.abs(rule.nodes)
+    weights = (NODES / 2 + 1) * z**2 + 6
+    terms = table.shape[1] - FIRST
+    by_weights, by_nodes = (np.linalg.norm(w1 * f, axis=1) for f in (weights, NODES * z))
+    slope, value = (1.01 * EXTENDED * (by_weights + n * by_nodes) for n in (math.sqrt(terms), 2))
+    mean = 2 * EXTENDED * np.linalg.norm(w * weights, axis=1)
+    root = np.sqrt(np.maximum(table[:, SPREAD], 0))
+    norm = np.sqrt(table[:, SLOPE])
+    return NodeErrors(
+        errors.slope + slope, errors.value + value, errors.square + 2 * norm * slope,
+        errors.spread + 2 * root * value, errors.mean + mean,
+    )  # fmt: skip
 
 
 def _errors(

@@ -66,9 +66,10 @@ def uniform_rule(half: int, reach: float = REACH) -> Rule:
         >>> bool(abs(rule.weights @ rule.nodes**6 - 15) < 1e-13)  # E z^6 = 15
         True
     """
-    step = np.longdouble(reach) / half
-    nodes = step * np.arange(-half, half + 1)
-    return _rule(nodes, np.full(nodes.shape, step))
+    step = _short(reach / half)
+    nodes: Extended = step * np.arange(-half, half + 1)
+    steps: Extended = np.full(nodes.shape, step)
+    return _rule(nodes, steps)
 
 
 @lru_cache(maxsize=64)
@@ -78,9 +79,15 @@ def graded_rule(half: int, scale: float, reach: float = REACH) -> Rule:
     It resolves functions w(s z) of a wide pre-activation, whose only feature sits at
     |z| ~ 1/s, with a number of nodes that grows like log(s).
     """
-    step = np.longdouble(math.asinh(reach * scale)) / half
+    step = _short(math.asinh(reach * scale) / half)
     t: Any = step * np.arange(-half, half + 1).astype(np.longdouble)
     return _rule(np.sinh(t) / scale, step * np.cosh(t) / scale)
+
+
+def _short(step: float) -> Any:
+    """The step or a little more, with so few bits that its multiples up to 2^16 are exact."""
+    mantissa, exponent = math.frexp(step)
+    return np.longdouble(math.ldexp(math.ceil(math.ldexp(mantissa, 36)), exponent - 36))
 
 
 def _rule(nodes: Extended, steps: Extended) -> Rule:
@@ -91,6 +98,8 @@ def _rule(nodes: Extended, steps: Extended) -> Rule:
     return Rule(*arrays)
 
 
+TOGETHER = 256
+"""Nodes whose small parts are added up in float64."""
 SMALL = 2**16
 """Entries of a basis of which many are kept; of larger ones only the last."""
 
@@ -116,8 +125,11 @@ class Basis:
         2^-20 of them (Ozaki, Ogita, Oishi and Rump 2012).
         """
         high = _leading(values.astype(np.float64))
-        rest = high @ self.low.T + (values - high).astype(np.float64) @ self.whole.T
-        return (high @ self.high.T).astype(np.longdouble) + rest
+        found, rest = (high @ self.high.T).astype(np.longdouble), (values - high).astype(np.float64)
+        for start in range(0, high.shape[1], TOGETHER):
+            part = slice(start, start + TOGETHER)
+            found += high[:, part] @ self.low[:, part].T + rest[:, part] @ self.whole[:, part].T
+        return found
 
 
 def _leading(a: Array) -> Array:
@@ -140,10 +152,9 @@ def extended_basis(rule: Rule, terms: int) -> Basis:
 
 def _basis(rule: Rule, terms: int) -> Basis:
     middle = rule.nodes.size // 2  # the rules are symmetric, h_k(-z) = (-1)^k h_k(z)
-    order: Extended = np.sqrt(np.arange(1.0, terms + 1).astype(np.longdouble))
     whole, low = np.empty((2, terms, rule.nodes.size))
     halves = [part for a in (rule.extended[middle:], rule.root[middle:]) for part in _halves(a)]
-    _recurrence(*halves, *_halves(order), *_halves(1 / order), whole[:, middle:], low[:, middle:])
+    _recurrence(*halves, *_roots(terms), whole[:, middle:], low[:, middle:])
     for part in (whole, low):
         part[:, :middle] = part[:, ::-1][:, :middle]
         part[1::2, :middle] *= -1
@@ -152,6 +163,18 @@ def _basis(rule: Rule, terms: int) -> Basis:
     for part in (whole, high, low):
         part.setflags(write=False)
     return Basis(whole, high, low)
+
+
+def _roots(terms: int) -> tuple[Array, Array, Array, Array]:
+    """sqrt(k) and 1/sqrt(k) for k = 1, ..., terms, each as the sum of two numbers."""
+    one = 1 << 128
+    roots = [math.isqrt(k * one * one) for k in range(1, terms + 1)]
+    pairs: list[Array] = []
+    for whole in (roots, [one * one // root for root in roots]):
+        high = [root / one for root in whole]  # a quotient of integers is rounded once
+        low = [(root - int(a * one)) / one for root, a in zip(whole, high, strict=True)]
+        pairs += [np.array(high), np.array(low)]
+    return pairs[0], pairs[1], pairs[2], pairs[3]
 
 
 def _halves(a: Extended) -> tuple[Array, Array]:

@@ -38,6 +38,9 @@ from analytic.proofs import Rectangle, modulus
 __all__ = ["PARTS", "Choice", "Contours", "analytic_width", "contours"]
 
 
+DEEP, FEW = 51.0, 400
+"""Beyond |z| = 51 the roots of the weights underflow; of at most 400 orders h_k sqrt(phi) is below
+1e-33 there (docs/theory/quadrature.md)."""
 LARGEST = 2**15
 """Most nodes of a half of a rule."""
 PARTS = 4
@@ -101,6 +104,8 @@ class Contours:
 
     def choose(self, terms: int) -> Choice | None:
         """The rule with the fewest nodes whose errors are below rounding."""
+        if self.reach > DEEP and terms > FEW:
+            return None
         kernel = _kernel(self.x, self.y, terms)[:, None]  # (maps, 1, boxes)
         density = -(self.x**2 - self.y**2)[:, None] / 2
         length = self.length[:, None]

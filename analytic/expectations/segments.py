@@ -30,6 +30,7 @@ __all__ = [
     "BLOCK",
     "IntArray",
     "Noise",
+    "Responses",
     "Segment",
     "assembled",
     "chebyshev_nodes",
@@ -88,6 +89,18 @@ class Noise(NamedTuple):
         return Noise(*largest, certified=self.certified and other.certified)
 
 
+class Responses(NamedTuple):
+    """Bounds of the responses of E w^2 and E w'^2, ``found`` (2, places), for s in [low, high]."""
+
+    low: Array
+    high: Array
+    found: Array
+
+    def largest(self, low: float, high: float) -> Array:
+        """The largest ones for s from low to high, (2,)."""
+        return self.found[:, (self.high >= low) & (self.low <= high)].max(axis=1)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Segment:
     """The table on one octave of s, as Chebyshev series in s.
@@ -103,9 +116,10 @@ class Segment:
         powers: powers of s by which the series is multiplied, (FIRST + 1,): the last one is
             that of all b_k. Activations that grow fast keep their relative accuracy so.
         nodes: increasing values of s, the last one is ``high``, shape (points + 1,).
-        rests: sum_{k >= terms} c_k^2 / sum_k c_k^2 after each number of terms, at the nodes,
-            shape (points + 1, terms + 1).
+        rests: sum_{k >= terms} c_k^2 / sum_k c_k^2 after each number of terms, at the nodes and
+            between them and the nodes before, shape (points + 1, terms + 1).
         noise: errors of quadrature, interpolation and rounding.
+        responses: of E w^2 and E w'^2 to a relative error of s^2, where they are bounded.
     """
 
     low: float
@@ -118,6 +132,7 @@ class Segment:
     nodes: Array
     rests: Array
     noise: Noise
+    responses: Responses | None = None
 
     def terms(self, s: float, tail: float) -> int:
         """How many terms leave a rest of at most ``tail`` up to s."""
@@ -171,18 +186,28 @@ BLOCK = 8
 
 def assembled(
     low: float, high: float, series: Extended, powers: IntArray, nodes: Array, table: Array,
-    last: Array, noise: Noise,
+    last: Array, noise: Noise, lost: float = 0.0,
 ) -> Segment:  # fmt: skip
-    """The segment of a series of c_k and of the table at the nodes and at the end."""
+    """The segment of a series of c_k and of the table at the nodes and at the end.
+
+    ``lost`` is what the rule may have lost of sum_{k >= terms} c_k^2, relative to E w'^2.
+    """
     orders: Extended = np.arange(1, series.shape[1] - FIRST + 1, dtype=np.longdouble)
     of_b = np.concatenate([series[:, :FIRST], series[:, FIRST:] / np.sqrt(orders)], axis=1)
     rounded = of_b.astype(np.float64)
-    lost = (of_b - rounded).astype(np.float64)
+    below = (of_b - rounded).astype(np.float64)
     nodes, table = np.append(nodes[::-1], high), np.concatenate([table[::-1], last])
+    first = _at_low(of_b[:, SLOPE], low, int(powers[SLOPE])) * (1 - noise.square)
+    rests = _rests(table, nodes, (low, first) if noise.certified else (nodes[0], table[0, SLOPE]))
     return Segment(
-        low, high, rounded, lost[:, :FIRST].copy(), leading_terms(series), lost[0].copy(), powers,
-        nodes, _rests(table), noise,
+        low, high, rounded, below[:, :FIRST].copy(), leading_terms(series), below[0].copy(), powers,
+        nodes, rests + lost, noise,
     )  # fmt: skip
+
+
+def _at_low(series: Extended, low: float, power: int) -> float:
+    """What a series is at the smallest s."""
+    return float(np.sum(series[::2]) - np.sum(series[1::2])) * low**power
 
 
 SPARED = 1 / 64
@@ -208,9 +233,19 @@ def _cosines(points: int) -> NDArray[np.longdouble]:
     return np.cos(np.arccos(np.longdouble(-1)) / (2 * points) * phase)
 
 
-def _rests(table: Array) -> Array:
-    """Shares sum_{k >= terms} c_k^2 / sum_k c_k^2 for terms = 0, 1, ..., at every s."""
+def _rests(table: Array, nodes: Array, first: tuple[float, float]) -> Array:
+    r"""Shares sum_{k >= terms} c_k^2 / sum_k c_k^2 for terms = 0, 1, ..., up to every node.
+
+    s R_N(s), with R_N the sum over k >= N, grows with s for every N (docs/theory/duals.md). Between
+    two nodes s_- < s_+ the share is therefore at most s_+ R_N(s_+)/(s_- R_0(s_-)).
+
+    Args:
+        table: at the nodes.
+        nodes: s, increasing.
+        first: the smallest s, which is no node, and R_0 there.
+    """
     squares = np.append(table[:, FIRST:] ** 2, table[:, REST : REST + 1], axis=1)
     sums = np.cumsum(squares[:, ::-1], axis=1)[:, ::-1]
-    slope = table[:, SLOPE : SLOPE + 1]
-    return np.asarray(sums / np.where(slope > 0, slope, 1.0))
+    before = np.append(first[0] * first[1], nodes[:-1] * table[:-1, SLOPE])
+    before = np.minimum(before, nodes * table[:, SLOPE])[:, None]
+    return np.asarray(nodes[:, None] * sums / np.where(before > 0, before, 1.0))

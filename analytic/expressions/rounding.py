@@ -46,10 +46,12 @@ class _Value(NamedTuple):
     error: Any
 
 
-def extended_values(expression: Any, x: Extended, order: int = 0) -> tuple[Extended, Array]:
+def extended_values(
+    expression: Any, x: Extended, order: int = 0, roundings: int = 2
+) -> tuple[Extended, Array]:
     r"""Values of a derivative in extended precision, and a bound of their errors.
 
-    The arguments are known to two roundings. What overflows on the way is computed again by
+    The arguments are known to so many roundings. What overflows on the way is computed again by
     ``values``, in 50 digits, and is as good as rounded to float64.
 
     Example:
@@ -57,7 +59,7 @@ def extended_values(expression: Any, x: Extended, order: int = 0) -> tuple[Exten
         >>> bool(abs(float(value[1]) - np.exp(-9.0)) < 1e-19 and error[1] < 1e-19)
         True
     """
-    seen: dict[Any, _Value] = {X: _Value(x, 2 * EXTENDED * np.abs(x))}
+    seen: dict[Any, _Value] = {X: _Value(x, roundings * EXTENDED * np.abs(x))}
     with np.errstate(all="ignore"):
         found = _visit(derivative(expression, order), seen)
         value = np.asarray(found.value + np.zeros_like(x))

@@ -13,7 +13,7 @@ from typing import Any
 
 import sympy
 
-from analytic.expressions import HEADS, X, derivative, elementary
+from analytic.expressions import HEADS, DividedFunction, X, derivative, elementary, plain
 from analytic.proofs.asymptotics import tail
 from analytic.proofs.nonsmooth_points import jumps, kinks
 from analytic.proofs.signs import Sign, sign
@@ -125,6 +125,17 @@ def _conditions(node: Any) -> Iterator[tuple[Any, int, str]]:
             yield node.base, 1, _ROOT
         elif node.exp < 0:
             yield node.base, 0, _POLE
+    elif isinstance(node, DividedFunction):
+        yield from _conditions_inside(node)
+
+
+def _conditions_inside(quotient: Any) -> Iterator[tuple[Any, int, str]]:
+    """What must have one sign in the numerator of a quotient whose zero has been divided out."""
+    whole = plain(quotient)
+    for part in sympy.preorder_traversal(whole):
+        for condition, wanted, sentence in _conditions(part):
+            if sentence is not _POLE or condition != quotient.args[0]:
+                yield condition, wanted, sentence
 
 
 def _check_jumps(expression: Any) -> None:

@@ -15,7 +15,7 @@ from analytic.expectations import Noise, coefficients, orders
 from analytic.machine import REASSOCIATED, Array
 from analytic.recursion.layer_equations import Stage
 
-__all__ = ["BATCH", "coefficient_sums", "ratio"]
+__all__ = ["BATCH", "CoefficientSums", "coefficient_sums", "ratio"]
 
 BATCH = 2048
 """Inputs whose coefficients are held at a time."""

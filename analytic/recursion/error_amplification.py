@@ -21,6 +21,7 @@ from analytic.expectations import MOST_TERMS, Noise, length
 from analytic.machine import UNIT, Array
 from analytic.network import Step
 from analytic.recursion.coefficient_bounds import coefficient_sums, ratio
+from analytic.recursion.derivative_norms import norms_beyond
 from analytic.recursion.layer_equations import Average, Diagonal, Stage
 from analytic.recursion.shares import (
     in_gamma,
@@ -222,7 +223,7 @@ def amplification(
         terms = min(shares.size - 1, most)
     share_e, share_d = ratio(v, table.second), ratio(1.0, table.slope)
     sums = coefficient_sums(stage, terms, share_e, share_d)
-    lacking = np.maximum(v * table.curvature - sums.once, 0)
+    norms = norms_beyond(stage, sums, terms, shares)
     return Amplification(
         step=stage.step,
         bent=False,
@@ -231,11 +232,11 @@ def amplification(
         r_d=sums.r_d,
         rest_e=float(ratio(v * sums.rest, table.second).max()),
         rest_d=float(ratio(sums.rest, table.slope).max()),
-        rest_k=float(ratio(lacking, table.slope).max()),
-        rest_ve=float(ratio(v * lacking, table.second).max()),
-        rest_vd=float(ratio(np.maximum(v**2 * table.jerk - sums.twice, 0), table.slope).max()),
-        own_e=float(ratio(v * np.abs(table.response_e), table.second).max()),
-        own_d=float(ratio(v * np.abs(table.response_d), table.slope).max()),
+        rest_k=float(ratio(norms.once, table.slope).max()),
+        rest_ve=float(ratio(v * norms.once, table.second).max()),
+        rest_vd=float(ratio(norms.twice, table.slope).max()),
+        own_e=norms.own_e,
+        own_d=norms.own_d,
         own_mean=float(ratio(np.sqrt(v / 2) * np.abs(sums.b_1), np.sqrt(table.second)).max()),
         mean=mean_share(stage),
         in_trained=in_trained(stage),

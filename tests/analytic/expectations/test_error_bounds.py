@@ -13,14 +13,15 @@ from oracles import exact_tables
 
 from analytic import Activation
 from analytic.expectations import coefficients, moments, quadrature_error
-from analytic.expectations.bounded_tables import _between, _noise, _shortened
+from analytic.expectations.between_nodes import norms_between
+from analytic.expectations.bounded_tables import _noise, _shortened
 from analytic.expectations.interpolation_error import ellipses, error
 from analytic.expectations.majorants import majorant
 from analytic.expectations.node_tables import FIRST, MEAN, SLOPE, SPREAD, tabulated
 from analytic.expectations.octaves import segment
 from analytic.expectations.quadrature import Rule, extended_basis, graded_rule, uniform_rule
 from analytic.expectations.quadrature_error import PARTS, contours
-from analytic.expectations.segments import chebyshev_nodes, chebyshev_series
+from analytic.expectations.segments import Segment, chebyshev_nodes, chebyshev_series
 from analytic.expressions import X, extended_values
 from analytic.machine import UNIT
 from analytic.proofs import Rectangle, modulus
@@ -246,13 +247,35 @@ def test_rectangles_contain_the_values(text: str) -> None:
                 assert float(abs(function(mpmath.mpmathify(z)))) <= sizes[i] * (1 + 1e-10)
 
 
+@pytest.mark.parametrize("text", ["exp(-x**2) + 0.001*x**7", "exp(-(x - 5)**2)", "tanh(x)"])
+def test_rests_between_the_nodes(text: str) -> None:
+    """What 0, 1, ..., 40 terms leave between two nodes; at these alone it may be less."""
+    activation, low = Activation(text), 1.0
+    part, rule = segment(activation, 0), graded_rule(400, 2.0, 20.0)
+    assert isinstance(part, Segment)
+
+    def shares(s: np.ndarray) -> np.ndarray:
+        table = tabulated(activation, s, rule, 40).columns
+        left = table[:, [SLOPE]] - np.cumsum(table[:, FIRST:] ** 2, axis=1)
+        return np.append(table[:, [SLOPE]], left, axis=1) / table[:, [SLOPE]]
+
+    nodes = np.append(low, part.nodes)
+    middle = nodes[:-1] + np.diff(nodes) / 3
+    true, beside = shares(middle), shares(nodes)
+    large = true > 2.0**-30  # of rounding 2^-45
+    assert np.all((true <= part.rests[:, :41])[large])
+    assert np.all((part.rests[:, :41] <= 3 * beside[1:])[large])
+    if text.startswith("exp(-x**2)"):
+        assert np.any((true > 1.0001 * np.maximum(beside[1:], beside[:-1]))[large])
+
+
 @pytest.mark.parametrize(("text", "low"), [("tanh(3*x)", 0.5), ("exp(-(x - 5)**2)", 0.25)])
 def test_norms_between_the_nodes(text: str, low: float) -> None:
     """Nowhere in the octave are the norms below what is said of them, nor 1e-3 above."""
     w = Activation(text)
     rule, nodes = uniform_rule(400), chebyshev_nodes(low, 2 * low, 48)
     series, powers = chebyshev_series(tabulated(w, nodes, rule, 32).extended, nodes, (0, 0))
-    found = _between(series, powers, low)
+    found = norms_between(series, powers, low)
     rng = np.random.default_rng(0)
     places = rng.integers(found.s.size, size=64)
     h = np.pi / found.s.size / 2

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 
+import flint
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from analytic.expectations.node_tables import SUMS
 from analytic.expectations.quadrature import REACH, extended_basis, graded_rule, uniform_rule
 
 RULES = [uniform_rule(64), uniform_rule(200), graded_rule(64, 1.0), graded_rule(200, 300.0)]
@@ -60,3 +62,50 @@ def test_the_graded_rule_resolves_a_narrow_slope() -> None:
     assert_allclose(
         value, 2 / (s * math.sqrt(2 * math.pi)) * (1 - math.pi**2 / (24 * s**2)), rtol=1e-13
     )
+
+
+@pytest.mark.parametrize("rule", [uniform_rule(40), graded_rule(24, 900.0), uniform_rule(24, 50.0)])
+def test_the_recurrence_is_as_exact_as_is_proved(rule) -> None:
+    """All orders below 600 at all nodes against balls: 2^-72 of the largest (quadrature.md)."""
+    terms, middle = 600, rule.nodes.size // 2
+    found = extended_basis(rule, terms)
+    flint.ctx.prec, old = 3000, flint.ctx.prec  # balls grow like exp(z sqrt(k))
+    try:
+        roots = [flint.arb(k).sqrt() for k in range(terms + 1)]
+        for q in range(middle, rule.nodes.size, 3):
+            z, root = _ball(rule.extended[q]), _ball(rule.root[q])
+            rows = [root, z * root]
+            for k in range(1, terms - 1):
+                rows.append((z * rows[k] - roots[k] * rows[k - 1]) / roots[k + 1])
+            pairs = zip(rows, found.high[:, q], found.low[:, q], strict=True)
+            gaps = [
+                float((row - flint.arb(float(a)) - float(b)).abs_upper()) for row, a, b in pairs
+            ]
+            largest = np.abs(found.whole).max()
+            assert max(gaps) <= 2.0**-72 * largest
+    finally:
+        flint.ctx.prec = old
+
+
+def _ball(number: np.longdouble) -> flint.arb:
+    """The number, which two of float64 hold."""
+    high = float(number)
+    return flint.arb(high) + flint.arb(float(number - np.longdouble(high)))
+
+
+def test_sums_of_many_nodes_lose_no_more_than_is_granted() -> None:
+    """16,001 nodes with values of either sign, against balls of the same numbers."""
+    rule, before = uniform_rule(8000), flint.ctx.prec
+    flint.ctx.prec = 200
+    values = np.cos(37 * rule.nodes) * rule.root
+    basis = extended_basis(rule, 5)
+    found, norm = (
+        basis.coefficients(values[None, :])[0],
+        float(np.linalg.norm(values.astype(float))),
+    )
+    for k in range(5):
+        pairs = zip(values, basis.high[k], basis.low[k], strict=True)
+        exact = sum((_ball(v) * (flint.arb(float(a)) + flint.arb(float(b))) for v, a, b in pairs))
+        gap = abs(float(exact - _ball(found[k])))
+        assert gap <= SUMS * math.sqrt(rule.nodes.size) * norm
+    flint.ctx.prec = before
