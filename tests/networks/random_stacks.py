@@ -36,17 +36,17 @@ Draw = st.DrawFn
 
 
 @st.composite
-def networks(draw: Draw) -> Network:
+def networks(draw: Draw, activations: st.SearchStrategy[str] = ACTIVATIONS) -> Network:
     """A network of vectors or of images with two to four parts behind its first layer.
 
     Between parts the units may be anything that weights can read.
     """
     spatial = draw(st.booleans())
-    layers, ratio = [_weights(draw, spatial, draw(ACTIVATIONS), 1.0)], 1.0
+    layers, ratio = [_weights(draw, spatial, draw(activations), 1.0)], 1.0
     for _ in range(draw(st.integers(2, 4))):
-        found, ratio = _part(draw, draw(PARTS), spatial, ratio)
+        found, ratio = _part(draw, draw(PARTS), draw(activations), spatial, ratio)
         layers += found
-    layers.append(_weights(draw, spatial, draw(ACTIVATIONS), 1.0))
+    layers.append(_weights(draw, spatial, draw(activations), 1.0))
     if spatial:
         pool = [AveragePooling(2)] * draw(st.booleans())
         layers += [*pool, draw(st.sampled_from([Flatten(), GlobalAveragePooling()]))]
@@ -61,7 +61,7 @@ def moving_networks(draw: Draw) -> Network:
         branches = [_moving(draw) for _ in range(draw(st.integers(2, 3)))]
         correlated = branches.count([HALF]) > 1
         kind = Concatenate if correlated else draw(st.sampled_from([Sum, Concatenate]))
-        part, _ = _part(draw, draw(PARTS), True, 1.0)
+        part, _ = _part(draw, draw(PARTS), draw(ACTIVATIONS), True, 1.0)
         layers += [kind(*branches), _weights(draw, True, draw(ACTIVATIONS), 1.0), *part]
         layers.append(_weights(draw, True, draw(ACTIVATIONS), 1.0))
     return Network(*layers, draw(st.sampled_from([Flatten(), GlobalAveragePooling()])))
@@ -87,9 +87,8 @@ def _weights(draw: Draw, spatial: bool, activation: Any, ratio: float) -> Any:
     return FullyConnected(activation, **options)
 
 
-def _part(draw: Draw, name: str, spatial: bool, ratio: float) -> tuple[list[Any], float]:
+def _part(draw: Draw, name: str, w: str, spatial: bool, ratio: float) -> tuple[list[Any], float]:
     """Some layers behind units of a width ratio, and theirs."""
-    w = draw(ACTIVATIONS)
 
     def weights(activation: Any = w, its: float = ratio) -> Any:
         return _weights(draw, spatial, activation, its)

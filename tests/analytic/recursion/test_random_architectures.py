@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from networks.random_stacks import SHAPES, moving_networks, networks
 from oracles import positions
 from oracles.jacobians import batch_jacobian
+from oracles.random_agreement import agreement
 
-from analytic import Network, kernel
+from analytic import Dropout, FullyConnected, LayerNorm, Network, Residual, kernel
 from analytic.network import parse_network
 from empirical import FiniteNetwork, tangent_kernel, tangent_kernels
 
@@ -42,3 +43,18 @@ def test_all_ways_to_k_0_agree(network: Network) -> None:
     torch.testing.assert_close(tangent_kernels(network, x, 4, [0, 1])[1], k, rtol=1e-9, atol=1e-9)
     rows = batch_jacobian(f, x)[:, 0]
     torch.testing.assert_close(rows @ rows.T, k, rtol=1e-9, atol=1e-9)
+
+
+def test_k_0_holds_at_the_limit_and_fails_without_the_terms_of_means() -> None:
+    """A row of ``benchmarks/random_architectures.py``: every part of the limit but these counts."""
+    w = FullyConnected("sigmoid", weight_std=0.7)
+    network = Network(FullyConnected("tanh"), LayerNorm(), w, Dropout(0.1), Residual(w), w)
+    x = np.random.default_rng(3).standard_normal((3, 3))
+    found = agreement(network, x, (32, 64, 128, 256), (1200, 600, 300, 150))
+    low, high = found.found.exponent_interval
+    assert low < 1 < high
+    assert found.found.verdict == "holds"
+    assert found.worst < 4
+    assert found.control.verdict == "fails"
+    assert found.level > 10
+    assert found.without > 10
