@@ -22,7 +22,7 @@ from analytic.inputs import check_inputs, positions_first
 from analytic.machine import Array, cores
 from analytic.network import Network
 from analytic.recursion import Problem, diagonal, kernels_at, mean_squares
-from analytic.request import Kind, asked, check_kind, check_network, require_tangent_kernel
+from analytic.request import Kind, asked, check_kind, check_network, with_tangent_kernel
 from analytic.results import Estimate, Kernels
 from analytic.solve import KINDS, KernelSizes, Plan, foresee, foresee_images, sample, solve
 
@@ -188,7 +188,7 @@ def kernel_diagonal(network: Network, x: ArrayLike, *, kind: Kind = "ntk") -> An
     check_network(network)
     check_kind(kind)
     if kind != "nngp":
-        require_tangent_kernel(network)
+        network = with_tangent_kernel(network)
     inputs = check_inputs("x", x, network)
     if network.is_spatial:
         ends = image_readouts(network, positions_first(inputs), inputs.shape[2:])

@@ -15,7 +15,7 @@ from analytic.pairs import prepare, prepare_angles
 from analytic.recursion import Problem
 from analytic.solve import KINDS, zonal
 
-__all__ = ["Kind", "asked", "check_kind", "check_network", "require_tangent_kernel"]
+__all__ = ["Kind", "asked", "check_kind", "check_network", "with_tangent_kernel"]
 
 Kind = Literal["ntk", "nngp", "both"]
 
@@ -46,7 +46,7 @@ def asked(
     if not 0 < tolerance < 1:
         raise ValueError(f"expected a tolerance between 0 and 1, got {tolerance!r}; try 1e-10")
     if kind != "nngp":
-        require_tangent_kernel(network)
+        network = with_tangent_kernel(network)
     rows = check_inputs("x", x, network)
     columns = None if y is None else check_inputs("y", y, network)
     if columns is not None and columns.shape[1:] != rows.shape[1:]:
@@ -65,9 +65,10 @@ def asked(
     return problem or prepare(network, rows, columns, tolerance, tight=tight)
 
 
-def require_tangent_kernel(network: Network) -> None:
-    """Raise where an activation jumps."""
+def with_tangent_kernel(network: Network) -> Network:
+    """The network as its tangent kernel is computed; raises where it has none that is known."""
     require_continuous(network, "the tangent kernel", "ask for kind='nngp', or smooth it")
+    return network.commuted()
 
 
 def check_network(network: Network) -> None:

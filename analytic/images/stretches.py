@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeVar
 
 from analytic.images.grids import Grid, Window, united
@@ -80,8 +81,9 @@ class _Aside:
     ends: int = 0
 
 
+@lru_cache(maxsize=32)
 def network_stretches(network: Network, spatial: Shape) -> tuple[Stretch, ...]:
-    """Cut a network into stretches.
+    """Cut a network into stretches, once for networks and images that come again.
 
     Args:
         network: the description.

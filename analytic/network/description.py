@@ -39,6 +39,7 @@ from analytic.network.shapes import Shape, shapes_after
 from analytic.network.stacking import check_stack, dimensions, flattens, reads_vectors
 from analytic.network.steps import Step, unrolled
 from analytic.network.summary_table import Summary, summary
+from analytic.network.trained_gains import gains_behind
 
 __all__ = [
     "AveragePooling",
@@ -158,6 +159,22 @@ class Network:
         """
         return Network(*joined(absorbed(self.layers)), self.output)
 
+    def commuted(self) -> Network:
+        """This network with trained gains behind the activations that commute with them.
+
+        It has the same kernels; that of the tangents is computed in this form.
+
+        Raises:
+            ValueError: trained gains stand before another nonlinearity, where their part of the
+                tangent kernel is not known here.
+
+        Example:
+            >>> layers = FullyConnected("identity"), LayerNorm(gain_rate=1), Nonlinearity("relu")
+            >>> Network(*layers).commuted().layers[1:]
+            (LayerNorm(), Nonlinearity("relu"), Gains(weight_rate=1.0))
+        """
+        return Network(*gains_behind(self.layers), self.output)
+
     def summary(self, input_shape: tuple[int, ...]) -> Summary:
         """Shapes, conventions and fan-ins layer by layer.
 
@@ -200,14 +217,15 @@ class Network:
             Eq(Lambda_1(x, x', p, q), Sum(Sigma_0(x, x', k + p - 1, k + q - 1), (k, 0, 2)))
         """
         if not self.is_spatial:
-            return system(self.steps, (), self.output)
+            return system(self.commuted().steps, (), self.output)
         if input_shape is None:
             raise ValueError(
                 "expected the shape of the images, got none; pass recursion((channels, height,"
                 " width)), as their borders are in the equations"
             )
         self.shapes(input_shape[1:])
-        return system(self.steps, self.readout, self.output, input_shape)
+        network = self.commuted()
+        return system(network.steps, network.readout, network.output, input_shape)
 
     def __repr__(self) -> str:
         last = () if self.output == Readout() else (self.output,)

@@ -50,7 +50,7 @@ VECTORS = [
     Network(
         F("identity", bias_std=0.1),
         P,
-        N("cos"),
+        F("cos"),
         Sum([P], [F("cos"), F("gaussian"), L], F("cos")),
         Dropout(0.1),
         Concatenate([], [P, F("gaussian", width_ratio=0.5)]),
@@ -182,6 +182,24 @@ def test_the_shares_of_gains_and_shifts_are_those_of_the_kernel() -> None:
     np.testing.assert_allclose(kernel(network, x), whole, rtol=1e-9)
 
 
+@pytest.mark.parametrize("name", ["relu", "leaky_relu"])
+def test_gains_before_a_bent_line_are_gains_behind_it(name: str) -> None:
+    """At right angles, where D Sigma is 0 and the kernel of the gains is not."""
+    x = np.eye(3)[:2] * np.sqrt(3)
+    trained, frozen = (
+        Network(F("identity"), LayerNorm(gain_rate=rate), N(name), F("identity"))
+        for rate in (20, 0)
+    )
+    k, error = check_average(trained, x, (32, 64), 400)
+    assert np.all(k - kernel(frozen, x) > 10 * error)  # what is left is below 4
+
+
+def test_gains_do_not_matter_to_the_process() -> None:
+    norms = T, LayerNorm(eps=T.eps)
+    found = [kernel(Network(F("identity"), n, N("cos")), draw(3, 4), kind="nngp") for n in norms]
+    np.testing.assert_array_equal(*found)
+
+
 def test_eps_is_of_the_size_of_what_is_normalised() -> None:
     """Units c alpha with c^2 eps; and an input of zeros has units of zeros."""
     x = draw(4, 3)
@@ -225,6 +243,9 @@ REFUSED: list[tuple[Callable[[], object], str]] = [
     ),
     (lambda: Network(L, F("tanh")), "expected weights before LayerNorm.., got the input"),
     (lambda: Network(F("tanh"), L, N("tanh")), "has acted on them"),
+    (lambda: kernel(Network(F("identity"), T, N("cos")), [[1.0]]), "between trained gains and"),
+    (lambda: kernel(Network(F("identity"), R(P, N("cos"), F("erf"))), [[1.0]]), "(gain_rate=0)"),
+    (lambda: Network(C("identity", 2), T, AveragePooling(2), N("relu")).commuted(), "right before"),
     (lambda: kernel(Network(F("tanh"), L, Scale(2)), [[1.0]]), "between LayerNorm and Scale"),
     (lambda: parse_network("Network(LayerNorm(3))"), "LayerNorm"),
     (lambda: parse_network("Network(LayerNorm(std=3))"), "the options eps, gain_rate, bias_rate"),
