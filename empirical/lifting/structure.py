@@ -252,7 +252,9 @@ def check_wide(hidden: list[Weights]) -> None:
 def network_from(layers: tuple[Layer | Readout, ...]) -> Network:
     """The network, or why there is none."""
     try:
-        return Network(*layers)
+        network = Network(*layers)
+        network.commuted()  # trained gains have a limit before weights, relu and its kin
+        return network
     except ValueError as error:
         text = ", ".join(map(repr, layers))
         raise LiftingError(

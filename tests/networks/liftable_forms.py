@@ -96,7 +96,7 @@ class Casting(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.conv((x.float() - torch.tensor(0.5)) * 2).to(torch.float32)
-        return self.head(torch.tanh(self.norm(h.flatten(2).mT)).mean(1))
+        return self.head(torch.relu(self.norm(h.flatten(2).mT)).mean(1))
 
 
 @entry("sines of the inputs first", 3)

@@ -87,7 +87,7 @@ LAYERS: dict[str, tuple[Any, ...]] = {
     ),
     "float32 that casts": (
         CONV("identity", 3, padding="valid", weight_std=1 / 3, weight_rate=9, bias_rate=1),
-        LayerNorm(eps=1e-5, gain_rate=1, bias_rate=1), Nonlinearity("tanh"),
+        LayerNorm(eps=1e-5, gain_rate=1, bias_rate=1), Nonlinearity("relu"),
         GlobalAveragePooling(), Readout(weight_rate=16, bias_rate=1),
     ),
     "sum over positions": (
@@ -237,6 +237,14 @@ def test_the_module_is_left_as_it_was() -> None:
     assert torch.equal(torch.get_rng_state(), state)
     assert all(torch.equal(before[name], p) for name, p in module.named_parameters())
     assert all(p.grad is None for p in module.parameters())
+
+
+def test_trained_gains_right_before_tanh_are_refused_and_frozen_ones_are_not() -> None:
+    module = nn.Sequential(nn.Linear(6, 16), nn.LayerNorm(16), nn.Tanh(), nn.Linear(16, 1))
+    with pytest.raises(LiftingError, match=r"freeze them \(gain_rate=0\), or put weights between"):
+        network_of(module, torch.randn(4, 6))
+    module[1].weight.requires_grad_(False)
+    assert network_of(module, torch.randn(4, 6)).widths == (16,)
 
 
 def test_a_module_of_float32_is_described_by_a_copy() -> None:
