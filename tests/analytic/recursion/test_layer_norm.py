@@ -196,8 +196,10 @@ def test_gains_before_a_bent_line_are_gains_behind_it(name: str) -> None:
 
 def test_gains_do_not_matter_to_the_process() -> None:
     norms = T, LayerNorm(eps=T.eps)
-    found = [kernel(Network(F("identity"), n, N("cos")), draw(3, 4), kind="nngp") for n in norms]
-    np.testing.assert_array_equal(*found)
+    one, other = [
+        kernel(Network(F("identity"), n, N("cos")), draw(3, 4), kind="nngp") for n in norms
+    ]
+    np.testing.assert_array_equal(one, other)
 
 
 def test_eps_is_of_the_size_of_what_is_normalised() -> None:

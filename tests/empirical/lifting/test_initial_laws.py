@@ -112,7 +112,8 @@ def test_weights_that_have_moved_along_what_they_read_are_told() -> None:
     rng = np.random.default_rng(5)
     m, read = 256, rng.normal(size=(32, 256)) + 0.5
     step = np.outer(rng.normal(size=m), read.mean(axis=0))
-    moved = rng.normal(size=(m, m)) + 12 * step / float(np.linalg.norm(step, 2))
+    size = float(np.linalg.norm(step, 2))
+    moved = np.asarray(rng.normal(size=(m, m)) + 12 * step / size, dtype=np.float64)
     assert outlier(moved, 1.0) is None
     assert fits(InitialLaw("", "normal", 1.0), moved.ravel())
     directions = np.linalg.svd(read, full_matrices=False)[2].T
