@@ -7,15 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from networks.rated import RATED, RATED_IMAGES, draw
 from numpy.testing import assert_allclose
 from torch import nn
 
 from analytic import (
-    Convolution,
     FullyConnected,
-    GlobalAveragePooling,
     Network,
-    Readout,
     Residual,
     kernel,
 )
@@ -31,25 +29,9 @@ from empirical import (
 )
 
 F, R = FullyConnected, Residual
-RATED = Network(
-    F("tanh", weight_rate=0.25, bias_rate=2),
-    R(F("softplus", bias_std=0.5, weight_rate=3, bias_rate=0)),
-    F("tanh", weight_std=1.5, weight_rate=0, bias_std=0.2),
-    Readout(weight_std=0.7, weight_rate=2, bias_rate=0.4),
-)
-IMAGES = Network(
-    Convolution("tanh", 3, weight_std=0.6, weight_rate=0.5, bias_rate=1.5),
-    Convolution("softplus", 3, weight_std=0.5, bias_std=0.3, weight_rate=2, bias_rate=0),
-    GlobalAveragePooling(),
-    Readout(bias_std=0.5, weight_rate=0.3),
-)
 
 
-def draw(*shape: int) -> torch.Tensor:
-    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
-
-
-CASES = [(RATED, (4,)), (IMAGES, (2, 5))]
+CASES = [(RATED, (4,)), (RATED_IMAGES, (2, 5))]
 
 
 def by_hand(f: FiniteNetwork, x: torch.Tensor, rates: dict[str, float]) -> torch.Tensor:

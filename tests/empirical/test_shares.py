@@ -6,48 +6,30 @@ from typing import Any
 
 import pytest
 import torch
+from networks.rated import RATED, RATED_IMAGES, draw
 from numpy.testing import assert_allclose
 from torch import nn
 
 from analytic import (
-    Convolution,
     FullyConnected,
-    GlobalAveragePooling,
     Network,
     Readout,
-    Residual,
     kernel,
     kernel_shares,
 )
 from empirical import FiniteNetwork, network_of, tangent_kernel, tangent_kernel_shares
 
 F = FullyConnected
-RATED = Network(
-    F("tanh", weight_rate=0.25, bias_rate=2),
-    Residual(F("softplus", bias_std=0.5, weight_rate=3, bias_rate=0)),
-    F("tanh", weight_std=1.5, weight_rate=0, bias_std=0.2),
-    Readout(weight_std=0.7, weight_rate=2, bias_rate=0.4),
-)
-IMAGES = Network(
-    Convolution("tanh", 3, weight_std=0.6, weight_rate=0.5, bias_rate=1.5),
-    Convolution("softplus", 3, weight_std=0.5, bias_std=0.3, weight_rate=2, bias_rate=0),
-    GlobalAveragePooling(),
-    Readout(bias_std=0.5, weight_rate=0.3),
-)
 CASES: dict[str, tuple[Network, tuple[int, ...], list[str]]] = {
     "vectors": (RATED, (4,), [
         "layers.0.weight", "layers.0.bias", "layers.1.weight", "layers.2.bias",
         "readout.weight", "readout.bias",
     ]),
-    "images": (IMAGES, (2, 5), [
+    "images": (RATED_IMAGES, (2, 5), [
         "layers.0.weight", "layers.0.bias", "layers.1.weight", "readout.weight", "readout.bias",
     ]),
 }  # fmt: skip
 WIDTH, DRAWS = 64, 10
-
-
-def draw(*shape: int) -> torch.Tensor:
-    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -10,7 +10,7 @@ from oracles.jacobians import batch_jacobian
 from analytic import Network, kernel
 from empirical import FiniteNetwork, streamed_tangent_kernel, tangent_kernel, tangent_kernels
 
-__all__ = ["check_average", "check_equations", "check_layer_identity"]
+__all__ = ["check_average", "check_equations", "check_evaluation", "check_layer_identity"]
 
 
 def check_average(
@@ -57,3 +57,24 @@ def check_equations(network: Network, x: np.ndarray) -> None:
     exact = dense.pair_kernel(network, a, b, dense.trapezoid)
     assert abs(found.nngp - exact[0]) < 1e-12
     assert abs(found.ntk - exact[1]) < 1e-12
+
+
+def check_evaluation(
+    network: Network, x: np.ndarray, gram: np.ndarray, shape: tuple[int, ...], tolerance: float
+) -> None:
+    """Two inputs, and one with itself: ``network.recursion(shape)`` gives what ``kernel`` gives.
+
+    Args:
+        network: the description.
+        x: two inputs.
+        gram: products of inputs a and b, or of all their positions, ``gram[a, b]``.
+        shape: of an input.
+        tolerance: of ``kernel``.
+    """
+    found = kernel(network, x, kind="both", tolerance=tolerance)
+    system = network.recursion(shape)
+    for i, j in ((0, 1), (0, 0)):
+        value = system.evaluate(gram[i, i], gram[i, j], gram[j, j])
+        scale = np.sqrt(found.ntk[i, i] * found.ntk[j, j])
+        assert abs(float(value.ntk) - found.ntk[i, j]) < tolerance * scale
+        assert abs(float(value.nngp) - found.nngp[i, j]) < tolerance * scale

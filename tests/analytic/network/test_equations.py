@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import sympy
 from oracles import dense
+from oracles.finite_checks import check_evaluation
 
-from analytic import FullyConnected, Network, Residual, kernel
+from analytic import FullyConnected, Network, Residual
 
 F, R = FullyConnected, Residual
 CLOSED = [
@@ -25,14 +26,7 @@ CLOSED = [
 @pytest.mark.parametrize("network", CLOSED, ids=repr)
 def test_the_equations_evaluate_to_the_kernel(network: Network, rng: np.random.Generator) -> None:
     x = rng.standard_normal((2, 5))
-    gram = x @ x.T / 5
-    found = kernel(network, x, kind="both", tolerance=1e-12)
-    system = network.recursion()
-    for i, j in ((0, 1), (0, 0)):
-        value = system.evaluate(gram[i, i], gram[i, j], gram[j, j])
-        scale = np.sqrt(found.ntk[i, i] * found.ntk[j, j])
-        assert abs(float(value.ntk) - found.ntk[i, j]) < 1e-12 * scale
-        assert abs(float(value.nngp) - found.nngp[i, j]) < 1e-12 * scale
+    check_evaluation(network, x, x @ x.T / 5, (5,), 1e-12)
 
 
 def test_the_equations_hold_to_thirty_digits() -> None:

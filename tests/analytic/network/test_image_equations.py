@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from oracles.finite_checks import check_evaluation
 
 from analytic import (
     AveragePooling,
@@ -21,7 +22,6 @@ from analytic import (
     Residual,
     Sum,
     SumPooling,
-    kernel,
 )
 
 C, F, G, R = Convolution, FullyConnected, GlobalAveragePooling, Residual
@@ -55,13 +55,7 @@ def test_the_equations_evaluate_to_the_kernel(
     x = rng.standard_normal((2, *shape))
     pixels = x.reshape(2, shape[0], -1)
     gram = np.einsum("acp,bcq->abpq", pixels, pixels) / shape[0]
-    found = kernel(network, x, kind="both")
-    system = network.recursion(shape)
-    for i, j in ((0, 1), (0, 0)):
-        value = system.evaluate(gram[i, i], gram[i, j], gram[j, j])
-        scale = np.sqrt(found.ntk[i, i] * found.ntk[j, j])
-        assert abs(float(value.ntk) - found.ntk[i, j]) < 1e-10 * scale
-        assert abs(float(value.nngp) - found.nngp[i, j]) < 1e-10 * scale
+    check_evaluation(network, x, gram, shape, 1e-10)
 
 
 def test_sums_over_positions_are_written_out() -> None:
