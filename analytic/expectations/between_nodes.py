@@ -70,7 +70,9 @@ def norms_between(series: Extended, powers: IntArray, low: float, places: int = 
     )  # fmt: skip
 
 
-def responses_between(series: Extended, powers: IntArray, low: float, error: float) -> Responses:
+def responses_between(
+    series: Extended, powers: IntArray, low: float, points: int, error: float
+) -> Responses:  # fmt: skip
     """Bounds of the responses of E w^2 and E w'^2 to a relative error of s^2.
 
     With f = s^p q they are s f'/(2 f), s f' = s^p (p q + s q').
@@ -79,6 +81,7 @@ def responses_between(series: Extended, powers: IntArray, low: float, error: flo
         series: Chebyshev coefficients of the columns over powers of s.
         powers: these powers.
         low: the smallest s.
+        points: of the interpolation, of which the series keeps the first terms.
         error: of the table.
     """
     closer = CLOSER * BETWEEN
@@ -105,7 +108,7 @@ def responses_between(series: Extended, powers: IntArray, low: float, error: flo
         own_e = (np.abs(second) + off + (guard - 1) * sizes) / least.root**2
         own_d = (np.abs(steep) + loose)[:, 0] / (2 * np.maximum(size - wrong, 0)[:, 0])
     # in the second the power of s cancels
-    found = np.stack([own_e, own_d]) + STEEPER * len(series) ** 2 * error
+    found = np.stack([own_e, own_d]) + STEEPER * points**2 * error
     found = np.where(np.isnan(found), np.inf, found)
     return Responses(at.s * (1 - h), at.s * (1 + h), found)
 

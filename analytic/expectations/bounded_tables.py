@@ -121,7 +121,7 @@ def bounded_segment(activation: Activation, low: float, terms: int, most: int) -
         return None
     lost = _lost(_of_rule(nodes, choice, low), table.columns[:, SLOPE])
     found = assembled(low, high, series, powers, nodes, table.columns, last.columns, noise, lost)
-    return replace(found, responses=responses_between(series, powers, low, noise.largest))
+    return replace(found, responses=responses_between(series, powers, low, points, noise.largest))
 
 
 def _lost(of_rule: Array, square: Array) -> float:

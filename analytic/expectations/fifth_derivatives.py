@@ -29,7 +29,7 @@ def has_formulas(activation: Activation) -> bool:
 
 
 def fifth_mean_squares(activation: Activation, s: Array) -> Array | None:
-    """A bound of s^4 E w^(5)(s z)^2, shape (n,), or None if there is none.
+    """A bound of s^8 E w^(5)(s z)^2, shape (n,), or None if there is none.
 
     It is 0 below 2^LOWEST, where Taylor's formula has no fifth derivative.
     """
@@ -49,5 +49,5 @@ def _on_octave(activation: Activation, octave: int) -> float | None:
     if bound is None:
         return None
     low, high = np.array([2.0**octave]), np.array([2.0 ** (octave + 1)])
-    size = float(bound.log_tail(low, high, np.zeros(1), 2)[0]) + 4 * math.log(high[0])
+    size = float(bound.log_tail(low, high, np.zeros(1), 2)[0]) + 8 * math.log(high[0])
     return math.exp(size) if size < 700 else math.inf

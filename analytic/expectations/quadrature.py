@@ -98,7 +98,7 @@ def _rule(nodes: Extended, steps: Extended) -> Rule:
     return Rule(*arrays)
 
 
-TOGETHER = 256
+TOGETHER = 128
 """Nodes whose small parts are added up in float64."""
 SMALL = 2**16
 """Entries of a basis of which many are kept; of larger ones only the last."""

@@ -198,10 +198,11 @@ def assembled(
     below = (of_b - rounded).astype(np.float64)
     nodes, table = np.append(nodes[::-1], high), np.concatenate([table[::-1], last])
     first = _at_low(of_b[:, SLOPE], low, int(powers[SLOPE])) * (1 - noise.square)
-    rests = _rests(table, nodes, (low, first) if noise.certified else (nodes[0], table[0, SLOPE]))
+    begins = (low, first) if noise.certified else (nodes[0], table[0, SLOPE])
+    rests = _rests(table, nodes, begins, lost)
     return Segment(
         low, high, rounded, below[:, :FIRST].copy(), leading_terms(series), below[0].copy(), powers,
-        nodes, rests + lost, noise,
+        nodes, rests, noise,
     )  # fmt: skip
 
 
@@ -233,7 +234,7 @@ def _cosines(points: int) -> NDArray[np.longdouble]:
     return np.cos(np.arccos(np.longdouble(-1)) / (2 * points) * phase)
 
 
-def _rests(table: Array, nodes: Array, first: tuple[float, float]) -> Array:
+def _rests(table: Array, nodes: Array, first: tuple[float, float], lost: float) -> Array:
     r"""Shares sum_{k >= terms} c_k^2 / sum_k c_k^2 for terms = 0, 1, ..., up to every node.
 
     s R_N(s), with R_N the sum over k >= N, grows with s for every N (docs/theory/duals.md). Between
@@ -243,9 +244,10 @@ def _rests(table: Array, nodes: Array, first: tuple[float, float]) -> Array:
         table: at the nodes.
         nodes: s, increasing.
         first: the smallest s, which is no node, and R_0 there.
+        lost: what the R_N at a node may lack of R_0 there.
     """
     squares = np.append(table[:, FIRST:] ** 2, table[:, REST : REST + 1], axis=1)
-    sums = np.cumsum(squares[:, ::-1], axis=1)[:, ::-1]
+    sums = np.cumsum(squares[:, ::-1], axis=1)[:, ::-1] + lost * table[:, SLOPE, None]
     before = np.append(first[0] * first[1], nodes[:-1] * table[:-1, SLOPE])
     before = np.minimum(before, nodes * table[:, SLOPE])[:, None]
     return np.asarray(nodes[:, None] * sums / np.where(before > 0, before, 1.0))

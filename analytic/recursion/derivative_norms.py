@@ -6,7 +6,7 @@ sqrt(k + 1) c_{k+1}/s of the second and sqrt((k + 1)(k + 2)) c_{k+2}/s^2 of the 
     s^2 E w''^2 = sum k c_k^2,    s^4 E (w^(3))^2 = sum k (k - 1) c_k^2.
 
 What the coefficients from N on have of them is bounded by Hoelder's inequality between Parseval's
-rest q = sum c_k^2 and X = s^4 E (w^(5))^2 = sum k (k - 1) (k - 2) (k - 3) c_k^2, of which an
+rest q = sum c_k^2 and X = s^8 E (w^(5))^2 = sum k (k - 1) (k - 2) (k - 3) c_k^2, of which an
 enclosure is known:
 
     sum k c_k^2 <= q^(3/4) (C X)^(1/4),    sum k (k - 1) c_k^2 <= (q C X)^(1/2),

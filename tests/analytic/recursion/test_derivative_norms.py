@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from analytic import Activation, FullyConnected, Network
-from analytic.expectations import length
+from analytic.expectations import fifth_mean_squares, length
 from analytic.expectations.quadrature import graded_rule
 from analytic.recursion.coefficient_bounds import coefficient_sums, ratio
 from analytic.recursion.derivative_norms import DerivativeNorms, norms_beyond
 from analytic.recursion.layer_equations import Stage, diagonal
 
 TEXTS = ["tanh(x)", "softplus(2*x - 3)", "x**10", "1/(1 + 9*(x - 1)**2)"]
-RULE = graded_rule(2000, 30.0, 20.0)
+RULE = graded_rule(20_000, 60.0, 38.0)
 
 
 def _stage(text: str, s: np.ndarray) -> Stage:
@@ -32,7 +32,7 @@ def _norms(stage: Stage, terms: int) -> tuple[DerivativeNorms, np.ndarray, np.nd
 @pytest.mark.parametrize("share", [1, 4])
 def test_what_the_coefficients_lack_is_bounded(text: str, share: int) -> None:
     """With all of the coefficients and with a quarter, which leave much."""
-    s = np.array([0.4, 0.7, 1.9])
+    s = np.array([0.4, 0.7, 1.9, 8.0, 30.0])
     stage, activation = _stage(text, s), Activation(text)
     terms = max(8, length(activation, s, 1e-14) // share)
     norms, once, twice = _norms(stage, terms)
@@ -42,6 +42,16 @@ def test_what_the_coefficients_lack_is_bounded(text: str, share: int) -> None:
         assert np.all(sums + found >= exact * (1 - 1e-12))
         if share == 1:  # the rest is a small part; of the last text 1,024 terms leave more
             assert np.all((found <= 0.01 * exact)[:2])
+
+
+@pytest.mark.parametrize("text", [*TEXTS, "tanh(60*x)"])
+def test_the_fifth_derivative_is_bounded(text: str) -> None:
+    """s^8 E w^(5)(s z)^2, by the sum of a rule."""
+    s, activation = np.array([0.4, 1.9, 8.0, 30.0]), Activation(text)
+    w5 = activation.derivatives(s[:, None] * RULE.nodes, 5)[5]
+    found = fifth_mean_squares(activation, s)
+    assert found is not None
+    assert np.all(found >= s**8 * (w5**2 @ RULE.weights))
 
 
 @pytest.mark.parametrize("text", [*TEXTS, "x**3 + x**4", "exp(-(x - 5)**2)"])
