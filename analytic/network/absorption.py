@@ -18,7 +18,7 @@ from analytic.network.branches import Branched, Concatenate, Layer, Layers, Resi
 from analytic.network.dropout import Dropout
 from analytic.network.layers import Weighted
 from analytic.network.nonlinearity import Nonlinearity
-from analytic.network.normalization import LayerNorm
+from analytic.network.normalization import Gains, LayerNorm
 from analytic.network.rewriting import is_linear
 from analytic.network.scaling import Scale
 
@@ -119,6 +119,9 @@ def _back(layers: Layers, factor: float) -> Layers:
         )
     if isinstance(last, Dropout):
         return (*_back(tuple(before), factor), last)
+    if isinstance(last, Gains):
+        shifts = last.bias_rate * factor**2
+        return (*_back(tuple(before), factor), replace(last, bias_rate=shifts))
     assert isinstance(last, Weighted | Nonlinearity)
     whole = Activation(_short(factor) * last.activation.expression)
     return (*before, replace(last, activation=whole))

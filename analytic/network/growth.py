@@ -85,7 +85,8 @@ def _through(
         w, slope = layer.activation.derivatives(s * z, 1)
         jumps = layer.activation.jump is not None
         factors.append(math.inf if jumps else float(weight * (slope**2 @ weights)))
-        square, mean = float(w**2 @ weights), float(w @ weights)
+        square = float(w**2 @ weights)
+        mean = mean if isinstance(layer, Gains) else float(w @ weights)
     return square, mean
 
 

@@ -70,8 +70,13 @@ class Step:
 
     @property
     def passes(self) -> bool:
-        """Whether units stay what they are, but for noise: their mean does."""
+        """Whether units stay what they are, but for noise."""
         return isinstance(self.layer, Dropout)
+
+    @property
+    def keeps_mean(self) -> bool:
+        """Whether the mean of the units stays what it is: behind noise, and behind gains."""
+        return isinstance(self.layer, Dropout | Gains)
 
     @property
     def noise(self) -> float:

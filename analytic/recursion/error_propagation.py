@@ -204,8 +204,10 @@ def _fixed(layer: Amplification, state: _Own) -> tuple[_Errors, float, Fixed]:
     theta += layer.own_d * variance + layer.noise.square
     mean = layer.own_mean * variance + layer.noise.mean
     sigma = layer.own_e * variance + layer.noise.second
+    if layer.step.keeps_mean:
+        mean = state.mean + 2 * UNIT
     if layer.step.passes:  # 1 - rate, its inverse and the product are rounded
-        mean, sigma, theta = state.mean, sigma + 3 * UNIT, theta + 3 * UNIT
+        sigma, theta = sigma + 3 * UNIT, theta + 3 * UNIT
     rounding = ARC_COSINE if layer.bent else FORMULA if layer.closed else SERIES
     sums = (layer.reads - 1) * UNIT
     rho = rounding.rho + sums + (variance if layer.bent else 0.0)

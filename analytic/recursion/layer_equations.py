@@ -160,7 +160,7 @@ class Stage:
             return size, self.gamma / self.variance, np.zeros_like(self.mu)
         slope = own_slope(self.step, self.variance, self.gamma, self.moments)
         sigma, theta = plain(self.moments.second, slope, self.gamma)
-        return sigma, theta, self.moments.mean
+        return sigma, theta, self.mu if self.step.keeps_mean else self.moments.mean
 
     @property
     def means(self) -> Array:

@@ -194,6 +194,29 @@ def test_gains_before_a_bent_line_are_gains_behind_it(name: str) -> None:
     assert np.all(k - kernel(frozen, x) > 10 * error)  # what is left is below 4
 
 
+G1 = LayerNorm(gain_rate=1)
+MEANS_BEHIND_GAINS = [
+    Network(F("identity"), G1, N("relu"), R(F("relu")), F("identity")),
+    Network(F("identity"), G1, N("relu"), Dropout(0.2), L, F("erf")),
+    Network(F("identity"), Concatenate([F("identity"), G1, N("relu")], F("relu")), L, F("erf")),
+    Network(F("relu"), R(F("identity"), G1, N("relu"), Scale(0.5)), F("erf")),
+    Network(C("identity", 2), G1, N("leaky_relu"), AveragePooling(2), L, C("erf", 1), G()),
+]
+
+
+@pytest.mark.parametrize("network", MEANS_BEHIND_GAINS, ids=range(5))
+def test_units_behind_gains_keep_their_mean(network: Network) -> None:
+    """What relu leaves has a mean, which what follows the gains reads."""
+    x = draw(2, 1, 4) if network.is_spatial else draw(2, 4)
+    found = kernel(network, x, kind="both", tolerance=1e-5)
+    process = kernel(network, x, kind="nngp", tolerance=1e-5)
+    np.testing.assert_allclose(found.nngp, process, rtol=1e-9)
+    plain, wide = (tangent_kernels(network, torch.from_numpy(x), m, range(200)) for m in (64, 128))
+    mean = (2 * wide.mean(dim=0) - plain.mean(dim=0)).numpy()
+    error = np.sqrt((4 * wide.var(dim=0) + plain.var(dim=0)).numpy() / 200)
+    assert np.all(np.abs(mean - found.ntk) <= 4 * error)
+
+
 def test_gains_do_not_matter_to_the_process() -> None:
     norms = T, LayerNorm(eps=T.eps)
     one, other = [
