@@ -114,6 +114,7 @@ class System:
             p and q of images.
         activations: the expression of each layer's activation.
         spatial: the positions at which every equation holds, () for vectors.
+        process: the function that is the covariance of the outputs, the NNGP kernel.
 
     Example:
         >>> from analytic import FullyConnected, Network
@@ -124,6 +125,7 @@ class System:
     equations: tuple[Any, ...]
     activations: tuple[Any, ...]
     spatial: tuple[Shape, ...]
+    process: Any
 
     def latex(self) -> str:
         r"""The equations, aligned, for a document.
@@ -166,7 +168,7 @@ class System:
             sympy.Eq(e.lhs, e.rhs.replace(GaussianMean, _closed_form), evaluate=False)
             for e in self.equations
         ]
-        return System(tuple(equations), self.activations, self.spatial)
+        return System(tuple(equations), self.activations, self.spatial, self.process)
 
     def evaluate(self, xx: Any, xy: Any, yy: Any, digits: int = 17) -> Kernels:
         """The kernels of a pair of inputs, from the closed forms alone.
@@ -197,12 +199,8 @@ class System:
                 value = equation.rhs.subs(_chosen(spatial, ends), simultaneous=True)
                 value = sympy.N(_known(value, known), work)
                 known[at(equation.lhs, *ends)] = _finite(value, equation, ends)
-        before, last = self.equations[-2:]
-        process = before.lhs  # Lambda of a readout, or Sigma of the last state
-        if before.lhs.func != sympy.Function(f"Lambda_{OUTPUT}"):
-            process = min(last.rhs.args, key=str)
-        pair = (FIRST, ()), (other, ())
-        return Kernels(*(sympy.N(known[at(f, *pair)], digits) for f in (process, last.lhs)))
+        pair, kernels = ((FIRST, ()), (other, ())), (self.process, self.equations[-1].lhs)
+        return Kernels(*(sympy.N(known[at(f, *pair)], digits) for f in kernels))
 
     def _start(self, xx: Any, xy: Any, yy: Any, work: int) -> tuple[dict[Any, Any], Any]:
         """The values of the first equation, and x' or, if the inputs are equal, x."""

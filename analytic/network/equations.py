@@ -88,10 +88,18 @@ def system(
     last = fold(
         steps, first, after, added, step=itself, averaged=lambda step, s: before(step.averages, s)
     )
-    add(Units(OUTPUT, ()), _readout(before(readout, last), output))
+    end = before(readout, last)
+    add(Units(OUTPUT, ()), _readout(end, output))
     equations = [sympy.Eq(left, right, evaluate=False) for left, right, _ in rows]
     activations = tuple(step.layer.activation.expression for step in steps)
-    return System(tuple(equations), activations, tuple(where for *_, where in rows))
+    places, process = tuple(where for *_, where in rows), _process(equations, end)
+    return System(tuple(equations), activations, places, process)
+
+
+def _process(equations: Sequence[Any], last: Units) -> Any:
+    """The function that is the NNGP kernel: Lambda of the readout, or Sigma of the last state."""
+    output = Units(OUTPUT, ()).function("Lambda")
+    return output if any(e.lhs == output for e in equations) else last.function("Sigma")
 
 
 def _product(first: Units, shape: Shape) -> Any:
@@ -132,7 +140,8 @@ def _layer(layer: Units, step: Any, before: Units) -> Iterator[tuple[str, Any]]:
     yield "Gamma", trained + weight * theta
     yield "E", GaussianMean(w.subs(X, U), w.subs(X, V), *law)
     yield "D", GaussianMean(slope.subs(X, U), slope.subs(X, V), *law)
-    yield "eta", GaussianMean(w.subs(X, U), sympy.S.One, *law)
+    eta = GaussianMean(w.subs(X, U), sympy.S.One, *law)
+    yield "eta", before.function("mu") if step.keeps_mean else eta
 
 
 def _dropped(step: Any, before: Units) -> tuple[Any, ...]:

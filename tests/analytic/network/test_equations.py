@@ -9,7 +9,7 @@ import sympy
 from oracles import dense
 from oracles.finite_checks import check_evaluation
 
-from analytic import FullyConnected, Network, Residual
+from analytic import FullyConnected, LayerNorm, Network, Nonlinearity, Readout, Residual
 
 F, R = FullyConnected, Residual
 CLOSED = [
@@ -20,7 +20,11 @@ CLOSED = [
     Network(F("gelu"), R(F("gelu", weight_std=1.3)), R(F("gelu"))),
     Network(F("cos"), R(R(F("gaussian")), F("erf"))),
     Network(F("relu"), R(F("relu"), F("relu"))),
-]
+    *(Network(F("erf"), readout) for readout in (
+        Readout(weight_rate=2), Readout(weight_rate=0), Readout(bias_rate=1), Readout(bias_std=1),
+    )),
+    Network(F("cos"), F("identity"), LayerNorm(gain_rate=2), Nonlinearity("relu"), R(F("relu"))),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("network", CLOSED, ids=repr)
