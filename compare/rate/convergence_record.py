@@ -108,8 +108,13 @@ class Convergence:
 
     @property
     def reason(self) -> str:
-        """The verdict's reason, with the numbers."""
-        return self.judgement.reason
+        """The verdict's reason, with the numbers, and what was compared if no limit was found."""
+        if "why" not in self.config:
+            return self.judgement.reason
+        return (
+            f"{self.judgement.reason}; no K_inf was found, and kernels of successive widths were"
+            f" compared as they are, which fails where they grow ({self.config['why']})"
+        )
 
     def required_width(self, epsilon: float, delta: float) -> RequiredWidth:
         """Widths that suffice for D <= epsilon with probability 1 - delta.

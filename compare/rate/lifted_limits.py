@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from analytic import AccuracyError
+from analytic import AccuracyError, Convolution, FullyConnected
 from compare.rate.first_layer_limit import integrated_first_layer
 from compare.rate.loose_limits import tangent_limit
 from compare.rate.network_cells import made
@@ -120,6 +120,13 @@ def _check_grows(records: Sequence[ModuleNetwork], widths: Sequence[int]) -> Non
         if many * widths[0] != few * widths[-1]:
             raise LiftingError(
                 f"expected layers whose units grow with the width, got {few} at width {widths[0]}"
-                f" and {many} at width {widths[-1]} in {wide.groups[k][0]!r}: a layer that stays"
+                f" and {many} at width {widths[-1]} in {_weights(wide, k)!r}: a layer that stays"
                 " narrow keeps K_0 random; let all hidden layers be multiples of the width"
             )
+
+
+def _weights(record: ModuleNetwork, number: int) -> str:
+    """The name of the weights of a layer."""
+    layers = [step.layer for step in record.network.steps]
+    places = [at for at, one in enumerate(layers) if isinstance(one, FullyConnected | Convolution)]
+    return record.named_groups[f"layers.{places[number]}.weight"][0]

@@ -12,13 +12,14 @@ from analytic.network import Branched, Layer
 from empirical.lifting.first_layer import first_layer_moments
 from empirical.lifting.initial_laws import InitialLaw
 from empirical.lifting.numbers_of_parts import Numbers
+from empirical.lifting.parameter_groups import parameter_names
 from empirical.lifting.structure import Built
 from empirical.lifting.units import InputData, Normalised, Weights
 
 UNSURE = 0.05
 """Relative error of a standard deviation from which a law is not told by the numbers alone."""
 
-__all__ = ["parameter_names", "sentences"]
+__all__ = ["sentences"]
 
 
 def sentences(
@@ -139,7 +140,8 @@ def _first(
                 " are not normal, so that its units are not Gaussian however many they are:"
                 f" {found} from the Gaussian values, and the kernel of the description is off by"
                 " as much; gap and convergence take the true law unless images have more than a"
-                " thousand positions in all or a normalisation follows an image or a skip"
+                " thousand positions in all, or a normalisation or dropout follows an image or a"
+                " skip, or comes before the second weights"
             )
 
 
@@ -175,8 +177,3 @@ def _trained(
         "all trained parameters have one learning rate, as in gradient descent; in this"
         " parametrisation that gives the layers the rates of the description"
     )
-
-
-def parameter_names(part: Weights | Normalised) -> tuple[str, ...]:
-    """Those of the weights and the biases of a layer, or of its gains and shifts."""
-    return tuple(matrix.name for matrix in part.parameters)

@@ -39,7 +39,7 @@ LEAST_SHARE = 1e-8
 
 
 def check_fresh(
-    stack: Stack, data: Tensor, parts: Sequence[Weights], numbers: Sequence[Numbers]
+    stack: Stack, data: Tensor, parts: Sequence[Weights], numbers: Sequence[Numbers], readout: Array
 ) -> None:
     """Raise unless the weights are as along directions that they know nothing of.
 
@@ -48,11 +48,14 @@ def check_fresh(
         data: what its first weights read at some inputs.
         parts: the layers of the module that has these weights, the readout last.
         numbers: of these.
+        readout: standard normal weights of all outputs, (outputs, units).
 
     Raises:
         LiftingError: the weights of a layer are larger along what it reads than a draw would be.
     """
-    for (matrix, read), part, one in zip(_weights(stack, data), parts, numbers, strict=True):
+    *hidden, (_, units) = _weights(stack, data)
+    layers = [*hidden, (readout, units)]
+    for (matrix, read), part, one in zip(layers, parts, numbers, strict=True):
         if one.law.family != "normal":
             continue  # others show in their largest numbers, or are orthogonal
         directions = _directions(read)

@@ -15,11 +15,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from analytic.network import Convolution, FullyConnected, Network, Readout
+from analytic.network import Network, Readout
 from empirical.batches import Batch, constant, count, mapped, rows
 from empirical.checks import check_inputs, check_module
 from empirical.forward_pass import forward_passes
-from empirical.lifting.assumptions import parameter_names, sentences
+from empirical.lifting.assumptions import sentences
 from empirical.lifting.calls import Value
 from empirical.lifting.capture import Capture, check_watched, rehearse, run_watched
 from empirical.lifting.constant_factors import with_factors_in
@@ -27,8 +27,9 @@ from empirical.lifting.elementwise import ELEMENTWISE
 from empirical.lifting.first_layer import first_laws
 from empirical.lifting.initial_laws import InitialLaw
 from empirical.lifting.linear_maps import PRODUCTS
-from empirical.lifting.normalizations import NORMALIZATIONS
+from empirical.lifting.normalizations import NORMALIZATIONS, check_gains
 from empirical.lifting.numbers_of_parts import Numbers, gains_of, numbers_of
+from empirical.lifting.parameter_groups import groups_of, has_parameters, kinds_of
 from empirical.lifting.places import LiftingError, Location, refusal
 from empirical.lifting.positions import POSITIONS
 from empirical.lifting.proof import proved
@@ -41,7 +42,6 @@ from empirical.precision import double_copy
 __all__ = ["ModuleNetwork", "Traced", "network_of", "traced"]
 
 RULES = {**ELEMENTWISE, **NORMALIZATIONS, **POSITIONS, **PRODUCTS}
-_WEIGHTED = (FullyConnected, Convolution)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,7 +119,7 @@ class ModuleNetwork:
             widths; its kernel is the limit of the module's tangent kernel.
         width: that of the narrowest layer, in units of which those of all others are given.
         widths: units of every layer with weights, in order.
-        groups: names of the parameters of the same layers, and those of the readout last.
+        groups: names of the parameters of every layer that has some, and of the readout last.
         assumptions: what was found and assumed, one sentence each.
         module: a copy in float64, as it was when it was described.
         first: the laws of weights and biases in the one first layer, as they enter the sum, if its
@@ -139,7 +139,7 @@ class ModuleNetwork:
 
     @property
     def named_groups(self) -> dict[str, tuple[str, ...]]:
-        """The parameters of the module by the names that ``kernel_shares`` gives their groups.
+        """Trained parameters of the module by the names that ``kernel_shares`` gives their groups.
 
         Example:
             >>> _ = torch.manual_seed(0)
@@ -148,11 +148,12 @@ class ModuleNetwork:
             ('0.bias',)
         """
         steps = enumerate(self.network.steps)
-        places = [f"layers.{at}" for at, step in steps if isinstance(step.layer, _WEIGHTED)]
+        layers = [(f"layers.{at}", step) for at, step in steps if has_parameters(step)]
         return {
             f"{place}.{kind}": (name,)
-            for place, names in zip([*places, "readout"], self.groups, strict=True)
-            for kind, name in zip(("weight", "bias"), names, strict=False)
+            for (place, step), names in zip([*layers, ("readout", None)], self.groups, strict=True)
+            for kind, name in zip(kinds_of(step, len(names)), names, strict=True)
+            if self.module.get_parameter(name).requires_grad
         }
 
     def inputs(self, x: Batch) -> Tensor:
@@ -254,12 +255,13 @@ def _described(
     stack = built(seen.units.source, keywords)
     parts = (*stack.parts, seen.units)
     numbers = [found[id(part)] for part in parts]
+    check_gains(seen.units, seen.trained)
     network = network_from((*stack.layers, Readout(**numbers[-1].keywords)))
     texts = list(sentences(module, stack, seen.units, numbers, seen.trained, seen.data))
     texts.append(_proof(module, x, seen, parts, numbers, width))
     return ModuleNetwork(
         network, width, tuple(part.shape[0] for part in stack.parts),
-        tuple(parameter_names(part) for part in parts), tuple(texts), module,
+        groups_of(network, parts, stack.normalised, frozenset(seen.trained)), tuple(texts), module,
         first_laws(parts, numbers), all(map(_is_normal, numbers)),
     )  # fmt: skip
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
 
+from analytic import Activation
 from empirical.lifting.calls import FunctionCall, Value
 from empirical.lifting.capture import Capture, Rule
 from empirical.lifting.places import LiftingError, refusal
-from empirical.lifting.units import Matrix, Normalised
+from empirical.lifting.units import Applied, Matrix, Normalised, Units, upstream
 
-__all__ = ["NORMALIZATIONS"]
+__all__ = ["NORMALIZATIONS", "check_gains"]
 
 _EXPECTED = "a normalisation over all units, at every position by itself"
 _NEAREST = (
@@ -85,6 +87,27 @@ def _refused_start(call: FunctionCall, matrix: Matrix | None, start: float) -> L
         f"{matrix.name!r} has others: it is trained, or has a start of its own",
         "pass the module as it was initialised, or start them there",
     )  # fmt: skip
+
+
+def check_gains(units: Units, trained: Collection[str]) -> None:
+    """Raise where trained gains stand right before an activation that does not commute with them.
+
+    Args:
+        units: what the readout reads.
+        trained: names of the parameters that autograd reaches.
+    """
+    for one in upstream(units):
+        if not isinstance(one, Applied) or not isinstance(norm := one.source, Normalised):
+            continue
+        known = Activation(one.expression).bent_line is not None
+        if norm.gain is not None and norm.gain.name in trained and not known:
+            raise refusal(
+                "weights between trained gains and other activations than relu and its kin",
+                norm.place,
+                f"{one.place} acts on the units that its gains {norm.gain.name!r} multiply: the"
+                " gradient of a gain has the factors u and w'(u), which are not independent",
+                "freeze the gains (requires_grad_(False)), or put a linear layer between",
+            )  # fmt: skip
 
 
 NORMALIZATIONS: dict[str, Rule] = {"group_norm": _group_norm, "layer_norm": _layer_norm}

@@ -57,10 +57,8 @@ def proved(
     """
     last, read = parts[-1], numbers[-1]
     twin, rated = _twin(data, parts, numbers, width, trained)
-    twin.readout.weight.data.copy_(
-        _rows(last.weight)[0] * math.sqrt(read.read) / read.keywords["weight_std"]
-    )
-    check_fresh(twin, spread, parts, numbers)
+    normal = _rows(last.weight) * math.sqrt(read.read) / read.keywords["weight_std"]
+    check_fresh(twin, spread, parts, numbers, normal.detach().numpy())
     outputs = _in_a_row(called(module, x))
     bias = 0.0 if last.bias is None else last.bias.value.reshape(-1)
     worst = kernels = 0.0

@@ -65,16 +65,27 @@ def default(width: int, seed: int) -> nn.Module:
         nn.init.normal_(layer.weight, std=layer.in_features**-0.5)
         nn.init.zeros_(layer.bias)
     layers[1].weight.requires_grad_(False)
-    return nn.Sequential(layers[0], nn.Tanh(), layers[1], nn.Tanh(), layers[2])
+    norm = nn.LayerNorm(width).double()
+    return nn.Sequential(
+        layers[0], nn.Tanh(), norm, layers[1], norm_free(width), nn.Tanh(), layers[2]
+    )
+
+
+def norm_free(width: int) -> nn.Module:
+    """With shifts alone that are trained."""
+    norm = nn.LayerNorm(width).double()
+    norm.weight.requires_grad_(False)
+    return norm
 
 
 def test_a_module_has_them_under_the_names_of_its_description() -> None:
     x = draw(3, 3)
     described = network_of(default(WIDTH, 0), x)
     names = described.named_groups
-    assert names["layers.1.bias"] == ("2.bias",)
+    assert names["layers.2.weight"] == ("2.weight",)
+    assert names["layers.3.bias"] == ("3.bias",)
+    assert names["layers.5.bias"] == ("4.bias",)
     limit = kernel_shares(described.network, described.inputs(x).numpy()).shares
-    del names["layers.1.weight"]  # frozen
     finite = [tangent_kernel_shares(default(WIDTH, s), x, groups=names) for s in range(DRAWS)]
     assert limit.keys() == finite[0].shares.keys()
     assert_allclose(finite[0].total, tangent_kernel(default(WIDTH, 0), x), rtol=1e-11)
@@ -88,9 +99,10 @@ def test_a_module_has_them_under_the_names_of_its_description() -> None:
 def test_rates_multiply_the_shares_and_frozen_groups_are_left_out() -> None:
     module, x = default(8, 0), draw(3, 3)
     plain = tangent_kernel_shares(module, x, groups="parameters").shares
-    found = tangent_kernel_shares(module, x, groups="parameters", rates={"0.*": 0.0, "4.*": 3.0})
-    assert list(found.shares) == ["2.bias", "4.weight", "4.bias"]
-    assert_allclose(found.shares["4.weight"], 3 * plain["4.weight"], rtol=1e-12)
+    found = tangent_kernel_shares(module, x, groups="parameters", rates={"0.*": 0.0, "6.*": 3.0})
+    trained = ["2.weight", "2.bias", "3.bias", "4.bias", "6.weight", "6.bias"]
+    assert list(found.shares) == trained
+    assert_allclose(found.shares["6.weight"], 3 * plain["6.weight"], rtol=1e-12)
     layers = tangent_kernel_shares(module, x, rates={"0.bias": 0.0}).shares
     assert_allclose(layers["0"], plain["0.weight"], rtol=1e-12)
 

@@ -29,16 +29,18 @@ def perceptron(*between: nn.Module, width: int = 16) -> nn.Module:
     return nn.Sequential(nn.Linear(6, width), *between, nn.Linear(width, 1))
 
 
-@refused("batch normalisation", "batch_norm in BatchNorm1d '1'", 6)
-def batch_norm() -> nn.Module:
-    return perceptron(nn.BatchNorm1d(16), nn.ReLU())
+refused("batch normalisation", "batch_norm in BatchNorm1d '1'", 6)(
+    lambda: perceptron(nn.BatchNorm1d(16), nn.ReLU())
+)
+refused("trained gains before GELU", "freeze the gains", 6)(
+    lambda: perceptron(nn.LayerNorm(16), nn.GELU())
+)
 
 
 @refused("normalised over positions, too", "x.movedim(1, -1) before it", 1, 6, 6)
 def group_norm() -> nn.Module:
-    return nn.Sequential(
-        nn.Conv2d(1, 8, 3), nn.GroupNorm(1, 8), nn.ReLU(), nn.Flatten(), nn.Linear(128, 1)
-    )
+    hidden = nn.GroupNorm(1, 8), nn.ReLU(), nn.Flatten()
+    return nn.Sequential(nn.Conv2d(1, 8, 3), *hidden, nn.Linear(128, 1))
 
 
 @refused("gains that are trained", "with gains that start at 1", 6)
@@ -50,9 +52,8 @@ def gains() -> nn.Module:
 
 @refused("max pooling", "nn.AvgPool2d", 1, 8, 8)
 def max_pooling() -> nn.Module:
-    return nn.Sequential(
-        nn.Conv2d(1, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(72, 1)
-    )
+    hidden = nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()
+    return nn.Sequential(nn.Conv2d(1, 8, 3), *hidden, nn.Linear(72, 1))
 
 
 @refused("softmax attention", "with one head its weights stay random", 5, 8)

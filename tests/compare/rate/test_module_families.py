@@ -92,6 +92,17 @@ def test_a_family_whose_kernel_never_settles_fails() -> None:
     assert found.holds is False
 
 
+def test_a_family_without_a_description_says_so() -> None:
+    def normalised(width: int, seed: int) -> torch.nn.Module:
+        torch.manual_seed(seed)
+        layers = torch.nn.Linear(3, width), torch.nn.LayerNorm(width), torch.nn.GELU()
+        return torch.nn.Sequential(*layers, torch.nn.Linear(width, 1)).double()
+
+    found = convergence(normalised, SPHERE, [16, 32, 64, 128], 8, points=6)
+    assert "no K_inf was found" in found.reason
+    assert "trained gains" in found.reason
+
+
 def test_a_description_as_a_family_is_itself(tmp_path: Path) -> None:
     arguments: dict[str, Any] = {"points": 5, "limit": TANH}
     whole = convergence(described, SPHERE, [4, 8, 16], 5, **arguments)

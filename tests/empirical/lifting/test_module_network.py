@@ -241,7 +241,7 @@ def test_the_module_is_left_as_it_was() -> None:
 
 def test_trained_gains_right_before_tanh_are_refused_and_frozen_ones_are_not() -> None:
     module = nn.Sequential(nn.Linear(6, 16), nn.LayerNorm(16), nn.Tanh(), nn.Linear(16, 1))
-    with pytest.raises(LiftingError, match=r"freeze them \(gain_rate=0\), or put weights between"):
+    with pytest.raises(LiftingError, match=r"tanh in Tanh .2. acts on the units that its gains"):
         network_of(module, torch.randn(4, 6))
     module[1].weight.requires_grad_(False)
     assert network_of(module, torch.randn(4, 6)).widths == (16,)
