@@ -22,8 +22,15 @@ from analytic.inputs import check_inputs, positions_first
 from analytic.machine import Array, cores
 from analytic.network import Network
 from analytic.recursion import Problem, diagonal, kernels_at, mean_squares
-from analytic.request import Kind, asked, check_kind, check_network, with_tangent_kernel
-from analytic.results import Estimate, Kernels
+from analytic.request import (
+    Kind,
+    asked,
+    by_positions,
+    check_kind,
+    check_network,
+    with_tangent_kernel,
+)
+from analytic.results import AccuracyError, Estimate, Kernels
 from analytic.solve import KINDS, KernelSizes, Plan, foresee, foresee_images, sample, solve
 
 __all__ = ["kernel", "kernel_diagonal", "kernel_estimate", "kernel_plan"]
@@ -133,7 +140,12 @@ def kernel(
             " (numpy.lib.format.open_memmap) that can be opened again"
         )
     problem = asked(network, x, y, kind, tolerance, device)
-    return solve(problem, kind, tolerance, out, progress, checkpoint=checkpoint).value
+    try:
+        return solve(problem, kind, tolerance, out, progress, checkpoint=checkpoint).value
+    except AccuracyError:
+        if checkpoint is not None or (other := by_positions(problem, x)) is None:
+            raise
+    return solve(other, kind, tolerance, out, progress).value
 
 
 def kernel_estimate(
@@ -164,7 +176,12 @@ def kernel_estimate(
         True
     """
     problem = asked(network, x, y, kind, tolerance, "cpu", tight=True)
-    return solve(problem, kind, tolerance, None, progress, certificate=True)
+    try:
+        return solve(problem, kind, tolerance, None, progress, certificate=True)
+    except AccuracyError:
+        if (other := by_positions(problem, x)) is None:
+            raise
+    return solve(other, kind, tolerance, None, progress, certificate=True)
 
 
 @overload

@@ -6,16 +6,17 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
 from numpy.typing import ArrayLike
 
-from analytic.images import prepare_images
+from analytic.images import Images, prepare_images, prepare_positions
 from analytic.inputs import check_inputs, positions_first
 from analytic.network import Network, first_jump_of, require_continuous
 from analytic.pairs import prepare, prepare_angles
 from analytic.recursion import Problem
 from analytic.solve import KINDS, zonal
 
-__all__ = ["Kind", "asked", "check_kind", "check_network", "with_tangent_kernel"]
+__all__ = ["Kind", "asked", "by_positions", "check_kind", "check_network", "with_tangent_kernel"]
 
 Kind = Literal["ntk", "nngp", "both"]
 
@@ -55,14 +56,32 @@ def asked(
             f" {columns.shape[1:]}; take both from the same data"
         )
     if network.is_spatial:
-        require_continuous(network, "networks of images", "smooth it, tanh(50*x) for example")
         spatial = rows.shape[2:]
         rows, columns = positions_first(rows), None if columns is None else positions_first(columns)
+        if first_jump_of(network) is not None:
+            found = prepare_positions(network, rows, columns, spatial)
+            if found is not None:
+                return found
+            advice = "take fewer images without pooling or branches, or smooth it, as tanh(50*x)"
+            require_continuous(network, "such networks of images", advice)
         return prepare_images(network, rows, columns, tolerance, spatial=spatial, tight=tight)
     if first_jump_of(network) is not None:
         return prepare_angles(network, rows, columns)
     problem = None if tight else zonal(network, rows, columns, tolerance)
     return problem or prepare(network, rows, columns, tolerance, tight=tight)
+
+
+def by_positions(problem: Problem, x: ArrayLike) -> Problem | None:
+    """The problem of images once more, position by position, where the series does not reach.
+
+    ``x`` are the first images as they were given. None where there is no such way.
+    """
+    method = problem.method
+    if not isinstance(method, Images) or method.defects is not None:
+        return None
+    spatial = np.shape(x)[2:]
+    columns = None if problem.own else problem.y
+    return prepare_positions(problem.network, problem.x, columns, spatial)
 
 
 def with_tangent_kernel(network: Network) -> Network:

@@ -7,7 +7,13 @@ Below: ``analytic.recursion``.
 """
 
 from analytic.pairs.angles import prepare_angles
-from analytic.pairs.nearly_parallel import Close, NearlyParallel, nearly_parallel_pairs
+from analytic.pairs.input_angles import angle_of_inputs
+from analytic.pairs.nearly_parallel import (
+    Close,
+    NearlyParallel,
+    nearly_parallel_pairs,
+    unit_moments,
+)
 from analytic.pairs.pair_recursion import weight_layer
 from analytic.pairs.preparation import prepare
 from analytic.pairs.row_blocks import ROW_BLOCK, roundings, rows_together, scalar_products, store
@@ -17,6 +23,7 @@ __all__ = [
     "ROW_BLOCK",
     "Close",
     "NearlyParallel",
+    "angle_of_inputs",
     "end_branch",
     "nearly_parallel_pairs",
     "prepare",
@@ -25,5 +32,6 @@ __all__ = [
     "rows_together",
     "scalar_products",
     "store",
+    "unit_moments",
     "weight_layer",
 ]

@@ -29,7 +29,7 @@ from analytic.pairs.pair_sums import share_or_zero as _share
 from analytic.pairs.pair_sums import summed_error
 from analytic.recursion import Diagonal, Junction, Stage, in_kernels, plain, preactivation
 
-__all__ = ["Close", "NearlyParallel", "nearly_parallel_pairs"]
+__all__ = ["Close", "NearlyParallel", "nearly_parallel_pairs", "unit_moments"]
 
 Index = NDArray[np.intp]
 
@@ -101,7 +101,7 @@ def _variations(ends: Diagonal) -> list[float]:
     result: list[float] = []
 
     def after(stage: Stage, error: float) -> float:
-        variance = error + 5 * UNIT
+        variance = error + (4 + stage.reads) * UNIT
         result.append(variance)
         table = stage.moments
         own = _share(stage.variance * np.abs(table.response_e), table.second)
@@ -175,7 +175,7 @@ def _layer(close: Close, row: int, noise: float, i: Index, j: Index, state: _Sta
     s, s_ = np.sqrt(stage.variance[i]), np.sqrt(stage.variance[j])
     gap = state.gap or NormGap(r - r_, 2 * UNIT * np.maximum(r, r_))
     angle = _affine(state.angle, r, r_, s, s_, weight, bias, gap)
-    moments = _moments(close, row, angle, i, j)
+    moments = unit_moments(close, row, angle, i, j)
     given = r * r_ * state.angle.cosine, state.theta
     _, _, gamma = preactivation(*given, *stage.step.coefficients)
     _, theta = plain(None, moments.d, gamma)
@@ -245,7 +245,7 @@ def _normalized(stage: Stage, noise: float, i: Index, j: Index, state: _State) -
     return _State(angle, theta, state.error + 4 * UNIT)
 
 
-def _moments(close: Close, row: int, angle: Angle, i: Index, j: Index) -> _Moments:
+def unit_moments(close: Close, row: int, angle: Angle, i: Index, j: Index) -> _Moments:
     """E and D of a layer, and how much it amplifies the error of rho."""
     stage, of = close.ends.stages[row], close.units[row]
     if of is None and stage.step.layer.activation.jump is not None:
