@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 from analytic.images import image_readouts, sample_size
 from analytic.inputs import check_inputs, positions_first
 from analytic.machine import Array, cores
-from analytic.network import Network
+from analytic.network import Network, first_jump_of
 from analytic.recursion import Problem, diagonal, kernels_at, mean_squares
 from analytic.request import (
     Kind,
@@ -263,6 +263,9 @@ def _image_plan(
     first: Any = check_inputs("x", rows[:1], network)  # type: ignore[index]
     n, k = len(rows), len(columns)  # type: ignore[arg-type]
 
+    if first_jump_of(network) is not None:
+        return _slow_plan(network, rows, columns, y is None, kind, tolerance)
+
     def some_pairs(few: int) -> Problem:
         some, others = (
             np.linspace(0, size - 1, min(size, count)).astype(int)
@@ -272,3 +275,20 @@ def _image_plan(
 
     sizes = KernelSizes(n, k, y is None, len(KINDS[kind]), first[0].size)
     return foresee_images(some_pairs, min(sample_size(network, first.shape[2:]), n), sizes, cores())
+
+
+FEW = 4
+"""Images that foretell the time of a kernel that goes position by position."""
+
+
+def _slow_plan(
+    network: Network, x: ArrayLike, y: ArrayLike, own: bool, kind: Kind, tolerance: float
+) -> Plan:
+    """Plan a kernel of images that goes position by position."""
+    first: Any = x
+    second: Any = y
+    start = time.perf_counter()
+    few = None if own else second[:FEW]
+    problem = asked(network, first[:FEW], few, kind, tolerance, "cpu")
+    prepared = time.perf_counter() - start
+    return foresee(problem, (len(first), len(second)), len(KINDS[kind]), cores(), prepared)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import numpy as np
@@ -59,10 +60,12 @@ def asked(
         spatial = rows.shape[2:]
         rows, columns = positions_first(rows), None if columns is None else positions_first(columns)
         if first_jump_of(network) is not None:
-            found = prepare_positions(network, rows, columns, spatial)
+            found = prepare_positions(network, rows, columns, spatial, math.inf)
             if found is not None:
                 return found
-            advice = "take fewer images without pooling or branches, or smooth it, as tanh(50*x)"
+            advice = (
+                "take one without pooling between layers or branches, or smooth it, as tanh(50*x)"
+            )
             require_continuous(network, "such networks of images", advice)
         return prepare_images(network, rows, columns, tolerance, spatial=spatial, tight=tight)
     if first_jump_of(network) is not None:

@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analytic.expectations import Angle, moments
 from analytic.images.shifts import Index
@@ -34,6 +35,9 @@ __all__ = ["Ends", "Reading", "Walk", "image_ends"]
 
 ROUNDED = 8 * UNIT
 """Of a part of a unit vector: weight_std^2 (half of it), its root, r, s, 1/s and two products."""
+
+
+Mask = NDArray[np.bool_]
 
 
 class Reading(NamedTuple):
@@ -60,15 +64,15 @@ def image_ends(network: Network, readings: Sequence[Reading], x: Array) -> Ends:
     theta, stages = np.zeros_like(sigma), list[Stage]()
     known = [sigma], [theta]
     for step, reading in zip(network.steps, readings, strict=True):
-        given = (_read_own(reading, values).ravel() for values in (sigma, theta))
-        sums = (*given, np.zeros(1))
-        variance, trained, gamma = own_preactivation(step, sums)
+        both, own = (_read_own(reading, values).ravel() for values in (sigma, theta))
+        none = np.zeros_like(both)
+        variance, trained, gamma = own_preactivation(step, (both, own, none))
         table = moments(step.layer.activation, np.sqrt(variance))
         proved = step.layer.activation.bent_line is not None or step.layer.activation.jump
         if not proved:  # the rules for two units are estimated
             table = replace(table, noise=table.noise._replace(certified=False))
         reads = len(reading.source)
-        stages.append(Stage(step, *sums[:2], variance, trained, gamma, table, 0 * variance, reads))
+        stages.append(Stage(step, both, own, variance, trained, gamma, table, none, reads))
         sigma, theta = (part.reshape(len(x), -1) for part in stages[-1].end[:2])
         known[0].append(sigma)
         known[1].append(theta)
@@ -85,13 +89,17 @@ def _read_own(reading: Reading, values: Array) -> Array:
 
 
 class _Fields(NamedTuple):
-    """Pairs of positions of pairs of images: angles, Theta and its error, (pairs, *grid) each."""
+    """Pairs of positions of pairs of images: angles, Theta and its error, (pairs, *grid) each.
+
+    ``same`` says which are known to be equal: no rounding moves the angle of what is one unit.
+    """
 
     minus: Array
     plus: Array
     error: Array
     theta: Array
     wrong: Array
+    same: Mask
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,7 +152,9 @@ class Walk:
             x, y = np.broadcast_arrays(x[:, :, None], y[:, None])
         angle = angle_of_inputs(x.reshape(-1, channels), y.reshape(-1, channels))
         none = np.zeros(grid)
-        return _Fields(*(part.reshape(grid) for part in angle), none, none)
+        same = np.all(x == y, axis=-1)
+        minus, plus, error = (part.reshape(grid) for part in angle)
+        return _Fields(minus, plus, error, none, none, same)
 
     def _layer(self, at: int, i: Index, j: Index, old: _Fields) -> _Fields:
         """Behind a layer."""
@@ -157,9 +167,12 @@ class Walk:
         )
         inner = self._outer(np.sqrt(self.ends.sigma[at]), i, j)
         both, sizes = self._outer(s, i, j), self._outer(gamma, i, j)
-        angle = self._angle(at, i, j, old, inner, both)
-        places = np.arange(s.size).reshape(n, -1)
-        first, second = (np.broadcast_to(p, both.shape).ravel() for p in self._pair(places, i, j))
+        same = self._are_same(reading, old.same)
+        angle = _pinned(self._angle(at, i, j, old, inner, both), same)
+        first, second = (
+            np.broadcast_to(part, both.shape).ravel().astype(np.int64)
+            for part in self._pair(np.arange(float(s.size)).reshape(n, -1), i, j)
+        )
         found = unit_moments(self.close, at, angle, first, second)
         cosine = Angle(*old[:3]).cosine
         given = rate * weight * self._read(reading, inner * cosine) + bias_rate
@@ -170,10 +183,9 @@ class Walk:
         d, wrong = (part.reshape(both.shape) for part in (found.d, found.error))
         most = self._outer(slope, i, j)
         wrong = np.multiply(most, wrong, out=np.zeros_like(wrong), where=wrong > 0)
-        return _Fields(
-            *(part.reshape(both.shape) for part in found.angle),
-            d * given, wrong * sizes + np.abs(d) * (lost + 2 * UNIT * sizes),
-        )  # fmt: skip
+        minus, plus, error = (part.reshape(both.shape) for part in _pinned(found.angle, same))
+        wrong = wrong * sizes + np.abs(d) * (lost + 2 * UNIT * sizes)
+        return _Fields(minus, plus, error, d * given, wrong, same)
 
     def _angle(self, at: int, i: Index, j: Index, old: _Fields, inner: Array, both: Array) -> Angle:
         """1 - rho, 1 + rho of the pre-activations, with the error of the smaller one; flat."""
@@ -186,9 +198,17 @@ class Walk:
         gap, norms = np.sqrt(2 * apart), 2 * (self.close.variations[at] + ROUNDED)
         minus = np.where(alive, near + apart, 1.0)
         plus = np.where(alive, far + apart + 2 * bias * share, 1.0)
-        error = wrong + norms * (gap + norms) + norms * np.minimum(near, far)
+        scaled = np.where(minus < plus, near, far + 2 * bias * share)
+        error = wrong + norms * (gap + norms + scaled)
         error += (stage.reads + 8) * UNIT * np.minimum(minus, plus)
         return Angle.of(*(part.ravel() for part in (minus, plus, np.where(alive, error, 0.0))))
+
+    def _are_same(self, reading: Reading, same: Mask) -> Mask:
+        """Whether all that is read is the same; so it is outside of both images."""
+        around = np.pad(same, ((0, 0), *((0, 1),) * (same.ndim - 1)))
+        around[(slice(None), *(-1,) * (same.ndim - 1))] = True
+        parts = (around[(slice(None), *self._where(source))] for source in reading.source)
+        return np.logical_and.reduce(list(parts))
 
     def _apart(self, at: int, i: Index, j: Index, weight: float, bias: float) -> Array:
         """|a - a'|^2/2."""
@@ -216,10 +236,20 @@ class Walk:
 
     def _read(self, reading: Reading, values: Array) -> Array:
         """Sums over what is read at both positions."""
-        width = ((0, 0), *((0, 1),) * (values.ndim - 1))
-        around = np.pad(values, width)
+        around = np.pad(values, ((0, 0), *((0, 1),) * (values.ndim - 1)))
         total = np.zeros(())
         for source in reading.source:
-            where = (source[:, None], source[None]) if self.mixes else (source,)
-            total = total + around[(slice(None), *where)]
+            total = total + around[(slice(None), *self._where(source))]
         return reading.share * total
+
+    def _where(self, source: Index) -> tuple[Index, ...]:
+        """The places of pairs of positions that are read."""
+        return (source[:, None], source[None]) if self.mixes else (source,)
+
+
+def _pinned(angle: Angle, same: Mask) -> Angle:
+    one = same.ravel()
+    minus, plus, error = (
+        np.where(one, exact, part) for part, exact in zip(angle, (0.0, 2.0, 0.0), strict=True)
+    )
+    return Angle(minus, plus, error)

@@ -101,15 +101,16 @@ class PositionAngles:
 
 
 def prepare_positions(
-    network: Network, x: Array, y: Array | None, spatial: Shape
+    network: Network, x: Array, y: Array | None, spatial: Shape, most: float = MOST
 ) -> Problem | None:
-    """The problem of images, position by position; None for a network that it does not serve.
+    """The problem of images, position by position; None where it does not serve.
 
     Args:
         network: the description.
         x: images, shape (n, positions, channels).
         y: other images, or None for x itself.
         spatial: the shape of the images.
+        most: pairs of positions, over all layers, from which on the work is not begun.
     """
     own, network = y is None, network.summed(len(spatial))
     readings = _readings(network, spatial)
@@ -121,7 +122,7 @@ def prepare_positions(
     images = x if y is None else np.concatenate([x, y])
     places = [x.shape[1], *(reading.source.shape[1] for reading in readings)]
     pairs = len(x) * (len(x) + 1) // 2 if own else len(x) * len(columns)
-    if pairs * sum(p**2 if mixes else p for p in places) > MOST:
+    if pairs * sum(p**2 if mixes else p for p in places) > most:
         return None
     ends = image_ends(network, readings, images)
     close = Close.of(network, ends.diagonal)

@@ -82,6 +82,15 @@ def _gaussian(_: object, v: arb, c: arb, v_: arb) -> tuple[arb, arb, arb, arb]:
     return 1 / root, 4 * c / (g * root), 1 / (1 + 2 * v).sqrt(), 1 / (1 + 2 * v_).sqrt()
 
 
+def _sign(_: object, v: arb, c: arb, v_: arb) -> tuple[arb, arb, arb, arb]:
+    """The law of arcsines, from sine and cosine of the angle; D is not a function."""
+    if v == 0 or v_ == 0:
+        return arb(0), arb(0), arb(0), arb(0)
+    height = arb(0) if v is c else _root(v * v_ - c**2)
+    turn = arb.atan2(height, c) if c > 0 or height > 0 else arb.pi()
+    return 1 - 2 / arb.pi() * turn, arb(0), arb(0), arb(0)
+
+
 def _bent(a: arb, b: arb) -> dense.Dual:
     """a x + b |x|, Cho and Saul (2009), with the angle from its sine and cosine."""
 
@@ -101,7 +110,7 @@ def _bent(a: arb, b: arb) -> dense.Dual:
 DUALS: dict[str, dense.Dual] = {
     "erf": _erf, "sin": _sin, "cos": _cos, "gaussian": _gaussian,
     "identity": _identity, "relu": _bent(arb(1) / 2, arb(1) / 2), "Abs(x)": _bent(arb(0), arb(1)),
-    "Max(x/4, x)": _bent(arb(5) / 8, arb(3) / 8),
+    "sign": _sign, "Max(x/4, x)": _bent(arb(5) / 8, arb(3) / 8),
 }  # fmt: skip
 
 

@@ -133,7 +133,7 @@ def test_a_bound_that_cannot_be_met_is_refused_with_the_best_value(
 ) -> None:
     x = rng.standard_normal((2, 1, 6))
     x[0, 0, :-1] = 0  # patches that are exactly parallel, where arccos has a root
-    network = Network(C("tanh", 3), C("relu", 3))  # of which the first layer tells cosines only
+    network = Network(C("tanh", 3), A(1, stride=1), C("relu", 3), A(2), C("relu", 1))
     with pytest.raises(AccuracyError, match="bound") as refusal:
         kernel(network, x)
     assert refusal.value.estimate is not None
@@ -144,7 +144,7 @@ def test_a_bound_that_cannot_be_met_is_refused_with_the_best_value(
 
 def test_raw_pixels_are_refused_with_what_helps(rng: np.random.Generator) -> None:
     x = rng.integers(0, 256, (2, 1, 4, 4), dtype=np.uint8)
-    network = Network(C("tanh", 3), C("tanh", 3))
+    network = Network(C("tanh", 3), A(2), C("tanh", 3))  # which is not taken by positions
     with pytest.raises(AccuracyError, match="pixels by 1/255"):
         kernel(network, x)
     assert kernel(network, x / 255).shape == (2, 2)
