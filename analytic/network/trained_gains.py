@@ -40,7 +40,7 @@ def gains_behind(layers: Layers) -> Layers:
         (LayerNorm(), Nonlinearity("relu"), Gains(weight_rate=1.0))
         >>> _, _, both = gains_behind((*layers[:2], Nonlinearity("sin")))
         >>> both
-        Sum([Nonlinearity("sin")], [Nonlinearity("x*cos(x)"), Gains(weight_rate=1.0, start=0.0)])
+        Sum([Nonlinearity("sin")], [Nonlinearity("x*cos(x)"), Gains(weight_rate=1.0, start=0)])
     """
     moved = _moved(layers)
     _check(moved, "")
@@ -97,8 +97,8 @@ def _by_gain(w: Activation, norm: LayerNorm) -> Activation:
     if jump is not None:
         raise ValueError(
             f"expected a slope without jumps away from 0 behind trained gains, got {w!r} behind"
-            f" {norm}: the gradient of a gain is x w'(x), and {jump.replace('w ', 'it ', 1)}; smooth"
-            " the activation, freeze the gains (gain_rate=0), or put weights between them"
+            f" {norm}: the gradient of a gain is x w'(x), and {jump.replace('w ', 'it ', 1)};"
+            " smooth the activation, freeze the gains (gain_rate=0), or put weights between them"
         )
     return z
 
