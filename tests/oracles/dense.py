@@ -141,11 +141,11 @@ def _plain(layer: FullyConnected | Nonlinearity, state: State, dual: Dual) -> St
 def _behind_gains(layer: Nonlinearity, rate: Any, state: State, dual: Dual) -> State:
     """w(g u): of the gradient u w'(u) of g, what T had of it before w is taken out again."""
     product = Activation(X * layer.activation.derivative)
-    terms = zip(state[:3], state[3:6], strict=True)
-    end = _plain(layer, State(*state[:3], *(t - rate * s for s, t in terms), *state[6:]), dual)
+    t11, t12, t22 = (t - rate * s for s, t in zip(state[:3], state[3:6], strict=True))
+    end = _plain(layer, state._replace(t11=t11, t12=t12, t22=t22), dual)
     pairs = ((state.s11,) * 3, state[:3], (state.s22,) * 3)
-    more = [rate * dual(product, *covariance)[0] for covariance in pairs]
-    return State(*end[:3], *(t + e for t, e in zip(end[3:6], more, strict=True)), *end[6:])
+    e11, e12, e22 = (rate * dual(product, *covariance)[0] for covariance in pairs)
+    return end._replace(t11=end.t11 + e11, t12=end.t12 + e12, t22=end.t22 + e22)
 
 
 def rates(layer: Any, zero: Any) -> tuple[Any, Any]:
