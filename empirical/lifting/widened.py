@@ -35,7 +35,7 @@ class Widened(TorchFunctionMode):
         first = args[0] if args else None
         wide = isinstance(first, Tensor) and first.dtype == torch.float64
         cast = wide and getattr(func, "__name__", "") in _CASTS
-        return first if cast else result.double()
+        return first.clone() if cast else result.double()
 
 
 _CASTS = frozenset({"bfloat16", "float", "half", "to", "type", "type_as"})
