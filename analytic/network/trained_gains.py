@@ -8,6 +8,8 @@ stand behind it as well, where weights follow (docs/theory/rates.md).
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from analytic.network.branches import Branched, Layer, Layers
 from analytic.network.layers import Weighted
 from analytic.network.nonlinearity import Nonlinearity
@@ -40,7 +42,7 @@ def _moved(layers: Layers) -> Layers:
             layer = layer.changed(_moved)
         norm = found[-1] if found else None
         if _commutes(layer) and isinstance(norm, LayerNorm) and norm.gain_rate > 0:
-            found[-1] = LayerNorm(eps=norm.eps, bias_rate=norm.bias_rate)
+            found[-1] = replace(norm, gain_rate=0.0)
             found += [layer, Gains(norm.gain_rate)]
         else:
             found.append(layer)
