@@ -16,10 +16,7 @@ units are Gaussian with mean 0, s^2 is the mean of Sigma(x, x) over the position
 
 Gains start at 1 and shifts at 0: they change nothing but what is trained (docs/theory/rates.md),
 
-    Theta <- gain_rate Sigma + bias_rate + Theta
-
-if weights follow. (With a bare nonlinearity right behind, the gradient of a gain has the factor
-w'(u) u, of which this rule takes the two factors for independent: there it is not the limit.)
+    Theta <- gain_rate Sigma + bias_rate + Theta.
 """
 
 from __future__ import annotations
@@ -43,11 +40,13 @@ class Gains(Described):
     Attributes:
         weight_rate: at which the gains are trained.
         bias_rate: at which the shifts are trained.
+        start: of the gains, 1 or 0.
     """
 
     required = 0
     weight_rate: float = 0.0
     bias_rate: float = 0.0
+    start: float = 1.0
 
     @property
     def activation(self) -> Activation:
