@@ -42,7 +42,7 @@ def gains_behind(layers: Layers) -> Layers:
         (LayerNorm(), Nonlinearity("relu"), Gains(weight_rate=1.0))
         >>> _, _, both = gains_behind((*layers[:2], Nonlinearity("sin")))
         >>> both
-        Sum([Nonlinearity("sin")], [Nonlinearity("x*cos(x)"), Gains(weight_rate=1.0, start=0)])
+        Sum(Nonlinearity("sin"), [Nonlinearity("x*cos(x)"), Gains(weight_rate=1.0, start=0)])
     """
     moved = _moved(layers)
     _check(moved, "")
