@@ -28,23 +28,30 @@ __all__ = ["check_gains", "check_gaussian"]
 
 
 def check_gaussian(units: Units) -> None:
-    """Raise where an activation acts on units that are not Gaussian in the limit.
+    """Raise where an activation, or a normalisation over positions, needs other units.
 
     Args:
         units: what the readout reads.
     """
     for one in upstream(units):
-        if not isinstance(one, Applied) or the_factor(one.expression) is not None:
+        bent = isinstance(one, Applied) and the_factor(one.expression) is None
+        together = isinstance(one, Normalised) and one.positions
+        before = _acted_on(one.source) if bent or together else None  # pyright: ignore
+        if before is None:
             continue
-        before = _acted_on(one.source)
-        if before is not None:
+        if together:
             raise refusal(
-                "units that are Gaussian in the limit before an activation", one.place,
-                f"among the units that it acts on are those behind {before.place}, whose second"
-                " moments do not give what it makes of them",
-                "let blocks begin with their activation and end in weights, h + f(act(h)) in place"
-                " of act(h + f(h)), or put a linear layer on the skip",
+                "weights right before a normalisation over positions", one.place,
+                f"among the units that it reads are those behind {before.place}, whose means differ"
+                " between positions", "normalise before the activation, or at every position",
             )  # fmt: skip
+        raise refusal(
+            "units that are Gaussian in the limit before an activation", one.place,
+            f"among the units that it acts on are those behind {before.place}, whose second"
+            " moments do not give what it makes of them",
+            "let blocks begin with their activation and end in weights, h + f(act(h)) in place"
+            " of act(h + f(h)), or put a linear layer on the skip",
+        )  # fmt: skip
 
 
 def _acted_on(units: Units) -> Applied | None:

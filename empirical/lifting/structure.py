@@ -111,7 +111,8 @@ class _Builder:
             return _with_function(before, units)
         if isinstance(units, Normalised):
             self.normalised.append(units)
-            return [*before, LayerNorm(**self.numbers[id(units)])]
+            numbers: dict[str, Any] = dict(self.numbers[id(units)])
+            return [*before, LayerNorm(positions=units.positions, **numbers)]
         return _with_average(before, units)
 
     def weights(self, units: Weights) -> Layer:
