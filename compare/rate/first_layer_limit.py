@@ -132,7 +132,7 @@ def _frozen(layer: Any) -> Any:
     if hasattr(layer, "branches"):
         return layer.changed(lambda inner: tuple(map(_frozen, inner)))
     if isinstance(layer, LayerNorm):
-        return LayerNorm(eps=layer.eps)
+        return replace(layer, gain_rate=0.0, bias_rate=0.0)
     return (
         replace(layer, weight_rate=0.0, bias_rate=0.0) if hasattr(layer, "weight_rate") else layer
     )
