@@ -31,7 +31,8 @@ from analytic.network.equation_system import (
 from analytic.network.exact_numbers import exact, exact_coefficients
 from analytic.network.folding import fold, itself
 from analytic.network.layers import Convolution
-from analytic.network.position_sums import averaged, filtered
+from analytic.network.normalization import Gains
+from analytic.network.position_sums import averaged, filtered, own_mean
 from analytic.network.shapes import Shape, shape_after
 
 __all__ = ["System", "system"]
@@ -133,7 +134,8 @@ def _layer(layer: Units, step: Any, before: Units) -> Iterator[tuple[str, Any]]:
     covariance = layer.function("Lambda")
     ends = (FIRST, layer.p), (SECOND, layer.q)
     law = tuple(at(covariance, a, b) for a, b in (ends[:1] * 2, ends, ends[1:] * 2))
-    trained = rate * weight * sigma + bias_rate
+    from_zero = isinstance(step.layer, Gains) and weight == 0
+    trained = rate * (1 if from_zero else weight) * sigma + bias_rate
     if (rate, bias_rate) == (1, bias):
         trained = covariance
     yield "Lambda", weight * sigma + bias
@@ -158,6 +160,10 @@ def _dropped(step: Any, before: Units) -> tuple[Any, ...]:
 def _normalized(step: Any, before: Units) -> tuple[Any, ...]:
     """E, Gamma, D and eta behind a normalisation."""
     sigma, theta, mu = (before.function(name) for name in _STATE)
+    if step.over_positions:
+        own = [own_mean(before, sigma, x) + exact(step.layer.eps) for x in (FIRST, SECOND)]
+        scale = 1 / sympy.sqrt(own[0] * own[1])
+        return sigma * scale, theta, scale, sympy.S.Zero
     ends = (FIRST, before.p), (SECOND, before.q)
     own = [at(sigma, end, end) - at(mu, end) ** 2 + exact(step.layer.eps) for end in ends]
     scale = 1 / sympy.sqrt(own[0] * own[1])

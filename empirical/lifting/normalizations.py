@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
 
-from analytic import Activation
 from empirical.lifting.calls import FunctionCall, Value
 from empirical.lifting.capture import Capture, Rule
 from empirical.lifting.places import LiftingError, refusal
-from empirical.lifting.units import Applied, Matrix, Normalised, Units, upstream
+from empirical.lifting.units import Matrix, Normalised
 
-__all__ = ["NORMALIZATIONS", "check_gains"]
+__all__ = ["NORMALIZATIONS"]
 
-_EXPECTED = "a normalisation over all units, at every position by itself"
+_EXPECTED = "a normalisation over all units"
 _NEAREST = (
     "let nn.LayerNorm(units) read the units on the last axis: x.movedim(1, -1) before it and"
     " movedim(-1, 1) behind it"
@@ -30,31 +28,37 @@ def _layer_norm(scene: Capture, call: FunctionCall) -> Value | None:
     if value is None or value.pads:
         return None
     axes = value.axes[-len(shape) :]
+    together = len(axes) > 1 and sorted(axes) == list(range(1, len(value.axes)))
+    if together and scene.matrix(gain) is scene.matrix(shift) is None:
+        return _normalised(scene, call, value, (gain, shift), eps, together)
     if axes != (1,):
-        if 1 not in axes:
-            why = "it runs over positions, of which there are as many at every width"
-        else:
-            why = "it runs over units and positions together, which no description has"
-        raise refusal(_EXPECTED, call.place, why, _NEAREST)
+        why, nearest = "it runs over positions, of which there are as many at every width", _NEAREST
+        if 1 in axes:
+            why = "it runs over units and positions, with gains of its own at each position"
+            nearest = f"{_NEAREST}, or take nn.GroupNorm(1, units) or elementwise_affine=False"
+        raise refusal(_EXPECTED, call.place, why, nearest)
     return _normalised(scene, call, value, (gain, shift), eps)
 
 
 def _group_norm(scene: Capture, call: FunctionCall) -> Value | None:
-    """Of vectors in one group it is that of layers."""
+    """In one group it is that of all units and positions, with gains for each unit."""
     x, groups, gain, shift, eps = call.bound("input num_groups weight bias eps", eps=1e-5)
     value = scene.value(x)
-    if value is None or value.pads:
+    if value is None or value.pads or value.axes[1] != 1:
         return None
-    if groups != 1 or len(value.units.shape) > 1:
-        why = "it runs over units and positions together, which no description has"
-        if groups != 1:
-            why = f"it runs over {groups} groups of units apart, which no description has"
-        raise refusal(_EXPECTED, call.place, why, _NEAREST)
-    return _normalised(scene, call, value, (gain, shift), eps)
+    if groups != 1:
+        why = f"it runs over {groups} groups of units apart, which no description has"
+        raise refusal(_EXPECTED, call.place, why, "take one group, nn.GroupNorm(1, units)")
+    return _normalised(scene, call, value, (gain, shift), eps, len(value.units.shape) > 1)
 
 
 def _normalised(
-    scene: Capture, call: FunctionCall, value: Value, behind: tuple[Any, Any], eps: float
+    scene: Capture,
+    call: FunctionCall,
+    value: Value,
+    behind: tuple[Any, Any],
+    eps: float,
+    positions: bool = False,
 ) -> Value:
     """The units, and what is behind them if these are parameters that start at 1 and 0."""
     found: list[Matrix | None] = []
@@ -65,7 +69,8 @@ def _normalised(
         if not constant and (matrix is None or not _starts_at(matrix, start)):
             raise _refused_start(call, matrix, start)
     gain, shift = found
-    made = Normalised(value.units, float(eps), gain, shift, value.units.shape, call.place)
+    of = value.units
+    made = Normalised(of, float(eps), gain, shift, of.shape, call.place, positions)
     return replace(value, units=made)
 
 
@@ -87,27 +92,6 @@ def _refused_start(call: FunctionCall, matrix: Matrix | None, start: float) -> L
         f"{matrix.name!r} has others: it is trained, or has a start of its own",
         "pass the module as it was initialised, or start them there",
     )  # fmt: skip
-
-
-def check_gains(units: Units, trained: Collection[str]) -> None:
-    """Raise where trained gains stand right before an activation that does not commute with them.
-
-    Args:
-        units: what the readout reads.
-        trained: names of the parameters that autograd reaches.
-    """
-    for one in upstream(units):
-        if not isinstance(one, Applied) or not isinstance(norm := one.source, Normalised):
-            continue
-        known = Activation(one.expression).bent_line is not None
-        if norm.gain is not None and norm.gain.name in trained and not known:
-            raise refusal(
-                "weights between trained gains and other activations than relu and its kin",
-                norm.place,
-                f"{one.place} acts on the units that its gains {norm.gain.name!r} multiply: the"
-                " gradient of a gain has the factors u and w'(u), which are not independent",
-                "freeze the gains (requires_grad_(False)), or put a linear layer between",
-            )  # fmt: skip
 
 
 NORMALIZATIONS: dict[str, Rule] = {"group_norm": _group_norm, "layer_norm": _layer_norm}

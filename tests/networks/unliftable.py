@@ -32,14 +32,14 @@ def perceptron(*between: nn.Module, width: int = 16) -> nn.Module:
 refused("batch normalisation", "batch_norm in BatchNorm1d '1'", 6)(
     lambda: perceptron(nn.BatchNorm1d(16), nn.ReLU())
 )
-refused("trained gains before GELU", "freeze the gains", 6)(
-    lambda: perceptron(nn.LayerNorm(16), nn.GELU())
+refused("trained gains before Hardtanh", "x w'(x), and it jumps from 1 to 0 at x = 1", 6)(
+    lambda: perceptron(nn.LayerNorm(16), nn.Hardtanh())
 )
 
 
-@refused("normalised over positions, too", "x.movedim(1, -1) before it", 1, 6, 6)
+@refused("normalised in groups", "take one group", 1, 6, 6)
 def group_norm() -> nn.Module:
-    hidden = nn.GroupNorm(1, 8), nn.ReLU(), nn.Flatten()
+    hidden = nn.GroupNorm(2, 8), nn.ReLU(), nn.Flatten()
     return nn.Sequential(nn.Conv2d(1, 8, 3), *hidden, nn.Linear(128, 1))
 
 

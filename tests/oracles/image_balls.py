@@ -5,6 +5,7 @@ All pairs of positions of two images are carried, with the closed-form duals of 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from functools import reduce
@@ -16,6 +17,7 @@ from oracles import balls, channels, dense, positions
 
 from analytic import (
     AccuracyError,
+    Activation,
     Concatenate,
     Dropout,
     Estimate,
@@ -27,6 +29,7 @@ from analytic import (
     Sum,
     kernel_estimate,
 )
+from analytic.activation import X
 from analytic.network.averages import Averaging, Flatten, SumPooling
 
 
@@ -100,6 +103,7 @@ def kernel(network: Network, x: np.ndarray, y: np.ndarray, digits: int = 120) ->
 
 
 def _through(layers: Sequence[Any], state: _State) -> _State:
+    gains = arb(0)
     for layer in layers:
         count = channels.after([layer], state.channels)
         if isinstance(layer, Residual):
@@ -118,25 +122,45 @@ def _through(layers: Sequence[Any], state: _State) -> _State:
                 for i in range(len(values)):
                     values[i][i] = values[i][i] / (1 - arb(layer.rate))
             state = state._replace(sigma=sigma, theta=theta)
+        elif isinstance(layer, Nonlinearity):
+            state = _activated(layer, state.sigma, state.theta, state.spatial, gains)
         else:
             state = (_average if isinstance(layer, Averaging) else _weights)(layer, state)
         state = state._replace(channels=count)
+        if not isinstance(layer, Averaging):
+            gains = arb(layer.gain_rate if isinstance(layer, LayerNorm) else 0)
     return state
 
 
 def _normalized(layer: LayerNorm, old: _State) -> _State:
     size = range(len(old.mu))
     of_gains, of_shifts = arb(layer.gain_rate), arb(layer.bias_rate)
-    root = [(old.sigma[i][i] - old.mu[i] ** 2 + layer.eps).sqrt() for i in size]
+    taken = _over(layer, old, old.mu)
     sigma = [
-        [(old.sigma[i][j] - old.mu[i] * old.mu[j]) / (root[i] * root[j]) for j in size]
+        [
+            old.sigma[i][j] - taken[i] * old.mu[j] - old.mu[i] * taken[j] + taken[i] * taken[j]
+            for j in size
+        ]
         for i in size
     ]
+    variance = _over(layer, old, [sigma[i][i] for i in size])
+    root = [(v + layer.eps).sqrt() for v in variance]
+    sigma = [[sigma[i][j] / (root[i] * root[j]) for j in size] for i in size]
     theta = [
         [of_gains * sigma[i][j] + of_shifts + old.theta[i][j] / (root[i] * root[j]) for j in size]
         for i in size
     ]
-    return _State(sigma, theta, [arb(0)] * len(size), old.spatial)
+    mu = [(old.mu[i] - taken[i]) / root[i] for i in size]
+    return _State(sigma, theta, mu, old.spatial)
+
+
+def _over(layer: LayerNorm, old: _State, values: list[arb]) -> list[arb]:
+    """Numbers of all positions; their mean in their image if it normalises over positions."""
+    if not layer.positions:
+        return values
+    count = math.prod(old.spatial)  # those of an image are one after another
+    images = [values[i : i + count] for i in range(0, len(values), count)]
+    return [sum(part, arb(0)) / count for part in images for _ in part]
 
 
 def _side_by_side(ends: list[_State], shares: list[Fraction]) -> _State:
@@ -197,8 +221,6 @@ def _average(layer: Any, state: _State) -> _State:
 
 
 def _weights(layer: Any, state: _State) -> _State:
-    if isinstance(layer, Nonlinearity):
-        return _activated(layer, state.sigma, state.theta, state.spatial)
     table, spatial = _table(layer, state.spatial)
     reads = _both(table, len(state.mu) // 2)
     weight, bias = arb(layer.weight_std) ** 2, arb(layer.bias_std) ** 2
@@ -216,18 +238,28 @@ def _weights(layer: Any, state: _State) -> _State:
 
 
 def _activated(
-    layer: Any, covariance: list[list[arb]], tangent: list[list[arb]], spatial: tuple[int, ...]
+    layer: Any,
+    covariance: list[list[arb]],
+    tangent: list[list[arb]],
+    spatial: tuple[int, ...],
+    gains: arb | None = None,
 ) -> _State:
-    """The activation of units with these second moments and tangent kernels."""
+    """The activation of units with these second moments and tangent kernels.
+
+    Gains g before it, with this rate, are taken out of the latter: their gradient is u w'(u).
+    """
     size = range(len(covariance))
-    dual = balls.DUALS[layer.activation.name]
+    w, dual = layer.activation, balls.enclosed_dual
+    rate, product = gains or arb(0), Activation(X * w.derivative)
     sigma: list[list[arb]] = [[arb(0)] * len(size) for _ in size]
     theta: list[list[arb]] = [[arb(0)] * len(size) for _ in size]
     mu: list[arb] = [arb(0)] * len(size)
     for i in size:
         for j in size:
             v, v_ = covariance[i][i], covariance[j][j]
-            c = v if i == j else covariance[i][j]
-            e, d, mean, _ = dual(layer.activation, v, c, v if i == j else v_)
-            sigma[i][j], theta[i][j], mu[i] = e, d * tangent[i][j], mean
+            c, v_ = (v, v) if i == j else (covariance[i][j], v_)
+            e, d, mean, _ = dual(w, v, c, v_)
+            sigma[i][j], theta[i][j], mu[i] = e, d * (tangent[i][j] - rate * c), mean
+            if rate > 0:
+                theta[i][j] += rate * dual(product, v, c, v_)[0]
     return _State(sigma, theta, mu, spatial)
