@@ -14,7 +14,16 @@ import numpy as np
 from analytic.images.angle_propagation import Reading, Walk, image_ends
 from analytic.images.layer_sources import sources
 from analytic.machine import LANES, UNIT, Array
-from analytic.network import Flatten, GlobalAveragePooling, Network, Shape, Step
+from analytic.network import (
+    Convolution,
+    Flatten,
+    FullyConnected,
+    GlobalAveragePooling,
+    Network,
+    Nonlinearity,
+    Shape,
+    Step,
+)
 from analytic.pairs import Close
 from analytic.recursion import Data, Problem, RowBlock, in_kernels, kernels_at
 
@@ -158,7 +167,10 @@ def _readings(network: Network, spatial: Shape) -> tuple[Reading, ...] | None:
     return tuple(found) if all(isinstance(part, kinds) for part in network.readout) else None
 
 
+PLAIN = Convolution, FullyConnected, Nonlinearity
+
+
 def _is_plain(step: Step) -> bool:
     branches = step.opens or step.closes or step.switches
     flat = all(isinstance(part, Flatten) for part in step.averages)
-    return flat and not (branches or step.normalizes or step.passes or step.keeps_mean)
+    return flat and not branches and isinstance(step.layer, PLAIN)

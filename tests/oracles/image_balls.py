@@ -250,7 +250,7 @@ def _activated(
     """
     size = range(len(covariance))
     w, dual = layer.activation, balls.enclosed_dual
-    rate, product = gains or arb(0), Activation(X * w.derivative)
+    rate, product = gains or arb(0), None if gains is None else Activation(X * w.derivative)
     sigma: list[list[arb]] = [[arb(0)] * len(size) for _ in size]
     theta: list[list[arb]] = [[arb(0)] * len(size) for _ in size]
     mu: list[arb] = [arb(0)] * len(size)
@@ -260,6 +260,6 @@ def _activated(
             c, v_ = (v, v) if i == j else (covariance[i][j], v_)
             e, d, mean, _ = dual(w, v, c, v_)
             sigma[i][j], theta[i][j], mu[i] = e, d * (tangent[i][j] - rate * c), mean
-            if rate > 0:
+            if product is not None:
                 theta[i][j] += rate * dual(product, v, c, v_)[0]
     return _State(sigma, theta, mu, spatial)
