@@ -92,6 +92,15 @@ def _starts(*keys: Array | NDArray[Any]) -> NDArray[np.int64]:
     return np.array([*chain.from_iterable(groups), size], dtype=np.int64)
 
 
+def _key(
+    h: Heat, first: NDArray[np.intp], second: NDArray[np.intp], flip: Any, sigma: Array
+) -> NDArray[np.int64]:
+    """One number to sort by: pairs that share tables come together, by the width of their law."""
+    width = np.frexp(sigma)[1] + 1100  # at most 2^12, as the half octaves of kappa and tau
+    tables = (first + 2**11).astype(np.int64) << 14 | second << 2 | flip
+    return tables << 12 | width
+
+
 def _half_octave(x: Array, lowest: int = 0) -> NDArray[np.intp]:
     """The k with 2^(lowest + k/2) <= x < 2^(lowest + (k + 1)/2); very negative for x = 0."""
     mantissa, exponent = np.frexp(np.where(x > 0, x, 2.0**-1000))
@@ -126,7 +135,7 @@ def conditional(
     h.fill(np.concatenate([first[both], second]))
     h.fill_narrowed(octave[~both])
     first, flip = np.where(both, first, -1 - octave), plus < minus
-    order = np.lexsort([split.sigma, flip, second, first])
+    order = np.argsort(_key(h, first, second, flip, split.sigma))
     found = np.empty((4, s.size))
     pair_sums(
         h.nodes, h.lengths, h.step, h.scale, h.parity, h.lowest, h.table, h.degrees, h.narrowed,

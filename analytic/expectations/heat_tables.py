@@ -25,7 +25,7 @@ import sympy
 from numpy.typing import NDArray
 
 from analytic.activation import Activation
-from analytic.expectations.smoothing import REACH, smoothed
+from analytic.expectations.smoothing import REACH, smoothed, starts
 from analytic.machine import UNIT, Array
 from analytic.proofs import kinks
 
@@ -50,11 +50,11 @@ class Heat:
         parity: -1 if w is odd, 1 if it is even, and 0 otherwise.
         nodes: y, shape (q,), symmetric about 0; only those from 0 on if w has a parity.
         lengths: dy/dt times h, the trapezoidal rule in t, shape (q,).
-        table: coefficients of W, W', V, shape (segments, 3, DEGREES, q).
+        table: coefficients of W, W', V, shape (segments, q, 3, DEGREES).
         narrowed: coefficients of w(y/kappa), w'(y/kappa) in log kappa on half octaves of kappa,
-            shape (half octaves, 2, DEGREES, q).
-        degrees: coefficients of W, W', V that matter, in fours, (segments, 3).
-        degrees_narrowed: the same of ``narrowed``, (octaves, 2).
+            shape (half octaves, q, 2, DEGREES).
+        degrees: coefficients of W, W', V that matter, in fours, (segments, q, 3).
+        degrees_narrowed: the same of ``narrowed``, (half octaves, q, 2).
         noise: errors of W, W', V relative to their norms, of each filled segment, (segments, 3).
         noise_narrowed: the same, (octaves, 2).
         outer: relative error of the sum over the nodes for every octave of sigma.
@@ -155,10 +155,10 @@ def _empty(activation: Activation, scale: float, step: float, smooth: bool) -> H
         activation, scale, step, lowest, smooth, parity,
         nodes=scale * np.sinh(t),
         lengths=lengths,
-        table=np.zeros((segments, 3, DEGREES, t.size)),
-        narrowed=np.zeros((2 * WIDEST, 2, DEGREES, t.size)),
-        degrees=np.zeros((segments, 3), dtype=np.int64),
-        degrees_narrowed=np.zeros((2 * WIDEST, 2), dtype=np.int64),
+        table=np.zeros((segments, t.size, 3, DEGREES)),
+        narrowed=np.zeros((2 * WIDEST, t.size, 2, DEGREES)),
+        degrees=np.zeros((segments, t.size, 3), dtype=np.int64),
+        degrees_narrowed=np.zeros((2 * WIDEST, t.size, 2), dtype=np.int64),
         noise=np.full((segments, 3), np.nan),
         noise_narrowed=np.full((2 * WIDEST, 2), np.nan),
         outer=_outer(activation, scale, step, half, smooth),
@@ -211,10 +211,19 @@ def _segment(h: Heat, k: int) -> tuple[Array, NDArray[np.int64], Array]:
     points, matrix = _chebyshev(DEGREES)
     top = 2.0 ** (h.lowest + k / 2)
     taus = top * np.sqrt((points + 1) / 2) if k == 0 else top * 2.0 ** ((points - 1) / 4)
-    values = _smoothed(h, taus, 32)  # (3, taus, q)
-    few = slice(0, None, 9)
-    other = np.abs(_smoothed(h, taus[few], 28) - values[:, few]).max(axis=1)
-    return _finished(matrix @ values, _norms(h, values, taus), other)
+    bend, plain = (h.scale, 8 * 2.0**h.lowest) if h.smooth else (1.0, 0.0)
+    start = starts(h.activation, h.nodes, top, plain)
+    rises, fewer = (
+        smoothed(h.activation, h.nodes, part, order, bend, plain, start)  # (3, taus, q)
+        for part, order in ((taus, 32), (taus[FEW], 28))
+    )
+    other = np.abs(fewer - rises[:, FEW]).max(axis=1)
+    whole = np.stack([*start, start[1] ** 2])[:, None]
+    return _finished(matrix @ rises, whole, _norms(h, rises + whole, taus), other)
+
+
+FEW = slice(0, None, 9)
+"""The tau at which a second inner rule is tried."""
 
 
 def _octave(h: Heat, k: int) -> tuple[Array, NDArray[np.int64], Array]:
@@ -227,19 +236,30 @@ def _octave(h: Heat, k: int) -> tuple[Array, NDArray[np.int64], Array]:
         left = values[:, :, middle - 1] if middle else values[:, :, middle + 1]
         values[1, :, middle] = ((left + values[:, :, middle + 1]) / 2)[1]
     mean = _inner_means(h, np.abs(values).max(axis=1))
-    return _finished(matrix @ values, mean, np.zeros_like(mean))
+    start = values[:, [DEGREES // 2]]
+    return _finished(matrix @ (values - start), start, mean, np.zeros_like(mean))
 
 
-def _finished(series: Array, norm: Array, other: Array) -> tuple[Array, NDArray[np.int64], Array]:
-    """Leave out coefficients below rounding; the noise is what is left out, and ``other``."""
+def _finished(
+    series: Array, start: Array, norm: Array, other: Array
+) -> tuple[Array, NDArray[np.int64], Array]:
+    """Leave out coefficients below rounding; the noise is what is left out, and ``other``.
+
+    Args:
+        series: coefficients of the functions less ``start``, (c, DEGREES, q).
+        start: what is the same for all tau or kappa, (c, 1, q).
+        norm: what errors are relative to, (c, q).
+        other: how far a second rule is away, (c, q).
+    """
+    series[:, :1] += start
     norm = np.where(norm > 0, norm, np.inf)
     rests = np.cumsum(np.abs(series[:, ::-1]), axis=1)[:, ::-1] / norm[:, None]  # (c, degrees, q)
-    rests = rests.max(axis=2)
-    least = np.maximum(2 * rests[:, -2], UNIT)
-    degrees = 4 * -(-np.sum(rests > least[:, None], axis=1) // 4)
-    lost = np.take_along_axis(np.pad(rests, ((0, 0), (0, 1))), degrees[:, None], axis=1)[:, 0]
-    noise = 2 * (lost + rests[:, -2] + (other / norm).max(axis=1)) + 4 * UNIT
-    return series, degrees, noise
+    last = rests[:, -2].max(axis=1)
+    least = np.maximum(2 * last, UNIT)
+    degrees = 4 * -(-np.sum(rests > least[:, None, None], axis=1) // 4)  # (c, q)
+    lost = np.take_along_axis(np.pad(rests, ((0, 0), (0, 1), (0, 0))), degrees[:, None], axis=1)
+    noise = 2 * (lost.max(axis=(1, 2)) + last + (other / norm).max(axis=1)) + 4 * UNIT
+    return series.transpose(2, 0, 1), degrees.T, noise
 
 
 def _norms(h: Heat, values: Array, taus: Array) -> Array:
@@ -262,10 +282,3 @@ def _inner_means(h: Heat, f: Array) -> Array:
     both = f if middle == 0 else (f + f[:, ::-1])[:, middle:] / 2
     mean = np.cumsum(both * lengths, axis=1) / np.cumsum(lengths)
     return mean if middle == 0 else np.concatenate([mean[:, :0:-1], mean], axis=1)
-
-
-def _smoothed(h: Heat, taus: Array, order: int) -> Array:
-    """(W, W', V) at some tau and all nodes, shape (3, taus, q)."""
-    if h.smooth:
-        return smoothed(h.activation, h.nodes, taus, order, h.scale, 8 * 2.0**h.lowest)
-    return smoothed(h.activation, h.nodes, taus, order, 1.0, 0.0)

@@ -27,7 +27,7 @@ def _values(table: Heat, tau: float) -> np.ndarray:
     else:
         x = 4 * (np.log2(tau) - table.lowest) - 2 * (k - 1) - 1
     basis = np.polynomial.chebyshev.chebvander(np.array([x]), DEGREES - 1)[0]
-    return np.tensordot(table.table[k], basis, axes=(1, 0))
+    return np.tensordot(table.table[k], basis, axes=(2, 0)).T
 
 
 @pytest.mark.slow
