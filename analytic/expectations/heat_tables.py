@@ -31,8 +31,11 @@ from analytic.proofs import kinks
 
 __all__ = ["HIGHEST", "Heat", "heat"]
 
-HIGHEST = 12
-"""Octave of the largest standard deviation: the nodes reach 2^13 REACH."""
+HIGHEST = (12, 40)
+"""Octaves of the largest standard deviation: the nodes reach 2 REACH times that.
+
+What is asked for s below the first pays for no node beyond it.
+"""
 DEGREES = 20
 """Chebyshev coefficients in tau, a multiple of 4."""
 
@@ -46,6 +49,7 @@ class Heat:
         scale: beta.
         step: h.
         lowest: tau below 2^lowest are taken together.
+        highest: standard deviations stay below 2^highest.
         smooth: whether w has no kink at 0.
         parity: -1 if w is odd, 1 if it is even, and 0 otherwise.
         nodes: y, shape (q,), symmetric about 0; only those from 0 on if w has a parity.
@@ -64,6 +68,7 @@ class Heat:
     scale: float
     step: float
     lowest: int
+    highest: int
     smooth: bool
     parity: int
     nodes: Array
@@ -94,7 +99,7 @@ class Heat:
 
 
 @lru_cache(maxsize=64)
-def heat(activation: Activation) -> Heat | None:
+def heat(activation: Activation, highest: int = HIGHEST[0]) -> Heat | None:
     """The tables of an activation, or None if it grows too fast or has kinks away from 0."""
     places = kinks(activation.expression)
     orders = activation.growth
@@ -107,7 +112,7 @@ def heat(activation: Activation) -> Heat | None:
     found: list[Heat] = []
     for scale in scales:
         for step in STEPS:
-            found.append(_empty(activation, scale, step, smooth))
+            found.append(_empty(activation, scale, step, highest, smooth))
             if found[-1].outer[-14:].max() <= 2**7 * UNIT:
                 break
         if found[-1].outer[-14:].max() <= ROUGH:
@@ -142,17 +147,19 @@ FINER = (1, 8, 64, 512)
 """How much finer than usual the nodes may be."""
 
 
-def _empty(activation: Activation, scale: float, step: float, smooth: bool) -> Heat:
-    half = math.ceil(math.asinh(1.5 * REACH * 2.0 ** (HIGHEST + 1) / scale) / step)
+def _empty(
+    activation: Activation, scale: float, step: float, highest: int, smooth: bool
+) -> Heat:
+    half = math.ceil(math.asinh(1.5 * REACH * 2.0 ** (highest + 1) / scale) / step)
     parity = {"odd": -1, "even": 1, None: 0}[activation.parity]
     t = step * np.arange(0 if parity else -half, half + 1).astype(np.float64)
     lengths = step * scale * np.cosh(t)
     if parity:
         lengths[1:] *= 2
     lowest = round(math.log2(scale)) + (-3 if smooth else 4)
-    segments = 2 * (HIGHEST + 1 - lowest) + 1
+    segments = 2 * (highest + 1 - lowest) + 1
     return Heat(
-        activation, scale, step, lowest, smooth, parity,
+        activation, scale, step, lowest, highest, smooth, parity,
         nodes=scale * np.sinh(t),
         lengths=lengths,
         table=np.zeros((segments, t.size, 3, DEGREES)),
@@ -161,7 +168,7 @@ def _empty(activation: Activation, scale: float, step: float, smooth: bool) -> H
         degrees_narrowed=np.zeros((2 * WIDEST, t.size, 2), dtype=np.int64),
         noise=np.full((segments, 3), np.nan),
         noise_narrowed=np.full((2 * WIDEST, 2), np.nan),
-        outer=_outer(activation, scale, step, half, smooth),
+        outer=_outer(activation, scale, step, half, highest, smooth),
     )  # fmt: skip
 
 
@@ -169,18 +176,22 @@ WIDEST = 32
 """Octaves of the quotient kappa of two standard deviations."""
 
 
-def _outer(activation: Activation, scale: float, step: float, half: int, smooth: bool) -> Array:
+def _outer(
+    activation: Activation, scale: float, step: float, half: int, highest: int, smooth: bool
+) -> Array:
     """The relative error of the outer sum on every octave of sigma from OUTERMOST of scale.
 
-    By a rule of half the step, on the squares of w, w' and y w'.
+    By a rule of half the step, on the squares of w, w' and y w'; summed in extended precision,
+    lest their own rounding be taken for an error of the rule.
     """
     y = scale * np.sinh(step / 2 * np.arange(-2 * half, 2 * half + 1))
-    w, w1 = activation.derivatives(y, 1)
+    w, w1 = (f.astype(np.longdouble) for f in activation.derivatives(y, 1))
+    y = y.astype(np.longdouble)
     squares = np.stack([w**2, w1**2, (y * w1) ** 2])
     if not smooth:  # a jump at a node counts half of either side
         squares[:, 2 * half] = (squares[:, 2 * half - 1] + squares[:, 2 * half + 1]) / 2
     first = round(math.log2(scale)) + NARROWEST
-    result = np.empty(HIGHEST + 1 - first)
+    result = np.empty(highest + 1 - first)
     for row in range(result.size):
         error = 0.0
         for sigma in 2.0 ** (first + row + np.array([0.0, 0.4, 0.8])):
