@@ -56,6 +56,7 @@ MUTATIONS = (
     Mutation("no tail", _E + "quadrature_error.py", "if np.all(tails <= norms + SHARE):", "if True:", TABLES + " -k test_the_tail_decides"),
     Mutation("mass of a box", _E + "majorants.py", "* 0.4) - least**2 / 2", "* 0.4) - least**2", TABLES + " -k test_a_majorant or tail_decides"),
     Mutation("no aliasing", _E + "quadrature_error.py", "*(a + b + c for", "*(b + c for", TABLES + " -k may_alias"),
+    Mutation("poles below contours", _E + "analytic_regions.py", "box = box[:, ~np.isfinite(modulus(function, rectangle))]", "box = box[:, :0]", "tests/analytic/expectations/test_analytic_regions.py"),
     Mutation("step of aliasing", _E + "quadrature_error.py", "step = 2 * np.pi * self.maps.height[:, 0] / need", "step = 6 * np.pi * self.maps.height[:, 0] / need", TABLES + " -k tables_keep"),
     Mutation("values of w", _E + "node_tables.py", "by_values = 1.01 *", "by_values = 0 *", TABLES + " -k cancellation"),
     Mutation("library", "analytic/expressions/rounding.py", "own = 4 * (EXTENDED", "own = 0.2 * (EXTENDED", TABLES + " -k values_are"),

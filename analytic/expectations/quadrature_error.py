@@ -30,6 +30,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from analytic.activation import Activation
+from analytic.expectations.analytic_regions import image, is_analytic_below
 from analytic.expectations.majorants import Majorant, majorant
 from analytic.expectations.quadrature import Rule, graded_rule, uniform_rule
 from analytic.machine import UNIT, Array
@@ -89,6 +90,8 @@ class Contours:
         w, slope: log of bounds of |w| and |w'|, shape (maps, PARTS, boxes).
         norms: log of the roots of E[w'^2] and E[w^2] on the parts, (2, PARTS): estimates.
         tails: log of the tails of w' and w, (2, PARTS).
+        high: the largest s.
+        unknown: w, if the strip in which it is analytic is not known.
     """
 
     maps: _Map
@@ -101,6 +104,8 @@ class Contours:
     slope: Array
     norms: Array
     tails: Array
+    high: float
+    unknown: Any
 
     def choose(self, terms: int) -> Choice | None:
         """The rule with the fewest nodes whose errors are below rounding."""
@@ -127,8 +132,8 @@ class Contours:
         beta = self.maps.beta[:, 0]
         ends = np.where(beta > 0, np.arcsinh(self.reach * beta), self.reach)
         half = np.ceil(ends / np.maximum(step, 1e-9))
-        best = int(np.argmin(half))
-        if not half[best] < LARGEST:
+        best = self._shortest(half)
+        if best is None:
             return None
         n = int(8 * math.ceil(half[best] / 8))
         rule = _rule(float(beta[best]), n, self.reach)
@@ -140,6 +145,18 @@ class Contours:
         once, twice = TAIL * np.exp(self.tails), TAIL * np.exp(2 * self.tails)
         tails = (once[0], twice[0], once[1], twice[1])
         return Choice(rule, *(a + b + c for a, b, c in zip(aliasing, at_ends, tails, strict=True)))
+
+    def _shortest(self, half: Array) -> int | None:
+        """The contour whose rule has the fewest nodes, among those below which w is analytic."""
+        for best in np.argsort(half, kind="stable"):
+            if not half[best] < LARGEST:
+                return None
+            beta, height = (float(a[best, 0]) for a in self.maps)
+            if self.unknown is None or is_analytic_below(
+                self.unknown, self.high, beta, height, 2 * self.reach
+            ):
+                return int(best)
+        return None
 
     def _ends(self, logs: Array, best: int, step: float) -> Array:
         """The two vertical sides; the boxes of both lie at the same depths."""
@@ -223,7 +240,8 @@ def contours(
     with np.errstate(divide="ignore"):
         w, slope = (np.log(modulus(activation.stable(order), box)) for order in (0, 1))
     near = np.where(x_low * x_high <= 0, 0.0, np.minimum(np.abs(x_low), np.abs(x_high)))
-    return Contours(maps, reach, near, y_high, length, depth, w, slope, norms, tails)
+    unknown = activation.expression if strip is None else None
+    return Contours(maps, reach, near, y_high, length, depth, w, slope, norms, tails, high, unknown)
 
 
 def analytic_width(strip: Any, steepness: float) -> float:
@@ -275,13 +293,8 @@ def _boxes(maps: _Map, reach: float) -> tuple[Any, ...]:
     t2 = np.concatenate([end * cuts[1:], -end * ones, end * ones], axis=1)
     a1 = np.concatenate([height * np.ones((1, ALONG)), depth[:, :-1], depth[:, :-1]], axis=1)
     a2 = np.concatenate([height * np.ones((1, ALONG)), depth[:, 1:], depth[:, 1:]], axis=1)
-    farther, nearer = np.maximum(np.abs(t1), np.abs(t2)), np.minimum(np.abs(t1), np.abs(t2))
-    nearer = np.where(t1 * t2 < 0, 0.0, nearer)
-    wide, narrow = np.cos(a1) / bottom, np.cos(a2) / bottom
-    x_low = np.where(graded, np.sinh(t1) * np.where(t1 < 0, wide, narrow), t1)
-    x_high = np.where(graded, np.sinh(t2) * np.where(t2 < 0, narrow, wide), t2)
-    y_low = np.where(graded, np.cosh(nearer) * np.sin(a1) / bottom, a1)
-    y_high = np.where(graded, np.cosh(farther) * np.sin(a2) / bottom, a2)
+    x_low, x_high, y_low, y_high = image(beta, t1, t2, a1, a2)
+    farther = np.maximum(np.abs(t1), np.abs(t2))
     length = np.where(graded, np.log(np.cosh(farther) / bottom), 0.0)
     length[:, :ALONG] += np.log((t2 - t1)[:, :ALONG])
     return x_low, x_high, y_low, y_high, length, depth

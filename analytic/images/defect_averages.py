@@ -83,7 +83,7 @@ def pooled(
             and of sums, (5, pairs).
         matched: sums over windows of the distances of their units one by one, (F, Q).
         defect: (F, Q).
-        worst: is raised to the largest errors of a chord and of 1 - cos, (2, pairs).
+        worst: is raised to the largest error of a chord, (pairs,).
     """
     runs, moved = room
     size = shifts.down.size
@@ -93,12 +93,14 @@ def pooled(
             move_lines(columns[c], runs, number, moved)
             for pair in range(pairing.first[c], pairing.first[c + 1]):
                 own, f = rows[pairing.row[pair]], pair * size + s
-                _pool(own, moved, error[:, pair], matched[f], defect[f], worst[:, pair])
+                found = _pool(own, moved, error[:, pair], matched[f], defect[f])
+                worst[pair] = max(worst[pair], found)
 
 
 @compiled
-def _pool(a: Any, b: Any, error: Any, matched: Any, defect: Any, worst: Any) -> None:
+def _pool(a: Any, b: Any, error: Any, matched: Any, defect: Any) -> float:
     """``pooled`` of one field; the derivation of the error stands in docs/theory/convolution.md."""
+    worst = 0.0
     chord, gap, own_chord, own_gap, relative = error[0], error[1], error[2], error[3], error[4]
     for j in range(defect.size):
         whole, upper = a[0, j] * b[0, j], a[1, j] * b[1, j]
@@ -114,9 +116,9 @@ def _pool(a: Any, b: Any, error: Any, matched: Any, defect: Any, worst: Any) -> 
         root = np.sqrt(wrong)
         most = np.sqrt(0.5 * upper / whole) * (matched[j] + 1.5 * chord + 4.0 * relative)
         near = min(np.sqrt(found / whole), most)  # units that agree one by one have one mean
-        worst[0] = max(worst[0], min(wrong / near if near > root else root, most))
-        worst[1] = max(worst[1], min(wrong, 2.0 * most * most))
+        worst = max(worst, min(wrong / near if near > root else root, most))
         defect[j] = whole * near * near
+    return worst
 
 
 @compiled

@@ -211,7 +211,8 @@ class DefectPropagation(Propagation):
             return entry
         leave = layout.stretch.leaves[0]
         rows, columns = (table.lines(after_average(number)) for table in self._tables())
-        error = entry.error[:2]
+        given = entry.error[:2]
+        chord = given[0]
         if not leave.mixes:
             both = self.defects.pixels and layout.stretch.first + len(layout.steps) == 0
             positions = layout.stretch.grid.positions
@@ -220,16 +221,16 @@ class DefectPropagation(Propagation):
                 flattened(rows, columns, self.pairing, positions, entry.theta)
         else:
             assert self.chords is not None
-            error = self.chords.before_average(number, error)
-            error = self._pooled(number, layout.ends[0], entry, error)
+            error = self.chords.before_average(number, given)
+            chord = self._pooled(number, layout.ends[0], entry, error)
         if self.chords is not None:
-            entry.error[:2] = self.chords.behind_average(number, error)
+            entry.error[:2] = self.chords.behind_average(number, given, chord)
         return entry
 
     def _pooled(self, number: int, after: Frame, entry: Fields, error: Array) -> Array:
-        """Means of Phi over windows become Phi; returns (eta, gamma), (2, pairs)."""
+        """Means of Phi over windows become Phi; returns eta, (pairs,)."""
         rows, columns = (table.lines(after_average(number)) for table in self._tables())
-        moved, worst = self.room.take(columns.shape[1], after.lanes), np.zeros((2, self.pairs))
+        moved, worst = self.room.take(columns.shape[1], after.lanes), np.zeros(self.pairs)
         assert entry.matched is not None
         defect, matched = (a.reshape(-1, after.lanes) for a in (entry.sigma, entry.matched))
         pooled(

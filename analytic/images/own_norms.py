@@ -102,9 +102,9 @@ def _apart(after: Frame, lines: dict[str, Array], entry: Fields) -> Array:
     norms = NormTables(sight, (), np.arange(n)[:, None]).lines(after_average(0))
     others = Shifts(*(part[1:] for part in all_shifts(after.grid)))
     pairing, room = Pairing(STILL.row, np.array([0, 1])), run_room(after)
-    moved, apart = np.zeros((3, after.lanes)), np.zeros((len(TRIED), 2, 1))
+    moved, apart = np.zeros((3, after.lanes)), np.zeros((len(TRIED), 1))
     if entry.matched is None:  # one position, or one window
-        return np.broadcast_to(np.array([1.0, 2.0])[:, None], apart.shape)[:, :, 0] * NOMINAL
+        return np.full(len(TRIED), NOMINAL)
     for own, fields, matched in zip(norms, entry.sigma, entry.matched, strict=True):
         means = fields[1:].copy()
         for worst, (chord, gap) in zip(apart, TRIED, strict=True):
@@ -114,7 +114,7 @@ def _apart(after: Frame, lines: dict[str, Array], entry: Fields) -> Array:
                 own[None], own[None], pairing, others, after.shape, (room, moved), error,
                 matched[1:], fields[1:], worst,
             )  # fmt: skip
-    return apart[:, :, 0]
+    return apart[:, 0]
 
 
 def window_means(layout: Layout, leave: Leave, values: Array) -> Array:

@@ -50,7 +50,7 @@ class Planned(NamedTuple):
     readout: Average
     growth: float  # of small differences, see analytic.recursion.chaos
     dearest: list[Stage]  # each layer at the position that amplifies errors most
-    apart: list[Array]  # errors of defects of one image behind each stretch, (2, 2)
+    apart: list[Array]  # errors of chords of one image behind each stretch, (2,)
     widest: Array  # largest 1 - rho of every layer at two positions, where defects are carried
 
 
@@ -126,7 +126,7 @@ def plan_images(plans: Plans, tolerance: float) -> Planned:
     few, slopes = plans.few, np.zeros(len(steps))
     dearest: list[list[Stage]] = [[] for _ in steps]
     states: list[Diagonal] = []
-    apart, widest = [np.zeros((2, 2))] * len(plans.layouts), np.zeros(len(steps))
+    apart, widest = [np.zeros(2)] * len(plans.layouts), np.zeros(len(steps))
     for state in plans.parts():
         for number, norms in enumerate(state.norms):
             if norms is not None and norms.apart is not None:

@@ -19,6 +19,7 @@ from itertools import chain
 
 from analytic.network.averages import Averaging
 from analytic.network.layers import Convolution, Weighted
+from analytic.network.normalization import Gains
 from analytic.network.options import Sizes
 from analytic.network.output import Readout
 from analytic.network.pointwise import Pointwise
@@ -217,11 +218,11 @@ def _text(layer: Sum | Concatenate) -> str:
 
 
 def _is_fresh(layers: Layers) -> bool:
-    """Whether there are weights on every way from the first to the last of the units."""
+    """Whether there are weights, or gains of 0, on every way from the first to the last units."""
     return any(
         all(map(_is_fresh, layer.branches))
         if isinstance(layer, Branched)
-        else isinstance(layer, Weighted)
+        else isinstance(layer, Weighted) or (isinstance(layer, Gains) and layer.start == 0)
         for layer in layers
     )
 

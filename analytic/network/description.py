@@ -173,7 +173,7 @@ class Network:
             >>> Network(*layers).commuted().layers[1:]
             (LayerNorm(), Nonlinearity("relu"), Gains(weight_rate=1.0))
         """
-        return Network(*gains_behind(self.layers), self.output)
+        return Network(*gains_behind(absorbed(self.layers)), self.output)
 
     def summary(self, input_shape: tuple[int, ...]) -> Summary:
         """Shapes, conventions and fan-ins layer by layer.

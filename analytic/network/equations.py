@@ -31,6 +31,7 @@ from analytic.network.equation_system import (
 from analytic.network.exact_numbers import exact, exact_coefficients
 from analytic.network.folding import fold, itself
 from analytic.network.layers import Convolution
+from analytic.network.normalization import Gains
 from analytic.network.position_sums import averaged, filtered
 from analytic.network.shapes import Shape, shape_after
 
@@ -133,7 +134,8 @@ def _layer(layer: Units, step: Any, before: Units) -> Iterator[tuple[str, Any]]:
     covariance = layer.function("Lambda")
     ends = (FIRST, layer.p), (SECOND, layer.q)
     law = tuple(at(covariance, a, b) for a, b in (ends[:1] * 2, ends, ends[1:] * 2))
-    trained = rate * weight * sigma + bias_rate
+    from_zero = isinstance(step.layer, Gains) and weight == 0
+    trained = rate * (1 if from_zero else weight) * sigma + bias_rate
     if (rate, bias_rate) == (1, bias):
         trained = covariance
     yield "Lambda", weight * sigma + bias

@@ -15,7 +15,7 @@ __all__ = ["exact", "exact_coefficients"]
 def exact_coefficients(part: Any) -> tuple[Any, Any, Any, Any]:
     """The variances of the weights and biases of a layer or readout, and their rates."""
     if isinstance(part, Gains):
-        return sympy.S.One, sympy.S.Zero, exact(part.weight_rate), exact(part.bias_rate)
+        return exact(part.start), sympy.S.Zero, exact(part.weight_rate), exact(part.bias_rate)
     if isinstance(part, Pointwise):
         return sympy.S.One, sympy.S.Zero, sympy.S.Zero, sympy.S.Zero
     bias = exact(part.bias_std) ** 2

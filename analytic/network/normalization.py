@@ -35,11 +35,13 @@ class Gains(Described):
     Attributes:
         weight_rate: at which the gains are trained.
         bias_rate: at which the shifts are trained.
+        start: of the gains, 1 or 0.
     """
 
     required = 0
     weight_rate: float = 0.0
     bias_rate: float = 0.0
+    start: float = 1.0
 
     @property
     def activation(self) -> Activation:

@@ -19,6 +19,11 @@ from analytic.network.widths import branch_ratios, ratio_after
 __all__ = ["Step", "unrolled"]
 
 
+FAINT = 2.0**-200
+"""Square of gains that start at 0. In T = rate weight Sigma the rate is divided by it, without
+rounding, and what the units add to Sigma and Theta is lost in the rounding of any other number."""
+
+
 @dataclass(frozen=True)
 class Step:
     """One weight layer of the unrolled network, or a nonlinearity without weights.
@@ -39,7 +44,9 @@ class Step:
 
     @property
     def weight(self) -> float:
-        """weight_std^2; 1 where there are no weights."""
+        """weight_std^2; 1 where there are no weights, and almost 0 of gains that start there."""
+        if isinstance(self.layer, Gains) and self.layer.start == 0:
+            return FAINT
         return 1.0 if isinstance(self.layer, Pointwise) else self.layer.weight_std**2
 
     @property
@@ -51,7 +58,7 @@ class Step:
     def rate(self) -> float:
         """weight_rate, at which its weights or gains are trained; 0 where there are none."""
         if isinstance(self.layer, Gains):
-            return self.layer.weight_rate
+            return self.layer.weight_rate / self.weight
         return 0.0 if isinstance(self.layer, Pointwise) else self.layer.weight_rate
 
     @property
@@ -76,7 +83,9 @@ class Step:
     @property
     def keeps_mean(self) -> bool:
         """Whether the mean of the units stays what it is: behind noise, and behind gains."""
-        return isinstance(self.layer, Dropout | Gains)
+        return isinstance(self.layer, Dropout) or (
+            isinstance(self.layer, Gains) and self.layer.start == 1
+        )
 
     @property
     def noise(self) -> float:

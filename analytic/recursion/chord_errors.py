@@ -11,12 +11,13 @@ known to 2 eta wherever it is, and with it D: no root of a rounding is taken
 Where branches are added (``analytic.images.defect_sums``) the product of the means takes at most
 the share sqrt(k k') of the squared distance, k the largest share of the means in that of a branch.
 
-An average of positions may leave chords with a large error where they are small; the error gamma
-of 1 - cos = chord^2 is carried as well, which does not grow there.
+An average of positions may leave chords with a large error where they are small. The error epsilon
+of Sigma = r r' - Phi relative to r r' is carried as well: it neither grows there nor behind an
+activation, where |dE| <= g'(rho) |dLambda| + (g - rho g') |d(s s')| and g' + |g - rho g'| <= 1, nor
+is it anything but an average of itself behind an average.
 
 Legend: sigma, theta the relative errors of Sigma and Theta at x = x', v that of the variances, mean
-that of mu relative to the root of Sigma; an error of pairs is (eta, gamma, theta), of shape
-(3, pairs); u the unit roundoff.
+that of mu; an error of pairs is (eta, epsilon, theta), of shape (3, pairs); u the unit roundoff.
 """
 
 from __future__ import annotations
@@ -38,10 +39,12 @@ __all__ = ["NOMINAL", "TRIED", "Boundary", "ChordErrors", "pixel_chord"]
 
 NOMINAL = 2.0**-46
 TRIED = ((NOMINAL, np.inf), (2**12 * NOMINAL, NOMINAL))
-"""Errors (eta, gamma) for which it is known what an average makes of pairs of one image.
-
-Behind it they grow no faster than in proportion.
+"""Errors of chords and of their squares for which it is known what an average makes of the chords
+of one image. Behind it they grow no faster than in proportion.
 """
+NORMS = 24 * UNIT
+"""Of T = m m' - R R' behind an average: R^2 = m^2 - lost and t = lost/m^2 have 3 units of m^2 each,
+the product of means and the quotient 8 units of T."""
 PARTS = 10
 """Units of rounding by which the parts of two unit vectors move a chord: a part has those of
 weight_std^2 (half of it counts), its root, r, s, 1/s and two products, 6.5 units of its size, and
@@ -61,7 +64,7 @@ def pixel_chord(channels: int) -> float:
 class Boundary(NamedTuple):
     """The average behind a stretch, before a layer.
 
-    If it mixes positions ``apart`` (tried, 2) has what becomes of each pair of ``TRIED``.
+    If it mixes positions ``apart`` (tried,) has what becomes of chords for each pair of ``TRIED``.
     """
 
     stretch: int
@@ -106,16 +109,15 @@ class ChordErrors:
         rounding: float, chord: float, widest: Array,
     ) -> None:  # fmt: skip
         self.layers, self.boundaries = layers, boundaries
-        self.start = np.array([[chord], [WIDE * chord], [0.0]])
+        self.start = np.array([[chord], [WIDE * chord + 2 * UNIT], [0.0]])
         self._own: list[tuple[float, Array, float]] = []  # before an average, and sigma behind it
         self._variance, self._added, self._widened = np.zeros((3, len(layers)))
-        self._sums: dict[tuple[int, int], tuple[float, float]] = {}  # share that is left, added
+        self._sums: dict[tuple[int, int], tuple[float, float, float]] = {}  # share left, added
         begin = _Own(2 * UNIT, 0.0, 0.0, 0.0, self.start), self.start
         own, pair = fold(
             range(len(layers)), begin, partial(self._after, widest), self._sum,
             step=lambda at: layers[at].step, averaged=self._before,
         )  # fmt: skip
-        self._sigma = own.sigma
         factors = np.array([[readout.sigma], [readout.theta]])
         alone = np.array([[own.sigma], [own.theta]])
         if readout != Average():
@@ -141,17 +143,17 @@ class ChordErrors:
         """Behind a sum of branches, of an input with itself; what it adds to chords of pairs."""
         (total, last), layer = (before[0], branch[0]), self.layers[at]
         _, of_sigma0, of_sigma, of_theta0, of_theta = map(float, layer.in_junctions[number])
-        means = total.mean + last.mean
-        sigma = of_sum(total.sigma, last.sigma, of_sigma0, of_sigma) + means + SUM
+        means = total.mean + last.mean  # of mu eta, which is not negative
+        sigma = max(of_sum(total.sigma, last.sigma, of_sigma0, of_sigma), means) + SUM
         theta = of_sum(total.theta, last.theta, of_theta0, of_theta) + SUM
         odds, left = max(total.odds, last.odds), 1.0
         if layer.step.shares[number] is None:
             left = 1 - np.sqrt(_share(total.odds) * _share(last.odds))
             odds = total.odds + last.odds
         parts = max(total.sigma, last.sigma, 2 * total.mean, 2 * last.mean) + sigma
-        self._sums[at, number] = left, parts
+        self._sums[at, number] = left, parts, means
         apart = self.joined(at, number, total.apart, last.apart)
-        own = _Own(sigma, theta, means + UNIT, odds, apart)
+        own = _Own(sigma, theta, max(total.mean, last.mean) + UNIT, odds, apart)
         return own, self.joined(at, number, before[1], branch[1])
 
     def joined(self, at: int, number: int, before: Array, branch: Array) -> Array:
@@ -164,11 +166,11 @@ class ChordErrors:
             branch: those of the last one.
         """
         _, *shares = map(float, self.layers[at].in_junctions[number])
-        left, parts = self._sums[at, number]
+        left, parts, means = self._sums[at, number]
         near = np.sqrt(_mixed(before[0] ** 2, branch[0] ** 2, *shares[:2]) / left)
         near += (3 * parts + ROUNDED) / np.sqrt(left)
-        gap = _mixed(before[1], branch[1], *shares[:2]) + 8 * parts + 3 * ROUNDED
-        return np.stack([near, gap, _mixed(before[2], branch[2], *shares[2:]) + SUM])
+        covariance = _mixed(before[1], branch[1], *shares[:2]) + means + 3 * ROUNDED
+        return np.stack([near, covariance, _mixed(before[2], branch[2], *shares[2:]) + SUM])
 
     def _averaged(self, number: int, own: _Own, pair: Array) -> tuple[_Own, Array]:
         """Behind an average; the factors of all averages before a layer count at each."""
@@ -177,26 +179,20 @@ class ChordErrors:
         relative = own.sigma + AVERAGING + 8 * UNIT
         sigma = own.sigma + AVERAGING
         if table is not None:
-            sigma = average.sigma * (sigma + float(own.apart[1, 0]))
-        self._own.append((relative, own.apart[:2, 0], sigma))
+            sigma = average.sigma * (max(own.sigma, float(own.apart[1, 0])) + AVERAGING)
+        apart = own.apart[:2, 0] + [0.0, relative]
+        self._own.append((relative, apart, sigma))
         theta = average.theta * (max(own.theta, float(own.apart[2, 0])) + AVERAGING)
         apart = own.apart.copy()
         apart[2] = average.theta * (apart[2] + AVERAGING)
         pair, both = pair.copy(), np.maximum(pair, own.apart)
         for error, given in ((apart, own.apart), (pair, both)):
-            found = given[:2] if table is None else behind(table, given[:2], relative)
-            error[:2] = self._behind(number, found)
-        mean = np.sqrt(average.sigma) * (own.mean + AVERAGING)
+            chord = given[0]
+            if table is not None:
+                chord = _chord_behind(table, given[0, 0], given[1, 0] + relative, relative)
+            error[:2] = self.behind_average(boundary.stretch, given, chord)
+        mean = own.mean + AVERAGING
         return _Own(sigma, theta, mean, own.odds if table is None else np.inf, apart), pair
-
-    def _behind(self, number: int, found: Array) -> Array:
-        """The errors (eta, gamma) behind an average, from those that it was found to leave."""
-        (relative, _, sigma), positions = self._own[number], self.boundaries[number].positions
-        if self.boundaries[number].apart is not None:
-            return found + np.array([[0.75], [2.0]]) * sigma
-        more = 1.5 * (relative + sigma) + 0.75 * (positions + 12) * UNIT
-        wider = 2.5 * (relative + sigma) + 2 * (positions + 12) * UNIT
-        return found + np.array([[more], [wider]])
 
     def _fixed(self, at: int, own: _Own, widest: Array) -> _Own:
         """What a layer does to an input with itself, and what it adds to the chords of pairs."""
@@ -205,7 +201,7 @@ class ChordErrors:
         self._variance[at] = variance
         rounded, more = 0.75 * (layer.reads + 8) + PARTS, 2 * (layer.reads + 8) + 2 * PARTS
         self._added[at] = 1.5 * (own.sigma + variance) + rounded * UNIT
-        self._widened[at] = 2.5 * (own.sigma + variance) + more * UNIT
+        self._widened[at] = (2 * (2 + layer.reads) + more) * UNIT
         learned, _, product, _ = map(float, layer.in_trained)
         trained = learned * own.sigma + (2 + layer.reads) * UNIT + product
         theta = of_sum(trained, own.theta, *map(float, layer.in_gamma))
@@ -228,34 +224,52 @@ class ChordErrors:
         """
         layer, added = self.layers[at], self._added[at]
         near = np.sqrt(layer.share) * error[0] + added
-        gap = layer.share * error[1] + self._widened[at]
+        covariance = layer.share * error[1] + self._widened[at]
         with np.errstate(divide="ignore"):  # 1 + rho is 2 - (1 - rho) there
             steep = np.sqrt(widest / np.maximum(2 - widest, 0))
         near = np.maximum(steep, 1.0) * near
         d = 4 / np.pi * layer.bend * near + 8 * UNIT
-        covariance = self._variance[at] + gap + 4 * UNIT
+        sigma = np.maximum(covariance, self._variance[at])
         _, _, rounding, whole = map(float, layer.in_trained)
-        trained = whole * covariance + 4 * rounding * max(whole, 1.0)  # rate Lambda and a shift
+        trained = whole * (covariance + 4 * UNIT)  # of rate Lambda and a shift
+        trained = trained + 4 * rounding * max(whole, 1.0)
         of_trained, of_theta = map(float, layer.in_gamma)
         gamma = _mixed(trained, error[2], of_trained, of_theta)
         if (noise := layer.step.noise) > 1:  # 1 - c becomes 1 - 1/noise + (1 - c)/noise
             near = near / np.sqrt(noise) + np.sqrt(noise / (noise - 1)) * UNIT
-            gap = gap / noise + 4 * UNIT
-        return np.stack([near + 8 * UNIT, gap + 8 * UNIT, d + gamma + 4 * UNIT])
+            sigma = sigma / noise + 4 * UNIT
+        return np.stack([near + 8 * UNIT, sigma + 12 * UNIT, d + gamma + 4 * UNIT])
 
     def covariances(self, error: Array) -> Array:
         """The errors of Sigma and Theta behind the last layer, (2, pairs)."""
-        return np.stack([self._sigma + error[1] + 4 * UNIT, error[2]])
+        return np.stack([error[1] + 4 * UNIT, error[2]])
 
     def before_average(self, stretch: int, error: Array) -> Array:
         """What ``analytic.images.defect_averages.pooled`` is told behind a stretch, (5, pairs)."""
         relative, apart, _ = self._own[self._place(stretch)]
         rest = np.broadcast_to(np.append(apart, relative)[:, None], (3, error.shape[1]))
-        return np.concatenate([error, rest])
+        given = error + np.array([[0.0], [relative]])  # of 1 - cos: that of Sigma and of the norms
+        return np.concatenate([given, rest])
 
-    def behind_average(self, stretch: int, error: Array) -> Array:
-        """(eta, gamma) behind the average of a stretch, from those it was found to leave."""
-        return self._behind(self._place(stretch), error)
+    def behind_average(self, stretch: int, given: Array, chord: Array) -> Array:
+        """(eta, epsilon) behind the average of a stretch, (2, pairs).
+
+        Args:
+            stretch: its number.
+            given: those before it.
+            chord: eta that the average was found to leave.
+        """
+        (relative, _, sigma), boundary = self._own[self._place(stretch)], self._boundary(stretch)
+        if boundary.apart is None:
+            near = chord + 1.5 * (relative + sigma) + 0.75 * (boundary.positions + 12) * UNIT
+            rounded = AVERAGING + 2 * (boundary.positions + 12 + PARTS) * UNIT
+            return np.stack([near, np.maximum(given[1], sigma) + rounded])
+        average = self.layers[boundary.layer].average
+        mixed = average.sigma * (given[1] + AVERAGING + NORMS)
+        return np.stack([chord + 0.75 * sigma, np.maximum(mixed, sigma)])
+
+    def _boundary(self, stretch: int) -> Boundary:
+        return self.boundaries[self._place(stretch)]
 
     def _place(self, stretch: int) -> int:
         return [boundary.stretch for boundary in self.boundaries].index(stretch)
@@ -271,10 +285,8 @@ def _share(odds: float) -> float:
     return 1 / (1 + 1 / odds) if odds > 0 else 0.0
 
 
-def behind(table: Array, error: Array, relative: float) -> Array:
-    """The errors (eta, gamma) behind an average of positions of one image, (2, 1)."""
-    chord, gap = error[:, 0]
+def _chord_behind(table: Array, chord: float, gap: float, relative: float) -> Array:
+    """The error of chords behind an average of positions of one image, (1,)."""
     first = max(chord, relative, NOMINAL)
     second = max(chord / 2**12, gap, relative, NOMINAL)
-    scales = np.array([[first], [second]]) / NOMINAL
-    return np.min(table * scales, axis=0)[:, None]
+    return np.min(table * np.array([first, second]) / NOMINAL, keepdims=True)

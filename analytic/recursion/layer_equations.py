@@ -177,7 +177,7 @@ class AveragedNorms(NamedTuple):
     """What an average makes of the norms r of the units of images.
 
     ``lines`` (n, positions) are those of ``analytic.images.unit_norms``, in their order;
-    ``apart`` (2, 2) the errors at two positions of one image where positions mix
+    ``apart`` (2,) the errors of chords of one image where positions mix
     (``analytic.recursion.chord_errors``), and ``share`` (n, positions before) that of every r in
     the sum over its window, else None.
     """

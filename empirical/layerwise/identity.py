@@ -102,10 +102,8 @@ class Link:
         """Of the kernel of the first n samples and those from ``start`` on."""
         rate, bias = self.wire.learned
         if not self.wire.columns:
-            sums = [
-                z.unflatten(-2, (-1, self.wire.positions)).sum(-2) for z in (alpha * signal, signal)
-            ]
-            return rate * _gram(sums[0], n, start) + bias * _gram(sums[1], n, start)
+            share = rate * _gram(self._summed(alpha * signal), n, start)
+            return share + bias * _gram(self._summed(signal), n, start) if bias > 0 else share
         scale = rate * self.wire.scale**2
         if self.patches is None:
             inputs = _gram(alpha, n, start) * scale
@@ -114,8 +112,12 @@ class Link:
             return _gram(signal, n, start).mul_(inputs)
         share = convolution_share(self.patches, alpha, signal, n, start).mul_(scale)
         if bias > 0:
-            share += bias * _gram(signal.unflatten(-2, (-1, self.wire.positions)).sum(-2), n, start)
+            share += bias * _gram(self._summed(signal), n, start)
         return share
+
+    def _summed(self, units: Tensor) -> Tensor:
+        """Over all positions of a sample."""
+        return units.unflatten(-2, (-1, self.wire.positions)).sum(-2)
 
 
 def layerwise_kernel(

@@ -8,11 +8,23 @@ from typing import Any
 
 from torch import Tensor
 
-from analytic import Activation
+from analytic import Activation, FullyConnected, LayerNorm, Network, Nonlinearity
 from empirical.lifting.calls import FunctionCall, Value
 from empirical.lifting.capture import Capture, Rule
 from empirical.lifting.places import LiftingError, refusal
-from empirical.lifting.units import Applied, Matrix, Normalised, Units, upstream
+from empirical.lifting.pointwise_functions import the_factor
+from empirical.lifting.units import (
+    Applied,
+    Beside,
+    InputData,
+    Matrix,
+    Normalised,
+    Total,
+    Units,
+    Weights,
+    sources,
+    upstream,
+)
 
 __all__ = ["NORMALIZATIONS", "check_gains"]
 
@@ -90,24 +102,48 @@ def _refused_start(call: FunctionCall, matrix: Matrix | None, start: float) -> L
 
 
 def check_gains(units: Units, trained: Collection[str]) -> None:
-    """Raise where trained gains stand right before an activation that does not commute with them.
+    """Raise where trained gains stand before a nonlinearity that nothing is known of.
 
     Args:
         units: what the readout reads.
         trained: names of the parameters that autograd reaches.
     """
     for one in upstream(units):
-        if not isinstance(one, Applied) or not isinstance(norm := one.source, Normalised):
+        if not isinstance(one, Applied) or the_factor(one.expression) is not None:
             continue
-        known = Activation(one.expression).bent_line is not None
-        if norm.gain is not None and norm.gain.name in trained and not known:
+        norm = _gains_before(one.source, trained)
+        if norm is None or norm.gain is None:
+            continue
+        gains = f"the units that its gains {norm.gain.name!r} multiply"
+        if isinstance(one.source, Total | Beside):
             raise refusal(
-                "weights between trained gains and other activations than relu and its kin",
-                norm.place,
-                f"{one.place} acts on the units that its gains {norm.gain.name!r} multiply: the"
-                " gradient of a gain has the factors u and w'(u), which are not independent",
-                "freeze the gains (requires_grad_(False)), or put a linear layer between",
+                "weights between trained gains and a sum before an activation", norm.place,
+                f"{one.place} acts on a sum with {gains}: what their gradients add to the kernel"
+                " is no expectation of one function of one unit", _FREEZE,
             )  # fmt: skip
+        behind = LayerNorm(gain_rate=1), Nonlinearity(Activation(one.expression))
+        try:
+            Network(FullyConnected("identity"), *behind).commuted()
+        except ValueError as error:
+            _, _, why = str(error).partition("the gradient of a gain is ")
+            raise refusal(
+                "an activation whose slope jumps nowhere but at 0 behind trained gains", norm.place,
+                f"{one.place} acts on {gains}, whose gradient is {why.partition(';')[0]}", _FREEZE,
+            ) from error  # fmt: skip
+
+
+_FREEZE = "freeze the gains (requires_grad_(False)), or put a linear layer between"
+
+
+def _gains_before(units: Units, trained: Collection[str]) -> Normalised | None:
+    """The normalisation with trained gains whose units these are, their averages or sums."""
+    if isinstance(units, Normalised):
+        found = units.gain is not None and units.gain.name in trained
+        return units if found else _gains_before(units.source, trained)
+    if isinstance(units, Weights | InputData):
+        return None
+    ahead = (_gains_before(source, trained) for source in sources(units))
+    return next((norm for norm in ahead if norm is not None), None)
 
 
 NORMALIZATIONS: dict[str, Rule] = {"group_norm": _group_norm, "layer_norm": _layer_norm}

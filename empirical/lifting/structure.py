@@ -253,7 +253,7 @@ def network_from(layers: tuple[Layer | Readout, ...]) -> Network:
     """The network, or why there is none."""
     try:
         network = Network(*layers)
-        network.commuted()  # trained gains have a limit before weights, relu and its kin
+        network.commuted()  # what ``check_gains`` has not seen
         return network
     except ValueError as error:
         text = ", ".join(map(repr, layers))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from analytic.network import LayerNorm
+from analytic.network import Gains, LayerNorm
 from empirical.network.layer_modules import PointwiseLayer
 from empirical.network.wires import Wire
 
@@ -45,7 +45,9 @@ class GainLayer(PointwiseLayer):
 
     def __init__(self, wire: Wire) -> None:
         super().__init__(wire)
-        self.weight = nn.Parameter(torch.ones(wire.units, dtype=torch.float64))
+        layer = wire.step.layer
+        assert isinstance(layer, Gains)
+        self.weight = nn.Parameter(torch.full((wire.units,), layer.start, dtype=torch.float64))
         none = wire.learned[1] == 0
         self.bias = None if none else nn.Parameter(torch.zeros_like(self.weight))
         self.bias_std = 1.0

@@ -135,8 +135,10 @@ class Wire:
 
     @property
     def learned(self) -> tuple[float, float]:
-        """Rates of gradient flow: of W, and of the biases themselves."""
-        return self.step.rate, self.step.bias_rate
+        """Rates of gradient flow: of W or gains, and of the biases themselves."""
+        layer = self.step.layer
+        rate = layer.weight_rate if isinstance(layer, Gains) else self.step.rate
+        return rate, self.step.bias_rate
 
     @property
     def is_trained(self) -> bool:

@@ -46,6 +46,16 @@ def perceptron(m: int) -> nn.Module:
     )  # fmt: skip
 
 
+@entry("LayerNorm right before GELU", 6)
+def gained(m: int) -> nn.Module:
+    return normal(
+        nn.Sequential(
+            nn.Linear(6, m), nn.LayerNorm(m), nn.GELU(), nn.Linear(m, m), nn.LayerNorm(m),
+            nn.Tanh(), nn.Linear(m, 1),
+        )
+    )  # fmt: skip
+
+
 @entry("normalised before each block", 7, 4)
 class Mixer(nn.Module):
     """A transformer's perceptrons without its attention: on tokens."""

@@ -32,8 +32,8 @@ def perceptron(*between: nn.Module, width: int = 16) -> nn.Module:
 refused("batch normalisation", "batch_norm in BatchNorm1d '1'", 6)(
     lambda: perceptron(nn.BatchNorm1d(16), nn.ReLU())
 )
-refused("trained gains before GELU", "freeze the gains", 6)(
-    lambda: perceptron(nn.LayerNorm(16), nn.GELU())
+refused("trained gains before Hardtanh", "x w'(x), and it jumps from 1 to 0 at x = 1", 6)(
+    lambda: perceptron(nn.LayerNorm(16), nn.Hardtanh())
 )
 
 

@@ -52,7 +52,7 @@ def recursion(
     layers: Sequence[Any], state: State, dual: Dual, means: bool = True, count: Any = Fraction(1)
 ) -> State:
     """Design of the recursion for one pair; ``means=False`` drops the mean terms."""
-    for layer in layers:
+    for last, layer in zip((None, *layers), layers, strict=False):
         before, count = count, channels.after([layer], count)
         if isinstance(layer, Residual):
             new = recursion(layer.layers, state, dual, means, before)
@@ -83,6 +83,8 @@ def recursion(
             c = layer.factor
             m1, m2 = c * state.m1, c * state.m2
             state = State(*(c * c * part for part in state))._replace(m1=m1, m2=m2)
+        elif isinstance(last, LayerNorm) and isinstance(layer, Nonlinearity):
+            state = _behind_gains(layer, last.gain_rate + 0 * state.s11, state, dual)
         else:
             state = _plain(layer, state, dual)
     return state
@@ -134,6 +136,16 @@ def _plain(layer: FullyConnected | Nonlinearity, state: State, dual: Dual) -> St
         for s, t in zip(state[:3], state[3:6], strict=True)
     )
     return State(e11, e12, e22, d11 * g11, d12 * g12, d22 * g22, m1, m2)
+
+
+def _behind_gains(layer: Nonlinearity, rate: Any, state: State, dual: Dual) -> State:
+    """w(g u): of the gradient u w'(u) of g, what T had of it before w is taken out again."""
+    product = Activation(X * layer.activation.derivative)
+    t11, t12, t22 = (t - rate * s for s, t in zip(state[:3], state[3:6], strict=True))
+    end = _plain(layer, state._replace(t11=t11, t12=t12, t22=t22), dual)
+    pairs = ((state.s11,) * 3, state[:3], (state.s22,) * 3)
+    e11, e12, e22 = (rate * dual(product, *covariance)[0] for covariance in pairs)
+    return end._replace(t11=end.t11 + e11, t12=end.t12 + e12, t22=end.t22 + e22)
 
 
 def rates(layer: Any, zero: Any) -> tuple[Any, Any]:

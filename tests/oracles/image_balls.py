@@ -16,6 +16,7 @@ from oracles import balls, channels, dense, positions
 
 from analytic import (
     AccuracyError,
+    Activation,
     Concatenate,
     Dropout,
     Estimate,
@@ -27,6 +28,7 @@ from analytic import (
     Sum,
     kernel_estimate,
 )
+from analytic.activation import X
 from analytic.network.averages import Averaging, Flatten, SumPooling
 
 
@@ -40,9 +42,12 @@ class _State(NamedTuple):
     channels: Fraction = Fraction(1)
 
 
-def margins(network: Network, x: np.ndarray, estimate: Estimate) -> list[float]:
-    """Bound over error of the three entries of two images; fails where a bound is violated."""
-    exact, found = kernel(network, x[0], x[1]), list[float]()
+def margins(network: Network, x: np.ndarray, estimate: Estimate, digits: int = 120) -> list[float]:
+    """Bound over error of the three entries of two images; fails where a bound is violated.
+
+    Balls of parallel patches lose half of the digits at every layer.
+    """
+    exact, found = kernel(network, x[0], x[1], digits), list[float]()
     for i, j in ((0, 0), (0, 1), (1, 1)):
         error = balls.distance(estimate.value[i, j], exact[i][j])
         assert error <= estimate.error[i, j], (network, x)
@@ -97,6 +102,7 @@ def kernel(network: Network, x: np.ndarray, y: np.ndarray, digits: int = 120) ->
 
 
 def _through(layers: Sequence[Any], state: _State) -> _State:
+    gains = arb(0)
     for layer in layers:
         count = channels.after([layer], state.channels)
         if isinstance(layer, Residual):
@@ -115,9 +121,13 @@ def _through(layers: Sequence[Any], state: _State) -> _State:
                 for i in range(len(values)):
                     values[i][i] = values[i][i] / (1 - arb(layer.rate))
             state = state._replace(sigma=sigma, theta=theta)
+        elif isinstance(layer, Nonlinearity):
+            state = _activated(layer, state.sigma, state.theta, state.spatial, gains)
         else:
             state = (_average if isinstance(layer, Averaging) else _weights)(layer, state)
         state = state._replace(channels=count)
+        if not isinstance(layer, Averaging):
+            gains = arb(layer.gain_rate if isinstance(layer, LayerNorm) else 0)
     return state
 
 
@@ -194,8 +204,6 @@ def _average(layer: Any, state: _State) -> _State:
 
 
 def _weights(layer: Any, state: _State) -> _State:
-    if isinstance(layer, Nonlinearity):
-        return _activated(layer, state.sigma, state.theta, state.spatial)
     table, spatial = _table(layer, state.spatial)
     reads = _both(table, len(state.mu) // 2)
     weight, bias = arb(layer.weight_std) ** 2, arb(layer.bias_std) ** 2
@@ -213,18 +221,28 @@ def _weights(layer: Any, state: _State) -> _State:
 
 
 def _activated(
-    layer: Any, covariance: list[list[arb]], tangent: list[list[arb]], spatial: tuple[int, ...]
+    layer: Any,
+    covariance: list[list[arb]],
+    tangent: list[list[arb]],
+    spatial: tuple[int, ...],
+    gains: arb | None = None,
 ) -> _State:
-    """The activation of units with these second moments and tangent kernels."""
+    """The activation of units with these second moments and tangent kernels.
+
+    Gains g before it, with this rate, are taken out of the latter: their gradient is u w'(u).
+    """
     size = range(len(covariance))
-    dual = balls.DUALS[layer.activation.name]
+    w, dual = layer.activation, balls.enclosed_dual
+    rate, product = gains or arb(0), Activation(X * w.derivative)
     sigma: list[list[arb]] = [[arb(0)] * len(size) for _ in size]
     theta: list[list[arb]] = [[arb(0)] * len(size) for _ in size]
     mu: list[arb] = [arb(0)] * len(size)
     for i in size:
         for j in size:
             v, v_ = covariance[i][i], covariance[j][j]
-            c = v if i == j else covariance[i][j]
-            e, d, mean, _ = dual(layer.activation, v, c, v if i == j else v_)
-            sigma[i][j], theta[i][j], mu[i] = e, d * tangent[i][j], mean
+            c, v_ = (v, v) if i == j else (covariance[i][j], v_)
+            e, d, mean, _ = dual(w, v, c, v_)
+            sigma[i][j], theta[i][j], mu[i] = e, d * (tangent[i][j] - rate * c), mean
+            if rate > 0:
+                theta[i][j] += rate * dual(product, v, c, v_)[0]
     return _State(sigma, theta, mu, spatial)

@@ -27,6 +27,8 @@ from analytic import (
     kernel_estimate,
     resnet,
 )
+from analytic.images import Images, prepare_images
+from analytic.recursion import ChordErrors
 from compare import Inputs
 
 CASES = 50
@@ -126,12 +128,66 @@ def test_digits_keep_the_default_tolerance(readout: Flatten | GlobalAveragePooli
         assert not values[3].any()
 
 
+RELU = Convolution("relu", 3, weight_std=(2 / 3) ** 0.5)
+LINE = Convolution("identity", 3, weight_std=3**-0.5)
+DEEP = {
+    "pools": [*[RELU, AveragePooling(2)] * 3, RELU],
+    "overlapping": [RELU, AveragePooling(3, stride=1), RELU, AveragePooling(3, stride=2), RELU],
+    "blocks": [LINE, *[Residual(Nonlinearity("relu"), RELU, LINE)] * 6],
+}
+
+
+@pytest.mark.parametrize("name", DEEP)
+@pytest.mark.parametrize("shift", [1e-9, 0.3])
+def test_bounds_of_deep_networks(name: str, shift: float) -> None:
+    """Smooth images, one of them nearly parallel to the other: what averages lose most at."""
+    at = 2 * np.pi * np.arange(8 if name == "blocks" else 16) / (8 if name == "blocks" else 16)
+    first = np.stack([1 + np.cos(2 * at), 1 + np.sin(at + 0.2) / 2])
+    x = np.stack([first, 3 * first + shift * np.cos([at, 3 * at])])
+    network = Network(*DEEP[name], GlobalAveragePooling())
+    estimate = kernel_estimate(network, x, tolerance=1e-6)
+    image_balls.margins(network, x, estimate, digits=240)
+    if shift != 1e-9:  # which is what the rounding of a mean makes of two equal images
+        root = np.sqrt(np.diag(estimate.value))
+        assert (estimate.error / np.outer(root, root)).max() <= 1e-10
+
+
+def _chords(*layers: object) -> ChordErrors:
+    """The rules of a network of one image of one position."""
+    network = Network(*layers, Flatten())  # type: ignore[arg-type]
+    images = np.ones((1, 1, 1))
+    method = prepare_images(network, images, None, 1e-10, spatial=(1,)).method
+    assert isinstance(method, Images)
+    assert method.defects is not None
+    return method.defects[1]
+
+
+@pytest.mark.parametrize("bend", [0.5, 0.375, 1.0])
+def test_an_error_of_a_covariance_does_not_grow_behind_an_activation(bend: float) -> None:
+    """|dE| <= g' |dLambda| + |g - rho g'| |d(s s')|, which is all of the error at rho = 1."""
+    slope, wrong = 1 - bend, 1e-6
+    chords = _chords(Convolution(f"{slope}*x + {bend}*abs(x)", 1))
+    error = chords.layer(0, np.array([[0.0], [wrong], [0.0]]), np.array([2.0]))[1, 0] - 1e-12
+    rho = 1 - np.logspace(-12, np.log10(2), 200)
+
+    def value(covariance: np.ndarray, of_norms: float) -> np.ndarray:
+        part = np.clip(covariance / of_norms, -1, 1)
+        folded = 2 / np.pi * (np.sqrt(1 - part**2) + part * np.arcsin(part))
+        return of_norms * (slope**2 * part + bend**2 * folded) / (slope**2 + bend**2)
+
+    steps = value(rho + wrong, 1.0) - value(rho, 1.0), value(rho - wrong, 1.0) - value(rho, 1.0)
+    largest = float(np.abs(steps).max())
+    assert 0.99 * error < largest <= error + 1e-12
+    shares = abs(value(rho + wrong, 1 + wrong) - value(rho, 1.0))
+    assert shares.max() <= error + 2e-12  # to first order
+
+
 @pytest.mark.parametrize("side", [1, 4])
 def test_a_residual_network_keeps_the_default_tolerance(side: int) -> None:
     """Equal images beside each other, and one of another brightness, which is parallel."""
     images = np.random.default_rng(0).uniform(size=(4, 3, 8, 8))
     images[1], images[2] = images[0], side * images[0]
-    nngp, ntk = kernel(resnet(8), images, kind="both")
+    nngp, ntk = kernel(resnet(20), images, kind="both")
     for values in (nngp, ntk):
         assert_allclose(values[0, 1], values[0, 0], rtol=2e-10)
         assert_allclose(values[0, 2], side * values[0, 0], rtol=2e-10)

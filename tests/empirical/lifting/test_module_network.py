@@ -239,12 +239,30 @@ def test_the_module_is_left_as_it_was() -> None:
     assert all(p.grad is None for p in module.parameters())
 
 
-def test_trained_gains_right_before_tanh_are_refused_and_frozen_ones_are_not() -> None:
+def test_trained_gains_right_before_tanh_have_a_limit_and_before_sums_they_have_none() -> None:
     module = nn.Sequential(nn.Linear(6, 16), nn.LayerNorm(16), nn.Tanh(), nn.Linear(16, 1))
-    with pytest.raises(LiftingError, match=r"tanh in Tanh .2. acts on the units that its gains"):
+    found = network_of(module, torch.randn(4, 6))
+    assert found.network.layers[1:3] == (
+        LayerNorm(eps=1e-5, gain_rate=1, bias_rate=1), Nonlinearity("tanh"),
+    )  # fmt: skip
+    module[2] = nn.ReLU6()
+    with pytest.raises(LiftingError, match=r"hardtanh in ReLU6 .2. acts on the units that"):
         network_of(module, torch.randn(4, 6))
     module[1].weight.requires_grad_(False)
     assert network_of(module, torch.randn(4, 6)).widths == (16,)
+
+    class Summed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b, self.c = nn.Linear(6, 16), nn.Linear(16, 16), nn.Linear(16, 1)
+            self.norm = nn.LayerNorm(16)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            h = self.norm(self.a(x))
+            return self.c(torch.tanh(h + self.b(h)))
+
+    with pytest.raises(LiftingError, match=r"tanh in Summed, line .* acts on a sum with the units"):
+        network_of(Summed(), torch.randn(4, 6))
 
 
 def test_a_module_of_float32_is_described_by_a_copy() -> None:
