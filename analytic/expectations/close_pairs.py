@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from analytic.activation import Activation
 from analytic.expectations.close_series import short_series
-from analytic.expectations.conditioning import Split, conditional, sum_rounding
+from analytic.expectations.conditioning import SUM_ROUNDING, Split, conditional
 from analytic.expectations.heat_tables import HIGHEST, NARROWEST, WIDEST, Heat, heat
 from analytic.expectations.hermite_coefficients import Moments, coefficients
 from analytic.expectations.node_tables import kinked
@@ -246,7 +246,7 @@ def _by_conditioning(table: Heat, of: Units, angle: Angle, i: Index, j: Index) -
     minus, plus, d, apart, noise_w, noise_d, noise_v = found
     sigma = Split.of(np.minimum(s, s_), np.maximum(s, s_), angle.small).sigma
     outer = table.outer[_octave(table, sigma)]
-    lost = 4 * outer + sum_rounding(table, sigma)
+    lost = 4 * outer + SUM_ROUNDING
     e = 2 * (noise_w + of.moments.noise.of_values + 2 * UNIT)
     error = e * np.sqrt(2 * apart) + e**2 + (noise_v + lost) * np.minimum(minus, plus)
     return np.stack([minus, plus, d, error, 2 * noise_d + lost])

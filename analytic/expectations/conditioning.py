@@ -28,10 +28,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic.expectations.heat_tables import Heat
-from analytic.expectations.outer_sum import CHAIN, OUTER, TOGETHER, Room, pair_sums
+from analytic.expectations.outer_sum import CHAIN, TOGETHER, Room, pair_sums
 from analytic.machine import UNIT, Array
 
-__all__ = ["Split", "conditional", "sum_rounding"]
+__all__ = ["SUM_ROUNDING", "Split", "conditional"]
 
 
 class Split(NamedTuple):
@@ -64,15 +64,12 @@ class Split(NamedTuple):
         )
 
 
-def sum_rounding(h: Heat, sigma: Array) -> Array:
-    """A bound of the rounding of the outer sum, relative to that of the sizes of its terms.
+SUM_ROUNDING = (12 + CHAIN + 2) * UNIT
+"""A bound of the rounding of the outer sum, relative to that of the sizes of its terms.
 
-    A term has 12 roundings, those of its weight included (of y^2/(2 sigma^2), which is 1/2 in
-    the mean, five); chains of CHAIN terms and the chain of their sums have one for each addition.
-    """
-    reach = np.minimum(np.arcsinh(OUTER * sigma / h.scale) / h.step + 1, h.nodes.size)
-    nodes = reach + 1 if h.parity else 2 * reach + 1
-    return (12 + CHAIN + nodes / CHAIN) * UNIT
+A term has 12 roundings, those of its weight included (of y^2/(2 sigma^2), which is 1/2 in
+the mean, five); chains of CHAIN terms have one for each addition, and their compensated sum two.
+"""
 
 
 def _segments(h: Heat, tau: Array) -> NDArray[np.intp]:

@@ -28,8 +28,8 @@ OUTER = 9.0
 """Where the outer law is cut."""
 TOGETHER = 32
 """Pairs whose sums run in step: the length of the loops."""
-CHAIN = 8
-"""Nodes that are summed one after the other; then these sums."""
+CHAIN = 4
+"""Nodes that are summed one after the other; these sums are added with what a sum loses."""
 
 
 MAGIC = 1.5 * 2.0**52
@@ -184,6 +184,7 @@ class Room(NamedTuple):
         g: 1/r'.
         part: sums over CHAIN nodes.
         total: sums of these.
+        lost: what the sums have too much.
     """
 
     k: Array
@@ -201,6 +202,7 @@ class Room(NamedTuple):
     g: Array
     part: Array
     total: Array
+    lost: Array
 
     @classmethod
     def new(cls) -> Room:
@@ -210,6 +212,7 @@ class Room(NamedTuple):
             aligned(TOGETHER, dtype=np.int64), aligned(TOGETHER), aligned(DEGREES * TOGETHER),
             aligned(DEGREES * TOGETHER), aligned(3 * TOGETHER), aligned(3 * TOGETHER),
             aligned(TOGETHER), aligned(TOGETHER), aligned(5 * TOGETHER), aligned(5 * TOGETHER),
+            aligned(5 * TOGETHER),
         )  # fmt: skip
 
 
@@ -238,16 +241,20 @@ def _enter(
     _chebyshev(o.x, o.t)
     o.part[:] = 0.0
     o.total[:] = 0.0
+    o.lost[:] = 0.0
     o.a[2 * TOGETHER :] = 0.0  # where tau_1 = 0
     return furthest
 
 
 @compiled
 def _flush(o: Room) -> None:
-    """Add the part sums to the totals."""
-    part, total = o.part, o.total
+    """Add the part sums to the totals, and what the last addition lost (Kahan 1965)."""
+    part, total, lost = o.part, o.total, o.lost
     for i in range(5 * TOGETHER):
-        total[i] += part[i]
+        added = part[i] - lost[i]
+        whole = total[i] + added
+        lost[i] = (whole - total[i]) - added
+        total[i] = whole
         part[i] = 0.0
 
 

@@ -71,7 +71,7 @@ def _far(
     mean, square = w @ rule.weights, w1**2 @ rule.weights
     spread = 2 * slope * c[:, 0] + c**2 @ (1 / np.arange(1.0, HERMITE + 1))
     known = np.sum(c**2, axis=1) + slope * (2 * c[:, 0] + slope)
-    lacking = square - known > 2**10 * UNIT * square
+    lacking = square - known > 2**5 * UNIT * square
     direct = (w[lacking] - mean[lacking, None]) ** 2 @ rule.weights
     spread[lacking] = direct / tau**2 - slope[lacking] ** 2
     return np.stack([mean, c[:, 0], spread])
