@@ -147,9 +147,7 @@ FINER = (1, 8, 64, 512)
 """How much finer than usual the nodes may be."""
 
 
-def _empty(
-    activation: Activation, scale: float, step: float, highest: int, smooth: bool
-) -> Heat:
+def _empty(activation: Activation, scale: float, step: float, highest: int, smooth: bool) -> Heat:
     half = math.ceil(math.asinh(1.5 * REACH * 2.0 ** (highest + 1) / scale) / step)
     parity = {"odd": -1, "even": 1, None: 0}[activation.parity]
     t = step * np.arange(0 if parity else -half, half + 1).astype(np.float64)
