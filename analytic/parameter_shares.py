@@ -113,9 +113,7 @@ def _alone(network: Network, number: int, group: str) -> Network:
         if isinstance(part, LayerNorm):
             rates = {"weight": part.gain_rate, "bias": part.bias_rate}
             kept = {group: rates[group]} if here else {}
-            return LayerNorm(
-                eps=part.eps, gain_rate=kept.get("weight", 0.0), bias_rate=kept.get("bias", 0.0)
-            )
+            return replace(part, gain_rate=kept.get("weight", 0.0), bias_rate=kept.get("bias", 0.0))
         rate = part.weight_rate if here and group == "weight" else 0.0
         bias_rate = bias_rate_of(part.bias_std, part.bias_rate) if here and group == "bias" else 0.0
         return replace(part, weight_rate=rate, bias_rate=bias_rate)

@@ -20,11 +20,13 @@ from analytic.recursion import centred, plain
 __all__ = [
     "ARCCOSINE",
     "ARCSINE",
+    "DIVIDED",
     "NORMALIZED",
     "SERIES",
     "FieldLayer",
     "closed_form",
     "correlate",
+    "divide",
     "mehler",
     "normalize",
     "terms",
@@ -33,7 +35,7 @@ __all__ = [
 _plain: Any = compiled(plain)
 _centred: Any = compiled(centred)
 
-SERIES, ARCCOSINE, ARCSINE, NORMALIZED = range(4)
+SERIES, ARCCOSINE, ARCSINE, NORMALIZED, DIVIDED = range(5)
 """Where E and D come from."""
 
 
@@ -45,7 +47,7 @@ class FieldLayer(NamedTuple):
     bias: float
     rate: float
     bias_rate: float
-    form: int  # one of SERIES, ARCCOSINE, ARCSINE, NORMALIZED
+    form: int  # one of SERIES, ARCCOSINE, ARCSINE, NORMALIZED, DIVIDED
     even: bool  # whether the coefficients of even order matter
     odd: bool
     groups: int  # of terms that matter
@@ -127,6 +129,14 @@ def normalize(scale: Any, inverse: Any, mu: Any, mus: Any, sigma: Any, theta: An
         value, theta[j] = _centred(sigma[j], theta[j], mu[j], mus[j], scale[j] * inverse[j])
         value = value if value < 1.0 else 1.0
         sigma[j] = value if value > -1.0 else -1.0
+
+
+@compiled
+def divide(scale: Any, inverse: Any, sigma: Any, theta: Any) -> None:
+    """Sigma and Theta of units that are normalised over all positions."""
+    for j in range(LANES):
+        sigma[j] *= scale[j] * inverse[j]
+        theta[j] *= scale[j] * inverse[j]
 
 
 @compiled

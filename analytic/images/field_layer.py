@@ -14,11 +14,13 @@ from typing import Any, NamedTuple
 
 from analytic.compilation import compiled
 from analytic.images.field_expectations import (
+    DIVIDED,
     NORMALIZED,
     SERIES,
     FieldLayer,
     closed_form,
     correlate,
+    divide,
     mehler,
     normalize,
     terms,
@@ -203,6 +205,8 @@ def _expectations(
     inverse, eta = rows.inverse[i, start:stop], rows.mean[i, start:stop]
     if layer.form == NORMALIZED:
         normalize(inverse, lines[0], eta, lines[1], sigma, theta)
+    elif layer.form == DIVIDED:
+        divide(inverse, lines[0], sigma, theta)
     elif layer.form == SERIES:
         correlate(inverse, lines[0], sigma, lanes)
         mehler(layer, rows.table[i, chunk], table, groups, eta, lines[1], lanes, sigma, theta)

@@ -19,6 +19,7 @@ from analytic.images.defect_sums import line_of, sum_lines
 from analytic.images.field_expectations import (
     ARCCOSINE,
     ARCSINE,
+    DIVIDED,
     NORMALIZED,
     SERIES,
     FieldLayer,
@@ -49,7 +50,7 @@ def form_of(step: Step) -> int:
     """Where the compiled code takes E and D of a layer from."""
     activation = step.layer.activation
     if step.normalizes:
-        return NORMALIZED
+        return DIVIDED if step.over_positions else NORMALIZED
     if activation.bent_line is not None:
         return ARCCOSINE
     return ARCSINE if activation.is_erf else SERIES

@@ -126,6 +126,8 @@ def _layers(
         variance, trained, gamma = map(np.ravel, given)
         table, none = moments(step.layer.activation, np.sqrt(variance)), np.empty(0)
         reads, averaged = layout.stretch.reads[number], Average() if number else factor
+        if step.over_positions:
+            reads = sigma.shape[1]
         stages.append(
             Stage(step, known, none, variance, trained, gamma, table, np.ravel(mu), reads, averaged)
         )

@@ -32,7 +32,7 @@ from analytic.network.exact_numbers import exact, exact_coefficients
 from analytic.network.folding import fold, itself
 from analytic.network.layers import Convolution
 from analytic.network.normalization import Gains
-from analytic.network.position_sums import averaged, filtered
+from analytic.network.position_sums import averaged, filtered, own_mean
 from analytic.network.shapes import Shape, shape_after
 
 __all__ = ["System", "system"]
@@ -160,6 +160,10 @@ def _dropped(step: Any, before: Units) -> tuple[Any, ...]:
 def _normalized(step: Any, before: Units) -> tuple[Any, ...]:
     """E, Gamma, D and eta behind a normalisation."""
     sigma, theta, mu = (before.function(name) for name in _STATE)
+    if step.over_positions:
+        own = [own_mean(before, sigma, x) + exact(step.layer.eps) for x in (FIRST, SECOND)]
+        scale = 1 / sympy.sqrt(own[0] * own[1])
+        return sigma * scale, theta, scale, sympy.S.Zero
     ends = (FIRST, before.p), (SECOND, before.q)
     own = [at(sigma, end, end) - at(mu, end) ** 2 + exact(step.layer.eps) for end in ends]
     scale = 1 / sympy.sqrt(own[0] * own[1])

@@ -54,7 +54,7 @@ _OPTIONS = {
     "FullyConnected": _WEIGHTS,
     "Nonlinearity": (),
     "Readout": tuple(name for name in _WEIGHTS if name != "width_ratio"),
-    "LayerNorm": ("eps", "gain_rate", "bias_rate"),
+    "LayerNorm": ("eps", "gain_rate", "bias_rate", "positions"),
     "Convolution": ("stride", "padding", "padding_mode", "dilation", "normalize", *_WEIGHTS),
 }
 """The parts with options, and the options of each."""
@@ -186,6 +186,10 @@ def _value(option: str, node: ast.expr) -> Any:
         return _number(node)
     if option in ("stride", "dilation"):
         return _size(node)
+    if option == "positions":
+        if not (isinstance(node, ast.Constant) and isinstance(node.value, bool)):
+            raise _refusal(node, "True or False for positions")
+        return node.value
     if not (isinstance(node, ast.Constant) and isinstance(node.value, str)):
         raise _refusal(node, f"a word for {option}")
     return node.value

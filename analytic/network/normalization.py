@@ -9,6 +9,11 @@ m^(-1/2), so that with s^2 = V + eps
 
     Sigma <- (Sigma - mu mu')/(s s'),   Theta <- Theta/(s s'),   mu <- 0.
 
+Over channels and positions the two are those of all numbers of an image. Behind weights, where
+units are Gaussian with mean 0, s^2 is the mean of Sigma(x, x) over the positions, plus eps, and
+
+    Sigma <- Sigma/(s s'),   Theta <- Theta/(s s').
+
 Gains start at 1 and shifts at 0: they change nothing but what is trained (docs/theory/rates.md),
 
     Theta <- gain_rate Sigma + bias_rate + Theta.
@@ -16,7 +21,7 @@ Gains start at 1 and shifts at 0: they change nothing but what is trained (docs/
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from analytic.activation import Activation
 from analytic.network.layer_text import Described
@@ -53,19 +58,22 @@ class Gains(Described):
 class LayerNorm(Described):
     """Subtracts the mean over the channels and divides by their standard deviation.
 
-    At every position of images by itself. torch's ``nn.LayerNorm`` over channels is
-    ``LayerNorm(eps=1e-5, gain_rate=1, bias_rate=1)``; by default there are no parameters and
-    nothing is added to the variance.
+    At every position of images by itself, or over all positions. torch's ``nn.LayerNorm`` over
+    channels is ``LayerNorm(eps=1e-5, gain_rate=1, bias_rate=1)``, its ``nn.GroupNorm`` of one group
+    the same with ``positions=True``; by default there are no parameters and nothing is added to the
+    variance.
 
     Args:
         eps: added to the variance. Without it units that are all equal, such as those of a zero
             input without biases, are refused.
         gain_rate: at which the gains g_i are trained, which start at 1; 0 for none.
         bias_rate: at which the shifts b_i are trained, which start at 0; 0 for none.
+        positions: whether mean and deviation are those over channels and positions; behind weights
+            without a nonlinearity only.
 
     Raises:
         ValueError: a number is negative or not finite.
-        TypeError: it is not a number.
+        TypeError: it is not a number, or ``positions`` neither True nor False.
 
     Example:
         >>> LayerNorm()
@@ -78,8 +86,22 @@ class LayerNorm(Described):
     eps: float = 0.0
     gain_rate: float = 0.0
     bias_rate: float = 0.0
+    positions: bool = False
 
-    def __init__(self, *, eps: float = 0.0, gain_rate: float = 0.0, bias_rate: float = 0.0) -> None:
+    def __init__(
+        self,
+        *,
+        eps: float = 0.0,
+        gain_rate: float = 0.0,
+        bias_rate: float = 0.0,
+        positions: bool = False,
+    ) -> None:
+        if not isinstance(positions, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(
+                f"expected True or False for positions, got {positions!r}; the limit is that over"
+                " all positions or at each by itself"
+            )
+        object.__setattr__(self, "positions", positions)
         given = {"eps": eps, "gain_rate": gain_rate, "bias_rate": bias_rate}
         for name, value in given.items():
             object.__setattr__(self, name, number(name, value, positive=False))
@@ -94,4 +116,5 @@ class LayerNorm(Described):
         """The normalisation, and the gains and shifts behind it if they are trained."""
         if self.gain_rate == 0 and self.bias_rate == 0:
             return (self,)
-        return LayerNorm(eps=self.eps), Gains(self.gain_rate, self.bias_rate)
+        alone = replace(self, gain_rate=0.0, bias_rate=0.0)
+        return alone, Gains(self.gain_rate, self.bias_rate)

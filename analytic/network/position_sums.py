@@ -18,7 +18,7 @@ from analytic.network.equation_system import FIRST, SECOND, Units, at
 from analytic.network.layers import Convolution
 from analytic.network.shapes import filter_axes
 
-__all__ = ["averaged", "filtered"]
+__all__ = ["averaged", "filtered", "own_mean"]
 
 Place = tuple[Any, ...]
 Limits = list[tuple[Any, int, int]]
@@ -47,6 +47,13 @@ def averaged(layer: Averaging, before: Units, after: Units) -> tuple[Any, Any, A
         _sum(at(before.function(name), *ends), k + others) / number for name in ("Sigma", "Theta")
     )
     return sigma, theta, _sum(at(before.function("mu"), ends[0]), k) / count
+
+
+def own_mean(units: Units, function: Any, x: Any) -> Any:
+    """The mean over all positions of a function of two, at equal positions of one input."""
+    r = _limits("r", units.spatial)
+    end = x, tuple(symbol for symbol, *_ in r)
+    return _sum(at(function, end, end), r) / math.prod(units.spatial)
 
 
 def _ends(units: Units) -> tuple[tuple[Any, Place], tuple[Any, Place]]:

@@ -111,6 +111,11 @@ def _check_order(layers: Layers, spatial: bool) -> bool:
             raise ValueError(
                 f"expected Flatten() or GlobalAveragePooling() between images and {layer}; add one"
             )
+        elif not spatial and isinstance(layer, LayerNorm) and layer.positions:
+            raise ValueError(
+                f"expected positions before {layer}, got vectors; write LayerNorm(), or put it"
+                " before the flattening"
+            )
         elif not spatial and not isinstance(layer, FullyConnected | Pointwise | Scale):
             raise ValueError(
                 f"expected fully connected layers after vectors, got {layer}, which needs"

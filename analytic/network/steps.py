@@ -97,6 +97,11 @@ class Step:
         """Whether units are normalised, instead of a nonlinearity."""
         return isinstance(self.layer, LayerNorm)
 
+    @property
+    def over_positions(self) -> bool:
+        """Whether they are normalised together at all positions of an image."""
+        return isinstance(self.layer, LayerNorm) and self.layer.positions
+
 
 NO_NOISE = Dropout(0.0)
 """A layer that changes nothing: where a branch begins or ends without one."""

@@ -169,7 +169,8 @@ def _pointwise(layer: Pointwise) -> str:
     if isinstance(layer, LayerNorm):
         root = f"sqrt(var + {layer.eps:g})" if layer.eps else "std"
         gains, shifts = "g " * (layer.gain_rate > 0), " + b" * (layer.bias_rate > 0)
-        return f"{gains}(alpha - mean) / {root}{shifts}"
+        over = " over positions" * layer.positions
+        return f"{gains}(alpha - mean) / {root}{shifts}{over}"
     return "xi alpha" if isinstance(layer, Dropout) else "alpha"
 
 

@@ -13,6 +13,8 @@ And w(x) = a x + b |x| has z = w: the gains may stand behind it.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from analytic.activation import Activation, X
 from analytic.network.averages import Averaging
 from analytic.network.branches import Branched, Layer, Layers, Sum
@@ -40,7 +42,7 @@ def gains_behind(layers: Layers) -> Layers:
         (LayerNorm(), Nonlinearity("relu"), Gains(weight_rate=1.0))
         >>> _, _, both = gains_behind((*layers[:2], Nonlinearity("sin")))
         >>> both
-        Sum([Nonlinearity("sin")], [Nonlinearity("x*cos(x)"), Gains(weight_rate=1.0, start=0)])
+        Sum(Nonlinearity("sin"), [Nonlinearity("x*cos(x)"), Gains(weight_rate=1.0, start=0)])
     """
     moved = _moved(layers)
     _check(moved, "")
@@ -59,7 +61,7 @@ def _moved(layers: Layers) -> Layers:
         norm = found[at]
         assert isinstance(norm, LayerNorm)
         assert isinstance(layer, Nonlinearity)
-        found[at] = LayerNorm(eps=norm.eps, bias_rate=norm.bias_rate)
+        found[at] = replace(norm, gain_rate=0.0)
         found += _behind(layer, norm)
     return tuple(found)
 

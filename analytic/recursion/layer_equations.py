@@ -30,8 +30,9 @@ from typing import NamedTuple
 import numpy as np
 
 from analytic.expectations import Moments, moments
-from analytic.machine import UNIT, Array
+from analytic.machine import Array
 from analytic.network import Coefficients, LayerNorm, Network, Step, fold, itself
+from analytic.recursion.divisors import normalized_variances
 from analytic.recursion.formulas import plain, preactivation, residual
 from analytic.results import Kernels
 
@@ -56,7 +57,8 @@ State = tuple[Array, Array, Array]
 def own_preactivation(step: Step, state: State) -> State:
     """(Lambda, T, Gamma) at x = x'.
 
-    Where units are normalised they are (V + eps, V, Theta) with V = Sigma - mu^2.
+    Where units are normalised they are (V + eps, V, Theta) with V = Sigma - mu^2; over the
+    positions of images, (n, P), with the mean of V instead in the first.
 
     Raises:
         ValueError: units that are to be normalised do not vary.
@@ -65,14 +67,8 @@ def own_preactivation(step: Step, state: State) -> State:
     layer = step.layer
     if not isinstance(layer, LayerNorm):
         return preactivation(sigma, theta, *step.coefficients)
-    variance, still = sigma - mu**2, (sigma == 0) & (layer.eps > 0)
-    if not ((variance > 8 * UNIT * sigma) | still).all():
-        raise ValueError(
-            f"expected units that vary before {step.layer}, got an input (or a position of one)"
-            " whose units are all equal, such as 0; leave out zero inputs, or give the layers"
-            " before it a positive bias_std"
-        )
-    return variance + layer.eps, variance, theta
+    size, variance = normalized_variances(layer, sigma, mu)
+    return size, variance, theta
 
 
 class Junction(NamedTuple):

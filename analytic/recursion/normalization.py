@@ -7,6 +7,9 @@ most as much, and relative to what they are at x = x'
     (Sigma_ij - mu_i mu_j)/(s_i s_j)   by   kappa (a_ij + 2 e) + v,
     Theta_ij/(s_i s_j)                 by   v more than Theta,
     V/(V + eps)                        by   the largest share of eps in s^2 times v.
+
+Over the P positions of an image (mu = 0, kappa = 1) s^2 is a mean, wrong by the largest error v of
+its terms and P roundings, and Sigma_pp/s^2 by v for Sigma_pp and v for s^2.
 """
 
 from __future__ import annotations
@@ -50,7 +53,7 @@ def normalized(stage: Stage) -> Amplification:
     return replace(
         amplification(stage, 0.0),
         k_e=np.array([kappa * (1 + 4 * UNIT), 0.0, 0.0]),
-        own_e=still,
+        own_e=2.0 if stage.step.over_positions else still,
         r_d=np.array([1.0, 0.0, 0.0]),
         rest_e=0.0,
         rest_d=0.0,
@@ -72,7 +75,7 @@ def of_normalization(
     """The errors behind a normalisation, from those of an input with itself before it."""
     kappa = float(layer.k_e[0])
     rounding = 2 * UNIT if layer.own_e == 0 else 4 * UNIT  # eps is added, and V divided by the sum
-    variance = kappa * (sigma + 2 * mean + 3 * UNIT) + rounding
+    variance = kappa * (sigma + 2 * mean + (2 + layer.reads) * UNIT) + rounding
     return NormalizationErrors(
         layer.own_e * variance + (rounding if layer.own_e else UNIT),
         theta + variance + 4 * UNIT,

@@ -13,12 +13,16 @@ __all__ = ["GainLayer", "NormalizedLayer"]
 
 
 class NormalizedLayer(PointwiseLayer):
-    """alpha -> (alpha - mean)/sqrt(variance + eps) over the m units, without parameters."""
+    """alpha -> (alpha - mean)/sqrt(variance + eps) over the m units, without parameters.
+
+    Over the positions too if the description says so; those of a sample are rows one after another.
+    """
 
     def __init__(self, wire: Wire) -> None:
         super().__init__(wire)
         assert isinstance(wire.step.layer, LayerNorm)
         self.eps = wire.step.layer.eps
+        self.together = wire.positions if wire.step.layer.positions else 1
 
     def activation(self, h: Tensor) -> Tensor:
         """Of units on the last axis."""
@@ -27,16 +31,24 @@ class NormalizedLayer(PointwiseLayer):
     def pulled_back(self, signal: Tensor, h: Tensor) -> Tensor:
         """df/dh from df/dz, z = (h - mean)/std: the parts along 1 and along z are lost."""
         z, std = self._parts(h)
-        along = (signal * z).mean(-1, keepdim=True)
-        return (signal - signal.mean(-1, keepdim=True) - z * along) / std
+        return (signal - self._mean(signal) - z * self._mean(signal * z)) / std
 
     def forward(self, alpha: Tensor) -> Tensor:
-        return self.activation(alpha.movedim(1, -1)).movedim(-1, 1)
+        units = alpha.movedim(1, -1)
+        return self.activation(units.flatten(0, -2)).reshape(units.shape).movedim(-1, 1)
+
+    def _mean(self, h: Tensor) -> Tensor:
+        """That of the units of a sample, in each of its rows."""
+        mean = h.mean(-1, keepdim=True)
+        if self.together == 1:
+            return mean
+        whole = mean.unflatten(-2, (-1, self.together)).mean(-2, keepdim=True)
+        return whole.expand(*whole.shape[:-2], self.together, 1).flatten(-3, -2)
 
     def _parts(self, h: Tensor) -> tuple[Tensor, Tensor]:
         """The normalised units, and what they were divided by."""
-        from_mean = h - h.mean(-1, keepdim=True)
-        std = torch.sqrt(from_mean.square().mean(-1, keepdim=True) + self.eps)
+        from_mean = h - self._mean(h)
+        std = torch.sqrt(self._mean(from_mean.square()) + self.eps)
         return from_mean / std, std
 
 

@@ -5,6 +5,7 @@ All pairs of positions of two images are carried, with the closed-form duals of 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from functools import reduce
@@ -134,16 +135,32 @@ def _through(layers: Sequence[Any], state: _State) -> _State:
 def _normalized(layer: LayerNorm, old: _State) -> _State:
     size = range(len(old.mu))
     of_gains, of_shifts = arb(layer.gain_rate), arb(layer.bias_rate)
-    root = [(old.sigma[i][i] - old.mu[i] ** 2 + layer.eps).sqrt() for i in size]
+    taken = _over(layer, old, old.mu)
     sigma = [
-        [(old.sigma[i][j] - old.mu[i] * old.mu[j]) / (root[i] * root[j]) for j in size]
+        [
+            old.sigma[i][j] - taken[i] * old.mu[j] - old.mu[i] * taken[j] + taken[i] * taken[j]
+            for j in size
+        ]
         for i in size
     ]
+    variance = _over(layer, old, [sigma[i][i] for i in size])
+    root = [(v + layer.eps).sqrt() for v in variance]
+    sigma = [[sigma[i][j] / (root[i] * root[j]) for j in size] for i in size]
     theta = [
         [of_gains * sigma[i][j] + of_shifts + old.theta[i][j] / (root[i] * root[j]) for j in size]
         for i in size
     ]
-    return _State(sigma, theta, [arb(0)] * len(size), old.spatial)
+    mu = [(old.mu[i] - taken[i]) / root[i] for i in size]
+    return _State(sigma, theta, mu, old.spatial)
+
+
+def _over(layer: LayerNorm, old: _State, values: list[arb]) -> list[arb]:
+    """Numbers of all positions; their mean in their image if it normalises over positions."""
+    if not layer.positions:
+        return values
+    count = math.prod(old.spatial)  # those of an image are one after another
+    images = [values[i : i + count] for i in range(0, len(values), count)]
+    return [sum(part, arb(0)) / count for part in images for _ in part]
 
 
 def _side_by_side(ends: list[_State], shares: list[Fraction]) -> _State:

@@ -18,6 +18,7 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -149,11 +150,14 @@ def _pooled(layer: Any, state: State, table: Any, after: tuple[int, ...]) -> Sta
 def _multiplied(layer: Any, state: State) -> State:
     """Units times noise or a factor, or normalised."""
     if isinstance(layer, LayerNorm):
-        S = state.S - np.einsum("ap,bq->abpq", state.mu, state.mu)
-        root = np.sqrt(np.einsum("aapp->ap", S) + layer.eps)
+        over = partial(np.mean, axis=1, keepdims=True) if layer.positions else np.asarray
+        taken = over(state.mu) + 0 * state.mu  # what is subtracted
+        cross = np.einsum("ap,bq->abpq", state.mu, taken)
+        S = state.S - cross - cross.transpose(1, 0, 3, 2) + np.einsum("ap,bq->abpq", taken, taken)
+        root = np.sqrt(over(np.einsum("aapp->ap", S)) + layer.eps + 0 * state.mu)
         both = np.einsum("ap,bq->abpq", root, root)
         T = layer.gain_rate * S / both + layer.bias_rate + state.T / both
-        return State(S / both, T, 0 * state.mu, state.spatial)
+        return State(S / both, T, (state.mu - taken) / root, state.spatial)
     if isinstance(layer, Dropout):
         S, T = state.S.copy(), state.T.copy()
         for A in (S, T):

@@ -44,6 +44,10 @@ CASES = [
         ),
         (1, 2),
     ),
+    (
+        Network(C("identity", 1), LayerNorm(eps=0.1, bias_rate=2, positions=True), C("erf", 1)),
+        (1, 2),
+    ),
     (Network(AveragePooling(2), Flatten(), F("erf"), R(F("cos", weight_rate=0.5))), (1, 4)),
 ]
 
