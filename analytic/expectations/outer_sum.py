@@ -149,10 +149,9 @@ def _add_up(o: Any, sign: float) -> None:
 
     ``sign`` is 1, or the one of W(-y) = sign W(y); W' turns with its opposite.
     """
-    p, a, b, f, g, part = o.p, o.a, o.b, o.f, o.g, o.part
+    p, a, b, f, g, part, n = o.p, o.a, o.b, o.f, o.g, o.part, TOGETHER
     turn = 1.0 if sign == 0.0 else -sign
     keep = 1.0 if sign == 0.0 else sign
-    n = TOGETHER
     for i in range(TOGETHER):
         x, y = a[i] * f[i], keep * (b[i] * g[i])
         part[i] += p[i] * ((x - y) * (x - y))
@@ -165,8 +164,7 @@ def _add_up(o: Any, sign: float) -> None:
 class Room(NamedTuple):
     """Numbers of the pairs that are taken together, rows of TOGETHER one after the other.
 
-    One array for all rows of a kind: their distances are known when loops are compiled, which
-    otherwise ask before each of them whether rows overlap.
+    One array for all rows of a kind: loops need not ask whether they overlap.
 
     Attributes:
         k: room for the exponential.
@@ -292,13 +290,10 @@ def pair_sums(
                 _flush(o)
         _flush(o)
         for i in range(start, stop):
-            less, more, d, v1, v2 = (
-                o.total[i - start], o.total[TOGETHER + i - start],
-                o.total[2 * TOGETHER + i - start], o.total[3 * TOGETHER + i - start],
-                o.total[4 * TOGETHER + i - start],
-            )  # fmt: skip
-            inner = (split.tau_1[i] * unit[i]) ** 2 * v1 + (split.tau_2[i] * unit_[i]) ** 2 * v2
-            out[0, i] = (less + inner) / 2
-            out[1, i] = (more + inner) / 2
-            out[2, i] = d
-            out[3, i] = min(less, more) / 2
+            sums = o.total[i - start :: TOGETHER]
+            inner = (split.tau_1[i] * unit[i]) ** 2 * sums[3]
+            inner += (split.tau_2[i] * unit_[i]) ** 2 * sums[4]
+            out[0, i] = (sums[0] + inner) / 2
+            out[1, i] = (sums[1] + inner) / 2
+            out[2, i] = sums[2]
+            out[3, i] = min(sums[0], sums[1]) / 2
