@@ -26,7 +26,11 @@ from analytic import (
     kernel_estimate,
     kernel_shares,
 )
+from analytic.expectations import moments
+from analytic.machine import UNIT
 from analytic.network import parse_network
+from analytic.recursion import Stage, normalized, own_preactivation
+from analytic.recursion.normalization import of_normalization
 
 F, C, N, R, G = FullyConnected, Convolution, Nonlinearity, Residual, GlobalAveragePooling
 L = LayerNorm()
@@ -111,6 +115,25 @@ def test_only_the_mean_over_positions_counts() -> None:
     x[0, :, 0] *= 7
     np.testing.assert_allclose(kernel(each, x)[0], kernel(each, draw(3, 2, 4))[0], rtol=1e-10)
     assert np.min(np.abs(kernel(over, x)[0] / kernel(each, x)[0] - 1)) > 1e-3
+
+
+def test_errors_of_what_is_divided_grow_twice() -> None:
+    """One position is too large by v and all others too small: both of Sigma/s^2 are wrong."""
+    v, sigma = 1e-4, np.exp(draw(1, 64))
+    step, none = SAMPLED.steps[1], np.zeros(64)
+    size, variance, _ = own_preactivation(step, (sigma, none, none))
+    table = moments(step.layer.activation, np.sqrt(size.ravel()))
+    seen = size.ravel(), variance.ravel(), none
+    layer = normalized(Stage(step, sigma.ravel(), none, *seen, table, none, reads=64))
+    for place in range(64):
+        damaged = sigma * np.where(np.arange(64) == place, 1 + v, 1 - v)
+        effect = np.max(np.abs(damaged / damaged.mean() / (sigma / sigma.mean()) - 1))
+        assert 1.5 * v < effect <= of_normalization(layer, v, 0.0, 0.0).sigma * (1 + 3 * v)
+
+
+def test_the_mean_over_positions_is_rounded_at_each() -> None:
+    found = kernel_estimate(Network(C("identity", 1), A, Flatten()), draw(1, 1, 2048))
+    assert np.all(found.error >= 2 * 2048 * UNIT * found.value)
 
 
 def test_shares_add_up() -> None:
