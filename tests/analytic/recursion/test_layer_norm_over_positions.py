@@ -12,7 +12,9 @@ from oracles.finite_checks import check_average, check_layer_identity
 
 from analytic import (
     AveragePooling,
+    Concatenate,
     Convolution,
+    Dropout,
     Flatten,
     FullyConnected,
     GlobalAveragePooling,
@@ -67,10 +69,11 @@ SLOW = [
         N("erf"),
         Flatten(),
     ),
+    Network(C("erf", 2), Dropout(0.3), W, Concatenate([], [C("erf", 1), A]), C("erf", 1), G()),
 ]
 
 
-@pytest.mark.parametrize("network", SLOW, ids=range(2))
+@pytest.mark.parametrize("network", SLOW, ids=range(3))
 def test_all_positions_count_whatever_is_read(network: Network) -> None:
     """Strides behind and before it, and different positions in two branches."""
     x = draw(2, 1, 4, 4) * np.exp(draw(4, 4))
@@ -150,8 +153,10 @@ def test_text_parses_back() -> None:
 
 
 REFUSED: list[tuple[Callable[[], object], str]] = [
-    (lambda: Network(C("tanh", 1), A, G()), "put Convolution.* or write LayerNorm.., which"),
+    (lambda: Network(C("relu", 1), A, G()), "put Convolution.* or write LayerNorm.., which"),
     (lambda: Network(A, C("tanh", 1)), "expected weights before LayerNorm.positions=True."),
+    (lambda: Network(C("tanh", 2), R(C("cos", 2)), A), "that of Convolution.*is not"),
+    (lambda: Network(C("tanh", 2), Flatten(), A), "got vectors; write LayerNorm"),
     (lambda: Network(F("identity"), A), "got vectors; write LayerNorm.., or put it before"),
     (lambda: kernel(Network(C("identity", 1), A, G()), np.zeros((1, 1, 2))), "got an image whose"),
     (lambda: LayerNorm(positions=1), "expected True or False for positions"),  # type: ignore[arg-type]
