@@ -8,7 +8,7 @@ is the tangent kernel of the parameters phi = theta/sqrt(rate) (docs/theory/rate
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -18,7 +18,15 @@ from torch.func import functional_call
 
 from empirical.network import FiniteNetwork
 
-__all__ = ["Rates", "Rescaled", "by_rate", "constants_of", "rates_of"]
+__all__ = [
+    "Rates",
+    "Rescaled",
+    "by_rate",
+    "check_trained",
+    "constants_of",
+    "named_copies",
+    "rates_of",
+]
 
 Rates = Mapping[str, float]
 """Names of parameters, or patterns such as ``"head.*"``, with their rates; 1 for all others."""
@@ -73,11 +81,12 @@ def by_rate(
     for name, parameter in parameters.items():
         groups.setdefault(rates.get(name, 1.0), {})[name] = parameter
     trained = {rate: group for rate, group in groups.items() if rate > 0}
-    _check_trained(trained)
+    check_trained(trained)
     yield from trained.items()
 
 
-def _check_trained(trained: Mapping[Any, Any]) -> None:
+def check_trained(trained: Mapping[Any, Any]) -> None:
+    """Raise unless something has a positive rate."""
     if not trained:
         raise ValueError(
             "expected a positive rate of some parameter, got 0 for all; nothing is trained"
@@ -104,7 +113,7 @@ class Rescaled(nn.Module):
         trained = {n: p.detach() for n, p in module.named_parameters() if p.requires_grad}
         self.rates = {name: rates.get(name, 1.0) for name in trained}
         self.roots = {name: math.sqrt(rate) for name, rate in self.rates.items() if rate > 0}
-        _check_trained(self.roots)
+        check_trained(self.roots)
         self.fixed = {n: p.clone() for n, p in trained.items() if n not in self.roots}
         self.phi = nn.ParameterList([trained[n] / root for n, root in self.roots.items()])
 
@@ -135,3 +144,14 @@ def constants_of(module: nn.Module) -> list[tuple[str, Tensor]]:
         module = inner
     frozen = [(name, p) for name, p in module.named_parameters() if not p.requires_grad]
     return [*module.named_buffers(), *frozen, *fixed]
+
+
+def named_copies(module: nn.Module, parts: Iterable[tuple[str, Tensor]]) -> dict[str, Tensor]:
+    """Copies of parameters with their names, at rates those of the module itself.
+
+    Args:
+        module: a module, or a ``Rescaled`` one.
+        parts: names and values of its parameters.
+    """
+    named = {name: value.clone() for name, value in parts}
+    return module.theta(named) if isinstance(module, Rescaled) else named

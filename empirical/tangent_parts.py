@@ -21,7 +21,7 @@ from empirical.layerwise import UnreachedError
 from empirical.module_kernels import module_diagonal
 from empirical.network import FiniteNetwork
 from empirical.outputs import Output, check_output
-from empirical.parameter_rates import Rates, by_rate, rates_of
+from empirical.parameter_rates import Rates, by_rate, check_trained, rates_of
 from empirical.precision import full_precision
 from empirical.tangent import tangent_kernel
 
@@ -130,10 +130,9 @@ def tangent_kernel_shares(
         for group, names in named.items()
         if any(found.get(name, 1.0) > 0 for name in names)
     }
+    check_trained(trained)
     shares: dict[str, Tensor | None] = dict.fromkeys(trained)
-    last: Exception = ValueError(
-        "expected a positive rate of some parameter, got 0 for all; nothing is trained"
-    )
+    last: Exception | None = None
     for group, names in trained.items():
         try:
             shares[group] = tangent_kernel(
@@ -143,6 +142,7 @@ def tangent_kernel_shares(
             last = unreached
     known = next((share for share in shares.values() if share is not None), None)
     if known is None:
+        assert last is not None
         raise last
     none = torch.zeros_like(known)
     return TangentShares({k: none if share is None else share for k, share in shares.items()})

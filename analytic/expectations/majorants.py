@@ -23,8 +23,9 @@ from analytic.proofs import log_real_modulus, tail
 __all__ = ["Majorant", "majorant"]
 
 
-WIDEST = 2.0**20
-"""Largest standard deviation whose Gaussian outweighs all admitted growth beyond START."""
+WIDEST = START / 128
+"""Largest standard deviation for which the boxes are enough: what has a finite mean square grows
+like exp(38 z) at most, and beyond START, where |z| > 128, its mass is less than e^-4000."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +57,8 @@ class Majorant:
         with np.errstate(divide="ignore", over="ignore"):
             mass = np.log(np.maximum(width, 0.0) * 0.4) - least**2 / 2
             terms = power * self.log_size + mass[..., None, :]  # (..., 2, boxes)
-            return np.logaddexp.reduce(terms, axis=(-2, -1)) + 1e-9
+            found = np.logaddexp.reduce(terms, axis=(-2, -1)) + 1e-9
+        return np.where(high[..., 0] <= WIDEST, found, np.inf)
 
 
 @lru_cache(maxsize=512)

@@ -110,7 +110,8 @@ class Amplification:
             with np.errstate(divide="ignore"):
                 one = none + 1
                 k_d = part / np.sqrt(1 - radius**2)
-                return Factors(radius, d, k_d, d, none, none, one, one, one, one)
+            # at a given covariance variances turn rho; of s s' they leave part sqrt(1 - rho^2)
+            return Factors(radius, d, k_d, d, none + part, radius * k_d, one, one, one, one)
         order = np.arange(self.k_e.size)
         slope, bend = order[1:] * self.r_d[1:], order[1:-1] * order[2:] * self.r_d[2:]
         stretch = order[1:] * self.k_e[1:]

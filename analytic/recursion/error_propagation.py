@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from analytic.machine import UNIT, Array
+from analytic.machine import UNIT
 from analytic.network import fold
 from analytic.recursion.error_amplification import Amplification, Factors
 from analytic.recursion.layer_equations import Average
@@ -141,7 +141,7 @@ class ErrorPropagation:
             return _Own(own, mean, apart)
 
         def added(part: tuple[Amplification, Factors], at: int, total: _Own, branch: _Own) -> _Own:
-            own, mean, junction = _own_sum(part[0].in_junctions[at], total, branch)
+            own, mean, junction = _own_sum(part[0], at, total, branch)
             fixed = self.fixed[-1]
             self.fixed[-1] = fixed._replace(junctions=(*fixed.junctions, junction))
             factors = junction_factors(part[0], self.fixed[-1], at)
@@ -210,22 +210,25 @@ def _fixed(layer: Amplification, state: _Own) -> tuple[_Errors, float, Fixed]:
         sigma, theta = sigma + 3 * UNIT, theta + 3 * UNIT
     rounding = ARC_COSINE if layer.bent else FORMULA if layer.closed else SERIES
     sums = (layer.reads - 1) * UNIT
-    rho = rounding.rho + sums + (variance if layer.bent else 0.0)
     value, slope = 2 * layer.noise.value, 2 * layer.noise.slope
-    fixed = Fixed(variance, value, slope, rho, rounding.e, rounding.d + sums)
+    fixed = Fixed(variance, value, slope, rounding.rho + sums, rounding.e, rounding.d + sums)
     return _Errors(sigma, theta, 1.0), mean, fixed
 
 
-def _own_sum(junction: Array, total: _Own, branch: _Own) -> tuple[_Errors, float, float]:
+def _own_sum(
+    layer: Amplification, at: int, total: _Own, branch: _Own
+) -> tuple[_Errors, float, float]:
     """The errors of an input with itself after a sum, of its mean, and what they add to pairs.
 
     Errors of means are relative to the root of Sigma, of which a sum may have less than its parts.
+    A sum of means is rounded once, and side by side they are multiplied by rounded shares.
     """
-    ratio, of_sigma0, of_sigma, of_theta0, of_theta = map(float, junction)
+    ratio, of_sigma0, of_sigma, of_theta0, of_theta = map(float, layer.in_junctions[at])
     skip = ratio * (branch.mean + total.mean) + SUM
     sigma = ratio * of_sum(total.own.sigma, branch.own.sigma, of_sigma0, of_sigma) + skip
     theta = of_sum(total.own.theta, branch.own.theta, of_theta0, of_theta) + SUM
     mean = (branch.mean + total.mean) * max(1.0, ratio) ** 0.5
+    mean += UNIT if layer.step.shares[at] is None else 3 * UNIT
     return _Errors(sigma, theta, 1.0), mean, skip
 
 

@@ -24,7 +24,7 @@ import torch
 from numpy.typing import NDArray
 from scipy import stats
 
-from analytic import FullyConnected, LayerNorm, Network
+from analytic import Activation, FullyConnected, LayerNorm, Network
 from analytic.network import Convolution, shape_after
 from compare.rate.loose_limits import tangent_limit
 from compare.rate.recursion_from_moments import PointMoments, kernel_from_moments, patches_of
@@ -88,11 +88,9 @@ def _from_moments(
     after = shape_after(layer, x.shape[2:])
     found: list[Array] = []
     for sums in _sums(flat, laws):
-        u = torch.from_numpy(sums)
-        units, slopes = (pointwise(layer.activation, order)(u).numpy() for order in (0, 1))
-        sigma, slope = (values.T @ values / len(values) for values in (units, slopes))
-        mean = units.mean(axis=0).reshape(n, points)
-        moments = PointMoments(sigma.reshape(shape), (slope * learned).reshape(shape), mean, after)
+        sigma, slope, mean = _moments(layer.activation, sums)
+        theta = (slope * learned).reshape(shape)
+        moments = PointMoments(sigma.reshape(shape), theta, mean.reshape(n, points), after)
         found.append(kernel_from_moments(network, moments))
     return found
 
@@ -106,13 +104,19 @@ def _sums(x: Array, laws: tuple[InitialLaw, InitialLaw]) -> Iterator[Array]:
         yield weight.draw(uniform[:, :-1]) @ x.T + bias.draw(uniform[:, -1:])
 
 
+def _moments(activation: Activation, sums: Array) -> tuple[Array, Array, Array]:
+    """E w(u) w(u'), E w'(u) w'(u') and E w(u) over pre-activations (points, n)."""
+    u = torch.from_numpy(sums)
+    units, slopes = (pointwise(activation, order)(u).numpy() for order in (0, 1))
+    sigma, slope = (values.T @ values / len(values) for values in (units, slopes))
+    return sigma, slope, units.mean(axis=0)
+
+
 def _replicate(network: Network, x: Array, sums: Array) -> Array:
     """The limit from one set of pre-activations."""
     first, *rest = network.layers
     assert isinstance(first, FullyConnected)
-    u = torch.from_numpy(sums)
-    units, slopes = (pointwise(first.activation, order)(u).numpy() for order in (0, 1))
-    sigma, slope = (values.T @ values / len(values) for values in (units, slopes))
+    sigma, slope, _ = _moments(first.activation, sums)
     bias_rate = first.bias_std**2 if first.bias_rate is None else first.bias_rate
     learned = first.weight_rate * first.weight_std**2 * (x @ x.T) / x.shape[1] + bias_rate
     theta = slope * learned

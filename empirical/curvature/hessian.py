@@ -21,7 +21,7 @@ from empirical.forward_pass import forward_passes
 from empirical.layerwise import combination
 from empirical.module_function import ModuleFunction
 from empirical.outputs import Output
-from empirical.parameter_rates import Rescaled
+from empirical.parameter_rates import named_copies
 
 __all__ = ["Curvature", "MovableModule", "OutputHessian", "check_hessian", "derivative", "flat"]
 
@@ -49,8 +49,7 @@ class MovableModule:
 
     def parameters(self, theta: Tensor) -> dict[str, Tensor]:
         """Copies of the parameters with their names, at rates those of the module itself."""
-        named = dict(zip(self.names, (v.clone() for v in self.split(theta)), strict=True))
-        return self.module.theta(named) if isinstance(self.module, Rescaled) else named
+        return named_copies(self.module, zip(self.names, self.split(theta), strict=True))
 
     def split(self, theta: Tensor) -> list[Tensor]:
         """One view of theta for every parameter."""

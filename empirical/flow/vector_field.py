@@ -22,7 +22,7 @@ from empirical.flow.dense_jacobian import DenseJacobian
 from empirical.flow.losses import LOSSES, LossName
 from empirical.jacobian import GraphJacobian, Jacobian, LayerJacobian
 from empirical.network import FiniteNetwork
-from empirical.parameter_rates import Rescaled
+from empirical.parameter_rates import Rescaled, named_copies
 from empirical.tangent import customised, tangent_kernel
 
 __all__ = ["Field", "StepError", "length"]
@@ -139,8 +139,7 @@ class Field:
 
     def parameters(self, theta: Tensor) -> dict[str, Tensor]:
         """Copies of the parameters with their names, at rates those of the module itself."""
-        named = dict(zip(self.names, (v.clone() for v in self.split(theta)), strict=True))
-        return self.module.theta(named) if isinstance(self.module, Rescaled) else named
+        return named_copies(self.module, zip(self.names, self.split(theta), strict=True))
 
     def vector(self, parameters: Mapping[str, Tensor]) -> Tensor:
         """theta from what ``parameters`` gives, shape (p,); at rates but for rounding."""

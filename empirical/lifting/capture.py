@@ -18,13 +18,12 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode, resolve_name
 from torch.utils._pytree import tree_leaves
 
-from empirical.batches import called, tensors
-from empirical.forward_pass import BatchError, ForwardPass
+from empirical.batches import tensors
 from empirical.lifting.calls import FunctionCall, Value
 from empirical.lifting.places import LiftingError, Location, place_of_call, refusal
 from empirical.lifting.units import Beside, InputData, Matrix
 
-__all__ = ["Capture", "Rule", "check_watched", "rehearse", "run_watched"]
+__all__ = ["SAME", "Capture", "Rule"]
 
 _RANDOM = {"units", "data", "refused", "opaque"}
 _LIKE = frozenset({"zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full"})
@@ -47,7 +46,7 @@ class Seen:
     values: dict[int, Value] = field(default_factory=dict)
     matrices: dict[int, Matrix] = field(default_factory=dict)
     opaque: dict[int, Location] = field(default_factory=dict)
-    refused: dict[int, tuple[LiftingError, bool]] = field(default_factory=dict)
+    refused: dict[int, tuple[LiftingError, Location | None]] = field(default_factory=dict)
     data: set[int] = field(default_factory=set)
     kept: list[Tensor] = field(default_factory=list)
 
@@ -128,7 +127,7 @@ class Capture(TorchFunctionMode):
 
     def why_not(self, tensor: Any) -> LiftingError | None:
         """Why a tensor has no place in a description, if that is known."""
-        return self.seen.refused.get(id(tensor), (None, False))[0]
+        return self.seen.refused.get(id(tensor), (None, None))[0]
 
     def keep(self, tensor: Tensor, meaning: Value | Matrix) -> None:
         """Note what a tensor stands for."""
@@ -203,8 +202,9 @@ class Capture(TorchFunctionMode):
                     " initialiser's",
                     "use the parameter itself, or multiply it by a constant",
                 )
-            error, known = self.seen.refused.get(id(t), (None, False))
+            error, known = self.seen.refused.get(id(t), (None, None))
             if error is not None and (known or call.name not in self._refused):
+                error = self._in_a_product(call, known) or error
                 break
         else:
             rule = self._rules.get(call.name)
@@ -213,15 +213,34 @@ class Capture(TorchFunctionMode):
                 self.keep(call.result, meaning)
                 return
             name = "unsqueeze" if call.name == "getitem" and _lengthens(call) else call.name
-            known = name in self._refused
-            why, instead = self._refused.get(name, _unknown("units" in kinds))
-            error = refusal("a module of weights and pointwise functions", call.place, why, instead)
+            names = [f"{name} in {call.place.module.split()[0]}", name]
+            names[:0] = [] if kinds & {"units", "refused"} else [f"{name} of data"]
+            found = next((self._refused[key] for key in names if key in self._refused), None)
+            known = call.place if found else None
+            why, instead = found or _unknown("units" in kinds)
+            error = refusal(_EXPECTED, call.place, why, instead)
         for t in results:  # it counts only if the outputs depend on it
             self._forget(t)
             self.seen.refused[id(t)] = error, known
 
+    def _in_a_product(self, call: FunctionCall, known: Location | None) -> LiftingError | None:
+        """Why a function has no place whose result is multiplied with units, if that matters."""
+        found = self._refused.get(f"{known.function} in a product") if known else None
+        if found is None or known is None or call.name not in _PRODUCTS:
+            return None
+        return refusal(_EXPECTED, known, *found)
 
-_OF_MATRICES = frozenset({"T", "t", "transpose", "mT", "mul", "div", "neg", "rmul", "truediv"})
+
+_EXPECTED = "a module of weights and pointwise functions"
+_PRODUCTS = frozenset(
+    {"matmul", "rmatmul", "bmm", "mm", "mul", "rmul", "imul", "einsum", "baddbmm"}
+)
+SAME = frozenset({
+    "alias", "bfloat16", "clone", "contiguous", "data", "detach", "double", "float", "half",
+    "identity", "positive", "requires_grad", "to", "type", "type_as",
+})  # fmt: skip
+"""What leaves all numbers as they are, but for their format."""
+_OF_MATRICES = SAME | {"T", "t", "transpose", "mT", "mul", "div", "neg", "rmul", "truediv"}
 
 
 def _lengthens(call: FunctionCall) -> bool:
@@ -245,42 +264,3 @@ def _unknown(units: bool) -> tuple[str, str]:
 
 def _tensors(values: Any) -> Iterator[Tensor]:
     return (leaf for leaf in tree_leaves(values) if isinstance(leaf, Tensor))
-
-
-def check_watched(module: nn.Module) -> None:
-    """Raise for compiled graphs, whose calls nobody sees."""
-    for name, part in module.named_modules():
-        if isinstance(part, torch.jit.ScriptModule):
-            where = f" in {name!r}" if name else ""
-            raise LiftingError(
-                f"expected a module whose forward is Python, got one of torch.jit{where}: what it"
-                " calls is not seen; pass the module that it was made of"
-            )
-
-
-def rehearse(run: ForwardPass, probe: Any, whole: Any) -> None:
-    """A first pass; what does not fit is told of the inputs as they were given."""
-    try:
-        run.rehearse(probe)
-    except BatchError as error:
-        run(whole)
-        shapes = ", ".join(str(tuple(t.shape)) for _, t in tensors("x", whole))
-        raise BatchError(
-            f"expected samples along the first axis of x, got shape {shapes}, of which two rows are"
-            f" no batch; pass x[None] if it is one sample ({error})"
-        ) from error
-
-
-def run_watched(module: nn.Module, x: Any, watch: Capture) -> tuple[Any, list[str]]:
-    """Run a module under watch.
-
-    Returns:
-        what it gives, and the names of the parameters that autograd reaches from there.
-    """
-    with torch.enable_grad(), watch:
-        result = called(module, x)
-    if not isinstance(result, Tensor) or not result.requires_grad:
-        return result, []
-    named = {name: p for name, p in module.named_parameters() if p.requires_grad}
-    slopes = torch.autograd.grad(result.sum(), list(named.values()), allow_unused=True)
-    return result, [n for n, g in zip(named, slopes, strict=True) if g is not None]

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import sympy
 from torch import Tensor
 
 from analytic.activation import X
@@ -22,7 +23,7 @@ from empirical.lifting.pointwise_functions import (
 )
 from empirical.lifting.units import Applied, Beside, Matrix, Total, Units
 
-__all__ = ["ELEMENTWISE"]
+__all__ = ["ELEMENTWISE", "applied", "base_of", "expression_of"]
 
 _EXPECTED = "functions of one unit, sums of units, and constants"
 
@@ -34,22 +35,26 @@ def _function(build: Builder, scene: Capture, call: FunctionCall) -> Value | Non
         return None
     others = {k: v for k, v in call.kwargs.items() if k not in ("input", "out", "inplace")}
     extra = [scene.number(a) if isinstance(a, Tensor) else a for a in call.args[1:]]
-    return _applied(value, build(_expression(value), *extra, **others), call)
+    return applied(value, build(expression_of(value), *extra, **others), call)
 
 
-def _expression(value: Value) -> Any:
+def expression_of(value: Value) -> Any:
+    """The function of the base of some units that they are."""
     return value.units.expression if isinstance(value.units, Applied) else X
 
 
-def _base(value: Value) -> Units:
+def base_of(value: Value) -> Units:
+    """The units of which these are a function."""
     return value.units.source if isinstance(value.units, Applied) else value.units
 
 
-def _applied(value: Value, expression: Any, call: FunctionCall) -> Value:
+def applied(value: Value, expression: Any, call: FunctionCall) -> Value:
     """An expression in the base of the units of a value."""
     if value.pads and expression.subs(X, 0) != 0:
         raise refusal(_EXPECTED, call.place, "it moves the zeros around the image", "pad behind it")
-    base = _base(value)
+    if expression.has(sympy.Piecewise):
+        expression = sympy.piecewise_fold(expression)
+    base = base_of(value)
     made = Applied(base, expression, base.shape, call.place)
     return replace(value, units=base if expression == X else made)
 
@@ -67,9 +72,15 @@ def _arithmetic(name: str, scene: Capture, call: FunctionCall) -> Value | Matrix
     assert value is not None
     constant = scene.number(other)
     if constant is not None:
-        sides = (_expression(value), number(constant))
-        return _applied(value, build(*(sides if left is not None else sides[::-1])), call)
+        sides = (expression_of(value), number(constant))
+        return applied(value, build(*(sides if left is not None else sides[::-1])), call)
     return _with_parameter(name, build, scene, call, value, other, left is not None)
+
+
+def _either(name: str, scene: Capture, call: FunctionCall) -> Value | Matrix | None:
+    """The larger or smaller of two tensors; of one tensor it is another function."""
+    two = len(call.args) > 1 and isinstance(call.args[1], Tensor)
+    return _arithmetic(name, scene, call) if two or "other" in call.kwargs else None
 
 
 def _with_parameter(
@@ -80,7 +91,7 @@ def _with_parameter(
     if matrix is not None and name in ("add", "radd", "sub", "subtract"):
         one = build(0, 1) if first else build(1, 0)
         if not first and name in ("sub", "subtract"):
-            value = _applied(value, -_expression(value), call)
+            value = applied(value, -expression_of(value), call)
         return biased(call, value, matrix.times(float(one)), tuple(other.shape))
     if matrix is not None:
         raise refusal(
@@ -105,8 +116,13 @@ def _of_two(name: str, build: Any, left: Value, right: Value, call: FunctionCall
             "units of the same shape", call.place, "some are repeated along an axis",
             "add units that are equally many at the same positions",
         )  # fmt: skip
-    if _base(left) is _base(right):
-        return _applied(left, build(_expression(left), _expression(right)), call)
+    if base_of(left) is base_of(right):
+        return applied(left, build(expression_of(left), expression_of(right)), call)
+    if name in ("fmax", "fmin", "maximum", "minimum"):
+        raise refusal(
+            _EXPECTED, call.place, "the larger or smaller of different units is no function of one",
+            "take it of functions of one unit, torch.maximum(h, 0.1 * h), or add them",
+        )  # fmt: skip
     if name not in ("add", "radd", "sub", "subtract"):
         raise refusal(
             _EXPECTED, call.place, "products of different units (gates, attention) do not have the"
@@ -115,7 +131,7 @@ def _of_two(name: str, build: Any, left: Value, right: Value, call: FunctionCall
     terms = [left, right]
     second = build(0, X)
     if second != X:
-        terms[1] = _applied(right, second.subs(X, _expression(right)), call)
+        terms[1] = applied(right, second.subs(X, expression_of(right)), call)
     units = tuple(term.units for term in terms)
     return replace(left, units=Total(units, left.units.shape, call.place))
 
@@ -176,6 +192,8 @@ ELEMENTWISE: dict[str, Rule] = {
     "imul": partial(_arithmetic, "mul"),
     "isub": partial(_arithmetic, "sub"),
     "itruediv": partial(_arithmetic, "div"),
+    "max": partial(_either, "maximum"),
+    "min": partial(_either, "minimum"),
     "neg": _negative,
 }
 """Applied functions and sums by the name that torch gives them."""

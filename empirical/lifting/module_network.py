@@ -20,14 +20,16 @@ from empirical.batches import Batch, constant, count, mapped, rows
 from empirical.checks import check_inputs, check_module
 from empirical.forward_pass import forward_passes
 from empirical.lifting.assumptions import sentences
+from empirical.lifting.bare_activations import check_gains, check_gaussian
 from empirical.lifting.calls import Value
-from empirical.lifting.capture import Capture, check_watched, rehearse, run_watched
+from empirical.lifting.capture import Capture
+from empirical.lifting.choices import CHOICES
 from empirical.lifting.constant_factors import with_factors_in
 from empirical.lifting.elementwise import ELEMENTWISE
 from empirical.lifting.first_layer import first_laws
 from empirical.lifting.initial_laws import InitialLaw
 from empirical.lifting.linear_maps import PRODUCTS
-from empirical.lifting.normalizations import NORMALIZATIONS, check_gains
+from empirical.lifting.normalizations import NORMALIZATIONS
 from empirical.lifting.numbers_of_parts import Numbers, gains_of, numbers_of
 from empirical.lifting.parameter_groups import groups_of, has_parameters, kinds_of
 from empirical.lifting.places import LiftingError, Location, refusal
@@ -36,12 +38,13 @@ from empirical.lifting.proof import proved
 from empirical.lifting.refused import REFUSED
 from empirical.lifting.structure import built, check_wide, network_from
 from empirical.lifting.units import InputData, Total, Weights, upstream
+from empirical.lifting.watched_runs import check_watched, rehearse, run_watched
 from empirical.lifting.widened import Widened
 from empirical.precision import double_copy
 
 __all__ = ["ModuleNetwork", "Traced", "network_of", "traced"]
 
-RULES = {**ELEMENTWISE, **NORMALIZATIONS, **POSITIONS, **PRODUCTS}
+RULES = {**CHOICES, **ELEMENTWISE, **NORMALIZATIONS, **POSITIONS, **PRODUCTS}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -255,6 +258,7 @@ def _described(
     stack = built(seen.units.source, keywords)
     parts = (*stack.parts, seen.units)
     numbers = [found[id(part)] for part in parts]
+    check_gaussian(seen.units)
     check_gains(seen.units, seen.trained)
     network = network_from((*stack.layers, Readout(**numbers[-1].keywords)))
     texts = list(sentences(module, stack, seen.units, numbers, seen.trained, seen.data))

@@ -102,6 +102,9 @@ POINTWISE: dict[str, Builder] = {
     "neg": lambda e: -e,
     "negative": lambda e: -e,
     "pow": _power,
+    "rrelu": lambda e, lower=1 / 8, upper=1 / 3, training=False, inplace=False: _leaky_relu(
+        e, (lower + upper) / 2
+    ),
     "reciprocal": lambda e: 1 / e,
     "sinc": lambda e: FUNCTIONS["sinc"](sympy.pi * e),
     "softplus": _softplus,
@@ -114,6 +117,8 @@ POINTWISE: dict[str, Builder] = {
 ARITHMETIC: dict[str, Builder] = {
     "add": lambda a, b, alpha=1: a + number(alpha) * b,
     "div": lambda a, b: a / b,
+    "fmax": sympy.Max,
+    "fmin": sympy.Min,
     "maximum": sympy.Max,
     "minimum": sympy.Min,
     "mul": lambda a, b: a * b,

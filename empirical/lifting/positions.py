@@ -8,7 +8,7 @@ from typing import Any
 
 from analytic.network import AveragePooling, Flatten, Scale
 from empirical.lifting.calls import FunctionCall, Value
-from empirical.lifting.capture import Capture, Rule
+from empirical.lifting.capture import SAME, Capture, Rule
 from empirical.lifting.places import refusal
 from empirical.lifting.units import Averaged, Matrix
 
@@ -17,8 +17,9 @@ __all__ = ["POSITIONS"]
 _EXPECTED = "averages over positions of the kind that a description has"
 
 
-def _same(scene: Capture, call: FunctionCall) -> Value | None:
-    return scene.value(call.args[0] if call.args else call.kwargs.get("input"))
+def _same(scene: Capture, call: FunctionCall) -> Value | Matrix | None:
+    tensor = call.args[0] if call.args else call.kwargs.get("input")
+    return scene.value(tensor) or scene.matrix(tensor)
 
 
 def _dropout(scene: Capture, call: FunctionCall) -> Value | None:
@@ -214,8 +215,7 @@ def _each(sizes: Any, dimensions: int) -> tuple[int, ...]:
 
 
 POSITIONS: dict[str, Rule] = {
-    **dict.fromkeys(("clone", "contiguous", "data", "detach", "double", "float", "identity", "to",
-                     "type_as", "alias", "positive", "requires_grad"), _same),
+    **dict.fromkeys(SAME, _same),
     **dict.fromkeys(("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout",
                      "feature_alpha_dropout"), _dropout),
     **dict.fromkeys(("T", "t", "mT", "transpose", "swapaxes", "permute", "movedim"), _turned),

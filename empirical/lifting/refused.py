@@ -26,7 +26,22 @@ _ATTENTION = (
 )
 _SOFTMAX = (
     "it divides by a sum over units or positions, which is no function of one unit",
-    "give the module without it: the kernel is that of the logits",
+    "give the module without it if it comes last: the kernel is that of the logits",
+)
+_OF_DATA = (
+    "its gains and shifts multiply data, of which there are as many at every width: their share of"
+    " K_0 stays random however many units there are",
+    "normalise without them, nn.LayerNorm(shape, elementwise_affine=False), or the data beforehand",
+)
+_OF_VECTORS = (
+    "it takes vectors for one sample with as many channels as there are vectors, and normalises"
+    " each over its units",
+    "write nn.LayerNorm(units, elementwise_affine=False), which does the same and has a limit",
+)
+_ENLARGED = (
+    "an image is enlarged: a description has averages over positions, and no layer that makes more"
+    " of them",
+    "keep the size: leave out the pooling before it and the enlarging, or pool with stride=1",
 )
 _RECURRENT = (
     "the same weights act again at every step, so that the units of different steps are dependent"
@@ -50,8 +65,8 @@ _GATE = (
     "use a pointwise function of one unit, such as nn.SiLU",
 )
 _CHOICE = (
-    "a condition chooses between units, and it is not seen whether that is a function of one unit",
-    "use a pointwise function such as torch.relu, torch.clamp or torch.maximum(h, 0.1 * h)",
+    "a condition chooses between units that is no comparison of the same unit with a number",
+    "let each unit decide for itself: torch.where(h > 0, h, 0.1 * h), torch.clamp, torch.maximum",
 )
 _SELECTED = (
     "some of the units or positions are chosen, and a description reads all of them alike",
@@ -75,11 +90,14 @@ _GAIN = (
 REFUSED: dict[str, tuple[str, str]] = {
     **dict.fromkeys(("batch_norm", "sync_batch_norm"), _BATCH),
     "instance_norm": _INSTANCE,
+    **{f"{name}_norm of data": _OF_DATA for name in ("batch", "group", "instance", "layer", "rms")},
+    "unsqueeze in InstanceNorm1d": _OF_VECTORS,
     **dict.fromkeys(
         ("max_pool1d", "max_pool2d", "max_pool3d", "max", "amax", "min", "amin",
          "adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d", "topk", "sort",
          "argmax", "median", "fractional_max_pool2d", "max_pool2d_with_indices"), _MAXIMUM),
     **dict.fromkeys(("multi_head_attention_forward", "scaled_dot_product_attention"), _ATTENTION),
+    "softmax in a product": _ATTENTION,
     **dict.fromkeys(("softmax", "log_softmax", "softmin", "logsumexp", "gumbel_softmax"), _SOFTMAX),
     **dict.fromkeys(("lstm", "gru", "rnn_tanh", "rnn_relu", "lstm_cell", "gru_cell",
                      "rnn_tanh_cell", "rnn_relu_cell"), _RECURRENT),
@@ -88,11 +106,12 @@ REFUSED: dict[str, tuple[str, str]] = {
                      "rms_norm", "lp_pool2d"), _CHANNELS),
     **dict.fromkeys(("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), _TRANSPOSED),
     **dict.fromkeys(("glu", "bilinear", "bmm", "baddbmm", "einsum", "outer"), _GATE),
-    "where": _CHOICE,
+    **dict.fromkeys(("where", "masked_fill", "gt", "lt", "ge", "le", "eq", "ne"), _CHOICE),
     **dict.fromkeys(("getitem", "index_select", "gather", "select", "narrow", "chunk", "split",
                      "unbind", "take", "tensor_split"), _SELECTED),
     **dict.fromkeys(("unsqueeze", "expand", "expand_as", "repeat", "repeat_interleave", "tile",
-                     "broadcast_to", "interpolate", "upsample"), _REPEATED),
+                     "broadcast_to"), _REPEATED),
+    **dict.fromkeys(("interpolate", "upsample", "pixel_shuffle"), _ENLARGED),
     **dict.fromkeys(("hardshrink", "threshold", "round", "floor", "ceil", "trunc", "frac",
                      "bernoulli"), _JUMP),
     "prelu": _GAIN,

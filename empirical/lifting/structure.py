@@ -111,7 +111,8 @@ class _Builder:
             return _with_function(before, units)
         if isinstance(units, Normalised):
             self.normalised.append(units)
-            return [*before, LayerNorm(**self.numbers[id(units)])]
+            numbers: dict[str, Any] = dict(self.numbers[id(units)])
+            return [*before, LayerNorm(positions=units.positions, **numbers)]
         return _with_average(before, units)
 
     def weights(self, units: Weights) -> Layer:
@@ -174,8 +175,16 @@ def _with_function(before: list[Layer], units: Applied) -> list[Layer]:
     outer, inner = units.expression.as_coeff_Mul()
     try:
         activation = Activation(units.expression)
+        if activation.jump is not None:
+            raise refusal(
+                "continuous pointwise functions", units.place,
+                f"{activation.jump}: its slope, which the tangent kernel needs, is no function",
+                "use a continuous activation, such as nn.Tanh or nn.Hardtanh",
+            )  # fmt: skip
         if outer > 0 and outer != 1 and activation.name not in NAMES:
             return _scaled(_with_function(before, replace(units, expression=inner)), float(outer))
+    except LiftingError:
+        raise
     except ValueError as error:
         raise refusal(
             "pointwise functions with a limit", units.place, str(error), "use another activation"

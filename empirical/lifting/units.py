@@ -133,7 +133,7 @@ class Beside:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Normalised:
-    """Units less their mean and divided by their deviation, at every position.
+    """Units less their mean and divided by their deviation, at every position or all together.
 
     Attributes:
         source: what is normalised.
@@ -142,6 +142,7 @@ class Normalised:
         shift: that is added then, or None.
         shape: of the units.
         place: where.
+        positions: whether mean and deviation are those of all positions together.
     """
 
     source: Units
@@ -150,6 +151,7 @@ class Normalised:
     shift: Matrix | None
     shape: Shape
     place: Location
+    positions: bool = False
 
     @property
     def parameters(self) -> tuple[Matrix, ...]:

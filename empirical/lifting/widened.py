@@ -33,9 +33,13 @@ class Widened(TorchFunctionMode):
         if result.dtype == torch.float64:
             return result
         first = args[0] if args else None
-        wide = isinstance(first, Tensor) and first.dtype == torch.float64
-        cast = wide and getattr(func, "__name__", "") in _CASTS
-        return first if cast else result.double()
+        if isinstance(first, Tensor) and first.dtype == torch.float64 and _is_cast(func):
+            return first.clone()
+        return result.double()
+
+
+def _is_cast(func: Any) -> bool:
+    return getattr(func, "__name__", "") in _CASTS
 
 
 _CASTS = frozenset({"bfloat16", "float", "half", "to", "type", "type_as"})

@@ -56,6 +56,16 @@ def gained(m: int) -> nn.Module:
     )  # fmt: skip
 
 
+@entry("GroupNorm of one group", 2, 6, 6)
+def together(m: int) -> nn.Module:
+    return normal(
+        nn.Sequential(
+            nn.Conv2d(2, m, 3, padding=1), nn.GroupNorm(1, m), nn.SiLU(), nn.Conv2d(m, m, 3),
+            nn.GroupNorm(1, m), nn.SiLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(m, 1),
+        )
+    )  # fmt: skip
+
+
 @entry("normalised before each block", 7, 4)
 class Mixer(nn.Module):
     """A transformer's perceptrons without its attention: on tokens."""

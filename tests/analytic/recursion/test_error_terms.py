@@ -117,15 +117,26 @@ def test_errors_of_the_variances(name: str, which: int) -> None:
     assert true > 1.2 * _without(chain, variance=0.0).error(_at(rho), 0.0)
 
 
-def test_errors_of_the_variance_of_relu() -> None:
-    """Its variances enter through rho: E of orthogonal inputs moves by DELTA/pi."""
-    network = Network(F("relu"))
-    true = max(_change(network, dense.arccosine_dual, 1.0, 0.0, DELTA, 0.0))
-    assert true == pytest.approx(DELTA / math.pi, rel=1e-6)
-    chain = _chain(_layers(network, 1.0), spread=DELTA)
-    assert true <= chain.error(_at(0.0), 0.0)
-    rounding = chain.fixed[0].rho - chain.fixed[0].variance
-    assert true > 100 * _without(chain, rho=rounding).error(_at(0.0), 0.0)
+@pytest.mark.parametrize(("name", "moved"), [("relu", 1 / math.pi), ("abs", 2 / math.pi)])
+def test_errors_of_the_variance_of_relu(name: str, moved: float) -> None:
+    """E of orthogonal inputs moves by DELTA/pi, and that of |x| by twice as much; D by rho."""
+    network = Network(F(name))
+    layers = _layers(network, 1.0)
+    for rho, least in ((0.0, moved), (0.45, 0.0)):
+        true = _change(network, _bent, 1.0, rho, DELTA, 0.0)
+        if least:
+            assert max(true) == pytest.approx(DELTA * least, rel=1e-6)
+        chain = _chain(layers, spread=DELTA)
+        assert max(true) <= chain.error(_at(rho), 0.0) + SECOND_ORDER
+        assert max(true) > 100 * _without(chain, variance=0.0).error(_at(rho), 0.0)
+
+
+def _bent(activation: Any, v: float, c: float, v_: float) -> tuple[float, float, float, float]:
+    """Of relu by the arc-cosine, of |x| = 2 relu(x) - x by that of relu."""
+    e, d, mean, mean_ = dense.arccosine_dual(Activation("relu"), v, c, v_)
+    if activation.name == "relu":
+        return e, d, mean, mean_
+    return 4 * e - c, 4 * d - 1, 2 * mean, 2 * mean_
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,122 @@
+"""Sentences for what people write without having a limit: why, and what is nearest."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from empirical.lifting import LiftingError, network_of
+
+
+class Attention(nn.Module):
+    """One head, by hand; with ``pooled`` positions are weighed by scores instead."""
+
+    def __init__(self, pooled: bool) -> None:
+        super().__init__()
+        self.pooled, self.inward, self.outward = pooled, nn.Linear(8, 16), nn.Linear(16, 1)
+        self.q, self.k, self.v = (nn.Linear(16, 16) for _ in range(3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = torch.tanh(self.inward(x))
+        if self.pooled:
+            weights = functional.softmax(self.q(h), dim=1)
+            return self.outward((weights * h).sum(1))
+        scores = torch.softmax(self.q(h) @ self.k(h).transpose(1, 2) / 4, dim=-1)
+        return self.outward((scores @ self.v(h)).mean(1))
+
+
+class AfterSum(nn.Module):
+    """The block of He et al. (2016): its activation acts on the sum."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.a, self.head = nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3, 1, 1), nn.Linear(8, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = functional.gelu(self.stem(x))
+        h = functional.gelu(h + self.a(h))
+        return self.head(h.mean((2, 3)))
+
+
+class Enlarges(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.head = nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3), nn.Linear(8, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = functional.interpolate(torch.relu(self.a(x)), scale_factor=2)
+        return self.head(torch.relu(self.b(h)).mean((2, 3)))
+
+
+def perceptron(*before: nn.Module, after: tuple[nn.Module, ...] = ()) -> nn.Module:
+    return nn.Sequential(*before, nn.Linear(6, 16), *after, nn.ReLU(), nn.Linear(16, 1))
+
+
+def weight_norm() -> nn.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        hidden = nn.utils.weight_norm(nn.Linear(6, 16))
+    return nn.Sequential(hidden, nn.ReLU(), nn.Linear(16, 1))
+
+
+def line() -> nn.Module:
+    return nn.Sequential(nn.Conv1d(3, 8, 3), nn.InstanceNorm1d(8), nn.Flatten(), nn.Linear(48, 1))
+
+
+SENTENCES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], tuple[str, ...]]] = {
+    "attention by hand": (
+        lambda: Attention(False), (5, 8),
+        ("softmax in Attention, line", "scores = torch.softmax", "one head its weights stay random",
+         "average over positions"),
+    ),
+    "attention that pools": (
+        lambda: Attention(True), (5, 8), ("softmax in Attention, line", "average over positions"),
+    ),
+    "a last softmax": (
+        lambda: nn.Sequential(perceptron(), nn.Softmax(-1)), (6,), ("the kernel is that of the",),
+    ),
+    "weight norm by hooks": (
+        weight_norm, (6,), ("got 'weight' of Linear '0'", "remove_weight_norm"),
+    ),
+    "gains of data": (
+        lambda: perceptron(nn.LayerNorm(6)), (6,),
+        ("layer_norm in LayerNorm '0'", "multiply data", "elementwise_affine=False"),
+    ),
+    "InstanceNorm1d of vectors": (
+        lambda: perceptron(after=(nn.InstanceNorm1d(4),)), (6,),
+        ("unsqueeze in InstanceNorm1d '1'", "nn.LayerNorm(units, elementwise_affine=False)"),
+    ),
+    "InstanceNorm1d of a line": (
+        line, (3, 8),
+        ("instance_norm in InstanceNorm1d '1'", "over the positions", "nn.LayerNorm"),
+    ),
+    "activation behind a sum": (
+        AfterSum, (3, 6, 6),
+        ("got gelu in AfterSum, line", "h = functional.gelu(h + self.a(h))`",
+         "those behind gelu in AfterSum, line", "h + f(act(h)) in place of act(h + f(h))"),
+    ),
+    "an image that is enlarged": (
+        Enlarges, (3, 6, 6), ("interpolate in Enlarges, line", "keep the size"),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SENTENCES)
+def test_a_sentence_names_the_call_the_reason_and_what_is_nearest(name: str) -> None:
+    make, shape, says = SENTENCES[name]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of InstanceNorm1d itself
+        with pytest.raises(LiftingError) as found:
+            network_of(make().eval(), torch.randn(4, *shape))
+    for part in says:
+        assert part in str(found.value), found.value
+
+
+def test_normalised_data_without_gains_are_data() -> None:
+    norm = nn.LayerNorm(6, elementwise_affine=False)
+    assert network_of(perceptron(norm), torch.randn(4, 6)).widths == (16,)
