@@ -38,7 +38,7 @@ Arrays = Mapping[str, Array]
 
 PARTNERS = 2**31
 """Number of the first network that another one is compared with."""
-PROBE, PROBES = 2**33, 8
+PROBE, PROBES = 2**33, 32
 """Number of the first network that tells the size of K_0, and how many do."""
 AT_ONCE = 2**19
 """Units of a layer, at all points, of the networks that are drawn together without weights."""
