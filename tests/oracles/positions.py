@@ -8,8 +8,7 @@ expectations are two-dimensional trapezoidal sums, or closed forms for erf and r
     T[a, b, p, q]   limiting tangent kernel of one unit
     mu[a, p]        limit of (1/m) sum_i alpha_i(a)[p]
 
-for all inputs a, b and positions p, q; vectors have one position. Take a few small images:
-a layer costs inputs^2 positions^2 sums of 5000 terms.
+for all inputs a, b and positions p, q; vectors have one position. Take a few small images.
 """
 
 from __future__ import annotations
@@ -95,11 +94,10 @@ def kernel(
 def _through(layers: Sequence[Any], state: State, means: bool) -> State:
     """Trained gains that no weights follow are remembered, since nonlinearities need them."""
     for layer in layers:
-        count = channels.after([layer], state.channels)
         fresh = isinstance(layer, FullyConnected | Convolution | Sum | Concatenate)
         after = _layer(layer, state, means)
-        gains = after.gains or (state.gains and not fresh)
-        state = after._replace(channels=count, gains=gains)
+        count, gains = channels.after([layer], state.channels), state.gains and not fresh
+        state = after._replace(channels=count, gains=after.gains or gains)
     return state
 
 
@@ -132,8 +130,7 @@ def _layer(layer: Any, state: State, means: bool) -> State:
     if isinstance(layer, Nonlinearity):
         if state.gains and not layer.activation.is_linear:
             raise NotImplementedError(
-                f"expected weights between trained gains and {layer}, got none: D times their part"
-                " of T is not that of w'(u) u; use oracles.image_balls or finite networks"
+                f"expected weights between trained gains and {layer}, got none; use image_balls"
             )
         return _activated(layer.activation, state.S, state.T, state.spatial)
     table, after = windows(layer, state.spatial)
@@ -168,8 +165,8 @@ def _multiplied(layer: Any, state: State) -> State:
         root = np.sqrt(over(np.einsum("aapp->ap", S)) + layer.eps + 0 * state.mu)
         both = np.einsum("ap,bq->abpq", root, root)
         T = layer.gain_rate * S / both + layer.bias_rate + state.T / both
-        gains = layer.gain_rate > 0
-        return State(S / both, T, (state.mu - taken) / root, state.spatial, gains=gains)
+        mu, gains = (state.mu - taken) / root, layer.gain_rate > 0
+        return State(S / both, T, mu, state.spatial, gains=gains)
     if isinstance(layer, Dropout):
         S, T = state.S.copy(), state.T.copy()
         for A in (S, T):
