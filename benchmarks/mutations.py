@@ -48,10 +48,51 @@ ORIGIN = _T + "expectations/test_small_deviations.py"
 DEFECTS = _T + "images/test_defects.py"
 SPHERE = _T + "spectrum/test_sphere_eigenspaces.py -k spread"
 ZONAL = _T + "solve/test_equal_norms.py"
+_N, _P = _A + "network/", _T + "recursion/test_"
+SIDES = _P + "concatenated_branches.py"
+NOISE = _P + "dropout.py"
+SUMS = _P + "sums_of_branches.py"
+UNITS = _P + "layer_norm.py"
+OVER = _P + "layer_norm_over_positions.py"
+FACTORS = _T + "network/test_scale.py"
+WINDOWS = _T + "images/test_fields.py -k pairs_of_positions"
+SHAPES = _T + "network/test_shapes.py -k reads"
 MUTATIONS = (
     # nearly parallel patches of images
     Mutation("norms of patches", _A + "images/defects.py", "inverse + norms[j]  # 1 - rho", "inverse  # 1 - rho", DEFECTS),
     Mutation("an average of norms", _A + "images/defect_averages.py", "upper * upper * (t + u - t * u)", "upper * upper * (t + u)", DEFECTS),
+    # the parts of a network
+    Mutation("part: shares side by side", _N + "steps.py", "(float(before / whole), float(part / whole)) if mixes", "(float(part / whole), float(before / whole)) if mixes", SIDES + " -k every_entry"),
+    Mutation("part: means side by side", _R + "layer_equations.py", "none), p * mu0 + q * mu)", "none), mu0 + mu)", SIDES + " -k every_entry"),
+    Mutation("part: noise at x = x'", _R + "layer_equations.py", "return noise * self.variance, noise * self.gamma", "return self.variance, noise * self.gamma", NOISE + " -k every_entry"),
+    Mutation("part: noise of what is trained", _R + "layer_equations.py", "return noise * self.variance, noise * self.gamma", "return noise * self.variance, self.gamma", NOISE + " -k every_entry"),
+    Mutation("part: noise between inputs", _A + "pairs/nearly_parallel.py", "state.angle.thinned(1 / stage.step.noise)", "state.angle", NOISE + " -k every_entry"),
+    Mutation("part: noise between inputs, equation", _N + "equations.py", "same = 1 + (noise - 1) * same", "same = noise", NOISE + " -k equations"),
+    Mutation("part: eps of a variance", _R + "divisors.py", "return variance + layer.eps, variance", "return variance, variance", UNITS + " -k every_entry"),
+    Mutation("part: division of Theta", _R + "layer_equations.py", "return size, self.gamma / self.variance", "return size, self.gamma", UNITS + " -k every_entry"),
+    Mutation("part: mean behind a normalisation", _R + "layer_equations.py", "self.gamma / self.variance, np.zeros_like(self.mu)", "self.gamma / self.variance, self.mu", UNITS + " -k every_entry"),
+    Mutation("part: mean of a variance", _R + "divisors.py", "sigma - mu**2", "sigma - 0 * mu**2", UNITS + " -k every_entry"),
+    Mutation("part: variance over positions", _R + "divisors.py", "np.mean(variance, axis=-1", "np.max(variance, axis=-1", OVER + " -k ball"),
+    Mutation("part: error of a mean over positions", _R + "normalization.py", "own_e=2.0 if stage.step.over_positions else still", "own_e=still", OVER),
+    Mutation("part: roundings of a mean over positions", _A + "images/own_positions.py", "reads = sigma.shape[1]", "reads = 0", OVER),
+    Mutation("part: gains over positions", _N + "trained_gains.py", "replace(norm, gain_rate=0.0)", "LayerNorm(eps=norm.eps, bias_rate=norm.bias_rate)", OVER + " -k finite"),
+    Mutation("part: positions before shifts", _N + "normalization.py", "alone = replace(self, gain_rate=0.0, bias_rate=0.0)", "alone = LayerNorm(eps=self.eps)", OVER + " -k ball"),
+    Mutation("part: rate of gains", _N + "steps.py", "return self.layer.weight_rate / self.weight", "return 1.0 / self.weight", UNITS + " -k every_entry"),
+    Mutation("part: slope behind gains", _N + "trained_gains.py", "Activation(X * w.derivative)", "Activation(w.derivative)", _P + "trained_gains.py"),
+    Mutation("part: means of a sum", _R + "layer_equations.py", "residual(sigma0, theta0, mu0, mu0, sigma", "residual(sigma0, theta0, 0 * mu0, 0 * mu0, sigma", SUMS + " -k every_entry"),
+    Mutation("part: means of a sum, equation", _N + "equations.py", "return sigma + more[0] + both", "return sigma + more[0]", SUMS + " -k equations"),
+    Mutation("part: factor before weights", _N + "absorption.py", "replace(layer, weight_std=layer.weight_std * factor)", "layer", FACTORS),
+    Mutation("part: factor before a nonlinearity", _N + "absorption.py", "activation=_of_scaled(layer.activation, factor))", "activation=layer.activation)", FACTORS),
+    Mutation("part: factor before eps", _N + "absorption.py", "eps=layer.eps / factor**2", "eps=layer.eps / factor", UNITS + " -k eps"),
+    Mutation("part: factor behind biases", _N + "absorption.py", "last.bias_std * factor", "last.bias_std", FACTORS),
+    Mutation("part: factor behind rates of biases", _N + "absorption.py", "else last.bias_rate * factor**2", "else last.bias_rate", FACTORS),
+    Mutation("part: dilation", _A + "images/axes.py", "stride, back, wraps, apart)", "stride, back, wraps, 1)", WINDOWS),
+    Mutation("part: stride", _A + "images/axes.py", "ends, kernel, stride, back", "ends, kernel, 1, back", WINDOWS),
+    Mutation("part: middle of a dilated filter", _A + "images/axes.py", "back = apart * (", "back = (", WINDOWS),
+    Mutation("part: dilation, shapes", _N + "shapes.py", "+ dilation * np.arange(kernel) - back", "+ np.arange(kernel) - back", SHAPES),
+    Mutation("part: stride, shapes", _N + "shapes.py", "stride * np.arange(out)", "np.arange(out)", SHAPES),
+    Mutation("part: stride of an equation", _N + "position_sums.py", "s * x + d * i - o", "x + d * i - o", _T + "network/test_image_equations.py"),
+    Mutation("part: dilation of an equation", _N + "position_sums.py", "s * x + d * i - o", "s * x + i - o", _T + "network/test_image_equations.py"),
     # the rule and the table of an octave
     Mutation("no tail", _E + "quadrature_error.py", "if np.all(tails <= norms + SHARE):", "if True:", TABLES + " -k test_the_tail_decides"),
     Mutation("mass of a box", _E + "majorants.py", "* 0.4) - least**2 / 2", "* 0.4) - least**2", TABLES + " -k test_a_majorant or tail_decides"),
@@ -90,8 +131,8 @@ MUTATIONS = (
     Mutation("tables at x = x', D", _R + "error_propagation.py", "variance + layer.noise.square", "variance", TERMS),
     Mutation("variances, E", _R + "error_propagation.py", "fixed.variance * at.v_e", "0 * at.v_e", TERMS),
     Mutation("variances, D", _R + "error_propagation.py", "fixed.variance * at.v_d", "0 * at.v_d", TERMS),
-    Mutation("variances of relu, E", _R + "error_amplification.py", "d, none + part, radius * k_d", "d, none, radius * k_d", TERMS + " -k of_relu"),
-    Mutation("variances of relu, D", _R + "error_amplification.py", "none + part, radius * k_d", "none + part, none", TERMS + " -k of_relu"),
+    Mutation("variances of relu, E", _R + "error_amplification.py", "d, none + part, radius * k_d", "d, none, radius * k_d", _T + "recursion/test_variances_before_abs.py -k slope"),
+    Mutation("variances of relu, D", _R + "error_amplification.py", "none + part, radius * k_d", "none + part, none", _T + "recursion/test_variances_before_abs.py -k slope"),
     Mutation("response of relu", _R + "error_amplification.py", "own_e=1.0,", "own_e=0.0,", TERMS),
     Mutation("response of E", _R + "derivative_norms.py", "np.abs(r), f)[chosen]", "np.abs(r) / 2, f)[chosen]", TERMS),
     Mutation("response of E between the nodes", _E + "between_nodes.py", "second = mean * of_mean + v", "second = v", NORMS),

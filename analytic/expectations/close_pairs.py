@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 
 from analytic.activation import Activation
 from analytic.expectations.close_series import short_series
-from analytic.expectations.conditioning import Split, conditional, sum_rounding
+from analytic.expectations.conditioning import SUM_ROUNDING, Split, conditional
 from analytic.expectations.heat_tables import HIGHEST, NARROWEST, WIDEST, Heat, heat
 from analytic.expectations.hermite_coefficients import Moments, coefficients
 from analytic.expectations.node_tables import kinked
@@ -144,8 +145,10 @@ def _ways(of: Units, angle: Angle, i: Index, j: Index) -> list[tuple[Method, Mas
         return [(_by_series, few), (_by_polyline, ~few)]
     if by_pieces(of.activation) is not None:
         return [(_by_series, few), (_by_spline, ~few)]
-    table = heat(of.activation)
-    ready = np.zeros_like(few) if table is None else _resolved(table, of, angle, i, j)
+    tables = _heats(of, angle, i, j)
+    ready = np.zeros_like(few)
+    for _, resolved in tables:
+        ready |= resolved
     direct = few & (_complete(of, i, j) | (angle.small > 2.0**-4) | ~ready)
     by_pieces_too = kinked(of.activation) and spline(of.activation) is not None
     lost = kinked(of.activation) and not by_pieces_too  # no rule of two dimensions sees the kink
@@ -154,9 +157,23 @@ def _ways(of: Units, angle: Angle, i: Index, j: Index) -> list[tuple[Method, Mas
     direct |= angle.error > LOST
     return [
         (_by_series, direct),
-        (_by_conditioning, ready & ~direct),
+        *((partial(_by_conditioning, table), part & ~direct) for table, part in tables),
         (_by_spline if by_pieces_too else _by_product_rule, ~ready & ~direct),
     ]
+
+
+def _heats(of: Units, angle: Angle, i: Index, j: Index) -> list[tuple[Heat, Mask]]:
+    """The tables of conditioning, each with the pairs that are the first it resolves."""
+    found: list[tuple[Heat, Mask]] = []
+    left = np.ones(i.size, dtype=np.bool_)
+    for highest in HIGHEST:
+        if not left.any():
+            break
+        table = heat(of.activation, highest)
+        if table is not None:
+            found.append((table, left & _resolved(table, of, angle, i, j)))
+            left &= np.maximum(of.s[i], of.s[j]) >= 2.0**highest
+    return found
 
 
 def _complete(of: Units, i: Index, j: Index) -> Mask:
@@ -173,7 +190,7 @@ def _resolved(table: Heat, of: Units, angle: Angle, i: Index, j: Index) -> Mask:
     """Where the nodes resolve the outer law and reach its end."""
     low, high = np.minimum(of.s[i], of.s[j]), np.maximum(of.s[i], of.s[j])
     octave = _octave(table, Split.of(low, high, angle.small).sigma)
-    inside = (octave >= 0) & (high < 2.0**HIGHEST) & (high < low * 2.0**WIDEST)
+    inside = (octave >= 0) & (high < 2.0**table.highest) & (high < low * 2.0**WIDEST)
     return inside & (table.outer[np.where(inside, octave, 0)] <= SOUND)
 
 
@@ -223,15 +240,13 @@ def _by_spline(of: Units, angle: Angle, i: Index, j: Index) -> Array:
     return spline_distances(found, of.s[i], of.s[j], of.r[i], of.r[j], angle)
 
 
-def _by_conditioning(of: Units, angle: Angle, i: Index, j: Index) -> Array:
-    table = heat(of.activation)
-    assert table is not None
+def _by_conditioning(table: Heat, of: Units, angle: Angle, i: Index, j: Index) -> Array:
     s, s_, r, r_ = of.s[i], of.s[j], of.r[i], of.r[j]
     found = conditional(table, s, s_, angle.minus, angle.plus, 1 / r, 1 / r_)
     minus, plus, d, apart, noise_w, noise_d, noise_v = found
     sigma = Split.of(np.minimum(s, s_), np.maximum(s, s_), angle.small).sigma
     outer = table.outer[_octave(table, sigma)]
-    lost = 4 * outer + sum_rounding(table, sigma)
+    lost = 4 * outer + SUM_ROUNDING
     e = 2 * (noise_w + of.moments.noise.of_values + 2 * UNIT)
     error = e * np.sqrt(2 * apart) + e**2 + (noise_v + lost) * np.minimum(minus, plus)
     return np.stack([minus, plus, d, error, 2 * noise_d + lost])

@@ -28,10 +28,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic.expectations.heat_tables import Heat
-from analytic.expectations.outer_sum import CHAIN, OUTER, TOGETHER, Room, pair_sums
+from analytic.expectations.outer_sum import CHAIN, TOGETHER, Room, pair_sums
 from analytic.machine import UNIT, Array
 
-__all__ = ["Split", "conditional", "sum_rounding"]
+__all__ = ["SUM_ROUNDING", "Split", "conditional"]
 
 
 class Split(NamedTuple):
@@ -64,15 +64,12 @@ class Split(NamedTuple):
         )
 
 
-def sum_rounding(h: Heat, sigma: Array) -> Array:
-    """A bound of the rounding of the outer sum, relative to that of the sizes of its terms.
+SUM_ROUNDING = (12 + CHAIN + 2) * UNIT
+"""A bound of the rounding of the outer sum, relative to that of the sizes of its terms.
 
-    A term has 12 roundings, those of its weight included (of y^2/(2 sigma^2), which is 1/2 in
-    the mean, five); chains of CHAIN terms and the chain of their sums have one for each addition.
-    """
-    reach = np.minimum(np.arcsinh(OUTER * sigma / h.scale) / h.step + 1, h.nodes.size)
-    nodes = reach + 1 if h.parity else 2 * reach + 1
-    return (12 + CHAIN + nodes / CHAIN) * UNIT
+A term has 12 roundings, those of its weight included (of y^2/(2 sigma^2), which is 1/2 in
+the mean, five); chains of CHAIN terms have one for each addition, and their compensated sum two.
+"""
 
 
 def _segments(h: Heat, tau: Array) -> NDArray[np.intp]:
@@ -90,6 +87,15 @@ def _starts(*keys: Array | NDArray[Any]) -> NDArray[np.int64]:
     ends = [*np.flatnonzero(changes).tolist(), size]
     groups = [range(a, b, TOGETHER) for a, b in pairwise(ends)]
     return np.array([*chain.from_iterable(groups), size], dtype=np.int64)
+
+
+def _key(
+    h: Heat, first: NDArray[np.intp], second: NDArray[np.intp], flip: Any, sigma: Array
+) -> NDArray[np.int64]:
+    """One number to sort by: pairs that share tables come together, by the width of their law."""
+    width = np.frexp(sigma)[1] + 1100  # at most 2^12, as the half octaves of kappa and tau
+    tables = (first + 2**11).astype(np.int64) << 14 | second << 2 | flip
+    return tables << 12 | width
 
 
 def _half_octave(x: Array, lowest: int = 0) -> NDArray[np.intp]:
@@ -126,7 +132,7 @@ def conditional(
     h.fill(np.concatenate([first[both], second]))
     h.fill_narrowed(octave[~both])
     first, flip = np.where(both, first, -1 - octave), plus < minus
-    order = np.lexsort([split.sigma, flip, second, first])
+    order = np.argsort(_key(h, first, second, flip, split.sigma))
     found = np.empty((4, s.size))
     pair_sums(
         h.nodes, h.lengths, h.step, h.scale, h.parity, h.lowest, h.table, h.degrees, h.narrowed,

@@ -25,14 +25,17 @@ import sympy
 from numpy.typing import NDArray
 
 from analytic.activation import Activation
-from analytic.expectations.smoothing import REACH, smoothed
+from analytic.expectations.smoothing import REACH, smoothed, starts
 from analytic.machine import UNIT, Array
 from analytic.proofs import kinks
 
 __all__ = ["HIGHEST", "Heat", "heat"]
 
-HIGHEST = 12
-"""Octave of the largest standard deviation: the nodes reach 2^13 REACH."""
+HIGHEST = (12, 40)
+"""Octaves of the largest standard deviation: the nodes reach 2 REACH times that.
+
+What is asked for s below the first pays for no node beyond it.
+"""
 DEGREES = 20
 """Chebyshev coefficients in tau, a multiple of 4."""
 
@@ -46,15 +49,16 @@ class Heat:
         scale: beta.
         step: h.
         lowest: tau below 2^lowest are taken together.
+        highest: standard deviations stay below 2^highest.
         smooth: whether w has no kink at 0.
         parity: -1 if w is odd, 1 if it is even, and 0 otherwise.
         nodes: y, shape (q,), symmetric about 0; only those from 0 on if w has a parity.
         lengths: dy/dt times h, the trapezoidal rule in t, shape (q,).
-        table: coefficients of W, W', V, shape (segments, 3, DEGREES, q).
+        table: coefficients of W, W', V, shape (segments, q, 3, DEGREES).
         narrowed: coefficients of w(y/kappa), w'(y/kappa) in log kappa on half octaves of kappa,
-            shape (half octaves, 2, DEGREES, q).
-        degrees: coefficients of W, W', V that matter, in fours, (segments, 3).
-        degrees_narrowed: the same of ``narrowed``, (octaves, 2).
+            shape (half octaves, q, 2, DEGREES).
+        degrees: coefficients of W, W', V that matter, in fours, (segments, q, 3).
+        degrees_narrowed: the same of ``narrowed``, (half octaves, q, 2).
         noise: errors of W, W', V relative to their norms, of each filled segment, (segments, 3).
         noise_narrowed: the same, (octaves, 2).
         outer: relative error of the sum over the nodes for every octave of sigma.
@@ -64,6 +68,7 @@ class Heat:
     scale: float
     step: float
     lowest: int
+    highest: int
     smooth: bool
     parity: int
     nodes: Array
@@ -94,7 +99,7 @@ class Heat:
 
 
 @lru_cache(maxsize=64)
-def heat(activation: Activation) -> Heat | None:
+def heat(activation: Activation, highest: int = HIGHEST[0]) -> Heat | None:
     """The tables of an activation, or None if it grows too fast or has kinks away from 0."""
     places = kinks(activation.expression)
     orders = activation.growth
@@ -107,7 +112,7 @@ def heat(activation: Activation) -> Heat | None:
     found: list[Heat] = []
     for scale in scales:
         for step in STEPS:
-            found.append(_empty(activation, scale, step, smooth))
+            found.append(_empty(activation, scale, step, highest, smooth))
             if found[-1].outer[-14:].max() <= 2**7 * UNIT:
                 break
         if found[-1].outer[-14:].max() <= ROUGH:
@@ -142,26 +147,26 @@ FINER = (1, 8, 64, 512)
 """How much finer than usual the nodes may be."""
 
 
-def _empty(activation: Activation, scale: float, step: float, smooth: bool) -> Heat:
-    half = math.ceil(math.asinh(1.5 * REACH * 2.0 ** (HIGHEST + 1) / scale) / step)
+def _empty(activation: Activation, scale: float, step: float, highest: int, smooth: bool) -> Heat:
+    half = math.ceil(math.asinh(1.5 * REACH * 2.0 ** (highest + 1) / scale) / step)
     parity = {"odd": -1, "even": 1, None: 0}[activation.parity]
     t = step * np.arange(0 if parity else -half, half + 1).astype(np.float64)
     lengths = step * scale * np.cosh(t)
     if parity:
         lengths[1:] *= 2
     lowest = round(math.log2(scale)) + (-3 if smooth else 4)
-    segments = 2 * (HIGHEST + 1 - lowest) + 1
+    segments = 2 * (highest + 1 - lowest) + 1
     return Heat(
-        activation, scale, step, lowest, smooth, parity,
+        activation, scale, step, lowest, highest, smooth, parity,
         nodes=scale * np.sinh(t),
         lengths=lengths,
-        table=np.zeros((segments, 3, DEGREES, t.size)),
-        narrowed=np.zeros((2 * WIDEST, 2, DEGREES, t.size)),
-        degrees=np.zeros((segments, 3), dtype=np.int64),
-        degrees_narrowed=np.zeros((2 * WIDEST, 2), dtype=np.int64),
+        table=np.zeros((segments, t.size, 3, DEGREES)),
+        narrowed=np.zeros((2 * WIDEST, t.size, 2, DEGREES)),
+        degrees=np.zeros((segments, t.size, 3), dtype=np.int64),
+        degrees_narrowed=np.zeros((2 * WIDEST, t.size, 2), dtype=np.int64),
         noise=np.full((segments, 3), np.nan),
         noise_narrowed=np.full((2 * WIDEST, 2), np.nan),
-        outer=_outer(activation, scale, step, half, smooth),
+        outer=_outer(activation, scale, step, half, highest, smooth),
     )  # fmt: skip
 
 
@@ -169,18 +174,22 @@ WIDEST = 32
 """Octaves of the quotient kappa of two standard deviations."""
 
 
-def _outer(activation: Activation, scale: float, step: float, half: int, smooth: bool) -> Array:
+def _outer(
+    activation: Activation, scale: float, step: float, half: int, highest: int, smooth: bool
+) -> Array:
     """The relative error of the outer sum on every octave of sigma from OUTERMOST of scale.
 
-    By a rule of half the step, on the squares of w, w' and y w'.
+    By a rule of half the step, on the squares of w, w' and y w'; summed in extended precision,
+    lest their own rounding be taken for an error of the rule.
     """
     y = scale * np.sinh(step / 2 * np.arange(-2 * half, 2 * half + 1))
-    w, w1 = activation.derivatives(y, 1)
+    w, w1 = (f.astype(np.longdouble) for f in activation.derivatives(y, 1))
+    y = y.astype(np.longdouble)
     squares = np.stack([w**2, w1**2, (y * w1) ** 2])
     if not smooth:  # a jump at a node counts half of either side
         squares[:, 2 * half] = (squares[:, 2 * half - 1] + squares[:, 2 * half + 1]) / 2
     first = round(math.log2(scale)) + NARROWEST
-    result = np.empty(HIGHEST + 1 - first)
+    result = np.empty(highest + 1 - first)
     for row in range(result.size):
         error = 0.0
         for sigma in 2.0 ** (first + row + np.array([0.0, 0.4, 0.8])):
@@ -211,10 +220,19 @@ def _segment(h: Heat, k: int) -> tuple[Array, NDArray[np.int64], Array]:
     points, matrix = _chebyshev(DEGREES)
     top = 2.0 ** (h.lowest + k / 2)
     taus = top * np.sqrt((points + 1) / 2) if k == 0 else top * 2.0 ** ((points - 1) / 4)
-    values = _smoothed(h, taus, 32)  # (3, taus, q)
-    few = slice(0, None, 9)
-    other = np.abs(_smoothed(h, taus[few], 28) - values[:, few]).max(axis=1)
-    return _finished(matrix @ values, _norms(h, values, taus), other)
+    bend, plain = (h.scale, 8 * 2.0**h.lowest) if h.smooth else (1.0, 0.0)
+    start = starts(h.activation, h.nodes, top, plain)
+    rises, fewer = (
+        smoothed(h.activation, h.nodes, part, order, bend, plain, start)  # (3, taus, q)
+        for part, order in ((taus, 32), (taus[FEW], 28))
+    )
+    other = np.abs(fewer - rises[:, FEW]).max(axis=1)
+    whole = np.stack([*start, start[1] ** 2])[:, None]
+    return _finished(matrix @ rises, whole, _norms(h, rises + whole, taus), other)
+
+
+FEW = slice(0, None, 9)
+"""The tau at which a second inner rule is tried."""
 
 
 def _octave(h: Heat, k: int) -> tuple[Array, NDArray[np.int64], Array]:
@@ -227,19 +245,30 @@ def _octave(h: Heat, k: int) -> tuple[Array, NDArray[np.int64], Array]:
         left = values[:, :, middle - 1] if middle else values[:, :, middle + 1]
         values[1, :, middle] = ((left + values[:, :, middle + 1]) / 2)[1]
     mean = _inner_means(h, np.abs(values).max(axis=1))
-    return _finished(matrix @ values, mean, np.zeros_like(mean))
+    start = values[:, [DEGREES // 2]]
+    return _finished(matrix @ (values - start), start, mean, np.zeros_like(mean))
 
 
-def _finished(series: Array, norm: Array, other: Array) -> tuple[Array, NDArray[np.int64], Array]:
-    """Leave out coefficients below rounding; the noise is what is left out, and ``other``."""
+def _finished(
+    series: Array, start: Array, norm: Array, other: Array
+) -> tuple[Array, NDArray[np.int64], Array]:
+    """Leave out coefficients below rounding; the noise is what is left out, and ``other``.
+
+    Args:
+        series: coefficients of the functions less ``start``, (c, DEGREES, q).
+        start: what is the same for all tau or kappa, (c, 1, q).
+        norm: what errors are relative to, (c, q).
+        other: how far a second rule is away, (c, q).
+    """
+    series[:, :1] += start
     norm = np.where(norm > 0, norm, np.inf)
     rests = np.cumsum(np.abs(series[:, ::-1]), axis=1)[:, ::-1] / norm[:, None]  # (c, degrees, q)
-    rests = rests.max(axis=2)
-    least = np.maximum(2 * rests[:, -2], UNIT)
-    degrees = 4 * -(-np.sum(rests > least[:, None], axis=1) // 4)
-    lost = np.take_along_axis(np.pad(rests, ((0, 0), (0, 1))), degrees[:, None], axis=1)[:, 0]
-    noise = 2 * (lost + rests[:, -2] + (other / norm).max(axis=1)) + 4 * UNIT
-    return series, degrees, noise
+    last = rests[:, -2].max(axis=1)
+    least = np.maximum(2 * last, UNIT)
+    degrees = 4 * -(-np.sum(rests > least[:, None, None], axis=1) // 4)  # (c, q)
+    lost = np.take_along_axis(np.pad(rests, ((0, 0), (0, 1), (0, 0))), degrees[:, None], axis=1)
+    noise = 2 * (lost.max(axis=(1, 2)) + last + (other / norm).max(axis=1)) + 4 * UNIT
+    return series.transpose(2, 0, 1), degrees.T, noise
 
 
 def _norms(h: Heat, values: Array, taus: Array) -> Array:
@@ -262,10 +291,3 @@ def _inner_means(h: Heat, f: Array) -> Array:
     both = f if middle == 0 else (f + f[:, ::-1])[:, middle:] / 2
     mean = np.cumsum(both * lengths, axis=1) / np.cumsum(lengths)
     return mean if middle == 0 else np.concatenate([mean[:, :0:-1], mean], axis=1)
-
-
-def _smoothed(h: Heat, taus: Array, order: int) -> Array:
-    """(W, W', V) at some tau and all nodes, shape (3, taus, q)."""
-    if h.smooth:
-        return smoothed(h.activation, h.nodes, taus, order, h.scale, 8 * 2.0**h.lowest)
-    return smoothed(h.activation, h.nodes, taus, order, 1.0, 0.0)

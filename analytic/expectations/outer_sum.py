@@ -28,8 +28,8 @@ OUTER = 9.0
 """Where the outer law is cut."""
 TOGETHER = 32
 """Pairs whose sums run in step: the length of the loops."""
-CHAIN = 8
-"""Nodes that are summed one after the other; then these sums."""
+CHAIN = 4
+"""Nodes that are summed one after the other; these sums are added with what a sum loses."""
 
 
 MAGIC = 1.5 * 2.0**52
@@ -51,25 +51,16 @@ def _weights(y: float, length: float, far: int, o: Any) -> None:
     k, bits, p, rate, unit, reach = o.k, o.bits, o.p, o.rate, o.unit, o.reach
     square = y * y
     for i in range(TOGETHER):
-        k[i] = (square * rate[i]) * _LOG2E + MAGIC
-    for i in range(TOGETHER):
+        x = square * rate[i]
+        k[i] = x * _LOG2E + MAGIC
         n = k[i] - MAGIC
-        r = (square * rate[i] - n * _LN2_HIGH) - n * _LN2_LOW
-        e = _F13
-        e = e * r + _F12
-        e = e * r + _F11
-        e = e * r + _F10
-        e = e * r + _F9
-        e = e * r + _F8
-        e = e * r + _F7
-        e = e * r + _F6
-        e = e * r + _F5
-        e = e * r + _F4
-        e = e * r + _F3
-        e = e * r + 0.5
-        e = e * r + 1.0
-        e = e * r + 1.0
-        p[i] = e * (length * unit[i])
+        r = (x - n * _LN2_HIGH) - n * _LN2_LOW
+        r2 = r * r
+        r4 = r2 * r2
+        low = (1.0 + r) + r2 * (0.5 + _F3 * r)
+        middle = (_F4 + _F5 * r) + r2 * (_F6 + _F7 * r)
+        high = ((_F8 + _F9 * r) + r2 * (_F10 + _F11 * r)) + r4 * (_F12 + _F13 * r)
+        p[i] = (low + r4 * (middle + r4 * high)) * (length * unit[i])
     for i in range(TOGETHER):
         bits[i] = (bits[i] - _MAGIC_BITS + 1023) << 52
     for i in range(TOGETHER):
@@ -78,56 +69,78 @@ def _weights(y: float, length: float, far: int, o: Any) -> None:
 
 
 @compiled
-def _chebyshev(tau: float, lowest: int, k: int, t: Any, i: int) -> None:
-    """t[j, i] = T_j at tau within its segment k."""
+def _place(tau: float, lowest: int, k: int) -> float:
+    """Where tau lies within its segment k, in [-1, 1]."""
     if k > 0:  # x = -1 and 1 at the ends of half an octave
         mantissa, exponent = math.frexp(tau)
         x = 4 * math.log2(2 * mantissa) + (4 * (exponent - 1 - lowest) - 2 * (k - 1) - 1)
-        x = max(x, -1.0)  # where the lowest segment stands for all below
-    else:
-        ratio = math.ldexp(tau, -lowest)
-        x = 2 * ratio * ratio - 1
-    t[0, i] = 1.0
-    t[1, i] = x
-    for j in range(2, t.shape[0]):
-        t[j, i] = 2 * x * t[j - 1, i] - t[j - 2, i]
+        return max(x, -1.0)  # where the lowest segment stands for all below
+    ratio = math.ldexp(tau, -lowest)
+    return 2 * ratio * ratio - 1
 
 
 @compiled
-def _evaluate(table: Any, degrees: Any, t: Any, q: int, out: Any) -> None:
-    """out[c] = sum_j t[j] table[c, j, q]: at one node, for the pairs taken together."""
+def _chebyshev(x: Any, t: Any) -> None:
+    """t[j] = T_j at the x of every lane, rows of TOGETHER one after the other."""
+    for i in range(TOGETHER):
+        t[i] = 1.0
+        t[TOGETHER + i] = x[i]
+    for j in range(2, DEGREES):
+        one, two = (j - 1) * TOGETHER, (j - 2) * TOGETHER
+        for i in range(TOGETHER):
+            t[j * TOGETHER + i] = 2 * x[i] * t[one + i] - t[two + i]
+
+
+@compiled
+def _evaluate(table: Any, degrees: Any, t: Any, out: Any) -> None:
+    """out[c] = sum_j t[j] table[c, j] at one node, for the pairs taken together."""
     for c in range(table.shape[0]):
-        row, a = out[c], table[c]
-        j = 0
-        while j + 8 <= degrees[c]:
-            _add_eight(a, t, j, q, row)
-            j += 8
-        if j < degrees[c]:
-            _add_four(a, t, j, q, row)
-        if degrees[c] == 0:
-            row[:] = 0.0
+        a, row, count = table[c], out[c * TOGETHER : (c + 1) * TOGETHER], degrees[c]
+        if count > 12:
+            _sixteen(a, t, row)
+        elif count > 4:
+            _eight(a, t, row)
+        else:
+            for i in range(TOGETHER):
+                row[i] = 0.0
+        if count % 8 != 0:
+            _add_four(a[count - 4 :], t[(count - 4) * TOGETHER :], row)
 
 
 @compiled
-def _add_eight(a: Any, t: Any, j: int, q: int, row: Any) -> None:
-    """Add eight terms of the series at a node; j = 0 begins it."""
-    a0, a1, a2, a3 = a[j, q], a[j + 1, q], a[j + 2, q], a[j + 3, q]
-    a4, a5, a6, a7 = a[j + 4, q], a[j + 5, q], a[j + 6, q], a[j + 7, q]
-    t0, t1, t2, t3 = t[j], t[j + 1], t[j + 2], t[j + 3]
-    t4, t5, t6, t7 = t[j + 4], t[j + 5], t[j + 6], t[j + 7]
+def _sixteen(a: Any, t: Any, row: Any) -> None:
+    """The first sixteen terms of the series at a node."""
+    a0, a1, a2, a3, a4, a5, a6, a7 = a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7]
+    b0, b1, b2, b3, b4, b5, b6, b7 = a[8], a[9], a[10], a[11], a[12], a[13], a[14], a[15]
+    n = TOGETHER
     for i in range(TOGETHER):
-        value = 0.0 if j == 0 else row[i]
-        value += t0[i] * a0 + t1[i] * a1 + t2[i] * a2 + t3[i] * a3
-        row[i] = value + (t4[i] * a4 + t5[i] * a5 + t6[i] * a6 + t7[i] * a7)
+        low = (t[i] * a0 + t[n + i] * a1 + t[2 * n + i] * a2 + t[3 * n + i] * a3) + (
+            t[4 * n + i] * a4 + t[5 * n + i] * a5 + t[6 * n + i] * a6 + t[7 * n + i] * a7
+        )
+        high = (t[8 * n + i] * b0 + t[9 * n + i] * b1 + t[10 * n + i] * b2 + t[11 * n + i] * b3) + (
+            t[12 * n + i] * b4 + t[13 * n + i] * b5 + t[14 * n + i] * b6 + t[15 * n + i] * b7
+        )
+        row[i] = low + high
 
 
 @compiled
-def _add_four(a: Any, t: Any, j: int, q: int, row: Any) -> None:
-    a0, a1, a2, a3 = a[j, q], a[j + 1, q], a[j + 2, q], a[j + 3, q]
-    t0, t1, t2, t3 = t[j], t[j + 1], t[j + 2], t[j + 3]
+def _eight(a: Any, t: Any, row: Any) -> None:
+    """The first eight."""
+    a0, a1, a2, a3, a4, a5, a6, a7 = a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7]
+    n = TOGETHER
     for i in range(TOGETHER):
-        value = 0.0 if j == 0 else row[i]
-        row[i] = value + (t0[i] * a0 + t1[i] * a1 + t2[i] * a2 + t3[i] * a3)
+        row[i] = (t[i] * a0 + t[n + i] * a1 + t[2 * n + i] * a2 + t[3 * n + i] * a3) + (
+            t[4 * n + i] * a4 + t[5 * n + i] * a5 + t[6 * n + i] * a6 + t[7 * n + i] * a7
+        )
+
+
+@compiled
+def _add_four(a: Any, t: Any, row: Any) -> None:
+    """Add four terms."""
+    a0, a1, a2, a3 = a[0], a[1], a[2], a[3]
+    n = TOGETHER
+    for i in range(TOGETHER):
+        row[i] += t[i] * a0 + t[n + i] * a1 + t[2 * n + i] * a2 + t[3 * n + i] * a3
 
 
 @compiled
@@ -136,22 +149,22 @@ def _add_up(o: Any, sign: float) -> None:
 
     ``sign`` is 1, or the one of W(-y) = sign W(y); W' turns with its opposite.
     """
-    p, a, b, f, g, part = o.p, o.a, o.b, o.f, o.g, o.part
+    p, a, b, f, g, part, n = o.p, o.a, o.b, o.f, o.g, o.part, TOGETHER
     turn = 1.0 if sign == 0.0 else -sign
     keep = 1.0 if sign == 0.0 else sign
     for i in range(TOGETHER):
-        x, y = a[0, i] * f[i], keep * (b[0, i] * g[i])
-        part[0, i] += p[i] * ((x - y) * (x - y))
-        part[1, i] += p[i] * ((x + y) * (x + y))
-    for i in range(TOGETHER):
-        part[2, i] += p[i] * (a[1, i] * (turn * b[1, i]))
-    for i in range(TOGETHER):
-        part[3, i] += p[i] * a[2, i]
-        part[4, i] += p[i] * b[2, i]
+        x, y = a[i] * f[i], keep * (b[i] * g[i])
+        part[i] += p[i] * ((x - y) * (x - y))
+        part[n + i] += p[i] * ((x + y) * (x + y))
+        part[2 * n + i] += p[i] * (a[n + i] * (turn * b[n + i]))
+        part[3 * n + i] += p[i] * a[2 * n + i]
+        part[4 * n + i] += p[i] * b[2 * n + i]
 
 
 class Room(NamedTuple):
-    """Numbers of the pairs that are taken together, one column each.
+    """Numbers of the pairs that are taken together, rows of TOGETHER one after the other.
+
+    One array for all rows of a kind: loops need not ask whether they overlap.
 
     Attributes:
         k: room for the exponential.
@@ -160,6 +173,7 @@ class Room(NamedTuple):
         rate: -1/(2 sigma^2).
         unit: 1/(sigma sqrt(2 pi)).
         reach: the last node of each pair, counted from 0.
+        x: places of the tau within their segments.
         t: Chebyshev polynomials at tau_1.
         t_: those at tau_2.
         a: W, W', V of the first units at a node.
@@ -168,6 +182,7 @@ class Room(NamedTuple):
         g: 1/r'.
         part: sums over CHAIN nodes.
         total: sums of these.
+        lost: what the sums have too much.
     """
 
     k: Array
@@ -176,6 +191,7 @@ class Room(NamedTuple):
     rate: Array
     unit: Array
     reach: NDArray[np.int64]
+    x: Array
     t: Array
     t_: Array
     a: Array
@@ -184,15 +200,17 @@ class Room(NamedTuple):
     g: Array
     part: Array
     total: Array
+    lost: Array
 
     @classmethod
     def new(cls) -> Room:
         k = aligned(TOGETHER)
         return cls(
             k, k.view(np.int64), aligned(TOGETHER), aligned(TOGETHER), aligned(TOGETHER),
-            aligned(TOGETHER, dtype=np.int64), aligned(DEGREES, TOGETHER),
-            aligned(DEGREES, TOGETHER), aligned(3, TOGETHER), aligned(3, TOGETHER),
-            aligned(TOGETHER), aligned(TOGETHER), aligned(5, TOGETHER), aligned(5, TOGETHER),
+            aligned(TOGETHER, dtype=np.int64), aligned(TOGETHER), aligned(DEGREES * TOGETHER),
+            aligned(DEGREES * TOGETHER), aligned(3 * TOGETHER), aligned(3 * TOGETHER),
+            aligned(TOGETHER), aligned(TOGETHER), aligned(5 * TOGETHER), aligned(5 * TOGETHER),
+            aligned(5 * TOGETHER),
         )  # fmt: skip
 
 
@@ -212,25 +230,30 @@ def _enter(
         o.rate[lane] = -0.5 / (sigma * sigma)
         o.unit[lane] = 1.0 / (sigma * math.sqrt(2 * math.pi))
         o.f[lane], o.g[lane] = unit[i], unit_[i]
-        _chebyshev(split.tau_2[i], lowest, second, o.t_, lane)
-        if first >= 0:
-            _chebyshev(split.tau_1[i], lowest, first, o.t, lane)
-        else:
-            _chebyshev(split.kappa[i], 0, -first, o.t, lane)
+        o.x[lane] = _place(split.tau_2[i], lowest, second)
+    _chebyshev(o.x, o.t_)
+    for lane in range(TOGETHER):
+        i = min(start + lane, stop - 1)
+        tau, kappa = split.tau_1[i], split.kappa[i]
+        o.x[lane] = _place(tau, lowest, first) if first >= 0 else _place(kappa, 0, -first)
+    _chebyshev(o.x, o.t)
     o.part[:] = 0.0
     o.total[:] = 0.0
-    o.a[2] = 0.0  # where tau_1 = 0
+    o.lost[:] = 0.0
+    o.a[2 * TOGETHER :] = 0.0  # where tau_1 = 0
     return furthest
 
 
 @compiled
 def _flush(o: Room) -> None:
-    """Add the part sums to the totals."""
-    for c in range(5):
-        part, total = o.part[c], o.total[c]
-        for i in range(TOGETHER):
-            total[i] += part[i]
-            part[i] = 0.0
+    """Add the part sums to the totals, and what the last addition lost (Kahan 1965)."""
+    part, total, lost = o.part, o.total, o.lost
+    for i in range(5 * TOGETHER):
+        added = part[i] - lost[i]
+        whole = total[i] + added
+        lost[i] = (whole - total[i]) - added
+        total[i] = whole
+        part[i] = 0.0
 
 
 @compiled
@@ -257,22 +280,20 @@ def pair_sums(
         for q in range(middle - furthest if parity == 0 else 0, middle + furthest + 1):
             _weights(y[q], lengths[q], abs(q - middle), o)
             turned = 2 * middle - q if flips and parity == 0 else q
-            _evaluate(table[two], degrees[two], o.t_, turned, o.b)
+            _evaluate(table[two, turned], degrees[two, turned], o.t_, o.b)
             if one >= 0:
-                _evaluate(table[one], degrees[one], o.t, q, o.a)
+                _evaluate(table[one, q], degrees[one, q], o.t, o.a)
             else:
-                _evaluate(narrowed[-1 - one], degrees_narrowed[-1 - one], o.t, q, o.a)
+                _evaluate(narrowed[-1 - one, q], degrees_narrowed[-1 - one, q], o.t, o.a)
             _add_up(o, sign)
             if (q - middle) % CHAIN == 0:
                 _flush(o)
         _flush(o)
         for i in range(start, stop):
-            less, more, d, v1, v2 = (
-                o.total[0, i - start], o.total[1, i - start], o.total[2, i - start],
-                o.total[3, i - start], o.total[4, i - start],
-            )  # fmt: skip
-            inner = (split.tau_1[i] * unit[i]) ** 2 * v1 + (split.tau_2[i] * unit_[i]) ** 2 * v2
-            out[0, i] = (less + inner) / 2
-            out[1, i] = (more + inner) / 2
-            out[2, i] = d
-            out[3, i] = min(less, more) / 2
+            sums = o.total[i - start :: TOGETHER]
+            inner = (split.tau_1[i] * unit[i]) ** 2 * sums[3]
+            inner += (split.tau_2[i] * unit_[i]) ** 2 * sums[4]
+            out[0, i] = (sums[0] + inner) / 2
+            out[1, i] = (sums[1] + inner) / 2
+            out[2, i] = sums[2]
+            out[3, i] = min(sums[0], sums[1]) / 2

@@ -1,6 +1,7 @@
 r"""An activation smoothed by a normal law, by quadrature: the values in ``heat_tables``.
 
-W(y, tau) = E w(y + tau b),  W' = E w'(y + tau b),  V = Var w(y + tau b)/tau^2
+W(y, tau) = E w(y + tau b),  W' = E w'(y + tau b),  V = Var w(y + tau b)/tau^2, and what they
+are at tau = 0: w, w' and w'^2.
 """
 
 from __future__ import annotations
@@ -13,14 +14,24 @@ from analytic.activation import Activation
 from analytic.expectations.quadrature import hermite_basis, uniform_rule
 from analytic.machine import UNIT, Array
 
-__all__ = ["REACH", "smoothed"]
+__all__ = ["REACH", "smoothed", "starts"]
 
 REACH = 9.0
 """Where the normal law is cut: its tail beyond is 2.3e-19."""
 
 
-def smoothed(w: Activation, y: Array, taus: Array, order: int, bend: float, plain: float) -> Array:
-    """(W, W', V) at some tau and all nodes, shape (3, taus, q).
+def starts(w: Activation, y: Array, top: float, plain: float) -> Array:
+    """w and w' at the nodes that no tau below ``top`` lets see the bend, else 0; (2, q)."""
+    alone = (np.abs(y) >= REACH * top) | (top <= plain)
+    return np.where(alone, np.stack(w.derivatives(y, 1)), 0.0)
+
+
+def smoothed(
+    w: Activation, y: Array, taus: Array, order: int, bend: float, plain: float, start: Array
+) -> Array:
+    """(W, W', V) less (w, w', w'^2) where these are known, at some tau, (3, taus, q).
+
+    Far from the bend little is left, and nothing of what w itself is rounded by.
 
     Args:
         w: the activation, with its bend or kink at 0.
@@ -29,12 +40,14 @@ def smoothed(w: Activation, y: Array, taus: Array, order: int, bend: float, plai
         order: nodes of the inner rules, of a panel or of half the line.
         bend: the length over which w bends at 0; 1 for a kink.
         plain: up to this tau a bend needs no panels.
+        start: what ``starts`` has found, (2, q).
     """
     result = np.empty((3, taus.size, y.size))
     for row, tau in enumerate(taus):
         near = (np.abs(y) < REACH * tau) & (tau > plain)
-        result[:, row, ~near] = _far(w, y[~near], tau, order)
+        result[:, row, ~near] = _far(w, y[~near], tau, order, *start[:, ~near])
         if near.any():
+            assert not start[:, near].any()
             result[:, row, near] = _across(w, y[near], tau, order, bend)
     return result
 
@@ -43,19 +56,24 @@ HERMITE = 40
 """Hermite coefficients of w' that make V."""
 
 
-def _far(activation: Activation, y: Array, tau: float, order: int) -> Array:
+def _far(
+    activation: Activation, y: Array, tau: float, order: int, start: Array, slope: Array
+) -> Array:
     """Where no bend is within reach, or tau is below its scale: equidistant nodes in b.
 
-    V = sum_k c_k^2/(k + 1) with c_k = E w'(y + tau b) h_k(b), where that is complete.
+    V = sum_k c_k^2/(k + 1) with c_k = E w'(y + tau b) h_k(b), where that is complete; what is known
+    of c_0 is taken away before anything is squared.
     """
     rule = uniform_rule(2 * order)
     w, w1 = activation.derivatives(y[:, None] + tau * rule.nodes, 1)
-    c = w1 @ hermite_basis(rule, HERMITE).T  # (q, HERMITE)
+    w -= start[:, None]
+    c = (w1 - slope[:, None]) @ hermite_basis(rule, HERMITE).T  # (q, HERMITE)
     mean, square = w @ rule.weights, w1**2 @ rule.weights
-    spread = c**2 @ (1 / np.arange(1.0, HERMITE + 1))
-    lacking = square - np.sum(c**2, axis=1) > 2**10 * UNIT * square
+    spread = 2 * slope * c[:, 0] + c**2 @ (1 / np.arange(1.0, HERMITE + 1))
+    known = np.sum(c**2, axis=1) + slope * (2 * c[:, 0] + slope)
+    lacking = square - known > 2**5 * UNIT * square
     direct = (w[lacking] - mean[lacking, None]) ** 2 @ rule.weights
-    spread[lacking] = direct / tau**2
+    spread[lacking] = direct / tau**2 - slope[lacking] ** 2
     return np.stack([mean, c[:, 0], spread])
 
 

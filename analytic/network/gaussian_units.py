@@ -1,7 +1,4 @@
-"""Which units are Gaussian in the limit: a bare nonlinearity needs such units before it.
-
-So does a normalisation over positions, since such units have the mean 0 at all of them.
-"""
+"""Which units are Gaussian in the limit: a bare nonlinearity needs such units before it."""
 
 from __future__ import annotations
 
@@ -10,13 +7,12 @@ from analytic.network.branches import Branched, Concatenate, Layer
 from analytic.network.dropout import Dropout
 from analytic.network.layers import Weighted
 from analytic.network.nonlinearity import Nonlinearity
-from analytic.network.normalization import LayerNorm
 
 __all__ = ["check_gaussian"]
 
 
 def check_gaussian(layers: tuple[Layer, ...]) -> None:
-    """Raise ``ValueError`` where a layer finds units that are not Gaussian in the limit."""
+    """Raise ``ValueError`` where a nonlinearity finds units that are not Gaussian in the limit."""
     _obstacle(layers, "the inputs are data")
 
 
@@ -35,9 +31,6 @@ def _obstacle(layers: tuple[Layer, ...], obstacle: str) -> str:
                 obstacle = obstacle or f"{layer} puts units of different variances side by side"
         elif isinstance(layer, Flatten):
             obstacle = obstacle or "Flatten() puts units of different variances side by side"
-        elif isinstance(layer, LayerNorm):
-            if layer.positions and obstacle:
-                raise _not_centred(layer, obstacle)
         elif isinstance(layer, Dropout):
             obstacle = obstacle or f"{layer} has multiplied them with noise"
         elif isinstance(layer, Weighted | Nonlinearity):
@@ -46,15 +39,6 @@ def _obstacle(layers: tuple[Layer, ...], obstacle: str) -> str:
             linear = layer.activation.is_linear
             obstacle = "" if linear else f"{layer} has acted on them"
     return obstacle
-
-
-def _not_centred(layer: LayerNorm, obstacle: str) -> ValueError:
-    return ValueError(
-        f"expected units that are Gaussian with mean 0 at all positions before {layer}, got others:"
-        f" {obstacle}, so that their means over channels differ between positions and stay"
-        ' behind it; put Convolution("identity", 1) before it, or write LayerNorm(), which takes'
-        " the mean away at every position"
-    )
 
 
 def _refusal(layer: Nonlinearity, obstacle: str) -> ValueError:

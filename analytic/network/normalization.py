@@ -9,8 +9,8 @@ m^(-1/2), so that with s^2 = V + eps
 
     Sigma <- (Sigma - mu mu')/(s s'),   Theta <- Theta/(s s'),   mu <- 0.
 
-Over channels and positions the two are those of all numbers of an image. Behind weights, where
-units are Gaussian with mean 0, s^2 is the mean of Sigma(x, x) over the positions, plus eps, and
+Over channels and positions the two are those of all numbers of an image. Where units have mean 0,
+as behind weights, s^2 is the mean of Sigma(x, x) over the positions, plus eps, and
 
     Sigma <- Sigma/(s s'),   Theta <- Theta/(s s').
 
@@ -68,8 +68,8 @@ class LayerNorm(Described):
             input without biases, are refused.
         gain_rate: at which the gains g_i are trained, which start at 1; 0 for none.
         bias_rate: at which the shifts b_i are trained, which start at 0; 0 for none.
-        positions: whether mean and deviation are those over channels and positions; behind weights
-            without a nonlinearity only.
+        positions: whether mean and deviation are those over channels and positions; of units with
+            mean 0 only, behind weights or odd activations.
 
     Raises:
         ValueError: a number is negative or not finite.

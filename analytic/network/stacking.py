@@ -14,6 +14,7 @@ from analytic.network.branches import (
     Sum,
     moves,
 )
+from analytic.network.centred_units import check_centred
 from analytic.network.dropout import Dropout
 from analytic.network.gaussian_units import check_gaussian
 from analytic.network.layers import Convolution, FullyConnected, Weighted
@@ -32,6 +33,7 @@ def check_stack(layers: Layers) -> None:
     _check_first(layers)
     check_gaussian(layers)
     _check_order(layers, not reads_vectors(layers))
+    check_centred(layers)
     dimensions(layers)
     ratio_after(layers, 1.0)
     _check_alike(layers, True)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from analytic.machine import LANES, Array, available_memory
+from analytic.machine import LANES, available_memory
 from analytic.pairs import Close, nearly_parallel_pairs
-from analytic.recursion import Problem, RowBlock, stage_growth
+from analytic.recursion import Data, Problem, RowBlock, stage_growth
 
 __all__ = ["FEW", "Plan", "close_together", "foresee", "require_memory", "sample"]
 
@@ -99,36 +99,57 @@ def foresee(
 
 MOST_SAMPLED = 2**11
 """Most rows and columns that are looked at; ``kernel`` takes the zonal form of as many."""
-CLOSE_SAMPLED = (2**7, 2**11)
+CLOSE_SAMPLED = (2**7, NEAR)
 """Most of the pairs left out whose time is measured; the second where the first are quick."""
-QUICK = 0.02
-"""Seconds of the first sample: pairs that share tables are cheaper in a large one."""
+QUICK = 0.2
+"""Seconds of the first sample: pairs that share tables cost a twentieth in a block as large as
+those of the answer."""
+PLACES = (1, 3, 5)
+"""Sixths of the rows around which some are looked at: inputs that are sorted differ in them."""
+
+
+class _Rows(NamedTuple):
+    """A few rows: seconds of the tiles, their number of pairs, and the pairs left out."""
+
+    seconds: float
+    pairs: int
+    i: NDArray[np.intp]
+    j: NDArray[np.intp]
 
 
 def _cost_per_pair(problem: Problem, kinds: int) -> tuple[float, float]:
-    """Seconds, the best of three runs of a few middle rows, and the bound of close pairs there."""
+    """Seconds, the best of three runs of a few rows each, and the bound of close pairs there."""
+    data, n = problem.data(), problem.shape[0]
+    starts = {n * place // 6 // LANES * LANES for place in PLACES}
+    found = [_rows(problem, kinds, data, row) for row in sorted(starts)]
+    i, j = (np.concatenate([part[field] for part in found]) for field in (2, 3))
+    seconds, worst = _cost_of_close_pairs(problem, i, j)
+    pairs = sum(part.pairs for part in found)
+    return (sum(part.seconds for part in found) + seconds) / pairs, worst
+
+
+def _rows(problem: Problem, kinds: int, data: Data, row: int) -> _Rows:
+    """At most LANES rows from one on."""
     n, k = problem.shape
-    row = n // 2 - n // 2 % LANES
     end = min(row + LANES, n)
     first = row if problem.own else 0
     sigma, both = (np.empty((end - row if use else 0, k)) for use in (kinds == 2, True))
     bound = np.zeros((end, -(-k // LANES)))
-    data, block = problem.data(), RowBlock(row, end, row, False, sigma, both)
+    block = RowBlock(row, end, row, False, sigma, both)
     times: list[float] = []
     for _ in range(3):
         start = time.perf_counter()
         problem.method.fill(data, block, bound)
         times.append(time.perf_counter() - start)
-    pairs = (end - row) * (k - first)
-    seconds, worst = _cost_of_close_pairs(problem, row, both)
-    return (min(times) + seconds) / pairs, worst
+    i, j = np.nonzero(np.isnan(both[:, first:]))
+    later = i < j if problem.own else np.ones(i.size, dtype=bool)
+    return _Rows(min(times), (end - row) * (k - first), i[later] + row, j[later] + first)
 
 
-def _cost_of_close_pairs(problem: Problem, row: int, values: Array) -> tuple[float, float]:
-    """Seconds of the pairs of these rows that the tiles leave out, and a bound, from a few."""
-    i, j = np.nonzero(np.isnan(values))
-    later = i + row < j if problem.own else np.ones(i.size, dtype=bool)
-    i, j = i[later] + row, j[later]
+def _cost_of_close_pairs(
+    problem: Problem, i: NDArray[np.intp], j: NDArray[np.intp]
+) -> tuple[float, float]:
+    """Seconds of the pairs that the tiles leave out, and a bound, from some of them."""
     if i.size == 0:
         return 0.0, 0.0
     close = Close.of(problem.network, problem.diagonal)

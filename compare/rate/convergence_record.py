@@ -113,7 +113,18 @@ class Convergence:
             return self.judgement.reason
         return (
             f"{self.judgement.reason}; no K_inf was found, and kernels of successive widths were"
-            f" compared as they are, which fails where they grow ({self.config['why']})"
+            f" compared{self._sizes()} ({self.config['why']})"
+        )
+
+    def _sizes(self) -> str:
+        """By what kernels were divided first; records before it was so have no such numbers."""
+        scales = self.config.get("scales")
+        if scales is None:
+            return " as they are, which fails where they grow"
+        return (
+            f", each divided by the mean of K_0(x, x) at its width, {scales[0]:.3g} at"
+            f" {self.config['widths'][0]} and {scales[-1]:.3g} at {self.config['widths'][-1]};"
+            " limit='successive' compares them as they are"
         )
 
     def required_width(self, epsilon: float, delta: float) -> RequiredWidth:

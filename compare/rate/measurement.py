@@ -24,7 +24,7 @@ from compare.rate.module_families import (
     fingerprint,
     named,
 )
-from compare.rate.network_cells import Family, Weights, check_weights
+from compare.rate.network_cells import Family, Weights, check_weights, mean_diagonal
 from compare.rate.predicted_constant import predicted_mean
 from compare.rate.width_sweep import Group, check_design, check_first, sweep
 from compare.rho import Inputs, square_norms
@@ -76,7 +76,9 @@ def convergence(
             with the width, as in torch's parametrisation, distances are relative to it. If they
             have no description, or for "successive", K_0 of successive widths m, m' is compared,
             and D is ||K_0^m - K_0^m'||^2 m'/(m + m'), which is C/m as before; at least four
-            widths are needed then, and the verdict is about the rate, whatever the limit.
+            widths are needed then, and the verdict is about the rate, whatever the limit. Without
+            a description each K_0 is first divided by the mean of K_0(x, x) at its width, over
+            inputs and a few further modules, as it may grow; for "successive" it is not.
         weights: "drawn", or "integrated" for kernels that are drawn without weights, from exactly
             the law that they have: O(width) random numbers for a network instead of O(width^2),
             but O(points^2 width) operations, where every position of an image is a point
@@ -110,15 +112,19 @@ def convergence(
     found = _own_limits(network, limit, x, widths)
     against = found.values if isinstance(found, ModuleLimits) else _limit_kernel(limit, network, x)
     check_widths(network, against, found, widths)
+    scales = _scales(network, found, x, widths, dtype, device)
     arguments: dict[str, Any] = {
         "population": inputs.population, "executor": executor, "device": device, "dtype": dtype,
         "progress": progress, "weights": weights, "first": first,
+        "scales": scales,
     }  # fmt: skip
     if store is None:
         groups = _groups(network, x, against, widths, counts, arguments)
     else:
         decisive = _decisive(network, inputs, x, against, device, dtype)
-        others = {"weights": (weights, "drawn"), "first": (first, 0)}  # as stores before had none
+        others = {  # as stores before had none
+            "weights": (weights, "drawn"), "first": (first, 0), "scales": (scales, None),
+        }  # fmt: skip
         decisive |= {key: value for key, (value, usual) in others.items() if value != usual}
         with Store(store, decisive) as cells:
             groups = _groups(network, x, against, widths, counts, arguments | {"store": cells})
@@ -131,7 +137,7 @@ def convergence(
         "population": inputs.population, "widths": list(widths), "seeds": list(counts),
         "limit": _limit_name(limit, network, found), "dtype": str(dtype), "device": device,
         "weights": weights, "first": first, "confidence": 0.99, "versions": versions(), **predicted,
-        **_described(found),
+        **_described(found, scales),
     }  # fmt: skip
     fields = zip(*((g.distances, g.bias, g.rounding) for g in groups), strict=True)
     return Convergence(config, tuple(widths[: len(groups)]), *fields)
@@ -164,12 +170,26 @@ def _groups(
     return groups
 
 
-def _described(found: ModuleLimits | str | None) -> dict[str, Any]:
+def _scales(
+    network: Family,
+    found: ModuleLimits | str | None,
+    x: Array,
+    widths: Sequence[int],
+    dtype: torch.dtype,
+    device: str,
+) -> list[float] | None:
+    """The size of K_0 at every width of modules without a limit: it may grow with the width."""
+    if not isinstance(found, str):
+        return None
+    return [mean_diagonal(network, width, x, dtype, device) for width in widths]
+
+
+def _described(found: ModuleLimits | str | None, scales: list[float] | None) -> dict[str, Any]:
     """What a record keeps of the description of modules."""
     if found is None:
         return {}
     if isinstance(found, str):
-        return {"described": None, "why": found}
+        return {"described": None, "why": found, "scales": scales}
     return {
         "described": found.text, "relative": found.relative, "first_layer": found.first,
         "limit_error": found.error,

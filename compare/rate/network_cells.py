@@ -29,6 +29,7 @@ __all__ = [
     "Weights",
     "check_weights",
     "made",
+    "mean_diagonal",
     "run_cell",
 ]
 
@@ -37,6 +38,8 @@ Arrays = Mapping[str, Array]
 
 PARTNERS = 2**31
 """Number of the first network that another one is compared with."""
+SIZED_FROM, SIZED = 2**33, 32
+"""Number of the first network that tells the size of K_0, and how many do."""
 AT_ONCE = 2**19
 """Units of a layer, at all points, of the networks that are drawn together without weights."""
 Family = Network | Callable[[int, int], nn.Module]
@@ -50,7 +53,8 @@ class Cell:
     """A piece of work: finite networks of one width with consecutive seeds.
 
     With ``against`` every one is compared with a network of that width, not with a limit. The
-    first cell of a width ``leads``: the rounding floor is that of its first network.
+    first cell of a width ``leads``: the rounding floor is that of its first network. K_0 and what
+    it is compared with are divided by ``scales``.
     """
 
     network: Family
@@ -63,6 +67,7 @@ class Cell:
     against: int | None = None
     weights: Weights = "drawn"
     leads: bool = False
+    scales: tuple[float, float] = (1.0, 1.0)
 
     @property
     def name(self) -> str:
@@ -99,7 +104,7 @@ def run_cell(cell: Cell, x: Array, limit: Array | None) -> Arrays:
         for index, (k0, other) in enumerate(_kernels(cell, x)):
             against = limit if other is None else other
             assert against is not None
-            error = k0 - against
+            error = k0 / cell.scales[0] - against / cell.scales[1]
             distances[index] = square_norms(error, cell.population)
             total += error
         rounding = _rounding(cell, x) if cell.leads else float("nan")
@@ -118,6 +123,14 @@ def _kernels(cell: Cell, x: Array) -> Iterator[tuple[Array, Array | None]]:
         k0 = _kernel(cell, cell.width, number, inputs)
         against = cell.against
         yield k0, None if against is None else _kernel(cell, against, PARTNERS + number, inputs)
+
+
+def mean_diagonal(network: Family, width: int, x: Array, dtype: torch.dtype, device: str) -> float:
+    """The mean of K_0(x, x) over inputs and a few networks that no sweep measures."""
+    cell = Cell(network, width, SIZED_FROM, SIZED, None, dtype, device)
+    inputs = torch.as_tensor(x, dtype=dtype, device=device)
+    diagonals = [_kernel(cell, width, number, inputs).diagonal() for number in _numbers(cell)]
+    return float(np.mean(diagonals))
 
 
 def _batches(cell: Cell, x: Array) -> Iterator[range]:

@@ -107,17 +107,20 @@ def sweep(
     store: Store | None = None,
     weights: Weights = "drawn",
     first: int = 0,
+    scales: Sequence[float] | None = None,
 ) -> list[Group]:
     """Measure the distance of K_0 to the limit on the inputs x, for every width and seed.
 
-    Without a limit it is that to K_0 of the next width, for all widths but the last.
+    Without a limit it is that to K_0 of the next width, for all widths but the last, each divided
+    by its scale if there are ``scales``, one for every width.
     Cells that the store has are not computed again; it gets the others as they are finished.
     """
     pairs = dict(pairwise(widths)) if limit is None else dict[int, int]()
+    sizes = dict(zip(widths, pairwise(scales or [1.0] * len(widths)), strict=False))
     if pairs:
         widths, seeds = widths[:-1], seeds[:-1]
     cells = [
-        replace(cell, weights=weights)
+        replace(cell, weights=weights, scales=sizes.get(cell.width, (1.0, 1.0)))
         for cell in _cells(network, widths, seeds, pairs, population, device, dtype, first)
     ]
     results: dict[Cell, Arrays] = {}

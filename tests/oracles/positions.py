@@ -8,8 +8,7 @@ expectations are two-dimensional trapezoidal sums, or closed forms for erf and r
     T[a, b, p, q]   limiting tangent kernel of one unit
     mu[a, p]        limit of (1/m) sum_i alpha_i(a)[p]
 
-for all inputs a, b and positions p, q; vectors have one position. Take a few small images:
-a layer costs inputs^2 positions^2 sums of 5000 terms.
+for all inputs a, b and positions p, q; vectors have one position. Take a few small images.
 """
 
 from __future__ import annotations
@@ -65,6 +64,7 @@ class State(NamedTuple):
     mu: Any
     spatial: tuple[int, ...]
     channels: Fraction = Fraction(1)
+    gains: bool = False
 
 
 def kernel(
@@ -92,9 +92,12 @@ def kernel(
 
 
 def _through(layers: Sequence[Any], state: State, means: bool) -> State:
+    """Trained gains that no weights follow are remembered, since nonlinearities need them."""
     for layer in layers:
-        count = channels.after([layer], state.channels)
-        state = _layer(layer, state, means)._replace(channels=count)
+        fresh = isinstance(layer, FullyConnected | Convolution | Sum | Concatenate)
+        after = _layer(layer, state, means)
+        count, gains = channels.after([layer], state.channels), state.gains and not fresh
+        state = after._replace(channels=count, gains=after.gains or gains)
     return state
 
 
@@ -104,13 +107,14 @@ def _layer(layer: Any, state: State, means: bool) -> State:
         S, mu, eta = state.S + branch.S, state.mu, branch.mu
         if means:
             S = S + np.einsum("ap,bq->abpq", mu, eta) + np.einsum("ap,bq->abpq", eta, mu)
-        return State(S, state.T + branch.T, mu + eta, state.spatial)
+        gains = state.gains or branch.gains
+        return State(S, state.T + branch.T, mu + eta, state.spatial, gains=gains)
     if isinstance(layer, Sum):
         ends = [_through(branch, state, means) for branch in layer.branches]
         S, T, mu = (sum(parts) for parts in list(zip(*ends, strict=True))[:3])
         for one, other in itertools.permutations(ends, 2) if means else ():
             S = S + np.einsum("ap,bq->abpq", one.mu, other.mu)
-        return State(S, T, mu, ends[0].spatial)
+        return State(S, T, mu, ends[0].spatial, gains=any(end.gains for end in ends))
     if isinstance(layer, Concatenate):
         ends = [_through(branch, state, means) for branch in layer.branches]
         p = [float(share) for share in channels.shares(layer, state.channels)]
@@ -118,12 +122,16 @@ def _layer(layer: Any, state: State, means: bool) -> State:
             sum(q * part for q, part in zip(p, parts, strict=True))
             for parts in list(zip(*ends, strict=True))[:3]
         )
-        return State(S, T, mu, ends[0].spatial)
+        return State(S, T, mu, ends[0].spatial, gains=any(end.gains for end in ends))
     if isinstance(layer, Dropout | LayerNorm | Scale):
         return _multiplied(layer, state)
     if isinstance(layer, FullyConnected):
         return _weights(layer, state.S, state.T, ())
     if isinstance(layer, Nonlinearity):
+        if state.gains and not layer.activation.is_linear:
+            raise NotImplementedError(
+                f"expected weights between trained gains and {layer}, got none; use image_balls"
+            )
         return _activated(layer.activation, state.S, state.T, state.spatial)
     table, after = windows(layer, state.spatial)
     if isinstance(layer, Convolution):
@@ -157,7 +165,8 @@ def _multiplied(layer: Any, state: State) -> State:
         root = np.sqrt(over(np.einsum("aapp->ap", S)) + layer.eps + 0 * state.mu)
         both = np.einsum("ap,bq->abpq", root, root)
         T = layer.gain_rate * S / both + layer.bias_rate + state.T / both
-        return State(S / both, T, (state.mu - taken) / root, state.spatial)
+        mu, gains = (state.mu - taken) / root, layer.gain_rate > 0
+        return State(S / both, T, mu, state.spatial, gains=gains)
     if isinstance(layer, Dropout):
         S, T = state.S.copy(), state.T.copy()
         for A in (S, T):

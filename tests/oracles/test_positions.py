@@ -15,9 +15,13 @@ from analytic import (
     Flatten,
     FullyConnected,
     GlobalAveragePooling,
+    LayerNorm,
     Network,
+    Nonlinearity,
     Residual,
+    Sum,
 )
+from analytic.network import Layer
 from analytic.network.shapes import reads, shape_after
 
 C, F, R = Convolution, FullyConnected, Residual
@@ -87,3 +91,30 @@ def test_linear_networks_have_the_kernel_of_their_matrices(
     network = Network(layer, layer, last)
     assert_allclose(positions.kernel(network, x, kind="nngp"), sigma, rtol=1e-12)
     assert_allclose(positions.kernel(network, x), 3 * sigma, rtol=1e-12)  # W_1, W_2 and v
+
+
+G = LayerNorm(gain_rate=1)
+SHIFTED = LayerNorm(bias_rate=1)
+BARE = [
+    (C("identity", 1), G, Nonlinearity("erf")),
+    (C("identity", 1), G, R(C("identity", 1)), LayerNorm(), Nonlinearity("sin")),
+    (C("identity", 1), R(C("identity", 1), G), Nonlinearity("relu")),
+    (C("identity", 1), G, Sum([], [C("identity", 1)]), Nonlinearity("relu")),
+]
+FRESH = [
+    (C("identity", 1), SHIFTED, Nonlinearity("erf"), G, C("erf", 1)),
+    (C("identity", 1), G, Sum(C("identity", 1), C("sin", 1)), SHIFTED, C("identity", 1), G),
+    (C("identity", 1), G, Nonlinearity("identity"), C("identity", 1), Nonlinearity("erf")),
+]
+
+
+@pytest.mark.parametrize("layers", BARE, ids=range(len(BARE)))
+def test_gains_that_meet_a_nonlinearity_are_refused(layers: tuple[Layer, ...]) -> None:
+    """D times their part of T would be silently wrong."""
+    with pytest.raises(NotImplementedError, match="weights between trained gains and Nonlinearity"):
+        positions.kernel(Network(*layers), np.ones((1, 1, 1)))
+
+
+@pytest.mark.parametrize("layers", FRESH, ids=range(len(FRESH)))
+def test_gains_before_weights_are_not(layers: tuple[Layer, ...]) -> None:
+    assert positions.kernel(Network(*layers), np.ones((1, 1, 1))) > 0

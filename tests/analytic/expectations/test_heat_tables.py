@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import mpmath
@@ -11,8 +12,9 @@ import sympy
 from oracles import dense
 
 from analytic.activation import Activation, X
-from analytic.expectations.conditioning import _half_octave, _segments
+from analytic.expectations.conditioning import SUM_ROUNDING, _half_octave, _segments, conditional
 from analytic.expectations.heat_tables import DEGREES, Heat, heat
+from analytic.machine import UNIT
 
 WHERE = (0, 11, 40)
 """Nodes that are looked at, counted from the middle."""
@@ -27,7 +29,7 @@ def _values(table: Heat, tau: float) -> np.ndarray:
     else:
         x = 4 * (np.log2(tau) - table.lowest) - 2 * (k - 1) - 1
     basis = np.polynomial.chebyshev.chebvander(np.array([x]), DEGREES - 1)[0]
-    return np.tensordot(table.table[k], basis, axes=(1, 0))
+    return np.tensordot(table.table[k], basis, axes=(2, 0)).T
 
 
 @pytest.mark.slow
@@ -80,6 +82,33 @@ def test_a_kink_at_zero_agrees_with_its_closed_form_at_every_scale(tau: float) -
         assert abs(float(w / mpmath.mpf(tau) - mean)) <= noise[0] * size
         assert abs(float(w1 - slope)) <= noise[1]
         assert abs(float(v - spread)) <= noise[2]
+
+
+def test_far_above_its_bend_softplus_is_relu() -> None:
+    """Beyond s = 2^12, the first tables: arc-cosine kernels up to 1/(s tau), here 1e-19."""
+    s, s_ = 2.0**37, 2.0**36.3
+    small = np.array([1e-2, 1e-4, 1e-6, 1e-2, 1e-6])
+    flip = np.array([False, False, False, True, True])
+    minus, plus = np.where(flip, 2 - small, small), np.where(flip, small, 2 - small)
+    table = heat(Activation("softplus"), 40)
+    assert table is not None
+    root = np.full(5, math.sqrt(2))
+    found = conditional(
+        table, np.full(5, s), np.full(5, s_), minus, plus, root / s, root / s_
+    )  # E relu(u)^2 = s^2/2
+    for k in range(5):
+        with mpmath.workdps(40):
+            d = mpmath.mpf(float(small[k]))
+            turn = 2 * mpmath.asin(mpmath.sqrt(d / 2))
+            theta, rho = (mpmath.pi - turn, d - 1) if flip[k] else (turn, 1 - d)
+            cosine = (mpmath.sin(theta) + (mpmath.pi - theta) * rho) / mpmath.pi
+            slope = (mpmath.pi - theta) / (2 * mpmath.pi)
+            errors = [abs(float(found[0, k] - (1 - cosine))), abs(float(found[2, k] - slope))]
+        apart, *noise = found[3:, k]
+        e, lost = 2 * (noise[0] + 2 * UNIT), 4 * table.outer.max() + SUM_ROUNDING
+        bound = e * math.sqrt(2 * apart) + e**2 + (noise[2] + lost) * float(min(found[:2, k]))
+        assert errors[0] <= bound
+        assert errors[1] <= (2 * noise[1] + lost) / 2
 
 
 def test_what_grows_too_fast_or_has_other_kinks_has_no_table() -> None:

@@ -29,7 +29,7 @@ LINE = Network(C("erf", 3, normalize="fan_in", bias_std=0.5), AveragePooling(2),
 AROUND: dict[str, Any] = {"padding_mode": "circular"}
 CASES = [
     (LINE, (1, 2)),
-    (Network(C("erf", 2, **AROUND), R(C("cos", 3)), SumPooling(2, stride=1)), (1, 3)),
+    (Network(C("erf", 2, dilation=2, **AROUND), R(C("cos", 3)), SumPooling(2, stride=1)), (1, 3)),
     (
         Network(C("erf", (2, 1), stride=2), Dropout(0.25), LayerNorm(eps=0.1), C("sin", 1), G()),
         (2, 2, 2),

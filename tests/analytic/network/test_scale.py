@@ -113,7 +113,7 @@ def test_a_kernel_with_factors_is_within_its_bound_of_ball_arithmetic() -> None:
     """Powers of 2, which no weight rounds."""
     network = Network(
         F("cos"), Scale(2), R(F("gaussian"), Scale(0.5)), Sum(Scale(4), [F("cos"), Scale(2)]),
-        Scale(0.5),
+        Scale(0.5), R(F("cos"), F("identity", bias_std=1, bias_rate=3), Scale(0.5)),
     )  # fmt: skip
     x = np.random.default_rng(4).standard_normal((2, 3))
     found = kernel_estimate(network, x)

@@ -10,6 +10,7 @@ import pytest
 from oracles import balls
 
 from analytic import AccuracyError, FullyConnected, Network, Residual, kernel, kernel_estimate
+from analytic.machine import UNIT
 
 CASES = 2000
 NAMES = ["erf", "sin", "cos", "gaussian", "relu"]
@@ -66,8 +67,8 @@ def test_the_true_error_never_exceeds_the_bound_and_is_not_far_below(cases: rang
             exact = balls.exact_kernel(network, x[i], x[j])
             error = balls.distance(estimate.value[i, j], exact)
             assert error <= estimate.error[i, j], (network, x[i], x[j])
-            if error > 0:
-                ratios.append(estimate.error[i, j] / error)
+            if error > 0:  # below a rounding of the answer it is luck, and no bound can follow
+                ratios.append(estimate.error[i, j] / max(error, UNIT * abs(estimate.value[i, j])))
     print(f"bound/error: median {np.median(ratios):.0f} of {len(ratios)}; refused {refused}")
     assert len(cases) < CASES / 2 or np.median(ratios) <= 100
     assert refused <= len(cases) // 50  # sin and cos at s > 30, and chaotic networks

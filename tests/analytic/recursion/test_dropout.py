@@ -57,10 +57,11 @@ VECTORS = [
         Scale(2),
         D(0.75),
     ),
+    Network(F("relu"), D(0.1), F("relu")),
 ]
 
 
-@pytest.mark.parametrize("network", VECTORS, ids=range(2))
+@pytest.mark.parametrize("network", VECTORS, ids=range(3))
 def test_every_entry_is_within_its_bound_of_ball_arithmetic(network: Network) -> None:
     """Equal, nearly parallel and opposite inputs in different rows have noise of their own."""
     x = draw(7, 4)

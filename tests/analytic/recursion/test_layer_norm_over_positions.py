@@ -12,7 +12,9 @@ from oracles.finite_checks import check_average, check_layer_identity
 
 from analytic import (
     AveragePooling,
+    Concatenate,
     Convolution,
+    Dropout,
     Flatten,
     FullyConnected,
     GlobalAveragePooling,
@@ -26,7 +28,11 @@ from analytic import (
     kernel_estimate,
     kernel_shares,
 )
+from analytic.expectations import moments
+from analytic.machine import UNIT
 from analytic.network import parse_network
+from analytic.recursion import Stage, normalized, own_preactivation
+from analytic.recursion.normalization import of_normalization
 
 F, C, N, R, G = FullyConnected, Convolution, Nonlinearity, Residual, GlobalAveragePooling
 L = LayerNorm()
@@ -63,10 +69,11 @@ SLOW = [
         N("erf"),
         Flatten(),
     ),
+    Network(C("erf", 2), Dropout(0.3), W, Concatenate([], [C("erf", 1), A]), C("erf", 1), G()),
 ]
 
 
-@pytest.mark.parametrize("network", SLOW, ids=range(2))
+@pytest.mark.parametrize("network", SLOW, ids=range(3))
 def test_all_positions_count_whatever_is_read(network: Network) -> None:
     """Strides behind and before it, and different positions in two branches."""
     x = draw(2, 1, 4, 4) * np.exp(draw(4, 4))
@@ -113,6 +120,25 @@ def test_only_the_mean_over_positions_counts() -> None:
     assert np.min(np.abs(kernel(over, x)[0] / kernel(each, x)[0] - 1)) > 1e-3
 
 
+def test_errors_of_what_is_divided_grow_twice() -> None:
+    """One position is too large by v and all others too small: both of Sigma/s^2 are wrong."""
+    v, sigma = 1e-4, np.exp(draw(1, 64))
+    step, none = SAMPLED.steps[1], np.zeros(64)
+    size, variance, _ = own_preactivation(step, (sigma, none, none))
+    table = moments(step.layer.activation, np.sqrt(size.ravel()))
+    seen = size.ravel(), variance.ravel(), none
+    layer = normalized(Stage(step, sigma.ravel(), none, *seen, table, none, reads=64))
+    for place in range(64):
+        damaged = sigma * np.where(np.arange(64) == place, 1 + v, 1 - v)
+        effect = np.max(np.abs(damaged / damaged.mean() / (sigma / sigma.mean()) - 1))
+        assert 1.5 * v < effect <= of_normalization(layer, v, 0.0, 0.0).sigma * (1 + 3 * v)
+
+
+def test_the_mean_over_positions_is_rounded_at_each() -> None:
+    found = kernel_estimate(Network(C("identity", 1), A, Flatten()), draw(1, 1, 2048))
+    assert np.all(found.error >= 2 * 2048 * UNIT * found.value)
+
+
 def test_shares_add_up() -> None:
     network, x = Network(C("identity", 2), B, C("erf", 1), G()), draw(2, 1, 4)
     found = kernel_shares(network, x)
@@ -127,8 +153,10 @@ def test_text_parses_back() -> None:
 
 
 REFUSED: list[tuple[Callable[[], object], str]] = [
-    (lambda: Network(C("tanh", 1), A, G()), "put Convolution.* or write LayerNorm.., which"),
+    (lambda: Network(C("relu", 1), A, G()), "put Convolution.* or write LayerNorm.., which"),
     (lambda: Network(A, C("tanh", 1)), "expected weights before LayerNorm.positions=True."),
+    (lambda: Network(C("tanh", 2), R(C("cos", 2)), A), "that of Convolution.*is not"),
+    (lambda: Network(C("tanh", 2), Flatten(), A), "got vectors; write LayerNorm"),
     (lambda: Network(F("identity"), A), "got vectors; write LayerNorm.., or put it before"),
     (lambda: kernel(Network(C("identity", 1), A, G()), np.zeros((1, 1, 2))), "got an image whose"),
     (lambda: LayerNorm(positions=1), "expected True or False for positions"),  # type: ignore[arg-type]

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import math
+
 import mpmath
 import numpy as np
+import pytest
 
 from analytic import FullyConnected, Network, kernel_estimate
 from analytic.machine import UNIT
+from analytic.recursion.error_amplification import Factors
+from analytic.recursion.error_propagation import Fixed, added
+from analytic.recursion.layer_equations import diagonal
+from analytic.recursion.normalization import amplifications
+
+DELTA = 2.0**-24
 
 
 def test_variances_before_abs_are_bounded_at_orthogonal_inputs() -> None:
@@ -31,3 +40,26 @@ def test_variances_before_abs_are_bounded_at_orthogonal_inputs() -> None:
         assert error <= found.error[0, 1] / float(exact)
         largest = max(largest, error)
     assert largest > 40 * UNIT  # what 16 roundings of E do not explain
+
+
+@pytest.mark.parametrize(("name", "share"), [("relu", 0.5), ("abs", 1.0)])
+@pytest.mark.parametrize("rho", [0.0, 0.3, 0.8])
+def test_variances_move_relu_and_its_slope_as_bounded(name: str, share: float, rho: float) -> None:
+    """E/(s s') = (1 - b) rho + b g(rho), D = 1 - b + (2 b/pi) arcsin rho, g that of |x|."""
+    state = diagonal(Network(FullyConnected(name)), np.array([1.0]))
+    (layer,) = amplifications(state, 1e-16)
+    at = Factors(*(float(f[0]) for f in layer.at(np.array([rho]))))
+    bounds = added(at, Fixed(DELTA, 0.0, 0.0, 0.0, 0.0, 0.0), 0.0)
+
+    def dual(v: float) -> tuple[float, float]:
+        angle = math.asin(rho / v)
+        g = 2 / math.pi * (math.cos(angle) + rho / v * angle)
+        return (1 - share) * rho + share * v * g, 1 - share + 2 / math.pi * share * angle
+
+    (e, d), (e1, d1) = dual(1.0), dual(1 + DELTA)
+    assert abs(e1 - e) <= bounds[0] + 64 * DELTA**2
+    assert abs(d1 - d) <= bounds[1] + 64 * DELTA**2
+    if rho == 0:
+        assert abs(e1 - e) == pytest.approx(bounds[0], rel=1e-6)
+    else:  # the bound of D is what it changes by
+        assert abs(d1 - d) == pytest.approx(bounds[1], rel=1e-6)

@@ -92,15 +92,26 @@ def test_a_family_whose_kernel_never_settles_fails() -> None:
     assert found.holds is False
 
 
-def test_a_family_without_a_description_says_so() -> None:
+def test_a_family_without_a_description_is_compared_up_to_its_size() -> None:
+    """In torch's parametrisation K_0 grows like m; divided by its mean it settles."""
+
     def normalised(width: int, seed: int) -> torch.nn.Module:
         torch.manual_seed(seed)
-        layers = torch.nn.Linear(3, width), torch.nn.LayerNorm(width), torch.nn.GELU()
+        layers = torch.nn.Linear(3, width), torch.nn.LayerNorm(width), torch.nn.Hardtanh()
         return torch.nn.Sequential(*layers, torch.nn.Linear(width, 1)).double()
 
-    found = convergence(normalised, SPHERE, [16, 32, 64, 128], 8, points=6)
-    assert "no K_inf was found" in found.reason
-    assert "trained gains" in found.reason
+    widths = [64, 128, 256, 512]
+    found = convergence(normalised, SPHERE, widths, 40, points=6)
+    small, *_, large = found.config["scales"]
+    assert 3 < large / small < 9
+    low, high = found.exponent_interval
+    assert 0 < low < 1 < high
+    assert "kernels of successive widths were compared, each divided by" in found.reason
+    assert f"{small:.3g} at 64 and {large:.3g} at 512" in found.reason
+    assert "behind trained gains" in found.reason
+    plain = convergence(normalised, SPHERE, widths, 6, points=6, limit="successive")
+    assert plain.holds is False
+    assert plain.exponent < 0
 
 
 def test_a_description_as_a_family_is_itself(tmp_path: Path) -> None:
