@@ -250,7 +250,8 @@ def _activated(
     """
     size = range(len(covariance))
     w, dual = layer.activation, balls.enclosed_dual
-    rate, product = gains or arb(0), None if gains is None else Activation(X * w.derivative)
+    rate = gains or arb(0)
+    product = Activation(X * w.derivative) if rate > 0 else None
     sigma: list[list[arb]] = [[arb(0)] * len(size) for _ in size]
     theta: list[list[arb]] = [[arb(0)] * len(size) for _ in size]
     mu: list[arb] = [arb(0)] * len(size)
