@@ -19,9 +19,9 @@ from analytic.machine import UNIT
 __all__ = ["MOST_TERMS", "MOST_TERMS_KINKED", "MOST_TERMS_WHOLE", "segment"]
 
 MOST_TERMS = 1024
-"""Longest table; pairs that would need more are left to ``analytic.pairs.nearly_parallel``."""
+"""Longest table of most kernels; pairs that would need more are left out."""
 MOST_TERMS_WHOLE = 4096
-"""Longest table where no pair can be left out."""
+"""Longest table where no pair can be left out, or many would be."""
 MOST_TERMS_KINKED = 128
 """Longest table where w has a kink: its coefficients decay like a power of their order."""
 
@@ -42,8 +42,9 @@ def segment(
     if octave < LOWEST and (expansion := origin(activation)) is not None:
         return expansion
     found = _segment(activation, octave, 32, min(most, MOST_TERMS))
-    if most > MOST_TERMS and found.rests[-1, -1] > 32 * UNIT:
-        found = _segment(activation, octave, 2 * MOST_TERMS, most)
+    longer = most > MOST_TERMS and found.rests[-1, -1] > 32 * UNIT
+    if longer or (least > MOST_TERMS and found.rests.shape[1] <= least):
+        found = _segment(activation, octave, 2 * MOST_TERMS, MOST_TERMS_WHOLE)
     if found.rests.shape[1] > least:
         return found
     return _segment(activation, octave, 1 << (least - 1).bit_length(), max(least, MOST_TERMS))

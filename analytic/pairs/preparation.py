@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
+from analytic.expectations import MOST_TERMS_WHOLE
 from analytic.machine import UNIT, Array
 from analytic.network import Network
+from analytic.pairs.pair_sums import share_or_zero
 from analytic.pairs.row_blocks import Series, roundings
 from analytic.recursion import (
+    Amplification,
+    Bounds,
+    Diagonal,
     Problem,
     amplifications,
     certify,
@@ -47,11 +53,52 @@ def prepare(
     tail = 2 * UNIT if tight else max(1e-3 * tolerance, 16 * UNIT)
     state = diagonal(network, mean_squares(inputs))
     start = roundings(x.shape[1]) * UNIT if start is None else start
-    layers = amplifications(state, tail)
     shares = in_kernels(state)
-    bounds = certify(layers, tolerance, start, tight=tight, spread=spread, in_kernel=shares)
+
+    def bounded(layers: list[Amplification]) -> Bounds:
+        return certify(layers, tolerance, start, tight=tight, spread=spread, in_kernel=shares)
+
+    layers = amplifications(state, tail)
+    bounds = bounded(layers)
+    if _worth_more_terms(layers, bounds) and _some_are_left(state, inputs, len(x), own, bounds):
+        bounds = bounded(amplifications(state, tail, MOST_TERMS_WHOLE))
     plan = program(network, bounds)
     top, rest = ([part] * len(layers) for part in (slice(0, len(x)), slice(len(x), None)))
     rows = input_tables(state, plan, top)
     columns = rows if own else input_tables(state, plan, rest)
     return Problem(network, x, x if y is None else y, own, state, Series(plan, rows, columns))
+
+
+HOPEFUL = 2.0**-12
+"""What the usual number of coefficients may leave out of E w'^2 where four times as many are
+tried: these leave something like the square of it."""
+SAMPLED = 128
+"""Inputs whose correlations are looked at, spread evenly."""
+
+
+def _worth_more_terms(layers: list[Amplification], bounds: Bounds) -> bool:
+    """Whether more coefficients would leave out fewer pairs of some layer."""
+    short = bounds.radius[:, -1] < bounds.ceiling
+    return any(layer.rest <= HOPEFUL for layer, cut in zip(layers, short, strict=True) if cut)
+
+
+def _some_are_left(state: Diagonal, inputs: Array, n: int, own: bool, bounds: Bounds) -> bool:
+    """Whether the series leave out some of a sample of pairs.
+
+    By the correlations of the first layer, which those of deeper ones mostly exceed. The first
+    ``n`` inputs are the rows; the columns are the others, or the same (``own``).
+    """
+    weight, bias, *_ = state.stages[0].step.coefficients
+    s = np.sqrt(state.stages[0].variance)
+    i = _spread(n)
+    j = i if own else n + _spread(len(inputs) - n)
+    covariance = weight * (inputs[i] @ inputs[j].T) / inputs.shape[1] + bias
+    rho = np.abs(share_or_zero(covariance, np.outer(s[i], s[j])))
+    if own:
+        np.fill_diagonal(rho, 0.0)
+    return bool((rho > bounds.radius[:, -1].min()).any())
+
+
+def _spread(size: int) -> NDArray[np.intp]:
+    """At most SAMPLED places among so many, spread evenly."""
+    return np.linspace(0, size - 1, min(SAMPLED, size)).astype(np.intp)

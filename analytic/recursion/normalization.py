@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from analytic.expectations import Noise
+from analytic.expectations import MOST_TERMS, Noise
 from analytic.machine import UNIT
 from analytic.recursion.coefficient_bounds import ratio
 from analytic.recursion.error_amplification import Amplification, amplification
@@ -37,10 +37,10 @@ class NormalizationErrors(NamedTuple):
     d: float
 
 
-def amplifications(state: Diagonal, tail: float) -> list[Amplification]:
-    """Those of all layers."""
+def amplifications(state: Diagonal, tail: float, most: int = MOST_TERMS) -> list[Amplification]:
+    """Those of all layers, of at most so many coefficients each."""
     return [
-        normalized(stage) if stage.step.normalizes else amplification(stage, tail)
+        normalized(stage) if stage.step.normalizes else amplification(stage, tail, most)
         for stage in state.stages
     ]
 

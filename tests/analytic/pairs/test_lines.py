@@ -1,0 +1,67 @@
+"""Inputs on a line: all pairs are nearly parallel, and certified all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import mpmath
+import numpy as np
+import pytest
+from oracles import dense
+
+from analytic import FullyConnected, Network, kernel_estimate
+
+F = FullyConnected
+Function = Callable[[Any], Any]
+
+
+def _closed_form(_: object, v: Any, c: Any, v_: Any) -> tuple:
+    """E and D of erf: Williams (1997)."""
+    bottom = (1 + 2 * v) * (1 + 2 * v_)
+    e = 2 / mpmath.pi * mpmath.asin(2 * c / mpmath.sqrt(bottom))
+    return e, 4 / mpmath.pi / mpmath.sqrt(bottom - 4 * c**2), mpmath.mpf(0), mpmath.mpf(0)
+
+
+def test_erf_on_a_line_agrees_with_its_closed_form() -> None:
+    network = Network(*[F("erf", bias_std=0.1)] * 3)
+    x = np.linspace(-5.0, 5.0, 21)[:, None]
+    estimate = kernel_estimate(network, x, tolerance=1e-10)
+    assert estimate.certified
+    with mpmath.workdps(40):
+        for i in range(0, 21, 4):
+            for j in range(i, 21, 3):
+                a, b = ([mpmath.mpf(float(row[0]))] for row in (x[i], x[j]))
+                exact = dense.pair_kernel(network, a, b, _closed_form)[1]
+                wrong = abs(mpmath.mpf(float(estimate.value[i, j])) - exact)
+                assert wrong <= mpmath.mpf(float(estimate.error[i, j]))
+
+
+@pytest.mark.parametrize("name", ["tanh", "softplus"])
+def test_parallel_inputs_have_expectations_of_one_variable(name: str) -> None:
+    """Without bias u' = (x'/x) u: E w(u) w(u') and E w'(u) w'(u') are integrals over one z."""
+    x = np.array([-4.0, -3.5, 0.5, 2.0, 3.9])
+    estimate = kernel_estimate(Network(F(name)), x[:, None], kind="both", tolerance=1e-10)
+    assert estimate.certified
+    w, slope = FUNCTIONS[name]
+    with mpmath.workdps(25):
+        for i, a in enumerate(map(float, x)):
+            for j, b in enumerate(map(float, x)):
+                e, d = _along_a_ray(w, a, b), _along_a_ray(slope, a, b)
+                for kind, exact in (("nngp", e), ("ntk", e + d * a * b)):
+                    value = getattr(estimate.value, kind)[i, j]
+                    error = getattr(estimate.error, kind)[i, j]
+                    assert abs(mpmath.mpf(float(value)) - exact) <= mpmath.mpf(float(error))
+
+
+FUNCTIONS: dict[str, tuple[Function, Function]] = {
+    "tanh": (mpmath.tanh, lambda t: 1 / mpmath.cosh(t) ** 2),
+    "softplus": (lambda t: mpmath.log1p(mpmath.exp(t)), lambda t: 1 / (1 + mpmath.exp(-t))),
+}
+"""w and w'."""
+
+
+def _along_a_ray(f: Function, a: float, b: float) -> Any:
+    """E f(a z) f(b z)."""
+    places = [-12, -4, -1, 0, 1, 4, 12]
+    return mpmath.quad(lambda z: f(a * z) * f(b * z) * mpmath.npdf(z), places)
