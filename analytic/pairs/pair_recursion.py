@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from analytic.compilation import compiled
+from analytic.expectations import arcsine
 from analytic.machine import LANES, REASSOCIATED
 from analytic.pairs.pair_errors import (
     begin_errors,
@@ -119,6 +120,21 @@ def _arccosine(t: Tile, scale: Any, inverse: Any, line: float, bend: float) -> N
 
 
 @compiled
+def _arcsine(t: Tile, narrow: Any, narrows: Any) -> None:
+    """E and D Gamma of erf: Williams (1997)."""
+    for m in range(narrow.size):
+        for j in range(LANES):
+            root = narrow[m] * narrows[j]
+            z = 2.0 * (t.sigma[m, j] * root)
+            z = z if z < 1.0 else 1.0
+            z = z if z > -1.0 else -1.0
+            left = (1.0 - z) * (1.0 + z)
+            left = left if left > 1e-300 else 1e-300
+            e, d = arcsine(z) * (2.0 / np.pi), (4.0 / np.pi) * root / np.sqrt(left)
+            t.sigma[m, j], t.theta[m, j] = _plain(e, d, t.theta[m, j])
+
+
+@compiled
 def _mehler(
     t: Tile,
     even: int,
@@ -157,6 +173,8 @@ def weight_layer(
     at: int,
     scale: Any,
     inverse: Any,
+    narrow: Any,
+    narrows: Any,
     eta: Any,
     etas: Any,
     coef: Any,
@@ -171,6 +189,8 @@ def weight_layer(
         at: the number of the layer.
         scale: 1/s of its rows.
         inverse: 1/s of its columns.
+        narrow: 1/sqrt(1 + 2 s^2) of its rows, where that is used.
+        narrows: the same of its columns.
         eta: E[w] of its rows, or the mean that is taken away.
         etas: the same of its columns.
         coef: the coefficients of its rows, shape (rows, coefficients).
@@ -191,6 +211,8 @@ def weight_layer(
     most = 0
     if p.bent[at]:
         _arccosine(t, scale, inverse, p.line[at, 0], p.line[at, 1])
+    elif p.arcsine[at]:
+        _arcsine(t, narrow, narrows)
     else:
         _mehler(t, p.even[at], p.odd[at], p.first[at], table, coef, lane, eta, etas)
         most = t.group[:size].max() + 1
@@ -243,8 +265,11 @@ def propagate(
             put_aside(t, depth)
             depth += 1
         scale, inverse = rows.inverse[at, row:end], columns.inverse[at, lane:stop]
+        narrow, narrows = rows.narrow[at, row:end], columns.narrow[at, lane:stop]
         eta, etas = rows.mean[at, row:end], columns.mean[at, lane:stop]
-        used = weight_layer(p, t, at, scale, inverse, eta, etas, coef, columns.table, lane)
+        used = weight_layer(
+            p, t, at, scale, inverse, narrow, narrows, eta, etas, coef, columns.table, lane
+        )
         most = max(most, used)
         for number in range(p.closes[at]):
             depth -= 1

@@ -79,7 +79,8 @@ SAMPLED = 128
 def _worth_more_terms(layers: list[Amplification], bounds: Bounds) -> bool:
     """Whether more coefficients would leave out fewer pairs of some layer."""
     short = bounds.radius[:, -1] < bounds.ceiling
-    return any(layer.rest <= HOPEFUL for layer, cut in zip(layers, short, strict=True) if cut)
+    hopeful = (layer.rest <= HOPEFUL or layer.step.layer.activation.is_erf for layer in layers)
+    return any(hope and cut for hope, cut in zip(hopeful, short, strict=True))
 
 
 def _some_are_left(state: Diagonal, inputs: Array, n: int, own: bool, bounds: Bounds) -> bool:

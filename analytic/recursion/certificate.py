@@ -52,6 +52,7 @@ class Bounds(NamedTuple):
     junctions: Array  # (layers, most sums that end at one of them, factors)
     in_kernel: Array  # ``shares.in_kernels``, (3,)
     lengths: NDArray[np.int64]  # coefficients of even and of odd order that matter, (layers, 2)
+    closed: NDArray[np.bool_]  # whether the pairs of a layer have the closed form of erf, (layers,)
     start: float  # error of <x, x'>/d
     ceiling: float  # largest |rho| the bounds hold for; pairs above it are left out
     error: float  # bound of the kernel for all pairs below the ceiling
@@ -142,7 +143,8 @@ def _bounds(chain: ErrorPropagation, index: int, tau: float, whole: bool) -> Bou
         factors=np.stack([_factors(layer, fixed, levels) for layer, fixed in parts]),
         junctions=_junctions(layers, chain.fixed),
         in_kernel=np.array(chain.in_kernel),
-        lengths=np.array([_lengths(layer.r_d) for layer in layers]),
+        lengths=np.array([_lengths(layer) for layer in layers]),
+        closed=np.array([layer.closed for layer in layers]),
         start=chain.start,
         ceiling=ceiling,
         error=chain.error(index, tau, [float(last) for last in lost[:, -1]]),
@@ -176,7 +178,8 @@ def own_bounds(layer: Amplification) -> Bounds:
         factors=np.zeros((1, LEVELS.size, len(LayerFactors._fields))),
         junctions=np.zeros((1, max(1, len(layer.in_junctions)), len(SkipFactors._fields))),
         in_kernel=np.array([1.0, 1.0, 0.0]),
-        lengths=np.array([_lengths(layer.r_d)]),
+        lengths=np.array([_lengths(layer)]),
+        closed=np.array([layer.closed]),
         start=0.0,
         ceiling=1.0,
         error=0.0,
@@ -184,9 +187,11 @@ def own_bounds(layer: Amplification) -> Bounds:
     )
 
 
-def _lengths(shares: Array) -> list[int]:
+def _lengths(layer: Amplification) -> list[int]:
     """How many coefficients of even and of odd order exceed rounding, in fours."""
-    tails = [np.cumsum(shares[start::2][::-1])[::-1] for start in (0, 1)]
+    if layer.closed:
+        return [0, 0]
+    tails = [np.cumsum(layer.r_d[start::2][::-1])[::-1] for start in (0, 1)]
     return [-4 * (-int(np.count_nonzero(tail > UNIT / 16)) // 4) for tail in tails]
 
 
@@ -207,6 +212,6 @@ def _radii(
         radius = np.minimum((tau / np.maximum(tails, tau * 1e-300)) ** (1 / terms), ceiling)
         radius = np.maximum.accumulate(np.where(radius < 1, radius * (1 - 4 * UNIT), 1.0))
         lost[-1] = max(tau, tails[-1] if whole else 0.0)
-    if whole:
+    if whole or layer.closed:
         radius[-1] = ceiling
     return radius, lost

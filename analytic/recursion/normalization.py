@@ -19,8 +19,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from analytic.expectations import MOST_TERMS, Noise
+from analytic.expectations import MOST_TERMS, Noise, length
 from analytic.machine import UNIT
+from analytic.recursion.amplification_of_erf import erf_amplification
 from analytic.recursion.coefficient_bounds import ratio
 from analytic.recursion.error_amplification import Amplification, amplification
 from analytic.recursion.layer_equations import Diagonal, Stage
@@ -38,11 +39,21 @@ class NormalizationErrors(NamedTuple):
 
 
 def amplifications(state: Diagonal, tail: float, most: int = MOST_TERMS) -> list[Amplification]:
-    """Those of all layers, of at most so many coefficients each."""
-    return [
-        normalized(stage) if stage.step.normalizes else amplification(stage, tail, most)
-        for stage in state.stages
-    ]
+    """Those of all layers, of at most so many coefficients each.
+
+    Where more than MOST_TERMS may be, layers of erf that need as many take the closed form.
+    """
+
+    def of(stage: Stage) -> Amplification:
+        if stage.step.normalizes:
+            return normalized(stage)
+        activation, s = stage.step.layer.activation, np.sqrt(stage.variance)
+        longer = most > MOST_TERMS and activation.is_erf
+        if longer and length(activation, s, tail) >= MOST_TERMS:
+            return erf_amplification(stage)
+        return amplification(stage, tail, most)
+
+    return list(map(of, state.stages))
 
 
 def normalized(stage: Stage) -> Amplification:

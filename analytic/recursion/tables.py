@@ -51,6 +51,7 @@ class Program(NamedTuple):
     shares: Array
     normalizes: NDArray[np.bool_]
     bent: NDArray[np.bool_]
+    arcsine: NDArray[np.bool_]  # whether pairs have the closed form of erf
     line: Array
     first: NDArray[np.int64]
     even: NDArray[np.int64]
@@ -63,6 +64,7 @@ class InputTables(NamedTuple):
     """The tables of the rows or of the columns, n inputs padded to ``padded_length``."""
 
     inverse: Array  # 1/s, 0 where s = 0, (layers, n)
+    narrow: Array  # 1/sqrt(1 + 2 s^2) where pairs have the closed form of erf, (layers, n)
     mean: Array  # E[w], or the mean that is taken away, (layers, n)
     junctions: Array  # mu of the branches before and of the last one of every sum, (sums, 2, n)
     table: Array  # coefficients b_k, (rows, n)
@@ -133,6 +135,7 @@ def program(network: Network, bounds: Bounds) -> Program:
         shares=np.array(shares).reshape(-1, 2),
         normalizes=np.array([step.normalizes for step in steps]),
         bent=np.array([line is not None for line in lines]),
+        arcsine=bounds.closed,
         line=np.array([line or (0.0, 0.0) for line in lines]) ** 2,
         first=first,
         even=even,
@@ -164,6 +167,7 @@ def input_tables(
     layers = len(stages)
     result = InputTables(
         inverse=aligned(layers, padded),
+        narrow=aligned(layers, padded),
         mean=aligned(layers, padded),
         junctions=aligned(int(plan.closes.sum()), 2, padded),
         table=aligned(int((plan.even + plan.odd).sum()), padded),
@@ -172,6 +176,8 @@ def input_tables(
         s = np.sqrt(stage.variance[chosen])
         result.inverse[row, : s.size] = 1 / np.where(s > 0, s, np.inf)
         result.mean[row, : s.size] = stage.means[chosen]
+        if plan.arcsine[row]:
+            result.narrow[row, : s.size] = 1 / np.sqrt(1 + 2 * stage.variance[chosen])
         for number, junction in enumerate(stage.junctions, plan.junction[row]):
             for line, (_, _, mu) in zip(result.junctions[number], junction[:2], strict=True):
                 line[: s.size] = mu[chosen]

@@ -1,4 +1,4 @@
-"""Inputs on a line: all pairs are nearly parallel, and certified all the same."""
+"""Inputs on a line and tables as they come: nearly parallel pairs, certified all the same."""
 
 from __future__ import annotations
 
@@ -23,15 +23,27 @@ def _closed_form(_: object, v: Any, c: Any, v_: Any) -> tuple:
     return e, 4 / mpmath.pi / mpmath.sqrt(bottom - 4 * c**2), mpmath.mpf(0), mpmath.mpf(0)
 
 
-def test_erf_on_a_line_agrees_with_its_closed_form() -> None:
+def _line() -> np.ndarray:
+    return np.linspace(-5.0, 5.0, 21)[:, None]
+
+
+def _table() -> np.ndarray:
+    """Positive features of different scale, with a duplicate and a pair at distance 1e-9."""
+    x = 20 * np.abs(np.random.default_rng(1).standard_normal((16, 4))) * [1.0, 0.1, 0.01, 5.0]
+    x[4], x[8] = x[0], x[0] * (1 + 1e-9)
+    return x
+
+
+@pytest.mark.parametrize("inputs", [_line, _table])
+def test_erf_agrees_with_its_closed_form(inputs: Callable[[], np.ndarray]) -> None:
     network = Network(*[F("erf", bias_std=0.1)] * 3)
-    x = np.linspace(-5.0, 5.0, 21)[:, None]
-    estimate = kernel_estimate(network, x, tolerance=1e-10)
+    x = inputs()
+    estimate = kernel_estimate(network, x, tolerance=1e-9)
     assert estimate.certified
     with mpmath.workdps(40):
-        for i in range(0, 21, 4):
-            for j in range(i, 21, 3):
-                a, b = ([mpmath.mpf(float(row[0]))] for row in (x[i], x[j]))
+        for i in range(0, len(x), 4):
+            for j in range(i, len(x), 4):
+                a, b = ([mpmath.mpf(float(value)) for value in row] for row in (x[i], x[j]))
                 exact = dense.pair_kernel(network, a, b, _closed_form)[1]
                 wrong = abs(mpmath.mpf(float(estimate.value[i, j])) - exact)
                 assert wrong <= mpmath.mpf(float(estimate.error[i, j]))
