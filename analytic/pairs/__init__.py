@@ -2,18 +2,15 @@
 
 Enters: a ``Problem``'s tables and scalar products. Leaves: rows of Sigma and Theta at the
 readout, with a bound for each group of columns; pairs that are too parallel for the series
-are left out as NaN and taken one by one (``nearly_parallel_pairs``). ``prepare`` makes the problem.
+are left out as NaN and taken by themselves (``left_out_pairs``). ``prepare`` makes the problem.
 Below: ``analytic.recursion``.
 """
 
 from analytic.pairs.angles import prepare_angles
+from analytic.pairs.close_inputs import Close
 from analytic.pairs.input_angles import angle_of_inputs
-from analytic.pairs.nearly_parallel import (
-    Close,
-    NearlyParallel,
-    nearly_parallel_pairs,
-    unit_moments,
-)
+from analytic.pairs.left_out import left_out_pairs
+from analytic.pairs.nearly_parallel import NearlyParallel, unit_moments
 from analytic.pairs.pair_recursion import weight_layer
 from analytic.pairs.preparation import prepare
 from analytic.pairs.row_blocks import ROW_BLOCK, roundings, rows_together, scalar_products, store
@@ -25,7 +22,7 @@ __all__ = [
     "NearlyParallel",
     "angle_of_inputs",
     "end_branch",
-    "nearly_parallel_pairs",
+    "left_out_pairs",
     "prepare",
     "prepare_angles",
     "roundings",

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from analytic.machine import LANES, UNIT, Array
 from analytic.network import Network
-from analytic.pairs.nearly_parallel import Close, nearly_parallel_pairs
+from analytic.pairs.close_inputs import Close
+from analytic.pairs.nearly_parallel import nearly_parallel_pairs
 from analytic.recursion import Data, Problem, RowBlock, diagonal, mean_squares
 
 __all__ = ["Angles", "prepare_angles"]

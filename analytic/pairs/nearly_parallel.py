@@ -14,22 +14,23 @@ Legend: r, r' the norms sqrt(Sigma) of the units, s, s' those of the pre-activat
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.expectations import Angle, Units, distances, jump_distances, units
+from analytic.expectations import Angle, distances, jump_distances
 from analytic.machine import UNIT, Array
 from analytic.network import Network, fold
+from analytic.pairs.close_inputs import Close
 from analytic.pairs.input_angles import NormGap, angle_of_inputs, gap_of_inputs, sine_less_cosine
 from analytic.pairs.pair_sums import lagrange_defect as _defect
 from analytic.pairs.pair_sums import share_or_zero as _share
 from analytic.pairs.pair_sums import summed_error
-from analytic.recursion import Diagonal, Junction, Stage, in_kernels, plain, preactivation
+from analytic.recursion import Junction, Stage, in_kernels, plain, preactivation
 
-__all__ = ["Close", "NearlyParallel", "nearly_parallel_pairs", "unit_moments"]
+__all__ = ["NearlyParallel", "first_layer", "nearly_parallel_pairs", "unit_moments"]
 
 Index = NDArray[np.intp]
 
@@ -65,55 +66,6 @@ class _Moments(NamedTuple):
     error: Array
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Close:
-    """A network and its inputs, ready for pairs of them.
-
-    Attributes:
-        network: the description.
-        ends: the recursion at x = x' for all inputs.
-        units: those of every layer; None where closed forms need none.
-        variations: relative errors of the variances of every layer, and of Sigma behind all.
-    """
-
-    network: Network
-    ends: Diagonal
-    units: list[Units | None]
-    variations: list[float]
-
-    @classmethod
-    def of(cls, network: Network, ends: Diagonal) -> Close:
-        """Tabulate what pairs of these inputs use."""
-        found = [
-            None
-            if activation.bent_line or activation.jump
-            else units(activation, np.sqrt(v), moments)
-            for activation, v, moments in (
-                (stage.step.layer.activation, stage.variance, stage.moments)
-                for stage in ends.stages
-            )
-        ]
-        return cls(network, ends, found, _variations(ends))
-
-
-def _variations(ends: Diagonal) -> list[float]:
-    """The relative errors of the variances and of the last Sigma, to first order."""
-    result: list[float] = []
-
-    def after(stage: Stage, error: float) -> float:
-        variance = error + (4 + stage.reads) * UNIT
-        result.append(variance)
-        table = stage.moments
-        own = _share(stage.variance * np.abs(table.response_e), table.second)
-        return float(own.max()) * variance + table.noise.second
-
-    def added(_: Stage, __: int, total: float, branch: float) -> float:
-        return 2 * max(total, branch)
-
-    last = fold(ends.stages, 2 * UNIT, after, added)
-    return [*result, last]
-
-
 def nearly_parallel_pairs(close: Close, x: Array, y: Array, i: Index, j: Index) -> NearlyParallel:
     """Run the recursion for pairs of inputs.
 
@@ -124,10 +76,7 @@ def nearly_parallel_pairs(close: Close, x: Array, y: Array, i: Index, j: Index) 
         i: their places among the inputs of ``close``, shape (pairs,).
         j: those of the second ones.
     """
-    ends = close.ends
-    alike = all(step.noise == 1 for step in close.network.steps)  # noise tells rows apart
-    same = np.all(x == y, axis=1) & alike
-    opposite = np.all(x == -y, axis=1) & _is_odd(close.network) & alike
+    ends, pinned = close.ends, _pinned(close, x, y)
     rows = iter(range(len(ends.stages)))
     noises = [UNIT]  # the largest so far
 
@@ -135,27 +84,50 @@ def nearly_parallel_pairs(close: Close, x: Array, y: Array, i: Index, j: Index) 
         noises.append(max(noises[-1], stage.moments.noise.of_values + UNIT))
         return pinned(_layer(close, next(rows), noises[-1], i, j, state))
 
-    def pinned(state: _State) -> _State:
-        """Equal inputs stay equal: no rounding moves the angle of two units that are one."""
-        minus, plus, error = state.angle
-        one, other = same & (minus < plus), opposite & (plus < minus)
-        minus = np.where(one, 0.0, np.where(other, 2.0, minus))
-        plus = np.where(one, 2.0, np.where(other, 0.0, plus))
-        return state._replace(angle=Angle(minus, plus, np.where(one | other, 0.0, error)))
-
     def added(stage: Stage, number: int, total: _State, branch: _State) -> _State:
         p, q = stage.step.shares[number] or (1.0, 1.0)
         total, branch = (a._replace(theta=c * a.theta) for a, c in ((total, p), (branch, q)))
         return pinned(_sum(stage.junctions[number], noises[-1], i, j, total, branch))
 
-    start = _State(angle_of_inputs(x, y), np.zeros(i.size), np.zeros(i.size), gap_of_inputs(x, y))
-    state = fold(ends.stages, start, after, added)
+    state = fold(ends.stages, _of_inputs(x, y), after, added)
     sigma = np.sqrt(ends.sigma[i] * ends.sigma[j]) * state.angle.cosine
     angle_error = state.angle.error
     *_, rounding = in_kernels(ends)
     both = summed_error(i, j, (angle_error, ends.sigma), (state.error, ends.theta))
     both = np.maximum(angle_error, state.error) if rounding else both
     return NearlyParallel(sigma, state.theta, np.maximum(angle_error, both) + 4 * UNIT + rounding)
+
+
+def first_layer(close: Close, x: Array, y: Array, i: Index, j: Index) -> NearlyParallel:
+    """The same behind the first layer; ``error`` has the rows of Sigma and of Theta, (2, pairs)."""
+    stage = close.ends.stages[0]
+    noise = max(UNIT, stage.moments.noise.of_values) + UNIT
+    state = _pinned(close, x, y)(_layer(close, 0, noise, i, j, _of_inputs(x, y)))
+    own = stage.moments.second
+    sigma = np.sqrt(own[i] * own[j]) * state.angle.cosine
+    of_sigma = state.angle.error + close.variations[1] + 4 * UNIT
+    return NearlyParallel(sigma, state.theta, np.stack([of_sigma, state.error]))
+
+
+def _of_inputs(x: Array, y: Array) -> _State:
+    none = np.zeros(len(x))
+    return _State(angle_of_inputs(x, y), none, none, gap_of_inputs(x, y))
+
+
+def _pinned(close: Close, x: Array, y: Array) -> Callable[[_State], _State]:
+    """Equal inputs stay equal: no rounding moves the angle of two units that are one."""
+    alike = all(step.noise == 1 for step in close.network.steps)  # noise tells rows apart
+    same = np.all(x == y, axis=1) & alike
+    opposite = np.all(x == -y, axis=1) & _is_odd(close.network) & alike
+
+    def pinned(state: _State) -> _State:
+        minus, plus, error = state.angle
+        one, other = same & (minus < plus), opposite & (plus < minus)
+        minus = np.where(one, 0.0, np.where(other, 2.0, minus))
+        plus = np.where(one, 2.0, np.where(other, 0.0, plus))
+        return state._replace(angle=Angle(minus, plus, np.where(one | other, 0.0, error)))
+
+    return pinned
 
 
 def _is_odd(network: Network) -> bool:

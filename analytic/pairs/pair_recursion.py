@@ -34,7 +34,7 @@ from analytic.recursion import (
     preactivation,
 )
 
-__all__ = ["propagate", "weight_layer"]
+__all__ = ["propagate", "propagate_from", "weight_layer"]
 
 _preactivation: Any = compiled(preactivation)
 _plain: Any = compiled(plain)
@@ -168,19 +168,9 @@ def _mehler(
 
 @compiled
 def weight_layer(
-    p: Program,
-    t: Tile,
-    at: int,
-    scale: Any,
-    inverse: Any,
-    narrow: Any,
-    narrows: Any,
-    eta: Any,
-    etas: Any,
-    coef: Any,
-    table: Any,
-    lane: int,
-) -> int:
+    p: Program, t: Tile, at: int, scale: Any, inverse: Any, narrow: Any, narrows: Any, eta: Any,
+    etas: Any, coef: Any, table: Any, lane: int,
+) -> int:  # fmt: skip
     """Take a tile through a weight layer; sigma and theta hold what it reads.
 
     Args:
@@ -253,12 +243,22 @@ def propagate(
     t.left[:, :] = False
     t.departed[:] = False
     begin_errors(t, p.bounds)
-    depth = most = 0
     for m in range(end - row):
         if own and lane <= row + m < stop:
             t.left[m, row + m - lane] = True
             t.departed[m] = True
-    for at in range(p.weight.size):
+    return propagate_from(p, t, rows, coef, columns, row, end, lane, 0)
+
+
+@compiled
+def propagate_from(
+    p: Program, t: Tile, rows: InputTables, coef: Any, columns: InputTables, row: int, end: int,
+    lane: int, start: int,
+) -> int:  # fmt: skip
+    """The same from a layer on, before which no branch is open; see ``propagate``."""
+    stop = lane + LANES
+    depth = most = 0
+    for at in range(start, p.weight.size):
         if p.switches[at]:
             change_places(t, depth - 1)
         for _ in range(p.opens[at]):

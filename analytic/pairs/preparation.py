@@ -17,6 +17,7 @@ from analytic.recursion import (
     Problem,
     amplifications,
     certify,
+    certify_behind,
     diagonal,
     in_kernels,
     input_tables,
@@ -61,12 +62,16 @@ def prepare(
     layers = amplifications(state, tail)
     bounds = bounded(layers)
     if _worth_more_terms(layers, bounds) and _some_are_left(state, inputs, len(x), own, bounds):
-        bounds = bounded(amplifications(state, tail, MOST_TERMS_WHOLE))
+        layers = amplifications(state, tail, MOST_TERMS_WHOLE)
+        bounds = bounded(layers)
+    behind = certify_behind(layers, bounds, start, spread=spread, in_kernel=shares)
     plan = program(network, bounds)
     top, rest = ([part] * len(layers) for part in (slice(0, len(x)), slice(len(x), None)))
     rows = input_tables(state, plan, top)
     columns = rows if own else input_tables(state, plan, rest)
-    return Problem(network, x, x if y is None else y, own, state, Series(plan, rows, columns))
+    back = None if behind is None or tight else plan._replace(bounds=behind)
+    method = Series(plan, rows, columns, back)
+    return Problem(network, x, x if y is None else y, own, state, method)
 
 
 HOPEFUL = 2.0**-12

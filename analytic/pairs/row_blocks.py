@@ -153,11 +153,13 @@ class Series:
         plan: the layers and their error bounds.
         rows: the tables of the rows.
         columns: the tables of the columns.
+        behind: for pairs that the first layer leaves out and that come back behind it, if they may.
     """
 
     plan: Program
     rows: InputTables
     columns: InputTables
+    behind: Program | None = None
 
     @property
     def error(self) -> float:

@@ -35,7 +35,15 @@ from analytic.recursion.error_propagation import (
 from analytic.recursion.layer_equations import Average
 from analytic.recursion.layer_errors import LayerFactors, SkipFactors
 
-__all__ = ["LEVELS", "Bounds", "certify", "factors_of", "junction_of", "own_bounds"]
+__all__ = [
+    "LEVELS",
+    "Bounds",
+    "certify",
+    "certify_behind",
+    "factors_of",
+    "junction_of",
+    "own_bounds",
+]
 
 
 class Bounds(NamedTuple):
@@ -123,6 +131,33 @@ def certify(
             if chain.error(index, tau) <= tolerance:
                 return _bounds(chain, index, tau, whole)
     return _bounds(chain, 0 if whole else len(RADII) - 1, 2 * UNIT, whole)
+
+
+ENTERED = 2**9 * UNIT
+"""An error of Sigma behind the first layer that the others may meet."""
+
+
+def certify_behind(
+    layers: list[Amplification],
+    bounds: Bounds,
+    start: float,
+    *,
+    spread: float = 0.0,
+    in_kernel: Sequence[float] = (1.0, 1.0, 0.0),
+) -> Bounds | None:
+    """Bounds for pairs that came through the first layer by another way, at any |rho| behind it.
+
+    None where they might be larger than ``bounds``, the ones of pairs that the series take through
+    all layers, or where other layers leave out as many pairs as the first. See ``certify``.
+    """
+    if len(layers) == 1 or layers[0].step.opens or layers[0].bent or layers[0].closed:
+        return None
+    tau = float(bounds.truncation[0, -1])
+    others = ErrorPropagation(layers[1:], Average(), ENTERED, spread, in_kernel)
+    if not others.error(0, tau) <= bounds.error:
+        return None
+    found = _bounds(ErrorPropagation(layers, Average(), start, spread, in_kernel), 0, tau, False)
+    return found if found.radius[0, -1] < found.radius[1:, -1].min() else None
 
 
 GROUP = 8

@@ -94,24 +94,25 @@ class Tile(NamedTuple):
     errors: Array  # their errors, (depth, 3, rows, 1 or lanes)
 
 
-def new_tile(depth: int, by_pair: bool = False) -> Tile:
+def new_tile(depth: int, by_pair: bool = False, rows: int = ROWS) -> Tile:
     """Room for a tile of a network with at most ``depth`` nested branches.
 
     Args:
         depth: see above.
         by_pair: whether every pair has an error bound of its own.
+        rows: of the tile.
     """
     width = LANES if by_pair else 1
     return Tile(
-        *(aligned(ROWS, LANES) for _ in range(8)),
-        left=np.zeros((ROWS, LANES), dtype=np.bool_),
-        departed=np.zeros(ROWS, dtype=np.bool_),
-        group=np.zeros(ROWS, dtype=np.int64),
-        last=np.zeros(ROWS, dtype=np.int64),
-        largest=np.zeros(ROWS),
-        error=np.zeros((3, ROWS, width)),
-        stack=aligned(max(depth, 1), 2, ROWS, LANES),
-        errors=np.zeros((max(depth, 1), 3, ROWS, width)),
+        *(aligned(rows, LANES) for _ in range(8)),
+        left=np.zeros((rows, LANES), dtype=np.bool_),
+        departed=np.zeros(rows, dtype=np.bool_),
+        group=np.zeros(rows, dtype=np.int64),
+        last=np.zeros(rows, dtype=np.int64),
+        largest=np.zeros(rows),
+        error=np.zeros((3, rows, width)),
+        stack=aligned(max(depth, 1), 2, rows, LANES),
+        errors=np.zeros((max(depth, 1), 3, rows, width)),
     )
 
 

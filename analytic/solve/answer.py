@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic.machine import LANES, Array, cores
-from analytic.pairs import Close, NearlyParallel, nearly_parallel_pairs
+from analytic.pairs import Close, NearlyParallel, left_out_pairs
 from analytic.recursion import Problem, dearest, kernels_at, require_finite
 from analytic.results import AccuracyError, Estimate, Kernels
 from analytic.solve.checkpoint import Checkpoint
@@ -116,14 +116,12 @@ def _nearly_parallel(problem: Problem, left: NDArray[np.intp]) -> NearlyParallel
     if not len(left):
         return NearlyParallel(*np.empty((3, 0)))
     close = Close.of(problem.network, problem.diagonal)
-    shift = 0 if problem.own else problem.shape[0]
-
     share = max(FEW, -(-len(left) // cores()))
     step = min(close_together(problem.x.shape[1]), share)
 
     def block(start: int) -> NearlyParallel:
         a, b = left[start : start + step].T
-        return nearly_parallel_pairs(close, problem.x[a], problem.y[b], a, b + shift)
+        return left_out_pairs(problem, close, a, b)
 
     with ThreadPoolExecutor(cores()) as pool:
         parts = list(pool.map(block, range(0, len(left), step)))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analytic.machine import LANES, available_memory
-from analytic.pairs import Close, nearly_parallel_pairs
+from analytic.pairs import Close, left_out_pairs
 from analytic.recursion import Data, Problem, RowBlock, stage_growth
 
 __all__ = ["FEW", "Plan", "close_together", "foresee", "require_memory", "sample"]
@@ -153,15 +153,14 @@ def _cost_of_close_pairs(
     if i.size == 0:
         return 0.0, 0.0
     close = Close.of(problem.network, problem.diagonal)
-    shift = 0 if problem.own else problem.shape[0]
     seconds = worst = 0.0
     for most in CLOSE_SAMPLED:
         few = slice(0, None, max(i.size // most, 1))
         a, b = i[few], j[few]
-        found = nearly_parallel_pairs(close, problem.x[a], problem.y[b], a, b + shift)
+        found = left_out_pairs(problem, close, a, b)
         worst = max(worst, float(found.error.max()))  # the tables are made
         start = time.perf_counter()
-        nearly_parallel_pairs(close, problem.x[a], problem.y[b], a, b + shift)
+        left_out_pairs(problem, close, a, b)
         took = time.perf_counter() - start
         seconds = took * i.size / a.size
         if took > QUICK or a.size == i.size:

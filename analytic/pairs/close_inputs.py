@@ -1,0 +1,64 @@
+"""Inputs whose pairs the series may leave out, tabulated once for all of these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from analytic.expectations import Units, units
+from analytic.machine import UNIT
+from analytic.network import Network, fold
+from analytic.pairs.pair_sums import share_or_zero as _share
+from analytic.recursion import Diagonal, Stage
+
+__all__ = ["Close"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Close:
+    """A network and its inputs, ready for pairs of them.
+
+    Attributes:
+        network: the description.
+        ends: the recursion at x = x' for all inputs.
+        units: those of every layer; None where closed forms need none.
+        variations: relative errors of the variances of every layer, and of Sigma behind all.
+    """
+
+    network: Network
+    ends: Diagonal
+    units: list[Units | None]
+    variations: list[float]
+
+    @classmethod
+    def of(cls, network: Network, ends: Diagonal) -> Close:
+        """Tabulate what pairs of these inputs use."""
+        found = [
+            None
+            if activation.bent_line or activation.jump
+            else units(activation, np.sqrt(v), moments)
+            for activation, v, moments in (
+                (stage.step.layer.activation, stage.variance, stage.moments)
+                for stage in ends.stages
+            )
+        ]
+        return cls(network, ends, found, _variations(ends))
+
+
+def _variations(ends: Diagonal) -> list[float]:
+    """The relative errors of the variances and of the last Sigma, to first order."""
+    result: list[float] = []
+
+    def after(stage: Stage, error: float) -> float:
+        variance = error + (4 + stage.reads) * UNIT
+        result.append(variance)
+        table = stage.moments
+        own = _share(stage.variance * np.abs(table.response_e), table.second)
+        return float(own.max()) * variance + table.noise.second
+
+    def added(_: Stage, __: int, total: float, branch: float) -> float:
+        return 2 * max(total, branch)
+
+    last = fold(ends.stages, 2 * UNIT, after, added)
+    return [*result, last]

@@ -1,0 +1,120 @@
+"""Pairs that the tiles leave out.
+
+Mostly it is the first layer that leaves them out: inputs that nobody scaled are large, what the
+other layers see is not. Behind the first layer such pairs come back to the tiles; what these leave
+out again goes through all layers by ``nearly_parallel_pairs``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytic.compilation import compiled
+from analytic.machine import LANES, UNIT, aligned
+from analytic.pairs.close_inputs import Close
+from analytic.pairs.nearly_parallel import NearlyParallel, first_layer, nearly_parallel_pairs
+from analytic.pairs.pair_errors import bound_of_kernels
+from analytic.pairs.pair_recursion import propagate_from
+from analytic.pairs.row_blocks import Series
+from analytic.recursion import InputTables, Problem, Program, Tile, new_tile
+
+__all__ = ["left_out_pairs"]
+
+Index = NDArray[np.intp]
+
+
+def left_out_pairs(problem: Problem, close: Close, i: Index, j: Index) -> NearlyParallel:
+    """Sigma and Theta of the pairs of the rows i and the columns j of a problem, sorted by rows.
+
+    Args:
+        problem: a network and its inputs.
+        close: the same, ready for pairs that are left out.
+        i: rows, shape (pairs,).
+        j: columns, the same.
+    """
+    x, y = problem.x[i], problem.y[j]
+    column = j if problem.own else j + problem.shape[0]
+    method = problem.method
+    if not isinstance(method, Series) or method.behind is None:
+        return nearly_parallel_pairs(close, x, y, i, column)
+    found = _behind(method, method.behind, first_layer(close, x, y, i, column), i, j)
+    again = np.flatnonzero(~(found.error <= method.error))
+    if again.size:
+        rest = nearly_parallel_pairs(close, x[again], y[again], i[again], column[again])
+        for whole, part in zip(found, rest, strict=True):
+            whole[again] = part
+    return found
+
+
+def _behind(
+    method: Series, plan: Program, first: NearlyParallel, i: Index, j: Index
+) -> NearlyParallel:
+    """Take pairs through the layers behind the first one; errors are NaN where these leave them."""
+    columns = method.columns
+    found = NearlyParallel(*np.empty((3, i.size)))
+    together = InputTables(*(aligned(*part.shape[:-1], LANES) for part in columns))
+    tile = new_tile(int(plan.opens.sum()), rows=1)
+    starts = np.append(_groups(i), i.size)
+    _pairs_behind(plan, tile, method.rows, columns, together, starts, i, j, first, found)
+    return found
+
+
+def _groups(i: Index) -> Index:
+    """Where groups of at most LANES pairs of the same row begin."""
+    new = np.flatnonzero(np.append(True, i[1:] != i[:-1]))
+    sizes = np.diff(np.append(new, i.size))
+    return np.concatenate([np.arange(a, a + n, LANES) for a, n in zip(new, sizes, strict=True)])
+
+
+@compiled
+def _gather(columns: InputTables, j: Any, first: int, together: InputTables) -> None:
+    """Copy the tables of some columns side by side, the last of them as often as there is room.
+
+    Of the coefficients those from row ``first`` on.
+    """
+    last = j.size - 1
+    for source, target, begin in (
+        (columns.inverse, together.inverse, 1),
+        (columns.narrow, together.narrow, 1),
+        (columns.mean, together.mean, 1),
+        (columns.table, together.table, first),
+    ):
+        for row in range(begin, source.shape[0]):
+            for lane in range(LANES):
+                target[row, lane] = source[row, j[min(lane, last)]]
+    for number in range(columns.junctions.shape[0]):
+        for part in range(2):
+            for lane in range(LANES):
+                target = together.junctions
+                target[number, part, lane] = columns.junctions[number, part, j[min(lane, last)]]
+
+
+@compiled
+def _pairs_behind(
+    p: Program, t: Tile, rows: InputTables, columns: InputTables, together: InputTables,
+    starts: Any, i: Any, j: Any, first: Any, found: Any,
+) -> None:  # fmt: skip
+    """The rest of the layers for groups of pairs that share a row."""
+    coef = np.empty((1, rows.table.shape[0]))
+    for group in range(starts.size - 1):
+        start, stop = starts[group], starts[group + 1]
+        row, last = i[start], stop - start - 1
+        _gather(columns, j[start:stop], p.first[1], together)
+        coef[0] = rows.table[:, row]
+        for lane in range(LANES):
+            place = start + min(lane, last)
+            t.sigma[0, lane], t.theta[0, lane] = first.sigma[place], first.theta[place]
+            t.left[0, lane] = False
+        t.departed[0] = False
+        for part in range(2):
+            t.error[part, 0, 0] = first.error[part, start:stop].max()
+        t.error[2, 0, 0] = 1.0
+        propagate_from(p, t, rows, coef, together, row, row + 1, 0, 1)
+        bound = bound_of_kernels(t, 0, 0, p.bounds.in_kernel, True, True) + UNIT
+        for lane in range(stop - start):
+            found.sigma[start + lane] = t.sigma[0, lane]
+            found.theta[start + lane] = t.theta[0, lane]
+            found.error[start + lane] = np.nan if t.left[0, lane] else bound

@@ -1,0 +1,54 @@
+"""Pairs that the first layer leaves out, behind it in tiles or one by one: two ways, one kernel."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from analytic import Dropout, FullyConnected, LayerNorm, Network, Residual
+from analytic.pairs.close_inputs import Close
+from analytic.pairs.left_out import left_out_pairs
+from analytic.pairs.nearly_parallel import nearly_parallel_pairs
+from analytic.request import asked
+
+F, R = FullyConnected, Residual
+NETWORKS = {
+    "plain": Network(F("tanh"), F("tanh"), F("sigmoid", bias_std=0.2)),
+    "first bias": Network(F("tanh", bias_std=0.3), F("softplus", weight_std=0.9)),
+    "residual": Network(F("sigmoid"), R(F("tanh")), R(F("gelu"), F("tanh")), F("tanh")),
+    "dropout": Network(F("tanh"), Dropout(0.2), F("tanh")),
+    "normalised": Network(F("tanh"), LayerNorm(), F("tanh")),
+    "rates": Network(F("tanh", weight_rate=0.5), F("tanh", weight_rate=0.1, bias_rate=2.0)),
+}
+
+
+def _table(seed: int, n: int) -> np.ndarray:
+    """Positive features of different scale; a duplicate, opposite ones, a pair at 1e-7."""
+    x = 100 * np.abs(np.random.default_rng(seed).standard_normal((n, 4))) * [1.0, 0.1, 0.01, 5.0]
+    x[1], x[2], x[3] = x[0], -x[0], x[0] * (1 + 1e-7)
+    return x
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("own", [True, False])
+def test_both_ways_agree(name: str, own: bool) -> None:
+    x, y = _table(5, 40), _table(6, 150)
+    y[5] = x[4]
+    problem = asked(NETWORKS[name], x, None if own else y, "both", 1e-9, "cpu")
+    close = Close.of(problem.network, problem.diagonal)
+    i, j = np.triu_indices(40, 1) if own else np.divmod(np.arange(40 * 150), 150)
+    column = j if own else j + 40
+    found = left_out_pairs(problem, close, i, j)
+    other = nearly_parallel_pairs(close, x[i], problem.y[j], i, column)
+    assert np.isfinite(found.sigma).all()
+    assert (found.sigma != other.sigma).any()  # they are two ways
+    ends = problem.diagonal
+    for part, one in (("sigma", ends.sigma), ("theta", ends.sigma + ends.theta)):
+        a, b = (
+            value.sigma if part == "sigma" else value.sigma + value.theta
+            for value in (found, other)
+        )
+        wrong = np.abs(a - b) / np.sqrt(one[i] * one[column])
+        assert (wrong <= found.error + other.error).all()
+        assert found.error.max() < 1e-9
+        assert wrong.max() > 0
