@@ -22,6 +22,12 @@ from numpy.typing import NDArray
 
 from analytic.activation import Activation
 from analytic.expectations.chebyshev_sums import fill, fill_moments
+from analytic.expectations.coefficients_of_erf import (
+    ERF_COEFFICIENTS,
+    erf_coefficients,
+    erf_length,
+    erf_rest,
+)
 from analytic.expectations.error_function import ERF_SECOND, ERF_SLOPE, erf_moments
 from analytic.expectations.fifth_derivatives import fifth_mean_squares
 from analytic.expectations.node_tables import (
@@ -164,6 +170,8 @@ def length(activation: Activation, s: Array, tail: float, most: int = MOST_TERMS
         return 0
     if (solved := wave(activation)) is not None:
         return solved.length(float(s.max()), tail, most)
+    if activation.is_erf:
+        return erf_length(float(s.max()), tail, most)
     if by_pieces(activation) is not None:
         return min(most, MOST_TERMS_KINKED)
     return max(
@@ -221,6 +229,11 @@ def coefficients(
         c, errors = b * np.sqrt(np.arange(1.0, terms + 1))[:, None], solved.rounding(s, terms)
         noise = Noise(_weighted(errors, b), _weighted(errors, c))
         return Coefficients(b[orders], rest, noise)
+    if activation.is_erf:
+        b = np.zeros((terms, s.size))
+        b[::2] = erf_coefficients(s, terms)
+        noise = Noise(ERF_COEFFICIENTS, ERF_COEFFICIENTS)
+        return Coefficients(b[orders], erf_rest(s, terms), noise)
     if (line := by_pieces(activation)) is not None:
         noise = Noise.of_coefficients(32 * UNIT, 32 * UNIT, certified=False)
         assert not isinstance(line, Staircase)

@@ -7,6 +7,7 @@ out again goes through all layers by ``nearly_parallel_pairs``.
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -66,7 +67,8 @@ def _groups(i: Index) -> Index:
     """Where groups of at most LANES pairs of the same row begin."""
     new = np.flatnonzero(np.append(True, i[1:] != i[:-1]))
     sizes = np.diff(np.append(new, i.size))
-    return np.concatenate([np.arange(a, a + n, LANES) for a, n in zip(new, sizes, strict=True)])
+    parts = [range(a, a + n, LANES) for a, n in zip(new.tolist(), sizes.tolist(), strict=True)]
+    return np.array([*chain.from_iterable(parts)], dtype=np.intp)
 
 
 @compiled
