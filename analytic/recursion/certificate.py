@@ -150,7 +150,8 @@ def certify_behind(
     None where they might be larger than ``bounds``, the ones of pairs that the series take through
     all layers, or where other layers leave out as many pairs as the first. See ``certify``.
     """
-    if len(layers) == 1 or layers[0].step.opens or layers[0].bent or layers[0].closed:
+    first, alone = layers[0], len(layers) == 1
+    if alone or first.step.opens or first.bent or first.closed or bounds.radius[0, -1] == 1:
         return None
     tau = float(bounds.truncation[0, -1])
     others = ErrorPropagation(layers[1:], Average(), ENTERED, spread, in_kernel)
