@@ -55,6 +55,9 @@ SUMS = _P + "sums_of_branches.py"
 UNITS = _P + "layer_norm.py"
 OVER = _P + "layer_norm_over_positions.py"
 FACTORS = _T + "network/test_scale.py"
+ERF = _T + "expectations/test_coefficients_of_erf.py"
+LINES = _T + "pairs/test_lines.py"
+LEFT = _T + "pairs/test_left_out.py"
 WINDOWS = _T + "images/test_fields.py -k pairs_of_positions"
 SHAPES = _T + "network/test_shapes.py -k reads"
 MUTATIONS = (
@@ -116,6 +119,13 @@ MUTATIONS = (
     Mutation("complex tanh", "analytic/proofs/complex_functions.py", "bottom = _one_plus(times(_real(sympy.cos, y), decay))", "bottom = _one_plus(decay)", TABLES + " -k rectangles"),
     Mutation("waves", _E + "waves.py", "-_log_factorials(terms)[:, None] / 2", "-_log_factorials(terms).astype(float)[:, None] / 2", WAVES),
     Mutation("rounding of waves", _E + "waves.py", "np.asarray(15 * EXTENDED * sum(parts) + 9 * EXTENDED + UNIT)", "np.asarray(0.2 * UNIT + 0 * sum(parts))", WAVES),
+    # tables as they come
+    Mutation("lines: what a coefficient of erf is", _E + "coefficients_of_erf.py", "b[j, i] = front[i] * (power[i] * roots[j])", "b[j, i] = front[i] * (power[i] * roots[j]) * (1 + 9e-16 * j)", ERF),
+    Mutation("lines: rest of the coefficients of erf", _E + "coefficients_of_erf.py", "return np.asarray(share * (1 + 2.0**-40) + 1e-300)", "return np.asarray(share * 0.98 + 1e-300)", ERF),
+    Mutation("lines: closed form of erf", _A + "pairs/pair_recursion.py", "e, d = arcsine(z) * (2.0 / np.pi), (4.0 / np.pi) * root / np.sqrt(left)", "e, d = arcsine(z) * (2.0 / np.pi), (4.0 / np.pi) * root / np.sqrt(left + 1e-8)", LINES),
+    Mutation("lines: coefficients behind the first layer", _A + "pairs/left_out.py", "_gather(columns, j[start:stop], p.first[1], together)", "_gather(columns, j[start:stop], p.first[1] + 1, together)", LEFT),
+    Mutation("lines: Theta behind the first layer", _A + "pairs/left_out.py", "t.sigma[0, lane], t.theta[0, lane] = first.sigma[place], first.theta[place]", "t.sigma[0, lane], t.theta[0, lane] = first.sigma[place], first.theta[place] * (1 + 1e-9)", LEFT),
+    Mutation("lines: errors behind the first layer", _A + "pairs/left_out.py", "t.error[part, 0, 0] = first.error[part, start:stop].max()", "t.error[part, 0, 0] = 0.0", LEFT),
     # near s = 0
     Mutation("Taylor, variance", _E + "small_deviations.py", "c[k] ** 2 / (k + 1)", "c[k] ** 2 / (k + 2)", ORIGIN),
     Mutation("Taylor, slope", _E + "small_deviations.py", "sum(c[k] ** 2 for k in range(4))", "sum(c[k] ** 2 for k in range(2))", ORIGIN),
@@ -169,9 +179,9 @@ MUTATIONS = (
 
 
 def _share_compiled_code(copy: Path) -> None:
-    """Let the copy use the compiled code of this tree: no mutation changes what its tests run.
+    """Let the copy use the compiled code of this tree, which saves it a minute.
 
-    (``layer_error`` runs in Python in them.) Otherwise each mutation compiles for a minute.
+    Not where the mutation is in a compiled function; ``layer_error`` runs in Python in its tests.
     """
     known = compilation._folder()
     compilation.PACKAGE, original = copy / "analytic", compilation.PACKAGE
@@ -183,6 +193,13 @@ def _share_compiled_code(copy: Path) -> None:
         shutil.copytree(known, own)
 
 
+def _is_compiled(text: str, old: str) -> bool:
+    """Whether a text stands in a function that is compiled."""
+    before = text[: text.index(old)]
+    decorator = before[: before.rfind("\ndef ")].rsplit("\n", 1)[-1]
+    return decorator.startswith(("@compiled", "@partial(compiled"))
+
+
 def survives(mutation: Mutation) -> bool:
     """Whether the tests pass in spite of the fault."""
     with tempfile.TemporaryDirectory() as folder:
@@ -192,7 +209,8 @@ def survives(mutation: Mutation) -> bool:
         target = copy / mutation.file
         text = target.read_text()
         target.write_text(text.replace(mutation.old, mutation.new, 1))
-        _share_compiled_code(copy)
+        if not _is_compiled(text, mutation.old):
+            _share_compiled_code(copy)
         command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
         tests, _, chosen = mutation.tests.partition(" -k ")
         command += [*tests.split(), *(["-k", chosen] if chosen else [])]

@@ -22,7 +22,7 @@ from analytic.pairs.pair_recursion import propagate_from
 from analytic.pairs.row_blocks import Series
 from analytic.recursion import InputTables, Problem, Program, Tile, new_tile
 
-__all__ = ["left_out_pairs"]
+__all__ = ["behind_first_layer", "left_out_pairs"]
 
 Index = NDArray[np.intp]
 
@@ -41,7 +41,7 @@ def left_out_pairs(problem: Problem, close: Close, i: Index, j: Index) -> Nearly
     method = problem.method
     if not isinstance(method, Series) or method.behind is None:
         return nearly_parallel_pairs(close, x, y, i, column)
-    found = _behind(method, method.behind, first_layer(close, x, y, i, column), i, j)
+    found = behind_first_layer(method, method.behind, first_layer(close, x, y, i, column), i, j)
     again = np.flatnonzero(~(found.error <= method.error))
     if again.size:
         rest = nearly_parallel_pairs(close, x[again], y[again], i[again], column[again])
@@ -50,7 +50,7 @@ def left_out_pairs(problem: Problem, close: Close, i: Index, j: Index) -> Nearly
     return found
 
 
-def _behind(
+def behind_first_layer(
     method: Series, plan: Program, first: NearlyParallel, i: Index, j: Index
 ) -> NearlyParallel:
     """Take pairs through the layers behind the first one; errors are NaN where these leave them."""

@@ -7,8 +7,9 @@ import pytest
 
 from analytic import Dropout, FullyConnected, LayerNorm, Network, Residual
 from analytic.pairs.close_inputs import Close
-from analytic.pairs.left_out import left_out_pairs
-from analytic.pairs.nearly_parallel import nearly_parallel_pairs
+from analytic.pairs.left_out import behind_first_layer, left_out_pairs
+from analytic.pairs.nearly_parallel import first_layer, nearly_parallel_pairs
+from analytic.pairs.row_blocks import Series
 from analytic.request import asked
 
 F, R = FullyConnected, Residual
@@ -52,3 +53,18 @@ def test_both_ways_agree(name: str, own: bool) -> None:
         assert (wrong <= found.error + other.error).all()
         assert found.error.max() < 1e-9
         assert wrong.max() > 0
+
+
+def test_errors_of_the_first_layer_reach_the_kernel() -> None:
+    x = _table(5, 40)
+    problem = asked(NETWORKS["plain"], x, None, "both", 1e-9, "cpu")
+    method, i, j = problem.method, *np.triu_indices(40, 1)
+    assert isinstance(method, Series)
+    assert method.behind is not None
+    first = first_layer(Close.of(problem.network, problem.diagonal), x[i], x[j], i, j)
+    quiet = behind_first_layer(method, method.behind, first, i, j).error
+    for part in range(2):
+        loud = first.error.copy()
+        loud[part] += 1e-3
+        error = behind_first_layer(method, method.behind, first._replace(error=loud), i, j).error
+        assert (error - quiet > 1e-6).all()
