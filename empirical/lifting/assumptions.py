@@ -140,8 +140,7 @@ def _first(
                 " are not normal, so that its units are not Gaussian however many they are:"
                 f" {found} from the Gaussian values, and the kernel of the description is off by"
                 " as much; gap and convergence take the true law unless images have more than a"
-                " thousand positions in all, or a normalisation or dropout follows an image or a"
-                " skip, or comes before the second weights"
+                " thousand positions in all"
             )
 
 

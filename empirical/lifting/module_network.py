@@ -125,8 +125,8 @@ class ModuleNetwork:
         groups: names of the parameters of every layer that has some, and of the readout last.
         assumptions: what was found and assumed, one sentence each.
         module: a copy in float64, as it was when it was described.
-        first: the laws of weights and biases in the one first layer, as they enter the sum, if its
-            units are not Gaussian; else None.
+        first: the laws of weights and biases, as they enter the sums, of each layer that reads
+            the data, in order; None if all their units are Gaussian.
         normal: whether all numbers that are drawn are independent normal ones, as those of the
             finite network of the description, so that its law at finite width is that of modules.
     """  # eight fields: one question each
@@ -137,7 +137,7 @@ class ModuleNetwork:
     groups: tuple[tuple[str, ...], ...]
     assumptions: tuple[str, ...]
     module: nn.Module
-    first: tuple[InitialLaw, InitialLaw] | None
+    first: tuple[tuple[InitialLaw, InitialLaw], ...] | None
     normal: bool
 
     @property

@@ -130,7 +130,7 @@ def test_a_uniform_first_layer_on_one_number_is_integrated(depth: int) -> None:
     readout = Readout(weight_std=1.5, weight_rate=1.2, bias_rate=0.1)
     layers = [first, FullyConnected("identity", weight_std=0.5, weight_rate=2.0)][:depth]
     found = integrated_first_layer(
-        Network(*layers, readout), x, (law, InitialLaw("zeros", "constant", 0.0))
+        Network(*layers, readout), x, [(law, InitialLaw("zeros", "constant", 0.0))]
     )
     assert found is not None
 

@@ -286,8 +286,8 @@ def test_assumptions_say_how_far_a_first_layer_is_from_gaussian() -> None:
     assert "reads 5 numbers with weights that are not normal" in text
     assert "torch's default (uniform)" in text
     assert found.first is not None
-    assert found.first[0].family == "uniform"
-    np.testing.assert_allclose(found.first[0].std, 1 / np.sqrt(15), rtol=1e-14)
+    assert found.first[0][0].family == "uniform"
+    np.testing.assert_allclose(found.first[0][0].std, 1 / np.sqrt(15), rtol=1e-14)
     normal = network_of(MODULES["functional calls"].module(16, 1), torch.randn(4, 6).double())
     assert normal.first is None
     assert "not Gaussian" not in " ".join(normal.assumptions)
