@@ -184,6 +184,15 @@ def _negative(scene: Capture, call: FunctionCall) -> Value | Matrix | None:
     return matrix.times(-1.0) if matrix is not None else _function(POINTWISE["neg"], scene, call)
 
 
+def _prelu(scene: Capture, call: FunctionCall) -> Value | None:
+    """With one slope that is frozen; a trained one is refused."""
+    x, weight = call.bound("input weight")
+    value, slope = scene.value(x), scene.number(weight)
+    if value is None or slope is None:
+        return None
+    return applied(value, POINTWISE["leaky_relu"](expression_of(value), slope), call)
+
+
 ELEMENTWISE: dict[str, Rule] = {
     **{name: partial(_function, build) for name, build in POINTWISE.items()},
     **{name: partial(_arithmetic, name) for name in ARITHMETIC},
@@ -195,5 +204,6 @@ ELEMENTWISE: dict[str, Rule] = {
     "max": partial(_either, "maximum"),
     "min": partial(_either, "minimum"),
     "neg": _negative,
+    "prelu": _prelu,
 }
 """Applied functions and sums by the name that torch gives them."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import fnmatch
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -125,7 +125,14 @@ def _known(one: Drawn, given: Mapping[str, InitialLaw]) -> InitialLaw | None:
     if not one.flat.any():
         return InitialLaw("zeros", "constant", 0.0)
     if one.fan_in is None and all(map(is_orthogonal, one.matrices)):
-        return InitialLaw("orthogonal", "orthogonal", float(np.sqrt((one.flat**2).mean())))
+        law = InitialLaw("orthogonal", "orthogonal", float(np.sqrt((one.flat**2).mean())))
+        if not fits(replace(law, family="normal"), one.flat):
+            raise LiftingError(
+                f"expected a draw, got an orthogonal matrix {one.name!r} that is none, as the unit"
+                " matrix (nn.init.eye_, dirac_): it hands on single units, and their sums do not"
+                " become Gaussian; use nn.init.orthogonal_ or normal weights"
+            )
+        return law
     return None
 
 

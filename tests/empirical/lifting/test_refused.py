@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -68,6 +69,56 @@ def line() -> nn.Module:
     return nn.Sequential(nn.Conv1d(3, 8, 3), nn.InstanceNorm1d(8), nn.Flatten(), nn.Linear(48, 1))
 
 
+class Ends(nn.Module):
+    """A block whose units meet a function of the first ones and what they give."""
+
+    def __init__(self, function: Callable[[Tensor, nn.Module], Tensor]) -> None:
+        super().__init__()
+        self.function, self.a, self.b = function, nn.Linear(6, 16), nn.Linear(16, 16)
+        self.c = nn.Linear(16, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.c(self.function(torch.tanh(self.a(x)), self.b))
+
+
+class Shifted(Ends):
+    def __init__(self) -> None:
+        super().__init__(lambda h, b: b(h))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) + 1
+
+
+class Tokens(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Linear(6, 16), nn.Linear(48, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.b(torch.relu(self.a(x)).flatten(1))
+
+
+class Bilinear(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Bilinear(3, 3, 16), nn.Linear(16, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.b(torch.relu(self.a(x[:, 0], x[:, 1])))
+
+
+def started(start: Callable[[Tensor], Any], *layers: nn.Module) -> nn.Module:
+    """A sequence whose third part starts with other weights."""
+    module = nn.Sequential(*layers)
+    start(module[2].weight)  # pyright: ignore[reportArgumentType]
+    return module
+
+
+def last_filter() -> nn.Module:
+    hidden = nn.Conv2d(3, 16, 3), nn.Tanh(), nn.Conv2d(16, 2, 2)
+    return nn.Sequential(*hidden, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+
 SENTENCES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], tuple[str, ...]]] = {
     "attention by hand": (
         lambda: Attention(False), (5, 8),
@@ -103,6 +154,41 @@ SENTENCES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], tuple[str, 
     "an image that is enlarged": (
         Enlarges, (3, 6, 6), ("interpolate in Enlarges, line", "keep the size"),
     ),
+    "the unit matrix": (
+        lambda: started(nn.init.eye_, nn.Linear(6, 32), nn.Tanh(), nn.Linear(32, 32), nn.Tanh(),
+                        nn.Linear(32, 1)),
+        (6,), ("an orthogonal matrix '2.weight' that is none", "nn.init.orthogonal_"),
+    ),
+    "the unit filter": (
+        lambda: started(nn.init.dirac_, nn.Conv1d(2, 16, 3), nn.ReLU(), nn.Conv1d(16, 16, 3),
+                        nn.Flatten(), nn.Linear(64, 1)),
+        (2, 8), ("an orthogonal matrix '2.weight' that is none", "hands on single units"),
+    ),
+    "a branch without gradients": (
+        lambda: Ends(lambda h, b: h + b(h.detach())), (6,),
+        ("tangent kernels that differ", "its outputs are those", "detach or no_grad in one of"),
+    ),
+    "a stack of branches": (
+        lambda: Ends(lambda h, b: torch.stack([h, b(h)]).mean(0)), (6,),
+        ("got stack in Ends, line", "an axis of their own", "sum(list)"),
+    ),
+    "products of two inputs": (
+        Bilinear, (2, 3),
+        ("bilinear in Bilinear 'a'", "products of two inputs", "nn.Linear(d1 * d2, m)"),
+    ),
+    "positions flattened in front of units": (
+        Tokens, (3, 6), ("flatten in Tokens, line", "h.movedim(-1, 1).flatten(1)"),
+    ),
+    "a last filter and an average": (
+        last_filter, (3, 6, 6), ("reads several positions", "nn.Conv2d(m, k, 1)"),
+    ),
+    "a constant behind the outputs": (
+        Shifted, (6,), ("add in Shifted, line", "a constant is added to the outputs"),
+    ),
+    "a threshold that shows": (
+        lambda: nn.Sequential(nn.Linear(6, 16), nn.Softplus(1, 2), nn.Linear(16, 1)), (6,),
+        ("softplus in Softplus '1'", "jumps from softplus(2) to 2"),
+    ),
 }  # fmt: skip
 
 
@@ -120,3 +206,18 @@ def test_a_sentence_names_the_call_the_reason_and_what_is_nearest(name: str) -> 
 def test_normalised_data_without_gains_are_data() -> None:
     norm = nn.LayerNorm(6, elementwise_affine=False)
     assert network_of(perceptron(norm), torch.randn(4, 6)).widths == (16,)
+
+
+def test_what_is_written_through_a_view_does_not_pass() -> None:
+    class Sly(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b = nn.Linear(6, 16), nn.Linear(16, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            h = self.a(x)
+            h.detach().numpy()[:, 0] = 0.0
+            return self.b(torch.tanh(h))
+
+    with pytest.raises(LiftingError, match="got numpy in Sly"):
+        network_of(Sly().double(), torch.randn(4, 6).double())
