@@ -33,8 +33,15 @@ def _function(build: Builder, scene: Capture, call: FunctionCall) -> Value | Non
     value = scene.value(call.args[0] if call.args else call.kwargs.get("input"))
     if value is None:
         return None
-    others = {k: v for k, v in call.kwargs.items() if k not in ("input", "out", "inplace")}
+    given = {k: v for k, v in call.kwargs.items() if k not in ("input", "out", "inplace")}
+    others = {k: scene.number(v) if isinstance(v, Tensor) else v for k, v in given.items()}
     extra = [scene.number(a) if isinstance(a, Tensor) else a for a in call.args[1:]]
+    tensors = [v for v in (*given.values(), *call.args[1:]) if isinstance(v, Tensor)]
+    if any(scene.number(t) is None for t in tensors):
+        raise refusal(
+            _EXPECTED, call.place, "its further arguments are tensors that are no single constant",
+            "pass numbers",
+        )  # fmt: skip
     return applied(value, build(expression_of(value), *extra, **others), call)
 
 

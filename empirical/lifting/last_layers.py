@@ -13,7 +13,7 @@ from empirical.lifting.calls import Value
 from empirical.lifting.linear_maps import scaled_weights
 from empirical.lifting.places import Location, refusal
 from empirical.lifting.pointwise_functions import the_factor
-from empirical.lifting.units import Applied, Averaged, Total, Units, Weights
+from empirical.lifting.units import Applied, Averaged, Beside, Total, Units, Weights
 
 __all__ = ["last_layer"]
 
@@ -37,6 +37,9 @@ def last_layer(value: Value) -> Weights:
     elif isinstance(units, Total):
         what, why = f"a {what}", "the outputs are a sum of several linear layers"
         instead = "pass one of them; a frozen copy that is subtracted adds nothing to the kernel"
+    elif isinstance(units, Beside):
+        why = "the outputs are those of several layers side by side"
+        instead = "pass one of them, or let one nn.Linear give all outputs"
     elif isinstance(units, Averaged) and isinstance(_behind_averages(units), Weights):
         why = "the last layer reads several positions, and its outputs are averaged or flattened"
         instead = "average or flatten before it, or let it read one position, nn.Conv2d(m, k, 1)"

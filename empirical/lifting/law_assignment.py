@@ -204,6 +204,12 @@ _NAME = "measured"
 
 
 def _alone(one: Drawn) -> InitialLaw:
+    if one.flat.size > 1 and (one.flat == one.flat[0]).all():
+        raise LiftingError(
+            f"expected numbers of mean 0, got {one.name!r}, all of them {one.flat[0]:.3g}: a"
+            " description has no constants, which shift all units alike; start them at 0,"
+            " nn.init.zeros_, or put the constant behind the layer, h + 0.01"
+        )
     law = read_law(one.flat, one.laws())
     near = None if law is None else _nearly(law, one)
     if law is not None and (near is not None or law.family == "unknown"):

@@ -72,6 +72,10 @@ _STACKED = (
     "units are put on an axis of their own",
     "add them, sum(list), or join their units, torch.cat(list, dim=1)",
 )
+_BORDER = (
+    "the border is filled with other numbers than zeros or those of the opposite side",
+    'pad with zeros, or padding_mode="circular"',
+)
 _CHOICE = (
     "a condition chooses between units that is no comparison of the same unit with a number",
     "let each unit decide for itself: torch.where(h > 0, h, 0.1 * h), torch.clamp, torch.maximum",
@@ -123,6 +127,7 @@ REFUSED: dict[str, tuple[str, str]] = {
     **dict.fromkeys(("hardshrink", "threshold", "round", "floor", "ceil", "trunc", "frac",
                      "bernoulli"), _JUMP),
     "bilinear of data": _PRODUCTS,
+    "pad": _BORDER,
     "prelu": _GAIN,
     "stack": _STACKED,
 }  # fmt: skip

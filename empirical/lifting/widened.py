@@ -12,7 +12,7 @@ from torch.overrides import TorchFunctionMode
 __all__ = ["Widened"]
 
 
-TORCH_S, EXACT = 20.0, 40.0
+TORCH_S, NO_BEND = 20.0, 40.0
 """The threshold of softplus: torch's default, and where log(1 + exp(x)) is x."""
 
 
@@ -48,7 +48,7 @@ def _unbent(
     x: Tensor, beta: float = 1.0, threshold: float = 20.0
 ) -> tuple[tuple[Tensor, float, float], dict[str, Any]]:
     """Softplus up to where it is x in float64; torch's own threshold leaves 2e-9 out."""
-    return (x, beta, max(threshold, EXACT) if threshold >= TORCH_S else threshold), {}
+    return (x, beta, max(threshold, NO_BEND) if threshold >= TORCH_S else threshold), {}
 
 
 def _is_cast(func: Any) -> bool:

@@ -12,10 +12,10 @@ from numpy.testing import assert_allclose
 from scipy import integrate
 from torch import nn
 
-from analytic import FullyConnected, Network, Readout
+from analytic import AccuracyError, FullyConnected, Network, Readout
 from compare import Inputs, convergence, gap
 from compare.rate.first_layer_limit import integrated_first_layer
-from compare.rate.lifted_limits import ModuleLimits, module_limits
+from compare.rate.lifted_limits import ModuleLimits, module_limit, module_limits
 from compare.rate.loose_limits import tangent_limit
 from compare.rate.network_cells import made
 from compare.rho import square_norms
@@ -113,6 +113,32 @@ def test_torch_s_parametrisation_settles_relative_to_its_own_limit() -> None:
     k0 = tangent_kernel(made(default, 64, 3).double(), torch.from_numpy(x)).numpy()
     direct = square_norms(k0 - limits.values[2]) / square_norms(limits.values[2])
     assert_allclose(found.distances[2][3], direct, rtol=1e-9)
+
+
+def test_a_limit_without_a_bound_is_told() -> None:
+    """ELU behind a pooled image has no certified bound; the value is that of finite modules."""
+
+    def made_at(seed: int) -> nn.Module:
+        torch.manual_seed(seed)
+        first, second, last = (
+            nn.Conv1d(1, 64, 2, bias=False),
+            nn.Linear(64, 64, False),
+            nn.Linear(64, 1, False),
+        )
+        for part in (first, second, last):
+            nn.init.normal_(part.weight, std=part.weight[0].numel() ** -0.5)
+        pooled = nn.AdaptiveAvgPool1d(1), nn.Flatten(), second, nn.ELU(), last
+        return nn.Sequential(first, nn.ELU(), *pooled).double()
+
+    x = torch.randn(3, 1, 6, generator=torch.Generator().manual_seed(3)).double()
+    found = gap(made_at(0), x)
+    assert not found.limit.certified
+    assert "limit, of which no error bound is known, at width 64" in str(found)
+    with pytest.raises(AccuracyError):
+        module_limit(found.described, x)
+    kernels = np.array([tangent_kernel(made_at(seed), x).numpy() for seed in range(60)])
+    error = kernels.std(0) / 60**0.5
+    assert (np.abs(kernels.mean(0) - found.limit.value) <= 4.5 * error).all()
 
 
 def test_a_layer_that_stays_narrow_is_told() -> None:

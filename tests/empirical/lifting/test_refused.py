@@ -72,13 +72,22 @@ def line() -> nn.Module:
 class Ends(nn.Module):
     """A block whose units meet a function of the first ones and what they give."""
 
-    def __init__(self, function: Callable[[Tensor, nn.Module], Tensor]) -> None:
+    def __init__(
+        self, function: Callable[[Tensor, nn.Module], Tensor], other: nn.Module | None = None
+    ) -> None:
         super().__init__()
         self.function, self.a, self.b = function, nn.Linear(6, 16), nn.Linear(16, 16)
-        self.c = nn.Linear(16, 1)
+        self.c, self.other = nn.Linear(16, 1), other
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.c(self.function(torch.tanh(self.a(x)), self.b))
+        h = self.function(torch.tanh(self.a(x)), self.b)
+        return self.c(h) if self.other is None else torch.cat([self.c(h), self.other(h)], dim=1)
+
+
+class Constant(nn.Linear):
+    def reset_parameters(self) -> None:
+        super().reset_parameters()
+        nn.init.constant_(self.bias, 0.01)
 
 
 class Shifted(Ends):
@@ -184,6 +193,24 @@ SENTENCES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], tuple[str, 
     ),
     "a constant behind the outputs": (
         Shifted, (6,), ("add in Shifted, line", "a constant is added to the outputs"),
+    ),
+    "outputs side by side": (
+        lambda: Ends(lambda h, b: h, nn.Linear(16, 2)), (6,),
+        ("cat in Ends, line", "several layers side by side", "let one nn.Linear give all"),
+    ),
+    "a bound for each unit": (
+        lambda: Ends(lambda h, b: torch.clamp(b(h), min=h)), (6,),
+        ("clamp in Ends, line", "no single constant", "pass numbers"),
+    ),
+    "constant biases": (
+        lambda: nn.Sequential(Constant(6, 16), nn.ReLU(), nn.Linear(16, 1)), (6,),
+        ("got '0.bias', all of them 0.01", "start them at 0, nn.init.zeros_"),
+    ),
+    "a reflected border": (
+        lambda: nn.Sequential(nn.Conv1d(2, 16, 3), nn.ReLU(),
+                              nn.Conv1d(16, 16, 3, padding=1, padding_mode="reflect"),
+                              nn.ReLU(), nn.Flatten(), nn.Linear(96, 1)),
+        (2, 8), ("pad in Conv1d '2'", "the border is filled", 'padding_mode="circular"'),
     ),
     "a threshold that shows": (
         lambda: nn.Sequential(nn.Linear(6, 16), nn.Softplus(1, 2), nn.Linear(16, 1)), (6,),
