@@ -82,6 +82,7 @@ def gap(
     Raises:
         LiftingError: the module has no description.
         ValueError: there are fewer than three inputs, or the target is not positive.
+        TypeError: the target is no number.
 
     References:
         Bowman and Montufar (2022), Assumption 3.6.
@@ -93,6 +94,8 @@ def gap(
         >>> 0 < gap(module, torch.randn(8, 3)).percent < 30
         True
     """
+    if isinstance(target, bool) or not isinstance(target, int | float):  # pyright: ignore
+        raise TypeError(f"expected a target in per cent, got {target!r}; pass 10")
     if not 0 < target < math.inf:
         raise ValueError(f"expected a positive target in per cent, got {target}; pass 10")
     described = network_of(module, x, laws=laws, draws=draws)

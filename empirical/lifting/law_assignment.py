@@ -204,7 +204,7 @@ _NAME = "measured"
 
 
 def _alone(one: Drawn) -> InitialLaw:
-    if one.flat.size > 1 and (one.flat == one.flat[0]).all():
+    if math.prod(one.shape) > 1 and (one.flat == one.flat[0]).all():
         raise LiftingError(
             f"expected numbers of mean 0, got {one.name!r}, all of them {one.flat[0]:.3g}: a"
             " description has no constants, which shift all units alike; start them at 0,"

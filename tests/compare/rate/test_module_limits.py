@@ -177,3 +177,17 @@ def test_a_uniform_first_layer_on_one_number_is_integrated(depth: int) -> None:
     assert (np.abs(value - expected) <= 6 * error + 1e-9).all()  # t of 3 degrees: 6 is 1 in 100
     gaussian = tangent_limit(Network(*layers, readout), x)
     assert np.abs(gaussian - expected).max() > 100 * error.max()
+
+
+def test_functions_that_are_no_family_are_told_before_anything_else() -> None:
+    """Three widths would be too few without a limit, which is not what is wrong."""
+    one = normal(16, 0)
+    with pytest.raises(ValueError, match="expected other weights for every seed"):
+        convergence(lambda width, seed: one, SPHERE, [8, 16, 32], 4, points=5)
+    with pytest.raises(TypeError, match=r"got .*<lambda>, which cannot be called with two"):
+        convergence(
+            lambda width: one,  # pyright: ignore[reportArgumentType]
+            SPHERE, [8, 16, 32], 4, points=5,
+        )  # fmt: skip
+    with pytest.raises(TypeError, match="expected a target in per cent, got '10'"):
+        gap(one, torch.randn(4, 3).double(), target="10")  # pyright: ignore[reportArgumentType]

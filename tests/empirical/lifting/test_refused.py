@@ -248,3 +248,16 @@ def test_what_is_written_through_a_view_does_not_pass() -> None:
 
     with pytest.raises(LiftingError, match="got numpy in Sly"):
         network_of(Sly().double(), torch.randn(4, 6).double())
+
+
+def test_what_hides_its_calls_or_its_numbers_is_refused() -> None:
+    module, x = perceptron(), torch.randn(4, 6)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        compiled = torch.compile(module)
+    with pytest.raises(LiftingError, match=r"got one of torch\.compile.*_orig_mod"):
+        network_of(compiled, x)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(LiftingError, match=r"got '0\.weight' of torch\.bfloat16"):
+        network_of(perceptron().bfloat16(), x.bfloat16())
+    with pytest.raises(TypeError, match=r"expected laws as InitialLaw, got 1\.0 for '\*'"):
+        network_of(module, x, laws={"*": 1.0})  # pyright: ignore[reportArgumentType]
