@@ -27,6 +27,7 @@ from empirical.lifting.constant_factors import with_factors_in
 from empirical.lifting.elementwise import ELEMENTWISE
 from empirical.lifting.first_layer import first_laws
 from empirical.lifting.initial_laws import InitialLaw
+from empirical.lifting.inner_functions import with_functions_inside
 from empirical.lifting.last_layers import last_layer
 from empirical.lifting.linear_maps import PRODUCTS
 from empirical.lifting.normalizations import NORMALIZATIONS
@@ -82,7 +83,7 @@ def traced(module: nn.Module, x: Batch) -> Traced:
             f"expected a module that returns a tensor of units, got {what}; wrap it in one that"
             " returns the outputs of its last linear layer"
         )
-    units = last_layer(replace(value, units=with_factors_in(value.units)))
+    units = last_layer(replace(value, units=with_factors_in(with_functions_inside(value.units))))
     data = [one for one in upstream(units) if isinstance(one, InputData)]
     if len(data) > 1:
         raise refusal(
