@@ -44,9 +44,10 @@ def check_family(network: Any, width: int) -> None:
             "expected a Network or a function (width, seed) that makes a module, got"
             f" {type(network).__name__}; wrap it in one"
         )
-    if not _takes_two(network):
+    function: Any = network
+    if not _takes_two(function):
         raise TypeError(
-            f"expected a function (width, seed), got {named(network)}, which cannot be called with"
+            f"expected a function (width, seed), got {named(function)}, which cannot be called with"
             " two numbers; let it call torch.manual_seed(seed) and make the module of that width"
         )
     if np.array_equal(_weights(network, width, 0), _weights(network, width, 1)):
