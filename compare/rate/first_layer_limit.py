@@ -7,15 +7,16 @@ second moments only. With u = W x + b drawn from the true law and r = weight_rat
 
 and both enter the recursion of the rest: Sigma_1 as the products of other inputs, whose Gram matrix
 it is, and Theta_1 through the slope of the kernel with respect to it, which is the kernel of the
-rest with rate 1 for a bias in front of it and rate 0 for all else. Of images, and where a sum of
-branches reads the means too, all pairs of points are followed (``recursion_from_moments``). The
-expectations are means over scrambled Sobol points; several scramblings give the error (Owen 1997).
+rest with rate 1 for a bias in front of it and rate 0 for all else. Of images, where a sum of
+branches reads the means too, and where several layers read the inputs, all pairs of points are
+followed (``recursion_from_moments``). The expectations are means over scrambled Sobol points;
+several scramblings give the error (Owen 1997).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,44 +24,46 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import stats
+from scipy.special import ndtri
 
-from analytic import Activation, FullyConnected, LayerNorm, Network
-from analytic.network import Convolution, shape_after
+from analytic import FullyConnected, LayerNorm, Network
+from analytic.network import Convolution, Nonlinearity, Step, fold, itself, shape_after
+from compare.rate.drawn_units import DrawnUnits, PointMoments, second_moments
 from compare.rate.loose_limits import tangent_limit
-from compare.rate.recursion_from_moments import PointMoments, kernel_from_moments, patches_of
+from compare.rate.recursion_from_moments import kernel_from_moments, patches_of
 from empirical.lifting import InitialLaw
 from empirical.network import pointwise
 
 __all__ = ["integrated_first_layer"]
 
 Array = NDArray[np.float64]
+Laws = Sequence[tuple[InitialLaw, InitialLaw]]
 SOBOL_POINTS, SCRAMBLINGS = 2**13, 4
 """Sobol points, and how often they are scrambled anew."""
 POINTS_INTEGRATED = 1024
 """Most positions of all inputs together: all their pairs are followed behind the first layer."""
 
 
-def integrated_first_layer(
-    network: Network, x: Array, laws: tuple[InitialLaw, InitialLaw]
-) -> tuple[Array, Array] | None:
-    """The limit with the true law of the first layer, and its standard error.
+def integrated_first_layer(network: Network, x: Array, laws: Laws) -> tuple[Array, Array] | None:
+    """The limit with the true laws of the layers that read the inputs, and its standard error.
 
     Args:
-        network: a description whose first layer has other weights.
+        network: a description whose first layers have other weights.
         x: inputs, shape (n, d) or (n, channels, *spatial).
-        laws: of its weights and biases, as they enter the sums.
+        laws: of the weights and biases of each, as they enter the sums, in the order of the steps.
 
     Returns:
         (n, n) each; None where images have more than ``POINTS_INTEGRATED`` positions in all,
-        averages stand before the first layer, or units of images or of a sum are normalised.
+        averages stand before a first layer, or there is noise.
     """
     first, *rest = network.layers
     if isinstance(first, FullyConnected) and (not rest or isinstance(rest[0], FullyConnected)):
-        found = np.array([_replicate(network, x, sums) for sums in _sums(x, laws)])
+        drawn = _uniform(x.shape[1] + 1)
+        found = np.array([_replicate(network, x, _sums(x, laws[0], one)) for one in drawn])
     else:
         plain = network.summed(x.ndim - 2) if network.is_spatial else network
         try:
-            replicates = _from_moments(plain.joined(), x, laws)
+            replicates = _from_moments(plain.commuted().joined(), x, laws)
         except NotImplementedError:
             return None
         if replicates is None:
@@ -69,54 +72,87 @@ def integrated_first_layer(
     return found.mean(axis=0), found.std(axis=0, ddof=1) / math.sqrt(len(found))
 
 
-def _from_moments(
-    network: Network, x: Array, laws: tuple[InitialLaw, InitialLaw]
-) -> list[Array] | None:
+def _from_moments(network: Network, x: Array, laws: Laws) -> list[Array] | None:
     """The limit by the recursion at all pairs of points, from each scrambling."""
-    first = network.steps[0]
-    layer = first.layer
-    if not isinstance(layer, FullyConnected | Convolution) or first.opens or first.averages:
+    first = _reading_inputs(network.steps)
+    layers = [step.layer for step in first if not step.averages]
+    if len(layers) < len(laws) or not all(isinstance(one, _WITH_WEIGHTS) for one in layers):
         return None
-    patches = patches_of(layer, x)  # (n, P, numbers)
-    n, points, _ = patches.shape
-    if n * points > POINTS_INTEGRATED:
+    sizes = [patches_of(layer, x).shape[1:] for layer in layers]
+    points = len(x) * max(positions for positions, _ in sizes)
+    if points > POINTS_INTEGRATED:
         return None
-    weight, _, rate, bias_rate = first.coefficients
-    flat = patches.reshape(n * points, -1)
-    learned = rate * weight * (flat @ flat.T) / x.shape[1] + bias_rate
-    shape = (n, points, n, points)
-    after = shape_after(layer, x.shape[2:])
+    acts = any(isinstance(step.layer, Nonlinearity) for step in network.steps)
+    ends = np.cumsum([numbers + 1 for _, numbers in sizes])
     found: list[Array] = []
-    for sums in _sums(flat, laws):
-        sigma, slope, mean = _moments(layer.activation, sums)
-        theta = (slope * learned).reshape(shape)
-        moments = PointMoments(sigma.reshape(shape), theta, mean.reshape(n, points), after)
-        found.append(kernel_from_moments(network, moments))
+    for uniform in _uniform(int(ends[-1]) + points * acts):
+        *blocks, last = np.split(uniform, ends, axis=1)
+        drawn = iter(zip(laws, blocks, strict=True))
+
+        def begin(step: Step, drawn: Any = drawn) -> PointMoments:
+            return _behind_inputs(step, x, *next(drawn))
+
+        found.append(kernel_from_moments(network, begin, ndtri(last)))
     return found
 
 
-def _sums(x: Array, laws: tuple[InitialLaw, InitialLaw]) -> Iterator[Array]:
-    """Pre-activations u, shape (points, n), from each scrambling."""
-    weight, bias = laws
+_WITH_WEIGHTS = FullyConnected, Convolution
+
+
+def _reading_inputs(steps: Sequence[Step]) -> list[Step]:
+    """Those that read the inputs, in order."""
+    found: list[Step] = []
+
+    def after(step: Step, inside: bool) -> bool:
+        if not inside:
+            found.append(step)
+        return True
+
+    fold(steps, False, after, lambda *_: True, step=itself)
+    return found
+
+
+def _behind_inputs(
+    step: Step, x: Array, laws: tuple[InitialLaw, InitialLaw], uniform: Array
+) -> PointMoments:
+    """The moments behind one of them; of a linear one its sums as well."""
+    layer = step.layer
+    assert isinstance(layer, _WITH_WEIGHTS)
+    patches = patches_of(layer, x)  # (n, P, numbers)
+    n, points, _ = patches.shape
+    flat = patches.reshape(n * points, -1)
+    weight, bias, rate, bias_rate = step.coefficients
+    products = weight * (flat @ flat.T) / x.shape[1]
+    sums = _sums(flat, laws, uniform)
+    sigma, slope, mean = second_moments(layer.activation, sums)
+    shape = (n, points, n, points)
+    theta = (slope * (rate * products + bias_rate)).reshape(shape)
+    after = shape_after(layer, x.shape[2:])
+    if not layer.activation.is_linear:
+        return PointMoments(sigma.reshape(shape), theta, mean.reshape(n, points), after)
+    sigma = (slope * (products + bias)).reshape(shape)  # a number squared times the covariance
+    units = pointwise(layer.activation)(torch.from_numpy(sums)).numpy().reshape(-1, n, points)
+    return PointMoments(sigma, theta, np.zeros((n, points)), after, DrawnUnits(units, sigma))
+
+
+def _uniform(dimensions: int) -> Iterator[Array]:
+    """Sobol points, shape (points, dimensions), from each scrambling."""
     for seed in range(SCRAMBLINGS):
-        sobol = stats.qmc.Sobol(x.shape[1] + 1, scramble=True, rng=seed)
-        uniform = np.clip(sobol.random(SOBOL_POINTS), 1e-12, 1 - 1e-12)
-        yield weight.draw(uniform[:, :-1]) @ x.T + bias.draw(uniform[:, -1:])
+        sobol = stats.qmc.Sobol(dimensions, scramble=True, rng=seed)
+        yield np.clip(sobol.random(SOBOL_POINTS), 1e-12, 1 - 1e-12)
 
 
-def _moments(activation: Activation, sums: Array) -> tuple[Array, Array, Array]:
-    """E w(u) w(u'), E w'(u) w'(u') and E w(u) over pre-activations (points, n)."""
-    u = torch.from_numpy(sums)
-    units, slopes = (pointwise(activation, order)(u).numpy() for order in (0, 1))
-    sigma, slope = (values.T @ values / len(values) for values in (units, slopes))
-    return sigma, slope, units.mean(axis=0)
+def _sums(x: Array, laws: tuple[InitialLaw, InitialLaw], uniform: Array) -> Array:
+    """Pre-activations u of inputs (n, numbers), shape (points, n)."""
+    weight, bias = laws
+    return weight.draw(uniform[:, :-1]) @ x.T + bias.draw(uniform[:, -1:])
 
 
 def _replicate(network: Network, x: Array, sums: Array) -> Array:
     """The limit from one set of pre-activations."""
     first, *rest = network.layers
     assert isinstance(first, FullyConnected)
-    sigma, slope, _ = _moments(first.activation, sums)
+    sigma, slope, _ = second_moments(first.activation, sums)
     bias_rate = first.bias_std**2 if first.bias_rate is None else first.bias_rate
     learned = first.weight_rate * first.weight_std**2 * (x @ x.T) / x.shape[1] + bias_rate
     theta = slope * learned

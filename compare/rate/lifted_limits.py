@@ -15,9 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from analytic import AccuracyError, Convolution, FullyConnected
+from analytic import AccuracyError, Convolution, FullyConnected, Network
 from compare.rate.first_layer_limit import integrated_first_layer
-from compare.rate.loose_limits import tangent_limit
+from compare.rate.loose_limits import best_limit, tangent_limit
 from compare.rate.network_cells import made
 from empirical.lifting import LiftingError, ModuleNetwork, network_of
 
@@ -38,11 +38,14 @@ class ModuleLimit(NamedTuple):
         error: its standard error, relative to the largest entry; 0 if nothing was drawn.
         first: "gaussian"; "drawn" where a first layer of another law was integrated; or "assumed"
             where that was not possible and the layer was taken for Gaussian.
+        certified: whether the recursion has an error bound, as it has if nothing was drawn and no
+            tolerance was refused.
     """
 
     value: Array
     error: float
     first: str
+    certified: bool = True
 
 
 class ModuleLimits(NamedTuple):
@@ -63,21 +66,30 @@ class ModuleLimits(NamedTuple):
     error: float
 
 
-def module_limit(found: ModuleNetwork, x: Any) -> ModuleLimit:
+def module_limit(found: ModuleNetwork, x: Any, *, loose: bool = False) -> ModuleLimit:
     """K_inf of a module that has been described.
 
     Args:
         found: its description.
         x: inputs of the module.
+        loose: give the best value where no error bound holds, instead of raising.
+
+    Raises:
+        AccuracyError: no error bound holds.
     """
     inputs = found.inputs(x).numpy()
     if found.first is not None:
         drawn = integrated_first_layer(found.network, inputs, found.first)
         if drawn is not None:
             value, error = drawn
-            return ModuleLimit(value, float(error.max() / np.abs(value).max()), "drawn")
-    value = tangent_limit(found.network, inputs)
-    return ModuleLimit(value, 0.0, "gaussian" if found.first is None else "assumed")
+            return ModuleLimit(value, float(error.max() / np.abs(value).max()), "drawn", False)
+    find = best_limit if loose else _certified
+    value, certified = find(found.network, inputs)
+    return ModuleLimit(value, 0.0, "gaussian" if found.first is None else "assumed", certified)
+
+
+def _certified(network: Network, x: Array) -> tuple[Array, bool]:
+    return tangent_limit(network, x), True
 
 
 def module_limits(

@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from analytic import AccuracyError, Network, kernel
 
-__all__ = ["tangent_limit"]
+__all__ = ["best_limit", "tangent_limit"]
 
 Array = NDArray[np.float64]
-LIMIT_TOLERANCES, LAST_TOLERANCE = (1e-10, 1e-8), 1e-5
+LIMIT_TOLERANCES, LAST_TOLERANCE = (1e-10, 1e-8, 1e-5), 1e-3
 """Of a limit, the first ones that are not refused; K_0 of a million units is a thousandth off."""
 
 
@@ -22,3 +22,13 @@ def tangent_limit(network: Network, x: Array) -> Array:
         except AccuracyError:
             continue
     return kernel(network, x, tolerance=LAST_TOLERANCE)
+
+
+def best_limit(network: Network, x: Array) -> tuple[Array, bool]:
+    """K_inf and whether it has a certified bound: if none holds, the best value without one."""
+    try:
+        return tangent_limit(network, x), True
+    except AccuracyError as error:
+        if error.estimate is None or not np.isfinite(error.estimate.value).all():
+            raise
+        return np.asarray(error.estimate.value), False

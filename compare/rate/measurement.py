@@ -107,7 +107,7 @@ def convergence(
     widths, counts, points = check_design(inputs, widths, seeds, points)
     first = check_first(first, max(counts))
     check_weights(weights, network, inputs.shape, device)
-    check_family(network)
+    check_family(network, widths[0])
     x = inputs.sample(points)
     found = _own_limits(network, limit, x, widths)
     against = found.values if isinstance(found, ModuleLimits) else _limit_kernel(limit, network, x)

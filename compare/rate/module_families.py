@@ -6,7 +6,8 @@ name, so that a store also keeps a fingerprint of the weights of one of its modu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,17 +26,45 @@ OWN_LIMITS = "that of the modules, from their description"
 """What a record calls the limit that was found from modules."""
 
 
-def check_family(network: Any) -> None:
+def check_family(network: Any, width: int) -> None:
     """Raise unless it is a description or a family.
 
+    Args:
+        network: that.
+        width: of the modules that are compared.
+
     Raises:
-        TypeError: it is neither a description nor a function.
+        TypeError: it is neither a description nor a function (width, seed).
+        ValueError: two modules of a function are alike.
     """
-    if not isinstance(network, Network) and not callable(network):
+    if isinstance(network, Network):
+        return
+    if not callable(network):
         raise TypeError(
             "expected a Network or a function (width, seed) that makes a module, got"
             f" {type(network).__name__}; wrap it in one"
         )
+    function: Any = network
+    if not _takes_two(function):
+        raise TypeError(
+            f"expected a function (width, seed), got {named(function)}, which cannot be called with"
+            " two numbers; let it call torch.manual_seed(seed) and make the module of that width"
+        )
+    if np.array_equal(_weights(network, width, 0), _weights(network, width, 1)):
+        raise ValueError(
+            "expected other weights for every seed, got the same for two of them; call"
+            " torch.manual_seed(seed) in the function before the module is made"
+        )
+
+
+def _takes_two(function: Callable[..., Any]) -> bool:
+    try:
+        inspect.signature(function).bind(8, 0)
+    except TypeError:
+        return False
+    except ValueError:  # one of C
+        return True
+    return True
 
 
 def check_widths(network: Any, limit: Any, why: object, widths: Sequence[int]) -> None:
@@ -48,7 +77,7 @@ def check_widths(network: Any, limit: Any, why: object, widths: Sequence[int]) -
         widths: of the sweep.
 
     Raises:
-        ValueError: two modules of a function are alike, or there are too few widths.
+        ValueError: there are too few widths.
     """
     if isinstance(network, Network):
         return
@@ -57,11 +86,6 @@ def check_widths(network: Any, limit: Any, why: object, widths: Sequence[int]) -
         raise ValueError(
             f"expected at least 4 widths of a family without a limit, as successive ones are"
             f" compared, got {list(widths)}; add some or pass limit{reason}"
-        )
-    if np.array_equal(_weights(network, widths[0], 0), _weights(network, widths[0], 1)):
-        raise ValueError(
-            "expected other weights for every seed, got the same for two of them; call"
-            " torch.manual_seed(seed) in the function before the module is made"
         )
 
 

@@ -28,7 +28,7 @@ class LimitGap:
         needed: the width that is expected to bring the distance to ``target`` per cent.
         target: of ``needed``.
         source: what ``needed`` was found from: the predicted constant, or draws and the law 1/m.
-        limit: K_inf, the record ``ModuleLimit`` (value, error, first).
+        limit: K_inf, the record ``ModuleLimit`` (value, error, first, certified).
         described: the description of the module, with its assumptions.
     """  # seven fields: the sentence has five numbers
 
@@ -42,6 +42,8 @@ class LimitGap:
 
     def __str__(self) -> str:
         taken = ", with its first layer taken for Gaussian" if self.limit.first == "assumed" else ""
+        if not self.limit.certified and self.limit.first != "drawn":
+            taken += ", of which no error bound is known,"
         return (
             f"K_0 of this module is {self.percent:.1f} % from its limit{taken} at width"
             f" {self.width}; {self.target:g} % needs a width of about {self.needed}, by"
@@ -80,6 +82,7 @@ def gap(
     Raises:
         LiftingError: the module has no description.
         ValueError: there are fewer than three inputs, or the target is not positive.
+        TypeError: the target is no number.
 
     References:
         Bowman and Montufar (2022), Assumption 3.6.
@@ -91,12 +94,14 @@ def gap(
         >>> 0 < gap(module, torch.randn(8, 3)).percent < 30
         True
     """
+    if isinstance(target, bool) or not isinstance(target, int | float):  # pyright: ignore
+        raise TypeError(f"expected a target in per cent, got {target!r}; pass 10")
     if not 0 < target < math.inf:
         raise ValueError(f"expected a positive target in per cent, got {target}; pass 10")
     described = network_of(module, x, laws=laws, draws=draws)
     if count(x) < 3:
         raise ValueError(f"expected at least 3 inputs, got {count(x)}: pass more")
-    limit = module_limit(described, x)
+    limit = module_limit(described, x, loose=True)
     size = float(square_norms(limit.value))
     kernels = [tangent_kernel(one, x).double().cpu().numpy() for one in (module, *draws)]
     distances = [float(square_norms(k0 - limit.value)) / size for k0 in kernels]

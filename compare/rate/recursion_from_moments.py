@@ -1,18 +1,20 @@
-r"""The recursion of a network from the moments of its first layer, at pairs of points.
+r"""The recursion of a network from the moments of its first layers, at pairs of points.
 
-Points are the positions of all inputs. Behind a first layer stand, at all pairs of them,
+Points are the positions of all inputs. Behind a layer that reads the inputs stand, at all pairs of
+them,
 
     Sigma = E w(u) w(u'),   Theta,   mu = E w(u),
 
 whatever the law of u is, and from there on the recursion is the usual one: weights sum Sigma and
 Theta over their filter, sums of branches have the products of their means. E and D of a layer are
 those of ``kernel`` on vectors whose Gram matrix is Lambda, so that nothing of images is needed.
-It takes all pairs of points: a few hundred.
+It takes all pairs of points: a few hundred. Units that an activation reads without weights in
+between, as behind a linear stem, keep their own law: ``drawn_units``.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -25,6 +27,7 @@ from analytic.network import (
     Convolution,
     Flatten,
     Layer,
+    LayerNorm,
     Nonlinearity,
     Step,
     fold,
@@ -32,46 +35,41 @@ from analytic.network import (
     reads,
     shape_after,
 )
+from compare.rate.drawn_units import PointMoments, averaged_units, moments_of, summed
 from compare.rate.loose_limits import tangent_limit
 from empirical.network import pointwise
 
-__all__ = ["PointMoments", "kernel_from_moments", "patches_of"]
+__all__ = ["kernel_from_moments", "patches_of"]
 
 Array = NDArray[np.float64]
 MEAN_STEP, MEAN_REACH = 1 / 256, 9.0
 """Of the trapezoidal rule for E w(u): a kink costs MEAN_STEP^2."""
 
 
-class PointMoments(NamedTuple):
-    """What a network knows of its units at P positions of n inputs.
-
-    Attributes:
-        sigma, theta: shape (n, P, n, P).
-        mean: shape (n, P).
-        shape: the spatial shape, of P positions; () for vectors.
-    """
-
-    sigma: Array
-    theta: Array
-    mean: Array
-    shape: tuple[int, ...]
-
-
-def kernel_from_moments(network: Network, first: PointMoments) -> Array:
-    """K of a network whose first layer has these moments, (n, n).
+def kernel_from_moments(
+    network: Network, begin: Callable[[Step], PointMoments], noise: Array
+) -> Array:
+    """K of a network whose layers that read the inputs have these moments, (n, n).
 
     Args:
-        network: with plain sums over filters and without factors (``summed``, ``joined``).
-        first: behind its first layer.
+        network: with plain sums over filters and without factors (``summed``, ``joined``), its
+            gains where they commute (``commuted``).
+        begin: what stands behind a layer that reads the inputs; asked for in the order of steps.
+        noise: independent normal numbers (draws, points), for units that are drawn in part.
 
     Raises:
-        NotImplementedError: a layer normalises or has noise.
+        NotImplementedError: a layer has noise, or a branch that reads the inputs has none.
     """
-    last = fold(
-        network.steps[1:], first, _after, _added, step=itself,
-        averaged=lambda step, state: _averaged(step.averages, state),
-    )  # fmt: skip
-    sigma, theta, _, _ = _averaged(network.readout, last)
+
+    def after(step: Step, state: PointMoments | None) -> PointMoments:
+        return begin(step) if state is None else _after(step, state, noise)
+
+    def averaged(step: Step, state: PointMoments | None) -> PointMoments | None:
+        return None if state is None else _averaged(step.averages, state)
+
+    last = fold(network.steps, None, after, _added, step=itself, averaged=averaged)
+    assert last is not None
+    sigma, theta, *_ = _averaged(network.readout, last)
     weight, _, rate, learned = network.output.coefficients
     return (weight * (rate * sigma + theta) + learned)[:, 0, :, 0]
 
@@ -86,19 +84,28 @@ def patches_of(layer: Layer, x: Array) -> Array:
     return np.moveaxis(found, 2, 1).reshape(len(x), len(table), -1)
 
 
-def _after(step: Step, state: PointMoments) -> PointMoments:
+def _after(step: Step, state: PointMoments, noise: Array) -> PointMoments:
     layer = step.layer
+    if isinstance(layer, LayerNorm):
+        return _normalised(layer, state)
     if isinstance(layer, Nonlinearity):
-        found = _expectations(layer.activation, state.sigma)
-        return PointMoments(found.sigma, found.theta * state.theta, found.mean, state.shape)
-    if not isinstance(layer, FullyConnected | Convolution):
-        raise NotImplementedError(f"expected layers with weights, got {layer}; leave it out")
+        found = (
+            _expectations(layer.activation, state.sigma)
+            if state.drawn is None
+            else moments_of(layer.activation, state, noise)
+        )
+        return found._replace(theta=found.theta * state.theta, shape=state.shape)
     weight, bias, rate, learned = step.coefficients
+    if not isinstance(layer, FullyConnected | Convolution):
+        if step.noise != 1:
+            raise NotImplementedError(f"expected no noise behind a drawn layer, got {layer}")
+        theta = weight * (rate * state.sigma + state.theta) + learned  # gains, or nothing
+        mean, drawn = (state.mean, state.drawn) if weight == 1 else (0 * state.mean, None)
+        return PointMoments(weight * state.sigma, theta, mean, state.shape, drawn)
     sigma, theta = (weight * _summed(layer, m, state.shape) for m in (state.sigma, state.theta))
     found = _expectations(layer.activation, sigma + bias)
     gamma = rate * sigma + learned + theta
-    after = shape_after(layer, state.shape)
-    return PointMoments(found.sigma, found.theta * gamma, found.mean, after)
+    return found._replace(theta=found.theta * gamma, shape=shape_after(layer, state.shape))
 
 
 def _summed(layer: Layer, moments: Array, shape: tuple[int, ...]) -> Array:
@@ -113,20 +120,40 @@ def _summed(layer: Layer, moments: Array, shape: tuple[int, ...]) -> Array:
     return total
 
 
+def _normalised(layer: LayerNorm, state: PointMoments) -> PointMoments:
+    """Units without their mean, over their deviation at each position or at all of them."""
+    own = np.einsum("ipip->ip", state.sigma)
+    mean = np.zeros_like(own) if layer.positions else state.mean
+    square = own - mean**2
+    if layer.positions:
+        square = np.broadcast_to(square.mean(axis=1, keepdims=True), own.shape)
+    deviation = np.sqrt(square + layer.eps)
+    scale = np.multiply.outer(deviation, deviation)
+    sigma = (state.sigma - np.multiply.outer(mean, mean)) / scale
+    drawn = None if state.drawn is None else state.drawn.divided(deviation)
+    return PointMoments(sigma, state.theta / scale, np.zeros_like(own), state.shape, drawn)
+
+
 def _averaged(averages: tuple[Averaging, ...], state: PointMoments) -> PointMoments:
     for layer in averages:
-        sigma, theta, mean, shape = state
+        sigma, theta, mean, shape, drawn = state
         table = reads(layer, shape)  # (P', reads)
         if isinstance(layer, Flatten):
             sigma, theta = (np.einsum("ipjp->ij", m)[:, None, :, None] for m in (sigma, theta))
             sigma, theta = sigma / table.size, theta / table.size
         else:
             sigma, theta = (m[:, table].mean(2)[..., table].mean(-1) for m in (sigma, theta))
-        state = PointMoments(sigma, theta, mean[:, table].mean(-1), shape_after(layer, shape))
+        drawn = averaged_units(layer, table, drawn)
+        mean, shape = mean[:, table].mean(-1), shape_after(layer, shape)
+        state = PointMoments(sigma, theta, mean, shape, drawn)
     return state
 
 
-def _added(step: Step, number: int, total: PointMoments, branch: PointMoments) -> PointMoments:
+def _added(
+    step: Step, number: int, total: PointMoments | None, branch: PointMoments | None
+) -> PointMoments:
+    if total is None or branch is None:
+        raise NotImplementedError("expected layers in all branches that read the inputs, add some")
     shares = step.shares[number]
     if shares is not None:  # side by side
         p, q = shares
@@ -135,7 +162,9 @@ def _added(step: Step, number: int, total: PointMoments, branch: PointMoments) -
         return PointMoments(sigma, theta, p * total.mean + q * branch.mean, branch.shape)
     cross = np.multiply.outer(total.mean, branch.mean)
     sigma = total.sigma + branch.sigma + cross + cross.transpose(2, 3, 0, 1)
-    return PointMoments(sigma, total.theta + branch.theta, total.mean + branch.mean, branch.shape)
+    drawn = summed(total.drawn, branch.drawn)
+    mean = total.mean + branch.mean
+    return PointMoments(sigma, total.theta + branch.theta, mean, branch.shape, drawn)
 
 
 def _expectations(activation: Activation, covariance: Array) -> PointMoments:

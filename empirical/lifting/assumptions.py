@@ -139,9 +139,8 @@ def _first(
                 f"the first layer {part.weight.name!r} reads {found.read} numbers with weights that"
                 " are not normal, so that its units are not Gaussian however many they are:"
                 f" {found} from the Gaussian values, and the kernel of the description is off by"
-                " as much; gap and convergence take the true law unless images have more than a"
-                " thousand positions in all, or a normalisation or dropout follows an image or a"
-                " skip, or comes before the second weights"
+                " as much; gap and convergence take the true law unless images, or vectors of a"
+                " network with skips, have more than a thousand positions in all"
             )
 
 

@@ -33,8 +33,15 @@ def _function(build: Builder, scene: Capture, call: FunctionCall) -> Value | Non
     value = scene.value(call.args[0] if call.args else call.kwargs.get("input"))
     if value is None:
         return None
-    others = {k: v for k, v in call.kwargs.items() if k not in ("input", "out", "inplace")}
+    given = {k: v for k, v in call.kwargs.items() if k not in ("input", "out", "inplace")}
+    others = {k: scene.number(v) if isinstance(v, Tensor) else v for k, v in given.items()}
     extra = [scene.number(a) if isinstance(a, Tensor) else a for a in call.args[1:]]
+    tensors = [v for v in (*given.values(), *call.args[1:]) if isinstance(v, Tensor)]
+    if any(scene.number(t) is None for t in tensors):
+        raise refusal(
+            _EXPECTED, call.place, "its further arguments are tensors that are no single constant",
+            "pass numbers",
+        )  # fmt: skip
     return applied(value, build(expression_of(value), *extra, **others), call)
 
 
@@ -184,6 +191,15 @@ def _negative(scene: Capture, call: FunctionCall) -> Value | Matrix | None:
     return matrix.times(-1.0) if matrix is not None else _function(POINTWISE["neg"], scene, call)
 
 
+def _prelu(scene: Capture, call: FunctionCall) -> Value | None:
+    """With one slope that is frozen; a trained one is refused."""
+    x, weight = call.bound("input weight")
+    value, slope = scene.value(x), scene.number(weight)
+    if value is None or slope is None:
+        return None
+    return applied(value, POINTWISE["leaky_relu"](expression_of(value), slope), call)
+
+
 ELEMENTWISE: dict[str, Rule] = {
     **{name: partial(_function, build) for name, build in POINTWISE.items()},
     **{name: partial(_arithmetic, name) for name in ARITHMETIC},
@@ -195,5 +211,6 @@ ELEMENTWISE: dict[str, Rule] = {
     "max": partial(_either, "maximum"),
     "min": partial(_either, "minimum"),
     "neg": _negative,
+    "prelu": _prelu,
 }
 """Applied functions and sums by the name that torch gives them."""

@@ -64,21 +64,23 @@ class FirstLayer:
 
 def first_laws(
     parts: Sequence[Weights], numbers: Sequence[Numbers]
-) -> tuple[InitialLaw, InitialLaw] | None:
-    """The laws of weights and biases as they enter the sums of the one layer that reads the data.
+) -> tuple[tuple[InitialLaw, InitialLaw], ...] | None:
+    """The laws of weights and biases, as they enter the sums, of each layer that reads the data.
 
     Returns:
-        None if its sums are Gaussian, or if several layers read the data.
+        None if all their sums are Gaussian.
     """
     first = [(p, n) for p, n in zip(parts, numbers, strict=True) if isinstance(p.source, InputData)]
-    if len(first) > 1:
+    if not any(_has_other_sums(one) for _, one in first):
         return None
-    ((part, one),) = first
-    if not _has_other_sums(one):
-        return None
-    bias = one.bias_law or InitialLaw("zeros", "constant", 0.0)
-    weight = replace(one.law, std=one.law.std * abs(part.weight.factor))
-    return weight, replace(bias, std=one.keywords.get("bias_std", 0.0))
+    none = InitialLaw("zeros", "constant", 0.0)
+    return tuple(
+        (
+            replace(one.law, std=one.law.std * abs(part.weight.factor)),
+            replace(one.bias_law or none, std=one.keywords.get("bias_std", 0.0)),
+        )
+        for part, one in first
+    )
 
 
 def _has_other_sums(one: Numbers) -> bool:

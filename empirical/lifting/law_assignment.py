@@ -12,7 +12,7 @@ from __future__ import annotations
 import fnmatch
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -125,7 +125,14 @@ def _known(one: Drawn, given: Mapping[str, InitialLaw]) -> InitialLaw | None:
     if not one.flat.any():
         return InitialLaw("zeros", "constant", 0.0)
     if one.fan_in is None and all(map(is_orthogonal, one.matrices)):
-        return InitialLaw("orthogonal", "orthogonal", float(np.sqrt((one.flat**2).mean())))
+        law = InitialLaw("orthogonal", "orthogonal", float(np.sqrt((one.flat**2).mean())))
+        if not fits(replace(law, family="normal"), one.flat):
+            raise LiftingError(
+                f"expected a draw, got an orthogonal matrix {one.name!r} that is none, as the unit"
+                " matrix (nn.init.eye_, dirac_): it hands on single units, and their sums do not"
+                " become Gaussian; use nn.init.orthogonal_ or normal weights"
+            )
+        return law
     return None
 
 
@@ -197,6 +204,12 @@ _NAME = "measured"
 
 
 def _alone(one: Drawn) -> InitialLaw:
+    if math.prod(one.shape) > 1 and (one.flat == one.flat[0]).all():
+        raise LiftingError(
+            f"expected numbers of mean 0, got {one.name!r}, all of them {one.flat[0]:.3g}: a"
+            " description has no constants, which shift all units alike; start them at 0,"
+            " nn.init.zeros_, or put the constant behind the layer, h + 0.01"
+        )
     law = read_law(one.flat, one.laws())
     near = None if law is None else _nearly(law, one)
     if law is not None and (near is not None or law.family == "unknown"):

@@ -47,6 +47,40 @@ def _addmm(scene: Capture, call: FunctionCall) -> Value | None:
     return _product(scene, call, x, _transposed(right), scene.matrix(bias))
 
 
+def _einsum(scene: Capture, call: FunctionCall) -> Value | None:
+    """A sum over the units of one operand with a parameter, "bi,io->bo"."""
+    if len(call.args) != 3 or not isinstance(call.args[0], str):
+        return None
+    terms, arrow, out = call.args[0].replace(" ", "").partition("->")
+    letters = dict(zip(terms.split(","), call.args[1:], strict=False))
+    known = {text: scene.matrix(tensor) for text, tensor in letters.items()}
+    weights = [text for text, matrix in known.items() if matrix is not None]
+    if len(letters) != 2 or len(weights) != 1 or not arrow or "." in terms:
+        return None
+    (own,) = weights
+    (read,) = letters.keys() - {own}
+    matrix, tensor = known[own], letters[read]
+    summed, made = set(own) & set(read), set(own) - set(read)
+    if matrix is None or len(summed) != 1 or len(made) != len(own) - 1 or len(own) > 2:
+        return None
+    (unit,) = summed
+    axes = _data_axes(read, unit)
+    value = scene.value(tensor) or scene.reading(tensor, axes, call.place)
+    if value.pads or value.axes[read.index(unit)] != 1 or unit in out:
+        return None
+    left = tuple(1 if k in made else value.axes[read.index(k)] for k in out)
+    if set(out) != (set(read) | made) - {unit}:
+        return None
+    matrix = _transposed(matrix) if own.index(unit) == 0 else matrix
+    return _weighted(call, value, matrix, None, left)
+
+
+def _data_axes(letters: str, unit: str) -> tuple[int, ...]:
+    """Of data: samples first, then positions, and what is summed are units."""
+    ahead = iter(range(2, len(letters) + 1))
+    return tuple(0 if k == 0 else 1 if c == unit else next(ahead) for k, c in enumerate(letters))
+
+
 def _transposed(matrix: Matrix) -> Matrix:
     return matrix if matrix.tensor.ndim == 1 else replace(matrix, turned=not matrix.turned)
 
@@ -193,6 +227,7 @@ PRODUCTS: dict[str, Rule] = {
     "conv1d": _convolution,
     "conv2d": _convolution,
     "conv3d": _convolution,
+    "einsum": _einsum,
     "linear": _linear,
     "matmul": _matmul,
     "mm": _matmul,

@@ -21,23 +21,24 @@ from empirical.checks import check_inputs, check_module
 from empirical.forward_pass import forward_passes
 from empirical.lifting.assumptions import sentences
 from empirical.lifting.bare_activations import check_gains, check_gaussian
-from empirical.lifting.calls import Value
 from empirical.lifting.capture import Capture
 from empirical.lifting.choices import CHOICES
 from empirical.lifting.constant_factors import with_factors_in
 from empirical.lifting.elementwise import ELEMENTWISE
 from empirical.lifting.first_layer import first_laws
 from empirical.lifting.initial_laws import InitialLaw
+from empirical.lifting.inner_functions import with_functions_inside
+from empirical.lifting.last_layers import last_layer
 from empirical.lifting.linear_maps import PRODUCTS
 from empirical.lifting.normalizations import NORMALIZATIONS
 from empirical.lifting.numbers_of_parts import Numbers, gains_of, numbers_of
 from empirical.lifting.parameter_groups import groups_of, has_parameters, kinds_of
-from empirical.lifting.places import LiftingError, Location, refusal
+from empirical.lifting.places import LiftingError, refusal
 from empirical.lifting.positions import POSITIONS
 from empirical.lifting.proof import proved
 from empirical.lifting.refused import REFUSED
 from empirical.lifting.structure import built, check_wide, network_from
-from empirical.lifting.units import InputData, Total, Weights, upstream
+from empirical.lifting.units import InputData, Weights, upstream
 from empirical.lifting.watched_runs import check_watched, rehearse, run_watched
 from empirical.lifting.widened import Widened
 from empirical.precision import double_copy
@@ -82,7 +83,7 @@ def traced(module: nn.Module, x: Batch) -> Traced:
             f"expected a module that returns a tensor of units, got {what}; wrap it in one that"
             " returns the outputs of its last linear layer"
         )
-    units = _readout(replace(value, units=with_factors_in(value.units)))
+    units = last_layer(replace(value, units=with_factors_in(with_functions_inside(value.units))))
     data = [one for one in upstream(units) if isinstance(one, InputData)]
     if len(data) > 1:
         raise refusal(
@@ -92,25 +93,6 @@ def traced(module: nn.Module, x: Batch) -> Traced:
         )  # fmt: skip
     (read,) = [tensor for one, tensor in watch.read if one is data[0]]
     return Traced(units, read, output.detach().reshape(len(output), -1), tuple(trained))
-
-
-def _readout(value: Value) -> Weights:
-    """The last layer, which has to be linear, of vectors."""
-    units = value.units
-    if isinstance(units, Weights) and len(units.shape) == 1 and value.axes in ((0, 1), (0,)):
-        return units
-    what = f"{type(units).__name__.lower()} of shape {units.shape}"
-    why = (
-        "the outputs are not those of a linear layer: at infinite width they would not be Gaussian"
-    )
-    instead = "end in nn.Linear, and leave the last activation to the loss"
-    if isinstance(units, Weights):
-        why, instead = "there is an output at every position", "average or flatten before it"
-    elif isinstance(units, Total):
-        what, why = f"a {what}", "the outputs are a sum of several linear layers"
-        instead = "pass one of them; a frozen copy that is subtracted adds nothing to the kernel"
-    place = Location(what, "the outputs", str(getattr(units, "place", "")))
-    raise refusal("a module that ends in a linear layer", place, why, instead)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,8 +107,8 @@ class ModuleNetwork:
         groups: names of the parameters of every layer that has some, and of the readout last.
         assumptions: what was found and assumed, one sentence each.
         module: a copy in float64, as it was when it was described.
-        first: the laws of weights and biases in the one first layer, as they enter the sum, if its
-            units are not Gaussian; else None.
+        first: the laws of weights and biases, as they enter the sums, of each layer that reads
+            the data, in order; None if all their units are Gaussian.
         normal: whether all numbers that are drawn are independent normal ones, as those of the
             finite network of the description, so that its law at finite width is that of modules.
     """  # eight fields: one question each
@@ -137,7 +119,7 @@ class ModuleNetwork:
     groups: tuple[tuple[str, ...], ...]
     assumptions: tuple[str, ...]
     module: nn.Module
-    first: tuple[InitialLaw, InitialLaw] | None
+    first: tuple[tuple[InitialLaw, InitialLaw], ...] | None
     normal: bool
 
     @property

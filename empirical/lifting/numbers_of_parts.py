@@ -72,7 +72,12 @@ def numbers_of(
         for part in parts
         if part.bias is not None
     }
-    for pattern in given:
+    for pattern, law in given.items():
+        if not isinstance(law, InitialLaw):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(
+                f"expected laws as InitialLaw, got {law!r} for {pattern!r}; pass"
+                ' InitialLaw("mine", "normal", std)'
+            )
         if not fnmatch.filter([*weights, *biases], pattern):
             raise ValueError(
                 f"expected names of weights and biases in laws, got {pattern!r}, which fits none of"

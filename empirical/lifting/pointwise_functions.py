@@ -34,7 +34,10 @@ def the_factor(expression: Any) -> float | None:
 
 
 def _softplus(e: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
-    return softplus(number(beta) * e) / number(beta)
+    smooth = softplus(number(beta) * e) / number(beta)
+    if threshold >= 20:  # from there on it is x but for 2e-9
+        return smooth
+    return sympy.Piecewise((e, number(beta) * e > number(threshold)), (smooth, True))
 
 
 def _elu(e: Any, alpha: float = 1.0) -> Any:

@@ -176,6 +176,13 @@ def _reshaped(scene: Capture, call: FunctionCall) -> Value | None:
             return _dropped(replace(value, axes=(0, 1)), call)
     if value.canonical and result.shape[:2] == tensor.shape[:2]:
         return _row_of_positions(value, call)
+    if result.shape == (tensor.shape[0], count) and value.axes[0] == 0 and not value.in_order:
+        raise refusal(
+            _EXPECTED, call.place, "positions are flattened in front of units, which a description"
+            " has the other way round",
+            "move the units in front, h.movedim(-1, 1).flatten(1): the next layer is the same but"
+            " for the order of its columns",
+        )  # fmt: skip
     raise refusal(
         _EXPECTED, call.place, f"{tuple(tensor.shape)} becomes {tuple(result.shape)}, which mixes"
         " units and positions, or samples", "flatten all units and positions with flatten(1)",

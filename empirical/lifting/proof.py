@@ -58,13 +58,13 @@ def proved(
     last, read = parts[-1], numbers[-1]
     twin, rated = _twin(data, parts, numbers, width, trained)
     normal = _rows(last.weight) * math.sqrt(read.read) / read.keywords["weight_std"]
-    check_fresh(twin, spread, parts, numbers, normal.detach().numpy())
+    check_fresh(twin, spread, parts, numbers, normal.detach().flatten(1).numpy())
     outputs = _in_a_row(called(module, x))
     bias = 0.0 if last.bias is None else last.bias.value.reshape(-1)
     worst = kernels = 0.0
     for index in {0, outputs.shape[1] - 1}:
         with torch.no_grad():
-            row = _rows(last.weight)[index]
+            row = _rows(last.weight)[index].flatten()
             twin.readout.weight.copy_(row * math.sqrt(read.read))
         own = twin(data)[:, None] + bias
         worst = max(worst, _difference(own[:, [index]], outputs[:, [index]], "outputs"))
@@ -167,8 +167,15 @@ def _difference(got: Tensor, expected: Tensor, what: str) -> float:
     if not difference <= AGREES:
         raise LiftingError(
             f"expected a module that is the finite network of its description, got {what} that"
-            f" differ by {difference:.2g} of the largest: something in it was not seen (numbers"
-            " written through a view, a function outside torch, a hook, a decision that depends on"
-            " the input, tied weights); describe the network with analytic.Network"
+            f" differ by {difference:.2g} of the largest: {_WHY[what]}; describe the network with"
+            " analytic.Network"
         )
     return difference
+
+
+_WHY = {
+    "outputs": "something in it was not seen (numbers written through a view, a function outside"
+    " torch, a hook, a decision that depends on the input)",
+    "tangent kernels": "its outputs are those of the description, but its gradients take other ways"
+    " (detach or no_grad in one of several branches, a gradient of one's own), which no rates give",
+}

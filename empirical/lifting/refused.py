@@ -64,6 +64,18 @@ _GATE = (
     "it multiplies units by functions of other units, which is no sum over many",
     "use a pointwise function of one unit, such as nn.SiLU",
 )
+_PRODUCTS = (
+    "its units read the products of two inputs",
+    "give nn.Linear(d1 * d2, m) these, the same function: (x[:, :, None] * y[:, None]).flatten(1)",
+)
+_STACKED = (
+    "units are put on an axis of their own",
+    "add them, sum(list), or join their units, torch.cat(list, dim=1)",
+)
+_BORDER = (
+    "the border is filled with other numbers than zeros or those of the opposite side",
+    'pad with zeros, or padding_mode="circular"',
+)
 _CHOICE = (
     "a condition chooses between units that is no comparison of the same unit with a number",
     "let each unit decide for itself: torch.where(h > 0, h, 0.1 * h), torch.clamp, torch.maximum",
@@ -114,6 +126,9 @@ REFUSED: dict[str, tuple[str, str]] = {
     **dict.fromkeys(("interpolate", "upsample", "pixel_shuffle"), _ENLARGED),
     **dict.fromkeys(("hardshrink", "threshold", "round", "floor", "ceil", "trunc", "frac",
                      "bernoulli"), _JUMP),
+    "bilinear of data": _PRODUCTS,
+    "pad": _BORDER,
     "prelu": _GAIN,
+    "stack": _STACKED,
 }  # fmt: skip
 """(why, what instead) by the name that torch gives a function."""

@@ -17,12 +17,23 @@ __all__ = ["check_watched", "rehearse", "run_watched"]
 
 def check_watched(module: nn.Module) -> None:
     """Raise for compiled graphs, whose calls nobody sees, and for weights made by hooks."""
+    for name, p in module.named_parameters():
+        if p.dtype in (torch.float16, torch.bfloat16):
+            raise LiftingError(
+                f"expected numbers of float32 or float64, got {name!r} of {p.dtype}, rounded so"
+                " coarsely that no law fits them; describe the module before it is cast"
+            )
     for name, part in module.named_modules():
         if isinstance(part, torch.jit.ScriptModule):
             where = f" in {name!r}" if name else ""
             raise LiftingError(
                 f"expected a module whose forward is Python, got one of torch.jit{where}: what it"
                 " calls is not seen; pass the module that it was made of"
+            )
+        if hasattr(part, "_orig_mod"):
+            raise LiftingError(
+                "expected a module whose forward is Python, got one of torch.compile: what it calls"
+                " is not seen; pass the module that it was made of, its attribute _orig_mod"
             )
         for key, value in vars(part).items():
             if isinstance(value, Tensor) and not value.is_leaf:

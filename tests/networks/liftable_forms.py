@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from networks.liftable import entry, normal
 from torch import Tensor, nn
@@ -129,3 +131,73 @@ class Encoded(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         angles = (x[:, :, None] * self.get_buffer("frequencies")).flatten(1)
         return self.net(torch.cat([torch.sin(angles), torch.cos(angles)], dim=-1))
+
+
+@entry("two layers that read the data, torch's default", 2)
+class Projected(nn.Module):
+    """A projection of the inputs around a block."""
+
+    def __init__(self, m: int) -> None:
+        super().__init__()
+        self.short, self.a, self.b = nn.Linear(2, m), nn.Linear(2, m), nn.Linear(m, m)
+        self.head = nn.Linear(m, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.short(x) + self.b(torch.relu(self.a(x)))
+        return self.head(torch.relu(h))
+
+
+@entry("linear stem, torch's default", 2)
+class Stem(nn.Module):
+    """A perceptron of residual blocks that begin with their normalisation."""
+
+    def __init__(self, m: int) -> None:
+        super().__init__()
+        self.stem = nn.Linear(2, m)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(nn.LayerNorm(m), nn.ReLU(), nn.Linear(m, m), nn.Tanh(), nn.Linear(m, m))
+            for _ in range(2)
+        )
+        self.head = nn.Sequential(nn.LayerNorm(m), nn.Linear(m, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.stem(x)
+        for block in self.blocks:
+            h = (h + block(h)) / math.sqrt(2)
+        return self.head(h)
+
+
+@entry("a last layer at every position", 2, 6, 6)
+def last(m: int) -> nn.Module:
+    """All convolutions to the last one, and the average of its outputs (Lin et al. 2014)."""
+    return normal(
+        nn.Sequential(
+            nn.Conv2d(2, m, 3, padding=1), nn.ReLU(), nn.Conv2d(m, m, 3, stride=2, padding=1),
+            nn.ReLU(), nn.Conv2d(m, 4, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+        )
+    )  # fmt: skip
+
+
+@entry("sharp softplus", 3)
+def sharp(m: int) -> nn.Module:
+    """Geometric initialisation of a signed distance (Atzmon and Lipman 2020)."""
+    layers = [nn.Linear(3, m), nn.Linear(m, m), nn.Linear(m, 1)]
+    for layer in layers:
+        nn.init.normal_(layer.weight, std=math.sqrt(2 / layer.out_features))
+        nn.init.zeros_(layer.bias)
+    a, b, c = layers
+    return nn.Sequential(a, nn.Softplus(beta=100), b, nn.Softplus(beta=100), c)
+
+
+@entry("products by einsum, a frozen slope", 5, 3)
+class Products(nn.Module):
+    def __init__(self, m: int) -> None:
+        super().__init__()
+        self.a, self.b = nn.Parameter(torch.randn(m, 3)), nn.Parameter(torch.randn(m, m))
+        self.c, self.scale = nn.Parameter(torch.randn(m)), 1 / math.sqrt(m)
+        self.slope = nn.PReLU().requires_grad_(False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.slope(torch.einsum("oc, btc -> bto", self.a, x))
+        h = torch.erf(self.scale * torch.einsum("btc,co->bot", h, self.b))
+        return self.scale * torch.einsum("bi,i->b", h.mean(2), self.c)

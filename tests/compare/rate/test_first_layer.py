@@ -15,10 +15,10 @@ from analytic import (
     AveragePooling,
     Concatenate,
     Convolution,
+    Dropout,
     Flatten,
     FullyConnected,
     GlobalAveragePooling,
-    LayerNorm,
     Network,
     Readout,
     Residual,
@@ -71,7 +71,7 @@ def test_normal_weights_have_the_limit_of_the_description(
     """The whole recursion against ``kernel``, in standard errors of the four scramblings."""
     monkeypatch.setattr(first_layer_limit, "SOBOL_POINTS", 2**11)
     network, x, variance = NORMAL[name]
-    found = integrated_first_layer(network, x, (InitialLaw("", "normal", variance**0.5), NONE))
+    found = integrated_first_layer(network, x, [(InitialLaw("", "normal", variance**0.5), NONE)])
     assert found is not None
     value, error = found
     exact = kernel(network, x, tolerance=1e-8)
@@ -103,7 +103,7 @@ def test_a_uniform_filter_on_one_number_is_integrated() -> None:
     whole = sigma + size * np.cosh(covariance) + np.outer(mu, eta) + np.outer(eta, mu)
     whole += theta + size * np.sinh(covariance) * (covariance + theta)
     exact = whole.reshape(2, 2, 2, 2)[:, [0, 1], :, [0, 1]].mean(0)
-    found = integrated_first_layer(network, x, (InitialLaw("", "uniform", 2.0), NONE))
+    found = integrated_first_layer(network, x, [(InitialLaw("", "uniform", 2.0), NONE)])
     assert found is not None
     value, error = found
     assert (np.abs(value - exact) <= 6 * error + 1e-9).all()
@@ -141,7 +141,7 @@ def test_finite_modules_tend_to_it_and_not_to_the_gaussian_one() -> None:
 
 def test_what_is_not_integrated_is_none() -> None:
     law = InitialLaw("", "uniform", 1.0)
-    normalised = Network(F("softplus"), Residual(F("tanh")), LayerNorm(), F("tanh"))
-    assert integrated_first_layer(normalised, np.ones((2, 3)), (law, NONE)) is None
+    noisy = Network(F("softplus"), Residual(F("tanh")), Dropout(0.2), F("tanh"))
+    assert integrated_first_layer(noisy, np.ones((2, 3)), [(law, NONE)]) is None
     images = np.ones((2, 1, 24, 24))
-    assert integrated_first_layer(Network(C("tanh", 3)), images, (law, NONE)) is None
+    assert integrated_first_layer(Network(C("tanh", 3)), images, [(law, NONE)]) is None

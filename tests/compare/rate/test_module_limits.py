@@ -12,10 +12,10 @@ from numpy.testing import assert_allclose
 from scipy import integrate
 from torch import nn
 
-from analytic import FullyConnected, Network, Readout
+from analytic import AccuracyError, FullyConnected, Network, Readout
 from compare import Inputs, convergence, gap
 from compare.rate.first_layer_limit import integrated_first_layer
-from compare.rate.lifted_limits import ModuleLimits, module_limits
+from compare.rate.lifted_limits import ModuleLimits, module_limit, module_limits
 from compare.rate.loose_limits import tangent_limit
 from compare.rate.network_cells import made
 from compare.rho import square_norms
@@ -115,6 +115,32 @@ def test_torch_s_parametrisation_settles_relative_to_its_own_limit() -> None:
     assert_allclose(found.distances[2][3], direct, rtol=1e-9)
 
 
+def test_a_limit_without_a_bound_is_told() -> None:
+    """ELU behind a pooled image has no certified bound; the value is that of finite modules."""
+
+    def made_at(seed: int) -> nn.Module:
+        torch.manual_seed(seed)
+        first, second, last = (
+            nn.Conv1d(1, 64, 2, bias=False),
+            nn.Linear(64, 64, False),
+            nn.Linear(64, 1, False),
+        )
+        for part in (first, second, last):
+            nn.init.normal_(part.weight, std=part.weight[0].numel() ** -0.5)
+        pooled = nn.AdaptiveAvgPool1d(1), nn.Flatten(), second, nn.ELU(), last
+        return nn.Sequential(first, nn.ELU(), *pooled).double()
+
+    x = torch.randn(3, 1, 6, generator=torch.Generator().manual_seed(3)).double()
+    found = gap(made_at(0), x)
+    assert not found.limit.certified
+    assert "limit, of which no error bound is known, at width 64" in str(found)
+    with pytest.raises(AccuracyError):
+        module_limit(found.described, x)
+    kernels = np.array([tangent_kernel(made_at(seed), x).numpy() for seed in range(60)])
+    error = kernels.std(0) / 60**0.5
+    assert (np.abs(kernels.mean(0) - found.limit.value) <= 4.5 * error).all()
+
+
 def test_a_layer_that_stays_narrow_is_told() -> None:
     why = module_limits(bottleneck, SPHERE.sample(5), [16, 32])
     assert isinstance(why, str)
@@ -130,7 +156,7 @@ def test_a_uniform_first_layer_on_one_number_is_integrated(depth: int) -> None:
     readout = Readout(weight_std=1.5, weight_rate=1.2, bias_rate=0.1)
     layers = [first, FullyConnected("identity", weight_std=0.5, weight_rate=2.0)][:depth]
     found = integrated_first_layer(
-        Network(*layers, readout), x, (law, InitialLaw("zeros", "constant", 0.0))
+        Network(*layers, readout), x, [(law, InitialLaw("zeros", "constant", 0.0))]
     )
     assert found is not None
 
@@ -151,3 +177,17 @@ def test_a_uniform_first_layer_on_one_number_is_integrated(depth: int) -> None:
     assert (np.abs(value - expected) <= 6 * error + 1e-9).all()  # t of 3 degrees: 6 is 1 in 100
     gaussian = tangent_limit(Network(*layers, readout), x)
     assert np.abs(gaussian - expected).max() > 100 * error.max()
+
+
+def test_functions_that_are_no_family_are_told_before_anything_else() -> None:
+    """Three widths would be too few without a limit, which is not what is wrong."""
+    one = normal(16, 0)
+    with pytest.raises(ValueError, match="expected other weights for every seed"):
+        convergence(lambda width, seed: one, SPHERE, [8, 16, 32], 4, points=5)
+    with pytest.raises(TypeError, match=r"got .*<lambda>, which cannot be called with two"):
+        convergence(
+            lambda width: one,  # pyright: ignore[reportArgumentType]
+            SPHERE, [8, 16, 32], 4, points=5,
+        )  # fmt: skip
+    with pytest.raises(TypeError, match="expected a target in per cent, got '10'"):
+        gap(one, torch.randn(4, 3).double(), target="10")  # pyright: ignore[reportArgumentType]

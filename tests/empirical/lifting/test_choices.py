@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from analytic import Activation
+from analytic import Activation, Concatenate, Flatten
 from empirical.lifting import LiftingError, network_of
+from empirical.network import pointwise
 
 Function = Callable[[Tensor], Tensor]
 
@@ -92,3 +93,41 @@ REFUSED: list[tuple[Function, str]] = [
 def test_other_choices_are_refused_with_their_line(function: Function, says: str) -> None:
     with pytest.raises(LiftingError, match=says):
         activation(function)
+
+
+class Rows(nn.Module):
+    """Filters of several sizes in one row, and a function of all of them (Szegedy et al. 2015)."""
+
+    def __init__(self, function: Function, times: int = 1) -> None:
+        super().__init__()
+        self.function, self.a = function, nn.Conv1d(2, 16, 1)
+        self.b, self.c = nn.Conv1d(2, 32, 3, padding=1), nn.Linear(times * 48 * 6, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows = torch.cat([self.a(x), torch.tanh(self.b(x))], dim=1)
+        return self.c(self.function(rows.flatten(1)))
+
+
+@pytest.mark.parametrize(
+    ("function", "inner", "outer"),
+    [
+        (functional.silu, "silu", "tanh(x)/(1 + exp(-tanh(x)))"),
+        (lambda h: h * torch.sigmoid(2 * h), "x/(1 + exp(-2*x))", "tanh(x)/(1 + exp(-2*tanh(x)))"),
+    ],
+)
+def test_a_function_of_units_side_by_side_is_one_of_each(
+    function: Function, inner: str, outer: str
+) -> None:
+    found: Any = network_of(Rows(function).double(), torch.randn(4, 2, 6).double()).network
+    assert [type(layer) for layer in found.layers] == [Concatenate, Flatten]
+    branches = found.layers[0].branches
+    t = torch.linspace(-3, 3, 7).double()
+    for (layer,), name in zip(branches, (inner, outer), strict=True):
+        expected = pointwise(Activation(name))(t)
+        torch.testing.assert_close(pointwise(layer.activation)(t), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_units_that_are_read_as_they_are_too_keep_their_function_behind_them() -> None:
+    both = Rows(lambda h: torch.cat([h, torch.relu(h)], dim=1), 2)
+    with pytest.raises(LiftingError, match=r'Concatenate\(\[\], Nonlinearity\("relu"\)\)'):
+        network_of(both.double(), torch.randn(4, 2, 6).double())

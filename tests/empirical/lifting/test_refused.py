@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -68,6 +69,65 @@ def line() -> nn.Module:
     return nn.Sequential(nn.Conv1d(3, 8, 3), nn.InstanceNorm1d(8), nn.Flatten(), nn.Linear(48, 1))
 
 
+class Ends(nn.Module):
+    """A block whose units meet a function of the first ones and what they give."""
+
+    def __init__(
+        self, function: Callable[[Tensor, nn.Module], Tensor], other: nn.Module | None = None
+    ) -> None:
+        super().__init__()
+        self.function, self.a, self.b = function, nn.Linear(6, 16), nn.Linear(16, 16)
+        self.c, self.other = nn.Linear(16, 1), other
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.function(torch.tanh(self.a(x)), self.b)
+        return self.c(h) if self.other is None else torch.cat([self.c(h), self.other(h)], dim=1)
+
+
+class Constant(nn.Linear):
+    def reset_parameters(self) -> None:
+        super().reset_parameters()
+        nn.init.constant_(self.bias, 0.01)
+
+
+class Shifted(Ends):
+    def __init__(self) -> None:
+        super().__init__(lambda h, b: b(h))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) + 1
+
+
+class Tokens(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Linear(6, 16), nn.Linear(48, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.b(torch.relu(self.a(x)).flatten(1))
+
+
+class Bilinear(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Bilinear(3, 3, 16), nn.Linear(16, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.b(torch.relu(self.a(x[:, 0], x[:, 1])))
+
+
+def started(start: Callable[[Tensor], Any], *layers: nn.Module) -> nn.Module:
+    """A sequence whose third part starts with other weights."""
+    module = nn.Sequential(*layers)
+    start(module[2].weight)  # pyright: ignore[reportArgumentType]
+    return module
+
+
+def last_filter() -> nn.Module:
+    hidden = nn.Conv2d(3, 16, 3), nn.Tanh(), nn.Conv2d(16, 2, 2)
+    return nn.Sequential(*hidden, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+
 SENTENCES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], tuple[str, ...]]] = {
     "attention by hand": (
         lambda: Attention(False), (5, 8),
@@ -103,6 +163,59 @@ SENTENCES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], tuple[str, 
     "an image that is enlarged": (
         Enlarges, (3, 6, 6), ("interpolate in Enlarges, line", "keep the size"),
     ),
+    "the unit matrix": (
+        lambda: started(nn.init.eye_, nn.Linear(6, 32), nn.Tanh(), nn.Linear(32, 32), nn.Tanh(),
+                        nn.Linear(32, 1)),
+        (6,), ("an orthogonal matrix '2.weight' that is none", "nn.init.orthogonal_"),
+    ),
+    "the unit filter": (
+        lambda: started(nn.init.dirac_, nn.Conv1d(2, 16, 3), nn.ReLU(), nn.Conv1d(16, 16, 3),
+                        nn.Flatten(), nn.Linear(64, 1)),
+        (2, 8), ("an orthogonal matrix '2.weight' that is none", "hands on single units"),
+    ),
+    "a branch without gradients": (
+        lambda: Ends(lambda h, b: h + b(h.detach())), (6,),
+        ("tangent kernels that differ", "its outputs are those", "detach or no_grad in one of"),
+    ),
+    "a stack of branches": (
+        lambda: Ends(lambda h, b: torch.stack([h, b(h)]).mean(0)), (6,),
+        ("got stack in Ends, line", "an axis of their own", "sum(list)"),
+    ),
+    "products of two inputs": (
+        Bilinear, (2, 3),
+        ("bilinear in Bilinear 'a'", "products of two inputs", "nn.Linear(d1 * d2, m)"),
+    ),
+    "positions flattened in front of units": (
+        Tokens, (3, 6), ("flatten in Tokens, line", "h.movedim(-1, 1).flatten(1)"),
+    ),
+    "a last filter and an average": (
+        last_filter, (3, 6, 6), ("reads several positions", "nn.Conv2d(m, k, 1)"),
+    ),
+    "a constant behind the outputs": (
+        Shifted, (6,), ("add in Shifted, line", "a constant is added to the outputs"),
+    ),
+    "outputs side by side": (
+        lambda: Ends(lambda h, b: h, nn.Linear(16, 2)), (6,),
+        ("cat in Ends, line", "several layers side by side", "let one nn.Linear give all"),
+    ),
+    "a bound for each unit": (
+        lambda: Ends(lambda h, b: torch.clamp(b(h), min=h)), (6,),
+        ("clamp in Ends, line", "no single constant", "pass numbers"),
+    ),
+    "constant biases": (
+        lambda: nn.Sequential(Constant(6, 16), nn.ReLU(), nn.Linear(16, 1)), (6,),
+        ("got '0.bias', all of them 0.01", "start them at 0, nn.init.zeros_"),
+    ),
+    "a reflected border": (
+        lambda: nn.Sequential(nn.Conv1d(2, 16, 3), nn.ReLU(),
+                              nn.Conv1d(16, 16, 3, padding=1, padding_mode="reflect"),
+                              nn.ReLU(), nn.Flatten(), nn.Linear(96, 1)),
+        (2, 8), ("pad in Conv1d '2'", "the border is filled", 'padding_mode="circular"'),
+    ),
+    "a threshold that shows": (
+        lambda: nn.Sequential(nn.Linear(6, 16), nn.Softplus(1, 2), nn.Linear(16, 1)), (6,),
+        ("softplus in Softplus '1'", "jumps from softplus(2) to 2"),
+    ),
 }  # fmt: skip
 
 
@@ -120,3 +233,31 @@ def test_a_sentence_names_the_call_the_reason_and_what_is_nearest(name: str) -> 
 def test_normalised_data_without_gains_are_data() -> None:
     norm = nn.LayerNorm(6, elementwise_affine=False)
     assert network_of(perceptron(norm), torch.randn(4, 6)).widths == (16,)
+
+
+def test_what_is_written_through_a_view_does_not_pass() -> None:
+    class Sly(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b = nn.Linear(6, 16), nn.Linear(16, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            h = self.a(x)
+            h.detach().numpy()[:, 0] = 0.0
+            return self.b(torch.tanh(h))
+
+    with pytest.raises(LiftingError, match="got numpy in Sly"):
+        network_of(Sly().double(), torch.randn(4, 6).double())
+
+
+def test_what_hides_its_calls_or_its_numbers_is_refused() -> None:
+    module, x = perceptron(), torch.randn(4, 6)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        compiled = torch.compile(module)
+    with pytest.raises(LiftingError, match=r"got one of torch\.compile.*_orig_mod"):
+        network_of(compiled, x)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(LiftingError, match=r"got '0\.weight' of torch\.bfloat16"):
+        network_of(perceptron().bfloat16(), x.bfloat16())
+    with pytest.raises(TypeError, match=r"expected laws as InitialLaw, got 1\.0 for '\*'"):
+        network_of(module, x, laws={"*": 1.0})  # pyright: ignore[reportArgumentType]
