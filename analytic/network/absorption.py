@@ -62,6 +62,8 @@ def _forward(layers: Layers, factor: float) -> tuple[Layers, float]:
             layer, factor = replace(layer, activation=_of_scaled(layer.activation, factor)), 1.0
         elif isinstance(layer, Branched):
             layer, factor = _into_branches(layer, factor)
+        else:
+            assert factor == 1.0 or isinstance(layer, Dropout | Averaging)  # it goes through these
         found.append(layer)
     return tuple(found), factor
 
