@@ -62,6 +62,8 @@ def _forward(layers: Layers, factor: float) -> tuple[Layers, float]:
             layer, factor = replace(layer, activation=_of_scaled(layer.activation, factor)), 1.0
         elif isinstance(layer, Branched):
             layer, factor = _into_branches(layer, factor)
+        else:
+            assert factor == 1.0 or isinstance(layer, Dropout | Averaging)  # it goes through these
         found.append(layer)
     return tuple(found), factor
 
@@ -69,7 +71,7 @@ def _forward(layers: Layers, factor: float) -> tuple[Layers, float]:
 def _into_branches(layer: Branched, factor: float) -> tuple[Branched, float]:
     """The sum of units with a factor, and the factor that is left: that of a skip."""
     ends = [_forward(branch, factor) for branch in layer.branches]
-    skipped = {end for found, end in ends if _skips(found)}
+    skipped = {end for found, end in ends if _passes(found)}
     if len(skipped) > 1:
         raise ValueError(
             "expected branches without weights that have the same factor, got"
@@ -77,13 +79,18 @@ def _into_branches(layer: Branched, factor: float) -> tuple[Branched, float]:
             ' FullyConnected("identity") or Convolution("identity", 1) into one of them'
         )
     left = skipped.pop() if skipped else 1.0
-    whole = [found if _skips(found) else _back(found, end / left) for found, end in ends]
+    whole = [found if _passes(found) else _back(found, end / left) for found, end in ends]
     return _sum(layer, whole), left
 
 
-def _skips(branch: Layers) -> bool:
-    """Whether a branch has nothing that takes a factor."""
-    return all(isinstance(layer, Dropout | Averaging) for layer in branch)
+def _passes(branch: Layers) -> bool:
+    """Whether some units pass through a branch and meet nothing that takes a factor."""
+    return all(
+        any(map(_passes, layer.branches))
+        if isinstance(layer, Branched)
+        else isinstance(layer, Dropout | Averaging)
+        for layer in branch
+    )
 
 
 def _sum(layer: Branched, branches: list[Layers]) -> Branched:
@@ -94,14 +101,9 @@ def _sum(layer: Branched, branches: list[Layers]) -> Branched:
 
 
 def _back(layers: Layers, factor: float) -> Layers:
-    """The layers whose units are multiplied by a factor."""
+    """The layers, some of which take a factor, whose units are multiplied by it."""
     if factor == 1.0:
         return layers
-    if not layers:
-        raise ValueError(
-            "expected weights before a sum with a skip that is scaled at the end of a branch, got"
-            " none in the branch; put Scale in front of the sum outside and into its branches"
-        )
     *before, last = layers
     if isinstance(last, Averaging):
         return (*_back(tuple(before), factor), last)
@@ -112,11 +114,7 @@ def _back(layers: Layers, factor: float) -> Layers:
         rate = None if last.bias_rate is None else last.bias_rate * factor**2
         return (*before, replace(last, weight_std=weight, bias_std=bias, bias_rate=rate))
     if isinstance(last, LayerNorm):
-        raise ValueError(
-            f"expected weights behind {last} that take the factor {factor:g}, got none before the"
-            ' branch or the network ends; put FullyConnected("identity") or Convolution("identity",'
-            " 1) between LayerNorm and Scale"
-        )
+        return (*layers, Nonlinearity(_short(factor) * X))
     if isinstance(last, Dropout):
         return (*_back(tuple(before), factor), last)
     if isinstance(last, Gains):
@@ -129,13 +127,22 @@ def _back(layers: Layers, factor: float) -> Layers:
 
 def _back_through(before: Layers, last: Branched, factor: float) -> Layers:
     """A sum that is multiplied by a factor: its branches are, and a skip has it before."""
-    if not any(map(_skips, last.branches)):
+    if not any(map(_passes, last.branches)):
         return (*before, last.changed(lambda branch: _back(branch, factor)))
-    whole = [
-        branch if _skips(branch) else _scaled_twice(branch, 1 / factor, factor)
-        for branch in last.branches
-    ]
-    return (*_back(before, factor), _sum(last, whole))
+    return (*_back(before, factor), _through(last, factor))
+
+
+def _through(layer: Branched, factor: float) -> Branched:
+    """Branches that make of factor alpha what they made of alpha, times the factor."""
+
+    def changed(branch: Layers) -> Layers:
+        if not _passes(branch):
+            return _scaled_twice(branch, 1 / factor, factor)
+        return tuple(
+            _through(inner, factor) if isinstance(inner, Branched) else inner for inner in branch
+        )
+
+    return _sum(layer, [changed(branch) for branch in layer.branches])
 
 
 def _scaled_twice(branch: Layers, first: float, last: float) -> Layers:

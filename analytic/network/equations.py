@@ -136,7 +136,7 @@ def _layer(layer: Units, step: Any, before: Units) -> Iterator[tuple[str, Any]]:
     law = tuple(at(covariance, a, b) for a, b in (ends[:1] * 2, ends, ends[1:] * 2))
     from_zero = isinstance(step.layer, Gains) and weight == 0
     trained = rate * (1 if from_zero else weight) * sigma + bias_rate
-    if (rate, bias_rate) == (1, bias):
+    if (rate, bias_rate) == (1, bias) and not from_zero:
         trained = covariance
     yield "Lambda", weight * sigma + bias
     yield "Gamma", trained + weight * theta

@@ -7,6 +7,7 @@ from analytic.network.branches import Branched, Concatenate, Layer
 from analytic.network.dropout import Dropout
 from analytic.network.layers import Weighted
 from analytic.network.nonlinearity import Nonlinearity
+from analytic.network.normalization import LayerNorm
 
 __all__ = ["check_gaussian"]
 
@@ -19,11 +20,12 @@ def check_gaussian(layers: tuple[Layer, ...]) -> None:
 def _obstacle(layers: tuple[Layer, ...], obstacle: str) -> str:
     """Why the units after some layers are not Gaussian, or nothing.
 
-    A normalisation shifts and divides all units of a sample alike, which changes nothing.
+    A normalisation shifts and divides all units of a sample alike, which changes nothing; behind
+    it their mean is 0, and a linear function needs no more than that.
     Averages over positions leave Gaussian units Gaussian, and so does the sum of independent
     branches, of which one may be a skip.
     """
-    for layer in layers:
+    for before, layer in zip((None, *layers), layers, strict=False):
         if isinstance(layer, Branched):
             ends = [_obstacle(branch, obstacle) for branch in layer.branches]
             obstacle = next(filter(None, ends), "")
@@ -34,9 +36,11 @@ def _obstacle(layers: tuple[Layer, ...], obstacle: str) -> str:
         elif isinstance(layer, Dropout):
             obstacle = obstacle or f"{layer} has multiplied them with noise"
         elif isinstance(layer, Weighted | Nonlinearity):
-            if isinstance(layer, Nonlinearity) and obstacle:
-                raise _refusal(layer, obstacle)
             linear = layer.activation.is_linear
+            if isinstance(layer, Nonlinearity) and obstacle:
+                if linear and isinstance(before, LayerNorm):
+                    continue
+                raise _refusal(layer, obstacle)
             obstacle = "" if linear else f"{layer} has acted on them"
     return obstacle
 

@@ -11,6 +11,7 @@ Each factor is rounded once, with what takes it.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from analytic.network.layer_text import Described
@@ -40,4 +41,13 @@ class Scale(Described):
     factor: float
 
     def __init__(self, factor: float) -> None:
+        known = isinstance(factor, int | float)  # pyright: ignore[reportUnnecessaryIsInstance]
+        if known and -math.inf < factor <= 0:
+            advice = "leave out the layers before it, or their branch"
+            if factor < 0:
+                advice = (
+                    'write the sign into the activation, "-tanh(x)"; of units that only weights'
+                    " read, it changes no kernel"
+                )
+            raise ValueError(f"expected a positive factor, got {factor!r}; {advice}")
         object.__setattr__(self, "factor", number("factor", factor, positive=True))

@@ -43,9 +43,12 @@ def branch_ratios(layer: Branched, ratio: float | None) -> list[float]:
     ends = [ratio_after(branch, ratio) for branch in layer.branches]
     known = [end for end in ends if end is not None]
     if len(known) < len(ends):
+        place = f"between Flatten() and {layer}"
+        if ratio is not None:
+            place = f"behind Flatten() in a branch of {layer}"
         raise ValueError(
-            f"expected a layer with weights between Flatten() and {layer}, got none: the"
-            " flattened units are more than the branch has; put a FullyConnected there"
+            f"expected a layer with weights {place}, got none: the flattened units are more than"
+            " another branch has; put a FullyConnected there"
         )
     if isinstance(layer, Concatenate) or len(set(known)) == 1:
         return known

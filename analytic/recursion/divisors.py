@@ -23,13 +23,20 @@ def normalized_variances(layer: LayerNorm, sigma: Array, mu: Array) -> tuple[Arr
     if layer.positions:
         still |= np.max(sigma, axis=-1, keepdims=True, initial=0.0) > 0
     if not ((variance > 8 * UNIT * sigma) | still).all():
-        where = "an image" if layer.positions else "an input (or a position of one)"
-        raise ValueError(
-            f"expected units that vary before {layer}, got {where} whose units are all equal, such"
-            " as 0; leave out zero inputs, or give the layers before it a positive bias_std or this"
-            " one an eps"
-        )
+        raise _still(layer)
     if not layer.positions:
         return variance + layer.eps, variance
     whole = np.mean(variance, axis=-1, keepdims=True) + layer.eps
     return np.broadcast_to(whole, variance.shape), variance
+
+
+def _still(layer: LayerNorm) -> ValueError:
+    """The refusal of units that do not vary."""
+    where = "an image" if layer.positions else "an input (or a position of one)"
+    equal, more = "all equal, such as 0", " or this one an eps"
+    if layer.eps > 0:  # units that are 0 are not refused
+        equal, more = "all equal and not 0, so that their variance is the rounding of a mean", ""
+    return ValueError(
+        f"expected units that vary before {layer}, got {where} whose units are {equal}; leave out"
+        f" zero inputs, or give the layers before it a positive bias_std{more}"
+    )

@@ -88,6 +88,7 @@ REFUSED: list[tuple[Callable[[], object], str]] = [
     (lambda: Network(tanh, Sum(tanh, F("tanh", width_ratio=2))), "same width ratio"),
     (lambda: Network(tanh, Sum([], F("tanh", width_ratio=2))), "the units before if one is a skip"),
     (lambda: Network(C("tanh", 3), Flatten(), Sum([], tanh)), "between Flatten.. and Sum"),
+    (far([Flatten()], [Flatten(), tanh]), "behind Flatten.. in a branch of Sum.*; put a FullyConn"),
     (lambda: Network(C("tanh", 3), Sum(tanh, C("tanh", 3))), "between images and"),
     (far(C("tanh", (3, 3)), C("tanh", (3,))), "layers for 2 spatial dimensions"),
     (far([], strided), "for images of 32, 32 after the skip .*; let .* shortcut for the skip"),

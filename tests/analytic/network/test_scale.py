@@ -7,19 +7,23 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from oracles import balls
+from oracles import balls, positions
 
 from analytic import (
     AveragePooling,
+    Concatenate,
     Convolution,
+    Dropout,
     Flatten,
     FullyConnected,
     GlobalAveragePooling,
+    LayerNorm,
     Network,
     Nonlinearity,
     Residual,
     Scale,
     Sum,
+    SumPooling,
     fluctuation,
     kernel,
     kernel_estimate,
@@ -58,8 +62,16 @@ tanh, line = F("tanh"), F("identity", bias_std=0.5)
             (C("tanh", 3), Scale(2), AveragePooling(2), Scale(2), Flatten()),
             (C("4*tanh(x)", 3), AveragePooling(2), Flatten()),
         ),
+        ((tanh, LayerNorm(), Scale(2)), (tanh, LayerNorm(), N("2*x"))),
+        (
+            (tanh, Sum([R(tanh), Scale(2)], tanh)),
+            (
+                F("2*tanh(x)"),
+                Sum(R(F("2*tanh(x)", weight_std=0.5)), F("tanh", weight_std=0.5)),
+            ),
+        ),
     ],
-    ids=range(9),
+    ids=range(11),
 )
 def test_factors_are_taken_by_the_layers_around_them(
     layers: tuple[Layer, ...], plain: tuple[Layer, ...]
@@ -138,8 +150,9 @@ def test_corrections_know_factors() -> None:
 
 
 REFUSED: list[tuple[Callable[[], object], str]] = [
-    (lambda: Scale(0), "expected a positive finite factor, got 0"),
-    (lambda: Scale(-1.0), "expected a positive finite factor"),
+    (lambda: Scale(0), "expected a positive factor, got 0; leave out the layers"),
+    (lambda: Scale(-1.0), "got -1.0; write the sign into the activation"),
+    (lambda: Scale(float("nan")), "expected a positive finite factor"),
     (lambda: Network(Scale(2)), "expected a layer with weights"),
     (lambda: Network(Sum(Scale(2), tanh)), "a first layer that is not residual"),
     (lambda: Sum(Scale(2), []), "at most one branch without weights"),
@@ -154,7 +167,20 @@ def test_factors_that_make_no_sense_are_refused(build: Callable[[], object], rea
         build()
 
 
-def test_a_factor_of_a_skip_alone_is_refused_where_it_cannot_be_taken() -> None:
-    network = Network(tanh, Sum([R(tanh), Scale(2)], tanh))
-    with pytest.raises(ValueError, match="expected weights before a sum with a skip"):
-        kernel(network, np.ones((1, 2)))
+HALVES = [("softplus", 1.0), ("sigmoid", 0.5)]
+
+
+def test_factors_behind_normalisations_and_skips_are_within_their_bounds() -> None:
+    """A slow recursion that multiplies; its trapezoidal sums are right to 1e-12."""
+    conv, short = (C(w, 2, weight_std=0.7, width_ratio=r) for w, r in HALVES)
+    line, norm, pool = C("identity", 2), LayerNorm(eps=0.1, gain_rate=1), SumPooling(2)
+    networks = [
+        Network(conv, norm, pool),
+        Network(conv, Sum([norm, Scale(3)], line), LayerNorm(), pool),
+        Network(conv, Sum([R(conv), pool], [conv, Dropout(0.5), AveragePooling(2)]), conv),
+        Network(conv, Concatenate([R(conv), pool], [short, AveragePooling(2)]), Scale(0.3)),
+    ]
+    x = np.random.default_rng(7).standard_normal((3, 1, 4))
+    for network in networks:
+        found, exact = kernel_estimate(network, x), positions.kernel(network.summed(1), x)
+        assert np.all(abs(found.value - exact) <= found.error + 1e-12 * exact.max())

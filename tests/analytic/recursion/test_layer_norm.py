@@ -225,7 +225,10 @@ REFUSED: list[tuple[Callable[[], object], str]] = [
     ),
     (lambda: Network(L, F("tanh")), "expected weights before LayerNorm.., got the input"),
     (lambda: Network(F("tanh"), L, N("tanh")), "has acted on them"),
-    (lambda: kernel(Network(F("tanh"), L, Scale(2)), [[1.0]]), "between LayerNorm and Scale"),
+    (
+        lambda: kernel(Network(F("cos"), LayerNorm(eps=1e-5)), np.zeros((1, 3))),
+        "all equal and not 0, .*; leave out zero inputs, or give .* a positive bias_std$",
+    ),
     (lambda: parse_network("Network(LayerNorm(3))"), "LayerNorm"),
     (lambda: parse_network("Network(LayerNorm(std=3))"), "the options eps, gain_rate, bias_rate"),
     (lambda: LayerNorm(eps=-1e-5), "expected a non-negative finite eps, got -1e-05"),

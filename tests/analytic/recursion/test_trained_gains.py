@@ -64,6 +64,14 @@ def test_images_are_within_their_bounds_of_ball_arithmetic(pool: list[AveragePoo
     image_balls.margins(network, x, kernel_estimate(network, x))
 
 
+@pytest.mark.parametrize("network", [
+    Network(F("identity"), G1, N("erf"), F("sin")),
+    Network(F("sin"), Concatenate([F("cos"), F("identity"), G1, N("gaussian")], [])),
+])  # fmt: skip
+def test_the_equations_give_the_kernel_at_rate_1(network: Network) -> None:
+    check_equations(network, draw(2, 3))
+
+
 def test_the_equations_give_the_kernel() -> None:
     network = Network(F("identity"), P, N("gaussian"), F("erf"))
     check_equations(network, draw(2, 3))
