@@ -120,7 +120,7 @@ class ChordErrors:
         )  # fmt: skip
         factors = np.array([[readout.sigma], [readout.theta]])
         alone = np.array([[own.sigma], [own.theta]])
-        if readout != Average():
+        if readout.mixes:
             alone = np.maximum(alone, self.covariances(own.apart))
         ends = ((e + AVERAGING) * factors for e in (self.covariances(pair), alone))
         self.error, self.diagonal = (float(e.max()) + UNIT + rounding for e in ends)
@@ -225,8 +225,10 @@ class ChordErrors:
         layer, added = self.layers[at], self._added[at]
         near = np.sqrt(layer.share) * error[0] + added
         covariance = layer.share * error[1] + self._widened[at]
-        with np.errstate(divide="ignore"):  # 1 + rho is 2 - (1 - rho) there
-            steep = np.sqrt(widest / np.maximum(2 - widest, 0))
+        steep = np.zeros_like(widest)
+        if layer.bend > 0:  # then the angle counts, and 1 + rho is 2 - (1 - rho)
+            with np.errstate(divide="ignore"):
+                steep = np.sqrt(widest / np.maximum(2 - widest, 0))
         near = np.maximum(steep, 1.0) * near
         d = 4 / np.pi * layer.bend * near + 8 * UNIT
         sigma = np.maximum(covariance, self._variance[at])
