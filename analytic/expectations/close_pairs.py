@@ -249,7 +249,9 @@ def _by_conditioning(table: Heat, of: Units, angle: Angle, i: Index, j: Index) -
     lost = 4 * outer + SUM_ROUNDING
     e = 2 * (noise_w + of.moments.noise.of_values + 2 * UNIT)
     error = e * np.sqrt(2 * apart) + e**2 + (noise_v + lost) * np.minimum(minus, plus)
-    return np.stack([minus, plus, d, error, 2 * noise_d + lost])
+    slope = np.sqrt(of.moments.slope[i] * of.moments.slope[j])
+    smeared = table.unresolved / (sigma * np.where(slope > 0, slope, np.inf))
+    return np.stack([minus, plus, d, error, 2 * noise_d + lost + smeared])
 
 
 def _by_product_rule(of: Units, angle: Angle, i: Index, j: Index) -> Array:

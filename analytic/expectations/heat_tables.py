@@ -82,6 +82,13 @@ class Heat:
     outer: Array
     lock: Lock = field(default_factory=Lock)
 
+    @property
+    def unresolved(self) -> float:
+        """What E W'_1 W'_2 may err by, times sigma, as a jump of w' is at least 2^lowest wide."""
+        left, right = self.activation.derivatives(np.array([-1e-300, 1e-300]), 1)[1]
+        size = 0.0 if self.smooth else abs(right - left) * max(abs(left), abs(right))
+        return float(2.0 ** (self.lowest + 1) * size)
+
     def fill(self, segments: NDArray[np.intp]) -> None:
         """Make the tables of these segments, if they are missing."""
         with self.lock:
@@ -124,8 +131,8 @@ STEPS = (0.12, 0.1, 0.08, 0.06, 0.04)
 """The steps h that are tried; the nodes must resolve a bend away from 0 as well."""
 ROUGH = 1e-9
 """An error of the sum over the nodes from which on finer nodes are tried."""
-FINEST = -38
-"""Octave of the nodes around a kink: below it a distance is not told from 0."""
+FINEST = -60
+"""Octave of the nodes around a kink: 2^4 above it a jump of w' is smeared (``unresolved``)."""
 _POLYNOMIAL = (Fraction(0), Fraction(0), Fraction(10**6))
 
 
