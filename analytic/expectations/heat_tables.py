@@ -29,7 +29,7 @@ from analytic.expectations.smoothing import REACH, smoothed, starts
 from analytic.machine import UNIT, Array
 from analytic.proofs import kinks
 
-__all__ = ["HIGHEST", "Heat", "heat"]
+__all__ = ["HIGHEST", "POLYNOMIAL", "Heat", "heat"]
 
 HIGHEST = (12, 40)
 """Octaves of the largest standard deviation: the nodes reach 2 REACH times that.
@@ -110,7 +110,7 @@ def heat(activation: Activation, highest: int = HIGHEST[0]) -> Heat | None:
     """The tables of an activation, or None if it grows too fast or has kinks away from 0."""
     places = kinks(activation.expression)
     orders = activation.growth
-    if any(order is None or order.rank > _POLYNOMIAL for order in orders):
+    if any(order is None or order.rank > POLYNOMIAL for order in orders):
         return None
     if not places.complete or any(place != 0 for place in places.places):
         return None
@@ -133,7 +133,7 @@ ROUGH = 1e-9
 """An error of the sum over the nodes from which on finer nodes are tried."""
 FINEST = -60
 """Octave of the nodes around a kink: 2^4 above it a jump of w' is smeared (``unresolved``)."""
-_POLYNOMIAL = (Fraction(0), Fraction(0), Fraction(10**6))
+POLYNOMIAL = (Fraction(0), Fraction(0), Fraction(10**6))
 
 
 def _bends(activation: Activation) -> tuple[float, ...]:

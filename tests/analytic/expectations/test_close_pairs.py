@@ -100,6 +100,20 @@ def test_a_close_pair_is_known_to_its_own_size() -> None:
     assert np.all(found.error <= 1e-12 * found.minus)
 
 
+@pytest.mark.parametrize("name", ["cos", "sin"])
+def test_a_rounding_of_a_large_wave_is_a_share_of_a_period(name: str) -> None:
+    """D = (exp(-E (u - v)^2/2) -+ exp(-E (u + v)^2/2))/2, the second of which is 0."""
+    s, variation = np.array([2e10, 2e10 * (1 + 1e-13)]), 2.0**-50
+    of, none = units(Activation(name), s, moments(Activation(name), s)), np.zeros(1)
+    found = distances(of, Angle(none, 2 + none, none), np.array([0]), np.array([1]), variation)
+    with mpmath.workdps(60):
+        a, b = (mpmath.mpf(float(value)) for value in s)
+        gaps = [b - a * (1 + variation * t / 2) for t in (-1, 0, 1)]
+        d = [mpmath.exp(-(gap**2) / 2) / 2 for gap in gaps]
+        assert max(abs(found.d[0] - value) for value in d) <= found.error_d[0] / 2
+    assert found.error_d[0] < 1e-3
+
+
 def _half(c: float) -> Any:
     """E exp(-c z) on z > 0."""
     return mpmath.erfc(c / mpmath.sqrt(2)) * mpmath.exp(mpmath.mpf(c) ** 2 / 2) / 2
