@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from analytic.activation import Activation
 from analytic.expectations.close_series import short_series
 from analytic.expectations.conditioning import SUM_ROUNDING, Split, conditional
-from analytic.expectations.heat_tables import HIGHEST, NARROWEST, WIDEST, Heat, heat
+from analytic.expectations.heat_tables import HIGHEST, NARROWEST, POLYNOMIAL, WIDEST, Heat, heat
 from analytic.expectations.hermite_coefficients import Moments, coefficients
 from analytic.expectations.node_tables import kinked
 from analytic.expectations.polylines import polyline
@@ -132,7 +132,25 @@ def distances(of: Units, angle: Angle, i: Index, j: Index, variation: float = 0.
     moved = variation * np.sqrt(np.maximum(steep, 1))
     near = np.minimum(found.minus, found.plus)
     error = found.error + moved * (2 * np.sqrt(2 * np.maximum(near, 0)) + moved)
-    return found._replace(error=error, error_d=found.error_d + 4 * variation)
+    return found._replace(error=error, error_d=found.error_d + variation * _turned(of, i, j))
+
+
+def _turned(of: Units, i: Index, j: Index) -> Array:
+    """How much a relative change of the variances changes d, relative to the norms of w'.
+
+    By the norms of u w''(u), which are of the size of these where w bends at a place; sin, cos and
+    exp bend everywhere, and where u is of size 10^10 a rounding of it is a share of a period.
+    """
+    if wave(of.activation) is None:
+        return np.full(i.size, 4.0)
+    slope = np.where(of.moments.slope > 0, of.moments.slope, np.inf)
+    norm = of.s * (2 + 2 * of.s * _rises(of.activation)) * np.sqrt(of.moments.curvature / slope)
+    return 4 + np.maximum(norm[i], norm[j])
+
+
+def _rises(activation: Activation) -> bool:
+    """Whether the mass of exp(u)^2 z^2 lies at z = 2 s."""
+    return any(order is None or order.rank > POLYNOMIAL for order in activation.growth)
 
 
 def _ways(of: Units, angle: Angle, i: Index, j: Index) -> list[tuple[Method, Mask]]:
@@ -249,7 +267,9 @@ def _by_conditioning(table: Heat, of: Units, angle: Angle, i: Index, j: Index) -
     lost = 4 * outer + SUM_ROUNDING
     e = 2 * (noise_w + of.moments.noise.of_values + 2 * UNIT)
     error = e * np.sqrt(2 * apart) + e**2 + (noise_v + lost) * np.minimum(minus, plus)
-    return np.stack([minus, plus, d, error, 2 * noise_d + lost])
+    slope = np.sqrt(of.moments.slope[i] * of.moments.slope[j])
+    smeared = table.unresolved / (sigma * np.where(slope > 0, slope, np.inf))
+    return np.stack([minus, plus, d, error, 2 * noise_d + lost + smeared])
 
 
 def _by_product_rule(of: Units, angle: Angle, i: Index, j: Index) -> Array:

@@ -133,7 +133,7 @@ def _rules(half: int, s: float, kink: bool) -> Iterator[tuple[str, Rule]]:
     yield "uniform", uniform_rule(half)
 
 
-FINEST = 2.0**40
+FINEST = 2.0**60
 """How much finer than z itself the nodes are at a kink at z = 0."""
 
 

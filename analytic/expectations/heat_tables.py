@@ -29,7 +29,7 @@ from analytic.expectations.smoothing import REACH, smoothed, starts
 from analytic.machine import UNIT, Array
 from analytic.proofs import kinks
 
-__all__ = ["HIGHEST", "Heat", "heat"]
+__all__ = ["HIGHEST", "POLYNOMIAL", "Heat", "heat"]
 
 HIGHEST = (12, 40)
 """Octaves of the largest standard deviation: the nodes reach 2 REACH times that.
@@ -82,6 +82,13 @@ class Heat:
     outer: Array
     lock: Lock = field(default_factory=Lock)
 
+    @property
+    def unresolved(self) -> float:
+        """What E W'_1 W'_2 may err by, times sigma, as a jump of w' is at least 2^lowest wide."""
+        left, right = self.activation.derivatives(np.array([-1e-300, 1e-300]), 1)[1]
+        size = 0.0 if self.smooth else abs(right - left) * max(abs(left), abs(right))
+        return float(2.0 ** (self.lowest + 1) * size)
+
     def fill(self, segments: NDArray[np.intp]) -> None:
         """Make the tables of these segments, if they are missing."""
         with self.lock:
@@ -103,7 +110,7 @@ def heat(activation: Activation, highest: int = HIGHEST[0]) -> Heat | None:
     """The tables of an activation, or None if it grows too fast or has kinks away from 0."""
     places = kinks(activation.expression)
     orders = activation.growth
-    if any(order is None or order.rank > _POLYNOMIAL for order in orders):
+    if any(order is None or order.rank > POLYNOMIAL for order in orders):
         return None
     if not places.complete or any(place != 0 for place in places.places):
         return None
@@ -124,9 +131,9 @@ STEPS = (0.12, 0.1, 0.08, 0.06, 0.04)
 """The steps h that are tried; the nodes must resolve a bend away from 0 as well."""
 ROUGH = 1e-9
 """An error of the sum over the nodes from which on finer nodes are tried."""
-FINEST = -38
-"""Octave of the nodes around a kink: below it a distance is not told from 0."""
-_POLYNOMIAL = (Fraction(0), Fraction(0), Fraction(10**6))
+FINEST = -60
+"""Octave of the nodes around a kink: 2^4 above it a jump of w' is smeared (``unresolved``)."""
+POLYNOMIAL = (Fraction(0), Fraction(0), Fraction(10**6))
 
 
 def _bends(activation: Activation) -> tuple[float, ...]:

@@ -133,9 +133,9 @@ class Walk:
         norms = self._outer(np.sqrt(self.ends.sigma[-1]), i, j)
         axes = tuple(range(1, norms.ndim))
         variation = self.close.variations[-1]
-        sums = 4 * UNIT + norms[0].size / 128 * UNIT
+        sums = 4 * UNIT  # in extended precision
         values = norms * Angle(*fields[:3]).cosine, fields.theta
-        found = [part.mean(axis=axes) for part in values]
+        found = [part.mean(axis=axes, dtype=np.longdouble).astype(np.float64) for part in values]
         sizes = (self._outer(np.sqrt(part[-1]), i, j) for part in self.ends[1:])
         wrongs = norms * (fields.error + variation), fields.wrong
         errors = [

@@ -103,7 +103,7 @@ def _apart(after: Frame, lines: dict[str, Array], entry: Fields) -> Array:
     others = Shifts(*(part[1:] for part in all_shifts(after.grid)))
     pairing, room = Pairing(STILL.row, np.array([0, 1])), run_room(after)
     moved, apart = np.zeros((3, after.lanes)), np.zeros((len(TRIED), 1))
-    if entry.matched is None:  # one position, or one window
+    if entry.matched is None or others.row.size == 0:  # one position behind: no others
         return np.full(len(TRIED), NOMINAL)
     for own, fields, matched in zip(norms, entry.sigma, entry.matched, strict=True):
         means = fields[1:].copy()
@@ -122,4 +122,5 @@ def window_means(layout: Layout, leave: Leave, values: Array) -> Array:
     sizes, (deep, down, right) = zip(*leave.pools, strict=True)
     planes = values.reshape(len(values), *layout.stretch.grid.sides)
     windows = sliding_window_view(planes, sizes, axis=(1, 2, 3))[:, ::deep, ::down, ::right]
-    return windows.mean(axis=(4, 5, 6)).reshape(len(values), -1)
+    means = windows.mean(axis=(4, 5, 6), dtype=np.longdouble)
+    return means.reshape(len(values), -1).astype(np.float64)

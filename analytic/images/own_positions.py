@@ -86,7 +86,7 @@ def image_diagonal(layouts: Sequence[Layout], x: Array, defects: Defects | None)
         (_, new, averaged), *_ = found
         put(waiting, [(a, b) for (a, *_), b in zip(found, fields, strict=True)], layout.stretch)
         norms.append(averaged)
-        factor = Average(factor.sigma * new.sigma, factor.theta * new.theta)
+        factor = factor.behind(new)
     sigma, theta = (part[:, 0] for part in state[:2])
     return Diagonal(tuple(stages), sigma, theta, factor, tuple(norms), widest)
 
@@ -264,12 +264,12 @@ def _diagonal_of(
         np.maximum(values, 0, out=values)  # positions may cancel
     mu = window_means(layout, leave, state[2])
     if not leave.mixes:
-        return (sigma, theta, mu, sigma), Average(), averaged
+        return (sigma, theta, mu, sigma), Average(count=int(leave.count > 1)), averaged
     factors = (
         _enlargement(window_means(layout, leave, np.sqrt(np.maximum(old, 0))), new)
         for old, new in zip(state[:2], (sigma, theta), strict=True)
     )
-    return (sigma, theta, mu, sigma), Average(*factors), averaged
+    return (sigma, theta, mu, sigma), Average(*factors, count=1, mixes=True), averaged
 
 
 def _enlargement(roots: Array, after: Array) -> float:

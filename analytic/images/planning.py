@@ -165,7 +165,7 @@ def chord_errors(plans: Plans, planned: Planned, channels: int, rounding: float)
     boundaries = [
         Boundary(
             number, layout.stretch.first + len(layout.steps), layout.stretch.grid.positions,
-            planned.apart[number] if planned.apart[number].any() else None,
+            planned.apart[number] if layout.stretch.leaves[0].mixes else None,
         )
         for number, layout in enumerate(plans.layouts)
         if plans.defects.has_average(layout)

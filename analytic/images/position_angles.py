@@ -101,10 +101,7 @@ class PositionAngles:
         ends = self.walk.ends.diagonal
         sigma, theta, *wrong = self.walk.kernels(self.x[i], self.y[j], i, j + self.columns)
         sizes = [np.sqrt(part[i] * part[j + self.columns]) for part in (ends.sigma, ends.theta)]
-        parts = [
-            np.divide(error, size, out=np.zeros_like(error), where=size > 0)
-            for error, size in zip(wrong, sizes, strict=True)
-        ]
+        parts = map(_relative, wrong, sizes)
         found = kernels_at(ends.output, sigma, theta)
         return found.nngp, found.ntk, np.maximum(*parts) + 4 * UNIT + self.rounding
 
@@ -142,14 +139,20 @@ def prepare_positions(
         every = np.arange(len(images))
         parts = [walk.kernels(images[[i]], images[[i]], every[[i]], every[[i]]) for i in every]
         sigma, theta, *wrong = np.concatenate(parts, axis=1)
+        sigma, theta = (np.maximum(part, 0) for part in (sigma, theta))  # positions may cancel
         known = replace(ends.diagonal, sigma=sigma, theta=theta)
         walk = replace(walk, ends=ends._replace(diagonal=known))
-        alive = [(a, b) for a, b in zip(wrong, (sigma, theta), strict=True) if b.any()]
-        diagonal += max(float(np.max(a[b > 0] / b[b > 0])) for a, b in alive) if alive else 0.0
+        diagonal += max(map(np.max, map(_relative, wrong, (sigma, theta))))
     method = PositionAngles(
         walk, 0 if own else len(x), rounding, diagonal, x, columns,
     )  # fmt: skip
     return Problem(network, x, columns, own, walk.ends.diagonal, method)
+
+
+def _relative(wrong: Array, size: Array) -> Array:
+    """Errors by the sizes that they are relative to; infinite where all of these cancelled."""
+    lost = np.where(wrong > 0, np.inf, 0.0)
+    return np.divide(wrong, size, out=lost, where=size > 0)
 
 
 def _readings(network: Network, spatial: Shape) -> tuple[Reading, ...] | None:

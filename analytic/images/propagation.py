@@ -108,7 +108,7 @@ class Propagation:
 
     def averaged(self, layout: Layout, factor: Average, error: Array) -> Array:
         """The errors where a stretch begins that the averages ``factor`` lead to."""
-        return (error + AVERAGING) * [[factor.sigma], [factor.theta]]
+        return (error + factor.count * AVERAGING) * [[factor.sigma], [factor.theta]]
 
     def behind(self, number: int, layout: Layout, entry: Fields) -> Fields:
         """The fields behind the end of stretch ``number``."""

@@ -33,7 +33,7 @@ def angle_of_inputs(x: Array, y: Array) -> Angle:
     minus, plus = (np.sum((unit + sign * unit_) ** 2, axis=1) / 2 for sign in (-1, 1))
     minus, plus = np.where(alive, minus, 1.0), np.where(alive, plus, 1.0)
     # both unit vectors are rounded twice in every entry, and their norms
-    sums = 8 + x.shape[1] / 128  # roundings of numpy's sums, that of the first ones included
+    sums = 2 * _sum_roundings(x.shape[1]) + 2  # of these sums of squares, and of the norms
     small = np.minimum(minus, plus)
     error = 4 * UNIT * (np.sqrt(small) + UNIT) + (sums + 4) * UNIT * small
     for sign, near in ((-1, minus), (1, plus)):
@@ -62,9 +62,17 @@ def gap_of_inputs(x: Array, y: Array) -> NormGap:
     terms = (x - y) * (x + y)
     size, size_ = (np.sqrt(np.mean(a**2, axis=1)) for a in (x, y))
     both = np.where(size + size_ > 0, size + size_, 1.0)
-    roundings = 16 + x.shape[1] / 128
+    roundings = 2 * _sum_roundings(x.shape[1]) + 10
     error = roundings * UNIT * np.mean(np.abs(terms), axis=1) / both
     return NormGap(np.mean(terms, axis=1) / both, error)
+
+
+def _sum_roundings(count: int) -> int:
+    """The most roundings of a term of numpy's sums: eight chains, in blocks of 128 terms."""
+    if count < 8:
+        return count
+    block = min(count, 128)
+    return block // 8 + 2 + 7 + max(math.ceil(math.log2(count / block)), 0)
 
 
 def sine_less_cosine(t: Array) -> Array:

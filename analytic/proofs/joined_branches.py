@@ -3,7 +3,9 @@ r"""Switches that only look like kinks: |u|, sign, max and min in a smooth funct
 A careful program writes softplus as max(x, 0) + log(1 + exp(-|x|)), and tanh by sign and |x|. On
 either side of a switch the expression is a smooth one, its branch; if all branches are one
 and the same function, the expression is that function. This is proved, not sampled: two
-analytic functions agree if their derivatives do and they meet at one point.
+analytic functions agree if their derivatives do and they meet at one point. It is the branch
+that is analytic on all of the line, which another one need not be: atan(1/x) is pi/2 - atan(x) for
+x > 0 only.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ from typing import Any
 import sympy
 
 from analytic.expressions import SWITCHES, X, elementary, recognised, stable
+from analytic.proofs.divided_zeros import without_zeros_below
+from analytic.proofs.domain import check_expression
 from analytic.proofs.nonsmooth_points import branch, kinks
 
 __all__ = ["joined"]
@@ -42,9 +46,19 @@ def joined(expression: Any) -> Any:
         if sympy.expand(branches[-1] - branch(expression, place, -1)) != 0:
             return expression
         branches.append(branch(expression, place, 1))
-    if all(_same(f, g, p) for (f, g), p in zip(pairwise(branches), places, strict=True)):
-        return min((recognised(stable(b)) for b in branches), key=sympy.count_ops)
-    return expression
+    if not all(_same(f, g, p) for (f, g), p in zip(pairwise(branches), places, strict=True)):
+        return expression
+    found = [b for b in (recognised(stable(b)) for b in branches) if _is_smooth(b)]
+    return min(found, key=sympy.count_ops, default=expression)
+
+
+def _is_smooth(branch: Any) -> bool:
+    """Whether a branch is smooth beyond its own part of the line, too."""
+    try:
+        check_expression(without_zeros_below(branch))
+    except ValueError:
+        return False
+    return True
 
 
 def _same(f: Any, g: Any, place: Any) -> bool:

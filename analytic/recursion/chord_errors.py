@@ -120,7 +120,7 @@ class ChordErrors:
         )  # fmt: skip
         factors = np.array([[readout.sigma], [readout.theta]])
         alone = np.array([[own.sigma], [own.theta]])
-        if readout != Average():
+        if readout.mixes:
             alone = np.maximum(alone, self.covariances(own.apart))
         ends = ((e + AVERAGING) * factors for e in (self.covariances(pair), alone))
         self.error, self.diagonal = (float(e.max()) + UNIT + rounding for e in ends)
@@ -225,10 +225,12 @@ class ChordErrors:
         layer, added = self.layers[at], self._added[at]
         near = np.sqrt(layer.share) * error[0] + added
         covariance = layer.share * error[1] + self._widened[at]
-        with np.errstate(divide="ignore"):  # 1 + rho is 2 - (1 - rho) there
-            steep = np.sqrt(widest / np.maximum(2 - widest, 0))
+        steep = np.zeros_like(widest)
+        if layer.bend > 0:  # then the angle counts, and 1 + rho is 2 - (1 - rho)
+            with np.errstate(divide="ignore"):
+                steep = np.sqrt(widest / np.maximum(2 - widest, 0))
         near = np.maximum(steep, 1.0) * near
-        d = 4 / np.pi * layer.bend * near + 8 * UNIT
+        d = (4 / np.pi * layer.bend * near if layer.bend > 0 else 0.0) + 8 * UNIT
         sigma = np.maximum(covariance, self._variance[at])
         _, _, rounding, whole = map(float, layer.in_trained)
         trained = whole * (covariance + 4 * UNIT)  # of rate Lambda and a shift
@@ -277,7 +279,10 @@ class ChordErrors:
 
 def _mixed(a: Array, b: Array, share_a: float, share_b: float) -> Array:
     """``of_sum`` of the errors of pairs."""
-    return np.minimum(a, b) + np.abs(b - a) * np.where(b > a, share_b, share_a)
+    less, more = np.minimum(a, b), np.maximum(a, b)  # which may be infinite
+    gap = np.subtract(more, less, out=np.zeros_like(more), where=more > less)
+    share = np.where(b > a, share_b, share_a)
+    return less + np.multiply(gap, share, out=np.zeros_like(gap), where=share > 0)
 
 
 def _share(odds: float) -> float:

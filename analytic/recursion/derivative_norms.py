@@ -78,11 +78,18 @@ def norms_beyond(
 def _by_table(stage: Stage, sums: CoefficientSums) -> DerivativeNorms:
     """From the moments, where these have formulas, or are estimates."""
     table, v = stage.moments, stage.variance
+    with np.errstate(over="ignore"):
+        once, twice = v * table.curvature, v * (v * table.jerk)
     return DerivativeNorms(
-        np.maximum(v * table.curvature - sums.once, 0),
-        np.maximum(v**2 * table.jerk - sums.twice, 0),
+        _left(once, sums.once),
+        _left(twice, sums.twice),
         *map(float, _responses(stage, np.ones(v.shape, dtype=np.bool_))),
     )
+
+
+def _left(whole: Array, part: Array) -> Array:
+    """What is left without a part; infinite where float64 does not hold the whole."""
+    return np.subtract(whole, part, out=np.full_like(whole, np.inf), where=whole < np.inf).clip(0)
 
 
 def _responses(stage: Stage, chosen: NDArray[np.bool_]) -> Array:

@@ -17,14 +17,13 @@ recursion.md has the derivation, with the mean terms of the residual layer):
 In a sum of branches the first (Sigma, Theta, mu) are those of the branches before, and the last
 branch ends in E, D Gamma and eta, or in the state after a sum of its own.
 Trained at rate 1, bias_rate = bias, a layer has T = Lambda (docs/theory/rates.md). A nonlinearity
-without weights has weight 1, bias 0, and nothing that is trained: rate and bias_rate 0.
-``analytic.recursion.formulas`` holds these lines. They run on numpy arrays for the diagonal
-x = x' (here), on numba scalars for the pairs (``analytic.solve.answer``).
+without weights has weight 1, bias 0, and nothing that is trained: rate and bias_rate 0. These lines
+(``analytic.recursion.formulas``) run on numpy arrays for x = x' (here), on numba scalars for pairs.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -74,8 +73,8 @@ def own_preactivation(step: Step, state: State) -> State:
 class Junction(NamedTuple):
     """Two states at x = x' that are added: that of the branches before, and of the last one.
 
-    Where units are concatenated they are multiplied by their shares, and the means between them,
-    which count in a sum alone, are 0; ``mean`` is that of all units then, else None.
+    Units side by side are multiplied by their shares; the means between them, which count in a
+    sum alone, are 0, and ``mean`` is that of all units, else None.
     """
 
     total: State
@@ -103,16 +102,24 @@ class Junction(NamedTuple):
 class Average:
     """What averaging over positions does to relative errors of Sigma and Theta.
 
-    The mean over p, q of errors below sqrt(Sigma_pp Sigma_qq) is at most the square of the
-    mean of sqrt(Sigma_pp): ``sigma`` times the mean of Sigma itself, the same for Theta.
+    The mean over p, q of errors below sqrt(Sigma_pp Sigma_qq) is at most the square of the mean of
+    sqrt(Sigma_pp): ``sigma`` times the mean of Sigma, the same for Theta. ``count`` averages follow
+    each other; ``mixes`` says whether any has pairs p != q.
     """
 
     sigma: float = 1.0
     theta: float = 1.0
+    count: int = 0
+    mixes: bool = False
 
     def joined(self, other: Average) -> Average:
         """The larger factors of both."""
-        return Average(max(self.sigma, other.sigma), max(self.theta, other.theta))
+        return Average(*map(max, astuple(self), astuple(other)))
+
+    def behind(self, other: Average) -> Average:
+        """This one and another one before it."""
+        factors = self.sigma * other.sigma, self.theta * other.theta
+        return Average(*factors, self.count + other.count, self.mixes or other.mixes)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -172,10 +179,9 @@ class Stage:
 class AveragedNorms(NamedTuple):
     """What an average makes of the norms r of the units of images.
 
-    ``lines`` (n, positions) are those of ``analytic.images.unit_norms``, in their order;
-    ``apart`` (2,) the errors of chords of one image where positions mix
-    (``analytic.recursion.chord_errors``), and ``share`` (n, positions before) that of every r in
-    the sum over its window, else None.
+    ``lines`` (n, positions) are those of ``analytic.images.unit_norms``, in their order; ``apart``
+    (2,) the errors of chords of one image where positions mix (``chord_errors``), and ``share`` (n,
+    positions before) that of every r in the sum over its window, else None.
     """
 
     lines: dict[str, Array]
@@ -187,10 +193,9 @@ class AveragedNorms(NamedTuple):
 class Diagonal:
     """The recursion at x = x': the stages, and (Sigma, Theta) at the readout, (n,) each.
 
-    ``output`` are the coefficients of the readout, which make the kernels of them.
-    ``average`` is that of the averages before the readout. Where images carry defects
-    (``analytic.images.defects``), ``norms`` has what the average behind each of their stretches
-    does, None where there is none, and ``widest`` (layers,) the largest 1 - rho at two positions.
+    ``output`` are the coefficients of the readout, ``average`` is that of the averages before it.
+    Where images carry defects, ``norms`` has what the average behind each stretch does, None where
+    there is none, and ``widest`` (layers,) the largest 1 - rho at two positions.
     """
 
     stages: tuple[Stage, ...]

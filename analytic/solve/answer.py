@@ -67,7 +67,7 @@ def solve(
     errors, relative = [np.empty(0)] * len(kinds), np.empty((0, 0))
     if certificate or not worst <= tolerance:
         relative = _relative(problem, bound, left, near)
-        errors = [relative * scale for scale in _scales(problem, kinds)]
+        errors = [_absolute(relative, scale) for scale in _scales(problem, kinds)]
     certified = problem.diagonal.certified and not (len(left) and not problem.is_bent)
     estimate = Estimate(_named(answers), _named(errors), terms, certified)
     if not worst <= tolerance:
@@ -151,6 +151,16 @@ def _scales(problem: Problem, kinds: Sequence[str]) -> list[Array]:
     roots = {"nngp": np.sqrt(state.nngp), "ntk": np.sqrt(state.ntk)}
     columns = slice(0, n) if problem.own else slice(n, None)
     return [np.outer(roots[kind][:n], roots[kind][columns]) for kind in kinds]
+
+
+UNKNOWN = 0.25
+"""A relative bound from which on K(x, x), to which it is relative, is not known itself."""
+
+
+def _absolute(relative: Array, scale: Array) -> Array:
+    """The bounds of entries; infinite where all digits of K(x, x) may have cancelled."""
+    known = relative < UNKNOWN
+    return np.where(known, np.where(known, relative, 0.0) * scale, np.inf)
 
 
 def _relative(

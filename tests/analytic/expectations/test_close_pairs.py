@@ -100,6 +100,50 @@ def test_a_close_pair_is_known_to_its_own_size() -> None:
     assert np.all(found.error <= 1e-12 * found.minus)
 
 
+@pytest.mark.parametrize("name", ["cos", "sin"])
+def test_a_rounding_of_a_large_wave_is_a_share_of_a_period(name: str) -> None:
+    """D = (exp(-E (u - v)^2/2) -+ exp(-E (u + v)^2/2))/2, the second of which is 0."""
+    s, variation = np.array([2e10, 2e10 * (1 + 1e-13)]), 2.0**-50
+    of, none = units(Activation(name), s, moments(Activation(name), s)), np.zeros(1)
+    found = distances(of, Angle(none, 2 + none, none), np.array([0]), np.array([1]), variation)
+    with mpmath.workdps(60):
+        a, b = (mpmath.mpf(float(value)) for value in s)
+        gaps = [b - a * (1 + variation * t / 2) for t in (-1, 0, 1)]
+        d = [mpmath.exp(-(gap**2) / 2) / 2 for gap in gaps]
+        assert max(abs(found.d[0] - value) for value in d) <= found.error_d[0] / 2
+    assert found.error_d[0] < 1e-3
+
+
+def _half(c: float) -> Any:
+    """E exp(-c z) on z > 0."""
+    return mpmath.erfc(c / mpmath.sqrt(2)) * mpmath.exp(mpmath.mpf(c) ** 2 / 2) / 2
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_jump_of_the_slope_is_sharp_at_parallel_pairs(sign: int) -> None:
+    """u = s z, v = +-s' z: E w'(u) w'(v), by integrals over half lines."""
+    activation = Activation("Piecewise((exp(x) - 1, x < 0), (3*x, True))")
+    s, s_ = np.array([0.02, 0.15, 0.4, 7.0]), np.array([0.02, 0.31, 0.05, 11.0])
+    both = np.concatenate([s, s_])
+    of, none, i = units(activation, both, moments(activation, both)), 0 * s, np.arange(s.size)
+    angle = Angle(1 - sign + none, 1 + sign + none, none)
+    found = distances(of, angle, i, s.size + i)
+    for k, (a, b) in enumerate(zip(s, s_, strict=True)):
+        exact = 9 / 2 + _half(a + b) if sign > 0 else 3 * (_half(a) + _half(b))
+        slope = np.sqrt(of.moments.slope[k] * of.moments.slope[s.size + k])
+        assert abs(found.d[k] - exact) <= found.error_d[k] * slope, (a, b)
+        assert found.error_d[k] < 1e-12
+
+
+@pytest.mark.parametrize("s", [0.02, 0.7, 12.0])
+def test_a_jump_of_the_slope_is_sharp_in_moments(s: float) -> None:
+    """E w'(s z)^2 of the same."""
+    activation = Activation("Piecewise((exp(x) - 1, x < 0), (3*x, True))")
+    found, exact = moments(activation, np.array([s])), 9 / 2 + _half(2 * s)
+    assert abs(found.slope[0] - exact) <= found.noise.square * found.slope[0]
+    assert found.noise.square < 1e-13
+
+
 def test_pairs_that_no_rule_resolves_take_little_memory() -> None:
     """At standard deviations of 1e8 the rule of two dimensions would have 1e9 nodes."""
     one, small = np.ones(1), np.full(1, 1e-3)

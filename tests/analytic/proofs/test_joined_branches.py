@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from analytic import Activation
@@ -36,6 +37,14 @@ def test_the_same_function_in_other_words(name: str, text: str) -> None:
 )  # fmt: skip
 def test_a_kink_stays_a_kink(text: str) -> None:
     assert Activation(text).strip == 0
+
+
+@pytest.mark.parametrize("place", [1, 2])
+def test_a_branch_that_jumps_elsewhere_is_not_the_function(place: int) -> None:
+    """atan(1/x) is pi/2 - atan(x) on the right of 0 only, and shorter."""
+    found = Activation(f"Piecewise((pi/2 - atan(x), x < {place}), (atan(1/x), True))")
+    x = np.array([-3.0, -0.5, 0.5, 1.5, 4.0])
+    np.testing.assert_allclose(found(x), np.pi / 2 - np.arctan(x), rtol=1e-14)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -66,3 +68,12 @@ def test_responses_are_bounded_and_not_by_far(text: str) -> None:
     found = np.array([norms.own_e, norms.own_d])
     assert np.all(found >= exact * (1 - 1e-6))
     assert np.all(found <= 1.5 * exact)
+
+
+def test_what_float64_cannot_hold_is_infinite_and_not_warned_of() -> None:
+    """E w^2 = exp(2 v) is held at v = 350, and v^2 times it is not."""
+    stage = _stage("exp(x)", np.array([np.sqrt(350.0)]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        norms, *_ = _norms(stage, 32)
+    assert norms.twice == np.inf
