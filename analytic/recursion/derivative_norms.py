@@ -78,9 +78,13 @@ def norms_beyond(
 def _by_table(stage: Stage, sums: CoefficientSums) -> DerivativeNorms:
     """From the moments, where these have formulas, or are estimates."""
     table, v = stage.moments, stage.variance
+    once, twice = (  # a unit that is always 0 sees no kink, where these are infinite
+        np.multiply(power, moment, out=np.zeros_like(v), where=v > 0)
+        for power, moment in ((v, table.curvature), (v**2, table.jerk))
+    )
     return DerivativeNorms(
-        np.maximum(v * table.curvature - sums.once, 0),
-        np.maximum(v**2 * table.jerk - sums.twice, 0),
+        np.maximum(once - sums.once, 0),
+        np.maximum(twice - sums.twice, 0),
         *map(float, _responses(stage, np.ones(v.shape, dtype=np.bool_))),
     )
 
