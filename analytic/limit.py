@@ -14,14 +14,14 @@ import os
 import time
 from typing import Any, Literal, overload
 
-import numpy as np
 from numpy.typing import ArrayLike
 
-from analytic.images import image_readouts, sample_size
+from analytic.image_plans import image_plan
+from analytic.images import image_readouts
 from analytic.inputs import check_inputs, positions_first
 from analytic.machine import Array, cores
-from analytic.network import Network, first_jump_of
-from analytic.recursion import Problem, diagonal, kernels_at, mean_squares
+from analytic.network import Network
+from analytic.recursion import diagonal, kernels_at, mean_squares
 from analytic.request import (
     Kind,
     asked,
@@ -31,7 +31,7 @@ from analytic.request import (
     with_tangent_kernel,
 )
 from analytic.results import AccuracyError, Estimate, Kernels
-from analytic.solve import KINDS, KernelSizes, Plan, foresee, foresee_images, sample, solve
+from analytic.solve import KINDS, Plan, foresee, sample, solve
 
 __all__ = ["kernel", "kernel_diagonal", "kernel_estimate", "kernel_plan"]
 
@@ -127,8 +127,7 @@ def kernel(
     Example:
         The identity gives K(x, x') = (1 + depth) <x, x'>/d.
 
-        >>> import numpy as np
-        >>> from analytic import FullyConnected, Network
+        >>>         >>> from analytic import FullyConnected, Network
         >>> network = Network(FullyConnected("identity"), FullyConnected("identity"))
         >>> kernel(network, np.array([[1.0, 1.0], [2.0, 0.0]])).round(12)
         array([[3., 3.],
@@ -142,9 +141,10 @@ def kernel(
     problem = asked(network, x, y, kind, tolerance, device)
     try:
         return solve(problem, kind, tolerance, out, progress, checkpoint=checkpoint).value
-    except AccuracyError:
-        if checkpoint is not None or (other := by_positions(problem, x)) is None:
+    except AccuracyError as refused:
+        if checkpoint is not None:
             raise
+        other = by_positions(problem, x, kind, tolerance, refused)
     return solve(other, kind, tolerance, out, progress).value
 
 
@@ -167,8 +167,7 @@ def kernel_estimate(
         the record ``Estimate(value, error, terms)``.
 
     Example:
-        >>> import numpy as np
-        >>> from analytic import FullyConnected, Network
+        >>>         >>> from analytic import FullyConnected, Network
         >>> x = np.eye(3)
         >>> estimate = kernel_estimate(Network(FullyConnected("relu")), x, kind="nngp")
         >>> exact = 1 / 3 / 2  # E relu(u)^2 at variance 1/3
@@ -178,9 +177,8 @@ def kernel_estimate(
     problem = asked(network, x, y, kind, tolerance, "cpu", tight=True)
     try:
         return solve(problem, kind, tolerance, None, progress, certificate=True)
-    except AccuracyError:
-        if (other := by_positions(problem, x)) is None:
-            raise
+    except AccuracyError as refused:
+        other = by_positions(problem, x, kind, tolerance, refused)
     return solve(other, kind, tolerance, None, progress, certificate=True)
 
 
@@ -197,8 +195,7 @@ def kernel_diagonal(network: Network, x: ArrayLike, *, kind: Kind = "ntk") -> An
         shape (n,), float64; for "both" the record ``Kernels(nngp, ntk)``.
 
     Example:
-        >>> import numpy as np
-        >>> from analytic import FullyConnected, Network
+        >>>         >>> from analytic import FullyConnected, Network
         >>> float(kernel_diagonal(Network(FullyConnected("relu")), np.ones((1, 4)))[0])
         1.0
     """
@@ -236,14 +233,13 @@ def kernel_plan(
         small differences of these inputs grow from layer to layer.
 
     Example:
-        >>> import numpy as np
-        >>> from analytic import FullyConnected, Network
+        >>>         >>> from analytic import FullyConnected, Network
         >>> plan = kernel_plan(Network(FullyConnected("tanh")), np.eye(1000))
         >>> plan.pairs, plan.bytes > 8 * 1000**2
         (500500, True)
     """
     if isinstance(network, Network) and network.is_spatial:
-        return _image_plan(network, x, y, kind, tolerance)
+        return image_plan(network, x, y, kind, tolerance)
     check_network(network)
     few, n = sample(x)
     others, k = (None, n) if y is None else sample(y)
@@ -251,44 +247,3 @@ def kernel_plan(
     problem = asked(network, few, others, kind, tolerance, "cpu")
     prepared = time.perf_counter() - start
     return foresee(problem, (n, k), len(KINDS[kind]), cores(), prepared)
-
-
-def _image_plan(
-    network: Network, x: ArrayLike, y: ArrayLike | None, kind: Kind, tolerance: float
-) -> Plan:
-    """Plan a kernel of images from some of them, evenly spaced."""
-    check_kind(kind)
-    rows = x if hasattr(x, "__array__") and hasattr(x, "shape") else np.asarray(x)
-    columns = rows if y is None else y if hasattr(y, "shape") else np.asarray(y)
-    first: Any = check_inputs("x", rows[:1], network)  # type: ignore[index]
-    n, k = len(rows), len(columns)  # type: ignore[arg-type]
-
-    if first_jump_of(network) is not None:
-        return _slow_plan(network, rows, columns, y is None, kind, tolerance)
-
-    def some_pairs(few: int) -> Problem:
-        some, others = (
-            np.linspace(0, size - 1, min(size, count)).astype(int)
-            for size, count in ((n, few), (k, 2 * few))
-        )
-        return asked(network, rows[some], columns[others], kind, tolerance, "cpu")  # type: ignore[index]
-
-    sizes = KernelSizes(n, k, y is None, len(KINDS[kind]), first[0].size)
-    return foresee_images(some_pairs, min(sample_size(network, first.shape[2:]), n), sizes, cores())
-
-
-FEW = 4
-"""Images that foretell the time of a kernel that goes position by position."""
-
-
-def _slow_plan(
-    network: Network, x: ArrayLike, y: ArrayLike, own: bool, kind: Kind, tolerance: float
-) -> Plan:
-    """Plan a kernel of images that goes position by position."""
-    first: Any = x
-    second: Any = y
-    start = time.perf_counter()
-    few = None if own else second[:FEW]
-    problem = asked(network, first[:FEW], few, kind, tolerance, "cpu")
-    prepared = time.perf_counter() - start
-    return foresee(problem, (len(first), len(second)), len(KINDS[kind]), cores(), prepared)

@@ -10,14 +10,32 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analytic.images import Images, prepare_images, prepare_positions
+from analytic.images import (
+    Images,
+    Unserved,
+    beyond_series,
+    prepare_images,
+    prepare_positions,
+    try_positions,
+)
 from analytic.inputs import check_inputs, positions_first
-from analytic.network import Network, first_jump_of, require_continuous
+from analytic.machine import Array
+from analytic.network import Network, Shape, first_jump_of, require_continuous
 from analytic.pairs import prepare, prepare_angles
 from analytic.recursion import Problem
-from analytic.solve import KINDS, zonal
+from analytic.results import AccuracyError, Estimate
+from analytic.solve import KINDS, early_refusal, solve, zonal
 
-__all__ = ["Kind", "asked", "by_positions", "check_kind", "check_network", "with_tangent_kernel"]
+__all__ = [
+    "Kind",
+    "asked",
+    "by_positions",
+    "check_kind",
+    "check_network",
+    "checked",
+    "image_problem",
+    "with_tangent_kernel",
+]
 
 Kind = Literal["ntk", "nngp", "both"]
 
@@ -39,6 +57,26 @@ def asked(
     tight: bool = False,
 ) -> Problem:
     """The problem that a kernel asks, after everything the user gave has been checked, once."""
+    network, rows, columns = checked(network, x, y, kind, tolerance, device)
+    if network.is_spatial:
+        spatial = rows.shape[2:]
+        rows, columns = positions_first(rows), None if columns is None else positions_first(columns)
+        return image_problem(network, rows, columns, spatial, kind, tolerance, tight=tight)
+    if first_jump_of(network) is not None:
+        return prepare_angles(network, rows, columns)
+    problem = None if tight else zonal(network, rows, columns, tolerance)
+    return problem or prepare(network, rows, columns, tolerance, tight=tight)
+
+
+def checked(
+    network: Network,
+    x: ArrayLike,
+    y: ArrayLike | None,
+    kind: Kind,
+    tolerance: float,
+    device: str = "cpu",
+) -> tuple[Network, Array, Array | None]:
+    """The network as the kernel takes it, and the inputs; raises where something is wrong."""
     check_network(network)
     check_kind(kind)
     if device != "cpu":
@@ -56,35 +94,80 @@ def asked(
             f"expected x and y of the same shape for each input, got {rows.shape[1:]} and"
             f" {columns.shape[1:]}; take both from the same data"
         )
-    if network.is_spatial:
-        spatial = rows.shape[2:]
-        rows, columns = positions_first(rows), None if columns is None else positions_first(columns)
-        if first_jump_of(network) is not None:
-            found = prepare_positions(network, rows, columns, spatial, math.inf)
-            if found is not None:
-                return found
-            advice = (
-                "take one without pooling between layers or branches, or smooth it, as tanh(50*x)"
-            )
-            require_continuous(network, "such networks of images", advice)
-        return prepare_images(network, rows, columns, tolerance, spatial=spatial, tight=tight)
+    return network, rows, columns
+
+
+def image_problem(
+    network: Network,
+    x: Array,
+    y: Array | None,
+    spatial: Shape,
+    kind: Kind,
+    tolerance: float,
+    *,
+    tight: bool,
+) -> Problem:
+    """The problem of images, (n, positions, channels), by series or position by position.
+
+    Raises:
+        AccuracyError: neither serves, and that is seen from a part of one image.
+    """
     if first_jump_of(network) is not None:
-        return prepare_angles(network, rows, columns)
-    problem = None if tight else zonal(network, rows, columns, tolerance)
-    return problem or prepare(network, rows, columns, tolerance, tight=tight)
+        found = prepare_positions(network, x, y, spatial, most=math.inf)
+        if isinstance(found, Problem):
+            return found
+        advice = "take one without pooling between layers or branches, or smooth it, as tanh(50*x)"
+        require_continuous(network, "such networks of images", advice)
+    if beyond_series(network, x, spatial, tolerance):
+        found = try_positions(network, x, y, spatial, tolerance)
+        if isinstance(found, Problem):
+            return found
+        if found.ends is not None:
+            raise _refused((network, x, y, spatial), kind, tolerance, found)
+    return prepare_images(network, x, y, tolerance, spatial=spatial, tight=tight)
 
 
-def by_positions(problem: Problem, x: ArrayLike) -> Problem | None:
-    """The problem of images once more, position by position, where the series does not reach.
+Given = tuple[Network, Array, Array | None, Shape]
+"""A network and its images, positions first, and their shape."""
 
-    ``x`` are the first images as they were given. None where there is no such way.
+
+def _refused(given: Given, kind: Kind, tolerance: float, found: Unserved) -> AccuracyError:
+    """What a part of one image tells; the rest is computed if somebody asks for it."""
+
+    def later() -> Estimate:
+        problem = prepare_positions(*given)
+        assert isinstance(problem, Problem)  # it was not too much work
+        return solve(problem, kind, math.inf, progress=False, certificate=True)
+
+    assert found.ends is not None
+    return early_refusal(found.ends, tolerance, found.bound, later, x=given[1])
+
+
+def by_positions(
+    problem: Problem, x: ArrayLike, kind: Kind, tolerance: float, refused: AccuracyError
+) -> Problem:
+    """The problem of images once more, position by position, where the series did not reach.
+
+    Args:
+        problem: of the series.
+        x: the first images as they were given.
+        kind: see ``asked``.
+        tolerance: the promise.
+        refused: what the series say.
+
+    Raises:
+        AccuracyError: positions do not serve either; the refusal with the smaller bound.
     """
     method = problem.method
     if not isinstance(method, Images) or method.defects is not None:
-        return None
-    spatial = np.shape(x)[2:]
-    columns = None if problem.own else problem.y
-    return prepare_positions(problem.network, problem.x, columns, spatial)
+        raise refused
+    given = problem.network, problem.x, None if problem.own else problem.y, np.shape(x)[2:]
+    found = try_positions(*given, tolerance)
+    if isinstance(found, Problem):
+        return found
+    if found.ends is None or not found.bound < refused.bound:
+        raise refused
+    raise _refused(given, kind, tolerance, found)
 
 
 def with_tangent_kernel(network: Network) -> Network:

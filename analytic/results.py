@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -43,11 +44,33 @@ class Estimate:
 
 
 class AccuracyError(ArithmeticError):
-    """float64 cannot give the tolerance; ``estimate`` is the best value with its bound."""
+    """float64 cannot give the tolerance; ``estimate`` is the best value with its bound.
 
-    def __init__(self, message: str, estimate: Estimate | None = None) -> None:
-        super().__init__(message, estimate)
-        self.estimate = estimate
+    A refusal comes as soon as it is certain: where the work was not finished by then, it is when
+    ``estimate`` is first asked for.
 
-    def __str__(self) -> str:
-        return str(self.args[0])
+    Attributes:
+        bound: of the relative error, the largest that was seen; NaN where it is not known.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        estimate: Estimate | None = None,
+        bound: float = float("nan"),
+        *,
+        later: Callable[[], Estimate] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.bound = bound
+        self._estimate, self._later = estimate, later
+
+    @property
+    def estimate(self) -> Estimate | None:
+        """The best value with its bound."""
+        if self._estimate is None and self._later is not None:
+            self._estimate, self._later = self._later(), None
+        return self._estimate
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self), self.estimate, self.bound)

@@ -25,11 +25,13 @@ from numpy.typing import NDArray
 from analytic.activation import Activation
 from analytic.expectations.close_series import short_series
 from analytic.expectations.conditioning import SUM_ROUNDING, Split, conditional
+from analytic.expectations.cut_tails import shares_beyond
 from analytic.expectations.heat_tables import HIGHEST, NARROWEST, POLYNOMIAL, WIDEST, Heat, heat
 from analytic.expectations.hermite_coefficients import Moments, coefficients
 from analytic.expectations.node_tables import kinked
 from analytic.expectations.polylines import polyline
 from analytic.expectations.product_rules import Angle, squared_differences
+from analytic.expectations.spline_pairs import REACH as PAIR_END
 from analytic.expectations.spline_pairs import spline_distances
 from analytic.expectations.splines import by_pieces, spline
 from analytic.expectations.waves import wave
@@ -50,6 +52,8 @@ HOPELESS = 2**24 * UNIT
 """Error of the moments from which on no second rule is worth its time."""
 LOST = 1e-3
 """Error of a cosine from which on a pair is refused at any tolerance that is asked for."""
+BLIND = 1e-3
+"""Share of a unit's square beyond the end of a rule from which on nothing is known of its pairs."""
 SOUND = 2**10 * UNIT
 """Largest error of the tables for which they are used."""
 
@@ -185,9 +189,7 @@ def _heats(of: Units, angle: Angle, i: Index, j: Index) -> list[tuple[Heat, Mask
     found: list[tuple[Heat, Mask]] = []
     left = np.ones(i.size, dtype=np.bool_)
     for highest in HIGHEST:
-        if not left.any():
-            break
-        table = heat(of.activation, highest)
+        table = heat(of.activation, highest) if left.any() else None
         if table is not None:
             found.append((table, left & _resolved(table, of, angle, i, j)))
             left &= np.maximum(of.s[i], of.s[j]) >= 2.0**highest
@@ -253,9 +255,20 @@ def _by_polyline(of: Units, angle: Angle, i: Index, j: Index) -> Array:
 
 
 def _by_spline(of: Units, angle: Angle, i: Index, j: Index) -> Array:
-    found = spline(of.activation)
-    assert found is not None
-    return spline_distances(found, of.s[i], of.s[j], of.r[i], of.r[j], angle)
+    line = spline(of.activation)
+    assert line is not None
+    found = spline_distances(line, of.s[i], of.s[j], of.r[i], of.r[j], angle)
+    seen, place = np.unique(np.concatenate([i, j]), return_inverse=True)
+    second, slope = of.moments.second[seen], of.moments.slope[seen]
+    value, steep = (
+        part[place].reshape(2, -1).sum(axis=0)
+        for part in shares_beyond(of.activation, of.s[seen], PAIR_END, second, slope)
+    )
+    blind = value + steep > BLIND
+    near = np.minimum(found[0], found[1])
+    found[3] += np.where(blind, 4.0, 2 * (value + steep) * near)
+    found[4] += np.where(blind, 4.0, steep)
+    return found
 
 
 def _by_conditioning(table: Heat, of: Units, angle: Angle, i: Index, j: Index) -> Array:

@@ -28,6 +28,7 @@ from analytic.expectations.coefficients_of_erf import (
     erf_length,
     erf_rest,
 )
+from analytic.expectations.cut_tails import error_of_cut
 from analytic.expectations.error_function import ERF_SECOND, ERF_SLOPE, erf_moments
 from analytic.expectations.fifth_derivatives import fifth_mean_squares
 from analytic.expectations.node_tables import (
@@ -42,9 +43,10 @@ from analytic.expectations.node_tables import (
     kinked,
 )
 from analytic.expectations.octaves import MOST_TERMS, MOST_TERMS_KINKED, segment
+from analytic.expectations.polylines import Polyline
 from analytic.expectations.segments import Noise, Segment
 from analytic.expectations.small_deviations import LOWEST
-from analytic.expectations.splines import by_pieces
+from analytic.expectations.splines import Spline, by_pieces
 from analytic.expectations.staircases import Staircase
 from analytic.expectations.waves import wave
 from analytic.machine import UNIT, Array
@@ -119,9 +121,7 @@ def moments(activation: Activation, s: Array) -> Moments:
     if (solved := wave(activation)) is not None:
         return Moments(*solved.moments(s), noise=Noise.of_moments(solved.noise(s)))
     if (line := by_pieces(activation)) is not None:
-        certified = isinstance(line, Staircase) and line.at_zero
-        noise = Noise.of_coefficients(8 * UNIT, 8 * UNIT, certified=certified)
-        return _at_zero(activation, s, Moments(*line.moments(s), noise=noise))
+        return _of_pieces(activation, line, s)
     if activation.is_erf:
         noise = Noise(mean=0.0, second=ERF_SECOND, square=ERF_SLOPE)
         return Moments(np.zeros_like(s), *erf_moments(s), noise=noise)
@@ -149,6 +149,15 @@ def moments(activation: Activation, s: Array) -> Moments:
         response_d=table[RESPONSE_D],
         noise=noise,
     )
+
+
+def _of_pieces(activation: Activation, line: Polyline | Spline | Staircase, s: Array) -> Moments:
+    """Moments of an activation by pieces, with what its rules cut off."""
+    certified = isinstance(line, Staircase) and line.at_zero
+    found = line.moments(s)
+    error = 8 * UNIT + error_of_cut(activation, line, s, found[1], found[2])
+    noise = Noise.of_coefficients(error, error, certified=certified)
+    return _at_zero(activation, s, Moments(*found, noise=noise))
 
 
 def _at_zero(activation: Activation, s: Array, table: Moments) -> Moments:
@@ -235,8 +244,10 @@ def coefficients(
         noise = Noise(ERF_COEFFICIENTS, ERF_COEFFICIENTS)
         return Coefficients(b[orders], erf_rest(s, terms), noise)
     if (line := by_pieces(activation)) is not None:
-        noise = Noise.of_coefficients(32 * UNIT, 32 * UNIT, certified=False)
         assert not isinstance(line, Staircase)
+        noise = moments(activation, s).noise
+        error = 24 * UNIT + max(noise.slope, 8 * UNIT)
+        noise = Noise.of_coefficients(error, error, certified=False)
         b, rest = line.coefficients(s, terms)
         return Coefficients(b[orders], rest, noise=noise)
     start, _, step = orders.indices(terms)

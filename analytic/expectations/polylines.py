@@ -82,7 +82,7 @@ class Polyline:
 
     def moments(self, s: Array) -> tuple[Array, ...]:
         """Those of w at s, in the order of ``Moments``."""
-        scaled = np.where(s > 0, s, TINY)[:, None]
+        scaled = np.maximum(s, TINY)[:, None]
         z, p = gauss_panels(self._cuts(self.places / scaled), 20)
         p = p * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
         w, w1 = self.at(s[:, None] * z)
@@ -97,11 +97,14 @@ class Polyline:
 
         c_k = sum_i beta_i h_(k - 1)(A_i) phi(A_i)/sqrt(k) by parts.
         """
-        a = self.places / np.where(s > 0, s, TINY)[:, None]
+        a = self.places / np.maximum(s, TINY)[:, None]
         jumps = self.jumps * np.exp(-(a**2) / 2) / np.sqrt(2 * np.pi)
         _, _, slope, *_ = self.moments(s)
         c = np.empty((terms, s.size))
-        c[0] = self.slopes[-1] - ndtr(a) @ self.jumps
+        # E w' from the slope at 0 outwards: where that is 0, nothing cancels
+        right = self.places > 0
+        inner = self.slopes[int(np.count_nonzero(~right))]
+        c[0] = inner + ndtr(-np.abs(a)) @ np.where(right, self.jumps, -self.jumps)
         older, old = np.zeros_like(a), np.ones_like(a)
         for k in range(1, terms):
             c[k] = np.sum(jumps * old, axis=1) / np.sqrt(k)
@@ -152,8 +155,8 @@ class Polyline:
         return np.stack([minus, plus, top - once, error, error_d])
 
 
-TINY = 1e-300
-"""Stands for 0 where one divides."""
+TINY = 1e-150
+"""Stands for smaller deviations where one divides, also by the square."""
 
 
 @lru_cache(maxsize=256)

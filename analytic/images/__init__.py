@@ -3,19 +3,35 @@
 Enters: a convolutional network and images, positions first. Leaves: a ``Problem`` whose
 method takes fields of pairs of images, one for every shift between positions that the readout
 needs, through the network: sums over windows, and the nonlinearity at every position. Where series
-do not reach, ``prepare_positions`` takes positions one by one. Below: ``analytic.pairs``.
+do not reach (``beyond_series``), positions are taken one by one (``try_positions``). Below:
+``analytic.pairs``.
 """
 
 from analytic.images.image_blocks import Images, prepare_images
 from analytic.images.planning import image_readouts
-from analytic.images.position_angles import PositionAngles, prepare_positions
+from analytic.images.position_angles import (
+    MOST,
+    PositionAngles,
+    Unserved,
+    pairs_of_positions,
+    prepare_positions,
+    reads_all_pairs,
+)
+from analytic.images.position_reach import beyond_series, middle, try_positions
 from analytic.images.sampling import sample_size
 
 __all__ = [
+    "MOST",
     "Images",
     "PositionAngles",
+    "Unserved",
+    "beyond_series",
     "image_readouts",
+    "middle",
+    "pairs_of_positions",
     "prepare_images",
     "prepare_positions",
+    "reads_all_pairs",
     "sample_size",
+    "try_positions",
 ]

@@ -7,7 +7,9 @@ whose averages stand before the readout, or make one vector of all positions.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,9 +27,17 @@ from analytic.network import (
     Step,
 )
 from analytic.pairs import Close
-from analytic.recursion import Data, Problem, RowBlock, in_kernels, kernels_at
+from analytic.recursion import Data, Diagonal, Problem, RowBlock, in_kernels, kernels_at
 
-__all__ = ["PositionAngles", "prepare_positions"]
+__all__ = [
+    "MOST",
+    "PositionAngles",
+    "Unserved",
+    "pairs_of_positions",
+    "position_readings",
+    "prepare_positions",
+    "reads_all_pairs",
+]
 
 TOGETHER = 2**17
 """Pairs of positions that are taken at a time."""
@@ -106,43 +116,57 @@ class PositionAngles:
         return found.nngp, found.ntk, np.maximum(*parts) + 4 * UNIT + self.rounding
 
 
+class Unserved(NamedTuple):
+    """Why positions do not serve.
+
+    Attributes:
+        bound: of the relative error of a part of the work, above the tolerance; infinite where
+            there is no such way, or too much work.
+        ends: the recursion at x = x' of that part.
+    """
+
+    bound: float = math.inf
+    ends: Diagonal | None = None
+
+
 def prepare_positions(
-    network: Network, x: Array, y: Array | None, spatial: Shape, most: float = MOST
-) -> Problem | None:
-    """The problem of images, position by position; None where it does not serve.
+    network: Network,
+    x: Array,
+    y: Array | None,
+    spatial: Shape,
+    tolerance: float = math.inf,
+    most: float = MOST,
+) -> Problem | Unserved:
+    """The problem of images, position by position.
 
     Args:
         network: the description.
         x: images, shape (n, positions, channels).
         y: other images, or None for x itself.
         spatial: the shape of the images.
+        tolerance: the promise; where one image with itself breaks it, others are not begun.
         most: pairs of positions, over all layers, from which on the work is not begun.
     """
     own, network = y is None, network.summed(len(spatial))
-    readings = _readings(network, spatial)
-    if readings is None:
-        return None
-    readout = [layer for layer in network.readout if not isinstance(layer, Flatten)]
-    mixes = bool(readout)
+    readings = position_readings(network, spatial)
     columns = x if y is None else y
-    images = x if y is None else np.concatenate([x, y])
-    places = [x.shape[1], *(reading.source.shape[1] for reading in readings)]
     pairs = len(x) * (len(x) + 1) // 2 if own else len(x) * len(columns)
-    if pairs * sum(p**2 if mixes else p for p in places) > most:
-        return None
+    if readings is None or pairs * pairs_of_positions(network, spatial) > most:
+        return Unserved()
+    mixes = reads_all_pairs(network)
+    images = x if y is None else np.concatenate([x, y])
     ends = image_ends(network, readings, images)
     close = Close.of(network, ends.diagonal)
     walk = Walk(close, ends, readings, mixes)
     *_, rounding = in_kernels(ends.diagonal)
     diagonal = close.variations[-1] + 4 * UNIT + rounding
     if mixes:
-        every = np.arange(len(images))
-        parts = [walk.kernels(images[[i]], images[[i]], every[[i]], every[[i]]) for i in every]
-        sigma, theta, *wrong = np.concatenate(parts, axis=1)
-        sigma, theta = (np.maximum(part, 0) for part in (sigma, theta))  # positions may cancel
-        known = replace(ends.diagonal, sigma=sigma, theta=theta)
-        walk = replace(walk, ends=ends._replace(diagonal=known))
-        diagonal += max(map(np.max, map(_relative, wrong, (sigma, theta))))
+        known = _own_pairs(walk, images, tolerance - diagonal)
+        diagonal += known.wrong
+        if not diagonal <= tolerance:
+            return Unserved(diagonal, ends.diagonal)
+        sums = replace(ends.diagonal, sigma=known.sigma, theta=known.theta)
+        walk = replace(walk, ends=ends._replace(diagonal=sums))
     method = PositionAngles(
         walk, 0 if own else len(x), rounding, diagonal, x, columns,
     )  # fmt: skip
@@ -155,7 +179,45 @@ def _relative(wrong: Array, size: Array) -> Array:
     return np.divide(wrong, size, out=lost, where=size > 0)
 
 
-def _readings(network: Network, spatial: Shape) -> tuple[Reading, ...] | None:
+class _OwnPairs(NamedTuple):
+    """Sigma and Theta of images with themselves, (n,) each, and the largest relative error."""
+
+    sigma: Array
+    theta: Array
+    wrong: float
+
+
+def _own_pairs(walk: Walk, images: Array, allowed: float) -> _OwnPairs:
+    """Those of all images, or of the first ones, up to one whose error is not allowed."""
+    found, wrong = list[Array](), 0.0
+    for number in range(len(images)):
+        one = np.array([number])
+        found.append(walk.kernels(images[one], images[one], one, one))
+        sigma, theta, *errors = found[-1]
+        parts = zip(errors, (sigma, theta), strict=True)
+        wrong = max(wrong, *(float(_relative(error, size).max()) for error, size in parts))
+        if not wrong <= allowed:
+            break
+    sigma, theta, *_ = np.concatenate(found, axis=1)
+    return _OwnPairs(np.maximum(sigma, 0), np.maximum(theta, 0), wrong)  # positions may cancel
+
+
+def reads_all_pairs(network: Network) -> bool:
+    """Whether the readout wants all pairs of positions."""
+    return not all(isinstance(layer, Flatten) for layer in network.readout)
+
+
+def pairs_of_positions(network: Network, spatial: Shape) -> float:
+    """Of a pair of images, over all layers; infinite where positions are not taken one by one."""
+    network = network.summed(len(spatial))
+    readings = position_readings(network, spatial)
+    if readings is None:
+        return math.inf
+    places = [math.prod(spatial), *(reading.source.shape[1] for reading in readings)]
+    return sum(p**2 if reads_all_pairs(network) else p for p in places)
+
+
+def position_readings(network: Network, spatial: Shape) -> tuple[Reading, ...] | None:
     """What every layer reads; None where there are branches, or averages of several windows."""
     found: list[Reading] = []
     for step, source in zip(network.steps, sources(network, spatial), strict=True):

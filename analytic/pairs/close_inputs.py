@@ -51,7 +51,8 @@ def _variations(ends: Diagonal) -> list[float]:
     result: list[float] = []
 
     def after(stage: Stage, error: float) -> float:
-        variance = error + (4 + stage.reads) * UNIT
+        share = 1 - float(_share(stage.step.bias, stage.variance).min())  # of what is read
+        variance = share * error + (4 + stage.reads) * UNIT
         result.append(variance)
         table = stage.moments
         own = _share(stage.variance * np.abs(table.response_e), table.second)

@@ -91,7 +91,7 @@ def nearly_parallel_pairs(close: Close, x: Array, y: Array, i: Index, j: Index) 
 
     state = fold(ends.stages, _of_inputs(x, y), after, added)
     sigma = np.sqrt(ends.sigma[i] * ends.sigma[j]) * state.angle.cosine
-    angle_error = state.angle.error
+    angle_error = state.angle.error + close.variations[-1]
     *_, rounding = in_kernels(ends)
     both = summed_error(i, j, (angle_error, ends.sigma), (state.error, ends.theta))
     both = np.maximum(angle_error, state.error) if rounding else both
@@ -152,9 +152,10 @@ def _layer(close: Close, row: int, noise: float, i: Index, j: Index, state: _Sta
     _, _, gamma = preactivation(*given, *stage.step.coefficients)
     _, theta = plain(None, moments.d, gamma)
     kept = _share(np.abs(moments.d), np.sqrt(stage.moments.slope[i] * stage.moments.slope[j]))
-    trained = [(angle.error, stage.variance)]
+    variation = close.variations[row] - (4 + stage.reads) * UNIT  # of what is read, in Lambda
+    trained = [(angle.error + variation, stage.variance)]
     if (rate, bias_rate) != (1.0, bias):
-        learned = state.angle.error + 2 * UNIT, rate * weight * stage.sigma
+        learned = state.angle.error + variation + 2 * UNIT, rate * weight * stage.sigma
         trained = [learned, (np.zeros(i.size), bias_rate + 0 * stage.sigma)]
     theta_error = summed_error(i, j, *trained, (state.error, weight * stage.theta))
     error = moments.error + kept * (theta_error + 2 * UNIT) + 2 * UNIT

@@ -79,7 +79,10 @@ def _by_table(stage: Stage, sums: CoefficientSums) -> DerivativeNorms:
     """From the moments, where these have formulas, or are estimates."""
     table, v = stage.moments, stage.variance
     with np.errstate(over="ignore"):
-        once, twice = v * table.curvature, v * (v * table.jerk)
+        once, twice = (  # a unit that is always 0 sees no kink, where these are infinite
+            np.multiply(power, moment, out=np.zeros_like(v), where=v > 0)
+            for power, moment in ((v, table.curvature), (v, v * table.jerk))
+        )
     return DerivativeNorms(
         _left(once, sums.once),
         _left(twice, sums.twice),

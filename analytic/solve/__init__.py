@@ -9,5 +9,16 @@ from analytic.solve.answer import KINDS, solve
 from analytic.solve.equal_norms import zonal
 from analytic.solve.foresight import Plan, foresee, sample
 from analytic.solve.image_foresight import KernelSizes, foresee_images
+from analytic.solve.refusal import early_refusal
 
-__all__ = ["KINDS", "KernelSizes", "Plan", "foresee", "foresee_images", "sample", "solve", "zonal"]
+__all__ = [
+    "KINDS",
+    "KernelSizes",
+    "Plan",
+    "early_refusal",
+    "foresee",
+    "foresee_images",
+    "sample",
+    "solve",
+    "zonal",
+]

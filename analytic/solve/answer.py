@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from analytic.machine import LANES, Array, cores
 from analytic.pairs import Close, NearlyParallel, left_out_pairs
-from analytic.recursion import Problem, dearest, kernels_at, require_finite
+from analytic.recursion import Problem, kernels_at, require_finite
 from analytic.results import AccuracyError, Estimate, Kernels
 from analytic.solve.checkpoint import Checkpoint
 from analytic.solve.foresight import FEW, close_together
+from analytic.solve.refusal import early_refusal, full_refusal
 from analytic.solve.row_blocks import fill
 from analytic.solve.writing import answer_arrays, scatter, write_diagonal
 
@@ -24,8 +25,6 @@ __all__ = ["KINDS", "solve"]
 
 KINDS = {"ntk": ("ntk",), "nngp": ("nngp",), "both": ("nngp", "ntk")}
 """The kernels that each kind asks for."""
-LARGE = 4.0
-"""Root mean square of inputs above which smooth activations look like steps and kinks."""
 
 
 def solve(
@@ -59,10 +58,17 @@ def solve(
     n, k = problem.shape
     bound = np.zeros((n, k if certificate else -(-k // LANES)))
     saved = None if checkpoint is None else Checkpoint(checkpoint, problem, kinds, answers)
-    terms, left = fill(problem, kinds, answers, bound, progress, saved)
+    own = problem.method.diagonal if problem.own else 0.0
+    enough = tolerance if problem.x.ndim == 3 else math.inf  # tiles of vectors are quick
+    if own > enough:
+        raise _early(problem, kind, tolerance, out, own, (0, 0))
+    terms, left = fill(problem, kinds, answers, bound, progress, saved, enough)
+    if terms < 0:
+        row, column = np.unravel_index(np.argmax(bound), bound.shape)
+        pair = int(row), int(column) * (1 if certificate else LANES)
+        raise _early(problem, kind, tolerance, out, float(bound.max()), pair)
     near = _nearly_parallel(problem, left)
     _finish(problem, kinds, answers, left, near)
-    own = problem.method.diagonal if problem.own else 0.0
     worst = float(max(bound.max(), near.error.max(initial=0.0), own))
     errors, relative = [np.empty(0)] * len(kinds), np.empty((0, 0))
     if certificate or not worst <= tolerance:
@@ -72,39 +78,19 @@ def solve(
     estimate = Estimate(_named(answers), _named(errors), terms, certified)
     if not worst <= tolerance:
         pair = np.unravel_index(np.argmax(np.nan_to_num(relative, nan=np.inf)), relative.shape)
-        raise AccuracyError(_refusal(problem, tolerance, worst, pair), estimate)
+        raise AccuracyError(full_refusal(problem, tolerance, worst, pair), estimate, worst)
     return estimate
 
 
-def _refusal(problem: Problem, tolerance: float, worst: float, pair: Any) -> str:
-    """What was expected, where it fails, and which tolerance will do."""
-    layer, why = dearest(problem.diagonal)
-    return (
-        f"expected a relative error of at most {tolerance:.1e}, got the bound {worst:.1e} at the"
-        f" pair ({pair[0]}, {pair[1]}), which weight layer {layer} costs ({why});"
-        f" {_advice(problem, worst)}"
-    )
+def _early(
+    problem: Problem, kind: str, tolerance: float, out: Any, bound: float, pair: tuple[int, int]
+) -> AccuracyError:
+    """A refusal before all pairs have been computed; they are if somebody asks for them."""
 
+    def later() -> Estimate:
+        return solve(problem, kind, math.inf, out, False, certificate=True)
 
-def _advice(problem: Problem, worst: float) -> str:
-    """What to do instead: a tolerance that will succeed, or inputs of usual size."""
-    if worst < 0.25:
-        tolerance = _rounded_up(2 * worst)
-        return f"pass tolerance={tolerance} or take the best value from the attribute estimate"
-    size = max(float(np.sqrt(np.mean(x**2))) for x in (problem.x, problem.y))
-    if size > LARGE:
-        return (
-            f"no tolerance will do; scale the inputs, whose root mean square is {size:.1e} (pixels"
-            " by 1/255), so that the first layer does not saturate"
-        )
-    return "no tolerance will do; the attribute estimate has the values and their bounds"
-
-
-def _rounded_up(tolerance: float) -> str:
-    """One digit, not below."""
-    exponent = math.floor(math.log10(tolerance))
-    digit = math.ceil(tolerance / 10.0**exponent - 1e-9)
-    return f"{digit}e{exponent}" if digit < 10 else f"1e{exponent + 1}"
+    return early_refusal(problem.diagonal, tolerance, bound, later, x=problem.x, pair=pair)
 
 
 def _named(parts: list[Any]) -> Any:

@@ -13,7 +13,6 @@ from typing import NamedTuple
 import numpy as np
 
 from analytic.images import Images
-from analytic.machine import LANES
 from analytic.recursion import Problem, RowBlock
 from analytic.solve.foresight import Plan
 
@@ -45,24 +44,25 @@ class KernelSizes(NamedTuple):
 
 
 def foresee_images(
-    prepare: Callable[[int], Problem], most: int, sizes: KernelSizes, threads: int
+    prepare: Callable[[int], Problem], most: int, sizes: KernelSizes, threads: int, tolerance: float
 ) -> Plan:
-    """Plan a kernel.
+    """Plan a kernel; its bound is the certain one if that keeps the tolerance, else the sample's.
 
     Args:
         prepare: makes the problem of a sample, of so many first images with twice as many others.
         most: first images of a sample.
         sizes: of the whole kernel.
         threads: their number.
+        tolerance: the promise.
     """
     few = min(2, most)
-    _fill(prepare(few), sizes.kinds)  # compiles
-    problem, prepared, cold = _timed(prepare, few, sizes.kinds)
+    _fill(prepare(few), sizes)  # compiles
+    problem, prepared, cold = _timed(prepare, few, sizes)
     enough = few * SECONDS / (prepared + cold)
     more = min(int(max(enough, min(4 * enough, FULL))), most)
     if more > few:
-        problem, prepared, cold = _timed(prepare, more, sizes.kinds)
-    warm = min(_fill(problem, sizes.kinds) for _ in range(3))
+        problem, prepared, cold = _timed(prepare, more, sizes)
+    warm, seen = min(_fill(problem, sizes) for _ in range(3))
     method = problem.method
     assert isinstance(method, Images)
     n, k, own, kinds, pixels = sizes
@@ -73,24 +73,33 @@ def foresee_images(
     computed = pairs * warm / (rows * columns)
     seconds = prepared / sampled * images + (tables + computed) / threads
     memory = kinds * n * k * 8 + method.bytes + 8 * images * pixels
-    return Plan("images", pairs, memory, seconds, float(method.error), method.growth)
+    bound = float(method.error)
+    if not bound <= tolerance:
+        bound = seen
+    return Plan("images", pairs, memory, seconds, bound, method.growth)
 
 
-def _timed(prepare: Callable[[int], Problem], few: int, kinds: int) -> tuple[Problem, float, float]:
+def _timed(
+    prepare: Callable[[int], Problem], few: int, sizes: KernelSizes
+) -> tuple[Problem, float, float]:
     """The problem of a sample, seconds to prepare it, and of all its pairs with their tables."""
     start = time.perf_counter()
     problem = prepare(few)
     prepared = time.perf_counter() - start
-    return problem, prepared, _fill(problem, kinds)
+    return problem, prepared, _fill(problem, sizes)[0]
 
 
-def _fill(problem: Problem, kinds: int) -> float:
-    """Seconds of all pairs of a sample, on one thread."""
+def _fill(problem: Problem, sizes: KernelSizes) -> tuple[float, float]:
+    """Seconds of all pairs of a sample, on one thread, and the largest bound."""
     (n, k), method = problem.shape, problem.method
     assert isinstance(method, Images)
     method.shared = False
-    sigma, both = (np.empty((n if use else 0, k)) for use in (kinds == 2, True))
-    bound, data = np.zeros((n, -(-k // LANES))), problem.data()
+    sigma, both = (np.empty((n if use else 0, k)) for use in (sizes.kinds == 2, True))
+    bound, data = np.zeros((n, k)), problem.data()
     start = time.perf_counter()
     method.fill(data, RowBlock(0, n, 0, False, sigma, both), bound)
-    return time.perf_counter() - start
+    seconds = time.perf_counter() - start
+    if sizes.own:  # an image with itself has a bound of its own
+        same = np.all(problem.x[:, None] == problem.y, axis=(2, 3))
+        bound[same] = method.diagonal
+    return seconds, float(bound.max())

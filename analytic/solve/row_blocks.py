@@ -6,6 +6,7 @@ holds no lock: any number of callers may do so at once.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
 from typing import Any, NamedTuple
@@ -29,8 +30,12 @@ def fill(
     bound: Array,
     progress: bool | None,
     saved: Checkpoint | None,
+    enough: float = math.inf,
 ) -> tuple[int, NDArray[np.intp]]:
-    """Compute all pairs; returns the most terms used and the pairs left out, (pairs, 2)."""
+    """Compute all pairs; returns the most terms used and the pairs left out, (pairs, 2).
+
+    Where the bound of some rows exceeds ``enough``, the rest is not begun, and there are -1 terms.
+    """
     n, k = problem.shape
     data = problem.data()
     direct = all(map(is_plain, answers))
@@ -52,7 +57,7 @@ def fill(
             gone.append(saved.left_out(row))
             bar.update(_pairs(problem, row, min(step, n - row)))
         missing = (row for row in range(0, n, step) if row not in done)
-        for part in _completed(pool, task, missing):
+        for finished, part in enumerate(_completed(pool, task, missing), len(done) + 1):
             most = max(most, part.terms)
             gone.append(part.left)
             if not direct:
@@ -61,6 +66,9 @@ def fill(
             if saved is not None:
                 saved.add(part.row, part.terms, float(bound[part.row : part.row + step].max()))
             bar.update(_pairs(problem, part.row, len(part.arrays[0])))
+            if finished * step < n and (bound[part.row : part.row + step] > enough).any():
+                pool.shutdown(cancel_futures=True)
+                return -1, gone[0]
     left = np.concatenate(gone)
     return most, left[np.lexsort(left.T[::-1])]  # whichever thread was first
 

@@ -21,6 +21,7 @@ from analytic import (
 )
 from analytic.images import prepare_positions
 from analytic.inputs import positions_first
+from analytic.recursion import Problem
 from analytic.solve import solve
 
 C, F, G = Convolution, FullyConnected, GlobalAveragePooling
@@ -40,7 +41,7 @@ ERF = {
 def _by_positions(network: Network, x: np.ndarray) -> Estimate:
     kind = "nngp" if "sign" in repr(network) else "ntk"
     problem = prepare_positions(network, positions_first(x), None, x.shape[2:])
-    assert problem is not None
+    assert isinstance(problem, Problem)
     return solve(problem, kind, 1e-10, None, False, certificate=True)
 
 

@@ -74,7 +74,8 @@ def test_the_true_error_never_exceeds_the_bound_and_is_not_far_below(cases: rang
                 )
     ratio, size = np.median(ratios), np.median(sizes)
     print(f"bound/error: median {ratio:.0f} of {len(ratios)}; bound {size:.3g}; refused {refused}")
-    assert len(cases) < CASES / 2 or (ratio <= 100 and size <= 1.3e-14)
+    # 1.31e-14 with the errors of the norms of close pairs, which had been left out
+    assert len(cases) < CASES / 2 or (ratio <= 100 and size <= 1.35e-14)
     assert refused <= len(cases) // 50  # sin and cos at s > 30, and chaotic networks
 
 

@@ -1,0 +1,104 @@
+r"""Whether images are to be taken position by position, before much of the work is done.
+
+Series end where pre-activations have large deviations: what N of their coefficients leave out
+falls like r^N or exp(-c N^(1/2)), so that four times as many terms leave the fourth power of it at
+the least. Where that is above the tolerance, longer tables are not begun. Positions end where their
+own bound does; a part of one image tells it in a moment.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from analytic.expectations import MOST_TERMS, has_formulas, length
+from analytic.images.angle_propagation import image_ends
+from analytic.images.position_angles import (
+    MOST,
+    PositionAngles,
+    Unserved,
+    pairs_of_positions,
+    position_readings,
+    prepare_positions,
+    reads_all_pairs,
+)
+from analytic.machine import Array
+from analytic.network import Network, Shape
+from analytic.recursion import Problem, Stage
+
+__all__ = ["beyond_series", "middle", "try_positions"]
+
+CROP = 12
+"""Positions along an axis of the part that is tried."""
+CERTAIN = 4.0
+"""How far the bound of a part must be above the tolerance: others may be better."""
+SEEN = 4
+"""Images that tell whether series reach."""
+BEGUN = 2.0**-30
+"""Share that half of the terms must take for the rest to fall as it will fall."""
+
+
+def beyond_series(network: Network, x: Array, spatial: Shape, tolerance: float) -> bool:
+    """Whether the series cannot meet the tolerance where the readout mixes positions.
+
+    Then every image has pairs of equal positions, at which |rho| = 1.
+    """
+    network = network.summed(len(spatial))
+    readings = position_readings(network, spatial)
+    if readings is None or not reads_all_pairs(network):
+        return False
+    few = x[np.unique(np.linspace(0, len(x) - 1, SEEN).astype(np.int64))]
+    ends = image_ends(network, readings, few)
+    return any(_is_beyond(stage, tolerance) for stage in ends.diagonal.stages)
+
+
+def _is_beyond(stage: Stage, tolerance: float) -> bool:
+    """Whether four times MOST_TERMS coefficients leave out more than the tolerance."""
+    activation, s = stage.step.layer.activation, np.sqrt(stage.variance)
+    if has_formulas(activation):
+        return False
+    left = tolerance**0.25
+    if length(activation, s, left) < MOST_TERMS:
+        return False
+    return length(activation, s, 1 - BEGUN) <= MOST_TERMS // 2
+
+
+def try_positions(
+    network: Network, x: Array, y: Array | None, spatial: Shape, tolerance: float
+) -> Problem | Unserved:
+    """``prepare_positions``, unless a part of the first images tells that it will not serve."""
+    pairs = len(x) * (len(x) + 1) // 2 if y is None else len(x) * len(y)
+    if pairs * pairs_of_positions(network, spatial) > MOST:
+        return Unserved()
+    found = _of_a_part(network, x, y, spatial)
+    if found.bound > CERTAIN * tolerance:
+        return found
+    return prepare_positions(network, x, y, spatial, tolerance)
+
+
+def _of_a_part(network: Network, x: Array, y: Array | None, spatial: Shape) -> Unserved:
+    """The bound of the middle of the first image, or of the first two where positions are apart."""
+    mixes = reads_all_pairs(network.summed(len(spatial)))
+    given = (x[:1],) if mixes else (x[:2],) if y is None else (x[:2], y[:2])
+    for most in (CROP, math.inf):
+        parts, sizes = zip(*(middle(part, spatial, most) for part in given), strict=True)
+        try:
+            found = prepare_positions(network, parts[0], dict(enumerate(parts)).get(1), sizes[0])
+        except ValueError:  # too small for this network
+            continue
+        if isinstance(found, Unserved):
+            return found
+        method = found.method
+        assert isinstance(method, PositionAngles)
+        return Unserved(max(method.diagonal, 0.0 if mixes else method.error), found.diagonal)
+    return Unserved()
+
+
+def middle(x: Array, spatial: Shape, most: float = CROP) -> tuple[Array, Shape]:
+    """The middle of images (n, positions, channels), and its shape: at most ``most`` an axis."""
+    image = x.reshape(len(x), *spatial, -1)
+    sizes = tuple(int(min(size, most)) for size in spatial)
+    for axis, (size, kept) in enumerate(zip(spatial, sizes, strict=True), 1):
+        image = image.take(np.arange((size - kept) // 2, (size - kept) // 2 + kept), axis)
+    return np.ascontiguousarray(image.reshape(len(x), math.prod(sizes), -1)), sizes

@@ -1,0 +1,164 @@
+"""Refusals come early, say what will do, and agree with the plan."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from analytic import (
+    AccuracyError,
+    AveragePooling,
+    Convolution,
+    FullyConnected,
+    GlobalAveragePooling,
+    Network,
+    kernel,
+    kernel_estimate,
+    kernel_plan,
+    request,
+)
+from analytic.images import Images, Unserved, beyond_series, position_reach, try_positions
+from analytic.inputs import positions_first
+from analytic.recursion import Problem
+from analytic.solve import solve
+
+LAYER = Convolution("tanh", 3, weight_std=1 / 3)
+POOLED = Network(LAYER, LAYER, GlobalAveragePooling())
+FLAT = Network(LAYER, LAYER)
+RAW = np.random.default_rng(3).integers(0, 256, (3, 3, 8, 8)).astype(float)
+
+
+def advised(error: AccuracyError) -> float:
+    """The tolerance that a refusal names, with layer and pair."""
+    found = re.search(r"pair \(\d+, \d+\), which weight layer \d+ costs .*=(\S+) or", str(error))
+    assert found is not None, str(error)
+    return float(found[1])
+
+
+@pytest.mark.parametrize(("network", "x"), [
+    (POOLED, RAW), (FLAT, RAW), (POOLED, RAW / 255), (FLAT, RAW / 255),
+    (Network(*[FullyConnected("sin", weight_std=7.0)] * 10), RAW[:, 0, 0]),
+    (Network(*[FullyConnected("tanh", weight_std=10.0)] * 10), RAW[:, 0, 0] / 255),
+])  # fmt: skip
+def test_the_advised_tolerance_succeeds(network: Network, x: np.ndarray) -> None:
+    with pytest.raises(AccuracyError) as caught:
+        kernel(network, x, tolerance=1e-14)
+    assert caught.value.bound > 1e-14
+    found = kernel(network, x, tolerance=advised(caught.value))
+    best = caught.value.estimate
+    assert best is not None
+    assert (abs(best.value - found) <= 2 * best.error + 1e-12 * abs(found)).all()
+
+
+@pytest.mark.parametrize("tolerance", [1e-10, 1e-14])
+@pytest.mark.parametrize(("network", "method"), [(POOLED, "positionangles"), (FLAT, "")])
+def test_the_plan_promises_what_the_kernel_gives(
+    network: Network, method: str, tolerance: float
+) -> None:
+    plan = kernel_plan(network, RAW, tolerance=tolerance)
+    assert plan.method == (method or plan.method)
+    assert 0 < plan.seconds < np.inf
+    try:
+        kernel(network, RAW, tolerance=tolerance)
+        assert plan.bound <= tolerance
+    except AccuracyError:
+        assert plan.bound > tolerance
+
+
+def test_the_plan_knows_that_series_serve_pairs_that_are_not_parallel() -> None:
+    """Their certain bound, at |rho| = 1, does not keep the tolerance."""
+    rng, (u, v) = np.random.default_rng(0), np.mgrid[:16, :16] / 15
+    waves = np.sin(4 * u + 6 * v * rng.random((2, 3, 1, 1)) + 6 * rng.random((2, 3, 1, 1)))
+    x = np.clip(127.5 + 127.5 * waves + 20 * rng.standard_normal((2, 3, 16, 16)), 0, 255)
+    network = Network(LAYER, LAYER, LAYER)
+    series = request.asked(network, x, None, "ntk", 1e-10, "cpu")
+    assert series.method.error > 1e-10
+    solve(series, "ntk", 1e-10)
+    plan = kernel_plan(network, x)
+    assert plan.method == "images"
+    assert plan.bound <= 1e-10
+
+
+def test_a_refusal_from_a_part_of_an_image_carries_the_best_value() -> None:
+    with pytest.raises(AccuracyError) as caught:
+        kernel(POOLED, RAW, tolerance=1e-14)
+    error = caught.value
+    best, known = error.estimate, kernel_estimate(POOLED, RAW, tolerance=1e-9)
+    assert best is not None
+    assert_array_equal(best.value, known.value)
+    assert_array_equal(best.error, known.error)
+    copy = pickle.loads(pickle.dumps(error))
+    assert (str(copy), copy.bound) == (str(error), error.bound)
+    assert_array_equal(copy.estimate.value, best.value)
+
+
+def test_series_that_cannot_serve_are_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    def begun(*_: Any, **__: Any) -> None:
+        raise AssertionError("series were begun")
+
+    monkeypatch.setattr(request, "prepare_images", begun)
+    assert kernel(POOLED, RAW).shape == (3, 3)
+    for network, x in ((FLAT, RAW), (POOLED, RAW / 255)):
+        with pytest.raises(AssertionError, match="begun"):
+            kernel(network, x)
+
+
+@pytest.mark.parametrize(("layers", "beyond"), [
+    ([LAYER, GlobalAveragePooling()], True),
+    ([Convolution("gelu", 3), Convolution("gelu", 3), GlobalAveragePooling()], True),
+    ([Convolution("relu", 3), GlobalAveragePooling()], False),  # closed forms
+    ([Convolution("erf", 3), GlobalAveragePooling()], False),
+    ([LAYER, AveragePooling(2), LAYER, GlobalAveragePooling()], False),  # no other way
+    ([LAYER], False),  # equal positions of two images need not be parallel
+])  # fmt: skip
+def test_where_series_end(layers: list[Any], beyond: bool) -> None:
+    x = positions_first(RAW)
+    assert beyond_series(Network(*layers), x, (8, 8), 1e-10) == beyond
+    assert not beyond_series(Network(*layers), x / 255, (8, 8), 1e-10)
+
+
+def test_a_part_of_an_image_judges_only_what_is_far_above_the_tolerance(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    x = np.random.default_rng(4).integers(0, 256, (2, 16 * 16, 1)).astype(float)
+    positions, whole = list[int](), position_reach.prepare_positions
+
+    def seen(network: Network, x: np.ndarray, *rest: Any, **more: Any) -> Any:
+        positions.append(x.shape[1])
+        return whole(network, x, *rest, **more)
+
+    monkeypatch.setattr(position_reach, "prepare_positions", seen)
+    found = try_positions(POOLED, x, None, (16, 16), 1e-14)
+    assert positions == [12 * 12]
+    assert isinstance(found, Unserved)
+    problem = try_positions(POOLED, x, None, (16, 16), found.bound / 2)
+    assert positions[1:] == [12 * 12, 16 * 16]
+    assert isinstance(problem, Unserved)  # by the whole of the first image
+    assert problem.bound > found.bound / 2
+    problem = try_positions(POOLED, x, None, (16, 16), 1e-9)
+    assert isinstance(problem, Problem)
+    assert problem.method.diagonal <= 1e-9
+
+
+def test_the_rest_is_not_begun_behind_a_refused_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = np.random.default_rng(0).standard_normal((2, 1500, 1, 2, 2))
+    network = Network(Convolution("tanh", 2))
+    problem = request.asked(network, x, y[:3], "ntk", 1e-10, "cpu")
+    blocks, fill = list[int](), Images.fill
+
+    def counted(self: Images, data: Any, block: Any, bound: Any) -> tuple[int, int]:
+        blocks.append(block.row)
+        return fill(self, data, block, bound)
+
+    monkeypatch.setattr(Images, "fill", counted)
+    with pytest.raises(AccuracyError) as caught:
+        solve(problem, "ntk", 1e-17, None, False)
+    some = len(blocks)
+    assert caught.value.estimate is not None
+    assert caught.value.estimate.value.shape == (1500, 3)
+    assert some < (len(blocks) - some) / 2
