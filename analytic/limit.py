@@ -127,7 +127,8 @@ def kernel(
     Example:
         The identity gives K(x, x') = (1 + depth) <x, x'>/d.
 
-        >>>         >>> from analytic import FullyConnected, Network
+        >>> import numpy as np
+        >>> from analytic import FullyConnected, Network
         >>> network = Network(FullyConnected("identity"), FullyConnected("identity"))
         >>> kernel(network, np.array([[1.0, 1.0], [2.0, 0.0]])).round(12)
         array([[3., 3.],
@@ -167,7 +168,8 @@ def kernel_estimate(
         the record ``Estimate(value, error, terms)``.
 
     Example:
-        >>>         >>> from analytic import FullyConnected, Network
+        >>> import numpy as np
+        >>> from analytic import FullyConnected, Network
         >>> x = np.eye(3)
         >>> estimate = kernel_estimate(Network(FullyConnected("relu")), x, kind="nngp")
         >>> exact = 1 / 3 / 2  # E relu(u)^2 at variance 1/3
@@ -195,7 +197,8 @@ def kernel_diagonal(network: Network, x: ArrayLike, *, kind: Kind = "ntk") -> An
         shape (n,), float64; for "both" the record ``Kernels(nngp, ntk)``.
 
     Example:
-        >>>         >>> from analytic import FullyConnected, Network
+        >>> import numpy as np
+        >>> from analytic import FullyConnected, Network
         >>> float(kernel_diagonal(Network(FullyConnected("relu")), np.ones((1, 4)))[0])
         1.0
     """
@@ -233,7 +236,8 @@ def kernel_plan(
         small differences of these inputs grow from layer to layer.
 
     Example:
-        >>>         >>> from analytic import FullyConnected, Network
+        >>> import numpy as np
+        >>> from analytic import FullyConnected, Network
         >>> plan = kernel_plan(Network(FullyConnected("tanh")), np.eye(1000))
         >>> plan.pairs, plan.bytes > 8 * 1000**2
         (500500, True)

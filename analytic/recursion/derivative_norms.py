@@ -78,11 +78,10 @@ def norms_beyond(
 def _by_table(stage: Stage, sums: CoefficientSums) -> DerivativeNorms:
     """From the moments, where these have formulas, or are estimates."""
     table, v = stage.moments, stage.variance
+    # a unit that is always 0 sees no kink, where these are infinite
+    curvature, jerk = (np.where(v > 0, m, 0.0) for m in (table.curvature, table.jerk))
     with np.errstate(over="ignore"):
-        once, twice = (  # a unit that is always 0 sees no kink, where these are infinite
-            np.multiply(power, moment, out=np.zeros_like(v), where=v > 0)
-            for power, moment in ((v, table.curvature), (v, v * table.jerk))
-        )
+        once, twice = v * curvature, v * (v * jerk)
     return DerivativeNorms(
         _left(once, sums.once),
         _left(twice, sums.twice),
