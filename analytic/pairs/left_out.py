@@ -18,7 +18,7 @@ from analytic.machine import LANES, UNIT, aligned
 from analytic.pairs.close_inputs import Close
 from analytic.pairs.nearly_parallel import NearlyParallel, first_layer, nearly_parallel_pairs
 from analytic.pairs.pair_errors import bound_of_kernels
-from analytic.pairs.pair_recursion import propagate_from
+from analytic.pairs.pair_recursion import propagate
 from analytic.pairs.row_blocks import Series
 from analytic.recursion import InputTables, Problem, Program, Tile, new_tile
 
@@ -59,6 +59,7 @@ def behind_first_layer(
     together = InputTables(*(aligned(*part.shape[:-1], LANES) for part in columns))
     tile = new_tile(int(plan.opens.sum()), rows=1)
     starts = np.append(_groups(i), i.size)
+    i, j = np.ascontiguousarray(i), np.ascontiguousarray(j)  # one type: it is compiled once
     _pairs_behind(plan, tile, method.rows, columns, together, starts, i, j, first, found)
     return found
 
@@ -100,12 +101,11 @@ def _pairs_behind(
     starts: Any, i: Any, j: Any, first: Any, found: Any,
 ) -> None:  # fmt: skip
     """The rest of the layers for groups of pairs that share a row."""
-    coef = np.empty((1, rows.table.shape[0]))
     for group in range(starts.size - 1):
         start, stop = starts[group], starts[group + 1]
         row, last = i[start], stop - start - 1
         _gather(columns, j[start:stop], p.first[1], together)
-        coef[0] = rows.table[:, row]
+        coef = rows.table[:, row : row + 1].T.copy()
         for lane in range(LANES):
             place = start + min(lane, last)
             t.sigma[0, lane], t.theta[0, lane] = first.sigma[place], first.theta[place]
@@ -114,7 +114,7 @@ def _pairs_behind(
         for part in range(2):
             t.error[part, 0, 0] = first.error[part, start:stop].max()
         t.error[2, 0, 0] = 1.0
-        propagate_from(p, t, rows, coef, together, row, row + 1, 0, 1)
+        propagate(p, t, rows, coef, together, row, row + 1, 0, 1)
         bound = bound_of_kernels(t, 0, 0, p.bounds.in_kernel, True, True) + UNIT
         for lane in range(stop - start):
             found.sigma[start + lane] = t.sigma[0, lane]

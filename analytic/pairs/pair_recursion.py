@@ -27,6 +27,7 @@ from analytic.pairs.power_series import series
 from analytic.pairs.tile_states import change_places, end_branch, normalize_tile, put_aside
 from analytic.recursion import (
     GROUP,
+    Bounds,
     InputTables,
     Program,
     Tile,
@@ -34,7 +35,7 @@ from analytic.recursion import (
     preactivation,
 )
 
-__all__ = ["propagate", "propagate_from", "weight_layer"]
+__all__ = ["begin", "propagate", "weight_layer"]
 
 _preactivation: Any = compiled(preactivation)
 _plain: Any = compiled(plain)
@@ -211,18 +212,33 @@ def weight_layer(
 
 
 @compiled
+def begin(t: Tile, b: Bounds, row: int, end: int, lane: int, own: bool) -> None:
+    """Make a tile ready whose sigma holds <x, x'>/d.
+
+    Args:
+        t: the tile.
+        b: the error bounds.
+        row: its first row.
+        end: one past its last row; at most ROWS after the first.
+        lane: its first column.
+        own: whether rows and columns are the same inputs; the diagonal is then left out.
+    """
+    t.theta[:, :] = 0.0
+    t.left[:, :] = False
+    t.departed[:] = False
+    begin_errors(t, b)
+    for m in range(end - row):
+        if own and lane <= row + m < lane + LANES:
+            t.left[m, row + m - lane] = True
+            t.departed[m] = True
+
+
+@compiled
 def propagate(
-    p: Program,
-    t: Tile,
-    rows: InputTables,
-    coef: Any,
-    columns: InputTables,
-    row: int,
-    end: int,
-    lane: int,
-    own: bool,
-) -> int:
-    """Take a tile, whose sigma holds <x, x'>/d, through all layers.
+    p: Program, t: Tile, rows: InputTables, coef: Any, columns: InputTables, row: int, end: int,
+    lane: int, start: int,
+) -> int:  # fmt: skip
+    """Take a tile through the layers.
 
     Args:
         p: the layers.
@@ -231,31 +247,13 @@ def propagate(
         coef: the coefficients of its rows, shape (end - row, coefficients).
         columns: the tables of the columns.
         row: its first row.
-        end: one past its last row; at most ROWS after the first.
+        end: one past its last row.
         lane: its first column.
-        own: whether rows and columns are the same inputs; the diagonal is then left out.
+        start: the first layer, before which no branch is open.
 
     Returns:
         the largest number of terms that was used.
     """
-    stop = lane + LANES
-    t.theta[:, :] = 0.0
-    t.left[:, :] = False
-    t.departed[:] = False
-    begin_errors(t, p.bounds)
-    for m in range(end - row):
-        if own and lane <= row + m < stop:
-            t.left[m, row + m - lane] = True
-            t.departed[m] = True
-    return propagate_from(p, t, rows, coef, columns, row, end, lane, 0)
-
-
-@compiled
-def propagate_from(
-    p: Program, t: Tile, rows: InputTables, coef: Any, columns: InputTables, row: int, end: int,
-    lane: int, start: int,
-) -> int:  # fmt: skip
-    """The same from a layer on, before which no branch is open; see ``propagate``."""
     stop = lane + LANES
     depth = most = 0
     for at in range(start, p.weight.size):

@@ -14,7 +14,7 @@ import numpy as np
 from analytic.compilation import compiled
 from analytic.machine import LANES, UNIT, Array
 from analytic.pairs.pair_errors import bound_of_kernels
-from analytic.pairs.pair_recursion import propagate
+from analytic.pairs.pair_recursion import begin, propagate
 from analytic.recursion import (
     ROWS,
     Data,
@@ -210,7 +210,8 @@ def _fill_rows(
         coef = rows.table[:, first:last].T.copy()
         for lane in range((first // LANES) * LANES if data.own else 0, k, LANES):
             scalar_products(tile, data, first, last, lane)
-            used = propagate(p, tile, rows, coef, columns, first, last, lane, data.own)
+            begin(tile, p.bounds, first, last, lane, data.own)
+            used = propagate(p, tile, rows, coef, columns, first, last, lane, 0)
             terms = max(terms, used)
             stop = min(lane + LANES, k)
             _store_bounds(tile, p, block, first, last, lane, stop, bound)
