@@ -1,9 +1,8 @@
 r"""An activation function, as mathematics.
 
-One sympy expression in one real symbol is all that is stored. Its derivatives, its
-constants, the numpy callable of the quadrature and (in ``empirical``) the torch callable
-of the finite network are derived from it, so that the limit and the network cannot
-disagree.
+One sympy expression in one real symbol is all that is stored. Its derivatives, its constants, the
+numpy callable of the quadrature and (in ``empirical``) the torch callable of the finite network are
+derived from it, so that the limit and the network cannot disagree.
 
 Legend: w the activation, w', w'', w''' its derivatives, x the symbol.
 """

@@ -2,9 +2,8 @@ r"""The squared distance of two units, and E w'(u) w'(v), for any pair: the chea
 
     minus = E (w(u)/r - w(v)/r')^2/2,    plus = E (w(u)/r + w(v)/r')^2/2,    d = E w'(u) w'(v)
 
-with r^2 = E w(u)^2. Few terms of Mehler's series where they are complete or |rho| is
-moderate; else the outer sum of ``conditional``; where neither holds (a narrow outer law, an
-activation without tables) the two-dimensional quadrature of ``product_rules``.
+with r^2 = E w(u)^2. Few terms of Mehler's series where they are complete or |rho| is moderate; else
+the outer sum of ``conditional``, or (a narrow outer law, no tables) ``product_rules``.
 
 The errors of the tables, of truncation and of the outer sum are estimated by two rules;
 their propagation to the three numbers is by Cauchy-Schwarz (docs/theory/near.md).

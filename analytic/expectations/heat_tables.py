@@ -4,9 +4,8 @@ r"""An activation smoothed by a normal law, on fixed nodes: what conditioning as
     W'(y, tau) = E w'(y + tau b)
     V(y, tau)  = Var w(y + tau b) / tau^2          tends to w'(y)^2 as tau -> 0
 
-with b standard normal, as Chebyshev series in tau on every octave for each node y = beta
-sinh(h q): fine where w bends, at 0, and coarse far away. A kink at 0 costs no more than a
-smaller beta: the nodes are geometric, so they resolve W at every scale tau.
+with b standard normal, as Chebyshev series in tau on every octave for each node y = beta sinh(h q):
+fine where w bends, at 0. A kink there costs a smaller beta: geometric nodes resolve W at all tau.
 
 Legend: beta the ``scale`` of the bend, h the ``step``; segment k > 0 holds the tau of half an
 octave from 2^(lowest + (k - 1)/2), segment 0 all tau below 2^lowest, in tau^2.

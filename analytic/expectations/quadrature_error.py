@@ -16,9 +16,8 @@ in the first two terms, with the Mehler kernel for
 
     sum_{k<N} |h_k(x + iy)|^2 <= r^(1-N) (1 - r^2)^(-1/2) exp(r x^2/(1 + r) + r y^2/(1 - r))
 
-for 0 < r < 1, and by Bessel's inequality in the third, where it is the root of
-E[w'^2; |z| > z(T)], once for the integral and sqrt(2) times for the nodes. The size of w' beside
-the real line is enclosed on boxes.
+for 0 < r < 1, and by Bessel's inequality in the third, where it is the root of E[w'^2; |z| > z(T)],
+once for the integral, sqrt(2) times for the nodes. Beside the real line w' is enclosed on boxes.
 """
 
 from __future__ import annotations

@@ -57,8 +57,10 @@ these, product and sum of a first term and the last operations, are 6 and 7."""
 ARC_COSINE = Rounding(16 * UNIT, 9 * UNIT, 4 * UNIT)
 """Of a x + b |x|: s s' (4), the root (3) or rho arcsin rho (5), its share 2 b^2/pi (3) and four
 more operations; in D that share, arcsin (4) and two operations."""
-FORMULA = Rounding(8 * UNIT, 8 * UNIT, 8 * UNIT)
-"""Of other closed forms of pairs."""
+ARC_SINE = Rounding(8 * UNIT, 12 * UNIT, 8 * UNIT)
+"""Of erf, with z = 2 Lambda a a', a = (1 + 2 s^2)^(-1/2) (2.5): z has 7; the arcsine 5, its product
+with 2/pi two more; in D the product a a' (6), 4/pi (1) and theirs (1), the root of (1 - z)(1 + z)
+(2.5) and the quotient."""
 
 
 class Fixed(NamedTuple):
@@ -210,7 +212,7 @@ def _fixed(layer: Amplification, state: _Own) -> tuple[_Errors, float, Fixed]:
         mean = state.mean + 2 * UNIT
     if layer.step.passes:  # 1 - rate, its inverse and the product are rounded
         sigma, theta = sigma + 3 * UNIT, theta + 3 * UNIT
-    rounding = ARC_COSINE if layer.bent else FORMULA if layer.closed else SERIES
+    rounding = ARC_COSINE if layer.bent else ARC_SINE if layer.closed else SERIES
     sums = (layer.reads - 1) * UNIT
     value, slope = 2 * layer.noise.value, 2 * layer.noise.slope
     fixed = Fixed(variance, value, slope, rounding.rho + sums, rounding.e, rounding.d + sums)

@@ -1,8 +1,7 @@
 r"""The layer recursion of the limiting kernels, written once.
 
-For inputs x, x' let Sigma be the limit of <alpha(x), alpha(x')>/m, Theta that of the
-tangent kernel of one unit, mu that of the mean of the units alpha(x) (docs/theory/
-recursion.md has the derivation, with the mean terms of the residual layer):
+For inputs x, x' let Sigma be the limit of <alpha(x), alpha(x')>/m, Theta that of the tangent kernel
+of one unit, mu that of the mean of the units alpha(x) (derived in docs/theory/recursion.md):
 
     Lambda = weight Sigma + bias              covariance of the pre-activations
     Gamma  = T + weight Theta                 their tangent kernel,
