@@ -183,10 +183,10 @@ def length(activation: Activation, s: Array, tail: float, most: int = MOST_TERMS
         return erf_length(float(s.max()), tail, most)
     if by_pieces(activation) is not None:
         return min(most, MOST_TERMS_KINKED)
-    return max(
-        segment(activation, octave, most=most).terms(float(s[chosen].max()), tail)
-        for octave, chosen in _octaves(s)
-    )
+    tops = [(octave, float(s[chosen].max())) for octave, chosen in _octaves(s)]
+    parts = [segment(activation, octave, most=most) for octave, _ in tops]
+    wanted = max(part.terms(top, tail) for part, (_, top) in zip(parts, tops, strict=True))
+    return min(wanted, *(part.size for part in parts if not part.complete), wanted)
 
 
 def responses(activation: Activation, s: Array) -> Array | None:

@@ -14,7 +14,6 @@ from analytic.expectations.estimated_tables import estimated_segment
 from analytic.expectations.node_tables import kinked
 from analytic.expectations.segments import Segment
 from analytic.expectations.small_deviations import LOWEST, Origin, origin
-from analytic.machine import UNIT
 
 __all__ = ["MOST_TERMS", "MOST_TERMS_KINKED", "MOST_TERMS_WHOLE", "segment"]
 
@@ -42,12 +41,29 @@ def segment(
     if octave < LOWEST and (expansion := origin(activation)) is not None:
         return expansion
     found = _segment(activation, octave, 32, min(most, MOST_TERMS))
-    longer = most > MOST_TERMS and found.rests[-1, -1] > 32 * UNIT
-    if longer or (least > MOST_TERMS and found.rests.shape[1] <= least):
-        found = _segment(activation, octave, 2 * MOST_TERMS, MOST_TERMS_WHOLE)
-    if found.rests.shape[1] > least:
+    if max(most, least) > MOST_TERMS and not found.complete:
+        found = _longer(activation, octave, found)
+    if found.size >= least:
         return found
     return _segment(activation, octave, 1 << (least - 1).bit_length(), max(least, MOST_TERMS))
+
+
+def _longer(activation: Activation, octave: int, usual: Segment) -> Segment:
+    """The longest table, if its errors are bounded as well as the usual one's, or are as small.
+
+    Its rule may be too coarse for so many terms: softplus lost eight digits at s = 32.
+    """
+    if (bounded := _bounded(activation, octave)) is not None:
+        return bounded
+    if usual.noise.certified:
+        return usual
+    longest = _segment(activation, octave, 2 * MOST_TERMS, MOST_TERMS_WHOLE)
+    return longest if longest.noise.square <= 4 * usual.noise.square else usual
+
+
+@lru_cache(maxsize=512)
+def _bounded(activation: Activation, octave: int) -> Segment | None:
+    return bounded_segment(activation, 2.0**octave, 2 * MOST_TERMS, MOST_TERMS_WHOLE)
 
 
 @lru_cache(maxsize=512)
