@@ -9,8 +9,8 @@ Running error analysis: with u the unit roundoff and d the error of each argumen
 where 4u, two units in the last place, is what is granted to an elementary function; a sum
 of m terms and a power n get the roundings of any order of evaluation, (m - 1) u times the
 sum of the sizes and (n - 1) u. What is made of two elementary functions is granted twice
-that. The error function and the normal distribution function are our own (``extended_erf``) and
-granted ERF_ROUNDINGS u; the latter x^2 u more for x < 0, where it enters as exp(-x^2/2).
+that. erf and the normal distribution function are those of ``extended_functions``, granted
+ERF_ROUNDINGS u; the latter x^2 u more for x < 0, where it enters as exp(-x^2/2).
 """
 
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
@@ -26,7 +26,7 @@ import sympy
 from numpy.typing import NDArray
 
 from analytic.expressions.evaluation import sech, softplus_of, values
-from analytic.expressions.extended_erf import ERF_ROUNDINGS, extended_erf, extended_normal_cdf
+from analytic.expressions.extended_functions import ERF_ROUNDINGS, extended_erf, extended_normal_cdf
 from analytic.expressions.removed_zeros import DividedFunction
 from analytic.expressions.rewrite import derivative, stable
 from analytic.expressions.sine_quotients import ORDERS, cardinal_sine_error, values_of

@@ -61,8 +61,7 @@ def extended_normal_cdf(x: Any) -> Extended:
     """
     x = np.asarray(x, dtype=np.longdouble)
     tail: Any = np.exp(-(x**2) / 2) * _scaled(np.abs(x) / np.sqrt(np.longdouble(2))) / 2
-    found: Extended = np.where(x < 0, tail, 1 - tail)
-    return found
+    return np.asarray(np.where(x < 0, tail, 1 - tail), dtype=np.longdouble)
 
 
 def _scaled(x: Extended) -> Extended:

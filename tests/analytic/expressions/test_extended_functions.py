@@ -8,7 +8,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from analytic.expressions.extended_erf import ERF_ROUNDINGS, extended_erf, extended_normal_cdf
+from analytic.expressions.extended_functions import ERF_ROUNDINGS, extended_erf, extended_normal_cdf
 from analytic.machine import EXTENDED
 
 mp: Any = mpmath
