@@ -26,7 +26,12 @@ MOST_TERMS_KINKED = 128
 
 
 def segment(
-    activation: Activation, octave: int, least: int = 0, most: int = MOST_TERMS
+    activation: Activation,
+    octave: int,
+    least: int = 0,
+    most: int = MOST_TERMS,
+    *,
+    proved: bool = False,
 ) -> Segment | Origin:
     """The table for s in [2^octave, 2^(octave + 1)], or below 2^LOWEST.
 
@@ -35,6 +40,7 @@ def segment(
         octave: which one.
         least: the smallest number of terms; without it as many as are above rounding.
         most: the largest number of terms.
+        proved: whether more than MOST_TERMS are wanted only if their errors are bounded.
     """
     if kinked(activation):
         most = min(most, MOST_TERMS_KINKED)
@@ -42,20 +48,20 @@ def segment(
         return expansion
     found = _segment(activation, octave, 32, min(most, MOST_TERMS))
     if max(most, least) > MOST_TERMS and not found.complete:
-        found = _longer(activation, octave, found)
+        found = _longer(activation, octave, found, proved)
     if found.size >= least:
         return found
     return _segment(activation, octave, 1 << (least - 1).bit_length(), max(least, MOST_TERMS))
 
 
-def _longer(activation: Activation, octave: int, usual: Segment) -> Segment:
-    """The longest table, if its errors are bounded as well as the usual one's, or are as small.
+def _longer(activation: Activation, octave: int, usual: Segment, proved: bool) -> Segment:
+    """The longest table, if its errors are bounded or no larger than those of the usual one.
 
     Its rule may be too coarse for so many terms: softplus lost eight digits at s = 32.
     """
     if (bounded := _bounded(activation, octave)) is not None:
         return bounded
-    if usual.noise.certified:
+    if proved and usual.noise.certified:
         return usual
     longest = _segment(activation, octave, 2 * MOST_TERMS, MOST_TERMS_WHOLE)
     return longest if longest.noise.square <= 4 * usual.noise.square else usual

@@ -95,4 +95,6 @@ def test_a_zero_input_costs_gelu_no_accuracy() -> None:
     x = np.random.default_rng(0).standard_normal((3, 4))
     x[2] = 0
     network = Network(FullyConnected("gelu"))
-    assert kernel_estimate(network, x).error[0, 0] == kernel_estimate(network, x[:2]).error[0, 0]
+    with_zero, without = kernel_estimate(network, x), kernel_estimate(network, x[:2])
+    roundings = 20 * UNIT * without.value[0, 0]  # 8 of a coefficient of the expansion at 0
+    assert with_zero.error[0, 0] <= without.error[0, 0] + roundings
