@@ -20,7 +20,8 @@ from analytic.proofs import kinks
 
 __all__ = [
     "CURVATURE", "FIRST", "INCOMPLETE", "JERK", "MEAN", "RESPONSE_D", "RESPONSE_E", "REST",
-    "SLOPE", "SPREAD", "NodeErrors", "NodeTable", "check_underflow", "kinked", "tabulated",
+    "SLOPE", "SPREAD", "NodeErrors", "NodeTable", "check_overflow",
+    "check_underflow", "kinked", "tabulated",
 ]  # fmt: skip
 
 
@@ -166,9 +167,22 @@ TINIEST = 2.0**-960
 def check_underflow(activation: Activation, s: Array, second: Array) -> None:
     """Raise ``ValueError`` where E w(s z)^2 is too small for float64."""
     lost = ~(second > TINIEST)
+    check_overflow(activation, 0.0 if np.isfinite(second).all() else float(s.max()))
     if lost.any() and activation.expression != 0:
         raise ValueError(
             "expected a second moment that float64 can hold, got E w(s z)^2 below"
             f" {TINIEST:.0e} at s = {s[lost].min():.3g} for {activation.name}, whose mass lies too"
             " far from there; shift or scale the activation"
+        )
+
+
+def check_overflow(activation: Activation, s: float) -> None:
+    """Raise ``ValueError`` where float64 cannot hold w(s)^2 or w(-s)^2, nor E w(s z)^2 then."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        squares = activation(np.array([-s, s])) ** 2
+    if not np.isfinite(squares).all():
+        raise ValueError(
+            "expected a second moment that float64 can hold, got E w(s z)^2 above 1e308 at s ="
+            f" {s:.3g} for {activation.name}, which grows from layer to layer; lower weight_std,"
+            " scale the inputs or take fewer layers"
         )

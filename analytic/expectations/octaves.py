@@ -11,7 +11,7 @@ from functools import lru_cache
 from analytic.activation import Activation
 from analytic.expectations.bounded_tables import bounded_segment
 from analytic.expectations.estimated_tables import estimated_segment
-from analytic.expectations.node_tables import kinked
+from analytic.expectations.node_tables import check_overflow, kinked
 from analytic.expectations.segments import Segment
 from analytic.expectations.small_deviations import LOWEST, Origin, origin
 
@@ -77,5 +77,6 @@ def _segment(activation: Activation, octave: int, terms: int, most: int) -> Segm
     if octave < LOWEST:
         return estimated_segment(activation, 0.0, 2.0**LOWEST, terms, most)
     low = 2.0**octave
+    check_overflow(activation, low)
     found = bounded_segment(activation, low, terms, most)
     return found or estimated_segment(activation, low, 2 * low, terms, most)

@@ -30,6 +30,12 @@ def test_a_moment_that_underflows_is_refused_with_the_place(text: str) -> None:
         kernel(Network(FullyConnected(text)), X)
 
 
+@pytest.mark.parametrize(("text", "depth"), [("x**3", 6), ("cosh(x)", 3)])
+def test_a_moment_that_overflows_is_refused_as_too_large(text: str, depth: int) -> None:
+    with pytest.raises(ValueError, match=r"float64 can hold.*(above 1e308|infinity)"):
+        kernel(Network(*[FullyConnected(text, weight_std=3.0)] * depth), 9 * X)
+
+
 @pytest.mark.parametrize("text", ["tanh(x - 40)", "sigmoid(x - 30) + 1", "1 + exp(-(x - 9)**2)"])
 def test_constant_to_rounding_keeps_the_bound(text: str) -> None:
     """Every unit is one number to rounding; its slope, 1e-35 of it, keeps its relative accuracy."""
