@@ -29,7 +29,7 @@ MOST_TERMS_KINKED = 128
 def segment(
     activation: Activation, octave: int, least: int = 0, most: int = MOST_TERMS
 ) -> Segment | Origin:
-    """The table for s in [2^octave, 2^(octave + 1)], or below 2^LOWEST.
+    """The table for s in [2^octave, 2^(octave + 1)], or below 2^LOWEST but for kinks at 0.
 
     Args:
         activation: w.
@@ -39,7 +39,7 @@ def segment(
     """
     if kinked(activation):
         most = min(most, MOST_TERMS_KINKED)
-    if octave < LOWEST and (expansion := origin(activation)) is not None:
+    if octave < LOWEST and not kinked(activation) and (expansion := origin(activation)) is not None:
         return expansion
     found = _segment(activation, octave, 32, min(most, MOST_TERMS))
     longer = most > MOST_TERMS and found.rests[-1, -1] > 32 * UNIT
@@ -52,7 +52,7 @@ def segment(
 
 @lru_cache(maxsize=512)
 def _segment(activation: Activation, octave: int, terms: int, most: int) -> Segment:
-    if octave < LOWEST:
+    if octave < LOWEST and not kinked(activation):
         return estimated_segment(activation, 0.0, 2.0**LOWEST, terms, most)
     low = 2.0**octave
     found = bounded_segment(activation, low, terms, most)
