@@ -79,7 +79,10 @@ SMOOTH = {
     "noise": [C("softplus", 3, **SMALL), Dropout(0.3), A(2), C("tanh", 3, **SMALL), G()],
     "normalised": [
         C("softplus", 3, **SMALL), LayerNorm(eps=1e-3, gain_rate=1, bias_rate=1), C("tanh", 3),
-        LayerNorm(positions=True), A(2), C("softplus", 3), G(),
+        LayerNorm(positions=True), A(2), C("softplus", 3, bias_std=0.5), G(),
+    ],
+    "normalised in other company": [
+        C("tanh", 1), LayerNorm(positions=True), C("softplus", 1, bias_std=0.5), G(),
     ],
 }  # fmt: skip
 
