@@ -159,7 +159,7 @@ def by_positions(
         AccuracyError: positions do not serve either; the refusal with the smaller bound.
     """
     method = problem.method
-    if not isinstance(method, Images):
+    if not isinstance(method, Images) or method.defects is not None:
         raise refused
     given = problem.network, problem.x, None if problem.own else problem.y, np.shape(x)[2:]
     found = try_positions(*given, tolerance)

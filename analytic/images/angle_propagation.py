@@ -29,7 +29,13 @@ from analytic.images.position_norms import OF_SUMS, AverageNorms, LayerNorms, Su
 from analytic.images.position_readings import Reading, Window
 from analytic.images.shifts import Index
 from analytic.machine import UNIT, Array
-from analytic.pairs import angle_of_inputs, angle_of_sum, normalized_angle, unit_moments
+from analytic.pairs import (
+    angle_of_inputs,
+    angle_of_sum,
+    normalized_angle,
+    share_or_zero,
+    unit_moments,
+)
 
 __all__ = ["Fields", "behind_average", "behind_layer", "behind_sum", "pixels"]
 
@@ -95,11 +101,26 @@ def _normalized(pairs: PositionPairs, known: LayerNorms, labels: Index, old: Fie
     angle, v = old.flat, known.variation
     if not stage.step.over_positions:
         places = pairs.places(n, old.minus.shape)
-        turned = 3 * kappa_of(stage) ** 0.5 * known.before
-        angle = _moved(normalized_angle(stage, known.before, *places, angle), turned)
+        angle = _without_mean(known, *places, angle)
     inverse = pairs.outer(1 / np.sqrt(stage.variance).reshape(n, -1))
     wrong = (old.wrong + (v + 4 * UNIT) * np.abs(old.theta)) * inverse
     return _pinned(pairs, labels, angle, old.theta * inverse, wrong)
+
+
+def _without_mean(known: LayerNorms, i: Index, j: Index, angle: Angle) -> Angle:
+    """The angle of what units have beside their means, flat.
+
+    With mu = r cos(alpha) and c' the cosine that is wanted, c = cos(alpha) cos(alpha') + c'
+    sin(alpha) sin(alpha'): alpha moves c' by sin(alpha - alpha') + (1 - c'), over both sines.
+    """
+    stage = known.stage
+    mu, s = stage.mu, np.sqrt(stage.trained)
+    found = normalized_angle(stage, 0.0, i, j, angle)
+    inner, both = np.hypot(s, mu)[i] * np.hypot(s, mu)[j], s[i] * s[j]
+    moved = 4 * kappa_of(stage) ** 0.5 * known.before  # alpha and alpha', by r/s times mu/r
+    apart = share_or_zero(np.abs(s[i] * mu[j] - s[j] * mu[i]), inner)
+    wrong = share_or_zero(inner, both) * moved * (apart + found.small + moved)
+    return found._replace(error=found.error + wrong)
 
 
 def _moved(angle: Angle, v: float) -> Angle:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from analytic.expectations import Angle
 from analytic.machine import UNIT
 from analytic.pairs.pair_sums import lagrange_defect as _defect
+from analytic.pairs.pair_sums import share_or_zero
 from analytic.recursion import Junction, Stage
 
 __all__ = ["angle_of_sum", "normalized_angle"]
@@ -44,7 +45,9 @@ def angle_of_sum(
     size, size_ = np.hypot(r0, r1), np.hypot(r0_, r1_)
     around = (both - size * size_) + _defect((r0, r1), (r0_, r1_)) + m * e_ + e * m_
     plus = (around + r0 * r0_ * alpha.plus + r1 * r1_ * branch.plus) / both
-    means = np.abs(m - m_) * (r1 + r1_) + np.abs(e - e_) * (r0 + r0_)
+    # an error of a mean alone counts by the difference of what it is of the sums
+    of_m, of_e = (share_or_zero(a * whole_ - b * whole, both) for a, b in ((m, m_), (e, e_)))
+    means = np.abs(of_m) * (r1 * whole_ + r1_ * whole) + np.abs(of_e) * (r0 * whole_ + r0_ * whole)
     error = r0 * r0_ * alpha.error + r1 * r1_ * branch.error + 4 * noise * means
     return Angle.of(minus, plus, error / both + 4 * UNIT * np.minimum(minus, plus))
 
