@@ -16,7 +16,7 @@ from analytic.images import (
     pairs_of_positions,
     prepare_images,
     prepare_positions,
-    reads_all_pairs,
+    reads_all,
     sample_size,
 )
 from analytic.inputs import check_inputs, positions_first
@@ -80,7 +80,7 @@ def _slow_plan(
     network: Network, x: Array, y: Array | None, spatial: Shape, sizes: KernelSizes
 ) -> Plan:
     """Plan a kernel that goes position by position, from a few images (n, positions, channels)."""
-    mixes = reads_all_pairs(network.summed(len(spatial)))
+    mixes = reads_all(network.summed(len(spatial)))
     start = time.perf_counter()
     given = (x[:1], None) if mixes else (x, y)
     problem = prepare_positions(network, *given, spatial, most=math.inf)

@@ -21,11 +21,13 @@ from analytic.expectations.hermite_coefficients import (
 )
 from analytic.expectations.inverse_sine import arcsine
 from analytic.expectations.jumping_pairs import jump_distances
+from analytic.expectations.kinks_at_zero import is_bent
 from analytic.expectations.octaves import MOST_TERMS_WHOLE
 from analytic.expectations.product_rules import Angle
 from analytic.expectations.quadrature import Rule, hermite_basis, uniform_rule
 from analytic.expectations.segments import Noise
 from analytic.expectations.small_deviations import LOWEST
+from analytic.expectations.turned_slopes import slope_change
 
 __all__ = [
     "LOWEST",
@@ -43,12 +45,14 @@ __all__ = [
     "fifth_mean_squares",
     "has_formulas",
     "hermite_basis",
+    "is_bent",
     "jump_distances",
     "length",
     "moments",
     "orders",
     "responses",
     "rests",
+    "slope_change",
     "uniform_rule",
     "units",
 ]

@@ -159,7 +159,8 @@ def _rises(activation: Activation) -> bool:
 def _ways(of: Units, angle: Angle, i: Index, j: Index) -> list[tuple[Method, Mask]]:
     """The cheapest sound way for each pair."""
     few = _complete(of, i, j) | (_truncated(of, angle, i, j) <= EXACT)
-    few = (few & (of.noise <= SOUND)) | (of.s[i] == 0) | (of.s[j] == 0)
+    still = (of.s[i] == 0) | (of.s[j] == 0)
+    few = (few & (of.noise <= SOUND)) | still
     if wave(of.activation) is not None:
         return [(_by_series, few), (_by_wave, ~few)]
     if polyline(of.activation) is not None:
@@ -175,7 +176,7 @@ def _ways(of: Units, angle: Angle, i: Index, j: Index) -> list[tuple[Method, Mas
     lost = kinked(of.activation) and not by_pieces_too  # no rule of two dimensions sees the kink
     if lost or max(of.moments.noise.value, of.noise) > HOPELESS:  # refused anyhow: be quick
         direct |= ~ready
-    direct |= angle.error > LOST
+    direct |= (angle.error > LOST) | still
     return [
         (_by_series, direct),
         *((partial(_by_conditioning, table), part & ~direct) for table, part in tables),

@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-import sympy
 from numpy.typing import NDArray
 
 from analytic.activation import Activation
@@ -30,6 +29,7 @@ from analytic.expectations.coefficients_of_erf import (
 from analytic.expectations.cut_tails import error_of_cut
 from analytic.expectations.error_function import ERF_SECOND, ERF_SLOPE, erf_moments
 from analytic.expectations.fifth_derivatives import fifth_mean_squares
+from analytic.expectations.kinks_at_zero import mend_coefficients, mend_moments
 from analytic.expectations.node_tables import (
     CURVATURE,
     FIRST,
@@ -49,7 +49,7 @@ from analytic.expectations.splines import Spline, by_pieces
 from analytic.expectations.staircases import Staircase
 from analytic.expectations.waves import wave
 from analytic.machine import UNIT, Array
-from analytic.proofs import jump, parity
+from analytic.proofs import parity
 
 __all__ = [
     "MOST_TERMS",
@@ -125,15 +125,13 @@ def moments(activation: Activation, s: Array) -> Moments:
         noise = Noise(mean=0.0, second=ERF_SECOND, square=ERF_SLOPE)
         return Moments(np.zeros_like(s), *erf_moments(s), noise=noise)
     table, second, noise = np.empty((FIRST, s.size)), np.empty(s.size), Noise()
-    for octave, chosen in _octaves(s):
+    for octave, chosen in _octaves(activation, s):
         part = segment(activation, octave)
         fill_moments(part, s, chosen, table, second)
-        noise = noise.joined(part.noise)
-    if kinked(activation):  # a jump of w^(k) makes E w^(k + 1)(sz)^2 infinite
-        zero, w = sympy.S.Zero, activation.expression
-        jumps = [jump(w, zero, order) is not None for order in (1, 2)]
-        table[CURVATURE] = np.inf if jumps[0] else table[CURVATURE]
-        table[JERK] = np.inf if any(jumps) else table[JERK]
+        if s[chosen].any() or not kinked(activation):
+            noise = noise.joined(part.noise)
+    if kinked(activation):
+        mend_moments(activation, s, table, second)
     if noise.certified and fifth_mean_squares(activation, s) is None:
         noise = noise._replace(certified=False)
     large = s >= 2.0**LOWEST
@@ -152,20 +150,19 @@ def moments(activation: Activation, s: Array) -> Moments:
 
 def _of_pieces(activation: Activation, line: Polyline | Spline | Staircase, s: Array) -> Moments:
     """Moments of an activation by pieces, with what its rules cut off."""
-    certified = isinstance(line, Staircase) and line.at_zero
-    found = line.moments(s)
+    found, certified = line.moments(s), isinstance(line, Staircase) and line.at_zero
     error = 8 * UNIT + error_of_cut(activation, line, s, found[1], found[2])
     noise = Noise.of_coefficients(error, error, certified=certified)
     return _at_zero(activation, s, Moments(*found, noise=noise))
 
 
 def _at_zero(activation: Activation, s: Array, table: Moments) -> Moments:
-    """The same, where a unit that is always 0 does not see the jump that others see there."""
-    if activation.jump is None or not (s == 0).any():
+    """The same, where a unit is always w(0) and does not see a jump that others see there."""
+    if (s > 0).all():
         return table
     start = float(activation(np.zeros(1))[0])
     mean, second = np.where(s > 0, table.mean, start), np.where(s > 0, table.second, start**2)
-    response = np.where(s > 0, table.response_e, 0.0)
+    response = np.where((s > 0) | (activation.jump is None), table.response_e, 0.0)
     return replace(table, mean=mean, second=second, response_e=response)
 
 
@@ -184,7 +181,7 @@ def length(
         return erf_length(float(s.max()), tail, most)
     if by_pieces(activation) is not None:
         return min(most, MOST_TERMS_KINKED)
-    tops = [(octave, float(s[chosen].max())) for octave, chosen in _octaves(s)]
+    tops = [(octave, float(s[chosen].max())) for octave, chosen in _octaves(activation, s)]
     parts = [segment(activation, octave, most=most, proved=proved) for octave, _ in tops]
     wanted = max(part.terms(top, tail) for part, (_, top) in zip(parts, tops, strict=True))
     return min(wanted, *(part.size for part in parts if not part.complete), wanted)
@@ -197,7 +194,7 @@ def responses(activation: Activation, s: Array) -> Array | None:
     estimated.
     """
     most = np.zeros(2)
-    for octave, chosen in _octaves(s):
+    for octave, chosen in _octaves(activation, s):
         part = segment(activation, octave)
         if isinstance(part, Segment):
             if part.responses is None:
@@ -210,10 +207,12 @@ def responses(activation: Activation, s: Array) -> Array | None:
 def rests(activation: Activation, s: Array, terms: int) -> tuple[Array, Noise]:
     """Bound of sum_{k >= t} c_k(s)^2 / E[w'(s z)^2] for t = 0, ..., terms over all s.
 
-    The noise of tables of so many terms comes with it.
+    The noise of tables of so many terms comes with it. Of activations by pieces none is known.
     """
+    if by_pieces(activation) is not None:
+        return np.ones(terms + 1), Noise(certified=False)
     most, noise = np.zeros(terms + 1), Noise()
-    for octave, chosen in _octaves(s):
+    for octave, chosen in _octaves(activation, s):
         part = segment(activation, octave, terms)
         top = float(s[chosen].max())
         most, noise = np.maximum(most, part.shares(top, terms)), noise.joined(part.noise)
@@ -227,7 +226,7 @@ def coefficients(
 
     Args:
         activation: w.
-        s: see above.
+        s: as above.
         terms: how many.
         orders: which of them are wanted; where w' is even or odd, every other one is 0.
     """
@@ -254,11 +253,14 @@ def coefficients(
     start, _, step = orders.indices(terms)
     columns = slice(FIRST + start, FIRST + terms, step)
     b = np.empty((len(range(start, terms, step)), s.size))
-    for octave, chosen in _octaves(s):
+    for octave, chosen in _octaves(activation, s):
         part = segment(activation, octave, terms)
         fill(part, columns, s, chosen, b)
         rest[chosen] = part.rest(float(s[chosen].max()), terms)
-        noise = noise.joined(part.noise)
+        if s[chosen].any() or not kinked(activation):
+            noise = noise.joined(part.noise)
+    if kinked(activation):
+        mend_coefficients(activation, s, start, b, rest)
     return Coefficients(b, rest, noise)
 
 
@@ -275,25 +277,18 @@ def orders(activation: Activation) -> slice:
     return slice(int(symmetry == "odd"), None, 1 if symmetry is None else 2)
 
 
-def _octaves(s: Array) -> Iterator[tuple[int, NDArray[np.intp]]]:
-    """The octaves of s, and which inputs they hold."""
-    octaves = np.frexp(np.maximum(s, 2.0 ** (LOWEST - 1)))[1] - 1
-    for octave in range(int(octaves.min()), int(octaves.max()) + 1):
-        chosen = np.flatnonzero(octaves == octave)
-        if chosen.size:
-            yield octave, chosen
+def _octaves(activation: Activation, s: Array) -> Iterator[tuple[int, NDArray[np.intp]]]:
+    """The octaves of s, and which inputs they hold; 0 counts as below 2^LOWEST."""
+    least = 2.0 ** (LOWEST - 1)
+    seen = np.where(s > 0, s, least) if kinked(activation) else np.maximum(s, least)
+    octaves = np.frexp(seen)[1] - 1
+    for octave in map(int, np.unique(octaves)):
+        yield octave, np.flatnonzero(octaves == octave)
 
 
 def _bent_line(a: float, b: float, s: Array) -> Moments:
     """Moments of a x + b |x|: its pairs have a closed form and need no coefficients."""
     none, slope = np.zeros_like(s), np.full_like(s, a * a + b * b)
-    return Moments(
-        mean=b * s * np.sqrt(2 / np.pi),
-        second=slope * s**2,
-        slope=slope,
-        curvature=none,
-        jerk=none,
-        response_e=slope,
-        response_d=none,
-        noise=Noise(mean=4 * UNIT, second=4 * UNIT, square=3 * UNIT),  # a^2 + b^2, s^2, 2/pi
-    )
+    mean, second = b * s * np.sqrt(2 / np.pi), slope * s**2
+    noise = Noise(mean=4 * UNIT, second=4 * UNIT, square=3 * UNIT)  # a^2 + b^2, s^2, 2/pi
+    return Moments(mean, second, slope, none, none, response_e=slope, response_d=none, noise=noise)

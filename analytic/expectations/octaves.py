@@ -33,7 +33,7 @@ def segment(
     *,
     proved: bool = False,
 ) -> Segment | Origin:
-    """The table for s in [2^octave, 2^(octave + 1)], or below 2^LOWEST.
+    """The table for s in [2^octave, 2^(octave + 1)], or below 2^LOWEST but for kinks at 0.
 
     Args:
         activation: w.
@@ -44,7 +44,7 @@ def segment(
     """
     if kinked(activation):
         most = min(most, MOST_TERMS_KINKED)
-    if octave < LOWEST and (expansion := origin(activation)) is not None:
+    if octave < LOWEST and not kinked(activation) and (expansion := origin(activation)) is not None:
         return expansion
     found = _segment(activation, octave, 32, min(most, MOST_TERMS))
     if max(most, least) > MOST_TERMS and not found.complete:
@@ -74,7 +74,7 @@ def _bounded(activation: Activation, octave: int) -> Segment | None:
 
 @lru_cache(maxsize=512)
 def _segment(activation: Activation, octave: int, terms: int, most: int) -> Segment:
-    if octave < LOWEST:
+    if octave < LOWEST and not kinked(activation):
         return estimated_segment(activation, 0.0, 2.0**LOWEST, terms, most)
     low = 2.0**octave
     check_overflow(activation, low)

@@ -25,7 +25,7 @@ ORDER = 16
 
 
 class Lines(NamedTuple):
-    """A piecewise linear function: places x_i, values w(x_i), and the slopes of its pieces."""
+    """A piecewise linear function: places x_i, 0 among them, values w(x_i), and slopes."""
 
     places: Array
     values: Array
@@ -60,7 +60,7 @@ def _piece(line: Any, x: float) -> Any:
     k = 0
     while k < places.size and places[k] <= x:
         k += 1
-    start = max(k - 1, 0)
+    start = max(k - 1, 0) if x > 0 else min(k, places.size - 1)  # the end nearer to 0
     return places[start], values[start], slopes[k]
 
 

@@ -49,8 +49,11 @@ def gauss_panels(ends: Array, order: int) -> tuple[Array, Array]:
 class Polyline:
     """A continuous piecewise linear w.
 
+    A piece is told from its end nearer to 0, which is a place as well: so small values are known to
+    a relative error.
+
     Attributes:
-        places: x_i, increasing, shape (kinks,).
+        places: x_i, increasing, shape (kinks,), and 0.
         values: w(x_i).
         slopes: of the pieces, shape (kinks + 1,).
     """
@@ -71,7 +74,7 @@ class Polyline:
     def at(self, x: Array) -> tuple[Array, Array]:
         """w(x) and w'(x)."""
         piece = np.searchsorted(self.places, x)
-        start = np.maximum(piece - 1, 0)
+        start = np.where(x > 0, np.maximum(piece - 1, 0), np.minimum(piece, self.places.size - 1))
         slope = self.slopes[piece]
         return self.values[start] + slope * (x - self.places[start]), slope
 
@@ -143,7 +146,9 @@ class Polyline:
         """For u and a second unit ``other`` whose pre-activation has correlation 1 - small."""
         line, line_ = (Lines(p.places, p.values, p.slopes) for p in (self, other))
         apart, top, sign = parallel(line, line_, s, s_, unit, unit_)
-        kinks, kinks_ = (Ramps(p.places, p.jumps) for p in (self, other))
+        kinks, kinks_ = (
+            Ramps(p.places[p.jumps != 0], p.jumps[p.jumps != 0]) for p in (self, other)
+        )
         once, bent, size = kink_integrals(kinks, kinks_, s, s_, small)
         steep = s * s_ * unit * unit_
         near: Array = np.maximum(apart + sign * steep * (top * small - bent), 0)
@@ -166,19 +171,20 @@ def polyline(activation: Activation) -> Polyline | None:
     Example:
         >>> found = polyline(Activation("max(min(x, 1), -1)"))
         >>> found.places.tolist(), found.slopes.tolist()
-        ([-1.0, 1.0], [0.0, 1.0, 0.0])
+        ([-1.0, 0.0, 1.0], [0.0, 1.0, 1.0, 0.0])
     """
     if activation.bent_line is not None or not activation.expression.atoms(*_SWITCHES):
         return None
     places = _places(activation.expression)
     if not places:
         return None
-    x = np.array(sorted(float(place) for place in places))
+    x = np.unique([0.0, *map(float, places)])
     middles = np.concatenate([[x[0] - 1], (x[1:] + x[:-1]) / 2, [x[-1] + 1]])
     slopes = activation.derivatives(middles, 1)[1].copy()
-    kept = np.diff(slopes) != 0
+    bends = np.diff(slopes) != 0
+    kept = bends | (x == 0)
     slopes = np.append(slopes[:-1][kept], slopes[-1])
-    return Polyline(x[kept], activation(x[kept]), slopes) if kept.any() else None
+    return Polyline(x[kept], activation(x[kept]), slopes) if bends.any() else None
 
 
 _SWITCHES = (sympy.Abs, sympy.Max, sympy.Min)

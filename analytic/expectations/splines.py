@@ -117,8 +117,8 @@ class Spline:
         return c / np.sqrt(np.arange(1.0, terms + 1))[:, None], rest + 16 * UNIT
 
 
-SMALLEST = 2.0**-30
-"""Smaller deviations are taken for this one, far from every kink."""
+SMALLEST = 2.0**-480
+"""Smaller deviations are taken for this one, whose square is a number."""
 
 
 def by_pieces(activation: Activation) -> Polyline | Spline | Staircase | None:

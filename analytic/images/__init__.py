@@ -9,15 +9,9 @@ do not reach (``beyond_series``), positions are taken one by one (``try_position
 
 from analytic.images.image_blocks import Images, prepare_images
 from analytic.images.planning import image_readouts
-from analytic.images.position_angles import (
-    MOST,
-    PositionAngles,
-    Unserved,
-    pairs_of_positions,
-    prepare_positions,
-    reads_all_pairs,
-)
+from analytic.images.position_angles import MOST, PositionAngles, Unserved, prepare_positions
 from analytic.images.position_reach import beyond_series, middle, try_positions
+from analytic.images.position_readings import pairs_of_positions, reads_all
 from analytic.images.sampling import sample_size
 
 __all__ = [
@@ -31,7 +25,7 @@ __all__ = [
     "pairs_of_positions",
     "prepare_images",
     "prepare_positions",
-    "reads_all_pairs",
+    "reads_all",
     "sample_size",
     "try_positions",
 ]

@@ -8,248 +8,263 @@ for two units can (``analytic.pairs.unit_moments``), at some microseconds each. 
     plus = weight sum_k r r' plus_k/(s s') + |a - a'|^2/2 + 2 bias/(s s')
 
 with the unit vectors a = (weight^(1/2) r_k, bias^(1/2))/s of ``analytic.images.defects``: sums of
-parts that are not negative.
+parts that are not negative. Behind an average that mixes positions they are differences, of the
+means of r r' minus and of what the norms make of them (docs/theory/convolution.md, *Averages*).
 
 Legend: r the norms sqrt(Sigma) of the units that a layer reads, s those of its pre-activations; the
-positions of a pair of images are (p, p) or, where the readout mixes them, all (p, q). Errors of
-Theta are absolute.
+positions of a pair of images are (p, p) or, where the network mixes them, all (p, q). Errors of
+Theta are absolute. A relative error v of the norms turns a unit by v, and so moves 1 - c by what it
+turns both, times their distance.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from analytic.expectations import Angle, moments
+from analytic.expectations import Angle
+from analytic.images.position_grids import PositionPairs
+from analytic.images.position_norms import OF_SUMS, AverageNorms, LayerNorms, SumNorms, kappa_of
+from analytic.images.position_readings import Reading, Window
 from analytic.images.shifts import Index
 from analytic.machine import UNIT, Array
-from analytic.network import Network
-from analytic.pairs import Close, angle_of_inputs, unit_moments
-from analytic.recursion import Diagonal, Stage, own_preactivation
+from analytic.pairs import (
+    angle_of_inputs,
+    angle_of_sum,
+    normalized_angle,
+    share_or_zero,
+    unit_moments,
+)
 
-__all__ = ["Ends", "Reading", "Walk", "image_ends"]
+__all__ = ["Fields", "behind_average", "behind_layer", "behind_sum", "pixels"]
 
 ROUNDED = 8 * UNIT
 """Of a part of a unit vector: weight_std^2 (half of it), its root, r, s, 1/s and two products."""
 
 
-Mask = NDArray[np.bool_]
-
-
-class Reading(NamedTuple):
-    """What a layer reads: positions (filters, P'), -1 outside, each with a share of its own."""
-
-    source: Index
-    share: float
-
-
-class Ends(NamedTuple):
-    """The recursion at x = x': its stages, and Sigma and Theta that every layer reads, (n, P)."""
-
-    diagonal: Diagonal
-    sigma: list[Array]
-    theta: list[Array]
-
-
-def image_ends(network: Network, readings: Sequence[Reading], x: Array) -> Ends:
-    """Run the recursion at equal positions of images (n, P, channels).
-
-    ``sigma`` and ``theta`` have one entry more than there are layers: those at the readout.
-    """
-    sigma = np.mean(np.square(x, dtype=np.longdouble), axis=2).astype(np.float64)
-    theta, stages = np.zeros_like(sigma), list[Stage]()
-    known = [sigma], [theta]
-    for step, reading in zip(network.steps, readings, strict=True):
-        both, own = (_read_own(reading, values).ravel() for values in (sigma, theta))
-        none = np.zeros_like(both)
-        variance, trained, gamma = own_preactivation(step, (both, own, none))
-        table = moments(step.layer.activation, np.sqrt(variance))
-        proved = step.layer.activation.bent_line is not None or step.layer.activation.jump
-        if not proved:  # the rules for two units are estimated
-            table = replace(table, noise=table.noise._replace(certified=False))
-        reads = len(reading.source)
-        stages.append(Stage(step, both, own, variance, trained, gamma, table, none, reads))
-        sigma, theta = (part.reshape(len(x), -1) for part in stages[-1].end[:2])
-        known[0].append(sigma)
-        known[1].append(theta)
-    ends = Diagonal(
-        tuple(stages), sigma.mean(axis=1), theta.mean(axis=1), output=network.output.coefficients
-    )
-    return Ends(ends, *known)
-
-
-def _read_own(reading: Reading, values: Array) -> Array:
-    """Sums over what is read, (n, P')."""
-    around = np.concatenate([values, np.zeros((len(values), 1))], axis=1)
-    return reading.share * around[:, reading.source].sum(axis=1)
-
-
-class _Fields(NamedTuple):
-    """Pairs of positions of pairs of images: angles, Theta and its error, (pairs, *grid) each.
-
-    ``same`` says which are known to be equal: no rounding moves the angle of what is one unit.
-    """
+class Fields(NamedTuple):
+    """Pairs of positions of pairs of images: angles, Theta and its error, (pairs, *grid) each."""
 
     minus: Array
     plus: Array
     error: Array
     theta: Array
     wrong: Array
-    same: Mask
+
+    @property
+    def angle(self) -> Angle:
+        """The angles, with their grid."""
+        return Angle(*self[:3])
+
+    @property
+    def flat(self) -> Angle:
+        """The same, (pairs of positions,)."""
+        return Angle(*(part.ravel() for part in self[:3]))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Walk:
-    """The way of pairs of images through a network.
+def pixels(pairs: PositionPairs, x: Array, labels: Index) -> Fields:
+    """Those of the pixels of images (n, P, channels)."""
+    first, second = x[pairs.i], x[pairs.j]
+    if pairs.mixes:
+        first, second = np.broadcast_arrays(first[:, :, None], second[:, None])
+    grid, channels = first.shape[:-1], x.shape[-1]
+    angle = angle_of_inputs(first.reshape(-1, channels), second.reshape(-1, channels))
+    none = np.zeros(grid)
+    return _pinned(pairs, labels, angle, none, none)
 
-    Attributes:
-        close: the network, and what its layers see of all positions of all images.
-        ends: the recursion at x = x'.
-        readings: what the layers read.
-        mixes: whether the readout wants all pairs of positions.
+
+def behind_layer(
+    pairs: PositionPairs, known: LayerNorms, reading: Reading, labels: Index, old: Fields
+) -> Fields:
+    """Behind a layer.
+
+    Args:
+        pairs: the pairs of images.
+        known: what the layer sees of all of them.
+        reading: what it reads.
+        labels: of the units behind it.
+        old: before it.
     """
-
-    close: Close
-    ends: Ends
-    readings: tuple[Reading, ...]
-    mixes: bool
-
-    def kernels(self, x: Array, y: Array, i: Index, j: Index) -> Array:
-        """Sigma and Theta at the readout and the errors of both, (4, pairs).
-
-        Args:
-            x: the first images of the pairs, (pairs, P, channels).
-            y: the second ones.
-            i: their places among all images.
-            j: those of the second ones.
-        """
-        fields = self._start(x, y)
-        for at in range(len(self.readings)):
-            fields = self._layer(at, i, j, fields)
-        norms = self._outer(np.sqrt(self.ends.sigma[-1]), i, j)
-        axes = tuple(range(1, norms.ndim))
-        variation = self.close.variations[-1]
-        sums = 4 * UNIT  # in extended precision
-        values = norms * Angle(*fields[:3]).cosine, fields.theta
-        found = [part.mean(axis=axes, dtype=np.longdouble).astype(np.float64) for part in values]
-        sizes = (self._outer(np.sqrt(part[-1]), i, j) for part in self.ends[1:])
-        wrongs = norms * (fields.error + variation), fields.wrong
-        errors = [
-            (wrong + (sums + 4 * UNIT) * size).mean(axis=axes)
-            for wrong, size in zip(wrongs, sizes, strict=True)
-        ]
-        return np.stack([*found, *errors])
-
-    def _start(self, x: Array, y: Array) -> _Fields:
-        """The pixels."""
-        pairs, positions, channels = x.shape
-        grid = (pairs, positions, positions) if self.mixes else (pairs, positions)
-        if self.mixes:
-            x, y = np.broadcast_arrays(x[:, :, None], y[:, None])
-        angle = angle_of_inputs(x.reshape(-1, channels), y.reshape(-1, channels))
-        none = np.zeros(grid)
-        same = np.all(x == y, axis=-1)
-        minus, plus, error = (part.reshape(grid) for part in angle)
-        return _Fields(minus, plus, error, none, none, same)
-
-    def _layer(self, at: int, i: Index, j: Index, old: _Fields) -> _Fields:
-        """Behind a layer."""
-        stage, reading = self.close.ends.stages[at], self.readings[at]
-        weight, _, rate, bias_rate = stage.step.coefficients
-        n = len(self.ends.sigma[at])
-        s, slope, gamma = (
-            np.sqrt(part).reshape(n, -1)
-            for part in (stage.variance, stage.moments.slope, stage.gamma)
-        )
-        inner = self._outer(np.sqrt(self.ends.sigma[at]), i, j)
-        both, sizes = self._outer(s, i, j), self._outer(gamma, i, j)
-        same = self._are_same(reading, old.same)
-        angle = _pinned(self._angle(at, i, j, old, inner, both), same)
-        first, second = (
-            np.broadcast_to(part, both.shape).ravel().astype(np.int64)
-            for part in self._pair(np.arange(float(s.size)).reshape(n, -1), i, j)
-        )
-        found = unit_moments(self.close, at, angle, first, second)
-        cosine = Angle(*old[:3]).cosine
-        given = rate * weight * self._read(reading, inner * cosine) + bias_rate
-        given = given + weight * self._read(reading, old.theta)
-        variation = self.close.variations[at]
-        lost = rate * weight * self._read(reading, inner * (old.error + variation))
-        lost += weight * self._read(reading, old.wrong) + (4 + stage.reads) * UNIT * sizes
-        d, wrong = (part.reshape(both.shape) for part in (found.d, found.error))
-        most = self._outer(slope, i, j)
-        wrong = np.multiply(most, wrong, out=np.zeros_like(wrong), where=wrong > 0)
-        minus, plus, error = (part.reshape(both.shape) for part in _pinned(found.angle, same))
-        wrong = wrong * sizes + np.abs(d) * (lost + 2 * UNIT * sizes)
-        return _Fields(minus, plus, error, d * given, wrong, same)
-
-    def _angle(self, at: int, i: Index, j: Index, old: _Fields, inner: Array, both: Array) -> Angle:
-        """1 - rho, 1 + rho of the pre-activations, with the error of the smaller one; flat."""
-        stage, reading = self.close.ends.stages[at], self.readings[at]
-        weight, bias, *_ = stage.step.coefficients
-        alive = both > 0
-        share = np.where(alive, 1 / np.where(alive, both, 1.0), 0.0)
-        near, far, wrong = (weight * self._read(reading, inner * part) * share for part in old[:3])
-        apart = self._apart(at, i, j, weight * reading.share, bias)
-        gap, norms = np.sqrt(2 * apart), 2 * (self.close.variations[at] + ROUNDED)
-        minus = np.where(alive, near + apart, 1.0)
-        plus = np.where(alive, far + apart + 2 * bias * share, 1.0)
-        scaled = np.where(minus < plus, near, far + 2 * bias * share)
-        error = wrong + norms * (gap + norms + scaled)
-        error += (stage.reads + 8) * UNIT * np.minimum(minus, plus)
-        return Angle.of(*(part.ravel() for part in (minus, plus, np.where(alive, error, 0.0))))
-
-    def _are_same(self, reading: Reading, same: Mask) -> Mask:
-        """Whether all that is read is the same; so it is outside of both images."""
-        around = np.pad(same, ((0, 0), *((0, 1),) * (same.ndim - 1)))
-        around[(slice(None), *(-1,) * (same.ndim - 1))] = True
-        parts = (around[(slice(None), *self._where(source))] for source in reading.source)
-        return np.logical_and.reduce(list(parts))
-
-    def _apart(self, at: int, i: Index, j: Index, weight: float, bias: float) -> Array:
-        """|a - a'|^2/2."""
-        n = len(self.ends.sigma[at])
-        s = np.sqrt(self.close.ends.stages[at].variance).reshape(n, -1)
-        inverse = np.where(s > 0, 1 / np.where(s > 0, s, 1.0), 0.0)
-        r = np.sqrt(weight * self.ends.sigma[at])
-        around = np.concatenate([r, np.zeros((n, 1))], axis=1)
-        total = np.zeros(())
-        for source in self.readings[at].source:
-            a, b = self._pair(around[:, source] * inverse, i, j)
-            total = total + (a - b) ** 2
-        a, b = self._pair(np.sqrt(bias) * inverse, i, j)
-        return (total + (a - b) ** 2) / 2
-
-    def _pair(self, values: Array, i: Index, j: Index) -> tuple[Array, Array]:
-        """Numbers of both images, (pairs, P, 1) and (pairs, 1, P), or (pairs, P)."""
-        if self.mixes:
-            return values[i][:, :, None], values[j][:, None]
-        return values[i], values[j]
-
-    def _outer(self, values: Array, i: Index, j: Index) -> Array:
-        a, b = self._pair(values, i, j)
-        return a * b
-
-    def _read(self, reading: Reading, values: Array) -> Array:
-        """Sums over what is read at both positions."""
-        around = np.pad(values, ((0, 0), *((0, 1),) * (values.ndim - 1)))
-        total = np.zeros(())
-        for source in reading.source:
-            total = total + around[(slice(None), *self._where(source))]
-        return reading.share * total
-
-    def _where(self, source: Index) -> tuple[Index, ...]:
-        """The places of pairs of positions that are read."""
-        return (source[:, None], source[None]) if self.mixes else (source,)
+    step = known.stage.step
+    if step.passes:
+        angle = old.flat.thinned(1 / step.noise) if step.noise > 1 else old.flat
+        noise = pairs.same(labels) * (step.noise - 1) + 1
+        return _pinned(pairs, labels, angle, noise * old.theta, noise * old.wrong)
+    if step.normalizes:
+        return _normalized(pairs, known, labels, old)
+    return _activated(pairs, known, reading, labels, old)
 
 
-def _pinned(angle: Angle, same: Mask) -> Angle:
-    one = same.ravel()
-    minus, plus, error = (
-        np.where(one, exact, part) for part, exact in zip(angle, (0.0, 2.0, 0.0), strict=True)
+def _normalized(pairs: PositionPairs, known: LayerNorms, labels: Index, old: Fields) -> Fields:
+    stage, n = known.stage, len(known.norms)
+    angle, v = old.flat, known.variation
+    if not stage.step.over_positions:
+        places = pairs.places(n, old.minus.shape)
+        angle = _without_mean(known, *places, angle)
+    inverse = pairs.outer(1 / np.sqrt(stage.variance).reshape(n, -1))
+    wrong = (old.wrong + (v + 4 * UNIT) * np.abs(old.theta)) * inverse
+    return _pinned(pairs, labels, angle, old.theta * inverse, wrong)
+
+
+def _without_mean(known: LayerNorms, i: Index, j: Index, angle: Angle) -> Angle:
+    """The angle of what units have beside their means, flat.
+
+    With mu = r cos(alpha) and c' the cosine that is wanted, c = cos(alpha) cos(alpha') + c'
+    sin(alpha) sin(alpha'): alpha moves c' by sin(alpha - alpha') + (1 - c'), over both sines.
+    """
+    stage = known.stage
+    mu, s = stage.mu, np.sqrt(stage.trained)
+    found = normalized_angle(stage, 0.0, i, j, angle)
+    inner, both = np.hypot(s, mu)[i] * np.hypot(s, mu)[j], s[i] * s[j]
+    moved = 4 * kappa_of(stage) ** 0.5 * known.before  # alpha and alpha', by r/s times mu/r
+    apart = share_or_zero(np.abs(s[i] * mu[j] - s[j] * mu[i]), inner)
+    wrong = share_or_zero(inner, both) * moved * (apart + found.small + moved)
+    return found._replace(error=found.error + wrong)
+
+
+def _moved(angle: Angle, v: float) -> Angle:
+    """With the error of units that are turned by v each."""
+    gap = np.sqrt(2 * angle.small)
+    return angle._replace(error=angle.error + 2 * v * (gap + 2 * v))
+
+
+def _activated(
+    pairs: PositionPairs, known: LayerNorms, reading: Reading, labels: Index, old: Fields
+) -> Fields:
+    stage, n, source = known.stage, len(known.norms), reading.source
+    weight, _, rate, bias_rate = stage.step.coefficients
+    slope, gamma = (np.sqrt(part).reshape(n, -1) for part in (stage.moments.slope, stage.gamma))
+    inner, sizes = pairs.outer(known.norms), pairs.outer(gamma)
+    angle = _exact(pairs, labels, _preactivation(pairs, known, source, old))
+    behind, d, wrong = _moments(pairs, known, labels, angle)
+    given = rate * weight * pairs.read(source, inner * old.angle.cosine) + bias_rate
+    given = given + weight * pairs.read(source, old.theta)
+    lost = rate * weight * pairs.read(source, inner * (old.error + known.variation))
+    lost += weight * pairs.read(source, old.wrong) + (4 + stage.reads) * UNIT * sizes
+    most = pairs.outer(slope)
+    wrong = np.multiply(most, wrong, out=np.zeros_like(wrong), where=wrong > 0)
+    wrong = wrong * sizes + np.abs(d) * (lost + 2 * UNIT * sizes)
+    return _pinned(pairs, labels, behind, d * given, wrong)
+
+
+def _moments(
+    pairs: PositionPairs, known: LayerNorms, labels: Index, angle: Angle
+) -> tuple[Angle, Array, Array]:
+    """The angle behind an activation, flat, D and the error of D; equal pairs are taken once."""
+    grid = angle.minus.shape
+    places = pairs.places(len(known.norms), grid)
+    first, copies = pairs.different(labels)
+    chosen = Angle(*(part.ravel()[first] for part in angle))
+    found = unit_moments(known.close, 0, chosen, *(part[first] for part in places))
+    d, wrong = (part[copies].reshape(grid) for part in (found.d, found.error))
+    return found.angle.take(copies), d, wrong
+
+
+def _preactivation(pairs: PositionPairs, known: LayerNorms, source: Index, old: Fields) -> Angle:
+    """1 - rho, 1 + rho of the pre-activations, with the error of the smaller one; flat."""
+    stage, n = known.stage, len(known.norms)
+    weight, bias, *_ = stage.step.coefficients
+    s = np.sqrt(stage.variance).reshape(n, -1)
+    return _combined(pairs, known.norms, s, (weight, bias), source, known.variation, old)
+
+
+def _combined(
+    pairs: PositionPairs, r: Array, s: Array, coefficients: tuple[float, float], source: Index,
+    variation: float, old: Fields,
+) -> Angle:  # fmt: skip
+    """Of vectors of norm s that are made of those of norm r, and of a bias; flat."""
+    weight, bias = coefficients
+    inner, both = pairs.outer(r), pairs.outer(s)
+    alive = both > 0
+    share = np.where(alive, 1 / np.where(alive, both, 1.0), 0.0)
+    near, far, wrong = (weight * pairs.read(source, inner * part) * share for part in old[:3])
+    apart = _apart(pairs, r, s, coefficients, source)
+    gap, norms = np.sqrt(2 * apart), 2 * (variation + ROUNDED)
+    minus = np.where(alive, near + apart, 1.0)
+    plus = np.where(alive, far + apart + 2 * bias * share, 1.0)
+    scaled = np.where(minus < plus, near, far + 2 * bias * share)
+    error = wrong + norms * (gap + norms + scaled)
+    error += (len(source) + 8) * UNIT * np.minimum(minus, plus)
+    return Angle.of(*(part.ravel() for part in (minus, plus, np.where(alive, error, 0.0))))
+
+
+def _apart(
+    pairs: PositionPairs, r: Array, s: Array, coefficients: tuple[float, float], source: Index
+) -> Array:
+    """|a - a'|^2/2."""
+    weight, bias = coefficients
+    inverse = np.where(s > 0, 1 / np.where(s > 0, s, 1.0), 0.0)
+    around = np.concatenate([np.sqrt(weight) * r, np.zeros((len(r), 1))], axis=1)
+    total = np.zeros(())
+    for places in source:
+        a, b = pairs.both(around[:, places] * inverse)
+        total = total + (a - b) ** 2
+    a, b = pairs.both(np.sqrt(bias) * inverse)
+    return (total + (a - b) ** 2) / 2
+
+
+def behind_average(
+    pairs: PositionPairs, known: AverageNorms, window: Window, labels: Index, old: Fields
+) -> Fields:
+    """Behind an average; the arguments are those of ``behind_layer``."""
+    if window.mixes:
+        theta, wrong = (pairs.mean(window, part) for part in (old.theta, old.wrong))
+        angle = _mixed(pairs, known, window, old)
+    else:
+        one = 1 / len(window.source), 0.0
+        s = known.behind
+        angle = _combined(pairs, known.norms, s, one, window.source, known.variation, old)
+        theta, wrong = (pairs.read(window.source, part) * one[0] for part in old[3:])
+    return _pinned(pairs, labels, angle, theta, wrong + OF_SUMS * (np.abs(theta) + wrong))
+
+
+def _mixed(pairs: PositionPairs, known: AverageNorms, window: Window, old: Fields) -> Angle:
+    """The mean of Phi less T, for either complement; flat."""
+    inner = pairs.outer(known.norms)
+    near, far, wrong = (pairs.mean(window, inner * part) for part in old[:3])
+    means, both = pairs.outer(known.mean), pairs.outer(known.behind)
+    (t, t_), parts = pairs.both(known.spread), pairs.both(known.of_spread)
+    alive = both > 0
+    share = np.where(alive, 1 / np.where(alive, both, 1.0), 0.0)
+    norms = np.where(alive, means**2 * (t + t_ - t * t_) / np.where(alive, both + means, 1.0), 0.0)
+    minus = np.where(alive, (near - norms) * share, 1.0)
+    plus = np.where(alive, (far - norms) * share, 1.0)
+    ratio = np.divide(
+        known.mean, known.behind, out=np.zeros_like(known.mean), where=known.behind > 0
     )
-    return Angle(minus, plus, error)
+    a, b = pairs.both(ratio)
+    turned = known.variation * (a + b) / 2
+    gap = np.sqrt(2 * np.maximum(np.minimum(minus, plus), 0))
+    error = wrong + 4 * OF_SUMS * (np.minimum(near, far) + norms)
+    error = error * share + (parts[0] * a**2 + parts[1] * b**2) / 2
+    error += 2 * turned * (gap + 2 * turned)
+    return Angle.of(*(part.ravel() for part in (minus, plus, np.where(alive, error, 0.0))))
+
+
+def behind_sum(
+    pairs: PositionPairs, known: SumNorms, labels: Index, total: Fields, branch: Fields,
+    shares: tuple[float, float] | None,
+) -> Fields:  # fmt: skip
+    """Behind a sum of branches, or units side by side; see ``behind_layer``."""
+    n = len(labels)
+    places, v = pairs.places(n, total.minus.shape), known.variation + 2 * UNIT
+    angle = angle_of_sum(known.junction, v, *places, total.flat, branch.flat)
+    p, q = shares or (1.0, 1.0)
+    theta = p * total.theta + q * branch.theta
+    wrong = p * total.wrong + q * branch.wrong
+    wrong = wrong + 4 * UNIT * (p * np.abs(total.theta) + q * np.abs(branch.theta))
+    return _pinned(pairs, labels, _moved(angle, 3 * known.ratio * v), theta, wrong)
+
+
+def _pinned(
+    pairs: PositionPairs, labels: Index, angle: Angle, theta: Array, wrong: Array
+) -> Fields:
+    return Fields(*_exact(pairs, labels, angle), theta, wrong)
+
+
+def _exact(pairs: PositionPairs, labels: Index, angle: Angle) -> Angle:
+    """Angles, with their grid: no rounding moves that of what is one unit."""
+    one = pairs.same(labels)
+    parts = zip(angle, (0.0, 2.0, 0.0), strict=True)
+    return Angle(*(np.where(one, known, part.reshape(one.shape)) for part, known in parts))

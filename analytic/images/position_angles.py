@@ -1,43 +1,26 @@
 r"""The method for images whose positions are taken one by one, like nearly parallel vectors.
 
 It costs some microseconds a pair of positions and layer, a hundred times the series, and serves
-where that ends: raw pixels, chaotic networks, activations that jump. For networks without branches
-whose averages stand before the readout, or make one vector of all positions.
+where that ends: raw pixels, chaotic networks, activations that jump, kinks behind pooling, relu
+beside other activations or ``LayerNorm``. Jumps in networks without branches whose averages stand
+before the readout, or make one vector of all positions.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from analytic.images.angle_propagation import Reading, Walk, image_ends
-from analytic.images.layer_sources import sources
+from analytic.images.position_kernels import Unknown, Walk, relative
+from analytic.images.position_readings import is_plain, pairs_of_positions
 from analytic.machine import LANES, UNIT, Array
-from analytic.network import (
-    Convolution,
-    Flatten,
-    FullyConnected,
-    GlobalAveragePooling,
-    Network,
-    Nonlinearity,
-    Shape,
-    Step,
-)
-from analytic.pairs import Close
+from analytic.network import Network, Shape, first_jump_of
 from analytic.recursion import Data, Diagonal, Problem, RowBlock, in_kernels, kernels_at
 
-__all__ = [
-    "MOST",
-    "PositionAngles",
-    "Unserved",
-    "pairs_of_positions",
-    "position_readings",
-    "prepare_positions",
-    "reads_all_pairs",
-]
+__all__ = ["MOST", "PositionAngles", "Unserved", "prepare_positions"]
 
 TOGETHER = 2**17
 """Pairs of positions that are taken at a time."""
@@ -53,14 +36,16 @@ class PositionAngles:
 
     Attributes:
         walk: the network and its images.
+        ends: their kernels with themselves.
         columns: the place of the first column among these.
         rounding: what the readout rounds.
         diagonal: bound of the relative error at x = x'.
-        x: images of the rows, (n, P, channels).
+        x: all images, (n, P, channels).
         y: of the columns.
     """
 
     walk: Walk
+    ends: Diagonal
     columns: int
     rounding: float
     diagonal: float
@@ -81,7 +66,7 @@ class PositionAngles:
     @property
     def _grid(self) -> int:
         """Pairs of positions of a pair of images."""
-        positions = max(norms.shape[1] for norms in self.walk.ends.sigma)
+        positions = max(layer.norms.shape[1] for layer in self.walk.ledger.layers)
         return positions**2 if self.walk.mixes else positions
 
     def step(self, n: int) -> int:
@@ -108,10 +93,10 @@ class PositionAngles:
 
     def _pairs(self, i: np.ndarray, j: np.ndarray) -> tuple[Array, Array, Array]:
         """Both kernels, and a bound of their relative errors."""
-        ends = self.walk.ends.diagonal
-        sigma, theta, *wrong = self.walk.kernels(self.x[i], self.y[j], i, j + self.columns)
-        sizes = [np.sqrt(part[i] * part[j + self.columns]) for part in (ends.sigma, ends.theta)]
-        parts = map(_relative, wrong, sizes)
+        ends, j = self.ends, j + self.columns
+        sigma, theta, *wrong = self.walk.kernels(self.x, i, j)
+        sizes = [np.sqrt(part[i] * part[j]) for part in (ends.sigma, ends.theta)]
+        parts = map(relative, wrong, sizes)
         found = kernels_at(ends.output, sigma, theta)
         return found.nngp, found.ntk, np.maximum(*parts) + 4 * UNIT + self.rounding
 
@@ -148,94 +133,32 @@ def prepare_positions(
         most: pairs of positions, over all layers, from which on the work is not begun.
     """
     own, network = y is None, network.summed(len(spatial))
-    readings = position_readings(network, spatial)
-    columns = x if y is None else y
-    pairs = len(x) * (len(x) + 1) // 2 if own else len(x) * len(columns)
-    if readings is None or pairs * pairs_of_positions(network, spatial) > most:
+    pairs = len(x) * (len(x) + 1) // 2 if own else len(x) * len(x if y is None else y)
+    served = is_plain(network) or first_jump_of(network) is None
+    if not served or pairs * pairs_of_positions(network, spatial) > most:
         return Unserved()
-    mixes = reads_all_pairs(network)
     images = x if y is None else np.concatenate([x, y])
-    ends = image_ends(network, readings, images)
-    close = Close.of(network, ends.diagonal)
-    walk = Walk(close, ends, readings, mixes)
-    *_, rounding = in_kernels(ends.diagonal)
-    diagonal = close.variations[-1] + 4 * UNIT + rounding
-    if mixes:
-        known = _own_pairs(walk, images, tolerance - diagonal)
-        diagonal += known.wrong
+    walk = Walk.of(network, spatial, images, tolerance)
+    if isinstance(walk, Unknown):
+        return Unserved(walk.error)
+    end, ends = walk.end, _ends(network, walk)
+    *_, rounding = in_kernels(ends)
+    diagonal = end.wrong + 4 * UNIT + rounding
+    if walk.alone is not None:
+        sigma, theta, *wrong = walk.alone
+        diagonal += max(
+            float(relative(*part).max()) for part in zip(wrong, (sigma, theta), strict=True)
+        )
         if not diagonal <= tolerance:
-            return Unserved(diagonal, ends.diagonal)
-        sums = replace(ends.diagonal, sigma=known.sigma, theta=known.theta)
-        walk = replace(walk, ends=ends._replace(diagonal=sums))
-    method = PositionAngles(
-        walk, 0 if own else len(x), rounding, diagonal, x, columns,
-    )  # fmt: skip
-    return Problem(network, x, columns, own, walk.ends.diagonal, method)
+            return Unserved(diagonal, ends)
+    columns = 0 if own else len(x)
+    method = PositionAngles(walk, ends, columns, rounding, diagonal, images, images[columns:])
+    return Problem(network, x, images[columns:], own, ends, method)
 
 
-def _relative(wrong: Array, size: Array) -> Array:
-    """Errors by the sizes that they are relative to; infinite where all of these cancelled."""
-    lost = np.where(wrong > 0, np.inf, 0.0)
-    return np.divide(wrong, size, out=lost, where=size > 0)
-
-
-class _OwnPairs(NamedTuple):
-    """Sigma and Theta of images with themselves, (n,) each, and the largest relative error."""
-
-    sigma: Array
-    theta: Array
-    wrong: float
-
-
-def _own_pairs(walk: Walk, images: Array, allowed: float) -> _OwnPairs:
-    """Those of all images, or of the first ones, up to one whose error is not allowed."""
-    found, wrong = list[Array](), 0.0
-    for number in range(len(images)):
-        one = np.array([number])
-        found.append(walk.kernels(images[one], images[one], one, one))
-        sigma, theta, *errors = found[-1]
-        parts = zip(errors, (sigma, theta), strict=True)
-        wrong = max(wrong, *(float(_relative(error, size).max()) for error, size in parts))
-        if not wrong <= allowed:
-            break
-    sigma, theta, *_ = np.concatenate(found, axis=1)
-    return _OwnPairs(np.maximum(sigma, 0), np.maximum(theta, 0), wrong)  # positions may cancel
-
-
-def reads_all_pairs(network: Network) -> bool:
-    """Whether the readout wants all pairs of positions."""
-    return not all(isinstance(layer, Flatten) for layer in network.readout)
-
-
-def pairs_of_positions(network: Network, spatial: Shape) -> float:
-    """Of a pair of images, over all layers; infinite where positions are not taken one by one."""
-    network = network.summed(len(spatial))
-    readings = position_readings(network, spatial)
-    if readings is None:
-        return math.inf
-    places = [math.prod(spatial), *(reading.source.shape[1] for reading in readings)]
-    return sum(p**2 if reads_all_pairs(network) else p for p in places)
-
-
-def position_readings(network: Network, spatial: Shape) -> tuple[Reading, ...] | None:
-    """What every layer reads; None where there are branches, or averages of several windows."""
-    found: list[Reading] = []
-    for step, source in zip(network.steps, sources(network, spatial), strict=True):
-        if not _is_plain(step):
-            return None
-        if step.averages:
-            before = found[-1].source.shape[1] if found else int(np.prod(spatial))
-            found.append(Reading(np.arange(before)[:, None], 1 / before))
-        else:
-            found.append(Reading(source, 1.0))
-    kinds = Flatten, GlobalAveragePooling
-    return tuple(found) if all(isinstance(part, kinds) for part in network.readout) else None
-
-
-PLAIN = Convolution, FullyConnected, Nonlinearity
-
-
-def _is_plain(step: Step) -> bool:
-    branches = step.opens or step.closes or step.switches
-    flat = all(isinstance(part, Flatten) for part in step.averages)
-    return flat and not branches and isinstance(step.layer, PLAIN)
+def _ends(network: Network, walk: Walk) -> Diagonal:
+    """The recursion at x = x'; where positions mix they may cancel."""
+    sigma, theta = (part.mean(axis=1) for part in walk.end[:2])
+    if walk.alone is not None:
+        sigma, theta = np.maximum(walk.alone[:2], 0)
+    return Diagonal(walk.stages, sigma, theta, output=network.output.coefficients)

@@ -12,17 +12,10 @@ import math
 
 import numpy as np
 
-from analytic.expectations import MOST_TERMS, has_formulas, length
-from analytic.images.angle_propagation import image_ends
-from analytic.images.position_angles import (
-    MOST,
-    PositionAngles,
-    Unserved,
-    pairs_of_positions,
-    position_readings,
-    prepare_positions,
-    reads_all_pairs,
-)
+from analytic.expectations import MOST_TERMS, has_formulas, is_bent, length
+from analytic.images.position_angles import MOST, PositionAngles, Unserved, prepare_positions
+from analytic.images.position_readings import is_plain, pairs_of_positions, reads_all
+from analytic.images.position_walk import Pass, Plan
 from analytic.machine import Array
 from analytic.network import Network, Shape
 from analytic.recursion import Problem, Stage
@@ -40,17 +33,21 @@ BEGUN = 2.0**-30
 
 
 def beyond_series(network: Network, x: Array, spatial: Shape, tolerance: float) -> bool:
-    """Whether the series cannot meet the tolerance where the readout mixes positions.
+    """Whether the series cannot meet the tolerance.
 
-    Then every image has pairs of equal positions, at which |rho| = 1.
+    They have to go to |rho| = 1, where they fall like a power if w' or w'' jumps; of others that is
+    found out where the readout mixes positions, and every image has pairs of equal ones.
     """
     network = network.summed(len(spatial))
-    readings = position_readings(network, spatial)
-    if readings is None or not reads_all_pairs(network):
+    if any(is_bent(step.layer.activation) for step in network.steps):
+        return True
+    if not is_plain(network) or not reads_all(network):
         return False
     few = x[np.unique(np.linspace(0, len(x) - 1, SEEN).astype(np.int64))]
-    ends = image_ends(network, readings, few)
-    return any(_is_beyond(stage, tolerance) for stage in ends.diagonal.stages)
+    way = Pass(Plan.of(network, spatial, few), None, None, None)
+    way.run(few)
+    stages = (layer.stage for layer in way.found.layers)
+    return any(_is_beyond(stage, tolerance) for stage in stages)
 
 
 def _is_beyond(stage: Stage, tolerance: float) -> bool:
@@ -79,7 +76,7 @@ def try_positions(
 
 def _of_a_part(network: Network, x: Array, y: Array | None, spatial: Shape) -> Unserved:
     """The bound of the middle of the first image, or of the first two where positions are apart."""
-    mixes = reads_all_pairs(network.summed(len(spatial)))
+    mixes = reads_all(network.summed(len(spatial)))
     given = (x[:1],) if mixes else (x[:2],) if y is None else (x[:2], y[:2])
     for most in (CROP, math.inf):
         parts, sizes = zip(*(middle(part, spatial, most) for part in given), strict=True)

@@ -12,22 +12,27 @@ from analytic.pairs.input_angles import angle_of_inputs
 from analytic.pairs.left_out import left_out_pairs
 from analytic.pairs.nearly_parallel import NearlyParallel, unit_moments
 from analytic.pairs.pair_recursion import weight_layer
+from analytic.pairs.pair_sums import share_or_zero
 from analytic.pairs.preparation import prepare
 from analytic.pairs.row_blocks import ROW_BLOCK, roundings, rows_together, scalar_products, store
 from analytic.pairs.tile_states import end_branch
+from analytic.pairs.unit_angles import angle_of_sum, normalized_angle
 
 __all__ = [
     "ROW_BLOCK",
     "Close",
     "NearlyParallel",
     "angle_of_inputs",
+    "angle_of_sum",
     "end_branch",
     "left_out_pairs",
+    "normalized_angle",
     "prepare",
     "prepare_angles",
     "roundings",
     "rows_together",
     "scalar_products",
+    "share_or_zero",
     "store",
     "unit_moments",
     "weight_layer",

@@ -20,14 +20,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.expectations import Angle, distances, jump_distances
+from analytic.expectations import Angle, Units, distances, jump_distances, slope_change
 from analytic.machine import UNIT, Array
 from analytic.network import Network, fold
 from analytic.pairs.close_inputs import Close
 from analytic.pairs.input_angles import NormGap, angle_of_inputs, gap_of_inputs, sine_less_cosine
-from analytic.pairs.pair_sums import lagrange_defect as _defect
 from analytic.pairs.pair_sums import share_or_zero as _share
 from analytic.pairs.pair_sums import summed_error
+from analytic.pairs.unit_angles import angle_of_sum, normalized_angle
 from analytic.recursion import Junction, Stage, in_kernels, plain, preactivation
 
 __all__ = ["NearlyParallel", "first_layer", "nearly_parallel_pairs", "unit_moments"]
@@ -181,38 +181,15 @@ def _sum(
     junction: Junction, noise: float, i: Index, j: Index, alpha: _State, branch: _State
 ) -> _State:
     """The sum of units and an independent branch, whose means make the two correlated."""
-    (sigma0, theta0, mu), (second, own, eta), _ = junction
-    m, m_, e, e_ = mu[i], mu[j], eta[i], eta[j]
-    r0, r0_, r1, r1_ = (np.sqrt(v) for v in (sigma0[i], sigma0[j], second[i], second[j]))
-    q0, q0_ = (np.sqrt(np.maximum(r**2 - a**2, 0)) for r, a in ((r0, m), (r0_, m_)))
-    q1, q1_ = (np.sqrt(np.maximum(r**2 - a**2, 0)) for r, a in ((r1, e), (r1_, e_)))
-    whole, whole_ = np.sqrt(r0**2 + r1**2 + 2 * m * e), np.sqrt(r0_**2 + r1_**2 + 2 * m_ * e_)
-    both = np.where(whole * whole_ > 0, whole * whole_, 1.0)
-    sides = [(q0, q1, m + e), (q0_, q1_, m_ + e_)]
-    around = _defect(*sides) - _defect((q0, m), (q0_, m_)) - _defect((q1, e), (q1_, e_))
-    minus = (around + r0 * r0_ * alpha.angle.minus + r1 * r1_ * branch.angle.minus) / both
-    size, size_ = np.hypot(r0, r1), np.hypot(r0_, r1_)
-    around = (both - size * size_) + _defect((r0, r1), (r0_, r1_)) + m * e_ + e * m_
-    plus = (around + r0 * r0_ * alpha.angle.plus + r1 * r1_ * branch.angle.plus) / both
-    means = np.abs(m - m_) * (r1 + r1_) + np.abs(e - e_) * (r0 + r0_)
-    error = r0 * r0_ * alpha.angle.error + r1 * r1_ * branch.angle.error + 4 * noise * means
-    angle = Angle.of(minus, plus, error / both + 4 * UNIT * np.minimum(minus, plus))
+    (_, theta0, _), (_, own, _), _ = junction
+    angle = angle_of_sum(junction, noise, i, j, alpha.angle, branch.angle)
     theta_error = summed_error(i, j, (alpha.error, theta0), (branch.error, own))
     return _State(angle, alpha.theta + branch.theta, theta_error + 4 * UNIT)
 
 
 def _normalized(stage: Stage, noise: float, i: Index, j: Index, state: _State) -> _State:
-    """Units without their mean, which makes the angle between them larger."""
-    mu, s = stage.mu, np.sqrt(stage.trained)  # without eps, which does not turn anything
-    r = np.hypot(s, mu)
-    alive, inner = s[i] * s[j] > 0, r[i] * r[j]
-    both = np.where(alive, s[i] * s[j], 1.0)
-    defect = _defect((s[i], mu[i]), (s[j], mu[j]))  # r r' - s s' - mu mu'
-    minus = np.where(alive, (inner * state.angle.minus - defect) / both, 1.0)
-    plus = np.where(alive, (inner * state.angle.plus - 2 * mu[i] * mu[j] - defect) / both, 1.0)
-    wrong = 4 * noise * np.abs(mu[i] - mu[j]) * (r[i] + r[j])
-    wrong += 4 * UNIT * (inner * state.angle.small + defect)
-    angle = Angle.of(minus, plus, (inner * state.angle.error + wrong) / both)
+    """Units without their mean."""
+    angle = normalized_angle(stage, noise, i, j, state.angle)
     whole = np.sqrt(stage.variance)
     theta = state.theta / (whole[i] * whole[j])
     return _State(angle, theta, state.error + 4 * UNIT)
@@ -231,16 +208,28 @@ def unit_moments(close: Close, row: int, angle: Angle, i: Index, j: Index) -> _M
     found = distances(of, angle, i, j, close.variations[row])
     slope = np.sqrt(table.slope[i] * table.slope[j])
     steep = _share(of.s[i] * of.s[j], of.r[i] * of.r[j])
-    # |D| is convex in 1 - |rho|: its chord to |rho| = 1 bounds the change, and so does D'
-    chord = np.maximum(slope - np.abs(found.d), 0) * np.minimum(_share(angle.error, angle.small), 1)
-    turned, curvature = of.s[i] * of.s[j] * angle.error, table.curvature[i] * table.curvature[j]
-    nothing = np.zeros_like(
-        turned
-    )  # of equal inputs, even where the curvature of a kink is infinite
-    bent = np.minimum(chord, np.multiply(turned, np.sqrt(curvature), out=nothing, where=turned > 0))
+    bent = _bent(of, angle, i, j, np.maximum(slope - np.abs(found.d), 0))
     error = found.error + steep * (np.abs(found.d) + bent) * angle.error
     result = Angle.of(found.minus, found.plus, error)
     return _Moments(result, found.d, found.error_d + _share(bent, slope) + 8 * UNIT)
+
+
+def _bent(of: Units, angle: Angle, i: Index, j: Index, lacking: Array) -> Array:
+    """How much D changes by the error of rho.
+
+    |D| is convex in 1 - |rho|: its chord to |rho| = 1, where it lacks no more than it does of the
+    root of E w'(u)^2 E w'(v)^2, bounds the change, and so do D' there and ``slope_change``.
+    """
+    e, curvature = angle.error, of.moments.curvature
+    chord = lacking * np.minimum(_share(e, angle.small), 1)
+    bend = np.sqrt(curvature[i] * curvature[j])
+    turned = np.zeros_like(e)  # of equal inputs, even where the curvature of a kink is infinite
+    turned = np.multiply(of.s[i] * of.s[j] * e, bend, out=turned, where=e > 0)
+    bent = np.minimum(chord, turned)
+    if np.isfinite(curvature).all():
+        return bent
+    root = (slope_change(of.activation, of.s[k], e) for k in (i, j))
+    return np.minimum(bent, np.sqrt(np.prod(list(root), axis=0)))
 
 
 def _jumping(close: Close, row: int, angle: Angle, i: Index, j: Index) -> _Moments:

@@ -21,7 +21,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from oracles import channels
+from oracles import channels, pieces
 from scipy.special import expit
 
 from analytic import (
@@ -85,8 +85,7 @@ def kernel(
     S = np.einsum("acp,bcq->abpq", pixels, pixels) / both.shape[1]
     start = State(S, np.zeros_like(S), np.full(pixels[:, 0].shape, np.nan), both.shape[2:])
     end = _through(network.layers, start, means)
-    if end.spatial:
-        end = _layer(Flatten(), end, means)
+    end = _layer(Flatten(), end, means) if end.spatial else end
     value = (end.S + (end.T if kind == "ntk" else 0))[:, :, 0, 0]
     return value[: len(x), 0 if y is None else len(x) :]
 
@@ -262,10 +261,10 @@ def _duals(activation: Any, v: Any, c: Any, v_: Any) -> tuple[Any, Any]:
         return s * s_ * (np.sin(t) + (np.pi - t) * rho) / (2 * np.pi), (np.pi - t) / (2 * np.pi)
     if activation.name == "erf":  # Williams (1997)
         bottom = (1 + 2 * v) * (1 + 2 * v_)
-        return (
-            2 / np.pi * np.arcsin(2 * c / np.sqrt(bottom)),
-            4 / np.pi / np.sqrt(bottom - 4 * c**2),
-        )
+        turn = np.arcsin(2 * c / np.sqrt(bottom))
+        return 2 / np.pi * turn, 4 / np.pi / np.sqrt(bottom - 4 * c**2)
+    if activation.name in pieces.KINKS:
+        return pieces.duals(activation, np.stack([s, s_, rho]))
     z, weights = _nodes(max(s.max(), s_.max()))
     E, D = np.empty_like(c), np.empty_like(c)
     for index, (a, b, r) in enumerate(zip(s, s_, rho, strict=True)):
@@ -278,6 +277,8 @@ def _duals(activation: Any, v: Any, c: Any, v_: Any) -> tuple[Any, Any]:
 def _means(activation: Any, v: Any) -> Any:
     """E[w(u)]."""
     s = np.sqrt(v)
+    if activation.name in pieces.KINKS:
+        return pieces.means(activation, s)
     if activation.name == "relu":
         return s / math.sqrt(2 * math.pi)
     if activation.name == "erf":
@@ -294,7 +295,6 @@ def _functions(activation: Any) -> tuple[Callable[[Any], Any], Callable[[Any], A
 
 
 def _nodes(s: float) -> tuple[Any, Any]:
-    n = math.ceil(9.0 * max(1.0, s) / STEP)
-    z = np.linspace(-9.0, 9.0, 2 * n + 1)
+    z = np.linspace(-9.0, 9.0, 2 * math.ceil(9.0 * max(1.0, s) / STEP) + 1)
     weights = np.exp(-(z**2) / 2)
     return z, weights / weights.sum()

@@ -11,12 +11,12 @@ from analytic.expectations.polylines import Polyline, polyline
 from analytic.expectations.product_rules import Angle
 
 LINES = {
-    "max(min(x, 1), -1)": ([-1, 1], [0, 1, 0]),
+    "max(min(x, 1), -1)": ([-1, 0, 1], [0, 1, 1, 0]),
     "min(max(x, 0), 6)": ([0, 6], [0, 1, 0]),
-    "max(x - 1/2, 0) + min(x + 1/2, 0)": ([-0.5, 0.5], [1, 0, 1]),
+    "max(x - 1/2, 0) + min(x + 1/2, 0)": ([-0.5, 0, 0.5], [1, 0, 0, 1]),
     "abs(abs(x) - 1)": ([-1, 0, 1], [-1, 1, -1, 1]),
 }
-"""Places and slopes of hardtanh, relu6, softshrink, and a fold."""
+"""Places, 0 among them, and slopes of hardtanh, relu6, softshrink, and a fold."""
 
 
 @pytest.mark.parametrize("name", LINES)

@@ -128,23 +128,35 @@ def test_lanes_are_filled_and_states_are_small() -> None:
         assert strip % size == 0
 
 
+def _without_positions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if pairs of positions were too many to be taken one by one."""
+    monkeypatch.setattr("analytic.images.position_reach.MOST", 0)
+
+
 def test_a_bound_that_cannot_be_met_is_refused_with_the_best_value(
-    rng: np.random.Generator,
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     x = rng.standard_normal((2, 1, 6))
     x[0, 0, :-1] = 0  # patches that are exactly parallel, where arccos has a root
     network = Network(C("tanh", 3), A(1, stride=1), C("relu", 3), A(2), C("relu", 1))
+    answer = kernel(network, x)
+    _without_positions(monkeypatch)
     with pytest.raises(AccuracyError, match="bound") as refusal:
         kernel(network, x)
     assert refusal.value.estimate is not None
     estimate = kernel_estimate(network, x, tolerance=1e-5)
     assert_allclose(estimate.value, refusal.value.estimate.value, rtol=1e-7)
     assert estimate.error.max() < 1e-6 * estimate.value.max()
+    assert (abs(estimate.value - answer) <= estimate.error).all()
 
 
-def test_raw_pixels_are_refused_with_what_helps(rng: np.random.Generator) -> None:
+def test_raw_pixels_are_refused_with_what_helps(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     x = rng.integers(0, 256, (2, 1, 4, 4), dtype=np.uint8)
-    network = Network(C("tanh", 3), A(2), C("tanh", 3))  # which is not taken by positions
+    network = Network(C("tanh", 3), A(2), C("tanh", 3))
+    assert kernel(network, x).shape == (2, 2)
+    _without_positions(monkeypatch)
     with pytest.raises(AccuracyError, match="pixels by 1/255"):
         kernel(network, x)
     assert kernel(network, x / 255).shape == (2, 2)

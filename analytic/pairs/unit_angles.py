@@ -1,0 +1,66 @@
+"""The angle between two units where units are added or normalised, without cancellation.
+
+Legend: as in ``analytic.pairs.nearly_parallel``; pairs are the units i and j of what a stage knows.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytic.expectations import Angle
+from analytic.machine import UNIT
+from analytic.pairs.pair_sums import lagrange_defect as _defect
+from analytic.pairs.pair_sums import share_or_zero
+from analytic.recursion import Junction, Stage
+
+__all__ = ["angle_of_sum", "normalized_angle"]
+
+Index = NDArray[np.intp]
+
+
+def angle_of_sum(
+    junction: Junction, noise: float, i: Index, j: Index, alpha: Angle, branch: Angle
+) -> Angle:
+    """That of the sums of units and of an independent branch, whose means make these correlated.
+
+    Args:
+        junction: the two states that are added.
+        noise: relative error of their norms and means.
+        i: the first of the pairs.
+        j: the second ones.
+        alpha: the angle of the branches before.
+        branch: that of the last one.
+    """
+    (sigma0, _, mu), (second, _, eta), _ = junction
+    m, m_, e, e_ = mu[i], mu[j], eta[i], eta[j]
+    r0, r0_, r1, r1_ = (np.sqrt(v) for v in (sigma0[i], sigma0[j], second[i], second[j]))
+    q0, q0_ = (np.sqrt(np.maximum(r**2 - a**2, 0)) for r, a in ((r0, m), (r0_, m_)))
+    q1, q1_ = (np.sqrt(np.maximum(r**2 - a**2, 0)) for r, a in ((r1, e), (r1_, e_)))
+    whole, whole_ = np.sqrt(r0**2 + r1**2 + 2 * m * e), np.sqrt(r0_**2 + r1_**2 + 2 * m_ * e_)
+    both = np.where(whole * whole_ > 0, whole * whole_, 1.0)
+    sides = [(q0, q1, m + e), (q0_, q1_, m_ + e_)]
+    around = _defect(*sides) - _defect((q0, m), (q0_, m_)) - _defect((q1, e), (q1_, e_))
+    minus = (around + r0 * r0_ * alpha.minus + r1 * r1_ * branch.minus) / both
+    size, size_ = np.hypot(r0, r1), np.hypot(r0_, r1_)
+    around = (both - size * size_) + _defect((r0, r1), (r0_, r1_)) + m * e_ + e * m_
+    plus = (around + r0 * r0_ * alpha.plus + r1 * r1_ * branch.plus) / both
+    # an error of a mean alone counts by the difference of what it is of the sums
+    of_m, of_e = (share_or_zero(a * whole_ - b * whole, both) for a, b in ((m, m_), (e, e_)))
+    means = np.abs(of_m) * (r1 * whole_ + r1_ * whole) + np.abs(of_e) * (r0 * whole_ + r0_ * whole)
+    error = r0 * r0_ * alpha.error + r1 * r1_ * branch.error + 4 * noise * means
+    return Angle.of(minus, plus, error / both + 4 * UNIT * np.minimum(minus, plus))
+
+
+def normalized_angle(stage: Stage, noise: float, i: Index, j: Index, angle: Angle) -> Angle:
+    """That of units without their mean, which makes the angle between them larger."""
+    mu, s = stage.mu, np.sqrt(stage.trained)  # without eps, which does not turn anything
+    r = np.hypot(s, mu)
+    alive, inner = s[i] * s[j] > 0, r[i] * r[j]
+    both = np.where(alive, s[i] * s[j], 1.0)
+    defect = _defect((s[i], mu[i]), (s[j], mu[j]))  # r r' - s s' - mu mu'
+    minus = np.where(alive, (inner * angle.minus - defect) / both, 1.0)
+    plus = np.where(alive, (inner * angle.plus - 2 * mu[i] * mu[j] - defect) / both, 1.0)
+    wrong = 4 * noise * np.abs(mu[i] - mu[j]) * (r[i] + r[j])
+    wrong += 4 * UNIT * (inner * angle.small + defect)
+    return Angle.of(minus, plus, (inner * angle.error + wrong) / both)
