@@ -26,8 +26,11 @@ from analytic.expectations.product_rules import Angle
 from analytic.expectations.quadrature import Rule, hermite_basis, uniform_rule
 from analytic.expectations.segments import Noise
 from analytic.expectations.small_deviations import LOWEST
+from analytic.expectations.wide_cells import WideTables, wide_tables
+from analytic.expectations.wide_pairs import FARTHEST, WideRoom, cell_of, wide_moments
 
 __all__ = [
+    "FARTHEST",
     "LOWEST",
     "MOST_TERMS",
     "MOST_TERMS_WHOLE",
@@ -37,7 +40,10 @@ __all__ = [
     "Noise",
     "Rule",
     "Units",
+    "WideRoom",
+    "WideTables",
     "arcsine",
+    "cell_of",
     "coefficients",
     "distances",
     "fifth_mean_squares",
@@ -51,4 +57,6 @@ __all__ = [
     "rests",
     "uniform_rule",
     "units",
+    "wide_moments",
+    "wide_tables",
 ]

@@ -9,7 +9,7 @@ Below: ``analytic.recursion``.
 from analytic.pairs.angles import prepare_angles
 from analytic.pairs.close_inputs import Close
 from analytic.pairs.input_angles import angle_of_inputs
-from analytic.pairs.left_out import left_out_pairs
+from analytic.pairs.left_out import NEAR, left_out_pairs
 from analytic.pairs.nearly_parallel import NearlyParallel, unit_moments
 from analytic.pairs.pair_recursion import weight_layer
 from analytic.pairs.preparation import prepare
@@ -17,6 +17,7 @@ from analytic.pairs.row_blocks import ROW_BLOCK, roundings, rows_together, scala
 from analytic.pairs.tile_states import end_branch
 
 __all__ = [
+    "NEAR",
     "ROW_BLOCK",
     "Close",
     "NearlyParallel",

@@ -20,9 +20,10 @@ from analytic.pairs.nearly_parallel import NearlyParallel, first_layer, nearly_p
 from analytic.pairs.pair_errors import bound_of_kernels
 from analytic.pairs.pair_recursion import propagate
 from analytic.pairs.row_blocks import Series
-from analytic.recursion import InputTables, Problem, Program, Tile, new_tile
+from analytic.pairs.wide_inputs import WideInputs
+from analytic.recursion import InputTables, Problem, Program, Tile, in_kernels, new_tile
 
-__all__ = ["behind_first_layer", "left_out_pairs"]
+__all__ = ["NEAR", "behind_first_layer", "close_together", "left_out_pairs"]
 
 Index = NDArray[np.intp]
 
@@ -36,6 +37,65 @@ def left_out_pairs(problem: Problem, close: Close, i: Index, j: Index) -> Nearly
         i: rows, shape (pairs,).
         j: columns, the same.
     """
+    found, method = NearlyParallel(*np.full((3, i.size), np.nan)), problem.method
+    bound = method.error if isinstance(method, Series) else 0.0
+    wide = _wide(problem, close)
+    if wide is not None:
+        for start in range(0, i.size, NEAR):
+            part = slice(start, start + NEAR)
+            _by_tables(problem, wide, i[part], j[part], NearlyParallel(*(a[part] for a in found)))
+    again = np.flatnonzero(~(found.error <= bound))
+    step = close_together(problem.x.shape[1])
+    for start in range(0, again.size, step):
+        part = again[start : start + step]
+        rest = _one_by_one(problem, close, i[part], j[part])
+        for whole, values in zip(found, rest, strict=True):
+            whole[part] = values
+    return found
+
+
+NEAR = 8192
+"""Close pairs taken at a time, at most: those that share tables are summed in step."""
+NUMBERS = 2**23
+"""Features of such pairs, at most, unless the pairs are FEW."""
+FEW = 2048
+
+
+def close_together(features: int) -> int:
+    """How many close pairs are taken at a time."""
+    return max(FEW, min(NEAR, NUMBERS // max(features, 1)))
+
+
+def _wide(problem: Problem, close: Close) -> WideInputs | None:
+    """The inputs, if pairs behind the first layer are all that is asked, or come back to tiles."""
+    method = problem.method
+    if not isinstance(method, Series) or (len(close.ends.stages) > 1 and method.behind is None):
+        return None
+    return WideInputs.of(close, problem.x.shape[1], method.error)
+
+
+def _by_tables(
+    problem: Problem, wide: WideInputs, i: Index, j: Index, found: NearlyParallel
+) -> None:
+    """Fill in the pairs that have tables of wide deviations in the first layer."""
+    method = problem.method
+    assert isinstance(method, Series)
+    shift = 0 if problem.own else problem.shape[0]
+    served, (sigma, theta, *error) = wide.first_layer(problem.x, problem.y, i, j, shift)
+    if served.size == 0:
+        return
+    first = NearlyParallel(sigma, theta, np.stack(error))
+    if method.behind is not None:
+        part = behind_first_layer(method, method.behind, first, i[served], j[served])
+    else:  # the error of a sum of kernels is between those of its parts
+        whole = first.error.max(axis=0) + 4 * UNIT + in_kernels(wide.close.ends)[-1]
+        part = first._replace(error=whole)
+    for all_, values in zip(found, part, strict=True):
+        all_[served] = values
+
+
+def _one_by_one(problem: Problem, close: Close, i: Index, j: Index) -> NearlyParallel:
+    """Pairs without tables."""
     x, y = problem.x[i], problem.y[j]
     column = j if problem.own else j + problem.shape[0]
     method = problem.method

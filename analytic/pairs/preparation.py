@@ -5,16 +5,18 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.expectations import MOST_TERMS_WHOLE
+from analytic.expectations import FARTHEST, MOST_TERMS_WHOLE
 from analytic.machine import UNIT, Array
 from analytic.network import Network
 from analytic.pairs.pair_sums import share_or_zero
 from analytic.pairs.row_blocks import Series, roundings
+from analytic.pairs.wide_inputs import are_wide
 from analytic.recursion import (
     Amplification,
     Bounds,
     Diagonal,
     Problem,
+    amplification,
     amplifications,
     certify,
     certify_behind,
@@ -59,12 +61,22 @@ def prepare(
     def bounded(layers: list[Amplification]) -> Bounds:
         return certify(layers, tolerance, start, tight=tight, spread=spread, in_kernel=shares)
 
+    def entered(layers: list[Amplification], bounds: Bounds) -> Bounds | None:
+        return certify_behind(layers, bounds, start, spread=spread, in_kernel=shares)
+
     layers = amplifications(state, tail)
     bounds = bounded(layers)
-    if _worth_more_terms(layers, bounds) and _some_are_left(state, inputs, len(x), own, bounds):
+    left = _share_left(state, inputs, len(x), own, bounds)
+    if left > MOST and not tight and are_wide(state.stages[0], bounds.error):
+        short = [amplification(state.stages[0], tail, SHORT), *layers[1:]]
+        fewer = bounded(short)
+        reaches = fewer.radius[0, -1] >= 1 - FARTHEST
+        if reaches and (len(layers) == 1 or entered(short, fewer) is not None):
+            layers, bounds, left = short, fewer, 0.0
+    if left and _worth_more_terms(layers, bounds):
         layers = amplifications(state, tail, MOST_TERMS_WHOLE)
         bounds = bounded(layers)
-    behind = certify_behind(layers, bounds, start, spread=spread, in_kernel=shares)
+    behind = entered(layers, bounds)
     plan = program(network, bounds)
     top, rest = ([part] * len(layers) for part in (slice(0, len(x)), slice(len(x), None)))
     rows = input_tables(state, plan, top)
@@ -74,6 +86,10 @@ def prepare(
     return Problem(network, x, x if y is None else y, own, state, method)
 
 
+MOST = 0.5
+"""A share of pairs that is left out, from which on series may be shorter: few use them."""
+SHORT = 256
+"""Coefficients of the first layer where most pairs have tables of wide deviations."""
 HOPEFUL = 2.0**-12
 """What the usual number of coefficients may leave out of E w'^2 where four times as many are
 tried: these leave something like the square of it."""
@@ -88,12 +104,14 @@ def _worth_more_terms(layers: list[Amplification], bounds: Bounds) -> bool:
     return any(hope and cut for hope, cut in zip(hopeful, short, strict=True))
 
 
-def _some_are_left(state: Diagonal, inputs: Array, n: int, own: bool, bounds: Bounds) -> bool:
-    """Whether the series leave out some of a sample of pairs.
+def _share_left(state: Diagonal, inputs: Array, n: int, own: bool, bounds: Bounds) -> float:
+    """The share of a sample of pairs that the series leave out, if they leave out any.
 
     By the correlations of the first layer, which those of deeper ones mostly exceed. The first
     ``n`` inputs are the rows; the columns are the others, or the same (``own``).
     """
+    if not (bounds.radius[:, -1] < bounds.ceiling).any():
+        return 0.0
     weight, bias, *_ = state.stages[0].step.coefficients
     s = np.sqrt(state.stages[0].variance)
     i = _spread(n)
@@ -102,7 +120,7 @@ def _some_are_left(state: Diagonal, inputs: Array, n: int, own: bool, bounds: Bo
     rho = np.abs(share_or_zero(covariance, np.outer(s[i], s[j])))
     if own:
         np.fill_diagonal(rho, 0.0)
-    return bool((rho > bounds.radius[:, -1].min()).any())
+    return float((rho > bounds.radius[:, -1].min()).mean())
 
 
 def _spread(size: int) -> NDArray[np.intp]:

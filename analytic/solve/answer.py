@@ -16,7 +16,6 @@ from analytic.pairs import Close, NearlyParallel, left_out_pairs
 from analytic.recursion import Problem, kernels_at, require_finite
 from analytic.results import AccuracyError, Estimate, Kernels
 from analytic.solve.checkpoint import Checkpoint
-from analytic.solve.foresight import FEW, close_together
 from analytic.solve.refusal import early_refusal, full_refusal
 from analytic.solve.row_blocks import fill
 from analytic.solve.writing import answer_arrays, scatter, write_diagonal
@@ -102,8 +101,7 @@ def _nearly_parallel(problem: Problem, left: NDArray[np.intp]) -> NearlyParallel
     if not len(left):
         return NearlyParallel(*np.empty((3, 0)))
     close = Close.of(problem.network, problem.diagonal)
-    share = max(FEW, -(-len(left) // cores()))
-    step = min(close_together(problem.x.shape[1]), share)
+    step = min(max(LEAST_TAKEN, -(-len(left) // cores())), MOST_TAKEN)
 
     def block(start: int) -> NearlyParallel:
         a, b = left[start : start + step].T
@@ -112,6 +110,10 @@ def _nearly_parallel(problem: Problem, left: NDArray[np.intp]) -> NearlyParallel
     with ThreadPoolExecutor(cores()) as pool:
         parts = list(pool.map(block, range(0, len(left), step)))
     return NearlyParallel(*(np.concatenate(field) for field in zip(*parts, strict=True)))
+
+
+LEAST_TAKEN, MOST_TAKEN = 2**11, 2**17
+"""Pairs left out that a thread takes at a time."""
 
 
 def _finish(

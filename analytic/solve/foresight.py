@@ -10,22 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analytic.machine import LANES, available_memory
-from analytic.pairs import Close, left_out_pairs
+from analytic.pairs import NEAR, Close, left_out_pairs
 from analytic.recursion import Data, Problem, RowBlock, stage_growth
 
-__all__ = ["FEW", "Plan", "close_together", "foresee", "require_memory", "sample"]
-
-
-NEAR = 8192
-"""Close pairs taken at a time, at most: those that share tables are summed in step."""
-NUMBERS = 2**23
-"""Features of such pairs, at most, unless the pairs are FEW."""
-FEW = 2048
-
-
-def close_together(features: int) -> int:
-    """How many close pairs are taken at a time."""
-    return max(FEW, min(NEAR, NUMBERS // max(features, 1)))
+__all__ = ["Plan", "foresee", "require_memory", "sample"]
 
 
 @dataclass(frozen=True, slots=True)
