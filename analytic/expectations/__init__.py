@@ -8,6 +8,7 @@ comes with a bound of its error. Below: the activation and what is proved of it.
 
 from analytic.expectations.close_pairs import Units, distances, units
 from analytic.expectations.fifth_derivatives import fifth_mean_squares, has_formulas
+from analytic.expectations.heat_tables import heat as conditioning_tables
 from analytic.expectations.hermite_coefficients import (
     MOST_TERMS,
     Coefficients,
@@ -45,6 +46,7 @@ __all__ = [
     "arcsine",
     "cell_of",
     "coefficients",
+    "conditioning_tables",
     "distances",
     "fifth_mean_squares",
     "has_formulas",

@@ -9,7 +9,7 @@ Below: ``analytic.recursion``.
 from analytic.pairs.angles import prepare_angles
 from analytic.pairs.close_inputs import Close
 from analytic.pairs.input_angles import angle_of_inputs
-from analytic.pairs.left_out import NEAR, left_out_pairs
+from analytic.pairs.left_out import NEAR, cheap_entry, left_out_pairs
 from analytic.pairs.nearly_parallel import NearlyParallel, unit_moments
 from analytic.pairs.pair_recursion import weight_layer
 from analytic.pairs.preparation import prepare
@@ -22,6 +22,7 @@ __all__ = [
     "Close",
     "NearlyParallel",
     "angle_of_inputs",
+    "cheap_entry",
     "end_branch",
     "left_out_pairs",
     "prepare",

@@ -9,6 +9,7 @@ from analytic.expectations import FARTHEST, MOST_TERMS_WHOLE
 from analytic.machine import UNIT, Array
 from analytic.network import Network
 from analytic.pairs.pair_sums import share_or_zero
+from analytic.pairs.rays import are_on_a_line
 from analytic.pairs.row_blocks import Series, roundings
 from analytic.pairs.wide_inputs import are_wide
 from analytic.recursion import (
@@ -16,6 +17,7 @@ from analytic.recursion import (
     Bounds,
     Diagonal,
     Problem,
+    Stage,
     amplification,
     amplifications,
     certify,
@@ -67,11 +69,12 @@ def prepare(
     layers = amplifications(state, tail)
     bounds = bounded(layers)
     left = _share_left(state, inputs, len(x), own, bounds)
-    if left > MOST and not tight and are_wide(state.stages[0], bounds.error):
+    reach = None if tight or left <= MOST else _reach(state.stages[0], x.shape[1], bounds.error)
+    if reach is not None:
         short = [amplification(state.stages[0], tail, SHORT), *layers[1:]]
         fewer = bounded(short)
-        reaches = fewer.radius[0, -1] >= 1 - FARTHEST
-        if reaches and (len(layers) == 1 or entered(short, fewer) is not None):
+        behind = entered(short, fewer)
+        if fewer.radius[0, -1] >= reach and (len(layers) == 1 or behind is not None):
             layers, bounds, left = short, fewer, 0.0
     if left and _worth_more_terms(layers, bounds):
         layers = amplifications(state, tail, MOST_TERMS_WHOLE)
@@ -86,6 +89,15 @@ def prepare(
     return Problem(network, x, x if y is None else y, own, state, method)
 
 
+def _reach(stage: Stage, features: int, bound: float) -> float | None:
+    """The |rho| that series of a first layer need to reach where other ways are as quick."""
+    if are_on_a_line(stage, features, bound) and stage.variance.max() > NEAREST**2:
+        return 0.0
+    return 1 - FARTHEST if are_wide(stage, bound) else None
+
+
+NEAREST = 8.0
+"""The largest deviation of inputs on a line up to which long series are tried: they have proofs."""
 MOST = 0.5
 """A share of pairs that is left out, from which on series may be shorter: few use them."""
 SHORT = 256

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic.machine import LANES, Array, cores
-from analytic.pairs import Close, NearlyParallel, left_out_pairs
+from analytic.pairs import Close, NearlyParallel, cheap_entry, left_out_pairs
 from analytic.recursion import Problem, kernels_at, require_finite
 from analytic.results import AccuracyError, Estimate, Kernels
 from analytic.solve.checkpoint import Checkpoint
@@ -101,11 +101,12 @@ def _nearly_parallel(problem: Problem, left: NDArray[np.intp]) -> NearlyParallel
     if not len(left):
         return NearlyParallel(*np.empty((3, 0)))
     close = Close.of(problem.network, problem.diagonal)
+    entry = cheap_entry(problem, close)
     step = min(max(LEAST_TAKEN, -(-len(left) // cores())), MOST_TAKEN)
 
     def block(start: int) -> NearlyParallel:
         a, b = left[start : start + step].T
-        return left_out_pairs(problem, close, a, b)
+        return left_out_pairs(problem, close, entry, a, b)
 
     with ThreadPoolExecutor(cores()) as pool:
         parts = list(pool.map(block, range(0, len(left), step)))

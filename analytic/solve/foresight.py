@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analytic.machine import LANES, available_memory
-from analytic.pairs import NEAR, Close, left_out_pairs
+from analytic.pairs import NEAR, Close, cheap_entry, left_out_pairs
 from analytic.recursion import Data, Problem, RowBlock, stage_growth
 
 __all__ = ["Plan", "foresee", "require_memory", "sample"]
@@ -141,14 +141,15 @@ def _cost_of_close_pairs(
     if i.size == 0:
         return 0.0, 0.0
     close = Close.of(problem.network, problem.diagonal)
+    entry = cheap_entry(problem, close)
     seconds = worst = 0.0
     for most in CLOSE_SAMPLED:
         few = slice(0, None, max(i.size // most, 1))
         a, b = i[few], j[few]
-        found = left_out_pairs(problem, close, a, b)
+        found = left_out_pairs(problem, close, entry, a, b)
         worst = max(worst, float(found.error.max()))  # the tables are made
         start = time.perf_counter()
-        left_out_pairs(problem, close, a, b)
+        left_out_pairs(problem, close, entry, a, b)
         took = time.perf_counter() - start
         seconds = took * i.size / a.size
         if took > QUICK or a.size == i.size:
