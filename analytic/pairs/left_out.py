@@ -74,12 +74,15 @@ Entry = WideInputs | Rays
 
 def cheap_entry(problem: Problem, close: Close) -> Entry | None:
     """A cheap first layer, if pairs behind it are all that is asked, or come back to tiles."""
-    method, features = problem.method, problem.x.shape[1]
-    if not isinstance(method, Series) or (len(close.ends.stages) > 1 and method.behind is None):
+    method, features, first = problem.method, problem.x.shape[1], close.ends.stages[0]
+    if not isinstance(method, Series):
         return None
-    if are_on_a_line(close.ends.stages[0], features, method.error):
+    returns = method.behind is not None or len(close.ends.stages) == 1
+    if returns and are_on_a_line(first, features, method.error):
         return Rays.of(close, problem.x if problem.own else np.concatenate([problem.x, problem.y]))
-    return WideInputs.of(close, features, method.error)
+    through = WideInputs.through(close, features, method.error)
+    alone = through is None and method.behind is not None
+    return WideInputs.of(close, features, method.error, 1) if alone else through
 
 
 def _by_tables(problem: Problem, entry: Entry, i: Index, j: Index, found: NearlyParallel) -> None:
@@ -90,12 +93,12 @@ def _by_tables(problem: Problem, entry: Entry, i: Index, j: Index, found: Nearly
     if isinstance(entry, Rays):
         served, first = np.arange(i.size), entry.first_layer(i, j + shift)
     else:
-        served, first = entry.first_layer(problem.x, problem.y, i, j, shift)
+        served, first = entry.behind(problem.x, problem.y, i, j, shift)
     sigma, theta, *error = first
     if served.size == 0:
         return
     first = NearlyParallel(sigma, theta, np.stack(error))
-    if method.behind is not None:
+    if method.behind is not None and entry.depth == 1:
         part = behind_first_layer(method, method.behind, first, i[served], j[served])
     else:  # the error of a sum of kernels is between those of its parts
         whole = first.error.max(axis=0) + 4 * UNIT + in_kernels(entry.close.ends)[-1]

@@ -11,7 +11,7 @@ from analytic.network import Network
 from analytic.pairs.pair_sums import share_or_zero
 from analytic.pairs.rays import are_on_a_line
 from analytic.pairs.row_blocks import Series, roundings
-from analytic.pairs.wide_inputs import are_wide
+from analytic.pairs.wide_inputs import are_wide, is_straight
 from analytic.recursion import (
     Amplification,
     Bounds,
@@ -74,7 +74,8 @@ def prepare(
         short = [amplification(state.stages[0], tail, SHORT), *layers[1:]]
         fewer = bounded(short)
         behind = entered(short, fewer)
-        if fewer.radius[0, -1] >= reach and (len(layers) == 1 or behind is not None):
+        wide = is_straight(state) and all(are_wide(s, bounds.error) for s in state.stages)
+        if fewer.radius[0, -1] >= reach and (wide or len(layers) == 1 or behind is not None):
             layers, bounds, left = short, fewer, 0.0
     if left and _worth_more_terms(layers, bounds):
         layers = amplifications(state, tail, MOST_TERMS_WHOLE)

@@ -95,6 +95,11 @@ class Rays:
         turned = _filled_up(values[:, :, ::-1] if table.parity == 0 else values[:, :, :0])
         return cls(close, table.parity, np.sign(x[:, 0]), _filled_up(values), turned, error)
 
+    @property
+    def depth(self) -> int:
+        """How many layers are taken so."""
+        return 1
+
     def first_layer(self, i: Index, j: Index) -> Array:
         """Sigma, Theta and their relative errors behind the first layer, shape (4, pairs).
 

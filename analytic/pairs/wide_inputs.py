@@ -2,6 +2,8 @@ r"""Inputs that nobody scaled, behind the first layer: pairs of wide deviations,
 
 What the other layers ask of nearly parallel pairs here is an absolute error of the cosine, which
 tables give (``analytic.expectations.wide_pairs``) at a twentieth of the cost of conditioning.
+Where deviations stay wide behind it (softplus) all layers are taken so.
+
 The angle is taken from unit vectors, |x/|x| - x'/|x'||^2/2, whose roundings matter little: with
 s the deviation, tau has the relative error 4 u s/tau.
 
@@ -21,9 +23,9 @@ from analytic.compilation import compiled
 from analytic.expectations import WideRoom, WideTables, cell_of, wide_moments, wide_tables
 from analytic.machine import UNIT, Array
 from analytic.pairs.close_inputs import Close
-from analytic.recursion import Stage
+from analytic.recursion import Diagonal, Stage
 
-__all__ = ["WideInputs", "are_wide"]
+__all__ = ["WideInputs", "are_wide", "is_straight"]
 
 Index = NDArray[np.intp]
 TOGETHER = 8
@@ -42,36 +44,41 @@ class _Inputs(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WideInputs:
-    """The inputs of a network whose first layer has tables for wide pairs.
+    """The inputs of a network whose first layers have tables for wide pairs.
 
     Attributes:
         close: the network and its inputs.
-        tables: those of the first activation.
-        inputs: numbers of each input.
+        layers: tables and numbers of the first layer, or of all of them.
     """
 
     close: Close
-    tables: WideTables
-    inputs: _Inputs
+    layers: tuple[tuple[WideTables, _Inputs], ...]
 
     @classmethod
-    def of(cls, close: Close, features: int, bound: float) -> WideInputs | None:
-        """None where there are no tables for the first layer, or none as exact as ``bound``."""
-        stage = close.ends.stages[0]
-        if close.units[0] is None or not are_wide(stage, bound):
+    def of(cls, close: Close, features: int, bound: float, depth: int) -> WideInputs | None:
+        """None where a layer has no tables, or none as exact as ``bound``."""
+        stages = close.ends.stages[:depth]
+        if not all(are_wide(stage, bound) for stage in stages):
             return None
-        tables = wide_tables(close.units[0].activation)
-        assert tables is not None
-        r, s = np.sqrt(stage.sigma), np.sqrt(stage.variance)
-        second, slope = stage.moments.second, stage.moments.slope
-        parts = (r * math.sqrt(features), np.sqrt(second), np.sqrt(slope))
-        inverse, unit, unit_slope = (1 / np.where(part > 0, part, np.inf) for part in parts)
-        return cls(close, tables, _Inputs(inverse, r, s, unit, unit_slope))
+        found = [(wide_tables(stage.step.layer.activation), _inputs(stage)) for stage in stages]
+        inverse = found[0][1].inverse / math.sqrt(features)
+        layers = [(tables, numbers) for tables, numbers in found if tables is not None]
+        layers[0] = layers[0][0], layers[0][1]._replace(inverse=inverse)
+        return cls(close, tuple(layers))
 
-    def first_layer(
-        self, x: Array, y: Array, i: Index, j: Index, shift: int
-    ) -> tuple[Index, Array]:
-        """The pairs that have tables; Sigma, Theta and their errors behind the first layer.
+    @classmethod
+    def through(cls, close: Close, features: int, bound: float) -> WideInputs | None:
+        """Those of all layers, where each reads the one before it, and nothing else."""
+        ends = close.ends
+        return cls.of(close, features, bound, len(ends.stages)) if is_straight(ends) else None
+
+    @property
+    def depth(self) -> int:
+        """How many layers are taken by tables."""
+        return len(self.layers)
+
+    def behind(self, x: Array, y: Array, i: Index, j: Index, shift: int) -> tuple[Index, Array]:
+        """The pairs that have tables; Sigma, Theta and their errors behind the layers.
 
         Args:
             x: the rows, (n, d).
@@ -83,25 +90,43 @@ class WideInputs:
         Returns:
             Which pairs, (m,), and (Sigma, Theta, errors of both relative to norms), (4, m).
         """
-        close, tables, inputs = self.close, self.tables, self.inputs
-        weight, bias, rate, bias_rate = close.ends.stages[0].step.coefficients
-        small, wrong = np.empty(i.size), np.empty(i.size)
         i, j = np.ascontiguousarray(i), np.ascontiguousarray(j)
-        cells = np.empty(i.size, dtype=np.int64)
-        _angles(x, y, inputs, i, j, shift, weight, bias, small, wrong, cells)
-        served = tables.served(cells)
-        found = np.empty((4, served.size))
-        numbers = (rate, bias_rate - rate * bias, *close.variations[:2])
-        pairs = _Pairs(i, j, small, wrong, cells, served)
-        errors = np.concatenate([tables.error, tables.noise])
-        _moments(tables.arrays, inputs, pairs, shift, errors, numbers, WideRoom.new(), found)
-        return served, found
+        left, found = np.arange(i.size), np.zeros((4, i.size))
+        for row, (tables, inputs) in enumerate(self.layers):
+            weight, bias, rate, bias_rate = self.close.ends.stages[row].step.coefficients
+            small, wrong = np.empty(i.size), np.empty(i.size)
+            cells = np.empty(i.size, dtype=np.int64)
+            if row == 0:
+                _angles(x, y, inputs, i, j, shift, weight, bias, small, wrong, cells)
+            else:
+                _next_angles(found, inputs, i, j, shift, weight, bias, small, wrong, cells)
+            served = tables.served(cells)
+            pairs = _Pairs(i, j, small, wrong, cells, served, found)
+            found = np.empty((4, served.size))
+            constant = bias_rate - rate * bias
+            numbers = (rate, constant, weight, *self.close.variations[row : row + 2])
+            errors = np.concatenate([tables.error, tables.noise])
+            _moments(tables.arrays, inputs, pairs, shift, errors, numbers, WideRoom.new(), found)
+            left, i, j = left[served], i[served], j[served]
+        return left, found
+
+
+def is_straight(ends: Diagonal) -> bool:
+    """Whether each layer reads the one before it, and nothing else."""
+    return not any(stage.junctions or stage.step.opens for stage in ends.stages)
+
+
+def _inputs(stage: Stage) -> _Inputs:
+    r, s = np.sqrt(stage.sigma), np.sqrt(stage.variance)
+    parts = (r, np.sqrt(stage.moments.second), np.sqrt(stage.moments.slope))
+    inverse, unit, unit_slope = (1 / np.where(part > 0, part, np.inf) for part in parts)
+    return _Inputs(inverse, r, s, unit, unit_slope)
 
 
 def are_wide(stage: Stage, bound: float) -> bool:
-    """Whether a first layer and its inputs have tables for wide pairs that serve for a bound."""
+    """Whether a layer and its inputs have tables for wide pairs that serve for a bound."""
     step = stage.step
-    if step.normalizes or step.noise != 1 or bound < SERVED:
+    if step.normalizes or step.passes or step.noise != 1 or bound < SERVED:
         return False
     if not stage.variance.max(initial=0) >= LEAST_WORTH**2:
         return False
@@ -153,7 +178,10 @@ def _angles(
 
 
 class _Pairs(NamedTuple):
-    """Rows, columns, 1 - rho, its error and the cells of pairs, and those that are served."""
+    """Rows, columns, 1 - rho, its error and the cells of pairs, and those that are served.
+
+    ``before`` is what ``WideInputs.behind`` returns, of the layer before.
+    """
 
     i: Index
     j: Index
@@ -161,6 +189,21 @@ class _Pairs(NamedTuple):
     wrong: Array
     cells: NDArray[np.int64]
     served: Index
+    before: Array
+
+
+@compiled
+def _next_angles(
+    before: Any, a: Any, i: Any, j: Any, shift: int, weight: float, bias: float, small: Any,
+    wrong: Any, cells: Any,
+) -> None:  # fmt: skip
+    """The same of a later layer, as a difference: what a rounding of Sigma makes of it is wrong."""
+    for p in range(i.size):
+        row, column = i[p], j[p] + shift
+        both = a.s[row] * a.s[column]
+        small[p] = ((both - bias) - weight * before[0, p]) / both
+        wrong[p] = weight * a.r[row] * a.r[column] / both * before[2, p] + 6 * UNIT
+        cells[p] = cell_of(a.s[row], a.s[column], small[p])
 
 
 @compiled
@@ -187,20 +230,22 @@ def _with_errors(
     a: Any, pairs: Any, p: int, shift: int, errors: Any, numbers: Any, o: Any, lane: int, found: Any
 ) -> None:
     """Those of a pair (``analytic.pairs.nearly_parallel`` has the same errors)."""
-    rate, constant, variation, own = numbers
+    rate, constant, weight, variation, own = numbers
     row, column, cell = pairs.i[p], pairs.j[p] + shift, pairs.cells[p]
     small, wrong, e, d = pairs.small[p], pairs.wrong[p], o.e[lane], o.d[lane]
     both = a.s[row] * a.s[column]
     unit, unit_slope = a.unit[row] * a.unit[column], a.unit_slope[row] * a.unit_slope[column]
-    steep, turned = both * unit / unit_slope, wrong / small
+    share, steep = min(abs(d) * unit_slope, 1.0), both * unit / unit_slope
+    of_d = errors[1, cell] * o.scale[lane] * unit_slope + errors[3, cell]
+    turned = (1.0 - share + of_d) * min(wrong / small, 1.0)  # by the chord of |D|
     moved = variation * np.sqrt(max(steep, 1.0))
     of_e = errors[0, cell] * o.scale[lane] * unit + errors[2, cell]
-    of_e += steep * (abs(d) * unit_slope + turned) * wrong + 3 * moved + own
-    of_d = errors[1, cell] * o.scale[lane] * unit_slope + errors[3, cell]
+    of_e += steep * (share + turned) * wrong + 3 * moved + own
+    of_gamma = max(2 * wrong, pairs.before[3, p])
     found[0] = e
-    found[1] = d * (rate * both * (1.0 - small) + constant)
+    found[1] = d * (rate * both * (1.0 - small) + constant + weight * pairs.before[1, p])
     found[2] = of_e + (ROUNDED + 4) * UNIT
-    found[3] = of_d + turned + 6 * variation + 2 * wrong + (ROUNDED + 12) * UNIT
+    found[3] = of_d + turned + 6 * variation + of_gamma + (ROUNDED + 12) * UNIT
 
 
 ROUNDED = 32

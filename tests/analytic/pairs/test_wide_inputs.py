@@ -16,6 +16,7 @@ F = FullyConnected
 NETWORKS = {
     "softplus": Network(F("softplus")),
     "tanh": Network(F("tanh")),
+    "through": Network(F("softplus"), F("gelu", bias_std=3.0, weight_rate=0.3), F("softplus")),
     "bias": Network(F("sigmoid", bias_std=20.0)),
     "three": Network(F("sigmoid", weight_std=2.0), F("tanh"), F("softplus")),
     "residual": Network(F("tanh", weight_std=2.0, bias_std=1.0), Residual(F("tanh"))),
@@ -39,11 +40,11 @@ def test_the_first_layer_agrees_with_conditioning(name: str, own: bool) -> None:
     x, y = _table(1, 60), _table(2, 70)
     problem = asked(NETWORKS[name], x, None if own else y, "both", 1e-10, "cpu")
     close = Close.of(problem.network, problem.diagonal)
-    wide = WideInputs.of(close, x.shape[1], problem.method.error)
+    wide = WideInputs.of(close, x.shape[1], problem.method.error, 1)
     assert wide is not None
     i, j = np.triu_indices(60, 1) if own else np.divmod(np.arange(60 * 70), 70)
     shift = 0 if own else 60
-    served, (sigma, theta, of_sigma, of_theta) = wide.first_layer(problem.x, problem.y, i, j, shift)
+    served, (sigma, theta, of_sigma, of_theta) = wide.behind(problem.x, problem.y, i, j, shift)
     assert served.size > 0.8 * i.size
     i, j = i[served], j[served]
     other = first_layer(close, x[i], problem.y[j], i, j + shift)
@@ -91,10 +92,10 @@ def test_an_error_of_the_angle_reaches_both() -> None:
     x = 1e7 * (1 + 1e-6 * np.random.default_rng(0).standard_normal((40, 3)))
     problem = asked(NETWORKS["tanh"], x, None, "both", 1e-10, "cpu")
     close = Close.of(problem.network, problem.diagonal)
-    wide = WideInputs.of(close, 3, problem.method.error)
+    wide = WideInputs.of(close, 3, problem.method.error, 1)
     assert wide is not None
     i, j = np.triu_indices(40, 1)
-    served, found = wide.first_layer(x, x, i, j, 0)
+    served, found = wide.behind(x, x, i, j, 0)
     assert served.size > 300
     other = first_layer(close, x[i], x[j], i, j)
     own = problem.diagonal.stages[0].end[1]
