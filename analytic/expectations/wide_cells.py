@@ -40,11 +40,6 @@ from analytic.machine import UNIT, Array, aligned
 
 __all__ = ["WideTables", "wide_tables"]
 
-ENOUGH, OFTEN = 2**4, 2**8
-"""Pairs of a cell at a time, or of all calls together, from which on its table is made.
-
-It costs as much as 300 pairs; few more are met in the other calls where 16 are in one.
-"""
 CELLS = (len(PLACES) - 1) * QUARTERS
 SAFETY = 4.0
 """How much larger the error may be between the corners."""
@@ -60,7 +55,6 @@ class WideTables:
         parts: line and rest of w and of w'.
         arrays: what is summed.
         state: 0 for cells that are not made, MADE or REFUSED, (cells + 1,); the last is none.
-        met: pairs that were met in each cell.
         error: what M may err by, for w and w', (2, cells).
         noise: errors of what the tables are made of, relative to norms, the same.
     """
@@ -69,7 +63,6 @@ class WideTables:
     parts: tuple[LineAndRest, LineAndRest]
     arrays: WideArrays
     state: NDArray[np.int8]
-    met: NDArray[np.int64]
     error: Array
     noise: Array
     lock: Lock = field(default_factory=Lock)
@@ -79,16 +72,16 @@ class WideTables:
         return self.parts[0].degree
 
     def served(self, cells: NDArray[np.int64]) -> NDArray[np.intp]:
-        """The pairs whose cells have tables, which are made where they are worth it.
+        """The pairs whose cells have tables, which are made when they are first met.
+
+        So that no number depends on what was asked before.
 
         Args:
             cells: those of pairs, or -1.
         """
         with self.lock:
-            here = np.bincount(cells + 1, minlength=CELLS + 1)[1:]
-            self.met[:] += here
-            worth = (here >= ENOUGH) | (self.met >= OFTEN)
-            wanted = np.flatnonzero(worth & (self.state[:-1] == 0))
+            wanted = np.unique(cells)
+            wanted = wanted[(wanted >= 0) & (self.state[wanted] == 0)]
             if wanted.size:
                 _fill(self, wanted)
         return np.flatnonzero(self.state[cells] == MADE)
@@ -112,8 +105,8 @@ def wide_tables(activation: Activation) -> WideTables | None:
         np.column_stack([2 / np.diff(ends), (ends[1:] + ends[:-1]) / 2, LEAST]),
         np.array(line),
     )
-    state, met = np.zeros(CELLS + 1, dtype=np.int8), np.zeros(CELLS, dtype=np.int64)
-    return WideTables(table, parts, arrays, state, met, np.zeros((2, CELLS)), np.zeros((2, CELLS)))
+    state = np.zeros(CELLS + 1, dtype=np.int8)
+    return WideTables(table, parts, arrays, state, np.zeros((2, CELLS)), np.zeros((2, CELLS)))
 
 
 def _chebyshev(count: int) -> tuple[Array, Array]:
@@ -180,11 +173,11 @@ def _fill(of: WideTables, cells: NDArray[np.intp]) -> None:
     values, _ = _conditioned(of, *pairs)
     lines = np.stack([_line(part, *pairs) for part in of.parts])
     rest = (values - lines) * pairs[0]
-    shape = (2, cells.size, FLAT, SLOPES, TERMS)
-    found = np.einsum(
-        "fy,cz,tx,kNyzx->Nfckt", by_flat, by_c, matrix, rest.reshape(shape), optimize=True
-    )
-    of.arrays.coefficients[cells] = found.reshape(cells.size, FLAT, -1)
+    shape = (2, FLAT, SLOPES, TERMS)
+    for n, cell in enumerate(cells.tolist()):  # one by one: no number depends on the others
+        values = rest[:, n].reshape(shape)
+        found = np.einsum("fy,cz,tx,kyzx->fckt", by_flat, by_c, matrix, values, optimize=True)
+        of.arrays.coefficients[cell] = found.reshape(FLAT, -1)
     _judge(of, cells, np.abs(rest).max(axis=2))
 
 
@@ -236,7 +229,7 @@ def _judge(of: WideTables, cells: NDArray[np.intp], top: Array) -> None:
     share = (wrong / np.sqrt(norms[0] * norms[1])).max(axis=(0, 2))
     of.noise[:, cells] = noise.reshape(exact.shape).max(axis=2)
     of.error[:, cells] = (wrong * pairs[0]).max(axis=2) + 2**6 * UNIT * top
-    good = inside[:, 0] & (share < SHARP) & bool(noise.max() < SHARP)
+    good = inside[:, 0] & (share < SHARP) & (noise.reshape(exact.shape).max(axis=(0, 2)) < SHARP)
     of.state[cells] = np.where(good, MADE, REFUSED)
 
 

@@ -21,7 +21,7 @@ from analytic.pairs.pair_errors import bound_of_kernels
 from analytic.pairs.pair_recursion import propagate
 from analytic.pairs.rays import Rays, are_on_a_line
 from analytic.pairs.row_blocks import Series
-from analytic.pairs.wide_inputs import WideInputs
+from analytic.pairs.wide_inputs import ENOUGH, WideInputs
 from analytic.recursion import InputTables, Problem, Program, Tile, in_kernels, new_tile
 
 __all__ = ["NEAR", "behind_first_layer", "cheap_entry", "left_out_pairs"]
@@ -72,14 +72,19 @@ def _close_together(features: int) -> int:
 Entry = WideInputs | Rays
 
 
-def cheap_entry(problem: Problem, close: Close) -> Entry | None:
-    """A cheap first layer, if pairs behind it are all that is asked, or come back to tiles."""
+def cheap_entry(problem: Problem, close: Close, pairs: int) -> Entry | None:
+    """A cheap first layer, if pairs behind it are all that is asked, or come back to tiles.
+
+    Tables are made for a number of ``pairs`` that is worth it.
+    """
     method, features, first = problem.method, problem.x.shape[1], close.ends.stages[0]
     if not isinstance(method, Series):
         return None
     returns = method.behind is not None or len(close.ends.stages) == 1
     if returns and are_on_a_line(first, features, method.error):
         return Rays.of(close, problem.x if problem.own else np.concatenate([problem.x, problem.y]))
+    if pairs < ENOUGH:
+        return None
     through = WideInputs.through(close, features, method.error)
     alone = through is None and method.behind is not None
     return WideInputs.of(close, features, method.error, 1) if alone else through

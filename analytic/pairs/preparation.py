@@ -11,7 +11,7 @@ from analytic.network import Network
 from analytic.pairs.pair_sums import share_or_zero
 from analytic.pairs.rays import are_on_a_line
 from analytic.pairs.row_blocks import Series, roundings
-from analytic.pairs.wide_inputs import are_wide, is_straight
+from analytic.pairs.wide_inputs import ENOUGH, are_wide, is_straight
 from analytic.recursion import (
     Amplification,
     Bounds,
@@ -69,7 +69,9 @@ def prepare(
     layers = amplifications(state, tail)
     bounds = bounded(layers)
     left = _share_left(state, inputs, len(x), own, bounds)
-    reach = None if tight or left <= MOST else _reach(state.stages[0], x.shape[1], bounds.error)
+    pairs = left * len(x) * (len(x) / 2 if own else len(inputs) - len(x))
+    usual = tight or left <= MOST
+    reach = None if usual else _reach(state.stages[0], x.shape[1], bounds.error, pairs)
     if reach is not None:
         short = [amplification(state.stages[0], tail, SHORT), *layers[1:]]
         fewer = bounded(short)
@@ -90,11 +92,11 @@ def prepare(
     return Problem(network, x, x if y is None else y, own, state, method)
 
 
-def _reach(stage: Stage, features: int, bound: float) -> float | None:
+def _reach(stage: Stage, features: int, bound: float, pairs: float) -> float | None:
     """The |rho| that series of a first layer need to reach where other ways are as quick."""
     if are_on_a_line(stage, features, bound) and stage.variance.max() > NEAREST**2:
         return 0.0
-    return 1 - FARTHEST if are_wide(stage, bound) else None
+    return 1 - FARTHEST if pairs >= ENOUGH and are_wide(stage, bound) else None
 
 
 NEAREST = 8.0

@@ -25,7 +25,7 @@ from analytic.machine import UNIT, Array
 from analytic.pairs.close_inputs import Close
 from analytic.recursion import Diagonal, Stage
 
-__all__ = ["WideInputs", "are_wide", "is_straight"]
+__all__ = ["ENOUGH", "WideInputs", "are_wide", "is_straight"]
 
 Index = NDArray[np.intp]
 TOGETHER = 8
@@ -133,6 +133,8 @@ def are_wide(stage: Stage, bound: float) -> bool:
     return wide_tables(step.layer.activation) is not None
 
 
+ENOUGH = 2**12
+"""Pairs for which tables are made: a cell costs as much as 300 of them, once."""
 SERVED = 2.0**15 * UNIT
 """A bound of the kernel from which on tables are as exact as it."""
 LEAST_WORTH = 2.0**6

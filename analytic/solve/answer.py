@@ -101,7 +101,7 @@ def _nearly_parallel(problem: Problem, left: NDArray[np.intp]) -> NearlyParallel
     if not len(left):
         return NearlyParallel(*np.empty((3, 0)))
     close = Close.of(problem.network, problem.diagonal)
-    entry = cheap_entry(problem, close)
+    entry = cheap_entry(problem, close, len(left))
     step = min(max(LEAST_TAKEN, -(-len(left) // cores())), MOST_TAKEN)
 
     def block(start: int) -> NearlyParallel:

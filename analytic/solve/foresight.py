@@ -111,8 +111,9 @@ def _cost_per_pair(problem: Problem, kinds: int) -> tuple[float, float]:
     starts = {n * place // 6 // LANES * LANES for place in PLACES}
     found = [_rows(problem, kinds, data, row) for row in sorted(starts)]
     i, j = (np.concatenate([part[field] for part in found]) for field in (2, 3))
-    seconds, worst = _cost_of_close_pairs(problem, i, j)
     pairs = sum(part.pairs for part in found)
+    n, k = problem.shape
+    seconds, worst = _cost_of_close_pairs(problem, i, j, n * k / (1 + problem.own) / pairs)
     return (sum(part.seconds for part in found) + seconds) / pairs, worst
 
 
@@ -135,13 +136,16 @@ def _rows(problem: Problem, kinds: int, data: Data, row: int) -> _Rows:
 
 
 def _cost_of_close_pairs(
-    problem: Problem, i: NDArray[np.intp], j: NDArray[np.intp]
+    problem: Problem, i: NDArray[np.intp], j: NDArray[np.intp], more: float
 ) -> tuple[float, float]:
-    """Seconds of the pairs that the tiles leave out, and a bound, from some of them."""
+    """Seconds of the pairs that the tiles leave out, and a bound, from some of them.
+
+    In the whole there are ``more`` times as many.
+    """
     if i.size == 0:
         return 0.0, 0.0
     close = Close.of(problem.network, problem.diagonal)
-    entry = cheap_entry(problem, close)
+    entry = cheap_entry(problem, close, round(i.size * more))
     seconds = worst = 0.0
     for most in CLOSE_SAMPLED:
         few = slice(0, None, max(i.size // most, 1))

@@ -34,7 +34,7 @@ def _by_tables(of: WideTables, pairs: list[Pair]) -> tuple[np.ndarray, np.ndarra
     small = (tau / s_) ** 2 / (1 + c * s / s_)
     cells = np.array([cell_of(*pair) for pair in zip(s, s_, small, strict=True)])
     assert (cells >= 0).all()
-    assert of.served(np.repeat(cells, 16)).size == 16 * cells.size
+    assert of.served(cells).size == cells.size
     return _summed(of, cells, s, s_, small), of.error[:, cells] / s
 
 
@@ -101,17 +101,27 @@ def test_a_cell_that_is_wrong_is_refused() -> None:
     of = wide_tables(Activation("tanh"))
     assert of is not None
     arrays = of.arrays._replace(line=of.arrays.line * (1 + 1e-9))
-    other = replace(of, arrays=arrays, state=of.state.copy() * 0, met=of.met * 0)
-    cells = np.full(16, cell_of(100.0, 90.0, 1e-3))
-    assert of.served(cells).size == 16
+    other = replace(of, arrays=arrays, state=of.state * 0)
+    cells = np.array([cell_of(100.0, 90.0, 1e-3)])
+    assert of.served(cells).size == 1
     assert of.state[cells[0]] == MADE
     assert other.served(cells).size == 0
     assert other.state[cells[0]] == REFUSED
 
 
-def test_cells_of_few_pairs_are_made_when_they_have_been_met_often() -> None:
-    of = wide_tables(Activation("erf(x/3)"))
+def test_no_number_depends_on_what_was_asked_before() -> None:
+    cells = np.array([cell_of(100.0, 90.0, 1e-3), cell_of(300.0, 80.0, 1e-2)])
+    alone = [_copy_of_tables("tanh") for _ in range(3)]
+    for of, part in zip(alone, (cells, cells[:1], cells[1:]), strict=True):
+        assert of.served(part).size == part.size
+    a, b, c = (of.arrays.coefficients for of in alone)
+    assert (a[cells[0]] == b[cells[0]]).all()
+    assert (a[cells[1]] == c[cells[1]]).all()
+    assert not (b[cells[1]] != 0).any()
+
+
+def _copy_of_tables(name: str) -> WideTables:
+    of = wide_tables(Activation(name))
     assert of is not None
-    cells = np.full(15, cell_of(300.0, 200.0, 1e-3))
-    served = [of.served(cells).size for _ in range(20)]
-    assert served == [0] * 17 + [15] * 3
+    arrays = of.arrays._replace(coefficients=0 * of.arrays.coefficients)
+    return replace(of, arrays=arrays, state=0 * of.state, error=0 * of.error, noise=0 * of.noise)
