@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.expectations import FARTHEST, MOST_TERMS_WHOLE
+from analytic.expectations import FARTHEST
 from analytic.machine import UNIT, Array
 from analytic.network import Network
 from analytic.pairs.pair_sums import share_or_zero
@@ -79,8 +79,9 @@ def prepare(
         wide = is_straight(state) and all(are_wide(s, bounds.error) for s in state.stages)
         if fewer.radius[0, -1] >= reach and (wide or len(layers) == 1 or behind is not None):
             layers, bounds, left = short, fewer, 0.0
-    if left and _worth_more_terms(layers, bounds):
-        layers = amplifications(state, tail, MOST_TERMS_WHOLE)
+    longer = _worth_more_terms(layers, bounds)
+    if left and any(longer):
+        layers = amplifications(state, tail, longer)
         bounds = bounded(layers)
     behind = entered(layers, bounds)
     plan = program(network, bounds)
@@ -112,11 +113,11 @@ SAMPLED = 128
 """Inputs whose correlations are looked at, spread evenly."""
 
 
-def _worth_more_terms(layers: list[Amplification], bounds: Bounds) -> bool:
-    """Whether more coefficients would leave out fewer pairs of some layer."""
+def _worth_more_terms(layers: list[Amplification], bounds: Bounds) -> list[bool]:
+    """Of which layers more coefficients would leave out fewer pairs."""
     short = bounds.radius[:, -1] < bounds.ceiling
     hopeful = (layer.rest <= HOPEFUL or layer.step.layer.activation.is_erf for layer in layers)
-    return any(hope and cut for hope, cut in zip(hopeful, short, strict=True))
+    return [bool(hope and cut) for hope, cut in zip(hopeful, short, strict=True)]
 
 
 def _share_left(state: Diagonal, inputs: Array, n: int, own: bool, bounds: Bounds) -> float:

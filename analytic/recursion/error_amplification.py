@@ -219,7 +219,7 @@ def amplification(
     if (line := activation.bent_line) is not None:
         return _of_bent_line(stage, *line)
     if shares is None:
-        terms = min(length(activation, np.sqrt(v), tail, most), most)
+        terms = min(length(activation, np.sqrt(v), tail, most, proved=True), most)
     else:
         terms = min(shares.size - 1, most)
     share_e, share_d = ratio(v, table.second), ratio(1.0, table.slope)

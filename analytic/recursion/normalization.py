@@ -14,12 +14,13 @@ its terms and P roundings, and Sigma_pp/s^2 by v for Sigma_pp and v for s^2.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
-from analytic.expectations import MOST_TERMS, Noise, length
+from analytic.expectations import MOST_TERMS, MOST_TERMS_WHOLE, Noise, length
 from analytic.machine import UNIT
 from analytic.recursion.amplification_of_erf import erf_amplification
 from analytic.recursion.coefficient_bounds import ratio
@@ -38,22 +39,26 @@ class NormalizationErrors(NamedTuple):
     d: float
 
 
-def amplifications(state: Diagonal, tail: float, most: int = MOST_TERMS) -> list[Amplification]:
-    """Those of all layers, of at most so many coefficients each.
+def amplifications(
+    state: Diagonal, tail: float, longer: Sequence[bool] | None = None
+) -> list[Amplification]:
+    """Those of all layers, of at most MOST_TERMS coefficients each.
 
-    Where more than MOST_TERMS may be, layers of erf that need as many take the closed form.
+    Where they may be ``longer``, layers of erf that need as many take the closed form, others
+    up to MOST_TERMS_WHOLE coefficients.
     """
 
-    def of(stage: Stage) -> Amplification:
+    def of(stage: Stage, may_be_longer: bool) -> Amplification:
         if stage.step.normalizes:
             return normalized(stage)
         activation, s = stage.step.layer.activation, np.sqrt(stage.variance)
-        longer = most > MOST_TERMS and activation.is_erf
-        if longer and length(activation, s, tail) >= MOST_TERMS:
+        if not may_be_longer:
+            return amplification(stage, tail)
+        if activation.is_erf and length(activation, s, tail) >= MOST_TERMS:
             return erf_amplification(stage)
-        return amplification(stage, tail, most)
+        return amplification(stage, tail, MOST_TERMS_WHOLE)
 
-    return list(map(of, state.stages))
+    return list(map(of, state.stages, longer or [False] * len(state.stages)))
 
 
 def normalized(stage: Stage) -> Amplification:
