@@ -75,9 +75,8 @@ def prepare(
     if reach is not None:
         short = [amplification(state.stages[0], tail, SHORT), *layers[1:]]
         fewer = bounded(short)
-        behind = entered(short, fewer)
-        wide = is_straight(state) and all(are_wide(s, bounds.error) for s in state.stages)
-        if fewer.radius[0, -1] >= reach and (wide or len(layers) == 1 or behind is not None):
+        returns = len(layers) == 1 or entered(short, fewer) is not None
+        if fewer.radius[0, -1] >= reach and (returns or _are_all_wide(state, bounds.error)):
             layers, bounds, left = short, fewer, 0.0
     longer = _worth_more_terms(layers, bounds)
     if left and any(longer):
@@ -98,6 +97,11 @@ def _reach(stage: Stage, features: int, bound: float, pairs: float) -> float | N
     if are_on_a_line(stage, features, bound) and stage.variance.max() > NEAREST**2:
         return 0.0
     return 1 - FARTHEST if pairs >= ENOUGH and are_wide(stage, bound) else None
+
+
+def _are_all_wide(state: Diagonal, bound: float) -> bool:
+    """Whether pairs go through all layers by tables."""
+    return is_straight(state) and all(are_wide(stage, bound) for stage in state.stages)
 
 
 NEAREST = 8.0
