@@ -58,6 +58,9 @@ FACTORS = _T + "network/test_scale.py"
 ERF = _T + "expectations/test_coefficients_of_erf.py"
 LINES = _T + "pairs/test_lines.py"
 LEFT = _T + "pairs/test_left_out.py"
+WIDE = _T + "expectations/test_wide_pairs.py"
+TABLE = _T + "pairs/test_wide_inputs.py"
+RAYS = _T + "pairs/test_rays.py"
 WINDOWS = _T + "images/test_fields.py -k pairs_of_positions"
 SHAPES = _T + "network/test_shapes.py -k reads"
 MUTATIONS = (
@@ -123,11 +126,21 @@ MUTATIONS = (
     Mutation("waves", _E + "waves.py", "-_log_factorials(terms)[:, None] / 2", "-_log_factorials(terms).astype(float)[:, None] / 2", WAVES),
     Mutation("rounding of waves", _E + "waves.py", "np.asarray(15 * EXTENDED * sum(parts) + 9 * EXTENDED + UNIT)", "np.asarray(0.2 * UNIT + 0 * sum(parts))", WAVES),
     # tables as they come
+    Mutation("wide: error of a cell", _E + "wide_cells.py", "of.error[:, cells] = (wrong * pairs[0]).max(axis=2)", "of.error[:, cells] = 0 * (wrong * pairs[0]).max(axis=2)", WIDE + " -k closed_forms"),
+    Mutation("wide: a cell is judged", _E + "wide_cells.py", "good = inside[:, 0] & (share < SHARP)", "good = inside[:, 0] & (share >= 0)", WIDE + " -k refused"),
+    Mutation("wide: the line seen through v", _E + "broken_lines.py", "even, odd = y * odd + self.q * bell, y * even", "even, odd = y * odd, y * even", WIDE + " -k closed_forms"),
+    Mutation("wide: density of u", _E + "broken_lines.py", "density = np.exp(-flat[:, None] * self.x**2 / 2)", "density = np.exp(-flat[:, None] * self.x**2)", WIDE + " -k closed_forms"),
+    Mutation("wide: error of the angle in Theta", _A + "pairs/wide_inputs.py", "found[3] = of_d + turned + 6", "found[3] = of_d + 6", TABLE + " -k angle"),
+    Mutation("wide: Theta of the layer before", _A + "pairs/wide_inputs.py", "constant + weight * pairs.before[1, p]", "constant", TABLE + " -k behind_all_layers"),
+    Mutation("wide: bias of a later layer", _A + "pairs/wide_inputs.py", "((both - bias) - weight * before[0, p])", "(both - weight * before[0, p])", TABLE + " -k behind_all_layers"),
+    Mutation("wide: bias of the first layer", _A + "pairs/wide_inputs.py", "near_ = (beside * gap + inner * near) / both", "near_ = inner * near / both", TABLE + " -k conditioning"),
+    Mutation("rays: opposite inputs", _A + "pairs/rays.py", "sign = parity if part == 0 else -parity", "sign = parity", RAYS + " -k mpmath"),
+    Mutation("rays: nodes of the other side", _A + "pairs/rays.py", "b = turned[part, column] if opposite and parity == 0 else", "b = turned[part, column] if False else", RAYS + " -k mpmath"),
     Mutation("lines: what a coefficient of erf is", _E + "coefficients_of_erf.py", "b[j, i] = front[i] * (power[i] * roots[j])", "b[j, i] = front[i] * (power[i] * roots[j]) * (1 + 9e-16 * j)", ERF),
     Mutation("lines: rest of the coefficients of erf", _E + "coefficients_of_erf.py", "return np.asarray(share * (1 + 2.0**-40) + 1e-300)", "return np.asarray(share * 0.98 + 1e-300)", ERF),
     Mutation("lines: closed form of erf", _A + "pairs/pair_recursion.py", "e, d = arcsine(z) * (2.0 / np.pi), (4.0 / np.pi) * root / np.sqrt(left)", "e, d = arcsine(z) * (2.0 / np.pi), (4.0 / np.pi) * root / np.sqrt(left + 1e-8)", LINES),
     Mutation("lines: coefficients behind the first layer", _A + "pairs/left_out.py", "_gather(columns, j[start:stop], p.first[1], together)", "_gather(columns, j[start:stop], p.first[1] + 1, together)", LEFT),
-    Mutation("lines: Theta behind the first layer", _A + "pairs/left_out.py", "t.sigma[0, lane], t.theta[0, lane] = first.sigma[place], first.theta[place]", "t.sigma[0, lane], t.theta[0, lane] = first.sigma[place], first.theta[place] * (1 + 1e-9)", LEFT),
+    Mutation("lines: Theta behind the first layer", _A + "pairs/left_out.py", "first.theta[start + k] if inside", "first.theta[start + k] * (1 + 1e-9) if inside", LEFT),
     Mutation("lines: errors behind the first layer", _A + "pairs/left_out.py", "t.error[part, 0, 0] = first.error[part, start:stop].max()", "t.error[part, 0, 0] = 0.0", LEFT),
     # near s = 0
     Mutation("Taylor, variance", _E + "small_deviations.py", "c[k] ** 2 / (k + 1)", "c[k] ** 2 / (k + 2)", ORIGIN),

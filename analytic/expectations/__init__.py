@@ -8,6 +8,7 @@ comes with a bound of its error. Below: the activation and what is proved of it.
 
 from analytic.expectations.close_pairs import Units, distances, units
 from analytic.expectations.fifth_derivatives import fifth_mean_squares, has_formulas
+from analytic.expectations.heat_tables import heat as conditioning_tables
 from analytic.expectations.hermite_coefficients import (
     MOST_TERMS,
     Coefficients,
@@ -28,8 +29,11 @@ from analytic.expectations.quadrature import Rule, hermite_basis, uniform_rule
 from analytic.expectations.segments import Noise
 from analytic.expectations.small_deviations import LOWEST
 from analytic.expectations.turned_slopes import slope_change
+from analytic.expectations.wide_cells import WideTables, wide_tables
+from analytic.expectations.wide_pairs import FARTHEST, WideRoom, cell_of, wide_moments
 
 __all__ = [
+    "FARTHEST",
     "LOWEST",
     "MOST_TERMS",
     "MOST_TERMS_WHOLE",
@@ -39,8 +43,12 @@ __all__ = [
     "Noise",
     "Rule",
     "Units",
+    "WideRoom",
+    "WideTables",
     "arcsine",
+    "cell_of",
     "coefficients",
+    "conditioning_tables",
     "distances",
     "fifth_mean_squares",
     "has_formulas",
@@ -55,4 +63,6 @@ __all__ = [
     "slope_change",
     "uniform_rule",
     "units",
+    "wide_moments",
+    "wide_tables",
 ]

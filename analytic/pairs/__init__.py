@@ -9,7 +9,7 @@ Below: ``analytic.recursion``.
 from analytic.pairs.angles import prepare_angles
 from analytic.pairs.close_inputs import Close
 from analytic.pairs.input_angles import angle_of_inputs
-from analytic.pairs.left_out import left_out_pairs
+from analytic.pairs.left_out import NEAR, cheap_entry, left_out_pairs
 from analytic.pairs.nearly_parallel import NearlyParallel, unit_moments
 from analytic.pairs.pair_recursion import weight_layer
 from analytic.pairs.pair_sums import share_or_zero
@@ -19,11 +19,13 @@ from analytic.pairs.tile_states import end_branch
 from analytic.pairs.unit_angles import angle_of_sum, normalized_angle
 
 __all__ = [
+    "NEAR",
     "ROW_BLOCK",
     "Close",
     "NearlyParallel",
     "angle_of_inputs",
     "angle_of_sum",
+    "cheap_entry",
     "end_branch",
     "left_out_pairs",
     "normalized_angle",

@@ -19,23 +19,101 @@ from analytic.pairs.close_inputs import Close
 from analytic.pairs.nearly_parallel import NearlyParallel, first_layer, nearly_parallel_pairs
 from analytic.pairs.pair_errors import bound_of_kernels
 from analytic.pairs.pair_recursion import propagate
+from analytic.pairs.rays import Rays, are_on_a_line
 from analytic.pairs.row_blocks import Series
-from analytic.recursion import InputTables, Problem, Program, Tile, new_tile
+from analytic.pairs.wide_inputs import ENOUGH, WideInputs
+from analytic.recursion import InputTables, Problem, Program, Tile, in_kernels, new_tile
 
-__all__ = ["behind_first_layer", "left_out_pairs"]
+__all__ = ["NEAR", "behind_first_layer", "cheap_entry", "left_out_pairs"]
 
 Index = NDArray[np.intp]
 
 
-def left_out_pairs(problem: Problem, close: Close, i: Index, j: Index) -> NearlyParallel:
+def left_out_pairs(
+    problem: Problem, close: Close, entry: Entry | None, i: Index, j: Index
+) -> NearlyParallel:
     """Sigma and Theta of the pairs of the rows i and the columns j of a problem, sorted by rows.
 
     Args:
         problem: a network and its inputs.
         close: the same, ready for pairs that are left out.
+        entry: a cheap first layer, if there is one.
         i: rows, shape (pairs,).
         j: columns, the same.
     """
+    found, method = NearlyParallel(*np.full((3, i.size), np.nan)), problem.method
+    bound = method.error if isinstance(method, Series) else 0.0
+    if entry is not None:
+        for start in range(0, i.size, NEAR):
+            part = slice(start, start + NEAR)
+            _by_tables(problem, entry, i[part], j[part], NearlyParallel(*(a[part] for a in found)))
+    again = np.flatnonzero(~(found.error <= bound))
+    step = _close_together(problem.x.shape[1])
+    for start in range(0, again.size, step):
+        part = again[start : start + step]
+        rest = _one_by_one(problem, close, i[part], j[part])
+        for whole, values in zip(found, rest, strict=True):
+            whole[part] = values
+    return found
+
+
+NEAR = 8192
+"""Close pairs taken at a time, at most: those that share tables are summed in step."""
+NUMBERS = 2**23
+"""Features of such pairs, at most, unless the pairs are FEW."""
+FEW = 2048
+
+
+def _close_together(features: int) -> int:
+    """How many close pairs are taken at a time."""
+    return max(FEW, min(NEAR, NUMBERS // max(features, 1)))
+
+
+Entry = WideInputs | Rays
+
+
+def cheap_entry(problem: Problem, close: Close, pairs: int) -> Entry | None:
+    """A cheap first layer, if pairs behind it are all that is asked, or come back to tiles.
+
+    Tables are made for a number of ``pairs`` that is worth it.
+    """
+    method, features, first = problem.method, problem.x.shape[1], close.ends.stages[0]
+    if not isinstance(method, Series):
+        return None
+    returns = method.behind is not None or len(close.ends.stages) == 1
+    if returns and are_on_a_line(first, features, method.error):
+        return Rays.of(close, problem.x if problem.own else np.concatenate([problem.x, problem.y]))
+    if pairs < ENOUGH:
+        return None
+    through = WideInputs.through(close, features, method.error)
+    alone = through is None and method.behind is not None
+    return WideInputs.of(close, features, method.error, 1) if alone else through
+
+
+def _by_tables(problem: Problem, entry: Entry, i: Index, j: Index, found: NearlyParallel) -> None:
+    """Fill in the pairs that have a cheap first layer."""
+    method = problem.method
+    assert isinstance(method, Series)
+    shift = 0 if problem.own else problem.shape[0]
+    if isinstance(entry, Rays):
+        served, first = np.arange(i.size), entry.first_layer(i, j + shift)
+    else:
+        served, first = entry.behind(problem.x, problem.y, i, j, shift)
+    sigma, theta, *error = first
+    if served.size == 0:
+        return
+    first = NearlyParallel(sigma, theta, np.stack(error))
+    if method.behind is not None and entry.depth == 1:
+        part = behind_first_layer(method, method.behind, first, i[served], j[served])
+    else:  # the error of a sum of kernels is between those of its parts
+        whole = first.error.max(axis=0) + 4 * UNIT + in_kernels(entry.close.ends)[-1]
+        part = first._replace(error=whole)
+    for all_, values in zip(found, part, strict=True):
+        all_[served] = values
+
+
+def _one_by_one(problem: Problem, close: Close, i: Index, j: Index) -> NearlyParallel:
+    """Pairs without tables."""
     x, y = problem.x[i], problem.y[j]
     column = j if problem.own else j + problem.shape[0]
     method = problem.method
@@ -103,20 +181,23 @@ def _pairs_behind(
     """The rest of the layers for groups of pairs that share a row."""
     for group in range(starts.size - 1):
         start, stop = starts[group], starts[group + 1]
-        row, last = i[start], stop - start - 1
-        _gather(columns, j[start:stop], p.first[1], together)
+        row, count, lane = i[start], stop - start, j[start]
+        side_by_side = j[stop - 1] - lane == count - 1 and lane + LANES <= columns.table.shape[1]
+        if not side_by_side:
+            _gather(columns, j[start:stop], p.first[1], together)
+            lane = 0
         coef = rows.table[:, row : row + 1].T.copy()
-        for lane in range(LANES):
-            place = start + min(lane, last)
-            t.sigma[0, lane], t.theta[0, lane] = first.sigma[place], first.theta[place]
-            t.left[0, lane] = False
+        for k in range(LANES):
+            inside = k < count
+            t.sigma[0, k] = first.sigma[start + k] if inside else 0.0
+            t.theta[0, k] = first.theta[start + k] if inside else 0.0
+            t.left[0, k] = False
         t.departed[0] = False
         for part in range(2):
             t.error[part, 0, 0] = first.error[part, start:stop].max()
         t.error[2, 0, 0] = 1.0
-        propagate(p, t, rows, coef, together, row, row + 1, 0, 1)
+        propagate(p, t, rows, coef, columns if side_by_side else together, row, row + 1, lane, 1)
         bound = bound_of_kernels(t, 0, 0, p.bounds.in_kernel, True, True) + UNIT
-        for lane in range(stop - start):
-            found.sigma[start + lane] = t.sigma[0, lane]
-            found.theta[start + lane] = t.theta[0, lane]
-            found.error[start + lane] = np.nan if t.left[0, lane] else bound
+        for k in range(count):
+            found.sigma[start + k], found.theta[start + k] = t.sigma[0, k], t.theta[0, k]
+            found.error[start + k] = np.nan if t.left[0, k] else bound

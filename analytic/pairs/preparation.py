@@ -5,15 +5,20 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic.expectations import FARTHEST
 from analytic.machine import UNIT, Array
 from analytic.network import Network
 from analytic.pairs.pair_sums import share_or_zero
+from analytic.pairs.rays import are_on_a_line
 from analytic.pairs.row_blocks import Series, roundings
+from analytic.pairs.wide_inputs import ENOUGH, are_wide, is_straight
 from analytic.recursion import (
     Amplification,
     Bounds,
     Diagonal,
     Problem,
+    Stage,
+    amplification,
     amplifications,
     certify,
     certify_behind,
@@ -58,13 +63,26 @@ def prepare(
     def bounded(layers: list[Amplification]) -> Bounds:
         return certify(layers, tolerance, start, tight=tight, spread=spread, in_kernel=shares)
 
+    def entered(layers: list[Amplification], bounds: Bounds) -> Bounds | None:
+        return certify_behind(layers, bounds, start, spread=spread, in_kernel=shares)
+
     layers = amplifications(state, tail)
     bounds = bounded(layers)
+    left = _share_left(state, inputs, len(x), own, bounds)
+    pairs = left * len(x) * (len(x) / 2 if own else len(inputs) - len(x))
+    usual = tight or left <= MOST
+    reach = None if usual else _reach(state.stages[0], x.shape[1], bounds.error, pairs)
+    if reach is not None:
+        short = [amplification(state.stages[0], tail, SHORT), *layers[1:]]
+        fewer = bounded(short)
+        returns = len(layers) == 1 or entered(short, fewer) is not None
+        if fewer.radius[0, -1] >= reach and (returns or _are_all_wide(state, bounds.error)):
+            layers, bounds, left = short, fewer, 0.0
     longer = _worth_more_terms(layers, bounds)
-    if any(longer) and _some_are_left(state, inputs, len(x), own, bounds):
+    if left and any(longer):
         layers = amplifications(state, tail, longer)
         bounds = bounded(layers)
-    behind = certify_behind(layers, bounds, start, spread=spread, in_kernel=shares)
+    behind = entered(layers, bounds)
     plan = program(network, bounds)
     top, rest = ([part] * len(layers) for part in (slice(0, len(x)), slice(len(x), None)))
     rows = input_tables(state, plan, top)
@@ -74,6 +92,24 @@ def prepare(
     return Problem(network, x, x if y is None else y, own, state, method)
 
 
+def _reach(stage: Stage, features: int, bound: float, pairs: float) -> float | None:
+    """The |rho| that series of a first layer need to reach where other ways are as quick."""
+    if are_on_a_line(stage, features, bound) and stage.variance.max() > NEAREST**2:
+        return 0.0
+    return 1 - FARTHEST if pairs >= ENOUGH and are_wide(stage, bound) else None
+
+
+def _are_all_wide(state: Diagonal, bound: float) -> bool:
+    """Whether pairs go through all layers by tables."""
+    return is_straight(state) and all(are_wide(stage, bound) for stage in state.stages)
+
+
+NEAREST = 8.0
+"""The largest deviation of inputs on a line up to which long series are tried: they have proofs."""
+MOST = 0.5
+"""A share of pairs that is left out, from which on series may be shorter: few use them."""
+SHORT = 256
+"""Coefficients of the first layer where most pairs have tables of wide deviations."""
 HOPEFUL = 2.0**-12
 """What the usual number of coefficients may leave out of E w'^2 where four times as many are
 tried: these leave something like the square of it."""
@@ -88,12 +124,14 @@ def _worth_more_terms(layers: list[Amplification], bounds: Bounds) -> list[bool]
     return [bool(hope and cut) for hope, cut in zip(hopeful, short, strict=True)]
 
 
-def _some_are_left(state: Diagonal, inputs: Array, n: int, own: bool, bounds: Bounds) -> bool:
-    """Whether the series leave out some of a sample of pairs.
+def _share_left(state: Diagonal, inputs: Array, n: int, own: bool, bounds: Bounds) -> float:
+    """The share of a sample of pairs that the series leave out, if they leave out any.
 
     By the correlations of the first layer, which those of deeper ones mostly exceed. The first
     ``n`` inputs are the rows; the columns are the others, or the same (``own``).
     """
+    if not (bounds.radius[:, -1] < bounds.ceiling).any():
+        return 0.0
     weight, bias, *_ = state.stages[0].step.coefficients
     s = np.sqrt(state.stages[0].variance)
     i = _spread(n)
@@ -102,7 +140,7 @@ def _some_are_left(state: Diagonal, inputs: Array, n: int, own: bool, bounds: Bo
     rho = np.abs(share_or_zero(covariance, np.outer(s[i], s[j])))
     if own:
         np.fill_diagonal(rho, 0.0)
-    return bool((rho > bounds.radius[:, -1].min()).any())
+    return float((rho > bounds.radius[:, -1].min()).mean())
 
 
 def _spread(size: int) -> NDArray[np.intp]:

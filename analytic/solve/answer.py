@@ -12,11 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic.machine import LANES, Array, cores
-from analytic.pairs import Close, NearlyParallel, left_out_pairs
+from analytic.pairs import Close, NearlyParallel, cheap_entry, left_out_pairs
 from analytic.recursion import Problem, kernels_at, require_finite
 from analytic.results import AccuracyError, Estimate, Kernels
 from analytic.solve.checkpoint import Checkpoint
-from analytic.solve.foresight import FEW, close_together
 from analytic.solve.refusal import early_refusal, full_refusal
 from analytic.solve.row_blocks import fill
 from analytic.solve.writing import answer_arrays, scatter, write_diagonal
@@ -102,16 +101,20 @@ def _nearly_parallel(problem: Problem, left: NDArray[np.intp]) -> NearlyParallel
     if not len(left):
         return NearlyParallel(*np.empty((3, 0)))
     close = Close.of(problem.network, problem.diagonal)
-    share = max(FEW, -(-len(left) // cores()))
-    step = min(close_together(problem.x.shape[1]), share)
+    entry = cheap_entry(problem, close, len(left))
+    step = min(max(LEAST_TAKEN, -(-len(left) // cores())), MOST_TAKEN)
 
     def block(start: int) -> NearlyParallel:
         a, b = left[start : start + step].T
-        return left_out_pairs(problem, close, a, b)
+        return left_out_pairs(problem, close, entry, a, b)
 
     with ThreadPoolExecutor(cores()) as pool:
         parts = list(pool.map(block, range(0, len(left), step)))
     return NearlyParallel(*(np.concatenate(field) for field in zip(*parts, strict=True)))
+
+
+LEAST_TAKEN, MOST_TAKEN = 2**11, 2**17
+"""Pairs left out that a thread takes at a time."""
 
 
 def _finish(

@@ -10,22 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analytic.machine import LANES, available_memory
-from analytic.pairs import Close, left_out_pairs
+from analytic.pairs import NEAR, Close, cheap_entry, left_out_pairs
 from analytic.recursion import Data, Problem, RowBlock, stage_growth
 
-__all__ = ["FEW", "Plan", "close_together", "foresee", "require_memory", "sample"]
-
-
-NEAR = 8192
-"""Close pairs taken at a time, at most: those that share tables are summed in step."""
-NUMBERS = 2**23
-"""Features of such pairs, at most, unless the pairs are FEW."""
-FEW = 2048
-
-
-def close_together(features: int) -> int:
-    """How many close pairs are taken at a time."""
-    return max(FEW, min(NEAR, NUMBERS // max(features, 1)))
+__all__ = ["Plan", "foresee", "require_memory", "sample"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +111,9 @@ def _cost_per_pair(problem: Problem, kinds: int) -> tuple[float, float]:
     starts = {n * place // 6 // LANES * LANES for place in PLACES}
     found = [_rows(problem, kinds, data, row) for row in sorted(starts)]
     i, j = (np.concatenate([part[field] for part in found]) for field in (2, 3))
-    seconds, worst = _cost_of_close_pairs(problem, i, j)
     pairs = sum(part.pairs for part in found)
+    n, k = problem.shape
+    seconds, worst = _cost_of_close_pairs(problem, i, j, n * k / (1 + problem.own) / pairs)
     return (sum(part.seconds for part in found) + seconds) / pairs, worst
 
 
@@ -147,20 +136,24 @@ def _rows(problem: Problem, kinds: int, data: Data, row: int) -> _Rows:
 
 
 def _cost_of_close_pairs(
-    problem: Problem, i: NDArray[np.intp], j: NDArray[np.intp]
+    problem: Problem, i: NDArray[np.intp], j: NDArray[np.intp], more: float
 ) -> tuple[float, float]:
-    """Seconds of the pairs that the tiles leave out, and a bound, from some of them."""
+    """Seconds of the pairs that the tiles leave out, and a bound, from some of them.
+
+    In the whole there are ``more`` times as many.
+    """
     if i.size == 0:
         return 0.0, 0.0
     close = Close.of(problem.network, problem.diagonal)
+    entry = cheap_entry(problem, close, round(i.size * more))
     seconds = worst = 0.0
     for most in CLOSE_SAMPLED:
         few = slice(0, None, max(i.size // most, 1))
         a, b = i[few], j[few]
-        found = left_out_pairs(problem, close, a, b)
+        found = left_out_pairs(problem, close, entry, a, b)
         worst = max(worst, float(found.error.max()))  # the tables are made
         start = time.perf_counter()
-        left_out_pairs(problem, close, a, b)
+        left_out_pairs(problem, close, entry, a, b)
         took = time.perf_counter() - start
         seconds = took * i.size / a.size
         if took > QUICK or a.size == i.size:

@@ -1,0 +1,280 @@
+r"""Pairs of wide deviations, compiled: E w(u) w(v) and E w'(u) w'(v) from tables.
+
+With w = h + r (``broken_lines``), s >= s' >= NARROWEST, c = rho s'/s and tau = s' sin(angle),
+
+    E f(u) f(v) = E h(u) h(v) + E h(u) r(v) + M(c, tau, 1/s^2)/s        (f = w or w')
+
+where the first has a closed form in the angle, the second is a function of tau/rho and 1/s'^2,
+and M = s E r(u) f(v) is smooth: r sees only |u| of the size of the bend, and the density of u is
+nearly flat there. Chebyshev series in all variables, on cells: quarters of the octaves of tau,
+some intervals of c, and one of 1/s^2 for each of these.
+
+Legend: small = 1 - rho <= FARTHEST; the number of a cell is 4 times that of tau, and that of c.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytic.compilation import compiled
+from analytic.expectations.inverse_sine import arcsine_excess
+from analytic.machine import Array, aligned
+
+__all__ = [
+    "EDGES",
+    "FARTHEST",
+    "FLAT",
+    "LEAST",
+    "LINES",
+    "NARROWEST",
+    "OCTAVES",
+    "PLACES",
+    "QUARTERS",
+    "SLOPES",
+    "TERMS",
+    "TOGETHER",
+    "WideArrays",
+    "WideRoom",
+    "cell_of",
+    "wide_moments",
+]
+
+NARROWEST = 32.0
+"""The smallest deviation."""
+TERMS, SLOPES, FLAT = 8, 10, 4
+"""Coefficients in tau, in c and in 1/s^2."""
+PLACES = (0.125, 0.25, 0.5, 0.75, 1.0)
+"""Ends of the intervals of c."""
+OCTAVES = (-2, 8)
+"""tau from 2^-2 to 2^8."""
+QUARTERS = 4 * (OCTAVES[1] - OCTAVES[0])
+LINES = QUARTERS + 4
+"""Cells of tau/rho, which is up to twice as large."""
+TOGETHER = 32
+"""Pairs whose coordinates are made in step."""
+_EXPONENT = 1023 + OCTAVES[0]
+_MANTISSA, _ONE = 2**52 - 1, 1023 << 52
+EDGES = tuple(2.0 ** (k / 4) for k in range(5))
+"""Ends of the quarters of [1, 2]."""
+_E1, _E2, _E3 = EDGES[1:4]
+FARTHEST = 0.125
+"""The largest 1 - rho."""
+LEAST = tuple((1 - FARTHEST) * NARROWEST / end for end in PLACES[1:])
+"""The smallest s of each interval of c, as s' = c s/rho."""
+_P0, _P1, _P2, _P3 = PLACES[:4]
+
+
+class WideArrays(NamedTuple):
+    """What the pairs of an activation are summed from.
+
+    Attributes:
+        coefficients: of M of w and of w', shape (cells, FLAT, SLOPES * 2 * TERMS): for each
+            term in c those in tau of w, and those of w'.
+        seen: of E h(u) r(v), shape (2, LINES, FLAT * TERMS), for w and w'.
+        starts: the inverse of the least tau of each quarter of an octave.
+        places: 2/length, the middle and the smallest s of each interval of c, (4, 3).
+        line: p^2 and 2 q^2/pi of w, p^2 and 2 q^2/pi of w', and the degree of h.
+    """
+
+    coefficients: Array
+    seen: Array
+    starts: Array
+    places: Array
+    line: Array
+
+
+@compiled
+def cell_of(s: float, s_: float, small: float) -> int:
+    """The cell of a pair, or -1 where there is none."""
+    high, low, rho = max(s, s_), min(s, s_), 1.0 - small
+    if not (low >= NARROWEST and 0.0 < small <= FARTHEST):
+        return -1
+    tau, c = low * math.sqrt(small * (1.0 + rho)), rho * low / high
+    if not (2.0 ** OCTAVES[0] <= tau < 2.0 ** OCTAVES[1] and c >= _P0):
+        return -1
+    half, exponent = math.frexp(tau)
+    m = 2.0 * half
+    quarter = 4 * (exponent - 1 - OCTAVES[0]) + int(m >= _E1) + int(m >= _E2) + int(m >= _E3)
+    return 4 * quarter + int(c >= _P1) + int(c >= _P2) + int(c >= _P3)
+
+
+class WideRoom(NamedTuple):
+    """Numbers of the pairs taken together, rows of TOGETHER one after the other.
+
+    Attributes:
+        pair: s >= s' and small.
+        cells: those of the pairs.
+        e: E w(u) w(v).
+        d: E w'(u) w'(v).
+        x: a coordinate in [-1, 1].
+        slope: that of c.
+        closest: that of 1/s^2.
+        ratio: tau/rho.
+        bits: the same memory as integers.
+        line: the cells of tau/rho.
+        closed: E h(u) h(v) of w and of w'.
+        scale: 1/s, 1/s', and what E h(u) r(v) of w is multiplied by.
+        t: Chebyshev polynomials in tau.
+        c: those in c.
+        flat: those in 1/s^2.
+        t_: in tau/rho.
+        flat_: in 1/s'^2.
+        sum: what is summed of a pair.
+    """
+
+    pair: Array
+    cells: NDArray[np.int64]
+    e: Array
+    d: Array
+    x: Array
+    slope: Array
+    closest: Array
+    ratio: Array
+    bits: NDArray[np.int64]
+    line: NDArray[np.int64]
+    closed: Array
+    scale: Array
+    t: Array
+    c: Array
+    flat: Array
+    t_: Array
+    flat_: Array
+    sum: Array
+
+    @classmethod
+    def new(cls) -> WideRoom:
+        n, ratio = TOGETHER, aligned(TOGETHER)
+        return cls(
+            aligned(3 * n), aligned(n, dtype=np.int64), aligned(n), aligned(n), aligned(n),
+            aligned(n), aligned(n), ratio, ratio.view(np.int64), aligned(n, dtype=np.int64),
+            aligned(2 * n), aligned(3 * n), aligned(TERMS * n), aligned(SLOPES * n),
+            aligned(FLAT * n), aligned(TERMS * n), aligned(FLAT * n), aligned(2 * TERMS),
+        )  # fmt: skip
+
+
+@compiled
+def _chebyshev(x: Any, t: Any, terms: int) -> None:
+    """t[j] = T_j at the x of every lane."""
+    n = TOGETHER
+    for i in range(n):
+        t[i] = 1.0
+        t[n + i] = x[i]
+    for j in range(2, terms):
+        one, two = (j - 1) * n, (j - 2) * n
+        for i in range(n):
+            t[j * n + i] = 2.0 * x[i] * t[one + i] - t[two + i]
+
+
+@compiled
+def _closed_forms(o: WideRoom, line: Any) -> None:
+    """E h(u) h(v) of w and of w', and the scales."""
+    n, degree = TOGETHER, line[4]
+    for i in range(n):
+        high, low, small = o.pair[i], o.pair[n + i], o.pair[2 * n + i]
+        rho, half = 1.0 - small, 0.5 * small
+        root = np.sqrt(half)
+        angle = 2.0 * (root + root * arcsine_excess(half))
+        asin, sine = np.pi / 2 - angle, np.sqrt(small * (1.0 + rho))
+        bent = high * low * (line[0] * rho + line[1] * (sine + rho * asin))
+        o.closed[i] = bent if degree == 1.0 else line[0] + line[1] * asin
+        o.closed[n + i] = line[2] + line[3] * asin
+        inverse = 1.0 / low
+        o.scale[i], o.scale[n + i] = 1.0 / high, inverse
+        o.scale[2 * n + i] = high * sine * inverse if degree == 1.0 else inverse
+        o.ratio[i] = low * sine / rho
+
+
+@compiled
+def _polynomials_of_line(o: WideRoom) -> None:
+    """Those in tau/rho, whose quarter of an octave is read from its bits, and in 1/s'^2."""
+    n = TOGETHER
+    for i in range(n):
+        o.line[i] = 4 * ((o.bits[i] >> 52) - _EXPONENT)
+        o.bits[i] = (o.bits[i] & _MANTISSA) | _ONE
+    for i in range(n):
+        m = o.ratio[i]
+        low = _E1 if m >= _E1 else 1.0
+        low = _E2 if m >= _E2 else low
+        low = _E3 if m >= _E3 else low
+        o.line[i] += (1 if m >= _E1 else 0) + (1 if m >= _E2 else 0) + (1 if m >= _E3 else 0)
+        o.x[i] = (m - low) * (2.0 / (EDGES[1] - 1.0)) / low - 1.0
+    _chebyshev(o.x, o.t_, TERMS)
+    for i in range(n):
+        flat = NARROWEST * o.scale[n + i]
+        o.x[i] = 2.0 * (flat * flat) - 1.0
+    _chebyshev(o.x, o.flat_, FLAT)
+
+
+@compiled
+def _polynomials(o: WideRoom, a: WideArrays) -> None:
+    """Those in tau, c and 1/s^2."""
+    n = TOGETHER
+    for lane in range(n):
+        cell = o.cells[lane]
+        low, small, place = o.pair[n + lane], o.pair[2 * n + lane], a.places[cell & 3]
+        tau = low * math.sqrt(small * (2.0 - small))
+        o.x[lane] = (tau * a.starts[cell >> 2] - 1.0) * (2.0 / (EDGES[1] - 1.0)) - 1.0
+        c = (1.0 - small) * low * o.scale[lane]
+        o.slope[lane] = place[0] * (c - place[1])
+        flat = place[2] * o.scale[lane]
+        o.closest[lane] = 2.0 * (flat * flat) - 1.0
+    _chebyshev(o.x, o.t, TERMS)
+    _chebyshev(o.slope, o.c, SLOPES)
+    _chebyshev(o.closest, o.flat, FLAT)
+
+
+@compiled
+def _sum_of_rest(block: Any, o: WideRoom, lane: int) -> Any:
+    """M of w and of w', from the coefficients of a cell."""
+    n, both, c, t = TOGETHER, o.sum, o.c[lane::TOGETHER], o.t[lane::TOGETHER]
+    c0, c1, c2, c3, c4, c5, c6, c7 = c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7]
+    c8, c9 = c[8], c[9]
+    for k in range(2 * TERMS):
+        both[k] = 0.0
+    for q in range(FLAT):
+        f, a = o.flat[q * n + lane], block[q]
+        for k in range(2 * TERMS):
+            low = (c0 * a[k] + c1 * a[16 + k]) + (c2 * a[32 + k] + c3 * a[48 + k])
+            high = (c4 * a[64 + k] + c5 * a[80 + k]) + (c6 * a[96 + k] + c7 * a[112 + k])
+            both[k] += f * ((low + high) + (c8 * a[128 + k] + c9 * a[144 + k]))
+    e = (t[0] * both[0] + t[1] * both[1]) + (t[2] * both[2] + t[3] * both[3])
+    e += (t[4] * both[4] + t[5] * both[5]) + (t[6] * both[6] + t[7] * both[7])
+    d = (t[0] * both[8] + t[1] * both[9]) + (t[2] * both[10] + t[3] * both[11])
+    d += (t[4] * both[12] + t[5] * both[13]) + (t[6] * both[14] + t[7] * both[15])
+    return e, d
+
+
+@compiled
+def _sum_of_line(a: Any, o: WideRoom, lane: int) -> float:
+    """E h(u) r(v) but for its scale, from the coefficients of a cell of tau/rho."""
+    n, v, t = TOGETHER, o.sum, o.t_[lane::TOGETHER]
+    f1, f2, f3 = o.flat_[n + lane], o.flat_[2 * n + lane], o.flat_[3 * n + lane]
+    for k in range(TERMS):
+        v[k] = (a[k] + f1 * a[8 + k]) + (f2 * a[16 + k] + f3 * a[24 + k])
+    low = (t[0] * v[0] + t[1] * v[1]) + (t[2] * v[2] + t[3] * v[3])
+    return low + ((t[4] * v[4] + t[5] * v[5]) + (t[6] * v[6] + t[7] * v[7]))
+
+
+@compiled
+def wide_moments(a: WideArrays, o: WideRoom, count: int) -> None:
+    """E w(u) w(v) and E w'(u) w'(v), in ``e`` and ``d``, of pairs that have been written there.
+
+    Their number is ``count``, the rest of the room is filled with any of them; their cells have
+    coefficients.
+    """
+    n, bends = TOGETHER, a.line[2] != 0.0 or a.line[3] != 0.0
+    _closed_forms(o, a.line)
+    _polynomials_of_line(o)
+    _polynomials(o, a)
+    for lane in range(count):
+        first, second = _sum_of_rest(a.coefficients[o.cells[lane]], o, lane)
+        line = _sum_of_line(a.seen[0, o.line[lane]], o, lane) * o.scale[2 * n + lane]
+        o.e[lane] = o.closed[lane] + (line + first * o.scale[lane])
+        o.d[lane] = second * o.scale[lane]
+        if bends:
+            line = _sum_of_line(a.seen[1, o.line[lane]], o, lane) * o.scale[n + lane]
+            o.d[lane] += o.closed[n + lane] + line

@@ -1,0 +1,254 @@
+r"""Inputs that nobody scaled, behind the first layer: pairs of wide deviations, compiled.
+
+What the other layers ask of nearly parallel pairs here is an absolute error of the cosine, which
+tables give (``analytic.expectations.wide_pairs``) at a twentieth of the cost of conditioning.
+Where deviations stay wide behind it (softplus) all layers are taken so.
+
+The angle is taken from unit vectors, |x/|x| - x'/|x'||^2/2, whose roundings matter little: with
+s the deviation, tau has the relative error 4 u s/tau.
+
+Legend: small = 1 - rho of the pre-activations, and its error; r the norm of an input.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytic.compilation import compiled
+from analytic.expectations import WideRoom, WideTables, cell_of, wide_moments, wide_tables
+from analytic.machine import UNIT, Array
+from analytic.pairs.close_inputs import Close
+from analytic.recursion import Diagonal, Stage
+
+__all__ = ["ENOUGH", "WideInputs", "are_wide", "is_straight"]
+
+Index = NDArray[np.intp]
+TOGETHER = 8
+"""Chains of the sum of squares."""
+
+
+class _Inputs(NamedTuple):
+    """What is asked of each input, (n,) each: 1/|x|, r, s, 1/sqrt(E w^2), 1/sqrt(E w'^2)."""
+
+    inverse: Array
+    r: Array
+    s: Array
+    unit: Array
+    unit_slope: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WideInputs:
+    """The inputs of a network whose first layers have tables for wide pairs.
+
+    Attributes:
+        close: the network and its inputs.
+        layers: tables and numbers of the first layer, or of all of them.
+    """
+
+    close: Close
+    layers: tuple[tuple[WideTables, _Inputs], ...]
+
+    @classmethod
+    def of(cls, close: Close, features: int, bound: float, depth: int) -> WideInputs | None:
+        """None where a layer has no tables, or none as exact as ``bound``."""
+        stages = close.ends.stages[:depth]
+        if not all(are_wide(stage, bound) for stage in stages):
+            return None
+        found = [(wide_tables(stage.step.layer.activation), _inputs(stage)) for stage in stages]
+        inverse = found[0][1].inverse / math.sqrt(features)
+        layers = [(tables, numbers) for tables, numbers in found if tables is not None]
+        layers[0] = layers[0][0], layers[0][1]._replace(inverse=inverse)
+        return cls(close, tuple(layers))
+
+    @classmethod
+    def through(cls, close: Close, features: int, bound: float) -> WideInputs | None:
+        """Those of all layers, where each reads the one before it, and nothing else."""
+        ends = close.ends
+        return cls.of(close, features, bound, len(ends.stages)) if is_straight(ends) else None
+
+    @property
+    def depth(self) -> int:
+        """How many layers are taken by tables."""
+        return len(self.layers)
+
+    def behind(self, x: Array, y: Array, i: Index, j: Index, shift: int) -> tuple[Index, Array]:
+        """The pairs that have tables; Sigma, Theta and their errors behind the layers.
+
+        Args:
+            x: the rows, (n, d).
+            y: the columns, (k, d).
+            i: rows of the pairs, (pairs,), sorted.
+            j: their columns.
+            shift: the place of the first column among all inputs.
+
+        Returns:
+            Which pairs, (m,), and (Sigma, Theta, errors of both relative to norms), (4, m).
+        """
+        i, j = np.ascontiguousarray(i), np.ascontiguousarray(j)
+        left, found = np.arange(i.size), np.zeros((4, i.size))
+        for row, (tables, inputs) in enumerate(self.layers):
+            weight, bias, rate, bias_rate = self.close.ends.stages[row].step.coefficients
+            small, wrong = np.empty(i.size), np.empty(i.size)
+            cells = np.empty(i.size, dtype=np.int64)
+            if row == 0:
+                _angles(x, y, inputs, i, j, shift, weight, bias, small, wrong, cells)
+            else:
+                _next_angles(found, inputs, i, j, shift, weight, bias, small, wrong, cells)
+            served = tables.served(cells)
+            pairs = _Pairs(i, j, small, wrong, cells, served, found)
+            found = np.empty((4, served.size))
+            constant = bias_rate - rate * bias
+            numbers = (rate, constant, weight, *self.close.variations[row : row + 2])
+            errors = np.concatenate([tables.error, tables.noise])
+            _moments(tables.arrays, inputs, pairs, shift, errors, numbers, WideRoom.new(), found)
+            left, i, j = left[served], i[served], j[served]
+        return left, found
+
+
+def is_straight(ends: Diagonal) -> bool:
+    """Whether each layer reads the one before it, and nothing else."""
+    return not any(stage.junctions or stage.step.opens for stage in ends.stages)
+
+
+def _inputs(stage: Stage) -> _Inputs:
+    r, s = np.sqrt(stage.sigma), np.sqrt(stage.variance)
+    parts = (r, np.sqrt(stage.moments.second), np.sqrt(stage.moments.slope))
+    inverse, unit, unit_slope = (1 / np.where(part > 0, part, np.inf) for part in parts)
+    return _Inputs(inverse, r, s, unit, unit_slope)
+
+
+def are_wide(stage: Stage, bound: float) -> bool:
+    """Whether a layer and its inputs have tables for wide pairs that serve for a bound."""
+    step = stage.step
+    if step.normalizes or step.passes or step.noise != 1 or bound < SERVED:
+        return False
+    if not stage.variance.max(initial=0) >= LEAST_WORTH**2:
+        return False
+    return wide_tables(step.layer.activation) is not None
+
+
+ENOUGH = 2**12
+"""Pairs for which tables are made: a cell costs as much as 300 of them, once."""
+SERVED = 2.0**15 * UNIT
+"""A bound of the kernel from which on tables are as exact as it."""
+LEAST_WORTH = 2.0**6
+"""The largest deviation, at least, for which tables are looked for."""
+
+
+@compiled
+def _angles(
+    x: Any, y: Any, a: Any, i: Any, j: Any, shift: int, weight: float, bias: float, small: Any,
+    wrong: Any, cells: Any,
+) -> None:  # fmt: skip
+    """1 - rho of the pre-activations, its error, and the cell of each pair."""
+    d = x.shape[1]
+    unit, total = np.zeros(d), np.zeros(TOGETHER)
+    whole, row = d - d % TOGETHER, -1
+    for p in range(i.size):
+        if i[p] != row:
+            row = i[p]
+            for f in range(d):
+                unit[f] = x[row, f] * a.inverse[row]
+        other, column = y[j[p]], j[p] + shift
+        inverse, near = a.inverse[column], 0.0
+        for k in range(TOGETHER):
+            total[k] = 0.0
+        for f in range(0, whole, TOGETHER):
+            for k in range(TOGETHER):
+                apart = other[f + k] * inverse - unit[f + k]
+                total[k] += apart * apart
+        for f in range(whole, d):
+            apart = other[f] * inverse - unit[f]
+            near += apart * apart
+        low = (total[0] + total[1]) + (total[2] + total[3])
+        near = 0.5 * (near + (low + ((total[4] + total[5]) + (total[6] + total[7]))))
+        error = (4.0 * np.sqrt(near) + (d / TOGETHER + 2 * TOGETHER + 6) * near + 4 * UNIT) * UNIT
+        both, inner = a.s[row] * a.s[column], weight * a.r[row] * a.r[column]
+        gap = a.r[row] - a.r[column]
+        beside = weight * bias * gap / (both + inner + bias)
+        near_ = (beside * gap + inner * near) / both
+        rounded = 8 * UNIT * abs(beside) * max(a.r[row], a.r[column])
+        small[p] = near_
+        wrong[p] = (inner * error + rounded) / both + 4 * UNIT * near_
+        cells[p] = cell_of(a.s[row], a.s[column], near_)
+
+
+class _Pairs(NamedTuple):
+    """Rows, columns, 1 - rho, its error and the cells of pairs, and those that are served.
+
+    ``before`` is what ``WideInputs.behind`` returns, of the layer before.
+    """
+
+    i: Index
+    j: Index
+    small: Array
+    wrong: Array
+    cells: NDArray[np.int64]
+    served: Index
+    before: Array
+
+
+@compiled
+def _next_angles(
+    before: Any, a: Any, i: Any, j: Any, shift: int, weight: float, bias: float, small: Any,
+    wrong: Any, cells: Any,
+) -> None:  # fmt: skip
+    """The same of a later layer, as a difference: what a rounding of Sigma makes of it is wrong."""
+    for p in range(i.size):
+        row, column = i[p], j[p] + shift
+        both = a.s[row] * a.s[column]
+        small[p] = ((both - bias) - weight * before[0, p]) / both
+        wrong[p] = weight * a.r[row] * a.r[column] / both * before[2, p] + 6 * UNIT
+        cells[p] = cell_of(a.s[row], a.s[column], small[p])
+
+
+@compiled
+def _moments(
+    tables: Any, a: Any, pairs: Any, shift: int, errors: Any, numbers: Any, o: Any, found: Any
+) -> None:
+    """Sigma, Theta and their errors of the pairs that are served."""
+    served, room = pairs.served, o.pair.size // 3
+    for start in range(0, served.size, room):
+        stop = min(start + room, served.size)
+        for lane in range(room):
+            p = served[min(start + lane, stop - 1)]
+            s, s_ = a.s[pairs.i[p]], a.s[pairs.j[p] + shift]
+            o.pair[lane], o.pair[room + lane] = max(s, s_), min(s, s_)
+            o.pair[2 * room + lane], o.cells[lane] = pairs.small[p], pairs.cells[p]
+        wide_moments(tables, o, stop - start)
+        for lane in range(stop - start):
+            p = served[start + lane]
+            _with_errors(a, pairs, p, shift, errors, numbers, o, lane, found[:, start + lane])
+
+
+@compiled
+def _with_errors(
+    a: Any, pairs: Any, p: int, shift: int, errors: Any, numbers: Any, o: Any, lane: int, found: Any
+) -> None:
+    """Those of a pair (``analytic.pairs.nearly_parallel`` has the same errors)."""
+    rate, constant, weight, variation, own = numbers
+    row, column, cell = pairs.i[p], pairs.j[p] + shift, pairs.cells[p]
+    small, wrong, e, d = pairs.small[p], pairs.wrong[p], o.e[lane], o.d[lane]
+    both = a.s[row] * a.s[column]
+    unit, unit_slope = a.unit[row] * a.unit[column], a.unit_slope[row] * a.unit_slope[column]
+    share, steep = min(abs(d) * unit_slope, 1.0), both * unit / unit_slope
+    of_d = errors[1, cell] * o.scale[lane] * unit_slope + errors[3, cell]
+    turned = (1.0 - share + of_d) * min(wrong / small, 1.0)  # by the chord of |D|
+    moved = variation * np.sqrt(max(steep, 1.0))
+    of_e = errors[0, cell] * o.scale[lane] * unit + errors[2, cell]
+    of_e += steep * (share + turned) * wrong + 3 * moved + own
+    of_gamma = max(2 * wrong, pairs.before[3, p])
+    found[0] = e
+    found[1] = d * (rate * both * (1.0 - small) + constant + weight * pairs.before[1, p])
+    found[2] = of_e + (ROUNDED + 4) * UNIT
+    found[3] = of_d + turned + 6 * variation + of_gamma + (ROUNDED + 12) * UNIT
+
+
+ROUNDED = 32
+"""Roundings of the closed forms and of the sums, relative to norms."""
