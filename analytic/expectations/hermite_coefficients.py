@@ -236,12 +236,13 @@ def coefficients(
     if (solved := wave(activation)) is not None:
         b, rest = solved.coefficients(s, terms)
         c, errors = b * np.sqrt(np.arange(1.0, terms + 1))[:, None], solved.rounding(s, terms)
-        noise = Noise(_weighted(errors, b), _weighted(errors, c))
+        of_b = _weighted(errors, b)
+        noise = Noise(of_b, _weighted(errors, c), spread=of_b)
         return Coefficients(b[orders], rest, noise)
     if activation.is_erf:
         b = np.zeros((terms, s.size))
         b[::2] = erf_coefficients(s, terms)
-        noise = Noise(ERF_COEFFICIENTS, ERF_COEFFICIENTS)
+        noise = Noise(ERF_COEFFICIENTS, ERF_COEFFICIENTS, spread=ERF_COEFFICIENTS)
         return Coefficients(b[orders], erf_rest(s, terms), noise)
     if (line := by_pieces(activation)) is not None:
         assert not isinstance(line, Staircase)

@@ -50,6 +50,7 @@ class Noise(NamedTuple):
         mean: of E[w], relative to the root of E[w^2].
         second: of E[w^2].
         square: of E[w'^2].
+        spread: of (s b_k)_k alone, relative to the root of E[w^2].
         certified: whether these are bounds; otherwise two rules have agreed so far.
     """
 
@@ -58,12 +59,13 @@ class Noise(NamedTuple):
     mean: float = UNIT
     second: float = UNIT
     square: float = UNIT
+    spread: float = UNIT
     certified: bool = True
 
     @classmethod
     def of_moments(cls, error: float) -> Noise:
         """Where all moments have the same relative error."""
-        return cls(error, error, error, error, error)
+        return cls(error, error, error, error, error, error)
 
     @classmethod
     def of_coefficients(cls, value: float, slope: float, certified: bool = True) -> Noise:
@@ -71,12 +73,19 @@ class Noise(NamedTuple):
 
         To E[w]^2 + s^2 Var/s^2 four roundings are added, to the root of E[w^2] in E[w] two.
         """
-        return cls(value, slope, value + 2 * UNIT, 2 * value + 4 * UNIT, 2 * slope, certified)
+        return cls(
+            value, slope, value + 2 * UNIT, 2 * value + 4 * UNIT, 2 * slope, value, certified
+        )
 
     @property
     def of_values(self) -> float:
         """Of E[w], (s b_k)_k and the root of E[w^2]."""
         return max(self.value, self.mean, self.second / 2)
+
+    @property
+    def of_pairs(self) -> tuple[float, ...]:
+        """Those that enter E and D of pairs: ``value``, ``slope``, ``mean`` and ``spread``."""
+        return self.value, self.slope, self.mean, self.spread
 
     @property
     def largest(self) -> float:

@@ -243,5 +243,5 @@ def carry_errors(b: Bounds, at: int, shifts: int, group: Any, error: Any, most: 
         g = most[pair] = group[pair * shifts : (pair + 1) * shifts].max()
         state = error[0, pair], error[1, pair], 1.0
         error[0, pair], error[1, pair], _ = _layer_error(
-            state, factors_of(b, at, b.radius[at, g], g)
+            state, factors_of(b, 0, at, b.radius[at, g], g)
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.expectations import MOST_TERMS_WHOLE
+from analytic.expectations import MOST_TERMS, MOST_TERMS_WHOLE
 from analytic.machine import UNIT, Array
 from analytic.network import Network
 from analytic.pairs.pair_sums import share_or_zero
@@ -23,6 +23,7 @@ from analytic.recursion import (
     input_tables,
     mean_squares,
     program,
+    with_classes,
 )
 
 __all__ = ["prepare"]
@@ -52,18 +53,23 @@ def prepare(
     own = y is None
     inputs = x if y is None else np.concatenate([x, y])
     tail = 2 * UNIT if tight else max(1e-3 * tolerance, 16 * UNIT)
-    state = diagonal(network, mean_squares(inputs))
+    squares = mean_squares(inputs)
+    state = diagonal(network, squares)
     start = roundings(x.shape[1]) * UNIT if start is None else start
     shares = in_kernels(state)
 
     def bounded(layers: list[Amplification]) -> Bounds:
         return certify(layers, tolerance, start, tight=tight, spread=spread, in_kernel=shares)
 
-    layers = amplifications(state, tail)
+    layers, most = amplifications(state, tail), MOST_TERMS
     bounds = bounded(layers)
     if _worth_more_terms(layers, bounds) and _some_are_left(state, inputs, len(x), own, bounds):
-        layers = amplifications(state, tail, MOST_TERMS_WHOLE)
+        layers, most = amplifications(state, tail, MOST_TERMS_WHOLE), MOST_TERMS_WHOLE
         bounds = bounded(layers)
+    if tight:
+        bounds = with_classes(
+            bounds, network, squares, len(x), layers, tail=tail, most=most, spread=spread
+        )
     behind = certify_behind(layers, bounds, start, spread=spread, in_kernel=shares)
     plan = program(network, bounds)
     top, rest = ([part] * len(layers) for part in (slice(0, len(x)), slice(len(x), None)))

@@ -6,6 +6,7 @@ the bits.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,8 +38,14 @@ FEATURES = 128
 
 
 def roundings(features: int) -> int:
-    """The largest number of roundings of a product in ``scalar_products``."""
-    return CHAIN + -(-min(features, FEATURES) // CHAIN) + -(-features // FEATURES) + 2
+    """The largest number of roundings of a product in ``scalar_products``.
+
+    Its own, those of the sums it is part of (the first of a sum is no rounding), and of the
+    quotient.
+    """
+    together = min(features, FEATURES)
+    sums = min(features, CHAIN) + -(-together // CHAIN) + -(-features // FEATURES) - 3
+    return 1 + sums + (math.frexp(features)[0] != 0.5)
 
 
 @compiled

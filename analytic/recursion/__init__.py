@@ -10,16 +10,17 @@ arrays here and on scalars in the rooms above. Below: ``analytic.network`` and
 
 from analytic.recursion.amplification_of_erf import erf_amplification
 from analytic.recursion.certificate import (
-    GROUP,
     Bounds,
     certify,
     certify_behind,
     factors_of,
+    first_beyond,
     junction_of,
     own_bounds,
 )
 from analytic.recursion.chaos import growth, mean_slope, stage_growth
 from analytic.recursion.chord_errors import NOMINAL, TRIED, Boundary, ChordErrors, pixel_chord
+from analytic.recursion.classes import classes_of, with_classes
 from analytic.recursion.coefficient_bounds import BATCH
 from analytic.recursion.error_amplification import (
     Amplification,
@@ -48,6 +49,7 @@ from analytic.recursion.layer_errors import (
 )
 from analytic.recursion.normalization import amplifications, normalized
 from analytic.recursion.problem import Data, Problem, RowBlock
+from analytic.recursion.series_radii import GROUP
 from analytic.recursion.shares import in_kernels
 from analytic.recursion.tables import (
     ROWS,
@@ -87,10 +89,12 @@ __all__ = [
     "centred",
     "certify",
     "certify_behind",
+    "classes_of",
     "dearest",
     "diagonal",
     "erf_amplification",
     "factors_of",
+    "first_beyond",
     "growth",
     "in_kernels",
     "input_tables",
@@ -114,4 +118,5 @@ __all__ = [
     "side_by_side",
     "skip_error",
     "stage_growth",
+    "with_classes",
 ]

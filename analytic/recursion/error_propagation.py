@@ -14,7 +14,8 @@ import numpy as np
 
 from analytic.machine import UNIT
 from analytic.network import fold
-from analytic.recursion.error_amplification import Amplification, Factors
+from analytic.recursion.amplification_factors import Factors
+from analytic.recursion.error_amplification import Amplification
 from analytic.recursion.layer_equations import Average
 from analytic.recursion.layer_errors import (
     SUM,
@@ -43,21 +44,21 @@ RADII = np.array([1.0, 0.9999, 0.999, 0.99, 0.97, 0.94, 0.9, 0.85, 0.8, 0.7, 0.6
 
 
 class Rounding(NamedTuple):
-    """What rounding adds: to E and D relative to the sizes of their terms, and to rho."""
+    """What rounding adds: to rho, and to E and D relative to the sizes of their terms."""
 
+    rho: float
     e: float
     d: float
-    rho: float
 
 
-SERIES = Rounding(6 * UNIT, 7 * UNIT, 5.5 * UNIT)
+SERIES = Rounding(5.5 * UNIT, 6 * UNIT, 7 * UNIT)
 """Of a power series in rho^2. rho has 4 roundings (1/s, 1/s', two products), its square one more:
 4.5 for every power of rho. Horner's scheme has 2 for every power of rho^2. What E and D have beside
 these, product and sum of a first term and the last operations, are 6 and 7."""
-ARC_COSINE = Rounding(16 * UNIT, 9 * UNIT, 4 * UNIT)
+ARC_COSINE = Rounding(4 * UNIT, 16 * UNIT, 9 * UNIT)
 """Of a x + b |x|: s s' (4), the root (3) or rho arcsin rho (5), its share 2 b^2/pi (3) and four
 more operations; in D that share, arcsin (4) and two operations."""
-ARC_SINE = Rounding(8 * UNIT, 12 * UNIT, 8 * UNIT)
+ARC_SINE = Rounding(8 * UNIT, 8 * UNIT, 12 * UNIT)
 """Of erf, with z = 2 Lambda a a', a = (1 + 2 s^2)^(-1/2) (2.5): z has 7; the arcsine 5, its product
 with 2/pi two more; in D the product a a' (6), 4/pi (1) and theirs (1), the root of (1 - z)(1 + z)
 (2.5) and the quotient."""
@@ -66,7 +67,8 @@ with 2/pi two more; in D the product a a' (6), 4/pi (1) and theirs (1), the root
 class Fixed(NamedTuple):
     """Errors that come with a layer: of its variances, its tables (E and D), rho, E and D.
 
-    ``junctions`` are added to the sums that end there.
+    Those of the tables of E are ``value`` for the mean and the coefficients together, and ``mean``
+    and ``spread`` for each. ``junctions`` are added to the sums that end there.
     """
 
     variance: float
@@ -75,6 +77,8 @@ class Fixed(NamedTuple):
     rho: float
     e: float
     d: float
+    mean: float = 0.0
+    spread: float = 0.0
     junctions: tuple[float, ...] = ()
 
 
@@ -199,10 +203,10 @@ def _fixed(layer: Amplification, state: _Own) -> tuple[_Errors, float, Fixed]:
         found = of_normalization(layer, state.own.sigma, state.own.theta, state.mean)
         own = _Errors(found.sigma, found.theta, 1.0)
         return own, 0.0, Fixed(0.0, 0.0, 0.0, 0.0, found.e, found.d)
-    covariance = layer.share * state.own.sigma + (2 + layer.reads) * UNIT
-    learned, _, product, _ = map(float, layer.in_trained)
-    trained = learned * state.own.sigma + (2 + layer.reads) * UNIT + product
-    of_theta = state.own.theta + (1 + layer.reads) * UNIT
+    of_lambda, of_trained, of_tangent = map(float, layer.rounded)
+    covariance = layer.share * state.own.sigma + of_lambda
+    trained = float(layer.in_trained[0]) * state.own.sigma + of_trained
+    of_theta = state.own.theta + of_tangent
     theta = of_sum(trained, of_theta, *layer.in_gamma) + 2 * UNIT
     variance = covariance + 2 * UNIT  # of the root s of the variance
     theta += layer.own_d * variance + layer.noise.square
@@ -213,9 +217,8 @@ def _fixed(layer: Amplification, state: _Own) -> tuple[_Errors, float, Fixed]:
     if layer.step.passes:  # 1 - rate, its inverse and the product are rounded
         sigma, theta = sigma + 3 * UNIT, theta + 3 * UNIT
     rounding = ARC_COSINE if layer.bent else ARC_SINE if layer.closed else SERIES
-    sums = (layer.reads - 1) * UNIT
-    value, slope = 2 * layer.noise.value, 2 * layer.noise.slope
-    fixed = Fixed(variance, value, slope, rounding.rho + sums, rounding.e, rounding.d + sums)
+    value, slope, of_mean, spread = (2 * error for error in layer.noise.of_pairs)
+    fixed = Fixed(variance, value, slope, *rounding, of_mean, spread)
     return _Errors(sigma, theta, 1.0), mean, fixed
 
 
@@ -267,11 +270,12 @@ def _added(part: _Part, number: int, total: _Errors, branch: _Errors) -> _Errors
 def layer_factors(layer: Amplification, at: Factors, fixed: Fixed, tau: float) -> LayerFactors:
     """What a layer does to errors."""
     of_trained, of_theta = map(float, layer.in_gamma)
-    learned, shift, rounding, _ = map(float, layer.in_trained)
+    learned, shift, *_ = map(float, layer.in_trained)
+    of_lambda, trained, tangent = map(float, layer.rounded)
     add_e, add_d = added(at, fixed, tau)
     return LayerFactors(
         at.radius, layer.share, of_trained, of_theta, at.k_e, at.k_d, at.r_d, add_e, add_d,
-        learned, shift, rounding,
+        learned, shift, trained, of_lambda, tangent,
     )  # fmt: skip
 
 
@@ -283,7 +287,10 @@ def junction_factors(layer: Amplification, fixed: Fixed, number: int) -> SkipFac
 
 def added(at: Factors, fixed: Fixed, tau: Any) -> tuple[Any, Any]:
     """What a layer adds to the errors of E and D."""
-    rho = fixed.rho * at.turn
-    e = fixed.value * at.norm_e + fixed.e * at.size_e + tau
+    together = fixed.value * at.norm_e
+    apart = fixed.mean * at.norm_mean + fixed.spread * at.norm_spread
+    tables = np.minimum(together, apart)
+    e = (tables if np.ndim(tables) else float(tables)) + fixed.e * at.size_e + tau
     d = fixed.slope * at.norm_d + fixed.d * at.r_d + tau
-    return e + fixed.variance * at.v_e + rho * at.k_e, d + fixed.variance * at.v_d + rho * at.k_d
+    e += fixed.variance * at.v_e + fixed.rho * at.turn_e
+    return e, d + fixed.variance * at.v_d + fixed.rho * at.turn_d

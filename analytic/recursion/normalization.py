@@ -14,6 +14,7 @@ its terms and P roundings, and Sigma_pp/s^2 by v for Sigma_pp and v for s^2.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -38,22 +39,32 @@ class NormalizationErrors(NamedTuple):
     d: float
 
 
-def amplifications(state: Diagonal, tail: float, most: int = MOST_TERMS) -> list[Amplification]:
-    """Those of all layers, of at most so many coefficients each.
+def amplifications(
+    state: Diagonal,
+    tail: float,
+    most: int = MOST_TERMS,
+    *,
+    like: Sequence[Amplification | None] = (),
+) -> list[Amplification]:
+    """Those of all layers, of at most so many coefficients each, or as many as those of ``like``.
 
     Where more than MOST_TERMS may be, layers of erf that need as many take the closed form.
     """
 
-    def of(stage: Stage) -> Amplification:
+    def of(stage: Stage, model: Amplification | None) -> Amplification:
         if stage.step.normalizes:
             return normalized(stage)
+        if model is not None:
+            if model.closed:
+                return erf_amplification(stage)
+            return amplification(stage, tail, most, terms=model.k_e.size)
         activation, s = stage.step.layer.activation, np.sqrt(stage.variance)
         longer = most > MOST_TERMS and activation.is_erf
         if longer and length(activation, s, tail) >= MOST_TERMS:
             return erf_amplification(stage)
         return amplification(stage, tail, most)
 
-    return list(map(of, state.stages))
+    return list(map(of, state.stages, like or [None] * len(state.stages)))
 
 
 def normalized(stage: Stage) -> Amplification:
@@ -72,6 +83,7 @@ def normalized(stage: Stage) -> Amplification:
         rest_ve=0.0,
         rest_vd=0.0,
         mean=1.0,
+        varied=1.0,
         share=1.0,
         in_gamma=np.array([0.0, 1.0]),
         noise=Noise(),

@@ -89,6 +89,7 @@ class Tile(NamedTuple):
     group: NDArray[np.int64]  # group of terms of each row, (rows,)
     last: NDArray[np.int64]  # its last block of coefficients, (rows,)
     largest: Array  # its largest |rho|, (rows,)
+    kind: NDArray[np.int64]  # of each row or pair (``Bounds``), (rows, 1 or lanes)
     error: Array  # ``ErrorState`` of each row or pair, (3, rows, 1 or lanes)
     stack: Array  # sigma and theta at the open branches, (depth, 2, rows, lanes)
     errors: Array  # their errors, (depth, 3, rows, 1 or lanes)
@@ -110,6 +111,7 @@ def new_tile(depth: int, by_pair: bool = False, rows: int = ROWS) -> Tile:
         group=np.zeros(rows, dtype=np.int64),
         last=np.zeros(rows, dtype=np.int64),
         largest=np.zeros(rows),
+        kind=np.zeros((rows, width), dtype=np.int64),
         error=np.zeros((3, rows, width)),
         stack=aligned(max(depth, 1), 2, rows, LANES),
         errors=np.zeros((max(depth, 1), 3, rows, width)),

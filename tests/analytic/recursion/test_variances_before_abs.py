@@ -10,7 +10,7 @@ import pytest
 
 from analytic import FullyConnected, Network, kernel_estimate
 from analytic.machine import UNIT
-from analytic.recursion.error_amplification import Factors
+from analytic.recursion.amplification_factors import Factors
 from analytic.recursion.error_propagation import Fixed, added
 from analytic.recursion.layer_equations import diagonal
 from analytic.recursion.normalization import amplifications
