@@ -264,12 +264,12 @@ def _diagonal_of(
         np.maximum(values, 0, out=values)  # positions may cancel
     mu = window_means(layout, leave, state[2])
     if not leave.mixes:
-        return (sigma, theta, mu, sigma), Average(count=int(leave.count > 1)), averaged
-    factors = (
+        return (sigma, theta, mu, sigma), Average(rounding=leave.rounding), averaged
+    factors = [
         _enlargement(window_means(layout, leave, np.sqrt(np.maximum(old, 0))), new)
         for old, new in zip(state[:2], (sigma, theta), strict=True)
-    )
-    return (sigma, theta, mu, sigma), Average(*factors, count=1, mixes=True), averaged
+    ]
+    return (sigma, theta, mu, sigma), Average(factors[0], factors[1], leave.rounding, True), averaged
 
 
 def _enlargement(roots: Array, after: Array) -> float:

@@ -23,7 +23,7 @@ from analytic.images.shifts import Scatter
 from analytic.images.stretch_layouts import Layout, run_room
 from analytic.images.unit_norms import NormTables
 from analytic.machine import CACHE_LINE, LANES, Array
-from analytic.recursion import AVERAGING, Average, Bounds
+from analytic.recursion import Average, Bounds
 
 __all__ = ["Fields", "Layers", "PairedImages", "Propagation", "Room"]
 
@@ -108,7 +108,7 @@ class Propagation:
 
     def averaged(self, layout: Layout, factor: Average, error: Array) -> Array:
         """The errors where a stretch begins that the averages ``factor`` lead to."""
-        return (error + factor.count * AVERAGING) * [[factor.sigma], [factor.theta]]
+        return (error + factor.rounding) * [[factor.sigma], [factor.theta]]
 
     def behind(self, number: int, layout: Layout, entry: Fields) -> Fields:
         """The fields behind the end of stretch ``number``."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from analytic.machine import Array
 
-__all__ = ["Factors", "Rests", "factors_of_bent_line", "factors_of_series"]
+__all__ = ["OF_D", "OF_E", "Factors", "Rests", "factors_of_bent_line", "factors_of_series"]
 
 
 class Factors(NamedTuple):
@@ -23,8 +23,9 @@ class Factors(NamedTuple):
 
     Errors of the mean and of the coefficients of one of two inputs enter E by ``norm_e`` if they
     are known together, by ``norm_mean`` and ``norm_spread`` if each is; those of the coefficients
-    enter D by ``norm_d``. ``size_e`` counts the roundings of E, relative to ``MOST_ROUNDINGS`` of
-    its value at x = x'. Errors of rho enter E by ``turn_e`` and D by ``turn_d``.
+    enter D by ``norm_d``. ``size_e`` and ``size_d`` count the roundings of E and D, relative to
+    ``OF_E`` and ``OF_D`` of their values at x = x'. Errors of rho enter E by ``turn_e`` and D by
+    ``turn_d``.
     """
 
     radius: Any
@@ -38,6 +39,7 @@ class Factors(NamedTuple):
     norm_spread: Any
     norm_d: Any
     size_e: Any
+    size_d: Any
     turn_e: Any
     turn_d: Any
 
@@ -52,8 +54,8 @@ class Rests(NamedTuple):
     vd: float
 
 
-MOST_ROUNDINGS = 6
-"""Of a term of E."""
+OF_E, OF_D = 5, 5
+"""The most roundings of a term of E and of D."""
 LARGEST = 1e300
 """Stands for infinity where a derivative has no finite norm: no bound will hold."""
 
@@ -66,7 +68,7 @@ def factors_of_bent_line(bend: float, radius: Array) -> Factors:
         k_d = part / np.sqrt(1 - radius**2)
     # at a given covariance variances turn rho; of s s' they leave part sqrt(1 - rho^2)
     return Factors(
-        radius, d, k_d, d, none + part, radius * k_d, none, none, none, none, one, d, k_d
+        radius, d, k_d, d, none + part, radius * k_d, none, none, none, none, one, d, d, k_d
     )
 
 
@@ -101,6 +103,7 @@ def factors_of_series(
     # of a term of E, a share k_e/(k + 1) of order k + 1, rho^k is turned
     turn = powers[:, :-1] @ (order / (order + 1) * k_e) + _times(powers[:, -1], rests.e)
     norm_d = np.sqrt(np.minimum(powers**2 @ np.append(r_d, rests.d), 1.0))
+    size_e, count_d = _roundings(k_e, mean, varied, radius)
     return Factors(
         radius=radius,
         k_e=at_e,
@@ -112,24 +115,25 @@ def factors_of_series(
         norm_mean=np.sqrt(mean) + 0 * radius,
         norm_spread=np.sqrt(varied) * radius,
         norm_d=norm_d,
-        size_e=_roundings(k_e, mean, varied, radius),
+        size_e=size_e,
+        size_d=count_d * at_d,
         turn_e=radius * turn,
         turn_d=radius * k_d,
     )
 
 
-def _roundings(k_e: Array, mean: float, varied: float, radius: Array) -> Array:
-    """Those of E, of terms of sizes (E w)^2 and sum_k |a_k a_k'| R^k, by ``MOST_ROUNDINGS``.
+def _roundings(k_e: Array, mean: float, varied: float, radius: Array) -> tuple[Array, float]:
+    """Those of E and D, by ``OF_E`` and ``OF_D``.
 
-    E E' has two: its product and the sum with the series. A term of this has that of the product
-    of two coefficients, that of the sum to which it is added, and that of the product with Lambda;
-    one of the sum of even and odd orders, if there are both, one of the product with rho, if there
-    are odd ones, and one of the sum with E E', if that is not 0.
+    E E' has two, its product and the sum with the series. A term of this has that of the product of
+    two coefficients, of the sum to which it is added, of the product with Lambda, and of the sum
+    with E E', if that is not 0; where there are even and odd orders, that of their sum. D has
+    three, and two more where there are both (docs/theory/certificate.md).
     """
-    odd, even = k_e[1::2].any(), k_e[::2].any()
-    count = 3 + int(odd) + int(odd and even) + (mean > 0)
-    sizes = [2 * m + count * (1 - m) * radius for m in (mean, 1 - varied)]
-    return np.maximum(*sizes) / MOST_ROUNDINGS
+    both, m = bool(k_e[1::2].any() and k_e[::2].any()), (mean, 1 - varied)
+    count = 3 + both + (mean > 0)
+    size_e = np.maximum(*(2 * share + count * (1 - share) * radius for share in m))
+    return size_e / OF_E, (3 + 2 * both) / OF_D
 
 
 def _powers(radius: Array, last: int) -> Array:

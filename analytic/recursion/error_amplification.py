@@ -105,7 +105,7 @@ class Amplification:
             size = none + 1
         return found._replace(
             norm_e=none, norm_mean=none, norm_spread=none, norm_d=none, size_e=size,
-            turn_e=found.k_e, turn_d=found.k_d,
+            size_d=found.r_d, turn_e=found.k_e, turn_d=found.k_d,
         )  # fmt: skip
 
     @property

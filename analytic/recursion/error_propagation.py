@@ -14,7 +14,7 @@ import numpy as np
 
 from analytic.machine import UNIT
 from analytic.network import fold
-from analytic.recursion.amplification_factors import Factors
+from analytic.recursion.amplification_factors import OF_D, OF_E, Factors
 from analytic.recursion.error_amplification import Amplification
 from analytic.recursion.layer_equations import Average
 from analytic.recursion.layer_errors import (
@@ -51,10 +51,9 @@ class Rounding(NamedTuple):
     d: float
 
 
-SERIES = Rounding(5.5 * UNIT, 6 * UNIT, 7 * UNIT)
+SERIES = Rounding(5.5 * UNIT, OF_E * UNIT, OF_D * UNIT)
 """Of a power series in rho^2. rho has 4 roundings (1/s, 1/s', two products), its square one more:
-4.5 for every power of rho. Horner's scheme has 2 for every power of rho^2. What E and D have beside
-these, product and sum of a first term and the last operations, are 6 and 7."""
+4.5 for every power of rho. Horner's scheme has 2 for every power of rho^2."""
 ARC_COSINE = Rounding(4 * UNIT, 16 * UNIT, 9 * UNIT)
 """Of a x + b |x|: s s' (4), the root (3) or rho arcsin rho (5), its share 2 b^2/pi (3) and four
 more operations; in D that share, arcsin (4) and two operations."""
@@ -83,7 +82,7 @@ class Fixed(NamedTuple):
 
 
 AVERAGING = 16 * UNIT
-"""Rounding of an average over positions: 2 of Kahan's sum, 7 of lanes, 3 of threads, 1."""
+"""The most that an average over positions rounds: see ``analytic.images.linear_maps.Leave``."""
 OWN = 8 * UNIT
 """Truncation error at pairs of positions of one input, which variances may depend on."""
 
@@ -172,12 +171,11 @@ class _Errors(NamedTuple):
         return _Errors(*map(max, self, other))
 
     def averaged(self, average: Average) -> _Errors:
-        if average.count == 0:
+        if average.rounding == 0:
             return self
-        rounding = average.count * AVERAGING
         return _Errors(
-            average.sigma * (self.sigma + rounding),
-            average.theta * (self.theta + rounding),
+            average.sigma * (self.sigma + average.rounding),
+            average.theta * (self.theta + average.rounding),
             min(average.theta * self.reach, 1.0),
         )
 
@@ -190,10 +188,10 @@ class _Own(NamedTuple):
     apart: _Errors
 
     def averaged(self, average: Average) -> _Own:
-        if average.count == 0:
+        if average.rounding == 0:
             return self
         own = self.own.joined(self.apart) if average.mixes else self.own
-        mean = average.sigma * (self.mean + average.count * AVERAGING)
+        mean = average.sigma * (self.mean + average.rounding)
         return _Own(own.averaged(average), mean, self.apart.averaged(average))
 
 
@@ -291,6 +289,6 @@ def added(at: Factors, fixed: Fixed, tau: Any) -> tuple[Any, Any]:
     apart = fixed.mean * at.norm_mean + fixed.spread * at.norm_spread
     tables = np.minimum(together, apart)
     e = (tables if np.ndim(tables) else float(tables)) + fixed.e * at.size_e + tau
-    d = fixed.slope * at.norm_d + fixed.d * at.r_d + tau
+    d = fixed.slope * at.norm_d + fixed.d * at.size_d + tau
     e += fixed.variance * at.v_e + fixed.rho * at.turn_e
     return e, d + fixed.variance * at.v_d + fixed.rho * at.turn_d

@@ -102,13 +102,13 @@ class Average:
     """What averaging over positions does to relative errors of Sigma and Theta.
 
     The mean over p, q of errors below sqrt(Sigma_pp Sigma_qq) is at most the square of the mean of
-    sqrt(Sigma_pp): ``sigma`` times the mean of Sigma, the same for Theta. ``count`` averages follow
-    each other; ``mixes`` says whether any has pairs p != q.
+    sqrt(Sigma_pp): ``sigma`` times the mean of Sigma, the same for Theta. ``rounding`` is that of
+    all averages that follow each other; ``mixes`` says whether any has pairs p != q.
     """
 
     sigma: float = 1.0
     theta: float = 1.0
-    count: int = 0
+    rounding: float = 0.0
     mixes: bool = False
 
     def joined(self, other: Average) -> Average:
@@ -118,7 +118,7 @@ class Average:
     def behind(self, other: Average) -> Average:
         """This one and another one before it."""
         factors = self.sigma * other.sigma, self.theta * other.theta
-        return Average(*factors, self.count + other.count, self.mixes or other.mixes)
+        return Average(*factors, self.rounding + other.rounding, self.mixes or other.mixes)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
