@@ -194,6 +194,8 @@ def _noise(
         second=_ratio(2 * least.mean * mean + variance, second) + storing + by_powers,
         square=square + storing,
         spread=_ratio(varying, least.root) + storing,
+        carried=_ratio(2 * least.mean * mean + variance, second) + 2 * by_powers + EXTENDED,
+        unseen=2 * UNIT if powers.any() else 0.0,
     )
 
 

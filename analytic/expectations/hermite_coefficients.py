@@ -13,81 +13,40 @@ error bounds stand in docs/theory/duals.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import sympy
-from numpy.typing import NDArray
 
 from analytic.activation import Activation
-from analytic.expectations.chebyshev_sums import fill, fill_moments
+from analytic.expectations.activation_moments import halves, moments
+from analytic.expectations.chebyshev_sums import fill
 from analytic.expectations.coefficients_of_erf import (
     ERF_COEFFICIENTS,
     erf_coefficients,
     erf_length,
     erf_rest,
 )
-from analytic.expectations.cut_tails import error_of_cut
-from analytic.expectations.error_function import ERF_SECOND, ERF_SLOPE, erf_moments
-from analytic.expectations.fifth_derivatives import fifth_mean_squares
 from analytic.expectations.node_tables import (
-    CURVATURE,
     FIRST,
-    JERK,
-    MEAN,
-    RESPONSE_D,
-    RESPONSE_E,
-    SLOPE,
-    check_underflow,
-    kinked,
 )
-from analytic.expectations.octaves import MOST_TERMS, MOST_TERMS_KINKED, segment
-from analytic.expectations.polylines import Polyline
-from analytic.expectations.segments import Noise, Segment
-from analytic.expectations.small_deviations import LOWEST
-from analytic.expectations.splines import Spline, by_pieces
+from analytic.expectations.octaves import MOST_TERMS, MOST_TERMS_KINKED, by_octaves, segment
+from analytic.expectations.segments import EXACT, Noise, Segment
+from analytic.expectations.splines import by_pieces
 from analytic.expectations.staircases import Staircase
 from analytic.expectations.waves import wave
 from analytic.machine import UNIT, Array
-from analytic.proofs import jump, parity
+from analytic.proofs import parity
 
 __all__ = [
     "MOST_TERMS",
     "Coefficients",
-    "Moments",
     "coefficients",
     "length",
-    "moments",
     "orders",
     "responses",
     "rests",
 ]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Moments:
-    """Moments of one activation at n standard deviations s.
-
-    Attributes:
-        mean: E[w(s z)], shape (n,).
-        second: E[w(s z)^2], shape (n,).
-        slope: E[w'(s z)^2], shape (n,), without the point masses where w jumps.
-        curvature: E[w''(s z)^2], shape (n,).
-        jerk: E[w'''(s z)^2], shape (n,).
-        response_e: E[w'^2 + w w''], the derivative of ``second`` by s^2, shape (n,).
-        response_d: E[w''^2 + w' w'''], the derivative of ``slope`` by s^2, shape (n,).
-        noise: their relative errors.
-    """
-
-    mean: Array
-    second: Array
-    slope: Array
-    curvature: Array
-    jerk: Array
-    response_e: Array
-    response_d: Array
-    noise: Noise
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,71 +64,6 @@ class Coefficients:
     noise: Noise
 
 
-def moments(activation: Activation, s: Array) -> Moments:
-    """Moments of w at the standard deviations s, non-negative, shape (n,).
-
-    Raises:
-        ValueError: one of them is not finite.
-    """
-    if not np.isfinite(s).all():
-        raise ValueError(
-            "expected pre-activations whose variance float64 can hold, got infinity; lower"
-            " weight_std or scale the inputs"
-        )
-    if (bent := activation.bent_line) is not None:
-        return _bent_line(*bent, s)
-    if (solved := wave(activation)) is not None:
-        return Moments(*solved.moments(s), noise=Noise.of_moments(solved.noise(s)))
-    if (line := by_pieces(activation)) is not None:
-        return _of_pieces(activation, line, s)
-    if activation.is_erf:
-        noise = Noise(mean=0.0, second=ERF_SECOND, square=ERF_SLOPE)
-        return Moments(np.zeros_like(s), *erf_moments(s), noise=noise)
-    table, second, noise = np.empty((FIRST, s.size)), np.empty(s.size), Noise()
-    for octave, chosen in _octaves(s):
-        part = segment(activation, octave)
-        fill_moments(part, s, chosen, table, second)
-        noise = noise.joined(part.noise)
-    if kinked(activation):  # a jump of w^(k) makes E w^(k + 1)(sz)^2 infinite
-        zero, w = sympy.S.Zero, activation.expression
-        jumps = [jump(w, zero, order) is not None for order in (1, 2)]
-        table[CURVATURE] = np.inf if jumps[0] else table[CURVATURE]
-        table[JERK] = np.inf if any(jumps) else table[JERK]
-    if noise.certified and fifth_mean_squares(activation, s) is None:
-        noise = noise._replace(certified=False)
-    large = s >= 2.0**LOWEST
-    check_underflow(activation, s[large], second[large])
-    return Moments(
-        mean=table[MEAN],
-        second=second,
-        slope=table[SLOPE],
-        curvature=np.maximum(table[CURVATURE], 0),
-        jerk=np.maximum(table[JERK], 0),
-        response_e=table[RESPONSE_E],
-        response_d=table[RESPONSE_D],
-        noise=noise,
-    )
-
-
-def _of_pieces(activation: Activation, line: Polyline | Spline | Staircase, s: Array) -> Moments:
-    """Moments of an activation by pieces, with what its rules cut off."""
-    certified = isinstance(line, Staircase) and line.at_zero
-    found = line.moments(s)
-    error = 8 * UNIT + error_of_cut(activation, line, s, found[1], found[2])
-    noise = Noise.of_coefficients(error, error, certified=certified)
-    return _at_zero(activation, s, Moments(*found, noise=noise))
-
-
-def _at_zero(activation: Activation, s: Array, table: Moments) -> Moments:
-    """The same, where a unit that is always 0 does not see the jump that others see there."""
-    if activation.jump is None or not (s == 0).any():
-        return table
-    start = float(activation(np.zeros(1))[0])
-    mean, second = np.where(s > 0, table.mean, start), np.where(s > 0, table.second, start**2)
-    response = np.where(s > 0, table.response_e, 0.0)
-    return replace(table, mean=mean, second=second, response_e=response)
-
-
 def length(activation: Activation, s: Array, tail: float, most: int = MOST_TERMS) -> int:
     """How many coefficients leave a rest of at most ``tail`` at all s; none for a x + b |x|.
 
@@ -185,7 +79,7 @@ def length(activation: Activation, s: Array, tail: float, most: int = MOST_TERMS
         return min(most, MOST_TERMS_KINKED)
     return max(
         segment(activation, octave, most=most).terms(float(s[chosen].max()), tail)
-        for octave, chosen in _octaves(s)
+        for octave, chosen in by_octaves(s)
     )
 
 
@@ -196,7 +90,7 @@ def responses(activation: Activation, s: Array) -> Array | None:
     estimated.
     """
     most = np.zeros(2)
-    for octave, chosen in _octaves(s):
+    for octave, chosen in by_octaves(s):
         part = segment(activation, octave)
         if isinstance(part, Segment):
             if part.responses is None:
@@ -212,7 +106,7 @@ def rests(activation: Activation, s: Array, terms: int) -> tuple[Array, Noise]:
     The noise of tables of so many terms comes with it.
     """
     most, noise = np.zeros(terms + 1), Noise()
-    for octave, chosen in _octaves(s):
+    for octave, chosen in by_octaves(s):
         part = segment(activation, octave, terms)
         top = float(s[chosen].max())
         most, noise = np.maximum(most, part.shares(top, terms)), noise.joined(part.noise)
@@ -220,7 +114,7 @@ def rests(activation: Activation, s: Array, terms: int) -> tuple[Array, Noise]:
 
 
 def coefficients(
-    activation: Activation, s: Array, terms: int, orders: slice = slice(None)
+    activation: Activation, s: Any, terms: int, orders: slice = slice(None)
 ) -> Coefficients:
     """The first coefficients at the standard deviations s, shape (n,).
 
@@ -230,19 +124,21 @@ def coefficients(
         terms: how many.
         orders: which of them are wanted; where w' is even or odd, every other one is 0.
     """
-    rest, noise = np.zeros(s.size), Noise()
+    rest, noise = np.zeros(s.size), EXACT
     if terms == 0:
         return Coefficients(np.empty((0, s.size)), rest, noise)
     if (solved := wave(activation)) is not None:
         b, rest = solved.coefficients(s, terms)
         c, errors = b * np.sqrt(np.arange(1.0, terms + 1))[:, None], solved.rounding(s, terms)
         of_b = _weighted(errors, b)
-        noise = Noise(of_b, _weighted(errors, c), spread=of_b)
+        noise = EXACT._replace(value=of_b, slope=_weighted(errors, c), spread=of_b)
         return Coefficients(b[orders], rest, noise)
+    s, low = halves(s)
     if activation.is_erf:
         b = np.zeros((terms, s.size))
-        b[::2] = erf_coefficients(s, terms)
-        noise = Noise(ERF_COEFFICIENTS, ERF_COEFFICIENTS, spread=ERF_COEFFICIENTS)
+        b[::2] = erf_coefficients(s, low, terms)
+        of_b = ERF_COEFFICIENTS
+        noise = EXACT._replace(value=of_b, slope=of_b, spread=of_b)
         return Coefficients(b[orders], erf_rest(s, terms), noise)
     if (line := by_pieces(activation)) is not None:
         assert not isinstance(line, Staircase)
@@ -254,9 +150,9 @@ def coefficients(
     start, _, step = orders.indices(terms)
     columns = slice(FIRST + start, FIRST + terms, step)
     b = np.empty((len(range(start, terms, step)), s.size))
-    for octave, chosen in _octaves(s):
+    for octave, chosen in by_octaves(s):
         part = segment(activation, octave, terms)
-        fill(part, columns, s, chosen, b)
+        fill(part, columns, (s, low), chosen, b)
         rest[chosen] = part.rest(float(s[chosen].max()), terms)
         noise = noise.joined(part.noise)
     return Coefficients(b, rest, noise)
@@ -273,27 +169,3 @@ def orders(activation: Activation) -> slice:
     """The orders whose coefficients are not 0 because w' is even or odd."""
     symmetry = parity(activation.derivative)
     return slice(int(symmetry == "odd"), None, 1 if symmetry is None else 2)
-
-
-def _octaves(s: Array) -> Iterator[tuple[int, NDArray[np.intp]]]:
-    """The octaves of s, and which inputs they hold."""
-    octaves = np.frexp(np.maximum(s, 2.0 ** (LOWEST - 1)))[1] - 1
-    for octave in range(int(octaves.min()), int(octaves.max()) + 1):
-        chosen = np.flatnonzero(octaves == octave)
-        if chosen.size:
-            yield octave, chosen
-
-
-def _bent_line(a: float, b: float, s: Array) -> Moments:
-    """Moments of a x + b |x|: its pairs have a closed form and need no coefficients."""
-    none, slope = np.zeros_like(s), np.full_like(s, a * a + b * b)
-    return Moments(
-        mean=b * s * np.sqrt(2 / np.pi),
-        second=slope * s**2,
-        slope=slope,
-        curvature=none,
-        jerk=none,
-        response_e=slope,
-        response_d=none,
-        noise=Noise(mean=4 * UNIT, second=4 * UNIT, square=3 * UNIT),  # a^2 + b^2, s^2, 2/pi
-    )

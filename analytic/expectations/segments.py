@@ -28,6 +28,7 @@ from analytic.machine import UNIT, Array
 
 __all__ = [
     "BLOCK",
+    "EXACT",
     "IntArray",
     "Noise",
     "Responses",
@@ -51,6 +52,8 @@ class Noise(NamedTuple):
         second: of E[w^2].
         square: of E[w'^2].
         spread: of (s b_k)_k alone, relative to the root of E[w^2].
+        carried: of E[w^2] in extended precision.
+        unseen: the relative error of s^2, given in extended precision, that the table makes.
         certified: whether these are bounds; otherwise two rules have agreed so far.
     """
 
@@ -60,12 +63,14 @@ class Noise(NamedTuple):
     second: float = UNIT
     square: float = UNIT
     spread: float = UNIT
+    carried: float = UNIT
+    unseen: float = 2 * UNIT
     certified: bool = True
 
     @classmethod
     def of_moments(cls, error: float) -> Noise:
-        """Where all moments have the same relative error."""
-        return cls(error, error, error, error, error, error)
+        """Where all moments have the same relative error, beside one rounding for E[w^2]."""
+        return cls(error, error, error, error, error, error, error - UNIT, 0.0)
 
     @classmethod
     def of_coefficients(cls, value: float, slope: float, certified: bool = True) -> Noise:
@@ -73,8 +78,9 @@ class Noise(NamedTuple):
 
         To E[w]^2 + s^2 Var/s^2 four roundings are added, to the root of E[w^2] in E[w] two.
         """
+        second = 2 * value + 4 * UNIT
         return cls(
-            value, slope, value + 2 * UNIT, 2 * value + 4 * UNIT, 2 * slope, value, certified
+            value, slope, value + 2 * UNIT, second, 2 * slope, value, second, certified=certified
         )
 
     @property
@@ -96,6 +102,10 @@ class Noise(NamedTuple):
         """The larger errors of both."""
         largest = map(max, self[:-1], other[:-1])
         return Noise(*largest, certified=self.certified and other.certified)
+
+
+EXACT = Noise(carried=0.0, unseen=0.0)
+"""What tables only add to."""
 
 
 class Responses(NamedTuple):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -33,25 +33,29 @@ from analytic.images.shifted_positions import STILL, add_other_shifts, pixels
 from analytic.images.stretch_layouts import Layout
 from analytic.images.stretches import put, taken
 from analytic.images.unit_norms import NormTables, pixel_lines
+from analytic.images.wide_sums import wide_window_sums
 from analytic.machine import UNIT, Array, cores
 from analytic.network import fold
 from analytic.recursion import (
+    OWN,
     Amplification,
     Average,
     AveragedNorms,
     Bounds,
     Diagonal,
+    Junction,
     Stage,
     amplification,
     erf_amplification,
     normalized,
     own_bounds,
-    own_preactivation,
+    wide_preactivation,
+    wide_root,
 )
 
 __all__ = ["amplified", "image_diagonal"]
 
-Own = tuple[Array, Array, Array, Array]
+Own = tuple[Any, Array, Array, Any]
 """Sigma, Theta and mu at every position, (n, P) each, and the Sigma that the next layer reads: that
 before the sum over its windows, where this has been taken."""
 
@@ -64,8 +68,8 @@ def image_diagonal(layouts: Sequence[Layout], x: Array, defects: Defects | None)
         x: images, shape (n, positions, channels).
         defects: how the network carries them, None if it carries covariances.
     """
-    own = np.mean(np.square(x, dtype=np.longdouble), axis=2).astype(np.float64)
-    start = own, np.zeros_like(own), np.zeros_like(own), own
+    own: Any = np.mean(np.square(x, dtype=np.longdouble), axis=2)
+    start = own, np.zeros(own.shape), np.zeros(own.shape), own
     waiting: list[tuple[Own, Fields]] = []
     stages: list[Stage] = []
     norms: list[AveragedNorms | None] = []
@@ -75,7 +79,7 @@ def image_diagonal(layouts: Sequence[Layout], x: Array, defects: Defects | None)
     for number, layout in enumerate(layouts):
         entries, leaves = taken(waiting, layout.stretch), layout.stretch.leaves
         states = [state for state, _ in entries] or [start]
-        passed, state = _layers(layout, states, factor, defects is not None)
+        passed, state = _layers(layout, states, factor, defects is not None, bool(entries))
         stages += passed
         factor = factor if not passed else Average()
         if not leaves:
@@ -107,11 +111,12 @@ class _Way(NamedTuple):
 
 
 def _layers(
-    layout: Layout, states: Sequence[Own], factor: Average, reads_norms: bool
+    layout: Layout, states: Sequence[Own], factor: Average, reads_norms: bool, entered: bool
 ) -> tuple[list[Stage], Own]:
     """The layers of a stretch at equal positions, from its state and those that wait for it.
 
-    Stages have the Sigma that is read if ``reads_norms``.
+    Stages have the Sigma that is read if ``reads_norms``. Behind the first layer Sigma has extended
+    precision, before it only where no fields have ``entered``.
     """
     stages: list[Stage] = []
     n = len(states[0][0])
@@ -119,31 +124,49 @@ def _layers(
     def after(number: int, state: Own) -> Own:
         step, window = layout.steps[number], layout.windows[number]
         sigma, theta, mu, read = state
-        known = np.ravel(read) if reads_norms else np.empty(0)
+        known = np.asarray(np.ravel(read), np.float64) if reads_norms else np.empty(0)
         if window is not None:
-            sigma, theta = (_window_sums(layout, number, values) for values in (sigma, theta))
-        given = own_preactivation(step, (sigma, theta, mu))
-        variance, trained, gamma = map(np.ravel, given)
-        table, none = moments(step.layer.activation, np.sqrt(variance)), np.empty(0)
+            sigma = wide_window_sums(*window, layout.shape, sigma)
+            theta = _window_sums(layout, number, theta)
+        given = wide_preactivation(step, (sigma, theta, mu))
+        wide, trained, gamma = (given[0].ravel(), given[1].ravel(), given[2].ravel())
+        table, none = moments(step.layer.activation, wide_root(wide)), np.empty(0)
+        variance = np.asarray(wide, np.float64)
         reads, averaged = layout.stretch.reads[number], Average() if number else factor
         if step.over_positions:
             reads = sigma.shape[1]
+        summed = reads * UNIT if entered and number == 0 else 0.0
         stages.append(
-            Stage(step, known, none, variance, trained, gamma, table, np.ravel(mu), reads, averaged)
+            Stage(
+                step,
+                known,
+                none,
+                variance,
+                trained,
+                gamma,
+                table,
+                np.ravel(mu),
+                reads,
+                averaged,
+                wide=wide,
+                summed=summed,
+            )
         )
         return _by_image(n, stages[-1].end)
 
-    def added(_: int, number: int, total: Own, branch: Own) -> Own:
+    def added(at: int, number: int, total: Own, branch: Own) -> Own:
         (sigma0, theta0, mu0), (sigma, theta, mu) = (
             map(np.ravel, part[:3]) for part in (total, branch)
         )
-        stages[-1] = stages[-1].joined((sigma0, theta0, mu0), (sigma, theta, mu))
-        return _by_image(n, stages[-1].junctions[number].state)
+        both = (sigma0, theta0, mu0), (sigma, theta, mu)
+        stages[-1] = stages[-1].joined(*both)
+        return _by_image(n, Junction.of(*both, layout.steps[at].shares[number]).state)
 
     first, *others = states
     parts = range(len(layout.flow))
-    state = fold(parts, first, after, added, step=layout.flow.__getitem__, aside=reversed(others))
-    return stages, state
+    last = fold(parts, first, after, added, step=layout.flow.__getitem__, aside=reversed(others))
+    sigma, theta, mu, read = (np.asarray(part, np.float64) for part in last)
+    return stages, (sigma, theta, mu, read)
 
 
 def _by_image(n: int, state: tuple[Array, Array, Array]) -> Own:
@@ -219,7 +242,7 @@ def _own_layers(way: _Way) -> dict[int, tuple[FieldLayer, Bounds]]:
     found: dict[int, tuple[FieldLayer, Bounds]] = {}
     for at, stage in enumerate(way.passed, way.layout.stretch.first):
         deviation = np.sqrt(stage.variance)
-        terms = length(stage.step.layer.activation, deviation, 16 * UNIT, MOST_TERMS_WHOLE)
+        terms = length(stage.step.layer.activation, deviation, OWN, MOST_TERMS_WHOLE)
         layer = amplified(stage, deviation, terms)
         bounds = own_bounds(layer)
         found[at] = compiled_layer(stage.step, 0, bounds, layer.terms), bounds
@@ -269,7 +292,8 @@ def _diagonal_of(
         _enlargement(window_means(layout, leave, np.sqrt(np.maximum(old, 0))), new)
         for old, new in zip(state[:2], (sigma, theta), strict=True)
     ]
-    return (sigma, theta, mu, sigma), Average(factors[0], factors[1], leave.rounding, True), averaged
+    average = Average(factors[0], factors[1], leave.rounding, True)
+    return (sigma, theta, mu, sigma), average, averaged
 
 
 def _enlargement(roots: Array, after: Array) -> float:

@@ -9,6 +9,7 @@ arrays here and on scalars in the rooms above. Below: ``analytic.network`` and
 """
 
 from analytic.recursion.amplification_of_erf import erf_amplification
+from analytic.recursion.averages import Average, AveragedNorms
 from analytic.recursion.certificate import (
     Bounds,
     certify,
@@ -28,11 +29,9 @@ from analytic.recursion.error_amplification import (
     dearest,
     merged,
 )
-from analytic.recursion.error_propagation import ARC_COSINE, AVERAGING
+from analytic.recursion.error_propagation import ARC_COSINE, AVERAGING, OWN
 from analytic.recursion.formulas import centred, plain, preactivation, residual, side_by_side
 from analytic.recursion.layer_equations import (
-    Average,
-    AveragedNorms,
     Diagonal,
     Junction,
     Stage,
@@ -41,6 +40,8 @@ from analytic.recursion.layer_equations import (
     mean_squares,
     own_preactivation,
     require_finite,
+    wide_preactivation,
+    wide_root,
 )
 from analytic.recursion.layer_errors import (
     layer_error,
@@ -67,6 +68,7 @@ __all__ = [
     "BATCH",
     "GROUP",
     "NOMINAL",
+    "OWN",
     "ROWS",
     "TRIED",
     "Amplification",
@@ -118,5 +120,7 @@ __all__ = [
     "side_by_side",
     "skip_error",
     "stage_growth",
+    "wide_preactivation",
+    "wide_root",
     "with_classes",
 ]

@@ -23,6 +23,7 @@ from numba.extending import register_jitable
 from numpy.typing import NDArray
 
 from analytic.machine import UNIT, Array
+from analytic.recursion.averages import Average
 from analytic.recursion.error_amplification import Amplification
 from analytic.recursion.error_propagation import (
     OWN,
@@ -32,7 +33,6 @@ from analytic.recursion.error_propagation import (
     junction_factors,
     layer_factors,
 )
-from analytic.recursion.layer_equations import Average
 from analytic.recursion.layer_errors import LayerFactors, SkipFactors
 from analytic.recursion.series_radii import GROUP, lengths, radii
 

@@ -10,16 +10,20 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analytic.machine import LANES, Array
 from analytic.network import Network
+from analytic.recursion.averages import Average
 from analytic.recursion.certificate import Bounds, constants
 from analytic.recursion.error_amplification import Amplification, merged
 from analytic.recursion.error_propagation import ErrorPropagation
-from analytic.recursion.layer_equations import Average, diagonal
+from analytic.recursion.layer_equations import (
+    diagonal,
+)
 from analytic.recursion.normalization import amplifications
 from analytic.recursion.series_radii import truncation_of
 from analytic.recursion.shares import in_kernels
@@ -34,10 +38,10 @@ APART = 1.1
 Classes = NDArray[np.int64]
 
 
-def classes_of(squares: Array) -> Classes:
+def classes_of(squares: Any) -> Classes:
     """The class of every input: the widest one is halved in log |x|^2 as long as there is room."""
     order = np.argsort(squares, kind="stable")
-    log = np.log(np.maximum(squares[order], 1e-300)).tolist()
+    log = np.log(np.maximum(squares[order], 1e-300)).astype(np.float64).tolist()
     edges = [0, len(log)]
     while len(edges) <= CLASSES:
         widths = [log[b - 1] - log[a] for a, b in pairwise(edges)]
@@ -55,7 +59,7 @@ def classes_of(squares: Array) -> Classes:
 def with_classes(
     bounds: Bounds,
     network: Network,
-    squares: Array,
+    squares: Any,
     n: int,
     layers: list[Amplification],
     *,

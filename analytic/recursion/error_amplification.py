@@ -25,10 +25,14 @@ from analytic.recursion.amplification_factors import (
     factors_of_bent_line,
     factors_of_series,
 )
+from analytic.recursion.averages import Average
 from analytic.recursion.coefficient_bounds import coefficient_sums, ratio
 from analytic.recursion.derivative_norms import norms_beyond
-from analytic.recursion.layer_equations import Average, Diagonal, Stage
-from analytic.recursion.roundings import roundings_of
+from analytic.recursion.layer_equations import (
+    Diagonal,
+    Stage,
+)
+from analytic.recursion.roundings import own_rounding, roundings_of
 from analytic.recursion.shares import (
     in_gamma,
     in_junctions,
@@ -58,9 +62,9 @@ class Amplification:
     variance.
     ``share`` is the largest one of weight_std^2 Sigma in Lambda, which has the bias beside it;
     ``mean`` and ``varied`` are the largest shares of (E w)^2 and of Var w in E w^2; ``rounded``
-    (3,) what rounding adds to Lambda, T and weight_std^2 Theta; ``in_trained`` (4,), ``in_gamma``
-    (2,) and ``in_junctions`` (junctions, 5) hold the largest shares of the parts of sums
-    (``shares.py``).
+    (3,) what rounding adds to Lambda, T and weight_std^2 Theta of pairs, and ``own_rounding`` what
+    it adds to Lambda at x = x'; ``in_trained`` (4,), ``in_gamma`` (2,) and ``in_junctions``
+    (junctions, 5) hold the largest shares of the parts of sums (``shares.py``).
     ``reads`` and ``average`` are those of the ``Stage``. Where the series is longer than ``k_e``,
     ``shares`` bounds the larger truncation error of E and D after 0, 1, ... terms; ``closed``
     says that the values of pairs come from a closed form and not from the series.
@@ -82,6 +86,7 @@ class Amplification:
     mean: float
     varied: float
     rounded: Array
+    own_rounding: float
     in_trained: Array
     in_gamma: Array
     in_junctions: Array
@@ -193,6 +198,7 @@ def amplification(
         mean=mean_share(stage),
         varied=varied_share(stage),
         rounded=roundings_of(stage),
+        own_rounding=own_rounding(stage),
         in_trained=in_trained(stage),
         in_gamma=in_gamma(stage),
         in_junctions=in_junctions(stage),
@@ -224,6 +230,7 @@ def _of_bent_line(stage: Stage, slope: float, bend: float) -> Amplification:
         mean=1.0,
         varied=1.0,
         rounded=roundings_of(stage),
+        own_rounding=own_rounding(stage),
         in_trained=in_trained(stage),
         in_gamma=in_gamma(stage),
         in_junctions=in_junctions(stage),

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from analytic.machine import UNIT
+from analytic.machine import EXTENDED, UNIT
 from analytic.network import fold
 from analytic.recursion.amplification_factors import OF_D, OF_E, Factors
+from analytic.recursion.averages import Average
 from analytic.recursion.error_amplification import Amplification
-from analytic.recursion.layer_equations import Average
 from analytic.recursion.layer_errors import (
     SUM,
     LayerFactors,
@@ -83,7 +83,10 @@ class Fixed(NamedTuple):
 
 AVERAGING = 16 * UNIT
 """The most that an average over positions rounds: see ``analytic.images.linear_maps.Leave``."""
-OWN = 8 * UNIT
+MEAN_SQUARE = 64 * EXTENDED
+"""Of |x|^2/d: a square, its sums (numpy adds blocks of 128 terms in eight chains, and these two by
+two: 31 roundings up to 10^6 features) and the quotient."""
+OWN = 2 * UNIT
 """Truncation error at pairs of positions of one input, which variances may depend on."""
 
 
@@ -152,12 +155,12 @@ class ErrorPropagation:
             factors = junction_factors(part[0], self.fixed[-1], at)
             return _Own(own, mean, _Errors(*skip_error(total.apart, branch.apart, factors)))
 
-        start = _Own(
-            _Errors(spread + 2 * UNIT, 0.0, 0.0), 0.0, _Errors(spread + self.start, 0.0, 0.0)
-        )
+        own = _Errors(spread + MEAN_SQUARE, 0.0, 0.0)
+        start = _Own(own, 0.0, _Errors(spread + self.start, 0.0, 0.0))
         parts = zip(self.layers, self._factors, strict=True)
         last = fold(parts, start, after, added, step=lambda part: part[0].step, averaged=averaged)
-        return self._of_kernels(last.averaged(self.readout).own)
+        own = last.averaged(self.readout).own
+        return self._of_kernels(own._replace(sigma=own.sigma + UNIT))  # it is rounded to float64
 
 
 class _Errors(NamedTuple):
@@ -190,7 +193,8 @@ class _Own(NamedTuple):
     def averaged(self, average: Average) -> _Own:
         if average.rounding == 0:
             return self
-        own = self.own.joined(self.apart) if average.mixes else self.own
+        own = self.own._replace(sigma=self.own.sigma + UNIT)  # fields have float64
+        own = own.joined(self.apart) if average.mixes else own
         mean = average.sigma * (self.mean + average.rounding)
         return _Own(own.averaged(average), mean, self.apart.averaged(average))
 
@@ -202,14 +206,16 @@ def _fixed(layer: Amplification, state: _Own) -> tuple[_Errors, float, Fixed]:
         own = _Errors(found.sigma, found.theta, 1.0)
         return own, 0.0, Fixed(0.0, 0.0, 0.0, 0.0, found.e, found.d)
     of_lambda, of_trained, of_tangent = map(float, layer.rounded)
-    covariance = layer.share * state.own.sigma + of_lambda
-    trained = float(layer.in_trained[0]) * state.own.sigma + of_trained
+    covariance = layer.share * state.own.sigma + layer.own_rounding
+    trained = covariance + UNIT
+    if of_trained != of_lambda:  # rates: T is not Lambda
+        trained = float(layer.in_trained[0]) * state.own.sigma + of_trained + UNIT
     of_theta = state.own.theta + of_tangent
     theta = of_sum(trained, of_theta, *layer.in_gamma) + 2 * UNIT
-    variance = covariance + 2 * UNIT  # of the root s of the variance
+    variance = covariance + layer.noise.unseen
     theta += layer.own_d * variance + layer.noise.square
     mean = layer.own_mean * variance + layer.noise.mean
-    sigma = layer.own_e * variance + layer.noise.second
+    sigma = layer.own_e * variance + layer.noise.carried
     if layer.step.keeps_mean:
         mean = state.mean + 2 * UNIT
     if layer.step.passes:  # 1 - rate, its inverse and the product are rounded

@@ -14,12 +14,12 @@ from fractions import Fraction
 
 import numpy as np
 
-from analytic.machine import UNIT, Array
+from analytic.machine import EXTENDED, UNIT, Array
 from analytic.network import Pointwise, Step
 from analytic.recursion.coefficient_bounds import ratio
 from analytic.recursion.layer_equations import Stage
 
-__all__ = ["roundings_of"]
+__all__ = ["own_rounding", "roundings_of"]
 
 
 def roundings_of(stage: Stage) -> Array:
@@ -36,6 +36,13 @@ def roundings_of(stage: Stage) -> Array:
     plainly = rate == 1.0 and bias_rate == bias
     of_trained = of_lambda if plainly else 4 + reads  # the product with the rate
     return np.array([of_lambda, of_trained, of_weight + reads]) * UNIT
+
+
+def own_rounding(stage: Stage) -> float:
+    """That of Lambda at x = x', relative to it; of its root, too, if float64 has to hold them."""
+    if stage.wide is None or stage.step.normalizes:
+        return float(roundings_of(stage)[0]) + 2 * UNIT
+    return stage.summed + (stage.reads + 6) * EXTENDED
 
 
 def _is_square(step: Step, number: float, name: str) -> bool:
