@@ -103,11 +103,8 @@ def moments(activation: Activation, s: Any) -> Moments:
         part = segment(activation, octave)
         fill_moments(part, (s, low), chosen, table, (second, rest))
         noise = noise.joined(part.noise)
-    if kinked(activation):  # a jump of w^(k) makes E w^(k + 1)(sz)^2 infinite
-        zero, w = sympy.S.Zero, activation.expression
-        jumps = [jump(w, zero, order) is not None for order in (1, 2)]
-        table[CURVATURE] = np.inf if jumps[0] else table[CURVATURE]
-        table[JERK] = np.inf if any(jumps) else table[JERK]
+    if kinked(activation):
+        _without_norms(activation, table)
     if noise.certified and fifth_mean_squares(activation, s) is None:
         noise = noise._replace(certified=False)
     large = s >= 2.0**LOWEST
@@ -123,6 +120,14 @@ def moments(activation: Activation, s: Any) -> Moments:
         noise=noise,
         wide=_both(second, rest),
     )
+
+
+def _without_norms(activation: Activation, table: Array) -> None:
+    """A jump of w^(k) at 0 makes E w^(k + 1)(sz)^2 infinite."""
+    zero, w = sympy.S.Zero, activation.expression
+    jumps = [jump(w, zero, order) is not None for order in (1, 2)]
+    table[CURVATURE] = np.inf if jumps[0] else table[CURVATURE]
+    table[JERK] = np.inf if any(jumps) else table[JERK]
 
 
 def halves(s: Any) -> tuple[Array, Array]:

@@ -27,7 +27,7 @@ from analytic.images.lane_tables import (
     sights,
 )
 from analytic.images.next_fields import NextFields
-from analytic.images.own_norms import norms_behind, shares, window_means
+from analytic.images.own_norms import enlargement, norms_behind, shares, window_means
 from analytic.images.propagation import Fields, PairedImages, Propagation, Room
 from analytic.images.shifted_positions import STILL, add_other_shifts, pixels
 from analytic.images.stretch_layouts import Layout
@@ -289,15 +289,8 @@ def _diagonal_of(
     if not leave.mixes:
         return (sigma, theta, mu, sigma), Average(rounding=leave.rounding), averaged
     factors = [
-        _enlargement(window_means(layout, leave, np.sqrt(np.maximum(old, 0))), new)
+        enlargement(window_means(layout, leave, np.sqrt(np.maximum(old, 0))), new)
         for old, new in zip(state[:2], (sigma, theta), strict=True)
     ]
     average = Average(factors[0], factors[1], leave.rounding, True)
     return (sigma, theta, mu, sigma), average, averaged
-
-
-def _enlargement(roots: Array, after: Array) -> float:
-    """The largest (mean_p sqrt(Sigma_pp))^2 / mean_pq Sigma_pq over images and windows."""
-    upper = roots**2
-    ratio = upper / np.where(after > 0, after, np.where(upper > 0, 1e-300, np.inf))
-    return max(1.0, float(ratio.max()))

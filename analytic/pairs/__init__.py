@@ -13,13 +13,21 @@ from analytic.pairs.left_out import left_out_pairs
 from analytic.pairs.nearly_parallel import NearlyParallel, unit_moments
 from analytic.pairs.pair_recursion import weight_layer
 from analytic.pairs.preparation import prepare
-from analytic.pairs.row_blocks import ROW_BLOCK, roundings, rows_together, scalar_products, store
+from analytic.pairs.row_blocks import (
+    ROW_BLOCK,
+    Series,
+    roundings,
+    rows_together,
+    scalar_products,
+    store,
+)
 from analytic.pairs.tile_states import end_branch
 
 __all__ = [
     "ROW_BLOCK",
     "Close",
     "NearlyParallel",
+    "Series",
     "angle_of_inputs",
     "end_branch",
     "left_out_pairs",

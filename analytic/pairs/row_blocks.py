@@ -177,6 +177,15 @@ class Series:
         return self.plan.bounds.diagonal
 
     @property
+    def diagonals(self) -> Array:
+        """The same for each row, (n,), or one for all, (1,)."""
+        bounds = self.plan.bounds
+        classes = bounds.rows
+        return (
+            bounds.diagonals[bounds.kinds[classes, classes]] if classes.size else bounds.diagonals
+        )
+
+    @property
     def bytes(self) -> int:
         both = (self.rows,) if self.rows is self.columns else (self.rows, self.columns)
         return sum(array.nbytes for tables in both for array in tables)

@@ -71,7 +71,8 @@ class Bounds(NamedTuple):
     start: float  # error of <x, x'>/d
     ceiling: float  # largest |rho| the bounds hold for; pairs above it are left out
     error: float  # bound of the kernel for all pairs below the ceiling
-    diagonal: float  # bound of the kernel at x = x'
+    diagonal: float  # bound of the kernel at x = x',
+    diagonals: Array  # the same for each kind, (kinds,)
 
 
 LEVELS = np.concatenate(
@@ -210,6 +211,7 @@ def _bounds(chain: ErrorPropagation, index: int, taus: tuple[float, float], whol
         ceiling=ceiling,
         error=chain.error(index, taus[1], [float(last) for last in lost[:, -1]]),
         diagonal=chain.diagonal,
+        diagonals=np.array([chain.diagonal]),
     )
 
 
@@ -256,4 +258,5 @@ def own_bounds(layer: Amplification) -> Bounds:
         ceiling=1.0,
         error=0.0,
         diagonal=0.0,
+        diagonals=np.zeros(1),
     )

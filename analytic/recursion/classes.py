@@ -92,13 +92,15 @@ def with_classes(
             both = [merged(one, other) for one, other in zip(parts[a], parts[b], strict=True)]
             kinds[a, b] = kinds[b, a] = len(found)
             found.append(_pair(bounds, both, np.maximum(shares[a], shares[b]), spread))
-    truncation, factors, junctions, in_kernel = map(np.stack, zip(*found, strict=True))
+    parts_of = zip(*found, strict=True)
+    truncation, factors, junctions, in_kernel, diagonals = map(np.stack, parts_of)
     columns = classes if n == len(classes) else classes[n:]
     return bounds._replace(
         truncation=truncation,
         factors=factors,
         junctions=junctions,
         in_kernel=in_kernel,
+        diagonals=diagonals,
         kinds=kinds,
         rows=classes[:n],
         columns=np.pad(columns, (0, LANES), mode="edge"),
@@ -106,7 +108,8 @@ def with_classes(
 
 
 def _first(bounds: Bounds) -> tuple[Array, ...]:
-    return bounds.truncation[0], bounds.factors[0], bounds.junctions[0], bounds.in_kernel[0]
+    parts = bounds.truncation, bounds.factors, bounds.junctions, bounds.in_kernel, bounds.diagonals
+    return tuple(part[0] for part in parts)
 
 
 def _pair(
@@ -116,4 +119,4 @@ def _pair(
     chain = ErrorPropagation(layers, Average(), bounds.start, spread, in_kernel.tolist())
     given = zip(layers, bounds.radius, bounds.truncation[0], strict=True)
     lost = [truncation_of(*each) for each in given]
-    return np.stack(lost), *constants(chain, bounds.ceiling), in_kernel
+    return np.stack(lost), *constants(chain, bounds.ceiling), in_kernel, np.array(chain.diagonal)
