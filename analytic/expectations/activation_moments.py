@@ -92,11 +92,8 @@ def moments(activation: Activation, s: Any) -> Moments:
     if (line := by_pieces(activation)) is not None:
         return _of_pieces(activation, line, s)
     if activation.is_erf:
-        noise = EXACT._replace(
-            mean=0.0, second=ERF_SECOND, square=ERF_SLOPE, carried=ERF_SECOND - UNIT
-        )
         found, rest = erf_moments(s, low)
-        return Moments(np.zeros_like(s), *found, noise=noise, wide=_both(found[0], rest))
+        return Moments(np.zeros_like(s), *found, noise=OF_ERF, wide=_both(found[0], rest))
     table, second, rest = np.empty((FIRST, s.size)), np.empty(s.size), np.zeros(s.size)
     noise = EXACT
     for octave, chosen in by_octaves(s):
@@ -122,6 +119,10 @@ def moments(activation: Activation, s: Any) -> Moments:
     )
 
 
+OF_ERF = EXACT._replace(mean=0.0, second=ERF_SECOND, square=ERF_SLOPE, carried=ERF_SECOND - UNIT)
+"""That of ``erf_moments``."""
+
+
 def _without_norms(activation: Activation, table: Array) -> None:
     """A jump of w^(k) at 0 makes E w^(k + 1)(sz)^2 infinite."""
     zero, w = sympy.S.Zero, activation.expression
@@ -132,7 +133,8 @@ def _without_norms(activation: Activation, table: Array) -> None:
 
 def halves(s: Any) -> tuple[Array, Array]:
     """Numbers of any precision as the sums of two of float64; 0 beside what is infinite."""
-    high = np.asarray(s, np.float64)
+    with np.errstate(over="ignore"):
+        high = np.asarray(s, np.float64)
     return high, np.asarray(np.where(np.isfinite(high), s - high, 0.0), np.float64)
 
 
@@ -168,7 +170,7 @@ def _bent_line(a: float, b: float, s: Any) -> Moments:
     noise = EXACT._replace(mean=4 * UNIT, second=4 * UNIT, square=3 * UNIT, carried=8 * EXTENDED)
     return Moments(
         mean=b * high * np.sqrt(2 / np.pi),
-        second=second.astype(np.float64),
+        second=halves(second)[0],
         slope=slope,
         curvature=none,
         jerk=none,

@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from analytic.expectations import MOST_TERMS_WHOLE, length, moments, rests
+from analytic.expectations import MOST_TERMS_WHOLE, length, rests
 from analytic.images.defect_propagation import DefectPropagation, Defects, targets_of
+from analytic.images.equal_positions import Own, own_layers
 from analytic.images.field_expectations import ARCCOSINE, ARCSINE, FieldLayer
-from analytic.images.fields import Pairing, window_sums
+from analytic.images.fields import Pairing
 from analytic.images.lane_tables import (
     Sight,
     Tables,
@@ -33,9 +34,7 @@ from analytic.images.shifted_positions import STILL, add_other_shifts, pixels
 from analytic.images.stretch_layouts import Layout
 from analytic.images.stretches import put, taken
 from analytic.images.unit_norms import NormTables, pixel_lines
-from analytic.images.wide_sums import wide_window_sums
-from analytic.machine import UNIT, Array, cores
-from analytic.network import fold
+from analytic.machine import Array, cores
 from analytic.recursion import (
     OWN,
     Amplification,
@@ -43,21 +42,14 @@ from analytic.recursion import (
     AveragedNorms,
     Bounds,
     Diagonal,
-    Junction,
     Stage,
     amplification,
     erf_amplification,
     normalized,
     own_bounds,
-    wide_preactivation,
-    wide_root,
 )
 
 __all__ = ["amplified", "image_diagonal"]
-
-Own = tuple[Any, Array, Array, Any]
-"""Sigma, Theta and mu at every position, (n, P) each, and the Sigma that the next layer reads: that
-before the sum over its windows, where this has been taken."""
 
 
 def image_diagonal(layouts: Sequence[Layout], x: Array, defects: Defects | None) -> Diagonal:
@@ -79,7 +71,7 @@ def image_diagonal(layouts: Sequence[Layout], x: Array, defects: Defects | None)
     for number, layout in enumerate(layouts):
         entries, leaves = taken(waiting, layout.stretch), layout.stretch.leaves
         states = [state for state, _ in entries] or [start]
-        passed, state = _layers(layout, states, factor, defects is not None, bool(entries))
+        passed, state = own_layers(layout, states, factor, defects is not None, bool(entries))
         stages += passed
         factor = factor if not passed else Average()
         if not leaves:
@@ -108,81 +100,6 @@ class _Way(NamedTuple):
     def carries(self) -> bool:
         """Whether defects enter the next stretch."""
         return self.defects is not None and self.defects.goes_on(self.layout)
-
-
-def _layers(
-    layout: Layout, states: Sequence[Own], factor: Average, reads_norms: bool, entered: bool
-) -> tuple[list[Stage], Own]:
-    """The layers of a stretch at equal positions, from its state and those that wait for it.
-
-    Stages have the Sigma that is read if ``reads_norms``. Behind the first layer Sigma has extended
-    precision, before it only where no fields have ``entered``.
-    """
-    stages: list[Stage] = []
-    n = len(states[0][0])
-
-    def after(number: int, state: Own) -> Own:
-        step, window = layout.steps[number], layout.windows[number]
-        sigma, theta, mu, read = state
-        known = np.asarray(np.ravel(read), np.float64) if reads_norms else np.empty(0)
-        if window is not None:
-            sigma = wide_window_sums(*window, layout.shape, sigma)
-            theta = _window_sums(layout, number, theta)
-        given = wide_preactivation(step, (sigma, theta, mu))
-        wide, trained, gamma = (given[0].ravel(), given[1].ravel(), given[2].ravel())
-        table, none = moments(step.layer.activation, wide_root(wide)), np.empty(0)
-        variance = np.asarray(wide, np.float64)
-        reads, averaged = layout.stretch.reads[number], Average() if number else factor
-        if step.over_positions:
-            reads = sigma.shape[1]
-        summed = reads * UNIT if entered and number == 0 else 0.0
-        stages.append(
-            Stage(
-                step,
-                known,
-                none,
-                variance,
-                trained,
-                gamma,
-                table,
-                np.ravel(mu),
-                reads,
-                averaged,
-                wide=wide,
-                summed=summed,
-            )
-        )
-        return _by_image(n, stages[-1].end)
-
-    def added(at: int, number: int, total: Own, branch: Own) -> Own:
-        (sigma0, theta0, mu0), (sigma, theta, mu) = (
-            map(np.ravel, part[:3]) for part in (total, branch)
-        )
-        both = (sigma0, theta0, mu0), (sigma, theta, mu)
-        stages[-1] = stages[-1].joined(*both)
-        return _by_image(n, Junction.of(*both, layout.steps[at].shares[number]).state)
-
-    first, *others = states
-    parts = range(len(layout.flow))
-    last = fold(parts, first, after, added, step=layout.flow.__getitem__, aside=reversed(others))
-    sigma, theta, mu, read = (np.asarray(part, np.float64) for part in last)
-    return stages, (sigma, theta, mu, read)
-
-
-def _by_image(n: int, state: tuple[Array, Array, Array]) -> Own:
-    sigma, theta, mu = (part.reshape(n, -1) for part in state)
-    return sigma, theta, mu, sigma
-
-
-def _window_sums(layout: Layout, number: int, values: Array) -> Array:
-    """The sums over the windows of a layer at equal positions, (n, P)."""
-    window, size = layout.windows[number], values.shape[1]
-    assert window is not None
-    before = np.pad(values, ((0, 0), (0, layout.lanes - size)))
-    after = np.empty_like(before)
-    line = np.zeros(layout.lanes + 2 * layout.shape[1])
-    window_sums(*window, STILL, layout.shape, before, line, after)
-    return after[:, :size]
 
 
 def _left(way: _Way, x: Array, entries: list[Fields], state: Own) -> list[Fields]:

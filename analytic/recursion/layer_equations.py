@@ -104,7 +104,8 @@ def _in_float64(state: State) -> State:
 
 def wide_root(variance: Any) -> Extended:
     """The root in extended precision; infinite or 0 where float64 takes the variance for that."""
-    held = np.asarray(variance, np.float64)
+    with np.errstate(over="ignore"):
+        held = np.asarray(variance, np.float64)
     return np.sqrt(np.where(np.isfinite(held) & (held > 0), variance, held.astype(np.longdouble)))
 
 
@@ -267,7 +268,7 @@ def diagonal(network: Network, squares: Any) -> Diagonal:
     zero = np.zeros(len(squares))
     with np.errstate(over="ignore", invalid="ignore"):
         sigma, theta, _ = fold(network.steps, (squares, zero, zero), after, added, step=itself)
-    sigma = np.asarray(sigma, np.float64)
+        sigma = np.asarray(sigma, np.float64)
     found = Diagonal(tuple(stages), sigma, theta, output=network.output.coefficients)
     require_finite(found.ntk)
     return found

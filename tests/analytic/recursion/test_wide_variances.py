@@ -39,7 +39,8 @@ def test_mean_squares_keep_what_float64_has_not(name: str) -> None:
         assert found.noise.unseen == 2 * UNIT
         return
     assert found.noise.unseen == 0
-    assert np.abs(near.exact / exact - 1).max() > 4 * off.max()  # at s that are rounded
+    moved = np.abs(near.exact / exact - 1) - off  # at s that are rounded
+    assert moved.max() > 0.5 * UNIT
 
 
 @extended
