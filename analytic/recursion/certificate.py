@@ -76,7 +76,7 @@ class Bounds(NamedTuple):
 
 
 LEVELS = np.concatenate(
-    [np.linspace(0, 0.6, 31), 1 - 0.4 * 2 ** (-np.arange(1, 34) / 5), 1 - 2.0 ** -np.arange(9, 27)]
+    [np.linspace(0, 0.6, 21), 1 - 0.4 * 2 ** (-np.arange(1, 21) / 3), 1 - 4.0 ** -np.arange(5, 14)]
 )
 LEVELS[-1] = 1.0
 """The |rho| for which factors are tabulated; a pair takes those of the next one."""
