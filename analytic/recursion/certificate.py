@@ -82,6 +82,8 @@ LEVELS[-1] = 1.0
 """The |rho| for which factors are tabulated; a pair takes those of the next one."""
 SMALL = 1 / 16
 """What truncation may cost where the bound shall be tight, as a part of rounding."""
+LONGER = 8
+"""The same of nearly parallel pairs that would be left out."""
 LAST = 16
 """Groups of the longest series beyond its last term: they grant it more and more truncation."""
 
@@ -150,7 +152,7 @@ def certify(
             if tight and per_tau > 0:
                 least = max(layer.rest for layer in layers)  # below, pairs would be left out
                 cheap = rounding / per_tau
-                tau = min(tau, max(SMALL * cheap, min(least, cheap), SMALL * UNIT))
+                tau = min(tau, max(SMALL * cheap, min(least, LONGER * cheap), SMALL * UNIT))
                 small = min(tau, SMALL * UNIT)
             if chain.error(index, tau) <= tolerance:
                 return _bounds(chain, index, (small, tau), whole)
