@@ -82,6 +82,11 @@ class Heat:
     lock: Lock = field(default_factory=Lock)
 
     @property
+    def resolved(self) -> bool:
+        """Whether the sum over the nodes is exact to some roundings."""
+        return bool(self.outer[-14:].max() <= 2**7 * UNIT)
+
+    @property
     def unresolved(self) -> float:
         """What E W'_1 W'_2 may err by, times sigma, as a jump of w' is at least 2^lowest wide."""
         left, right = self.activation.derivatives(np.array([-1e-300, 1e-300]), 1)[1]
@@ -108,8 +113,7 @@ class Heat:
 def heat(activation: Activation, highest: int = HIGHEST[0]) -> Heat | None:
     """The tables of an activation, or None if it grows too fast or has kinks away from 0."""
     places = kinks(activation.expression)
-    orders = activation.growth
-    if any(order is None or order.rank > POLYNOMIAL for order in orders):
+    if any(order is None or order.rank > POLYNOMIAL for order in activation.growth):
         return None
     if not places.complete or any(place != 0 for place in places.places):
         return None
@@ -119,38 +123,34 @@ def heat(activation: Activation, highest: int = HIGHEST[0]) -> Heat | None:
     for scale in scales:
         for step in STEPS:
             found.append(_empty(activation, scale, step, highest, smooth))
-            if found[-1].outer[-14:].max() <= 2**7 * UNIT:
+            if found[-1].resolved:
                 break
-        if found[-1].outer[-14:].max() <= ROUGH:
-            break
+        alike = [h for h in found if h.resolved and h.step == found[-1].step]
+        if len(alike) > (found[-1].step < WIDE):
+            return alike[0]
     return min(found, key=lambda h: float(np.median(h.outer[-14:])))
 
 
 STEPS = (0.12, 0.1, 0.08, 0.06, 0.04)
 """The steps h that are tried; the nodes must resolve a bend away from 0 as well."""
-ROUGH = 1e-9
-"""An error of the sum over the nodes from which on finer nodes are tried."""
+WIDE = 0.1
+"""A step that is fine enough only if beta is; a smaller one may serve the sum, not the tables."""
 FINEST = -60
 """Octave of the nodes around a kink: 2^4 above it a jump of w' is smeared (``unresolved``)."""
 POLYNOMIAL = (Fraction(0), Fraction(0), Fraction(10**6))
 
 
 def _bends(activation: Activation) -> tuple[float, ...]:
-    """A power of two below the width of the strip of analyticity, at most 2.
-
-    Where that is not known, or infinite, w may be steep: others are tried after it.
-    """
+    """A power of two below the width of the strip of analyticity; where w may be steep, several."""
     width = activation.strip
-    d = min(float(width), math.pi) if width is not None else math.pi / 2
-    bend = 2.0 ** math.floor(
-        math.log2(min(2 * d / math.pi, 2.0 if d >= 3 and width != sympy.oo else 1.0))
-    )
-    unknown = width is None or width == sympy.oo
-    return tuple(bend / steepness for steepness in FINER) if unknown else (bend,)
+    if width is None or width == sympy.oo:
+        return FINER
+    d = min(float(width), math.pi)
+    return (2.0 ** math.floor(math.log2(min(2 * d / math.pi, 2.0 if d >= 3 else 1.0))),)
 
 
-FINER = (1, 8, 64, 512)
-"""How much finer than usual the nodes may be."""
+FINER = (1.0, 2.0**-3, 2.0**-6, 2.0**-9)
+"""What is tried where w may be steep."""
 
 
 def _empty(activation: Activation, scale: float, step: float, highest: int, smooth: bool) -> Heat:

@@ -7,8 +7,7 @@ b_k = c_k / sqrt(k + 1), Mehler's formula and Stein's lemma give both expectatio
     E[w(u) w(u')]   = E[w(u)] E[w(u')] + s s' rho P(rho),   P = sum_k b_k(s) b_k(s') rho^k,
     E[w'(u) w'(u')] = d/d rho (rho P(rho)),
 
-without a division by s: a zero input needs no case of its own. The derivation and the
-error bounds stand in docs/theory/duals.md.
+without a division by s: a zero input needs no case of its own (docs/theory/duals.md).
 """
 
 from __future__ import annotations
@@ -64,7 +63,9 @@ class Coefficients:
     noise: Noise
 
 
-def length(activation: Activation, s: Array, tail: float, most: int = MOST_TERMS) -> int:
+def length(
+    activation: Activation, s: Array, tail: float, most: int = MOST_TERMS, *, proved: bool = False
+) -> int:
     """How many coefficients leave a rest of at most ``tail`` at all s; none for a x + b |x|.
 
     All inputs get equally many: what one lacks may meet a large one of another.
@@ -77,10 +78,10 @@ def length(activation: Activation, s: Array, tail: float, most: int = MOST_TERMS
         return erf_length(float(s.max()), tail, most)
     if by_pieces(activation) is not None:
         return min(most, MOST_TERMS_KINKED)
-    return max(
-        segment(activation, octave, most=most).terms(float(s[chosen].max()), tail)
-        for octave, chosen in by_octaves(s)
-    )
+    tops = [(octave, float(s[chosen].max())) for octave, chosen in by_octaves(s)]
+    parts = [segment(activation, octave, most=most, proved=proved) for octave, _ in tops]
+    wanted = max(part.terms(top, tail) for part, (_, top) in zip(parts, tops, strict=True))
+    return min(wanted, *(part.size for part in parts if not part.complete), wanted)
 
 
 def responses(activation: Activation, s: Array) -> Array | None:

@@ -18,7 +18,7 @@ from analytic.expectations.estimated_tables import estimated_segment
 from analytic.expectations.node_tables import kinked
 from analytic.expectations.segments import Segment
 from analytic.expectations.small_deviations import LOWEST, Origin, origin
-from analytic.machine import UNIT, Array
+from analytic.machine import Array
 
 __all__ = ["MOST_TERMS", "MOST_TERMS_KINKED", "MOST_TERMS_WHOLE", "by_octaves", "segment"]
 
@@ -31,7 +31,12 @@ MOST_TERMS_KINKED = 128
 
 
 def segment(
-    activation: Activation, octave: int, least: int = 0, most: int = MOST_TERMS
+    activation: Activation,
+    octave: int,
+    least: int = 0,
+    most: int = MOST_TERMS,
+    *,
+    proved: bool = False,
 ) -> Segment | Origin:
     """The table for s in [2^octave, 2^(octave + 1)], or below 2^LOWEST.
 
@@ -40,18 +45,36 @@ def segment(
         octave: which one.
         least: the smallest number of terms; without it as many as are above rounding.
         most: the largest number of terms.
+        proved: whether more than MOST_TERMS are wanted only if their errors are bounded.
     """
     if kinked(activation):
         most = min(most, MOST_TERMS_KINKED)
     if octave < LOWEST and (expansion := origin(activation)) is not None:
         return expansion
     found = _segment(activation, octave, 32, min(most, MOST_TERMS))
-    longer = most > MOST_TERMS and found.rests[-1, -1] > 32 * UNIT
-    if longer or (least > MOST_TERMS and found.rests.shape[1] <= least):
-        found = _segment(activation, octave, 2 * MOST_TERMS, MOST_TERMS_WHOLE)
-    if found.rests.shape[1] > least:
+    if max(most, least) > MOST_TERMS and not found.complete:
+        found = _longer(activation, octave, found, proved)
+    if found.size >= least:
         return found
     return _segment(activation, octave, 1 << (least - 1).bit_length(), max(least, MOST_TERMS))
+
+
+def _longer(activation: Activation, octave: int, usual: Segment, proved: bool) -> Segment:
+    """The longest table, if its errors are bounded or no larger than those of the usual one.
+
+    Its rule may be too coarse for so many terms: softplus lost eight digits at s = 32.
+    """
+    if (bounded := _bounded(activation, octave)) is not None:
+        return bounded
+    if proved and usual.noise.certified:
+        return usual
+    longest = _segment(activation, octave, 2 * MOST_TERMS, MOST_TERMS_WHOLE)
+    return longest if longest.noise.square <= 4 * usual.noise.square else usual
+
+
+@lru_cache(maxsize=512)
+def _bounded(activation: Activation, octave: int) -> Segment | None:
+    return bounded_segment(activation, 2.0**octave, 2 * MOST_TERMS, MOST_TERMS_WHOLE)
 
 
 @lru_cache(maxsize=512)

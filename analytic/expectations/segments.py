@@ -153,10 +153,20 @@ class Segment:
     noise: Noise
     responses: Responses | None = None
 
+    @property
+    def size(self) -> int:
+        """The number of coefficients."""
+        return self.rests.shape[1] - 1
+
+    @property
+    def complete(self) -> bool:
+        """Whether more coefficients would be below rounding."""
+        return bool(self.rests[-1, -1] <= 32 * UNIT)
+
     def terms(self, s: float, tail: float) -> int:
         """How many terms leave a rest of at most ``tail`` up to s."""
         terms = int(np.searchsorted(-self._rests_up_to(s), -tail))
-        return min(8 * -(-max(terms, 1) // 8), self.rests.shape[1] - 1)
+        return min(8 * -(-max(terms, 1) // 8), self.size)
 
     def rest(self, s: float, terms: int) -> float:
         """What so many terms leave up to s."""

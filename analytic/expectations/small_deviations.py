@@ -44,9 +44,19 @@ class Origin:
     derivatives: tuple[float, ...]
     noise: Noise
 
-    def terms(self, s: float, tail: float) -> int:
+    @property
+    def size(self) -> int:
         """See ``Segment``."""
         return 8
+
+    @property
+    def complete(self) -> bool:
+        """See ``Segment``."""
+        return True
+
+    def terms(self, s: float, tail: float) -> int:
+        """See ``Segment``."""
+        return self.size
 
     def rest(self, s: float, terms: int) -> float:
         """See ``Segment``."""
@@ -54,7 +64,7 @@ class Origin:
 
     def shares(self, s: float, terms: int) -> Array:
         """See ``Segment``."""
-        return np.where(np.arange(terms + 1) < self.terms(s, 0.0), 1.0, 8 * UNIT)
+        return np.where(np.arange(terms + 1) < self.size, 1.0, 8 * UNIT)
 
     def table(self, s: Array, terms: int) -> Array:
         """All columns, shape (FIRST + terms, n)."""

@@ -9,11 +9,10 @@ Running error analysis: with u the unit roundoff and d the error of each argumen
 where 4u, two units in the last place, is what is granted to an elementary function; a sum
 of m terms and a power n get the roundings of any order of evaluation, (m - 1) u times the
 sum of the sizes and (n - 1) u. What is made of two elementary functions is granted twice
-that. The error function and the normal distribution function are known in float64 alone; the
-latter is granted 2 x^2 u more for x < 0, where its argument enters as exp(-x^2/2).
+that. erf and the normal distribution function are those of ``extended_functions``, granted
+ERF_ROUNDINGS u; the latter x^2 u more for x < 0, where it enters as exp(-x^2/2).
 """
 
-# scipy has no type stubs
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
 
 from __future__ import annotations
@@ -23,11 +22,11 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy
 import sympy
 from numpy.typing import NDArray
 
 from analytic.expressions.evaluation import sech, softplus_of, values
+from analytic.expressions.extended_functions import ERF_ROUNDINGS, extended_erf, extended_normal_cdf
 from analytic.expressions.removed_zeros import DividedFunction
 from analytic.expressions.rewrite import derivative, stable
 from analytic.expressions.sine_quotients import ORDERS, cardinal_sine_error, values_of
@@ -123,22 +122,19 @@ def _size(value: Any) -> Any:
 
 
 def _function(function: Any, part: _Value) -> _Value:
-    x, precise = part.value, function not in _DOUBLE
+    x = part.value
     evaluate, slope = _FUNCTIONS[function]
-    if precise:
-        value = evaluate(x)
-    else:  # known in float64 alone: there, and one term of Taylor's formula
-        near = x.astype(np.float64)
-        value = np.asarray(evaluate(near) + slope(near, None) * (x - near))
+    value = evaluate(x)
     size = _size(value)
-    own = 4 * (EXTENDED if precise else UNIT) * size * (2 if function in _COMPOSED else 1)
+    own = 4 * EXTENDED * size * (2 if function in _COMPOSED else 1)
     if function in ORDERS:
         own = cardinal_sine_error(x, function.order)
     elif function is not softplus:  # the others are rational at 0, where the library is exact
         own = np.where(x == 0, 0.0, own)
+    if function in (sympy.erf, normal_cdf):
+        own = ERF_ROUNDINGS * EXTENDED * size
     if function is normal_cdf:
-        # measured: at most 13 u, at x = -1.2, and 1.6 x^2 u (30,000 points against mpmath)
-        own = own + (8 + 2 * np.minimum(_size(x) * (x < 0), 1e150) ** 2) * UNIT * size
+        own = own + np.minimum(_size(x) * (x < 0), 1e150) ** 2 * EXTENDED * size
     return _Value(value, _size(slope(x.astype(np.float64), value)) * part.error + own)
 
 
@@ -207,10 +203,8 @@ _SWITCHING: dict[Any, Callable[..., _Value]] = {
     sympy.sign: _switch(np.sign),
 }
 
-_COMPOSED = (normal_cdf, sigmoid, softplus, sympy.sech)
+_COMPOSED = (sigmoid, softplus, sympy.sech)
 """Functions that are made of two calls of the library."""
-_DOUBLE = (sympy.erf, normal_cdf)
-"""Functions that are known in float64 alone."""
 
 
 def _logistic(x: Any) -> Any:
@@ -231,7 +225,7 @@ _FUNCTIONS: dict[Any, tuple[Callable[[Any], Any], Callable[[Any, Any], Any]]] = 
     sympy.atan: (np.arctan, lambda x, y: 1 / (1 + x**2)),
     sympy.cos: (np.cos, lambda x, y: np.sin(x)),
     sympy.cosh: (np.cosh, lambda x, y: np.sinh(x)),
-    sympy.erf: (scipy.special.erf, lambda x, y: 2 / np.sqrt(np.pi) * np.exp(-(x**2))),
+    sympy.erf: (extended_erf, lambda x, y: 2 / np.sqrt(np.pi) * np.exp(-(x**2))),
     sympy.exp: (np.exp, lambda x, y: y),
     sympy.log: (np.log, lambda x, y: 1 / x),
     sympy.sech: (sech, lambda x, y: y),
@@ -239,7 +233,7 @@ _FUNCTIONS: dict[Any, tuple[Callable[[Any], Any], Callable[[Any, Any], Any]]] = 
     sympy.sinh: (np.sinh, lambda x, y: np.cosh(x)),
     sympy.tan: (np.tan, lambda x, y: 1 + y**2),
     sympy.tanh: (np.tanh, lambda x, y: sech(x) ** 2),
-    normal_cdf: (scipy.special.ndtr, _normal_density),
+    normal_cdf: (extended_normal_cdf, _normal_density),
     sigmoid: (_logistic, lambda x, y: y * _logistic(-x)),
     softplus: (softplus_of, lambda x, y: _logistic(x)),
     **{function: (values_of(k), _slope(k)) for k, function in enumerate(ORDERS)},

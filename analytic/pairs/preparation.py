@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.expectations import MOST_TERMS, MOST_TERMS_WHOLE
 from analytic.machine import UNIT, Array
 from analytic.network import Network
 from analytic.pairs.pair_sums import share_or_zero
@@ -61,15 +60,14 @@ def prepare(
     def bounded(layers: list[Amplification]) -> Bounds:
         return certify(layers, tolerance, start, tight=tight, spread=spread, in_kernel=shares)
 
-    layers, most = amplifications(state, tail), MOST_TERMS
+    layers = amplifications(state, tail)
     bounds = bounded(layers)
-    if _worth_more_terms(layers, bounds) and _some_are_left(state, inputs, len(x), own, bounds):
-        layers, most = amplifications(state, tail, MOST_TERMS_WHOLE), MOST_TERMS_WHOLE
+    longer = _worth_more_terms(layers, bounds)
+    if any(longer) and _some_are_left(state, inputs, len(x), own, bounds):
+        layers = amplifications(state, tail, longer)
         bounds = bounded(layers)
     if tight:
-        bounds = with_classes(
-            bounds, network, squares, len(x), layers, tail=tail, most=most, spread=spread
-        )
+        bounds = with_classes(bounds, network, squares, len(x), layers, tail=tail, spread=spread)
     behind = certify_behind(layers, bounds, start, spread=spread, in_kernel=shares)
     plan = program(network, bounds)
     top, rest = ([part] * len(layers) for part in (slice(0, len(x)), slice(len(x), None)))
@@ -87,11 +85,11 @@ SAMPLED = 128
 """Inputs whose correlations are looked at, spread evenly."""
 
 
-def _worth_more_terms(layers: list[Amplification], bounds: Bounds) -> bool:
-    """Whether more coefficients would leave out fewer pairs of some layer."""
+def _worth_more_terms(layers: list[Amplification], bounds: Bounds) -> list[bool]:
+    """Of which layers more coefficients would leave out fewer pairs."""
     short = bounds.radius[:, -1] < bounds.ceiling
     hopeful = (layer.rest <= HOPEFUL or layer.step.layer.activation.is_erf for layer in layers)
-    return any(hope and cut for hope, cut in zip(hopeful, short, strict=True))
+    return [bool(hope and cut) for hope, cut in zip(hopeful, short, strict=True)]
 
 
 def _some_are_left(state: Diagonal, inputs: Array, n: int, own: bool, bounds: Bounds) -> bool:

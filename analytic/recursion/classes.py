@@ -64,7 +64,6 @@ def with_classes(
     layers: list[Amplification],
     *,
     tail: float,
-    most: int,
     spread: float,
 ) -> Bounds:
     """The same bounds with constants of their own for the pairs of every two classes.
@@ -76,7 +75,6 @@ def with_classes(
         n: how many rows there are.
         layers: how the layers amplify errors, over all inputs.
         tail: see ``amplification``.
-        most: the same.
         spread: see ``certify``.
     """
     classes = classes_of(squares)
@@ -84,7 +82,7 @@ def with_classes(
     if count == 1:
         return bounds
     states = [diagonal(network, squares[classes == number]) for number in range(count)]
-    parts = [amplifications(state, tail, most, like=layers) for state in states]
+    parts = [amplifications(state, tail, like=layers) for state in states]
     shares = [np.array(in_kernels(state)) for state in states]
     kinds, found = np.zeros((count, count), dtype=np.int64), [_first(bounds)]
     for a in range(count):

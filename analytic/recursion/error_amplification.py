@@ -177,7 +177,7 @@ def amplification(
     if shares is not None:
         terms = min(shares.size - 1, most)
     elif terms is None:
-        terms = min(length(activation, np.sqrt(v), tail, most), most)
+        terms = min(length(activation, np.sqrt(v), tail, most, proved=True), most)
     share_e, share_d = ratio(v, table.second), ratio(1.0, table.slope)
     sums = coefficient_sums(stage, terms, share_e, share_d)
     norms = norms_beyond(stage, sums, terms, shares)

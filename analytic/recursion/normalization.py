@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from analytic.expectations import MOST_TERMS, Noise, length
+from analytic.expectations import MOST_TERMS, MOST_TERMS_WHOLE, Noise, length
 from analytic.machine import UNIT
 from analytic.recursion.amplification_of_erf import erf_amplification
 from analytic.recursion.coefficient_bounds import ratio
@@ -42,29 +42,32 @@ class NormalizationErrors(NamedTuple):
 def amplifications(
     state: Diagonal,
     tail: float,
-    most: int = MOST_TERMS,
+    longer: Sequence[bool] | None = None,
     *,
-    like: Sequence[Amplification | None] = (),
+    like: Sequence[Amplification | None] | None = None,
 ) -> list[Amplification]:
-    """Those of all layers, of at most so many coefficients each, or as many as those of ``like``.
+    """Those of all layers, of at most MOST_TERMS coefficients each, or as many as ``like`` has.
 
-    Where more than MOST_TERMS may be, layers of erf that need as many take the closed form.
+    Where they may be ``longer``, layers of erf that need as many take the closed form, others
+    up to MOST_TERMS_WHOLE coefficients.
     """
 
-    def of(stage: Stage, model: Amplification | None) -> Amplification:
+    def of(stage: Stage, may_be_longer: bool, model: Amplification | None) -> Amplification:
         if stage.step.normalizes:
             return normalized(stage)
         if model is not None:
             if model.closed:
                 return erf_amplification(stage)
-            return amplification(stage, tail, most, terms=model.k_e.size)
+            return amplification(stage, tail, terms=model.k_e.size)
         activation, s = stage.step.layer.activation, np.sqrt(stage.variance)
-        longer = most > MOST_TERMS and activation.is_erf
-        if longer and length(activation, s, tail) >= MOST_TERMS:
+        if not may_be_longer:
+            return amplification(stage, tail)
+        if activation.is_erf and length(activation, s, tail) >= MOST_TERMS:
             return erf_amplification(stage)
-        return amplification(stage, tail, most)
+        return amplification(stage, tail, MOST_TERMS_WHOLE)
 
-    return list(map(of, state.stages, like or [None] * len(state.stages)))
+    count = len(state.stages)
+    return list(map(of, state.stages, longer or [False] * count, like or [None] * count))
 
 
 def normalized(stage: Stage) -> Amplification:

@@ -1,0 +1,61 @@
+"""Compile what most tests use before they start: one half in each of two processes.
+
+    python tests/compile_first.py
+
+Every process of a run of all tests would compile all of it, at the same time as the others.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+
+from analytic import (
+    AveragePooling,
+    Convolution,
+    Flatten,
+    FullyConnected,
+    GlobalAveragePooling,
+    Network,
+    Residual,
+    kernel,
+)
+
+RNG = np.random.default_rng(0)
+HALVES = ("vectors", "images")
+
+
+def vectors() -> None:
+    """The tiles of pairs."""
+    kernel(
+        Network(FullyConnected("tanh"), Residual(FullyConnected("softplus"))),
+        RNG.standard_normal((40, 6)),
+    )
+
+
+def images() -> None:
+    """Images, and pairs that the tiles leave out."""
+    x = RNG.standard_normal((6, 2, 6, 6))
+    for name, end in (("tanh", Flatten()), ("softplus", GlobalAveragePooling())):
+        layers = Convolution(name, 3), AveragePooling(2), Convolution("tanh", 3)
+        kernel(Network(*layers, end), x)
+    kernel(Network(Convolution("relu", 3), Convolution("relu", 3), GlobalAveragePooling()), x)
+    close = np.repeat(RNG.standard_normal((4, 6)), 2, axis=0)
+    close[::2] += 1e-7
+    for name in ("tanh", "erf", "hardtanh", "hardswish", "elu"):
+        kernel(Network(FullyConnected(name, weight_std=5.0)), close)
+
+
+def main() -> None:
+    if len(sys.argv) > 1:
+        globals()[sys.argv[1]]()
+        return
+    halves = [subprocess.Popen([sys.executable, __file__, half]) for half in HALVES]
+    if any([half.wait() for half in halves]):
+        raise SystemExit("code that the tests need does not compile")
+
+
+if __name__ == "__main__":
+    main()
