@@ -116,7 +116,7 @@ def mean_correction(network: Network, x: ArrayLike) -> Array:
     layers = weighted(places)
     scale, _, rate, _ = network.output.coefficients
     factors = frozenset(digits for product in SHIFT_PRODUCTS for digits in product if digits)
-    side = sides(layers, mean_squares(rows), factors)
+    side = sides(layers, mean_squares(rows).astype(np.float64), factors)
     answer = np.empty((len(rows), len(rows)))
 
     def strip(first: int) -> None:

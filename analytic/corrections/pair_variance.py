@@ -89,7 +89,7 @@ def fluctuation(network: Network, x: ArrayLike, y: ArrayLike | None = None) -> A
     scale, _, rate, _ = network.output.coefficients
     factors = frozenset(digits for product in VARIANCE_PRODUCTS for digits in product if digits)
     n, whole = len(rows), rows if y is None else np.concatenate([rows, columns])
-    side = sides(layers, mean_squares(whole), factors)
+    side = sides(layers, mean_squares(whole).astype(np.float64), factors)
     shift = 0 if y is None else n
     answer = np.empty((len(rows), len(columns)))
 

@@ -6,16 +6,15 @@ octave of s; and, for nearly parallel pairs, the squared distance of two units. 
 comes with a bound of its error. Below: the activation and what is proved of it.
 """
 
+from analytic.expectations.activation_moments import Moments, moments
 from analytic.expectations.close_pairs import Units, distances, units
 from analytic.expectations.fifth_derivatives import fifth_mean_squares, has_formulas
 from analytic.expectations.heat_tables import heat as conditioning_tables
 from analytic.expectations.hermite_coefficients import (
     MOST_TERMS,
     Coefficients,
-    Moments,
     coefficients,
     length,
-    moments,
     orders,
     responses,
     rests,

@@ -186,13 +186,16 @@ def _noise(
     mean, variance = total[3] * s ** own[3], total[2] * s ** (2.0 + own[2])
     by_powers = 8 * UNIT if powers.any() else 0.0
     storing = UNIT + 2 * EXTENDED + by_powers  # rounding, the powers
-    second = least.root**2
+    second, varying = least.root**2, s * least.slope * coefficient
     return series, Noise(
-        value=_ratio(np.hypot(mean, s * least.slope * coefficient), least.root) + storing,
+        value=_ratio(np.hypot(mean, varying), least.root) + storing,
         slope=slope + storing,
         mean=_ratio(mean, least.root) + storing,
         second=_ratio(2 * least.mean * mean + variance, second) + storing + by_powers,
         square=square + storing,
+        spread=_ratio(varying, least.root) + storing,
+        carried=_ratio(2 * least.mean * mean + variance, second) + 2 * by_powers + EXTENDED,
+        unseen=2 * UNIT if powers.any() else 0.0,
     )
 
 

@@ -16,36 +16,44 @@ from analytic.machine import LANES, Array
 
 __all__ = ["fill", "fill_moments"]
 
+Pair = tuple[Array, Array]
+"""Two halves of numbers."""
+
 
 def fill(
-    part: Segment | Origin, columns: slice, s: Array, chosen: NDArray[np.intp], table: Array
+    part: Segment | Origin, columns: slice, given: Pair, chosen: NDArray[np.intp], table: Array
 ) -> None:
-    """The coefficients of some orders for the chosen inputs; ``columns`` are their places."""
+    """The coefficients of some orders for the chosen inputs; ``columns`` are their places.
+
+    ``given`` is s and what it is above that.
+    """
+    s = given[0]
     if isinstance(part, Origin):
         table[:, chosen] = part.table(s[chosen], columns.stop - FIRST)[columns]
     else:
         series, first = np.ascontiguousarray(part.series[:, columns]), part.start[columns]
-        _evaluate(series, first, NONE, 0, part.low, part.high, s, chosen, table, NONE)
+        _evaluate(series, first, NONE, 0, part.low, part.high, *given, chosen, table, NONE)
         if part.powers[FIRST]:
             table[:, chosen] *= s[chosen] ** float(part.powers[FIRST])
 
 
 def fill_moments(
-    part: Segment | Origin, s: Array, chosen: NDArray[np.intp], table: Array, second: Array
+    part: Segment | Origin, given: Pair, chosen: NDArray[np.intp], table: Array, seconds: Pair
 ) -> None:
-    """All columns of moments, and E w^2, for the chosen inputs."""
+    """All columns of moments, and both halves of E w^2, for the chosen inputs: see ``fill``."""
+    s, (second, rest) = given[0], seconds
     if isinstance(part, Origin):
         table[:, chosen] = part.table(s[chosen], 0)
         second[chosen] = table[MEAN, chosen] ** 2 + s[chosen] ** 2 * table[SPREAD, chosen]
         return
     series, low_bits = np.ascontiguousarray(part.series[:, :FIRST]), np.zeros((3, s.size))
-    first, rest, limits = part.start[:FIRST], part.remainders, (part.low, part.high)
-    _evaluate(series, first, rest, part.leading, *limits, s, chosen, table, low_bits)
+    first, below, limits = part.start[:FIRST], part.remainders, (part.low, part.high)
+    _evaluate(series, first, below, part.leading, *limits, *given, chosen, table, low_bits)
     if part.powers[:FIRST].any():
         grown = s[chosen] ** part.powers[:FIRST, None].astype(np.float64)
         table[:, chosen] *= grown
         low_bits[:, chosen] *= grown[[MEAN, SPREAD, SLOPE]]
-    _add_squares(table, low_bits, s, chosen, second)
+    _add_squares(table, low_bits, *given, chosen, second, rest)
 
 
 NONE = np.empty((0, 0))
@@ -55,9 +63,9 @@ NONE = np.empty((0, 0))
 @compiled
 def _evaluate(
     series: Any, first: Any, remainders: Any, leading: int, low: float, high: float, s: Any,
-    members: Any, table: Any, low_bits: Any,
+    below: Any, members: Any, table: Any, low_bits: Any,
 ) -> None:  # fmt: skip
-    """table[c, i] <- sum_j series[j, c] T_j(t(s_i)) for i in members.
+    """table[c, i] <- sum_j series[j, c] T_j(t(s_i + below_i)) for i in members.
 
     t is exact, for low and high are powers of 2 or 0. The sum begins with ``first``, what rounding
     took from the first row. With ``remainders``, what it took from all rows, the ``leading`` terms
@@ -69,7 +77,7 @@ def _evaluate(
     columns = np.empty((4, LANES))
     for start in range(0, members.size, LANES):
         count = min(LANES, members.size - start)
-        _polynomials(low, high, s, members[start : start + count], chebyshev, rest)
+        _polynomials(low, high, s, below, members[start : start + count], chebyshev, rest)
         for c in range(0, table.shape[0], 4):
             last = table.shape[0] - 1
             wanted = (c, min(c + 1, last), min(c + 2, last), min(c + 3, last))
@@ -89,18 +97,21 @@ def _evaluate(
 
 
 @compiled
-def _polynomials(low: float, high: float, s: Any, members: Any, chebyshev: Any, rest: Any) -> None:
+def _polynomials(
+    low: float, high: float, s: Any, below: Any, members: Any, chebyshev: Any, rest: Any
+) -> None:
     """T_j at a block of inputs, by the recurrence; it amplifies roundings by j^2."""
     for i in range(LANES):
         last = members[min(i, members.size - 1)]
         chebyshev[0, i], rest[0, i] = 1.0, 0.0
-        chebyshev[1, i], rest[1, i] = (2.0 * s[last] - low - high) / (high - low), 0.0
-    first = chebyshev[1]
+        chebyshev[1, i] = (2.0 * s[last] - low - high) / (high - low)
+        rest[1, i] = 2.0 * below[last] / (high - low)
+    first, first_rest = chebyshev[1], rest[1]
     for j in range(2, chebyshev.shape[0]):
         one, one_rest, two, two_rest = chebyshev[j - 1], rest[j - 1], chebyshev[j - 2], rest[j - 2]
         next_, next_rest = chebyshev[j], rest[j]
         for i in range(LANES):
-            a, b = twofold_product(first[i], 0.0, one[i], one_rest[i])
+            a, b = twofold_product(first[i], first_rest[i], one[i], one_rest[i])
             next_[i], next_rest[i] = twofold_sum(2.0 * a, 2.0 * b, -two[i], -two_rest[i])
 
 
@@ -124,14 +135,16 @@ def _sum_twofold(
 
 
 @compiled
-def _add_squares(table: Any, low_bits: Any, s: Any, members: Any, second: Any) -> None:
-    """second = mean^2 + s^2 spread in twice the digits."""
+def _add_squares(
+    table: Any, low_bits: Any, s: Any, below: Any, members: Any, second: Any, rest: Any
+) -> None:
+    """second + rest = mean^2 + s^2 spread in twice the digits."""
     for i in members:
         mean, spread = table[MEAN, i], table[SPREAD, i]
         a, a_rest = twofold_product(mean, low_bits[0, i], mean, low_bits[0, i])
-        v, v_rest = twofold_product(s[i], 0.0, s[i], 0.0)
+        v, v_rest = twofold_product(s[i], below[i], s[i], below[i])
         b, b_rest = twofold_product(v, v_rest, spread, low_bits[1, i])
-        second[i] = twofold_sum(a, a_rest, b, b_rest)[0]
+        second[i], rest[i] = twofold_sum(a, a_rest, b, b_rest)
 
 
 @compiled

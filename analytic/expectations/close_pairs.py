@@ -22,11 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic.activation import Activation
+from analytic.expectations.activation_moments import Moments
 from analytic.expectations.close_series import short_series
 from analytic.expectations.conditioning import SUM_ROUNDING, Split, conditional
 from analytic.expectations.cut_tails import shares_beyond
 from analytic.expectations.heat_tables import HIGHEST, NARROWEST, POLYNOMIAL, WIDEST, Heat, heat
-from analytic.expectations.hermite_coefficients import Moments, coefficients
+from analytic.expectations.hermite_coefficients import coefficients
 from analytic.expectations.node_tables import kinked
 from analytic.expectations.polylines import polyline
 from analytic.expectations.product_rules import Angle, squared_differences

@@ -35,11 +35,11 @@ sqrt(a_j/(2j + 1)) have one each, and there are two products."""
 TWO_OVER_ROOT_PI = float(2 / np.sqrt(np.arccos(np.longdouble(-1))))
 
 
-def erf_coefficients(s: Array, terms: int) -> Array:
-    """b_0, b_2, ... for all even orders below ``terms``, shape (orders, n)."""
+def erf_coefficients(s: Array, low: Array, terms: int) -> Array:
+    """b_0, b_2, ... for all even orders below ``terms`` at s + low, shape (orders, n)."""
     count = -(-terms // 2)
     b = np.empty((count, s.size))
-    _fill(s, _roots(count), b)
+    _fill(s, low, _roots(count), b)
     return b
 
 
@@ -80,12 +80,12 @@ def _roots(count: int) -> Array:
 
 
 @compiled
-def _fill(s: Any, roots: Any, b: Any) -> None:
+def _fill(s: Any, below: Any, roots: Any, b: Any) -> None:
     """b[j] = 2/sqrt(pi (1 + 2 s^2)) (-t)^j roots[j]."""
     t, t_low, front = np.empty(s.size), np.empty(s.size), np.empty(s.size)
     power, low = np.ones(s.size), np.zeros(s.size)
     for i in range(s.size):
-        v, v_low = twofold_product(s[i], 0.0, s[i], 0.0)
+        v, v_low = twofold_product(s[i], below[i], s[i], below[i])
         h, h_low = twofold_sum(1.0, 0.0, 2.0 * v, 2.0 * v_low)
         q = 2.0 * v / h
         t[i] = -q

@@ -40,14 +40,17 @@ HALF_TURN, HALF_TURN_LOW = _halves(_PI / 2)
 TWO_OVER_PI, TWO_OVER_PI_LOW = _halves(2 / _PI)
 
 
-def erf_moments(s: Array) -> tuple[Array, ...]:
-    """E w^2, E w'^2, E w''^2, E w'''^2 and the derivatives of the first two by s^2, at s."""
-    second, slope, curvature, jerk, by_v, slope_by_v = (np.empty(s.size) for _ in range(6))
-    _fill_second(s, second)
-    _fill_slope(s, slope)
+def erf_moments(s: Array, low: Array) -> tuple[tuple[Array, ...], Array]:
+    """E w^2, E w'^2, E w''^2, E w'''^2 and the derivatives of the first two by s^2, at s + low.
+
+    Then what rounding took from E w^2.
+    """
+    second, slope, curvature, jerk, by_v, slope_by_v, rest = (np.empty(s.size) for _ in range(7))
+    _fill_second(s, low, second, rest)
+    _fill_slope(s, low, slope)
     _fill_higher(s, slope, curvature, jerk)
     _fill_derivatives(s, slope, by_v, slope_by_v)
-    return second, slope, curvature, jerk, by_v, slope_by_v
+    return (second, slope, curvature, jerk, by_v, slope_by_v), rest
 
 
 @compiled
@@ -68,10 +71,10 @@ def _quotient(a: Any, a_low: Any, b: Any, b_low: Any) -> Any:
 
 
 @compiled
-def _fill_slope(s: Any, out: Any) -> None:
+def _fill_slope(s: Any, low: Any, out: Any) -> None:
     """(4/pi) (1 + 4 v)^(-1/2)."""
     for i in range(s.size):
-        v, v_low = twofold_product(s[i], 0.0, s[i], 0.0)
+        v, v_low = twofold_product(s[i], low[i], s[i], low[i])
         q, q_low = twofold_sum(1.0, 0.0, 4.0 * v, 4.0 * v_low)
         root, root_low = _root(q, q_low)
         d, d_low = _quotient(2.0 * TWO_OVER_PI, 2.0 * TWO_OVER_PI_LOW, root, root_low)
@@ -79,10 +82,10 @@ def _fill_slope(s: Any, out: Any) -> None:
 
 
 @compiled
-def _fill_second(s: Any, out: Any) -> None:
+def _fill_second(s: Any, low: Any, out: Any, rest: Any) -> None:
     """(2/pi) arcsin t, through arcsin z."""
     for i in range(s.size):
-        v, v_low = twofold_product(s[i], 0.0, s[i], 0.0)
+        v, v_low = twofold_product(s[i], low[i], s[i], low[i])
         h, h_low = twofold_sum(1.0, 0.0, 2.0 * v, 2.0 * v_low)
         wide, wide_low = _root(2.0 * h, 2.0 * h_low)
         large = 2.0 * v > 1.0
@@ -93,7 +96,9 @@ def _fill_second(s: Any, out: Any) -> None:
         b, b_low = twofold_sum(HALF_TURN, HALF_TURN_LOW, -2.0 * z, -2.0 * excess)
         a, a_low = (b if large else z), (b_low if large else excess)
         p = a * TWO_OVER_PI
-        out[i] = p + (fused(a, TWO_OVER_PI, -p) + (a * TWO_OVER_PI_LOW + a_low * TWO_OVER_PI))
+        e = fused(a, TWO_OVER_PI, -p) + (a * TWO_OVER_PI_LOW + a_low * TWO_OVER_PI)
+        out[i] = p + e
+        rest[i] = e - (out[i] - p)
 
 
 @compiled

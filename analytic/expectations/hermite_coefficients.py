@@ -12,40 +12,25 @@ without a division by s: a zero input needs no case of its own (docs/theory/dual
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analytic.activation import Activation
-from analytic.expectations.chebyshev_sums import fill, fill_moments
+from analytic.expectations.activation_moments import halves, moments
+from analytic.expectations.chebyshev_sums import fill
 from analytic.expectations.coefficients_of_erf import (
     ERF_COEFFICIENTS,
     erf_coefficients,
     erf_length,
     erf_rest,
 )
-from analytic.expectations.cut_tails import error_of_cut
-from analytic.expectations.error_function import ERF_SECOND, ERF_SLOPE, erf_moments
-from analytic.expectations.fifth_derivatives import fifth_mean_squares
-from analytic.expectations.kinks_at_zero import mend_coefficients, mend_moments
-from analytic.expectations.node_tables import (
-    CURVATURE,
-    FIRST,
-    JERK,
-    MEAN,
-    RESPONSE_D,
-    RESPONSE_E,
-    SLOPE,
-    check_underflow,
-    kinked,
-)
-from analytic.expectations.octaves import MOST_TERMS, MOST_TERMS_KINKED, segment
-from analytic.expectations.polylines import Polyline
-from analytic.expectations.segments import Noise, Segment
-from analytic.expectations.small_deviations import LOWEST
-from analytic.expectations.splines import Spline, by_pieces
+from analytic.expectations.kinks_at_zero import mend_coefficients
+from analytic.expectations.node_tables import FIRST, kinked
+from analytic.expectations.octaves import MOST_TERMS, MOST_TERMS_KINKED, by_octaves, segment
+from analytic.expectations.segments import EXACT, Noise, Segment
+from analytic.expectations.splines import by_pieces
 from analytic.expectations.staircases import Staircase
 from analytic.expectations.waves import wave
 from analytic.machine import UNIT, Array
@@ -54,39 +39,12 @@ from analytic.proofs import parity
 __all__ = [
     "MOST_TERMS",
     "Coefficients",
-    "Moments",
     "coefficients",
     "length",
-    "moments",
     "orders",
     "responses",
     "rests",
 ]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Moments:
-    """Moments of one activation at n standard deviations s.
-
-    Attributes:
-        mean: E[w(s z)], shape (n,).
-        second: E[w(s z)^2], shape (n,).
-        slope: E[w'(s z)^2], shape (n,), without the point masses where w jumps.
-        curvature: E[w''(s z)^2], shape (n,).
-        jerk: E[w'''(s z)^2], shape (n,).
-        response_e: E[w'^2 + w w''], the derivative of ``second`` by s^2, shape (n,).
-        response_d: E[w''^2 + w' w'''], the derivative of ``slope`` by s^2, shape (n,).
-        noise: their relative errors.
-    """
-
-    mean: Array
-    second: Array
-    slope: Array
-    curvature: Array
-    jerk: Array
-    response_e: Array
-    response_d: Array
-    noise: Noise
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,68 +62,6 @@ class Coefficients:
     noise: Noise
 
 
-def moments(activation: Activation, s: Array) -> Moments:
-    """Moments of w at the standard deviations s, non-negative, shape (n,).
-
-    Raises:
-        ValueError: one of them is not finite.
-    """
-    if not np.isfinite(s).all():
-        raise ValueError(
-            "expected pre-activations whose variance float64 can hold, got infinity; lower"
-            " weight_std or scale the inputs"
-        )
-    if (bent := activation.bent_line) is not None:
-        return _bent_line(*bent, s)
-    if (solved := wave(activation)) is not None:
-        return Moments(*solved.moments(s), noise=Noise.of_moments(solved.noise(s)))
-    if (line := by_pieces(activation)) is not None:
-        return _of_pieces(activation, line, s)
-    if activation.is_erf:
-        noise = Noise(mean=0.0, second=ERF_SECOND, square=ERF_SLOPE)
-        return Moments(np.zeros_like(s), *erf_moments(s), noise=noise)
-    table, second, noise = np.empty((FIRST, s.size)), np.empty(s.size), Noise()
-    for octave, chosen in _octaves(activation, s):
-        part = segment(activation, octave)
-        fill_moments(part, s, chosen, table, second)
-        if s[chosen].any() or not kinked(activation):
-            noise = noise.joined(part.noise)
-    if kinked(activation):
-        mend_moments(activation, s, table, second)
-    if noise.certified and fifth_mean_squares(activation, s) is None:
-        noise = noise._replace(certified=False)
-    large = s >= 2.0**LOWEST
-    check_underflow(activation, s[large], second[large])
-    return Moments(
-        mean=table[MEAN],
-        second=second,
-        slope=table[SLOPE],
-        curvature=np.maximum(table[CURVATURE], 0),
-        jerk=np.maximum(table[JERK], 0),
-        response_e=table[RESPONSE_E],
-        response_d=table[RESPONSE_D],
-        noise=noise,
-    )
-
-
-def _of_pieces(activation: Activation, line: Polyline | Spline | Staircase, s: Array) -> Moments:
-    """Moments of an activation by pieces, with what its rules cut off."""
-    found, certified = line.moments(s), isinstance(line, Staircase) and line.at_zero
-    error = 8 * UNIT + error_of_cut(activation, line, s, found[1], found[2])
-    noise = Noise.of_coefficients(error, error, certified=certified)
-    return _at_zero(activation, s, Moments(*found, noise=noise))
-
-
-def _at_zero(activation: Activation, s: Array, table: Moments) -> Moments:
-    """The same, where a unit is always w(0) and does not see a jump that others see there."""
-    if (s > 0).all():
-        return table
-    start = float(activation(np.zeros(1))[0])
-    mean, second = np.where(s > 0, table.mean, start), np.where(s > 0, table.second, start**2)
-    response = np.where((s > 0) | (activation.jump is None), table.response_e, 0.0)
-    return replace(table, mean=mean, second=second, response_e=response)
-
-
 def length(
     activation: Activation, s: Array, tail: float, most: int = MOST_TERMS, *, proved: bool = False
 ) -> int:
@@ -181,7 +77,7 @@ def length(
         return erf_length(float(s.max()), tail, most)
     if by_pieces(activation) is not None:
         return min(most, MOST_TERMS_KINKED)
-    tops = [(octave, float(s[chosen].max())) for octave, chosen in _octaves(activation, s)]
+    tops = [(octave, float(s[chosen].max())) for octave, chosen in by_octaves(activation, s)]
     parts = [segment(activation, octave, most=most, proved=proved) for octave, _ in tops]
     wanted = max(part.terms(top, tail) for part, (_, top) in zip(parts, tops, strict=True))
     return min(wanted, *(part.size for part in parts if not part.complete), wanted)
@@ -194,7 +90,7 @@ def responses(activation: Activation, s: Array) -> Array | None:
     estimated.
     """
     most = np.zeros(2)
-    for octave, chosen in _octaves(activation, s):
+    for octave, chosen in by_octaves(activation, s):
         part = segment(activation, octave)
         if isinstance(part, Segment):
             if part.responses is None:
@@ -212,7 +108,7 @@ def rests(activation: Activation, s: Array, terms: int) -> tuple[Array, Noise]:
     if by_pieces(activation) is not None:
         return np.ones(terms + 1), Noise(certified=False)
     most, noise = np.zeros(terms + 1), Noise()
-    for octave, chosen in _octaves(activation, s):
+    for octave, chosen in by_octaves(activation, s):
         part = segment(activation, octave, terms)
         top = float(s[chosen].max())
         most, noise = np.maximum(most, part.shares(top, terms)), noise.joined(part.noise)
@@ -220,7 +116,7 @@ def rests(activation: Activation, s: Array, terms: int) -> tuple[Array, Noise]:
 
 
 def coefficients(
-    activation: Activation, s: Array, terms: int, orders: slice = slice(None)
+    activation: Activation, s: Any, terms: int, orders: slice = slice(None)
 ) -> Coefficients:
     """The first coefficients at the standard deviations s, shape (n,).
 
@@ -230,18 +126,21 @@ def coefficients(
         terms: how many.
         orders: which of them are wanted; where w' is even or odd, every other one is 0.
     """
-    rest, noise = np.zeros(s.size), Noise()
+    rest, noise = np.zeros(s.size), EXACT
     if terms == 0:
         return Coefficients(np.empty((0, s.size)), rest, noise)
     if (solved := wave(activation)) is not None:
         b, rest = solved.coefficients(s, terms)
         c, errors = b * np.sqrt(np.arange(1.0, terms + 1))[:, None], solved.rounding(s, terms)
-        noise = Noise(_weighted(errors, b), _weighted(errors, c))
+        of_b = _weighted(errors, b)
+        noise = EXACT._replace(value=of_b, slope=_weighted(errors, c), spread=of_b)
         return Coefficients(b[orders], rest, noise)
+    s, low = halves(s)
     if activation.is_erf:
         b = np.zeros((terms, s.size))
-        b[::2] = erf_coefficients(s, terms)
-        noise = Noise(ERF_COEFFICIENTS, ERF_COEFFICIENTS)
+        b[::2] = erf_coefficients(s, low, terms)
+        of_b = ERF_COEFFICIENTS
+        noise = EXACT._replace(value=of_b, slope=of_b, spread=of_b)
         return Coefficients(b[orders], erf_rest(s, terms), noise)
     if (line := by_pieces(activation)) is not None:
         assert not isinstance(line, Staircase)
@@ -253,9 +152,9 @@ def coefficients(
     start, _, step = orders.indices(terms)
     columns = slice(FIRST + start, FIRST + terms, step)
     b = np.empty((len(range(start, terms, step)), s.size))
-    for octave, chosen in _octaves(activation, s):
+    for octave, chosen in by_octaves(activation, s):
         part = segment(activation, octave, terms)
-        fill(part, columns, s, chosen, b)
+        fill(part, columns, (s, low), chosen, b)
         rest[chosen] = part.rest(float(s[chosen].max()), terms)
         if s[chosen].any() or not kinked(activation):
             noise = noise.joined(part.noise)
@@ -275,20 +174,3 @@ def orders(activation: Activation) -> slice:
     """The orders whose coefficients are not 0 because w' is even or odd."""
     symmetry = parity(activation.derivative)
     return slice(int(symmetry == "odd"), None, 1 if symmetry is None else 2)
-
-
-def _octaves(activation: Activation, s: Array) -> Iterator[tuple[int, NDArray[np.intp]]]:
-    """The octaves of s, and which inputs they hold; 0 counts as below 2^LOWEST."""
-    least = 2.0 ** (LOWEST - 1)
-    seen = np.where(s > 0, s, least) if kinked(activation) else np.maximum(s, least)
-    octaves = np.frexp(seen)[1] - 1
-    for octave in map(int, np.unique(octaves)):
-        yield octave, np.flatnonzero(octaves == octave)
-
-
-def _bent_line(a: float, b: float, s: Array) -> Moments:
-    """Moments of a x + b |x|: its pairs have a closed form and need no coefficients."""
-    none, slope = np.zeros_like(s), np.full_like(s, a * a + b * b)
-    mean, second = b * s * np.sqrt(2 / np.pi), slope * s**2
-    noise = Noise(mean=4 * UNIT, second=4 * UNIT, square=3 * UNIT)  # a^2 + b^2, s^2, 2/pi
-    return Moments(mean, second, slope, none, none, response_e=slope, response_d=none, noise=noise)

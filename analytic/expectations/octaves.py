@@ -6,7 +6,11 @@ Re s > 0: Chebyshev interpolation in s converges geometrically on every octave.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
 
 from analytic.activation import Activation
 from analytic.expectations.bounded_tables import bounded_segment
@@ -14,8 +18,9 @@ from analytic.expectations.estimated_tables import estimated_segment
 from analytic.expectations.node_tables import check_overflow, kinked
 from analytic.expectations.segments import Segment
 from analytic.expectations.small_deviations import LOWEST, Origin, origin
+from analytic.machine import Array
 
-__all__ = ["MOST_TERMS", "MOST_TERMS_KINKED", "MOST_TERMS_WHOLE", "segment"]
+__all__ = ["MOST_TERMS", "MOST_TERMS_KINKED", "MOST_TERMS_WHOLE", "by_octaves", "segment"]
 
 MOST_TERMS = 1024
 """Longest table of most kernels; pairs that would need more are left out."""
@@ -80,3 +85,12 @@ def _segment(activation: Activation, octave: int, terms: int, most: int) -> Segm
     check_overflow(activation, low)
     found = bounded_segment(activation, low, terms, most)
     return found or estimated_segment(activation, low, 2 * low, terms, most)
+
+
+def by_octaves(activation: Activation, s: Array) -> Iterator[tuple[int, NDArray[np.intp]]]:
+    """The octaves of s, and which inputs they hold; 0 counts as below 2^LOWEST."""
+    least = 2.0 ** (LOWEST - 1)
+    seen = np.where(s > 0, s, least) if kinked(activation) else np.maximum(s, least)
+    octaves = np.frexp(seen)[1] - 1
+    for octave in map(int, np.unique(octaves)):
+        yield octave, np.flatnonzero(octaves == octave)

@@ -28,6 +28,7 @@ from analytic.machine import UNIT, Array
 
 __all__ = [
     "BLOCK",
+    "EXACT",
     "IntArray",
     "Noise",
     "Responses",
@@ -50,6 +51,9 @@ class Noise(NamedTuple):
         mean: of E[w], relative to the root of E[w^2].
         second: of E[w^2].
         square: of E[w'^2].
+        spread: of (s b_k)_k alone, relative to the root of E[w^2].
+        carried: of E[w^2] in extended precision.
+        unseen: the relative error of s^2, given in extended precision, that the table makes.
         certified: whether these are bounds; otherwise two rules have agreed so far.
     """
 
@@ -58,12 +62,15 @@ class Noise(NamedTuple):
     mean: float = UNIT
     second: float = UNIT
     square: float = UNIT
+    spread: float = UNIT
+    carried: float = UNIT
+    unseen: float = 2 * UNIT
     certified: bool = True
 
     @classmethod
     def of_moments(cls, error: float) -> Noise:
-        """Where all moments have the same relative error."""
-        return cls(error, error, error, error, error)
+        """Where all moments have the same relative error, beside one rounding for E[w^2]."""
+        return cls(error, error, error, error, error, error, error - UNIT, 0.0)
 
     @classmethod
     def of_coefficients(cls, value: float, slope: float, certified: bool = True) -> Noise:
@@ -71,12 +78,20 @@ class Noise(NamedTuple):
 
         To E[w]^2 + s^2 Var/s^2 four roundings are added, to the root of E[w^2] in E[w] two.
         """
-        return cls(value, slope, value + 2 * UNIT, 2 * value + 4 * UNIT, 2 * slope, certified)
+        second = 2 * value + 4 * UNIT
+        return cls(
+            value, slope, value + 2 * UNIT, second, 2 * slope, value, second, certified=certified
+        )
 
     @property
     def of_values(self) -> float:
         """Of E[w], (s b_k)_k and the root of E[w^2]."""
         return max(self.value, self.mean, self.second / 2)
+
+    @property
+    def of_pairs(self) -> tuple[float, ...]:
+        """Those that enter E and D of pairs: ``value``, ``slope``, ``mean`` and ``spread``."""
+        return self.value, self.slope, self.mean, self.spread
 
     @property
     def largest(self) -> float:
@@ -87,6 +102,10 @@ class Noise(NamedTuple):
         """The larger errors of both."""
         largest = map(max, self[:-1], other[:-1])
         return Noise(*largest, certified=self.certified and other.certified)
+
+
+EXACT = Noise(carried=0.0, unseen=0.0)
+"""What tables only add to."""
 
 
 class Responses(NamedTuple):

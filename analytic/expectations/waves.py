@@ -63,7 +63,7 @@ class Wave:
         a, b = self.value**2, self.slope**2 / self.kappa
         return (a + b) / 2, (a - b) / 2
 
-    def noise(self, s: Array) -> float:
+    def noise(self, s: Any) -> float:
         """The relative error of the moments: that of exp is the absolute one of its argument.
 
         P and M come with positive terms, at most three times as large together as the sum. In
@@ -86,19 +86,23 @@ class Wave:
             size * (slope**2 - kappa * m * away),
         )
 
-    def moments(self, s: Array) -> tuple[Array, ...]:
-        """E w, E w^2, E w'^2, E w''^2, E w'''^2 and two derivatives by s^2, at s."""
+    def moments(self, s: Any) -> tuple[tuple[Array, ...], Any]:
+        """E w, E w^2, E w'^2, E w''^2, E w'''^2 and two derivatives by s^2, at s.
+
+        Then E w^2 in extended precision, in which s may be given.
+        """
         v = s.astype(np.longdouble) ** 2
         with np.errstate(over="ignore"):
             wide = (self.value * np.exp(self.q * v / 2), *self.squares(v))
             mean, second, slope = (moment.astype(np.float64) for moment in wide)
         curvature, jerk = self.q**2 * second, self.q**2 * slope
-        return (
+        found = (
             mean, second, slope, curvature, jerk,
             slope + self.q * second, curvature + self.q * slope,
         )  # fmt: skip
+        return found, wide[1]
 
-    def coefficients(self, s: Array, terms: int) -> tuple[Array, Array]:
+    def coefficients(self, s: Any, terms: int) -> tuple[Array, Array]:
         """b_k = E[w'(sz) h_k(z)]/sqrt(k + 1), shape (terms, n), and the share of the rest.
 
         By Stein's lemma E[w' h_k] = s^k/sqrt(k!) E w^(k + 1).
@@ -109,22 +113,23 @@ class Wave:
         sign = np.where((k // 2) % 2 == 1, np.sign(self.q), 1.0)
         wide = sign * first * np.exp(sum(self._exponent(s, terms + 2)))
         c = wide.astype(np.float64)
-        _, slope = self.squares(s**2)
-        ratio = (self.kappa * s**2) ** 2 / ((terms + 1.0) * (terms + 2.0))
+        v = s.astype(np.float64) ** 2
+        _, slope = self.squares(v)
+        ratio = (self.kappa * v) ** 2 / ((terms + 1.0) * (terms + 2.0))
         bound = np.where((ratio < 1) & (slope > 0), slope * (1 - ratio), np.inf)
         rest = (c[-2] ** 2 + c[-1] ** 2) / bound
         rest = np.where(ratio < 1, rest, 1.0)
         b = wide[:terms] / np.sqrt((k[:terms] + 1).astype(np.longdouble))
         return b.astype(np.float64), rest
 
-    def _exponent(self, s: Array, terms: int) -> list[Any]:
+    def _exponent(self, s: Any, terms: int) -> list[Any]:
         """The parts of log |s^k/sqrt(k!) E w^(k + 1)| but for w(0) and w'(0), (terms, n) each."""
         k = np.arange(terms).astype(np.longdouble)[:, None]
         wide = s.astype(np.longdouble)
         powers = k * np.log(np.maximum(wide, TINY)), (k // 2) * np.log(np.longdouble(self.kappa))
         return [*powers, -_log_factorials(terms)[:, None] / 2, np.longdouble(self.q) / 2 * wide**2]
 
-    def rounding(self, s: Array, terms: int) -> Array:
+    def rounding(self, s: Any, terms: int) -> Array:
         """Relative errors of the coefficients, (terms, n).
 
         An absolute error of an exponent is a relative one of its power. In extended precision

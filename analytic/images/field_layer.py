@@ -58,7 +58,7 @@ class LaneTables(NamedTuple):
 @compiled
 def enter(
     layer: FieldLayer, radius: Any, rows: Any, columns: Any, pairing: Pairing, shifts: Shifts,
-    shape: Any, room: Any, sigma: Any, theta: Any, group: Any,
+    shape: Any, room: Any, sigma: Any, theta: Any, group: Any, most_rho: Any,
 ) -> int:  # fmt: skip
     """sigma and theta (F, Q) become Lambda and Gamma; group (F, Q / LANES) that of max |rho|.
 
@@ -74,12 +74,14 @@ def enter(
         sigma: sums over the windows.
         theta: the same.
         group: see above.
+        most_rho: becomes the largest |rho| of each pair, (pairs,).
 
     Returns:
         the largest group.
     """
     runs, moved = room
     size, most = shifts.down.size, 0
+    most_rho[:] = 0.0
     for c in range(columns.shape[0]):
         for s in range(size):
             number = pieces(shape, shifts.down[s], shifts.right[s], runs)
@@ -92,6 +94,7 @@ def enter(
                         layer, scale[start:stop], moved[0, start:stop],
                         sigma[f, start:stop], theta[f, start:stop],
                     )  # fmt: skip
+                    most_rho[pair] = max(most_rho[pair], largest)
                     g = 0
                     while radius[g] < largest:
                         g += 1
@@ -226,7 +229,9 @@ def _move_line(line: Any, runs: Any, out: Any) -> None:
 
 
 @compiled
-def carry_errors(b: Bounds, at: int, shifts: int, group: Any, error: Any, most: Any) -> None:
+def carry_errors(
+    b: Bounds, at: int, shifts: int, group: Any, most_rho: Any, error: Any, most: Any
+) -> None:
     """The errors of Sigma and Theta (2, pairs) after a layer; most (pairs,) is the last group.
 
     All bounds grow with the group, so that the largest one of a pair counts.
@@ -236,12 +241,12 @@ def carry_errors(b: Bounds, at: int, shifts: int, group: Any, error: Any, most: 
         at: number of the layer.
         shifts: S.
         group: of terms, (F, Q / LANES).
+        most_rho: the largest |rho| of each pair, (pairs,).
         error: before the layer, becomes that after it.
         most: becomes the largest group of each pair.
     """
     for pair in range(error.shape[1]):
         g = most[pair] = group[pair * shifts : (pair + 1) * shifts].max()
         state = error[0, pair], error[1, pair], 1.0
-        error[0, pair], error[1, pair], _ = _layer_error(
-            state, factors_of(b, at, b.radius[at, g], g)
-        )
+        radius = min(b.radius[at, g], most_rho[pair])
+        error[0, pair], error[1, pair], _ = _layer_error(state, factors_of(b, 0, at, radius, g))

@@ -83,4 +83,6 @@ def join_errors(b: Bounds, at: int, number: int, error0: Any, error: Any) -> Non
             (error0[0, pair], error0[1, pair], 1.0),
             (error[0, pair], error[1, pair], 1.0),
         )
-        error[0, pair], error[1, pair], _ = _skip_error(before, branch, junction_of(b, at, number))
+        error[0, pair], error[1, pair], _ = _skip_error(
+            before, branch, junction_of(b, 0, at, number)
+        )

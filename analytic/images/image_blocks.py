@@ -8,6 +8,7 @@ apart: a row stands in its panel again and again, so that all lanes are at work.
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -46,8 +47,9 @@ SHARES = 4
 
 
 def image_roundings(channels: int) -> int:
-    """The largest number of roundings of a product over channels."""
-    return min(channels, CHANNELS) + -(-channels // CHANNELS) + 1
+    """The most roundings of a product over channels: its own, of sums and of the quotient."""
+    sums = min(channels, CHANNELS) + -(-channels // CHANNELS) - 2
+    return 1 + sums + (math.frexp(channels)[0] != 0.5)
 
 
 @dataclass(slots=True, eq=False)

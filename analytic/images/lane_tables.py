@@ -102,7 +102,7 @@ class Sight(NamedTuple):
     """
 
     step: Step | None
-    lines: dict[str, Array]
+    lines: dict[str, Any]
 
     @classmethod
     def joined(cls, parts: Sequence[Sight]) -> Sight:
@@ -127,10 +127,10 @@ def sights(state: Diagonal, first: int = 0) -> dict[int, Sight]:
     n = len(state.sigma)
     found: dict[int, Sight] = {}
     for at, stage in enumerate(state.stages, first):
-        seen = {"deviation": np.sqrt(stage.variance), "mean": stage.means}
+        seen = {"deviation": stage.deviation, "mean": stage.means}
         if stage.sigma.size:
             seen["norms"] = np.sqrt(stage.sigma)
-        lines: dict[str, Array] = {name: line.reshape(n, -1) for name, line in seen.items()}
+        lines: dict[str, Any] = {name: line.reshape(n, -1) for name, line in seen.items()}
         sums: Array = np.empty((len(stage.junctions), 2, *lines["deviation"].shape))
         for out, junction in zip(sums, stage.junctions, strict=True):
             out[0], out[1] = (part[2].reshape(n, -1) for part in junction[:2])

@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 
 from analytic.images.axes import pooled, three
 from analytic.images.grids import POINT, Grid, Window, needed, united, window_of
+from analytic.machine import LANES, UNIT
 from analytic.network import (
     AveragePooling,
     Averaging,
@@ -42,7 +43,7 @@ class Leave:
     ``total`` adds up all of them, ``mean`` and ``sum`` what the window says; what is not a sum
     is divided by the number ``count`` of what was added. ``mixes`` says whether a pair reads
     other combinations of positions than equal ones, ``pools`` what size and stride the windows
-    of an average have along each axis.
+    of an average have along each axis, ``places`` how many positions a total has.
     """
 
     kind: Literal["sum", "mean", "total"]
@@ -51,6 +52,23 @@ class Leave:
     count: int
     mixes: bool
     pools: tuple[tuple[int, int], ...] = ()
+    places: int = 1
+
+    @property
+    def rounding(self) -> float:
+        """The relative rounding of what is added up and divided.
+
+        Kahan's sum has 2 where a lane has more than one term, that of all lanes one for each
+        halving, sums of shifts that are added up apart 3, and the quotient one, unless it is by a
+        power of 2.
+        """
+        if self.kind == "sum" or self.count == 1:
+            return 0.0
+        total = self.kind == "total"
+        kahan = 2 * (self.mixes or not total or self.places > LANES)
+        halvings = math.ceil(math.log2(min(self.places, LANES))) if total else 0
+        quotient = int(math.frexp(self.count)[0] != 0.5)
+        return (kahan + halvings + 3 * self.mixes + quotient) * UNIT
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +107,7 @@ class LinearMap:
             mixes = isinstance(layer, GlobalAveragePooling)
             all_of = tuple((size, size) for size in before.sides)
             count = before.positions ** (2 if mixes else 1)
-            return Leave("total", after, None, count, mixes, all_of)
+            return Leave("total", after, None, count, mixes, all_of, before.positions)
         window = self.window
         if before is not self.before:
             window = window_of(layer, self.shape, before, after)

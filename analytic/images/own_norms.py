@@ -21,7 +21,7 @@ from analytic.images.unit_norms import NormTables
 from analytic.machine import Array
 from analytic.recursion import NOMINAL, TRIED, AveragedNorms
 
-__all__ = ["norms_behind", "shares", "window_means"]
+__all__ = ["enlargement", "norms_behind", "shares", "window_means"]
 
 
 def norms_behind(
@@ -124,3 +124,10 @@ def window_means(layout: Layout, leave: Leave, values: Array) -> Array:
     windows = sliding_window_view(planes, sizes, axis=(1, 2, 3))[:, ::deep, ::down, ::right]
     means = windows.mean(axis=(4, 5, 6), dtype=np.longdouble)
     return means.reshape(len(values), -1).astype(np.float64)
+
+
+def enlargement(roots: Array, after: Array) -> float:
+    """The largest (mean_p sqrt(Sigma_pp))^2 / mean_pq Sigma_pq over images and windows."""
+    upper = roots**2
+    ratio = upper / np.where(after > 0, after, np.where(upper > 0, 1e-300, np.inf))
+    return max(1.0, float(ratio.max()))

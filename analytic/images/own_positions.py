@@ -10,14 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from analytic.expectations import MOST_TERMS_WHOLE, length, moments, rests
+from analytic.expectations import MOST_TERMS_WHOLE, length, rests
 from analytic.images.defect_propagation import DefectPropagation, Defects, targets_of
+from analytic.images.equal_positions import Own, own_layers
 from analytic.images.field_expectations import ARCCOSINE, ARCSINE, FieldLayer
-from analytic.images.fields import Pairing, window_sums
+from analytic.images.fields import Pairing
 from analytic.images.lane_tables import (
     Sight,
     Tables,
@@ -27,15 +28,15 @@ from analytic.images.lane_tables import (
     sights,
 )
 from analytic.images.next_fields import NextFields
-from analytic.images.own_norms import norms_behind, shares, window_means
+from analytic.images.own_norms import enlargement, norms_behind, shares, window_means
 from analytic.images.propagation import Fields, PairedImages, Propagation, Room
 from analytic.images.shifted_positions import STILL, add_other_shifts, pixels
 from analytic.images.stretch_layouts import Layout
 from analytic.images.stretches import put, taken
 from analytic.images.unit_norms import NormTables, pixel_lines
-from analytic.machine import UNIT, Array, cores
-from analytic.network import fold
+from analytic.machine import Array, cores
 from analytic.recursion import (
+    OWN,
     Amplification,
     Average,
     AveragedNorms,
@@ -46,14 +47,9 @@ from analytic.recursion import (
     erf_amplification,
     normalized,
     own_bounds,
-    own_preactivation,
 )
 
 __all__ = ["amplified", "image_diagonal"]
-
-Own = tuple[Array, Array, Array, Array]
-"""Sigma, Theta and mu at every position, (n, P) each, and the Sigma that the next layer reads: that
-before the sum over its windows, where this has been taken."""
 
 
 def image_diagonal(layouts: Sequence[Layout], x: Array, defects: Defects | None) -> Diagonal:
@@ -64,8 +60,8 @@ def image_diagonal(layouts: Sequence[Layout], x: Array, defects: Defects | None)
         x: images, shape (n, positions, channels).
         defects: how the network carries them, None if it carries covariances.
     """
-    own = np.mean(np.square(x, dtype=np.longdouble), axis=2).astype(np.float64)
-    start = own, np.zeros_like(own), np.zeros_like(own), own
+    own: Any = np.mean(np.square(x, dtype=np.longdouble), axis=2)
+    start = own, np.zeros(own.shape), np.zeros(own.shape), own
     waiting: list[tuple[Own, Fields]] = []
     stages: list[Stage] = []
     norms: list[AveragedNorms | None] = []
@@ -75,7 +71,7 @@ def image_diagonal(layouts: Sequence[Layout], x: Array, defects: Defects | None)
     for number, layout in enumerate(layouts):
         entries, leaves = taken(waiting, layout.stretch), layout.stretch.leaves
         states = [state for state, _ in entries] or [start]
-        passed, state = _layers(layout, states, factor, defects is not None)
+        passed, state = own_layers(layout, states, factor, defects is not None, bool(entries))
         stages += passed
         factor = factor if not passed else Average()
         if not leaves:
@@ -104,62 +100,6 @@ class _Way(NamedTuple):
     def carries(self) -> bool:
         """Whether defects enter the next stretch."""
         return self.defects is not None and self.defects.goes_on(self.layout)
-
-
-def _layers(
-    layout: Layout, states: Sequence[Own], factor: Average, reads_norms: bool
-) -> tuple[list[Stage], Own]:
-    """The layers of a stretch at equal positions, from its state and those that wait for it.
-
-    Stages have the Sigma that is read if ``reads_norms``.
-    """
-    stages: list[Stage] = []
-    n = len(states[0][0])
-
-    def after(number: int, state: Own) -> Own:
-        step, window = layout.steps[number], layout.windows[number]
-        sigma, theta, mu, read = state
-        known = np.ravel(read) if reads_norms else np.empty(0)
-        if window is not None:
-            sigma, theta = (_window_sums(layout, number, values) for values in (sigma, theta))
-        given = own_preactivation(step, (sigma, theta, mu))
-        variance, trained, gamma = map(np.ravel, given)
-        table, none = moments(step.layer.activation, np.sqrt(variance)), np.empty(0)
-        reads, averaged = layout.stretch.reads[number], Average() if number else factor
-        if step.over_positions:
-            reads = sigma.shape[1]
-        stages.append(
-            Stage(step, known, none, variance, trained, gamma, table, np.ravel(mu), reads, averaged)
-        )
-        return _by_image(n, stages[-1].end)
-
-    def added(_: int, number: int, total: Own, branch: Own) -> Own:
-        (sigma0, theta0, mu0), (sigma, theta, mu) = (
-            map(np.ravel, part[:3]) for part in (total, branch)
-        )
-        stages[-1] = stages[-1].joined((sigma0, theta0, mu0), (sigma, theta, mu))
-        return _by_image(n, stages[-1].junctions[number].state)
-
-    first, *others = states
-    parts = range(len(layout.flow))
-    state = fold(parts, first, after, added, step=layout.flow.__getitem__, aside=reversed(others))
-    return stages, state
-
-
-def _by_image(n: int, state: tuple[Array, Array, Array]) -> Own:
-    sigma, theta, mu = (part.reshape(n, -1) for part in state)
-    return sigma, theta, mu, sigma
-
-
-def _window_sums(layout: Layout, number: int, values: Array) -> Array:
-    """The sums over the windows of a layer at equal positions, (n, P)."""
-    window, size = layout.windows[number], values.shape[1]
-    assert window is not None
-    before = np.pad(values, ((0, 0), (0, layout.lanes - size)))
-    after = np.empty_like(before)
-    line = np.zeros(layout.lanes + 2 * layout.shape[1])
-    window_sums(*window, STILL, layout.shape, before, line, after)
-    return after[:, :size]
 
 
 def _left(way: _Way, x: Array, entries: list[Fields], state: Own) -> list[Fields]:
@@ -219,7 +159,7 @@ def _own_layers(way: _Way) -> dict[int, tuple[FieldLayer, Bounds]]:
     found: dict[int, tuple[FieldLayer, Bounds]] = {}
     for at, stage in enumerate(way.passed, way.layout.stretch.first):
         deviation = np.sqrt(stage.variance)
-        terms = length(stage.step.layer.activation, deviation, 16 * UNIT, MOST_TERMS_WHOLE)
+        terms = length(stage.step.layer.activation, deviation, OWN, MOST_TERMS_WHOLE)
         layer = amplified(stage, deviation, terms)
         bounds = own_bounds(layer)
         found[at] = compiled_layer(stage.step, 0, bounds, layer.terms), bounds
@@ -264,16 +204,10 @@ def _diagonal_of(
         np.maximum(values, 0, out=values)  # positions may cancel
     mu = window_means(layout, leave, state[2])
     if not leave.mixes:
-        return (sigma, theta, mu, sigma), Average(count=int(leave.count > 1)), averaged
-    factors = (
-        _enlargement(window_means(layout, leave, np.sqrt(np.maximum(old, 0))), new)
+        return (sigma, theta, mu, sigma), Average(rounding=leave.rounding), averaged
+    factors = [
+        enlargement(window_means(layout, leave, np.sqrt(np.maximum(old, 0))), new)
         for old, new in zip(state[:2], (sigma, theta), strict=True)
-    )
-    return (sigma, theta, mu, sigma), Average(*factors, count=1, mixes=True), averaged
-
-
-def _enlargement(roots: Array, after: Array) -> float:
-    """The largest (mean_p sqrt(Sigma_pp))^2 / mean_pq Sigma_pq over images and windows."""
-    upper = roots**2
-    ratio = upper / np.where(after > 0, after, np.where(upper > 0, 1e-300, np.inf))
-    return max(1.0, float(ratio.max()))
+    ]
+    average = Average(factors[0], factors[1], leave.rounding, True)
+    return (sigma, theta, mu, sigma), average, averaged

@@ -19,6 +19,7 @@ from analytic.images.stretches import network_stretches
 from analytic.machine import UNIT, Array, cores
 from analytic.network import Network, Shape
 from analytic.recursion import (
+    OWN,
     Amplification,
     Average,
     Boundary,
@@ -142,7 +143,7 @@ def plan_images(plans: Plans, tolerance: float) -> Planned:
             slopes[at] += mean_slope(stage) * len(state.sigma) / len(plans.x)
         states += [state] * few
     share = 1e-2 * tolerance / np.prod([max(a.sigma, a.theta) for a in averages])
-    tail = max(float(share), 16 * UNIT)
+    tail = max(float(share), 16 * UNIT if tolerance > 0 else OWN)
     terms = [
         length(step.layer.activation, s, tail, MOST_TERMS_WHOLE)
         for step, s in zip(steps, peaks, strict=True)
@@ -193,7 +194,7 @@ def _dearest(stage: Stage) -> Stage:
     moments = replace(table, **lines)
     return replace(
         stage, variance=stage.variance[one], trained=stage.trained[one], gamma=stage.gamma[one],
-        moments=moments, junctions=(),
+        moments=moments, junctions=(), wide=None,
     )  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from analytic.images.shifts import Scatter
 from analytic.images.stretch_layouts import Layout, run_room
 from analytic.images.unit_norms import NormTables
 from analytic.machine import CACHE_LINE, LANES, Array
-from analytic.recursion import AVERAGING, Average, Bounds
+from analytic.recursion import Average, Bounds
 
 __all__ = ["Fields", "Layers", "PairedImages", "Propagation", "Room"]
 
@@ -108,7 +108,7 @@ class Propagation:
 
     def averaged(self, layout: Layout, factor: Average, error: Array) -> Array:
         """The errors where a stretch begins that the averages ``factor`` lead to."""
-        return (error + factor.count * AVERAGING) * [[factor.sigma], [factor.theta]]
+        return (error + factor.rounding) * [[factor.sigma], [factor.theta]]
 
     def behind(self, number: int, layout: Layout, entry: Fields) -> Fields:
         """The fields behind the end of stretch ``number``."""
@@ -185,9 +185,10 @@ class Propagation:
         rows, columns = self._lane_tables()
         runs, moved = run_room(layout), room.take(1, layout.lanes)
         group = np.empty((len(fields.sigma), layout.lanes // LANES), dtype=np.int64)
+        most_rho = np.empty(self.pairs)
         most = enter(
             layer, bounds.radius[layer.number], rows.lines(at), columns.lines(at), self.pairing,
-            shifts, layout.shape, (runs, moved), fields.sigma, fields.theta, group,
+            shifts, layout.shape, (runs, moved), fields.sigma, fields.theta, group, most_rho,
         )  # fmt: skip
         tables = rows.lane_tables(at, most + 1), columns.lane_tables(at, most + 1)
         size, depth = shifts.row.size, tables[1].table.shape[2]
@@ -202,7 +203,7 @@ class Propagation:
             fields.sigma, fields.theta, *total,
         )  # fmt: skip
         last = np.empty(self.pairs, dtype=np.int64)
-        carry_errors(bounds, layer.number, shifts.row.size, group, fields.error, last)
+        carry_errors(bounds, layer.number, shifts.row.size, group, most_rho, fields.error, last)
         if layer.form == SERIES:
             self.terms = max(self.terms, int(last.max(initial=0)) + 1)
         room.give(moved, other, lines, buffers)

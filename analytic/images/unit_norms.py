@@ -101,7 +101,8 @@ class NormTables:
 
         One part is 1 wherever there is anything, and says nothing of a pair.
         """
-        step, s, source = sight.step, sight.lines["deviation"], self._sources[at]
+        step, source = sight.step, self._sources[at]
+        s = np.asarray(sight.lines["deviation"], np.float64)
         assert step is not None
         inverse = (1 / np.where(s > 0, s, np.inf))[:, None]
         outside = np.zeros((len(s), 1))

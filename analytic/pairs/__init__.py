@@ -14,7 +14,14 @@ from analytic.pairs.nearly_parallel import NearlyParallel, unit_moments
 from analytic.pairs.pair_recursion import weight_layer
 from analytic.pairs.pair_sums import share_or_zero
 from analytic.pairs.preparation import prepare
-from analytic.pairs.row_blocks import ROW_BLOCK, roundings, rows_together, scalar_products, store
+from analytic.pairs.row_blocks import (
+    ROW_BLOCK,
+    Series,
+    roundings,
+    rows_together,
+    scalar_products,
+    store,
+)
 from analytic.pairs.tile_states import end_branch
 from analytic.pairs.unit_angles import angle_of_sum, normalized_angle
 
@@ -23,6 +30,7 @@ __all__ = [
     "ROW_BLOCK",
     "Close",
     "NearlyParallel",
+    "Series",
     "angle_of_inputs",
     "angle_of_sum",
     "cheap_entry",

@@ -15,6 +15,7 @@ from analytic.recursion import (
     Bounds,
     Tile,
     factors_of,
+    first_beyond,
     junction_of,
     layer_error,
     of_sum,
@@ -35,20 +36,27 @@ _skip_error: Any = compiled(skip_error)
 
 
 @compiled
-def begin_errors(t: Tile, b: Bounds) -> None:
-    """Of the scalar products, and no Theta."""
+def begin_errors(t: Tile, b: Bounds, row: int, end: int, lane: int) -> None:
+    """Of the scalar products of some rows and of the columns from ``lane`` on, and no Theta."""
     t.error[:, :, :] = 0.0
     t.error[0] = b.start
+    if t.kind.shape[1] > 1 and b.rows.size > 0:
+        for m in range(end - row):
+            for j in range(t.kind.shape[1]):
+                t.kind[m, j] = b.kinds[b.rows[row + m], b.columns[lane + j]]
 
 
 @compiled
 def carry_errors(t: Tile, rows: int, b: Bounds, at: int) -> None:
     """Through a weight layer."""
-    e = t.error
+    e, by_pair = t.error, t.error.shape[2] > 1
     for m in range(rows):
         for j in range(e.shape[2]):
-            radius = t.largest[m] if e.shape[2] == 1 else np.sqrt(t.x[m, j])
-            factors = factors_of(b, at, radius, t.group[m])
+            radius, group = t.largest[m], t.group[m]
+            if by_pair:  # with more terms than a pair needs no more is left out
+                radius = np.sqrt(t.x[m, j])
+                group = min(first_beyond(b.radius[at], radius), group)
+            factors = factors_of(b, t.kind[m, j], at, radius, group)
             state = e[0, m, j], e[1, m, j], e[2, m, j]
             e[0, m, j], e[1, m, j], e[2, m, j] = _layer_error(state, factors)
 
@@ -72,17 +80,18 @@ def switch_errors(t: Tile, depth: int) -> None:
 @compiled
 def join_errors(t: Tile, rows: int, depth: int, b: Bounds, at: int, number: int) -> None:
     """A branch ends."""
-    factors, before, e = junction_of(b, at, number), t.errors[depth], t.error
+    before, e = t.errors[depth], t.error
     for m in range(rows):
         for j in range(e.shape[2]):
+            factors = junction_of(b, t.kind[m, j], at, number)
             begun = before[0, m, j], before[1, m, j], before[2, m, j]
             ended = e[0, m, j], e[1, m, j], e[2, m, j]
             e[0, m, j], e[1, m, j], e[2, m, j] = _skip_error(begun, ended, factors)
 
 
 @compiled
-def bound_of_kernels(t: Tile, m: int, j: int, in_kernel: Any, nngp: bool, ntk: bool) -> float:
+def bound_of_kernels(t: Tile, m: int, j: int, in_kernels: Any, nngp: bool, ntk: bool) -> float:
     """The larger error of the kernels that are wanted, but for their own rounding."""
-    sigma, theta = t.error[0, m, j], t.error[1, m, j]
+    sigma, theta, in_kernel = t.error[0, m, j], t.error[1, m, j], in_kernels[t.kind[m, j]]
     both = of_sum(sigma, theta, in_kernel[0], in_kernel[1])
     return max(sigma if nngp else 0.0, both if ntk else 0.0) + in_kernel[2]

@@ -226,7 +226,7 @@ def begin(t: Tile, b: Bounds, row: int, end: int, lane: int, own: bool) -> None:
     t.theta[:, :] = 0.0
     t.left[:, :] = False
     t.departed[:] = False
-    begin_errors(t, b)
+    begin_errors(t, b, row, end, lane)
     for m in range(end - row):
         if own and lane <= row + m < lane + LANES:
             t.left[m, row + m - lane] = True

@@ -27,6 +27,7 @@ from analytic.recursion import (
     input_tables,
     mean_squares,
     program,
+    with_classes,
 )
 
 __all__ = ["prepare"]
@@ -56,7 +57,8 @@ def prepare(
     own = y is None
     inputs = x if y is None else np.concatenate([x, y])
     tail = 2 * UNIT if tight else max(1e-3 * tolerance, 16 * UNIT)
-    state = diagonal(network, mean_squares(inputs))
+    squares = mean_squares(inputs)
+    state = diagonal(network, squares)
     start = roundings(x.shape[1]) * UNIT if start is None else start
     shares = in_kernels(state)
 
@@ -82,6 +84,8 @@ def prepare(
     if left and any(longer):
         layers = amplifications(state, tail, longer)
         bounds = bounded(layers)
+    if tight:
+        bounds = with_classes(bounds, network, squares, len(x), layers, tail=tail, spread=spread)
     behind = entered(layers, bounds)
     plan = program(network, bounds)
     top, rest = ([part] * len(layers) for part in (slice(0, len(x)), slice(len(x), None)))

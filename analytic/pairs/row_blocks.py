@@ -6,6 +6,7 @@ the bits.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,8 +38,14 @@ FEATURES = 128
 
 
 def roundings(features: int) -> int:
-    """The largest number of roundings of a product in ``scalar_products``."""
-    return CHAIN + -(-min(features, FEATURES) // CHAIN) + -(-features // FEATURES) + 2
+    """The largest number of roundings of a product in ``scalar_products``.
+
+    Its own, those of the sums it is part of (the first of a sum is no rounding), and of the
+    quotient.
+    """
+    together = min(features, FEATURES)
+    sums = min(features, CHAIN) + -(-together // CHAIN) + -(-features // FEATURES) - 3
+    return 1 + sums + (math.frexp(features)[0] != 0.5)
 
 
 @compiled
@@ -168,6 +175,15 @@ class Series:
     @property
     def diagonal(self) -> float:
         return self.plan.bounds.diagonal
+
+    @property
+    def diagonals(self) -> Array:
+        """The same for each row, (n,), or one for all, (1,)."""
+        bounds = self.plan.bounds
+        classes = bounds.rows
+        return (
+            bounds.diagonals[bounds.kinds[classes, classes]] if classes.size else bounds.diagonals
+        )
 
     @property
     def bytes(self) -> int:

@@ -9,17 +9,19 @@ arrays here and on scalars in the rooms above. Below: ``analytic.network`` and
 """
 
 from analytic.recursion.amplification_of_erf import erf_amplification
+from analytic.recursion.averages import Average, AveragedNorms
 from analytic.recursion.certificate import (
-    GROUP,
     Bounds,
     certify,
     certify_behind,
     factors_of,
+    first_beyond,
     junction_of,
     own_bounds,
 )
 from analytic.recursion.chaos import growth, mean_slope, stage_growth
 from analytic.recursion.chord_errors import NOMINAL, TRIED, Boundary, ChordErrors, pixel_chord
+from analytic.recursion.classes import classes_of, with_classes
 from analytic.recursion.coefficient_bounds import BATCH
 from analytic.recursion.error_amplification import (
     Amplification,
@@ -27,11 +29,9 @@ from analytic.recursion.error_amplification import (
     dearest,
     merged,
 )
-from analytic.recursion.error_propagation import ARC_COSINE, AVERAGING
+from analytic.recursion.error_propagation import ARC_COSINE, AVERAGING, OWN
 from analytic.recursion.formulas import centred, plain, preactivation, residual, side_by_side
 from analytic.recursion.layer_equations import (
-    Average,
-    AveragedNorms,
     Diagonal,
     Junction,
     Stage,
@@ -40,6 +40,8 @@ from analytic.recursion.layer_equations import (
     mean_squares,
     own_preactivation,
     require_finite,
+    wide_preactivation,
+    wide_root,
 )
 from analytic.recursion.layer_errors import (
     layer_error,
@@ -48,6 +50,7 @@ from analytic.recursion.layer_errors import (
 )
 from analytic.recursion.normalization import amplifications, normalized
 from analytic.recursion.problem import Data, Problem, RowBlock
+from analytic.recursion.series_radii import GROUP
 from analytic.recursion.shares import in_kernels
 from analytic.recursion.tables import (
     ROWS,
@@ -65,6 +68,7 @@ __all__ = [
     "BATCH",
     "GROUP",
     "NOMINAL",
+    "OWN",
     "ROWS",
     "TRIED",
     "Amplification",
@@ -87,10 +91,12 @@ __all__ = [
     "centred",
     "certify",
     "certify_behind",
+    "classes_of",
     "dearest",
     "diagonal",
     "erf_amplification",
     "factors_of",
+    "first_beyond",
     "growth",
     "in_kernels",
     "input_tables",
@@ -114,4 +120,7 @@ __all__ = [
     "side_by_side",
     "skip_error",
     "stage_growth",
+    "wide_preactivation",
+    "wide_root",
+    "with_classes",
 ]

@@ -21,6 +21,7 @@ import numpy as np
 from analytic.machine import UNIT, Array
 from analytic.recursion.error_amplification import Amplification
 from analytic.recursion.layer_equations import Stage
+from analytic.recursion.roundings import own_rounding, roundings_of
 from analytic.recursion.shares import in_gamma, in_junctions, in_trained, largest_share
 
 __all__ = ["erf_amplification"]
@@ -60,6 +61,9 @@ def erf_amplification(stage: Stage) -> Amplification:
         own_d=float(high / (1 + high)),
         own_mean=0.0,
         mean=0.0,
+        varied=1.0,
+        rounded=roundings_of(stage),
+        own_rounding=own_rounding(stage),
         in_trained=in_trained(stage),
         in_gamma=in_gamma(stage),
         in_junctions=in_junctions(stage),

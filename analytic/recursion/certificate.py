@@ -23,6 +23,7 @@ from numba.extending import register_jitable
 from numpy.typing import NDArray
 
 from analytic.machine import UNIT, Array
+from analytic.recursion.averages import Average
 from analytic.recursion.error_amplification import Amplification
 from analytic.recursion.error_propagation import (
     OWN,
@@ -32,15 +33,17 @@ from analytic.recursion.error_propagation import (
     junction_factors,
     layer_factors,
 )
-from analytic.recursion.layer_equations import Average
 from analytic.recursion.layer_errors import LayerFactors, SkipFactors
+from analytic.recursion.series_radii import GROUP, lengths, radii
 
 __all__ = [
     "LEVELS",
     "Bounds",
     "certify",
     "certify_behind",
+    "constants",
     "factors_of",
+    "first_beyond",
     "junction_of",
     "own_bounds",
 ]
@@ -49,49 +52,70 @@ __all__ = [
 class Bounds(NamedTuple):
     """Radii, truncation errors and error constants of every layer.
 
-    A group g stands for 8 (g + 1) terms of the series; ``radius`` is the largest |rho| for
-    which they suffice. ``factors`` holds those of ``LayerFactors`` at every R of ``LEVELS``, and
-    ``junctions`` those of ``SkipFactors``.
+    A group g stands for 8 (g + 1) terms of the series, or all there are; ``radius`` is the largest
+    |rho| for which they suffice. ``factors`` holds those of ``LayerFactors`` at every R of
+    ``LEVELS``, and ``junctions`` those of ``SkipFactors``. Kind 0 is all pairs; where inputs are
+    sorted into classes, others are the pairs of two of them (``analytic.recursion.classes``).
     """
 
     radius: Array  # (layers, groups), increasing in g
-    truncation: Array  # what is added to add_e and add_d, the same
-    factors: Array  # (layers, levels, factors)
-    junctions: Array  # (layers, most sums that end at one of them, factors)
-    in_kernel: Array  # ``shares.in_kernels``, (3,)
+    truncation: Array  # what is added to add_e and add_d, (kinds, layers, groups)
+    factors: Array  # (kinds, layers, levels, factors)
+    junctions: Array  # (kinds, layers, most sums that end at one of them, factors)
+    in_kernel: Array  # ``shares.in_kernels``, (kinds, 3)
+    kinds: NDArray[np.int64]  # that of the pairs of two classes, (classes, classes)
+    rows: NDArray[np.int64]  # the classes of the rows, (n,), and
+    columns: NDArray[np.int64]  # of the columns, padded; empty where there is one
     lengths: NDArray[np.int64]  # coefficients of even and of odd order that matter, (layers, 2)
     closed: NDArray[np.bool_]  # whether the pairs of a layer have the closed form of erf, (layers,)
     start: float  # error of <x, x'>/d
     ceiling: float  # largest |rho| the bounds hold for; pairs above it are left out
     error: float  # bound of the kernel for all pairs below the ceiling
-    diagonal: float  # bound of the kernel at x = x'
+    diagonal: float  # bound of the kernel at x = x',
+    diagonals: Array  # the same for each kind, (kinds,)
 
 
 LEVELS = np.concatenate(
-    [np.linspace(0, 0.6, 16), 1 - 0.4 * 2 ** (-np.arange(1, 12) / 2), 1 - 4.0 ** -np.arange(4, 14)]
+    [np.linspace(0, 0.6, 21), 1 - 0.4 * 2 ** (-np.arange(1, 21) / 3), 1 - 4.0 ** -np.arange(5, 14)]
 )
 LEVELS[-1] = 1.0
 """The |rho| for which factors are tabulated; a pair takes those of the next one."""
 SMALL = 1 / 16
 """What truncation may cost where the bound shall be tight, as a part of rounding."""
+LONGER = 8
+"""The same of nearly parallel pairs that would be left out."""
+LAST = 16
+"""Groups of the longest series beyond its last term: they grant it more and more truncation."""
 
 
 @register_jitable
-def factors_of(b: Bounds, at: int, radius: Any, group: int) -> LayerFactors:
+def first_beyond(increasing: Any, value: Any) -> int:
+    """The first number of an increasing list that is not below a value, or the last one."""
+    low, high = 0, increasing.size - 1
+    while low < high:
+        middle = (low + high) // 2
+        if increasing[middle] < value:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@register_jitable
+def factors_of(b: Bounds, kind: int, at: int, radius: Any, group: int) -> LayerFactors:
     """What a layer does to errors at |rho| up to a radius, with the terms of a group."""
-    level = 0
-    while level < LEVELS.size - 1 and LEVELS[level] < radius:
-        level += 1
-    f, tau = b.factors[at, level], b.truncation[at, group]
+    level = first_beyond(LEVELS, radius)
+    f, tau = b.factors[kind, at, level], b.truncation[kind, at, group]
     return LayerFactors(
-        f[0], f[1], f[2], f[3], f[4], f[5], f[6], f[7] + tau, f[8] + tau, f[9], f[10], f[11]
-    )
+        f[0], f[1], f[2], f[3], f[4], f[5], f[6], f[7] + tau, f[8] + tau, f[9], f[10], f[11],
+        f[12], f[13],
+    )  # fmt: skip
 
 
 @register_jitable
-def junction_of(b: Bounds, at: int, number: int) -> SkipFactors:
+def junction_of(b: Bounds, kind: int, at: int, number: int) -> SkipFactors:
     """What one of the sums that end at a layer does to errors."""
-    f = b.junctions[at, number]
+    f = b.junctions[kind, at, number]
     return SkipFactors(f[0], f[1], f[2], f[3], f[4], f[5])
 
 
@@ -124,13 +148,15 @@ def certify(
         per_tau = chain.error(index, 1.0) - rounding
         tau = 0.9 * (tolerance - rounding) / per_tau if per_tau > 0 else 1.0  # 1: no series
         if tau >= 2 * UNIT:
+            small = tau
             if tight and per_tau > 0:
                 least = max(layer.rest for layer in layers)  # below, pairs would be left out
                 cheap = rounding / per_tau
-                tau = min(tau, max(SMALL * cheap, min(least, cheap), SMALL * UNIT))
+                tau = min(tau, max(SMALL * cheap, min(least, LONGER * cheap), SMALL * UNIT))
+                small = min(tau, SMALL * UNIT)
             if chain.error(index, tau) <= tolerance:
-                return _bounds(chain, index, tau, whole)
-    return _bounds(chain, 0 if whole else len(RADII) - 1, 2 * UNIT, whole)
+                return _bounds(chain, index, (small, tau), whole)
+    return _bounds(chain, 0 if whole else len(RADII) - 1, (2 * UNIT, 2 * UNIT), whole)
 
 
 ENTERED = 2**9 * UNIT
@@ -153,39 +179,49 @@ def certify_behind(
     first, alone = layers[0], len(layers) == 1
     if alone or first.step.opens or first.bent or first.closed or bounds.radius[0, -1] == 1:
         return None
-    tau = float(bounds.truncation[0, -1])
+    tau = float(bounds.truncation[0, 0, -1])
     others = ErrorPropagation(layers[1:], Average(), ENTERED, spread, in_kernel)
     if not others.error(0, tau) <= bounds.error:
         return None
-    found = _bounds(ErrorPropagation(layers, Average(), start, spread, in_kernel), 0, tau, False)
+    chain = ErrorPropagation(layers, Average(), start, spread, in_kernel)
+    found = _bounds(chain, 0, (tau, tau), False)
     return found if found.radius[0, -1] < found.radius[1:, -1].min() else None
 
 
-GROUP = 8
-"""Terms of the series (even and odd together) by which its length grows."""
-
-
-def _bounds(chain: ErrorPropagation, index: int, tau: float, whole: bool) -> Bounds:
+def _bounds(chain: ErrorPropagation, index: int, taus: tuple[float, float], whole: bool) -> Bounds:
+    """With the first truncation error where a series is long enough, up to the second else."""
     layers, ceiling = chain.layers, float(RADII[index])
-    groups = max(max(-(-layer.terms // GROUP) for layer in layers), 24)
+    last = LAST if taus[0] < taus[1] else 0
+    groups = max(max(-(-layer.terms // GROUP) for layer in layers) + last, 24)
     radius, lost = np.empty((2, len(layers), groups))
     for row, layer in enumerate(layers):
-        radius[row], lost[row] = _radii(layer, groups, tau, ceiling, whole)
-    levels = np.minimum(LEVELS, ceiling)
-    parts = zip(layers, chain.fixed, strict=True)
+        radius[row], lost[row] = radii(layer, groups, taus, ceiling, whole)
+    none = np.empty(0, dtype=np.int64)
+    factors, junctions = constants(chain, ceiling)
     return Bounds(
         radius=radius,
-        truncation=lost,
-        factors=np.stack([_factors(layer, fixed, levels) for layer, fixed in parts]),
-        junctions=_junctions(layers, chain.fixed),
-        in_kernel=np.array(chain.in_kernel),
-        lengths=np.array([_lengths(layer) for layer in layers]),
+        truncation=lost[None],
+        factors=factors[None],
+        junctions=junctions[None],
+        in_kernel=np.array([chain.in_kernel]),
+        kinds=np.zeros((1, 1), dtype=np.int64),
+        rows=none,
+        columns=none,
+        lengths=np.array([lengths(layer) for layer in layers]),
         closed=np.array([layer.closed for layer in layers]),
         start=chain.start,
         ceiling=ceiling,
-        error=chain.error(index, tau, [float(last) for last in lost[:, -1]]),
+        error=chain.error(index, taus[1], [float(last) for last in lost[:, -1]]),
         diagonal=chain.diagonal,
+        diagonals=np.array([chain.diagonal]),
     )
+
+
+def constants(chain: ErrorPropagation, ceiling: float) -> tuple[Array, Array]:
+    """``factors`` and ``junctions`` of one kind of pairs, without truncation."""
+    levels, parts = np.minimum(LEVELS, ceiling), zip(chain.layers, chain.fixed, strict=True)
+    factors = np.stack([_factors(layer, fixed, levels) for layer, fixed in parts])
+    return factors, _junctions(chain.layers, chain.fixed)
 
 
 def _junctions(layers: list[Amplification], fixed: Sequence[Fixed]) -> Array:
@@ -207,47 +243,22 @@ def _factors(layer: Amplification, fixed: Fixed, levels: Array) -> Array:
 def own_bounds(layer: Amplification) -> Bounds:
     """Radii for pairs of positions of one input, at the least truncation; no errors."""
     groups = max(-(-layer.terms // GROUP), 24)
-    radius, _ = _radii(layer, groups, OWN, 1.0, True)
+    radius, _ = radii(layer, groups, (OWN, OWN), 1.0, True)
+    none = np.empty(0, dtype=np.int64)
     return Bounds(
         radius=radius[None, :],
-        truncation=np.zeros((1, groups)),
-        factors=np.zeros((1, LEVELS.size, len(LayerFactors._fields))),
-        junctions=np.zeros((1, max(1, len(layer.in_junctions)), len(SkipFactors._fields))),
-        in_kernel=np.array([1.0, 1.0, 0.0]),
-        lengths=np.array([_lengths(layer)]),
+        truncation=np.zeros((1, 1, groups)),
+        factors=np.zeros((1, 1, LEVELS.size, len(LayerFactors._fields))),
+        junctions=np.zeros((1, 1, max(1, len(layer.in_junctions)), len(SkipFactors._fields))),
+        in_kernel=np.array([[1.0, 1.0, 0.0]]),
+        kinds=np.zeros((1, 1), dtype=np.int64),
+        rows=none,
+        columns=none,
+        lengths=np.array([lengths(layer)]),
         closed=np.array([layer.closed]),
         start=0.0,
         ceiling=1.0,
         error=0.0,
         diagonal=0.0,
+        diagonals=np.zeros(1),
     )
-
-
-def _lengths(layer: Amplification) -> list[int]:
-    """How many coefficients of even and of odd order exceed rounding, in fours."""
-    if layer.closed:
-        return [0, 0]
-    tails = [np.cumsum(layer.r_d[start::2][::-1])[::-1] for start in (0, 1)]
-    return [-4 * (-int(np.count_nonzero(tail > UNIT / 16)) // 4) for tail in tails]
-
-
-def _radii(
-    layer: Amplification, groups: int, tau: float, ceiling: float, whole: bool
-) -> tuple[Array, Array]:
-    """The largest R at which each group of terms is truncated below tau, and by how much.
-
-    If ``whole`` the last group serves all R, whatever it leaves out.
-    """
-    closed = layer.bent or layer.closed
-    lost = np.full(groups, 0.0 if closed else tau)
-    if closed:
-        radius = np.minimum(1 - 2.0 ** -np.arange(1.0, groups + 1), ceiling)
-    else:
-        terms = np.minimum(GROUP * np.arange(1, groups + 1), layer.terms)
-        tails = layer.tails(terms)
-        radius = np.minimum((tau / np.maximum(tails, tau * 1e-300)) ** (1 / terms), ceiling)
-        radius = np.maximum.accumulate(np.where(radius < 1, radius * (1 - 4 * UNIT), 1.0))
-        lost[-1] = max(tau, tails[-1] if whole else 0.0)
-    if whole or layer.closed:
-        radius[-1] = ceiling
-    return radius, lost

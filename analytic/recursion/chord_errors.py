@@ -30,9 +30,9 @@ import numpy as np
 
 from analytic.machine import UNIT, Array
 from analytic.network import fold
+from analytic.recursion.averages import Average
 from analytic.recursion.error_amplification import Amplification
 from analytic.recursion.error_propagation import AVERAGING
-from analytic.recursion.layer_equations import Average
 from analytic.recursion.layer_errors import SUM, of_sum
 
 __all__ = ["NOMINAL", "TRIED", "Boundary", "ChordErrors", "pixel_chord"]

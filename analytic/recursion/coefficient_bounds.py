@@ -39,7 +39,7 @@ class CoefficientSums(NamedTuple):
 
 def coefficient_sums(stage: Stage, terms: int, share_e: Array, share_d: Array) -> CoefficientSums:
     """Those of the first terms; the shares are s^2/E[w^2] and 1/E[w'^2] of every input."""
-    table, s, activation = stage.moments, np.sqrt(stage.variance), stage.step.layer.activation
+    table, s, activation = stage.moments, stage.deviation, stage.step.layer.activation
     k_e, r_d = np.zeros((2, terms))
     once, twice, rest, b_1 = np.empty((4, s.size))
     noise, wanted = table.noise, orders(activation)

@@ -12,7 +12,6 @@ for the part of Gamma that D lets through.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,44 +19,35 @@ from numpy.typing import NDArray
 from analytic.expectations import MOST_TERMS, Noise, length
 from analytic.machine import UNIT, Array
 from analytic.network import Step
+from analytic.recursion.amplification_factors import (
+    Factors,
+    Rests,
+    factors_of_bent_line,
+    factors_of_series,
+)
+from analytic.recursion.averages import Average
 from analytic.recursion.coefficient_bounds import coefficient_sums, ratio
 from analytic.recursion.derivative_norms import norms_beyond
-from analytic.recursion.layer_equations import Average, Diagonal, Stage
+from analytic.recursion.layer_equations import (
+    Diagonal,
+    Stage,
+)
+from analytic.recursion.roundings import own_rounding, roundings_of
 from analytic.recursion.shares import (
     in_gamma,
     in_junctions,
     in_trained,
     largest_share,
     mean_share,
+    varied_share,
 )
 
 __all__ = [
     "Amplification",
-    "Factors",
     "amplification",
     "dearest",
     "merged",
 ]
-
-
-class Factors(NamedTuple):
-    """The amplification factors of a layer at some R.
-
-    ``norm_e`` and ``norm_d`` are those of the errors of one of the two coefficients in every term,
-    ``size_e`` bounds what E itself is of its value at x = x'. Errors of rho are relative to
-    ``turn``: to R in the series, to 1 in closed forms.
-    """
-
-    radius: Any
-    k_e: Any
-    k_d: Any
-    r_d: Any
-    v_e: Any
-    v_d: Any
-    norm_e: Any
-    norm_d: Any
-    size_e: Any
-    turn: Any
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,8 +61,10 @@ class Amplification:
     of E[w^2], E[w'^2] and E[w] (relative to the root of E[w^2]) to a relative error of the
     variance.
     ``share`` is the largest one of weight_std^2 Sigma in Lambda, which has the bias beside it;
-    ``mean`` is the largest share of (E w)^2 in E w^2; ``in_trained`` (4,), ``in_gamma`` (2,) and
-    ``in_junctions`` (junctions, 5) hold the largest shares of the parts of sums (``shares.py``).
+    ``mean`` and ``varied`` are the largest shares of (E w)^2 and of Var w in E w^2; ``rounded``
+    (3,) what rounding adds to Lambda, T and weight_std^2 Theta of pairs, and ``own_rounding`` what
+    it adds to Lambda at x = x'; ``in_trained`` (4,), ``in_gamma`` (2,) and ``in_junctions``
+    (junctions, 5) hold the largest shares of the parts of sums (``shares.py``).
     ``reads`` and ``average`` are those of the ``Stage``. Where the series is longer than ``k_e``,
     ``shares`` bounds the larger truncation error of E and D after 0, 1, ... terms; ``closed``
     says that the values of pairs come from a closed form and not from the series.
@@ -92,6 +84,9 @@ class Amplification:
     own_d: float
     own_mean: float
     mean: float
+    varied: float
+    rounded: Array
+    own_rounding: float
     in_trained: Array
     in_gamma: Array
     in_junctions: Array
@@ -105,35 +100,18 @@ class Amplification:
     def at(self, radius: Array) -> Factors:
         """The factors at each R, shape (radii,)."""
         if self.bent:
-            part, none = 2 / np.pi * self.bend, np.zeros_like(radius)
-            d = 1 - self.bend + part * np.arcsin(radius)
-            with np.errstate(divide="ignore"):
-                one = none + 1
-                k_d = part / np.sqrt(1 - radius**2)
-            # at a given covariance variances turn rho; of s s' they leave part sqrt(1 - rho^2)
-            return Factors(radius, d, k_d, d, none + part, radius * k_d, one, one, one, one)
-        order = np.arange(self.k_e.size)
-        slope, bend = order[1:] * self.r_d[1:], order[1:-1] * order[2:] * self.r_d[2:]
-        stretch = order[1:] * self.k_e[1:]
-        parts = [self.k_e, slope, self.r_d, stretch, bend]
-        rests = [self.rest_e, self.rest_k, self.rest_d, self.rest_ve, self.rest_vd]
-        # the rest of k c_k^2 R^(k - 1) is bounded by itself at R = 1, and by that of c_k^2
-        wider = [0, self.rest_d, 0, self.rest_e, self.rest_d]
-        powers = _powers(radius, order.size)
-        k_e, k_d, r_d, v_e, v_d = (
-            powers[:, : part.size] @ part
-            + np.minimum(
-                _times(powers[:, part.size], rest),
-                np.inf if power == 0 else _times(_largest(power, order.size, radius), wide),
-            )
-            for part, rest, wide, power in zip(parts, rests, wider, (0, 1, 0, 1, 2), strict=True)
-        )
-        k_d = np.minimum(k_d, LARGEST)  # infinite only where it is the slope of arccos
-        m = self.mean  # of the terms, sum_k a_k^2 R^2k and sum_k |a_k a_k'| R^k
-        norm_e, size_e = np.sqrt(m + (1 - m) * radius**2), m + (1 - m) * radius
-        norm_d = np.sqrt(np.minimum(powers**2 @ np.append(self.r_d, self.rest_d), 1.0))
-        v_e, v_d, turn = np.sqrt(v_e), np.sqrt(v_d), radius
-        return Factors(radius, k_e, k_d, r_d, v_e, v_d, norm_e, norm_d, size_e, turn)
+            return factors_of_bent_line(self.bend, radius)
+        rests = Rests(self.rest_e, self.rest_d, self.rest_k, self.rest_ve, self.rest_vd)
+        found = factors_of_series(self.k_e, self.r_d, rests, self.mean, self.varied, radius)
+        if not self.closed:
+            return found
+        none, size = np.zeros_like(radius), radius
+        if self.step.normalizes:
+            size = none + 1
+        return found._replace(
+            norm_e=none, norm_mean=none, norm_spread=none, norm_d=none, size_e=size,
+            size_d=found.r_d, turn_e=found.k_e, turn_d=found.k_d,
+        )  # fmt: skip
 
     @property
     def terms(self) -> int:
@@ -150,30 +128,6 @@ class Amplification:
         if self.shares.size:
             return self.shares[terms]
         return np.cumsum(np.append(self.r_d, self.rest_d)[::-1])[::-1][terms]
-
-
-LARGEST = 1e300
-"""Stands for infinity where a derivative has no finite norm: no bound will hold."""
-
-
-def _powers(radius: Array, last: int) -> Array:
-    """R^0, ..., R^last, (radii, last + 1); as products they cost a tenth."""
-    powers = np.broadcast_to(radius[:, None], (radius.size, last + 1)).copy()
-    powers[:, 0] = 1.0
-    return np.asarray(np.multiply.accumulate(powers, axis=1))
-
-
-def _times(power: Array, rest: float) -> Array:
-    """The product, and 0 where a factor is, whatever the other."""
-    return np.multiply(power, rest, out=np.zeros_like(power), where=(power > 0) & (rest > 0))
-
-
-def _largest(power: int, first: int, radius: Array) -> Array:
-    """The largest k^power R^(k - power) over k >= first, R <= 1."""
-    with np.errstate(divide="ignore"):
-        k = np.maximum(first, power / -np.log(np.maximum(radius, 1e-300)))
-    k = np.where(radius < 1, k, np.inf)
-    return np.where(radius < 1, k**power * radius ** (np.minimum(k, 1e9) - power), np.inf)
 
 
 def dearest(state: Diagonal) -> tuple[int, str]:
@@ -204,6 +158,7 @@ def amplification(
     *,
     shares: Array | None = None,
     noise: Noise | None = None,
+    terms: int | None = None,
 ) -> Amplification:
     """The amplification factors of a layer over all its inputs.
 
@@ -214,14 +169,15 @@ def amplification(
         shares: bound of the shares of E[w'^2] that the series leaves out after 0, 1, ... terms;
             of its coefficients only the first ``most`` are then looked at one by one.
         noise: that of tables as long as ``shares``.
+        terms: how many coefficients there are, if that is known.
     """
     table, v, activation = stage.moments, stage.variance, stage.step.layer.activation
     if (line := activation.bent_line) is not None:
         return _of_bent_line(stage, *line)
-    if shares is None:
-        terms = min(length(activation, np.sqrt(v), tail, most, proved=True), most)
-    else:
+    if shares is not None:
         terms = min(shares.size - 1, most)
+    elif terms is None:
+        terms = min(length(activation, np.sqrt(v), tail, most, proved=True), most)
     share_e, share_d = ratio(v, table.second), ratio(1.0, table.slope)
     sums = coefficient_sums(stage, terms, share_e, share_d)
     norms = norms_beyond(stage, sums, terms, shares)
@@ -240,6 +196,9 @@ def amplification(
         own_d=norms.own_d,
         own_mean=float(ratio(np.sqrt(v / 2) * np.abs(sums.b_1), np.sqrt(table.second)).max()),
         mean=mean_share(stage),
+        varied=varied_share(stage),
+        rounded=roundings_of(stage),
+        own_rounding=own_rounding(stage),
         in_trained=in_trained(stage),
         in_gamma=in_gamma(stage),
         in_junctions=in_junctions(stage),
@@ -269,6 +228,9 @@ def _of_bent_line(stage: Stage, slope: float, bend: float) -> Amplification:
         own_d=0.0,
         own_mean=0.5,
         mean=1.0,
+        varied=1.0,
+        rounded=roundings_of(stage),
+        own_rounding=own_rounding(stage),
         in_trained=in_trained(stage),
         in_gamma=in_gamma(stage),
         in_junctions=in_junctions(stage),

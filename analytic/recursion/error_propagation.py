@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from analytic.machine import UNIT
+from analytic.machine import EXTENDED, UNIT
 from analytic.network import fold
-from analytic.recursion.error_amplification import Amplification, Factors
-from analytic.recursion.layer_equations import Average
+from analytic.recursion.amplification_factors import OF_D, OF_E, Factors
+from analytic.recursion.averages import Average
+from analytic.recursion.error_amplification import Amplification
 from analytic.recursion.layer_errors import (
     SUM,
     LayerFactors,
@@ -43,21 +44,20 @@ RADII = np.array([1.0, 0.9999, 0.999, 0.99, 0.97, 0.94, 0.9, 0.85, 0.8, 0.7, 0.6
 
 
 class Rounding(NamedTuple):
-    """What rounding adds: to E and D relative to the sizes of their terms, and to rho."""
+    """What rounding adds: to rho, and to E and D relative to the sizes of their terms."""
 
+    rho: float
     e: float
     d: float
-    rho: float
 
 
-SERIES = Rounding(6 * UNIT, 7 * UNIT, 5.5 * UNIT)
+SERIES = Rounding(5.5 * UNIT, OF_E * UNIT, OF_D * UNIT)
 """Of a power series in rho^2. rho has 4 roundings (1/s, 1/s', two products), its square one more:
-4.5 for every power of rho. Horner's scheme has 2 for every power of rho^2. What E and D have beside
-these, product and sum of a first term and the last operations, are 6 and 7."""
-ARC_COSINE = Rounding(16 * UNIT, 9 * UNIT, 4 * UNIT)
+4.5 for every power of rho. Horner's scheme has 2 for every power of rho^2."""
+ARC_COSINE = Rounding(4 * UNIT, 16 * UNIT, 9 * UNIT)
 """Of a x + b |x|: s s' (4), the root (3) or rho arcsin rho (5), its share 2 b^2/pi (3) and four
 more operations; in D that share, arcsin (4) and two operations."""
-ARC_SINE = Rounding(8 * UNIT, 12 * UNIT, 8 * UNIT)
+ARC_SINE = Rounding(8 * UNIT, 8 * UNIT, 12 * UNIT)
 """Of erf, with z = 2 Lambda a a', a = (1 + 2 s^2)^(-1/2) (2.5): z has 7; the arcsine 5, its product
 with 2/pi two more; in D the product a a' (6), 4/pi (1) and theirs (1), the root of (1 - z)(1 + z)
 (2.5) and the quotient."""
@@ -66,7 +66,8 @@ with 2/pi two more; in D the product a a' (6), 4/pi (1) and theirs (1), the root
 class Fixed(NamedTuple):
     """Errors that come with a layer: of its variances, its tables (E and D), rho, E and D.
 
-    ``junctions`` are added to the sums that end there.
+    Those of the tables of E are ``value`` for the mean and the coefficients together, and ``mean``
+    and ``spread`` for each. ``junctions`` are added to the sums that end there.
     """
 
     variance: float
@@ -75,12 +76,17 @@ class Fixed(NamedTuple):
     rho: float
     e: float
     d: float
+    mean: float = 0.0
+    spread: float = 0.0
     junctions: tuple[float, ...] = ()
 
 
 AVERAGING = 16 * UNIT
-"""Rounding of an average over positions: 2 of Kahan's sum, 7 of lanes, 3 of threads, 1."""
-OWN = 8 * UNIT
+"""The most that an average over positions rounds: see ``analytic.images.linear_maps.Leave``."""
+MEAN_SQUARE = 64 * EXTENDED
+"""Of |x|^2/d: a square, its sums (numpy adds blocks of 128 terms in eight chains, and these two by
+two: 31 roundings up to 10^6 features) and the quotient."""
+OWN = 2 * UNIT
 """Truncation error at pairs of positions of one input, which variances may depend on."""
 
 
@@ -149,12 +155,12 @@ class ErrorPropagation:
             factors = junction_factors(part[0], self.fixed[-1], at)
             return _Own(own, mean, _Errors(*skip_error(total.apart, branch.apart, factors)))
 
-        start = _Own(
-            _Errors(spread + 2 * UNIT, 0.0, 0.0), 0.0, _Errors(spread + self.start, 0.0, 0.0)
-        )
+        own = _Errors(spread + MEAN_SQUARE, 0.0, 0.0)
+        start = _Own(own, 0.0, _Errors(spread + self.start, 0.0, 0.0))
         parts = zip(self.layers, self._factors, strict=True)
         last = fold(parts, start, after, added, step=lambda part: part[0].step, averaged=averaged)
-        return self._of_kernels(last.averaged(self.readout).own)
+        own = last.averaged(self.readout).own
+        return self._of_kernels(own._replace(sigma=own.sigma + UNIT))  # it is rounded to float64
 
 
 class _Errors(NamedTuple):
@@ -168,12 +174,11 @@ class _Errors(NamedTuple):
         return _Errors(*map(max, self, other))
 
     def averaged(self, average: Average) -> _Errors:
-        if average.count == 0:
+        if average.rounding == 0:
             return self
-        rounding = average.count * AVERAGING
         return _Errors(
-            average.sigma * (self.sigma + rounding),
-            average.theta * (self.theta + rounding),
+            average.sigma * (self.sigma + average.rounding),
+            average.theta * (self.theta + average.rounding),
             min(average.theta * self.reach, 1.0),
         )
 
@@ -186,10 +191,11 @@ class _Own(NamedTuple):
     apart: _Errors
 
     def averaged(self, average: Average) -> _Own:
-        if average.count == 0:
+        if average.rounding == 0:
             return self
-        own = self.own.joined(self.apart) if average.mixes else self.own
-        mean = average.sigma * (self.mean + average.count * AVERAGING)
+        own = self.own._replace(sigma=self.own.sigma + UNIT)  # fields have float64
+        own = own.joined(self.apart) if average.mixes else own
+        mean = average.sigma * (self.mean + average.rounding)
         return _Own(own.averaged(average), mean, self.apart.averaged(average))
 
 
@@ -199,23 +205,24 @@ def _fixed(layer: Amplification, state: _Own) -> tuple[_Errors, float, Fixed]:
         found = of_normalization(layer, state.own.sigma, state.own.theta, state.mean)
         own = _Errors(found.sigma, found.theta, 1.0)
         return own, 0.0, Fixed(0.0, 0.0, 0.0, 0.0, found.e, found.d)
-    covariance = layer.share * state.own.sigma + (2 + layer.reads) * UNIT
-    learned, _, product, _ = map(float, layer.in_trained)
-    trained = learned * state.own.sigma + (2 + layer.reads) * UNIT + product
-    of_theta = state.own.theta + (1 + layer.reads) * UNIT
+    of_lambda, of_trained, of_tangent = map(float, layer.rounded)
+    covariance = layer.share * state.own.sigma + layer.own_rounding
+    trained = covariance + UNIT
+    if of_trained != of_lambda:  # rates: T is not Lambda
+        trained = float(layer.in_trained[0]) * state.own.sigma + of_trained + UNIT
+    of_theta = state.own.theta + of_tangent
     theta = of_sum(trained, of_theta, *layer.in_gamma) + 2 * UNIT
-    variance = covariance + 2 * UNIT  # of the root s of the variance
+    variance = covariance + layer.noise.unseen
     theta += layer.own_d * variance + layer.noise.square
     mean = layer.own_mean * variance + layer.noise.mean
-    sigma = layer.own_e * variance + layer.noise.second
+    sigma = layer.own_e * variance + layer.noise.carried
     if layer.step.keeps_mean:
         mean = state.mean + 2 * UNIT
     if layer.step.passes:  # 1 - rate, its inverse and the product are rounded
         sigma, theta = sigma + 3 * UNIT, theta + 3 * UNIT
     rounding = ARC_COSINE if layer.bent else ARC_SINE if layer.closed else SERIES
-    sums = (layer.reads - 1) * UNIT
-    value, slope = 2 * layer.noise.value, 2 * layer.noise.slope
-    fixed = Fixed(variance, value, slope, rounding.rho + sums, rounding.e, rounding.d + sums)
+    value, slope, of_mean, spread = (2 * error for error in layer.noise.of_pairs)
+    fixed = Fixed(variance, value, slope, *rounding, of_mean, spread)
     return _Errors(sigma, theta, 1.0), mean, fixed
 
 
@@ -267,11 +274,12 @@ def _added(part: _Part, number: int, total: _Errors, branch: _Errors) -> _Errors
 def layer_factors(layer: Amplification, at: Factors, fixed: Fixed, tau: float) -> LayerFactors:
     """What a layer does to errors."""
     of_trained, of_theta = map(float, layer.in_gamma)
-    learned, shift, rounding, _ = map(float, layer.in_trained)
+    learned, shift, *_ = map(float, layer.in_trained)
+    of_lambda, trained, tangent = map(float, layer.rounded)
     add_e, add_d = added(at, fixed, tau)
     return LayerFactors(
         at.radius, layer.share, of_trained, of_theta, at.k_e, at.k_d, at.r_d, add_e, add_d,
-        learned, shift, rounding,
+        learned, shift, trained, of_lambda, tangent,
     )  # fmt: skip
 
 
@@ -283,7 +291,10 @@ def junction_factors(layer: Amplification, fixed: Fixed, number: int) -> SkipFac
 
 def added(at: Factors, fixed: Fixed, tau: Any) -> tuple[Any, Any]:
     """What a layer adds to the errors of E and D."""
-    rho = fixed.rho * at.turn
-    e = fixed.value * at.norm_e + fixed.e * at.size_e + tau
-    d = fixed.slope * at.norm_d + fixed.d * at.r_d + tau
-    return e + fixed.variance * at.v_e + rho * at.k_e, d + fixed.variance * at.v_d + rho * at.k_d
+    together = fixed.value * at.norm_e
+    apart = fixed.mean * at.norm_mean + fixed.spread * at.norm_spread
+    tables = np.minimum(together, apart)
+    e = (tables if np.ndim(tables) else float(tables)) + fixed.e * at.size_e + tau
+    d = fixed.slope * at.norm_d + fixed.d * at.size_d + tau
+    e += fixed.variance * at.v_e + fixed.rho * at.turn_e
+    return e, d + fixed.variance * at.v_d + fixed.rho * at.turn_d

@@ -22,21 +22,30 @@ without weights has weight 1, bias 0, and nothing that is trained: rate and bias
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass, field, replace
-from typing import NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analytic.expectations import Moments, moments
 from analytic.machine import Array
-from analytic.network import Coefficients, LayerNorm, Network, Step, fold, itself
+from analytic.network import (
+    Coefficients,
+    LayerNorm,
+    Network,
+    Pointwise,
+    Step,
+    fold,
+    itself,
+)
+from analytic.recursion.averages import NO_AVERAGE, Average, AveragedNorms
 from analytic.recursion.divisors import normalized_variances
 from analytic.recursion.formulas import plain, preactivation, residual
+from analytic.recursion.own_slopes import own_slope
 from analytic.results import Kernels
 
 __all__ = [
-    "Average",
-    "AveragedNorms",
     "Diagonal",
     "Junction",
     "Stage",
@@ -45,11 +54,14 @@ __all__ = [
     "mean_squares",
     "own_preactivation",
     "require_finite",
+    "wide_preactivation",
+    "wide_root",
 ]
 
 
-State = tuple[Array, Array, Array]
-"""(Sigma, Theta, mu) of inputs, of shape (n,) each."""
+Extended = NDArray[np.longdouble]
+State = tuple[Any, Array, Array]
+"""(Sigma, Theta, mu) of inputs, of shape (n,) each; Sigma in extended precision."""
 
 
 def own_preactivation(step: Step, state: State) -> State:
@@ -67,6 +79,34 @@ def own_preactivation(step: Step, state: State) -> State:
         return preactivation(sigma, theta, *step.coefficients)
     size, variance = normalized_variances(layer, sigma, mu)
     return size, variance, theta
+
+
+def wide_preactivation(step: Step, state: State) -> tuple[Extended, Array, Array]:
+    """The same with Lambda in extended precision, from the squares that are meant."""
+    sigma, theta, _ = state
+    if isinstance(step.layer, LayerNorm):
+        size, variance, gamma = own_preactivation(step, state)
+        return np.asarray(size, np.longdouble), np.asarray(variance, np.float64), gamma
+    weight, bias, rate, bias_rate = step.coefficients
+    squares = step.weight, step.bias
+    if not isinstance(step.layer, Pointwise):
+        squares = (np.longdouble(a) ** 2 for a in (step.layer.weight_std, step.layer.bias_std))
+    first, second = squares
+    whole = np.asarray(first * np.asarray(sigma, np.longdouble) + second)
+    trained = whole if rate == 1.0 and bias_rate == bias else rate * (first * sigma) + bias_rate
+    return whole, np.asarray(trained, np.float64), np.asarray(trained + weight * theta, np.float64)
+
+
+def _in_float64(state: State) -> State:
+    sigma, theta, mu = state
+    return np.asarray(sigma, np.float64), theta, mu
+
+
+def wide_root(variance: Any) -> Extended:
+    """The root in extended precision; infinite or 0 where float64 takes the variance for that."""
+    with np.errstate(over="ignore"):
+        held = np.asarray(variance, np.float64)
+    return np.sqrt(np.where(np.isfinite(held) & (held > 0), variance, held.astype(np.longdouble)))
 
 
 class Junction(NamedTuple):
@@ -97,30 +137,6 @@ class Junction(NamedTuple):
         return *both, mu0 + mu if mean is None else mean
 
 
-@dataclass(frozen=True, slots=True)
-class Average:
-    """What averaging over positions does to relative errors of Sigma and Theta.
-
-    The mean over p, q of errors below sqrt(Sigma_pp Sigma_qq) is at most the square of the mean of
-    sqrt(Sigma_pp): ``sigma`` times the mean of Sigma, the same for Theta. ``count`` averages follow
-    each other; ``mixes`` says whether any has pairs p != q.
-    """
-
-    sigma: float = 1.0
-    theta: float = 1.0
-    count: int = 0
-    mixes: bool = False
-
-    def joined(self, other: Average) -> Average:
-        """The larger factors of both."""
-        return Average(*map(max, astuple(self), astuple(other)))
-
-    def behind(self, other: Average) -> Average:
-        """This one and another one before it."""
-        factors = self.sigma * other.sigma, self.theta * other.theta
-        return Average(*factors, self.count + other.count, self.mixes or other.mixes)
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Stage:
     """What one weight layer sees and makes of each input, all of shape (n,).
@@ -134,6 +150,8 @@ class Stage:
             are normalised.
         moments: those of its activation at s = sqrt(variance).
         mu: the mean of alpha.
+        wide: the variance in extended precision, None where it is known in float64 alone.
+        summed: what its sum over positions has rounded.
         reads: positions that are summed up in a pre-activation.
         average: that of the averages before the layer.
         junctions: the sums of branches that end here, in order.
@@ -148,20 +166,27 @@ class Stage:
     moments: Moments
     mu: Array
     reads: int = 1
-    average: Average = Average()
+    average: Average = NO_AVERAGE
     junctions: tuple[Junction, ...] = ()
+    wide: Extended | None = None
+    summed: float = 0.0
+
+    @property
+    def deviation(self) -> Extended:
+        """s, the root of the variance."""
+        return wide_root(self.variance if self.wide is None else self.wide)
 
     @property
     def end(self) -> State:
         """Sigma, Theta and mu behind the layer, at x = x'; noise enlarges the first two."""
         if self.step.passes:
             noise = self.step.noise
-            return noise * self.variance, noise * self.gamma, self.mu
+            return noise * self.deviation**2, noise * self.gamma, self.mu
         if self.step.normalizes:
             size = self.trained / self.variance  # V/(V + eps)
             return size, self.gamma / self.variance, np.zeros_like(self.mu)
         slope = own_slope(self.step, self.variance, self.gamma, self.moments)
-        sigma, theta = plain(self.moments.second, slope, self.gamma)
+        sigma, theta = plain(self.moments.exact, slope, self.gamma)
         return sigma, theta, self.mu if self.step.keeps_mean else self.moments.mean
 
     @property
@@ -172,20 +197,8 @@ class Stage:
     def joined(self, total: State, branch: State) -> Stage:
         """The same with one more sum that ends here."""
         shares = self.step.shares[len(self.junctions)]
-        return replace(self, junctions=(*self.junctions, Junction.of(total, branch, shares)))
-
-
-class AveragedNorms(NamedTuple):
-    """What an average makes of the norms r of the units of images.
-
-    ``lines`` (n, positions) are those of ``analytic.images.unit_norms``, in their order; ``apart``
-    (2,) the errors of chords of one image where positions mix (``chord_errors``), and ``share`` (n,
-    positions before) that of every r in the sum over its window, else None.
-    """
-
-    lines: dict[str, Array]
-    apart: Array | None = None
-    share: Array | None = None
+        both = (_in_float64(total), _in_float64(branch))
+        return replace(self, junctions=(*self.junctions, Junction.of(*both, shares)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -200,7 +213,7 @@ class Diagonal:
     stages: tuple[Stage, ...]
     sigma: Array
     theta: Array
-    average: Average = Average()
+    average: Average = NO_AVERAGE
     norms: tuple[AveragedNorms | None, ...] = ()
     widest: Array = field(default_factory=lambda: np.zeros(0))
     output: Coefficients = (1.0, 0.0, 1.0, 0.0)
@@ -221,14 +234,13 @@ class Diagonal:
         return all(stage.moments.noise.certified for stage in self.stages)
 
 
-def mean_squares(x: Array) -> Array:
-    """|x|^2/d of every input, summed in extended precision, shape (n,)."""
+def mean_squares(x: Array) -> Extended:
+    """|x|^2/d of every input in extended precision, shape (n,)."""
     blocks = np.array_split(x, -(-len(x) // 256))
-    means = [np.square(block, dtype=np.longdouble).mean(axis=1) for block in blocks]
-    return np.concatenate(means).astype(np.float64)
+    return np.concatenate([np.square(b, dtype=np.longdouble).mean(axis=1) for b in blocks])
 
 
-def diagonal(network: Network, squares: Array) -> Diagonal:
+def diagonal(network: Network, squares: Any) -> Diagonal:
     """Run the recursion at x = x'.
 
     Args:
@@ -241,19 +253,22 @@ def diagonal(network: Network, squares: Array) -> Diagonal:
     stages: list[Stage] = []
 
     def after(step: Step, state: State) -> State:
-        sigma, theta, mu = state
-        variance, trained, gamma = own_preactivation(step, state)
-        table = moments(step.layer.activation, np.sqrt(variance))
-        stages.append(Stage(step, sigma, theta, variance, trained, gamma, table, mu))
+        wide, trained, gamma = wide_preactivation(step, state)
+        sigma, variance = (np.asarray(part, np.float64) for part in (state[0], wide))
+        table = moments(step.layer.activation, wide_root(wide))
+        stages.append(
+            Stage(step, sigma, state[1], variance, trained, gamma, table, state[2], wide=wide)
+        )
         return stages[-1].end
 
-    def added(_: Step, number: int, total: State, branch: State) -> State:
+    def added(step: Step, number: int, total: State, branch: State) -> State:
         stages[-1] = stages[-1].joined(total, branch)
-        return stages[-1].junctions[number].state
+        return Junction.of(total, branch, step.shares[number]).state
 
-    zero = np.zeros_like(squares)
+    zero = np.zeros(len(squares))
     with np.errstate(over="ignore", invalid="ignore"):
         sigma, theta, _ = fold(network.steps, (squares, zero, zero), after, added, step=itself)
+        sigma = np.asarray(sigma, np.float64)
     found = Diagonal(tuple(stages), sigma, theta, output=network.output.coefficients)
     require_finite(found.ntk)
     return found
@@ -263,31 +278,6 @@ def kernels_at(output: Coefficients, sigma: Array, theta: Array) -> Kernels:
     """The kernels of a readout with these coefficients, from Sigma and Theta of what it reads."""
     nngp, _, ntk = preactivation(sigma, theta, *output)
     return Kernels(nngp, ntk)
-
-
-def own_slope(step: Step, variance: Array, gamma: Array, table: Moments) -> Array:
-    """E[w'^2] of each input; units that are 0 but trained, at a kink, have torch's slope there.
-
-    They occur where an input is 0 and biases start at 0: bias_std = 0, bias_rate > 0.
-
-    Raises:
-        ValueError: that slope depends on how w is written: it is not that of relu or |x|, 0.
-    """
-    still = (variance == 0) & (gamma > 0)
-    if not still.any():
-        return table.slope
-    activation = step.layer.activation
-    slopes = activation.derivatives(np.array([-1.0, -1e-30, 0.0, 1e-30, 1.0]), 1)[1]
-    _, left, here, right, _ = slopes
-    if abs(right - left) <= 1e-12 * np.abs(slopes).max():
-        return table.slope
-    if here != 0.0 or activation.bent_line is None:
-        raise ValueError(
-            f"expected units that vary before {activation!r}, whose slope jumps at 0, got an input"
-            " at which they are 0, with biases that start there (bias_std=0) and are trained; give"
-            " them a positive bias_std, or take relu, whose slope at 0 is 0"
-        )
-    return np.where(still, 0.0, table.slope)
 
 
 def require_finite(kernel: Array) -> None:

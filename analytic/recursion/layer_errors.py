@@ -41,7 +41,9 @@ class LayerFactors(NamedTuple):
     add_d: Any
     learned: Any = 1.0  # of rate weight_std^2 Sigma in T
     shift: Any = 0.0  # of what T has beside rate Lambda
-    rounding: Any = 0.0  # of the product with the rate
+    of_t: Any = 3 * UNIT  # roundings of T,
+    of_lambda: Any = 3 * UNIT  # of Lambda,
+    of_tangent: Any = 2 * UNIT  # and of weight_std^2 Theta
 
 
 class SkipFactors(NamedTuple):
@@ -66,9 +68,9 @@ def of_sum(a: Any, b: Any, share_a: Any, share_b: Any) -> Any:
 def layer_error(state: ErrorState, f: LayerFactors) -> ErrorState:
     """The errors after a layer: |d(D Gamma)| <= |dD| |Gamma| + |D| |dGamma|."""
     eps_sigma, eps_theta, reach = state
-    covariance = f.share * eps_sigma + 3 * UNIT
-    trained = f.learned * eps_sigma + 3 * UNIT + f.rounding
-    gamma = of_sum(trained, eps_theta + 2 * UNIT, f.of_trained, f.of_theta) + UNIT
+    covariance = f.share * eps_sigma + f.of_lambda
+    trained = f.learned * eps_sigma + f.of_t
+    gamma = of_sum(trained, eps_theta + f.of_tangent, f.of_trained, f.of_theta) + UNIT
     own = f.radius + (1 - f.radius) * f.shift  # of |T_ij|
     size = of_sum(own, reach, f.of_trained, f.of_theta)  # of |Gamma_ij|
     d = math.sqrt(2 * (covariance + f.add_e)) if f.k_d == math.inf else f.k_d * covariance + f.add_d

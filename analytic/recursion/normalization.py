@@ -40,17 +40,25 @@ class NormalizationErrors(NamedTuple):
 
 
 def amplifications(
-    state: Diagonal, tail: float, longer: Sequence[bool] | None = None
+    state: Diagonal,
+    tail: float,
+    longer: Sequence[bool] | None = None,
+    *,
+    like: Sequence[Amplification | None] | None = None,
 ) -> list[Amplification]:
-    """Those of all layers, of at most MOST_TERMS coefficients each.
+    """Those of all layers, of at most MOST_TERMS coefficients each, or as many as ``like`` has.
 
     Where they may be ``longer``, layers of erf that need as many take the closed form, others
     up to MOST_TERMS_WHOLE coefficients.
     """
 
-    def of(stage: Stage, may_be_longer: bool) -> Amplification:
+    def of(stage: Stage, may_be_longer: bool, model: Amplification | None) -> Amplification:
         if stage.step.normalizes:
             return normalized(stage)
+        if model is not None:
+            if model.closed:
+                return erf_amplification(stage)
+            return amplification(stage, tail, terms=model.k_e.size)
         activation, s = stage.step.layer.activation, np.sqrt(stage.variance)
         if not may_be_longer:
             return amplification(stage, tail)
@@ -58,7 +66,8 @@ def amplifications(
             return erf_amplification(stage)
         return amplification(stage, tail, MOST_TERMS_WHOLE)
 
-    return list(map(of, state.stages, longer or [False] * len(state.stages)))
+    count = len(state.stages)
+    return list(map(of, state.stages, longer or [False] * count, like or [None] * count))
 
 
 def normalized(stage: Stage) -> Amplification:
@@ -77,6 +86,7 @@ def normalized(stage: Stage) -> Amplification:
         rest_ve=0.0,
         rest_vd=0.0,
         mean=1.0,
+        varied=1.0,
         share=1.0,
         in_gamma=np.array([0.0, 1.0]),
         noise=Noise(),

@@ -19,6 +19,7 @@ __all__ = [
     "largest_share",
     "largest_shares",
     "mean_share",
+    "varied_share",
 ]
 
 
@@ -39,6 +40,12 @@ def largest_shares(a: Any, b: Any) -> Array:
 def mean_share(stage: Stage) -> float:
     """The largest share of (E w)^2 in E w^2."""
     return min(float(ratio(stage.moments.mean**2, stage.moments.second).max()), 1.0)
+
+
+def varied_share(stage: Stage) -> float:
+    """The largest share of Var w in E w^2; 1 where E w^2 is 0."""
+    least = float(ratio(stage.moments.mean**2, stage.moments.second).min())
+    return min(max(1 - least, 0.0) + 8 * UNIT, 1.0)
 
 
 def in_trained(stage: Stage) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,6 +89,7 @@ class Tile(NamedTuple):
     group: NDArray[np.int64]  # group of terms of each row, (rows,)
     last: NDArray[np.int64]  # its last block of coefficients, (rows,)
     largest: Array  # its largest |rho|, (rows,)
+    kind: NDArray[np.int64]  # of each row or pair (``Bounds``), (rows, 1 or lanes)
     error: Array  # ``ErrorState`` of each row or pair, (3, rows, 1 or lanes)
     stack: Array  # sigma and theta at the open branches, (depth, 2, rows, lanes)
     errors: Array  # their errors, (depth, 3, rows, 1 or lanes)
@@ -110,6 +111,7 @@ def new_tile(depth: int, by_pair: bool = False, rows: int = ROWS) -> Tile:
         group=np.zeros(rows, dtype=np.int64),
         last=np.zeros(rows, dtype=np.int64),
         largest=np.zeros(rows),
+        kind=np.zeros((rows, width), dtype=np.int64),
         error=np.zeros((3, rows, width)),
         stack=aligned(max(depth, 1), 2, rows, LANES),
         errors=np.zeros((max(depth, 1), 3, rows, width)),
@@ -174,11 +176,11 @@ def input_tables(
         table=aligned(int((plan.even + plan.odd).sum()), padded),
     )
     for row, (stage, chosen) in enumerate(zip(stages, inputs, strict=True)):
-        s = np.sqrt(stage.variance[chosen])
+        s = stage.deviation[chosen]
         result.inverse[row, : s.size] = 1 / np.where(s > 0, s, np.inf)
         result.mean[row, : s.size] = stage.means[chosen]
         if plan.arcsine[row]:
-            result.narrow[row, : s.size] = 1 / np.sqrt(1 + 2 * stage.variance[chosen])
+            result.narrow[row, : s.size] = 1 / np.sqrt(1 + 2 * s**2)
         for number, junction in enumerate(stage.junctions, plan.junction[row]):
             for line, (_, _, mu) in zip(result.junctions[number], junction[:2], strict=True):
                 line[: s.size] = mu[chosen]
@@ -189,7 +191,7 @@ def input_tables(
     return result
 
 
-def _place(stage: Stage, s: Array, plan: Program, row: int, table: Array) -> None:
+def _place(stage: Stage, s: Any, plan: Program, row: int, table: Array) -> None:
     """Write the coefficients of a layer to its rows of a table, the even ones first."""
     terms = 2 * int(max(plan.even[row], plan.odd[row]))
     for start in range(0, s.size, BATCH):

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic.machine import LANES, Array, cores
-from analytic.pairs import Close, NearlyParallel, cheap_entry, left_out_pairs
+from analytic.pairs import Close, NearlyParallel, Series, cheap_entry, left_out_pairs
 from analytic.recursion import Problem, kernels_at, require_finite
 from analytic.results import AccuracyError, Estimate, Kernels
 from analytic.solve.checkpoint import Checkpoint
@@ -162,5 +162,7 @@ def _relative(
     if problem.own:
         error = np.triu(error, 1)
         error += error.T
-        error[np.arange(n), np.arange(n)] = problem.method.diagonal
+        method = problem.method
+        own = method.diagonals if isinstance(method, Series) else method.diagonal
+        error[np.arange(n), np.arange(n)] = own
     return error

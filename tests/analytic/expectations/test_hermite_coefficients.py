@@ -12,7 +12,8 @@ from numpy.testing import assert_allclose
 from oracles.rounding import of_sum
 
 from analytic import Activation
-from analytic.expectations.hermite_coefficients import coefficients, length, moments
+from analytic.expectations.activation_moments import moments
+from analytic.expectations.hermite_coefficients import coefficients, length
 from analytic.expectations.octaves import MOST_TERMS_WHOLE
 
 SPREAD = np.array([0.0, 1e-12, 2.0**-8, 0.1, 0.5, 0.999, 1.0, 1.001, 1.9, 3.3])

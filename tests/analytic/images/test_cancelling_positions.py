@@ -21,7 +21,7 @@ from analytic import (
     Residual,
     kernel_estimate,
 )
-from analytic.recursion import AVERAGING
+from analytic.machine import UNIT
 
 C, F, G = Convolution, FullyConnected, GlobalAveragePooling
 ENDS = {
@@ -88,7 +88,7 @@ def test_every_average_adds_its_rounding() -> None:
         return float(estimate.error[0, 0] / estimate.value[0, 0])
 
     still = kernel_estimate(Network(F("erf"), F("erf")), x[:, :, 0])
-    least = still.error[0, 0] / still.value[0, 0] + AVERAGING / 2
+    least = still.error[0, 0] / still.value[0, 0] + UNIT
     assert error(Flatten()) > least
     assert error(G()) > least
-    assert error(AveragePooling(2), Flatten()) > least + AVERAGING / 2
+    assert error(AveragePooling(2), Flatten()) > least + UNIT

@@ -20,6 +20,7 @@ from analytic import Activation, FullyConnected, Network, Residual
 from analytic.activation import X
 from analytic.expectations import Noise
 from analytic.machine import UNIT
+from analytic.recursion.averages import Average
 from analytic.recursion.error_amplification import (
     Amplification,
     Factors,
@@ -30,7 +31,9 @@ from analytic.recursion.error_propagation import (
     Fixed,
     added,
 )
-from analytic.recursion.layer_equations import Average, diagonal
+from analytic.recursion.layer_equations import (
+    diagonal,
+)
 from analytic.recursion.layer_errors import LayerFactors, layer_error
 from analytic.recursion.normalization import amplifications
 

@@ -11,7 +11,8 @@ from analytic import Activation, FullyConnected, Network
 from analytic.expectations import coefficients, moments
 from analytic.machine import UNIT
 from analytic.recursion import mean_squares
-from analytic.recursion.error_amplification import Factors, amplification
+from analytic.recursion.amplification_factors import Factors
+from analytic.recursion.error_amplification import amplification
 from analytic.recursion.layer_equations import diagonal
 from analytic.recursion.normalization import amplifications
 

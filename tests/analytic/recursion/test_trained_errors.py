@@ -17,8 +17,11 @@ from oracles import dense
 from analytic import FullyConnected, Network, Readout
 from analytic.activation import X
 from analytic.recursion import in_kernels
+from analytic.recursion.averages import Average
 from analytic.recursion.error_propagation import ErrorPropagation
-from analytic.recursion.layer_equations import Average, diagonal
+from analytic.recursion.layer_equations import (
+    diagonal,
+)
 from analytic.recursion.normalization import amplifications
 
 F = FullyConnected

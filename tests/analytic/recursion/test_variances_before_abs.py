@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from analytic import FullyConnected, Network, kernel_estimate
-from analytic.machine import UNIT
-from analytic.recursion.error_amplification import Factors
+from analytic.machine import EXTENDED, UNIT
+from analytic.recursion.amplification_factors import Factors
 from analytic.recursion.error_propagation import Fixed, added
 from analytic.recursion.layer_equations import diagonal
 from analytic.recursion.normalization import amplifications
@@ -22,6 +22,7 @@ def test_variances_before_abs_are_bounded_at_orthogonal_inputs() -> None:
     """E sinh(u)^2 = (exp(2 v) - 1)/2, E |u u'| = (2/pi) s s' where they are independent.
 
     Taken for errors of rho alone, which is 0 here, the variances had no bound: violated 7-fold.
+    Since they are carried in extended precision no more than the roundings of E is left.
     """
     rng, largest = np.random.default_rng(5), 0.0
     for _ in range(16):
@@ -39,7 +40,7 @@ def test_variances_before_abs_are_bounded_at_orthogonal_inputs() -> None:
         assert found.certified
         assert error <= found.error[0, 1] / float(exact)
         largest = max(largest, error)
-    assert largest > 40 * UNIT  # what 16 roundings of E do not explain
+    assert EXTENDED == UNIT or largest < 8 * UNIT
 
 
 @pytest.mark.parametrize(("name", "share"), [("relu", 0.5), ("abs", 1.0)])
