@@ -101,8 +101,7 @@ def moments(activation: Activation, s: Any) -> Moments:
         if s[chosen].any() or not kinked(activation):
             noise = noise.joined(part.noise)
     if kinked(activation):
-        mend_moments(activation, s, table, second)
-        rest[s == 0] = 0.0
+        mend_moments(activation, s, table, (second, rest))
     if noise.certified and fifth_mean_squares(activation, s) is None:
         noise = noise._replace(certified=False)
     large = s >= 2.0**LOWEST

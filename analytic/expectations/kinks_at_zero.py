@@ -22,7 +22,9 @@ def _slopes_at_zero(activation: Activation) -> Array:
     return activation.derivatives(np.array([-1e-300, 1e-300]), 1)[1]
 
 
-def mend_moments(activation: Activation, s: Array, table: Array, second: Array) -> None:
+def mend_moments(
+    activation: Activation, s: Array, table: Array, second: tuple[Array, Array]
+) -> None:
     """Put in what is known exactly, in place.
 
     A jump of w^(k) makes E w^(k + 1)(sz)^2 infinite. Of units that are always w(0) a table near a
@@ -32,7 +34,7 @@ def mend_moments(activation: Activation, s: Array, table: Array, second: Array) 
         activation: w.
         s: standard deviations, (n,).
         table: the columns of the moments, (columns, n).
-        second: E w(sz)^2, (n,).
+        second: E w(sz)^2 as the sum of two numbers, (n,) each.
     """
     jumps = _jumps_at_zero(activation)
     table[CURVATURE] = np.inf if jumps[0] else table[CURVATURE]
@@ -40,7 +42,7 @@ def mend_moments(activation: Activation, s: Array, table: Array, second: Array) 
     still = s == 0
     if still.any():
         start = float(activation(np.zeros(1))[0])
-        table[MEAN, still], second[still] = start, start**2
+        table[MEAN, still], second[0][still], second[1][still] = start, start**2, 0.0
         table[SLOPE, still] = np.mean(_slopes_at_zero(activation) ** 2)
 
 
