@@ -5,8 +5,7 @@ r"""The squared distance of two units, and E w'(u) w'(v), for any pair: the chea
 with r^2 = E w(u)^2. Few terms of Mehler's series where they are complete or |rho| is moderate; else
 the outer sum of ``conditional``, or (a narrow outer law, no tables) ``product_rules``.
 
-The errors of the tables, of truncation and of the outer sum are estimated by two rules;
-their propagation to the three numbers is by Cauchy-Schwarz (docs/theory/near.md).
+All errors are estimated by two rules, their propagation is by Cauchy-Schwarz (docs/theory/near.md).
 
 Legend: s, s' the standard deviations, small = min(1 - rho, 1 + rho).
 """

@@ -121,12 +121,13 @@ def layer_norms(
         len(reading.source),
     )  # fmt: skip
     shape = len(sigma), -1
-    close = Close.of(network, Diagonal((stage,), *stage.end[:2]))
+    end = [np.asarray(part, np.float64) for part in stage.end]
+    close = Close.of(network, Diagonal((stage,), end[0], end[1]))
     variation, wrong, wrong_mean = _errors(close, own)
     close = replace(close, variations=[variation, wrong])
     before = max(own.wrong, own.wrong_mean) + 2 * UNIT
     found = LayerNorms(np.sqrt(own.sigma), close, max(own.wrong, variation, wrong), before)
-    sigma, theta, mu = (part.reshape(shape) for part in stage.end)
+    sigma, theta, mu = (part.reshape(shape) for part in end)
     return found, Own(sigma, theta, mu, wrong, wrong_mean)
 
 

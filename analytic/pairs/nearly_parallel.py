@@ -223,8 +223,8 @@ def _bent(of: Units, angle: Angle, i: Index, j: Index, lacking: Array) -> Array:
     e, curvature = angle.error, of.moments.curvature
     chord = lacking * np.minimum(_share(e, angle.small), 1)
     bend = np.sqrt(curvature[i] * curvature[j])
-    turned = np.zeros_like(e)  # of equal inputs, even where the curvature of a kink is infinite
-    turned = np.multiply(of.s[i] * of.s[j] * e, bend, out=turned, where=e > 0)
+    moved = of.s[i] * of.s[j] * e  # 0 of equal or zero inputs: the curvature may be infinite
+    turned = np.multiply(moved, bend, out=np.zeros_like(e), where=moved > 0)
     bent = np.minimum(chord, turned)
     if np.isfinite(curvature).all():
         return bent

@@ -84,10 +84,10 @@ class Fixed(NamedTuple):
 AVERAGING = 16 * UNIT
 """The most that an average over positions rounds: see ``analytic.images.linear_maps.Leave``."""
 MEAN_SQUARE = 64 * EXTENDED
-"""Of |x|^2/d: a square, its sums (numpy adds blocks of 128 terms in eight chains, and these two by
-two: 31 roundings up to 10^6 features) and the quotient."""
+"""Of |x|^2/d: a square, its sums (blocks of 128 terms in eight chains, added two by two: 31
+roundings up to 10^6 features) and the quotient."""
 OWN = 2 * UNIT
-"""Truncation error at pairs of positions of one input, which variances may depend on."""
+"""Truncation error at pairs of positions of one input; variances may depend on it."""
 
 
 class ErrorPropagation:
@@ -291,10 +291,10 @@ def junction_factors(layer: Amplification, fixed: Fixed, number: int) -> SkipFac
 
 def added(at: Factors, fixed: Fixed, tau: Any) -> tuple[Any, Any]:
     """What a layer adds to the errors of E and D."""
-    together = fixed.value * at.norm_e
     apart = fixed.mean * at.norm_mean + fixed.spread * at.norm_spread
-    tables = np.minimum(together, apart)
+    tables = np.minimum(fixed.value * at.norm_e, apart)
     e = (tables if np.ndim(tables) else float(tables)) + fixed.e * at.size_e + tau
     d = fixed.slope * at.norm_d + fixed.d * at.size_d + tau
-    e += fixed.variance * at.v_e + fixed.rho * at.turn_e
-    return e, d + fixed.variance * at.v_d + fixed.rho * at.turn_d
+    with np.errstate(invalid="ignore"):  # no error of an infinite factor: refused, not warned of
+        turned = fixed.variance * at.v_e + fixed.rho * at.turn_e
+        return e + turned, d + fixed.variance * at.v_d + fixed.rho * at.turn_d

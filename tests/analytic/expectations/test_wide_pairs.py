@@ -101,7 +101,8 @@ def test_a_cell_that_is_wrong_is_refused() -> None:
     of = wide_tables(Activation("tanh"))
     assert of is not None
     arrays = of.arrays._replace(line=of.arrays.line * (1 + 1e-9))
-    other = replace(of, arrays=arrays, state=of.state * 0)
+    own = {"error": 0 * of.error, "noise": 0 * of.noise}
+    other = replace(of, arrays=arrays, state=0 * of.state, **own)
     cells = np.array([cell_of(100.0, 90.0, 1e-3)])
     assert of.served(cells).size == 1
     assert of.state[cells[0]] == MADE

@@ -43,7 +43,7 @@ def test_the_first_layer_agrees_with_mpmath(name: str) -> None:
             exact = _along_a_ray(w, a, b), gamma * _along_a_ray(slope, a, b)
             for part, found in enumerate((sigma, theta)):
                 wrong = abs(mpmath.mpf(float(found[n])) - exact[part])
-                norm = np.sqrt(ends[part][i[n]] * ends[part][j[n]])
+                norm = float(np.sqrt(ends[part][i[n]] * ends[part][j[n]]))
                 assert wrong <= errors[part][n] * norm
 
 
