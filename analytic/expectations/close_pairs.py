@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from analytic.activation import Activation
 from analytic.expectations.activation_moments import Moments
+from analytic.expectations.cancelled_pieces import lost_in_pairs
 from analytic.expectations.close_series import short_series
 from analytic.expectations.conditioning import SUM_ROUNDING, Split, conditional
 from analytic.expectations.cut_tails import shares_beyond
@@ -99,11 +100,7 @@ Method = Callable[[Units, Angle, Index, Index], Array]
 
 
 class Distances(NamedTuple):
-    """minus, plus and d with bounds of the errors, (pairs,) each.
-
-    ``error`` is that of the smaller of minus and plus; ``error_d`` is relative to the root
-    of E w'(u)^2 E w'(v)^2.
-    """
+    """minus, plus and d; errors of the smaller of the first two, and of d over the norms of w'."""
 
     minus: Array
     plus: Array
@@ -268,6 +265,7 @@ def _by_spline(of: Units, angle: Angle, i: Index, j: Index) -> Array:
     near = np.minimum(found[0], found[1])
     found[3] += np.where(blind, 4.0, 2 * (value + steep) * near)
     found[4] += np.where(blind, 4.0, steep)
+    found[3:] += lost_in_pairs(line, of.s[seen], second, slope, place)
     return found
 
 

@@ -19,6 +19,7 @@ import numpy as np
 
 from analytic.activation import Activation
 from analytic.expectations.activation_moments import halves, moments
+from analytic.expectations.cancelled_pieces import lost_in_coefficients
 from analytic.expectations.chebyshev_sums import fill
 from analytic.expectations.coefficients_of_erf import (
     ERF_COEFFICIENTS,
@@ -144,8 +145,9 @@ def coefficients(
         return Coefficients(b[orders], erf_rest(s, terms), noise)
     if (line := by_pieces(activation)) is not None:
         assert not isinstance(line, Staircase)
-        noise = moments(activation, s).noise
-        error = 24 * UNIT + max(noise.slope, 8 * UNIT)
+        table = moments(activation, s)
+        error = 24 * UNIT + max(table.noise.slope, 8 * UNIT)
+        error += lost_in_coefficients(line, s, table.second, table.slope)
         noise = Noise.of_coefficients(error, error, certified=False)
         b, rest = line.coefficients(s, terms)
         return Coefficients(b[orders], rest, noise=noise)

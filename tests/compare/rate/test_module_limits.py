@@ -14,6 +14,7 @@ from torch import nn
 
 from analytic import AccuracyError, FullyConnected, Network, Readout
 from compare import Inputs, convergence, gap
+from compare.rate import loose_limits
 from compare.rate.first_layer_limit import integrated_first_layer
 from compare.rate.lifted_limits import ModuleLimits, module_limit, module_limits
 from compare.rate.loose_limits import tangent_limit
@@ -115,8 +116,10 @@ def test_torch_s_parametrisation_settles_relative_to_its_own_limit() -> None:
     assert_allclose(found.distances[2][3], direct, rtol=1e-9)
 
 
-def test_a_limit_without_a_bound_is_told() -> None:
-    """Hardtanh of inputs of size 1e6, pooled, has no bound; the value is that of finite modules."""
+def test_a_limit_without_a_bound_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no tolerance is kept, there is the best value; it is that of finite modules."""
+    monkeypatch.setattr(loose_limits, "LIMIT_TOLERANCES", (1e-15,))
+    monkeypatch.setattr(loose_limits, "LAST_TOLERANCE", 1e-15)
 
     def made_at(seed: int) -> nn.Module:
         torch.manual_seed(seed)
@@ -127,10 +130,10 @@ def test_a_limit_without_a_bound_is_told() -> None:
         )
         for part in (first, second, last):
             nn.init.normal_(part.weight, std=part.weight[0].numel() ** -0.5)
-        pooled = nn.AdaptiveAvgPool1d(1), nn.Flatten(), second, nn.Hardtanh(), last
-        return nn.Sequential(first, nn.Hardtanh(), *pooled).double()
+        pooled = nn.AdaptiveAvgPool1d(1), nn.Flatten(), second, nn.ELU(), last
+        return nn.Sequential(first, nn.ELU(), *pooled).double()
 
-    x = 1e6 * torch.randn(3, 1, 6, generator=torch.Generator().manual_seed(3)).double()
+    x = torch.randn(3, 1, 6, generator=torch.Generator().manual_seed(3)).double()
     found = gap(made_at(0), x)
     assert not found.limit.certified
     assert "limit, of which no error bound is known, at width 64" in str(found)
