@@ -5,10 +5,14 @@ difference of integrals over either side: of size u w(s)^2, w the polynomial bet
 are the coefficients of a piecewise linear w, sums over its kinks of w'.
 """
 
+# scipy has no type stubs
+# pyright: reportMissingTypeStubs=false
+
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
 from analytic.expectations.polylines import Polyline
 from analytic.expectations.splines import EXACT, Spline
@@ -46,13 +50,16 @@ def lost_in_pairs(
 
 
 def lost_in_coefficients(line: object, s: Array, second: Array, slope: Array) -> float:
-    """The same of the coefficients of w and w', relative to the roots; the largest over s."""
+    """The same of the coefficients of w and w', relative to the roots; the largest over s.
+
+    Those of a step at A deviations have at most the norm sqrt(P(z > |A|)).
+    """
     if not isinstance(line, Polyline):
         return 0.0
-    jumps = UNIT * float(np.abs(line.jumps).sum())
-    return float(
-        max(_share(s * jumps, np.sqrt(second)).max(), _share(jumps + 0 * s, np.sqrt(slope)).max())
-    )
+    beyond = ndtr(-np.abs(line.places / np.maximum(s, 1e-300)[:, None]))
+    jumps = np.asarray(UNIT * np.sqrt(beyond) @ np.abs(line.jumps))
+    shares = _share(s * jumps, np.sqrt(second)), _share(jumps, np.sqrt(slope))
+    return float(np.max(shares, initial=0.0))
 
 
 def _share(part: Array, whole: Array) -> Array:
