@@ -26,7 +26,7 @@ demo: $(ENV)
 ## make test    run the tests
 test: $(ENV)
 	@echo "==> running the tests"
-	@OMP_NUM_THREADS=1 $(BIN)/python tests/compile_first.py
+	@OMP_NUM_THREADS=1 $(BIN)/python .ci/compile_first.py
 	@OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal  # a process for each core already
 
 ## make test-processors   the numerical tests as other processors would run them

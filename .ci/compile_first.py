@@ -1,6 +1,6 @@
 """Compile what most tests use before they start: one half in each of two processes.
 
-    python tests/compile_first.py
+    python .ci/compile_first.py
 
 Every process of a run of all tests would compile all of it, at the same time as the others.
 """
@@ -49,6 +49,7 @@ def images() -> None:
 
 
 def main() -> None:
+    """Both halves, or the one that is named."""
     if len(sys.argv) > 1:
         globals()[sys.argv[1]]()
         return
