@@ -22,7 +22,7 @@ from analytic.compilation import compiled
 from analytic.expectations.heat_tables import DEGREES
 from analytic.machine import Array, aligned
 
-__all__ = ["CHAIN", "OUTER", "TOGETHER", "Room", "pair_sums"]
+__all__ = ["CHAIN", "OUTER", "TOGETHER", "Room", "chebyshev_lanes", "pair_sums"]
 
 OUTER = 9.0
 """Where the outer law is cut."""
@@ -80,12 +80,12 @@ def _place(tau: float, lowest: int, k: int) -> float:
 
 
 @compiled
-def _chebyshev(x: Any, t: Any) -> None:
-    """t[j] = T_j at the x of every lane, rows of TOGETHER one after the other."""
+def chebyshev_lanes(x: Any, t: Any, terms: int) -> None:
+    """t[j] = T_j at the x of every lane, j < terms, rows of TOGETHER one after the other."""
     for i in range(TOGETHER):
         t[i] = 1.0
         t[TOGETHER + i] = x[i]
-    for j in range(2, DEGREES):
+    for j in range(2, terms):
         one, two = (j - 1) * TOGETHER, (j - 2) * TOGETHER
         for i in range(TOGETHER):
             t[j * TOGETHER + i] = 2 * x[i] * t[one + i] - t[two + i]
@@ -231,12 +231,12 @@ def _enter(
         o.unit[lane] = 1.0 / (sigma * math.sqrt(2 * math.pi))
         o.f[lane], o.g[lane] = unit[i], unit_[i]
         o.x[lane] = _place(split.tau_2[i], lowest, second)
-    _chebyshev(o.x, o.t_)
+    chebyshev_lanes(o.x, o.t_, DEGREES)
     for lane in range(TOGETHER):
         i = min(start + lane, stop - 1)
         tau, kappa = split.tau_1[i], split.kappa[i]
         o.x[lane] = _place(tau, lowest, first) if first >= 0 else _place(kappa, 0, -first)
-    _chebyshev(o.x, o.t)
+    chebyshev_lanes(o.x, o.t, DEGREES)
     o.part[:] = 0.0
     o.total[:] = 0.0
     o.lost[:] = 0.0

@@ -20,6 +20,7 @@ from analytic.activation import Activation
 from analytic.expectations.broken_lines import LineAndRest, line_and_rest
 from analytic.expectations.conditioning import SUM_ROUNDING, conditional
 from analytic.expectations.heat_tables import HIGHEST, Heat, heat
+from analytic.expectations.outer_sum import TOGETHER
 from analytic.expectations.wide_pairs import (
     EDGES,
     FLAT,
@@ -31,7 +32,6 @@ from analytic.expectations.wide_pairs import (
     QUARTERS,
     SLOPES,
     TERMS,
-    TOGETHER,
     WideArrays,
     WideRoom,
     wide_moments,

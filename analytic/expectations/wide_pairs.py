@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from analytic.compilation import compiled
 from analytic.expectations.inverse_sine import arcsine_excess
+from analytic.expectations.outer_sum import TOGETHER, chebyshev_lanes
 from analytic.machine import Array, aligned
 
 __all__ = [
@@ -36,7 +37,6 @@ __all__ = [
     "QUARTERS",
     "SLOPES",
     "TERMS",
-    "TOGETHER",
     "WideArrays",
     "WideRoom",
     "cell_of",
@@ -54,8 +54,6 @@ OCTAVES = (-2, 8)
 QUARTERS = 4 * (OCTAVES[1] - OCTAVES[0])
 LINES = QUARTERS + 4
 """Cells of tau/rho, which is up to twice as large."""
-TOGETHER = 32
-"""Pairs whose coordinates are made in step."""
 _EXPONENT = 1023 + OCTAVES[0]
 _MANTISSA, _ONE = 2**52 - 1, 1023 << 52
 EDGES = tuple(2.0 ** (k / 4) for k in range(5))
@@ -157,19 +155,6 @@ class WideRoom(NamedTuple):
 
 
 @compiled
-def _chebyshev(x: Any, t: Any, terms: int) -> None:
-    """t[j] = T_j at the x of every lane."""
-    n = TOGETHER
-    for i in range(n):
-        t[i] = 1.0
-        t[n + i] = x[i]
-    for j in range(2, terms):
-        one, two = (j - 1) * n, (j - 2) * n
-        for i in range(n):
-            t[j * n + i] = 2.0 * x[i] * t[one + i] - t[two + i]
-
-
-@compiled
 def _closed_forms(o: WideRoom, line: Any) -> None:
     """E h(u) h(v) of w and of w', and the scales."""
     n, degree = TOGETHER, line[4]
@@ -202,11 +187,11 @@ def _polynomials_of_line(o: WideRoom) -> None:
         low = _E3 if m >= _E3 else low
         o.line[i] += (1 if m >= _E1 else 0) + (1 if m >= _E2 else 0) + (1 if m >= _E3 else 0)
         o.x[i] = (m - low) * (2.0 / (EDGES[1] - 1.0)) / low - 1.0
-    _chebyshev(o.x, o.t_, TERMS)
+    chebyshev_lanes(o.x, o.t_, TERMS)
     for i in range(n):
         flat = NARROWEST * o.scale[n + i]
         o.x[i] = 2.0 * (flat * flat) - 1.0
-    _chebyshev(o.x, o.flat_, FLAT)
+    chebyshev_lanes(o.x, o.flat_, FLAT)
 
 
 @compiled
@@ -222,9 +207,9 @@ def _polynomials(o: WideRoom, a: WideArrays) -> None:
         o.slope[lane] = place[0] * (c - place[1])
         flat = place[2] * o.scale[lane]
         o.closest[lane] = 2.0 * (flat * flat) - 1.0
-    _chebyshev(o.x, o.t, TERMS)
-    _chebyshev(o.slope, o.c, SLOPES)
-    _chebyshev(o.closest, o.flat, FLAT)
+    chebyshev_lanes(o.x, o.t, TERMS)
+    chebyshev_lanes(o.slope, o.c, SLOPES)
+    chebyshev_lanes(o.closest, o.flat, FLAT)
 
 
 @compiled

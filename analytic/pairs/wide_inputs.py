@@ -28,7 +28,7 @@ from analytic.recursion import Diagonal, Stage
 __all__ = ["ENOUGH", "WideInputs", "are_wide", "is_straight"]
 
 Index = NDArray[np.intp]
-TOGETHER = 8
+CHAINS = 8
 """Chains of the sum of squares."""
 
 
@@ -148,8 +148,8 @@ def _angles(
 ) -> None:  # fmt: skip
     """1 - rho of the pre-activations, its error, and the cell of each pair."""
     d = x.shape[1]
-    unit, total = np.zeros(d), np.zeros(TOGETHER)
-    whole, row = d - d % TOGETHER, -1
+    unit, total = np.zeros(d), np.zeros(CHAINS)
+    whole, row = d - d % CHAINS, -1
     for p in range(i.size):
         if i[p] != row:
             row = i[p]
@@ -157,10 +157,10 @@ def _angles(
                 unit[f] = x[row, f] * a.inverse[row]
         other, column = y[j[p]], j[p] + shift
         inverse, near = a.inverse[column], 0.0
-        for k in range(TOGETHER):
+        for k in range(CHAINS):
             total[k] = 0.0
-        for f in range(0, whole, TOGETHER):
-            for k in range(TOGETHER):
+        for f in range(0, whole, CHAINS):
+            for k in range(CHAINS):
                 apart = other[f + k] * inverse - unit[f + k]
                 total[k] += apart * apart
         for f in range(whole, d):
@@ -168,7 +168,7 @@ def _angles(
             near += apart * apart
         low = (total[0] + total[1]) + (total[2] + total[3])
         near = 0.5 * (near + (low + ((total[4] + total[5]) + (total[6] + total[7]))))
-        error = (4.0 * np.sqrt(near) + (d / TOGETHER + 2 * TOGETHER + 6) * near + 4 * UNIT) * UNIT
+        error = (4.0 * np.sqrt(near) + (d / CHAINS + 2 * CHAINS + 6) * near + 4 * UNIT) * UNIT
         both, inner = a.s[row] * a.s[column], weight * a.r[row] * a.r[column]
         gap = a.r[row] - a.r[column]
         beside = weight * bias * gap / (both + inner + bias)

@@ -59,10 +59,13 @@ class SkipFactors(NamedTuple):
 
 @register_jitable
 def of_sum(a: Any, b: Any, share_a: Any, share_b: Any) -> Any:
-    """A relative bound of a sum from those of its parts and their largest shares."""
+    """A relative bound of a sum from those of its parts and their largest shares.
+
+    Nothing comes from a part that has no share, however wrong it is.
+    """
     if b > a:
-        return a + (b - a) * share_b
-    return b + (a - b) * share_a if a > b else a
+        return a + (b - a) * share_b if share_b > 0 else a
+    return b + (a - b) * share_a if a > b and share_a > 0 else b
 
 
 def layer_error(state: ErrorState, f: LayerFactors) -> ErrorState:
