@@ -49,6 +49,13 @@ def test_constant_to_rounding_keeps_the_bound(text: str) -> None:
         assert np.all(getattr(found.error, kind) <= 1e-10 * np.abs(getattr(found.value, kind)))
 
 
+@pytest.mark.parametrize("text", ["2 + 0*x", "tanh(x) - tanh(x) + 1"])
+def test_a_constant_has_a_kernel_without_warnings(text: str) -> None:
+    """Sigma = 1 or 4, Theta = 0: D of a constant has no norm to be relative to, and no share."""
+    found = kernel_estimate(Network(FullyConnected(text), FullyConnected("tanh")), X)
+    assert np.isfinite(found.error).all()
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
