@@ -110,8 +110,8 @@ def cardinal_sine(x: Any, order: int = 0) -> Any:
     """S_k(x) in the precision of x, of its shape.
 
     Example:
-        >>> float(cardinal_sine(np.array(0.0))), float(cardinal_sine(np.array(0.0), 2))  # 1, -1/3
-        (1.0, -0.3333333333333333)
+        >>> round(float(cardinal_sine(np.array(0.0), 2)), 15)  # -1/3
+        -0.333333333333333
     """
     x = np.asarray(x)
     near = np.abs(x) < NEAR

@@ -117,3 +117,29 @@ def test_processes_may_compile_at_once(package: Path) -> None:
     assert outputs == ["7.0"] * 4
     assert _run(package) == (7.0, 1)
     assert not list(_folders(package / "__pycache__")[0].glob("*.part"))
+
+
+LOOP = """
+from analytic.compilation import compiled
+
+@compiled
+def add_products(a, b, c):
+    for i in range(a.size):
+        c[i] += a[i] * b[i]
+
+vector = "float64[::1]"
+add_products.compile(f"({vector}, {vector}, {vector})")
+print("zmm" in next(iter(add_products.inspect_asm().values())))
+"""
+
+
+@pytest.mark.parametrize("name", ["skylake-avx512", "sapphirerapids", "znver4"])
+def test_loops_take_whole_vectors_of_every_processor(tmp_path: Path, name: str) -> None:
+    """LLVM takes half of those of Intel's by itself. Nothing is run: any processor will do."""
+    features = "+avx,+avx2,+fma,+avx512f,+avx512cd,+avx512bw,+avx512dq,+avx512vl"
+    target = {"NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": features}
+    environment = {**os.environ, **target, "NUMBA_CACHE_DIR": str(tmp_path)}
+    (tmp_path / "loop.py").write_text(LOOP)  # inspect_asm finds no code that is kept on disk
+    command = [sys.executable, "-W", "error", str(tmp_path / "loop.py")]
+    found = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert found.stdout == "True\n"
