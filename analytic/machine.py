@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -44,9 +45,9 @@ REASSOCIATED = frozenset({"fast"})
 
 def aligned(*shape: int, dtype: DTypeLike = np.float64) -> NDArray[Any]:
     """Zeros that begin on a cache line: vector loads across two of them cost double."""
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    size = math.prod(shape) * np.dtype(dtype).itemsize
     raw = np.zeros(size + CACHE_LINE, dtype=np.uint8)
-    start = -raw.ctypes.data % CACHE_LINE
+    start = -raw.__array_interface__["data"][0] % CACHE_LINE
     return raw[start : start + size].view(dtype).reshape(shape)
 
 

@@ -193,15 +193,12 @@ def _line(part: LineAndRest, s: Array, s_: Array, small: Array) -> Array:
 
 
 def _summed(of: WideTables, cells: NDArray[np.intp], s: Array, s_: Array, small: Array) -> Array:
-    """E w(u) w(v) and E w'(u) w'(v) from the tables for s >= s', shape (2, pairs)."""
-    o, found = WideRoom.new(), np.empty((2, s.size))
-    for start in range(0, s.size, TOGETHER):
-        part = slice(start, start + TOGETHER)
-        count = s[part].size
-        o.pair[:] = np.stack([np.resize(a[part], TOGETHER) for a in (s, s_, small)]).ravel()
-        o.cells[:] = np.resize(cells[part], TOGETHER)
-        wide_moments(of.arrays, o, count)
-        found[:, part] = o.e[:count], o.d[:count]
+    """E w(u) w(v) and E w'(u) w'(v) from the tables for s >= s', shape (2, cells, pairs)."""
+    o, found = WideRoom.new(), np.empty((2, *s.shape))
+    for n, cell in enumerate(cells.tolist()):
+        o.pair[:] = np.stack([np.resize(a[n], TOGETHER) for a in (s, s_, small)]).ravel()
+        wide_moments(of.arrays, o, cell)
+        found[:, n] = o.e[: s.shape[1]], o.d[: s.shape[1]]
     return found
 
 
@@ -222,8 +219,7 @@ def _judge(of: WideTables, cells: NDArray[np.intp], top: Array) -> None:
     inside = s < 2.0 ** HIGHEST[0]
     pairs = tuple(np.where(inside, part, part[:, :1]) for part in pairs)
     exact, noise = _conditioned(of, *pairs)
-    found = _summed(of, np.repeat(cells, s.shape[1]), *(part.ravel() for part in pairs))
-    wrong = SAFETY * np.abs(found.reshape(exact.shape) - exact)
+    wrong = SAFETY * np.abs(_summed(of, cells, *pairs) - exact)
     own = [np.zeros_like(part) for part in pairs[:2]]
     norms = [_conditioned(of, s, s, none)[0] for s, none in zip(pairs[:2], own, strict=True)]
     share = (wrong / np.sqrt(norms[0] * norms[1])).max(axis=(0, 2))

@@ -59,6 +59,7 @@ _MANTISSA, _ONE = 2**52 - 1, 1023 << 52
 EDGES = tuple(2.0 ** (k / 4) for k in range(5))
 """Ends of the quarters of [1, 2]."""
 _E1, _E2, _E3 = EDGES[1:4]
+_I1, _I2, _I3 = 1 / _E1, 1 / _E2, 1 / _E3
 FARTHEST = 0.125
 """The largest 1 - rho."""
 LEAST = tuple((1 - FARTHEST) * NARROWEST / end for end in PLACES[1:])
@@ -101,11 +102,10 @@ def cell_of(s: float, s_: float, small: float) -> int:
 
 
 class WideRoom(NamedTuple):
-    """Numbers of the pairs taken together, rows of TOGETHER one after the other.
+    """Numbers of the pairs of a cell taken together, rows of TOGETHER one after the other.
 
     Attributes:
         pair: s >= s' and small.
-        cells: those of the pairs.
         e: E w(u) w(v).
         d: E w'(u) w'(v).
         x: a coordinate in [-1, 1].
@@ -121,11 +121,11 @@ class WideRoom(NamedTuple):
         flat: those in 1/s^2.
         t_: in tau/rho.
         flat_: in 1/s'^2.
+        rest: M of w and of w'.
         sum: what is summed of a pair.
     """
 
     pair: Array
-    cells: NDArray[np.int64]
     e: Array
     d: Array
     x: Array
@@ -141,16 +141,17 @@ class WideRoom(NamedTuple):
     flat: Array
     t_: Array
     flat_: Array
+    rest: Array
     sum: Array
 
     @classmethod
     def new(cls) -> WideRoom:
         n, ratio = TOGETHER, aligned(TOGETHER)
         return cls(
-            aligned(3 * n), aligned(n, dtype=np.int64), aligned(n), aligned(n), aligned(n),
-            aligned(n), aligned(n), ratio, ratio.view(np.int64), aligned(n, dtype=np.int64),
-            aligned(2 * n), aligned(3 * n), aligned(TERMS * n), aligned(SLOPES * n),
-            aligned(FLAT * n), aligned(TERMS * n), aligned(FLAT * n), aligned(2 * TERMS),
+            aligned(3 * n), aligned(n), aligned(n), aligned(n), aligned(n), aligned(n), ratio,
+            ratio.view(np.int64), aligned(n, dtype=np.int64), aligned(2 * n), aligned(3 * n),
+            aligned(TERMS * n), aligned(SLOPES * n), aligned(FLAT * n), aligned(TERMS * n),
+            aligned(FLAT * n), aligned(2 * n), aligned(TERMS),
         )  # fmt: skip
 
 
@@ -180,13 +181,16 @@ def _polynomials_of_line(o: WideRoom) -> None:
     for i in range(n):
         o.line[i] = 4 * ((o.bits[i] >> 52) - _EXPONENT)
         o.bits[i] = (o.bits[i] & _MANTISSA) | _ONE
+    ratio, line, x = o.ratio, o.line, o.x
     for i in range(n):
-        m = o.ratio[i]
-        low = _E1 if m >= _E1 else 1.0
-        low = _E2 if m >= _E2 else low
-        low = _E3 if m >= _E3 else low
-        o.line[i] += (1 if m >= _E1 else 0) + (1 if m >= _E2 else 0) + (1 if m >= _E3 else 0)
-        o.x[i] = (m - low) * (2.0 / (EDGES[1] - 1.0)) / low - 1.0
+        m = ratio[i]
+        line[i] += (1 if m >= _E1 else 0) + (1 if m >= _E2 else 0) + (1 if m >= _E3 else 0)
+    for i in range(n):
+        m, inverse = ratio[i], 1.0
+        inverse = _I1 if m >= _E1 else inverse
+        inverse = _I2 if m >= _E2 else inverse
+        inverse = _I3 if m >= _E3 else inverse
+        x[i] = (m * inverse - 1.0) * (2.0 / (EDGES[1] - 1.0)) - 1.0
     chebyshev_lanes(o.x, o.t_, TERMS)
     for i in range(n):
         flat = NARROWEST * o.scale[n + i]
@@ -195,42 +199,48 @@ def _polynomials_of_line(o: WideRoom) -> None:
 
 
 @compiled
-def _polynomials(o: WideRoom, a: WideArrays) -> None:
+def _polynomials(o: WideRoom, a: WideArrays, cell: int) -> None:
     """Those in tau, c and 1/s^2."""
-    n = TOGETHER
-    for lane in range(n):
-        cell = o.cells[lane]
-        low, small, place = o.pair[n + lane], o.pair[2 * n + lane], a.places[cell & 3]
-        tau = low * math.sqrt(small * (2.0 - small))
-        o.x[lane] = (tau * a.starts[cell >> 2] - 1.0) * (2.0 / (EDGES[1] - 1.0)) - 1.0
-        c = (1.0 - small) * low * o.scale[lane]
-        o.slope[lane] = place[0] * (c - place[1])
-        flat = place[2] * o.scale[lane]
-        o.closest[lane] = 2.0 * (flat * flat) - 1.0
+    n, start, place = TOGETHER, a.starts[cell >> 2], a.places[cell & 3]
+    stretch, middle, least = place[0], place[1], place[2]
+    pair, scale, x, slope, closest = o.pair, o.scale, o.x, o.slope, o.closest
+    for i in range(n):  # short loops: of many arrays the compiler does not see that they are apart
+        tau = pair[n + i] * np.sqrt(pair[2 * n + i] * (2.0 - pair[2 * n + i]))
+        x[i] = (tau * start - 1.0) * (2.0 / (EDGES[1] - 1.0)) - 1.0
+    for i in range(n):
+        slope[i] = stretch * ((1.0 - pair[2 * n + i]) * pair[n + i] * scale[i] - middle)
+    for i in range(n):
+        flat = least * scale[i]
+        closest[i] = 2.0 * (flat * flat) - 1.0
     chebyshev_lanes(o.x, o.t, TERMS)
     chebyshev_lanes(o.slope, o.c, SLOPES)
     chebyshev_lanes(o.closest, o.flat, FLAT)
 
 
 @compiled
-def _sum_of_rest(block: Any, o: WideRoom, lane: int) -> Any:
-    """M of w and of w', from the coefficients of a cell."""
-    n, both, c, t = TOGETHER, o.sum, o.c[lane::TOGETHER], o.t[lane::TOGETHER]
-    c0, c1, c2, c3, c4, c5, c6, c7 = c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7]
-    c8, c9 = c[8], c[9]
+def _in_c(c: Any, a: Any, k: int, i: int) -> Any:
+    """A coefficient in tau (k < 8 of w, then of w') of a lane, from those in c."""
+    n = TOGETHER
+    low = (c[i] * a[k] + c[n + i] * a[16 + k]) + (
+        c[2 * n + i] * a[32 + k] + c[3 * n + i] * a[48 + k]
+    )
+    high = c[4 * n + i] * a[64 + k] + c[5 * n + i] * a[80 + k]
+    high += c[6 * n + i] * a[96 + k] + c[7 * n + i] * a[112 + k]
+    return (low + high) + (c[8 * n + i] * a[128 + k] + c[9 * n + i] * a[144 + k])
+
+
+@compiled
+def _sum_of_rest(block: Any, o: WideRoom) -> None:
+    """M of w and of w', from the coefficients of a cell: 2 TERMS FLAT SLOPES multiply-adds."""
+    n, c, flat = TOGETHER, o.c, o.flat
+    o.rest[:] = 0.0
     for k in range(2 * TERMS):
-        both[k] = 0.0
-    for q in range(FLAT):
-        f, a = o.flat[q * n + lane], block[q]
-        for k in range(2 * TERMS):
-            low = (c0 * a[k] + c1 * a[16 + k]) + (c2 * a[32 + k] + c3 * a[48 + k])
-            high = (c4 * a[64 + k] + c5 * a[80 + k]) + (c6 * a[96 + k] + c7 * a[112 + k])
-            both[k] += f * ((low + high) + (c8 * a[128 + k] + c9 * a[144 + k]))
-    e = (t[0] * both[0] + t[1] * both[1]) + (t[2] * both[2] + t[3] * both[3])
-    e += (t[4] * both[4] + t[5] * both[5]) + (t[6] * both[6] + t[7] * both[7])
-    d = (t[0] * both[8] + t[1] * both[9]) + (t[2] * both[10] + t[3] * both[11])
-    d += (t[4] * both[12] + t[5] * both[13]) + (t[6] * both[14] + t[7] * both[15])
-    return e, d
+        power, rest = k % TERMS * n, o.rest[k // TERMS * n : (k // TERMS + 1) * n]
+        for i in range(n):
+            near = _in_c(c, block[0], k, i) + flat[n + i] * _in_c(c, block[1], k, i)
+            far = flat[2 * n + i] * _in_c(c, block[2], k, i)
+            far += flat[3 * n + i] * _in_c(c, block[3], k, i)
+            rest[i] += o.t[power + i] * (near + far)
 
 
 @compiled
@@ -245,21 +255,21 @@ def _sum_of_line(a: Any, o: WideRoom, lane: int) -> float:
 
 
 @compiled
-def wide_moments(a: WideArrays, o: WideRoom, count: int) -> None:
+def wide_moments(a: WideArrays, o: WideRoom, cell: int) -> None:
     """E w(u) w(v) and E w'(u) w'(v), in ``e`` and ``d``, of pairs that have been written there.
 
-    Their number is ``count``, the rest of the room is filled with any of them; their cells have
-    coefficients.
+    All are of one cell, which has coefficients; where they are fewer than there is room for, the
+    rest of it is filled with any of them.
     """
     n, bends = TOGETHER, a.line[2] != 0.0 or a.line[3] != 0.0
     _closed_forms(o, a.line)
     _polynomials_of_line(o)
-    _polynomials(o, a)
-    for lane in range(count):
-        first, second = _sum_of_rest(a.coefficients[o.cells[lane]], o, lane)
+    _polynomials(o, a, cell)
+    _sum_of_rest(a.coefficients[cell], o)
+    for lane in range(n):
         line = _sum_of_line(a.seen[0, o.line[lane]], o, lane) * o.scale[2 * n + lane]
-        o.e[lane] = o.closed[lane] + (line + first * o.scale[lane])
-        o.d[lane] = second * o.scale[lane]
+        o.e[lane] = o.closed[lane] + (line + o.rest[lane] * o.scale[lane])
+        o.d[lane] = o.rest[n + lane] * o.scale[lane]
         if bends:
             line = _sum_of_line(a.seen[1, o.line[lane]], o, lane) * o.scale[n + lane]
             o.d[lane] += o.closed[n + lane] + line

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from analytic.compilation import compiled
 from analytic.machine import LANES, UNIT, aligned
 from analytic.pairs.close_inputs import Close
+from analytic.pairs.full_tiles import are_dense, fill_tiles
 from analytic.pairs.nearly_parallel import NearlyParallel, first_layer, nearly_parallel_pairs
 from analytic.pairs.pair_errors import bound_of_kernels
 from analytic.pairs.pair_recursion import propagate
@@ -134,10 +135,14 @@ def behind_first_layer(
     """Take pairs through the layers behind the first one; errors are NaN where these leave them."""
     columns = method.columns
     found = NearlyParallel(*np.empty((3, i.size)))
-    together = InputTables(*(aligned(*part.shape[:-1], LANES) for part in columns))
-    tile = new_tile(int(plan.opens.sum()), rows=1)
-    starts = np.append(_groups(i), i.size)
     i, j = np.ascontiguousarray(i), np.ascontiguousarray(j)  # one type: it is compiled once
+    depth = int(plan.opens.sum())
+    if are_dense(i, j):
+        fill_tiles(plan, new_tile(depth), method.rows, columns, i, j, first, found)
+        return found
+    together = InputTables(*(aligned(*part.shape[:-1], LANES) for part in columns))
+    tile = new_tile(depth, rows=1)
+    starts = np.append(_groups(i), i.size)
     _pairs_behind(plan, tile, method.rows, columns, together, starts, i, j, first, found)
     return found
 

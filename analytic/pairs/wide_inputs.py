@@ -106,7 +106,9 @@ class WideInputs:
             constant = bias_rate - rate * bias
             numbers = (rate, constant, weight, *self.close.variations[row : row + 2])
             errors = np.concatenate([tables.error, tables.noise])
-            _moments(tables.arrays, inputs, pairs, shift, errors, numbers, WideRoom.new(), found)
+            order = np.argsort(cells[served].astype(np.int16), kind="stable")
+            o = WideRoom.new()
+            _moments(tables.arrays, inputs, pairs, order, shift, errors, numbers, o, found)
             left, i, j = left[served], i[served], j[served]
         return left, found
 
@@ -210,21 +212,26 @@ def _next_angles(
 
 @compiled
 def _moments(
-    tables: Any, a: Any, pairs: Any, shift: int, errors: Any, numbers: Any, o: Any, found: Any
-) -> None:
-    """Sigma, Theta and their errors of the pairs that are served."""
-    served, room = pairs.served, o.pair.size // 3
-    for start in range(0, served.size, room):
-        stop = min(start + room, served.size)
+    tables: Any, a: Any, pairs: Any, order: Any, shift: int, errors: Any, numbers: Any, o: Any,
+    found: Any,
+) -> None:  # fmt: skip
+    """Sigma, Theta and their errors of the pairs that are served, in an ``order`` by cells."""
+    served, cells, room, start = pairs.served, pairs.cells, o.pair.size // 3, 0
+    while start < order.size:
+        cell, stop = cells[served[order[start]]], start
+        while stop < order.size and stop < start + room and cells[served[order[stop]]] == cell:
+            stop += 1
         for lane in range(room):
-            p = served[min(start + lane, stop - 1)]
+            p = served[order[min(start + lane, stop - 1)]]
             s, s_ = a.s[pairs.i[p]], a.s[pairs.j[p] + shift]
             o.pair[lane], o.pair[room + lane] = max(s, s_), min(s, s_)
-            o.pair[2 * room + lane], o.cells[lane] = pairs.small[p], pairs.cells[p]
-        wide_moments(tables, o, stop - start)
+            o.pair[2 * room + lane] = pairs.small[p]
+        wide_moments(tables, o, cell)
         for lane in range(stop - start):
-            p = served[start + lane]
-            _with_errors(a, pairs, p, shift, errors, numbers, o, lane, found[:, start + lane])
+            place = order[start + lane]
+            p, here = served[place], found[:, place]
+            _with_errors(a, pairs, p, shift, errors, numbers, o, lane, here)
+        start = stop
 
 
 @compiled

@@ -45,7 +45,7 @@ def fill(
 
     step = problem.method.step(n)
     done = {} if saved is None else saved.finished()
-    most, gone = 0, [np.empty((0, 2), dtype=np.intp)]
+    most, gone = 0, {n: np.empty((0, 2), dtype=np.intp)}  # by the first row, sorted in themselves
     disable = None if progress is None else not progress
     with (
         ThreadPoolExecutor(cores()) as pool,
@@ -54,12 +54,12 @@ def fill(
         for row, known in done.items():
             assert saved is not None
             most, bound[row : row + step] = max(most, known.terms), known.bound
-            gone.append(saved.left_out(row))
+            gone[row] = saved.left_out(row)
             bar.update(_pairs(problem, row, min(step, n - row)))
         missing = (row for row in range(0, n, step) if row not in done)
         for finished, part in enumerate(_completed(pool, task, missing), len(done) + 1):
             most = max(most, part.terms)
-            gone.append(part.left)
+            gone[part.row] = part.left
             if not direct:
                 for answer, array in zip(answers, part.arrays, strict=True):
                     place_rows(answer, array, part.row, problem.own)
@@ -68,9 +68,8 @@ def fill(
             bar.update(_pairs(problem, part.row, len(part.arrays[0])))
             if finished * step < n and (bound[part.row : part.row + step] > enough).any():
                 pool.shutdown(cancel_futures=True)
-                return -1, gone[0]
-    left = np.concatenate(gone)
-    return most, left[np.lexsort(left.T[::-1])]  # whichever thread was first
+                return -1, gone[n]
+    return most, np.concatenate([gone[row] for row in sorted(gone)])  # whichever thread was first
 
 
 def _pairs(problem: Problem, row: int, rows: int) -> int:
