@@ -80,10 +80,11 @@ class WideTables:
             cells: those of pairs, or -1.
         """
         with self.lock:
-            wanted = np.unique(cells)
-            wanted = wanted[(wanted >= 0) & (self.state[wanted] == 0)]
-            if wanted.size:
-                _fill(self, wanted)
+            wanted = np.zeros(CELLS + 1, dtype=np.bool_)
+            wanted[cells] = True
+            missing = np.flatnonzero(wanted[:CELLS] & (self.state[:CELLS] == 0))
+            if missing.size:
+                _fill(self, missing)
         return np.flatnonzero(self.state[cells] == MADE)
 
 

@@ -146,13 +146,12 @@ class WideRoom(NamedTuple):
 
     @classmethod
     def new(cls) -> WideRoom:
-        n, ratio = TOGETHER, aligned(TOGETHER)
-        return cls(
-            aligned(3 * n), aligned(n), aligned(n), aligned(n), aligned(n), aligned(n), ratio,
-            ratio.view(np.int64), aligned(n, dtype=np.int64), aligned(2 * n), aligned(3 * n),
-            aligned(TERMS * n), aligned(SLOPES * n), aligned(FLAT * n), aligned(TERMS * n),
-            aligned(FLAT * n), aligned(2 * n), aligned(TERMS),
-        )  # fmt: skip
+        rows = (3, 1, 1, 1, 1, 1, 1, 2, 3, TERMS, SLOPES, FLAT, TERMS, FLAT, 2, 1)
+        whole = np.split(aligned(sum(rows) * TOGETHER), np.cumsum(rows)[:-1] * TOGETHER)
+        pair, e, d, x, slope, closest, ratio, closed, scale, *rest = whole
+        line = np.zeros(TOGETHER, dtype=np.int64)
+        of_line = ratio, ratio.view(np.int64), line, closed, scale
+        return cls(pair, e, d, x, slope, closest, *of_line, *rest)
 
 
 @compiled

@@ -57,26 +57,36 @@ def fill_tiles(
             stop += 1
         end = i[stop - 1] + 1
         coef = rows.table[:, row:end].T.copy()
-        ends = np.searchsorted(i[begin:stop], np.arange(row, end + 1)) + begin
-        starts, lowest, highest = ends[:-1].copy(), j[begin:stop].min(), j[begin:stop].max()
+        here, ends = _ends_of_rows(i, begin, stop)
+        lowest, highest = j[begin:stop].min(), j[begin:stop].max()
         for lane in range(lowest - lowest % LANES, highest + 1, LANES):
-            here = _stops(j, starts, ends, lane + LANES)
-            if here.sum() > starts.sum():
+            starts = here
+            here, some = _stops(j, starts, ends, lane + LANES)
+            if some:
                 _enter(t, first, j, starts, here, lane)
                 propagate(p, t, rows, coef, columns, row, end, lane, 1)
                 _leave(t, p, j, starts, here, lane, found)
-            starts = here
         begin = stop
 
 
 @compiled
+def _ends_of_rows(i: Any, begin: int, stop: int) -> Any:
+    """Where the pairs of each row begin and end."""
+    places = np.full(i[stop - 1] - i[begin] + 2, begin)
+    for q in range(begin, stop):
+        places[i[q] - i[begin] + 1 :] = q + 1
+    return places[:-1].copy(), places[1:].copy()
+
+
+@compiled
 def _stops(j: Any, starts: Any, ends: Any, beyond: int) -> Any:
-    """Where the pairs of each row end whose columns are below ``beyond``."""
-    found = starts.copy()
+    """Where the pairs of each row end whose columns are below ``beyond``, and if there are any."""
+    found, some = starts.copy(), False
     for m in range(starts.size):
-        while found[m] < ends[m + 1] and j[found[m]] < beyond:
+        while found[m] < ends[m] and j[found[m]] < beyond:
             found[m] += 1
-    return found
+            some = True
+    return found, some
 
 
 @compiled

@@ -175,6 +175,7 @@ def test_proportional_kernels_give_a_posterior(points: tuple, ridge: float, t: f
         assert np.all(np.diag(law.covariance) < np.diag(s[2]))
 
 
+@pytest.mark.slow
 def test_linearised_networks_have_the_law_of_the_ensemble(points: tuple) -> None:
     """2,000 networks of width 256, each with its own J and start, in standard errors."""
     x, new, y = points

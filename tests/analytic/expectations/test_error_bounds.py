@@ -290,6 +290,7 @@ def test_norms_between_the_nodes(text: str, low: float) -> None:
         assert np.all(most[places] >= exact * (1 - 1e-12))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["erf(60*x)", "exp(-3600*x**2)", "x*erf(100*x)", "tanh(3000*x)"])
 def test_steep_functions_are_certified(text: str) -> None:
     found = segment(Activation(text), 0)

@@ -35,7 +35,8 @@ def _by_tables(of: WideTables, pairs: list[Pair]) -> tuple[np.ndarray, np.ndarra
     cells = np.array([cell_of(*pair) for pair in zip(s, s_, small, strict=True)])
     assert (cells >= 0).all()
     assert of.served(cells).size == cells.size
-    return _summed(of, cells, s, s_, small), of.error[:, cells] / s
+    found = _summed(of, cells, *(part[:, None] for part in (s, s_, small)))
+    return found[:, :, 0], of.error[:, cells] / s
 
 
 @pytest.mark.parametrize("name", ["erf(x)", "gelu", "exp(-x**2)", "1 + erf(x/2)", "x*erf(x)"])

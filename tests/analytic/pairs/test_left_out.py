@@ -68,3 +68,33 @@ def test_errors_of_the_first_layer_reach_the_kernel() -> None:
         loud[part] += 1e-3
         error = behind_first_layer(method, method.behind, first._replace(error=loud), i, j).error
         assert (error - quiet > 1e-6).all()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_whole_tiles_and_groups_of_a_row_agree(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With pairs missing at random: a few thousand roundings apart, which amplify."""
+    rng = np.random.default_rng(3)
+    n = 150
+    problem = asked(NETWORKS[name], _table(5, n), None, "both", 1e-9, "cpu")
+    method, (i, j) = problem.method, np.triu_indices(n, 1)
+    assert isinstance(method, Series)
+    assert method.behind is not None
+    kept = (rng.random(i.size) < 0.8) & (i != 40) & ((j < 128) | (i > 70))
+    i, j = i[kept], j[kept]
+    first = first_layer(
+        Close.of(problem.network, problem.diagonal), problem.x[i], problem.x[j], i, j
+    )
+    found = []
+    for dense in (True, False):
+        monkeypatch.setattr("analytic.pairs.left_out.are_dense", lambda *_, dense=dense: dense)
+        found.append(behind_first_layer(method, method.behind, first, i, j))
+    tiles, groups = found
+    both = np.isfinite(tiles.error) & np.isfinite(groups.error)
+    assert both.mean() > 0.5
+    ends = problem.diagonal
+    for a, b, one in (
+        (tiles.sigma, groups.sigma, ends.sigma),
+        (tiles.sigma + tiles.theta, groups.sigma + groups.theta, ends.sigma + ends.theta),
+    ):
+        wrong = np.abs(a - b) / np.sqrt(one[i] * one[j])
+        assert (wrong <= tiles.error + groups.error)[both].all()

@@ -126,6 +126,7 @@ def test_the_layer_identity_is_the_jacobian(network: Network, shape: tuple[int, 
     check_layer_identity(network, draw(4, *shape), 1e-11)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("network", "shape"), SAMPLED, ids=range(2))
 def test_finite_networks_have_this_kernel_on_average(
     network: Network, shape: tuple[int, ...]

@@ -95,6 +95,7 @@ SAMPLES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("network", "tolerance"), SAMPLES, ids=range(2))
 def test_finite_networks_reject_the_limit_at_every_position(
     network: Network, tolerance: float

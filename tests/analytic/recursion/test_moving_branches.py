@@ -95,6 +95,7 @@ def test_two_dimensions_with_panels_of_images_side_by_side() -> None:
     np.testing.assert_allclose(kernel(network, x[:2], x[2:]), estimate.value[:2, 2:], rtol=1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_finite_networks_have_this_kernel_on_average(name: str) -> None:
     """256 networks; four standard errors, and a bias that halves with the width."""

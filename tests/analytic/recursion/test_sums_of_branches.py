@@ -148,6 +148,7 @@ SAMPLED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("network", "shape"), SAMPLED, ids=range(2))
 def test_finite_networks_have_this_kernel_on_average(
     network: Network, shape: tuple[int, ...]

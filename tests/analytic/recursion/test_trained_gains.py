@@ -80,6 +80,7 @@ def test_the_equations_give_the_kernel() -> None:
     assert "Lambda_6(x, x') = 0\nGamma_6(x, x') = 7*Sigma_5(x, x')/10" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["tanh", "elu"])
 def test_finite_networks_have_the_kernel_of_x_times_the_slope(name: str) -> None:
     """400 networks. D Sigma in its place is more than nine standard errors away."""

@@ -98,6 +98,7 @@ def test_the_error_crosses_processes_with_its_value() -> None:
     assert_array_equal(copy.estimate.value, error.estimate.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["tanh", "softplus", "sigmoid", "gelu", "silu"])
 @pytest.mark.parametrize(("s", "t", "rho"), [(0.3, 1.2, 0.99), (1.2, 2.1, -0.999), (1.2, 2.1, 0.6)])
 def test_duals_at_thirty_digits(name: str, s: float, t: float, rho: float) -> None:

@@ -117,6 +117,7 @@ for seed, layer, row0, *shape in CASES:
 """
 
 
+@pytest.mark.slow
 def test_the_gpu_kernel_draws_the_same_numbers_in_the_simulator() -> None:
     environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1", "PYTHONWARNINGS": "ignore"}
     cases = [(1, 0, 0, 3, 7), (2**40 + 7, 5, 2**31, 2, 12), (9, 2, 4, 5, 1)]
