@@ -111,7 +111,7 @@ def _arccosine(t: Tile, scale: Any, inverse: Any, line: float, bend: float) -> N
     for m in range(scale.size):
         for j in range(LANES):
             rho = t.rho[m, j]
-            angle = np.arcsin(rho)
+            angle = arcsine(rho)
             positive = scale[m] > 0.0 and inverse[j] > 0.0
             size = 1.0 / (scale[m] * inverse[j]) if positive else 0.0
             root = np.sqrt((1.0 - rho) * (1.0 + rho))  # 1 - rho^2 would lose half of the digits
