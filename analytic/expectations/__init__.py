@@ -28,6 +28,7 @@ from analytic.expectations.quadrature import Rule, hermite_basis, uniform_rule
 from analytic.expectations.segments import Noise
 from analytic.expectations.small_deviations import LOWEST
 from analytic.expectations.turned_slopes import slope_change
+from analytic.expectations.waves import wave
 from analytic.expectations.wide_cells import WideTables, wide_tables
 from analytic.expectations.wide_pairs import FARTHEST, WideRoom, cell_of, wide_moments
 
@@ -62,6 +63,7 @@ __all__ = [
     "slope_change",
     "uniform_rule",
     "units",
+    "wave",
     "wide_moments",
     "wide_tables",
 ]

@@ -170,7 +170,7 @@ def _mehler(
 @compiled
 def weight_layer(
     p: Program, t: Tile, at: int, scale: Any, inverse: Any, narrow: Any, narrows: Any, eta: Any,
-    etas: Any, coef: Any, table: Any, lane: int,
+    etas: Any, coef: Any, table: Any, lane: int, radius: Any,
 ) -> int:  # fmt: skip
     """Take a tile through a weight layer; sigma and theta hold what it reads.
 
@@ -187,6 +187,7 @@ def weight_layer(
         coef: the coefficients of its rows, shape (rows, coefficients).
         table: those of the columns, shape (coefficients, columns).
         lane: its first column in the table.
+        radius: the largest |rho| that each group of terms serves.
 
     Returns:
         the largest number of groups of terms that was used.
@@ -198,7 +199,7 @@ def weight_layer(
         return 0
     signed = p.bent[at] or p.odd[at] > 0
     _enter(t, p, at, scale, inverse, signed)
-    _choose_groups(t, size, p.bounds.radius[at])
+    _choose_groups(t, size, radius)
     most = 0
     if p.bent[at]:
         _arccosine(t, scale, inverse, p.line[at, 0], p.line[at, 1])
@@ -234,6 +235,14 @@ def begin(t: Tile, b: Bounds, row: int, end: int, lane: int, own: bool) -> None:
 
 
 @compiled
+def _radii_of_tile(b: Bounds, row: int, end: int, lane: int) -> Any:
+    """Those of all layers, larger where its rows or its columns are small inputs."""
+    if b.row_sizes.size == 0:
+        return b.radius
+    return b.sizes[b.row_sizes[row:end].max(), b.column_sizes[lane : lane + LANES].max()]
+
+
+@compiled
 def propagate(
     p: Program, t: Tile, rows: InputTables, coef: Any, columns: InputTables, row: int, end: int,
     lane: int, start: int,
@@ -256,6 +265,7 @@ def propagate(
     """
     stop = lane + LANES
     depth = most = 0
+    radius = _radii_of_tile(p.bounds, row, end, lane)
     for at in range(start, p.weight.size):
         if p.switches[at]:
             change_places(t, depth - 1)
@@ -266,8 +276,9 @@ def propagate(
         narrow, narrows = rows.narrow[at, row:end], columns.narrow[at, lane:stop]
         eta, etas = rows.mean[at, row:end], columns.mean[at, lane:stop]
         used = weight_layer(
-            p, t, at, scale, inverse, narrow, narrows, eta, etas, coef, columns.table, lane
-        )
+            p, t, at, scale, inverse, narrow, narrows, eta, etas, coef, columns.table, lane,
+            radius[at],
+        )  # fmt: skip
         most = max(most, used)
         for number in range(p.closes[at]):
             depth -= 1

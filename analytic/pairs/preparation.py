@@ -28,6 +28,7 @@ from analytic.recursion import (
     mean_squares,
     program,
     with_classes,
+    with_sizes,
 )
 
 __all__ = ["prepare"]
@@ -86,6 +87,8 @@ def prepare(
         bounds = bounded(layers)
     if tight:
         bounds = with_classes(bounds, network, squares, len(x), layers, tail=tail, spread=spread)
+    else:
+        bounds = with_sizes(bounds, layers, state, squares, len(x))
     behind = entered(layers, bounds)
     plan = program(network, bounds)
     top, rest = ([part] * len(layers) for part in (slice(0, len(x)), slice(len(x), None)))

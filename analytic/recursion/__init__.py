@@ -31,6 +31,7 @@ from analytic.recursion.error_amplification import (
 )
 from analytic.recursion.error_propagation import ARC_COSINE, AVERAGING, OWN
 from analytic.recursion.formulas import centred, plain, preactivation, residual, side_by_side
+from analytic.recursion.input_sizes import with_sizes
 from analytic.recursion.layer_equations import (
     Diagonal,
     Junction,
@@ -123,4 +124,5 @@ __all__ = [
     "wide_preactivation",
     "wide_root",
     "with_classes",
+    "with_sizes",
 ]

@@ -66,6 +66,9 @@ class Bounds(NamedTuple):
     kinds: NDArray[np.int64]  # that of the pairs of two classes, (classes, classes)
     rows: NDArray[np.int64]  # the classes of the rows, (n,), and
     columns: NDArray[np.int64]  # of the columns, padded; empty where there is one
+    sizes: Array  # ``radius`` for tiles of smaller inputs, (sizes, sizes, layers, groups)
+    row_sizes: NDArray[np.int64]  # those of the rows, (n,); empty where all have one
+    column_sizes: NDArray[np.int64]  # the same of the columns, padded
     lengths: NDArray[np.int64]  # coefficients of even and of odd order that matter, (layers, 2)
     closed: NDArray[np.bool_]  # whether the pairs of a layer have the closed form of erf, (layers,)
     start: float  # error of <x, x'>/d
@@ -207,6 +210,9 @@ def _bounds(chain: ErrorPropagation, index: int, taus: tuple[float, float], whol
         kinds=np.zeros((1, 1), dtype=np.int64),
         rows=none,
         columns=none,
+        sizes=np.empty((0, 0, len(layers), groups)),
+        row_sizes=none,
+        column_sizes=none,
         lengths=np.array([lengths(layer) for layer in layers]),
         closed=np.array([layer.closed for layer in layers]),
         start=chain.start,
@@ -254,6 +260,9 @@ def own_bounds(layer: Amplification) -> Bounds:
         kinds=np.zeros((1, 1), dtype=np.int64),
         rows=none,
         columns=none,
+        sizes=np.empty((0, 0, 1, groups)),
+        row_sizes=none,
+        column_sizes=none,
         lengths=np.array([lengths(layer)]),
         closed=np.array([layer.closed]),
         start=0.0,

@@ -46,6 +46,7 @@ __all__ = [
     "Amplification",
     "amplification",
     "dearest",
+    "larger_of_both",
     "merged",
 ]
 
@@ -206,7 +207,7 @@ def amplification(
         share=largest_share(stage),
         reads=stage.reads,
         average=stage.average,
-        shares=np.empty(0) if shares is None else _larger(shares, share_e * table.slope),
+        shares=np.empty(0) if shares is None else larger_of_both(shares, share_e * table.slope),
     )
 
 
@@ -242,7 +243,7 @@ def _of_bent_line(stage: Stage, slope: float, bend: float) -> Amplification:
     )
 
 
-def _larger(shares: Array, of_e: Array) -> Array:
+def larger_of_both(shares: Array, of_e: Array) -> Array:
     """The larger truncation error of E and D; that of E has a factor 1/(k + 1) in every term."""
     return shares * np.maximum(1.0, of_e.max() / np.arange(1.0, shares.size + 1))
 
