@@ -91,7 +91,7 @@ def nearly_parallel_pairs(close: Close, x: Array, y: Array, i: Index, j: Index) 
 
     state = fold(ends.stages, _of_inputs(x, y), after, added)
     sigma = np.sqrt(ends.sigma[i] * ends.sigma[j]) * state.angle.cosine
-    angle_error = state.angle.error + close.variations[-1]
+    angle_error = state.angle.error + close.sigmas[-1]
     *_, rounding = in_kernels(ends)
     both = summed_error(i, j, (angle_error, ends.sigma), (state.error, ends.theta))
     both = np.maximum(angle_error, state.error) if rounding else both
@@ -105,7 +105,7 @@ def first_layer(close: Close, x: Array, y: Array, i: Index, j: Index) -> NearlyP
     state = _pinned(close, x, y)(_layer(close, 0, noise, i, j, _of_inputs(x, y)))
     own = stage.moments.second
     sigma = np.sqrt(own[i] * own[j]) * state.angle.cosine
-    of_sigma = state.angle.error + close.variations[1] + 4 * UNIT
+    of_sigma = state.angle.error + close.sigmas[1] + 4 * UNIT
     return NearlyParallel(sigma, state.theta, np.stack([of_sigma, state.error]))
 
 
@@ -152,7 +152,7 @@ def _layer(close: Close, row: int, noise: float, i: Index, j: Index, state: _Sta
     _, _, gamma = preactivation(*given, *stage.step.coefficients)
     _, theta = plain(None, moments.d, gamma)
     kept = _share(np.abs(moments.d), np.sqrt(stage.moments.slope[i] * stage.moments.slope[j]))
-    variation = close.variations[row] - (4 + stage.reads) * UNIT  # of what is read, in Lambda
+    variation = close.sigmas[row] + 9 * UNIT  # of what is read: r r' c, weight_std^2, and a sum
     trained = [(angle.error + variation, stage.variance)]
     if (rate, bias_rate) != (1.0, bias):
         learned = state.angle.error + variation + 2 * UNIT, rate * weight * stage.sigma
