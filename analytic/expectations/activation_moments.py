@@ -99,7 +99,7 @@ def moments(activation: Activation, s: Any) -> Moments:
         part = segment(activation, octave)
         fill_moments(part, (s, low), chosen, table, (second, rest))
         if s[chosen].any() or not kinked(activation):
-            noise = noise.joined(part.noise)
+            noise = noise.joined(part.noise_at(s[chosen]))
     if kinked(activation):
         mend_moments(activation, s, table, (second, rest))
     if noise.certified and fifth_mean_squares(activation, s) is None:
