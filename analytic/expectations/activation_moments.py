@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analytic.activation import Activation
 from analytic.expectations.chebyshev_sums import fill_moments
@@ -62,6 +63,11 @@ class Moments:
     response_d: Array
     noise: Noise
     wide: Extended | None = None
+
+    def take(self, chosen: NDArray[np.intp]) -> Moments:
+        """Those of some of the s."""
+        parts = (getattr(self, part.name) for part in fields(self)[:-2])
+        return Moments(*(part[chosen] for part in parts), noise=self.noise)
 
     @property
     def exact(self) -> Extended:

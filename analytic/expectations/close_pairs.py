@@ -13,7 +13,6 @@ Legend: s, s' the standard deviations, small = min(1 - rho, 1 + rho).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
@@ -21,29 +20,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic.activation import Activation
-from analytic.expectations.activation_moments import Moments
 from analytic.expectations.cancelled_pieces import lost_in_pairs
 from analytic.expectations.close_series import short_series
-from analytic.expectations.conditioning import SUM_ROUNDING, Split, conditional
+from analytic.expectations.conditioned_pairs import (
+    SOUND,
+    Gaps,
+    by_conditioning,
+    resolving_heats,
+    sharpened,
+)
 from analytic.expectations.cut_tails import shares_beyond
-from analytic.expectations.heat_tables import HIGHEST, NARROWEST, POLYNOMIAL, WIDEST, Heat, heat
-from analytic.expectations.hermite_coefficients import coefficients
+from analytic.expectations.heat_tables import POLYNOMIAL
 from analytic.expectations.node_tables import kinked
 from analytic.expectations.polylines import polyline
 from analytic.expectations.product_rules import Angle, squared_differences
 from analytic.expectations.spline_pairs import REACH as PAIR_END
 from analytic.expectations.spline_pairs import spline_distances
 from analytic.expectations.splines import by_pieces, spline
+from analytic.expectations.unit_tables import TERMS, Units
 from analytic.expectations.waves import wave
 from analytic.machine import UNIT, Array
 
-__all__ = ["TERMS", "Distances", "Units", "distances", "units"]
+__all__ = ["Distances", "distances"]
 
 Index = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 
-TERMS = 64
-"""Coefficients of the series: as dear as the outer sum."""
 BLOCK = 32
 """Pairs that share one pair of two-dimensional rules."""
 EXACT = 2**4 * UNIT
@@ -54,46 +56,6 @@ LOST = 1e-3
 """Error of a cosine from which on a pair is refused at any tolerance that is asked for."""
 BLIND = 1e-3
 """Share of a unit's square beyond the end of a rule from which on nothing is known of its pairs."""
-SOUND = 2**10 * UNIT
-"""Largest error of the tables for which they are used."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Units:
-    """What pairs of units ask of each one, (n,) each.
-
-    Attributes:
-        activation: w.
-        s: standard deviations of the pre-activations.
-        moments: those of w at s.
-        b: coefficients b_k, shape (n, TERMS - 1).
-        a: the coordinates E w(sz)/r and s b_k/r, shape (n, TERMS).
-        rest: what the coefficients lack of E w'^2, relative to it.
-        noise: error of the coefficients.
-    """
-
-    activation: Activation
-    s: Array
-    moments: Moments
-    a: Array
-    b: Array
-    rest: Array
-    noise: float
-
-    @property
-    def r(self) -> Array:
-        return np.sqrt(self.moments.second)
-
-
-def units(activation: Activation, s: Array, moments: Moments) -> Units:
-    """Tabulate the coefficients that close pairs use."""
-    found = coefficients(activation, s, TERMS - 1)
-    b = np.ascontiguousarray(found.b.T)
-    r = np.sqrt(moments.second)
-    unit = 1 / np.where(r > 0, r, np.inf)
-    a = np.column_stack([moments.mean * unit, b * (s * unit)[:, None]])
-    noise = max(found.noise.slope, moments.noise.largest)
-    return Units(activation, s, moments, a, b, found.rest, noise)
 
 
 Method = Callable[[Units, Angle, Index, Index], Array]
@@ -109,7 +71,9 @@ class Distances(NamedTuple):
     error_d: Array
 
 
-def distances(of: Units, angle: Angle, i: Index, j: Index, variation: float = 0.0) -> Distances:
+def distances(
+    of: Units, angle: Angle, i: Index, j: Index, variation: float = 0.0, gaps: Gaps | None = None
+) -> Distances:
     """For pairs of units.
 
     Args:
@@ -118,6 +82,7 @@ def distances(of: Units, angle: Angle, i: Index, j: Index, variation: float = 0.
         i: the first units of the pairs.
         j: the second ones.
         variation: relative error of the variances.
+        gaps: the differences of norms, where they are known better than these.
     """
     ways = _ways(of, angle, i, j)
     result = np.empty((5, i.size))
@@ -132,7 +97,32 @@ def distances(of: Units, angle: Angle, i: Index, j: Index, variation: float = 0.
     moved = variation * np.sqrt(np.maximum(steep, 1))
     near = np.minimum(found.minus, found.plus)
     error = found.error + moved * (2 * np.sqrt(2 * np.maximum(near, 0)) + moved)
-    return found._replace(error=error, error_d=found.error_d + variation * _turned(of, i, j))
+    plain = found._replace(error=error, error_d=found.error_d + variation * _turned(of, i, j))
+    return plain if gaps is None else _with_gaps(plain, of, angle, i, j, gaps, variation)
+
+
+def _with_gaps(
+    plain: Distances, of: Units, angle: Angle, i: Index, j: Index, gaps: Gaps, variation: float
+) -> Distances:
+    """The same where ways that know the gaps say more."""
+    result = np.stack(plain)
+    solved = wave(of.activation)
+    if solved is not None:
+        ways = [(np.arange(i.size), np.stack(solved.distances(of.s[i], of.s[j], angle, *gaps.s, variation)))]
+    elif polyline(of.activation) is not None or by_pieces(of.activation) is not None:
+        ways = []
+    else:
+        parts = [(table, np.flatnonzero(mask)) for table, mask in resolving_heats(of, angle, i, j)]
+        ways = [
+            (k, sharpened(table, of, angle.take(k), i[k], j[k], gaps.take(k), variation))
+            for table, k in parts
+            if k.size
+        ]
+    for k, found in ways:
+        for error, numbers in ((3, (0, 1, 3)), (4, (2, 4))):
+            better = k[found[error] < result[error, k]]
+            result[np.ix_(numbers, better)] = found[np.ix_(numbers, np.isin(k, better))]
+    return Distances(*result)
 
 
 def _turned(of: Units, i: Index, j: Index) -> Array:
@@ -164,7 +154,7 @@ def _ways(of: Units, angle: Angle, i: Index, j: Index) -> list[tuple[Method, Mas
         return [(_by_series, few), (_by_polyline, ~few)]
     if by_pieces(of.activation) is not None:
         return [(_by_series, few), (_by_spline, ~few)]
-    tables = _heats(of, angle, i, j)
+    tables = resolving_heats(of, angle, i, j)
     ready = np.zeros_like(few)
     for _, resolved in tables:
         ready |= resolved
@@ -176,21 +166,9 @@ def _ways(of: Units, angle: Angle, i: Index, j: Index) -> list[tuple[Method, Mas
     direct |= (angle.error > LOST) | still
     return [
         (_by_series, direct),
-        *((partial(_by_conditioning, table), part & ~direct) for table, part in tables),
+        *((partial(by_conditioning, table), part & ~direct) for table, part in tables),
         (_by_spline if by_pieces_too else _by_product_rule, ~ready & ~direct),
     ]
-
-
-def _heats(of: Units, angle: Angle, i: Index, j: Index) -> list[tuple[Heat, Mask]]:
-    """The tables of conditioning, each with the pairs that are the first it resolves."""
-    found: list[tuple[Heat, Mask]] = []
-    left = np.ones(i.size, dtype=np.bool_)
-    for highest in HIGHEST:
-        table = heat(of.activation, highest) if left.any() else None
-        if table is not None:
-            found.append((table, left & _resolved(table, of, angle, i, j)))
-            left &= np.maximum(of.s[i], of.s[j]) >= 2.0**highest
-    return found
 
 
 def _complete(of: Units, i: Index, j: Index) -> Mask:
@@ -201,20 +179,6 @@ def _complete(of: Units, i: Index, j: Index) -> Mask:
 def _truncated(of: Units, angle: Angle, i: Index, j: Index) -> Array:
     """What the series leaves out at the |rho| of each pair."""
     return np.sqrt(of.rest[i] * of.rest[j]) * (1 - angle.small) ** (TERMS - 1)
-
-
-def _resolved(table: Heat, of: Units, angle: Angle, i: Index, j: Index) -> Mask:
-    """Where the nodes resolve the outer law and reach its end."""
-    low, high = np.minimum(of.s[i], of.s[j]), np.maximum(of.s[i], of.s[j])
-    octave = _octave(table, Split.of(low, high, angle.small).sigma)
-    inside = (octave >= 0) & (high < 2.0**table.highest) & (high < low * 2.0**WIDEST)
-    return inside & (table.outer[np.where(inside, octave, 0)] <= SOUND)
-
-
-def _octave(table: Heat, sigma: Array) -> Index:
-    """The row of ``Heat.outer`` for each sigma."""
-    first = round(np.log2(table.scale)) + NARROWEST
-    return np.frexp(sigma)[1] - 1 - first
 
 
 def _by_series(of: Units, angle: Angle, i: Index, j: Index) -> Array:
@@ -239,7 +203,9 @@ def _by_series(of: Units, angle: Angle, i: Index, j: Index) -> Array:
 def _by_wave(of: Units, angle: Angle, i: Index, j: Index) -> Array:
     solved = wave(of.activation)
     assert solved is not None
-    return np.stack(solved.distances(of.s[i], of.s[j], angle))
+    s, s_ = of.s[i], of.s[j]
+    rounded = 2 * UNIT * np.maximum(s, s_)
+    return np.stack(solved.distances(s, s_, angle, s - s_, rounded, 0.0))
 
 
 def _by_polyline(of: Units, angle: Angle, i: Index, j: Index) -> Array:
@@ -267,20 +233,6 @@ def _by_spline(of: Units, angle: Angle, i: Index, j: Index) -> Array:
     found[4] += np.where(blind, 4.0, steep)
     found[3:] += lost_in_pairs(line, of.s[seen], second, slope, place)
     return found
-
-
-def _by_conditioning(table: Heat, of: Units, angle: Angle, i: Index, j: Index) -> Array:
-    s, s_, r, r_ = of.s[i], of.s[j], of.r[i], of.r[j]
-    found = conditional(table, s, s_, angle.minus, angle.plus, 1 / r, 1 / r_)
-    minus, plus, d, apart, noise_w, noise_d, noise_v = found
-    sigma = Split.of(np.minimum(s, s_), np.maximum(s, s_), angle.small).sigma
-    outer = table.outer[_octave(table, sigma)]
-    lost = 4 * outer + SUM_ROUNDING
-    e = 2 * (noise_w + of.moments.noise.of_values + 2 * UNIT)
-    error = e * np.sqrt(2 * apart) + e**2 + (noise_v + lost) * np.minimum(minus, plus)
-    slope = np.sqrt(of.moments.slope[i] * of.moments.slope[j])
-    smeared = table.unresolved / (sigma * np.where(slope > 0, slope, np.inf))
-    return np.stack([minus, plus, d, error, 2 * noise_d + lost + smeared])
 
 
 def _by_product_rule(of: Units, angle: Angle, i: Index, j: Index) -> Array:

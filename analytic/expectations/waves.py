@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import sympy
@@ -153,12 +153,34 @@ class Wave:
                 return terms
         return most
 
-    def distances(self, s: Array, s_: Array, angle: Angle) -> tuple[Array, ...]:
-        """The numbers of ``analytic.expectations.close_pairs.Distances``."""
+    def rise(self, v: Array, apart: Array) -> tuple[Array, Array]:
+        """E w(u)^2 - E w(v)^2 of variances v + apart and v, and the largest slope between them."""
+        p, m = self.amplitudes
+        size = p if self.q > 0 else m
+        growth = 2 * self.q
+        with np.errstate(over="ignore"):
+            rise = size * np.exp(growth * v) * np.expm1(growth * apart)
+            most = np.exp(growth * v + np.maximum(growth * apart, 0))
+            slope = np.abs(size * growth) * most
+        return rise, slope
+
+    def distances(
+        self, s: Array, s_: Array, angle: Angle, gap: Array, of_gap: Array, variation: float
+    ) -> tuple[Array, ...]:
+        """The numbers of ``analytic.expectations.close_pairs.Distances``, with all their errors.
+
+        Args:
+            s: standard deviations of the first units, (pairs,).
+            s_: those of the second ones.
+            angle: complements of their correlation.
+            gap: s - s'.
+            of_gap: its error.
+            variation: relative error of s^2 and s'^2, beside that of their difference.
+        """
         p, m = self.amplitudes
         flip = angle.plus < angle.minus
         small = angle.small
-        gap, v, v_ = s - s_, s**2, s_**2
+        v, v_ = s**2, s_**2
         x = self.kappa * (gap**2 + 2 * s * s_ * small)
         total, between = self.kappa * (v + v_), self.kappa * gap * (s + s_)
         f, f_ = (p + m * np.exp(-2 * self.kappa * a) for a in (v, v_))
@@ -179,16 +201,58 @@ class Wave:
         near = np.maximum(near, 0)
         close = cosine > 0
         size = sum(np.abs(part) for part in parts) / (f * f_)
-        moved = 4 * self.kappa * (np.abs(gap) * np.maximum(s, s_) + s * s_ * small) * np.exp(-x)
-        error = 8 * UNIT * size + UNIT * (p**2 + m**2) * moved / (f * f_)
-        error = np.where(~flip | equal, error, 8 * UNIT) + 4 * UNIT * near
+        wrong = self._wrong(x, total, between, gap, of_gap, s + s_, variation)
+        moved = p**2 * wrong.up + m**2 * wrong.turned + abs(p * m) * wrong.across
+        moved = moved / (f * f_) + 2 * wrong.level * size
+        of_f = variation * self.kappa * abs(m)
+        of_f = of_f * sum(np.exp(-2 * self.kappa * a) * a / g for a, g in ((v, f), (v_, f_)))
+        of_cosine = (abs(p) * wrong.up + abs(m) * wrong.down) / np.sqrt(f * f_) + of_f
+        close_by = 8 * UNIT * size + moved + near * (2 * of_f + of_cosine)
+        error = np.where(~flip | equal, close_by, 8 * UNIT + of_cosine) + 4 * UNIT * near
         slope, slope_ = (self.squares(a)[1] for a in (v, v_))
         grown = (self.q + self.kappa) * (v + v_) / 2
-        error_d = 8 * UNIT * (1 + x / 2 + grown) * self.kappa * np.exp(grown)
-        error_d *= (abs(p) * up + abs(m) * down) / np.sqrt(slope * slope_)
+        over = self.kappa * np.exp(grown) / np.sqrt(slope * slope_)
+        error_d = 8 * UNIT * (1 + x / 2) + grown * (8 * UNIT + variation)
+        error_d *= abs(p) * up + abs(m) * down
+        error_d = over * (error_d + abs(p) * wrong.up + abs(m) * wrong.down)
         error_d += UNIT**2  # where the exponentials underflow
         minus, plus = np.where(close, near, 2 - near), np.where(close, 2 - near, near)
         return minus, plus, d, error, error_d
+
+    def _wrong(
+        self, x: Array, total: Array, between: Array, gap: Array, of_gap: Array, sums: Array,
+        variation: float,
+    ) -> _Wrong:  # fmt: skip
+        """What errors of the deviations do to the exponentials."""
+        of_x = self.kappa * (2 * np.abs(gap) + of_gap) * of_gap + (variation + 4 * UNIT) * x
+        of_between = self.kappa * sums * of_gap + (variation + 4 * UNIT) * np.abs(between)
+        level = np.minimum((variation + 4 * UNIT) * total, 1)
+        up = np.exp(-np.maximum(x - of_x, 0) / 2) * np.minimum(of_x, 1)
+        turned = np.exp(x - 2 * total) * np.minimum(of_x, 1)
+        down = np.exp(x / 2 - total) * np.minimum(of_x + level, 1)
+        # 4 sinh(G/2)^2 exp(-V) has the slope 2 sinh(G) exp(-V)
+        size = np.exp(np.minimum(np.abs(between) + of_between - total, 0))
+        bend = np.minimum(2 * (np.abs(between) + of_between), 2)
+        across = size * bend * np.minimum(of_between, 1)
+        return _Wrong(up, down, turned, across, level)
+
+
+class _Wrong(NamedTuple):
+    """Bounds of what is wrong, (pairs,) each.
+
+    Attributes:
+        up: of exp(-X/2), and of exp(-X).
+        down: of exp(X/2 - V).
+        turned: of exp(-2 V) (exp(X) - 1), at the same V.
+        across: of 4 exp(-V) sinh(G/2)^2.
+        level: of V, where it is a factor beside its exponential.
+    """
+
+    up: Array
+    down: Array
+    turned: Array
+    across: Array
+    level: Array
 
 
 @lru_cache(maxsize=8)

@@ -22,7 +22,16 @@ from analytic.pairs.pair_recursion import propagate
 from analytic.pairs.rays import Rays, are_on_a_line
 from analytic.pairs.row_blocks import Series
 from analytic.pairs.wide_inputs import ENOUGH, WideInputs
-from analytic.recursion import InputTables, Problem, Program, Tile, in_kernels, new_tile
+from analytic.recursion import (
+    InputTables,
+    Problem,
+    Program,
+    Tile,
+    diagonal,
+    in_kernels,
+    mean_squares,
+    new_tile,
+)
 
 __all__ = ["NEAR", "behind_first_layer", "cheap_entry", "left_out_pairs"]
 
@@ -51,7 +60,7 @@ def left_out_pairs(
     step = _close_together(problem.x.shape[1])
     for start in range(0, again.size, step):
         part = again[start : start + step]
-        rest = _one_by_one(problem, close, i[part], j[part])
+        rest = _sharply(problem, close, i[part], j[part])
         for whole, values in zip(found, rest, strict=True):
             whole[part] = values
     return found
@@ -110,6 +119,29 @@ def _by_tables(problem: Problem, entry: Entry, i: Index, j: Index, found: Nearly
         part = first._replace(error=whole)
     for all_, values in zip(found, part, strict=True):
         all_[served] = values
+
+
+def _sharply(problem: Problem, close: Close, i: Index, j: Index) -> NearlyParallel:
+    """Pairs without tables; those that are not known well enough with the gaps of their norms.
+
+    Then the inputs of these pairs alone count: errors of tables are the largest over all inputs.
+    """
+    found, method = _one_by_one(problem, close, i, j), problem.method
+    bound = method.error if isinstance(method, Series) else np.inf
+    again = np.flatnonzero(~(found.error <= bound))
+    if again.size == 0:
+        return found
+    x, y = problem.x[i[again]], problem.y[j[again]]
+    column = j[again] + (0 if problem.own else problem.shape[0])
+    used, place = np.unique(np.concatenate([i[again], column]), return_inverse=True)
+    inputs = problem.x if problem.own else np.concatenate([problem.x, problem.y])
+    few = Close.of(problem.network, diagonal(problem.network, mean_squares(inputs[used])))
+    first, second = place.reshape(2, -1)
+    better = nearly_parallel_pairs(few, x, y, first, second, sharp=True)
+    chosen = better.error < found.error[again]
+    for whole, part in zip(found, better, strict=True):
+        whole[again[chosen]] = part[chosen]
+    return found
 
 
 def _one_by_one(problem: Problem, close: Close, i: Index, j: Index) -> NearlyParallel:
