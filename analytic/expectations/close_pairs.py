@@ -30,6 +30,7 @@ from analytic.expectations.conditioned_pairs import (
     sharpened,
 )
 from analytic.expectations.cut_tails import shares_beyond
+from analytic.expectations.gaussian_bumps import gaussian_bump
 from analytic.expectations.heat_tables import POLYNOMIAL
 from analytic.expectations.node_tables import kinked
 from analytic.expectations.polylines import polyline
@@ -106,9 +107,9 @@ def _with_gaps(
 ) -> Distances:
     """The same where ways that know the gaps say more."""
     result = np.stack(plain)
-    solved = wave(of.activation)
-    if solved is not None:
-        ways = [(np.arange(i.size), np.stack(solved.distances(of.s[i], of.s[j], angle, *gaps.s, variation)))]
+    if (solved := wave(of.activation) or gaussian_bump(of.activation)) is not None:
+        found = solved.distances(of.s[i], of.s[j], angle, *gaps.s, variation)
+        ways = [(np.arange(i.size), np.stack(found))]
     elif polyline(of.activation) is not None or by_pieces(of.activation) is not None:
         ways = []
     else:
@@ -149,7 +150,9 @@ def _ways(of: Units, angle: Angle, i: Index, j: Index) -> list[tuple[Method, Mas
     still = (of.s[i] == 0) | (of.s[j] == 0)
     few = (few & (of.noise <= SOUND)) | still
     if wave(of.activation) is not None:
-        return [(_by_series, few), (_by_wave, ~few)]
+        return [(_by_series, few), (_by_formula, ~few)]
+    if gaussian_bump(of.activation) is not None:
+        return [(_by_formula, np.ones_like(few))]
     if polyline(of.activation) is not None:
         return [(_by_series, few), (_by_polyline, ~few)]
     if by_pieces(of.activation) is not None:
@@ -189,8 +192,7 @@ def _by_series(of: Units, angle: Angle, i: Index, j: Index) -> Array:
     small, slope = angle.small, np.sqrt(of.moments.slope[i] * of.moments.slope[j])
     rest = np.maximum(of.rest[i], of.rest[j])
     steep = of.s[i] * of.s[j] * slope / np.where(of.r[i] * of.r[j] > 0, of.r[i] * of.r[j], np.inf)
-    # the coefficients are wrong by ``noise`` in the norm of c: by s noise slope/r in that of a
-    e = (of.noise + 2 * UNIT) * (1 + np.sqrt(steep))
+    e = of.noise_a + 4 * UNIT  # in the norm of a
     near, least = np.minimum(1.0, TERMS * small), np.maximum(np.minimum(minus, plus), 0)
     close = 2 * e * (np.sqrt(2 * apart) + np.sqrt(2 * near * least) + e)
     close += 8 * UNIT * least + steep * rest * near
@@ -200,8 +202,8 @@ def _by_series(of: Units, angle: Angle, i: Index, j: Index) -> Array:
     return np.stack([minus, plus, d, np.where(whole, close, far), error_d])
 
 
-def _by_wave(of: Units, angle: Angle, i: Index, j: Index) -> Array:
-    solved = wave(of.activation)
+def _by_formula(of: Units, angle: Angle, i: Index, j: Index) -> Array:
+    solved = wave(of.activation) or gaussian_bump(of.activation)
     assert solved is not None
     s, s_ = of.s[i], of.s[j]
     rounded = 2 * UNIT * np.maximum(s, s_)

@@ -7,7 +7,7 @@ s^2 - s'^2 = weight_std^2 (r^2 - r'^2), without the bias, and behind an activati
     E w(u)^2 - E w(v)^2 = int_{s'^2}^{s^2} R(t) dt,    R = d E w(sz)^2/d s^2 = E [w'^2 + w w''],
 
 by Simpson's rule, whose values have no part in common that would cancel. For w'' = q w it is
-elementary (``Wave.rise``).
+elementary (``Wave.rise``, ``Bump.rise``).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 
 from analytic.activation import Activation
 from analytic.expectations.activation_moments import Moments, moments
+from analytic.expectations.gaussian_bumps import gaussian_bump
 from analytic.expectations.waves import wave
 from analytic.machine import UNIT, Array
 
@@ -76,7 +77,7 @@ def gap_of_activations(
         return NormGap(size * gap.value, size * (gap.error + 4 * UNIT * np.abs(gap.value)))
     apart = gap.value * (s + s_)  # s^2 - s'^2
     of_apart = gap.error * (s + s_) + 4 * UNIT * np.abs(apart)
-    if (solved := wave(activation)) is not None:
+    if (solved := wave(activation) or gaussian_bump(activation)) is not None:
         rise, slope = solved.rise(s_**2, apart)
         of_rise = slope * of_apart + ROUNDED * UNIT * np.abs(rise)
     else:

@@ -28,7 +28,8 @@ class Units:
         b: coefficients b_k, shape (n, TERMS - 1).
         a: the coordinates E w(sz)/r and s b_k/r, shape (n, TERMS).
         rest: what the coefficients lack of E w'^2, relative to it.
-        noise: error of the coefficients.
+        noise: error of the c_k relative to their norm, and of all moments.
+        noise_a: that of the coordinates.
     """
 
     activation: Activation
@@ -38,6 +39,7 @@ class Units:
     b: Array
     rest: Array
     noise: float
+    noise_a: float
 
     @property
     def r(self) -> Array:
@@ -52,4 +54,5 @@ def units(activation: Activation, s: Array, moments: Moments) -> Units:
     unit = 1 / np.where(r > 0, r, np.inf)
     a = np.column_stack([moments.mean * unit, b * (s * unit)[:, None]])
     noise = max(found.noise.slope, moments.noise.largest)
-    return Units(activation, s, moments, a, b, found.rest, noise)
+    noise_a = max(found.noise.value, moments.noise.of_values)
+    return Units(activation, s, moments, a, b, found.rest, noise, noise_a)

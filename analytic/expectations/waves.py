@@ -203,7 +203,8 @@ class Wave:
         size = sum(np.abs(part) for part in parts) / (f * f_)
         wrong = self._wrong(x, total, between, gap, of_gap, s + s_, variation)
         moved = p**2 * wrong.up + m**2 * wrong.turned + abs(p * m) * wrong.across
-        moved = moved / (f * f_) + 2 * wrong.level * size
+        moved += 2 * wrong.level * (np.abs(parts[1]) + np.abs(parts[2]))
+        moved /= f * f_
         of_f = variation * self.kappa * abs(m)
         of_f = of_f * sum(np.exp(-2 * self.kappa * a) * a / g for a, g in ((v, f), (v_, f_)))
         of_cosine = (abs(p) * wrong.up + abs(m) * wrong.down) / np.sqrt(f * f_) + of_f

@@ -16,7 +16,12 @@ from numpy.typing import NDArray
 from analytic.compilation import compiled
 from analytic.machine import LANES, UNIT, aligned
 from analytic.pairs.close_inputs import Close
-from analytic.pairs.nearly_parallel import NearlyParallel, first_layer, nearly_parallel_pairs
+from analytic.pairs.nearly_parallel import (
+    NearlyParallel,
+    alike,
+    first_layer,
+    nearly_parallel_pairs,
+)
 from analytic.pairs.pair_errors import bound_of_kernels
 from analytic.pairs.pair_recursion import propagate
 from analytic.pairs.rays import Rays, are_on_a_line
@@ -126,9 +131,15 @@ def _sharply(problem: Problem, close: Close, i: Index, j: Index) -> NearlyParall
 
     Then the inputs of these pairs alone count: errors of tables are the largest over all inputs.
     """
-    found, method = _one_by_one(problem, close, i, j), problem.method
+    method, ends = problem.method, close.ends
+    same, opposite = alike(problem.network, problem.x[i], problem.y[j])
+    sign, own = np.where(opposite, -1.0, 1.0), np.full(i.size, method.diagonal)
+    found = NearlyParallel(sign * ends.sigma[i], sign * ends.theta[i], own)
+    apart = np.flatnonzero(~(same | opposite))
+    for whole, part in zip(found, _one_by_one(problem, close, i[apart], j[apart]), strict=True):
+        whole[apart] = part
     bound = method.error if isinstance(method, Series) else np.inf
-    again = np.flatnonzero(~(found.error <= bound))
+    again = apart[~(found.error[apart] <= bound)]
     if again.size == 0:
         return found
     x, y = problem.x[i[again]], problem.y[j[again]]

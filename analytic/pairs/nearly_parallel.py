@@ -40,7 +40,7 @@ from analytic.pairs.pair_sums import summed_error
 from analytic.pairs.unit_angles import angle_of_sum, normalized_angle
 from analytic.recursion import Junction, Stage, in_kernels, plain, preactivation
 
-__all__ = ["NearlyParallel", "first_layer", "nearly_parallel_pairs", "unit_moments"]
+__all__ = ["NearlyParallel", "alike", "first_layer", "nearly_parallel_pairs", "unit_moments"]
 
 Index = NDArray[np.intp]
 
@@ -129,9 +129,7 @@ def _of_inputs(x: Array, y: Array) -> _State:
 
 def _pinned(close: Close, x: Array, y: Array) -> Callable[[_State], _State]:
     """Equal inputs stay equal: no rounding moves the angle of two units that are one."""
-    alike = all(step.noise == 1 for step in close.network.steps)  # noise tells rows apart
-    same = np.all(x == y, axis=1) & alike
-    opposite = np.all(x == -y, axis=1) & _is_odd(close.network) & alike
+    same, opposite = alike(close.network, x, y)
 
     def pinned(state: _State) -> _State:
         minus, plus, error = state.angle
@@ -141,6 +139,16 @@ def _pinned(close: Close, x: Array, y: Array) -> Callable[[_State], _State]:
         return state._replace(angle=Angle(minus, plus, np.where(one | other, 0.0, error)))
 
     return pinned
+
+
+def alike(network: Network, x: Array, y: Array) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Whether two inputs are one for a network, or each the other's opposite, (pairs,) each.
+
+    Then K(x, x') is K(x, x), or -K(x, x) where f is odd. Noise tells rows apart.
+    """
+    quiet = all(step.noise == 1 for step in network.steps)
+    opposite = np.all(x == -y, axis=1) & _is_odd(network) & quiet
+    return np.all(x == y, axis=1) & quiet, opposite
 
 
 def _is_odd(network: Network) -> bool:
