@@ -30,7 +30,7 @@ from analytic.expectations.quadrature import Rule, hermite_basis, uniform_rule
 from analytic.expectations.segments import Noise
 from analytic.expectations.small_deviations import LOWEST
 from analytic.expectations.turned_slopes import slope_change
-from analytic.expectations.unit_tables import Units, units
+from analytic.expectations.unit_tables import TERMS, Units, units
 from analytic.expectations.wide_cells import WideTables, wide_tables
 from analytic.expectations.wide_pairs import FARTHEST, WideRoom, cell_of, wide_moments
 
@@ -39,6 +39,7 @@ __all__ = [
     "LOWEST",
     "MOST_TERMS",
     "MOST_TERMS_WHOLE",
+    "TERMS",
     "Angle",
     "Coefficients",
     "Gaps",

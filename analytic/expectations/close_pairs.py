@@ -21,13 +21,14 @@ from numpy.typing import NDArray
 
 from analytic.activation import Activation
 from analytic.expectations.cancelled_pieces import lost_in_pairs
-from analytic.expectations.close_series import short_series
+from analytic.expectations.close_series import series_responses, short_series
 from analytic.expectations.conditioned_pairs import (
     SOUND,
     Gaps,
     by_conditioning,
     resolving_heats,
     sharpened,
+    unit_spread,
 )
 from analytic.expectations.cut_tails import shares_beyond
 from analytic.expectations.gaussian_bumps import gaussian_bump
@@ -38,7 +39,7 @@ from analytic.expectations.product_rules import Angle, squared_differences
 from analytic.expectations.spline_pairs import REACH as PAIR_END
 from analytic.expectations.spline_pairs import spline_distances
 from analytic.expectations.splines import by_pieces, spline
-from analytic.expectations.unit_tables import TERMS, Units
+from analytic.expectations.unit_tables import Units
 from analytic.expectations.waves import wave
 from analytic.machine import UNIT, Array
 
@@ -92,14 +93,36 @@ def distances(
         if part.size:
             result[:, part] = method(of, angle.take(part), i[part], j[part])
     found = Distances(*result)
-    slope = np.sqrt(of.moments.slope[i] * of.moments.slope[j])
-    steep = of.s[i] * of.s[j] * slope / np.where(of.r[i] * of.r[j] > 0, of.r[i] * of.r[j], np.inf)
-    # w/r changes by at most the root of ``steep`` times a relative change of the variance
-    moved = variation * np.sqrt(np.maximum(steep, 1))
+    moved, turned = _moved(of, i, j), _turned(of, i, j)
+    if gaps is not None:
+        moved, turned = _moved_sharply(of, angle, i, j, moved, turned)
+    moved *= variation
     near = np.minimum(found.minus, found.plus)
     error = found.error + moved * (2 * np.sqrt(2 * np.maximum(near, 0)) + moved)
-    plain = found._replace(error=error, error_d=found.error_d + variation * _turned(of, i, j))
+    plain = found._replace(error=error, error_d=found.error_d + variation * turned)
     return plain if gaps is None else _with_gaps(plain, of, angle, i, j, gaps, variation)
+
+
+def _moved(of: Units, i: Index, j: Index) -> Array:
+    """How much w/r changes, in its norm, by a relative change of the variance: at most so."""
+    slope = np.sqrt(of.moments.slope[i] * of.moments.slope[j])
+    steep = of.s[i] * of.s[j] * slope / np.where(of.r[i] * of.r[j] > 0, of.r[i] * of.r[j], np.inf)
+    return np.sqrt(np.maximum(steep, 1))
+
+
+def _moved_sharply(
+    of: Units, angle: Angle, i: Index, j: Index, moved: Array, turned: Array
+) -> tuple[Array, Array]:
+    """The same without what w and r have in common, and what ``_turned`` is at this |rho|.
+
+    Units that are nearly homogeneous, like a softplus of large s, hardly see their variance.
+    """
+    own = np.sqrt(unit_spread(of))
+    cut = _truncated(of, angle, i, j)
+    slope = np.sqrt(of.moments.slope[i] * of.moments.slope[j])
+    found = series_responses(of.b[i], of.b[j], angle.small) / np.where(slope > 0, slope, np.inf)
+    turned = np.where(cut <= EXACT, np.minimum(turned, 1.1 * found + 2.0**-6), turned)
+    return np.minimum(moved, np.maximum(own[i], own[j]) + 2.0**-6), turned
 
 
 def _with_gaps(
@@ -181,7 +204,7 @@ def _complete(of: Units, i: Index, j: Index) -> Mask:
 
 def _truncated(of: Units, angle: Angle, i: Index, j: Index) -> Array:
     """What the series leaves out at the |rho| of each pair."""
-    return np.sqrt(of.rest[i] * of.rest[j]) * (1 - angle.small) ** (TERMS - 1)
+    return np.sqrt(of.rest[i] * of.rest[j]) * (1 - angle.small) ** of.b.shape[1]
 
 
 def _by_series(of: Units, angle: Angle, i: Index, j: Index) -> Array:
@@ -193,12 +216,14 @@ def _by_series(of: Units, angle: Angle, i: Index, j: Index) -> Array:
     rest = np.maximum(of.rest[i], of.rest[j])
     steep = of.s[i] * of.s[j] * slope / np.where(of.r[i] * of.r[j] > 0, of.r[i] * of.r[j], np.inf)
     e = of.noise_a + 4 * UNIT  # in the norm of a
-    near, least = np.minimum(1.0, TERMS * small), np.maximum(np.minimum(minus, plus), 0)
+    near = np.minimum(1.0, of.a.shape[1] * small)
+    least = np.maximum(np.minimum(minus, plus), 0)
     close = 2 * e * (np.sqrt(2 * apart) + np.sqrt(2 * near * least) + e)
     close += 8 * UNIT * least + steep * rest * near
     cut = _truncated(of, angle, i, j)  # of products of two units: by Cauchy-Schwarz
-    far = 2 * e + 8 * UNIT + steep * cut
-    error_d = 2 * of.noise + 16 * UNIT + np.where(whole, rest, cut)
+    powers = 2 * UNIT / np.maximum(small, 1 / of.a.shape[1])  # the mean order has as many roundings
+    far = 2 * e + 8 * UNIT + steep * cut + powers * steep * np.abs(d) / np.where(slope > 0, slope, 1)
+    error_d = 2 * of.noise + 16 * UNIT + np.where(whole, rest, cut) + powers
     return np.stack([minus, plus, d, np.where(whole, close, far), error_d])
 
 

@@ -26,7 +26,7 @@ from analytic.expectations.product_rules import Angle
 from analytic.expectations.unit_tables import Units
 from analytic.machine import UNIT, Array
 
-__all__ = ["Gaps", "by_conditioning", "resolving_heats", "sharpened"]
+__all__ = ["SOUND", "Gaps", "by_conditioning", "resolving_heats", "sharpened", "unit_spread"]
 
 Index = NDArray[np.intp]
 Mask = NDArray[np.bool_]
@@ -130,6 +130,14 @@ def _responses(of: Units, i: Index, j: Index) -> tuple[Array, Array, Array]:
     spread = v * np.maximum(m.slope + 2 * v * m.response_d, 0) / second
     grown, turned = 4 + 2 * (of_d + of_e), 1 + of_d
     return tuple(np.maximum(part[i], part[j]) for part in (grown, turned, spread))  # type: ignore[return-value]
+
+
+def unit_spread(of: Units) -> Array:
+    """The squared norm of s d(w(sz)/r)/ds of each unit: s^2 E (z w')^2/r^2 - (s r_s/r)^2, (n,)."""
+    m, v = of.moments, of.s**2
+    second = np.where(m.second > 0, m.second, np.inf)
+    whole = v * np.maximum(m.slope + 2 * v * m.response_d, 0) / second
+    return np.maximum(whole - (v * m.response_e / second) ** 2, 0)
 
 
 BLOCK = 256

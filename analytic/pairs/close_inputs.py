@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analytic.expectations import Units, units
+from analytic.expectations import TERMS, Units, units
 from analytic.machine import EXTENDED, UNIT
 from analytic.network import Network, fold
 from analytic.pairs.pair_sums import share_or_zero as _share
@@ -34,12 +34,12 @@ class Close:
     sigmas: list[float]
 
     @classmethod
-    def of(cls, network: Network, ends: Diagonal) -> Close:
-        """Tabulate what pairs of these inputs use."""
+    def of(cls, network: Network, ends: Diagonal, terms: int = TERMS) -> Close:
+        """Tabulate what pairs of these inputs use, so many coefficients."""
         found = [
             None
             if activation.bent_line or activation.jump
-            else units(activation, np.sqrt(v), moments)
+            else units(activation, np.sqrt(v), moments, terms)
             for activation, v, moments in (
                 (stage.step.layer.activation, stage.variance, stage.moments)
                 for stage in ends.stages

@@ -146,13 +146,18 @@ def _sharply(problem: Problem, close: Close, i: Index, j: Index) -> NearlyParall
     column = j[again] + (0 if problem.own else problem.shape[0])
     used, place = np.unique(np.concatenate([i[again], column]), return_inverse=True)
     inputs = problem.x if problem.own else np.concatenate([problem.x, problem.y])
-    few = Close.of(problem.network, diagonal(problem.network, mean_squares(inputs[used])))
+    ends = diagonal(problem.network, mean_squares(inputs[used]))
+    few = Close.of(problem.network, ends, LONG)
     first, second = place.reshape(2, -1)
     better = nearly_parallel_pairs(few, x, y, first, second, sharp=True)
     chosen = better.error < found.error[again]
     for whole, part in zip(found, better, strict=True):
         whole[again[chosen]] = part[chosen]
     return found
+
+
+LONG = 384
+"""Coefficients of pairs that are looked at again: where these suffice, the series errs least."""
 
 
 def _one_by_one(problem: Problem, close: Close, i: Index, j: Index) -> NearlyParallel:
