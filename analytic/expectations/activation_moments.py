@@ -13,7 +13,7 @@ from analytic.expectations.chebyshev_sums import fill_moments
 from analytic.expectations.cut_tails import error_of_cut
 from analytic.expectations.error_function import ERF_SECOND, ERF_SLOPE, erf_moments
 from analytic.expectations.fifth_derivatives import fifth_mean_squares
-from analytic.expectations.gaussian_bumps import BUMP_ERROR, gaussian_bump
+from analytic.expectations.gaussian_bumps import gaussian_bump
 from analytic.expectations.kinks_at_zero import mend_moments
 from analytic.expectations.node_tables import (
     CURVATURE,
@@ -91,12 +91,9 @@ def moments(activation: Activation, s: Any) -> Moments:
         )
     if (bent := activation.bent_line) is not None:
         return _bent_line(*bent, s)
-    if (solved := wave(activation)) is not None:
+    if (solved := wave(activation) or gaussian_bump(activation)) is not None:
         found, wide = solved.moments(s)
         return Moments(*found, noise=Noise.of_moments(solved.noise(s)), wide=wide)
-    if (bump := gaussian_bump(activation)) is not None:
-        found, wide = bump.moments(s)
-        return Moments(*found, noise=Noise.of_moments(BUMP_ERROR), wide=wide)
     s, low = halves(s)
     if (line := by_pieces(activation)) is not None:
         return _of_pieces(activation, line, s)

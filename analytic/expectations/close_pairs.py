@@ -31,9 +31,9 @@ from analytic.expectations.conditioned_pairs import (
     unit_spread,
 )
 from analytic.expectations.cut_tails import shares_beyond
-from analytic.expectations.gaussian_bumps import gaussian_bump
 from analytic.expectations.heat_tables import POLYNOMIAL
 from analytic.expectations.node_tables import kinked
+from analytic.expectations.pair_formulas import PairFormula, pair_formula
 from analytic.expectations.polylines import polyline
 from analytic.expectations.product_rules import Angle, squared_differences
 from analytic.expectations.spline_pairs import REACH as PAIR_END
@@ -60,6 +60,8 @@ BLIND = 1e-3
 """Share of a unit's square beyond the end of a rule from which on nothing is known of its pairs."""
 
 
+ERRORS = (3, 3, 4, 3, 4)
+"""Which of the numbers of ``Distances`` is the error of each."""
 Method = Callable[[Units, Angle, Index, Index], Array]
 
 
@@ -130,12 +132,11 @@ def _with_gaps(
 ) -> Distances:
     """The same where ways that know the gaps say more."""
     result = np.stack(plain)
-    if (solved := wave(of.activation) or gaussian_bump(of.activation)) is not None:
-        found = solved.distances(of.s[i], of.s[j], angle, *gaps.s, variation)
+    ways: list[tuple[Index, Array]] = []
+    if (formula := pair_formula(of.activation)) is not None:
+        found = formula(of.s[i], of.s[j], angle, *gaps.s, variation)
         ways = [(np.arange(i.size), np.stack(found))]
-    elif polyline(of.activation) is not None or by_pieces(of.activation) is not None:
-        ways = []
-    else:
+    elif by_pieces(of.activation) is None:
         parts = [(table, np.flatnonzero(mask)) for table, mask in resolving_heats(of, angle, i, j)]
         ways = [
             (k, sharpened(table, of, angle.take(k), i[k], j[k], gaps.take(k), variation))
@@ -143,9 +144,9 @@ def _with_gaps(
             if k.size
         ]
     for k, found in ways:
-        for error, numbers in ((3, (0, 1, 3)), (4, (2, 4))):
-            better = k[found[error] < result[error, k]]
-            result[np.ix_(numbers, better)] = found[np.ix_(numbers, np.isin(k, better))]
+        here = result[:, k]
+        for row, error in enumerate(ERRORS):
+            result[row, k] = np.where(found[error] < here[error], found[row], here[row])
     return Distances(*result)
 
 
@@ -172,10 +173,9 @@ def _ways(of: Units, angle: Angle, i: Index, j: Index) -> list[tuple[Method, Mas
     few = _complete(of, i, j) | (_truncated(of, angle, i, j) <= EXACT)
     still = (of.s[i] == 0) | (of.s[j] == 0)
     few = (few & (of.noise <= SOUND)) | still
-    if wave(of.activation) is not None:
-        return [(_by_series, few), (_by_formula, ~few)]
-    if gaussian_bump(of.activation) is not None:
-        return [(_by_formula, np.ones_like(few))]
+    if (formula := pair_formula(of.activation)) is not None:
+        few &= wave(of.activation) is not None  # parts of a small wave cancel
+        return [(_by_series, few), (partial(_by_formula, formula), ~few)]
     if polyline(of.activation) is not None:
         return [(_by_series, few), (_by_polyline, ~few)]
     if by_pieces(of.activation) is not None:
@@ -222,17 +222,16 @@ def _by_series(of: Units, angle: Angle, i: Index, j: Index) -> Array:
     close += 8 * UNIT * least + steep * rest * near
     cut = _truncated(of, angle, i, j)  # of products of two units: by Cauchy-Schwarz
     powers = 2 * UNIT / np.maximum(small, 1 / of.a.shape[1])  # the mean order has as many roundings
-    far = 2 * e + 8 * UNIT + steep * cut + powers * steep * np.abs(d) / np.where(slope > 0, slope, 1)
+    share = np.abs(d) / np.where(slope > 0, slope, np.inf)
+    far: Array = 2 * e + 8 * UNIT + steep * (cut + powers * share)
     error_d = 2 * of.noise + 16 * UNIT + np.where(whole, rest, cut) + powers
-    return np.stack([minus, plus, d, np.where(whole, close, far), error_d])
+    return np.stack([minus, plus, d, np.asarray(np.where(whole, close, far)), error_d])
 
 
-def _by_formula(of: Units, angle: Angle, i: Index, j: Index) -> Array:
-    solved = wave(of.activation) or gaussian_bump(of.activation)
-    assert solved is not None
+def _by_formula(formula: PairFormula, of: Units, angle: Angle, i: Index, j: Index) -> Array:
     s, s_ = of.s[i], of.s[j]
     rounded = 2 * UNIT * np.maximum(s, s_)
-    return np.stack(solved.distances(s, s_, angle, s - s_, rounded, 0.0))
+    return np.stack(formula(s, s_, angle, s - s_, rounded, 0.0))
 
 
 def _by_polyline(of: Units, angle: Angle, i: Index, j: Index) -> Array:

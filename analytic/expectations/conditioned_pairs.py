@@ -62,6 +62,7 @@ def _octave(table: Heat, sigma: Array) -> Index:
 
 
 def by_conditioning(table: Heat, of: Units, angle: Angle, i: Index, j: Index) -> Array:
+    """The numbers of ``analytic.expectations.close_pairs.Distances``, (5, pairs)."""
     s, s_, r, r_ = of.s[i], of.s[j], of.r[i], of.r[j]
     found = conditional(table, s, s_, angle.minus, angle.plus, 1 / r, 1 / r_)
     minus, plus, d, apart, noise_w, noise_d, noise_v = found
@@ -101,10 +102,10 @@ def sharpened(
     means, of_means = _means(table, angle.small, s, s_, r, r_, gaps, lost)
     e = 2 * (noise_w + of.moments.noise.of_values + 2 * UNIT)
     grown, turned, spread = _responses(of, i, j)
-    away = np.abs(gaps.s.value) / s
-    stretched = spread * (away + gaps.s.error / s) * gaps.s.error / s
-    near = np.minimum(minus, plus)
-    one = np.isfinite(of_means)
+    away, aside = np.abs(gaps.s.value) / s, (np.abs(gaps.s.value - (s - s_)) + gaps.s.error) / s
+    stretched = spread * (away + aside) * aside
+    near: Array = np.minimum(minus, plus)
+    one = np.isfinite(of_means) & (split.kappa > 1)
     near = np.where(one, np.maximum(near - apart, 0) + means, near)
     error = np.where(one, of_means, e * np.sqrt(2 * apart) + e**2 + stretched)
     error += (noise_v + lost + 12 * UNIT + variation * grown) * near
@@ -112,7 +113,8 @@ def sharpened(
     error = np.where(flip & (table.parity == 0), np.inf, error)
     slope = np.sqrt(of.moments.slope[i] * of.moments.slope[j])
     smeared = table.unresolved / (split.sigma * np.where(slope > 0, slope, np.inf))
-    of_d = 2 * noise_d + lost + smeared + variation * np.minimum(turned + 4 * angle.small * grown, 4)
+    of_d = 2 * noise_d + lost + smeared
+    of_d += variation * np.minimum(turned + 4 * angle.small * grown, 4)
     first = minus < plus
     minus, plus = np.where(first, near, 2 - near), np.where(first, 2 - near, near)
     return np.stack([minus, plus, d, error, of_d])
@@ -129,7 +131,8 @@ def _responses(of: Units, i: Index, j: Index) -> tuple[Array, Array, Array]:
     of_d, of_e = np.abs(v * m.response_d / slope), np.abs(v * m.response_e / second)
     spread = v * np.maximum(m.slope + 2 * v * m.response_d, 0) / second
     grown, turned = 4 + 2 * (of_d + of_e), 1 + of_d
-    return tuple(np.maximum(part[i], part[j]) for part in (grown, turned, spread))  # type: ignore[return-value]
+    grown, turned, spread = (np.maximum(part[i], part[j]) for part in (grown, turned, spread))
+    return grown, turned, spread
 
 
 def unit_spread(of: Units) -> Array:
@@ -149,7 +152,7 @@ NEAREST = 2.0**-8
 def _means(
     table: Heat, small: Array, s: Array, s_: Array, r: Array, r_: Array, gaps: Gaps, lost: Array
 ) -> tuple[Array, Array]:
-    """E (W_1/r - W_2/r')^2/2 and its error, infinite where u is not g/kappa or kappa is not near 1."""
+    """E (W_1/r - W_2/r')^2/2 and its error, infinite unless u = g/kappa with kappa near 1."""
     low, high = np.minimum(s, s_), np.maximum(s, s_)
     gap, turn = np.abs(gaps.s.value), np.where(gaps.s.value < 0, -1.0, 1.0)  # high is u if turn > 0
     one, other = np.where(turn > 0, r_, r), np.where(turn > 0, r, r_)  # norms of low and of high
@@ -180,8 +183,9 @@ def _means(
 def _remainder(terms: Array, order: int) -> Array:
     """What a series leaves out behind its last term, from the largest quotient of its terms."""
     before = np.where(terms[:-1] > 0, terms[:-1], np.inf)
-    quotient = 4 * np.max(terms[1:] / before, axis=0)
-    return np.where(quotient < 0.5, 2 * quotient * terms[-1], terms.max(axis=0) * order)
+    quotient: Array = 4 * np.max(terms[1:] / before, axis=0)
+    most: Array = terms.max(axis=0) * order
+    return np.asarray(np.where(quotient < 0.5, 2 * quotient * terms[-1], most), np.float64)
 
 
 def _mean_squares(table: Heat, sigma: Array, parts: Array) -> tuple[Array, Array]:

@@ -48,6 +48,8 @@ def gap_of_preactivations(gap: NormGap, sums: Array, weight: float, total: Array
 
 FAR = 2.0**-5
 """A relative difference of s^2 from which on the rule is not needed."""
+UNDERFLOW = 1e-300
+"""What is lost where exponentials underflow."""
 ROUNDED = 2**6
 """Roundings of R, relative to E w'^2 + |E w w''|: those of tables and of the rule."""
 
@@ -78,8 +80,9 @@ def gap_of_activations(
     apart = gap.value * (s + s_)  # s^2 - s'^2
     of_apart = gap.error * (s + s_) + 4 * UNIT * np.abs(apart)
     if (solved := wave(activation) or gaussian_bump(activation)) is not None:
-        rise, slope = solved.rise(s_**2, apart)
-        of_rise = slope * of_apart + ROUNDED * UNIT * np.abs(rise)
+        rise, slope, turned = solved.rise(s_**2, apart)
+        relative = ROUNDED * UNIT + turned * (variation + 4 * UNIT)
+        of_rise = slope * of_apart + np.minimum(relative * np.abs(rise), slope * np.abs(apart))
     else:
         middle = moments(activation, np.sqrt((s**2 + s_**2) / 2))
         parts = (first, middle, second)
@@ -89,8 +92,8 @@ def gap_of_activations(
         share = np.abs(apart) / np.where(s * s_ > 0, s * s_, np.inf)
         # what the rule leaves is smaller by share^2 than what the trapezoid has beside it
         left = np.where(share < FAR, np.abs(ends - center) * share**2, np.inf)
-        of_rise = size * (of_apart + ROUNDED * UNIT * np.abs(apart))
+        of_rise = size * (of_apart + (ROUNDED * UNIT + 4 * variation) * np.abs(apart))
         of_rise += np.where(apart == 0, 0.0, np.abs(apart) * left)
-    error = of_rise / both + 4 * UNIT * np.abs(rise) / both
+    error = (of_rise + 4 * UNIT * np.abs(rise) + UNDERFLOW) / both
     sharp = error < plain.error
     return NormGap(np.where(sharp, rise / both, plain.value), np.where(sharp, error, plain.error))

@@ -18,14 +18,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import sympy
 from numpy.typing import NDArray
 
 from analytic.activation import Activation, X
-from analytic.expectations.product_rules import Angle
 from analytic.expressions import SWITCHES
 from analytic.machine import EXTENDED, UNIT, Array
 
@@ -153,8 +152,11 @@ class Wave:
                 return terms
         return most
 
-    def rise(self, v: Array, apart: Array) -> tuple[Array, Array]:
-        """E w(u)^2 - E w(v)^2 of variances v + apart and v, and the largest slope between them."""
+    def rise(self, v: Array, apart: Array) -> tuple[Array, Array, Array]:
+        """E w(u)^2 - E w(v)^2 of variances v + apart and v, and the largest slope between them.
+
+        Then by what a relative change of v changes it, relative to itself.
+        """
         p, m = self.amplitudes
         size = p if self.q > 0 else m
         growth = 2 * self.q
@@ -162,98 +164,7 @@ class Wave:
             rise = size * np.exp(growth * v) * np.expm1(growth * apart)
             most = np.exp(growth * v + np.maximum(growth * apart, 0))
             slope = np.abs(size * growth) * most
-        return rise, slope
-
-    def distances(
-        self, s: Array, s_: Array, angle: Angle, gap: Array, of_gap: Array, variation: float
-    ) -> tuple[Array, ...]:
-        """The numbers of ``analytic.expectations.close_pairs.Distances``, with all their errors.
-
-        Args:
-            s: standard deviations of the first units, (pairs,).
-            s_: those of the second ones.
-            angle: complements of their correlation.
-            gap: s - s'.
-            of_gap: its error.
-            variation: relative error of s^2 and s'^2, beside that of their difference.
-        """
-        p, m = self.amplitudes
-        flip = angle.plus < angle.minus
-        small = angle.small
-        v, v_ = s**2, s_**2
-        x = self.kappa * (gap**2 + 2 * s * s_ * small)
-        total, between = self.kappa * (v + v_), self.kappa * gap * (s + s_)
-        f, f_ = (p + m * np.exp(-2 * self.kappa * a) for a in (v, v_))
-        parts = (
-            -(p**2) * np.expm1(-x),
-            m**2 * np.exp(x - 2 * total) * np.expm1(-x),
-            p * m * (np.exp(-(total - np.abs(between)) / 2) * -np.expm1(-np.abs(between))) ** 2,
-        )
-        square = sum(parts) / (f * f_)  # 1 - cosine^2
-        # F(c), or F(-c) for opposite pairs, over exp(kappa (s^2 + s'^2)/2)
-        up, down = np.exp(-x / 2), np.exp(x / 2 - total)
-        front, back = np.where(flip, m, p), np.where(flip, p, m)
-        cosine = (front * up + back * down) / np.sqrt(f * f_)
-        d = self.kappa * np.where(flip, -1.0, 1.0) * (front * up - back * down)
-        d *= np.exp((self.q + self.kappa) * (v + v_) / 2)
-        equal = abs(abs(p) - abs(m)) <= 0
-        near = np.where(~flip | equal, square / (1 + np.abs(cosine)), 1 - np.abs(cosine))
-        near = np.maximum(near, 0)
-        close = cosine > 0
-        size = sum(np.abs(part) for part in parts) / (f * f_)
-        wrong = self._wrong(x, total, between, gap, of_gap, s + s_, variation)
-        moved = p**2 * wrong.up + m**2 * wrong.turned + abs(p * m) * wrong.across
-        moved += 2 * wrong.level * (np.abs(parts[1]) + np.abs(parts[2]))
-        moved /= f * f_
-        of_f = variation * self.kappa * abs(m)
-        of_f = of_f * sum(np.exp(-2 * self.kappa * a) * a / g for a, g in ((v, f), (v_, f_)))
-        of_cosine = (abs(p) * wrong.up + abs(m) * wrong.down) / np.sqrt(f * f_) + of_f
-        close_by = 8 * UNIT * size + moved + near * (2 * of_f + of_cosine)
-        error = np.where(~flip | equal, close_by, 8 * UNIT + of_cosine) + 4 * UNIT * near
-        slope, slope_ = (self.squares(a)[1] for a in (v, v_))
-        grown = (self.q + self.kappa) * (v + v_) / 2
-        over = self.kappa * np.exp(grown) / np.sqrt(slope * slope_)
-        error_d = 8 * UNIT * (1 + x / 2) + grown * (8 * UNIT + variation)
-        error_d *= abs(p) * up + abs(m) * down
-        error_d = over * (error_d + abs(p) * wrong.up + abs(m) * wrong.down)
-        error_d += UNIT**2  # where the exponentials underflow
-        minus, plus = np.where(close, near, 2 - near), np.where(close, 2 - near, near)
-        return minus, plus, d, error, error_d
-
-    def _wrong(
-        self, x: Array, total: Array, between: Array, gap: Array, of_gap: Array, sums: Array,
-        variation: float,
-    ) -> _Wrong:  # fmt: skip
-        """What errors of the deviations do to the exponentials."""
-        of_x = self.kappa * (2 * np.abs(gap) + of_gap) * of_gap + (variation + 4 * UNIT) * x
-        of_between = self.kappa * sums * of_gap + (variation + 4 * UNIT) * np.abs(between)
-        level = np.minimum((variation + 4 * UNIT) * total, 1)
-        up = np.exp(-np.maximum(x - of_x, 0) / 2) * np.minimum(of_x, 1)
-        turned = np.exp(x - 2 * total) * np.minimum(of_x, 1)
-        down = np.exp(x / 2 - total) * np.minimum(of_x + level, 1)
-        # 4 sinh(G/2)^2 exp(-V) has the slope 2 sinh(G) exp(-V)
-        size = np.exp(np.minimum(np.abs(between) + of_between - total, 0))
-        bend = np.minimum(2 * (np.abs(between) + of_between), 2)
-        across = size * bend * np.minimum(of_between, 1)
-        return _Wrong(up, down, turned, across, level)
-
-
-class _Wrong(NamedTuple):
-    """Bounds of what is wrong, (pairs,) each.
-
-    Attributes:
-        up: of exp(-X/2), and of exp(-X).
-        down: of exp(X/2 - V).
-        turned: of exp(-2 V) (exp(X) - 1), at the same V.
-        across: of 4 exp(-V) sinh(G/2)^2.
-        level: of V, where it is a factor beside its exponential.
-    """
-
-    up: Array
-    down: Array
-    turned: Array
-    across: Array
-    level: Array
+        return rise, slope, np.abs(growth) * v
 
 
 @lru_cache(maxsize=8)

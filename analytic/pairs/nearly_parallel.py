@@ -188,9 +188,8 @@ def _layer(
 
 def _gaps(close: Close, row: int, i: Index, j: Index, gap: NormGap) -> Gaps:
     """Those before and behind an activation."""
-    stage, (first, second) = close.ends.stages[row], (
-        close.ends.stages[row].moments.take(k) for k in (i, j)
-    )
+    stage = close.ends.stages[row]
+    first, second = (stage.moments.take(k) for k in (i, j))
     r, r_, s, s_ = (np.sqrt(v[k]) for v in (stage.sigma, stage.variance) for k in (i, j))
     before = gap_of_preactivations(gap, r + r_, stage.step.weight, s + s_)
     activation, variation = stage.step.layer.activation, close.variations[row]
