@@ -7,7 +7,8 @@ comes with a bound of its error. Below: the activation and what is proved of it.
 """
 
 from analytic.expectations.activation_moments import Moments, moments
-from analytic.expectations.close_pairs import Units, distances, units
+from analytic.expectations.close_pairs import distances
+from analytic.expectations.conditioned_pairs import Gaps
 from analytic.expectations.fifth_derivatives import fifth_mean_squares, has_formulas
 from analytic.expectations.heat_tables import heat as conditioning_tables
 from analytic.expectations.hermite_coefficients import (
@@ -22,12 +23,14 @@ from analytic.expectations.hermite_coefficients import (
 from analytic.expectations.inverse_sine import arcsine
 from analytic.expectations.jumping_pairs import jump_distances
 from analytic.expectations.kinks_at_zero import is_bent
+from analytic.expectations.norm_gaps import NormGap, gap_of_activations, gap_of_preactivations
 from analytic.expectations.octaves import MOST_TERMS_WHOLE
 from analytic.expectations.product_rules import Angle
 from analytic.expectations.quadrature import Rule, hermite_basis, uniform_rule
 from analytic.expectations.segments import Noise
 from analytic.expectations.small_deviations import LOWEST
 from analytic.expectations.turned_slopes import slope_change
+from analytic.expectations.unit_tables import TERMS, Units, units
 from analytic.expectations.waves import wave
 from analytic.expectations.wide_cells import WideTables, wide_tables
 from analytic.expectations.wide_pairs import FARTHEST, WideRoom, cell_of, wide_moments
@@ -37,10 +40,13 @@ __all__ = [
     "LOWEST",
     "MOST_TERMS",
     "MOST_TERMS_WHOLE",
+    "TERMS",
     "Angle",
     "Coefficients",
+    "Gaps",
     "Moments",
     "Noise",
+    "NormGap",
     "Rule",
     "Units",
     "WideRoom",
@@ -51,6 +57,8 @@ __all__ = [
     "conditioning_tables",
     "distances",
     "fifth_mean_squares",
+    "gap_of_activations",
+    "gap_of_preactivations",
     "has_formulas",
     "hermite_basis",
     "is_bent",

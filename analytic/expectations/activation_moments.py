@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analytic.activation import Activation
 from analytic.expectations.chebyshev_sums import fill_moments
 from analytic.expectations.cut_tails import error_of_cut
 from analytic.expectations.error_function import ERF_SECOND, ERF_SLOPE, erf_moments
 from analytic.expectations.fifth_derivatives import fifth_mean_squares
+from analytic.expectations.gaussian_bumps import gaussian_bump
 from analytic.expectations.kinks_at_zero import mend_moments
 from analytic.expectations.node_tables import (
     CURVATURE,
@@ -63,6 +65,11 @@ class Moments:
     noise: Noise
     wide: Extended | None = None
 
+    def take(self, chosen: NDArray[np.intp]) -> Moments:
+        """Those of some of the s."""
+        parts = (getattr(self, part.name) for part in fields(self)[:-2])
+        return Moments(*(part[chosen] for part in parts), noise=self.noise)
+
     @property
     def exact(self) -> Extended:
         """E[w(s z)^2] in extended precision."""
@@ -84,7 +91,7 @@ def moments(activation: Activation, s: Any) -> Moments:
         )
     if (bent := activation.bent_line) is not None:
         return _bent_line(*bent, s)
-    if (solved := wave(activation)) is not None:
+    if (solved := wave(activation) or gaussian_bump(activation)) is not None:
         found, wide = solved.moments(s)
         return Moments(*found, noise=Noise.of_moments(solved.noise(s)), wide=wide)
     s, low = halves(s)
@@ -99,7 +106,7 @@ def moments(activation: Activation, s: Any) -> Moments:
         part = segment(activation, octave)
         fill_moments(part, (s, low), chosen, table, (second, rest))
         if s[chosen].any() or not kinked(activation):
-            noise = noise.joined(part.noise)
+            noise = noise.joined(part.noise_at(s[chosen]))
     if kinked(activation):
         mend_moments(activation, s, table, (second, rest))
     if noise.certified and fifth_mean_squares(activation, s) is None:

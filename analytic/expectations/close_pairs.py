@@ -13,7 +13,6 @@ Legend: s, s' the standard deviations, small = min(1 - rho, 1 + rho).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
@@ -21,29 +20,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic.activation import Activation
-from analytic.expectations.activation_moments import Moments
 from analytic.expectations.cancelled_pieces import lost_in_pairs
-from analytic.expectations.close_series import short_series
-from analytic.expectations.conditioning import SUM_ROUNDING, Split, conditional
+from analytic.expectations.close_series import series_responses, short_series
+from analytic.expectations.conditioned_pairs import (
+    SOUND,
+    Gaps,
+    by_conditioning,
+    resolving_heats,
+    sharpened,
+    unit_spread,
+)
 from analytic.expectations.cut_tails import shares_beyond
-from analytic.expectations.heat_tables import HIGHEST, NARROWEST, POLYNOMIAL, WIDEST, Heat, heat
-from analytic.expectations.hermite_coefficients import coefficients
+from analytic.expectations.heat_tables import POLYNOMIAL
 from analytic.expectations.node_tables import kinked
+from analytic.expectations.pair_formulas import PairFormula, pair_formula
 from analytic.expectations.polylines import polyline
 from analytic.expectations.product_rules import Angle, squared_differences
 from analytic.expectations.spline_pairs import REACH as PAIR_END
 from analytic.expectations.spline_pairs import spline_distances
 from analytic.expectations.splines import by_pieces, spline
+from analytic.expectations.unit_tables import Units
 from analytic.expectations.waves import wave
 from analytic.machine import UNIT, Array
 
-__all__ = ["TERMS", "Distances", "Units", "distances", "units"]
+__all__ = ["Distances", "distances"]
 
 Index = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 
-TERMS = 64
-"""Coefficients of the series: as dear as the outer sum."""
 BLOCK = 32
 """Pairs that share one pair of two-dimensional rules."""
 EXACT = 2**4 * UNIT
@@ -54,48 +58,10 @@ LOST = 1e-3
 """Error of a cosine from which on a pair is refused at any tolerance that is asked for."""
 BLIND = 1e-3
 """Share of a unit's square beyond the end of a rule from which on nothing is known of its pairs."""
-SOUND = 2**10 * UNIT
-"""Largest error of the tables for which they are used."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Units:
-    """What pairs of units ask of each one, (n,) each.
-
-    Attributes:
-        activation: w.
-        s: standard deviations of the pre-activations.
-        moments: those of w at s.
-        b: coefficients b_k, shape (n, TERMS - 1).
-        a: the coordinates E w(sz)/r and s b_k/r, shape (n, TERMS).
-        rest: what the coefficients lack of E w'^2, relative to it.
-        noise: error of the coefficients.
-    """
-
-    activation: Activation
-    s: Array
-    moments: Moments
-    a: Array
-    b: Array
-    rest: Array
-    noise: float
-
-    @property
-    def r(self) -> Array:
-        return np.sqrt(self.moments.second)
-
-
-def units(activation: Activation, s: Array, moments: Moments) -> Units:
-    """Tabulate the coefficients that close pairs use."""
-    found = coefficients(activation, s, TERMS - 1)
-    b = np.ascontiguousarray(found.b.T)
-    r = np.sqrt(moments.second)
-    unit = 1 / np.where(r > 0, r, np.inf)
-    a = np.column_stack([moments.mean * unit, b * (s * unit)[:, None]])
-    noise = max(found.noise.slope, moments.noise.largest)
-    return Units(activation, s, moments, a, b, found.rest, noise)
-
-
+ERRORS = (3, 3, 4, 3, 4)
+"""Which of the numbers of ``Distances`` is the error of each."""
 Method = Callable[[Units, Angle, Index, Index], Array]
 
 
@@ -109,7 +75,9 @@ class Distances(NamedTuple):
     error_d: Array
 
 
-def distances(of: Units, angle: Angle, i: Index, j: Index, variation: float = 0.0) -> Distances:
+def distances(
+    of: Units, angle: Angle, i: Index, j: Index, variation: float = 0.0, gaps: Gaps | None = None
+) -> Distances:
     """For pairs of units.
 
     Args:
@@ -118,6 +86,7 @@ def distances(of: Units, angle: Angle, i: Index, j: Index, variation: float = 0.
         i: the first units of the pairs.
         j: the second ones.
         variation: relative error of the variances.
+        gaps: the differences of norms, where they are known better than these.
     """
     ways = _ways(of, angle, i, j)
     result = np.empty((5, i.size))
@@ -126,13 +95,59 @@ def distances(of: Units, angle: Angle, i: Index, j: Index, variation: float = 0.
         if part.size:
             result[:, part] = method(of, angle.take(part), i[part], j[part])
     found = Distances(*result)
-    slope = np.sqrt(of.moments.slope[i] * of.moments.slope[j])
-    steep = of.s[i] * of.s[j] * slope / np.where(of.r[i] * of.r[j] > 0, of.r[i] * of.r[j], np.inf)
-    # w/r changes by at most the root of ``steep`` times a relative change of the variance
-    moved = variation * np.sqrt(np.maximum(steep, 1))
+    moved, turned = _moved(of, i, j), _turned(of, i, j)
+    if gaps is not None:
+        moved, turned = _moved_sharply(of, angle, i, j, moved, turned)
+    moved *= variation
     near = np.minimum(found.minus, found.plus)
     error = found.error + moved * (2 * np.sqrt(2 * np.maximum(near, 0)) + moved)
-    return found._replace(error=error, error_d=found.error_d + variation * _turned(of, i, j))
+    plain = found._replace(error=error, error_d=found.error_d + variation * turned)
+    return plain if gaps is None else _with_gaps(plain, of, angle, i, j, gaps, variation)
+
+
+def _moved(of: Units, i: Index, j: Index) -> Array:
+    """How much w/r changes, in its norm, by a relative change of the variance: at most so."""
+    slope = np.sqrt(of.moments.slope[i] * of.moments.slope[j])
+    steep = of.s[i] * of.s[j] * slope / np.where(of.r[i] * of.r[j] > 0, of.r[i] * of.r[j], np.inf)
+    return np.sqrt(np.maximum(steep, 1))
+
+
+def _moved_sharply(
+    of: Units, angle: Angle, i: Index, j: Index, moved: Array, turned: Array
+) -> tuple[Array, Array]:
+    """The same without what w and r have in common, and what ``_turned`` is at this |rho|.
+
+    Units that are nearly homogeneous, like a softplus of large s, hardly see their variance.
+    """
+    own = np.sqrt(unit_spread(of))
+    cut = _truncated(of, angle, i, j)
+    slope = np.sqrt(of.moments.slope[i] * of.moments.slope[j])
+    found = series_responses(of.b[i], of.b[j], angle.small) / np.where(slope > 0, slope, np.inf)
+    turned = np.where(cut <= EXACT, np.minimum(turned, 1.1 * found + 2.0**-6), turned)
+    return np.minimum(moved, np.maximum(own[i], own[j]) + 2.0**-6), turned
+
+
+def _with_gaps(
+    plain: Distances, of: Units, angle: Angle, i: Index, j: Index, gaps: Gaps, variation: float
+) -> Distances:
+    """The same where ways that know the gaps say more."""
+    result = np.stack(plain)
+    ways: list[tuple[Index, Array]] = []
+    if (formula := pair_formula(of.activation)) is not None:
+        found = formula(of.s[i], of.s[j], angle, *gaps.s, variation)
+        ways = [(np.arange(i.size), np.stack(found))]
+    elif by_pieces(of.activation) is None:
+        parts = [(table, np.flatnonzero(mask)) for table, mask in resolving_heats(of, angle, i, j)]
+        ways = [
+            (k, sharpened(table, of, angle.take(k), i[k], j[k], gaps.take(k), variation))
+            for table, k in parts
+            if k.size
+        ]
+    for k, found in ways:
+        here = result[:, k]
+        for row, error in enumerate(ERRORS):
+            result[row, k] = np.where(found[error] < here[error], found[row], here[row])
+    return Distances(*result)
 
 
 def _turned(of: Units, i: Index, j: Index) -> Array:
@@ -158,13 +173,14 @@ def _ways(of: Units, angle: Angle, i: Index, j: Index) -> list[tuple[Method, Mas
     few = _complete(of, i, j) | (_truncated(of, angle, i, j) <= EXACT)
     still = (of.s[i] == 0) | (of.s[j] == 0)
     few = (few & (of.noise <= SOUND)) | still
-    if wave(of.activation) is not None:
-        return [(_by_series, few), (_by_wave, ~few)]
+    if (formula := pair_formula(of.activation)) is not None:
+        few &= wave(of.activation) is not None  # parts of a small wave cancel
+        return [(_by_series, few), (partial(_by_formula, formula), ~few)]
     if polyline(of.activation) is not None:
         return [(_by_series, few), (_by_polyline, ~few)]
     if by_pieces(of.activation) is not None:
         return [(_by_series, few), (_by_spline, ~few)]
-    tables = _heats(of, angle, i, j)
+    tables = resolving_heats(of, angle, i, j)
     ready = np.zeros_like(few)
     for _, resolved in tables:
         ready |= resolved
@@ -176,21 +192,9 @@ def _ways(of: Units, angle: Angle, i: Index, j: Index) -> list[tuple[Method, Mas
     direct |= (angle.error > LOST) | still
     return [
         (_by_series, direct),
-        *((partial(_by_conditioning, table), part & ~direct) for table, part in tables),
+        *((partial(by_conditioning, table), part & ~direct) for table, part in tables),
         (_by_spline if by_pieces_too else _by_product_rule, ~ready & ~direct),
     ]
-
-
-def _heats(of: Units, angle: Angle, i: Index, j: Index) -> list[tuple[Heat, Mask]]:
-    """The tables of conditioning, each with the pairs that are the first it resolves."""
-    found: list[tuple[Heat, Mask]] = []
-    left = np.ones(i.size, dtype=np.bool_)
-    for highest in HIGHEST:
-        table = heat(of.activation, highest) if left.any() else None
-        if table is not None:
-            found.append((table, left & _resolved(table, of, angle, i, j)))
-            left &= np.maximum(of.s[i], of.s[j]) >= 2.0**highest
-    return found
 
 
 def _complete(of: Units, i: Index, j: Index) -> Mask:
@@ -200,21 +204,7 @@ def _complete(of: Units, i: Index, j: Index) -> Mask:
 
 def _truncated(of: Units, angle: Angle, i: Index, j: Index) -> Array:
     """What the series leaves out at the |rho| of each pair."""
-    return np.sqrt(of.rest[i] * of.rest[j]) * (1 - angle.small) ** (TERMS - 1)
-
-
-def _resolved(table: Heat, of: Units, angle: Angle, i: Index, j: Index) -> Mask:
-    """Where the nodes resolve the outer law and reach its end."""
-    low, high = np.minimum(of.s[i], of.s[j]), np.maximum(of.s[i], of.s[j])
-    octave = _octave(table, Split.of(low, high, angle.small).sigma)
-    inside = (octave >= 0) & (high < 2.0**table.highest) & (high < low * 2.0**WIDEST)
-    return inside & (table.outer[np.where(inside, octave, 0)] <= SOUND)
-
-
-def _octave(table: Heat, sigma: Array) -> Index:
-    """The row of ``Heat.outer`` for each sigma."""
-    first = round(np.log2(table.scale)) + NARROWEST
-    return np.frexp(sigma)[1] - 1 - first
+    return np.sqrt(of.rest[i] * of.rest[j]) * (1 - angle.small) ** of.b.shape[1]
 
 
 def _by_series(of: Units, angle: Angle, i: Index, j: Index) -> Array:
@@ -225,21 +215,23 @@ def _by_series(of: Units, angle: Angle, i: Index, j: Index) -> Array:
     small, slope = angle.small, np.sqrt(of.moments.slope[i] * of.moments.slope[j])
     rest = np.maximum(of.rest[i], of.rest[j])
     steep = of.s[i] * of.s[j] * slope / np.where(of.r[i] * of.r[j] > 0, of.r[i] * of.r[j], np.inf)
-    # the coefficients are wrong by ``noise`` in the norm of c: by s noise slope/r in that of a
-    e = (of.noise + 2 * UNIT) * (1 + np.sqrt(steep))
-    near, least = np.minimum(1.0, TERMS * small), np.maximum(np.minimum(minus, plus), 0)
+    e = of.noise_a + 4 * UNIT  # in the norm of a
+    near = np.minimum(1.0, of.a.shape[1] * small)
+    least = np.maximum(np.minimum(minus, plus), 0)
     close = 2 * e * (np.sqrt(2 * apart) + np.sqrt(2 * near * least) + e)
     close += 8 * UNIT * least + steep * rest * near
     cut = _truncated(of, angle, i, j)  # of products of two units: by Cauchy-Schwarz
-    far = 2 * e + 8 * UNIT + steep * cut
-    error_d = 2 * of.noise + 16 * UNIT + np.where(whole, rest, cut)
-    return np.stack([minus, plus, d, np.where(whole, close, far), error_d])
+    powers = 2 * UNIT / np.maximum(small, 1 / of.a.shape[1])  # the mean order has as many roundings
+    share = np.abs(d) / np.where(slope > 0, slope, np.inf)
+    far: Array = 2 * e + 8 * UNIT + steep * (cut + powers * share)
+    error_d = 2 * of.noise + 16 * UNIT + np.where(whole, rest, cut) + powers
+    return np.stack([minus, plus, d, np.asarray(np.where(whole, close, far)), error_d])
 
 
-def _by_wave(of: Units, angle: Angle, i: Index, j: Index) -> Array:
-    solved = wave(of.activation)
-    assert solved is not None
-    return np.stack(solved.distances(of.s[i], of.s[j], angle))
+def _by_formula(formula: PairFormula, of: Units, angle: Angle, i: Index, j: Index) -> Array:
+    s, s_ = of.s[i], of.s[j]
+    rounded = 2 * UNIT * np.maximum(s, s_)
+    return np.stack(formula(s, s_, angle, s - s_, rounded, 0.0))
 
 
 def _by_polyline(of: Units, angle: Angle, i: Index, j: Index) -> Array:
@@ -267,20 +259,6 @@ def _by_spline(of: Units, angle: Angle, i: Index, j: Index) -> Array:
     found[4] += np.where(blind, 4.0, steep)
     found[3:] += lost_in_pairs(line, of.s[seen], second, slope, place)
     return found
-
-
-def _by_conditioning(table: Heat, of: Units, angle: Angle, i: Index, j: Index) -> Array:
-    s, s_, r, r_ = of.s[i], of.s[j], of.r[i], of.r[j]
-    found = conditional(table, s, s_, angle.minus, angle.plus, 1 / r, 1 / r_)
-    minus, plus, d, apart, noise_w, noise_d, noise_v = found
-    sigma = Split.of(np.minimum(s, s_), np.maximum(s, s_), angle.small).sigma
-    outer = table.outer[_octave(table, sigma)]
-    lost = 4 * outer + SUM_ROUNDING
-    e = 2 * (noise_w + of.moments.noise.of_values + 2 * UNIT)
-    error = e * np.sqrt(2 * apart) + e**2 + (noise_v + lost) * np.minimum(minus, plus)
-    slope = np.sqrt(of.moments.slope[i] * of.moments.slope[j])
-    smeared = table.unresolved / (sigma * np.where(slope > 0, slope, np.inf))
-    return np.stack([minus, plus, d, error, 2 * noise_d + lost + smeared])
 
 
 def _by_product_rule(of: Units, angle: Angle, i: Index, j: Index) -> Array:

@@ -17,7 +17,7 @@ import numpy as np
 from analytic.compilation import compiled
 from analytic.machine import Array
 
-__all__ = ["short_series"]
+__all__ = ["series_responses", "short_series"]
 
 
 @compiled
@@ -66,4 +66,35 @@ def short_series(
     """
     out = np.empty((4, len(a)))
     _series(a, a_, b, b_, minus, plus, whole, out)
+    return out
+
+
+@compiled
+def _responses(b: Any, b_: Any, small: Any, out: Any) -> None:
+    terms = b.shape[1]
+    for i in range(b.shape[0]):
+        power, one, other, turned, turned_ = 1.0, 0.0, 0.0, 0.0, 0.0
+        for k in range(terms - 2):
+            c, c_ = b[i, k] * b[i, k] * (k + 1), b_[i, k] * b_[i, k] * (k + 1)
+            d = np.sqrt(k + 1.0) * (k * b[i, k] + np.sqrt((k + 2.0) * (k + 3.0)) * b[i, k + 2])
+            d_ = np.sqrt(k + 1.0) * (k * b_[i, k] + np.sqrt((k + 2.0) * (k + 3.0)) * b_[i, k + 2])
+            one, other = one + power * c, other + power * c_
+            turned, turned_ = turned + power * d * d, turned_ + power * d_ * d_
+            power *= 1.0 - small[i]
+        out[i] = (np.sqrt(turned * other) + np.sqrt(turned_ * one)) / 2
+
+
+def series_responses(b: Array, b_: Array, small: Array) -> Array:
+    """How much a relative change of both variances changes E w'(u) w'(v) at most, (pairs,).
+
+    By Cauchy and Schwarz for each power of rho, with s d c_k/d s = k c_k + ((k + 1)(k + 2))^(1/2)
+    c_(k + 2) and s^2 moving twice as fast as s.
+
+    Args:
+        b: coefficients b_k of the first units, shape (pairs, terms).
+        b_: those of the second ones.
+        small: 1 - |rho|.
+    """
+    out = np.empty(len(b))
+    _responses(b, b_, small, out)
     return out

@@ -112,7 +112,8 @@ def rests(activation: Activation, s: Array, terms: int) -> tuple[Array, Noise]:
     for octave, chosen in by_octaves(activation, s):
         part = segment(activation, octave, terms)
         top = float(s[chosen].max())
-        most, noise = np.maximum(most, part.shares(top, terms)), noise.joined(part.noise)
+        most = np.maximum(most, part.shares(top, terms))
+        noise = noise.joined(part.noise_at(s[chosen]))
     return most, noise
 
 
@@ -159,7 +160,7 @@ def coefficients(
         fill(part, columns, (s, low), chosen, b)
         rest[chosen] = part.rest(float(s[chosen].max()), terms)
         if s[chosen].any() or not kinked(activation):
-            noise = noise.joined(part.noise)
+            noise = noise.joined(part.noise_at(s[chosen]))
     if kinked(activation):
         mend_coefficients(activation, s, start, b, rest)
     return Coefficients(b, rest, noise)

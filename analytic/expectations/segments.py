@@ -163,6 +163,10 @@ class Segment:
         """Whether more coefficients would be below rounding."""
         return bool(self.rests[-1, -1] <= 32 * UNIT)
 
+    def noise_at(self, s: Array) -> Noise:
+        """That of these s: of all alike."""
+        return self.noise
+
     def terms(self, s: float, tail: float) -> int:
         """How many terms leave a rest of at most ``tail`` up to s."""
         terms = int(np.searchsorted(-self._rests_up_to(s), -tail))

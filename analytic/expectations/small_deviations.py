@@ -39,10 +39,16 @@ class Origin:
     Attributes:
         derivatives: w and its first four derivatives at 0.
         noise: as for ``Segment``.
+        still: that of s = 0, where only w and w' at 0 are rounded.
     """
 
     derivatives: tuple[float, ...]
     noise: Noise
+    still: Noise
+
+    def noise_at(self, s: Array) -> Noise:
+        """That of these s."""
+        return self.noise if s.any() else self.still
 
     @property
     def size(self) -> int:
@@ -98,12 +104,13 @@ def origin(activation: Activation) -> Origin | None:
     remainder = _remainder(activation, found)
     if remainder < 1:
         lost = [0.0 if z else error for z, error in zip(zero, errors, strict=True)]
-        return Origin(found, _noise(found, lost, remainder))
+        return Origin(found, _noise(found, lost, remainder), _still(found, lost))
     w1, w2, w3 = (abs(float(values[0])) for values in at[1:4])
     expected = at[1][0] + at[2][0] * np.array([step, -step])
     if np.any(np.abs(at[1][1:] - expected) > step**2 * (w1 + w2 + w3) + 4 * UNIT * w1):
         return None
-    return Origin(found, Noise.of_coefficients(8 * UNIT, 8 * UNIT, certified=False))
+    noise = Noise.of_coefficients(8 * UNIT, 8 * UNIT, certified=False)
+    return Origin(found, noise, noise)
 
 
 def _noise(derivatives: tuple[float, ...], errors: list[float], remainder: float) -> Noise:
@@ -121,6 +128,20 @@ def _noise(derivatives: tuple[float, ...], errors: list[float], remainder: float
             alone = min(alone, 8 * error * 2.0 ** (LOWEST * (order - lead)) / abs(slope))
         lost += alone if certified else 0.0
     return Noise.of_coefficients(lost + 8 * UNIT, lost + 8 * UNIT, certified)
+
+
+def _still(derivatives: tuple[float, ...], errors: list[float]) -> Noise:
+    """That of w(0) and w'(0), which are squared; what is 0 has to be exact."""
+    value, slope = (
+        error / abs(w) if w else math.inf if error else 0.0
+        for w, error in zip(derivatives[:2], errors[:2], strict=True)
+    )
+    value, slope = value + UNIT, slope + UNIT
+    if not math.isfinite(value + slope):
+        return Noise.of_coefficients(value, slope, certified=False)
+    second, square = 2 * value + UNIT, 2 * slope + UNIT
+    carried = second if derivatives[0] else 0.0
+    return Noise(value, slope, value, second, square, slope, carried, unseen=0.0)
 
 
 CROWDED = 2.5

@@ -25,7 +25,6 @@ import sympy
 from numpy.typing import NDArray
 
 from analytic.activation import Activation, X
-from analytic.expectations.product_rules import Angle
 from analytic.expressions import SWITCHES
 from analytic.machine import EXTENDED, UNIT, Array
 
@@ -153,42 +152,19 @@ class Wave:
                 return terms
         return most
 
-    def distances(self, s: Array, s_: Array, angle: Angle) -> tuple[Array, ...]:
-        """The numbers of ``analytic.expectations.close_pairs.Distances``."""
+    def rise(self, v: Array, apart: Array) -> tuple[Array, Array, Array]:
+        """E w(u)^2 - E w(v)^2 of variances v + apart and v, and the largest slope between them.
+
+        Then by what a relative change of v changes it, relative to itself.
+        """
         p, m = self.amplitudes
-        flip = angle.plus < angle.minus
-        small = angle.small
-        gap, v, v_ = s - s_, s**2, s_**2
-        x = self.kappa * (gap**2 + 2 * s * s_ * small)
-        total, between = self.kappa * (v + v_), self.kappa * gap * (s + s_)
-        f, f_ = (p + m * np.exp(-2 * self.kappa * a) for a in (v, v_))
-        parts = (
-            -(p**2) * np.expm1(-x),
-            m**2 * np.exp(x - 2 * total) * np.expm1(-x),
-            p * m * (np.exp(-(total - np.abs(between)) / 2) * -np.expm1(-np.abs(between))) ** 2,
-        )
-        square = sum(parts) / (f * f_)  # 1 - cosine^2
-        # F(c), or F(-c) for opposite pairs, over exp(kappa (s^2 + s'^2)/2)
-        up, down = np.exp(-x / 2), np.exp(x / 2 - total)
-        front, back = np.where(flip, m, p), np.where(flip, p, m)
-        cosine = (front * up + back * down) / np.sqrt(f * f_)
-        d = self.kappa * np.where(flip, -1.0, 1.0) * (front * up - back * down)
-        d *= np.exp((self.q + self.kappa) * (v + v_) / 2)
-        equal = abs(abs(p) - abs(m)) <= 0
-        near = np.where(~flip | equal, square / (1 + np.abs(cosine)), 1 - np.abs(cosine))
-        near = np.maximum(near, 0)
-        close = cosine > 0
-        size = sum(np.abs(part) for part in parts) / (f * f_)
-        moved = 4 * self.kappa * (np.abs(gap) * np.maximum(s, s_) + s * s_ * small) * np.exp(-x)
-        error = 8 * UNIT * size + UNIT * (p**2 + m**2) * moved / (f * f_)
-        error = np.where(~flip | equal, error, 8 * UNIT) + 4 * UNIT * near
-        slope, slope_ = (self.squares(a)[1] for a in (v, v_))
-        grown = (self.q + self.kappa) * (v + v_) / 2
-        error_d = 8 * UNIT * (1 + x / 2 + grown) * self.kappa * np.exp(grown)
-        error_d *= (abs(p) * up + abs(m) * down) / np.sqrt(slope * slope_)
-        error_d += UNIT**2  # where the exponentials underflow
-        minus, plus = np.where(close, near, 2 - near), np.where(close, 2 - near, near)
-        return minus, plus, d, error, error_d
+        size = p if self.q > 0 else m
+        growth = 2 * self.q
+        with np.errstate(over="ignore"):
+            rise = size * np.exp(growth * v) * np.expm1(growth * apart)
+            most = np.exp(growth * v + np.maximum(growth * apart, 0))
+            slope = np.abs(size * growth) * most
+        return rise, slope, np.abs(growth) * v
 
 
 @lru_cache(maxsize=8)

@@ -124,7 +124,7 @@ def layer_norms(
     end = [np.asarray(part, np.float64) for part in stage.end]
     close = Close.of(network, Diagonal((stage,), end[0], end[1]))
     variation, wrong, wrong_mean = _errors(close, own)
-    close = replace(close, variations=[variation, wrong])
+    close = replace(close, variations=[variation], sigmas=[own.wrong, wrong])
     before = max(own.wrong, own.wrong_mean) + 2 * UNIT
     found = LayerNorms(np.sqrt(own.sigma), close, max(own.wrong, variation, wrong), before)
     sigma, theta, mu = (part.reshape(shape) for part in end)

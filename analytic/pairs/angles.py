@@ -67,7 +67,7 @@ class Angles:
 
     @property
     def diagonal(self) -> float:
-        return self.close.variations[-1] + 2 * UNIT
+        return self.close.sigmas[-1] + 2 * UNIT
 
     @property
     def bytes(self) -> int:

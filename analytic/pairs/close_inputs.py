@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analytic.expectations import Units, units
-from analytic.machine import UNIT
+from analytic.expectations import TERMS, Units, units
+from analytic.machine import EXTENDED, UNIT
 from analytic.network import Network, fold
 from analytic.pairs.pair_sums import share_or_zero as _share
-from analytic.recursion import Diagonal, Stage
+from analytic.recursion import MEAN_SQUARE, Diagonal, Stage, own_rounding
 
 __all__ = ["Close"]
 
@@ -23,43 +23,59 @@ class Close:
         network: the description.
         ends: the recursion at x = x' for all inputs.
         units: those of every layer; None where closed forms need none.
-        variations: relative errors of the variances of every layer, and of Sigma behind all.
+        variations: relative errors of the variances of every layer, as pairs take them.
+        sigmas: those of Sigma before every layer, and behind all.
     """
 
     network: Network
     ends: Diagonal
     units: list[Units | None]
     variations: list[float]
+    sigmas: list[float]
 
     @classmethod
-    def of(cls, network: Network, ends: Diagonal) -> Close:
-        """Tabulate what pairs of these inputs use."""
+    def of(cls, network: Network, ends: Diagonal, terms: int = TERMS) -> Close:
+        """Tabulate what pairs of these inputs use, so many coefficients."""
         found = [
             None
             if activation.bent_line or activation.jump
-            else units(activation, np.sqrt(v), moments)
+            else units(activation, np.sqrt(v), moments, terms)
             for activation, v, moments in (
                 (stage.step.layer.activation, stage.variance, stage.moments)
                 for stage in ends.stages
             )
         ]
-        return cls(network, ends, found, _variations(ends))
+        return cls(network, ends, found, *_own_errors(ends))
 
 
-def _variations(ends: Diagonal) -> list[float]:
-    """The relative errors of the variances and of the last Sigma, to first order."""
-    result: list[float] = []
+def _own_errors(ends: Diagonal) -> tuple[list[float], list[float]]:
+    """The relative errors of the variances and of Sigma at x = x', to first order.
+
+    The recursion has them in extended precision, so that they have the errors of tables alone;
+    s is rounded once before pairs take it.
+    """
+    variances: list[float] = []
+    sigmas: list[float] = []
 
     def after(stage: Stage, error: float) -> float:
         share = 1 - float(_share(stage.step.bias, stage.variance).min())  # of what is read
-        variance = share * error + (4 + stage.reads) * UNIT
-        result.append(variance)
-        table = stage.moments
-        own = _share(stage.variance * np.abs(table.response_e), table.second)
-        return float(own.max()) * variance + table.noise.second
+        noise = stage.moments.noise
+        if stage.step.normalizes:
+            error = max(error, 2 * UNIT)
+            variance = share * error + (4 + stage.reads) * UNIT
+        else:
+            variance = share * error + own_rounding(stage)
+        sigmas.append(error)
+        variances.append(variance + SEEN)
+        own = _share(stage.variance * np.abs(stage.moments.response_e), stage.moments.second)
+        return float(own.max()) * (variance + noise.unseen) + noise.carried + 8 * EXTENDED
 
     def added(_: Stage, __: int, total: float, branch: float) -> float:
-        return 2 * max(total, branch)
+        return 2 * max(total, branch) + 4 * UNIT
 
-    last = fold(ends.stages, 2 * UNIT, after, added)
-    return [*result, last]
+    last = fold(ends.stages, MEAN_SQUARE, after, added)
+    return variances, [*sigmas, last]
+
+
+SEEN = 3 * UNIT
+"""The relative error of s^2 where float64 has s as the root of a rounded variance."""

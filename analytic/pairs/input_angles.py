@@ -12,15 +12,14 @@ Inputs that are exactly parallel, or equal, are told by their products.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.expectations import Angle
+from analytic.expectations import Angle, NormGap
 from analytic.machine import UNIT, Array
 
-__all__ = ["NormGap", "angle_of_inputs", "gap_of_inputs", "sine_less_cosine"]
+__all__ = ["angle_of_inputs", "gap_of_inputs", "sine_less_cosine"]
 
 Mask = NDArray[np.bool_]
 
@@ -48,13 +47,6 @@ def angle_of_inputs(x: Array, y: Array) -> Angle:
         exact = close[apart][_are_parallel(x[close[apart]], y[close[apart]])]
         near[exact], error[exact] = 0.0, 0.0
     return Angle.of(minus, plus, error)
-
-
-class NormGap(NamedTuple):
-    """The difference r - r' of two norms, and its error, (pairs,) each."""
-
-    value: Array
-    error: Array
 
 
 def gap_of_inputs(x: Array, y: Array) -> NormGap:

@@ -17,13 +17,27 @@ from analytic.compilation import compiled
 from analytic.machine import LANES, UNIT, aligned
 from analytic.pairs.close_inputs import Close
 from analytic.pairs.full_tiles import are_dense, fill_tiles
-from analytic.pairs.nearly_parallel import NearlyParallel, first_layer, nearly_parallel_pairs
+from analytic.pairs.nearly_parallel import (
+    NearlyParallel,
+    alike,
+    first_layer,
+    nearly_parallel_pairs,
+)
 from analytic.pairs.pair_errors import bound_of_kernels
 from analytic.pairs.pair_recursion import propagate
 from analytic.pairs.rays import Rays, are_on_a_line
 from analytic.pairs.row_blocks import Series
 from analytic.pairs.wide_inputs import ENOUGH, WideInputs
-from analytic.recursion import InputTables, Problem, Program, Tile, in_kernels, new_tile
+from analytic.recursion import (
+    InputTables,
+    Problem,
+    Program,
+    Tile,
+    diagonal,
+    in_kernels,
+    mean_squares,
+    new_tile,
+)
 
 __all__ = ["NEAR", "behind_first_layer", "cheap_entry", "left_out_pairs"]
 
@@ -52,7 +66,7 @@ def left_out_pairs(
     step = _close_together(problem.x.shape[1])
     for start in range(0, again.size, step):
         part = again[start : start + step]
-        rest = _one_by_one(problem, close, i[part], j[part])
+        rest = _sharply(problem, close, i[part], j[part])
         for whole, values in zip(found, rest, strict=True):
             whole[part] = values
     return found
@@ -111,6 +125,40 @@ def _by_tables(problem: Problem, entry: Entry, i: Index, j: Index, found: Nearly
         part = first._replace(error=whole)
     for all_, values in zip(found, part, strict=True):
         all_[served] = values
+
+
+def _sharply(problem: Problem, close: Close, i: Index, j: Index) -> NearlyParallel:
+    """Pairs without tables; those that are not known well enough with the gaps of their norms.
+
+    Then the inputs of these pairs alone count: errors of tables are the largest over all inputs.
+    """
+    method, ends = problem.method, close.ends
+    same, opposite = alike(problem.network, problem.x[i], problem.y[j])
+    sign, own = np.where(opposite, -1.0, 1.0), np.full(i.size, method.diagonal)
+    found = NearlyParallel(sign * ends.sigma[i], sign * ends.theta[i], own)
+    apart = np.flatnonzero(~(same | opposite))
+    for whole, part in zip(found, _one_by_one(problem, close, i[apart], j[apart]), strict=True):
+        whole[apart] = part
+    bound = method.error if isinstance(method, Series) else np.inf
+    again = apart[~(found.error[apart] <= bound)]
+    if again.size == 0:
+        return found
+    x, y = problem.x[i[again]], problem.y[j[again]]
+    column = j[again] + (0 if problem.own else problem.shape[0])
+    used, place = np.unique(np.concatenate([i[again], column]), return_inverse=True)
+    inputs = problem.x if problem.own else np.concatenate([problem.x, problem.y])
+    ends = diagonal(problem.network, mean_squares(inputs[used]))
+    few = Close.of(problem.network, ends, LONG)
+    first, second = place.reshape(2, -1)
+    better = nearly_parallel_pairs(few, x, y, first, second, sharp=True)
+    chosen = better.error < found.error[again]
+    for whole, part in zip(found, better, strict=True):
+        whole[again[chosen]] = part[chosen]
+    return found
+
+
+LONG = 384
+"""Coefficients of pairs that are looked at again: where these suffice, the series errs least."""
 
 
 def _one_by_one(problem: Problem, close: Close, i: Index, j: Index) -> NearlyParallel:

@@ -20,17 +20,27 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.expectations import Angle, Units, distances, jump_distances, slope_change
+from analytic.expectations import (
+    Angle,
+    Gaps,
+    NormGap,
+    Units,
+    distances,
+    gap_of_activations,
+    gap_of_preactivations,
+    jump_distances,
+    slope_change,
+)
 from analytic.machine import UNIT, Array
 from analytic.network import Network, fold
 from analytic.pairs.close_inputs import Close
-from analytic.pairs.input_angles import NormGap, angle_of_inputs, gap_of_inputs, sine_less_cosine
+from analytic.pairs.input_angles import angle_of_inputs, gap_of_inputs, sine_less_cosine
 from analytic.pairs.pair_sums import share_or_zero as _share
 from analytic.pairs.pair_sums import summed_error
 from analytic.pairs.unit_angles import angle_of_sum, normalized_angle
 from analytic.recursion import Junction, Stage, in_kernels, plain, preactivation
 
-__all__ = ["NearlyParallel", "first_layer", "nearly_parallel_pairs", "unit_moments"]
+__all__ = ["NearlyParallel", "alike", "first_layer", "nearly_parallel_pairs", "unit_moments"]
 
 Index = NDArray[np.intp]
 
@@ -66,7 +76,9 @@ class _Moments(NamedTuple):
     error: Array
 
 
-def nearly_parallel_pairs(close: Close, x: Array, y: Array, i: Index, j: Index) -> NearlyParallel:
+def nearly_parallel_pairs(
+    close: Close, x: Array, y: Array, i: Index, j: Index, *, sharp: bool = False
+) -> NearlyParallel:
     """Run the recursion for pairs of inputs.
 
     Args:
@@ -75,6 +87,7 @@ def nearly_parallel_pairs(close: Close, x: Array, y: Array, i: Index, j: Index) 
         y: the second ones, the same.
         i: their places among the inputs of ``close``, shape (pairs,).
         j: those of the second ones.
+        sharp: whether to carry the gaps of norms as well, which takes twice as long.
     """
     ends, pinned = close.ends, _pinned(close, x, y)
     rows = iter(range(len(ends.stages)))
@@ -82,7 +95,7 @@ def nearly_parallel_pairs(close: Close, x: Array, y: Array, i: Index, j: Index) 
 
     def after(stage: Stage, state: _State) -> _State:
         noises.append(max(noises[-1], stage.moments.noise.of_values + UNIT))
-        return pinned(_layer(close, next(rows), noises[-1], i, j, state))
+        return pinned(_layer(close, next(rows), noises[-1], i, j, state, sharp))
 
     def added(stage: Stage, number: int, total: _State, branch: _State) -> _State:
         p, q = stage.step.shares[number] or (1.0, 1.0)
@@ -91,7 +104,7 @@ def nearly_parallel_pairs(close: Close, x: Array, y: Array, i: Index, j: Index) 
 
     state = fold(ends.stages, _of_inputs(x, y), after, added)
     sigma = np.sqrt(ends.sigma[i] * ends.sigma[j]) * state.angle.cosine
-    angle_error = state.angle.error + close.variations[-1]
+    angle_error = state.angle.error + close.sigmas[-1]
     *_, rounding = in_kernels(ends)
     both = summed_error(i, j, (angle_error, ends.sigma), (state.error, ends.theta))
     both = np.maximum(angle_error, state.error) if rounding else both
@@ -105,7 +118,7 @@ def first_layer(close: Close, x: Array, y: Array, i: Index, j: Index) -> NearlyP
     state = _pinned(close, x, y)(_layer(close, 0, noise, i, j, _of_inputs(x, y)))
     own = stage.moments.second
     sigma = np.sqrt(own[i] * own[j]) * state.angle.cosine
-    of_sigma = state.angle.error + close.variations[1] + 4 * UNIT
+    of_sigma = state.angle.error + close.sigmas[1] + 4 * UNIT
     return NearlyParallel(sigma, state.theta, np.stack([of_sigma, state.error]))
 
 
@@ -116,9 +129,7 @@ def _of_inputs(x: Array, y: Array) -> _State:
 
 def _pinned(close: Close, x: Array, y: Array) -> Callable[[_State], _State]:
     """Equal inputs stay equal: no rounding moves the angle of two units that are one."""
-    alike = all(step.noise == 1 for step in close.network.steps)  # noise tells rows apart
-    same = np.all(x == y, axis=1) & alike
-    opposite = np.all(x == -y, axis=1) & _is_odd(close.network) & alike
+    same, opposite = alike(close.network, x, y)
 
     def pinned(state: _State) -> _State:
         minus, plus, error = state.angle
@@ -130,36 +141,59 @@ def _pinned(close: Close, x: Array, y: Array) -> Callable[[_State], _State]:
     return pinned
 
 
+def alike(network: Network, x: Array, y: Array) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Whether two inputs are one for a network, or each the other's opposite, (pairs,) each.
+
+    Then K(x, x') is K(x, x), or -K(x, x) where f is odd. Noise tells rows apart.
+    """
+    quiet = all(step.noise == 1 for step in network.steps)
+    opposite = np.all(x == -y, axis=1) & _is_odd(network) & quiet
+    return np.all(x == y, axis=1) & quiet, opposite
+
+
 def _is_odd(network: Network) -> bool:
     """Whether f(-x) = -f(x) whatever the weights are."""
     layers = [step.layer.activation.parity == "odd" for step in network.steps]
     return all(layers) and all(step.bias == 0 for step in network.steps)
 
 
-def _layer(close: Close, row: int, noise: float, i: Index, j: Index, state: _State) -> _State:
+def _layer(
+    close: Close, row: int, noise: float, i: Index, j: Index, state: _State, sharp: bool = False
+) -> _State:
     stage = close.ends.stages[row]
     if stage.step.normalizes:
         return _normalized(stage, noise, i, j, state)
     if stage.step.noise > 1:  # the diagonal alone has become larger
-        return state._replace(angle=state.angle.thinned(1 / stage.step.noise))
+        return state._replace(angle=state.angle.thinned(1 / stage.step.noise), gap=None)
     weight, bias, rate, bias_rate = stage.step.coefficients
     r, r_ = np.sqrt(stage.sigma[i]), np.sqrt(stage.sigma[j])
     s, s_ = np.sqrt(stage.variance[i]), np.sqrt(stage.variance[j])
     gap = state.gap or NormGap(r - r_, 2 * UNIT * np.maximum(r, r_))
     angle = _affine(state.angle, r, r_, s, s_, weight, bias, gap)
-    moments = unit_moments(close, row, angle, i, j)
+    gaps = _gaps(close, row, i, j, state.gap) if sharp and state.gap is not None else None
+    moments = unit_moments(close, row, angle, i, j, gaps)
     given = r * r_ * state.angle.cosine, state.theta
     _, _, gamma = preactivation(*given, *stage.step.coefficients)
     _, theta = plain(None, moments.d, gamma)
     kept = _share(np.abs(moments.d), np.sqrt(stage.moments.slope[i] * stage.moments.slope[j]))
-    variation = close.variations[row] - (4 + stage.reads) * UNIT  # of what is read, in Lambda
+    variation = close.sigmas[row] + 9 * UNIT  # of what is read: r r' c, weight_std^2, and a sum
     trained = [(angle.error + variation, stage.variance)]
     if (rate, bias_rate) != (1.0, bias):
         learned = state.angle.error + variation + 2 * UNIT, rate * weight * stage.sigma
         trained = [learned, (np.zeros(i.size), bias_rate + 0 * stage.sigma)]
     theta_error = summed_error(i, j, *trained, (state.error, weight * stage.theta))
     error = moments.error + kept * (theta_error + 2 * UNIT) + 2 * UNIT
-    return _State(moments.angle, theta, error)
+    return _State(moments.angle, theta, error, None if gaps is None else gaps.r)
+
+
+def _gaps(close: Close, row: int, i: Index, j: Index, gap: NormGap) -> Gaps:
+    """Those before and behind an activation."""
+    stage = close.ends.stages[row]
+    first, second = (stage.moments.take(k) for k in (i, j))
+    r, r_, s, s_ = (np.sqrt(v[k]) for v in (stage.sigma, stage.variance) for k in (i, j))
+    before = gap_of_preactivations(gap, r + r_, stage.step.weight, s + s_)
+    activation, variation = stage.step.layer.activation, close.variations[row]
+    return Gaps(before, gap_of_activations(activation, first, second, s, s_, before, variation))
 
 
 def _affine(
@@ -195,7 +229,9 @@ def _normalized(stage: Stage, noise: float, i: Index, j: Index, state: _State) -
     return _State(angle, theta, state.error + 4 * UNIT)
 
 
-def unit_moments(close: Close, row: int, angle: Angle, i: Index, j: Index) -> _Moments:
+def unit_moments(
+    close: Close, row: int, angle: Angle, i: Index, j: Index, gaps: Gaps | None = None
+) -> _Moments:
     """E and D of a layer, and how much it amplifies the error of rho."""
     stage, of = close.ends.stages[row], close.units[row]
     if of is None and stage.step.layer.activation.jump is not None:
@@ -205,7 +241,7 @@ def unit_moments(close: Close, row: int, angle: Angle, i: Index, j: Index) -> _M
         assert line is not None
         return _arccosine(angle, stage.variance[i] * stage.variance[j] > 0, *line)
     table = stage.moments
-    found = distances(of, angle, i, j, close.variations[row])
+    found = distances(of, angle, i, j, close.variations[row], gaps)
     slope = np.sqrt(table.slope[i] * table.slope[j])
     steep = _share(of.s[i] * of.s[j], of.r[i] * of.r[j])
     bent = _bent(of, angle, i, j, np.maximum(slope - np.abs(found.d), 0))

@@ -107,15 +107,15 @@ class Rays:
             i: places of the first inputs of pairs, sorted.
             j: those of the second ones.
         """
-        stage, variation = self.close.ends.stages[0], self.close.variations
+        stage, variation = self.close.ends.stages[0], self.close.variations[0]
         weight, _, rate, bias_rate = stage.step.coefficients
         r = np.sqrt(stage.sigma) * self.side
         found = np.empty((4, i.size))
         _products(self.values, self.turned, self.side, self.parity, i, j, found)
         found[1] *= rate * weight * (r[i] * r[j]) + bias_rate
-        moved = variation[0] * (1 + np.sqrt(stage.variance * _share(stage)).max())
-        found[2] = self.error[0] + 3 * moved + variation[1] + 8 * UNIT
-        found[3] = self.error[1] + 8 * variation[0] + 16 * UNIT
+        moved = variation * (1 + np.sqrt(stage.variance * _share(stage)).max())
+        found[2] = self.error[0] + 3 * moved + self.close.sigmas[1] + 8 * UNIT
+        found[3] = self.error[1] + 8 * variation + 16 * UNIT
         return found
 
 

@@ -104,7 +104,8 @@ class WideInputs:
             pairs = _Pairs(i, j, small, wrong, cells, served, found)
             found = np.empty((4, served.size))
             constant = bias_rate - rate * bias
-            numbers = (rate, constant, weight, *self.close.variations[row : row + 2])
+            own = self.close.variations[row], self.close.sigmas[row + 1]
+            numbers = (rate, constant, weight, *own)
             errors = np.concatenate([tables.error, tables.noise])
             order = np.argsort(cells[served].astype(np.int16), kind="stable")
             o = WideRoom.new()

@@ -29,7 +29,7 @@ from analytic.recursion.error_amplification import (
     dearest,
     merged,
 )
-from analytic.recursion.error_propagation import ARC_COSINE, AVERAGING, OWN
+from analytic.recursion.error_propagation import ARC_COSINE, AVERAGING, MEAN_SQUARE, OWN
 from analytic.recursion.formulas import centred, plain, preactivation, residual, side_by_side
 from analytic.recursion.input_sizes import with_sizes
 from analytic.recursion.layer_equations import (
@@ -51,6 +51,7 @@ from analytic.recursion.layer_errors import (
 )
 from analytic.recursion.normalization import amplifications, normalized
 from analytic.recursion.problem import Data, Problem, RowBlock
+from analytic.recursion.roundings import own_rounding
 from analytic.recursion.series_radii import GROUP
 from analytic.recursion.shares import in_kernels
 from analytic.recursion.tables import (
@@ -68,6 +69,7 @@ __all__ = [
     "AVERAGING",
     "BATCH",
     "GROUP",
+    "MEAN_SQUARE",
     "NOMINAL",
     "OWN",
     "ROWS",
@@ -112,6 +114,7 @@ __all__ = [
     "of_sum",
     "own_bounds",
     "own_preactivation",
+    "own_rounding",
     "pixel_chord",
     "plain",
     "preactivation",

@@ -30,6 +30,7 @@ from analytic.recursion.normalization import of_normalization
 __all__ = [
     "ARC_COSINE",
     "AVERAGING",
+    "MEAN_SQUARE",
     "OWN",
     "RADII",
     "ErrorPropagation",
