@@ -85,6 +85,10 @@ def _slow_plan(
     given = (x[:1], None) if mixes else (x, y)
     problem = prepare_positions(network, *given, spatial, most=math.inf)
     prepared = time.perf_counter() - start
+    if not mixes:
+        start = time.perf_counter()
+        prepare_positions(network, *given, spatial, most=math.inf)  # now that tables have been made
+        prepared = time.perf_counter() - start
     assert isinstance(problem, Problem)
     if not mixes:
         return foresee(problem, (sizes.n, sizes.k), sizes.kinds, cores(), prepared)
