@@ -73,7 +73,7 @@ class PositionAngles:
     def _of_some(self) -> tuple[float, Pair]:
         few = min(len(self.y), max(FORETOLD // self._grid, 2))
         j = np.unique(np.linspace(0, len(self.y) - 1, few).astype(np.int64))
-        errors = self._pairs(np.zeros_like(j), j)[2]
+        errors = self.pairs(np.zeros_like(j), j)[2]
         return float(errors.max()), (0, int(j[errors.argmax()]))
 
     @property
@@ -99,7 +99,7 @@ class PositionAngles:
         together = max(TOGETHER // self._grid, 1)
         for start in range(0, rows.size, together):
             i, j = rows[start : start + together], columns[start : start + together]
-            *values, error = self._pairs(i, j)
+            *values, error = self.pairs(i, j)
             for value, out in zip(values, outs, strict=True):
                 if out.size:
                     out[i - block.shift, j] = value
@@ -108,7 +108,7 @@ class PositionAngles:
             np.maximum.at(bound, (i, j if bound.shape[1] == k else j // LANES), error)
         return 0, 0
 
-    def _pairs(self, i: np.ndarray, j: np.ndarray) -> tuple[Array, Array, Array]:
+    def pairs(self, i: np.ndarray, j: np.ndarray) -> tuple[Array, Array, Array]:
         """Both kernels, and a bound of their relative errors."""
         ends, j = self.ends, j + self.columns
         sigma, theta, *wrong = self.walk.kernels(self.x, i, j)

@@ -16,7 +16,7 @@ from analytic.machine import LANES, Array, available_memory
 from analytic.pairs import NEAR, Close, cheap_entry, left_out_pairs
 from analytic.recursion import Data, Problem, RowBlock, stage_growth
 
-__all__ = ["LEAST_TAKEN", "Plan", "foresee", "measured", "require_memory", "sample"]
+__all__ = ["LEAST_TAKEN", "Plan", "at_work", "foresee", "measured", "require_memory", "sample"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +91,11 @@ def foresee(
 
 MOST_SAMPLED = 2**11
 """Most rows and columns that are looked at; ``kernel`` takes the zonal form of as many."""
-CLOSE_SAMPLED = (2**7, NEAR)
-"""Most of the pairs left out whose time is measured; the second where the first are quick."""
-QUICK = 0.2
-"""Seconds of the first sample: pairs that share tables cost a twentieth in a block as large as
-those of the answer."""
+CLOSE_SAMPLED = (2**7, 2**10, NEAR)
+"""Most of the pairs left out whose time is measured; more where the first are quick: pairs that
+share tables cost a twentieth in a block as large as those of the answer."""
+QUICK = 0.25
+"""Seconds that are no waste of time."""
 LEAST_TAKEN = 2**11
 """Fewest pairs left out that a thread takes at a time."""
 PLACES = (1, 3, 5)
@@ -143,7 +143,7 @@ def _cost_per_pair(problem: Problem, kinds: int, threads: int) -> tuple[float, f
     return (sum(part.seconds for part in found) + seconds) / pairs, worst
 
 
-def _at_work(threads: int, task: Callable[[], object]) -> float:
+def at_work(threads: int, task: Callable[[], object]) -> float:
     """Seconds that a task takes by itself where as many threads share them out.
 
     They do not get as much faster as there are more of them: memory, the interpreter and
@@ -169,7 +169,7 @@ def _rows(problem: Problem, kinds: int, data: Data, row: int, threads: int) -> _
         return both
 
     both = fill()
-    seconds = min(_at_work(threads, fill) for _ in range(3))
+    seconds = min(at_work(threads, fill) for _ in range(3))
     i, j = np.nonzero(np.isnan(both[:, first:]))
     later = i < j if problem.own else np.ones(i.size, dtype=bool)
     return _Rows(seconds, (end - row) * (k - first), i[later] + row, j[later] + first)
@@ -191,11 +191,12 @@ def _cost_of_close_pairs(
     for most in CLOSE_SAMPLED:
         few = slice(0, None, max(i.size // most, 1))
         a, b = i[few], j[few]
+        start = time.perf_counter()
         found = left_out_pairs(problem, close, entry, a, b)
         worst = max(worst, float(found.error.max()))  # the tables are made
-        took = _at_work(shared, lambda a=a, b=b: left_out_pairs(problem, close, entry, a, b))
+        took = at_work(shared, lambda a=a, b=b: left_out_pairs(problem, close, entry, a, b))
         seconds = took * i.size / a.size
-        if took > QUICK or a.size == i.size:
+        if time.perf_counter() - start > QUICK or a.size == i.size:
             break
     return seconds, worst
 
