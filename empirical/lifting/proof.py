@@ -178,7 +178,7 @@ def _why(what: str, difference: float) -> str:
 
 
 SINGLE = 2.0**-20
-"""Of the largest number: what slopes that are rounded to single precision differ by, and no more."""
+"""Of the largest number: slopes that are rounded to single precision differ by less."""
 _ROUNDED = (
     "its outputs are those of the description, but a slope is rounded to single precision on its"
     " way, as that of torch's own Hardsigmoid is (1/6 as a float32); write such a function in"
