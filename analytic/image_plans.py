@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from analytic.images import (
     MOST,
+    PositionAngles,
     beyond_series,
     middle,
     pairs_of_positions,
@@ -24,7 +26,7 @@ from analytic.machine import Array, cores
 from analytic.network import Network, Shape, first_jump_of
 from analytic.recursion import Problem, stage_growth
 from analytic.request import Kind, checked, image_problem
-from analytic.solve import KINDS, KernelSizes, Plan, foresee, foresee_images
+from analytic.solve import KINDS, KernelSizes, Plan, at_work, foresee, foresee_images
 
 __all__ = ["image_plan"]
 
@@ -85,24 +87,40 @@ def _slow_plan(
     given = (x[:1], None) if mixes else (x, y)
     problem = prepare_positions(network, *given, spatial, most=math.inf)
     prepared = time.perf_counter() - start
+    if not mixes:
+        start = time.perf_counter()
+        prepare_positions(network, *given, spatial, most=math.inf)  # now that tables have been made
+        prepared = time.perf_counter() - start
     assert isinstance(problem, Problem)
     if not mixes:
         return foresee(problem, (sizes.n, sizes.k), sizes.kinds, cores(), prepared)
     pairs, images = _pairs(sizes), sizes.n if sizes.own else sizes.n + sizes.k
-    each = min(_seconds_of_an_image(network, x[:1], spatial), prepared)
-    seconds = prepared - each + each * (images + pairs / cores())
+    an_image, a_pair = _seconds_of_images(network, x, spatial)
+    if not an_image < prepared:  # none are known, or not all tables were made
+        an_image, a_pair = prepared, 2 * prepared / cores()
+    others = pairs - images if sizes.own else pairs
+    seconds = an_image * images + a_pair * others
     memory = sizes.kinds * sizes.n * sizes.k * 8 + problem.method.bytes + 8 * images * sizes.pixels
     growth, bound = stage_growth(problem.diagonal.stages), float(problem.method.diagonal)
     return Plan("positionangles", pairs, memory, seconds, bound, growth)
 
 
-def _seconds_of_an_image(network: Network, x: Array, spatial: Shape) -> float:
-    """Of an image with itself, once tables are made: from the part in its middle."""
-    part, shape = middle(x, spatial)
-    start = time.perf_counter()
+def _seconds_of_images(network: Network, x: Array, spatial: Shape) -> tuple[float, float]:
+    """Of an image with itself, and of two, once tables are made: from the parts in their middle."""
+    parts, shape = middle(x, spatial)
     try:
-        prepare_positions(network, part, None, shape, most=math.inf)
+        prepare_positions(network, parts, None, shape, most=math.inf)
+        start = time.perf_counter()
+        problem = prepare_positions(network, parts, None, shape, most=math.inf)
+        an_image = (time.perf_counter() - start) / len(x)
     except ValueError:  # too small for this network
-        return math.inf
+        return math.inf, math.inf
+    if not isinstance(problem, Problem):  # they cancel
+        return math.inf, math.inf
+    method = problem.method
+    assert isinstance(method, PositionAngles)
+    i, j = np.triu_indices(len(x), len(x) > 1)
+    act = partial(method.pairs, i, j)
+    a_pair = min(at_work(cores(), act) for _ in range(2)) / i.size
     share = pairs_of_positions(network, spatial) / pairs_of_positions(network, shape)
-    return (time.perf_counter() - start) * share
+    return an_image * share, a_pair * share

@@ -31,7 +31,7 @@ from analytic.request import (
     with_tangent_kernel,
 )
 from analytic.results import AccuracyError, Estimate, Kernels
-from analytic.solve import KINDS, Plan, foresee, sample, solve
+from analytic.solve import KINDS, Plan, foresee, measured, sample, solve
 
 __all__ = ["kernel", "kernel_diagonal", "kernel_estimate", "kernel_plan"]
 
@@ -225,7 +225,7 @@ def kernel_plan(
     kind: Kind = "ntk",
     tolerance: float = 1e-10,
 ) -> Plan:
-    """What ``kernel`` will cost with the same arguments; computes a few rows only.
+    """What ``kernel`` will cost with the same arguments; computes a few rows, or what is quick.
 
     Of more than 2,048 vectors, or of more than a few images, only a sample is looked at, spread
     evenly: method, bound and growth are those of the sample, memory and time are scaled to all.
@@ -243,12 +243,18 @@ def kernel_plan(
         >>> plan.pairs, plan.bytes > 8 * 1000**2
         (500500, True)
     """
+
+    def act() -> object:
+        return kernel(network, x, y, kind=kind, tolerance=tolerance, progress=False)
+
     if isinstance(network, Network) and network.is_spatial:
-        return image_plan(network, x, y, kind, tolerance)
+        return measured(image_plan(network, x, y, kind, tolerance), act)
     check_network(network)
     few, n = sample(x)
     others, k = (None, n) if y is None else sample(y)
-    start = time.perf_counter()
     problem = asked(network, few, others, kind, tolerance, "cpu")
+    start = time.perf_counter()
+    asked(network, few, others, kind, tolerance, "cpu")  # now that tables have been made
     prepared = time.perf_counter() - start
-    return foresee(problem, (n, k), len(KINDS[kind]), cores(), prepared)
+    plan = foresee(problem, (n, k), len(KINDS[kind]), cores(), prepared)
+    return plan if (n, k) != problem.shape else measured(plan, act)

@@ -140,7 +140,7 @@ def _refused(given: Given, kind: Kind, tolerance: float, found: Unserved) -> Acc
         return solve(problem, kind, math.inf, progress=False, certificate=True)
 
     assert found.ends is not None
-    return early_refusal(found.ends, tolerance, found.bound, later, x=given[1])
+    return early_refusal(found.ends, tolerance, found.bound, later, x=given[1], pair=found.pair)
 
 
 def by_positions(

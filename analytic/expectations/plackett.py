@@ -11,7 +11,10 @@ xi = x^2,
     g(t) = 1/sin(t)^2 - 1/t^2,
 
 so that the essential singularity is a weight: the integral is sum_j p_j(P) f(xi_j) with fixed
-Chebyshev points xi_j and weights that are functions of P alone, tabulated once.
+Chebyshev points xi_j and weights that are functions of P alone, tabulated once. Where the jumps of
+a unit sum up to 0 and its kinks are close to each other in its deviation, all exp(-Q) are nearly 1
+and cancel; then 1 - exp(-Q) is integrated instead, with the weights p_j(0) - p_j(P), which are
+tabulated divided by P.
 """
 
 from __future__ import annotations
@@ -45,8 +48,11 @@ class Ramps(NamedTuple):
 
 
 @lru_cache(maxsize=1)
-def _rule() -> tuple[Array, Array]:
-    """The points xi_j, (NODES,), and the weights' coefficients, (WIDEST, TERMS, NODES)."""
+def _rule() -> tuple[Array, Array, Array]:
+    """The points xi_j, (NODES,), and the weights' coefficients, (WIDEST, TERMS, NODES).
+
+    The last ones are those of (p_j(0) - p_j(P))/P at P < 1, (TERMS, NODES).
+    """
     pi: Any = np.arccos(np.longdouble(-1))
     k: Any = np.arange(NODES)
     xi: Any = (1 + np.cos(pi * (k + 0.5) / NODES)) / 2
@@ -60,7 +66,10 @@ def _rule() -> tuple[Array, Array]:
     to_series[0] /= 2
     p = np.arange(WIDEST)[:, None] + (1 + np.cos(phase)) / 2  # (WIDEST, TERMS)
     weights = np.exp(-((p[:, :, None] / x) ** 2) / 2) @ basis.T @ lagrange.T
-    return xi.astype(np.float64), (to_series @ weights).astype(np.float64)
+    lacking = -np.expm1(-((p[0, :, None] / x) ** 2) / 2) @ basis.T @ lagrange.T / p[0, :, None]
+    tables = (to_series @ part for part in (weights, lacking))
+    found, flat = (table.astype(np.float64) for table in tables)
+    return xi.astype(np.float64), found, flat
 
 
 def _graded(order: int) -> tuple[Any, Any]:
@@ -121,50 +130,83 @@ def _angles(theta: float, small: float, xi: Any, half: Any, bend: Any, o: Any) -
 
 
 @compiled
+def _weights(series: Any, x: float, weights: Any) -> None:
+    """The sums of Chebyshev series at x/2, in row 0."""
+    weights[:] = 0.0
+    for d in range(TERMS - 1, 0, -1):
+        for j in range(NODES):
+            value = series[d, j] + x * weights[0, j] - weights[1, j]
+            weights[1, j] = weights[0, j]
+            weights[0, j] = value
+    for j in range(NODES):
+        weights[0, j] = series[0, j] + 0.5 * x * weights[0, j] - weights[1, j]
+
+
+@compiled
 def _one(gap: float, both: float, theta: float, table: Any, o: Any, weights: Any) -> Any:
     """2 pi once/theta and 2 pi bent/theta^3 of a pair of kinks."""
     wide = gap / theta if theta > 0 else (0.0 if gap == 0 else 2.0 * WIDEST)
     if wide >= WIDEST:
         return 0.0, 0.0
     k = int(wide)
-    x = 2 * (2 * (wide - k) - 1)
-    for j in range(NODES):
-        weights[0, j] = 0.0
-        weights[1, j] = 0.0
-    for d in range(TERMS - 1, 0, -1):
-        row = table[k, d]
-        for j in range(NODES):
-            value = row[j] + x * weights[0, j] - weights[1, j]
-            weights[1, j] = weights[0, j]
-            weights[0, j] = value
+    _weights(table[k], 2 * (2 * (wide - k) - 1), weights)
     once = bent = 0.0
     square = gap * gap / 2
     for j in range(NODES):
-        p = table[k, 0, j] + 0.5 * x * weights[0, j] - weights[1, j]
-        value = p * math.exp(-(square * o[0, j] + both * o[1, j]))
+        value = weights[0, j] * math.exp(-(square * o[0, j] + both * o[1, j]))
         once += value
         bent += value * o[2, j]
     return once, bent
 
 
 @compiled
+def _lack(
+    gap: float, both: float, theta: float, table: Any, flat: Any, o: Any, weights: Any, still: Any
+) -> Any:
+    """The same of 1 - exp(-Q), and a size; ``still`` are the weights at P = 0."""
+    wide = gap / theta if theta > 0 else (0.0 if gap == 0 else 2.0 * WIDEST)
+    once = bent = size = 0.0
+    if wide >= 1:
+        first, second = _one(gap, both, theta, table, o, weights)
+        for j in range(NODES):
+            bent += still[j] * o[2, j]
+        return 1 - first, bent - second, 1 + first
+    _weights(flat, 2 * (2 * wide - 1), weights)
+    square = gap * gap / 2
+    for j in range(NODES):
+        near = wide * weights[0, j]
+        far = -(still[j] - near) * math.expm1(-(square * o[0, j] + both * o[1, j]))
+        once += near + far
+        bent += (near + far) * o[2, j]
+        size += abs(near) + abs(far)
+    return once, bent, size
+
+
+@compiled
 def _all(
     a: Any, jumps: Any, b: Any, jumps_: Any, s: Any, s_: Any, small: Any, rule: Any, out: Any
 ) -> None:
-    xi, table, half, bend = rule
-    o, weights = np.empty((3, NODES)), np.empty((2, NODES))
+    xi, table, flat, half, bend = rule
+    o, weights, still = np.empty((3, NODES)), np.empty((2, NODES)), np.empty((2, NODES))
+    _weights(table[0], -2.0, still)
+    ends = jumps.sum() == 0.0 or jumps_.sum() == 0.0  # the constant 1 cancels
     for i in range(s.size):
         theta = 2 * math.asin(math.sqrt(small[i] / 2))
         _angles(theta, small[i], xi, half, bend, o)
         once = bent = size = 0.0
         for m in range(a.size):
             for n in range(b.size):
-                gap = (a[m] * (s_[i] - s[i]) + s[i] * (a[m] - b[n])) / (s[i] * s_[i])  # A - B
-                both = (a[m] / s[i]) * (b[n] / s_[i])
-                first, second = _one(abs(gap), both, theta, table, o, weights)
-                once += jumps[m] * jumps_[n] * first
-                bent += jumps[m] * jumps_[n] * second
-                size += abs(jumps[m] * jumps_[n]) * first
+                gap = abs(a[m] * (s_[i] - s[i]) + s[i] * (a[m] - b[n])) / (s[i] * s_[i])  # A - B
+                both, jump = (a[m] / s[i]) * (b[n] / s_[i]), jumps[m] * jumps_[n]
+                if ends:
+                    jump = -jump
+                    first, second, most = _lack(gap, both, theta, table, flat, o, weights, still[0])
+                else:
+                    first, second = _one(gap, both, theta, table, o, weights)
+                    most = first
+                once += jump * first
+                bent += jump * second
+                size += abs(jump) * most
         out[0, i] = once * theta / (2 * math.pi)
         out[1, i] = bent * theta * theta * theta / (2 * math.pi)
         out[2, i] = size * theta / (2 * math.pi)
@@ -173,8 +215,8 @@ def _all(
 def kink_integrals(one: Ramps, other: Ramps, s: Array, s_: Array, small: Array) -> Array:
     """The two integrals with their jumps, sum_ij beta_i beta_j (once, bent), and a size.
 
-    The size is sum_ij |beta_i beta_j| once; that of bent is below it times 1 - cos(theta). Shape
-    (3, pairs).
+    The size is that of what is added up for once, sum_ij |beta_i beta_j| once or less; that of bent
+    is below it times 1 - cos(theta). Shape (3, pairs).
 
     Args:
         one: the kinks of u.

@@ -25,7 +25,7 @@ import numpy as np
 
 from analytic.expectations import Angle
 from analytic.images.position_grids import PositionPairs
-from analytic.images.position_norms import OF_SUMS, AverageNorms, LayerNorms, SumNorms, kappa_of
+from analytic.images.position_norms import OF_SUMS, AverageNorms, LayerNorms, SumNorms
 from analytic.images.position_readings import Reading, Window
 from analytic.images.shifts import Index
 from analytic.machine import UNIT, Array
@@ -110,16 +110,19 @@ def _normalized(pairs: PositionPairs, known: LayerNorms, labels: Index, old: Fie
 def _without_mean(known: LayerNorms, i: Index, j: Index, angle: Angle) -> Angle:
     """The angle of what units have beside their means, flat.
 
-    With mu = r cos(alpha) and c' the cosine that is wanted, c = cos(alpha) cos(alpha') + c'
-    sin(alpha) sin(alpha'): alpha moves c' by sin(alpha - alpha') + (1 - c'), over both sines.
+    With mu = r cos(alpha), t = cot(alpha) and c' the cosine that is wanted, c = cos(alpha)
+    cos(alpha') + c' sin(alpha) sin(alpha'): alpha moves c' by t' - c' t, and errors v of r^2 and w
+    of the mean move alpha by v t/2 + w/sin(alpha).
     """
-    stage = known.stage
-    mu, s = stage.mu, np.sqrt(stage.trained)
+    stage, (v, w) = known.stage, known.before
+    t = share_or_zero(stage.mu, np.sqrt(stage.trained))
     found = normalized_angle(stage, 0.0, i, j, angle)
-    inner, both = np.hypot(s, mu)[i] * np.hypot(s, mu)[j], s[i] * s[j]
-    moved = 4 * kappa_of(stage) ** 0.5 * known.before  # alpha and alpha', by r/s times mu/r
-    apart = share_or_zero(np.abs(s[i] * mu[j] - s[j] * mu[i]), inner)
-    wrong = share_or_zero(inner, both) * moved * (apart + found.small + moved)
+    turned = v / 2 * np.abs(t) + w * np.hypot(1, t)
+    wrong = 2 * (1 + t[i] ** 2 + t[j] ** 2) * (turned[i] + turned[j]) ** 2
+    for a, b in ((i, j), (j, i)):
+        near = np.abs(t[b] - t[a]) + np.abs(t[a]) * found.minus
+        far = np.abs(t[b] + t[a]) + np.abs(t[a]) * found.plus
+        wrong += turned[a] * np.minimum(near, far)
     return found._replace(error=found.error + wrong)
 
 
@@ -238,7 +241,7 @@ def _mixed(pairs: PositionPairs, known: AverageNorms, window: Window, old: Field
     gap = np.sqrt(2 * np.maximum(np.minimum(minus, plus), 0))
     error = wrong + 4 * OF_SUMS * (np.minimum(near, far) + norms)
     error = error * share + (parts[0] * a**2 + parts[1] * b**2) / 2
-    error += 2 * turned * (gap + 2 * turned)
+    error += turned * (gap + 4 * turned)
     return Angle.of(*(part.ravel() for part in (minus, plus, np.where(alive, error, 0.0))))
 
 
@@ -247,14 +250,35 @@ def behind_sum(
     shares: tuple[float, float] | None,
 ) -> Fields:  # fmt: skip
     """Behind a sum of branches, or units side by side; see ``behind_layer``."""
-    n = len(labels)
-    places, v = pairs.places(n, total.minus.shape), known.variation + 2 * UNIT
-    angle = angle_of_sum(known.junction, v, *places, total.flat, branch.flat)
+    places = pairs.places(len(labels), total.minus.shape)
+    angle = angle_of_sum(known.junction, 0.0, *places, total.flat, branch.flat)
+    wrong = _of_parts(known, *places, angle, total.flat, branch.flat)
+    angle = _moved(angle._replace(error=angle.error + wrong), 12 * known.ratio * UNIT)
     p, q = shares or (1.0, 1.0)
     theta = p * total.theta + q * branch.theta
     wrong = p * total.wrong + q * branch.wrong
     wrong = wrong + 4 * UNIT * (p * np.abs(total.theta) + q * np.abs(branch.theta))
-    return _pinned(pairs, labels, _moved(angle, 3 * known.ratio * v), theta, wrong)
+    return _pinned(pairs, labels, angle, theta, wrong)
+
+
+def _of_parts(
+    known: SumNorms, i: Index, j: Index, angle: Angle, total: Angle, branch: Angle
+) -> Array:
+    """By how much 1 - c is wrong as the norms and means of both parts of a sum are.
+
+    With x = r/R of one part and y = eta/R, the mean of the other one, a relative error of r moves c
+    by x (x' c_r - x c), and one of its mean, relative to r, by x (y' - y c).
+    """
+    (a, _, mu), (b, _, eta), _ = known.junction
+    whole = np.sqrt(known.junction.state[0])
+    wrong = np.full(i.size, (6 * known.ratio * max(*known.wrong[0], *known.wrong[1])) ** 2)
+    parts = (a, total.cosine, eta), (b, branch.cosine, mu)
+    for (sigma, inner, other), (v, w) in zip(parts, known.wrong, strict=True):
+        x, y = share_or_zero(np.sqrt(sigma), whole), share_or_zero(other, whole)
+        for m, o in ((i, j), (j, i)):
+            moved = v / 2 * np.abs(x[o] * inner - x[m] * angle.cosine)
+            wrong += x[m] * (moved + w * np.abs(y[o] - y[m] * angle.cosine))
+    return wrong
 
 
 def _pinned(

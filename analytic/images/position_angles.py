@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from analytic.images.position_kernels import Unknown, Walk, relative
+from analytic.images.position_kernels import Unknown, Walk, errors_of, relative
 from analytic.images.position_readings import is_plain, pairs_of_positions
 from analytic.machine import LANES, UNIT, Array
 from analytic.network import Network, Shape, first_jump_of
@@ -28,6 +28,10 @@ MOST = 2**26
 """Pairs of positions, over all layers, from which on the work is not begun: some minutes."""
 FORETOLD = 2**12
 """Pairs of positions that foretell the bound."""
+
+
+Pair = tuple[int, int]
+"""A first image and a second one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,9 +59,22 @@ class PositionAngles:
     @property
     def error(self) -> float:
         """That of some pairs: of the first image with others."""
+        return self._of_some()[0]
+
+    @property
+    def foretold(self) -> tuple[float, Pair]:
+        """The larger one of ``error`` and ``diagonal``, and a pair that has it."""
+        bound, pair = self._of_some()
+        if bound > self.diagonal:
+            return bound, pair
+        image = 0 if self.walk.alone is None else int(errors_of(self.walk.alone).argmax())
+        return self.diagonal, _pair(image, self.columns)
+
+    def _of_some(self) -> tuple[float, Pair]:
         few = min(len(self.y), max(FORETOLD // self._grid, 2))
         j = np.unique(np.linspace(0, len(self.y) - 1, few).astype(np.int64))
-        return float(self._pairs(np.zeros_like(j), j)[2].max())
+        errors = self.pairs(np.zeros_like(j), j)[2]
+        return float(errors.max()), (0, int(j[errors.argmax()]))
 
     @property
     def bytes(self) -> int:
@@ -82,7 +99,7 @@ class PositionAngles:
         together = max(TOGETHER // self._grid, 1)
         for start in range(0, rows.size, together):
             i, j = rows[start : start + together], columns[start : start + together]
-            *values, error = self._pairs(i, j)
+            *values, error = self.pairs(i, j)
             for value, out in zip(values, outs, strict=True):
                 if out.size:
                     out[i - block.shift, j] = value
@@ -91,7 +108,7 @@ class PositionAngles:
             np.maximum.at(bound, (i, j if bound.shape[1] == k else j // LANES), error)
         return 0, 0
 
-    def _pairs(self, i: np.ndarray, j: np.ndarray) -> tuple[Array, Array, Array]:
+    def pairs(self, i: np.ndarray, j: np.ndarray) -> tuple[Array, Array, Array]:
         """Both kernels, and a bound of their relative errors."""
         ends, j = self.ends, j + self.columns
         sigma, theta, *wrong = self.walk.kernels(self.x, i, j)
@@ -108,10 +125,12 @@ class Unserved(NamedTuple):
         bound: of the relative error of a part of the work, above the tolerance; infinite where
             there is no such way, or too much work.
         ends: the recursion at x = x' of that part.
+        pair: a pair of images that has the bound.
     """
 
     bound: float = math.inf
     ends: Diagonal | None = None
+    pair: Pair = (0, 0)
 
 
 def prepare_positions(
@@ -138,27 +157,34 @@ def prepare_positions(
     if not served or pairs * pairs_of_positions(network, spatial) > most:
         return Unserved()
     images = x if y is None else np.concatenate([x, y])
+    columns = 0 if own else len(x)
     walk = Walk.of(network, spatial, images, tolerance)
     if isinstance(walk, Unknown):
-        return Unserved(walk.error)
+        pair = _pair(walk.image, columns)
+        return Unserved(walk.error, _ends(network, walk) if walk.stages else None, pair)
     end, ends = walk.end, _ends(network, walk)
     *_, rounding = in_kernels(ends)
     diagonal = end.wrong + 4 * UNIT + rounding
     if walk.alone is not None:
-        sigma, theta, *wrong = walk.alone
-        diagonal += max(
-            float(relative(*part).max()) for part in zip(wrong, (sigma, theta), strict=True)
-        )
+        errors = errors_of(walk.alone)
+        diagonal += float(errors.max())
         if not diagonal <= tolerance:
-            return Unserved(diagonal, ends)
-    columns = 0 if own else len(x)
+            return Unserved(diagonal, ends, _pair(int(errors.argmax()), columns))
     method = PositionAngles(walk, ends, columns, rounding, diagonal, images, images[columns:])
     return Problem(network, x, images[columns:], own, ends, method)
 
 
-def _ends(network: Network, walk: Walk) -> Diagonal:
+def _pair(image: int, columns: int) -> Pair:
+    """A pair with one of all images, of which the columns begin at ``columns``."""
+    if columns == 0:
+        return image, image
+    return (image, 0) if image < columns else (0, image - columns)
+
+
+def _ends(network: Network, walk: Walk | Unknown) -> Diagonal:
     """The recursion at x = x'; where positions mix they may cancel."""
-    sigma, theta = (part.mean(axis=1) for part in walk.end[:2])
     if walk.alone is not None:
         sigma, theta = np.maximum(walk.alone[:2], 0)
+    else:
+        sigma, theta = (part.mean(axis=1) for part in walk.end[:2])
     return Diagonal(walk.stages, sigma, theta, output=network.output.coefficients)

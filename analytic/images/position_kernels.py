@@ -21,14 +21,24 @@ from analytic.machine import UNIT, Array
 from analytic.network import Network, Shape
 from analytic.recursion import Stage
 
-__all__ = ["Unknown", "Walk", "largest_error", "relative"]
+__all__ = ["Unknown", "Walk", "errors_of", "relative"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Unknown:
-    """Why the positions of an image do not serve: the error of its kernel with itself."""
+    """Why the positions of an image do not serve.
 
+    Attributes:
+        image: which one.
+        error: of its kernel with itself.
+        stages: what the layers see of it; none where units at some position cancel.
+        alone: its kernels and their errors, (4, 1).
+    """
+
+    image: int
     error: float
+    stages: tuple[Stage, ...]
+    alone: Array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,13 +75,13 @@ class Walk:
             try:
                 end = way.run(x[image : image + 1])
             except CancelledError:
-                return Unknown(np.inf)
+                return Unknown(image, np.inf, (), np.zeros((4, 1)))
             assert end.fields is not None
             losses.append(way.found.lost)
             alone.append(_at_readout(pairs, end.own, plan.readout[-1:], end.fields))
-            error = max(end.own.wrong, largest_error(alone[-1]))
+            error = max(end.own.wrong, float(errors_of(alone[-1]).max()))
             if not error <= allowed:
-                return Unknown(error)
+                return Unknown(image, error, _stages(way.found), alone[-1])
         way = Pass(plan, None, None, _joined(losses))
         return cls(plan, way.found, way.run(x).own, np.concatenate(alone, axis=1))
 
@@ -83,7 +93,7 @@ class Walk:
     @property
     def stages(self) -> tuple[Stage, ...]:
         """What the layers see."""
-        return tuple(layer.stage for layer in self.ledger.layers)
+        return _stages(self.ledger)
 
     def kernels(self, x: Array, i: Index, j: Index) -> Array:
         """Sigma and Theta at the readout and the errors of both, (4, pairs).
@@ -97,6 +107,10 @@ class Walk:
         fields = Pass(self.plan, pairs, self.ledger, None).run(x).fields
         assert fields is not None
         return _at_readout(pairs, self.end, self.plan.readout[-1:], fields)
+
+
+def _stages(ledger: Ledger) -> tuple[Stage, ...]:
+    return tuple(layer.stage for layer in ledger.layers)
 
 
 def _at_readout(pairs: PositionPairs, end: Own, last: tuple[Window, ...], fields: Fields) -> Array:
@@ -128,11 +142,10 @@ def _joined(images: list[Losses]) -> Losses:
     ]
 
 
-def largest_error(kernels: Array) -> float:
-    """The largest relative error of what ``Walk.kernels`` gives for images with themselves."""
+def errors_of(kernels: Array) -> Array:
+    """The relative errors of what ``Walk.kernels`` gives for images with themselves."""
     sigma, theta, *wrong = kernels
-    parts = zip(wrong, (sigma, theta), strict=True)
-    return max(float(relative(*part).max()) for part in parts)
+    return np.maximum(*map(relative, wrong, (sigma, theta)))
 
 
 def relative(wrong: Array, size: Array) -> Array:

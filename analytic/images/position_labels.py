@@ -1,7 +1,8 @@
 """Which positions of some images are known to be one unit, whatever was rounded.
 
 Equal pixels are one unit, and so is what reads the same units in the same places; of an average the
-order does not matter. Numbers stand for units.
+order does not matter. Numbers stand for units, and ``NOTHING`` for those that are 0, like what lies
+outside: a blank border is as good as none.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from analytic.images.shifts import Index
 from analytic.machine import Array
 from analytic.network import Network, Step, fold
 
-__all__ = ["Labels", "labels_of"]
+__all__ = ["NOTHING", "Labels", "labels_of"]
+
+NOTHING = -1
 
 
 class Labels(NamedTuple):
@@ -41,6 +44,7 @@ def labels_of(
     """Those of images (n, P, channels)."""
     n, positions, channels = x.shape
     start = _numbered(x.reshape(-1, channels) + 0.0).reshape(n, positions)
+    start[~x.any(axis=2)] = NOTHING
     found = Labels(start, [], [], [[] for _ in readings])
 
     def averaged(part: tuple[Step, Reading], given: Index) -> Index:
@@ -62,8 +66,8 @@ def labels_of(
             company = _numbers(np.sort(given, axis=1)[:, None])
             given = _numbers(np.stack(np.broadcast_arrays(given, company), axis=2))
         else:
-            around = np.concatenate([given, np.full((len(given), 1), -1)], axis=1)
-            given = _numbers(around[:, reading.source].transpose(0, 2, 1))
+            around = np.concatenate([given, np.full((len(given), 1), NOTHING)], axis=1)
+            given = _numbers(around[:, reading.source].transpose(0, 2, 1), _keeps_nothing(step))
         found.layers.append(given)
         return given
 
@@ -78,9 +82,15 @@ def labels_of(
     return found
 
 
-def _numbers(rows: Index) -> Index:
-    """A number for each different row of (n, P, length), (n, P)."""
-    return _numbered(rows.reshape(-1, rows.shape[2])).reshape(rows.shape[:2])
+def _keeps_nothing(step: Step) -> bool:
+    """Whether units are 0 behind those that are."""
+    return step.normalizes or (step.bias == 0 and float(step.layer.activation(0.0)) == 0)
+
+
+def _numbers(rows: Index, keeps: bool = True) -> Index:
+    """A number for each different row of (n, P, length), (n, P); ``NOTHING`` for rows of it."""
+    found = _numbered(rows.reshape(-1, rows.shape[2])).reshape(rows.shape[:2])
+    return np.where(keeps & (rows == NOTHING).all(axis=2), NOTHING, found)
 
 
 def _numbered(rows: np.ndarray) -> Index:

@@ -53,13 +53,13 @@ class LayerNorms(NamedTuple):
         norms: r of what is read, (n, P).
         close: the layer alone, with its units.
         variation: the largest relative error of r^2, of the variances, and of Sigma behind it.
-        before: the larger one of r^2 and of the mean, relative to r, of what is read.
+        before: the relative error of r^2, and that of the mean relative to r, of what is read.
     """
 
     norms: Array
     close: Close
     variation: float
-    before: float
+    before: tuple[float, float]
 
     @property
     def stage(self) -> Stage:
@@ -83,12 +83,12 @@ class SumNorms(NamedTuple):
 
     Attributes:
         junction: what is added.
-        variation: the largest relative error of its parts.
+        wrong: of both parts, the relative error of r^2 and that of the mean relative to r.
         ratio: the largest (r + r')/R of the norms of both parts and of the sum.
     """
 
     junction: Junction
-    variation: float
+    wrong: tuple[tuple[float, float], tuple[float, float]]
     ratio: float
 
 
@@ -125,7 +125,7 @@ def layer_norms(
     close = Close.of(network, Diagonal((stage,), end[0], end[1]))
     variation, wrong, wrong_mean = _errors(close, own)
     close = replace(close, variations=[variation], sigmas=[own.wrong, wrong])
-    before = max(own.wrong, own.wrong_mean) + 2 * UNIT
+    before = own.wrong + 4 * UNIT, own.wrong_mean + 4 * UNIT
     found = LayerNorms(np.sqrt(own.sigma), close, max(own.wrong, variation, wrong), before)
     sigma, theta, mu = (part.reshape(shape) for part in end)
     return found, Own(sigma, theta, mu, wrong, wrong_mean)
@@ -225,7 +225,11 @@ def sum_norms(total: Own, branch: Own, shares: tuple[float, float] | None) -> tu
     ratio = float(share_or_zero(np.sqrt(a) + np.sqrt(b), np.sqrt(sigma)).max(initial=0.0))
     shape = total.sigma.shape
     sigma, theta, mu = (part.reshape(shape) for part in junction.state)
-    found = SumNorms(junction, max(*total[3:], *branch[3:]), ratio)
+    before = (
+        (total.wrong + 4 * UNIT, of_mu + 4 * UNIT),
+        (branch.wrong + 4 * UNIT, of_eta + 4 * UNIT),
+    )
+    found = SumNorms(junction, before, ratio)
     return found, Own(sigma, theta, mu, wrong, wrong_mean)
 
 

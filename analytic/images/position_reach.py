@@ -3,7 +3,7 @@ r"""Whether images are to be taken position by position, before much of the work
 Series end where pre-activations have large deviations: what N of their coefficients leave out
 falls like r^N or exp(-c N^(1/2)), so that four times as many terms leave the fourth power of it at
 the least. Where that is above the tolerance, longer tables are not begun. Positions end where their
-own bound does; a part of one image tells it in a moment.
+own bound does; a part of some images tells it in a moment.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from analytic.expectations import MOST_TERMS, has_formulas, is_bent, length
 from analytic.images.position_angles import MOST, PositionAngles, Unserved, prepare_positions
 from analytic.images.position_readings import is_plain, pairs_of_positions, reads_all
 from analytic.images.position_walk import Pass, Plan
+from analytic.images.shifts import Index
 from analytic.machine import Array
 from analytic.network import Network, Shape
 from analytic.recursion import Problem, Stage
@@ -27,7 +28,7 @@ CROP = 12
 CERTAIN = 4.0
 """How far the bound of a part must be above the tolerance: others may be better."""
 SEEN = 4
-"""Images that tell whether series reach."""
+"""Images that tell whether series, or positions, reach."""
 BEGUN = 2.0**-30
 """Share that half of the terms must take for the rest to fall as it will fall."""
 
@@ -43,7 +44,7 @@ def beyond_series(network: Network, x: Array, spatial: Shape, tolerance: float) 
         return True
     if not is_plain(network) or not reads_all(network):
         return False
-    few = x[np.unique(np.linspace(0, len(x) - 1, SEEN).astype(np.int64))]
+    few = x[_spread(len(x))]
     way = Pass(Plan.of(network, spatial, few), None, None, None)
     way.run(few)
     stages = (layer.stage for layer in way.found.layers)
@@ -64,7 +65,7 @@ def _is_beyond(stage: Stage, tolerance: float) -> bool:
 def try_positions(
     network: Network, x: Array, y: Array | None, spatial: Shape, tolerance: float
 ) -> Problem | Unserved:
-    """``prepare_positions``, unless a part of the first images tells that it will not serve."""
+    """``prepare_positions``, unless a part of some images tells that it will not serve."""
     pairs = len(x) * (len(x) + 1) // 2 if y is None else len(x) * len(y)
     if pairs * pairs_of_positions(network, spatial) > MOST:
         return Unserved()
@@ -74,11 +75,17 @@ def try_positions(
     return prepare_positions(network, x, y, spatial, tolerance)
 
 
+def _spread(n: int, few: int = SEEN) -> Index:
+    """Some of n images, evenly."""
+    return np.unique(np.linspace(0, n - 1, few).astype(np.int64))
+
+
 def _of_a_part(network: Network, x: Array, y: Array | None, spatial: Shape) -> Unserved:
-    """The bound of the middle of the first image, or of the first two where positions are apart."""
-    mixes = reads_all(network.summed(len(spatial)))
-    given = (x[:1],) if mixes else (x[:2],) if y is None else (x[:2], y[:2])
-    for most in (CROP, math.inf):
+    """The bound of the middles of some images, and of the first one with others."""
+    images = (x,) if y is None else (x, y)
+    for most, few in ((CROP, SEEN), (math.inf, 1)):
+        places = [_spread(len(part), few) for part in images]
+        given = [part[some] for part, some in zip(images, places, strict=True)]
         parts, sizes = zip(*(middle(part, spatial, most) for part in given), strict=True)
         try:
             found = prepare_positions(network, parts[0], dict(enumerate(parts)).get(1), sizes[0])
@@ -88,7 +95,9 @@ def _of_a_part(network: Network, x: Array, y: Array | None, spatial: Shape) -> U
             return found
         method = found.method
         assert isinstance(method, PositionAngles)
-        return Unserved(max(method.diagonal, 0.0 if mixes else method.error), found.diagonal)
+        bound, (i, j) = method.foretold
+        pair = int(places[0][i]), int(places[-1][j])
+        return Unserved(bound, found.diagonal, pair)
     return Unserved()
 
 

@@ -290,7 +290,17 @@ def _arccosine(angle: Angle, alive: NDArray[np.bool_], a: float, b: float) -> _M
     plus = (1 - bend) * angle.plus + bend * (2 - folded)
     sign = np.where(angle.minus < angle.plus, 1.0, -1.0)
     share = np.where(alive, 1 - bend + bend * sign * (1 - 2 / np.pi * turn), 0.0)  # D/slope
-    # |d turn| = d minus / sin(turn), and sqrt(2 d minus) where that is the larger part
-    error_d = 2 * bend * _share(2 * angle.error, np.sqrt(angle.error + small)) + 8 * UNIT
+    error_d = 2 / np.pi * bend * _turned(small, angle.error) + 8 * UNIT
     error = (np.abs(share) + error_d) * angle.error + 8 * UNIT * np.minimum(minus, plus)
     return _Moments(Angle.of(minus, plus, error), slope * share, error_d)
+
+
+def _turned(small: Array, e: Array) -> Array:
+    """By how much the angle of 1 - cos is wrong if that is by e.
+
+    Its derivative is at most small^(-1/2), whose integral over (small - e, small) is the first
+    bound; and beyond 0 it is at most the second.
+    """
+    root, rest = np.sqrt(small), np.sqrt(np.maximum(small - e, 0))
+    beyond = np.sqrt(8) * _share(e, np.sqrt(e + small))
+    return np.where(e < small, _share(2 * e, root + rest), beyond)

@@ -7,7 +7,7 @@ solved here as one function of the correlation. Below: ``analytic.pairs``.
 
 from analytic.solve.answer import KINDS, solve
 from analytic.solve.equal_norms import zonal
-from analytic.solve.foresight import Plan, foresee, sample
+from analytic.solve.foresight import Plan, at_work, foresee, measured, sample
 from analytic.solve.image_foresight import KernelSizes, foresee_images
 from analytic.solve.refusal import early_refusal
 
@@ -15,9 +15,11 @@ __all__ = [
     "KINDS",
     "KernelSizes",
     "Plan",
+    "at_work",
     "early_refusal",
     "foresee",
     "foresee_images",
+    "measured",
     "sample",
     "solve",
     "zonal",

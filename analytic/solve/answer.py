@@ -16,6 +16,7 @@ from analytic.pairs import Close, NearlyParallel, Series, cheap_entry, left_out_
 from analytic.recursion import Problem, kernels_at, require_finite
 from analytic.results import AccuracyError, Estimate, Kernels
 from analytic.solve.checkpoint import Checkpoint
+from analytic.solve.foresight import LEAST_TAKEN
 from analytic.solve.refusal import early_refusal, full_refusal
 from analytic.solve.row_blocks import fill
 from analytic.solve.writing import answer_arrays, scatter, write_diagonal
@@ -113,8 +114,8 @@ def _nearly_parallel(problem: Problem, left: NDArray[np.intp]) -> NearlyParallel
     return NearlyParallel(*(np.concatenate(field) for field in zip(*parts, strict=True)))
 
 
-LEAST_TAKEN, MOST_TAKEN = 2**11, 2**17
-"""Pairs left out that a thread takes at a time."""
+MOST_TAKEN = 2**17
+"""Most pairs left out that a thread takes at a time."""
 
 
 def _finish(

@@ -25,10 +25,15 @@ def tangent_limit(network: Network, x: Array) -> Array:
 
 
 def best_limit(network: Network, x: Array) -> tuple[Array, bool]:
-    """K_inf and whether it has a certified bound: if none holds, the best value without one."""
+    """K_inf and whether it has a certified bound: if none holds, the best value without one.
+
+    Raises:
+        AccuracyError: what may be wrong by all of its size is no value.
+    """
     try:
         return tangent_limit(network, x), True
     except AccuracyError as error:
-        if error.estimate is None or not np.isfinite(error.estimate.value).all():
+        best = error.estimate
+        if not error.bound < 1 or best is None or not np.isfinite(best.value).all():
             raise
-        return np.asarray(error.estimate.value), False
+        return np.asarray(best.value), False

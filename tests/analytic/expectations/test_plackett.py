@@ -66,6 +66,27 @@ def test_integrals_agree_with_thirty_digits(a: float, b: float, theta: float) ->
     assert size == once
 
 
+@pytest.mark.parametrize("theta", [1.5, 0.3, 1e-2, 3e-4, 1e-5])
+@pytest.mark.parametrize(("s", "s_"), [(1e4, 1e4), (1e4, 3e3), (40.0, 1e6), (1.0, 1.3)])
+def test_slopes_that_end_as_they_begin_do_not_cancel(s: float, s_: float, theta: float) -> None:
+    """The integrals of all pairs of kinks are nearly theta/(2 pi) each, their sum is 1/(s s')."""
+    one, other = Ramps(np.array([-1.0, 1.0]), np.array([1.0, -1.0])), Ramps(
+        np.array([-1.0, 3.0]), np.array([0.5, -0.5])
+    )  # fmt: skip
+    small = 2 * np.sin(theta / 2) ** 2
+    found = kink_integrals(one, other, *(np.array([value]) for value in (s, s_, small)))[:, 0]
+    with mpmath.workdps(60):
+        exact: Any = np.array([_number(0), _number(0)])
+        for x, jump in zip(*one, strict=True):
+            for x_, jump_ in zip(*other, strict=True):
+                parts: Any = _exact(_number(x) / _number(s), _number(x_) / _number(s_), theta)
+                exact = exact + _number(jump * jump_) * np.array(parts)
+        once, bent = abs(found[:2] - exact)
+    assert once <= 16 * UNIT * found[2]
+    assert bent <= 16 * UNIT * found[2] * small
+    assert found[2] <= 2 * (1 / s + 1 / s_)  # and not theta
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["hardtanh", "softshrink", "abs(abs(x) - 1)"])
 @pytest.mark.parametrize("s", [0.3, 1.0, 7.0])

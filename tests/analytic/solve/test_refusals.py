@@ -16,7 +16,9 @@ from analytic import (
     Convolution,
     FullyConnected,
     GlobalAveragePooling,
+    LayerNorm,
     Network,
+    Residual,
     kernel,
     kernel_estimate,
     kernel_plan,
@@ -139,10 +141,33 @@ def test_a_part_of_an_image_judges_only_what_is_far_above_the_tolerance(
     problem = try_positions(POOLED, x, None, (16, 16), found.bound / 2)
     assert positions[1:] == [12 * 12, 16 * 16]
     assert isinstance(problem, Unserved)  # by the whole of the first image
+    assert problem.ends is not None  # which says why; else series are tried in vain
     assert problem.bound > found.bound / 2
     problem = try_positions(POOLED, x, None, (16, 16), 1e-9)
     assert isinstance(problem, Problem)
     assert problem.method.diagonal <= 1e-9
+
+
+def test_a_refusal_by_positions_comes_from_the_worst_of_some_images(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Positions of the last image cancel where they are averaged, to 1e-4."""
+    x = np.random.default_rng(5).uniform(0.5, 1.5, (3, 1, 20, 20))
+    x[2] = np.kron(1e-4 * x[2, :, ::2, ::2], np.ones((2, 2))) + np.tile([1.0, -1.0], 10)
+    network = Network(
+        Convolution("identity", 1), AveragePooling(2), LayerNorm(eps=1e-12), Convolution("relu", 2),
+        Residual(Convolution("erf", 1)), GlobalAveragePooling(),
+    )  # fmt: skip
+    walked, whole = list[tuple[int, ...]](), position_reach.prepare_positions
+
+    def seen(network: Network, x: np.ndarray, *rest: Any, **more: Any) -> Any:
+        walked.append(x.shape)
+        return whole(network, x, *rest, **more)
+
+    monkeypatch.setattr(position_reach, "prepare_positions", seen)
+    with pytest.raises(AccuracyError, match=r"at the pair \(2, 2\)"):
+        kernel(network, x)
+    assert walked == [(3, 144, 1)]
 
 
 def test_the_rest_is_not_begun_behind_a_refused_block(monkeypatch: pytest.MonkeyPatch) -> None:

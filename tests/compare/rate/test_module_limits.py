@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose
 from scipy import integrate
 from torch import nn
 
-from analytic import AccuracyError, FullyConnected, Network, Readout
+from analytic import AccuracyError, Estimate, FullyConnected, Network, Readout
 from compare import Inputs, convergence, gap
 from compare.rate import loose_limits
 from compare.rate.first_layer_limit import integrated_first_layer
@@ -114,6 +114,23 @@ def test_torch_s_parametrisation_settles_relative_to_its_own_limit() -> None:
     k0 = tangent_kernel(made(default, 64, 3).double(), torch.from_numpy(x)).numpy()
     direct = square_norms(k0 - limits.values[2]) / square_norms(limits.values[2])
     assert_allclose(found.distances[2][3], direct, rtol=1e-9)
+
+
+@pytest.mark.parametrize("bound", [0.5, 1.0, math.nan])
+def test_what_may_be_wrong_by_all_of_its_size_is_no_limit(
+    bound: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: Any, **__: Any) -> None:
+        raise AccuracyError("refused", Estimate(np.eye(2), np.eye(2), 1), bound)
+
+    monkeypatch.setattr(loose_limits, "kernel", refused)
+    network, x = Network(FullyConnected("tanh")), np.eye(2)
+    if bound < 1:
+        value, certain = loose_limits.best_limit(network, x)
+        assert (value.tolist(), certain) == (np.eye(2).tolist(), False)
+    else:
+        with pytest.raises(AccuracyError, match="refused"):
+            loose_limits.best_limit(network, x)
 
 
 def test_a_limit_without_a_bound_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

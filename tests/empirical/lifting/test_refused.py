@@ -177,6 +177,10 @@ SENTENCES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], tuple[str, 
         lambda: Ends(lambda h, b: h + b(h.detach())), (6,),
         ("tangent kernels that differ", "its outputs are those", "detach or no_grad in one of"),
     ),
+    "a slope in single precision": (
+        lambda: nn.Sequential(nn.Linear(6, 64), nn.Hardsigmoid(), nn.Linear(64, 1)), (6,),
+        ("tangent kernels that differ", "a slope is rounded to single precision", "torch.clamp(x"),
+    ),
     "a stack of branches": (
         lambda: Ends(lambda h, b: torch.stack([h, b(h)]).mean(0)), (6,),
         ("got stack in Ends, line", "an axis of their own", "sum(list)"),
