@@ -21,6 +21,9 @@ from analytic.expectations.hermite_coefficients import (
 )
 from analytic.expectations.inverse_sine import arcsine
 from analytic.expectations.jumping_pairs import jump_distances
+from analytic.expectations.kink_sums import CLOSE_ROWS, CLOSE_WEIGHTS, TABLE, kink_sums
+from analytic.expectations.kink_tables import KinkTable as CloseForm
+from analytic.expectations.kink_tables import kink_table
 from analytic.expectations.kinks_at_zero import is_bent
 from analytic.expectations.octaves import MOST_TERMS_WHOLE
 from analytic.expectations.product_rules import Angle
@@ -32,11 +35,15 @@ from analytic.expectations.wide_cells import WideTables, wide_tables
 from analytic.expectations.wide_pairs import FARTHEST, WideRoom, cell_of, wide_moments
 
 __all__ = [
+    "CLOSE_ROWS",
+    "CLOSE_WEIGHTS",
     "FARTHEST",
     "LOWEST",
     "MOST_TERMS",
     "MOST_TERMS_WHOLE",
+    "TABLE",
     "Angle",
+    "CloseForm",
     "Coefficients",
     "Moments",
     "Noise",
@@ -54,6 +61,8 @@ __all__ = [
     "hermite_basis",
     "is_bent",
     "jump_distances",
+    "kink_sums",
+    "kink_table",
     "length",
     "moments",
     "orders",

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from analytic.expectations import FARTHEST
 from analytic.machine import UNIT, Array
 from analytic.network import Network
+from analytic.pairs.close_forms import with_close_forms
 from analytic.pairs.pair_sums import share_or_zero
 from analytic.pairs.rays import are_on_a_line
 from analytic.pairs.row_blocks import Series, roundings
@@ -70,6 +71,9 @@ def prepare(
 
     layers = amplifications(state, tail)
     bounds = bounded(layers)
+    if not tight:
+        layers = with_close_forms(state, layers, bounds, inputs, len(x), own, tolerance)
+        bounds = bounded(layers)
     left = _share_left(state, inputs, len(x), own, bounds)
     pairs = left * len(x) * (len(x) / 2 if own else len(inputs) - len(x))
     usual = tight or left <= MOST
@@ -87,10 +91,11 @@ def prepare(
     if tight:
         bounds = with_classes(bounds, network, squares, len(x), layers, tail=tail, spread=spread)
     behind = entered(layers, bounds)
-    plan = program(network, bounds)
+    forms = [layer.beyond for layer in layers]
+    plan = program(network, bounds, forms)
     top, rest = ([part] * len(layers) for part in (slice(0, len(x)), slice(len(x), None)))
-    rows = input_tables(state, plan, top)
-    columns = rows if own else input_tables(state, plan, rest)
+    rows = input_tables(state, plan, top, forms=forms)
+    columns = rows if own else input_tables(state, plan, rest, forms=forms)
     back = None if behind is None or tight else plan._replace(bounds=behind)
     method = Series(plan, rows, columns, back)
     return Problem(network, x, x if y is None else y, own, state, method)

@@ -1,0 +1,110 @@
+"""Layers with kinks where another form takes the place of a series that is too short.
+
+Tables (``analytic.expectations.kink_tables``) are made where enough pairs of a sample need them:
+by the series themselves, cut short, for what is asked here is no more than where rho is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytic.expectations import CloseForm, coefficients, is_bent, kink_table
+from analytic.machine import Array
+from analytic.pairs.pair_sums import share_or_zero
+from analytic.pairs.wide_inputs import is_straight
+from analytic.recursion import Amplification, Bounds, Diagonal, Stage
+
+__all__ = ["with_close_forms"]
+
+ENOUGH = 2**12
+"""Pairs for which a table is made, at least: it takes as long as they do one by one."""
+SHARP = 2.0**-10
+"""The largest error of a form, relative to the tolerance."""
+SAMPLED = 64
+"""Inputs whose correlations are looked at, spread evenly."""
+TERMS = 32
+"""Terms of the series that tell them."""
+
+
+def with_close_forms(
+    state: Diagonal,
+    layers: list[Amplification],
+    bounds: Bounds,
+    inputs: Array,
+    n: int,
+    own: bool,
+    tolerance: float,
+) -> list[Amplification]:
+    """The layers with what takes the place of their series beyond the radius, where there is such.
+
+    Args:
+        state: the recursion at x = x'.
+        layers: how each layer amplifies errors.
+        bounds: their radii.
+        inputs: the rows and, unless these are the same, the columns.
+        n: rows.
+        own: whether columns are the same.
+        tolerance: the promise.
+    """
+    steps = [stage.step for stage in state.stages]
+    plain = all(not (step.normalizes or step.passes or step.noise != 1) for step in steps)
+    short = bounds.radius[:, -1] < bounds.ceiling
+    bent = [_is_kinked(stage) for stage in state.stages]
+    if not (plain and is_straight(state) and (short & bent).any()):
+        return layers
+    pairs = n * (n - 1) / 2 if own else n * (len(inputs) - n)
+    if pairs < ENOUGH:
+        return layers
+    found = list(layers)
+    for row, rho in enumerate(_correlations(state, inputs, n, own)):
+        reach = float(bounds.radius[row, -1])
+        if short[row] and bent[row] and (rho > reach).mean() * pairs >= ENOUGH:
+            form = _form(state.stages[row], 1 - reach)
+            if form is not None and form.error <= SHARP * tolerance:
+                found[row] = replace(layers[row], beyond=form)
+    return found
+
+
+def _is_kinked(stage: Stage) -> bool:
+    """Whether its activation has kinks, and all at 0."""
+    activation = stage.step.layer.activation
+    return activation.bent_line is None and activation.jump is None and is_bent(activation)
+
+
+def _form(stage: Stage, farthest: float) -> CloseForm | None:
+    s = np.sqrt(stage.variance)
+    s = s[s > 0]
+    return kink_table(stage.step.layer.activation, s, farthest) if s.size else None
+
+
+def _correlations(state: Diagonal, inputs: Array, n: int, own: bool) -> Iterator[Array]:
+    """|rho| of sampled pairs before each layer, roughly, and as far as there are series."""
+    i = _spread(n)
+    j = i if own else n + _spread(len(inputs) - n)
+    covariance = inputs[i] @ inputs[j].T / inputs.shape[1]
+    for stage in state.stages:
+        weight, bias, *_ = stage.step.coefficients
+        s = np.sqrt(stage.variance)
+        both = np.outer(s[i], s[j])
+        rho = share_or_zero(weight * covariance + bias, both)
+        size = np.abs(rho)
+        if own:
+            np.fill_diagonal(size, 0.0)
+        yield size
+        activation = stage.step.layer.activation
+        if activation.bent_line is not None:
+            return
+        b, b_ = (coefficients(activation, s[k], TERMS).b for k in (i, j))
+        total = np.zeros_like(rho)
+        for one, other in zip(b[::-1], b_[::-1], strict=True):
+            total = total * rho + np.outer(one, other)
+        covariance = np.outer(stage.moments.mean[i], stage.moments.mean[j]) + both * rho * total
+
+
+def _spread(size: int) -> NDArray[np.intp]:
+    """At most SAMPLED places among so many, spread evenly."""
+    return np.linspace(0, size - 1, min(SAMPLED, size)).astype(np.intp)
