@@ -29,7 +29,7 @@ from analytic.expectations.coefficients_of_erf import (
 )
 from analytic.expectations.kinks_at_zero import mend_coefficients
 from analytic.expectations.node_tables import FIRST, kinked
-from analytic.expectations.octaves import MOST_TERMS, MOST_TERMS_KINKED, by_octaves, segment
+from analytic.expectations.octaves import MOST_TERMS, MOST_TERMS_PIECES, by_octaves, segment
 from analytic.expectations.segments import EXACT, Noise, Segment
 from analytic.expectations.splines import by_pieces
 from analytic.expectations.staircases import Staircase
@@ -77,7 +77,7 @@ def length(
     if activation.is_erf:
         return erf_length(float(s.max()), tail, most)
     if by_pieces(activation) is not None:
-        return min(most, MOST_TERMS_KINKED)
+        return min(most, MOST_TERMS_PIECES)
     tops = [(octave, float(s[chosen].max())) for octave, chosen in by_octaves(activation, s)]
     parts = [segment(activation, octave, most=most, proved=proved) for octave, _ in tops]
     wanted = max(part.terms(top, tail) for part, (_, top) in zip(parts, tops, strict=True))

@@ -20,11 +20,13 @@ from analytic.recursion import Amplification, Bounds, Diagonal, Stage
 
 __all__ = ["with_close_forms"]
 
-ENOUGH = 2**12
-"""Pairs for which a table is made, at least: it takes as long as they do one by one."""
+ENOUGH = 2**7
+"""Pairs for which a table is made, at least: one by one they take 0.1 ms or more each."""
+MANY = 2**15
+"""Pairs of all inputs, at least."""
 SHARP = 2.0**-10
 """The largest error of a form, relative to the tolerance."""
-SAMPLED = 64
+SAMPLED = 128
 """Inputs whose correlations are looked at, spread evenly."""
 TERMS = 32
 """Terms of the series that tell them."""
@@ -57,7 +59,7 @@ def with_close_forms(
     if not (plain and is_straight(state) and (short & bent).any()):
         return layers
     pairs = n * (n - 1) / 2 if own else n * (len(inputs) - n)
-    if pairs < ENOUGH:
+    if pairs < MANY:
         return layers
     found = list(layers)
     for row, rho in enumerate(_correlations(state, inputs, n, own)):
