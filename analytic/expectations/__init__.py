@@ -21,10 +21,11 @@ from analytic.expectations.hermite_coefficients import (
 )
 from analytic.expectations.inverse_sine import arcsine
 from analytic.expectations.jumping_pairs import jump_distances
+from analytic.expectations.kink_lines import KinkLines, kink_lines
 from analytic.expectations.kink_sums import CLOSE_ROWS, CLOSE_WEIGHTS, TABLE, kink_sums
-from analytic.expectations.kink_tables import KinkTable as CloseForm
-from analytic.expectations.kink_tables import kink_table
+from analytic.expectations.kink_tables import KinkTable, kink_table
 from analytic.expectations.kinks_at_zero import is_bent
+from analytic.expectations.line_sums import CLOSE_LINES, FARTHEST_LINES, TOGETHER, line_sums
 from analytic.expectations.octaves import MOST_TERMS_WHOLE
 from analytic.expectations.product_rules import Angle
 from analytic.expectations.quadrature import Rule, hermite_basis, uniform_rule
@@ -34,14 +35,20 @@ from analytic.expectations.turned_slopes import slope_change
 from analytic.expectations.wide_cells import WideTables, wide_tables
 from analytic.expectations.wide_pairs import FARTHEST, WideRoom, cell_of, wide_moments
 
+CloseForm = KinkTable | KinkLines
+"""What takes the place of a series that is too short."""
+
 __all__ = [
+    "CLOSE_LINES",
     "CLOSE_ROWS",
     "CLOSE_WEIGHTS",
     "FARTHEST",
+    "FARTHEST_LINES",
     "LOWEST",
     "MOST_TERMS",
     "MOST_TERMS_WHOLE",
     "TABLE",
+    "TOGETHER",
     "Angle",
     "CloseForm",
     "Coefficients",
@@ -61,9 +68,11 @@ __all__ = [
     "hermite_basis",
     "is_bent",
     "jump_distances",
+    "kink_lines",
     "kink_sums",
     "kink_table",
     "length",
+    "line_sums",
     "moments",
     "orders",
     "responses",

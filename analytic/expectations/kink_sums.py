@@ -3,7 +3,7 @@ r"""Sums of the tables of ``kink_tables`` for many pairs of one row, compiled.
 The coefficients are summed with phi_a(s) of the row once; what is left of them, in phi_b(s') and
 y = sqrt((1 - |rho|)/2), is a scalar product and Clenshaw's scheme for every lane.
 
-Legend: work has rows of lanes; w the coefficients that are left, (2, terms, rank) one after the other.
+Legend: work has rows of lanes; w the coefficients that are left, of shape (2, terms, rank).
 """
 
 from __future__ import annotations

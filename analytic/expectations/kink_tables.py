@@ -156,7 +156,7 @@ def _chebyshev(count: int) -> tuple[Array, Array]:
 
 
 def _values(activation: Activation, s: Array, i: Array, j: Array, y: Array) -> tuple[Array, float]:
-    """E and D of pairs relative to norms, (2 signs, 2, pairs); y is repeated as often as it goes."""
+    """E and D of pairs relative to norms, (2 signs, 2, pairs); y is repeated to their number."""
     of = units(activation, s, moments(activation, s))
     small = 2 * np.resize(y, i.size) ** 2
     none, slope = np.zeros(i.size), np.sqrt(of.moments.slope[i] * of.moments.slope[j])

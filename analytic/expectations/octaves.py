@@ -20,7 +20,14 @@ from analytic.expectations.segments import Segment
 from analytic.expectations.small_deviations import LOWEST, Origin, origin
 from analytic.machine import Array
 
-__all__ = ["MOST_TERMS", "MOST_TERMS_KINKED", "MOST_TERMS_PIECES", "MOST_TERMS_WHOLE", "by_octaves", "segment"]
+__all__ = [
+    "MOST_TERMS",
+    "MOST_TERMS_KINKED",
+    "MOST_TERMS_PIECES",
+    "MOST_TERMS_WHOLE",
+    "by_octaves",
+    "segment",
+]
 
 MOST_TERMS = 1024
 """Longest table of most kernels; pairs that would need more are left out."""

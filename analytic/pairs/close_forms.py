@@ -12,7 +12,14 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.expectations import CloseForm, coefficients, is_bent, kink_table
+from analytic.expectations import (
+    FARTHEST_LINES,
+    CloseForm,
+    coefficients,
+    is_bent,
+    kink_lines,
+    kink_table,
+)
 from analytic.machine import Array
 from analytic.pairs.pair_sums import share_or_zero
 from analytic.pairs.wide_inputs import is_straight
@@ -52,35 +59,48 @@ def with_close_forms(
         own: whether columns are the same.
         tolerance: the promise.
     """
+    reach = bounds.radius[:, -1].tolist()
+    short = [radius < bounds.ceiling for radius in reach]
+    forms = [
+        _lines(stage, 1 - radius) if cut else None
+        for stage, radius, cut in zip(state.stages, reach, short, strict=True)
+    ]
     steps = [stage.step for stage in state.stages]
     plain = all(not (step.normalizes or step.passes or step.noise != 1) for step in steps)
-    short = bounds.radius[:, -1] < bounds.ceiling
-    bent = [_is_kinked(stage) for stage in state.stages]
-    if not (plain and is_straight(state) and (short & bent).any()):
-        return layers
+    kinked = [cut and _is_kinked(stage) for stage, cut in zip(state.stages, short, strict=True)]
     pairs = n * (n - 1) / 2 if own else n * (len(inputs) - n)
-    if pairs < MANY:
-        return layers
-    found = list(layers)
-    for row, rho in enumerate(_correlations(state, inputs, n, own)):
-        reach = float(bounds.radius[row, -1])
-        if short[row] and bent[row] and (rho > reach).mean() * pairs >= ENOUGH:
-            form = _form(state.stages[row], 1 - reach)
-            if form is not None and form.error <= SHARP * tolerance:
-                found[row] = replace(layers[row], beyond=form)
-    return found
+    if plain and is_straight(state) and any(kinked) and pairs >= MANY:
+        for row, rho in enumerate(_correlations(state, inputs, n, own)):
+            if kinked[row] and (rho > reach[row]).mean() * pairs >= ENOUGH:
+                forms[row] = _table(state.stages[row], 1 - reach[row])
+    return [
+        layer if form is None or form.error > SHARP * tolerance else replace(layer, beyond=form)
+        for layer, form in zip(layers, forms, strict=True)
+    ]
 
 
 def _is_kinked(stage: Stage) -> bool:
-    """Whether its activation has kinks, and all at 0."""
+    """Whether its activation has kinks and no closed form."""
     activation = stage.step.layer.activation
     return activation.bent_line is None and activation.jump is None and is_bent(activation)
 
 
-def _form(stage: Stage, farthest: float) -> CloseForm | None:
+def _table(stage: Stage, farthest: float) -> CloseForm | None:
     s = np.sqrt(stage.variance)
     s = s[s > 0]
     return kink_table(stage.step.layer.activation, s, farthest) if s.size else None
+
+
+def _lines(stage: Stage, farthest: float) -> CloseForm | None:
+    """The closed form of a piecewise linear activation, if it is one."""
+    if stage.step.normalizes or stage.step.layer.activation.jump is not None:
+        return None
+    s, table = np.sqrt(stage.variance), stage.moments
+    seen = (s > 0) & (table.second > 0) & (table.slope > 0)
+    if farthest > FARTHEST_LINES or not seen.any():
+        return None
+    activation = stage.step.layer.activation
+    return kink_lines(activation, s[seen], table.second[seen], table.slope[seen])
 
 
 def _correlations(state: Diagonal, inputs: Array, n: int, own: bool) -> Iterator[Array]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from analytic.compilation import compiled
-from analytic.expectations import kink_sums
+from analytic.expectations import TABLE, TOGETHER, kink_sums, line_sums
 from analytic.machine import LANES
 from analytic.recursion import Program, Tile, first_beyond, plain
 
@@ -55,9 +55,9 @@ def _fill_side(
     t: Tile, p: Program, at: int, m: int, side: int, lane: int, asked: Any, close: Any
 ) -> None:
     """Those of one sign of rho."""
-    _, first, rank, terms, place = p.close[at]
+    kind, first, rank, terms, place, numbers = p.close[at]
     sign, top, count = 1.0 - 2.0 * side, p.reach[at, 0], 0
-    small, e, d, phi = t.room[0], t.room[1], t.room[2], t.room[3 : 5 + rank]
+    small, e, d, phi = t.room[0], t.room[1], t.room[2], t.room[3 : 3 + numbers]
     for j in range(LANES):
         if sign * t.rho[m, j] > top:
             t.lanes[count] = j
@@ -65,14 +65,25 @@ def _fill_side(
             count += 1
     if count == 0:
         return
-    for b in range(rank + 2):
+    for i in range(count, count + -count % TOGETHER):
+        t.lanes[i], small[i] = t.lanes[count - 1], small[count - 1]
+    for b in range(numbers):
         source, target = close[first + b], phi[b]
-        for i in range(count):
+        for i in range(count + -count % TOGETHER):
             target[i] = source[lane + t.lanes[i]]
-    kink_sums(
-        p.core[place:], side, rank, terms, p.reach[at, 1], asked[first : first + rank + 2].copy(),
-        phi, small, count, t.weights, t.room[5 + rank :], e, d,
-    )  # fmt: skip
+    own = asked[first : first + numbers].copy()
+    if kind == TABLE:
+        kink_sums(
+            p.core[place:], side, rank, terms, p.reach[at, 1], own, phi, small, count, t.weights,
+            t.room[3 + numbers :], e, d,
+        )  # fmt: skip
+    else:
+        for start in range(0, count, TOGETHER):
+            part = slice(start, start + TOGETHER)
+            line_sums(
+                p.core[place:], side, rank, own, phi[:, part], small[part], t.lines, t.bits,
+                e[part], d[part],
+            )  # fmt: skip
     for i in range(count):
         j = t.lanes[i]
         t.x[m, j] = t.rho[m, j] * t.rho[m, j]

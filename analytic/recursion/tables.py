@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.expectations import CLOSE_ROWS, CLOSE_WEIGHTS, CloseForm, coefficients
+from analytic.expectations import CLOSE_LINES, CLOSE_ROWS, CLOSE_WEIGHTS, CloseForm, coefficients
 from analytic.machine import LANES, Array, aligned, padded_length
 from analytic.network import Network
 from analytic.recursion.certificate import Bounds
@@ -58,7 +58,9 @@ class Program(NamedTuple):
     odd: NDArray[np.int64]
     bounds: Bounds
     output: Array  # the coefficients of the readout, (4,)
-    close: NDArray[np.int64]  # ``CloseForm``s: kind, first row, rank, terms, place, (layers, 5)
+    close: NDArray[
+        np.int64
+    ]  # ``CloseForm``s: kind, first row, rank, terms, place, asked, (layers, 6)
     reach: Array  # largest |rho| of the series, and what scales the argument beyond, (layers, 2)
     core: Array  # the numbers of all ``CloseForm``s, one after the other
 
@@ -101,6 +103,8 @@ class Tile(NamedTuple):
     lanes: NDArray[np.int64]  # such lanes of a row, (lanes,)
     room: Array  # for their sums, (rows, lanes)
     weights: Array  # the same
+    lines: Array  # the same, (rows, lanes)
+    bits: NDArray[np.int64]  # its memory
 
 
 def new_tile(depth: int, by_pair: bool = False, rows: int = ROWS) -> Tile:
@@ -111,7 +115,7 @@ def new_tile(depth: int, by_pair: bool = False, rows: int = ROWS) -> Tile:
         by_pair: whether every pair has an error bound of its own.
         rows: of the tile.
     """
-    width = LANES if by_pair else 1
+    width, lines = LANES if by_pair else 1, aligned(*CLOSE_LINES)
     return Tile(
         *(aligned(rows, LANES) for _ in range(8)),
         left=np.zeros((rows, LANES), dtype=np.bool_),
@@ -127,6 +131,8 @@ def new_tile(depth: int, by_pair: bool = False, rows: int = ROWS) -> Tile:
         lanes=np.zeros(LANES, dtype=np.int64),
         room=aligned(CLOSE_ROWS, LANES),
         weights=aligned(CLOSE_WEIGHTS),
+        lines=lines,
+        bits=lines.view(np.int64),
     )
 
 
@@ -176,11 +182,11 @@ def program(network: Network, bounds: Bounds, forms: Forms = ()) -> Program:
 
 def _laid_out(forms: Forms) -> tuple[NDArray[np.int64], Array]:
     """The forms of the layers as rows of numbers, 0 where there is none."""
-    found, first, cores = np.zeros((len(forms), 5), dtype=np.int64), 0, [np.zeros(1)]
+    found, first, cores = np.zeros((len(forms), 6), dtype=np.int64), 0, [np.zeros(1)]
     for row, form in enumerate(forms):
         if form is not None:
             place = sum(core.size for core in cores)
-            found[row] = form.kind, first, form.rank, form.terms, place
+            found[row] = form.kind, first, form.rank, form.terms, place, form.asked
             first += form.asked
             cores.append(form.numbers)
     return found, np.concatenate(cores)
