@@ -32,13 +32,13 @@ __all__ = ["CLOSE_LINES", "FARTHEST_LINES", "OWN", "TOGETHER", "line_sums"]
 
 TOGETHER = 32
 """Lanes that are taken in step."""
-FARTHEST_LINES = 0.21
-"""The largest 1 - |rho|: theta^2 = 0.44."""
+FARTHEST_LINES = 0.3
+"""The largest 1 - |rho|: theta^2 = 0.64."""
 OWN = 3
 """Numbers asked of an input beside three for each place: s, and two sums over its bends."""
 GONE = 9.0
 """From this P on nothing is left."""
-MOST, FALLING = 13, 7
+MOST, FALLING = 15, 7
 """Taylor's coefficients of the integrand, an odd number, and those of a cosine."""
 _P, _BOTH, _Y, _POWER, _THETA, _V, _ONCE, _BENT = range(
     2 * MOST + FALLING + 2, 2 * MOST + FALLING + 10
@@ -49,25 +49,25 @@ CLOSE_LINES = _BENT + 1, TOGETHER
 
 def _of_tangent() -> tuple[float, ...]:
     """k times the coefficients of tan(t/2)^2 at t^(2 k), halved."""
-    sine = np.array([0.0] + [-((-1.0) ** k) / math.factorial(2 * k) for k in range(1, 15)]) / 2
+    sine = np.array([0.0] + [-((-1.0) ** k) / math.factorial(2 * k) for k in range(1, 17)]) / 2
     cosine = -sine
     cosine[0] = 1.0  # cos(t/2)^2 = 1 - sin(t/2)^2
-    found = np.zeros(15)
-    for k in range(15):
+    found = np.zeros(17)
+    for k in range(17):
         found[k] = sine[k] - found[:k] @ cosine[k:0:-1]
-    return tuple((found * np.arange(15) / 2).tolist())
+    return tuple((found * np.arange(17) / 2).tolist())
 
 
 def _of_cosecant() -> tuple[float, ...]:
     """k times the coefficients of 1/sin(t)^2 - 1/t^2 at t^(2 k), halved."""
     square = np.array(
-        [-((-1.0) ** k) * 2.0 ** (2 * k - 1) / math.factorial(2 * k) for k in range(1, 18)]
+        [-((-1.0) ** k) * 2.0 ** (2 * k - 1) / math.factorial(2 * k) for k in range(1, 20)]
     )
-    inverse = np.zeros(17)  # of sin(t)^2/t^2
+    inverse = np.zeros(19)  # of sin(t)^2/t^2
     inverse[0] = 1.0
-    for k in range(1, 17):
+    for k in range(1, 19):
         inverse[k] = -(inverse[:k] @ square[k:0:-1])
-    return tuple((inverse[1:16] * np.arange(15) / 2).tolist())
+    return tuple((inverse[1:18] * np.arange(17) / 2).tolist())
 
 
 def _of_error_function() -> tuple[float, ...]:
