@@ -31,8 +31,6 @@ ENOUGH = 2**7
 """Pairs for which a table is made, at least: one by one they take 0.1 ms or more each."""
 MANY = 2**15
 """Pairs of all inputs, at least."""
-SHARP = 2.0**-10
-"""The largest error of a form, relative to the tolerance."""
 SAMPLED = 128
 """Inputs whose correlations are looked at, spread evenly."""
 TERMS = 32
@@ -46,18 +44,16 @@ def with_close_forms(
     inputs: Array,
     n: int,
     own: bool,
-    tolerance: float,
 ) -> list[Amplification]:
     """The layers with what takes the place of their series beyond the radius, where there is such.
 
     Args:
         state: the recursion at x = x'.
         layers: how each layer amplifies errors.
-        bounds: their radii.
+        bounds: their radii, and what series may leave out.
         inputs: the rows and, unless these are the same, the columns.
         n: rows.
         own: whether columns are the same.
-        tolerance: the promise.
     """
     reach = bounds.radius[:, -1].tolist()
     short = [radius < bounds.ceiling for radius in reach]
@@ -73,9 +69,10 @@ def with_close_forms(
         for row, rho in enumerate(_correlations(state, inputs, n, own)):
             if kinked[row] and (rho > reach[row]).mean() * pairs >= ENOUGH:
                 forms[row] = _table(state.stages[row], 1 - reach[row])
+    allowed = bounds.truncation[0, :, -1].tolist()  # of any series
     return [
-        layer if form is None or form.error > SHARP * tolerance else replace(layer, beyond=form)
-        for layer, form in zip(layers, forms, strict=True)
+        layer if form is None or form.error > error else replace(layer, beyond=form)
+        for layer, form, error in zip(layers, forms, allowed, strict=True)
     ]
 
 

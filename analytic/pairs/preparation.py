@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -72,7 +74,7 @@ def prepare(
     layers = amplifications(state, tail)
     bounds = bounded(layers)
     if not tight:
-        layers = with_close_forms(state, layers, bounds, inputs, len(x), own, tolerance)
+        layers = with_close_forms(state, layers, bounds, inputs, len(x), own)
         bounds = bounded(layers)
     left = _share_left(state, inputs, len(x), own, bounds)
     pairs = left * len(x) * (len(x) / 2 if own else len(inputs) - len(x))
@@ -86,7 +88,8 @@ def prepare(
             layers, bounds, left = short, fewer, 0.0
     longer = _worth_more_terms(layers, bounds)
     if left and any(longer):
-        layers = amplifications(state, tail, longer)
+        found = amplifications(state, tail, longer)
+        layers = [replace(a, beyond=b.beyond) for a, b in zip(found, layers, strict=True)]
         bounds = bounded(layers)
     if tight:
         bounds = with_classes(bounds, network, squares, len(x), layers, tail=tail, spread=spread)
