@@ -63,7 +63,10 @@ def with_close_forms(
     ]
     steps = [stage.step for stage in state.stages]
     plain = all(not (step.normalizes or step.passes or step.noise != 1) for step in steps)
-    kinked = [cut and _is_kinked(stage) for stage, cut in zip(state.stages, short, strict=True)]
+    kinked = [
+        cut and form is None and _is_kinked(stage)
+        for stage, form, cut in zip(state.stages, forms, short, strict=True)
+    ]
     pairs = n * (n - 1) / 2 if own else n * (len(inputs) - n)
     if plain and is_straight(state) and any(kinked) and pairs >= MANY:
         for row, rho in enumerate(_correlations(state, inputs, n, own)):
