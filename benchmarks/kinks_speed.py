@@ -19,7 +19,7 @@ NAMES = (
     "hardtanh", "relu6", "hardsigmoid", "max(x - 0.01, 0) + min(x + 0.01, 0)", "hardswish",
     "exp(-abs(x))", "softsign", "elu", "celu", "selu", "max(x, 0)**2", "max(x, 0)**3",
 )  # fmt: skip
-DEPTH, ROWS, FEATURES, CALLS = 3, 600, 10, 3
+DEPTH, ROWS, FEATURES, CALLS = 3, 1000, 10, 3
 
 
 def inputs() -> np.ndarray:

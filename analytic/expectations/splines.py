@@ -77,10 +77,16 @@ class Spline:
             self.powers[::-1] * signs, self.error, self.error_d,
         )  # fmt: skip
 
+    @property
+    def is_cubic(self) -> bool:
+        """Whether it is a polynomial of degree 3 at most between its kinks."""
+        return not self.powers[:, EXACT + 1 :].any()
+
     def rule(self, s: Array, order: int) -> tuple[Array, Array]:
         """Nodes and weights of the normal law for every s, (n, nodes) each."""
         inner = self.ends[1:-1] / s[:, None]
-        fixed = np.broadcast_to(np.arange(-REACH, REACH + 1.0), (s.size, 2 * REACH + 1))
+        fixed = np.arange(-REACH, REACH + 1.0, 2.0 if self.is_cubic else 1.0)
+        fixed = np.broadcast_to(fixed, (s.size, fixed.size))
         cuts = np.sort(np.clip(np.concatenate([fixed, inner], axis=1), -REACH, REACH), axis=1)
         z, p = gauss_panels(cuts, order)
         return z, p * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
@@ -102,7 +108,7 @@ class Spline:
 
     def coefficients(self, s: Array, terms: int) -> tuple[Array, Array]:
         """b_k = E[w'(s z) h_k(z)]/sqrt(k + 1), shape (terms, n), and the share of the rest."""
-        if terms > EXACT and not self.powers[:, EXACT + 1 :].any() and s.max() <= NARROW:
+        if terms > EXACT and self.is_cubic and s.max() <= NARROW:
             return self._by_parts(s, terms)
         c, rest = np.empty((terms, s.size)), np.empty(s.size)
         for first in range(0, s.size, 32):
