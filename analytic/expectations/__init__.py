@@ -7,6 +7,7 @@ comes with a bound of its error. Below: the activation and what is proved of it.
 """
 
 from analytic.expectations.activation_moments import Moments, moments
+from analytic.expectations.clenshaw_lanes import CLOSE_ROWS, CLOSE_WEIGHTS, TABLE, kink_sums
 from analytic.expectations.close_pairs import Units, distances, units
 from analytic.expectations.fifth_derivatives import fifth_mean_squares, has_formulas
 from analytic.expectations.heat_tables import heat as conditioning_tables
@@ -21,15 +22,14 @@ from analytic.expectations.hermite_coefficients import (
 )
 from analytic.expectations.inverse_sine import arcsine
 from analytic.expectations.jumping_pairs import jump_distances
-from analytic.expectations.kink_lines import KinkLines, kink_lines
-from analytic.expectations.kink_sums import CLOSE_ROWS, CLOSE_WEIGHTS, TABLE, kink_sums
 from analytic.expectations.kink_tables import KinkTable, kink_table
 from analytic.expectations.kinks_at_zero import is_bent
-from analytic.expectations.line_sums import CLOSE_LINES, FARTHEST_LINES, TOGETHER, line_sums
 from analytic.expectations.octaves import MOST_TERMS_WHOLE
 from analytic.expectations.product_rules import Angle
 from analytic.expectations.quadrature import Rule, hermite_basis, uniform_rule
 from analytic.expectations.segments import Noise
+from analytic.expectations.slope_bends import KinkLines, kink_lines
+from analytic.expectations.small_angles import CLOSE_LINES, FARTHEST_LINES, TOGETHER, line_sums
 from analytic.expectations.small_deviations import LOWEST
 from analytic.expectations.turned_slopes import slope_change
 from analytic.expectations.wide_cells import WideTables, wide_tables

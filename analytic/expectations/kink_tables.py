@@ -18,16 +18,19 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analytic.activation import Activation
 from analytic.expectations.activation_moments import moments
+from analytic.expectations.clenshaw_lanes import TABLE
 from analytic.expectations.close_pairs import distances, units
-from analytic.expectations.kink_sums import TABLE
 from analytic.expectations.product_rules import Angle
 from analytic.expectations.splines import by_pieces
 from analytic.machine import UNIT, Array
 
 __all__ = ["KinkTable", "kink_table"]
+
+Index = NDArray[np.intp]
 
 HALVES = 2
 """Parts of an octave at which the ranges of s end."""
@@ -155,7 +158,7 @@ def _chebyshev(count: int) -> tuple[Array, Array]:
     return np.cos(angle), matrix
 
 
-def _values(activation: Activation, s: Array, i: Array, j: Array, y: Array) -> tuple[Array, float]:
+def _values(activation: Activation, s: Array, i: Index, j: Index, y: Array) -> tuple[Array, float]:
     """E and D of pairs relative to norms, (2 signs, 2, pairs); y is repeated to their number."""
     of = units(activation, s, moments(activation, s))
     small = 2 * np.resize(y, i.size) ** 2

@@ -88,20 +88,32 @@ def prepare(
             layers, bounds, left = short, fewer, 0.0
     longer = _worth_more_terms(layers, bounds)
     if left and any(longer):
-        found = amplifications(state, tail, longer)
-        layers = [replace(a, beyond=b.beyond) for a, b in zip(found, layers, strict=True)]
+        found = zip(amplifications(state, tail, longer), layers, strict=True)
+        layers = [replace(a, beyond=b.beyond) for a, b in found]
         bounds = bounded(layers)
     if tight:
         bounds = with_classes(bounds, network, squares, len(x), layers, tail=tail, spread=spread)
-    behind = entered(layers, bounds)
+    behind = None if tight else entered(layers, bounds)
+    method = _laid_out(network, state, layers, (bounds, behind), len(x), own)
+    return Problem(network, x, x if y is None else y, own, state, method)
+
+
+def _laid_out(
+    network: Network,
+    state: Diagonal,
+    layers: list[Amplification],
+    bounds: tuple[Bounds, Bounds | None],
+    n: int,
+    own: bool,
+) -> Series:
+    """The plan and the tables of rows and columns; the bounds are those of all layers and behind."""
     forms = [layer.beyond for layer in layers]
-    plan = program(network, bounds, forms)
-    top, rest = ([part] * len(layers) for part in (slice(0, len(x)), slice(len(x), None)))
+    plan = program(network, bounds[0], forms)
+    top, rest = ([part] * len(layers) for part in (slice(0, n), slice(n, None)))
     rows = input_tables(state, plan, top, forms=forms)
     columns = rows if own else input_tables(state, plan, rest, forms=forms)
-    back = None if behind is None or tight else plan._replace(bounds=behind)
-    method = Series(plan, rows, columns, back)
-    return Problem(network, x, x if y is None else y, own, state, method)
+    back = None if bounds[1] is None else plan._replace(bounds=bounds[1])
+    return Series(plan, rows, columns, back)
 
 
 def _reach(stage: Stage, features: int, bound: float, pairs: float) -> float | None:

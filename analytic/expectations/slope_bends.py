@@ -1,4 +1,4 @@
-"""What ``line_sums`` ask of a piecewise linear activation and of each of its inputs."""
+"""What ``small_angles`` asks of a piecewise linear activation and of each of its inputs."""
 
 # scipy has no type stubs
 # pyright: reportMissingTypeStubs=false
@@ -12,8 +12,8 @@ import numpy as np
 from scipy.special import ndtr
 
 from analytic.activation import Activation
-from analytic.expectations.line_sums import FARTHEST_LINES, OWN
 from analytic.expectations.polylines import Polyline, polyline
+from analytic.expectations.small_angles import FARTHEST_LINES, OWN
 from analytic.machine import UNIT, Array
 
 __all__ = ["KinkLines", "kink_lines"]
