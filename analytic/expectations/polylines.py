@@ -123,8 +123,8 @@ class Polyline:
         ends = np.concatenate([-none, a, none], axis=1)
         right = np.maximum(ndtr(-ends[:, :-1]) - ndtr(-ends[:, 1:]), 0)
         left = np.maximum(ndtr(ends[:, 1:]) - ndtr(ends[:, :-1]), 0)
-        found: Array = np.where(ends[:, :-1] >= 0, right, left) @ self.slopes**2
-        return found
+        shares: Array = np.where(ends[:, :-1] >= 0, right, left)
+        return np.asarray(shares @ self.slopes**2)
 
     def distances(self, s: Array, s_: Array, r: Array, r_: Array, angle: Angle) -> Array:
         """The numbers of ``analytic.expectations.close_pairs.Distances``, (5, pairs).

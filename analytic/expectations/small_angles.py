@@ -76,7 +76,8 @@ def _of_error_function() -> tuple[float, ...]:
     p = 3 * (1 + u) / (1 - u)
     values = 1 - p * math.sqrt(math.pi / 2) * erfcx(p / math.sqrt(2))
     fit: Any = np.polynomial.chebyshev.Chebyshev.fit(u, values, 23, domain=[-1, 1])
-    return tuple(np.polynomial.chebyshev.cheb2poly(fit.coef).tolist())
+    powers: Any = np.polynomial.chebyshev.cheb2poly(fit.coef)
+    return tuple(map(float, powers))
 
 
 TANGENT, COSECANT, ERROR = _of_tangent(), _of_cosecant(), _of_error_function()

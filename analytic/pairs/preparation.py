@@ -106,7 +106,7 @@ def _laid_out(
     n: int,
     own: bool,
 ) -> Series:
-    """The plan and the tables of rows and columns; the bounds are those of all layers and behind."""
+    """The plan and the tables; the bounds are those of all layers, and behind the first one."""
     forms = [layer.beyond for layer in layers]
     plan = program(network, bounds[0], forms)
     top, rest = ([part] * len(layers) for part in (slice(0, n), slice(n, None)))
