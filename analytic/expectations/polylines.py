@@ -121,10 +121,10 @@ class Polyline:
         """E w'^2 from the places in units of s, (n, places): no tail is lost beside 1."""
         none = np.full((len(a), 1), np.inf)
         ends = np.concatenate([-none, a, none], axis=1)
-        right = np.maximum(ndtr(-ends[:, :-1]) - ndtr(-ends[:, 1:]), 0)
-        left = np.maximum(ndtr(ends[:, 1:]) - ndtr(ends[:, :-1]), 0)
-        shares: Array = np.where(ends[:, :-1] >= 0, right, left)
-        return np.asarray(shares @ self.slopes**2)
+        below, above = (np.asarray(ndtr(sign * ends), dtype=np.float64) for sign in (1, -1))
+        right = np.maximum(above[:, :-1] - above[:, 1:], 0)
+        left = np.maximum(below[:, 1:] - below[:, :-1], 0)
+        return np.where(ends[:, :-1] >= 0, right, left) @ self.slopes**2
 
     def distances(self, s: Array, s_: Array, r: Array, r_: Array, angle: Angle) -> Array:
         """The numbers of ``analytic.expectations.close_pairs.Distances``, (5, pairs).

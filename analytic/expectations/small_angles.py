@@ -23,6 +23,7 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.polynomial import chebyshev
 from scipy.special import erfcx  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
 
 from analytic.compilation import compiled
@@ -75,9 +76,8 @@ def _of_error_function() -> tuple[float, ...]:
     u = np.cos(np.pi * (np.arange(64) + 0.5) / 64)
     p = 3 * (1 + u) / (1 - u)
     values = 1 - p * math.sqrt(math.pi / 2) * erfcx(p / math.sqrt(2))
-    fit: Any = np.polynomial.chebyshev.Chebyshev.fit(u, values, 23, domain=[-1, 1])
-    powers: Any = np.polynomial.chebyshev.cheb2poly(fit.coef)
-    return tuple(map(float, powers))
+    fit: Any = chebyshev.Chebyshev.fit(u, values, 23, domain=[-1, 1])
+    return tuple(map(float, chebyshev.cheb2poly(np.asarray(fit.coef))))
 
 
 TANGENT, COSECANT, ERROR = _of_tangent(), _of_cosecant(), _of_error_function()
