@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 
-from analytic import FullyConnected, Network, kernel_estimate
-from analytic.pairs import preparation
+from analytic import Estimate, FullyConnected, Network
+from analytic.pairs import Series, preparation
+from analytic.request import asked
+from analytic.solve import solve
 
 NETWORKS = {
     "hardsigmoid": ("hardsigmoid", 1.0, 0.0, 3),
     "hardsigmoid with bias": ("hardsigmoid", 2.5, 0.3, 4),
     "relu6": ("relu6", 1.5, 0.1, 2),
-    "hardtanh": ("hardtanh", 1.5, 0.0, 3),
+    "hardtanh": ("hardtanh", 1.0, 0.1, 3),
     "exp(-|x|)": ("exp(-abs(x))", 1.5, 0.0, 3),
     "elu": ("elu", 1.0, 0.1, 2),
 }
@@ -36,33 +36,32 @@ def _network(name: str) -> Network:
     return Network(*[layer] * depth)
 
 
+def _solved(network: Network, x: np.ndarray, forms: bool) -> tuple[Estimate, list[bool]]:
+    """Both kernels with the bounds of all entries, and which layers have forms."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not forms:
+            patch.setattr(preparation, "with_close_forms", lambda _, layers, *__: layers)
+        problem = asked(network, x, None, "both", 1e-10, "cpu")
+    found = solve(problem, "both", 1e-10, progress=False, certificate=True)
+    assert isinstance(problem.method, Series)
+    return found, (problem.method.plan.close[:, 0] > 0).tolist()
+
+
 @pytest.mark.parametrize("name", NETWORKS)
-def test_forms_agree_with_pairs_one_by_one(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Within the sum of both bounds; and some layer has one."""
-    network, x, used = _network(name), _inputs(280, 4), []
-    real = preparation.with_close_forms
-
-    def spied(*given: Any) -> Any:
-        used.append(real(*given))
-        return used[-1]
-
-    monkeypatch.setattr(preparation, "with_close_forms", spied)
-    found = kernel_estimate(network, x, kind="both")
-    assert any(layer.beyond is not None for layer in used[0])
-    monkeypatch.setattr(preparation, "with_close_forms", lambda _, layers, *__: layers)
-    exact = kernel_estimate(network, x, kind="both")
+def test_forms_agree_with_pairs_one_by_one(name: str) -> None:
+    """Within the sum of both bounds; some layer has one, and nothing is called certified."""
+    network, x = _network(name), _inputs(280, 4)
+    (found, used), (exact, without) = (_solved(network, x, forms) for forms in (True, False))
+    assert any(used)
+    assert not any(without)
     for one, other, wrong, more in zip(
         found.value, exact.value, found.error, exact.error, strict=True
     ):
         assert np.all(np.abs(one - other) <= wrong + more)
+        assert not np.array_equal(one, other)
     assert not found.certified
 
 
-def test_few_pairs_make_no_tables(monkeypatch: pytest.MonkeyPatch) -> None:
-    used: list[Any] = []
-    real = preparation.with_close_forms
-    monkeypatch.setattr(
-        preparation, "with_close_forms", lambda *given: used.append(real(*given)) or used[-1]
-    )
-    kernel_estimate(_network("exp(-|x|)"), _inputs(40, 4))
-    assert all(layer.beyond is None for layer in used[0])
+def test_few_pairs_make_no_tables() -> None:
+    _, used = _solved(_network("exp(-|x|)"), _inputs(40, 4), True)
+    assert not any(used)
