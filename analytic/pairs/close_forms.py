@@ -6,7 +6,7 @@ by the series themselves, cut short, for what is asked here is no more than wher
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -29,6 +29,8 @@ __all__ = ["with_close_forms"]
 
 ENOUGH = 2**7
 """Pairs for which a table is made, at least: one by one they take 0.1 ms or more each."""
+SHARP = 2.0**-40
+"""The largest error of a table."""
 MANY = 2**15
 """Pairs of all inputs, at least."""
 SAMPLED = 128
@@ -41,24 +43,28 @@ def with_close_forms(
     state: Diagonal,
     layers: list[Amplification],
     bounds: Bounds,
+    bounded: Callable[[list[Amplification]], Bounds],
     inputs: Array,
     n: int,
     own: bool,
-) -> list[Amplification]:
+) -> tuple[list[Amplification], Bounds]:
     """The layers with what takes the place of their series beyond the radius, where there is such.
+
+    A table may be less exact than series are asked to be up to the ceiling; then that is lower.
 
     Args:
         state: the recursion at x = x'.
         layers: how each layer amplifies errors.
         bounds: their radii, and what series may leave out.
+        bounded: new ones of layers.
         inputs: the rows and, unless these are the same, the columns.
         n: rows.
         own: whether columns are the same.
     """
-    reach = bounds.radius[:, -1].tolist()
+    reach, allowed = bounds.radius[:, -1].tolist(), float(bounds.truncation[0, :, -1].max())
     short = [radius < bounds.ceiling for radius in reach]
     forms = [
-        _lines(stage, 1 - radius) if cut else None
+        _lines(stage, 1 - radius, allowed) if cut else None
         for stage, radius, cut in zip(state.stages, reach, short, strict=True)
     ]
     steps = [stage.step for stage in state.stages]
@@ -72,11 +78,13 @@ def with_close_forms(
         for row, rho in enumerate(_correlations(state, inputs, n, own)):
             if kinked[row] and (rho > reach[row]).mean() * pairs >= ENOUGH:
                 forms[row] = _table(state.stages[row], 1 - reach[row])
-    allowed = bounds.truncation[0, :, -1].tolist()  # of any series
-    return [
-        layer if form is None or form.error > error else replace(layer, beyond=form)
-        for layer, form, error in zip(layers, forms, allowed, strict=True)
-    ]
+    if not any(forms):
+        return layers, bounds
+    found = [replace(a, beyond=form) for a, form in zip(layers, forms, strict=True)]
+    changed = bounded(found)
+    ends = zip(forms, changed.radius[:, -2].tolist(), strict=True)
+    met = all(form is None or 1 - end <= form.farthest for form, end in ends)
+    return (found, changed) if met and changed.ceiling > max(reach) else (layers, bounds)
 
 
 def _is_kinked(stage: Stage) -> bool:
@@ -88,11 +96,12 @@ def _is_kinked(stage: Stage) -> bool:
 def _table(stage: Stage, farthest: float) -> CloseForm | None:
     s = np.sqrt(stage.variance)
     s = s[s > 0]
-    return kink_table(stage.step.layer.activation, s, farthest) if s.size else None
+    found = kink_table(stage.step.layer.activation, s, farthest) if s.size else None
+    return found if found is not None and found.error <= SHARP else None
 
 
-def _lines(stage: Stage, farthest: float) -> CloseForm | None:
-    """The closed form of a piecewise linear activation, if it is one."""
+def _lines(stage: Stage, farthest: float, allowed: float) -> CloseForm | None:
+    """The closed form of a piecewise linear activation, if it is one and exact enough."""
     if stage.step.normalizes or stage.step.layer.activation.jump is not None:
         return None
     s, table = np.sqrt(stage.variance), stage.moments
@@ -100,7 +109,8 @@ def _lines(stage: Stage, farthest: float) -> CloseForm | None:
     if farthest > FARTHEST_LINES or not seen.any():
         return None
     activation = stage.step.layer.activation
-    return kink_lines(activation, s[seen], table.second[seen], table.slope[seen])
+    found = kink_lines(activation, s[seen], table.second[seen], table.slope[seen])
+    return found if found is not None and found.error <= allowed else None
 
 
 def _correlations(state: Diagonal, inputs: Array, n: int, own: bool) -> Iterator[Array]:

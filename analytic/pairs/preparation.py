@@ -74,8 +74,7 @@ def prepare(
     layers = amplifications(state, tail)
     bounds = bounded(layers)
     if not tight:
-        layers = with_close_forms(state, layers, bounds, inputs, len(x), own)
-        bounds = bounded(layers)
+        layers, bounds = with_close_forms(state, layers, bounds, bounded, inputs, len(x), own)
     left = _share_left(state, inputs, len(x), own, bounds)
     pairs = left * len(x) * (len(x) / 2 if own else len(inputs) - len(x))
     usual = tight or left <= MOST

@@ -40,7 +40,7 @@ def _solved(network: Network, x: np.ndarray, forms: bool) -> tuple[Estimate, lis
     """Both kernels with the bounds of all entries, and which layers have forms."""
     with pytest.MonkeyPatch.context() as patch:
         if not forms:
-            patch.setattr(preparation, "with_close_forms", lambda _, layers, *__: layers)
+            patch.setattr(preparation, "with_close_forms", lambda _, *given: given[:2])
         problem = asked(network, x, None, "both", 1e-10, "cpu")
     found = solve(problem, "both", 1e-10, progress=False, certificate=True)
     assert isinstance(problem.method, Series)
