@@ -82,9 +82,10 @@ def with_close_forms(
         return layers, bounds
     found = [replace(a, beyond=form) for a, form in zip(layers, forms, strict=True)]
     changed = bounded(found)
-    ends = zip(forms, changed.radius[:, -2].tolist(), strict=True)
-    met = all(form is None or 1 - end <= form.farthest for form, end in ends)
-    return (found, changed) if met and changed.ceiling > max(reach) else (layers, bounds)
+    ends = changed.radius[:, -2].tolist()
+    served = [(form, end) for form, end in zip(forms, ends, strict=True) if form is not None]
+    met = all(1 - form.farthest <= end < changed.ceiling for form, end in served)
+    return (found, changed) if met else (layers, bounds)
 
 
 def _is_kinked(stage: Stage) -> bool:
