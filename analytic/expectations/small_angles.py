@@ -23,10 +23,17 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.polynomial import chebyshev
-from scipy.special import erfcx  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
 
 from analytic.compilation import compiled
+from analytic.expectations.angle_coefficients import (
+    COSECANT,
+    COSINE,
+    ERROR,
+    FALLING,
+    MOST,
+    POWERS,
+    TANGENT,
+)
 from analytic.expectations.inverse_sine import arcsine_excess
 
 __all__ = ["CLOSE_LINES", "FARTHEST_LINES", "OWN", "TOGETHER", "line_sums"]
@@ -39,8 +46,8 @@ OWN = 3
 """Numbers asked of an input beside three for each place: s, and two sums over its bends."""
 GONE = 9.0
 """From this P on nothing is left."""
-MOST, FALLING = 15, 7
-"""Taylor's coefficients of the integrand, an odd number, and those of a cosine."""
+TINY = 2.0**-56
+"""What may be left out."""
 _P, _BOTH, _Y, _POWER, _THETA, _V, _ONCE, _BENT = range(
     2 * MOST + FALLING + 2, 2 * MOST + FALLING + 10
 )
@@ -48,41 +55,6 @@ _P, _BOTH, _Y, _POWER, _THETA, _V, _ONCE, _BENT = range(
 CLOSE_LINES = _BENT + 1, TOGETHER
 
 
-def _of_tangent() -> tuple[float, ...]:
-    """k times the coefficients of tan(t/2)^2 at t^(2 k), halved."""
-    sine = np.array([0.0] + [-((-1.0) ** k) / math.factorial(2 * k) for k in range(1, 17)]) / 2
-    cosine = -sine
-    cosine[0] = 1.0  # cos(t/2)^2 = 1 - sin(t/2)^2
-    found = np.zeros(17)
-    for k in range(17):
-        found[k] = sine[k] - found[:k] @ cosine[k:0:-1]
-    return tuple((found * np.arange(17) / 2).tolist())
-
-
-def _of_cosecant() -> tuple[float, ...]:
-    """k times the coefficients of 1/sin(t)^2 - 1/t^2 at t^(2 k), halved."""
-    square = np.array(
-        [-((-1.0) ** k) * 2.0 ** (2 * k - 1) / math.factorial(2 * k) for k in range(1, 20)]
-    )
-    inverse = np.zeros(19)  # of sin(t)^2/t^2
-    inverse[0] = 1.0
-    for k in range(1, 19):
-        inverse[k] = -(inverse[:k] @ square[k:0:-1])
-    return tuple((inverse[1:18] * np.arange(17) / 2).tolist())
-
-
-def _of_error_function() -> tuple[float, ...]:
-    """m_0 = 1 - P sqrt(pi/2) erfcx(P/sqrt 2) as a polynomial in (P - 3)/(P + 3)."""
-    u = np.cos(np.pi * (np.arange(64) + 0.5) / 64)
-    p = 3 * (1 + u) / (1 - u)
-    values = 1 - p * math.sqrt(math.pi / 2) * erfcx(p / math.sqrt(2))
-    fit: Any = chebyshev.Chebyshev.fit(u, values, 23, domain=[-1, 1])
-    return tuple(map(float, chebyshev.cheb2poly(np.asarray(fit.coef))))
-
-
-TANGENT, COSECANT, ERROR = _of_tangent(), _of_cosecant(), _of_error_function()
-POWERS = tuple(1 / math.factorial(k) for k in range(14))
-COSINE = tuple((-1.0) ** k / math.factorial(2 * k) for k in range(FALLING + 1))
 SHIFT = 1.5 * 2.0**52
 LOG2, LN2_HIGH, LN2_LOW = 1 / math.log(2), 0.693147180369123816490, 1.90821492927058770002e-10
 
@@ -151,9 +123,35 @@ def _moments(m: Any, p: Any, count: int) -> None:
 
 
 @compiled
-def _angle_sums(
-    a: float, b: Any, sign: float, room: Any, bits: Any, terms: int, falls: int
-) -> None:
+def _lengths(room: Any) -> tuple[int, int]:
+    """How many coefficients serve: of the integrand, an odd number, and of the cosine.
+
+    What they leave out is below TINY with the factor exp(-y), as 1/(2 k + 1) bounds m_k.
+    """
+    p, both, y, v, least, x, largest = room[_P], room[_BOTH], room[_Y], room[_V], 30.0, 0.0, 0.0
+    for i in range(TOGETHER):
+        first = abs(TANGENT[1] * both[i]) + COSECANT[1] * p[i] * p[i] * v[i]
+        least = y[i] if y[i] < least else least
+        x = first if first > x else x
+        largest = v[i] if v[i] > largest else largest
+    allowed, far = TINY * np.exp(least), largest / 9.0
+    x = x * largest + far
+    terms, power, apart = 1, x, 1.0  # x^k/k!, far^(k - 1)
+    while terms < MOST and max(power * x / (terms + 1), x * apart * far) > allowed * (
+        2 * terms + 3
+    ):
+        power *= x * x / ((terms + 1) * (terms + 2))
+        apart *= far * far
+        terms += 2
+    falls, term = 1, 0.5 * largest
+    while falls < FALLING and term > 8.0 * allowed:
+        falls += 1
+        term *= largest / ((2 * falls - 1) * (2 * falls))
+    return terms, falls
+
+
+@compiled
+def _angle_sums(a: float, b: Any, sign: float, room: Any, bits: Any) -> None:
     """once(a, sign b) and bent(a, sign b), in rows of the room."""
     p, both, y, theta = room[_P], room[_BOTH], room[_Y], room[_THETA]
     for i in range(TOGETHER):
@@ -163,6 +161,7 @@ def _angle_sums(
         both[i] = sign * a * b[i]
         fallen = 0.5 * (p[i] * p[i] + both[i] + gap * gap / 3.0)
         y[i] = fallen if fallen < 700.0 else 700.0
+    terms, falls = _lengths(room)
     _exponential(y, room[_POWER], bits[_POWER], room)
     _remains(room, terms)
     m = room[MOST + 1 :]
@@ -265,8 +264,6 @@ def line_sums(
     """
     sign, s = 1.0 - 2.0 * side, phi[0]
     v = _straight(lines, sign, asked, phi, small, room, e, d)
-    terms = 7 if v <= 0.04 else 11 if v <= 0.15 else MOST
-    falls = 5 if v <= 0.04 else 6 if v <= 0.15 else FALLING
     wide, once, bent = GONE * np.sqrt(v), room[_ONCE], room[_BENT]
     for p in range(places):
         start = OWN + 3 * p
@@ -279,10 +276,10 @@ def line_sums(
                 lines[at + (1 - side) * places * places],
             )
             if same != 0.0:
-                _angle_sums(a, part[0], 1.0, room, bits, terms, falls)
+                _angle_sums(a, part[0], 1.0, room, bits)
                 _same_side(own, part, same, sign, small, s, room, e, d)
             if other != 0.0 and a + part[0].min() < wide:
-                _angle_sums(a, part[0], -1.0, room, bits, terms, falls)
+                _angle_sums(a, part[0], -1.0, room, bits)
                 for i in range(TOGETHER):
                     e[i] += other * asked[0] * s[i] * bent[i]
                     d[i] -= sign * other * once[i]
