@@ -7,6 +7,7 @@ comes with a bound of its error. Below: the activation and what is proved of it.
 """
 
 from analytic.expectations.activation_moments import Moments, moments
+from analytic.expectations.clenshaw_lanes import CLOSE_ROWS, CLOSE_WEIGHTS, TABLE, kink_sums
 from analytic.expectations.close_pairs import distances
 from analytic.expectations.conditioned_pairs import Gaps
 from analytic.expectations.fifth_derivatives import fifth_mean_squares, has_formulas
@@ -22,12 +23,15 @@ from analytic.expectations.hermite_coefficients import (
 )
 from analytic.expectations.inverse_sine import arcsine
 from analytic.expectations.jumping_pairs import jump_distances
+from analytic.expectations.kink_tables import KinkTable, kink_table
 from analytic.expectations.kinks_at_zero import is_bent
 from analytic.expectations.norm_gaps import NormGap, gap_of_activations, gap_of_preactivations
 from analytic.expectations.octaves import MOST_TERMS_WHOLE
 from analytic.expectations.product_rules import Angle
 from analytic.expectations.quadrature import Rule, hermite_basis, uniform_rule
 from analytic.expectations.segments import Noise
+from analytic.expectations.slope_bends import KinkLines, kink_lines
+from analytic.expectations.small_angles import CLOSE_LINES, FARTHEST_LINES, TOGETHER, line_sums
 from analytic.expectations.small_deviations import LOWEST
 from analytic.expectations.turned_slopes import slope_change
 from analytic.expectations.unit_tables import TERMS, Units, units
@@ -35,13 +39,23 @@ from analytic.expectations.waves import wave
 from analytic.expectations.wide_cells import WideTables, wide_tables
 from analytic.expectations.wide_pairs import FARTHEST, WideRoom, cell_of, wide_moments
 
+CloseForm = KinkTable | KinkLines
+"""What takes the place of a series that is too short."""
+
 __all__ = [
+    "CLOSE_LINES",
+    "CLOSE_ROWS",
+    "CLOSE_WEIGHTS",
     "FARTHEST",
+    "FARTHEST_LINES",
     "LOWEST",
     "MOST_TERMS",
     "MOST_TERMS_WHOLE",
+    "TABLE",
     "TERMS",
+    "TOGETHER",
     "Angle",
+    "CloseForm",
     "Coefficients",
     "Gaps",
     "Moments",
@@ -63,7 +77,11 @@ __all__ = [
     "hermite_basis",
     "is_bent",
     "jump_distances",
+    "kink_lines",
+    "kink_sums",
+    "kink_table",
     "length",
+    "line_sums",
     "moments",
     "orders",
     "responses",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -27,11 +28,10 @@ from analytic.expectations.node_tables import (
     kinked,
 )
 from analytic.expectations.octaves import by_octaves, segment
-from analytic.expectations.polylines import Polyline
 from analytic.expectations.quadrature import Extended
 from analytic.expectations.segments import EXACT, Noise
 from analytic.expectations.small_deviations import LOWEST
-from analytic.expectations.splines import Spline, by_pieces
+from analytic.expectations.splines import by_pieces
 from analytic.expectations.staircases import Staircase
 from analytic.expectations.waves import wave
 from analytic.machine import EXTENDED, UNIT, Array
@@ -95,8 +95,8 @@ def moments(activation: Activation, s: Any) -> Moments:
         found, wide = solved.moments(s)
         return Moments(*found, noise=Noise.of_moments(solved.noise(s)), wide=wide)
     s, low = halves(s)
-    if (line := by_pieces(activation)) is not None:
-        return _of_pieces(activation, line, s)
+    if by_pieces(activation) is not None:
+        return _of_pieces(activation, s.tobytes())
     if activation.is_erf:
         found, rest = erf_moments(s, low)
         return Moments(np.zeros_like(s), *found, noise=OF_ERF, wide=_both(found[0], rest))
@@ -141,8 +141,16 @@ def _both(high: Array, low: Array) -> Extended:
     return high.astype(np.longdouble) + low
 
 
-def _of_pieces(activation: Activation, line: Polyline | Spline | Staircase, s: Array) -> Moments:
-    """Moments of an activation by pieces, with what its rules cut off."""
+@lru_cache(maxsize=8)
+def _of_pieces(activation: Activation, numbers: bytes) -> Moments:
+    """Moments of an activation by pieces, with what its rules cut off; they are asked repeatedly.
+
+    Args:
+        activation: w.
+        numbers: the deviations.
+    """
+    s, line = np.frombuffer(numbers), by_pieces(activation)
+    assert line is not None
     found, certified = line.moments(s), isinstance(line, Staircase) and line.at_zero
     error = 8 * UNIT + error_of_cut(activation, line, s, found[1], found[2])
     noise = Noise.of_coefficients(error, error, certified=certified)

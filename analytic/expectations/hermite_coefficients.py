@@ -29,9 +29,15 @@ from analytic.expectations.coefficients_of_erf import (
 )
 from analytic.expectations.kinks_at_zero import mend_coefficients
 from analytic.expectations.node_tables import FIRST, kinked
-from analytic.expectations.octaves import MOST_TERMS, MOST_TERMS_KINKED, by_octaves, segment
+from analytic.expectations.octaves import (
+    MOST_TERMS,
+    MOST_TERMS_KINKED,
+    MOST_TERMS_PIECES,
+    by_octaves,
+    segment,
+)
 from analytic.expectations.segments import EXACT, Noise, Segment
-from analytic.expectations.splines import by_pieces
+from analytic.expectations.splines import Spline, by_pieces
 from analytic.expectations.staircases import Staircase
 from analytic.expectations.waves import wave
 from analytic.machine import UNIT, Array
@@ -76,8 +82,9 @@ def length(
         return solved.length(float(s.max()), tail, most)
     if activation.is_erf:
         return erf_length(float(s.max()), tail, most)
-    if by_pieces(activation) is not None:
-        return min(most, MOST_TERMS_KINKED)
+    if (line := by_pieces(activation)) is not None:
+        cheap = isinstance(line, Spline) and line.is_cubic
+        return min(most, MOST_TERMS_KINKED if cheap else MOST_TERMS_PIECES)
     tops = [(octave, float(s[chosen].max())) for octave, chosen in by_octaves(activation, s)]
     parts = [segment(activation, octave, most=most, proved=proved) for octave, _ in tops]
     wanted = max(part.terms(top, tail) for part, (_, top) in zip(parts, tops, strict=True))

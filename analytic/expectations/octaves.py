@@ -20,14 +20,23 @@ from analytic.expectations.segments import Segment
 from analytic.expectations.small_deviations import LOWEST, Origin, origin
 from analytic.machine import Array
 
-__all__ = ["MOST_TERMS", "MOST_TERMS_KINKED", "MOST_TERMS_WHOLE", "by_octaves", "segment"]
+__all__ = [
+    "MOST_TERMS",
+    "MOST_TERMS_KINKED",
+    "MOST_TERMS_PIECES",
+    "MOST_TERMS_WHOLE",
+    "by_octaves",
+    "segment",
+]
 
 MOST_TERMS = 1024
 """Longest table of most kernels; pairs that would need more are left out."""
 MOST_TERMS_WHOLE = 4096
 """Longest table where no pair can be left out, or many would be."""
-MOST_TERMS_KINKED = 128
-"""Longest table where w has a kink: its coefficients decay like a power of their order."""
+MOST_TERMS_KINKED = 256
+"""Longest table where w has a kink at 0: its coefficients decay like a power of their order."""
+MOST_TERMS_PIECES = 128
+"""The same of an activation by pieces, whose coefficients are summed for every input."""
 
 
 def segment(

@@ -102,7 +102,7 @@ class Polyline:
         """
         a = self.places / np.maximum(s, TINY)[:, None]
         jumps = self.jumps * np.exp(-(a**2) / 2) / np.sqrt(2 * np.pi)
-        _, _, slope, *_ = self.moments(s)
+        slope = self._square_of_slopes(a)
         c = np.empty((terms, s.size))
         # E w' from the slope at 0 outwards: where that is 0, nothing cancels
         right = self.places > 0
@@ -116,6 +116,15 @@ class Polyline:
             old = np.where(jumps != 0, old, 0.0)
         rest = np.maximum(1 - np.sum(c**2, axis=0) / np.where(slope > 0, slope, np.inf), 0)
         return c / np.sqrt(np.arange(1.0, terms + 1))[:, None], rest + 16 * UNIT
+
+    def _square_of_slopes(self, a: Array) -> Array:
+        """E w'^2 from the places in units of s, (n, places): no tail is lost beside 1."""
+        none = np.full((len(a), 1), np.inf)
+        ends = np.concatenate([-none, a, none], axis=1)
+        below, above = (np.asarray(ndtr(sign * ends), dtype=np.float64) for sign in (1, -1))
+        right = np.maximum(above[:, :-1] - above[:, 1:], 0)
+        left = np.maximum(below[:, 1:] - below[:, :-1], 0)
+        return np.where(ends[:, :-1] >= 0, right, left) @ self.slopes**2
 
     def distances(self, s: Array, s_: Array, r: Array, r_: Array, angle: Angle) -> Array:
         """The numbers of ``analytic.expectations.close_pairs.Distances``, (5, pairs).

@@ -77,10 +77,16 @@ class Spline:
             self.powers[::-1] * signs, self.error, self.error_d,
         )  # fmt: skip
 
-    def _rule(self, s: Array, order: int) -> tuple[Array, Array]:
+    @property
+    def is_cubic(self) -> bool:
+        """Whether it is a polynomial of degree 3 at most between its kinks."""
+        return not self.powers[:, EXACT + 1 :].any()
+
+    def rule(self, s: Array, order: int) -> tuple[Array, Array]:
         """Nodes and weights of the normal law for every s, (n, nodes) each."""
         inner = self.ends[1:-1] / s[:, None]
-        fixed = np.broadcast_to(np.arange(-REACH, REACH + 1.0), (s.size, 2 * REACH + 1))
+        fixed = np.arange(-REACH, REACH + 1.0, 2.0 if self.is_cubic else 1.0)
+        fixed = np.broadcast_to(fixed, (s.size, fixed.size))
         cuts = np.sort(np.clip(np.concatenate([fixed, inner], axis=1), -REACH, REACH), axis=1)
         z, p = gauss_panels(cuts, order)
         return z, p * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
@@ -88,7 +94,7 @@ class Spline:
     def moments(self, s: Array) -> tuple[Array, ...]:
         """Those of w at s, in the order of ``Moments``."""
         s = np.maximum(s, SMALLEST)
-        z, p = self._rule(s, 16)
+        z, p = self.rule(s, 16)
         w, w1 = self.activation.derivatives(s[:, None] * z, 1)
         start, slope = self.activation.derivatives(np.zeros(1), 1)
         by_parts = p * (z**2 - 1) / (2 * s[:, None] ** 2)
@@ -102,10 +108,12 @@ class Spline:
 
     def coefficients(self, s: Array, terms: int) -> tuple[Array, Array]:
         """b_k = E[w'(s z) h_k(z)]/sqrt(k + 1), shape (terms, n), and the share of the rest."""
+        if terms > EXACT and self.is_cubic and s.max() <= NARROW:
+            return self._by_parts(s, terms)
         c, rest = np.empty((terms, s.size)), np.empty(s.size)
         for first in range(0, s.size, 32):
             part = slice(first, first + 32)
-            z, p = self._rule(np.maximum(s[part], SMALLEST), 16)
+            z, p = self.rule(np.maximum(s[part], SMALLEST), 16)
             w1 = self.activation.derivatives(np.maximum(s[part], SMALLEST)[:, None] * z, 1)[1]
             older, old = np.zeros_like(z), p * w1
             for k in range(terms):
@@ -116,7 +124,60 @@ class Spline:
             rest[part] = np.maximum(lacking, 0)
         return c / np.sqrt(np.arange(1.0, terms + 1))[:, None], rest + 16 * UNIT
 
+    def _by_parts(self, s: Array, terms: int) -> tuple[Array, Array]:
+        r"""The same of cubic pieces, by parts until nothing but their jumps is left.
 
+        E f(sz) h_k = (s E f'(sz) h_(k-1) + sum_i (f(x_i + 0) - f(x_i - 0)) h_(k-1) phi)/sqrt k.
+        """
+        first, slope = _first(self, s.tobytes())
+        s = np.maximum(s, SMALLEST)
+        h = _weighted_basis(np.clip(self.ends[1:-1, None] / s, -FAR, FAR), terms - 1)
+        c, factor = np.zeros((terms, s.size)), np.ones(terms)
+        for order, jumps in enumerate(self._jumps(), 1):
+            factor[order:] /= np.sqrt(np.arange(1.0, terms - order + 1))
+            parts = np.tensordot(h[: terms - order], jumps, (1, 0))
+            c[order:] += factor[order:, None] * s ** (order - 1) * parts
+        c[:EXACT] = first
+        rest = np.maximum(1 - np.sum(c**2, axis=0) / np.where(slope > 0, slope, np.inf), 0)
+        return c / np.sqrt(np.arange(1.0, terms + 1))[:, None], rest + 16 * UNIT
+
+    def _jumps(self) -> Array:
+        """Those of w', w'' and w''' at the inner ends, (3, ends)."""
+        found = np.zeros((EXACT, self.ends.size - 2))
+        for sign, piece in ((-1, slice(0, -1)), (1, slice(1, None))):
+            t = (self.ends[1:-1] - self.starts[piece]) / self.lengths[piece]
+            powers = self.powers[piece, : EXACT + 1].T
+            for order in range(EXACT):
+                powers = np.arange(1.0, len(powers))[:, None] * powers[1:] / self.lengths[piece]
+                found[order] += sign * np.sum(powers * t ** np.arange(len(powers))[:, None], axis=0)
+        return found
+
+
+def _weighted_basis(a: Array, terms: int) -> Array:
+    """h_k(a) phi(a), (terms,) + the shape of a."""
+    h = np.zeros((terms, *a.shape))
+    h[0] = np.exp(-(a**2) / 2) / np.sqrt(2 * np.pi)
+    h[1:2] = a * h[0]
+    for k in range(2, terms):
+        h[k] = (a * h[k - 1] - np.sqrt(k - 1) * h[k - 2]) / np.sqrt(k)
+    return h
+
+
+@lru_cache(maxsize=16)
+def _first(line: Spline, numbers: bytes) -> tuple[Array, Array]:
+    """c_k for k < EXACT, (EXACT, n), and E w'^2, by quadrature; they are asked repeatedly."""
+    s = np.maximum(np.frombuffer(numbers), SMALLEST)
+    z, p = line.rule(s, 16)
+    w1 = line.activation.derivatives(s[:, None] * z, 1)[1]
+    basis = (np.ones_like(z), z, (z * z - 1) / np.sqrt(2))
+    found = np.stack([np.sum(p * w1 * h, axis=1) for h in basis])
+    return found, np.sum(p * w1**2, axis=1)
+
+
+NARROW = 2.0**6
+"""The largest s at which jumps are summed: far beyond the kinks they cancel."""
+FAR = 35.0
+"""Deviations from which on a kink is not seen."""
 SMALLEST = 2.0**-480
 """Smaller deviations are taken for this one, whose square is a number."""
 

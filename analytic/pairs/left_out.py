@@ -215,6 +215,7 @@ def _gather(columns: InputTables, j: Any, first: int, together: InputTables) -> 
         (columns.narrow, together.narrow, 1),
         (columns.mean, together.mean, 1),
         (columns.table, together.table, first),
+        (columns.close, together.close, 0),
     ):
         for row in range(begin, source.shape[0]):
             for lane in range(LANES):

@@ -18,6 +18,7 @@ import numpy as np
 from analytic.compilation import compiled
 from analytic.expectations import arcsine
 from analytic.machine import LANES, REASSOCIATED
+from analytic.pairs.close_lanes import fill_close_lanes, put_close_lanes_aside
 from analytic.pairs.pair_errors import (
     begin_errors,
     carry_errors,
@@ -170,7 +171,7 @@ def _mehler(
 @compiled
 def weight_layer(
     p: Program, t: Tile, at: int, scale: Any, inverse: Any, narrow: Any, narrows: Any, eta: Any,
-    etas: Any, coef: Any, table: Any, lane: int, radius: Any,
+    etas: Any, coef: Any, table: Any, lane: int, radius: Any, asked: Any, close: Any,
 ) -> int:  # fmt: skip
     """Take a tile through a weight layer; sigma and theta hold what it reads.
 
@@ -188,6 +189,8 @@ def weight_layer(
         table: those of the columns, shape (coefficients, columns).
         lane: its first column in the table.
         radius: the largest |rho| that each group of terms serves.
+        asked: what forms beyond the series ask of its rows, shape (numbers, rows).
+        close: the same of all columns.
 
     Returns:
         the largest number of groups of terms that was used.
@@ -197,7 +200,8 @@ def weight_layer(
         normalize_tile(t, scale, inverse, eta, etas)
         carry_errors(t, size, p.bounds, at)
         return 0
-    signed = p.bent[at] or p.odd[at] > 0
+    beyond = p.close[at, 0] > 0
+    signed = p.bent[at] or p.odd[at] > 0 or beyond
     _enter(t, p, at, scale, inverse, signed)
     _choose_groups(t, size, radius)
     most = 0
@@ -206,8 +210,12 @@ def weight_layer(
     elif p.arcsine[at]:
         _arcsine(t, narrow, narrows)
     else:
+        if beyond:
+            put_close_lanes_aside(t, size, radius)
         _mehler(t, p.even[at], p.odd[at], p.first[at], table, coef, lane, eta, etas)
         most = t.group[:size].max() + 1
+        if beyond:
+            fill_close_lanes(t, p, at, size, lane, asked, close)
     carry_errors(t, size, p.bounds, at)
     return most
 
@@ -277,7 +285,7 @@ def propagate(
         eta, etas = rows.mean[at, row:end], columns.mean[at, lane:stop]
         used = weight_layer(
             p, t, at, scale, inverse, narrow, narrows, eta, etas, coef, columns.table, lane,
-            radius[at],
+            radius[at], rows.close[:, row:end], columns.close,
         )  # fmt: skip
         most = max(most, used)
         for number in range(p.closes[at]):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from analytic.expectations import FARTHEST
 from analytic.machine import UNIT, Array
 from analytic.network import Network
+from analytic.pairs.close_forms import with_close_forms
 from analytic.pairs.pair_sums import share_or_zero
 from analytic.pairs.rays import are_on_a_line
 from analytic.pairs.row_blocks import Series, roundings
@@ -71,6 +74,8 @@ def prepare(
 
     layers = amplifications(state, tail)
     bounds = bounded(layers)
+    if not tight:
+        layers, bounds = with_close_forms(state, layers, bounds, bounded, inputs, len(x), own)
     left = _share_left(state, inputs, len(x), own, bounds)
     pairs = left * len(x) * (len(x) / 2 if own else len(inputs) - len(x))
     usual = tight or left <= MOST
@@ -83,20 +88,34 @@ def prepare(
             layers, bounds, left = short, fewer, 0.0
     longer = _worth_more_terms(layers, bounds)
     if left and any(longer):
-        layers = amplifications(state, tail, longer)
+        found = zip(amplifications(state, tail, longer), layers, strict=True)
+        layers = [replace(a, beyond=b.beyond) for a, b in found]
         bounds = bounded(layers)
     if tight:
         bounds = with_classes(bounds, network, squares, len(x), layers, tail=tail, spread=spread)
     else:
         bounds = with_sizes(bounds, layers, state, squares, len(x))
-    behind = entered(layers, bounds)
-    plan = program(network, bounds)
-    top, rest = ([part] * len(layers) for part in (slice(0, len(x)), slice(len(x), None)))
-    rows = input_tables(state, plan, top)
-    columns = rows if own else input_tables(state, plan, rest)
-    back = None if behind is None or tight else plan._replace(bounds=behind)
-    method = Series(plan, rows, columns, back)
+    behind = None if tight else entered(layers, bounds)
+    method = _laid_out(network, state, layers, (bounds, behind), len(x), own)
     return Problem(network, x, x if y is None else y, own, state, method)
+
+
+def _laid_out(
+    network: Network,
+    state: Diagonal,
+    layers: list[Amplification],
+    bounds: tuple[Bounds, Bounds | None],
+    n: int,
+    own: bool,
+) -> Series:
+    """The plan and the tables; the bounds are those of all layers, and behind the first one."""
+    forms = [layer.beyond for layer in layers]
+    plan = program(network, bounds[0], forms)
+    top, rest = ([part] * len(layers) for part in (slice(0, n), slice(n, None)))
+    rows = input_tables(state, plan, top, forms=forms)
+    columns = rows if own else input_tables(state, plan, rest, forms=forms)
+    back = None if bounds[1] is None else plan._replace(bounds=bounds[1])
+    return Series(plan, rows, columns, back)
 
 
 def _reach(stage: Stage, features: int, bound: float, pairs: float) -> float | None:

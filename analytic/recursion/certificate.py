@@ -146,11 +146,12 @@ def certify(
         in_kernel: ``shares.in_kernels``.
     """
     chain = ErrorPropagation(layers, readout, start, spread, in_kernel)
+    forms = [layer.beyond.error for layer in layers if layer.beyond is not None]
     for index in range(1 if whole else len(RADII)):
         rounding = chain.error(index, 0.0)
         per_tau = chain.error(index, 1.0) - rounding
         tau = 0.9 * (tolerance - rounding) / per_tau if per_tau > 0 else 1.0  # 1: no series
-        if tau >= 2 * UNIT:
+        if tau >= max([2 * UNIT, *forms]):
             small = tau
             if tight and per_tau > 0:
                 least = max(layer.rest for layer in layers)  # below, pairs would be left out

@@ -16,7 +16,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.expectations import MOST_TERMS, Noise, length
+from analytic.expectations import MOST_TERMS, CloseForm, Noise, length
 from analytic.machine import UNIT, Array
 from analytic.network import Step
 from analytic.recursion.amplification_factors import (
@@ -68,7 +68,8 @@ class Amplification:
     (junctions, 5) hold the largest shares of the parts of sums (``shares.py``).
     ``reads`` and ``average`` are those of the ``Stage``. Where the series is longer than ``k_e``,
     ``shares`` bounds the larger truncation error of E and D after 0, 1, ... terms; ``closed``
-    says that the values of pairs come from a closed form and not from the series.
+    says that the values of pairs come from a closed form and not from the series, ``beyond`` what
+    takes the place of the series where it is too short.
     """
 
     step: Step
@@ -97,6 +98,7 @@ class Amplification:
     average: Average
     shares: Array
     closed: bool = False
+    beyond: CloseForm | None = None
 
     def at(self, radius: Array) -> Factors:
         """The factors at each R, shape (radii,)."""
@@ -253,7 +255,7 @@ def merged(a: Amplification, b: Amplification) -> Amplification:
     largest = {
         field.name: np.maximum(getattr(a, field.name), getattr(b, field.name))
         for field in fields(a)
-        if field.name not in ("step", "bent", "noise", "reads", "average", "closed")
+        if field.name not in ("step", "bent", "noise", "reads", "average", "closed", "beyond")
     }
     noise, average = a.noise.joined(b.noise), a.average.joined(b.average)
     return replace(a, noise=noise, average=average, **largest)

@@ -27,7 +27,8 @@ def radii(
     """The largest R at which each group of terms is truncated below tau, and by how much.
 
     Groups beyond the last term have it too, and truncation errors from the first of ``taus`` to
-    the second. If ``whole`` the last group serves all R, whatever it leaves out.
+    the second. If ``whole`` the last group serves all R, whatever it leaves out; so it does where
+    another form takes the place of the series.
     """
     closed = layer.bent or layer.closed
     tau = np.zeros(groups)
@@ -44,7 +45,9 @@ def radii(
         radius = np.maximum.accumulate(np.where(radius < 1, radius * (1 - 4 * UNIT), 1.0))
         if whole:
             tau[-1] = max(tau[-1], tails[-1])
-    if whole or layer.closed:
+    if layer.beyond is not None:
+        tau[-1] = max(tau[-1], layer.beyond.error)
+    if whole or layer.closed or layer.beyond is not None:
         radius[-1] = ceiling
     return radius, tau
 

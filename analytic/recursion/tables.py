@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.expectations import coefficients
+from analytic.expectations import CLOSE_LINES, CLOSE_ROWS, CLOSE_WEIGHTS, CloseForm, coefficients
 from analytic.machine import LANES, Array, aligned, padded_length
 from analytic.network import Network
 from analytic.recursion.certificate import Bounds
@@ -58,6 +58,11 @@ class Program(NamedTuple):
     odd: NDArray[np.int64]
     bounds: Bounds
     output: Array  # the coefficients of the readout, (4,)
+    close: NDArray[
+        np.int64
+    ]  # ``CloseForm``s: kind, first row, rank, terms, place, asked, (layers, 6)
+    reach: Array  # largest |rho| of the series, and what scales the argument beyond, (layers, 2)
+    core: Array  # the numbers of all ``CloseForm``s, one after the other
 
 
 class InputTables(NamedTuple):
@@ -68,6 +73,7 @@ class InputTables(NamedTuple):
     mean: Array  # E[w], or the mean that is taken away, (layers, n)
     junctions: Array  # mu of the branches before and of the last one of every sum, (sums, 2, n)
     table: Array  # coefficients b_k, (rows, n)
+    close: Array  # what ``CloseForm``s ask of each input, (rows, n)
 
 
 class Tile(NamedTuple):
@@ -93,6 +99,12 @@ class Tile(NamedTuple):
     error: Array  # ``ErrorState`` of each row or pair, (3, rows, 1 or lanes)
     stack: Array  # sigma and theta at the open branches, (depth, 2, rows, lanes)
     errors: Array  # their errors, (depth, 3, rows, 1 or lanes)
+    kept: Array  # Gamma of pairs beyond the series, (rows, lanes)
+    lanes: NDArray[np.int64]  # such lanes of a row, (lanes,)
+    room: Array  # for their sums, (rows, lanes)
+    weights: Array  # the same
+    lines: Array  # the same, (rows, lanes)
+    bits: NDArray[np.int64]  # its memory
 
 
 def new_tile(depth: int, by_pair: bool = False, rows: int = ROWS) -> Tile:
@@ -103,7 +115,7 @@ def new_tile(depth: int, by_pair: bool = False, rows: int = ROWS) -> Tile:
         by_pair: whether every pair has an error bound of its own.
         rows: of the tile.
     """
-    width = LANES if by_pair else 1
+    width, lines = LANES if by_pair else 1, aligned(*CLOSE_LINES)
     return Tile(
         *(aligned(rows, LANES) for _ in range(8)),
         left=np.zeros((rows, LANES), dtype=np.bool_),
@@ -115,17 +127,34 @@ def new_tile(depth: int, by_pair: bool = False, rows: int = ROWS) -> Tile:
         error=np.zeros((3, rows, width)),
         stack=aligned(max(depth, 1), 2, rows, LANES),
         errors=np.zeros((max(depth, 1), 3, rows, width)),
+        kept=aligned(rows, LANES),
+        lanes=np.zeros(LANES, dtype=np.int64),
+        room=aligned(CLOSE_ROWS, LANES),
+        weights=aligned(CLOSE_WEIGHTS),
+        lines=lines,
+        bits=lines.view(np.int64),
     )
 
 
-def program(network: Network, bounds: Bounds) -> Program:
-    """Lay out the network for the compiled recursion."""
+Forms = Sequence[CloseForm | None]
+
+
+def program(network: Network, bounds: Bounds, forms: Forms = ()) -> Program:
+    """Lay out the network for the compiled recursion.
+
+    Args:
+        network: the description.
+        bounds: radii and error bounds.
+        forms: what takes the place of the series of each layer beyond its radius, if anything does.
+    """
     steps = network.steps
     even, odd = bounds.lengths.T.copy()
     first = np.concatenate([[0], np.cumsum(even + odd)[:-1]])
     closes = np.array([step.closes for step in steps], dtype=np.int64)
     lines = [step.layer.activation.bent_line for step in steps]
     shares = [both or (1.0, 1.0) for step in steps for both in step.shares]
+    close, core = _laid_out(forms or [None] * len(steps))
+    scales = [0.0 if form is None else form.scale for form in forms or [None] * len(steps)]
     return Program(
         weight=np.array([step.weight for step in steps]),
         bias=np.array([step.bias for step in steps]),
@@ -145,7 +174,22 @@ def program(network: Network, bounds: Bounds) -> Program:
         odd=odd,
         bounds=bounds,
         output=np.array(network.output.coefficients),
+        close=close,
+        reach=np.column_stack([bounds.radius[:, -2], scales]),
+        core=core,
     )
+
+
+def _laid_out(forms: Forms) -> tuple[NDArray[np.int64], Array]:
+    """The forms of the layers as rows of numbers, 0 where there is none."""
+    found, first, cores = np.zeros((len(forms), 6), dtype=np.int64), 0, [np.zeros(1)]
+    for row, form in enumerate(forms):
+        if form is not None:
+            place = sum(core.size for core in cores)
+            found[row] = form.kind, first, form.rank, form.terms, place, form.asked
+            first += form.asked
+            cores.append(form.numbers)
+    return found, np.concatenate(cores)
 
 
 def input_tables(
@@ -154,6 +198,7 @@ def input_tables(
     inputs: Sequence[slice | Index],
     room: int = 0,
     known: Sequence[Array] | None = None,
+    forms: Forms = (),
 ) -> InputTables:
     """The tables of some inputs of a diagonal, as the compiled recursion reads them.
 
@@ -163,6 +208,7 @@ def input_tables(
         inputs: the inputs wanted, in order, for every layer.
         room: columns that may be read beyond the last one.
         known: the coefficients of all inputs for every layer, if there are any.
+        forms: those of ``program``.
     """
     stages = diagonal.stages
     most = max(s.variance[i].size for s, i in zip(stages, inputs, strict=True))
@@ -174,7 +220,13 @@ def input_tables(
         mean=aligned(layers, padded),
         junctions=aligned(int(plan.closes.sum()), 2, padded),
         table=aligned(int((plan.even + plan.odd).sum()), padded),
+        close=aligned(sum(form.asked for form in forms if form is not None), padded),
     )
+    for (_, first, *_), form, stage, chosen in zip(plan.close, forms, stages, inputs, strict=False):
+        if form is not None:
+            part, table = np.sqrt(stage.variance[chosen]), stage.moments
+            asked = form.of_inputs(part, np.sqrt(table.second[chosen]), table.slope[chosen])
+            result.close[first : first + form.asked, : part.size] = asked
     for row, (stage, chosen) in enumerate(zip(stages, inputs, strict=True)):
         s = stage.deviation[chosen]
         result.inverse[row, : s.size] = 1 / np.where(s > 0, s, np.inf)

@@ -1,0 +1,52 @@
+"""Coefficients of the series of ``small_angles``."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.polynomial import chebyshev
+from scipy.special import erfcx  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
+
+__all__ = ["COSECANT", "COSINE", "ERROR", "FALLING", "MOST", "POWERS", "TANGENT"]
+
+MOST, FALLING = 15, 7
+"""Taylor's coefficients of the integrand, an odd number, and those of a cosine."""
+
+
+def _of_tangent() -> tuple[float, ...]:
+    """k times the coefficients of tan(t/2)^2 at t^(2 k), halved."""
+    sine = np.array([0.0] + [-((-1.0) ** k) / math.factorial(2 * k) for k in range(1, 17)]) / 2
+    cosine = -sine
+    cosine[0] = 1.0  # cos(t/2)^2 = 1 - sin(t/2)^2
+    found = np.zeros(17)
+    for k in range(17):
+        found[k] = sine[k] - found[:k] @ cosine[k:0:-1]
+    return tuple((found * np.arange(17) / 2).tolist())
+
+
+def _of_cosecant() -> tuple[float, ...]:
+    """k times the coefficients of 1/sin(t)^2 - 1/t^2 at t^(2 k), halved."""
+    square = np.array(
+        [-((-1.0) ** k) * 2.0 ** (2 * k - 1) / math.factorial(2 * k) for k in range(1, 20)]
+    )
+    inverse = np.zeros(19)  # of sin(t)^2/t^2
+    inverse[0] = 1.0
+    for k in range(1, 19):
+        inverse[k] = -(inverse[:k] @ square[k:0:-1])
+    return tuple((inverse[1:18] * np.arange(17) / 2).tolist())
+
+
+def _of_error_function() -> tuple[float, ...]:
+    """m_0 = 1 - P sqrt(pi/2) erfcx(P/sqrt 2) as a polynomial in (P - 3)/(P + 3)."""
+    u = np.cos(np.pi * (np.arange(64) + 0.5) / 64)
+    p = 3 * (1 + u) / (1 - u)
+    values = 1 - p * math.sqrt(math.pi / 2) * erfcx(p / math.sqrt(2))
+    fit: Any = chebyshev.Chebyshev.fit(u, values, 23, domain=[-1, 1])
+    return tuple(map(float, chebyshev.cheb2poly(np.asarray(fit.coef))))
+
+
+TANGENT, COSECANT, ERROR = _of_tangent(), _of_cosecant(), _of_error_function()
+POWERS = tuple(1 / math.factorial(k) for k in range(14))
+COSINE = tuple((-1.0) ** k / math.factorial(2 * k) for k in range(FALLING + 1))

@@ -1,0 +1,185 @@
+r"""Nearly parallel pairs of an activation with kinks at 0: E w(u) w(v) and E w'(u) w'(v) by tables.
+
+A kink at 0 has no scale: both are analytic in log s, log s' and y = sin(theta/2), down to y = 0,
+where theta is the smaller angle between u and +-v. So they are polynomials in the three on the
+whole range of the deviations of a layer, and of low rank in the first two:
+
+    E = r r' sum_abk C_abk phi_a(s) phi_b(s') T_k(y),    the same for D with the roots of E w'^2,
+
+with the first singular vectors phi of all coefficients. The values at the Chebyshev points come
+from ``close_pairs``, and so do those between them, which say how far the sum is away. That is an
+estimate, not a proof.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytic.activation import Activation
+from analytic.expectations.activation_moments import moments
+from analytic.expectations.clenshaw_lanes import TABLE
+from analytic.expectations.close_pairs import distances
+from analytic.expectations.product_rules import Angle
+from analytic.expectations.splines import by_pieces
+from analytic.expectations.unit_tables import units
+from analytic.machine import UNIT, Array
+
+__all__ = ["KinkTable", "kink_table"]
+
+Index = NDArray[np.intp]
+
+HALVES = 2
+"""Parts of an octave at which the ranges of s end."""
+WIDEST = 6.0
+"""Octaves of the widest range."""
+ANGLES = (0.1, 0.2, 0.35)
+"""The largest y^2 of a table: the smallest that serves is taken."""
+TERMS = 24
+"""Points in y."""
+KEPT = 2.0**-46
+"""Coefficients that are kept, relative to the largest."""
+SAFETY = 4.0
+"""How much larger the error may be elsewhere."""
+TRIED = 400
+"""Places between the points at which the table is compared."""
+ROUNDED = 2**6 * UNIT
+"""Roundings of the sum, relative to norms."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KinkTable:
+    """The table of an activation for a range of s.
+
+    Attributes:
+        low: log of the smallest s.
+        high: that of the largest one.
+        farthest: the largest 1 - |rho|.
+        basis: of phi_a by Chebyshev polynomials in log s, (points, rank).
+        core: C for rho > 0 and rho < 0 (v is then -v), for E and D, (2, 2, terms, rank, rank).
+        error: of E and of D, relative to norms.
+    """
+
+    low: float
+    high: float
+    farthest: float
+    basis: Array
+    core: Array
+    error: float
+
+    kind = TABLE
+
+    @property
+    def rank(self) -> int:
+        """How many phi there are."""
+        return self.core.shape[-1]
+
+    @property
+    def terms(self) -> int:
+        """How many polynomials in y."""
+        return self.core.shape[2]
+
+    @property
+    def asked(self) -> int:
+        """Numbers that are asked of each input."""
+        return self.rank + 2
+
+    @property
+    def numbers(self) -> Array:
+        """C as the compiled sums read it."""
+        return self.core.ravel()
+
+    @property
+    def scale(self) -> float:
+        """4 over the largest y."""
+        return 4 / math.sqrt(self.farthest / 2)
+
+    def of_inputs(self, s: Array, r: Array, slope: Array) -> Array:
+        """What is asked of each input: phi, the root of E w^2 and that of E w'^2, (rank + 2, n)."""
+        x = 2 * (np.log(np.maximum(s, math.exp(self.low))) - self.low) / (self.high - self.low) - 1
+        powers = np.polynomial.chebyshev.chebvander(np.minimum(x, 1.0), len(self.basis) - 1)
+        return np.stack([*(powers @ self.basis).T, r, np.sqrt(slope)])
+
+    def at(self, s: Array, s_: Array, y: Array, side: int) -> Array:
+        """E and D relative to norms, slowly, (2, pairs)."""
+        one, other = (self.of_inputs(a, a, a)[:-2] for a in (s, s_))
+        x = 2 * y / math.sqrt(self.farthest / 2) - 1
+        t = np.polynomial.chebyshev.chebvander(x, self.core.shape[2] - 1)
+        return np.einsum("okab,ap,bp,pk->op", self.core[side], one, other, t, optimize=True)
+
+
+def kink_table(activation: Activation, s: Array, farthest: float) -> KinkTable | None:
+    """The table for deviations from the smallest to the largest of s, or None where it serves not.
+
+    They may be too far apart, or kinks elsewhere.
+
+    Args:
+        activation: w.
+        s: positive.
+        farthest: the largest 1 - |rho| that is asked for.
+    """
+    if by_pieces(activation) is not None:
+        return None
+    low = math.floor(HALVES * math.log2(s.min())) / HALVES
+    high = math.ceil(HALVES * math.log2(s.max()) + 1e-9) / HALVES
+    top = [2 * a for a in ANGLES if farthest <= 2 * a]
+    return _table(activation, low, high, top[0]) if high - low <= WIDEST and top else None
+
+
+@lru_cache(maxsize=64)
+def _table(activation: Activation, low: float, high: float, farthest: float) -> KinkTable:
+    ends, points = (low * math.log(2), high * math.log(2)), 10 + math.ceil(4 * (high - low))
+    (x, by_s), (z, by_y) = _chebyshev(points), _chebyshev(TERMS)
+    s = np.exp(ends[0] + (ends[1] - ends[0]) * (x + 1) / 2)
+    y = math.sqrt(farthest / 2) * (z + 1) / 2
+    i, j = np.triu_indices(points)
+    values, error = _values(activation, s, np.repeat(i, y.size), np.repeat(j, y.size), y)
+    whole = np.empty((2, 2, y.size, points, points))
+    whole[..., i, j] = whole[..., j, i] = np.moveaxis(values.reshape(2, 2, i.size, y.size), 3, 2)
+    c = np.einsum("kl,ap,bq,solpq->sokab", by_y, by_s, by_s, whole, optimize=True)
+    basis, size, _ = np.linalg.svd(np.moveaxis(c, 3, 0).reshape(points, -1), full_matrices=False)
+    basis = basis[:, : 4 * math.ceil(np.count_nonzero(size > KEPT * size[0]) / 4)]
+    core = np.einsum("ap,bq,sokab->sokpq", basis, basis, c, optimize=True)
+    kept = np.flatnonzero(np.abs(c).max(axis=(0, 1, 3, 4)) > KEPT * np.abs(c).max())
+    core = np.ascontiguousarray(core[:, :, : kept[-1] + 1])
+    found = KinkTable(*ends, farthest, basis, core, error)
+    wrong = SAFETY * _judged(found, activation)
+    return KinkTable(*ends, farthest, basis, core, wrong + error + ROUNDED)
+
+
+def _chebyshev(count: int) -> tuple[Array, Array]:
+    """Points, and the matrix from values there to coefficients."""
+    angle = np.pi * (2 * np.arange(count) + 1) / (2 * count)
+    matrix = np.cos(np.arange(count)[:, None] * angle) * (2 / count)
+    matrix[0] /= 2
+    return np.cos(angle), matrix
+
+
+def _values(activation: Activation, s: Array, i: Index, j: Index, y: Array) -> tuple[Array, float]:
+    """E and D of pairs relative to norms, (2 signs, 2, pairs); y is repeated to their number."""
+    of = units(activation, s, moments(activation, s))
+    small = 2 * np.resize(y, i.size) ** 2
+    none, slope = np.zeros(i.size), np.sqrt(of.moments.slope[i] * of.moments.slope[j])
+    result, error = np.empty((2, 2, i.size)), 0.0
+    for side, angle in enumerate((Angle(small, 2 - small, none), Angle(2 - small, small, none))):
+        found = distances(of, angle, i, j)
+        result[side] = (found.plus - found.minus) / 2, found.d / slope
+        error = max(error, float(found.error.max()), float(found.error_d.max()))
+    return result, error
+
+
+def _judged(table: KinkTable, activation: Activation) -> float:
+    """The largest difference to ``close_pairs`` between the points, at corners and elsewhere."""
+    places = np.random.default_rng(0).random((TRIED, 3))
+    places[: TRIED // 2] = 0.5 - 0.5 * np.cos(np.pi * places[: TRIED // 2])  # many near the ends
+    places[:8] = np.stack(np.meshgrid(*[[0.001, 0.999]] * 3), axis=-1).reshape(8, 3)
+    s, s_ = np.exp(table.low + (table.high - table.low) * places[:, :2].T)
+    y = math.sqrt(table.farthest / 2) * places[:, 2]
+    i = np.arange(TRIED)
+    exact, error = _values(activation, np.concatenate([s, s_]), i, i + TRIED, y)
+    found = np.stack([table.at(s, s_, y, side) for side in (0, 1)])
+    return float(np.abs(found - exact).max()) + error / SAFETY

@@ -1,0 +1,120 @@
+"""What ``small_angles`` asks of a piecewise linear activation and of each of its inputs."""
+
+# scipy has no type stubs
+# pyright: reportMissingTypeStubs=false
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtr
+
+from analytic.activation import Activation
+from analytic.expectations.polylines import Polyline, polyline
+from analytic.expectations.small_angles import FARTHEST_LINES, OWN
+from analytic.machine import UNIT, Array
+
+__all__ = ["KinkLines", "kink_lines"]
+
+MOST_PLACES = 4
+"""Distances of bends from 0, at most."""
+GONE = 40.0
+"""Deviations from which on a bend is not seen."""
+ROUNDED = 2**6 * UNIT
+"""Roundings of the sum, relative to the size of its terms."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KinkLines:
+    """A piecewise linear activation and its bends.
+
+    Attributes:
+        places: distances |x_p| of its bends from 0.
+        bends: jumps of the slope at x_p and at -x_p, (2, places).
+        mean: w(0).
+        slope: m.
+        error: of E and of D, relative to norms.
+    """
+
+    places: Array
+    bends: Array
+    mean: float
+    slope: float
+    error: float = 0.0
+
+    kind = 2
+    farthest = FARTHEST_LINES
+    scale = 0.0
+    terms = 0
+
+    @property
+    def rank(self) -> int:
+        """Numbers of places."""
+        return self.places.size
+
+    @property
+    def asked(self) -> int:
+        """Numbers that are asked of each input."""
+        return OWN + 3 * self.rank
+
+    @property
+    def numbers(self) -> Array:
+        """What is asked of the activation."""
+        one, other = self.bends
+        same = np.outer(one, one) + np.outer(other, other)
+        two = np.outer(one, other) + np.outer(other, one)
+        return np.concatenate([[self.mean, self.slope], same.ravel(), two.ravel()])
+
+    def _at(self, s: Array) -> tuple[Array, Array, Array]:
+        """a, phi(a) and Q(a), (places, n) each."""
+        a = np.minimum(self.places[:, None] / np.maximum(s, 1e-300), GONE)
+        return a, np.exp(-(a**2) / 2) / math.sqrt(2 * math.pi), ndtr(-a)
+
+    def of_inputs(self, s: Array, r: Array, slope: Array) -> Array:
+        """What is asked of each input, (asked, n)."""
+        a, density, tail = self._at(s)
+        even, odd = self.bends.sum(axis=0), self.bends[0] - self.bends[1]
+        own = np.stack([s, s * (even @ (density - a * tail)), odd @ tail])
+        return np.concatenate([own, np.stack([a, density, tail], axis=1).reshape(-1, s.size)])
+
+    def sizes(self, s: Array) -> tuple[Array, Array]:
+        """Of the terms of E and D at x = x', (n,) each."""
+        a, density, tail = self._at(s)
+        weights = np.abs(self.bends).sum(axis=0)
+        both = np.sum(weights) * (weights @ (a * density + tail * (1 + a * a)))
+        once = weights @ tail
+        m, mean = abs(self.slope), abs(self.mean)
+        first = s * (weights @ (density + a * tail))
+        e = mean * (mean + 2 * first) + s**2 * (m * (m + 2 * once) + both)
+        return e, m * (m + 2 * once) + np.sum(weights) * once
+
+
+def kink_lines(activation: Activation, s: Array, second: Array, slope: Array) -> KinkLines | None:
+    """The bends of a piecewise linear activation, or None if it is none or has too many.
+
+    Args:
+        activation: w.
+        s: positive deviations, for the error.
+        second: E w^2 there.
+        slope: E w'^2 there.
+    """
+    line = polyline(activation)
+    found = None if line is None else _bends(line)
+    if found is None or found.rank > MOST_PLACES:
+        return None
+    e, d = found.sizes(s)
+    error = ROUNDED * max(float((e / second).max()), float((d / slope).max()))
+    return KinkLines(found.places, found.bends, found.mean, found.slope, error)
+
+
+def _bends(line: Polyline) -> KinkLines:
+    x, jumps = line.places[line.jumps != 0], line.jumps[line.jumps != 0]
+    places = np.unique(np.abs(x))
+    bends = np.zeros((2, places.size))
+    for place, jump in zip(x.tolist(), jumps.tolist(), strict=True):
+        bends[int(place < 0), np.searchsorted(places, abs(place))] = jump
+    value, _ = line.at(np.zeros(1))
+    inner = line.slopes[int(np.count_nonzero(line.places < 0))]
+    return KinkLines(places, bends, float(value[0]), float(inner))

@@ -1,0 +1,64 @@
+"""Tables of activations with kinks at 0 against panels in two dimensions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from oracles.pieces import dual
+
+from analytic.activation import Activation
+from analytic.expectations import CLOSE_ROWS, CLOSE_WEIGHTS, KinkTable, kink_sums, kink_table
+from analytic.expectations.activation_moments import moments
+
+RANGES = {"exp(-abs(x))": (0.3, 0.9), "selu": (0.1, 5.0), "softsign": (0.1, 0.7)}
+
+
+def _table(name: str, farthest: float = 0.2) -> KinkTable:
+    found = kink_table(Activation(name), np.array(RANGES[name]), farthest)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("side", [0, 1])
+@pytest.mark.parametrize("name", RANGES)
+def test_sums_agree_with_panels(name: str, side: int) -> None:
+    activation, table, rng = Activation(name), _table(name), np.random.default_rng(side)
+    s = np.exp(rng.uniform(*np.log(RANGES[name]), 17))
+    small = table.farthest * 10 ** rng.uniform(-5, 0, 16)
+    given = moments(activation, s)
+    r, slope = np.sqrt(given.second), np.sqrt(given.slope)
+    asked, room = table.of_inputs(s, r, given.slope), np.zeros((CLOSE_ROWS, 16))
+    own, others = asked[:, 0].copy(), np.ascontiguousarray(asked[:, 1:])
+    found = np.zeros((2, 16))
+    kink_sums(
+        table.numbers, side, table.rank, table.terms, table.scale, own, others, small, 16,
+        np.zeros(CLOSE_WEIGHTS), room, *found,
+    )  # fmt: skip
+    for k in range(16):
+        rho = float((1 - 2 * side) * (1 - small[k]))
+        for order, norm in enumerate((r, slope)):
+            exact = dual(
+                lambda x, n=order: activation.derivatives(x, n)[n],
+                (0.0,), float(s[0]), float(s[k + 1]), rho,
+            )  # fmt: skip
+            bound = (table.error + 4e-14) * norm[0] * norm[k + 1]  # the oracle has some 1e-14
+            assert abs(found[order, k] - exact) <= bound, (k, order)
+
+
+def test_errors_are_small() -> None:
+    for name in RANGES:
+        assert _table(name).error < 1e-12
+
+
+def test_a_table_serves_a_range_of_half_octaves() -> None:
+    s = np.array([0.51, 0.69])
+    assert _table("exp(-abs(x))") is not kink_table(Activation("exp(-abs(x))"), s, 0.2)
+    assert kink_table(Activation("selu"), s, 0.2) is kink_table(Activation("selu"), s + 0.01, 0.15)
+
+
+def test_there_is_none_where_it_would_not_serve() -> None:
+    """Too wide a range of deviations, too large an angle, kinks elsewhere."""
+    s = np.array([0.5, 0.6])
+    assert kink_table(Activation("selu"), np.array([0.01, 5.0]), 0.2) is None
+    assert kink_table(Activation("selu"), s, 0.75) is None
+    assert kink_table(Activation("hardswish"), s, 0.2) is None
