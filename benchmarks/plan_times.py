@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import sklearn.datasets
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
@@ -35,6 +36,7 @@ from analytic import (  # noqa: E402
     kernel_plan,
 )
 
+DATASETS: Any = sklearn.datasets
 Case = tuple[Network, np.ndarray]
 
 
@@ -48,12 +50,10 @@ def _dense(activation: str, depth: int, **options: float) -> Network:
 
 
 def _tables() -> dict[str, Case]:
-    from sklearn import datasets
-
     raw = {
-        "iris": datasets.load_iris,
-        "wine": datasets.load_wine,
-        "cancer": datasets.load_breast_cancer,
+        "iris": DATASETS.load_iris,
+        "wine": DATASETS.load_wine,
+        "cancer": DATASETS.load_breast_cancer,
     }
     found: dict[str, Case] = {}
     for name, load in raw.items():
@@ -65,8 +65,8 @@ def _tables() -> dict[str, Case]:
             ("erf", 1),
         ):
             found[f"{name} {activation} {depth}"] = _dense(activation, depth), load().data
-    found["diabetes tanh 3"] = _dense("tanh", 3), datasets.load_diabetes().data
-    found["digits relu 3"] = _dense("relu", 3), datasets.load_digits().data[:1000]
+    found["diabetes tanh 3"] = _dense("tanh", 3), DATASETS.load_diabetes().data
+    found["digits relu 3"] = _dense("relu", 3), DATASETS.load_digits().data[:1000]
     return found
 
 
@@ -81,23 +81,19 @@ def _lines() -> dict[str, Case]:
 
 
 def _kinks() -> dict[str, Case]:
-    from sklearn import datasets
-
     x, names = (
         np.random.default_rng(0).standard_normal((300, 10)),
         "hardswish hardtanh elu softsign",
     )
     found = {f"normal {name} 2": (_dense(name, 2), x) for name in f"{names} selu relu6".split()}
-    found["iris hardswish 1"] = _dense("hardswish", 1), datasets.load_iris().data
-    found["iris elu 2"] = _dense("elu", 2), datasets.load_iris().data
-    found["wine hardtanh 1"] = _dense("hardtanh", 1), datasets.load_wine().data
+    found["iris hardswish 1"] = _dense("hardswish", 1), DATASETS.load_iris().data
+    found["iris elu 2"] = _dense("elu", 2), DATASETS.load_iris().data
+    found["wine hardtanh 1"] = _dense("hardtanh", 1), DATASETS.load_wine().data
     return found
 
 
 def _images() -> dict[str, Case]:
-    from sklearn import datasets
-
-    digits = datasets.load_digits().images[:, None] / 16
+    digits = DATASETS.load_digits().images[:, None] / 16
     pixels = np.random.default_rng(0).integers(0, 256, (6, 1, 12, 12)).astype(float)
     pool, everywhere, norm = AveragePooling(2), GlobalAveragePooling(), LayerNorm()
 

@@ -33,8 +33,9 @@ from analytic.expectations import (
 )
 from analytic.machine import UNIT, Array
 from analytic.network import Network, fold
+from analytic.pairs.arccosines import arccosine_moments
 from analytic.pairs.close_inputs import Close
-from analytic.pairs.input_angles import angle_of_inputs, gap_of_inputs, sine_less_cosine
+from analytic.pairs.input_angles import angle_of_inputs, gap_of_inputs
 from analytic.pairs.pair_sums import share_or_zero as _share
 from analytic.pairs.pair_sums import summed_error
 from analytic.pairs.unit_angles import angle_of_sum, normalized_angle
@@ -239,7 +240,8 @@ def unit_moments(
     if of is None:
         line = stage.step.layer.activation.bent_line
         assert line is not None
-        return _arccosine(angle, stage.variance[i] * stage.variance[j] > 0, *line)
+        alive = stage.variance[i] * stage.variance[j] > 0
+        return _Moments(*arccosine_moments(angle, alive, *line))
     table = stage.moments
     found = distances(of, angle, i, j, close.variations[row], gaps)
     slope = np.sqrt(table.slope[i] * table.slope[j])
@@ -278,29 +280,3 @@ def _jumping(close: Close, row: int, angle: Angle, i: Index, j: Index) -> _Momen
     )
     none = np.zeros(i.size)
     return _Moments(found, none, none)
-
-
-def _arccosine(angle: Angle, alive: NDArray[np.bool_], a: float, b: float) -> _Moments:
-    """Closed forms for a x + b |x|: Cho and Saul (2009), rewritten without cancellation."""
-    small, slope = angle.small, a * a + b * b
-    bend = b * b / slope
-    turn = 2 * np.arcsin(np.sqrt(small / 2))  # the smaller angle between u and v or -v
-    folded = small - 2 / np.pi * sine_less_cosine(turn)  # 1 - E |u| |v|/(s s')
-    minus = (1 - bend) * angle.minus + bend * folded
-    plus = (1 - bend) * angle.plus + bend * (2 - folded)
-    sign = np.where(angle.minus < angle.plus, 1.0, -1.0)
-    share = np.where(alive, 1 - bend + bend * sign * (1 - 2 / np.pi * turn), 0.0)  # D/slope
-    error_d = 2 / np.pi * bend * _turned(small, angle.error) + 8 * UNIT
-    error = (np.abs(share) + error_d) * angle.error + 8 * UNIT * np.minimum(minus, plus)
-    return _Moments(Angle.of(minus, plus, error), slope * share, error_d)
-
-
-def _turned(small: Array, e: Array) -> Array:
-    """By how much the angle of 1 - cos is wrong if that is by e.
-
-    Its derivative is at most small^(-1/2), whose integral over (small - e, small) is the first
-    bound; and beyond 0 it is at most the second.
-    """
-    root, rest = np.sqrt(small), np.sqrt(np.maximum(small - e, 0))
-    beyond = np.sqrt(8) * _share(e, np.sqrt(e + small))
-    return np.where(e < small, _share(2 * e, root + rest), beyond)

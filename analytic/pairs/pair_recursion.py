@@ -10,14 +10,13 @@ P(rho) = P_even(x) + rho P_odd(x).
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from analytic.compilation import compiled
 from analytic.expectations import arcsine
-from analytic.machine import LANES, REASSOCIATED
+from analytic.machine import LANES
 from analytic.pairs.close_lanes import fill_close_lanes, put_close_lanes_aside
 from analytic.pairs.pair_errors import (
     begin_errors,
@@ -25,6 +24,7 @@ from analytic.pairs.pair_errors import (
     join_errors,
 )
 from analytic.pairs.power_series import series
+from analytic.pairs.term_groups import choose_groups, radii_of_tile
 from analytic.pairs.tile_states import change_places, end_branch, normalize_tile, put_aside
 from analytic.recursion import (
     GROUP,
@@ -62,44 +62,6 @@ def _enter(t: Tile, p: Program, at: int, scale: Any, inverse: Any, signed: bool)
                 r = sigma[m, j] * (scale[m] * inverse[j])
                 r = r if r < 1.0 else 1.0
                 rho[m, j] = r if r > -1.0 else -1.0
-
-
-@compiled
-def _leave_out(t: Tile, m: int, ceiling: float) -> None:
-    """Give up the pairs of a row above the ceiling, for all layers to come."""
-    for j in range(LANES):
-        if t.left[m, j] or t.x[m, j] > ceiling * ceiling:
-            t.left[m, j] = True
-            t.rho[m, j] = 0.0
-            t.x[m, j] = 0.0
-
-
-@partial(compiled, flags=REASSOCIATED)
-def _largest(x: Any) -> float:
-    """The root of the largest entry, by four chains of comparisons."""
-    a = b = c = d = 0.0
-    for j in range(0, LANES, 4):
-        a = x[j] if x[j] > a else a
-        b = x[j + 1] if x[j + 1] > b else b
-        c = x[j + 2] if x[j + 2] > c else c
-        d = x[j + 3] if x[j + 3] > d else d
-    return np.sqrt(max(max(a, b), max(c, d)))
-
-
-@compiled
-def _choose_groups(t: Tile, rows: int, radius: Any) -> None:
-    """The number of terms of each row, from its largest |rho|."""
-    ceiling = radius[-1]
-    for m in range(rows):
-        largest = _largest(t.x[m])
-        if t.departed[m] or largest > ceiling:
-            t.departed[m] = True
-            _leave_out(t, m, ceiling)
-            largest = _largest(t.x[m])
-        group = 0
-        while radius[group] < largest:
-            group += 1
-        t.group[m], t.largest[m] = group, largest
 
 
 @compiled
@@ -203,7 +165,7 @@ def weight_layer(
     beyond = p.close[at, 0] > 0
     signed = p.bent[at] or p.odd[at] > 0 or beyond
     _enter(t, p, at, scale, inverse, signed)
-    _choose_groups(t, size, radius)
+    choose_groups(t, size, radius)
     most = 0
     if p.bent[at]:
         _arccosine(t, scale, inverse, p.line[at, 0], p.line[at, 1])
@@ -243,14 +205,6 @@ def begin(t: Tile, b: Bounds, row: int, end: int, lane: int, own: bool) -> None:
 
 
 @compiled
-def _radii_of_tile(b: Bounds, row: int, end: int, lane: int) -> Any:
-    """Those of all layers, larger where its rows or its columns are small inputs."""
-    if b.row_sizes.size == 0:
-        return b.radius
-    return b.sizes[b.row_sizes[row:end].max(), b.column_sizes[lane : lane + LANES].max()]
-
-
-@compiled
 def propagate(
     p: Program, t: Tile, rows: InputTables, coef: Any, columns: InputTables, row: int, end: int,
     lane: int, start: int,
@@ -273,7 +227,7 @@ def propagate(
     """
     stop = lane + LANES
     depth = most = 0
-    radius = _radii_of_tile(p.bounds, row, end, lane)
+    radius = radii_of_tile(p.bounds, row, end, lane)
     for at in range(start, p.weight.size):
         if p.switches[at]:
             change_places(t, depth - 1)

@@ -66,12 +66,12 @@ def _radii_by_size(
     bounds: Bounds, row: int, layer: Amplification, stage: Stage, size: NDArray[np.int64]
 ) -> Array:
     """The largest R of each group of terms for inputs up to two sizes, (SIZES, SIZES, groups)."""
-    tau = bounds.truncation[0, row]
-    terms = np.minimum(GROUP * np.arange(1, tau.size + 1), layer.terms)
-    tails = np.tile(layer.tails(terms), (SIZES, 1))
+    tau: Array = bounds.truncation[0, row]
+    terms = np.minimum(GROUP * np.arange(1, len(tau) + 1), layer.terms)
+    tails: Array = np.tile(layer.tails(terms), (SIZES, 1))
     for number in np.unique(size).tolist():
         tails[number] = np.minimum(tails[number], _tails(stage, size <= number, layer.terms)[terms])
-    both = np.sqrt(tails[:, None] * tails)
+    both: Array = np.sqrt(tails[:, None] * tails)
     radius = (tau / np.maximum(both, tau * 1e-300)) ** (1 / terms) * (1 - 4 * UNIT)
     radius = np.maximum.accumulate(np.minimum(radius, bounds.ceiling), axis=2)
     return np.maximum(radius, bounds.radius[row])

@@ -23,7 +23,8 @@ def _table(name: str, farthest: float = 0.2) -> KinkTable:
 @pytest.mark.parametrize("name", RANGES)
 def test_sums_agree_with_panels(name: str, side: int) -> None:
     activation, table, rng = Activation(name), _table(name), np.random.default_rng(side)
-    s = np.exp(rng.uniform(*np.log(RANGES[name]), 17))
+    low, high = np.log(RANGES[name])
+    s = np.exp(rng.uniform(low, high, 17))
     small = table.farthest * 10 ** rng.uniform(-5, 0, 16)
     given = moments(activation, s)
     r, slope = np.sqrt(given.second), np.sqrt(given.slope)

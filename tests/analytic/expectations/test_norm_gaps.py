@@ -99,7 +99,7 @@ def test_a_gap_keeps_its_own_digits_through_an_activation(name: str, sign: int) 
     s_ = s - gap
     activation = Activation(name)
     parts = moments(activation, s), moments(activation, s_)
-    given = NormGap(gap, 0 * gap)
+    given = NormGap(*np.stack([gap, 0 * gap]).astype(np.float64))
     found = gap_of_activations(activation, *parts, s, s_, given, VARIATION)
     with mpmath.workdps(900):  # E sin(u)^2 at s = 30 is 1/2 up to 1e-782
         for k in range(gap.size):
@@ -147,7 +147,7 @@ def test_no_bound_is_violated_by_pairs_of_any_gap(name: str) -> None:
         np.arange(n),
         Angle(np.where(flip, 2 - small, small), np.where(flip, small, 2 - small), 0 * s),
     )
-    given = NormGap(gap, 0 * gap)
+    given = NormGap(*np.stack([gap, 0 * gap]).astype(np.float64))
     take = of.moments.take
     behind = gap_of_activations(activation, take(i), take(n + i), s, s_, given, VARIATION)
     found = distances(of, angle, i, n + i, VARIATION, Gaps(given, behind))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from oracles.pieces import dual
@@ -20,7 +22,7 @@ LINES = {
 """hardtanh, relu6, hardsigmoid, softshrink, one without symmetry and their kinks."""
 
 
-def _sums(name: str, s: np.ndarray, small: np.ndarray, side: int) -> tuple[np.ndarray, ...]:
+def _sums(name: str, s: np.ndarray, small: np.ndarray, side: int) -> tuple[Any, Any, float]:
     """E and D of the first unit and the others over their norms, and the error."""
     table = moments(Activation(name), s)
     form = kink_lines(Activation(name), s, table.second, table.slope)

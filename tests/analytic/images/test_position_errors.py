@@ -26,7 +26,7 @@ from analytic.images.position_labels import NOTHING, labels_of
 from analytic.images.position_norms import Lost, Own, SumNorms, average_norms
 from analytic.images.position_readings import Window, network_readings
 from analytic.inputs import positions_first
-from analytic.pairs import angle_of_sum, nearly_parallel, normalized_angle
+from analytic.pairs import angle_of_sum, arccosines, normalized_angle
 from analytic.recursion import Junction, Problem
 
 STEP = 1e-7
@@ -125,7 +125,7 @@ def test_errors_of_norms_before_an_average() -> None:
 def test_errors_of_an_angle() -> None:
     small, e = (part.ravel() for part in np.meshgrid(*[10.0 ** np.arange(-16, 0.01, 0.25)] * 2))
     small, e = small[e <= 0.5], e[e <= 0.5]
-    bound = nearly_parallel._turned(small, e)
+    bound = arccosines._turned(small, e)
     moved = [abs(np.arccos(1 - x) - np.arccos(1 - small)) for x in (np.abs(small - e), small + e)]
     rounded = 1e-15 / np.sqrt(small)  # of 1 - small
     assert (np.maximum(*moved) <= bound + rounded).all()
