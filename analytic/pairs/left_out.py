@@ -133,6 +133,8 @@ def _sharply(problem: Problem, close: Close, i: Index, j: Index) -> NearlyParall
     """
     method, ends = problem.method, close.ends
     same, opposite = alike(problem.network, problem.x[i], problem.y[j])
+    if any(step.bias_rate for step in problem.network.steps):  # a trained bias sees no sign
+        opposite[:] = False
     sign, own = np.where(opposite, -1.0, 1.0), np.full(i.size, method.diagonal)
     found = NearlyParallel(sign * ends.sigma[i], sign * ends.theta[i], own)
     apart = np.flatnonzero(~(same | opposite))
