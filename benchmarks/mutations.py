@@ -60,6 +60,9 @@ LINES = _T + "pairs/test_lines.py"
 LEFT = _T + "pairs/test_left_out.py"
 WIDE = _T + "expectations/test_wide_pairs.py"
 TABLE = _T + "pairs/test_wide_inputs.py"
+GAPS = _T + "expectations/test_norm_gaps.py"
+SHARP = _T + "pairs/test_sharp_gaps.py"
+BUMPS = _T + "expectations/test_gaussian_bumps.py"
 RAYS = _T + "pairs/test_rays.py"
 WINDOWS = _T + "images/test_fields.py -k pairs_of_positions"
 SHAPES = _T + "network/test_shapes.py -k reads"
@@ -72,6 +75,14 @@ MUTATIONS = (
     Mutation("part: means side by side", _R + "layer_equations.py", "none), p * mu0 + q * mu)", "none), mu0 + mu)", SIDES + " -k every_entry"),
     Mutation("part: noise at x = x'", _R + "layer_equations.py", "return noise * self.deviation**2, noise * self.gamma", "return self.deviation**2, noise * self.gamma", NOISE + " -k every_entry"),
     Mutation("part: noise of what is trained", _R + "layer_equations.py", "return noise * self.deviation**2, noise * self.gamma", "return noise * self.variance, self.gamma", NOISE + " -k every_entry"),
+    Mutation("gap: 1/r - 1/r'", _E + "conditioned_pairs.py", "rise = turn * gaps.r.value", "rise = -turn * gaps.r.value", GAPS),
+    Mutation("gap: Simpson's rule", _E + "norm_gaps.py", "rise = apart * (ends + 2 * center) / 3", "rise = apart * (ends + center) / 2", GAPS),
+    Mutation("gap: of waves", _E + "pair_formulas.py", "x = kappa * (gap**2 + 2", "x = kappa * (0 * gap**2 + 2", GAPS),
+    Mutation("gap: equal inputs", _A + "pairs/left_out.py", "sign * ends.theta[i], own)", "(1 + 1e-9) * sign * ends.theta[i], own)", SHARP),
+    Mutation("gap: behind an activation", _A + "pairs/nearly_parallel.py", "error, None if gaps is None else gaps.r)", "error, None if gaps is None else gaps.s)", SHARP),
+    Mutation("gap: a trained bias", _A + "pairs/left_out.py", "if any(step.bias_rate for step in problem.network.steps):", "if False:", SHARP),
+    Mutation("bumps: third derivative", _E + "gaussian_bumps.py", "20 * t**2 - 12 * t + 3", "20 * t**2 - 12 * t + 2", BUMPS),
+    Mutation("bumps: gap of variances", _E + "gaussian_bumps.py", "near = ((apart / g) ** 2 + q", "near = (0 * (apart / g) ** 2 + q", GAPS),
     Mutation("part: noise between inputs", _A + "pairs/nearly_parallel.py", "state.angle.thinned(1 / stage.step.noise)", "state.angle", NOISE + " -k every_entry"),
     Mutation("part: noise between inputs, equation", _N + "equations.py", "same = 1 + (noise - 1) * same", "same = noise", NOISE + " -k equations"),
     Mutation("part: eps of a variance", _R + "divisors.py", "return variance + layer.eps, variance", "return variance, variance", UNITS + " -k every_entry"),

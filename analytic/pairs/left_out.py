@@ -134,6 +134,8 @@ def _sharply(problem: Problem, close: Close, i: Index, j: Index) -> NearlyParall
     """
     method, ends = problem.method, close.ends
     same, opposite = alike(problem.network, problem.x[i], problem.y[j])
+    if any(step.bias_rate for step in problem.network.steps):  # a trained bias sees no sign
+        opposite[:] = False
     sign, own = np.where(opposite, -1.0, 1.0), np.full(i.size, method.diagonal)
     found = NearlyParallel(sign * ends.sigma[i], sign * ends.theta[i], own)
     apart = np.flatnonzero(~(same | opposite))
@@ -141,22 +143,32 @@ def _sharply(problem: Problem, close: Close, i: Index, j: Index) -> NearlyParall
         whole[apart] = part
     bound = method.error if isinstance(method, Series) else np.inf
     again = apart[~(found.error[apart] <= bound)]
-    if again.size == 0:
-        return found
-    x, y = problem.x[i[again]], problem.y[j[again]]
-    column = j[again] + (0 if problem.own else problem.shape[0])
-    used, place = np.unique(np.concatenate([i[again], column]), return_inverse=True)
-    inputs = problem.x if problem.own else np.concatenate([problem.x, problem.y])
-    ends = diagonal(problem.network, mean_squares(inputs[used]))
-    few = Close.of(problem.network, ends, LONG)
-    first, second = place.reshape(2, -1)
-    better = nearly_parallel_pairs(few, x, y, first, second, sharp=True)
-    chosen = better.error < found.error[again]
-    for whole, part in zip(found, better, strict=True):
-        whole[again[chosen]] = part[chosen]
+    again = again[np.argsort(-found.error[again], kind="stable")]
+    for part in (again[:TRIED], again[TRIED:]):
+        better = _with_gaps(problem, i[part], j[part])
+        chosen = ~(found.error[part] <= better.error)
+        for whole, values in zip(found, better, strict=True):
+            whole[part[chosen]] = values[chosen]
+        if not (found.error[part] <= 4 * bound).all():
+            break
     return found
 
 
+def _with_gaps(problem: Problem, i: Index, j: Index) -> NearlyParallel:
+    """Pairs that carry the gaps of their norms, with tables of their inputs alone."""
+    if i.size == 0:
+        return NearlyParallel(*np.empty((3, 0)))
+    x, y = problem.x[i], problem.y[j]
+    column = j + (0 if problem.own else problem.shape[0])
+    used, place = np.unique(np.concatenate([i, column]), return_inverse=True)
+    inputs = problem.x if problem.own else np.concatenate([problem.x, problem.y])
+    ends = diagonal(problem.network, mean_squares(inputs[used]))
+    close = Close.of(problem.network, ends, LONG)
+    return nearly_parallel_pairs(close, x, y, *place.reshape(2, -1), sharp=True)
+
+
+TRIED = 2**8
+"""The worst pairs, which are taken first: where they stay far beyond the bound, all is refused."""
 LONG = 384
 """Coefficients of pairs that are looked at again: where these suffice, the series errs least."""
 

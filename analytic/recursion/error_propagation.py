@@ -85,8 +85,7 @@ class Fixed(NamedTuple):
 AVERAGING = 16 * UNIT
 """The most that an average over positions rounds: see ``analytic.images.linear_maps.Leave``."""
 MEAN_SQUARE = 64 * EXTENDED
-"""Of |x|^2/d: a square, its sums (blocks of 128 terms in eight chains, added two by two: 31
-roundings up to 10^6 features) and the quotient."""
+"""Of |x|^2/d: a square, a quotient, and sums in blocks: 31 roundings up to 10^6 features."""
 OWN = 2 * UNIT
 """Truncation error at pairs of positions of one input; variances may depend on it."""
 

@@ -63,3 +63,15 @@ def test_equal_inputs_have_the_kernel_of_one(name: str) -> None:
     assert k[0, 1] == own[0]
     if name != "softplus":
         assert kernel(network, x[:1], -x[1:], tolerance=1e-13)[0, 0] == -own[0]
+
+
+def test_a_trained_bias_sees_no_sign() -> None:
+    """It is 0, but its part of Theta(x, -x) is that of Theta(x, x): D is even."""
+    plain, trained = (
+        Network(*[FullyConnected("sin", weight_std=5, bias_rate=rate)] * 6) for rate in (0.0, 1.0)
+    )
+    x = _inputs(1e-6)[:1]
+    parts = [kernel(network, x, -x, tolerance=1e-12)[0, 0] for network in (plain, trained)]
+    own = kernel_diagonal(plain, x)[0], kernel_diagonal(trained, x)[0]
+    assert parts[0] == -own[0]
+    assert parts[1] - parts[0] == pytest.approx(own[1] - own[0], rel=1e-10)
