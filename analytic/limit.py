@@ -229,8 +229,9 @@ def kernel_plan(
 
     Of more than 2,048 vectors, or of more than a few images, only a sample is looked at, spread
     evenly: method, bound and growth are those of the sample, memory and time are scaled to all.
-    So it takes a fraction of a second at any number of inputs, which may be on a disk. The time
-    is right within a factor of 3 where the rest of the inputs is like the sample.
+    So it takes a fraction of a second, and the time to make tables, at any number of inputs, which
+    may be on a disk. The time is that of the next call, which finds these tables, while the machine
+    does what it does now; a short one is not foreseen but taken, by computing the kernel.
 
     Returns:
         the record ``Plan(method, pairs, bytes, seconds, bound, growth)``; ``chaotic`` says whether

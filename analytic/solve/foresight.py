@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -107,15 +106,19 @@ def measured(plan: Plan, act: Callable[[], object]) -> Plan:
 
     Args:
         plan: what was foreseen.
-        act: the computation itself; how it ends does not matter.
+        act: the computation itself, which may be refused.
     """
     if plan.seconds > QUICK:
         return plan
     best, again = np.inf, True
     while again:
         start = time.perf_counter()
-        with suppress(ArithmeticError, ValueError):
+        try:
             act()
+        except MemoryError:
+            return plan
+        except (ArithmeticError, ValueError):
+            pass
         took = time.perf_counter() - start
         again, best = best == np.inf and took < 5 * QUICK, min(best, took)
     return replace(plan, seconds=best)
@@ -191,12 +194,11 @@ def _cost_of_close_pairs(
     for most in CLOSE_SAMPLED:
         few = slice(0, None, max(i.size // most, 1))
         a, b = i[few], j[few]
-        start = time.perf_counter()
         found = left_out_pairs(problem, close, entry, a, b)
         worst = max(worst, float(found.error.max()))  # the tables are made
         took = at_work(shared, lambda a=a, b=b: left_out_pairs(problem, close, entry, a, b))
         seconds = took * i.size / a.size
-        if time.perf_counter() - start > QUICK or a.size == i.size:
+        if took * shared > QUICK or a.size == i.size:
             break
     return seconds, worst
 

@@ -58,8 +58,13 @@ def test_short_times_are_taken(monkeypatch: pytest.MonkeyPatch, act: Callable[[]
     assert measured(_plan(0.1), clock.turning(act, 5.0)).seconds == 5.0  # once is enough
 
 
-def test_long_times_are_foreseen() -> None:
+def _does_not_fit() -> None:
+    raise MemoryError("no")
+
+
+def test_long_times_are_foreseen_and_so_are_those_of_what_does_not_fit() -> None:
     assert measured(_plan(60.0), _refuse).seconds == 60.0
+    assert measured(_plan(0.1), _does_not_fit).seconds == 0.1
 
 
 def test_tasks_are_timed_together(monkeypatch: pytest.MonkeyPatch) -> None:
