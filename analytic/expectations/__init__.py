@@ -31,6 +31,7 @@ from analytic.expectations.segments import Noise
 from analytic.expectations.slope_bends import KinkLines, kink_lines
 from analytic.expectations.small_angles import CLOSE_LINES, FARTHEST_LINES, TOGETHER, line_sums
 from analytic.expectations.small_deviations import LOWEST
+from analytic.expectations.splines import by_pieces
 from analytic.expectations.turned_slopes import slope_change
 from analytic.expectations.wide_cells import WideTables, wide_tables
 from analytic.expectations.wide_pairs import FARTHEST, WideRoom, cell_of, wide_moments
@@ -59,6 +60,7 @@ __all__ = [
     "WideRoom",
     "WideTables",
     "arcsine",
+    "by_pieces",
     "cell_of",
     "coefficients",
     "conditioning_tables",

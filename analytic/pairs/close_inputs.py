@@ -35,11 +35,13 @@ class Close:
     def of(cls, network: Network, ends: Diagonal) -> Close:
         """Tabulate what pairs of these inputs use."""
         found = [
-            None
-            if activation.bent_line or activation.jump
-            else units(activation, np.sqrt(v), moments)
-            for activation, v, moments in (
-                (stage.step.layer.activation, stage.variance, stage.moments)
+            None if activation.bent_line or activation.jump else units(activation, s, moments)
+            for activation, s, moments in (
+                (
+                    stage.step.layer.activation,
+                    np.asarray(stage.deviation, dtype=np.float64),
+                    stage.moments,
+                )
                 for stage in ends.stages
             )
         ]
