@@ -34,17 +34,12 @@ class Close:
     @classmethod
     def of(cls, network: Network, ends: Diagonal) -> Close:
         """Tabulate what pairs of these inputs use."""
-        found = [
-            None if activation.bent_line or activation.jump else units(activation, s, moments)
-            for activation, s, moments in (
-                (
-                    stage.step.layer.activation,
-                    np.asarray(stage.deviation, dtype=np.float64),
-                    stage.moments,
-                )
-                for stage in ends.stages
-            )
-        ]
+        found: list[Units | None] = []
+        for stage in ends.stages:
+            activation, s = stage.step.layer.activation, stage.deviation
+            closed = activation.bent_line or activation.jump
+            asked = np.asarray(s, dtype=np.float64)  # those whose moments are known
+            found.append(None if closed else units(activation, asked, stage.moments))
         return cls(network, ends, found, _variations(ends))
 
 
