@@ -33,6 +33,7 @@ from analytic.expectations.segments import Noise
 from analytic.expectations.slope_bends import KinkLines, kink_lines
 from analytic.expectations.small_angles import CLOSE_LINES, FARTHEST_LINES, TOGETHER, line_sums
 from analytic.expectations.small_deviations import LOWEST
+from analytic.expectations.splines import by_pieces
 from analytic.expectations.turned_slopes import slope_change
 from analytic.expectations.unit_tables import TERMS, Units, units
 from analytic.expectations.waves import wave
@@ -66,6 +67,7 @@ __all__ = [
     "WideRoom",
     "WideTables",
     "arcsine",
+    "by_pieces",
     "cell_of",
     "coefficients",
     "conditioning_tables",

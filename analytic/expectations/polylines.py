@@ -73,7 +73,9 @@ class Polyline:
 
     def at(self, x: Array) -> tuple[Array, Array]:
         """w(x) and w'(x)."""
-        piece = np.searchsorted(self.places, x)
+        piece = np.zeros(np.shape(x), dtype=np.intp)
+        for place in self.places.tolist():  # they are few
+            piece += x > place
         start = np.where(x > 0, np.maximum(piece - 1, 0), np.minimum(piece, self.places.size - 1))
         slope = self.slopes[piece]
         return self.values[start] + slope * (x - self.places[start]), slope
@@ -108,9 +110,10 @@ class Polyline:
         right = self.places > 0
         inner = self.slopes[int(np.count_nonzero(~right))]
         c[0] = inner + ndtr(-np.abs(a)) @ np.where(right, self.jumps, -self.jumps)
+        a, jumps = np.ascontiguousarray(a.T), np.ascontiguousarray(jumps.T)
         older, old = np.zeros_like(a), np.ones_like(a)
         for k in range(1, terms):
-            c[k] = np.sum(jumps * old, axis=1) / np.sqrt(k)
+            c[k] = np.sum(jumps * old, axis=0) / np.sqrt(k)
             with np.errstate(over="ignore", invalid="ignore"):
                 older, old = old, (a * old - np.sqrt(k - 1) * older) / np.sqrt(k)
             old = np.where(jumps != 0, old, 0.0)

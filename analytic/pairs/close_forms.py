@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from analytic.expectations import (
     FARTHEST_LINES,
     CloseForm,
+    by_pieces,
     coefficients,
     is_bent,
     kink_lines,
@@ -89,9 +90,9 @@ def with_close_forms(
 
 
 def _is_kinked(stage: Stage) -> bool:
-    """Whether its activation has kinks and no closed form."""
+    """Whether its activation has kinks, all at 0, and no closed form."""
     activation = stage.step.layer.activation
-    return activation.bent_line is None and activation.jump is None and is_bent(activation)
+    return by_pieces(activation) is None and is_bent(activation)
 
 
 def _table(stage: Stage, farthest: float) -> CloseForm | None:

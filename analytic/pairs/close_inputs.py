@@ -36,15 +36,12 @@ class Close:
     @classmethod
     def of(cls, network: Network, ends: Diagonal, terms: int = TERMS) -> Close:
         """Tabulate what pairs of these inputs use, so many coefficients."""
-        found = [
-            None
-            if activation.bent_line or activation.jump
-            else units(activation, np.sqrt(v), moments, terms)
-            for activation, v, moments in (
-                (stage.step.layer.activation, stage.variance, stage.moments)
-                for stage in ends.stages
-            )
-        ]
+        found: list[Units | None] = []
+        for stage in ends.stages:
+            activation, s = stage.step.layer.activation, stage.deviation
+            closed = activation.bent_line or activation.jump
+            asked = np.asarray(s, dtype=np.float64)  # those whose moments are known
+            found.append(None if closed else units(activation, asked, stage.moments, terms))
         return cls(network, ends, found, *_own_errors(ends))
 
 
