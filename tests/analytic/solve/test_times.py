@@ -114,3 +114,21 @@ def test_images_by_positions_are_timed_by_their_parts(monkeypatch: pytest.Monkey
     x = positions_first(np.random.default_rng(0).standard_normal((4, 1, 24, 12)))
     an_image, a_pair = image_plans._seconds_of_images(network, x, (24, 12))
     assert (an_image, a_pair) == (4 * 8.0 / 4, 4 * 6.0 / 6)  # 12 x 12 have a quarter of the pairs
+
+
+def test_tables_do_not_keep_close_pairs_from_being_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, sizes = Clock(monkeypatch, foresight, limit), list[int]()
+    left_out_pairs = foresight.left_out_pairs
+
+    def slow_at_first(*given: Any) -> Any:
+        clock.now += 0.0 if sizes else 100.0
+        sizes.append(given[-1].size)
+        return left_out_pairs(*given)
+
+    monkeypatch.setattr(foresight, "left_out_pairs", slow_at_first)
+    monkeypatch.setattr(limit, "cores", lambda: 1)
+    monkeypatch.setattr(limit, "measured", lambda plan, _: plan)
+    network = Network(FullyConnected("tanh", weight_std=8.0))
+    plan = kernel_plan(network, np.linspace(1, 2, 400)[:, None] * np.array([1.0, 2.0]))
+    assert plan.seconds == 0.0
+    assert sizes[0] < sizes[-1]
