@@ -12,6 +12,7 @@ import sympy
 
 from analytic import Activation, FullyConnected, Network, kernel_estimate
 from analytic.activation import X
+from analytic.expectations import moments
 from analytic.expectations.node_tables import (
     CURVATURE,
     FIRST,
@@ -98,3 +99,19 @@ def test_a_zero_input_costs_gelu_no_accuracy() -> None:
     with_zero, without = kernel_estimate(network, x), kernel_estimate(network, x[:2])
     roundings = 24 * UNIT * without.value[0, 0]  # the expansion at 0 has 8 in its coefficients
     assert with_zero.error[0, 0] <= without.error[0, 0] + roundings
+
+
+@pytest.mark.parametrize("text", ["softplus", "gaussian", "tanh", "gelu"])
+def test_a_zero_input_is_known_as_well_as_what_w_is_at_0(text: str) -> None:
+    """w(0) and w'(0) are rounded and squared, and no table is read."""
+    activation, found = Activation(text), moments(Activation(text), np.zeros(1))
+    w, slope = (activation.differentiate(k).subs(X, 0) for k in range(2))
+    for value, exact, error in (
+        (found.mean[0], w, found.noise.mean),
+        (found.second[0], w**2, found.noise.second),
+        (found.slope[0], slope**2, found.noise.square),
+        (found.exact[0], w**2, found.noise.carried),
+    ):
+        apart = abs(sympy.Float(str(np.longdouble(value)), 30) - sympy.N(exact, 40))
+        assert apart <= error * abs(sympy.N(exact, 40)) + sympy.Float("1e-25")
+        assert error <= 6 * UNIT
