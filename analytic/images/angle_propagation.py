@@ -159,8 +159,8 @@ def _moments(
     places = pairs.places(len(known.norms), grid)
     first, copies = pairs.different(labels)
     chosen = Angle(*(part.ravel()[first] for part in angle))
-    i, j = (part[first] for part in places)
-    found = unit_moments(known.close, 0, chosen, i, j)
+    one, other = (part[first] for part in places)
+    found = unit_moments(known.close, 0, chosen, one, other)
     d, wrong = (part[copies].reshape(grid) for part in (found.d, found.error))
     return found.angle.take(copies), d, wrong
 
