@@ -38,14 +38,14 @@ from analytic.expressions import SWITCHES
 from analytic.machine import UNIT, Array
 from analytic.proofs import kinks
 
-__all__ = ["LARGEST_BASIS", "estimated_segment", "largest_ratio"]
+__all__ = ["LARGEST_BASIS", "estimated_segment", "is_rough", "largest_ratio"]
 
 
 def estimated_segment(
     activation: Activation, low: float, high: float, terms: int, most: int
 ) -> Segment:
     """The segment with an estimate of its errors."""
-    rough = _is_rough(activation)
+    rough = is_rough(activation)
     terms = min(ROUGH_TERMS, most) if rough else terms
     while True:
         rule, noise = _converged_rule(activation, np.array([low, high]), terms)
@@ -81,7 +81,7 @@ LARGEST_BASIS = 2**22
 """Most entries of a Hermite basis, which bounds the memory of the tables (32 MB)."""
 
 
-def _is_rough(activation: Activation) -> bool:
+def is_rough(activation: Activation) -> bool:
     """Whether w has kinks that are not all known."""
     if kinked(activation) or not activation.expression.has(*SWITCHES):
         return False
@@ -106,7 +106,7 @@ def _converged_rule(activation: Activation, s: Array, terms: int) -> tuple[Rule,
         witness = coarsest[:, SLOPE]
         second = coarsest[:, MEAN] ** 2 + s**2 * coarsest[:, SPREAD]
         check_underflow(activation, s, second)  # no finer rule would help
-    rough = _is_rough(activation)
+    rough = is_rough(activation)
     half = ROUGH_NODES * max(float(s[-1]), 1.0) if rough else 32.0
     while half * terms <= LARGEST_BASIS:
         for family, rule in _rules(round(half), float(s[-1]), kinked(activation)):

@@ -54,6 +54,7 @@ ROUNDED = 2**6
 """Roundings of R, relative to E w'^2 + |E w w''|: those of tables and of the rule."""
 
 
+@np.errstate(over="ignore", invalid="ignore")  # an error that is NaN is not sharp
 def gap_of_activations(
     activation: Activation, first: Moments, second: Moments, s: Array, s_: Array, gap: NormGap,
     variation: float,

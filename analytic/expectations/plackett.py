@@ -12,7 +12,7 @@ xi = x^2,
 
 so that the essential singularity is a weight: the integral is sum_j p_j(P) f(xi_j) with fixed
 Chebyshev points xi_j and weights that are functions of P alone, tabulated once. Where the jumps of
-a unit sum up to 0 and its kinks are close to each other in its deviation, all exp(-Q) are nearly 1
+a unit sum up to 0 and all kinks are within one deviation, all exp(-Q) are nearly 1
 and cancel; then 1 - exp(-Q) is integrated instead, with the weights p_j(0) - p_j(P), which are
 tabulated divided by P.
 """
@@ -190,15 +190,17 @@ def _all(
     o, weights, still = np.empty((3, NODES)), np.empty((2, NODES)), np.empty((2, NODES))
     _weights(table[0], -2.0, still)
     ends = jumps.sum() == 0.0 or jumps_.sum() == 0.0  # the constant 1 cancels
+    farthest, farthest_ = np.abs(a).max(), np.abs(b).max()
     for i in range(s.size):
         theta = 2 * math.asin(math.sqrt(small[i] / 2))
         _angles(theta, small[i], xi, half, bend, o)
         once = bent = size = 0.0
+        near = ends and farthest <= s[i] and farthest_ <= s_[i]  # otherwise exp(-Q) may be small
         for m in range(a.size):
             for n in range(b.size):
                 gap = abs(a[m] * (s_[i] - s[i]) + s[i] * (a[m] - b[n])) / (s[i] * s_[i])  # A - B
                 both, jump = (a[m] / s[i]) * (b[n] / s_[i]), jumps[m] * jumps_[n]
-                if ends:
+                if near:
                     jump = -jump
                     first, second, most = _lack(gap, both, theta, table, flat, o, weights, still[0])
                 else:

@@ -8,6 +8,7 @@ import numpy as np
 
 from analytic.activation import Activation
 from analytic.expectations.activation_moments import Moments
+from analytic.expectations.estimated_tables import is_rough
 from analytic.expectations.hermite_coefficients import coefficients
 from analytic.expectations.node_tables import kinked
 from analytic.expectations.splines import by_pieces
@@ -50,7 +51,7 @@ class Units:
 
 def units(activation: Activation, s: Array, moments: Moments, terms: int = TERMS) -> Units:
     """Tabulate the coefficients that close pairs use; more than TERMS where w is smooth."""
-    if kinked(activation) or by_pieces(activation) is not None:
+    if kinked(activation) or by_pieces(activation) is not None or is_rough(activation):
         terms = min(terms, TERMS)
     found = coefficients(activation, s, terms - 1)
     b = np.ascontiguousarray(found.b.T)

@@ -160,7 +160,7 @@ class Wave:
         p, m = self.amplitudes
         size = p if self.q > 0 else m
         growth = 2 * self.q
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             rise = size * np.exp(growth * v) * np.expm1(growth * apart)
             most = np.exp(growth * v + np.maximum(growth * apart, 0))
             slope = np.abs(size * growth) * most

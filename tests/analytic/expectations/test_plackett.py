@@ -67,7 +67,7 @@ def test_integrals_agree_with_thirty_digits(a: float, b: float, theta: float) ->
 
 
 @pytest.mark.parametrize("theta", [1.5, 0.3, 1e-2, 3e-4, 1e-5])
-@pytest.mark.parametrize(("s", "s_"), [(1e4, 1e4), (1e4, 3e3), (40.0, 1e6), (1.0, 1.3)])
+@pytest.mark.parametrize(("s", "s_"), [(1e4, 1e4), (1e4, 3e3), (40.0, 1e6), (3.5, 3.0)])
 def test_slopes_that_end_as_they_begin_do_not_cancel(s: float, s_: float, theta: float) -> None:
     """The integrals of all pairs of kinks are nearly theta/(2 pi) each, their sum is 1/(s s')."""
     one, other = Ramps(np.array([-1.0, 1.0]), np.array([1.0, -1.0])), Ramps(
