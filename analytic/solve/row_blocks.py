@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
 from analytic.machine import Array, cores
+from analytic.progress import ProgressBar
 from analytic.recursion import Data, Problem, RowBlock
 from analytic.solve.checkpoint import Checkpoint
 from analytic.solve.writing import is_plain, place_rows
@@ -49,7 +49,7 @@ def fill(
     disable = None if progress is None else not progress
     with (
         ThreadPoolExecutor(cores()) as pool,
-        tqdm(total=n * k, unit="pair", unit_scale=True, delay=1, disable=disable) as bar,
+        ProgressBar(total=n * k, unit="pair", unit_scale=True, delay=1, disable=disable) as bar,
     ):
         for row, known in done.items():
             assert saved is not None

@@ -16,8 +16,8 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
+from analytic.progress import ProgressBar
 from compare.dynamics.training import Job, Training, draws
 from compare.dynamics.trajectories import linear_residual
 from compare.executors import one_thread, run_cells
@@ -81,7 +81,7 @@ def linearised_networks(
     found = {some: None if store is None else store.get(some.name) for some in every}
     done = {s: Linearised(**arrays) for s, arrays in found.items() if arrays is not None}
     disable = None if progress is None else not progress
-    with tqdm(
+    with ProgressBar(
         total=len(every) * _TOGETHER, initial=len(done) * _TOGETHER, desc="linearised", delay=1,
         disable=disable, leave=False,
     ) as bar:  # fmt: skip

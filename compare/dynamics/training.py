@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from tqdm.auto import tqdm
 
 from analytic import Network
+from analytic.progress import ProgressBar
 from compare.dynamics.stored_runs import read_run, write_run
 from compare.dynamics.trajectories import (
     Comparison,
@@ -131,7 +131,7 @@ def run_all(
     found = {job: None if store is None else read_run(store, job.name) for job in jobs}
     runs = {job: run for job, run in found.items() if run is not None}
     disable = None if progress is None else not progress
-    bar = tqdm(
+    bar = ProgressBar(
         total=len(jobs), initial=len(runs), desc="networks", delay=1, disable=disable, leave=False
     )
 

@@ -10,10 +10,10 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
 from analytic.inputs import check_inputs
 from analytic.network import Network
+from analytic.progress import ProgressBar
 from compare.executors import run_cells
 from compare.rho import Inputs
 from compare.whole_numbers import whole, wholes
@@ -76,7 +76,7 @@ def over_cells(
     order = sorted(range(len(cells)), key=lambda i: -cells[i].width)
     results: list[Any] = [None] * len(cells)
     disable = None if progress is None else not progress
-    with tqdm(total=len(cells), disable=disable, leave=False) as bar:
+    with ProgressBar(total=len(cells), disable=disable, leave=False) as bar:
 
         def keep(place: tuple[int, Wide], result: Any) -> None:
             results[place[0]] = result

@@ -17,8 +17,8 @@ from itertools import pairwise
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
+from analytic.progress import ProgressBar
 from compare.executors import run_cells
 from compare.rate.network_cells import PARTNERS, Arrays, Cell, Family, Weights, run_cell
 from compare.rho import Inputs, square_norms
@@ -132,7 +132,7 @@ def sweep(
     disable = None if progress is None else not progress
     total, done = sum(map(_cost, cells)), sum(map(_cost, results))
     often = 0.1 if sys.stderr.isatty() else 30.0  # seconds; a log needs no more
-    bar = tqdm(
+    bar = ProgressBar(
         total=total, initial=done, delay=1, disable=disable, bar_format=_BAR, mininterval=often
     )
 
