@@ -49,7 +49,8 @@ def angle_of_sum(
     of_m, of_e = (share_or_zero(a * whole_ - b * whole, both) for a, b in ((m, m_), (e, e_)))
     means = np.abs(of_m) * (r1 * whole_ + r1_ * whole) + np.abs(of_e) * (r0 * whole_ + r0_ * whole)
     error = r0 * r0_ * alpha.error + r1 * r1_ * branch.error + 4 * noise * means
-    return Angle.of(minus, plus, error / both + 4 * UNIT * np.minimum(minus, plus))
+    rounded = 4 * UNIT * np.abs(np.minimum(minus, plus))  # of parallel units it may be below 0
+    return Angle.of(minus, plus, error / both + rounded)
 
 
 def normalized_angle(stage: Stage, noise: float, i: Index, j: Index, angle: Angle) -> Angle:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from oracles import dense
 
-from analytic import FullyConnected, Network, kernel_estimate
+from analytic import FullyConnected, Network, Residual, kernel, kernel_estimate
 
 F = FullyConnected
 Function = Callable[[Any], Any]
@@ -77,3 +77,14 @@ def _along_a_ray(f: Function, a: float, b: float) -> Any:
     """E f(a z) f(b z)."""
     places = [-12, -4, -1, 0, 1, 4, 12]
     return mpmath.quad(lambda z: f(a * z) * f(b * z) * mpmath.npdf(z), places)
+
+
+@pytest.mark.parametrize("name", ["relu", "leaky_relu"])
+def test_parallel_sums_of_branches_have_no_warning(name: str) -> None:
+    """What is left of 1 - c of parallel units may be rounded below 0: -1e-33."""
+    network = Network(F(name), Residual(F(name)), F(name))
+    x = np.linspace(-6, 6, 200)[:, None]
+    found, own = kernel(network, x), kernel(network, x[-1:])[0, 0]
+    same = x[:, 0] > 0  # f(a x) = a f(x): positive homogeneous of degree one
+    exact = own * np.outer(x[same, 0], x[same, 0]) / 36
+    np.testing.assert_allclose(found[np.ix_(same, same)], exact, rtol=1e-10)
