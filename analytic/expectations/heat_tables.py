@@ -28,7 +28,7 @@ from analytic.expectations.smoothing import REACH, smoothed, starts
 from analytic.machine import UNIT, Array
 from analytic.proofs import kinks
 
-__all__ = ["HIGHEST", "POLYNOMIAL", "Heat", "heat"]
+__all__ = ["HIGHEST", "POLYNOMIAL", "Heat", "chebyshev_points", "heat"]
 
 HIGHEST = (12, 40)
 """Octaves of the largest standard deviation: the nodes reach 2 REACH times that.
@@ -212,7 +212,7 @@ NARROWEST = -2
 """Octave of the narrowest outer law that the nodes resolve, relative to ``scale``."""
 
 
-def _chebyshev(count: int) -> tuple[Array, Array]:
+def chebyshev_points(count: int) -> tuple[Array, Array]:
     """The points, and the matrix from values there to Chebyshev coefficients."""
     phase = np.outer(np.arange(count), 2 * np.arange(count) + 1) % (4 * count)
     matrix = np.cos(np.pi / (2 * count) * phase) * (2 / count)
@@ -223,7 +223,7 @@ def _chebyshev(count: int) -> tuple[Array, Array]:
 
 def _segment(h: Heat, k: int) -> tuple[Array, NDArray[np.int64], Array]:
     """Coefficients, their numbers and the noise of W, W', V on a segment."""
-    points, matrix = _chebyshev(DEGREES)
+    points, matrix = chebyshev_points(DEGREES)
     top = 2.0 ** (h.lowest + k / 2)
     taus = top * np.sqrt((points + 1) / 2) if k == 0 else top * 2.0 ** ((points - 1) / 4)
     bend, plain = (h.scale, 8 * 2.0**h.lowest) if h.smooth else (1.0, 0.0)
@@ -243,7 +243,7 @@ FEW = slice(0, None, 9)
 
 def _octave(h: Heat, k: int) -> tuple[Array, NDArray[np.int64], Array]:
     """The same of w(y/kappa) and w'(y/kappa) for half an octave of kappa from 2^(k/2)."""
-    points, matrix = _chebyshev(DEGREES)
+    points, matrix = chebyshev_points(DEGREES)
     kappa = 2.0 ** (k / 2 + (points + 1) / 4)
     values = np.stack(h.activation.derivatives(h.nodes / kappa[:, None], 1))
     if not h.smooth:  # a jump at a node counts half of either side

@@ -24,6 +24,7 @@ from analytic.activation import Activation
 from analytic.expectations.activation_moments import moments
 from analytic.expectations.clenshaw_lanes import TABLE
 from analytic.expectations.close_pairs import distances
+from analytic.expectations.heat_tables import chebyshev_points
 from analytic.expectations.product_rules import Angle
 from analytic.expectations.splines import by_pieces
 from analytic.expectations.unit_tables import units
@@ -133,7 +134,7 @@ def kink_table(activation: Activation, s: Array, farthest: float) -> KinkTable |
 @lru_cache(maxsize=64)
 def _table(activation: Activation, low: float, high: float, farthest: float) -> KinkTable:
     ends, points = (low * math.log(2), high * math.log(2)), 10 + math.ceil(4 * (high - low))
-    (x, by_s), (z, by_y) = _chebyshev(points), _chebyshev(TERMS)
+    (x, by_s), (z, by_y) = chebyshev_points(points), chebyshev_points(TERMS)
     s = np.exp(ends[0] + (ends[1] - ends[0]) * (x + 1) / 2)
     y = math.sqrt(farthest / 2) * (z + 1) / 2
     i, j = np.triu_indices(points)
@@ -149,14 +150,6 @@ def _table(activation: Activation, low: float, high: float, farthest: float) -> 
     found = KinkTable(*ends, farthest, basis, core, error)
     wrong = SAFETY * _judged(found, activation)
     return KinkTable(*ends, farthest, basis, core, wrong + error + ROUNDED)
-
-
-def _chebyshev(count: int) -> tuple[Array, Array]:
-    """Points, and the matrix from values there to coefficients."""
-    angle = np.pi * (2 * np.arange(count) + 1) / (2 * count)
-    matrix = np.cos(np.arange(count)[:, None] * angle) * (2 / count)
-    matrix[0] /= 2
-    return np.cos(angle), matrix
 
 
 def _values(activation: Activation, s: Array, i: Index, j: Index, y: Array) -> tuple[Array, float]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from analytic.activation import Activation
 from analytic.expectations.broken_lines import LineAndRest, line_and_rest
 from analytic.expectations.conditioning import SUM_ROUNDING, conditional
-from analytic.expectations.heat_tables import HIGHEST, Heat, heat
+from analytic.expectations.heat_tables import HIGHEST, Heat, chebyshev_points, heat
 from analytic.expectations.outer_sum import TOGETHER
 from analytic.expectations.wide_pairs import (
     EDGES,
@@ -110,14 +110,6 @@ def wide_tables(activation: Activation) -> WideTables | None:
     return WideTables(table, parts, arrays, state, np.zeros((2, CELLS)), np.zeros((2, CELLS)))
 
 
-def _chebyshev(count: int) -> tuple[Array, Array]:
-    """Points, and the matrix from values there to coefficients."""
-    angle = np.pi * (2 * np.arange(count) + 1) / (2 * count)
-    matrix = np.cos(np.arange(count)[:, None] * angle) * (2 / count)
-    matrix[0] /= 2
-    return np.cos(angle), matrix
-
-
 def _tau(quarter: NDArray[np.intp], x: Array) -> Array:
     """The tau at x in [-1, 1] of quarters of octaves; shapes are broadcast."""
     return 2.0 ** (quarter / 4 + OCTAVES[0]) * (1 + (EDGES[1] - 1) * (x + 1) / 2)
@@ -130,7 +122,7 @@ def _flat(x: Array, narrowest: Array | float) -> Array:
 
 def _seen(part: LineAndRest) -> Array:
     """Coefficients of ``part.seen`` on all cells, shape (LINES, FLAT * TERMS)."""
-    (x, matrix), (y, by_flat) = _chebyshev(TERMS), _chebyshev(FLAT)
+    (x, matrix), (y, by_flat) = chebyshev_points(TERMS), chebyshev_points(FLAT)
     taus = _tau(np.arange(LINES)[:, None, None], x[:, None])
     taus, flat = np.broadcast_arrays(taus, _flat(y, NARROWEST))  # (LINES, TERMS, FLAT)
     values = part.seen(taus.ravel(), flat.ravel()).reshape(taus.shape)
@@ -168,7 +160,7 @@ WIDE = 10
 
 def _fill(of: WideTables, cells: NDArray[np.intp]) -> None:
     """Make the tables of some cells."""
-    (x, matrix), (z, by_c), (y, by_flat) = map(_chebyshev, (TERMS, SLOPES, FLAT))
+    (x, matrix), (z, by_c), (y, by_flat) = map(chebyshev_points, (TERMS, SLOPES, FLAT))
     flat, c, tau = (part.ravel() for part in np.meshgrid(y, z, x, indexing="ij"))
     pairs = _unit(*_pairs(cells, tau, c, flat))
     values, _ = _conditioned(of, *pairs)

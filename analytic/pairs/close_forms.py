@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analytic.expectations import (
     FARTHEST_LINES,
@@ -22,7 +21,7 @@ from analytic.expectations import (
     kink_table,
 )
 from analytic.machine import Array
-from analytic.pairs.pair_sums import share_or_zero
+from analytic.pairs.pair_sums import share_or_zero, some_places
 from analytic.pairs.wide_inputs import is_straight
 from analytic.recursion import Amplification, Bounds, Diagonal, Stage
 
@@ -34,8 +33,6 @@ SHARP = 2.0**-40
 """The largest error of a table."""
 MANY = 2**15
 """Pairs of all inputs, at least."""
-SAMPLED = 128
-"""Inputs whose correlations are looked at, spread evenly."""
 TERMS = 32
 """Terms of the series that tell them."""
 
@@ -117,8 +114,8 @@ def _lines(stage: Stage, farthest: float, allowed: float) -> CloseForm | None:
 
 def _correlations(state: Diagonal, inputs: Array, n: int, own: bool) -> Iterator[Array]:
     """|rho| of sampled pairs before each layer, roughly, and as far as there are series."""
-    i = _spread(n)
-    j = i if own else n + _spread(len(inputs) - n)
+    i = some_places(n)
+    j = i if own else n + some_places(len(inputs) - n)
     covariance = inputs[i] @ inputs[j].T / inputs.shape[1]
     for stage in state.stages:
         weight, bias, *_ = stage.step.coefficients
@@ -137,8 +134,3 @@ def _correlations(state: Diagonal, inputs: Array, n: int, own: bool) -> Iterator
         for one, other in zip(b[::-1], b_[::-1], strict=True):
             total = total * rho + np.outer(one, other)
         covariance = np.outer(stage.moments.mean[i], stage.moments.mean[j]) + both * rho * total
-
-
-def _spread(size: int) -> NDArray[np.intp]:
-    """At most SAMPLED places among so many, spread evenly."""
-    return np.linspace(0, size - 1, min(SAMPLED, size)).astype(np.intp)

@@ -9,9 +9,16 @@ from numpy.typing import NDArray
 
 from analytic.machine import Array
 
-__all__ = ["lagrange_defect", "share_or_zero", "summed_error"]
+__all__ = ["lagrange_defect", "share_or_zero", "some_places", "summed_error"]
 
 Index = NDArray[np.intp]
+SAMPLED = 128
+"""Inputs whose correlations are looked at."""
+
+
+def some_places(size: int) -> Index:
+    """At most SAMPLED places among so many, spread evenly."""
+    return np.linspace(0, size - 1, min(SAMPLED, size)).astype(np.intp)
 
 
 def share_or_zero(part: Any, whole: Array) -> Array:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analytic.expectations import FARTHEST
 from analytic.machine import UNIT, Array
 from analytic.network import Network
 from analytic.pairs.close_forms import with_close_forms
-from analytic.pairs.pair_sums import share_or_zero
+from analytic.pairs.pair_sums import share_or_zero, some_places
 from analytic.pairs.rays import are_on_a_line
 from analytic.pairs.row_blocks import Series, roundings
 from analytic.pairs.wide_inputs import ENOUGH, are_wide, is_straight
@@ -139,8 +138,6 @@ SHORT = 256
 HOPEFUL = 2.0**-12
 """What the usual number of coefficients may leave out of E w'^2 where four times as many are
 tried: these leave something like the square of it."""
-SAMPLED = 128
-"""Inputs whose correlations are looked at, spread evenly."""
 
 
 def _worth_more_terms(layers: list[Amplification], bounds: Bounds) -> list[bool]:
@@ -160,15 +157,10 @@ def _share_left(state: Diagonal, inputs: Array, n: int, own: bool, bounds: Bound
         return 0.0
     weight, bias, *_ = state.stages[0].step.coefficients
     s = np.sqrt(state.stages[0].variance)
-    i = _spread(n)
-    j = i if own else n + _spread(len(inputs) - n)
+    i = some_places(n)
+    j = i if own else n + some_places(len(inputs) - n)
     covariance = weight * (inputs[i] @ inputs[j].T) / inputs.shape[1] + bias
     rho = np.abs(share_or_zero(covariance, np.outer(s[i], s[j])))
     if own:
         np.fill_diagonal(rho, 0.0)
     return float((rho > bounds.radius[:, -1].min()).mean())
-
-
-def _spread(size: int) -> NDArray[np.intp]:
-    """At most SAMPLED places among so many, spread evenly."""
-    return np.linspace(0, size - 1, min(SAMPLED, size)).astype(np.intp)
