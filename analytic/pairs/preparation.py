@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -63,40 +64,70 @@ def prepare(
     squares = mean_squares(inputs)
     state = diagonal(network, squares)
     start = roundings(x.shape[1]) * UNIT if start is None else start
-    shares = in_kernels(state)
-
-    def bounded(layers: list[Amplification]) -> Bounds:
-        return certify(layers, tolerance, start, tight=tight, spread=spread, in_kernel=shares)
-
-    def entered(layers: list[Amplification], bounds: Bounds) -> Bounds | None:
-        return certify_behind(layers, bounds, start, spread=spread, in_kernel=shares)
-
+    promise = _Promise(tolerance, start, tight, spread, in_kernels(state))
     layers = amplifications(state, tail)
-    bounds = bounded(layers)
+    bounds = promise.bounded(layers)
     if not tight:
-        layers, bounds = with_close_forms(state, layers, bounds, bounded, inputs, len(x), own)
+        layers, bounds = with_close_forms(
+            state, layers, bounds, promise.bounded, inputs, len(x), own
+        )
     left = _share_left(state, inputs, len(x), own, bounds)
     pairs = left * len(x) * (len(x) / 2 if own else len(inputs) - len(x))
-    usual = tight or left <= MOST
-    reach = None if usual else _reach(state.stages[0], x.shape[1], bounds.error, pairs)
-    if reach is not None:
-        short = [amplification(state.stages[0], tail, SHORT), *layers[1:]]
-        fewer = bounded(short)
-        returns = len(layers) == 1 or entered(short, fewer) is not None
-        if fewer.radius[0, -1] >= reach and (returns or _are_all_wide(state, bounds.error)):
-            layers, bounds, left = short, fewer, 0.0
-    longer = _worth_more_terms(layers, bounds)
-    if left and any(longer):
-        found = zip(amplifications(state, tail, longer), layers, strict=True)
-        layers = [replace(a, beyond=b.beyond) for a, b in found]
-        bounds = bounded(layers)
+    layers, bounds = _of_best_lengths(promise, state, layers, bounds, tail, left, pairs, x.shape[1])
     if tight:
         bounds = with_classes(bounds, network, squares, len(x), layers, tail=tail, spread=spread)
     else:
         bounds = with_sizes(bounds, layers, state, squares, len(x))
-    behind = None if tight else entered(layers, bounds)
+    behind = None if tight else promise.entered(layers, bounds)
     method = _laid_out(network, state, layers, (bounds, behind), len(x), own)
     return Problem(network, x, x if y is None else y, own, state, method)
+
+
+class _Promise(NamedTuple):
+    """What error bounds are made from, beside the layers; see ``certify``."""
+
+    tolerance: float
+    start: float
+    tight: bool
+    spread: float
+    in_kernel: tuple[float, float, float]
+
+    def bounded(self, layers: list[Amplification]) -> Bounds:
+        """The bounds of all layers."""
+        return certify(
+            layers, self.tolerance, self.start, tight=self.tight, spread=self.spread,
+            in_kernel=self.in_kernel,
+        )  # fmt: skip
+
+    def entered(self, layers: list[Amplification], bounds: Bounds) -> Bounds | None:
+        """Those of pairs that come back behind the first layer, if they may."""
+        return certify_behind(
+            layers, bounds, self.start, spread=self.spread, in_kernel=self.in_kernel
+        )
+
+
+def _of_best_lengths(
+    promise: _Promise, state: Diagonal, layers: list[Amplification], bounds: Bounds, tail: float,
+    left: float, pairs: float, features: int,
+) -> tuple[list[Amplification], Bounds]:  # fmt: skip
+    """The layers with a shorter first series where other ways are as quick, or with longer ones.
+
+    ``left`` is the share of pairs that the series leave out, and ``pairs`` their number.
+    """
+    usual = promise.tight or left <= MOST
+    reach = None if usual else _reach(state.stages[0], features, bounds.error, pairs)
+    if reach is not None:
+        short = [amplification(state.stages[0], tail, SHORT), *layers[1:]]
+        fewer = promise.bounded(short)
+        returns = len(layers) == 1 or promise.entered(short, fewer) is not None
+        if fewer.radius[0, -1] >= reach and (returns or _are_all_wide(state, bounds.error)):
+            return short, fewer
+    longer = _worth_more_terms(layers, bounds)
+    if not (left and any(longer)):
+        return layers, bounds
+    found = zip(amplifications(state, tail, longer), layers, strict=True)
+    layers = [replace(a, beyond=b.beyond) for a, b in found]
+    return layers, promise.bounded(layers)
 
 
 def _laid_out(

@@ -8,6 +8,7 @@ from typing import Any
 import mpmath
 import numpy as np
 import pytest
+from oracles.exact_angles import errors_of_angle
 
 from analytic.activation import Activation
 from analytic.expectations import Angle, distances, moments, units
@@ -75,14 +76,9 @@ def test_no_bound_is_violated_by_close_pairs_of_either_sign(name: str) -> None:
         with mpmath.workdps(120):  # cosh at s = 4 has 30 digits
             a, b = mpmath.mpf(float(s[k])), mpmath.mpf(float(s_[k]))
             c = a * b * (1 - mpmath.mpf(float(small[k]))) * (-1 if flip[k] else 1)
-            e, d = dual(a**2, c, b**2)
-            (e1, d1), (e2, d2) = dual(a**2, a**2, a**2), dual(b**2, b**2, b**2)
-            cosine, slope = e / mpmath.sqrt(e1 * e2), mpmath.sqrt(d1 * d2)
-            first = found.minus[k] < found.plus[k]
-            exact = 1 - cosine if first else 1 + cosine
-            value = found.minus[k] if first else found.plus[k]
-            assert abs(value - exact) <= found.error[k], (s[k], s_[k], small[k], flip[k])
-            assert abs(found.d[k] - d) / slope <= found.error_d[k], (s[k], s_[k], small[k])
+            wrong, exact, wrong_d = errors_of_angle(found, k, dual, a, b, c)
+            assert wrong <= found.error[k], (s[k], s_[k], small[k], flip[k])
+            assert wrong_d <= found.error_d[k], (s[k], s_[k], small[k])
         informative += float(found.error[k]) < 1e-9 * float(exact)
     assert informative > n // 2  # the bounds say something
 
