@@ -9,7 +9,19 @@ import numpy as np
 from numpy.polynomial import chebyshev
 from scipy.special import erfcx  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
 
-__all__ = ["COSECANT", "COSINE", "ERROR", "FALLING", "MOST", "POWERS", "TANGENT"]
+from analytic.machine import Array
+
+__all__ = [
+    "COSECANT",
+    "COSINE",
+    "DEGREES",
+    "ERROR",
+    "FALLING",
+    "LOST",
+    "MOST",
+    "POWERS",
+    "TANGENT",
+]
 
 MOST, FALLING = 15, 7
 """Taylor's coefficients of the integrand, an odd number, and those of a cosine."""
@@ -38,15 +50,20 @@ def _of_cosecant() -> tuple[float, ...]:
     return tuple((inverse[1:18] * np.arange(17) / 2).tolist())
 
 
-def _of_error_function() -> tuple[float, ...]:
-    """m_0 = 1 - P sqrt(pi/2) erfcx(P/sqrt 2) as a polynomial in (P - 3)/(P + 3)."""
+def _of_error_function() -> Array:
+    """m_0 = 1 - P sqrt(pi/2) erfcx(P/sqrt 2) as polynomials in (P - 3)/(P + 3), of DEGREES."""
     u = np.cos(np.pi * (np.arange(64) + 0.5) / 64)
     p = 3 * (1 + u) / (1 - u)
     values = 1 - p * math.sqrt(math.pi / 2) * erfcx(p / math.sqrt(2))
-    fit: Any = chebyshev.Chebyshev.fit(u, values, 23, domain=[-1, 1])
-    return tuple(map(float, chebyshev.cheb2poly(np.asarray(fit.coef))))
+    found = np.zeros((len(DEGREES), DEGREES[-1] + 1))
+    for row, degree in zip(found, DEGREES, strict=True):
+        fit: Any = chebyshev.Chebyshev.fit(u, values, degree, domain=[-1, 1])
+        row[: degree + 1] = chebyshev.cheb2poly(np.asarray(fit.coef))
+    return found
 
 
+DEGREES, LOST = (8, 12, 16, 23), (6e-6, 6e-8, 3e-10, 0.0)
+"""Of the polynomials that stand for m_0, and sixteen times what they leave out."""
 TANGENT, COSECANT, ERROR = _of_tangent(), _of_cosecant(), _of_error_function()
 POWERS = tuple(1 / math.factorial(k) for k in range(14))
 COSINE = tuple((-1.0) ** k / math.factorial(2 * k) for k in range(FALLING + 1))

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import ndtr
@@ -24,6 +24,10 @@ GONE = 40.0
 """Deviations from which on a bend is not seen."""
 ROUNDED = 2**6 * UNIT
 """Roundings of the sum, relative to the size of its terms."""
+SHARPEST = 2.0**-56
+"""What is left out of the integrals over the angle where nothing more is allowed."""
+PARTS = 4
+"""Series that are cut short: the integrand, the cosine, the exponential and m_0."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,6 +40,7 @@ class KinkLines:
         mean: w(0).
         slope: m.
         error: of E and of D, relative to norms.
+        sharp: what may be left out of the integrals over the angle.
     """
 
     places: Array
@@ -43,6 +48,7 @@ class KinkLines:
     mean: float
     slope: float
     error: float = 0.0
+    sharp: float = SHARPEST
 
     kind = 2
     farthest = FARTHEST_LINES
@@ -65,7 +71,7 @@ class KinkLines:
         one, other = self.bends
         same = np.outer(one, one) + np.outer(other, other)
         two = np.outer(one, other) + np.outer(other, one)
-        return np.concatenate([[self.mean, self.slope], same.ravel(), two.ravel()])
+        return np.concatenate([[self.mean, self.slope, self.sharp], same.ravel(), two.ravel()])
 
     def _at(self, s: Array) -> tuple[Array, Array, Array]:
         """a, phi(a) and Q(a), (places, n) each."""
@@ -91,7 +97,9 @@ class KinkLines:
         return e, m * (m + 2 * once) + np.sum(weights) * once
 
 
-def kink_lines(activation: Activation, s: Array, second: Array, slope: Array) -> KinkLines | None:
+def kink_lines(
+    activation: Activation, s: Array, second: Array, slope: Array, allowed: float = 0.0
+) -> KinkLines | None:
     """The bends of a piecewise linear activation, or None if it is none or has too many.
 
     Args:
@@ -99,6 +107,7 @@ def kink_lines(activation: Activation, s: Array, second: Array, slope: Array) ->
         s: positive deviations, for the error.
         second: E w^2 there.
         slope: E w'^2 there.
+        allowed: an error, relative to norms, that may be spent on shorter sums.
     """
     line = polyline(activation)
     found = None if line is None else _bends(line)
@@ -106,7 +115,10 @@ def kink_lines(activation: Activation, s: Array, second: Array, slope: Array) ->
         return None
     e, d = found.sizes(s)
     error = ROUNDED * max(float((e / second).max()), float((d / slope).max()))
-    return KinkLines(found.places, found.bends, found.mean, found.slope, error)
+    weights = np.abs(found.bends).sum(axis=0).sum() ** 2
+    size = PARTS * weights * max(float((s**2 / second).max()), float((1 / slope).max()))
+    sharp = max(allowed / size, SHARPEST) if size > 0 else SHARPEST
+    return replace(found, error=error + sharp * size, sharp=sharp)
 
 
 def _bends(line: Polyline) -> KinkLines:

@@ -1,4 +1,4 @@
-r"""Pairs of a piecewise linear activation at small angles, for many pairs of one row, compiled.
+r"""Pairs of a piecewise linear activation at small angles, for many of them, compiled.
 
 With the slope m at 0 and the bends beta at x = +-|x_p|, a = |x_p|/s,
 
@@ -28,8 +28,10 @@ from analytic.compilation import compiled
 from analytic.expectations.angle_coefficients import (
     COSECANT,
     COSINE,
+    DEGREES,
     ERROR,
     FALLING,
+    LOST,
     MOST,
     POWERS,
     TANGENT,
@@ -38,21 +40,23 @@ from analytic.expectations.inverse_sine import arcsine_excess
 
 __all__ = ["CLOSE_LINES", "FARTHEST_LINES", "OWN", "TOGETHER", "line_sums"]
 
-TOGETHER = 32
-"""Lanes that are taken in step."""
+TOGETHER = 64
+"""Pairs that are taken in step: the loops are long enough, and the room stays in cache."""
 FARTHEST_LINES = 0.3
 """The largest 1 - |rho|: theta^2 = 0.64."""
 OWN = 3
 """Numbers asked of an input beside three for each place: s, and two sums over its bends."""
 GONE = 9.0
 """From this P on nothing is left."""
-TINY = 2.0**-56
-"""What may be left out."""
-_P, _BOTH, _Y, _POWER, _THETA, _V, _ONCE, _BENT = range(
-    2 * MOST + FALLING + 2, 2 * MOST + FALLING + 10
+FALLEN = 30.0
+"""What is fallen by exp(-FALLEN) needs the fewest terms."""
+LEAST, HALF_LN2 = 4, 0.35
+"""The least degree of the exponential, and its largest argument."""
+_P, _BOTH, _Y, _POWER, _THETA, _V, _ONCE, _BENT, _SIZE = range(
+    2 * MOST + FALLING + 2, 2 * MOST + FALLING + 11
 )
 """Rows of the room behind those of e_k and m_k."""
-CLOSE_LINES = _BENT + 1, TOGETHER
+CLOSE_LINES = _SIZE + 1, TOGETHER
 
 
 SHIFT = 1.5 * 2.0**52
@@ -60,81 +64,83 @@ LOG2, LN2_HIGH, LN2_LOW = 1 / math.log(2), 0.693147180369123816490, 1.9082149292
 
 
 @compiled
-def _exponential(y: Any, found: Any, bits: Any, room: Any) -> None:
-    """exp(-y) for y in [0, 700], which is lost."""
-    total = room[0]
-    for i in range(TOGETHER):
-        found[i] = SHIFT - y[i] * LOG2
-    for i in range(TOGETHER):
-        power = found[i] - SHIFT
-        y[i] = (-y[i] - power * LN2_HIGH) - power * LN2_LOW
-        total[i] = POWERS[13]
-    for k in range(12, -1, -1):
+def _exponential(room: Any, bits: Any, n: int, degree: int) -> None:
+    """exp(-y) in the row of the power, for y in [0, 700], which is lost."""
+    for i in range(n):
+        room[_POWER, i] = SHIFT - room[_Y, i] * LOG2
+    for i in range(n):
+        power = room[_POWER, i] - SHIFT
+        room[_Y, i] = (-room[_Y, i] - power * LN2_HIGH) - power * LN2_LOW
+        room[0, i] = POWERS[degree]
+    for k in range(degree - 1, -1, -1):
         coefficient = POWERS[k]
-        for i in range(TOGETHER):
-            total[i] = total[i] * y[i] + coefficient
-    for i in range(TOGETHER):
-        bits[i] = (bits[i] + 1023) << 52
-    for i in range(TOGETHER):
-        found[i] *= total[i]
+        for i in range(n):
+            room[0, i] = room[0, i] * room[_Y, i] + coefficient
+    for i in range(n):
+        bits[_POWER, i] = (bits[_POWER, i] + 1023) << 52
+    for i in range(n):
+        room[_POWER, i] *= room[0, i]
 
 
 @compiled
-def _remains(room: Any, terms: int) -> None:
+def _remains(room: Any, n: int, terms: int) -> None:
     """e_k in the first rows: exp(-sum_k c_k xi^k) by k e_k = -sum_l l c_l e_(k - l)."""
-    c, power, v, p, both = room[MOST + 1 :], room[_ONCE], room[_V], room[_P], room[_BOTH]
-    for i in range(TOGETHER):
+    c = MOST + 1
+    for i in range(n):
         room[0, i] = 1.0
-        power[i] = v[i]
+        room[_ONCE, i] = room[_V, i]
     for k in range(1, terms + 1):
-        e, own, tangent, cosecant = room[k], c[k], TANGENT[k], COSECANT[k]
-        for i in range(TOGETHER):
-            own[i] = (tangent * both[i] + cosecant * (p[i] * p[i] * v[i])) * power[i]
-            power[i] *= v[i]
-            e[i] = 0.0
-        if k % 2 == 1:
-            other = room[0]
-            for i in range(TOGETHER):
-                e[i] = own[i] * other[i]
-        for m in range(1, k, 2):
-            one, other, two, another = c[m], room[k - m], c[m + 1], room[k - m - 1]
-            for i in range(TOGETHER):
-                e[i] += one[i] * other[i] + two[i] * another[i]
-        inverse = -1.0 / k
-        for i in range(TOGETHER):
-            e[i] *= inverse
+        tangent, cosecant, inverse = TANGENT[k], COSECANT[k], -1.0 / k
+        for i in range(n):
+            v, p = room[_V, i], room[_P, i]
+            room[c + k, i] = (tangent * room[_BOTH, i] + cosecant * (p * p * v)) * room[_ONCE, i]
+            room[_ONCE, i] *= v
+        for i in range(n):
+            room[k, i] = room[c + k, i] * inverse
+        for m in range(1, k - 1, 2):
+            for i in range(n):
+                room[k, i] += inverse * (
+                    room[c + m, i] * room[k - m, i] + room[c + m + 1, i] * room[k - m - 1, i]
+                )
+        if k % 2 == 0:
+            for i in range(n):
+                room[k, i] += inverse * (room[c + k - 1, i] * room[1, i])
 
 
 @compiled
-def _moments(m: Any, p: Any, count: int) -> None:
-    """m_k for k < count, in rows."""
-    total, u = m[0], m[1]
-    for i in range(TOGETHER):
-        u[i] = (p[i] - 3.0) / (p[i] + 3.0)
-        total[i] = ERROR[23]
-    for k in range(22, -1, -1):
-        coefficient = ERROR[k]
-        for i in range(TOGETHER):
-            total[i] = total[i] * u[i] + coefficient
+def _moments(room: Any, n: int, count: int, level: int) -> None:
+    """m_k for k < count, in the rows behind those of e_k."""
+    first = MOST + 1
+    degree = DEGREES[level]
+    for i in range(n):
+        room[first + 1, i] = (room[_P, i] - 3.0) / (room[_P, i] + 3.0)
+        room[first, i] = ERROR[level, degree]
+    for k in range(degree - 1, -1, -1):
+        coefficient = ERROR[level, k]
+        for i in range(n):
+            room[first, i] = room[first, i] * room[first + 1, i] + coefficient
     for k in range(1, count):
-        row, before, inverse = m[k], m[k - 1], 1.0 / (2 * k + 1)
-        for i in range(TOGETHER):
-            row[i] = (1.0 - p[i] * p[i] * before[i]) * inverse
+        inverse = 1.0 / (2 * k + 1)
+        for i in range(n):
+            square = room[_P, i] * room[_P, i]
+            room[first + k, i] = (1.0 - square * room[first + k - 1, i]) * inverse
 
 
 @compiled
-def _lengths(room: Any) -> tuple[int, int]:
+def _lengths(room: Any, n: int, sharp: float) -> tuple[int, int, int]:
     """How many coefficients serve: of the integrand, an odd number, and of the cosine.
 
-    What they leave out is below TINY with the factor exp(-y), as 1/(2 k + 1) bounds m_k.
+    What they leave out is below ``sharp`` with the factor exp(-y), as 1/(2 k + 1) bounds m_k. The
+    last one is the degree of the exponential.
     """
-    p, both, y, v, least, x, largest = room[_P], room[_BOTH], room[_Y], room[_V], 30.0, 0.0, 0.0
-    for i in range(TOGETHER):
-        first = abs(TANGENT[1] * both[i]) + COSECANT[1] * p[i] * p[i] * v[i]
-        least = y[i] if y[i] < least else least
+    least, x, largest = FALLEN, 0.0, 0.0
+    for i in range(n):
+        v, p, y = room[_V, i], room[_P, i], room[_Y, i]
+        first = abs(TANGENT[1] * room[_BOTH, i]) + COSECANT[1] * p * p * v
+        least = y if y < least else least
         x = first if first > x else x
-        largest = v[i] if v[i] > largest else largest
-    allowed, far = TINY * np.exp(least), largest / 9.0
+        largest = v if v > largest else largest
+    allowed, far = sharp * np.exp(least), largest / 9.0
     x = x * largest + far
     terms, power, apart = 1, x, 1.0  # x^k/k!, far^(k - 1)
     while terms < MOST and max(power * x / (terms + 1), x * apart * far) > allowed * (
@@ -147,81 +153,96 @@ def _lengths(room: Any) -> tuple[int, int]:
     while falls < FALLING and term > 8.0 * allowed:
         falls += 1
         term *= largest / ((2 * falls - 1) * (2 * falls))
-    return terms, falls
+    degree = LEAST
+    while degree < len(POWERS) - 1 and POWERS[degree] * HALF_LN2 ** (degree + 1) > allowed:
+        degree += 1
+    return terms, falls, degree
 
 
 @compiled
-def _angle_sums(a: float, b: Any, sign: float, room: Any, bits: Any) -> None:
+def _level(a: Any, b: Any, sign: float, room: Any, n: int, sharp: float) -> int:
+    """The number of a series for m_0, what it leaves out being below ``sharp``.
+
+    P^(2 k)/(2 k + 1)!! of it is in m_k: in ``once`` half of Q(min(a, b)) - Q(max(a, b)) over P,
+    in all, times exp(-P^2/2). On two sides of 0 the signs of e_k are lost, which costs exp(2 a b).
+    """
+    least = FALLEN
+    for i in range(n):
+        low = a[i] if a[i] < b[i] else b[i]
+        p, square = room[_P, i], low * low if sign > 0.0 else -2.0 * a[i] * b[i]
+        fallen = 0.5 * (p * p + square)
+        least = fallen if fallen < least else least
+    level, allowed = 0, sharp * np.exp(least)
+    while level < len(DEGREES) - 1 and LOST[level] > allowed:
+        level += 1
+    return level
+
+
+@compiled
+def _angle_sums(a: Any, b: Any, sign: float, room: Any, bits: Any, n: int, sharp: float) -> None:
     """once(a, sign b) and bent(a, sign b), in rows of the room."""
-    p, both, y, theta = room[_P], room[_BOTH], room[_Y], room[_THETA]
-    for i in range(TOGETHER):
-        gap = a - sign * b[i]
-        wide = abs(gap) / theta[i]
-        p[i] = wide if wide < GONE else GONE
-        both[i] = sign * a * b[i]
-        fallen = 0.5 * (p[i] * p[i] + both[i] + gap * gap / 3.0)
-        y[i] = fallen if fallen < 700.0 else 700.0
-    terms, falls = _lengths(room)
-    _exponential(y, room[_POWER], bits[_POWER], room)
-    _remains(room, terms)
-    m = room[MOST + 1 :]
-    _moments(m, p, terms + falls + 1)
-    _bend(room, m, terms, falls)
-    once, bent, power = room[_ONCE], room[_BENT], room[_POWER]
-    for i in range(TOGETHER):
-        size = theta[i] * power[i] * (0.5 / np.pi)
-        once[i] *= size
-        bent[i] *= size
+    for i in range(n):
+        gap = a[i] - sign * b[i]
+        wide = abs(gap) / room[_THETA, i]
+        p = wide if wide < GONE else GONE
+        room[_P, i] = p
+        room[_BOTH, i] = sign * a[i] * b[i]
+        fallen = 0.5 * (p * p + sign * a[i] * b[i] + gap * gap / 3.0)
+        room[_Y, i] = fallen if fallen < 700.0 else 700.0
+    terms, falls, degree = _lengths(room, n, sharp)
+    level = _level(a, b, sign, room, n, sharp)
+    _exponential(room, bits, n, degree)
+    _remains(room, n, terms)
+    _moments(room, n, terms + falls + 1, level)
+    _bend(room, n, terms, falls)
+    for i in range(n):
+        size = room[_THETA, i] * room[_POWER, i] * (0.5 / np.pi)
+        room[_ONCE, i] *= size
+        room[_BENT, i] *= size
 
 
 @compiled
-def _bend(room: Any, m: Any, terms: int, falls: int) -> None:
+def _bend(room: Any, n: int, terms: int, falls: int) -> None:
     """The sums of e_k m_k, and with cos t - cos theta by its series in xi = x^2."""
-    once, bent, both, y, v = room[_ONCE], room[_BENT], room[_BOTH], room[_Y], room[_V]
-    for i in range(TOGETHER):
-        once[i] = 0.0
-        bent[i] = 0.0
-        y[i] = v[i]
-    for k in range(terms + 1):
-        e, part = room[k], m[k]
-        for i in range(TOGETHER):
-            once[i] += e[i] * part[i]
+    m = MOST + 1
+    for i in range(n):
+        room[_ONCE, i] = room[m, i]
+        room[_BENT, i] = 0.0
+        room[_Y, i] = room[_V, i]
+    for k in range(1, terms + 1):
+        for i in range(n):
+            room[_ONCE, i] += room[k, i] * room[m + k, i]
     for f in range(1, falls + 1):
         factor = COSINE[f]
-        for i in range(TOGETHER):
-            both[i] = -once[i]
+        for i in range(n):
+            room[_BOTH, i] = -room[_ONCE, i]
         for k in range(0, terms, 2):
-            e, part, more, rest = room[k], m[k + f], room[k + 1], m[k + f + 1]
-            for i in range(TOGETHER):
-                both[i] += e[i] * part[i] + more[i] * rest[i]
-        for i in range(TOGETHER):
-            bent[i] += factor * y[i] * both[i]
-            y[i] *= v[i]
+            for i in range(n):
+                room[_BOTH, i] += (
+                    room[k, i] * room[m + k + f, i] + room[k + 1, i] * room[m + k + f + 1, i]
+                )
+        for i in range(n):
+            room[_BENT, i] += factor * room[_Y, i] * room[_BOTH, i]
+            room[_Y, i] *= room[_V, i]
 
 
 @compiled
 def _straight(
     lines: Any, sign: float, asked: Any, phi: Any, small: Any, room: Any, e: Any, d: Any
-) -> float:
-    """What the line and the means are without pairs of bends; the largest theta^2."""
-    mean, m, s, bow, turn = lines[0], lines[1], phi[0], phi[1], phi[2]
-    theta, v, largest = room[_THETA], room[_V], 0.0
-    for i in range(TOGETHER):
+) -> None:
+    """What the line and the means are without pairs of bends."""
+    mean, m = lines[0], lines[1]
+    for i in range(small.size):
         half = 0.5 * small[i]
         z = np.sqrt(half)
         angle = 2.0 * (z + z * arcsine_excess(half))
-        theta[i] = angle if angle > 1e-150 else 1e-150
-    for i in range(TOGETHER):
-        v[i] = theta[i] * theta[i]
-    for i in range(TOGETHER):
-        d[i] = m * (m + asked[2] + turn[i])
-    for i in range(TOGETHER):
-        e[i] = sign * d[i] * (1.0 - small[i]) * (asked[0] * s[i])
-    for i in range(TOGETHER):
-        e[i] += mean * (mean + asked[1] + bow[i])
-    for i in range(TOGETHER):
-        largest = v[i] if v[i] > largest else largest
-    return largest
+        angle = angle if angle > 1e-150 else 1e-150
+        room[_THETA, i] = angle
+        room[_V, i] = angle * angle
+    for i in range(small.size):
+        d[i] = m * (m + asked[2, i] + phi[2, i])
+        e[i] = sign * d[i] * (1.0 - small[i]) * (asked[0, i] * phi[0, i])
+        e[i] += mean * (mean + asked[1, i] + phi[1, i])
 
 
 @compiled
@@ -229,18 +250,24 @@ def _same_side(
     asked: Any, phi: Any, weight: float, sign: float, small: Any, s: Any, room: Any, e: Any, d: Any
 ) -> None:
     """Add a pair of bends on one side of 0; asked and phi have a, phi and Q of their places."""
-    once, bent, b, densities, tails = room[_ONCE], room[_BENT], phi[0], phi[1], phi[2]
-    a, density, tail, factor = asked[0], asked[1], asked[2], weight * asked[3]
-    for i in range(TOGETHER):
-        far = a >= b[i]
-        low, high, q = (
-            b[i] if far else a,
-            density if far else densities[i],
-            tail if far else tails[i],
-        )
-        value = q * ((1.0 - small[i]) + a * b[i]) - low * high + bent[i]
-        e[i] += factor * s[i] * value
-        d[i] += sign * weight * (q - once[i])
+    for i in range(small.size):
+        a, b = asked[0, i], phi[0, i]
+        far = a >= b
+        low = b if far else a
+        high = asked[1, i] if far else phi[1, i]
+        q = asked[2, i] if far else phi[2, i]
+        value = q * ((1.0 - small[i]) + a * b) - low * high + room[_BENT, i]
+        e[i] += weight * s[i] * value
+        d[i] += sign * weight * (q - room[_ONCE, i])
+
+
+@compiled
+def _are_met(a: Any, b: Any, theta: Any, n: int) -> bool:
+    """Whether bends on two sides of 0 are near enough anywhere."""
+    met = 0
+    for i in range(n):
+        met += a[i] + b[i] < GONE * theta[i]
+    return met > 0
 
 
 @compiled
@@ -248,38 +275,39 @@ def line_sums(
     lines: Any, side: int, places: int, asked: Any, phi: Any, small: Any, room: Any, bits: Any,
     e: Any, d: Any,
 ) -> None:  # fmt: skip
-    """E w(u) w(v) and E w'(u) w'(v) of TOGETHER lanes.
+    """E w(u) w(v) and E w'(u) w'(v) of n <= TOGETHER pairs.
 
     Args:
-        lines: w_0, m, and the weights of pairs of places on one side of 0 and on two.
+        lines: w_0, m, what may be left out of once and bent, and the weights of pairs of places on
+            one side of 0 and on two.
         side: 0 for rho > 0, 1 for rho < 0.
         places: how many |x_p| there are.
-        asked: numbers of the row, (OWN + 3 places,): those, then a, phi and Q at each place.
-        phi: the same of the lanes, (OWN + 3 places, lanes).
-        small: 1 - |rho|, (lanes,).
-        room: (ROOM, lanes).
+        asked: numbers of the first inputs, (OWN + 3 places, n): those, then a, phi and Q at each
+            place.
+        phi: the same of the second ones.
+        small: 1 - |rho|, (n,).
+        room: ``CLOSE_LINES``.
         bits: the same memory.
-        e: where E goes, (lanes,).
+        e: where E goes, (n,).
         d: where D goes.
     """
-    sign, s = 1.0 - 2.0 * side, phi[0]
-    v = _straight(lines, sign, asked, phi, small, room, e, d)
-    wide, once, bent = GONE * np.sqrt(v), room[_ONCE], room[_BENT]
+    sign, n, sharp, first = 1.0 - 2.0 * side, small.size, lines[2], 3
+    _straight(lines, sign, asked, phi, small, room, e, d)
+    both = room[_SIZE]
+    for i in range(n):
+        both[i] = asked[0, i] * phi[0, i]
     for p in range(places):
-        start = OWN + 3 * p
-        a = asked[start]
-        own = (a, asked[start + 1], asked[start + 2], asked[0])
+        own = asked[OWN + 3 * p : OWN + 3 * p + 3]
         for q in range(places):
-            at, part = 2 + p * places + q, phi[OWN + 3 * q : OWN + 3 * q + 3]
-            same, other = (
-                lines[at + side * places * places],
-                lines[at + (1 - side) * places * places],
-            )
+            part = phi[OWN + 3 * q : OWN + 3 * q + 3]
+            at = first + p * places + q
+            same = lines[at + side * places * places]
+            other = lines[at + (1 - side) * places * places]
             if same != 0.0:
-                _angle_sums(a, part[0], 1.0, room, bits)
-                _same_side(own, part, same, sign, small, s, room, e, d)
-            if other != 0.0 and a + part[0].min() < wide:
-                _angle_sums(a, part[0], -1.0, room, bits)
-                for i in range(TOGETHER):
-                    e[i] += other * asked[0] * s[i] * bent[i]
-                    d[i] -= sign * other * once[i]
+                _angle_sums(own[0], part[0], 1.0, room, bits, n, sharp)
+                _same_side(own, part, same, sign, small, both, room, e, d)
+            if other != 0.0 and _are_met(own[0], part[0], room[_THETA], n):
+                _angle_sums(own[0], part[0], -1.0, room, bits, n, sharp)
+                for i in range(n):
+                    e[i] += other * both[i] * room[_BENT, i]
+                    d[i] -= sign * other * room[_ONCE, i]

@@ -33,6 +33,8 @@ SHARP = 2.0**-40
 """The largest error of a table."""
 MANY = 2**15
 """Pairs of all inputs, at least."""
+SPENT = 1 / 32
+"""The share of what series may leave out that a closed form spends on shorter sums."""
 TERMS = 32
 """Terms of the series that tell them."""
 
@@ -108,7 +110,8 @@ def _lines(stage: Stage, farthest: float, allowed: float) -> CloseForm | None:
     if farthest > FARTHEST_LINES or not seen.any():
         return None
     activation = stage.step.layer.activation
-    found = kink_lines(activation, s[seen], table.second[seen], table.slope[seen])
+    spent = SPENT * allowed
+    found = kink_lines(activation, s[seen], table.second[seen], table.slope[seen], spent)
     return found if found is not None and found.error <= allowed else None
 
 

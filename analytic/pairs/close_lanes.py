@@ -19,6 +19,9 @@ __all__ = ["fill_close_lanes", "put_close_lanes_aside"]
 
 _plain: Any = compiled(plain)
 
+BLOCK, WIDTH = 32, 8
+"""Lanes that are looked at together, and those of a vector."""
+
 
 @compiled
 def put_close_lanes_aside(t: Tile, rows: int, radius: Any) -> None:
@@ -41,50 +44,101 @@ def fill_close_lanes(
     t: Tile, p: Program, at: int, rows: int, lane: int, asked: Any, close: Any
 ) -> None:
     """Write Sigma and Theta of these lanes."""
+    if p.close[at, 0] == TABLE:
+        for m in range(rows):
+            if t.largest[m] > p.reach[at, 0]:
+                for side in range(2):
+                    _fill_side(t, p, at, m, side, lane, asked[:, m], close)
+    else:
+        for side in range(2):
+            _fill_lines(t, p, at, rows, side, lane, asked, close)
     last = p.bounds.radius.shape[1] - 1
     for m in range(rows):
-        if t.largest[m] <= p.reach[at, 0]:
+        if t.largest[m] > p.reach[at, 0]:
+            t.group[m] = last
+
+
+@compiled
+def _append(t: Tile, m: int, sign: float, top: float, count: int) -> int:
+    """Write down the close lanes of a row behind ``count`` others."""
+    for start in range(0, LANES, BLOCK):
+        some = 0
+        for j in range(start, start + BLOCK):
+            some += sign * t.rho[m, j] > top
+        if some == 0:
             continue
-        for side in range(2):
-            _fill_side(t, p, at, m, side, lane, asked[:, m], close)
-        t.group[m] = last
+        for j in range(start, start + BLOCK):
+            t.lanes[count] = m * LANES + j
+            count += sign * t.rho[m, j] > top
+    return count
 
 
 @compiled
 def _fill_side(
     t: Tile, p: Program, at: int, m: int, side: int, lane: int, asked: Any, close: Any
 ) -> None:
-    """Those of one sign of rho."""
-    kind, first, rank, terms, place, numbers = p.close[at]
-    sign, top, count = 1.0 - 2.0 * side, p.reach[at, 0], 0
-    small, e, d, phi = t.room[0], t.room[1], t.room[2], t.room[3 : 3 + numbers]
-    for j in range(LANES):
-        if sign * t.rho[m, j] > top:
-            t.lanes[count] = j
-            small[count] = 1.0 - abs(t.rho[m, j])
-            count += 1
+    """Those of a row and one sign of rho, by a table."""
+    _, first, rank, terms, place, numbers = p.close[at]
+    count = _append(t, m, 1.0 - 2.0 * side, p.reach[at, 0], 0)
     if count == 0:
         return
-    for i in range(count, count + -count % TOGETHER):
-        t.lanes[i], small[i] = t.lanes[count - 1], small[count - 1]
+    small, e, d, phi = t.room[0], t.room[1], t.room[2], t.room[3 : 3 + numbers]
+    for i in range(count):
+        small[i] = 1.0 - abs(t.rho[m, t.lanes[i] - m * LANES])
     for b in range(numbers):
         source, target = close[first + b], phi[b]
-        for i in range(count + -count % TOGETHER):
-            target[i] = source[lane + t.lanes[i]]
+        for i in range(count):
+            target[i] = source[lane + t.lanes[i] - m * LANES]
     own = asked[first : first + numbers].copy()
-    if kind == TABLE:
-        kink_sums(
-            p.core[place:], side, rank, terms, p.reach[at, 1], own, phi, small, count, t.weights,
-            t.room[3 + numbers :], e, d,
-        )  # fmt: skip
-    else:
-        for start in range(0, count, TOGETHER):
-            part = slice(start, start + TOGETHER)
-            line_sums(
-                p.core[place:], side, rank, own, phi[:, part], small[part], t.lines, t.bits,
-                e[part], d[part],
-            )  # fmt: skip
+    kink_sums(
+        p.core[place:], side, rank, terms, p.reach[at, 1], own, phi, small, count, t.weights,
+        t.room[3 + numbers :], e, d,
+    )  # fmt: skip
+    _leave(t, count, 0, e, d)
+
+
+@compiled
+def _fill_lines(
+    t: Tile, p: Program, at: int, rows: int, side: int, lane: int, asked: Any, close: Any
+) -> None:
+    """Those of one sign of rho, by a closed form, whatever rows they stand in."""
+    sign, top, count = 1.0 - 2.0 * side, p.reach[at, 0], 0
+    for m in range(rows):
+        if t.largest[m] > top:
+            count = _append(t, m, sign, top, count)
+            while count >= TOGETHER:
+                count -= TOGETHER
+                _some_lines(t, p, at, side, lane, count, TOGETHER, asked, close)
+    if count > 0:
+        _some_lines(t, p, at, side, lane, 0, count, asked, close)
+
+
+@compiled
+def _some_lines(
+    t: Tile, p: Program, at: int, side: int, lane: int, start: int, count: int, asked: Any,
+    close: Any,
+) -> None:  # fmt: skip
+    """``count`` lanes, written down from ``start`` on; the last one is repeated in the vectors."""
+    _, first, places, _, place, numbers = p.close[at]
+    n, lanes = count + -count % WIDTH, t.lanes[start:]
+    for i in range(count, n):
+        lanes[i] = lanes[count - 1]
+    small, e, d = t.room[0, :n], t.room[1, :n], t.room[2, :n]
+    own, phi = t.room[3 : 3 + numbers, :n], t.room[3 + numbers : 3 + 2 * numbers, :n]
+    for i in range(n):
+        small[i] = 1.0 - abs(t.rho[lanes[i] // LANES, lanes[i] % LANES])
+    for b in range(numbers):
+        for i in range(n):
+            own[b, i] = asked[first + b, lanes[i] // LANES]
+            phi[b, i] = close[first + b, lane + lanes[i] % LANES]
+    line_sums(p.core[place:], side, places, own, phi, small, t.lines, t.bits, e, d)
+    _leave(t, count, start, e, d)
+
+
+@compiled
+def _leave(t: Tile, count: int, start: int, e: Any, d: Any) -> None:
+    """Write what was found."""
     for i in range(count):
-        j = t.lanes[i]
+        m, j = t.lanes[start + i] // LANES, t.lanes[start + i] % LANES
         t.x[m, j] = t.rho[m, j] * t.rho[m, j]
         t.sigma[m, j], t.theta[m, j] = _plain(e[i], d[i], t.kept[m, j])

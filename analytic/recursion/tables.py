@@ -100,7 +100,7 @@ class Tile(NamedTuple):
     stack: Array  # sigma and theta at the open branches, (depth, 2, rows, lanes)
     errors: Array  # their errors, (depth, 3, rows, 1 or lanes)
     kept: Array  # Gamma of pairs beyond the series, (rows, lanes)
-    lanes: NDArray[np.int64]  # such lanes of a row, (lanes,)
+    lanes: NDArray[np.int64]  # such lanes, (2 lanes,)
     room: Array  # for their sums, (rows, lanes)
     weights: Array  # the same
     lines: Array  # the same, (rows, lanes)
@@ -128,7 +128,7 @@ def new_tile(depth: int, by_pair: bool = False, rows: int = ROWS) -> Tile:
         stack=aligned(max(depth, 1), 2, rows, LANES),
         errors=np.zeros((max(depth, 1), 3, rows, width)),
         kept=aligned(rows, LANES),
-        lanes=np.zeros(LANES, dtype=np.int64),
+        lanes=np.zeros(2 * LANES, dtype=np.int64),
         room=aligned(CLOSE_ROWS, LANES),
         weights=aligned(CLOSE_WEIGHTS),
         lines=lines,
