@@ -7,7 +7,13 @@ comes with a bound of its error. Below: the activation and what is proved of it.
 """
 
 from analytic.expectations.activation_moments import Moments, moments
-from analytic.expectations.clenshaw_lanes import CLOSE_ROWS, CLOSE_WEIGHTS, TABLE, kink_sums
+from analytic.expectations.clenshaw_lanes import (
+    CLOSE_ROWS,
+    CLOSE_WEIGHTS,
+    LOGARITHMIC,
+    TABLE,
+    low_rank_sums,
+)
 from analytic.expectations.close_pairs import distances
 from analytic.expectations.conditioned_pairs import Gaps
 from analytic.expectations.fifth_derivatives import fifth_mean_squares, has_formulas
@@ -25,6 +31,7 @@ from analytic.expectations.inverse_sine import arcsine
 from analytic.expectations.jumping_pairs import jump_distances
 from analytic.expectations.kink_tables import KinkTable, kink_table
 from analytic.expectations.kinks_at_zero import is_bent
+from analytic.expectations.logarithmic_tables import LogTable, log_table
 from analytic.expectations.norm_gaps import NormGap, gap_of_activations, gap_of_preactivations
 from analytic.expectations.octaves import MOST_TERMS_WHOLE
 from analytic.expectations.product_rules import Angle
@@ -40,7 +47,7 @@ from analytic.expectations.waves import wave
 from analytic.expectations.wide_cells import WideTables, wide_tables
 from analytic.expectations.wide_pairs import FARTHEST, WideRoom, cell_of, wide_moments
 
-CloseForm = KinkTable | KinkLines
+CloseForm = KinkTable | KinkLines | LogTable
 """What takes the place of a series that is too short."""
 
 __all__ = [
@@ -49,6 +56,7 @@ __all__ = [
     "CLOSE_WEIGHTS",
     "FARTHEST",
     "FARTHEST_LINES",
+    "LOGARITHMIC",
     "LOWEST",
     "MOST_TERMS",
     "MOST_TERMS_WHOLE",
@@ -59,6 +67,7 @@ __all__ = [
     "CloseForm",
     "Coefficients",
     "Gaps",
+    "LogTable",
     "Moments",
     "Noise",
     "NormGap",
@@ -80,10 +89,11 @@ __all__ = [
     "is_bent",
     "jump_distances",
     "kink_lines",
-    "kink_sums",
     "kink_table",
     "length",
     "line_sums",
+    "log_table",
+    "low_rank_sums",
     "moments",
     "orders",
     "responses",

@@ -1,7 +1,8 @@
-r"""Sums of the tables of ``kink_tables`` for many pairs of one row, compiled.
+r"""Sums of low rank (``low_rank``) for many pairs of one row, compiled.
 
 The coefficients are summed with phi_a(s) of the row once; what is left of them, in phi_b(s') and
-y = sqrt((1 - |rho|)/2), is a scalar product and Clenshaw's scheme for every lane.
+the coordinate of 1 - |rho|, is a scalar product and Clenshaw's scheme for every lane. That
+coordinate is y = sqrt((1 - |rho|)/2) (``kink_tables``) or a logarithm (``logarithmic_tables``).
 
 Legend: work has rows of lanes; w the coefficients that are left, of shape (2, terms, rank).
 """
@@ -13,17 +14,18 @@ from typing import Any
 import numpy as np
 
 from analytic.compilation import compiled
+from analytic.expectations.logarithm_lanes import logarithms
 
-__all__ = ["CLOSE_ROWS", "CLOSE_WEIGHTS", "TABLE", "kink_sums"]
+__all__ = ["CLOSE_ROWS", "CLOSE_WEIGHTS", "LOGARITHMIC", "TABLE", "low_rank_sums"]
 
-TABLE = 1
-"""The kind of these sums."""
+TABLE, LOGARITHMIC = 1, 3
+"""The kinds of these sums, by their coordinate."""
 
 WORK = 4
 """Rows of lanes that the sums need beside what is asked of each input."""
 CLOSE_ROWS = WORK + 3 + 38
 """With that, 1 - |rho|, E and D."""
-CLOSE_WEIGHTS = 2 * 24 * 36
+CLOSE_WEIGHTS = 2 * 48 * 32
 """The most coefficients that are left."""
 
 
@@ -62,20 +64,39 @@ def _clenshaw(w: Any, rank: int, terms: int, phi: Any, count: int, work: Any) ->
 
 
 @compiled
-def kink_sums(
-    core: Any, side: int, rank: int, terms: int, steep: float, row: Any, phi: Any, small: Any,
-    count: int, w: Any, work: Any, e: Any, d: Any,
+def _coordinates(
+    kind: int, scale: float, steep: float, steeps: Any, small: Any, count: int, work: Any
+) -> None:
+    """Twice the argument of the polynomials, in work[0]."""
+    if kind == TABLE:
+        for i in range(count):
+            work[0, i] = scale * np.sqrt(0.5 * small[i]) - 2.0
+        return
+    for i in range(count):
+        whole = steep * steeps[i]
+        work[0, i], work[1, i] = 1.0 + whole * small[i], 1.0 + whole * scale
+    logarithms(work[0], work[2], work[3], count)
+    logarithms(work[1], work[2], work[3], count)
+    for i in range(count):
+        work[0, i] = 4.0 * (work[0, i] / work[1, i]) - 2.0
+
+
+@compiled
+def low_rank_sums(
+    core: Any, kind: int, side: int, rank: int, terms: int, scale: float, row: Any, phi: Any,
+    small: Any, count: int, w: Any, work: Any, e: Any, d: Any,
 ) -> None:  # fmt: skip
     """E w(u) w(v) and E w'(u) w'(v) of pairs of one row.
 
     Args:
         core: the coefficients, of both sides.
+        kind: that of the coordinate.
         side: 0 for rho > 0, 1 for rho < 0.
         rank: how many phi there are.
-        terms: how many polynomials in y.
-        steep: 4 over the largest y.
-        row: what is asked of the row, (rank + 2,).
-        phi: the same of the lanes, (rank + 2, lanes).
+        terms: how many polynomials in the coordinate.
+        scale: 4 over the largest y, or the largest 1 - |rho|.
+        row: what is asked of the row, (rank + 2 or 3,).
+        phi: the same of the lanes, (rank + 2 or 3, lanes).
         small: 1 - |rho|, (lanes,).
         count: lanes that are wanted.
         w: room for CLOSE_WEIGHTS numbers.
@@ -84,8 +105,7 @@ def kink_sums(
         d: where D goes.
     """
     _contract(core, side, rank, terms, row, w)
-    for i in range(count):
-        work[0, i] = steep * np.sqrt(0.5 * small[i]) - 2.0
+    _coordinates(kind, scale, row[-1], phi[-1], small, count, work)
     found = _clenshaw(w, rank, terms, phi, count, work)
     for i in range(count):
         e[i] = found[i] * (row[rank] * phi[rank, i])

@@ -18,21 +18,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analytic.activation import Activation
-from analytic.expectations.activation_moments import moments
 from analytic.expectations.clenshaw_lanes import TABLE
-from analytic.expectations.close_pairs import distances
 from analytic.expectations.heat_tables import chebyshev_points
-from analytic.expectations.product_rules import Angle
+from analytic.expectations.low_rank import low_rank, pair_values, summed_slowly
 from analytic.expectations.splines import by_pieces
-from analytic.expectations.unit_tables import units
 from analytic.machine import UNIT, Array
 
 __all__ = ["KinkTable", "kink_table"]
-
-Index = NDArray[np.intp]
 
 HALVES = 2
 """Parts of an octave at which the ranges of s end."""
@@ -109,8 +103,7 @@ class KinkTable:
         """E and D relative to norms, slowly, (2, pairs)."""
         one, other = (self.of_inputs(a, a, a)[:-2] for a in (s, s_))
         x = 2 * y / math.sqrt(self.farthest / 2) - 1
-        t = np.polynomial.chebyshev.chebvander(x, self.core.shape[2] - 1)
-        return np.einsum("okab,ap,bp,pk->op", self.core[side], one, other, t, optimize=True)
+        return summed_slowly(self.core[side], one, other, x)
 
 
 def kink_table(activation: Activation, s: Array, farthest: float) -> KinkTable | None:
@@ -138,31 +131,12 @@ def _table(activation: Activation, low: float, high: float, farthest: float) -> 
     s = np.exp(ends[0] + (ends[1] - ends[0]) * (x + 1) / 2)
     y = math.sqrt(farthest / 2) * (z + 1) / 2
     i, j = np.triu_indices(points)
-    values, error = _values(activation, s, np.repeat(i, y.size), np.repeat(j, y.size), y)
-    whole = np.empty((2, 2, y.size, points, points))
-    whole[..., i, j] = whole[..., j, i] = np.moveaxis(values.reshape(2, 2, i.size, y.size), 3, 2)
-    c = np.einsum("kl,ap,bq,solpq->sokab", by_y, by_s, by_s, whole, optimize=True)
-    basis, size, _ = np.linalg.svd(np.moveaxis(c, 3, 0).reshape(points, -1), full_matrices=False)
-    basis = basis[:, : 4 * math.ceil(np.count_nonzero(size > KEPT * size[0]) / 4)]
-    core = np.einsum("ap,bq,sokab->sokpq", basis, basis, c, optimize=True)
-    kept = np.flatnonzero(np.abs(c).max(axis=(0, 1, 3, 4)) > KEPT * np.abs(c).max())
-    core = np.ascontiguousarray(core[:, :, : kept[-1] + 1])
+    small = 2 * np.tile(y, i.size) ** 2
+    values, error = pair_values(activation, s, np.repeat(i, y.size), np.repeat(j, y.size), small)
+    basis, core = low_rank(values.reshape(2, 2, i.size, y.size), by_s, by_y, KEPT)
     found = KinkTable(*ends, farthest, basis, core, error)
     wrong = SAFETY * _judged(found, activation)
     return KinkTable(*ends, farthest, basis, core, wrong + error + ROUNDED)
-
-
-def _values(activation: Activation, s: Array, i: Index, j: Index, y: Array) -> tuple[Array, float]:
-    """E and D of pairs relative to norms, (2 signs, 2, pairs); y is repeated to their number."""
-    of = units(activation, s, moments(activation, s))
-    small = 2 * np.resize(y, i.size) ** 2
-    none, slope = np.zeros(i.size), np.sqrt(of.moments.slope[i] * of.moments.slope[j])
-    result, error = np.empty((2, 2, i.size)), 0.0
-    for side, angle in enumerate((Angle(small, 2 - small, none), Angle(2 - small, small, none))):
-        found = distances(of, angle, i, j)
-        result[side] = (found.plus - found.minus) / 2, found.d / slope
-        error = max(error, float(found.error.max()), float(found.error_d.max()))
-    return result, error
 
 
 def _judged(table: KinkTable, activation: Activation) -> float:
@@ -173,6 +147,6 @@ def _judged(table: KinkTable, activation: Activation) -> float:
     s, s_ = np.exp(table.low + (table.high - table.low) * places[:, :2].T)
     y = math.sqrt(table.farthest / 2) * places[:, 2]
     i = np.arange(TRIED)
-    exact, error = _values(activation, np.concatenate([s, s_]), i, i + TRIED, y)
+    exact, error = pair_values(activation, np.concatenate([s, s_]), i, i + TRIED, 2 * y**2)
     found = np.stack([table.at(s, s_, y, side) for side in (0, 1)])
     return float(np.abs(found - exact).max()) + error / SAFETY

@@ -6,7 +6,7 @@ by the series themselves, cut short, for what is asked here is no more than wher
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -15,13 +15,12 @@ from analytic.expectations import (
     FARTHEST_LINES,
     CloseForm,
     by_pieces,
-    coefficients,
     is_bent,
     kink_lines,
     kink_table,
 )
 from analytic.machine import Array
-from analytic.pairs.pair_sums import share_or_zero, some_places
+from analytic.pairs.correlation_samples import rough_correlations
 from analytic.pairs.wide_inputs import is_straight
 from analytic.recursion import Amplification, Bounds, Diagonal, Stage
 
@@ -35,8 +34,6 @@ MANY = 2**15
 """Pairs of all inputs, at least."""
 SPENT = 1 / 32
 """The share of what series may leave out that a closed form spends on shorter sums."""
-TERMS = 32
-"""Terms of the series that tell them."""
 
 
 def with_close_forms(
@@ -75,7 +72,7 @@ def with_close_forms(
     ]
     pairs = n * (n - 1) / 2 if own else n * (len(inputs) - n)
     if plain and is_straight(state) and any(kinked) and pairs >= MANY:
-        for row, rho in enumerate(_correlations(state, inputs, n, own)):
+        for row, rho in enumerate(rough_correlations(state, inputs, n, own)):
             if kinked[row] and (rho > reach[row]).mean() * pairs >= ENOUGH:
                 forms[row] = _table(state.stages[row], 1 - reach[row])
     if not any(forms):
@@ -113,27 +110,3 @@ def _lines(stage: Stage, farthest: float, allowed: float) -> CloseForm | None:
     spent = SPENT * allowed
     found = kink_lines(activation, s[seen], table.second[seen], table.slope[seen], spent)
     return found if found is not None and found.error <= allowed else None
-
-
-def _correlations(state: Diagonal, inputs: Array, n: int, own: bool) -> Iterator[Array]:
-    """|rho| of sampled pairs before each layer, roughly, and as far as there are series."""
-    i = some_places(n)
-    j = i if own else n + some_places(len(inputs) - n)
-    covariance = inputs[i] @ inputs[j].T / inputs.shape[1]
-    for stage in state.stages:
-        weight, bias, *_ = stage.step.coefficients
-        s = np.sqrt(stage.variance)
-        both = np.outer(s[i], s[j])
-        rho = share_or_zero(weight * covariance + bias, both)
-        size = np.abs(rho)
-        if own:
-            np.fill_diagonal(size, 0.0)
-        yield size
-        activation = stage.step.layer.activation
-        if activation.bent_line is not None:
-            return
-        b, b_ = (coefficients(activation, s[k], TERMS).b for k in (i, j))
-        total = np.zeros_like(rho)
-        for one, other in zip(b[::-1], b_[::-1], strict=True):
-            total = total * rho + np.outer(one, other)
-        covariance = np.outer(stage.moments.mean[i], stage.moments.mean[j]) + both * rho * total

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from analytic.compilation import compiled
-from analytic.expectations import TABLE, TOGETHER, kink_sums, line_sums
+from analytic.expectations import LOGARITHMIC, TABLE, TOGETHER, line_sums, low_rank_sums
 from analytic.machine import LANES
 from analytic.recursion import Program, Tile, first_beyond, plain
 
@@ -24,19 +24,37 @@ BLOCK, WIDTH = 32, 8
 
 
 @compiled
-def put_close_lanes_aside(t: Tile, rows: int, radius: Any) -> None:
-    """Keep their Gamma, and give their rows the number of terms of the other lanes."""
-    top = radius[-2]
+def put_close_lanes_aside(
+    t: Tile, p: Program, at: int, rows: int, lane: int, radius: Any, asked: Any, close: Any
+) -> None:
+    """Keep their Gamma, and give their rows the number of terms of the other lanes.
+
+    Lanes whose deviations are too small for a table are left out.
+    """
+    top, kind, last = radius[-2], p.close[at, 0], p.close[at, 1] + p.close[at, 5] - 1
     for m in range(rows):
         if t.largest[m] <= top:
             continue
+        if kind == LOGARITHMIC:
+            _leave_small_ones(t, m, top, asked[last, m], close[last, lane : lane + LANES])
         largest = 0.0
         for j in range(LANES):
             t.kept[m, j] = t.theta[m, j]
-            close = abs(t.rho[m, j]) > top
-            t.x[m, j] = 0.0 if close else t.x[m, j]
+            beyond = abs(t.rho[m, j]) > top
+            t.x[m, j] = 0.0 if beyond else t.x[m, j]
             largest = t.x[m, j] if t.x[m, j] > largest else largest
         t.group[m] = first_beyond(radius, np.sqrt(largest))
+
+
+@compiled
+def _leave_small_ones(t: Tile, m: int, top: float, steep: float, steeps: Any) -> None:
+    """Give up the close lanes of a row of which an input has no place in the table."""
+    for j in range(LANES):
+        if abs(t.rho[m, j]) > top and steep * steeps[j] == 0.0:
+            t.left[m, j] = True
+            t.departed[m] = True
+            t.rho[m, j] = 0.0
+            t.x[m, j] = 0.0
 
 
 @compiled
@@ -44,7 +62,7 @@ def fill_close_lanes(
     t: Tile, p: Program, at: int, rows: int, lane: int, asked: Any, close: Any
 ) -> None:
     """Write Sigma and Theta of these lanes."""
-    if p.close[at, 0] == TABLE:
+    if p.close[at, 0] == TABLE or p.close[at, 0] == LOGARITHMIC:
         for m in range(rows):
             if t.largest[m] > p.reach[at, 0]:
                 for side in range(2):
@@ -78,7 +96,7 @@ def _fill_side(
     t: Tile, p: Program, at: int, m: int, side: int, lane: int, asked: Any, close: Any
 ) -> None:
     """Those of a row and one sign of rho, by a table."""
-    _, first, rank, terms, place, numbers = p.close[at]
+    kind, first, rank, terms, place, numbers = p.close[at]
     count = _append(t, m, 1.0 - 2.0 * side, p.reach[at, 0], 0)
     if count == 0:
         return
@@ -90,9 +108,9 @@ def _fill_side(
         for i in range(count):
             target[i] = source[lane + t.lanes[i] - m * LANES]
     own = asked[first : first + numbers].copy()
-    kink_sums(
-        p.core[place:], side, rank, terms, p.reach[at, 1], own, phi, small, count, t.weights,
-        t.room[3 + numbers :], e, d,
+    low_rank_sums(
+        p.core[place:], kind, side, rank, terms, p.reach[at, 1], own, phi, small, count,
+        t.weights, t.room[3 + numbers :], e, d,
     )  # fmt: skip
     _leave(t, count, 0, e, d)
 

@@ -173,7 +173,7 @@ def weight_layer(
         _arcsine(t, narrow, narrows)
     else:
         if beyond:
-            put_close_lanes_aside(t, size, radius)
+            put_close_lanes_aside(t, p, at, size, lane, radius, asked, close)
         _mehler(t, p.even[at], p.odd[at], p.first[at], table, coef, lane, eta, etas)
         most = t.group[:size].max() + 1
         if beyond:

@@ -14,6 +14,7 @@ from analytic.pairs.close_forms import with_close_forms
 from analytic.pairs.pair_sums import share_or_zero, some_places
 from analytic.pairs.rays import are_on_a_line
 from analytic.pairs.row_blocks import Series, roundings
+from analytic.pairs.wide_forms import with_log_tables
 from analytic.pairs.wide_inputs import ENOUGH, are_wide, is_straight
 from analytic.recursion import (
     Amplification,
@@ -74,6 +75,10 @@ def prepare(
     left = _share_left(state, inputs, len(x), own, bounds)
     pairs = left * len(x) * (len(x) / 2 if own else len(inputs) - len(x))
     layers, bounds = _of_best_lengths(promise, state, layers, bounds, tail, left, pairs, x.shape[1])
+    if not tight:
+        layers, bounds = with_log_tables(
+            state, layers, bounds, promise.bounded, tail, inputs, len(x), own
+        )
     if tight:
         bounds = with_classes(bounds, network, squares, len(x), layers, tail=tail, spread=spread)
     else:

@@ -74,12 +74,19 @@ def solve(
     if certificate or not worst <= tolerance:
         relative = _relative(problem, bound, left, near)
         errors = [_absolute(relative, scale) for scale in _scales(problem, kinds)]
-    certified = problem.diagonal.certified and not (len(left) and not problem.is_bent)
+    proved = not (len(left) and not problem.is_bent) and not _has_tables(problem)
+    certified = problem.diagonal.certified and proved
     estimate = Estimate(_named(answers), _named(errors), terms, certified)
     if not worst <= tolerance:
         pair = np.unravel_index(np.argmax(np.nan_to_num(relative, nan=np.inf)), relative.shape)
         raise AccuracyError(full_refusal(problem, tolerance, worst, pair), estimate, worst)
     return estimate
+
+
+def _has_tables(problem: Problem) -> bool:
+    """Whether pairs beyond the series of a layer have a form whose error is an estimate."""
+    method = problem.method
+    return isinstance(method, Series) and bool(method.plan.close[:, 0].any())
 
 
 def _early(

@@ -1,0 +1,175 @@
+r"""Pairs of large deviations: E w(u) w(v) and E w'(u) w'(v) of a smooth w by tables.
+
+Where w bends on the scale 1/beta, both change with 1 - |rho| on the scale 1/(beta^2 s s'), and with
+its logarithm from there to 1. So they are polynomials of moderate degree in log s, log s' and
+
+    x = log(1 + beta^2 s s' (1 - |rho|)) / log(1 + beta^2 s s' FARTHEST),
+
+which has no singularity near [0, 1], and of low rank in the first two (``low_rank``). The values at
+the Chebyshev points come from ``close_pairs``, and so do those between them, which say how far the
+sum is away. That is an estimate, not a proof.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+
+from analytic.activation import Activation
+from analytic.expectations.clenshaw_lanes import LOGARITHMIC
+from analytic.expectations.heat_tables import chebyshev_points, heat
+from analytic.expectations.low_rank import LowRank, low_rank, pair_values, summed_slowly
+from analytic.expectations.pair_formulas import pair_formula
+from analytic.expectations.splines import by_pieces
+from analytic.machine import UNIT, Array
+
+__all__ = ["LogTable", "log_table"]
+
+FARTHEST = 0.7
+"""The largest 1 - |rho|."""
+HALVES = 2
+"""Parts of an octave at which the ranges of s end."""
+LEAST = 0.25
+"""The smallest s of a table, in units of the scale of w: of smaller inputs a series is short."""
+WIDEST = 8.0
+"""Octaves of the widest range."""
+POINTS = 64
+"""Points in x."""
+FINENESS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+"""The beta that are tried, in units of the inverse of the scale of w."""
+MOST_TERMS_IN_X, MOST_RANK = 48, 32
+"""Longer sums cost more than what they replace."""
+KEPT = 2.0**-43
+"""Coefficients that are kept, relative to the largest."""
+SAFETY = 4.0
+"""How much larger the error may be elsewhere."""
+TRIED = 600
+"""Places between the points at which the table is compared."""
+ROUNDED = 2**7 * UNIT
+"""Roundings of the sum, relative to norms."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LogTable:
+    """The table of an activation for a range of s.
+
+    Attributes:
+        ends: log of the smallest and of the largest s.
+        beta: see the module.
+        sums: what is summed.
+        error: of E and of D, relative to norms.
+    """
+
+    ends: tuple[float, float]
+    beta: float
+    sums: LowRank
+    error: float
+
+    kind = LOGARITHMIC
+    farthest = FARTHEST
+    scale = FARTHEST
+
+    @property
+    def rank(self) -> int:
+        """How many phi there are."""
+        return self.sums.core.shape[-1]
+
+    @property
+    def terms(self) -> int:
+        """How many polynomials in x."""
+        return self.sums.core.shape[2]
+
+    @property
+    def asked(self) -> int:
+        """Numbers that are asked of each input."""
+        return self.rank + 3
+
+    @property
+    def numbers(self) -> Array:
+        """C as the compiled sums read it."""
+        return self.sums.core.ravel()
+
+    def of_inputs(self, s: Array, r: Array, slope: Array) -> Array:
+        """phi, the roots of E w^2 and of E w'^2, and beta s, 0 out of range: (rank + 3, n)."""
+        low, high = self.ends
+        inside = s >= math.exp(low) * (1 - 4 * UNIT)
+        x = 2 * (np.log(np.where(inside, s, math.exp(low))) - low) / (high - low) - 1
+        powers = np.polynomial.chebyshev.chebvander(np.clip(x, -1, 1), len(self.sums.basis) - 1)
+        steep = np.where(inside, self.beta * s, 0.0)
+        return np.stack([*(powers @ self.sums.basis).T, r, np.sqrt(slope), steep])
+
+    def at(self, s: Array, s_: Array, x: Array, side: int) -> Array:
+        """E and D relative to norms, slowly, (2, pairs); x is in [0, 1]."""
+        one, other = (self.of_inputs(a, a, a)[:-3] for a in (s, s_))
+        return summed_slowly(self.sums.core[side], one, other, 2 * x - 1)
+
+
+def log_table(activation: Activation, s: Array) -> LogTable | None:
+    """The table for deviations up to the largest of s, or None where it serves not.
+
+    Args:
+        activation: w.
+        s: positive.
+    """
+    if by_pieces(activation) is not None or pair_formula(activation) is not None:
+        return None
+    of = heat(activation)
+    if of is None or not of.smooth or not s.max() < 2.0**of.highest:
+        return None
+    low = math.floor(HALVES * math.log2(max(s.min(), LEAST * of.scale))) / HALVES
+    high = math.ceil(HALVES * math.log2(s.max()) + 1e-9) / HALVES
+    return _table(activation, max(low, high - WIDEST), high) if low < high else None
+
+
+@lru_cache(maxsize=64)
+def _table(activation: Activation, low: float, high: float) -> LogTable | None:
+    beta, ends = _beta(activation, 2.0**high), (low * math.log(2), high * math.log(2))
+    points = 12 + math.ceil(5 * (high - low))
+    (x, by_s), (z, by_x) = chebyshev_points(points), chebyshev_points(POINTS)
+    s = np.exp(ends[0] + (ends[1] - ends[0]) * (x + 1) / 2)
+    i, j = (np.repeat(part, POINTS) for part in np.triu_indices(points))
+    small = _small(beta, s[i], s[j], np.resize((z + 1) / 2, i.size))
+    values, error = pair_values(activation, s, i, j, small)
+    sums = low_rank(values.reshape(2, 2, -1, POINTS), by_s, by_x, KEPT)
+    found = LogTable(ends, beta, sums, error)
+    if found.terms > MOST_TERMS_IN_X or found.rank > MOST_RANK:
+        return None
+    return replace(found, error=SAFETY * _judged(found, activation) + error + ROUNDED)
+
+
+def _small(beta: float, s: Array, s_: Array, x: Array) -> Array:
+    """1 - |rho| at the coordinate x."""
+    steep = beta**2 * s * s_
+    return np.minimum(np.expm1(x * np.log1p(steep * FARTHEST)) / steep, FARTHEST)
+
+
+def _beta(activation: Activation, s: float) -> float:
+    """The one that asks for the fewest terms, by pairs of equal deviations."""
+    of = heat(activation)
+    assert of is not None
+    z, by_x = chebyshev_points(POINTS)
+    both, fewest = np.full(2, s), (POINTS + 1, 1.0)
+    i = np.zeros(POINTS, dtype=np.intp)
+    for fineness in FINENESS:
+        beta = fineness / of.scale
+        small = _small(beta, both[:1], both[1:], (z + 1) / 2)
+        values, _ = pair_values(activation, both, i, i + 1, small)
+        size = np.abs(values @ by_x.T).max(axis=(0, 1))
+        fewest = min(fewest, (int(np.flatnonzero(size > KEPT * size.max())[-1]) + 1, beta))
+    return fewest[1]
+
+
+def _judged(table: LogTable, activation: Activation) -> float:
+    """The largest difference to ``close_pairs`` between the points, at corners and elsewhere."""
+    places = np.random.default_rng(0).random((TRIED, 3))
+    places[: TRIED // 2] = 0.5 - 0.5 * np.cos(np.pi * places[: TRIED // 2])  # many near the ends
+    places[:8] = np.stack(np.meshgrid(*[[0.001, 0.999]] * 3), axis=-1).reshape(8, 3)
+    (low, high), i = table.ends, np.arange(TRIED)
+    s, s_ = np.exp(low + (high - low) * places[:, :2].T)
+    small = _small(table.beta, s, s_, places[:, 2])
+    exact, error = pair_values(activation, np.concatenate([s, s_]), i, i + TRIED, small)
+    found = np.stack([table.at(s, s_, places[:, 2], side) for side in (0, 1)])
+    return float(np.abs(found - exact).max()) + error / SAFETY

@@ -1,0 +1,87 @@
+r"""Expectations of pairs as sums of low rank, from their values at Chebyshev points.
+
+    E = r r' sum_abk C_abk phi_a(s) phi_b(s') T_k(x),    the same for D with the roots of E w'^2,
+
+with the first singular vectors phi of all coefficients; x stands for the angle of the pair.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytic.activation import Activation
+from analytic.expectations.activation_moments import moments
+from analytic.expectations.close_pairs import distances
+from analytic.expectations.product_rules import Angle
+from analytic.expectations.unit_tables import units
+from analytic.machine import Array
+
+__all__ = ["LowRank", "low_rank", "pair_values", "summed_slowly"]
+
+Index = NDArray[np.intp]
+TOGETHER = 4
+"""Singular vectors are summed in fours."""
+
+
+class LowRank(NamedTuple):
+    """phi_a by Chebyshev polynomials in the coordinate of s, (points, rank), and C.
+
+    C is that of rho > 0 and rho < 0 (v is then -v), for E and D, (2, 2, terms, rank, rank).
+    """
+
+    basis: Array
+    core: Array
+
+
+def pair_values(
+    activation: Activation, s: Array, i: Index, j: Index, small: Array
+) -> tuple[Array, float]:
+    """E and D of pairs relative to norms, (2 signs, 2, pairs), and the largest error.
+
+    Args:
+        activation: w.
+        s: deviations, positive.
+        i: places of the first units of the pairs, (pairs,).
+        j: those of the second ones.
+        small: 1 - |rho|, (pairs,).
+    """
+    of = units(activation, s, moments(activation, s))
+    none, slope = np.zeros(i.size), np.sqrt(of.moments.slope[i] * of.moments.slope[j])
+    result, error = np.empty((2, 2, i.size)), 0.0
+    for side, angle in enumerate((Angle(small, 2 - small, none), Angle(2 - small, small, none))):
+        found = distances(of, angle, i, j)
+        result[side] = (found.plus - found.minus) / 2, found.d / slope
+        error = max(error, float(found.error.max()), float(found.error_d.max()))
+    return result, error
+
+
+def low_rank(values: Array, by_s: Array, by_x: Array, kept: float) -> LowRank:
+    """The sum of low rank of symmetric values.
+
+    Args:
+        values: those at the points i <= j of s and at all of x, (2, 2, pairs, points of x).
+        by_s: what makes coefficients of values at the points of s.
+        by_x: the same of x.
+        kept: coefficients that are kept, relative to the largest.
+    """
+    points, (i, j) = len(by_s), np.triu_indices(len(by_s))
+    whole = np.empty((2, 2, len(by_x), points, points))
+    whole[..., i, j] = whole[..., j, i] = np.moveaxis(values, 3, 2)
+    c = np.einsum("kl,ap,bq,solpq->sokab", by_x, by_s, by_s, whole, optimize=True)
+    basis, size, _ = np.linalg.svd(np.moveaxis(c, 3, 0).reshape(points, -1), full_matrices=False)
+    rank = np.count_nonzero(size > kept * size[0])
+    basis = basis[:, : TOGETHER * math.ceil(rank / TOGETHER)]
+    core = np.einsum("ap,bq,sokab->sokpq", basis, basis, c, optimize=True)
+    most = np.abs(c).max(axis=(0, 1, 3, 4))
+    terms = np.flatnonzero(most > kept * most.max())[-1] + 1
+    return LowRank(basis, np.ascontiguousarray(core[:, :, :terms]))
+
+
+def summed_slowly(core: Array, phi: Array, phi_: Array, x: Array) -> Array:
+    """The sums of pairs of one sign of rho, (2, pairs); phi is (rank, pairs), x in [-1, 1]."""
+    t = np.polynomial.chebyshev.chebvander(x, core.shape[1] - 1)
+    return np.einsum("okab,ap,bp,pk->op", core, phi, phi_, t, optimize=True)

@@ -1,0 +1,119 @@
+"""Smooth layers of large deviations, where a table takes the place of a series that is too short.
+
+The series are then as short as the table allows: up to 1 - |rho| = ``FARTHEST`` it costs less than
+more of their terms. What is gained is speed; the error of a table is an estimate, so series that
+reach far enough, whose error is proved, are preferred.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from analytic.expectations import LogTable, is_bent, log_table
+from analytic.machine import Array
+from analytic.pairs.correlation_samples import rough_correlations
+from analytic.pairs.wide_inputs import is_straight
+from analytic.recursion import Amplification, Bounds, Diagonal, Stage, amplification
+
+__all__ = ["with_log_tables"]
+
+ENOUGH = 2**16
+"""Pairs beyond the series for which a table is made, at least: they take some 0.1 s otherwise."""
+SHARP = 2.0**-38
+"""The largest error of a table."""
+SHORT = (32, 64, 128)
+"""Coefficients of series that are tried."""
+BETTER = 1 / 8
+"""The share of them that may still be left out, at most."""
+
+
+def with_log_tables(
+    state: Diagonal,
+    layers: list[Amplification],
+    bounds: Bounds,
+    bounded: Callable[[list[Amplification]], Bounds],
+    tail: float,
+    inputs: Array,
+    n: int,
+    own: bool,
+) -> tuple[list[Amplification], Bounds]:
+    """The layers with tables where many pairs of a sample are beyond their series.
+
+    Args:
+        state: the recursion at x = x'.
+        layers: how each layer amplifies errors.
+        bounds: their radii.
+        bounded: new ones of layers.
+        tail: share of E[w'^2] that series may leave out.
+        inputs: the rows and, unless these are the same, the columns.
+        n: rows.
+        own: whether columns are the same.
+    """
+    pairs = n * (n - 1) / 2 if own else n * (len(inputs) - n)
+    reach = bounds.radius[:, -1]
+    cut = [
+        radius < bounds.ceiling and layer.beyond is None and _is_smooth(layer, stage)
+        for radius, layer, stage in zip(reach, layers, state.stages, strict=True)
+    ]
+    if pairs < ENOUGH or not any(cut):
+        return layers, bounds
+    found, left = list(layers), 0.0
+    for row, rho in zip(_followed(state), rough_correlations(state, inputs, n, own), strict=False):
+        beyond = float((rho > reach[row]).mean())
+        if cut[row] and beyond * pairs >= ENOUGH:
+            found[row] = _tabulated(state.stages[row], layers[row], bounds, tail)
+            left = max(left, beyond)
+    if found == layers:
+        return layers, bounds
+    changed = bounded(found)
+    if not _are_met(found, changed) or (
+        changed.ceiling < 1 and _still_left(state, inputs, n, own, changed.ceiling) > BETTER * left
+    ):
+        return layers, bounds
+    return found, changed
+
+
+def _followed(state: Diagonal) -> range:
+    """The layers before which the sample knows correlations."""
+    return range(len(state.stages) if is_straight(state) else 1)
+
+
+def _is_smooth(layer: Amplification, stage: Stage) -> bool:
+    """Whether it is a weight layer whose pairs have no form of their own."""
+    step = stage.step
+    plain = not (step.normalizes or step.passes or step.noise != 1)
+    own = layer.bent or layer.closed or step.layer.activation.jump is not None
+    return plain and not own and not is_bent(step.layer.activation)
+
+
+def _tabulated(stage: Stage, layer: Amplification, bounds: Bounds, tail: float) -> Amplification:
+    """The layer with a table and a series that reaches it, or as it is."""
+    s = np.sqrt(stage.variance)
+    form = log_table(stage.step.layer.activation, s[s > 0]) if (s > 0).any() else None
+    if form is None or form.error > SHARP:
+        return layer
+    tau = max(float(bounds.truncation.max()), form.error)
+    for terms in SHORT:
+        short = amplification(stage, tail, terms)
+        if (tau / max(short.rest, tau)) ** (1 / terms) > 1 - form.farthest:
+            return replace(short, beyond=form)
+    return layer
+
+
+def _are_met(layers: list[Amplification], bounds: Bounds) -> bool:
+    """Whether each series reaches its table, and the table goes on up to the ceiling."""
+    ends = zip(layers, bounds.radius[:, -2].tolist(), strict=True)
+    return all(
+        1 - layer.beyond.farthest <= end < bounds.ceiling
+        for layer, end in ends
+        if isinstance(layer.beyond, LogTable)
+    )
+
+
+def _still_left(state: Diagonal, inputs: Array, n: int, own: bool, ceiling: float) -> float:
+    """The share of pairs beyond a ceiling in the first layer."""
+    rho = next(rough_correlations(state, inputs, n, own))
+    return float((rho > ceiling).mean())
