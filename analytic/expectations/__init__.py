@@ -9,9 +9,9 @@ comes with a bound of its error. Below: the activation and what is proved of it.
 from analytic.expectations.activation_moments import Moments, moments
 from analytic.expectations.clenshaw_lanes import (
     CLOSE_ROWS,
-    CLOSE_WEIGHTS,
     LOGARITHMIC,
     TABLE,
+    contract,
     low_rank_sums,
 )
 from analytic.expectations.close_pairs import distances
@@ -53,7 +53,6 @@ CloseForm = KinkTable | KinkLines | LogTable
 __all__ = [
     "CLOSE_LINES",
     "CLOSE_ROWS",
-    "CLOSE_WEIGHTS",
     "FARTHEST",
     "FARTHEST_LINES",
     "LOGARITHMIC",
@@ -80,6 +79,7 @@ __all__ = [
     "cell_of",
     "coefficients",
     "conditioning_tables",
+    "contract",
     "distances",
     "fifth_mean_squares",
     "gap_of_activations",

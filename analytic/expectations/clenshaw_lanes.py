@@ -4,7 +4,7 @@ The coefficients are summed with phi_a(s) of the row once; what is left of them,
 the coordinate of 1 - |rho|, is a scalar product and Clenshaw's scheme for every lane. That
 coordinate is y = sqrt((1 - |rho|)/2) (``kink_tables``) or a logarithm (``logarithmic_tables``).
 
-Legend: work has rows of lanes; w the coefficients that are left, of shape (2, terms, rank).
+Legend: work has rows of lanes; w the coefficients that are left, (2, terms, rank) for E and D.
 """
 
 from __future__ import annotations
@@ -16,25 +16,30 @@ import numpy as np
 from analytic.compilation import compiled
 from analytic.expectations.logarithm_lanes import logarithms
 
-__all__ = ["CLOSE_ROWS", "CLOSE_WEIGHTS", "LOGARITHMIC", "TABLE", "low_rank_sums"]
+__all__ = ["CLOSE_ROWS", "LOGARITHMIC", "TABLE", "contract", "low_rank_sums"]
 
 TABLE, LOGARITHMIC = 1, 3
 """The kinds of these sums, by their coordinate."""
 
-WORK = 4
+WORK = 7
 """Rows of lanes that the sums need beside what is asked of each input."""
-CLOSE_ROWS = WORK + 3 + 38
+CLOSE_ROWS = WORK + 3 + 46
 """With that, 1 - |rho|, E and D."""
-CLOSE_WEIGHTS = 2 * 48 * 32
-"""The most coefficients that are left."""
 
 
 @compiled
-def _contract(core: Any, side: int, rank: int, terms: int, row: Any, w: Any) -> None:
-    """Sum the coefficients with those of the row."""
-    for block in range(2 * terms):
-        start = (2 * terms * side + block) * rank * rank
-        target = w[block * rank : (block + 1) * rank]
+def contract(core: Any, rank: int, terms: int, row: Any, w: Any) -> None:
+    """Sum the coefficients, of both signs of rho, for E and D, with phi_a(s) of a row.
+
+    Args:
+        core: the coefficients, rank^2 for each polynomial.
+        rank: how many phi there are.
+        terms: how many polynomials.
+        row: phi of the row.
+        w: room for those that are left, 4 terms rank numbers.
+    """
+    for block in range(4 * terms):
+        start, target = block * rank * rank, w[block * rank : (block + 1) * rank]
         for b in range(rank):
             target[b] = 0.0
         for a in range(rank):
@@ -44,23 +49,39 @@ def _contract(core: Any, side: int, rank: int, terms: int, row: Any, w: Any) -> 
 
 
 @compiled
-def _clenshaw(w: Any, rank: int, terms: int, phi: Any, count: int, work: Any) -> Any:
-    """sum_kb w_kb T_k(x) phi_b for each lane; work[0] holds 2 x."""
-    twice, new, old, older = work[0], work[1], work[2], work[3]
+def _add_four(
+    we: Any, wd: Any, p0: Any, p1: Any, p2: Any, p3: Any, count: int, e: Any, d: Any
+) -> None:
+    """Add four products to the sums of E and of D, which share phi."""
+    e0, e1, e2, e3 = we[0], we[1], we[2], we[3]
+    d0, d1, d2, d3 = wd[0], wd[1], wd[2], wd[3]
     for i in range(count):
-        old[i] = 0.0
-        older[i] = 0.0
+        e[i] += (e0 * p0[i] + e1 * p1[i]) + (e2 * p2[i] + e3 * p3[i])
+        d[i] += (d0 * p0[i] + d1 * p1[i]) + (d2 * p2[i] + d3 * p3[i])
+
+
+@compiled
+def _step_back(twice: Any, part: float, new: Any, old: Any, older: Any, count: int) -> None:
+    """A step of Clenshaw's scheme without the coefficient."""
+    for i in range(count):
+        new[i] = part * twice[i] * old[i] - older[i]
+
+
+@compiled
+def _clenshaw(w: Any, rank: int, terms: int, phi: Any, count: int, work: Any) -> Any:
+    """sum_kb w_kb T_k(x) phi_b for E and for D of each lane; work[0] holds 2 x."""
+    twice, e, e1, e2, d, d1, d2 = work[0], work[1], work[2], work[3], work[4], work[5], work[6]
+    for i in range(count):
+        e1[i] = e2[i] = d1[i] = d2[i] = 0.0
     for k in range(terms - 1, -1, -1):
-        for i in range(count):
-            x = twice[i] if k > 0 else 0.5 * twice[i]
-            new[i] = x * old[i] - older[i]
+        part = 1.0 if k > 0 else 0.5
+        _step_back(twice, part, e, e1, e2, count)
+        _step_back(twice, part, d, d1, d2, count)
         for b in range(0, rank, 4):
-            w0, w1, w2, w3 = w[k * rank + b : k * rank + b + 4]
-            p0, p1, p2, p3 = phi[b], phi[b + 1], phi[b + 2], phi[b + 3]
-            for i in range(count):
-                new[i] += (w0 * p0[i] + w1 * p1[i]) + (w2 * p2[i] + w3 * p3[i])
-        new, old, older = older, new, old
-    return old
+            we, wd = w[k * rank + b :], w[(terms + k) * rank + b :]
+            _add_four(we, wd, phi[b], phi[b + 1], phi[b + 2], phi[b + 3], count, e, d)
+        e, e1, e2, d, d1, d2 = e2, e, e1, d2, d, d1
+    return e1, d1
 
 
 @compiled
@@ -83,15 +104,14 @@ def _coordinates(
 
 @compiled
 def low_rank_sums(
-    core: Any, kind: int, side: int, rank: int, terms: int, scale: float, row: Any, phi: Any,
-    small: Any, count: int, w: Any, work: Any, e: Any, d: Any,
+    w: Any, kind: int, rank: int, terms: int, scale: float, row: Any, phi: Any, small: Any,
+    count: int, work: Any, e: Any, d: Any,
 ) -> None:  # fmt: skip
-    """E w(u) w(v) and E w'(u) w'(v) of pairs of one row.
+    """E w(u) w(v) and E w'(u) w'(v) of pairs of one row and one sign of rho.
 
     Args:
-        core: the coefficients, of both sides.
+        w: the coefficients that ``contract`` left for this sign.
         kind: that of the coordinate.
-        side: 0 for rho > 0, 1 for rho < 0.
         rank: how many phi there are.
         terms: how many polynomials in the coordinate.
         scale: 4 over the largest y, or the largest 1 - |rho|.
@@ -99,16 +119,12 @@ def low_rank_sums(
         phi: the same of the lanes, (rank + 2 or 3, lanes).
         small: 1 - |rho|, (lanes,).
         count: lanes that are wanted.
-        w: room for CLOSE_WEIGHTS numbers.
         work: room, (WORK, lanes).
         e: where E goes, (lanes,).
         d: where D goes.
     """
-    _contract(core, side, rank, terms, row, w)
     _coordinates(kind, scale, row[-1], phi[-1], small, count, work)
-    found = _clenshaw(w, rank, terms, phi, count, work)
+    found, slope = _clenshaw(w, rank, terms, phi, count, work)
     for i in range(count):
         e[i] = found[i] * (row[rank] * phi[rank, i])
-    found = _clenshaw(w[rank * terms :], rank, terms, phi, count, work)
-    for i in range(count):
-        d[i] = found[i] * (row[rank + 1] * phi[rank + 1, i])
+        d[i] = slope[i] * (row[rank + 1] * phi[rank + 1, i])

@@ -40,9 +40,9 @@ POINTS = 64
 """Points in x."""
 FINENESS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 """The beta that are tried, in units of the inverse of the scale of w."""
-MOST_TERMS_IN_X, MOST_RANK = 48, 32
+MOST_TERMS_IN_X, MOST_RANK = 56, 40
 """Longer sums cost more than what they replace."""
-KEPT = 2.0**-43
+KEPT = 2.0**-47
 """Coefficients that are kept, relative to the largest."""
 SAFETY = 4.0
 """How much larger the error may be elsewhere."""
@@ -114,7 +114,7 @@ def log_table(activation: Activation, s: Array) -> LogTable | None:
         activation: w.
         s: positive.
     """
-    if by_pieces(activation) is not None or pair_formula(activation) is not None:
+    if activation.is_erf or by_pieces(activation) or pair_formula(activation):
         return None
     of = heat(activation)
     if of is None or not of.smooth or not s.max() < 2.0**of.highest:
@@ -127,7 +127,7 @@ def log_table(activation: Activation, s: Array) -> LogTable | None:
 @lru_cache(maxsize=64)
 def _table(activation: Activation, low: float, high: float) -> LogTable | None:
     beta, ends = _beta(activation, 2.0**high), (low * math.log(2), high * math.log(2))
-    points = 12 + math.ceil(5 * (high - low))
+    points = 16 + math.ceil(7 * (high - low))
     (x, by_s), (z, by_x) = chebyshev_points(points), chebyshev_points(POINTS)
     s = np.exp(ends[0] + (ends[1] - ends[0]) * (x + 1) / 2)
     i, j = (np.repeat(part, POINTS) for part in np.triu_indices(points))

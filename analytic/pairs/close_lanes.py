@@ -11,16 +11,48 @@ from typing import Any
 import numpy as np
 
 from analytic.compilation import compiled
-from analytic.expectations import LOGARITHMIC, TABLE, TOGETHER, line_sums, low_rank_sums
+from analytic.expectations import (
+    LOGARITHMIC,
+    TABLE,
+    TOGETHER,
+    contract,
+    line_sums,
+    low_rank_sums,
+)
 from analytic.machine import LANES
 from analytic.recursion import Program, Tile, first_beyond, plain
 
-__all__ = ["fill_close_lanes", "put_close_lanes_aside"]
+__all__ = ["fill_close_lanes", "put_close_lanes_aside", "row_weights"]
 
 _plain: Any = compiled(plain)
 
 BLOCK, WIDTH = 32, 8
 """Lanes that are looked at together, and those of a vector."""
+
+
+@compiled
+def row_weights(p: Program, asked: Any) -> Any:
+    """The coefficients of the tables that are left for each row, of both signs of rho.
+
+    Args:
+        p: the layers.
+        asked: what forms beyond the series ask of the rows, shape (numbers, rows).
+
+    Returns:
+        shape (rows, numbers), those of a layer from ``Program.close[at, 6]`` on.
+    """
+    size = 0
+    for at in range(p.close.shape[0]):
+        if p.close[at, 0] == TABLE or p.close[at, 0] == LOGARITHMIC:
+            size = p.close[at, 6] + 4 * p.close[at, 2] * p.close[at, 3]
+    found = np.empty((asked.shape[1], size))
+    for at in range(p.close.shape[0]):
+        kind, first, rank, terms, place, _, start = p.close[at]
+        if kind == TABLE or kind == LOGARITHMIC:
+            for m in range(asked.shape[1]):
+                row = asked[first : first + rank, m].copy()
+                contract(p.core[place:], rank, terms, row, found[m, start:])
+    return found
 
 
 @compiled
@@ -59,14 +91,14 @@ def _leave_small_ones(t: Tile, m: int, top: float, steep: float, steeps: Any) ->
 
 @compiled
 def fill_close_lanes(
-    t: Tile, p: Program, at: int, rows: int, lane: int, asked: Any, close: Any
+    t: Tile, p: Program, at: int, rows: int, lane: int, asked: Any, weights: Any, close: Any
 ) -> None:
     """Write Sigma and Theta of these lanes."""
     if p.close[at, 0] == TABLE or p.close[at, 0] == LOGARITHMIC:
         for m in range(rows):
             if t.largest[m] > p.reach[at, 0]:
                 for side in range(2):
-                    _fill_side(t, p, at, m, side, lane, asked[:, m], close)
+                    _fill_side(t, p, at, m, side, lane, asked[:, m], weights[m], close)
     else:
         for side in range(2):
             _fill_lines(t, p, at, rows, side, lane, asked, close)
@@ -93,10 +125,11 @@ def _append(t: Tile, m: int, sign: float, top: float, count: int) -> int:
 
 @compiled
 def _fill_side(
-    t: Tile, p: Program, at: int, m: int, side: int, lane: int, asked: Any, close: Any
-) -> None:
+    t: Tile, p: Program, at: int, m: int, side: int, lane: int, asked: Any, weights: Any,
+    close: Any,
+) -> None:  # fmt: skip
     """Those of a row and one sign of rho, by a table."""
-    kind, first, rank, terms, place, numbers = p.close[at]
+    kind, first, rank, terms, _, numbers, start = p.close[at]
     count = _append(t, m, 1.0 - 2.0 * side, p.reach[at, 0], 0)
     if count == 0:
         return
@@ -109,8 +142,8 @@ def _fill_side(
             target[i] = source[lane + t.lanes[i] - m * LANES]
     own = asked[first : first + numbers].copy()
     low_rank_sums(
-        p.core[place:], kind, side, rank, terms, p.reach[at, 1], own, phi, small, count,
-        t.weights, t.room[3 + numbers :], e, d,
+        weights[start + side * 2 * rank * terms :], kind, rank, terms, p.reach[at, 1], own, phi,
+        small, count, t.room[3 + numbers :], e, d,
     )  # fmt: skip
     _leave(t, count, 0, e, d)
 
@@ -137,7 +170,7 @@ def _some_lines(
     close: Any,
 ) -> None:  # fmt: skip
     """``count`` lanes, written down from ``start`` on; the last one is repeated in the vectors."""
-    _, first, places, _, place, numbers = p.close[at]
+    _, first, places, _, place, numbers, _ = p.close[at]
     n, lanes = count + -count % WIDTH, t.lanes[start:]
     for i in range(count, n):
         lanes[i] = lanes[count - 1]

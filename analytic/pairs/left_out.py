@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from analytic.compilation import compiled
 from analytic.machine import LANES, UNIT, aligned
 from analytic.pairs.close_inputs import Close
+from analytic.pairs.close_lanes import row_weights
 from analytic.pairs.full_tiles import are_dense, fill_tiles
 from analytic.pairs.nearly_parallel import (
     NearlyParallel,
@@ -245,6 +246,8 @@ def _pairs_behind(
     starts: Any, i: Any, j: Any, first: Any, found: Any,
 ) -> None:  # fmt: skip
     """The rest of the layers for groups of pairs that share a row."""
+    known = -1
+    coef = weights = np.empty((0, 0))
     for group in range(starts.size - 1):
         start, stop = starts[group], starts[group + 1]
         row, count, lane = i[start], stop - start, j[start]
@@ -252,7 +255,9 @@ def _pairs_behind(
         if not side_by_side:
             _gather(columns, j[start:stop], p.first[1], together)
             lane = 0
-        coef = rows.table[:, row : row + 1].T.copy()
+        if row != known:
+            coef = rows.table[:, row : row + 1].T.copy()
+            weights, known = row_weights(p, rows.close[:, row : row + 1]), row
         for k in range(LANES):
             inside = k < count
             t.sigma[0, k] = first.sigma[start + k] if inside else 0.0
@@ -262,7 +267,8 @@ def _pairs_behind(
         for part in range(2):
             t.error[part, 0, 0] = first.error[part, start:stop].max()
         t.error[2, 0, 0] = 1.0
-        propagate(p, t, rows, coef, columns if side_by_side else together, row, row + 1, lane, 1)
+        tables = columns if side_by_side else together
+        propagate(p, t, rows, coef, weights, tables, row, row + 1, lane, 1)
         bound = bound_of_kernels(t, 0, 0, p.bounds.in_kernel, True, True) + UNIT
         for k in range(count):
             found.sigma[start + k], found.theta[start + k] = t.sigma[0, k], t.theta[0, k]

@@ -14,7 +14,7 @@ from analytic.pairs.close_forms import with_close_forms
 from analytic.pairs.pair_sums import share_or_zero, some_places
 from analytic.pairs.rays import are_on_a_line
 from analytic.pairs.row_blocks import Series, roundings
-from analytic.pairs.wide_forms import with_log_tables
+from analytic.pairs.wide_forms import may_reach, with_log_tables
 from analytic.pairs.wide_inputs import ENOUGH, are_wide, is_straight
 from analytic.recursion import (
     Amplification,
@@ -72,13 +72,12 @@ def prepare(
         layers, bounds = with_close_forms(
             state, layers, bounds, promise.bounded, inputs, len(x), own
         )
-    left = _share_left(state, inputs, len(x), own, bounds)
-    pairs = left * len(x) * (len(x) / 2 if own else len(inputs) - len(x))
-    layers, bounds = _of_best_lengths(promise, state, layers, bounds, tail, left, pairs, x.shape[1])
-    if not tight:
         layers, bounds = with_log_tables(
             state, layers, bounds, promise.bounded, tail, inputs, len(x), own
         )
+    left = _share_left(state, inputs, len(x), own, bounds)
+    pairs = left * len(x) * (len(x) / 2 if own else len(inputs) - len(x))
+    layers, bounds = _of_best_lengths(promise, state, layers, bounds, tail, left, pairs, x.shape[1])
     if tight:
         bounds = with_classes(bounds, network, squares, len(x), layers, tail=tail, spread=spread)
     else:
@@ -171,15 +170,12 @@ MOST = 0.5
 """A share of pairs that is left out, from which on series may be shorter: few use them."""
 SHORT = 256
 """Coefficients of the first layer where most pairs have tables of wide deviations."""
-HOPEFUL = 2.0**-12
-"""What the usual number of coefficients may leave out of E w'^2 where four times as many are
-tried: these leave something like the square of it."""
 
 
 def _worth_more_terms(layers: list[Amplification], bounds: Bounds) -> list[bool]:
     """Of which layers more coefficients would leave out fewer pairs."""
     short = bounds.radius[:, -1] < bounds.ceiling
-    hopeful = (layer.rest <= HOPEFUL or layer.step.layer.activation.is_erf for layer in layers)
+    hopeful = (may_reach(layer) for layer in layers)
     return [bool(hope and cut) for hope, cut in zip(hopeful, short, strict=True)]
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from analytic.compilation import compiled
 from analytic.machine import LANES, UNIT, Array
+from analytic.pairs.close_lanes import row_weights
 from analytic.pairs.pair_errors import bound_of_kernels
 from analytic.pairs.pair_recursion import begin, propagate
 from analytic.recursion import (
@@ -224,10 +225,11 @@ def _fill_rows(
     for first in range(block.row, block.end, ROWS):
         last = min(first + ROWS, block.end)
         coef = rows.table[:, first:last].T.copy()
+        weights = row_weights(p, rows.close[:, first:last])
         for lane in range((first // LANES) * LANES if data.own else 0, k, LANES):
             scalar_products(tile, data, first, last, lane)
             begin(tile, p.bounds, first, last, lane, data.own)
-            used = propagate(p, tile, rows, coef, columns, first, last, lane, 0)
+            used = propagate(p, tile, rows, coef, weights, columns, first, last, lane, 0)
             terms = max(terms, used)
             stop = min(lane + LANES, k)
             _store_bounds(tile, p, block, first, last, lane, stop, bound)

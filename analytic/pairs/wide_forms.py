@@ -12,13 +12,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from analytic.expectations import LogTable, is_bent, log_table
+from analytic.expectations import MOST_TERMS_WHOLE, LogTable, is_bent, log_table
 from analytic.machine import Array
 from analytic.pairs.correlation_samples import rough_correlations
 from analytic.pairs.wide_inputs import is_straight
 from analytic.recursion import Amplification, Bounds, Diagonal, Stage, amplification
 
-__all__ = ["with_log_tables"]
+__all__ = ["may_reach", "with_log_tables"]
 
 ENOUGH = 2**16
 """Pairs beyond the series for which a table is made, at least: they take some 0.1 s otherwise."""
@@ -28,6 +28,13 @@ SHORT = (32, 64, 128)
 """Coefficients of series that are tried."""
 BETTER = 1 / 8
 """The share of them that may still be left out, at most."""
+LONG = 160
+"""Terms of a series from which on a table costs less."""
+CLOSE = 0.5
+"""1 - |rho| of pairs whose series is long."""
+HOPEFUL = 2.0**-12
+"""What the usual number of coefficients may leave out of E w'^2 where four times as many are
+tried: these leave something like the square of it."""
 
 
 def with_log_tables(
@@ -54,20 +61,25 @@ def with_log_tables(
     """
     pairs = n * (n - 1) / 2 if own else n * (len(inputs) - n)
     reach = bounds.radius[:, -1]
-    cut = [
-        radius < bounds.ceiling and layer.beyond is None and _is_smooth(layer, stage)
-        for radius, layer, stage in zip(reach, layers, state.stages, strict=True)
+    smooth = [
+        layer.beyond is None and _is_smooth(layer, stage)
+        for layer, stage in zip(layers, state.stages, strict=True)
     ]
-    if pairs < ENOUGH or not any(cut):
+    short = [a and radius < bounds.ceiling for a, radius in zip(smooth, reach, strict=True)]
+    if pairs < ENOUGH or not any(short):
         return layers, bounds
-    found, left = list(layers), 0.0
-    for row, rho in zip(_followed(state), rough_correlations(state, inputs, n, own), strict=False):
-        beyond = float((rho > reach[row]).mean())
-        if cut[row] and beyond * pairs >= ENOUGH:
+    samples = list(rough_correlations(state, inputs, n, own))[: _followed(state)]
+    left = 0.0
+    for rho, layer, end, cut in zip(samples, layers, reach, short, strict=False):
+        hope = _longest_reach(layer, float(bounds.truncation.max()))
+        left = max(left, float((rho > max(end, hope)).mean())) if cut else left
+    if left * pairs < ENOUGH:
+        return layers, bounds
+    found = list(layers)
+    for row, rho in enumerate(samples):  # what is estimated anyhow is taken the quickest way
+        many = (rho > 1 - CLOSE).mean() * pairs >= ENOUGH and layers[row].terms > LONG
+        if smooth[row] and (many or (rho > reach[row]).mean() * pairs >= ENOUGH):
             found[row] = _tabulated(state.stages[row], layers[row], bounds, tail)
-            left = max(left, beyond)
-    if found == layers:
-        return layers, bounds
     changed = bounded(found)
     if not _are_met(found, changed) or (
         changed.ceiling < 1 and _still_left(state, inputs, n, own, changed.ceiling) > BETTER * left
@@ -76,9 +88,20 @@ def with_log_tables(
     return found, changed
 
 
-def _followed(state: Diagonal) -> range:
-    """The layers before which the sample knows correlations."""
-    return range(len(state.stages) if is_straight(state) else 1)
+def may_reach(layer: Amplification) -> bool:
+    """Whether more coefficients than usual may leave out no pair."""
+    return layer.rest <= HOPEFUL or layer.step.layer.activation.is_erf
+
+
+def _longest_reach(layer: Amplification, tau: float) -> float:
+    """The |rho| that the longest series may reach: four times as many terms square the rest."""
+    rest = layer.rest**2 if may_reach(layer) else 1.0
+    return min(tau / max(rest, tau), 1.0) ** (1 / MOST_TERMS_WHOLE)
+
+
+def _followed(state: Diagonal) -> int:
+    """Of how many layers the sample knows correlations."""
+    return len(state.stages) if is_straight(state) else 1
 
 
 def _is_smooth(layer: Amplification, stage: Stage) -> bool:

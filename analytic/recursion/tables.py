@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.expectations import CLOSE_LINES, CLOSE_ROWS, CLOSE_WEIGHTS, CloseForm, coefficients
+from analytic.expectations import CLOSE_LINES, CLOSE_ROWS, CloseForm, coefficients
 from analytic.machine import LANES, Array, aligned, padded_length
 from analytic.network import Network
 from analytic.recursion.certificate import Bounds
@@ -60,7 +60,7 @@ class Program(NamedTuple):
     output: Array  # the coefficients of the readout, (4,)
     close: NDArray[
         np.int64
-    ]  # ``CloseForm``s: kind, first row, rank, terms, place, asked, (layers, 6)
+    ]  # ``CloseForm``s: kind, first row, rank, terms, place, asked, weights, (layers, 7)
     reach: Array  # largest |rho| of the series, and what scales the argument beyond, (layers, 2)
     core: Array  # the numbers of all ``CloseForm``s, one after the other
 
@@ -102,7 +102,6 @@ class Tile(NamedTuple):
     kept: Array  # Gamma of pairs beyond the series, (rows, lanes)
     lanes: NDArray[np.int64]  # such lanes, (2 lanes,)
     room: Array  # for their sums, (rows, lanes)
-    weights: Array  # the same
     lines: Array  # the same, (rows, lanes)
     bits: NDArray[np.int64]  # its memory
 
@@ -130,7 +129,6 @@ def new_tile(depth: int, by_pair: bool = False, rows: int = ROWS) -> Tile:
         kept=aligned(rows, LANES),
         lanes=np.zeros(2 * LANES, dtype=np.int64),
         room=aligned(CLOSE_ROWS, LANES),
-        weights=aligned(CLOSE_WEIGHTS),
         lines=lines,
         bits=lines.view(np.int64),
     )
@@ -182,12 +180,14 @@ def program(network: Network, bounds: Bounds, forms: Forms = ()) -> Program:
 
 def _laid_out(forms: Forms) -> tuple[NDArray[np.int64], Array]:
     """The forms of the layers as rows of numbers, 0 where there is none."""
-    found, first, cores = np.zeros((len(forms), 6), dtype=np.int64), 0, [np.zeros(1)]
+    found, cores = np.zeros((len(forms), 7), dtype=np.int64), [np.zeros(1)]
+    first = weights = 0
     for row, form in enumerate(forms):
         if form is not None:
             place = sum(core.size for core in cores)
-            found[row] = form.kind, first, form.rank, form.terms, place, form.asked
+            found[row] = form.kind, first, form.rank, form.terms, place, form.asked, weights
             first += form.asked
+            weights += 4 * form.rank * form.terms
             cores.append(form.numbers)
     return found, np.concatenate(cores)
 
