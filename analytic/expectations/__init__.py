@@ -14,6 +14,7 @@ from analytic.expectations.clenshaw_lanes import (
     contract,
     low_rank_sums,
 )
+from analytic.expectations.clenshaw_lanes import WIDTH as LOW_RANK_WIDTH
 from analytic.expectations.close_pairs import distances
 from analytic.expectations.conditioned_pairs import Gaps
 from analytic.expectations.fifth_derivatives import fifth_mean_squares, has_formulas
@@ -57,6 +58,7 @@ __all__ = [
     "FARTHEST_LINES",
     "LOGARITHMIC",
     "LOWEST",
+    "LOW_RANK_WIDTH",
     "MOST_TERMS",
     "MOST_TERMS_WHOLE",
     "TABLE",

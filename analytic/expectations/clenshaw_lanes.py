@@ -16,11 +16,13 @@ import numpy as np
 from analytic.compilation import compiled
 from analytic.expectations.logarithm_lanes import logarithms
 
-__all__ = ["CLOSE_ROWS", "LOGARITHMIC", "TABLE", "contract", "low_rank_sums"]
+__all__ = ["CLOSE_ROWS", "LOGARITHMIC", "TABLE", "WIDTH", "contract", "low_rank_sums"]
 
 TABLE, LOGARITHMIC = 1, 3
 """The kinds of these sums, by their coordinate."""
 
+WIDTH = 64
+"""Lanes that are summed together."""
 WORK = 7
 """Rows of lanes that the sums need beside what is asked of each input."""
 CLOSE_ROWS = WORK + 3 + 46
@@ -49,82 +51,101 @@ def contract(core: Any, rank: int, terms: int, row: Any, w: Any) -> None:
 
 
 @compiled
-def _add_four(
-    we: Any, wd: Any, p0: Any, p1: Any, p2: Any, p3: Any, count: int, e: Any, d: Any
-) -> None:
-    """Add four products to the sums of E and of D, which share phi."""
-    e0, e1, e2, e3 = we[0], we[1], we[2], we[3]
-    d0, d1, d2, d3 = wd[0], wd[1], wd[2], wd[3]
-    for i in range(count):
-        e[i] += (e0 * p0[i] + e1 * p1[i]) + (e2 * p2[i] + e3 * p3[i])
-        d[i] += (d0 * p0[i] + d1 * p1[i]) + (d2 * p2[i] + d3 * p3[i])
+def _add_eight(we: Any, wd: Any, p: Any, b: int, e: Any, d: Any) -> None:
+    """Add eight products to the sums of E and of D, which share phi."""
+    w0, w1, w2, w3, w4, w5, w6, w7 = we[0], we[1], we[2], we[3], we[4], we[5], we[6], we[7]
+    v0, v1, v2, v3, v4, v5, v6, v7 = wd[0], wd[1], wd[2], wd[3], wd[4], wd[5], wd[6], wd[7]
+    p0, p1, p2, p3, p4, p5, p6, p7 = (
+        p[b], p[b + 1], p[b + 2], p[b + 3], p[b + 4], p[b + 5], p[b + 6], p[b + 7],
+    )  # fmt: skip
+    for i in range(WIDTH):
+        total, slope = e[i] + w0 * p0[i], d[i] + v0 * p0[i]
+        total, slope = total + w1 * p1[i], slope + v1 * p1[i]
+        total, slope = total + w2 * p2[i], slope + v2 * p2[i]
+        total, slope = total + w3 * p3[i], slope + v3 * p3[i]
+        total, slope = total + w4 * p4[i], slope + v4 * p4[i]
+        total, slope = total + w5 * p5[i], slope + v5 * p5[i]
+        total, slope = total + w6 * p6[i], slope + v6 * p6[i]
+        e[i], d[i] = total + w7 * p7[i], slope + v7 * p7[i]
 
 
 @compiled
-def _step_back(twice: Any, part: float, new: Any, old: Any, older: Any, count: int) -> None:
+def _add_four(we: Any, wd: Any, p: Any, b: int, e: Any, d: Any) -> None:
+    """The same with four."""
+    w0, w1, w2, w3, v0, v1, v2, v3 = we[0], we[1], we[2], we[3], wd[0], wd[1], wd[2], wd[3]
+    p0, p1, p2, p3 = p[b], p[b + 1], p[b + 2], p[b + 3]
+    for i in range(WIDTH):
+        total, slope = e[i] + w0 * p0[i], d[i] + v0 * p0[i]
+        total, slope = total + w1 * p1[i], slope + v1 * p1[i]
+        total, slope = total + w2 * p2[i], slope + v2 * p2[i]
+        e[i], d[i] = total + w3 * p3[i], slope + v3 * p3[i]
+
+
+@compiled
+def _step_back(twice: Any, part: float, new: Any, old: Any, older: Any) -> None:
     """A step of Clenshaw's scheme without the coefficient."""
-    for i in range(count):
+    for i in range(WIDTH):
         new[i] = part * twice[i] * old[i] - older[i]
 
 
 @compiled
-def _clenshaw(w: Any, rank: int, terms: int, phi: Any, count: int, work: Any) -> Any:
-    """sum_kb w_kb T_k(x) phi_b for E and for D of each lane; work[0] holds 2 x."""
-    twice, e, e1, e2, d, d1, d2 = work[0], work[1], work[2], work[3], work[4], work[5], work[6]
-    for i in range(count):
-        e1[i] = e2[i] = d1[i] = d2[i] = 0.0
+def _clenshaw(w: Any, rank: int, terms: int, phi: Any, work: Any) -> Any:
+    """sum_kb w_kb T_k(x) phi_b for E and for D of WIDTH lanes; work[0] holds 2 x."""
+    new, old, older = 1, 2, 3
+    for i in range(WIDTH):
+        for row in range(1, WORK):
+            work[row, i] = 0.0
     for k in range(terms - 1, -1, -1):
-        part = 1.0 if k > 0 else 0.5
-        _step_back(twice, part, e, e1, e2, count)
-        _step_back(twice, part, d, d1, d2, count)
-        for b in range(0, rank, 4):
-            we, wd = w[k * rank + b :], w[(terms + k) * rank + b :]
-            _add_four(we, wd, phi[b], phi[b + 1], phi[b + 2], phi[b + 3], count, e, d)
-        e, e1, e2, d, d1, d2 = e2, e, e1, d2, d, d1
-    return e1, d1
+        e, d, part = work[new], work[new + 3], 1.0 if k > 0 else 0.5
+        _step_back(work[0], part, e, work[old], work[older])
+        _step_back(work[0], part, d, work[old + 3], work[older + 3])
+        we, wd = w[k * rank : (k + 1) * rank], w[(terms + k) * rank : (terms + k + 1) * rank]
+        for b in range(0, rank - 7, 8):
+            _add_eight(we[b:], wd[b:], phi, b, e, d)
+        if rank % 8 > 0:
+            _add_four(we[rank - 4 :], wd[rank - 4 :], phi, rank - 4, e, d)
+        new, old, older = older, new, old
+    return work[old], work[old + 3]
 
 
 @compiled
-def _coordinates(
-    kind: int, scale: float, steep: float, steeps: Any, small: Any, count: int, work: Any
-) -> None:
+def _coordinates(kind: int, scale: float, steep: float, steeps: Any, small: Any, work: Any) -> None:
     """Twice the argument of the polynomials, in work[0]."""
     if kind == TABLE:
-        for i in range(count):
+        for i in range(WIDTH):
             work[0, i] = scale * np.sqrt(0.5 * small[i]) - 2.0
         return
-    for i in range(count):
+    for i in range(WIDTH):
         whole = steep * steeps[i]
         work[0, i], work[1, i] = 1.0 + whole * small[i], 1.0 + whole * scale
-    logarithms(work[0], work[2], work[3], count)
-    logarithms(work[1], work[2], work[3], count)
-    for i in range(count):
+    logarithms(work[0], work[2], work[3], WIDTH)
+    logarithms(work[1], work[2], work[3], WIDTH)
+    for i in range(WIDTH):
         work[0, i] = 4.0 * (work[0, i] / work[1, i]) - 2.0
 
 
 @compiled
 def low_rank_sums(
     w: Any, kind: int, rank: int, terms: int, scale: float, row: Any, phi: Any, small: Any,
-    count: int, work: Any, e: Any, d: Any,
+    work: Any, e: Any, d: Any,
 ) -> None:  # fmt: skip
-    """E w(u) w(v) and E w'(u) w'(v) of pairs of one row and one sign of rho.
+    """E w(u) w(v) and E w'(u) w'(v) of WIDTH pairs of one row and one sign of rho.
 
     Args:
         w: the coefficients that ``contract`` left for this sign.
         kind: that of the coordinate.
-        rank: how many phi there are.
+        rank: how many phi there are, a multiple of four.
         terms: how many polynomials in the coordinate.
         scale: 4 over the largest y, or the largest 1 - |rho|.
         row: what is asked of the row, (rank + 2 or 3,).
         phi: the same of the lanes, (rank + 2 or 3, lanes).
         small: 1 - |rho|, (lanes,).
-        count: lanes that are wanted.
         work: room, (WORK, lanes).
         e: where E goes, (lanes,).
         d: where D goes.
     """
-    _coordinates(kind, scale, row[-1], phi[-1], small, count, work)
-    found, slope = _clenshaw(w, rank, terms, phi, count, work)
-    for i in range(count):
+    _coordinates(kind, scale, row[-1], phi[-1], small, work)
+    found, slope = _clenshaw(w, rank, terms, phi, work)
+    for i in range(WIDTH):
         e[i] = found[i] * (row[rank] * phi[rank, i])
         d[i] = slope[i] * (row[rank + 1] * phi[rank + 1, i])

@@ -13,6 +13,7 @@ import numpy as np
 from analytic.compilation import compiled
 from analytic.expectations import (
     LOGARITHMIC,
+    LOW_RANK_WIDTH,
     TABLE,
     TOGETHER,
     contract,
@@ -134,17 +135,23 @@ def _fill_side(
     if count == 0:
         return
     small, e, d, phi = t.room[0], t.room[1], t.room[2], t.room[3 : 3 + numbers]
-    for i in range(count):
+    whole = count + -count % LOW_RANK_WIDTH
+    for i in range(count, whole):
+        t.lanes[i] = t.lanes[count - 1]
+    for i in range(whole):
         small[i] = 1.0 - abs(t.rho[m, t.lanes[i] - m * LANES])
     for b in range(numbers):
         source, target = close[first + b], phi[b]
-        for i in range(count):
+        for i in range(whole):
             target[i] = source[lane + t.lanes[i] - m * LANES]
-    own = asked[first : first + numbers].copy()
-    low_rank_sums(
-        weights[start + side * 2 * rank * terms :], kind, rank, terms, p.reach[at, 1], own, phi,
-        small, count, t.room[3 + numbers :], e, d,
-    )  # fmt: skip
+    own, work = asked[first : first + numbers].copy(), t.room[3 + numbers :, :LOW_RANK_WIDTH]
+    left = weights[start + side * 2 * rank * terms :]
+    for i in range(0, whole, LOW_RANK_WIDTH):
+        part = slice(i, i + LOW_RANK_WIDTH)
+        low_rank_sums(
+            left, kind, rank, terms, p.reach[at, 1], own, phi[:, part], small[part], work,
+            e[part], d[part],
+        )  # fmt: skip
     _leave(t, count, 0, e, d)
 
 
