@@ -20,7 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic.activation import Activation
-from analytic.expectations.cancelled_pieces import lost_in_pairs
 from analytic.expectations.close_series import series_responses, short_series
 from analytic.expectations.conditioned_pairs import (
     SOUND,
@@ -257,7 +256,6 @@ def _by_spline(of: Units, angle: Angle, i: Index, j: Index) -> Array:
     near = np.minimum(found[0], found[1])
     found[3] += np.where(blind, 4.0, 2 * (value + steep) * near)
     found[4] += np.where(blind, 4.0, steep)
-    found[3:] += lost_in_pairs(line, of.s[seen], second, slope, place)
     return found
 
 
