@@ -2,7 +2,8 @@ r"""What jumps of w', w'', ... add to Hermite coefficients, compiled.
 
 By parts, with the jumps J_(m, i) of the derivative of order m at x_i and a_i = x_i/s,
 
-    c_k = E w'(s z) h_k = (what is left: smooth) + sum_m s^(m - 1) sqrt((k - m)!/k!) sum_i J_(m, i) h_(k - m)(a_i) phi(a_i).
+    c_k = E w'(s z) h_k = sum_m s^(m - 1) sqrt((k - m)!/k!) sum_i J_(m, i) h_(k - m)(a_i) phi(a_i)
+          + what comes from derivatives of higher order.
 """
 
 from __future__ import annotations

@@ -109,9 +109,7 @@ def _table(stage: Stage, farthest: float) -> CloseForm | None:
     return found if found is not None and found.error <= SHARP else None
 
 
-def _lines(
-    stage: Stage, farthest: float, allowed: float, spent: float = 0.0
-) -> KinkLines | None:
+def _lines(stage: Stage, farthest: float, allowed: float, spent: float = 0.0) -> KinkLines | None:
     """The closed form of a piecewise linear activation, if it is one and exact enough.
 
     Of the error that is ``allowed`` some is ``spent`` on shorter sums.
