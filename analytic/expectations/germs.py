@@ -130,23 +130,20 @@ def _products(f: Array, g: Array) -> Array:
 
 def _mean(sides: Array, s: Array, shift: int = 0, power: int = 0) -> Array:
     """E f(s z) z^power times s^shift, from the half-moments of z."""
-    return _sum(sides, s, shift, power, np.ones(sides.shape[1], np.float64))
-
-
-def _response(sides: Array, s: Array) -> Array:
-    """The derivative of E f(s z) by s^2."""
-    return _sum(sides, s, -2, 0, np.linspace(0.0, (sides.shape[1] - 1) / 2, sides.shape[1]))
-
-
-def _sum(sides: Array, s: Array, shift: int, power: int, factors: Array) -> Array:
     total = np.zeros(s.size)
     for m, (right, left) in enumerate(sides.T.tolist()):
-        whole = factors[m] * (right + (-1) ** (m + power) * left)
         n = m + power
+        whole = right + (-1) ** n * left
         half = 2 ** (n / 2 - 1) * math.gamma((n + 1) / 2) / math.sqrt(math.pi)
         if whole != 0:
             total += whole * half * s ** (m + shift)
     return total
+
+
+def _response(sides: Array, s: Array) -> Array:
+    """The derivative of E f(s z) by s^2."""
+    orders: Array = np.arange(sides.shape[1], dtype=np.float64)
+    return _mean(sides * orders / 2, s, -2)
 
 
 @lru_cache(maxsize=128)
