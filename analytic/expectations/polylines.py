@@ -35,7 +35,7 @@ from analytic.expectations.plackett import Ramps, kink_integrals
 from analytic.expectations.product_rules import Angle
 from analytic.machine import UNIT, Array
 
-__all__ = ["Polyline", "gauss_panels", "polyline"]
+__all__ = ["Polyline", "gauss_panels", "lost_in_coefficients", "polyline"]
 
 
 def gauss_panels(ends: Array, order: int) -> tuple[Array, Array]:
@@ -206,6 +206,27 @@ def polyline(activation: Activation) -> Polyline | None:
     kept = bends | (x == 0)
     slopes = np.append(slopes[:-1][kept], slopes[-1])
     return Polyline(x[kept], activation(x[kept]), slopes) if bends.any() else None
+
+
+def lost_in_coefficients(line: object, s: Array, second: Array, slope: Array) -> float:
+    """Errors of the coefficients of a polyline and of w', relative to the roots; the largest.
+
+    Far beyond the kinks sums over these cancel. A step at A deviations has at most the norm
+    sqrt(P(z > |A|)).
+
+    Args:
+        line: w by pieces; other pieces lose nothing.
+        s: deviations, (n,).
+        second: E w^2 there.
+        slope: E w'^2 there.
+    """
+    if not isinstance(line, Polyline):
+        return 0.0
+    beyond = ndtr(-np.abs(line.places / np.maximum(s, 1e-300)[:, None]))
+    jumps = np.asarray(UNIT * np.sqrt(beyond) @ np.abs(line.jumps))
+    parts = (s * jumps, np.sqrt(second)), (jumps, np.sqrt(slope))
+    shares = [a / np.where(b > 0, b, np.inf) for a, b in parts]
+    return float(np.max(shares, initial=0.0))
 
 
 _SWITCHES = (sympy.Abs, sympy.Max, sympy.Min)
