@@ -89,9 +89,10 @@ class Polyline:
     def _at_nodes(self, x: Array) -> tuple[Array, Array]:
         """The same at the nodes of a rule, NODES between two places, (n, nodes)."""
         panels = x.reshape(len(x), -1, NODES)
-        start, slope = (part[..., None] for part in self._piece(panels[:, :, NODES // 2]))
-        w = self.values[start] + slope * (panels - self.places[start])
-        return w.reshape(x.shape), np.broadcast_to(slope, panels.shape).reshape(x.shape)
+        start, slope = self._piece(panels[:, :, NODES // 2])
+        values, places = self.values[start][..., None], self.places[start][..., None]
+        w = values + slope[..., None] * (panels - places)
+        return w.reshape(x.shape), np.repeat(slope, NODES, axis=1)
 
     def _cuts(self, *ends: Array) -> Array:
         """Sorted ends of smooth pieces of the line, shape (n, ends)."""
