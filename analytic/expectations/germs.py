@@ -19,7 +19,7 @@ import numpy as np
 import sympy
 
 from analytic.activation import Activation
-from analytic.expectations.jump_sums import jump_sums
+from analytic.expectations.jumps_by_parts import jump_sums
 from analytic.expectations.node_tables import (
     CURVATURE,
     FIRST,

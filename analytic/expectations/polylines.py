@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from analytic.activation import Activation, X
-from analytic.expectations.jump_sums import jump_sums
+from analytic.expectations.jumps_by_parts import jump_sums
 from analytic.expectations.parallel_units import REACH, Lines, parallel
 from analytic.expectations.plackett import Ramps, kink_integrals
 from analytic.expectations.product_rules import Angle

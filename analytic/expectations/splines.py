@@ -20,7 +20,7 @@ import numpy as np
 import sympy
 
 from analytic.activation import Activation, X
-from analytic.expectations.jump_sums import jump_sums
+from analytic.expectations.jumps_by_parts import jump_sums
 from analytic.expectations.polylines import Polyline, gauss_panels, polyline
 from analytic.expectations.staircases import Staircase, staircase
 from analytic.expressions import values
