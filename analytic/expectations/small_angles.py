@@ -57,8 +57,6 @@ _P, _BOTH, _Y, _POWER, _THETA, _V, _ONCE, _BENT, _SIZE = range(
 )
 """Rows of the room behind those of e_k and m_k."""
 CLOSE_LINES = _SIZE + 1, TOGETHER
-
-
 SHIFT = 1.5 * 2.0**52
 LOG2, LN2_HIGH, LN2_LOW = 1 / math.log(2), 0.693147180369123816490, 1.90821492927058770002e-10
 
