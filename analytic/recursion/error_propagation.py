@@ -40,9 +40,8 @@ __all__ = [
     "layer_factors",
 ]
 
-RADII = 1 - np.array(
-    [0, 1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.4, 0.55, 0.7, 1]
-)
+LEFT = [0, 1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.4, 0.55, 0.7, 1]
+RADII = 1 - np.array(LEFT)
 """Ceilings that are tried, in this order."""
 
 
