@@ -91,7 +91,8 @@ class Germ:
         return np.append(1.0, np.clip(2 * rests.max(axis=1), 8 * UNIT, 1.0))
 
     def table(self, s: Array, terms: int) -> Array:
-        """All columns, shape (FIRST + terms, n)."""
+        """All columns, shape (FIRST + terms, n); of s = 0 they are put in behind."""
+        s = np.where(s > 0, s, 2.0**SMALL)
         w, w1 = self.sides, _slopes(self.sides)
         w2, square, slope = _slopes(w1), _products(w, w), _products(w1, w1)
         mean = _mean(w, s)
