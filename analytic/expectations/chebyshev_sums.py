@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic.compilation import compiled
+from analytic.expectations.germs import Germ
 from analytic.expectations.node_tables import FIRST, MEAN, SLOPE, SPREAD
 from analytic.expectations.quadrature import twofold_product, twofold_sum
 from analytic.expectations.segments import Segment
@@ -16,19 +17,24 @@ from analytic.machine import LANES, Array
 
 __all__ = ["fill", "fill_moments"]
 
+Table = Segment | Origin | Germ
 Pair = tuple[Array, Array]
 """Two halves of numbers."""
 
 
 def fill(
-    part: Segment | Origin, columns: slice, given: Pair, chosen: NDArray[np.intp], table: Array
+    part: Table,
+    columns: slice,
+    given: Pair,
+    chosen: NDArray[np.intp],
+    table: Array,
 ) -> None:
     """The coefficients of some orders for the chosen inputs; ``columns`` are their places.
 
     ``given`` is s and what it is above that.
     """
     s = given[0]
-    if isinstance(part, Origin):
+    if not isinstance(part, Segment):
         table[:, chosen] = part.table(s[chosen], columns.stop - FIRST)[columns]
     else:
         series, first = np.ascontiguousarray(part.series[:, columns]), part.start[columns]
@@ -38,11 +44,15 @@ def fill(
 
 
 def fill_moments(
-    part: Segment | Origin, given: Pair, chosen: NDArray[np.intp], table: Array, seconds: Pair
+    part: Table,
+    given: Pair,
+    chosen: NDArray[np.intp],
+    table: Array,
+    seconds: Pair,
 ) -> None:
     """All columns of moments, and both halves of E w^2, for the chosen inputs: see ``fill``."""
     s, (second, rest) = given[0], seconds
-    if isinstance(part, Origin):
+    if not isinstance(part, Segment):
         table[:, chosen] = part.table(s[chosen], 0)
         second[chosen] = table[MEAN, chosen] ** 2 + s[chosen] ** 2 * table[SPREAD, chosen]
         return

@@ -51,10 +51,12 @@ def contract(core: Any, rank: int, terms: int, row: Any, w: Any) -> None:
 
 
 @compiled
-def _add_eight(we: Any, wd: Any, p: Any, b: int, e: Any, d: Any) -> None:
+def _add_eight(w: Any, k: int, m: int, p: Any, b: int, e: Any, d: Any) -> None:
     """Add eight products to the sums of E and of D, which share phi."""
-    w0, w1, w2, w3, w4, w5, w6, w7 = we[0], we[1], we[2], we[3], we[4], we[5], we[6], we[7]
-    v0, v1, v2, v3, v4, v5, v6, v7 = wd[0], wd[1], wd[2], wd[3], wd[4], wd[5], wd[6], wd[7]
+    w0, w1, w2, w3 = w[k], w[k + 1], w[k + 2], w[k + 3]
+    w4, w5, w6, w7 = w[k + 4], w[k + 5], w[k + 6], w[k + 7]
+    v0, v1, v2, v3 = w[m], w[m + 1], w[m + 2], w[m + 3]
+    v4, v5, v6, v7 = w[m + 4], w[m + 5], w[m + 6], w[m + 7]
     p0, p1, p2, p3, p4, p5, p6, p7 = (
         p[b], p[b + 1], p[b + 2], p[b + 3], p[b + 4], p[b + 5], p[b + 6], p[b + 7],
     )  # fmt: skip
@@ -70,9 +72,10 @@ def _add_eight(we: Any, wd: Any, p: Any, b: int, e: Any, d: Any) -> None:
 
 
 @compiled
-def _add_four(we: Any, wd: Any, p: Any, b: int, e: Any, d: Any) -> None:
+def _add_four(w: Any, k: int, m: int, p: Any, b: int, e: Any, d: Any) -> None:
     """The same with four."""
-    w0, w1, w2, w3, v0, v1, v2, v3 = we[0], we[1], we[2], we[3], wd[0], wd[1], wd[2], wd[3]
+    w0, w1, w2, w3 = w[k], w[k + 1], w[k + 2], w[k + 3]
+    v0, v1, v2, v3 = w[m], w[m + 1], w[m + 2], w[m + 3]
     p0, p1, p2, p3 = p[b], p[b + 1], p[b + 2], p[b + 3]
     for i in range(WIDTH):
         total, slope = e[i] + w0 * p0[i], d[i] + v0 * p0[i]
@@ -82,30 +85,36 @@ def _add_four(we: Any, wd: Any, p: Any, b: int, e: Any, d: Any) -> None:
 
 
 @compiled
-def _step_back(twice: Any, part: float, new: Any, old: Any, older: Any) -> None:
+def _step_back(twice: Any, new: Any, old: Any, older: Any) -> None:
     """A step of Clenshaw's scheme without the coefficient."""
     for i in range(WIDTH):
-        new[i] = part * twice[i] * old[i] - older[i]
+        new[i] = twice[i] * old[i] - older[i]
 
 
 @compiled
-def _clenshaw(w: Any, rank: int, terms: int, phi: Any, work: Any) -> Any:
-    """sum_kb w_kb T_k(x) phi_b for E and for D of WIDTH lanes; work[0] holds 2 x."""
-    new, old, older = 1, 2, 3
-    for i in range(WIDTH):
-        for row in range(1, WORK):
-            work[row, i] = 0.0
+def _clenshaw(w: Any, first: int, rank: int, terms: int, phi: Any, work: Any) -> int:
+    """sum_kb w_kb T_k(x) phi_b for E and for D of WIDTH lanes; work[0] holds 2 x.
+
+    Returns the row of the sum for E; that for D is three below.
+    """
+    twice, new, old, older = work[0], 1, 2, 3
+    for row in range(1, WORK):
+        work[row, :] = 0.0
     for k in range(terms - 1, -1, -1):
-        e, d, part = work[new], work[new + 3], 1.0 if k > 0 else 0.5
-        _step_back(work[0], part, e, work[old], work[older])
-        _step_back(work[0], part, d, work[old + 3], work[older + 3])
-        we, wd = w[k * rank : (k + 1) * rank], w[(terms + k) * rank : (terms + k + 1) * rank]
-        for b in range(0, rank - 7, 8):
-            _add_eight(we[b:], wd[b:], phi, b, e, d)
-        if rank % 8 > 0:
-            _add_four(we[rank - 4 :], wd[rank - 4 :], phi, rank - 4, e, d)
+        if k == 0:
+            for i in range(WIDTH):
+                twice[i] *= 0.5
+        e, d = work[new], work[new + 3]
+        _step_back(twice, e, work[old], work[older])
+        _step_back(twice, d, work[old + 3], work[older + 3])
+        b, place = 0, first + k * rank
+        while b + 8 <= rank:
+            _add_eight(w, place + b, place + terms * rank + b, phi, b, e, d)
+            b += 8
+        if b < rank:
+            _add_four(w, place + b, place + terms * rank + b, phi, b, e, d)
         new, old, older = older, new, old
-    return work[old], work[old + 3]
+    return old
 
 
 @compiled
@@ -126,13 +135,14 @@ def _coordinates(kind: int, scale: float, steep: float, steeps: Any, small: Any,
 
 @compiled
 def low_rank_sums(
-    w: Any, kind: int, rank: int, terms: int, scale: float, row: Any, phi: Any, small: Any,
-    work: Any, e: Any, d: Any,
+    w: Any, first: int, kind: int, rank: int, terms: int, scale: float, row: Any, phi: Any,
+    small: Any, work: Any, e: Any, d: Any,
 ) -> None:  # fmt: skip
     """E w(u) w(v) and E w'(u) w'(v) of WIDTH pairs of one row and one sign of rho.
 
     Args:
-        w: the coefficients that ``contract`` left for this sign.
+        w: the coefficients that ``contract`` left.
+        first: where those of this sign begin.
         kind: that of the coordinate.
         rank: how many phi there are, a multiple of four.
         terms: how many polynomials in the coordinate.
@@ -145,7 +155,8 @@ def low_rank_sums(
         d: where D goes.
     """
     _coordinates(kind, scale, row[-1], phi[-1], small, work)
-    found, slope = _clenshaw(w, rank, terms, phi, work)
+    sums = _clenshaw(w, first, rank, terms, phi, work)
+    found, slope = work[sums], work[sums + 3]
     for i in range(WIDTH):
         e[i] = found[i] * (row[rank] * phi[rank, i])
         d[i] = slope[i] * (row[rank + 1] * phi[rank + 1, i])

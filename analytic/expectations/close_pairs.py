@@ -20,7 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic.activation import Activation
-from analytic.expectations.cancelled_pieces import lost_in_pairs
 from analytic.expectations.close_series import series_responses, short_series
 from analytic.expectations.conditioned_pairs import (
     SOUND,
@@ -31,6 +30,7 @@ from analytic.expectations.conditioned_pairs import (
     unit_spread,
 )
 from analytic.expectations.cut_tails import shares_beyond
+from analytic.expectations.germs import SMALL, germ
 from analytic.expectations.heat_tables import POLYNOMIAL
 from analytic.expectations.node_tables import kinked
 from analytic.expectations.pair_formulas import PairFormula, pair_formula
@@ -180,6 +180,17 @@ def _ways(of: Units, angle: Angle, i: Index, j: Index) -> list[tuple[Method, Mas
         return [(_by_series, few), (_by_polyline, ~few)]
     if by_pieces(of.activation) is not None:
         return [(_by_series, few), (_by_spline, ~few)]
+    cubics = germ(of.activation)
+    small = (np.maximum(of.s[i], of.s[j]) < 2.0**SMALL) & (cubics is not None)
+    apart = [] if small.all() else _tabulated_ways(of, angle, i, j, few, still)
+    alone = [] if cubics is None else [(partial(_by_spline, pieces=cubics.pieces), small & ~few)]
+    return [(_by_series, small & few), *alone, *((way, part & ~small) for way, part in apart)]
+
+
+def _tabulated_ways(
+    of: Units, angle: Angle, i: Index, j: Index, few: Mask, still: Mask
+) -> list[tuple[Method, Mask]]:
+    """Those of activations that have tables for conditioning, or might have them."""
     tables = resolving_heats(of, angle, i, j)
     ready = np.zeros_like(few)
     for _, resolved in tables:
@@ -243,21 +254,24 @@ def _by_polyline(of: Units, angle: Angle, i: Index, j: Index) -> Array:
     return found
 
 
-def _by_spline(of: Units, angle: Angle, i: Index, j: Index) -> Array:
-    line = spline(of.activation)
+def _by_spline(
+    of: Units, angle: Angle, i: Index, j: Index, pieces: Activation | None = None
+) -> Array:
+    """By the pieces of w, or of what stands for it."""
+    w = pieces or of.activation
+    line = spline(w)
     assert line is not None
     found = spline_distances(line, of.s[i], of.s[j], of.r[i], of.r[j], angle)
     seen, place = np.unique(np.concatenate([i, j]), return_inverse=True)
     second, slope = of.moments.second[seen], of.moments.slope[seen]
     value, steep = (
         part[place].reshape(2, -1).sum(axis=0)
-        for part in shares_beyond(of.activation, of.s[seen], PAIR_END, second, slope)
+        for part in shares_beyond(w, of.s[seen], PAIR_END, second, slope)
     )
     blind = value + steep > BLIND
     near = np.minimum(found[0], found[1])
     found[3] += np.where(blind, 4.0, 2 * (value + steep) * near)
     found[4] += np.where(blind, 4.0, steep)
-    found[3:] += lost_in_pairs(line, of.s[seen], second, slope, place)
     return found
 
 

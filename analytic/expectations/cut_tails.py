@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from analytic.activation import Activation
-from analytic.expectations.polylines import Polyline, gauss_panels
+from analytic.expectations.polylines import Polyline
 from analytic.expectations.splines import Spline
 from analytic.expectations.staircases import Staircase
 from analytic.machine import UNIT, Array
@@ -18,10 +18,8 @@ __all__ = ["error_of_cut", "shares_beyond"]
 
 END = 12.0
 """Where the rules end, but for those of pairs of splines."""
-BEYOND = 12
-"""How far beyond is looked, in panels of length 1."""
-ORDER = 10
-"""Nodes of a panel."""
+ORDER = 16
+"""Nodes beyond: exact for polynomials, and a tenth off where a kink is there."""
 
 
 def error_of_cut(
@@ -67,8 +65,9 @@ def shares_beyond(
 
 def _beyond(activation: Activation, s: Array, end: float) -> tuple[Array, Array]:
     """E[w(s z)^2; |z| > end] and the same of w', (n,) each."""
-    z, p = gauss_panels(end + np.arange(BEYOND + 1.0), ORDER)
-    p = p * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
+    t, p = np.polynomial.laguerre.laggauss(ORDER)
+    p = p * np.exp(-(end**2) / 2 - (t / end) ** 2 / 2) / (end * np.sqrt(2 * np.pi))
+    z = end + t / end  # phi(z) = phi(end) exp(-t - t^2/(2 end^2))
     both = np.concatenate([-z, z])
     w, w1 = activation.derivatives(s[:, None] * both, 1)
     weights = np.concatenate([p, p])

@@ -19,7 +19,6 @@ import numpy as np
 
 from analytic.activation import Activation
 from analytic.expectations.activation_moments import halves, moments
-from analytic.expectations.cancelled_pieces import lost_in_coefficients
 from analytic.expectations.chebyshev_sums import fill
 from analytic.expectations.coefficients_of_erf import (
     ERF_COEFFICIENTS,
@@ -36,6 +35,7 @@ from analytic.expectations.octaves import (
     by_octaves,
     segment,
 )
+from analytic.expectations.polylines import lost_in_coefficients
 from analytic.expectations.segments import EXACT, Noise, Segment
 from analytic.expectations.splines import Spline, by_pieces
 from analytic.expectations.staircases import Staircase

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from analytic.activation import Activation
 from analytic.expectations.bounded_tables import bounded_segment
 from analytic.expectations.estimated_tables import estimated_segment
+from analytic.expectations.germs import SMALL, Germ, germ
 from analytic.expectations.node_tables import check_overflow, kinked
 from analytic.expectations.segments import Segment
 from analytic.expectations.small_deviations import LOWEST, Origin, origin
@@ -46,8 +47,8 @@ def segment(
     most: int = MOST_TERMS,
     *,
     proved: bool = False,
-) -> Segment | Origin:
-    """The table for s in [2^octave, 2^(octave + 1)], or below 2^LOWEST but for kinks at 0.
+) -> Segment | Origin | Germ:
+    """The table for s in [2^octave, 2^(octave + 1)], or at 0: below 2^LOWEST, 2^SMALL at kinks.
 
     Args:
         activation: w.
@@ -58,6 +59,8 @@ def segment(
     """
     if kinked(activation):
         most = min(most, MOST_TERMS_KINKED)
+        if octave < SMALL and (cubics := germ(activation)) is not None:
+            return cubics
     if octave < LOWEST and not kinked(activation) and (expansion := origin(activation)) is not None:
         return expansion
     found = _segment(activation, octave, 32, min(most, MOST_TERMS))

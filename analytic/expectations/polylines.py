@@ -25,15 +25,17 @@ from typing import Any
 
 import numpy as np
 import sympy
+from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from analytic.activation import Activation, X
+from analytic.expectations.jumps_by_parts import jump_sums
 from analytic.expectations.parallel_units import REACH, Lines, parallel
 from analytic.expectations.plackett import Ramps, kink_integrals
 from analytic.expectations.product_rules import Angle
 from analytic.machine import UNIT, Array
 
-__all__ = ["Polyline", "gauss_panels", "polyline"]
+__all__ = ["Polyline", "gauss_panels", "lost_in_coefficients", "polyline"]
 
 
 def gauss_panels(ends: Array, order: int) -> tuple[Array, Array]:
@@ -73,12 +75,24 @@ class Polyline:
 
     def at(self, x: Array) -> tuple[Array, Array]:
         """w(x) and w'(x)."""
+        start, slope = self._piece(x)
+        return self.values[start] + slope * (x - self.places[start]), slope
+
+    def _piece(self, x: Array) -> tuple[NDArray[np.intp], Array]:
+        """The end nearer to 0 of the piece of each x, and its slope."""
         piece = np.zeros(np.shape(x), dtype=np.intp)
         for place in self.places.tolist():  # they are few
             piece += x > place
         start = np.where(x > 0, np.maximum(piece - 1, 0), np.minimum(piece, self.places.size - 1))
-        slope = self.slopes[piece]
-        return self.values[start] + slope * (x - self.places[start]), slope
+        return start, self.slopes[piece]
+
+    def _at_nodes(self, x: Array) -> tuple[Array, Array]:
+        """The same at the nodes of a rule, NODES between two places, (n, nodes)."""
+        panels = x.reshape(len(x), -1, NODES)
+        start, slope = self._piece(panels[:, :, NODES // 2])
+        values, places = self.values[start][..., None], self.places[start][..., None]
+        w = values + slope[..., None] * (panels - places)
+        return w.reshape(x.shape), np.repeat(slope, NODES, axis=1)
 
     def _cuts(self, *ends: Array) -> Array:
         """Sorted ends of smooth pieces of the line, shape (n, ends)."""
@@ -88,13 +102,14 @@ class Polyline:
     def moments(self, s: Array) -> tuple[Array, ...]:
         """Those of w at s, in the order of ``Moments``."""
         scaled = np.maximum(s, TINY)[:, None]
-        z, p = gauss_panels(self._cuts(self.places / scaled), 20)
+        z, p = gauss_panels(self._cuts(self.places / scaled), NODES)
         p = p * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
-        w, w1 = self.at(s[:, None] * z)
-        mean, second, slope = (np.sum(p * f, axis=1) for f in (w, w**2, w1**2))
-        by_parts = (z**2 - 1) / (2 * scaled**2)
+        w, w1 = self._at_nodes(s[:, None] * z)
+        weighted, by_parts = p * w, p * (z**2 - 1) / (2 * scaled**2)
+        mean, second = weighted.sum(axis=1), np.einsum("nq,nq->n", weighted, w)
+        slope = np.einsum("nq,nq->n", p, w1**2)
         none = np.full(s.size, np.inf)
-        responses = (np.sum(p * by_parts * f**2, axis=1) for f in (w, w1))
+        responses = (np.einsum("nq,nq->n", by_parts, f**2) for f in (w, w1))
         return (mean, second, slope, none, none, *responses)
 
     def coefficients(self, s: Array, terms: int) -> tuple[Array, Array]:
@@ -103,21 +118,14 @@ class Polyline:
         c_k = sum_i beta_i h_(k - 1)(A_i) phi(A_i)/sqrt(k) by parts.
         """
         a = self.places / np.maximum(s, TINY)[:, None]
-        jumps = self.jumps * np.exp(-(a**2) / 2) / np.sqrt(2 * np.pi)
         slope = self._square_of_slopes(a)
-        c = np.empty((terms, s.size))
+        c = jump_sums(a.T, self.jumps[None], s, terms)
         # E w' from the slope at 0 outwards: where that is 0, nothing cancels
         right = self.places > 0
         inner = self.slopes[int(np.count_nonzero(~right))]
         c[0] = inner + ndtr(-np.abs(a)) @ np.where(right, self.jumps, -self.jumps)
-        a, jumps = np.ascontiguousarray(a.T), np.ascontiguousarray(jumps.T)
-        older, old = np.zeros_like(a), np.ones_like(a)
-        for k in range(1, terms):
-            c[k] = np.sum(jumps * old, axis=0) / np.sqrt(k)
-            with np.errstate(over="ignore", invalid="ignore"):
-                older, old = old, (a * old - np.sqrt(k - 1) * older) / np.sqrt(k)
-            old = np.where(jumps != 0, old, 0.0)
-        rest = np.maximum(1 - np.sum(c**2, axis=0) / np.where(slope > 0, slope, np.inf), 0)
+        squares = np.einsum("kn,kn->n", c, c)
+        rest = np.maximum(1 - squares / np.where(slope > 0, slope, np.inf), 0)
         return c / np.sqrt(np.arange(1.0, terms + 1))[:, None], rest + 16 * UNIT
 
     def _square_of_slopes(self, a: Array) -> Array:
@@ -172,6 +180,8 @@ class Polyline:
         return np.stack([minus, plus, top - once, error, error_d])
 
 
+NODES = 16
+"""Nodes of a panel of length 2 at most: squares of lines times the normal law, to rounding."""
 TINY = 1e-150
 """Stands for smaller deviations where one divides, also by the square."""
 
@@ -197,6 +207,27 @@ def polyline(activation: Activation) -> Polyline | None:
     kept = bends | (x == 0)
     slopes = np.append(slopes[:-1][kept], slopes[-1])
     return Polyline(x[kept], activation(x[kept]), slopes) if bends.any() else None
+
+
+def lost_in_coefficients(line: object, s: Array, second: Array, slope: Array) -> float:
+    """Errors of the coefficients of a polyline and of w', relative to the roots; the largest.
+
+    Far beyond the kinks sums over these cancel. A step at A deviations has at most the norm
+    sqrt(P(z > |A|)).
+
+    Args:
+        line: w by pieces; other pieces lose nothing.
+        s: deviations, (n,).
+        second: E w^2 there.
+        slope: E w'^2 there.
+    """
+    if not isinstance(line, Polyline):
+        return 0.0
+    beyond = ndtr(-np.abs(line.places / np.maximum(s, 1e-300)[:, None]))
+    jumps = np.asarray(UNIT * np.sqrt(beyond) @ np.abs(line.jumps))
+    parts = (s * jumps, np.sqrt(second)), (jumps, np.sqrt(slope))
+    shares = [a / np.where(b > 0, b, np.inf) for a, b in parts]
+    return float(np.max(shares, initial=0.0))
 
 
 _SWITCHES = (sympy.Abs, sympy.Max, sympy.Min)

@@ -57,8 +57,6 @@ _P, _BOTH, _Y, _POWER, _THETA, _V, _ONCE, _BENT, _SIZE = range(
 )
 """Rows of the room behind those of e_k and m_k."""
 CLOSE_LINES = _SIZE + 1, TOGETHER
-
-
 SHIFT = 1.5 * 2.0**52
 LOG2, LN2_HIGH, LN2_LOW = 1 / math.log(2), 0.693147180369123816490, 1.90821492927058770002e-10
 
@@ -262,15 +260,6 @@ def _same_side(
 
 
 @compiled
-def _are_met(a: Any, b: Any, theta: Any, n: int) -> bool:
-    """Whether bends on two sides of 0 are near enough anywhere."""
-    met = 0
-    for i in range(n):
-        met += a[i] + b[i] < GONE * theta[i]
-    return met > 0
-
-
-@compiled
 def line_sums(
     lines: Any, side: int, places: int, asked: Any, phi: Any, small: Any, room: Any, bits: Any,
     e: Any, d: Any,
@@ -278,12 +267,10 @@ def line_sums(
     """E w(u) w(v) and E w'(u) w'(v) of n <= TOGETHER pairs.
 
     Args:
-        lines: w_0, m, what may be left out of once and bent, and the weights of pairs of places on
-            one side of 0 and on two.
+        lines: w_0, m, what may be left out, and the weights of places on one side of 0 and on two.
         side: 0 for rho > 0, 1 for rho < 0.
         places: how many |x_p| there are.
-        asked: numbers of the first inputs, (OWN + 3 places, n): those, then a, phi and Q at each
-            place.
+        asked: numbers of the first inputs, (OWN + 3 places, n): then a, phi and Q at each place.
         phi: the same of the second ones.
         small: 1 - |rho|, (n,).
         room: ``CLOSE_LINES``.
@@ -306,7 +293,7 @@ def line_sums(
             if same != 0.0:
                 _angle_sums(own[0], part[0], 1.0, room, bits, n, sharp)
                 _same_side(own, part, same, sign, small, both, room, e, d)
-            if other != 0.0 and _are_met(own[0], part[0], room[_THETA], n):
+            if other != 0.0 and (own[0] + part[0] < GONE * room[_THETA, :n]).any():
                 _angle_sums(own[0], part[0], -1.0, room, bits, n, sharp)
                 for i in range(n):
                     e[i] += other * both[i] * room[_BENT, i]

@@ -32,6 +32,9 @@ ORDER = 16
 INNER = 12
 """Nodes of an inner panel, whose length is 3 at most."""
 DENSITY = 1 / math.sqrt(2 * math.pi)
+SHORT = 1.0
+"""A length in deviations below which nodes see a piece: its polynomial is large at y, far away, and
+so are the terms that its moments would be made of."""
 LAYERS = (1.5, 3.0, 6.0, 9.0)
 """Where panels end beside a kink, in units of tau."""
 
@@ -131,7 +134,7 @@ def _smoothed(spl: Any, y: float, tau: float, rule: Any) -> Any:
         return w + mean, rise, max(square - mean * mean, 0.0)
     while k < ends.size - 1 and ends[k] < y + REACH * tau:
         low, high = max((ends[k] - y) / tau, -REACH), min((ends[k + 1] - y) / tau, REACH)
-        if rule[2].size <= EXACT + 1:
+        if rule[2].size <= EXACT + 1 and high - low > SHORT:
             parts = _cubic(spl, k, y, w, tau, low, high)
         else:
             parts = _by_panels(spl, k, y, w, tau, low, high, rule)

@@ -20,6 +20,7 @@ import numpy as np
 import sympy
 
 from analytic.activation import Activation, X
+from analytic.expectations.jumps_by_parts import jump_sums
 from analytic.expectations.polylines import Polyline, gauss_panels, polyline
 from analytic.expectations.staircases import Staircase, staircase
 from analytic.expressions import values
@@ -93,18 +94,25 @@ class Spline:
 
     def moments(self, s: Array) -> tuple[Array, ...]:
         """Those of w at s, in the order of ``Moments``."""
-        s = np.maximum(s, SMALLEST)
-        z, p = self.rule(s, 16)
-        w, w1 = self.activation.derivatives(s[:, None] * z, 1)
-        start, slope = self.activation.derivatives(np.zeros(1), 1)
-        by_parts = p * (z**2 - 1) / (2 * s[:, None] ** 2)
-        # E (z^2 - 1) is 0: without the values at 0 little cancels
-        responses = (
-            np.sum(by_parts * (f * f - f0 * f0), axis=1) for f, f0 in ((w, start), (w1, slope))
-        )
+        mean, second, slope, *responses = _sums(self, s.tobytes())[:5]
         none = np.full(s.size, np.inf)
-        sums = (np.sum(p * f, axis=1) for f in (w, w**2, w1**2))
-        return (*sums, none, none, *responses)
+        return (mean, second, slope, none, none, *responses)
+
+    def at_nodes(self, x: Array, order: int) -> tuple[Array, Array]:
+        """w and w' at the nodes of a rule, ``order`` between two ends of pieces, (n, nodes)."""
+        if not self.is_cubic:
+            w, w1 = self.activation.derivatives(x, 1)
+            return w, w1
+        panels = x.reshape(len(x), -1, order)
+        middle, piece = panels[:, :, order // 2], np.zeros(panels.shape[:2], dtype=np.intp)
+        for end in self.ends[1:-1].tolist():  # they are few
+            piece += middle > end
+        t = (panels - self.starts[piece][..., None]) / self.lengths[piece][..., None]
+        powers = np.moveaxis(self.powers[:, : EXACT + 1][piece], 2, 0)[..., None]
+        w, w1 = powers[EXACT], 0.0
+        for power in powers[EXACT - 1 :: -1]:
+            w, w1 = w * t + power, w1 * t + w
+        return w.reshape(x.shape), (w1 / self.lengths[piece][..., None]).reshape(x.shape)
 
     def coefficients(self, s: Array, terms: int) -> tuple[Array, Array]:
         """b_k = E[w'(s z) h_k(z)]/sqrt(k + 1), shape (terms, n), and the share of the rest."""
@@ -129,16 +137,12 @@ class Spline:
 
         E f(sz) h_k = (s E f'(sz) h_(k-1) + sum_i (f(x_i + 0) - f(x_i - 0)) h_(k-1) phi)/sqrt k.
         """
-        first, slope = _first(self, s.tobytes())
+        first, slope = _sums(self, s.tobytes())[-2:]
         s = np.maximum(s, SMALLEST)
-        h = _weighted_basis(np.clip(self.ends[1:-1, None] / s, -FAR, FAR), terms - 1)
-        c, factor = np.zeros((terms, s.size)), np.ones(terms)
-        for order, jumps in enumerate(self._jumps(), 1):
-            factor[order:] /= np.sqrt(np.arange(1.0, terms - order + 1))
-            parts = np.tensordot(h[: terms - order], jumps, (1, 0))
-            c[order:] += factor[order:, None] * s ** (order - 1) * parts
+        c = jump_sums(self.ends[1:-1, None] / s, self._jumps(), s, terms)
         c[:EXACT] = first
-        rest = np.maximum(1 - np.sum(c**2, axis=0) / np.where(slope > 0, slope, np.inf), 0)
+        squares = np.einsum("kn,kn->n", c, c)
+        rest = np.maximum(1 - squares / np.where(slope > 0, slope, np.inf), 0)
         return c / np.sqrt(np.arange(1.0, terms + 1))[:, None], rest + 16 * UNIT
 
     def _jumps(self) -> Array:
@@ -153,31 +157,31 @@ class Spline:
         return found
 
 
-def _weighted_basis(a: Array, terms: int) -> Array:
-    """h_k(a) phi(a), (terms,) + the shape of a."""
-    h = np.zeros((terms, *a.shape))
-    h[0] = np.exp(-(a**2) / 2) / np.sqrt(2 * np.pi)
-    h[1:2] = a * h[0]
-    for k in range(2, terms):
-        h[k] = (a * h[k - 1] - np.sqrt(k - 1) * h[k - 2]) / np.sqrt(k)
-    return h
-
-
 @lru_cache(maxsize=16)
-def _first(line: Spline, numbers: bytes) -> tuple[Array, Array]:
-    """c_k for k < EXACT, (EXACT, n), and E w'^2, by quadrature; they are asked repeatedly."""
+def _sums(line: Spline, numbers: bytes) -> tuple[Array, ...]:
+    """E w, E w^2, E w'^2, its responses, c_k for k < EXACT and E w'^2, by quadrature."""
     s = np.maximum(np.frombuffer(numbers), SMALLEST)
     z, p = line.rule(s, 16)
-    w1 = line.activation.derivatives(s[:, None] * z, 1)[1]
-    basis = (np.ones_like(z), z, (z * z - 1) / np.sqrt(2))
-    found = np.stack([np.sum(p * w1 * h, axis=1) for h in basis])
-    return found, np.sum(p * w1**2, axis=1)
+    w, w1 = line.at_nodes(s[:, None] * z, 16)
+    start, slope = line.activation.derivatives(np.zeros(1), 1)
+    weighted, square = p * w1, z**2 - 1
+    by_parts = p * square
+    # E (z^2 - 1) is 0: without the values at 0 little cancels
+    responses = [
+        np.einsum("nq,nq->n", by_parts, f * f - f0 * f0) / (2 * s**2)
+        for f, f0 in ((w, start), (w1, slope))
+    ]
+    sums = [np.einsum("nq,nq->n", *f) for f in ((p, w), (p * w, w), (weighted, w1))]
+    first = [
+        weighted.sum(axis=1),
+        np.einsum("nq,nq->n", weighted, z),
+        np.einsum("nq,nq->n", weighted, square) / np.sqrt(2),
+    ]
+    return (*sums, *responses, np.stack(first), sums[2])
 
 
 NARROW = 2.0**6
 """The largest s at which jumps are summed: far beyond the kinks they cancel."""
-FAR = 35.0
-"""Deviations from which on a kink is not seen."""
 SMALLEST = 2.0**-480
 """Smaller deviations are taken for this one, whose square is a number."""
 
@@ -251,7 +255,7 @@ class _Piece:
 
 def _cut(smooth: Any, low: float, high: float) -> Iterator[_Piece]:
     """The pieces of a smooth function on [low, high], from left to right."""
-    start = low if np.isfinite(low) else high
+    start = 0.0 if low < 0 < high else low if np.isfinite(low) else high  # small values are exact
     polynomial = sympy.Poly(smooth, X) if smooth.is_polynomial(X) else None
     if polynomial is not None and polynomial.degree() <= EXACT:
         moved = sympy.Poly(smooth.subs(X, X + sympy.Rational(start)), X).all_coeffs()[::-1]

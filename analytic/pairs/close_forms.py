@@ -14,6 +14,7 @@ import numpy as np
 from analytic.expectations import (
     FARTHEST_LINES,
     CloseForm,
+    KinkLines,
     by_pieces,
     is_bent,
     kink_lines,
@@ -60,7 +61,7 @@ def with_close_forms(
     """
     reach, allowed = bounds.radius[:, -1].tolist(), float(bounds.truncation[0, :, -1].max())
     short = [radius < bounds.ceiling for radius in reach]
-    forms = [
+    forms: list[CloseForm | None] = [
         _lines(stage, 1 - radius, allowed) if cut else None
         for stage, radius, cut in zip(state.stages, reach, short, strict=True)
     ]
@@ -77,6 +78,13 @@ def with_close_forms(
                 forms[row] = _table(state.stages[row], 1 - reach[row])
     if not any(forms):
         return layers, bounds
+    found = [replace(a, beyond=form) for a, form in zip(layers, forms, strict=True)]
+    changed = bounded(found)
+    spent = SPENT * float(changed.truncation[0, :, 0].max())
+    forms = [
+        _lines(stage, 1 - radius, allowed, spent) if isinstance(form, KinkLines) else form
+        for stage, radius, form in zip(state.stages, reach, forms, strict=True)
+    ]
     found = [replace(a, beyond=form) for a, form in zip(layers, forms, strict=True)]
     changed = bounded(found)
     ends = changed.radius[:, -2].tolist()
@@ -98,8 +106,11 @@ def _table(stage: Stage, farthest: float) -> CloseForm | None:
     return found if found is not None and found.error <= SHARP else None
 
 
-def _lines(stage: Stage, farthest: float, allowed: float) -> CloseForm | None:
-    """The closed form of a piecewise linear activation, if it is one and exact enough."""
+def _lines(stage: Stage, farthest: float, allowed: float, spent: float = 0.0) -> KinkLines | None:
+    """The closed form of a piecewise linear activation, if it is one and exact enough.
+
+    Of the error that is ``allowed`` some is ``spent`` on shorter sums.
+    """
     if stage.step.normalizes or stage.step.layer.activation.jump is not None:
         return None
     s, table = np.sqrt(stage.variance), stage.moments
@@ -107,6 +118,5 @@ def _lines(stage: Stage, farthest: float, allowed: float) -> CloseForm | None:
     if farthest > FARTHEST_LINES or not seen.any():
         return None
     activation = stage.step.layer.activation
-    spent = SPENT * allowed
     found = kink_lines(activation, s[seen], table.second[seen], table.slope[seen], spent)
     return found if found is not None and found.error <= allowed else None

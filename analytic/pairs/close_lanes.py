@@ -130,29 +130,34 @@ def _fill_side(
     close: Any,
 ) -> None:  # fmt: skip
     """Those of a row and one sign of rho, by a table."""
-    kind, first, rank, terms, _, numbers, start = p.close[at]
     count = _append(t, m, 1.0 - 2.0 * side, p.reach[at, 0], 0)
-    if count == 0:
-        return
-    small, e, d, phi = t.room[0], t.room[1], t.room[2], t.room[3 : 3 + numbers]
-    whole = count + -count % LOW_RANK_WIDTH
-    for i in range(count, whole):
-        t.lanes[i] = t.lanes[count - 1]
-    for i in range(whole):
-        small[i] = 1.0 - abs(t.rho[m, t.lanes[i] - m * LANES])
+    first, numbers = p.close[at, 1], p.close[at, 5]
+    own = asked[first : first + numbers].copy()
+    for start in range(0, count, LOW_RANK_WIDTH):
+        stop = min(start + LOW_RANK_WIDTH, count)
+        _sum_lanes(t, p, at, m, side, lane, start, stop, own, weights, close)
+
+
+@compiled
+def _sum_lanes(
+    t: Tile, p: Program, at: int, m: int, side: int, lane: int, begin: int, stop: int, own: Any,
+    weights: Any, close: Any,
+) -> None:  # fmt: skip
+    """At most LOW_RANK_WIDTH of them, of which the last fills what is left."""
+    kind, first, rank, terms, _, numbers, start = p.close[at]
+    small, e, d, phi = t.sums[0], t.sums[1], t.sums[2], t.sums[3 : 3 + numbers]
+    for i in range(LOW_RANK_WIDTH):
+        t.close[i] = t.lanes[min(begin + i, stop - 1)] - m * LANES
+        small[i] = 1.0 - abs(t.rho[m, t.close[i]])
     for b in range(numbers):
-        source, target = close[first + b], phi[b]
-        for i in range(whole):
-            target[i] = source[lane + t.lanes[i] - m * LANES]
-    own, work = asked[first : first + numbers].copy(), t.room[3 + numbers :, :LOW_RANK_WIDTH]
-    left = weights[start + side * 2 * rank * terms :]
-    for i in range(0, whole, LOW_RANK_WIDTH):
-        part = slice(i, i + LOW_RANK_WIDTH)
-        low_rank_sums(
-            left, kind, rank, terms, p.reach[at, 1], own, phi[:, part], small[part], work,
-            e[part], d[part],
-        )  # fmt: skip
-    _leave(t, count, 0, e, d)
+        for i in range(LOW_RANK_WIDTH):
+            phi[b, i] = close[first + b, lane + t.close[i]]
+    begins = start + side * 2 * rank * terms
+    low_rank_sums(
+        weights, begins, kind, rank, terms, p.reach[at, 1], own, phi, small,
+        t.sums[3 + numbers :], e, d,
+    )  # fmt: skip
+    _leave(t, stop - begin, begin, e, d)
 
 
 @compiled

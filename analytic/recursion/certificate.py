@@ -159,8 +159,25 @@ def certify(
                 tau = min(tau, max(SMALL * cheap, min(least, LONGER * cheap), SMALL * UNIT))
                 small = min(tau, SMALL * UNIT)
             if chain.error(index, tau) <= tolerance:
-                return _bounds(chain, index, (small, tau), whole)
+                found = _bounds(chain, index, (small, tau), whole)
+                return found if tight or whole else _lowered(chain, index, tolerance, found)
     return _bounds(chain, 0 if whole else len(RADII) - 1, (2 * UNIT, 2 * UNIT), whole)
+
+
+def _lowered(chain: ErrorPropagation, index: int, tolerance: float, bounds: Bounds) -> Bounds:
+    """Those below the lowest ceiling that all series end before: it grants them the most."""
+    while bounds.radius[:, -1].max() < bounds.ceiling and index + 1 < len(RADII):
+        index += 1
+        rounding = chain.error(index, 0.0)
+        per_tau = chain.error(index, 1.0) - rounding
+        if per_tau <= 0 or bounds.radius[:, -1].max() >= RADII[index]:
+            break
+        tau = 0.9 * (tolerance - rounding) / per_tau
+        lower = _bounds(chain, index, (tau, tau), False)
+        if lower.radius[:, -1].max() >= lower.ceiling or lower.error > tolerance:
+            break
+        bounds = lower
+    return bounds
 
 
 ENTERED = 2**9 * UNIT

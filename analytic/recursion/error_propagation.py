@@ -40,28 +40,8 @@ __all__ = [
     "layer_factors",
 ]
 
-RADII = 1 - np.array(
-    [
-        0,
-        1e-8,
-        1e-7,
-        1e-6,
-        1e-5,
-        1e-4,
-        1e-3,
-        0.01,
-        0.03,
-        0.06,
-        0.1,
-        0.15,
-        0.2,
-        0.3,
-        0.4,
-        0.55,
-        0.7,
-        1,
-    ]
-)
+_LEFT = [0, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.4, 0.55]
+RADII = 1 - np.array([*_LEFT, 0.7, 1.0])
 """Ceilings that are tried, in this order."""
 
 
@@ -77,8 +57,8 @@ SERIES = Rounding(5.5 * UNIT, OF_E * UNIT, OF_D * UNIT)
 """Of a power series in rho^2. rho has 4 roundings (1/s, 1/s', two products), its square one more:
 4.5 for every power of rho. Horner's scheme has 2 for every power of rho^2."""
 ARC_COSINE = Rounding(4 * UNIT, 16 * UNIT, 9 * UNIT)
-"""Of a x + b |x|: s s' (4), the root (3) or rho arcsin rho (5), its share 2 b^2/pi (3) and four
-more operations; in D that share, arcsin (4) and two operations."""
+"""Of a x + b |x|: s s' (4), the root (3) or rho arcsin rho (5), its share 2 b^2/pi (3), four more
+operations; in D that share, arcsin (4) and two operations."""
 ARC_SINE = Rounding(8 * UNIT, 8 * UNIT, 12 * UNIT)
 """Of erf, with z = 2 Lambda a a', a = (1 + 2 s^2)^(-1/2) (2.5): z has 7; the arcsine 5, its product
 with 2/pi two more; in D the product a a' (6), 4/pi (1) and theirs (1), the root of (1 - z)(1 + z)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.expectations import CLOSE_LINES, CLOSE_ROWS, CloseForm, coefficients
+from analytic.expectations import CLOSE_LINES, CLOSE_ROWS, LOW_RANK_WIDTH, CloseForm, coefficients
 from analytic.machine import LANES, Array, aligned, padded_length
 from analytic.network import Network
 from analytic.recursion.certificate import Bounds
@@ -101,7 +101,9 @@ class Tile(NamedTuple):
     errors: Array  # their errors, (depth, 3, rows, 1 or lanes)
     kept: Array  # Gamma of pairs beyond the series, (rows, lanes)
     lanes: NDArray[np.int64]  # such lanes, (2 lanes,)
-    room: Array  # for their sums, (rows, lanes)
+    close: NDArray[np.int64]  # some of these, (width,)
+    sums: Array  # room for sums of low rank, (rows, width)
+    room: Array  # for other sums, (rows, lanes)
     lines: Array  # the same, (rows, lanes)
     bits: NDArray[np.int64]  # its memory
 
@@ -128,6 +130,8 @@ def new_tile(depth: int, by_pair: bool = False, rows: int = ROWS) -> Tile:
         errors=np.zeros((max(depth, 1), 3, rows, width)),
         kept=aligned(rows, LANES),
         lanes=np.zeros(2 * LANES, dtype=np.int64),
+        close=np.zeros(LOW_RANK_WIDTH, dtype=np.int64),
+        sums=aligned(CLOSE_ROWS, LOW_RANK_WIDTH),
         room=aligned(CLOSE_ROWS, LANES),
         lines=lines,
         bits=lines.view(np.int64),

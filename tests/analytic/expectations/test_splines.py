@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from analytic import AccuracyError, Activation, FullyConnected, Network, kernel, kernel_estimate
+from analytic.expectations import coefficients
 from analytic.expectations.polylines import polyline
 from analytic.expectations.product_rules import Angle
 from analytic.expectations.spline_pairs import spline_distances
@@ -97,3 +98,25 @@ def test_hardswish_is_computed_at_the_default_tolerance() -> None:
     assert np.all(found.error <= 1e-10 * np.sqrt(np.outer(*[np.diag(found.value)] * 2)))
     with pytest.raises(AccuracyError, match="tolerance="):
         kernel(network, x, tolerance=1e-16)
+
+
+@pytest.mark.parametrize("name", ["hardswish", "relu6(x)**2", "abs(x)**3 + max(x - 1, 0)"])
+@pytest.mark.parametrize("s", [1e-3, 0.4, 3.0, 60.0])
+def test_coefficients_by_parts_agree_with_panels(name: str, s: float) -> None:
+    """c_k = E w'(s z) h_k for k < 64, on panels that end at the kinks; h_k has 8 waves in one."""
+    activation, w = Activation(name), _spline(name)
+    ends = np.unique(np.clip(np.concatenate([np.linspace(-13, 13, 105), w.kinks / s]), -13, 13))
+    nodes, weights = np.polynomial.legendre.leggauss(20)
+    half, middle = np.diff(ends)[:, None] / 2, (ends[1:] + ends[:-1])[:, None] / 2
+    z, p = (middle + half * nodes).ravel(), (half * weights).ravel()
+    p *= np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
+    steep = p * activation.derivatives(s * z, 1)[1]
+    older, old, exact = np.zeros_like(z), steep, []
+    for k in range(64):
+        exact.append(old.sum() / np.sqrt(k + 1))
+        older, old = old, (z * old - np.sqrt(k) * older) / np.sqrt(k + 1)
+    found = coefficients(activation, np.array([s]), 64)
+    size = np.sqrt(steep @ activation.derivatives(s * z, 1)[1])
+    assert np.linalg.norm(found.b[:, 0] - exact) <= (found.noise.value + 1e-14) * size
+    c = found.b[:, 0] * np.sqrt(np.arange(1.0, 65))
+    assert abs(1 - (c @ c) / size**2 - found.rest[0]) <= 1e-13
