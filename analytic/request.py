@@ -24,7 +24,7 @@ from analytic.network import Network, Shape, first_jump_of, require_continuous
 from analytic.pairs import prepare, prepare_angles
 from analytic.recursion import Problem
 from analytic.results import AccuracyError, Estimate
-from analytic.solve import KINDS, early_refusal, solve, zonal
+from analytic.solve import KINDS, Seen, early_refusal, solve, zonal
 
 __all__ = [
     "Kind",
@@ -140,7 +140,8 @@ def _refused(given: Given, kind: Kind, tolerance: float, found: Unserved) -> Acc
         return solve(problem, kind, math.inf, progress=False, certificate=True)
 
     assert found.ends is not None
-    return early_refusal(found.ends, tolerance, found.bound, later, x=given[1], pair=found.pair)
+    seen = Seen(found.bound, found.pair, found.ends, found.costs)
+    return early_refusal(seen, tolerance, later, given[1])
 
 
 def by_positions(
@@ -158,8 +159,7 @@ def by_positions(
     Raises:
         AccuracyError: positions do not serve either; the refusal with the smaller bound.
     """
-    method = problem.method
-    if not isinstance(method, Images) or method.defects is not None:
+    if not isinstance(problem.method, Images):
         raise refused
     given = problem.network, problem.x, None if problem.own else problem.y, np.shape(x)[2:]
     found = try_positions(*given, tolerance)

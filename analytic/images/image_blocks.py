@@ -32,8 +32,10 @@ from analytic.recursion import (
     Average,
     Bounds,
     ChordErrors,
+    Cost,
     Data,
     Diagonal,
+    ErrorPropagation,
     Problem,
     RowBlock,
     certify,
@@ -67,6 +69,7 @@ class Images:
         growth: of small differences of the images.
         output: the coefficients of the readout, and what it rounds.
         defects: how they are carried, and their errors; None for covariances.
+        errors: those of covariances.
         shared: whether the shifts of a block are shared out to threads if there are few blocks.
     """
 
@@ -79,6 +82,7 @@ class Images:
     averages: tuple[Average, ...]
     growth: float
     output: tuple[Coefficients, float]
+    errors: ErrorPropagation
     defects: tuple[Defects, ChordErrors] | None = None
     shared: bool = True
     _room: Room = field(init=False, default_factory=Room)
@@ -90,6 +94,10 @@ class Images:
     @property
     def diagonal(self) -> float:
         return self.bounds.diagonal if self.defects is None else self.defects[1].diagonal
+
+    def costs(self, bound: float) -> list[Cost]:
+        """What the operations of the network make of errors."""
+        return self.errors.costs(bound) if self.defects is None else self.defects[1].costs
 
     def step(self, n: int) -> int:
         return self.blocks.strip
@@ -238,10 +246,12 @@ def prepare_images(
         output=network.output.coefficients,
     )  # fmt: skip
     *_, rounding = in_kernels(ends)
+    start, shares = image_roundings(x.shape[2]) * UNIT, (1.0, 1.0, rounding)
     bounds = certify(
-        planned.layers, tolerance, image_roundings(x.shape[2]) * UNIT,
-        tight=tight, whole=True, readout=planned.readout, in_kernel=(1.0, 1.0, rounding),
+        planned.layers, tolerance, start,
+        tight=tight, whole=True, readout=planned.readout, in_kernel=shares,
     )  # fmt: skip
+    errors = ErrorPropagation(planned.layers, planned.readout, start, 0.0, shares)
     n, k = len(x), len(x if y is None else y)
     blocks = blocking(alone, n, k)
     wide = alone if blocks.copies == 1 else layouts(network, cut, blocks.copies)
@@ -260,6 +270,16 @@ def prepare_images(
     defects = plans.defects and (plans.defects, chord_errors(plans, planned, x.shape[2], rounding))
     output = network.output.coefficients, rounding
     method = Images(
-        wide, blocks, rows, columns, known, bounds, averages, planned.growth, output, defects
+        wide,
+        blocks,
+        rows,
+        columns,
+        known,
+        bounds,
+        averages,
+        planned.growth,
+        output,
+        errors,
+        defects,
     )
     return Problem(network, x, x if y is None else y, own, ends, method)

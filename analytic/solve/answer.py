@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic.machine import LANES, Array, cores
-from analytic.pairs import Close, NearlyParallel, Series, cheap_entry, left_out_pairs
-from analytic.recursion import Problem, kernels_at, require_finite
+from analytic.pairs import Angles, Close, NearlyParallel, Series, cheap_entry, left_out_pairs
+from analytic.recursion import Problem, RowBlock, kernels_at, require_finite
 from analytic.results import AccuracyError, Estimate, Kernels
 from analytic.solve.checkpoint import Checkpoint
 from analytic.solve.foresight import LEAST_TAKEN
-from analytic.solve.refusal import early_refusal, full_refusal
+from analytic.solve.refusal import Seen, costs_of, early_refusal, full_refusal
 from analytic.solve.row_blocks import fill
 from analytic.solve.writing import answer_arrays, scatter, write_diagonal
 
@@ -61,7 +61,7 @@ def solve(
     own = problem.method.diagonal if problem.own else 0.0
     enough = tolerance if problem.x.ndim == 3 else math.inf  # tiles of vectors are quick
     if own > enough:
-        raise _early(problem, kind, tolerance, out, own, (0, 0))
+        raise _early(problem, kind, tolerance, out, *_of_some(problem, own))
     terms, left = fill(problem, kinds, answers, bound, progress, saved, enough)
     if terms < 0:
         row, column = np.unravel_index(np.argmax(bound), bound.shape)
@@ -78,8 +78,25 @@ def solve(
     estimate = Estimate(_named(answers), _named(errors), terms, certified)
     if not worst <= tolerance:
         pair = np.unravel_index(np.argmax(np.nan_to_num(relative, nan=np.inf)), relative.shape)
-        raise AccuracyError(full_refusal(problem, tolerance, worst, pair), estimate, worst)
+        near = bool((left == np.array(pair)).all(axis=1).any()) or isinstance(
+            problem.method, Angles
+        )
+        text = full_refusal(problem, tolerance, worst, (int(pair[0]), int(pair[1])), near=near)
+        raise AccuracyError(text, estimate, worst)
     return estimate
+
+
+def _of_some(problem: Problem, own: float) -> tuple[float, tuple[int, int]]:
+    """The bound of some images, and of some of their pairs, which may be far larger."""
+    rows, columns = (min(few, size) for few, size in zip(SOME_IMAGES, problem.shape, strict=True))
+    bound, pairs = np.zeros((rows, columns)), np.empty((rows, columns))
+    problem.method.fill(problem.data(), RowBlock(0, rows, 0, False, pairs[:0], pairs), bound)
+    i, j = np.unravel_index(np.argmax(bound), bound.shape)
+    return (float(bound[i, j]), (int(i), int(j))) if bound[i, j] > own else (own, (0, 0))
+
+
+SOME_IMAGES = 2, 8
+"""Rows and columns that are looked at where one image with itself breaks the promise."""
 
 
 def _early(
@@ -90,7 +107,9 @@ def _early(
     def later() -> Estimate:
         return solve(problem, kind, math.inf, out, False, certificate=True)
 
-    return early_refusal(problem.diagonal, tolerance, bound, later, x=problem.x, pair=pair)
+    costs = costs_of(problem, bound, pair)
+    seen = Seen(bound, pair, problem.diagonal, costs, float(problem.method.error))
+    return early_refusal(seen, tolerance, later, problem.x)
 
 
 def _named(parts: list[Any]) -> Any:
