@@ -26,12 +26,14 @@ from analytic.recursion import (
 )
 from analytic.results import AccuracyError, Estimate
 
-__all__ = ["Seen", "costs_of", "early_refusal", "full_refusal"]
+__all__ = ["SOME", "Seen", "costs_of", "early_refusal", "full_refusal"]
 
 LARGE = 4.0
 """Root mean square of inputs above which smooth activations look like steps and kinks."""
 ALL, SOME = 2, 8
 """How much above a bound the advised tolerance is, where all pairs were seen or only some."""
+LEAST_GOOD = 0.4
+"""The largest tolerance that says anything."""
 TABLE = 2**10 * UNIT
 """Errors of integrals that no rounding explains."""
 
@@ -44,7 +46,8 @@ class Seen(NamedTuple):
         pair: where.
         ends: the recursion at x = x', of what was seen.
         costs: what the operations of the network make of errors.
-        enough: a tolerance that is met if all pairs are, infinite where none is known.
+        enough: a tolerance that all pairs meet, infinite where none is known.
+        margin: how far above the bound others may be.
     """
 
     bound: float
@@ -52,6 +55,7 @@ class Seen(NamedTuple):
     ends: Diagonal
     costs: Sequence[Cost]
     enough: float = math.inf
+    margin: float = SOME
 
 
 def full_refusal(
@@ -81,9 +85,11 @@ def early_refusal(
         later: computes the best value, with all bounds.
         x: the inputs.
     """
-    wanted = SOME * seen.bound
+    wanted = seen.margin * seen.bound
     if wanted < seen.enough <= SOME * wanted:
         wanted = seen.enough
+    if ALL * seen.bound < LEAST_GOOD:
+        wanted = min(wanted, LEAST_GOOD)
     text = f"{_found(tolerance, seen)}; {_advice(wanted, (x,))}"
     return AccuracyError(text, None, seen.bound, later=later)
 
@@ -121,7 +127,7 @@ def _why(seen: Seen) -> str:
     if worst is None:
         count = sum(not isinstance(stage.step.layer, Pointwise) for stage in stages)
         return f"to which roundings of all {count} weight layers add up"
-    why = f"of its errors {worst.before:.0e} it makes {worst.behind:.0e}"
+    why = f"the error is {worst.before:.0e} before it and {worst.behind:.0e} behind"
     if worst.is_layer:
         stage = stages[worst.at]
         noise = stage.moments.noise.largest
@@ -134,7 +140,7 @@ def _why(seen: Seen) -> str:
 
 def _advice(tolerance: float, inputs: tuple[Array, ...]) -> str:
     """What to do instead: a tolerance that will succeed, or inputs of usual size."""
-    if tolerance < 0.5:
+    if tolerance <= LEAST_GOOD:
         return (
             f"pass tolerance={_rounded_up(tolerance)} or take the best value from the attribute"
             " estimate"
