@@ -24,7 +24,7 @@ from analytic.network import Network, Shape, first_jump_of, require_continuous
 from analytic.pairs import prepare, prepare_angles
 from analytic.recursion import Problem
 from analytic.results import AccuracyError, Estimate
-from analytic.solve import KINDS, Seen, early_refusal, solve, zonal
+from analytic.solve import KINDS, Objection, early_refusal, solve, zonal
 
 __all__ = [
     "Kind",
@@ -140,7 +140,7 @@ def _refused(given: Given, kind: Kind, tolerance: float, found: Unserved) -> Acc
         return solve(problem, kind, math.inf, progress=False, certificate=True)
 
     assert found.ends is not None
-    seen = Seen(found.bound, found.pair, found.ends, found.costs)
+    seen = Objection(found.bound, found.pair, found.ends, found.costs)
     return early_refusal(seen, tolerance, later, given[1])
 
 

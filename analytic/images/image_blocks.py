@@ -21,7 +21,7 @@ from analytic.images.image_groups import KEPT_TABLES, Blocking, Shelf, blocking,
 from analytic.images.lane_tables import compiled_layer
 from analytic.images.next_fields import NextFields
 from analytic.images.pairs_of_blocks import block_pairs, pairing_of, store_pairs
-from analytic.images.planning import Plans, chord_errors, plan_images
+from analytic.images.planning import Planned, Plans, chord_errors, plan_images
 from analytic.images.propagation import Fields, PairedImages, Propagation, Room
 from analytic.images.stretch_layouts import FIELDS, Layout, all_shifts, batches, layouts
 from analytic.images.stretches import network_stretches, put, taken
@@ -216,6 +216,12 @@ class Images:
         return whole
 
 
+def _errors(planned: Planned, channels: int, rounding: float) -> ErrorPropagation:
+    """Those of covariances."""
+    start, shares = image_roundings(channels) * UNIT, (1.0, 1.0, rounding)
+    return ErrorPropagation(planned.layers, planned.readout, start, 0.0, shares)
+
+
 def prepare_images(
     network: Network,
     x: Array,
@@ -246,12 +252,11 @@ def prepare_images(
         output=network.output.coefficients,
     )  # fmt: skip
     *_, rounding = in_kernels(ends)
-    start, shares = image_roundings(x.shape[2]) * UNIT, (1.0, 1.0, rounding)
+    errors = _errors(planned, x.shape[2], rounding)
     bounds = certify(
-        planned.layers, tolerance, start,
-        tight=tight, whole=True, readout=planned.readout, in_kernel=shares,
+        planned.layers, tolerance, errors.start, tight=tight, whole=True, readout=planned.readout,
+        in_kernel=errors.in_kernel,
     )  # fmt: skip
-    errors = ErrorPropagation(planned.layers, planned.readout, start, 0.0, shares)
     n, k = len(x), len(x if y is None else y)
     blocks = blocking(alone, n, k)
     wide = alone if blocks.copies == 1 else layouts(network, cut, blocks.copies)
@@ -270,16 +275,7 @@ def prepare_images(
     defects = plans.defects and (plans.defects, chord_errors(plans, planned, x.shape[2], rounding))
     output = network.output.coefficients, rounding
     method = Images(
-        wide,
-        blocks,
-        rows,
-        columns,
-        known,
-        bounds,
-        averages,
-        planned.growth,
-        output,
-        errors,
+        wide, blocks, rows, columns, known, bounds, averages, planned.growth, output, errors,
         defects,
-    )
+    )  # fmt: skip
     return Problem(network, x, x if y is None else y, own, ends, method)

@@ -105,13 +105,11 @@ def nearly_parallel_pairs(
         total, branch = (a._replace(theta=c * a.theta) for a, c in ((total, p), (branch, q)))
         return pinned(_sum(stage.junctions[number], noises[-1], i, j, total, branch))
 
-    seen = Account(
-        [stage.step for stage in ends.stages],
-        lambda state: float(np.maximum(state.angle.error, state.error).max()),
-    )
-    state = fold(ends.stages, _of_inputs(x, y), seen.after(after), seen.added(added))
     if costs is not None:
-        costs += seen.costs
+        steps = [stage.step for stage in ends.stages]
+        seen = Account(steps, lambda a: float(np.maximum(a.angle.error, a.error).max()), costs)
+        after, added = seen.after(after), seen.added(added)
+    state = fold(ends.stages, _of_inputs(x, y), after, added)
     sigma = np.sqrt(ends.sigma[i] * ends.sigma[j]) * state.angle.cosine
     angle_error = state.angle.error + close.sigmas[-1]
     *_, rounding = in_kernels(ends)

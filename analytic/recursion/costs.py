@@ -55,14 +55,17 @@ class Account:
     Args:
         steps: those of the network.
         size: the largest relative error of a state.
+        costs: where to note them; a new list if None.
 
     Attributes:
         costs: what was noted.
     """
 
-    def __init__(self, steps: Sequence[Step], size: Callable[[Any], float]) -> None:
+    def __init__(
+        self, steps: Sequence[Step], size: Callable[[Any], float], costs: list[Cost] | None = None
+    ) -> None:
         self._steps, self._size, self._at = steps, size, 0
-        self.costs: list[Cost] = []
+        self.costs = [] if costs is None else costs
 
     def step(self, at: int) -> Step:
         """One of the network's."""

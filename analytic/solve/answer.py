@@ -16,7 +16,7 @@ from analytic.recursion import Problem, RowBlock, kernels_at, require_finite
 from analytic.results import AccuracyError, Estimate, Kernels
 from analytic.solve.checkpoint import Checkpoint
 from analytic.solve.pairs_left_out import SAMPLES, LeftOut
-from analytic.solve.refusal import SOME, Seen, costs_of, early_refusal, full_refusal
+from analytic.solve.refusal import SOME, Objection, costs_of, early_refusal, full_refusal
 from analytic.solve.row_blocks import fill
 from analytic.solve.writing import answer_arrays, scatter, write_diagonal
 
@@ -110,7 +110,7 @@ def _early(
     bound, pair, margin = found
     costs = costs_of(problem, bound, pair, near=near)
     enough = math.inf if near else float(problem.method.error)
-    seen = Seen(bound, pair, problem.diagonal, costs, enough, margin)
+    seen = Objection(bound, pair, problem.diagonal, costs, enough, margin)
     return early_refusal(seen, tolerance, later, problem.x)
 
 

@@ -26,7 +26,7 @@ from analytic.recursion import (
 )
 from analytic.results import AccuracyError, Estimate
 
-__all__ = ["SOME", "Seen", "costs_of", "early_refusal", "full_refusal"]
+__all__ = ["SOME", "Objection", "costs_of", "early_refusal", "full_refusal"]
 
 LARGE = 4.0
 """Root mean square of inputs above which smooth activations look like steps and kinks."""
@@ -38,7 +38,7 @@ TABLE = 2**10 * UNIT
 """Errors of integrals that no rounding explains."""
 
 
-class Seen(NamedTuple):
+class Objection(NamedTuple):
     """What speaks against a kernel.
 
     Attributes:
@@ -70,12 +70,12 @@ def full_refusal(
         pair: where it is.
         near: whether the tiles left that pair out.
     """
-    seen = Seen(worst, pair, problem.diagonal, costs_of(problem, worst, pair, near=near))
+    seen = Objection(worst, pair, problem.diagonal, costs_of(problem, worst, pair, near=near))
     return f"{_found(tolerance, seen)}; {_advice(ALL * worst, (problem.x, problem.y))}"
 
 
 def early_refusal(
-    seen: Seen, tolerance: float, later: Callable[[], Estimate], x: Array
+    seen: Objection, tolerance: float, later: Callable[[], Estimate], x: Array
 ) -> AccuracyError:
     """Before all pairs have been seen.
 
@@ -113,7 +113,7 @@ def costs_of(
     return ErrorPropagation(layers, NO_AVERAGE, start, 0.0, in_kernels(ends)).costs(bound)
 
 
-def _found(tolerance: float, seen: Seen) -> str:
+def _found(tolerance: float, seen: Objection) -> str:
     i, j = (int(k) for k in seen.pair)
     return (
         f"expected a relative error of at most {tolerance:.1e}, got the bound {seen.bound:.1e} at"
@@ -121,7 +121,7 @@ def _found(tolerance: float, seen: Seen) -> str:
     )
 
 
-def _why(seen: Seen) -> str:
+def _why(seen: Objection) -> str:
     """The operation that costs most accuracy, and how."""
     stages, worst = seen.ends.stages, dearest_cost(seen.costs)
     if worst is None:
