@@ -189,7 +189,7 @@ def _cost_of_close_pairs(
         return 0.0, 0.0
     close = Close.of(problem.network, problem.diagonal)
     entry = cheap_entry(problem, close, round(i.size * more))
-    shared = min(threads, -(-round(i.size * more) // LEAST_TAKEN))
+    shared = min(threads, max(-(-round(i.size * more) // LEAST_TAKEN), 1))
     seconds = worst = 0.0
     for most in CLOSE_SAMPLED:
         few = slice(0, None, max(i.size // most, 1))
