@@ -19,7 +19,16 @@ from analytic.images.position_kernels import Unknown, Walk, errors_of, relative
 from analytic.images.position_readings import is_plain, pairs_of_positions
 from analytic.machine import LANES, UNIT, Array
 from analytic.network import Network, Shape, first_jump_of
-from analytic.recursion import Cost, Data, Diagonal, Problem, RowBlock, in_kernels, kernels_at
+from analytic.recursion import (
+    Cost,
+    Data,
+    Diagonal,
+    Problem,
+    RowBlock,
+    in_kernels,
+    kernels_at,
+    read_out,
+)
 
 __all__ = ["MOST", "PositionAngles", "Unserved", "prepare_positions"]
 
@@ -73,7 +82,9 @@ class PositionAngles:
 
     def costs(self, pair: Pair) -> list[Cost]:
         """What the operations of the network make of the errors of a pair."""
-        return self.walk.costs(self.x, pair[0], pair[1] + self.columns)
+        i, j = pair
+        bound = float(self.pairs(np.array([i]), np.array([j]))[2][0])
+        return read_out(self.walk.costs(self.x, i, j + self.columns), bound)
 
     def _of_some(self) -> tuple[float, Pair]:
         few = min(len(self.y), max(FORETOLD // self._grid, 2))
@@ -169,7 +180,7 @@ def prepare_positions(
     if isinstance(walk, Unknown):
         pair = _pair(walk.image, columns)
         ends = _ends(network, walk) if walk.stages else None
-        return Unserved(walk.error, ends, pair, walk.costs)
+        return Unserved(walk.error, ends, pair, read_out(walk.costs, walk.error))
     end, ends = walk.end, _ends(network, walk)
     *_, rounding = in_kernels(ends)
     diagonal = end.wrong + 4 * UNIT + rounding
@@ -178,7 +189,7 @@ def prepare_positions(
         diagonal += float(errors.max())
         if not diagonal <= tolerance:
             worst = int(errors.argmax())
-            costs = walk.costs(images, worst, worst)
+            costs = read_out(walk.costs(images, worst, worst), diagonal)
             return Unserved(diagonal, ends, _pair(worst, columns), costs)
     method = PositionAngles(walk, ends, columns, rounding, diagonal, images, images[columns:])
     return Problem(network, x, images[columns:], own, ends, method)

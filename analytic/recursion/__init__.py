@@ -23,7 +23,7 @@ from analytic.recursion.chaos import growth, mean_slope, stage_growth
 from analytic.recursion.chord_errors import NOMINAL, TRIED, Boundary, ChordErrors, pixel_chord
 from analytic.recursion.classes import classes_of, with_classes
 from analytic.recursion.coefficient_bounds import BATCH
-from analytic.recursion.costs import Account, Cost, dearest_cost
+from analytic.recursion.costs import Account, Cost, dearest_cost, read_out
 from analytic.recursion.error_amplification import (
     Amplification,
     amplification,
@@ -123,6 +123,7 @@ __all__ = [
     "plain",
     "preactivation",
     "program",
+    "read_out",
     "require_finite",
     "residual",
     "side_by_side",

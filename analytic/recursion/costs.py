@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 from analytic.machine import UNIT
 from analytic.network import Pointwise, Step
 
-__all__ = ["Account", "Cost", "dearest_cost"]
+__all__ = ["Account", "Cost", "dearest_cost", "read_out"]
 
 ROUNDINGS = 64 * UNIT
 """Errors that a few roundings may have."""
+LAST = "the average before the readout"
 MUCH = 2.0
 """By which factor an operation increases errors that costs more than its roundings."""
 
@@ -35,18 +36,31 @@ class Cost(NamedTuple):
     at: int
     before: float
     behind: float
-    is_layer: bool = True
+    is_layer: bool = False
 
     @property
     def factor(self) -> float:
         """By which the error grows beyond that of roundings."""
         return self.behind / max(self.before, ROUNDINGS)
 
+    @property
+    def how(self) -> str:
+        """What it does, in words."""
+        if self.before > ROUNDINGS:
+            return f"errors grow {self.factor:.2g}-fold there"
+        return f"it adds errors of {self.behind:.0e}"
+
 
 def dearest_cost(costs: Sequence[Cost]) -> Cost | None:
     """The operation that increases the error most; None if all do no more than round."""
     worst = max(costs, key=lambda cost: cost.factor, default=None)
     return worst if worst is not None and worst.factor > MUCH else None
+
+
+def read_out(costs: Sequence[Cost], bound: float) -> list[Cost]:
+    """All of it, with the last average, behind which there is this bound."""
+    last = Cost(LAST, costs[-1].at, costs[-1].behind, bound) if costs else None
+    return [*costs, *([last] if last else [])]
 
 
 class Account:
@@ -109,7 +123,7 @@ class Account:
 
     def read(self, before: Any, behind: Any) -> list[Cost]:
         """All of it, with what the averages before the readout make of the last state."""
-        self._note("the average before the readout", before, behind)
+        self._note(LAST, before, behind)
         return self.costs
 
     @property

@@ -127,7 +127,7 @@ def _why(seen: Objection) -> str:
     if worst is None:
         count = sum(not isinstance(stage.step.layer, Pointwise) for stage in stages)
         return f"to which roundings of all {count} weight layers add up"
-    why = f"the error is {worst.before:.0e} before it and {worst.behind:.0e} behind"
+    why = worst.how
     if worst.is_layer:
         stage = stages[worst.at]
         noise = stage.moments.noise.largest
