@@ -31,7 +31,7 @@ def _complements(c: float, norms: tuple[arb, arb], means: tuple[arb, arb]) -> tu
 def test_errors_of_norms_and_means_are_within_the_bound(
     r: float, m: float, r_: float, m_: float, goal: float
 ) -> None:
-    """``goal`` is about the cosine behind the normalisation; the largest error is near the bound."""
+    """``goal`` is about the cosine behind it; the largest error is half the bound, at least."""
     ctx.dps = 40
     spread, spread_ = np.sqrt(r * r - m * m), np.sqrt(r_ * r_ - m_ * m_)
     minus = 1 - (goal * spread * spread_ + m * m_) / (r * r_)
