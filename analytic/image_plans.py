@@ -24,7 +24,7 @@ from analytic.inputs import check_inputs, positions_first
 from analytic.machine import Array, cores
 from analytic.network import Network, Shape, first_jump_of
 from analytic.recursion import Problem, stage_growth
-from analytic.request import Kind, checked, image_problem
+from analytic.request import Kind, checked, goes_by_positions, image_problem
 from analytic.solve import KINDS, KernelSizes, Plan, at_work, foresee, foresee_images
 
 __all__ = ["image_plan"]
@@ -62,7 +62,7 @@ def image_plan(
 
     most = min(sample_size(network, spatial), sizes.n)
     series = foresee_images(some_pairs, most, sizes, cores(), tolerance)
-    if series.bound <= tolerance or not slow:
+    if series.bound <= tolerance or not slow or not goes_by_positions(some_pairs(1)):
         return series
     by_positions = _slow_plan(network, *images, spatial, sizes)
     return min(series, by_positions, key=lambda plan: plan.bound)

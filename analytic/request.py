@@ -14,6 +14,7 @@ from analytic.images import (
     Images,
     Unserved,
     beyond_series,
+    is_plain,
     prepare_images,
     prepare_positions,
     try_positions,
@@ -33,6 +34,7 @@ __all__ = [
     "check_kind",
     "check_network",
     "checked",
+    "goes_by_positions",
     "image_problem",
     "with_tangent_kernel",
 ]
@@ -144,6 +146,15 @@ def _refused(given: Given, kind: Kind, tolerance: float, found: Unserved) -> Acc
     return early_refusal(seen, tolerance, later, given[1])
 
 
+def goes_by_positions(problem: Problem) -> bool:
+    """Whether a problem that its series refuse is taken position by position.
+
+    Chords have proofs, which positions have in plain networks alone.
+    """
+    method = problem.method
+    return isinstance(method, Images) and (method.defects is None or is_plain(problem.network))
+
+
 def by_positions(
     problem: Problem, x: ArrayLike, kind: Kind, tolerance: float, refused: AccuracyError
 ) -> Problem:
@@ -159,7 +170,7 @@ def by_positions(
     Raises:
         AccuracyError: positions do not serve either; the refusal with the smaller bound.
     """
-    if not isinstance(problem.method, Images):
+    if not goes_by_positions(problem):
         raise refused
     given = problem.network, problem.x, None if problem.own else problem.y, np.shape(x)[2:]
     found = try_positions(*given, tolerance)
