@@ -15,7 +15,7 @@ Legend: r, r' the norms sqrt(Sigma) of the units, s, s' those of the pre-activat
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,11 +105,12 @@ def nearly_parallel_pairs(
         total, branch = (a._replace(theta=c * a.theta) for a, c in ((total, p), (branch, q)))
         return pinned(_sum(stage.junctions[number], noises[-1], i, j, total, branch))
 
+    ways: tuple[Any, Any] = after, added
     if costs is not None:
         steps = [stage.step for stage in ends.stages]
         seen = Account(steps, lambda a: float(np.maximum(a.angle.error, a.error).max()), costs)
-        after, added = seen.after(after), seen.added(added)
-    state = fold(ends.stages, _of_inputs(x, y), after, added)
+        ways = seen.after(after), seen.added(added)
+    state = fold(ends.stages, _of_inputs(x, y), *ways)
     sigma = np.sqrt(ends.sigma[i] * ends.sigma[j]) * state.angle.cosine
     angle_error = state.angle.error + close.sigmas[-1]
     *_, rounding = in_kernels(ends)

@@ -47,7 +47,7 @@ class Cost(NamedTuple):
     def how(self) -> str:
         """What it does, in words."""
         if self.before > ROUNDINGS:
-            return f"errors grow {self.factor:.2g}-fold there"
+            return f"errors grow {self.factor:.0f}-fold there"
         return f"it adds errors of {self.behind:.0e}"
 
 
