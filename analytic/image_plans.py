@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,7 @@ from analytic.inputs import check_inputs, positions_first
 from analytic.machine import Array, cores
 from analytic.network import Network, Shape, first_jump_of
 from analytic.recursion import Problem, stage_growth
-from analytic.request import Kind, checked, image_problem
+from analytic.request import Kind, checked, goes_by_positions, image_problem
 from analytic.solve import KINDS, KernelSizes, Plan, at_work, foresee, foresee_images
 
 __all__ = ["image_plan"]
@@ -63,7 +62,7 @@ def image_plan(
 
     most = min(sample_size(network, spatial), sizes.n)
     series = foresee_images(some_pairs, most, sizes, cores(), tolerance)
-    if series.bound <= tolerance or not slow:
+    if series.bound <= tolerance or not slow or not goes_by_positions(some_pairs(1)):
         return series
     by_positions = _slow_plan(network, *images, spatial, sizes)
     return min(series, by_positions, key=lambda plan: plan.bound)
@@ -95,18 +94,22 @@ def _slow_plan(
     if not mixes:
         return foresee(problem, (sizes.n, sizes.k), sizes.kinds, cores(), prepared)
     pairs, images = _pairs(sizes), sizes.n if sizes.own else sizes.n + sizes.k
-    an_image, a_pair = _seconds_of_images(network, x, spatial)
+    an_image, a_pair, seen = _seconds_of_images(network, x, spatial)
     if not an_image < prepared:  # none are known, or not all tables were made
         an_image, a_pair = prepared, 2 * prepared / cores()
     others = pairs - images if sizes.own else pairs
     seconds = an_image * images + a_pair * others
     memory = sizes.kinds * sizes.n * sizes.k * 8 + problem.method.bytes + 8 * images * sizes.pixels
-    growth, bound = stage_growth(problem.diagonal.stages), float(problem.method.diagonal)
+    growth = stage_growth(problem.diagonal.stages)
+    bound = max(float(problem.method.diagonal), seen)
     return Plan("positionangles", pairs, memory, seconds, bound, growth)
 
 
-def _seconds_of_images(network: Network, x: Array, spatial: Shape) -> tuple[float, float]:
-    """Of an image with itself, and of two, once tables are made: from the parts in their middle."""
+def _seconds_of_images(network: Network, x: Array, spatial: Shape) -> tuple[float, float, float]:
+    """Of an image with itself, and of two, once tables are made, from the parts in their middle.
+
+    Last comes the largest bound of these.
+    """
     parts, shape = middle(x, spatial)
     try:
         prepare_positions(network, parts, None, shape, most=math.inf)
@@ -114,13 +117,16 @@ def _seconds_of_images(network: Network, x: Array, spatial: Shape) -> tuple[floa
         problem = prepare_positions(network, parts, None, shape, most=math.inf)
         an_image = (time.perf_counter() - start) / len(x)
     except ValueError:  # too small for this network
-        return math.inf, math.inf
+        return math.inf, math.inf, 0.0
     if not isinstance(problem, Problem):  # they cancel
-        return math.inf, math.inf
-    method = problem.method
+        return math.inf, math.inf, 0.0
+    method, bounds = problem.method, [problem.method.diagonal]
     assert isinstance(method, PositionAngles)
     i, j = np.triu_indices(len(x), len(x) > 1)
-    act = partial(method.pairs, i, j)
+
+    def act() -> None:
+        bounds.append(float(method.pairs(i, j)[2].max()))
+
     a_pair = min(at_work(cores(), act) for _ in range(2)) / i.size
     share = pairs_of_positions(network, spatial) / pairs_of_positions(network, shape)
-    return an_image * share, a_pair * share
+    return an_image * share, a_pair * share, max(bounds)

@@ -14,6 +14,7 @@ from analytic.images import (
     Images,
     Unserved,
     beyond_series,
+    is_plain,
     prepare_images,
     prepare_positions,
     try_positions,
@@ -24,7 +25,7 @@ from analytic.network import Network, Shape, first_jump_of, require_continuous
 from analytic.pairs import prepare, prepare_angles
 from analytic.recursion import Problem
 from analytic.results import AccuracyError, Estimate
-from analytic.solve import KINDS, early_refusal, solve, zonal
+from analytic.solve import KINDS, Objection, early_refusal, solve, zonal
 
 __all__ = [
     "Kind",
@@ -33,6 +34,7 @@ __all__ = [
     "check_kind",
     "check_network",
     "checked",
+    "goes_by_positions",
     "image_problem",
     "with_tangent_kernel",
 ]
@@ -140,7 +142,17 @@ def _refused(given: Given, kind: Kind, tolerance: float, found: Unserved) -> Acc
         return solve(problem, kind, math.inf, progress=False, certificate=True)
 
     assert found.ends is not None
-    return early_refusal(found.ends, tolerance, found.bound, later, x=given[1], pair=found.pair)
+    seen = Objection(found.bound, found.pair, found.ends, found.costs)
+    return early_refusal(seen, tolerance, later, given[1])
+
+
+def goes_by_positions(problem: Problem) -> bool:
+    """Whether a problem that its series refuse is taken position by position.
+
+    Chords have proofs, which positions have in plain networks alone.
+    """
+    method = problem.method
+    return isinstance(method, Images) and (method.defects is None or is_plain(problem.network))
 
 
 def by_positions(
@@ -158,8 +170,7 @@ def by_positions(
     Raises:
         AccuracyError: positions do not serve either; the refusal with the smaller bound.
     """
-    method = problem.method
-    if not isinstance(method, Images) or method.defects is not None:
+    if not goes_by_positions(problem):
         raise refused
     given = problem.network, problem.x, None if problem.own else problem.y, np.shape(x)[2:]
     found = try_positions(*given, tolerance)

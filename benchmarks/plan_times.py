@@ -42,7 +42,7 @@ Case = tuple[Network, np.ndarray]
 
 def cases() -> dict[str, Case]:
     """Networks and inputs by name."""
-    return {**_tables(), **_lines(), **_kinks(), **_images()}
+    return {**_tables(), **_lines(), **_kinks(), **_images(), **_others(), **_more_images()}
 
 
 def _dense(activation: str, depth: int, **options: float) -> Network:
@@ -109,6 +109,40 @@ def _images() -> dict[str, Case]:
         "images LayerNorm pooled": (Network(conv("identity"), block, *end), digits[:16]),
         "images tanh": (Network(*[conv("tanh")] * 3), digits[:60]),
         "images relu pooled": (Network(conv("relu"), conv("relu"), everywhere), digits[:20]),
+    }
+
+
+def _others() -> dict[str, Case]:
+    """Vectors that nothing was tuned on."""
+    rng = np.random.default_rng(2)
+    x, wide = rng.standard_normal((300, 12)), rng.standard_normal((1000, 2))
+    tanh, gelu, relu = (FullyConnected(name) for name in ("tanh", "gelu", "relu"))
+    return {
+        "other residual": (Network(tanh, *[Residual(gelu)] * 3), x),
+        "other LayerNorm": (Network(relu, LayerNorm(), gelu, LayerNorm(), tanh), x),
+        "other 1000 x 2": (_dense("sigmoid", 2, bias_std=0.2), wide),
+        "other depth 10": (_dense("tanh", 10), x[:200]),
+        "other duplicates": (_dense("gelu", 3), np.repeat(x[:100], 3, axis=0)),
+        "other weight_std 5": (_dense("erf", 4, weight_std=5.0), x),
+        "other float32 pixels": (_dense("tanh", 2), np.float32(rng.integers(0, 256, (150, 30)))),
+    }
+
+
+def _more_images() -> dict[str, Case]:
+    """Images and sequences that nothing was tuned on."""
+    rng = np.random.default_rng(3)
+    long, short, image = (
+        rng.standard_normal(size) for size in ((40, 3, 48), (8, 2, 9), (10, 1, 14, 14))
+    )
+    strided = Convolution("relu", 3, stride=2, weight_std=0.6)
+    sequence = Convolution("gelu", 5, weight_std=0.5, bias_std=0.1)
+    everywhere = GlobalAveragePooling()
+    return {
+        "more strides": (Network(strided, strided, everywhere), image),
+        "more strides tanh": (Network(*[Convolution("tanh", 3, stride=2)] * 2), image),
+        "more sequences long": (Network(sequence, sequence, everywhere), long),
+        "more sequences short": (Network(sequence, AveragePooling(3), sequence), short),
+        "more residual": (Network(sequence, Residual(sequence), everywhere), long[:12]),
     }
 
 

@@ -116,7 +116,7 @@ def moments(activation: Activation, s: Any) -> Moments:
     return Moments(
         mean=table[MEAN],
         second=second,
-        slope=table[SLOPE],
+        slope=np.maximum(table[SLOPE], 0),  # interpolated, where it is next to nothing
         curvature=np.maximum(table[CURVATURE], 0),
         jerk=np.maximum(table[JERK], 0),
         response_e=table[RESPONSE_E],

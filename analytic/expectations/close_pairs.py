@@ -35,7 +35,7 @@ from analytic.expectations.heat_tables import POLYNOMIAL
 from analytic.expectations.node_tables import kinked
 from analytic.expectations.pair_formulas import PairFormula, pair_formula
 from analytic.expectations.polylines import polyline
-from analytic.expectations.product_rules import Angle, squared_differences
+from analytic.expectations.product_rules import LARGEST_RULE, Angle, squared_differences
 from analytic.expectations.spline_pairs import REACH as PAIR_END
 from analytic.expectations.spline_pairs import spline_distances
 from analytic.expectations.splines import by_pieces, spline
@@ -201,11 +201,30 @@ def _tabulated_ways(
     if lost or max(of.moments.noise.value, of.noise) > HOPELESS:  # refused anyhow: be quick
         direct |= ~ready
     direct |= (angle.error > LOST) | still
+    rest = ~ready & ~direct
+    if not by_pieces_too and np.count_nonzero(rest) > FEW and _is_lost(of, angle, i, j, rest):
+        direct |= rest
     return [
         (_by_series, direct),
         *((partial(by_conditioning, table), part & ~direct) for table, part in tables),
         (_by_spline if by_pieces_too else _by_product_rule, ~ready & ~direct),
     ]
+
+
+FEW = 64
+"""Pairs that are taken by rules of two dimensions, some 0.1 s each, whatever comes of it."""
+
+
+def _is_lost(of: Units, angle: Angle, i: Index, j: Index, rest: Mask) -> bool:
+    """Whether rules of two dimensions do not serve the pair that asks most of them.
+
+    Their errors fall at least exponentially: twice the nodes in either dimension square them.
+    """
+    places = np.flatnonzero(rest)
+    worst = places[[np.argmax((of.s[j] ** 2 * angle.small)[places])]]
+    a, b = i[worst], j[worst]
+    units = of.activation, of.s[a], of.s[b], angle.take(worst), 1 / of.r[a], 1 / of.r[b]
+    return float(squared_differences(*units, LARGEST_RULE // 4)[3, 0]) ** 2 > HOPELESS
 
 
 def _complete(of: Units, i: Index, j: Index) -> Mask:

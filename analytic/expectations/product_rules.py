@@ -18,7 +18,7 @@ from analytic.activation import Activation
 from analytic.expectations.quadrature import Rule, graded_rule, uniform_rule
 from analytic.machine import UNIT, Array
 
-__all__ = ["Angle", "squared_differences"]
+__all__ = ["LARGEST_RULE", "Angle", "squared_differences"]
 
 LARGEST_RULE = 2**20
 """Most nodes of a product rule."""
@@ -58,8 +58,9 @@ class Angle(NamedTuple):
 
 
 def squared_differences(
-    activation: Activation, s: Array, s_: Array, angle: Angle, unit: Array, unit_: Array
-) -> Array:
+    activation: Activation, s: Array, s_: Array, angle: Angle, unit: Array, unit_: Array,
+    largest: int = LARGEST_RULE,
+) -> Array:  # fmt: skip
     """The squared difference and sum of two units by quadrature, and their D.
 
     Args:
@@ -69,6 +70,7 @@ def squared_differences(
         angle: complements of their correlation.
         unit: 1/sqrt(E w(u)^2).
         unit_: 1/sqrt(E w(v)^2).
+        largest: most nodes of a rule of two dimensions.
 
     Returns:
         (minus, plus, d, error of the smaller of the first two, error of d), (5, pairs): by
@@ -89,7 +91,7 @@ def squared_differences(
         error = np.asarray(np.where(first, change[0], change[1]), dtype=np.float64) + noise
         good = (error <= 4 * noise) & (change[2] <= 2**6 * UNIT * np.abs(fine[2]).max())
         nodes = rules[0].nodes.size * rules[1].nodes.size
-        full = 2 * nodes > LARGEST_RULE or 2 * nodes * s.size > LARGEST_PRODUCT
+        full = 2 * nodes > largest or 2 * nodes * s.size > LARGEST_PRODUCT
         if good.all() or (full and np.isfinite(error).all()):
             return np.stack([*fine, error, change[2]])
         coarse, size = fine, size * math.sqrt(2)

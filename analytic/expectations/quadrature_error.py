@@ -271,9 +271,10 @@ def _maps(strip: float, high: float) -> _Map:
     """Contours to try: parallels of the real line, and hyperbolas for wide s."""
     widest = min(0.95 * strip / high, 12.0)
     even = widest * np.array([1.0, 0.85, 0.65, 0.4, 0.25, 0.12])
-    angles = np.array([0.75, 0.6, 0.42, 0.25, 0.12, 0.05])
-    if high <= 0.5 * min(strip, 2.0):
-        angles = angles[:0]
+    if math.isinf(strip) and high > 256:  # |sin(s z)| is beyond float64 on the others
+        even = np.append(even, [0.06 * widest, 0.03 * widest])
+    graded = high > 0.5 * min(strip, 2.0)
+    angles = np.array([0.75, 0.6, 0.42, 0.25, 0.12, 0.05] if graded else [])
     scale = high / min(1.3 * strip, 3.0)
     beta = np.concatenate([np.zeros(even.size), np.full(angles.size, scale)])
     return _Map(beta[:, None], np.concatenate([even, angles])[:, None])

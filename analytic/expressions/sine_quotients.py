@@ -4,8 +4,8 @@ With the removable singularity divided out,
 
     S_k(x) = d^k/dx^k sin(x)/x = int_0^1 t^k cos(t x + k pi/2) dt,
 
-an entire function with |S_k(x + iy)| <= cosh(y)/(k + 1). For |x| < 12 the integral is a
-Gauss-Legendre sum of 20 terms: on the Bernstein ellipse of parameter 10 the integrand is below
+an entire function with |S_k(x + iy)| <= cosh(y)/(k + 1). For |x| < 12 (1 for k < 2) the integral
+is a Gauss-Legendre sum of 20 terms: on the Bernstein ellipse of parameter 10 the integrand is below
 3e16, so that the sum is wrong by less than 1e-24 (Trefethen 2013, theorem 19.3). Farther away
 
     S_k = (sin(x + k pi/2) - k S_(k - 1))/x.
@@ -114,7 +114,7 @@ def cardinal_sine(x: Any, order: int = 0) -> Any:
         -0.333333333333333
     """
     x = np.asarray(x)
-    near = np.abs(x) < NEAR
+    near = np.abs(x) < (NEAR if order > 1 else 1.0)
     result = _far(np.where(near, x.dtype.type(NEAR), x), order)
     if near.any():
         result = np.array(result)
@@ -141,7 +141,8 @@ def cardinal_sine_error(x: Any, order: int) -> Any:
 
     Near 0: 4u for the library, 24 + k for node, weight, power, product and sum, of terms that are
     at most t^k and, for odd k, t^(k + 1) |x|; and 2u of the argument t x. Farther away each step
-    adds 8u and divides by |x| > 12: 20u/|x| in all, for k up to 8.
+    adds 8u and divides by |x| > 12: 20u/|x| in all, for k up to 8. For k = 0 and 1, which are wrong
+    by 3u and 8u/|x| from |x| = 1 on, the larger bound of the sum holds as well.
     """
     size = np.abs(np.asarray(x, dtype=np.float64))
     terms = np.minimum(1 / (order + 1), size / (order + 2)) if order % 2 else 1 / (order + 1)

@@ -11,7 +11,7 @@ from analytic.images.image_blocks import Images, prepare_images
 from analytic.images.planning import image_readouts
 from analytic.images.position_angles import MOST, PositionAngles, Unserved, prepare_positions
 from analytic.images.position_reach import beyond_series, middle, try_positions
-from analytic.images.position_readings import pairs_of_positions, reads_all
+from analytic.images.position_readings import is_plain, pairs_of_positions, reads_all
 from analytic.images.sampling import sample_size
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Unserved",
     "beyond_series",
     "image_readouts",
+    "is_plain",
     "middle",
     "pairs_of_positions",
     "prepare_images",

@@ -21,7 +21,7 @@ from analytic.images.image_groups import KEPT_TABLES, Blocking, Shelf, blocking,
 from analytic.images.lane_tables import compiled_layer
 from analytic.images.next_fields import NextFields
 from analytic.images.pairs_of_blocks import block_pairs, pairing_of, store_pairs
-from analytic.images.planning import Plans, chord_errors, plan_images
+from analytic.images.planning import Planned, Plans, chord_errors, plan_images
 from analytic.images.propagation import Fields, PairedImages, Propagation, Room
 from analytic.images.stretch_layouts import FIELDS, Layout, all_shifts, batches, layouts
 from analytic.images.stretches import network_stretches, put, taken
@@ -32,8 +32,10 @@ from analytic.recursion import (
     Average,
     Bounds,
     ChordErrors,
+    Cost,
     Data,
     Diagonal,
+    ErrorPropagation,
     Problem,
     RowBlock,
     certify,
@@ -67,6 +69,7 @@ class Images:
         growth: of small differences of the images.
         output: the coefficients of the readout, and what it rounds.
         defects: how they are carried, and their errors; None for covariances.
+        errors: those of covariances.
         shared: whether the shifts of a block are shared out to threads if there are few blocks.
     """
 
@@ -79,6 +82,7 @@ class Images:
     averages: tuple[Average, ...]
     growth: float
     output: tuple[Coefficients, float]
+    errors: ErrorPropagation
     defects: tuple[Defects, ChordErrors] | None = None
     shared: bool = True
     _room: Room = field(init=False, default_factory=Room)
@@ -90,6 +94,10 @@ class Images:
     @property
     def diagonal(self) -> float:
         return self.bounds.diagonal if self.defects is None else self.defects[1].diagonal
+
+    def costs(self, bound: float) -> list[Cost]:
+        """What the operations of the network make of errors."""
+        return self.errors.costs(bound) if self.defects is None else self.defects[1].costs
 
     def step(self, n: int) -> int:
         return self.blocks.strip
@@ -208,6 +216,12 @@ class Images:
         return whole
 
 
+def _errors(planned: Planned, channels: int, rounding: float) -> ErrorPropagation:
+    """Those of covariances."""
+    start, shares = image_roundings(channels) * UNIT, (1.0, 1.0, rounding)
+    return ErrorPropagation(planned.layers, planned.readout, start, 0.0, shares)
+
+
 def prepare_images(
     network: Network,
     x: Array,
@@ -238,9 +252,10 @@ def prepare_images(
         output=network.output.coefficients,
     )  # fmt: skip
     *_, rounding = in_kernels(ends)
+    errors = _errors(planned, x.shape[2], rounding)
     bounds = certify(
-        planned.layers, tolerance, image_roundings(x.shape[2]) * UNIT,
-        tight=tight, whole=True, readout=planned.readout, in_kernel=(1.0, 1.0, rounding),
+        planned.layers, tolerance, errors.start, tight=tight, whole=True, readout=planned.readout,
+        in_kernel=errors.in_kernel,
     )  # fmt: skip
     n, k = len(x), len(x if y is None else y)
     blocks = blocking(alone, n, k)
@@ -260,6 +275,7 @@ def prepare_images(
     defects = plans.defects and (plans.defects, chord_errors(plans, planned, x.shape[2], rounding))
     output = network.output.coefficients, rounding
     method = Images(
-        wide, blocks, rows, columns, known, bounds, averages, planned.growth, output, defects
-    )
+        wide, blocks, rows, columns, known, bounds, averages, planned.growth, output, errors,
+        defects,
+    )  # fmt: skip
     return Problem(network, x, x if y is None else y, own, ends, method)

@@ -9,6 +9,7 @@ before the readout, or make one vector of all positions.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,7 +19,16 @@ from analytic.images.position_kernels import Unknown, Walk, errors_of, relative
 from analytic.images.position_readings import is_plain, pairs_of_positions
 from analytic.machine import LANES, UNIT, Array
 from analytic.network import Network, Shape, first_jump_of
-from analytic.recursion import Data, Diagonal, Problem, RowBlock, in_kernels, kernels_at
+from analytic.recursion import (
+    Cost,
+    Data,
+    Diagonal,
+    Problem,
+    RowBlock,
+    in_kernels,
+    kernels_at,
+    read_out,
+)
 
 __all__ = ["MOST", "PositionAngles", "Unserved", "prepare_positions"]
 
@@ -69,6 +79,12 @@ class PositionAngles:
             return bound, pair
         image = 0 if self.walk.alone is None else int(errors_of(self.walk.alone).argmax())
         return self.diagonal, _pair(image, self.columns)
+
+    def costs(self, pair: Pair) -> list[Cost]:
+        """What the operations of the network make of the errors of a pair."""
+        i, j = pair
+        bound = float(self.pairs(np.array([i]), np.array([j]))[2][0])
+        return read_out(self.walk.costs(self.x, i, j + self.columns), bound)
 
     def _of_some(self) -> tuple[float, Pair]:
         few = min(len(self.y), max(FORETOLD // self._grid, 2))
@@ -126,11 +142,13 @@ class Unserved(NamedTuple):
             there is no such way, or too much work.
         ends: the recursion at x = x' of that part.
         pair: a pair of images that has the bound.
+        costs: what the operations make of its errors.
     """
 
     bound: float = math.inf
     ends: Diagonal | None = None
     pair: Pair = (0, 0)
+    costs: Sequence[Cost] = ()
 
 
 def prepare_positions(
@@ -161,7 +179,8 @@ def prepare_positions(
     walk = Walk.of(network, spatial, images, tolerance)
     if isinstance(walk, Unknown):
         pair = _pair(walk.image, columns)
-        return Unserved(walk.error, _ends(network, walk) if walk.stages else None, pair)
+        ends = _ends(network, walk) if walk.stages else None
+        return Unserved(walk.error, ends, pair, read_out(walk.costs, walk.error))
     end, ends = walk.end, _ends(network, walk)
     *_, rounding = in_kernels(ends)
     diagonal = end.wrong + 4 * UNIT + rounding
@@ -169,7 +188,9 @@ def prepare_positions(
         errors = errors_of(walk.alone)
         diagonal += float(errors.max())
         if not diagonal <= tolerance:
-            return Unserved(diagonal, ends, _pair(int(errors.argmax()), columns))
+            worst = int(errors.argmax())
+            costs = read_out(walk.costs(images, worst, worst), diagonal)
+            return Unserved(diagonal, ends, _pair(worst, columns), costs)
     method = PositionAngles(walk, ends, columns, rounding, diagonal, images, images[columns:])
     return Problem(network, x, images[columns:], own, ends, method)
 

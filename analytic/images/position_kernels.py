@@ -19,7 +19,7 @@ from analytic.images.position_walk import CancelledError, Ledger, Losses, Pass, 
 from analytic.images.shifts import Index
 from analytic.machine import UNIT, Array
 from analytic.network import Network, Shape
-from analytic.recursion import Stage
+from analytic.recursion import Cost, Stage
 
 __all__ = ["Unknown", "Walk", "errors_of", "relative"]
 
@@ -33,12 +33,14 @@ class Unknown:
         error: of its kernel with itself.
         stages: what the layers see of it; none where units at some position cancel.
         alone: its kernels and their errors, (4, 1).
+        costs: what the operations make of errors.
     """
 
     image: int
     error: float
     stages: tuple[Stage, ...]
     alone: Array
+    costs: list[Cost]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,13 +77,13 @@ class Walk:
             try:
                 end = way.run(x[image : image + 1])
             except CancelledError:
-                return Unknown(image, np.inf, (), np.zeros((4, 1)))
+                return Unknown(image, np.inf, (), np.zeros((4, 1)), way.costs)
             assert end.fields is not None
             losses.append(way.found.lost)
             alone.append(_at_readout(pairs, end.own, plan.readout[-1:], end.fields))
             error = max(end.own.wrong, float(errors_of(alone[-1]).max()))
             if not error <= allowed:
-                return Unknown(image, error, _stages(way.found), alone[-1])
+                return Unknown(image, error, _stages(way.found), alone[-1], way.costs)
         way = Pass(plan, None, None, _joined(losses))
         return cls(plan, way.found, way.run(x).own, np.concatenate(alone, axis=1))
 
@@ -94,6 +96,13 @@ class Walk:
     def stages(self) -> tuple[Stage, ...]:
         """What the layers see."""
         return _stages(self.ledger)
+
+    def costs(self, x: Array, i: int, j: int) -> list[Cost]:
+        """What the operations make of the errors of a pair of all images x."""
+        pairs = PositionPairs(np.array([i]), np.array([j]), self.mixes)
+        way = Pass(self.plan, pairs, self.ledger, None)
+        way.run(x)
+        return way.costs
 
     def kernels(self, x: Array, i: Index, j: Index) -> Array:
         """Sigma and Theta at the readout and the errors of both, (4, pairs).

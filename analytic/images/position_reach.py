@@ -97,7 +97,7 @@ def _of_a_part(network: Network, x: Array, y: Array | None, spatial: Shape) -> U
         assert isinstance(method, PositionAngles)
         bound, (i, j) = method.foretold
         pair = int(places[0][i]), int(places[-1][j])
-        return Unserved(bound, found.diagonal, pair)
+        return Unserved(bound, found.diagonal, pair, method.costs((int(i), int(j))))
     return Unserved()
 
 

@@ -38,6 +38,7 @@ from analytic.images.position_readings import (
 )
 from analytic.machine import UNIT, Array
 from analytic.network import Network, Shape, Step, fold
+from analytic.recursion import Account, Cost
 
 __all__ = ["CancelledError", "Ledger", "Losses", "Pass", "Plan", "State"]
 
@@ -106,6 +107,9 @@ class Pass:
         pairs: the pairs whose positions go along.
         known: what is known of the images; None where that is to be found.
         lost: what the averages lose; None where the pairs tell.
+
+    Attributes:
+        costs: what the operations make of the errors of pairs.
     """
 
     def __init__(
@@ -113,6 +117,7 @@ class Pass:
         lost: Losses | None,
     ) -> None:  # fmt: skip
         self.plan, self.pairs, self.known, self.lost = plan, pairs, known, lost
+        self.costs: list[Cost] = []
         self.found = Ledger([], [], [], [[] for _ in plan.readings])
         self.proved = all(map(_is_proved, plan.network.steps)) and is_plain(plan.network)
 
@@ -122,12 +127,16 @@ class Pass:
         fields = None if self.pairs is None else pixels(self.pairs, x, plan.labels.start)
         steps = zip(plan.network.steps, plan.readings, strict=True)
         parts = [(at, *part) for at, part in enumerate(steps)]
+        seen = Account(plan.network.steps, _error_of_pairs)
+        self.costs = seen.costs
         last = fold(
-            parts, State(_own(x), fields), self._after, self._added,
+            parts, State(_own(x), fields), seen.after(self._after), seen.added(self._added),
             step=lambda part: part[1],
-            averaged=lambda part, state: self._averaged(part[0], part[2].averages, state),
+            averaged=seen.averaged(lambda part, a: self._averaged(part[0], part[2].averages, a)),
         )  # fmt: skip
-        return self._averaged(len(parts), plan.readout[:-1], last)
+        end = self._averaged(len(parts), plan.readout[:-1], last)
+        seen.read(last, end)
+        return end
 
     def _averaged(self, at: int, windows: Sequence[Window], state: State) -> State:
         self.found.averages.append([])
@@ -182,6 +191,14 @@ class Pass:
             labels = self.plan.labels.sums[at][number]
             fields = behind_sum(self.pairs, norms, labels, total.fields, fields, shares)
         return State(own, fields)
+
+
+def _error_of_pairs(state: State) -> float:
+    fields = state.fields
+    if fields is None:
+        return 0.0
+    theta = float(np.abs(fields.theta).max())
+    return max(float(fields.error.max()), float(fields.wrong.max()) / theta if theta > 0 else 0.0)
 
 
 def _require_known(own: Own) -> None:

@@ -6,11 +6,11 @@ are left out as NaN and taken by themselves (``left_out_pairs``). ``prepare`` ma
 Below: ``analytic.recursion``.
 """
 
-from analytic.pairs.angles import prepare_angles
+from analytic.pairs.angles import Angles, prepare_angles
 from analytic.pairs.close_inputs import Close
 from analytic.pairs.input_angles import angle_of_inputs
 from analytic.pairs.left_out import NEAR, cheap_entry, left_out_pairs
-from analytic.pairs.nearly_parallel import NearlyParallel, unit_moments
+from analytic.pairs.nearly_parallel import NearlyParallel, nearly_parallel_pairs, unit_moments
 from analytic.pairs.pair_recursion import weight_layer
 from analytic.pairs.pair_sums import share_or_zero
 from analytic.pairs.preparation import prepare
@@ -28,6 +28,7 @@ from analytic.pairs.unit_angles import angle_of_sum, normalized_angle
 __all__ = [
     "NEAR",
     "ROW_BLOCK",
+    "Angles",
     "Close",
     "NearlyParallel",
     "Series",
@@ -36,6 +37,7 @@ __all__ = [
     "cheap_entry",
     "end_branch",
     "left_out_pairs",
+    "nearly_parallel_pairs",
     "normalized_angle",
     "prepare",
     "prepare_angles",

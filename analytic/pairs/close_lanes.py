@@ -149,9 +149,13 @@ def _sum_lanes(
     for i in range(LOW_RANK_WIDTH):
         t.close[i] = t.lanes[min(begin + i, stop - 1)] - m * LANES
         small[i] = 1.0 - abs(t.rho[m, t.close[i]])
+    side_by_side = t.close[LOW_RANK_WIDTH - 1] - t.close[0] == LOW_RANK_WIDTH - 1
     for b in range(numbers):
-        for i in range(LOW_RANK_WIDTH):
-            phi[b, i] = close[first + b, lane + t.close[i]]
+        if side_by_side:
+            phi[b, :] = close[first + b, lane + t.close[0] : lane + t.close[0] + LOW_RANK_WIDTH]
+        else:
+            for i in range(LOW_RANK_WIDTH):
+                phi[b, i] = close[first + b, lane + t.close[i]]
     begins = start + side * 2 * rank * terms
     low_rank_sums(
         weights, begins, kind, rank, terms, p.reach[at, 1], own, phi, small,

@@ -15,7 +15,7 @@ Legend: r, r' the norms sqrt(Sigma) of the units, s, s' those of the pre-activat
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +39,7 @@ from analytic.pairs.input_angles import angle_of_inputs, gap_of_inputs
 from analytic.pairs.pair_sums import share_or_zero as _share
 from analytic.pairs.pair_sums import summed_error
 from analytic.pairs.unit_angles import angle_of_sum, normalized_angle
-from analytic.recursion import Junction, Stage, in_kernels, plain, preactivation
+from analytic.recursion import Account, Cost, Junction, Stage, in_kernels, plain, preactivation
 
 __all__ = ["NearlyParallel", "alike", "first_layer", "nearly_parallel_pairs", "unit_moments"]
 
@@ -78,8 +78,9 @@ class _Moments(NamedTuple):
 
 
 def nearly_parallel_pairs(
-    close: Close, x: Array, y: Array, i: Index, j: Index, *, sharp: bool = False
-) -> NearlyParallel:
+    close: Close, x: Array, y: Array, i: Index, j: Index, *, sharp: bool = False,
+    costs: list[Cost] | None = None,
+) -> NearlyParallel:  # fmt: skip
     """Run the recursion for pairs of inputs.
 
     Args:
@@ -89,6 +90,7 @@ def nearly_parallel_pairs(
         i: their places among the inputs of ``close``, shape (pairs,).
         j: those of the second ones.
         sharp: whether to carry the gaps of norms as well, which takes twice as long.
+        costs: where to note what layers and sums make of the errors.
     """
     ends, pinned = close.ends, _pinned(close, x, y)
     rows = iter(range(len(ends.stages)))
@@ -103,7 +105,12 @@ def nearly_parallel_pairs(
         total, branch = (a._replace(theta=c * a.theta) for a, c in ((total, p), (branch, q)))
         return pinned(_sum(stage.junctions[number], noises[-1], i, j, total, branch))
 
-    state = fold(ends.stages, _of_inputs(x, y), after, added)
+    ways: tuple[Any, Any] = after, added
+    if costs is not None:
+        steps = [stage.step for stage in ends.stages]
+        seen = Account(steps, lambda a: float(np.maximum(a.angle.error, a.error).max()), costs)
+        ways = seen.after(after), seen.added(added)
+    state = fold(ends.stages, _of_inputs(x, y), *ways)
     sigma = np.sqrt(ends.sigma[i] * ends.sigma[j]) * state.angle.cosine
     angle_error = state.angle.error + close.sigmas[-1]
     *_, rounding = in_kernels(ends)

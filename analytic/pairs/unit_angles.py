@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic.expectations import Angle
-from analytic.machine import UNIT
+from analytic.machine import UNIT, Array
 from analytic.pairs.pair_sums import lagrange_defect as _defect
 from analytic.pairs.pair_sums import share_or_zero
 from analytic.recursion import Junction, Stage
@@ -54,7 +54,15 @@ def angle_of_sum(
 
 
 def normalized_angle(stage: Stage, noise: float, i: Index, j: Index, angle: Angle) -> Angle:
-    """That of units without their mean, which makes the angle between them larger."""
+    r"""That of units without their mean, which makes the angle between them larger.
+
+    With m = mu/s and the cosine c' behind, relative errors e of r and e' r of mu change c' by
+
+        m (m' - c' m) e - (r/s) (m' - c' m) e',
+
+    and the same for the other unit, to first order: not by the difference of the means alone, which
+    is 0 of units that turn by their errors alike.
+    """
     mu, s = stage.mu, np.sqrt(stage.trained)  # without eps, which does not turn anything
     r = np.hypot(s, mu)
     alive, inner = s[i] * s[j] > 0, r[i] * r[j]
@@ -62,6 +70,12 @@ def normalized_angle(stage: Stage, noise: float, i: Index, j: Index, angle: Angl
     defect = _defect((s[i], mu[i]), (s[j], mu[j]))  # r r' - s s' - mu mu'
     minus = np.where(alive, (inner * angle.minus - defect) / both, 1.0)
     plus = np.where(alive, (inner * angle.plus - 2 * mu[i] * mu[j] - defect) / both, 1.0)
-    wrong = 4 * noise * np.abs(mu[i] - mu[j]) * (r[i] + r[j])
-    wrong += 4 * UNIT * (inner * angle.small + defect)
-    return Angle.of(minus, plus, (inner * angle.error + wrong) / both)
+    wrong = inner * angle.error + 4 * UNIT * (inner * angle.small + defect)
+    moved = sum(_moved(mu[k], s[k], mu[m], s[m], minus) for k, m in ((i, j), (j, i)))
+    return Angle.of(minus, plus, wrong / both + np.where(alive, noise * moved, 0.0))
+
+
+def _moved(mu: Array, s: Array, mu_: Array, s_: Array, minus: Array) -> Array:
+    """By how much errors of r and of mu/r, of one unit, change the cosine behind."""
+    m, m_ = share_or_zero(mu, s), share_or_zero(mu_, s_)
+    return (np.abs(m) + np.hypot(1.0, m)) * np.abs(m_ - m + minus * m)

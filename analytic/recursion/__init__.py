@@ -9,7 +9,7 @@ arrays here and on scalars in the rooms above. Below: ``analytic.network`` and
 """
 
 from analytic.recursion.amplification_of_erf import erf_amplification
-from analytic.recursion.averages import Average, AveragedNorms
+from analytic.recursion.averages import NO_AVERAGE, Average, AveragedNorms
 from analytic.recursion.certificate import (
     Bounds,
     certify,
@@ -23,13 +23,13 @@ from analytic.recursion.chaos import growth, mean_slope, stage_growth
 from analytic.recursion.chord_errors import NOMINAL, TRIED, Boundary, ChordErrors, pixel_chord
 from analytic.recursion.classes import classes_of, with_classes
 from analytic.recursion.coefficient_bounds import BATCH
+from analytic.recursion.costs import Account, Cost, dearest_cost, read_out
 from analytic.recursion.error_amplification import (
     Amplification,
     amplification,
-    dearest,
     merged,
 )
-from analytic.recursion.error_propagation import ARC_COSINE, AVERAGING, MEAN_SQUARE, OWN
+from analytic.recursion.error_propagation import AVERAGING, MEAN_SQUARE, OWN, ErrorPropagation
 from analytic.recursion.formulas import centred, plain, preactivation, residual, side_by_side
 from analytic.recursion.input_sizes import with_sizes
 from analytic.recursion.layer_equations import (
@@ -51,7 +51,7 @@ from analytic.recursion.layer_errors import (
 )
 from analytic.recursion.normalization import amplifications, normalized
 from analytic.recursion.problem import Data, Problem, RowBlock
-from analytic.recursion.roundings import own_rounding
+from analytic.recursion.roundings import ARC_COSINE, own_rounding
 from analytic.recursion.series_radii import GROUP
 from analytic.recursion.shares import in_kernels
 from analytic.recursion.tables import (
@@ -71,17 +71,21 @@ __all__ = [
     "GROUP",
     "MEAN_SQUARE",
     "NOMINAL",
+    "NO_AVERAGE",
     "OWN",
     "ROWS",
     "TRIED",
+    "Account",
     "Amplification",
     "Average",
     "AveragedNorms",
     "Boundary",
     "Bounds",
     "ChordErrors",
+    "Cost",
     "Data",
     "Diagonal",
+    "ErrorPropagation",
     "InputTables",
     "Junction",
     "Problem",
@@ -95,7 +99,7 @@ __all__ = [
     "certify",
     "certify_behind",
     "classes_of",
-    "dearest",
+    "dearest_cost",
     "diagonal",
     "erf_amplification",
     "factors_of",
@@ -119,6 +123,7 @@ __all__ = [
     "plain",
     "preactivation",
     "program",
+    "read_out",
     "require_finite",
     "residual",
     "side_by_side",

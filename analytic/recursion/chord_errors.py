@@ -31,6 +31,7 @@ import numpy as np
 from analytic.machine import UNIT, Array
 from analytic.network import fold
 from analytic.recursion.averages import Average
+from analytic.recursion.costs import Account
 from analytic.recursion.error_amplification import Amplification
 from analytic.recursion.error_propagation import AVERAGING
 from analytic.recursion.layer_errors import SUM, of_sum
@@ -40,8 +41,7 @@ __all__ = ["NOMINAL", "TRIED", "Boundary", "ChordErrors", "pixel_chord"]
 NOMINAL = 2.0**-46
 TRIED = ((NOMINAL, np.inf), (2**12 * NOMINAL, NOMINAL))
 """Errors of chords and of their squares for which it is known what an average makes of the chords
-of one image. Behind it they grow no faster than in proportion.
-"""
+of one image. Behind it they grow no faster than in proportion."""
 NORMS = 24 * UNIT
 """Of T = m m' - R R' behind an average: R^2 = m^2 - lost and t = lost/m^2 have 3 units of m^2 each,
 the product of means and the quotient 8 units of T."""
@@ -102,6 +102,7 @@ class ChordErrors:
         start: errors of pairs of pixels, (3, 1).
         error: the bound of the kernel of pairs that averages treat like those of one image.
         diagonal: the bound at x = x'.
+        costs: what the operations make of the errors of pairs.
     """
 
     def __init__(
@@ -114,9 +115,10 @@ class ChordErrors:
         self._variance, self._added, self._widened = np.zeros((3, len(layers)))
         self._sums: dict[tuple[int, int], tuple[float, float, float]] = {}  # share left, added
         begin = _Own(2 * UNIT, 0.0, 0.0, 0.0, self.start), self.start
+        seen = Account([layer.step for layer in layers], lambda state: float(state[1].max()))
         own, pair = fold(
-            range(len(layers)), begin, partial(self._after, widest), self._sum,
-            step=lambda at: layers[at].step, averaged=self._before,
+            range(len(layers)), begin, seen.after(partial(self._after, widest)),
+            seen.added(self._sum), step=seen.step, averaged=seen.averaged(self._before),
         )  # fmt: skip
         factors = np.array([[readout.sigma], [readout.theta]])
         alone = np.array([[own.sigma], [own.theta]])
@@ -124,6 +126,7 @@ class ChordErrors:
             alone = np.maximum(alone, self.covariances(own.apart))
         ends = ((e + AVERAGING) * factors for e in (self.covariances(pair), alone))
         self.error, self.diagonal = (float(e.max()) + UNIT + rounding for e in ends)
+        self.costs = seen.read((own, pair), (own, (self.covariances(pair) + AVERAGING) * factors))
 
     def _before(self, at: int, state: _State) -> _State:
         """Behind the averages before a layer."""

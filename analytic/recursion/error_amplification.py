@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic.expectations import MOST_TERMS, CloseForm, Noise, length
-from analytic.machine import UNIT, Array
+from analytic.machine import Array
 from analytic.network import Step
 from analytic.recursion.amplification_factors import (
     Factors,
@@ -29,7 +29,6 @@ from analytic.recursion.averages import Average
 from analytic.recursion.coefficient_bounds import coefficient_sums, ratio
 from analytic.recursion.derivative_norms import norms_beyond
 from analytic.recursion.layer_equations import (
-    Diagonal,
     Stage,
 )
 from analytic.recursion.roundings import own_rounding, roundings_of
@@ -45,7 +44,6 @@ from analytic.recursion.shares import (
 __all__ = [
     "Amplification",
     "amplification",
-    "dearest",
     "larger_of_both",
     "merged",
 ]
@@ -131,27 +129,6 @@ class Amplification:
         if self.shares.size:
             return self.shares[terms]
         return np.cumsum(np.append(self.r_d, self.rest_d)[::-1])[::-1][terms]
-
-
-def dearest(state: Diagonal) -> tuple[int, str]:
-    """The weight layer that costs most accuracy, counted from 1, and why.
-
-    The one whose moments are known worst if that is above rounding, else the one that
-    amplifies an error of the covariance most: by k_E at R = 1.
-    """
-    jumping = [stage.step.layer.activation.jump is not None for stage in state.stages]
-    if any(jumping):
-        return jumping.index(True) + 1, "it jumps: an error of 1 - rho grows by its root"
-    noises = [stage.moments.noise.largest for stage in state.stages]
-    factors = [
-        float(ratio(stage.variance * stage.moments.slope, stage.moments.second).max())
-        for stage in state.stages
-    ]
-    if max(noises) > 2**10 * UNIT:
-        layer = int(np.argmax(noises))
-        return layer + 1, f"its integrals are known to {noises[layer]:.0e}"
-    layer = int(np.argmax(factors))
-    return layer + 1, f"it amplifies errors {factors[layer]:.2g}-fold"
 
 
 def amplification(

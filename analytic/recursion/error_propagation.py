@@ -6,7 +6,7 @@ At x = x' an input has variances of its own; the errors of these enter those of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -14,8 +14,9 @@ import numpy as np
 
 from analytic.machine import EXTENDED, UNIT
 from analytic.network import fold
-from analytic.recursion.amplification_factors import OF_D, OF_E, Factors
+from analytic.recursion.amplification_factors import Factors
 from analytic.recursion.averages import Average
+from analytic.recursion.costs import Account, Cost
 from analytic.recursion.error_amplification import Amplification
 from analytic.recursion.layer_errors import (
     SUM,
@@ -26,9 +27,9 @@ from analytic.recursion.layer_errors import (
     skip_error,
 )
 from analytic.recursion.normalization import of_normalization
+from analytic.recursion.roundings import ARC_COSINE, ARC_SINE, SERIES
 
 __all__ = [
-    "ARC_COSINE",
     "AVERAGING",
     "MEAN_SQUARE",
     "OWN",
@@ -43,26 +44,6 @@ __all__ = [
 _LEFT = [0, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.4, 0.55]
 RADII = 1 - np.array([*_LEFT, 0.7, 1.0])
 """Ceilings that are tried, in this order."""
-
-
-class Rounding(NamedTuple):
-    """What rounding adds: to rho, and to E and D relative to the sizes of their terms."""
-
-    rho: float
-    e: float
-    d: float
-
-
-SERIES = Rounding(5.5 * UNIT, OF_E * UNIT, OF_D * UNIT)
-"""Of a power series in rho^2. rho has 4 roundings (1/s, 1/s', two products), its square one more:
-4.5 for every power of rho. Horner's scheme has 2 for every power of rho^2."""
-ARC_COSINE = Rounding(4 * UNIT, 16 * UNIT, 9 * UNIT)
-"""Of a x + b |x|: s s' (4), the root (3) or rho arcsin rho (5), its share 2 b^2/pi (3), four more
-operations; in D that share, arcsin (4) and two operations."""
-ARC_SINE = Rounding(8 * UNIT, 8 * UNIT, 12 * UNIT)
-"""Of erf, with z = 2 Lambda a a', a = (1 + 2 s^2)^(-1/2) (2.5): z has 7; the arcsine 5, its product
-with 2/pi two more; in D the product a a' (6), 4/pi (1) and theirs (1), the root of (1 - z)(1 + z)
-(2.5) and the quotient."""
 
 
 class Fixed(NamedTuple):
@@ -124,11 +105,26 @@ class ErrorPropagation:
             least: what the layers cannot go below.
         """
         taus = [max(tau, rest) for rest in least] if least else [tau] * len(self.layers)
-        at = [Factors(*(float(f[index]) for f in factors)) for factors in self._factors]
-        parts = map(_Part, self.layers, at, self.fixed, taus)
         start = _Errors(self.start, 0.0, 0.0)
+        parts = self._parts(index, taus)
         state = fold(parts, start, _passed, _added, step=_STEP, averaged=_averaged)
         return self._of_kernels(state.averaged(self.readout))
+
+    def costs(self, bound: float) -> list[Cost]:
+        """What the operations make of errors, at the smallest radius that explains a bound."""
+        reach = [index for index in range(len(RADII)) if self.error(index, 0.0) >= bound]
+        parts = self._parts(max(reach, default=0), [0.0] * len(self.layers))
+        steps = [layer.step for layer in self.layers]
+        seen = Account(steps, lambda state: max(state.sigma, state.theta))
+        state = fold(
+            parts, _Errors(self.start, 0.0, 0.0), seen.after(_passed), seen.added(_added),
+            step=_STEP, averaged=seen.averaged(_averaged),
+        )  # fmt: skip
+        return seen.read(state, state.averaged(self.readout))
+
+    def _parts(self, index: int, taus: Sequence[float]) -> Iterator[_Part]:
+        at = [Factors(*(float(f[index]) for f in factors)) for factors in self._factors]
+        return map(_Part, self.layers, at, self.fixed, taus)
 
     def _of_kernels(self, state: _Errors) -> float:
         """The larger error of Sigma and of Sigma + Theta."""

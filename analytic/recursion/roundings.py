@@ -11,15 +11,37 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 
 from analytic.machine import EXTENDED, UNIT, Array
 from analytic.network import Pointwise, Step
+from analytic.recursion.amplification_factors import OF_D, OF_E
 from analytic.recursion.coefficient_bounds import ratio
 from analytic.recursion.layer_equations import Stage
 
-__all__ = ["own_rounding", "roundings_of"]
+__all__ = ["ARC_COSINE", "ARC_SINE", "SERIES", "own_rounding", "roundings_of"]
+
+
+class Rounding(NamedTuple):
+    """What rounding adds: to rho, and to E and D relative to the sizes of their terms."""
+
+    rho: float
+    e: float
+    d: float
+
+
+SERIES = Rounding(5.5 * UNIT, OF_E * UNIT, OF_D * UNIT)
+"""Of a power series in rho^2. rho has 4 roundings (1/s, 1/s', two products), its square one more:
+4.5 for every power of rho. Horner's scheme has 2 for every power of rho^2."""
+ARC_COSINE = Rounding(4 * UNIT, 16 * UNIT, 9 * UNIT)
+"""Of a x + b |x|: s s' (4), the root (3) or rho arcsin rho (5), its share 2 b^2/pi (3) and four
+more operations; in D that share, arcsin (4) and two operations."""
+ARC_SINE = Rounding(8 * UNIT, 8 * UNIT, 12 * UNIT)
+"""Of erf, with z = 2 Lambda a a', a = (1 + 2 s^2)^(-1/2) (2.5): z has 7; the arcsine 5, its product
+with 2/pi two more; in D the product a a' (6), 4/pi (1) and theirs (1), the root of (1 - z)(1 + z)
+(2.5) and the quotient."""
 
 
 def roundings_of(stage: Stage) -> Array:

@@ -9,11 +9,12 @@ from analytic.solve.answer import KINDS, solve
 from analytic.solve.equal_norms import zonal
 from analytic.solve.foresight import Plan, at_work, foresee, measured, sample
 from analytic.solve.image_foresight import KernelSizes, foresee_images
-from analytic.solve.refusal import early_refusal
+from analytic.solve.refusal import Objection, early_refusal
 
 __all__ = [
     "KINDS",
     "KernelSizes",
+    "Objection",
     "Plan",
     "at_work",
     "early_refusal",

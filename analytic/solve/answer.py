@@ -5,19 +5,18 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.machine import LANES, Array, cores
-from analytic.pairs import Close, NearlyParallel, Series, cheap_entry, left_out_pairs
-from analytic.recursion import Problem, kernels_at, require_finite
+from analytic.machine import LANES, Array
+from analytic.pairs import Angles, NearlyParallel, Series
+from analytic.recursion import Problem, RowBlock, kernels_at, require_finite
 from analytic.results import AccuracyError, Estimate, Kernels
 from analytic.solve.checkpoint import Checkpoint
-from analytic.solve.foresight import LEAST_TAKEN
-from analytic.solve.refusal import early_refusal, full_refusal
+from analytic.solve.pairs_left_out import SAMPLES, LeftOut
+from analytic.solve.refusal import SOME, Objection, costs_of, early_refusal, full_refusal
 from analytic.solve.row_blocks import fill
 from analytic.solve.writing import answer_arrays, scatter, write_diagonal
 
@@ -61,13 +60,13 @@ def solve(
     own = problem.method.diagonal if problem.own else 0.0
     enough = tolerance if problem.x.ndim == 3 else math.inf  # tiles of vectors are quick
     if own > enough:
-        raise _early(problem, kind, tolerance, out, own, (0, 0))
+        raise _early(problem, kind, tolerance, out, _of_some(problem, own))
     terms, left = fill(problem, kinds, answers, bound, progress, saved, enough)
     if terms < 0:
         row, column = np.unravel_index(np.argmax(bound), bound.shape)
         pair = int(row), int(column) * (1 if certificate else LANES)
-        raise _early(problem, kind, tolerance, out, float(bound.max()), pair)
-    near = _nearly_parallel(problem, left)
+        raise _early(problem, kind, tolerance, out, (float(bound.max()), pair, SOME))
+    near = _nearly_parallel(problem, kind, tolerance, out, left)
     _finish(problem, kinds, answers, left, near)
     worst = float(max(bound.max(), near.error.max(initial=0.0), own))
     errors, relative = [np.empty(0)] * len(kinds), np.empty((0, 0))
@@ -78,8 +77,7 @@ def solve(
     certified = problem.diagonal.certified and proved
     estimate = Estimate(_named(answers), _named(errors), terms, certified)
     if not worst <= tolerance:
-        pair = np.unravel_index(np.argmax(np.nan_to_num(relative, nan=np.inf)), relative.shape)
-        raise AccuracyError(full_refusal(problem, tolerance, worst, pair), estimate, worst)
+        raise _full(problem, tolerance, estimate, worst, relative, left)
     return estimate
 
 
@@ -89,40 +87,67 @@ def _has_tables(problem: Problem) -> bool:
     return isinstance(method, Series) and bool(method.plan.close[:, 0].any())
 
 
+def _of_some(problem: Problem, own: float) -> tuple[float, tuple[int, int], float]:
+    """The bound of some images, and of some of their pairs, which may be far larger."""
+    rows, columns = (min(few, size) for few, size in zip(SOME_IMAGES, problem.shape, strict=True))
+    bound, pairs = np.zeros((rows, columns)), np.empty((rows, columns))
+    problem.method.fill(problem.data(), RowBlock(0, rows, 0, False, pairs[:0], pairs), bound)
+    i, j = np.unravel_index(np.argmax(bound), bound.shape)
+    pair = (int(i), int(j)) if bound[i, j] > own else (0, 0)
+    return max(float(bound[i, j]), own), pair, SOME
+
+
+SOME_IMAGES = 2, 8
+"""Rows and columns that are looked at where one image with itself breaks the promise."""
+
+
 def _early(
-    problem: Problem, kind: str, tolerance: float, out: Any, bound: float, pair: tuple[int, int]
-) -> AccuracyError:
-    """A refusal before all pairs have been computed; they are if somebody asks for them."""
+    problem: Problem, kind: str, tolerance: float, out: Any,
+    found: tuple[float, tuple[int, int], float], *, near: bool = False,
+) -> AccuracyError:  # fmt: skip
+    """A refusal before all pairs have been computed; they are if somebody asks for them.
+
+    ``found`` has the bound, the pair that has it, and how far above it others may be; the tiles
+    left a pair out that is ``near``.
+    """
 
     def later() -> Estimate:
         return solve(problem, kind, math.inf, out, False, certificate=True)
 
-    return early_refusal(problem.diagonal, tolerance, bound, later, x=problem.x, pair=pair)
+    bound, pair, margin = found
+    costs = costs_of(problem, bound, pair, near=near)
+    enough = math.inf if near else float(problem.method.error)
+    seen = Objection(bound, pair, problem.diagonal, costs, enough, margin)
+    return early_refusal(seen, tolerance, later, problem.x)
+
+
+def _full(
+    problem: Problem, tolerance: float, estimate: Estimate, worst: float,
+    relative: Array, left: NDArray[np.intp],
+) -> AccuracyError:  # fmt: skip
+    """A refusal of what has been computed."""
+    i, j = np.unravel_index(np.argmax(np.nan_to_num(relative, nan=np.inf)), relative.shape)
+    pair = int(i), int(j)
+    near = bool((left == np.array(pair)).all(axis=1).any()) or isinstance(problem.method, Angles)
+    text = full_refusal(problem, tolerance, worst, pair, near=near)
+    return AccuracyError(text, estimate, worst)
 
 
 def _named(parts: list[Any]) -> Any:
     return Kernels(*parts) if len(parts) == 2 else parts[0]
 
 
-def _nearly_parallel(problem: Problem, left: NDArray[np.intp]) -> NearlyParallel:
-    """The pairs that were left out, in blocks that bound the memory."""
+def _nearly_parallel(
+    problem: Problem, kind: str, tolerance: float, out: Any, left: NDArray[np.intp]
+) -> NearlyParallel:
+    """The pairs that were left out; raises where some of them cannot be known well enough."""
     if not len(left):
         return NearlyParallel(*np.empty((3, 0)))
-    close = Close.of(problem.network, problem.diagonal)
-    entry = cheap_entry(problem, close, len(left))
-    step = min(max(LEAST_TAKEN, -(-len(left) // cores())), MOST_TAKEN)
-
-    def block(start: int) -> NearlyParallel:
-        a, b = left[start : start + step].T
-        return left_out_pairs(problem, close, entry, a, b)
-
-    with ThreadPoolExecutor(cores()) as pool:
-        parts = list(pool.map(block, range(0, len(left), step)))
-    return NearlyParallel(*(np.concatenate(field) for field in zip(*parts, strict=True)))
-
-
-MOST_TAKEN = 2**17
-"""Most pairs left out that a thread takes at a time."""
+    pairs = LeftOut(problem, left)
+    if (found := pairs.refused(tolerance)) is not None:
+        seen = found.bound, found.pair, SOME * SAMPLES[-1] / found.seen
+        raise _early(problem, kind, tolerance, out, seen, near=True)
+    return pairs.all()
 
 
 def _finish(

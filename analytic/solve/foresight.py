@@ -189,18 +189,42 @@ def _cost_of_close_pairs(
         return 0.0, 0.0
     close = Close.of(problem.network, problem.diagonal)
     entry = cheap_entry(problem, close, round(i.size * more))
-    shared = min(threads, -(-round(i.size * more) // LEAST_TAKEN))
-    seconds = worst = 0.0
+    shared = min(threads, max(-(-round(i.size * more) // LEAST_TAKEN), 1))
+    once = a_pair = worst = before = 0.0
+    size = 0
     for most in CLOSE_SAMPLED:
-        few = slice(0, None, max(i.size // most, 1))
+        few = _runs(i.size, most)
         a, b = i[few], j[few]
         found = left_out_pairs(problem, close, entry, a, b)
         worst = max(worst, float(found.error.max()))  # the tables are made
         took = at_work(shared, lambda a=a, b=b: left_out_pairs(problem, close, entry, a, b))
-        seconds = took * i.size / a.size
+        once, a_pair = _line((size, before), (a.size, took))
+        size, before = a.size, took
         if took * shared > QUICK or a.size == i.size:
             break
-    return seconds, worst
+    return once / more + a_pair * i.size, worst
+
+
+def _line(first: tuple[int, float], second: tuple[int, float]) -> tuple[float, float]:
+    """Seconds of a block of pairs, whatever its size, and of each pair, from two blocks."""
+    (few, short), (many, long) = first, second
+    slope = (long - short) / (many - few)
+    if not 0 < few < many or not 0 < slope < long / many:
+        return 0.0, long / many
+    return long - slope * many, slope
+
+
+RUNS = 8
+"""Places at which pairs are looked at that follow each other, as those of a row do."""
+
+
+def _runs(size: int, most: int) -> NDArray[np.intp]:
+    """At most so many of some numbers, in runs that are spread evenly."""
+    if size <= most:
+        return np.arange(size)
+    long = most // RUNS
+    starts = np.linspace(0, size - long, RUNS).astype(np.intp)
+    return np.unique((starts[:, None] + np.arange(long)).ravel())
 
 
 def require_memory(size: int) -> None:

@@ -3,24 +3,64 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from analytic.machine import Array
-from analytic.recursion import Diagonal, Problem, dearest
+from analytic.images import Images, PositionAngles
+from analytic.machine import UNIT, Array
+from analytic.network import Pointwise
+from analytic.pairs import Close, nearly_parallel_pairs, roundings
+from analytic.recursion import (
+    NO_AVERAGE,
+    Cost,
+    Diagonal,
+    ErrorPropagation,
+    Problem,
+    amplifications,
+    dearest_cost,
+    diagonal,
+    in_kernels,
+    mean_squares,
+)
 from analytic.results import AccuracyError, Estimate
 
-__all__ = ["early_refusal", "full_refusal"]
+__all__ = ["SOME", "Objection", "costs_of", "early_refusal", "full_refusal"]
 
 LARGE = 4.0
 """Root mean square of inputs above which smooth activations look like steps and kinks."""
 ALL, SOME = 2, 8
 """How much above a bound the advised tolerance is, where all pairs were seen or only some."""
+LEAST_GOOD = 0.4
+"""The largest tolerance that says anything."""
+TABLE = 2**10 * UNIT
+"""Errors of integrals that no rounding explains."""
 
 
-def full_refusal(problem: Problem, tolerance: float, worst: float, pair: Any) -> str:
+class Objection(NamedTuple):
+    """What speaks against a kernel.
+
+    Attributes:
+        bound: the largest that was seen.
+        pair: where.
+        ends: the recursion at x = x', of what was seen.
+        costs: what the operations of the network make of errors.
+        enough: a tolerance that all pairs meet, infinite where none is known.
+        margin: how far above the bound others may be.
+    """
+
+    bound: float
+    pair: tuple[int, int]
+    ends: Diagonal
+    costs: Sequence[Cost]
+    enough: float = math.inf
+    margin: float = SOME
+
+
+def full_refusal(
+    problem: Problem, tolerance: float, worst: float, pair: tuple[int, int], *, near: bool
+) -> str:
     """Of a kernel that has been computed.
 
     Args:
@@ -28,49 +68,79 @@ def full_refusal(problem: Problem, tolerance: float, worst: float, pair: Any) ->
         tolerance: the promise.
         worst: the largest bound.
         pair: where it is.
+        near: whether the tiles left that pair out.
     """
-    advice = _advice(ALL * worst, (problem.x, problem.y))
-    return f"{_found(tolerance, worst, pair)}, {_why(problem.diagonal)}; {advice}"
+    seen = Objection(worst, pair, problem.diagonal, costs_of(problem, worst, pair, near=near))
+    return f"{_found(tolerance, seen)}; {_advice(ALL * worst, (problem.x, problem.y))}"
 
 
 def early_refusal(
-    ends: Diagonal,
-    tolerance: float,
-    bound: float,
-    later: Callable[[], Estimate],
-    *,
-    x: Array,
-    pair: tuple[int, int] = (0, 0),
+    seen: Objection, tolerance: float, later: Callable[[], Estimate], x: Array
 ) -> AccuracyError:
     """Before all pairs have been seen.
 
     Args:
-        ends: the recursion at x = x', of what was seen.
+        seen: why.
         tolerance: the promise.
-        bound: the largest that was seen.
         later: computes the best value, with all bounds.
         x: the inputs.
-        pair: where the bound was seen.
     """
-    text = f"{_found(tolerance, bound, pair)}, {_why(ends)}; {_advice(SOME * bound, (x,))}"
-    return AccuracyError(text, None, bound, later=later)
+    wanted = seen.margin * seen.bound
+    if wanted < seen.enough <= SOME * wanted:
+        wanted = seen.enough
+    if ALL * seen.bound < LEAST_GOOD:
+        wanted = min(wanted, LEAST_GOOD)
+    text = f"{_found(tolerance, seen)}; {_advice(wanted, (x,))}"
+    return AccuracyError(text, None, seen.bound, later=later)
 
 
-def _found(tolerance: float, bound: float, pair: Any) -> str:
+def costs_of(
+    problem: Problem, bound: float, pair: tuple[int, int], *, near: bool = False
+) -> Sequence[Cost]:
+    """What the operations of a network make of the errors of a pair."""
+    method, (i, j) = problem.method, pair
+    if isinstance(method, Images):
+        return method.costs(bound)
+    if isinstance(method, PositionAngles):
+        return method.costs(pair)
+    x, y = problem.x[i][None], problem.y[j][None]
+    ends = diagonal(problem.network, mean_squares(np.concatenate([x, y])))
+    if near:
+        costs, (one, other) = list[Cost](), np.array([[0], [1]])
+        nearly_parallel_pairs(Close.of(problem.network, ends), x, y, one, other, costs=costs)
+        return costs
+    layers, start = amplifications(ends, 16 * UNIT), roundings(x.shape[1]) * UNIT
+    return ErrorPropagation(layers, NO_AVERAGE, start, 0.0, in_kernels(ends)).costs(bound)
+
+
+def _found(tolerance: float, seen: Objection) -> str:
+    i, j = (int(k) for k in seen.pair)
     return (
-        f"expected a relative error of at most {tolerance:.1e}, got the bound {bound:.1e} at the"
-        f" pair ({pair[0]}, {pair[1]})"
+        f"expected a relative error of at most {tolerance:.1e}, got the bound {seen.bound:.1e} at"
+        f" the pair ({i}, {j}), {_why(seen)}"
     )
 
 
-def _why(ends: Diagonal) -> str:
-    layer, why = dearest(ends)
-    return f"which weight layer {layer} costs ({why})"
+def _why(seen: Objection) -> str:
+    """The operation that costs most accuracy, and how."""
+    stages, worst = seen.ends.stages, dearest_cost(seen.costs)
+    if worst is None:
+        count = sum(not isinstance(stage.step.layer, Pointwise) for stage in stages)
+        return f"to which roundings of all {count} weight layers add up"
+    why = worst.how
+    if worst.is_layer:
+        stage = stages[worst.at]
+        noise = stage.moments.noise.largest
+        if stage.step.layer.activation.jump is not None:
+            why = "it jumps: an error of 1 - rho grows by its root"
+        elif noise > TABLE and noise > worst.behind / 64:
+            why = f"its integrals are known to {noise:.0e}"
+    return f"which {worst.what} costs ({why})"
 
 
 def _advice(tolerance: float, inputs: tuple[Array, ...]) -> str:
     """What to do instead: a tolerance that will succeed, or inputs of usual size."""
-    if tolerance < 0.5:
+    if tolerance <= LEAST_GOOD:
         return (
             f"pass tolerance={_rounded_up(tolerance)} or take the best value from the attribute"
             " estimate"

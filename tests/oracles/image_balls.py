@@ -19,6 +19,7 @@ from analytic import (
     AccuracyError,
     Activation,
     Concatenate,
+    Convolution,
     Dropout,
     Estimate,
     FullyConnected,
@@ -224,6 +225,8 @@ def _weights(layer: Any, state: _State) -> _State:
     table, spatial = _table(layer, state.spatial)
     reads = _both(table, len(state.mu) // 2)
     weight, bias = arb(layer.weight_std) ** 2, arb(layer.bias_std) ** 2
+    if isinstance(layer, Convolution) and layer.normalize == "fan_in":
+        weight /= len(reads[0])  # what lies outside counts
 
     def total(values: list[list[arb]], a: list[Any], b: list[Any]) -> arb:
         read = [(i, j) for i, j in zip(a, b, strict=True) if i is not None and j is not None]

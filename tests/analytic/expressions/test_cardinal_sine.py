@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 import torch
 from flint import arb
+from numpy.testing import assert_allclose
 
 from analytic import Activation, FullyConnected, Network, kernel_estimate
+from analytic.expectations import moments
 from analytic.expressions import ORDERS, cardinal_sine
 from analytic.expressions.sine_quotients import cardinal_sine_error
 from analytic.proofs import Rectangle
@@ -31,7 +33,7 @@ def _exact(z: Any, order: int) -> Any:
 
 @pytest.mark.parametrize("order", range(6))
 def test_values_keep_their_bound(order: int) -> None:
-    x = np.array([0.0, 1e-9, 0.3, 2.0, -7.0, 11.99, 12.01, -40.0], dtype=np.longdouble)
+    x = np.array([0.0, 1e-9, 0.3, 0.99, 1.01, 2.0, -7.0, 11.99, 12.01, -40.0], dtype=np.longdouble)
     found, bounds = cardinal_sine(x, order), cardinal_sine_error(x, order)
     with mpmath.workdps(30):
         for one, value, bound in zip(x, found, bounds, strict=True):
@@ -111,3 +113,14 @@ def test_the_finite_network_has_the_same_function(order: int) -> None:
     (slope,) = torch.autograd.grad(found.sum(), tensor)
     after = Activation("sinc").derivatives(x, order + 1)[order + 1]
     assert np.allclose(slope.numpy(), after, rtol=1e-14, atol=1e-15)
+
+
+def test_moments_at_wide_deviations_are_those_of_their_closed_forms() -> None:
+    """sin(x)/x is the integral of cos(t x) over [0, 1], its square that of (1 - t/2) cos(t x)."""
+    s = np.array([80.0, 300.0, 466.0])
+    found = moments(Activation("sin(x)/x"), s)
+    assert found.noise.certified
+    assert found.noise.largest < 1e-12
+    root = np.sqrt(np.pi / 2) / s  # erf and 1 - exp(-2 s^2) are 1
+    assert_allclose(found.mean, root, atol=0, rtol=found.noise.mean + 2.0**-51)
+    assert_allclose(found.second, root - 0.5 / s**2, atol=0, rtol=found.noise.second + 2.0**-51)

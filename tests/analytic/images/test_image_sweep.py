@@ -56,6 +56,14 @@ def test_three_dimensions_are_within_their_bound_of_ball_arithmetic() -> None:
     image_balls.margins(network, x, kernel_estimate(network, x))
 
 
+def test_filters_divided_by_their_fan_in_are_within_their_bound_of_ball_arithmetic() -> None:
+    rng = np.random.default_rng(5)
+    for name, size in (("erf", 3), ("sin", 5), ("relu", 2)):
+        layer = Convolution(name, size, normalize="fan_in", weight_std=1.3, bias_std=0.2)
+        network, x = Network(layer, layer, GlobalAveragePooling()), rng.standard_normal((2, 1, 4))
+        image_balls.margins(network, x, kernel_estimate(network, x))
+
+
 def _cases() -> Iterator[tuple[Network, np.ndarray]]:
     rng = np.random.default_rng(2027)
     for _ in range(CASES):

@@ -26,8 +26,8 @@ from analytic import (
 )
 from analytic.images import Images, Unserved, beyond_series, position_reach, try_positions
 from analytic.inputs import positions_first
-from analytic.recursion import Problem
-from analytic.solve import solve
+from analytic.recursion import Cost, Problem, dearest_cost
+from analytic.solve import pairs_left_out, solve
 
 LAYER = Convolution("tanh", 3, weight_std=1 / 3)
 POOLED = Network(LAYER, LAYER, GlobalAveragePooling())
@@ -36,10 +36,11 @@ RAW = np.random.default_rng(3).integers(0, 256, (3, 3, 8, 8)).astype(float)
 
 
 def advised(error: AccuracyError) -> float:
-    """The tolerance that a refusal names, with layer and pair."""
-    found = re.search(r"pair \(\d+, \d+\), which weight layer \d+ costs .*=(\S+) or", str(error))
+    """The tolerance that a refusal names, with pair and reason."""
+    why = r"(which [\w ]+ costs \(.+\)|to which roundings of all \d+ weight layers add up)"
+    found = re.search(rf"pair \(\d+, \d+\), {why}; pass tolerance=(\S+) or", str(error))
     assert found is not None, str(error)
-    return float(found[1])
+    return float(found[2])
 
 
 @pytest.mark.parametrize(("network", "x", "tolerance"), [
@@ -187,3 +188,77 @@ def test_the_rest_is_not_begun_behind_a_refused_block(monkeypatch: pytest.Monkey
     assert caught.value.estimate is not None
     assert caught.value.estimate.value.shape == (1500, 3)
     assert some < (len(blocks) - some) / 2
+
+
+CONVOLUTION = Convolution("relu", 3, weight_std=1 / 3, bias_std=0.1)
+MEAN = GlobalAveragePooling()
+NOISE = np.random.default_rng(1).standard_normal((6, 1, 16, 16))
+CENTRED = NOISE[:, :, :8, :8] - NOISE[:, :, :8, :8].mean((2, 3), keepdims=True)
+
+
+@pytest.mark.parametrize(("network", "x", "tolerance", "culprit"), [
+    (Network(CONVOLUTION, AveragePooling(2), CONVOLUTION, MEAN), NOISE[:, :, :8, :8], 1e-14,
+     "AveragePooling behind weight layer 1"),
+    (Network(Convolution("identity", 3), MEAN, FullyConnected("relu")), CENTRED, 1e-12,
+     "GlobalAveragePooling behind weight layer 1"),
+    (Network(FullyConnected("softplus", weight_std=1e-3), LayerNorm(), FullyConnected("tanh")),
+     CENTRED[:, 0, 0], 1e-14, "LayerNorm behind weight layer 1"),
+    (Network(FullyConnected("tanh"), FullyConnected("max(x, sin(x))")), CENTRED[:, 0, 0], 1e-10,
+     "weight layer 2"),
+])  # fmt: skip
+def test_a_refusal_names_the_operation_that_costs(
+    network: Network, x: np.ndarray, tolerance: float, culprit: str
+) -> None:
+    """And proposes what succeeds, whatever was seen by then."""
+    with pytest.raises(AccuracyError, match=f"which {culprit} costs") as caught:
+        kernel(network, x, tolerance=tolerance)
+    assert np.isfinite(kernel(network, x, tolerance=advised(caught.value))).all()
+
+
+def test_a_refusal_of_what_only_rounds_blames_no_layer() -> None:
+    network = Network(*[FullyConnected("relu")] * 3)
+    with pytest.raises(AccuracyError, match="to which roundings of all 3 weight layers add up"):
+        kernel(network, CENTRED[:, 0, 0], tolerance=1e-15)
+
+
+def test_the_operation_that_costs_most_is_found_beyond_roundings() -> None:
+    rounds, doubles, costs = (
+        Cost("a", 0, 1e-18, 5e-15), Cost("b", 1, 1e-13, 1.9e-13), Cost("c", 2, 1e-13, 1e-12)
+    )  # fmt: skip
+    assert dearest_cost([]) is None
+    assert dearest_cost([rounds, doubles]) is None
+    assert dearest_cost([rounds, costs, doubles]) == costs
+
+
+def test_no_plan_promises_positions_where_chords_have_proofs() -> None:
+    """Positions would have a smaller bound here, an estimate."""
+    network = Network(*[CONVOLUTION, AveragePooling(2)] * 2, CONVOLUTION, MEAN)
+    plan = kernel_plan(network, NOISE, tolerance=1e-12)
+    assert (plan.method, plan.bound > 1e-12) == ("images", True)
+    with pytest.raises(AccuracyError) as caught:
+        kernel(network, NOISE, tolerance=1e-12)
+    assert np.isfinite(kernel(network, NOISE, tolerance=advised(caught.value))).all()
+    assert kernel_estimate(network, NOISE).certified
+
+
+def test_some_of_many_close_pairs_are_enough_for_a_refusal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The best values come when they are asked for."""
+    network, x = Network(FullyConnected("tanh(60*(x-1))")), np.linspace(-3, 3, 60)[:, None]
+    taken, whole = list[int](), pairs_left_out.left_out_pairs
+    monkeypatch.setattr(pairs_left_out, "SLOW", -1.0)
+    monkeypatch.setattr(pairs_left_out, "SOON", 0.0)
+
+    def seen(*given: Any) -> Any:
+        taken.append(given[-1].size)
+        return whole(*given)
+
+    monkeypatch.setattr(pairs_left_out, "left_out_pairs", seen)
+    with pytest.raises(AccuracyError) as caught:
+        kernel(network, x)
+    assert taken == [pairs_left_out.SAMPLES[0]]
+    best = caught.value.estimate
+    assert best is not None
+    assert sum(taken[1:]) > 10 * taken[0]
+    assert best.value.shape == (60, 60)

@@ -1,0 +1,71 @@
+"""The pairs that the tiles leave out: some of them first, which may be enough for a refusal."""
+
+from __future__ import annotations
+
+import math
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytic.machine import cores
+from analytic.pairs import Close, NearlyParallel, cheap_entry, left_out_pairs
+from analytic.recursion import Problem
+from analytic.solve.foresight import LEAST_TAKEN
+
+__all__ = ["LeftOut", "Refused"]
+
+MOST_TAKEN = 2**17
+"""Most pairs left out that a thread takes at a time."""
+SAMPLES = 96, 256
+"""Pairs that are looked at before the others, the first of them alone where they are slow; more
+than ``distances`` takes by rules of two dimensions without asking whether these serve."""
+SLOW, SOON = 0.25, 1.0
+"""Seconds: of a sample that is large enough; of all pairs that may be taken before a refusal."""
+
+
+class Refused(NamedTuple):
+    """A pair of a sample that breaks the promise: its bound, place, and the size of the sample."""
+
+    bound: float
+    pair: tuple[int, int]
+    seen: int
+
+
+class LeftOut:
+    """Pairs (pairs, 2) of a problem that its tiles have left out, sorted by rows."""
+
+    def __init__(self, problem: Problem, left: NDArray[np.intp]) -> None:
+        self.problem, self.left = problem, left
+        self.close = Close.of(problem.network, problem.diagonal)
+        self.entry = cheap_entry(problem, self.close, len(left))
+
+    def _of(self, part: NDArray[np.intp]) -> NearlyParallel:
+        return left_out_pairs(self.problem, self.close, self.entry, *part.T)
+
+    def refused(self, tolerance: float) -> Refused | None:
+        """What some of them say against a tolerance, unless all are known as soon."""
+        for few in SAMPLES if math.isfinite(tolerance) else ():
+            if few >= len(self.left):
+                return None
+            part = self.left[np.linspace(0, len(self.left) - 1, few).astype(np.intp)]
+            start = time.perf_counter()
+            error = np.nan_to_num(self._of(part).error, nan=np.inf)
+            took, worst = time.perf_counter() - start, int(error.argmax())
+            if took > SLOW or few == SAMPLES[-1]:
+                soon = took * len(self.left) <= SOON * few * cores()
+                if soon or error[worst] <= tolerance:
+                    return None
+                i, j = part[worst]
+                return Refused(float(error[worst]), (int(i), int(j)), few)
+        return None
+
+    def all(self) -> NearlyParallel:
+        """All pairs, in blocks that bound the memory."""
+        step = min(max(LEAST_TAKEN, -(-len(self.left) // cores())), MOST_TAKEN)
+        blocks = [self.left[at : at + step] for at in range(0, len(self.left), step)]
+        with ThreadPoolExecutor(cores()) as pool:
+            parts = list(pool.map(self._of, blocks))
+        return NearlyParallel(*(np.concatenate(field) for field in zip(*parts, strict=True)))
