@@ -116,6 +116,7 @@ def _others() -> dict[str, Case]:
     """Vectors that nothing was tuned on."""
     rng = np.random.default_rng(2)
     x, wide = rng.standard_normal((300, 12)), rng.standard_normal((1000, 2))
+    pixels = rng.integers(0, 256, (150, 30)).astype(np.float32)
     tanh, gelu, relu = (FullyConnected(name) for name in ("tanh", "gelu", "relu"))
     return {
         "other residual": (Network(tanh, *[Residual(gelu)] * 3), x),
@@ -124,7 +125,7 @@ def _others() -> dict[str, Case]:
         "other depth 10": (_dense("tanh", 10), x[:200]),
         "other duplicates": (_dense("gelu", 3), np.repeat(x[:100], 3, axis=0)),
         "other weight_std 5": (_dense("erf", 4, weight_std=5.0), x),
-        "other float32 pixels": (_dense("tanh", 2), np.float32(rng.integers(0, 256, (150, 30)))),
+        "other float32 pixels": (_dense("tanh", 2), pixels),
     }
 
 

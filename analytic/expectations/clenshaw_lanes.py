@@ -1,4 +1,4 @@
-r"""Sums of low rank (``low_rank``) for many pairs of one row, compiled.
+r"""Sums of low rank (``rank_reduction``) for many pairs of one row, compiled.
 
 The coefficients are summed with phi_a(s) of the row once; what is left of them, in phi_b(s') and
 the coordinate of 1 - |rho|, is a scalar product and Clenshaw's scheme for every lane. That

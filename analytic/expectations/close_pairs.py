@@ -34,6 +34,7 @@ from analytic.expectations.germs import SMALL, germ
 from analytic.expectations.heat_tables import POLYNOMIAL
 from analytic.expectations.node_tables import kinked
 from analytic.expectations.pair_formulas import PairFormula, pair_formula
+from analytic.expectations.pairs_by_rules import by_product_rule
 from analytic.expectations.polylines import polyline
 from analytic.expectations.product_rules import LARGEST_RULE, Angle, squared_differences
 from analytic.expectations.spline_pairs import REACH as PAIR_END
@@ -48,8 +49,6 @@ __all__ = ["Distances", "distances"]
 Index = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 
-BLOCK = 32
-"""Pairs that share one pair of two-dimensional rules."""
 EXACT = 2**4 * UNIT
 """Truncation that is taken for rounding."""
 HOPELESS = 2**24 * UNIT
@@ -207,7 +206,7 @@ def _tabulated_ways(
     return [
         (_by_series, direct),
         *((partial(by_conditioning, table), part & ~direct) for table, part in tables),
-        (_by_spline if by_pieces_too else _by_product_rule, ~ready & ~direct),
+        (_by_spline if by_pieces_too else by_product_rule, ~ready & ~direct),
     ]
 
 
@@ -292,18 +291,3 @@ def _by_spline(
     found[3] += np.where(blind, 4.0, 2 * (value + steep) * near)
     found[4] += np.where(blind, 4.0, steep)
     return found
-
-
-def _by_product_rule(of: Units, angle: Angle, i: Index, j: Index) -> Array:
-    result = np.empty((5, i.size))
-    order = np.argsort(of.s[j] ** 2 * angle.small)
-    for start in range(0, order.size, BLOCK):
-        p = order[start : start + BLOCK]
-        r, r_ = of.r[i[p]], of.r[j[p]]
-        found = squared_differences(
-            of.activation, of.s[i[p]], of.s[j[p]], angle.take(p), 1 / r, 1 / r_
-        )
-        slope = np.sqrt(of.moments.slope[i[p]] * of.moments.slope[j[p]])
-        found[4] = found[4] / np.where(slope > 0, slope, np.inf) + 8 * UNIT
-        result[:, p] = found
-    return result

@@ -22,7 +22,7 @@ import numpy as np
 from analytic.activation import Activation
 from analytic.expectations.clenshaw_lanes import TABLE
 from analytic.expectations.heat_tables import chebyshev_points
-from analytic.expectations.low_rank import low_rank, pair_values, summed_slowly
+from analytic.expectations.rank_reduction import low_rank, pair_values, summed_slowly
 from analytic.expectations.splines import by_pieces
 from analytic.machine import UNIT, Array
 

@@ -5,9 +5,9 @@ its logarithm from there to 1. So they are polynomials of moderate degree in log
 
     x = log(1 + beta^2 s s' (1 - |rho|)) / log(1 + beta^2 s s' FARTHEST),
 
-which has no singularity near [0, 1], and of low rank in the first two (``low_rank``). The values at
-the Chebyshev points come from ``close_pairs``, and so do those between them, which say how far the
-sum is away. That is an estimate, not a proof.
+which has no singularity near [0, 1], and of low rank in the first two (``rank_reduction``). The
+values at the Chebyshev points come from ``close_pairs``, and so do those between them, which say
+how far the sum is away. That is an estimate, not a proof.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ import numpy as np
 from analytic.activation import Activation
 from analytic.expectations.clenshaw_lanes import LOGARITHMIC
 from analytic.expectations.heat_tables import chebyshev_points, heat
-from analytic.expectations.low_rank import LowRank, low_rank, pair_values, summed_slowly
 from analytic.expectations.pair_formulas import pair_formula
+from analytic.expectations.rank_reduction import LowRank, low_rank, pair_values, summed_slowly
 from analytic.expectations.splines import by_pieces
 from analytic.machine import UNIT, Array
 

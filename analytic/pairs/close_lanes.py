@@ -149,7 +149,7 @@ def _sum_lanes(
     for i in range(LOW_RANK_WIDTH):
         t.close[i] = t.lanes[min(begin + i, stop - 1)] - m * LANES
         small[i] = 1.0 - abs(t.rho[m, t.close[i]])
-    side_by_side = t.close[LOW_RANK_WIDTH - 1] - t.close[0] == LOW_RANK_WIDTH - 1
+    side_by_side = t.lanes[stop - 1] - t.lanes[begin] == LOW_RANK_WIDTH - 1 == stop - begin - 1
     for b in range(numbers):
         if side_by_side:
             phi[b, :] = close[first + b, lane + t.close[0] : lane + t.close[0] + LOW_RANK_WIDTH]

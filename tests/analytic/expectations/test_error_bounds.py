@@ -294,5 +294,6 @@ def test_norms_between_the_nodes(text: str, low: float) -> None:
 @pytest.mark.parametrize("text", ["erf(60*x)", "exp(-3600*x**2)", "x*erf(100*x)", "tanh(3000*x)"])
 def test_steep_functions_are_certified(text: str) -> None:
     found = segment(Activation(text), 0)
+    assert isinstance(found, Segment)
     assert found.noise.certified
     assert max(found.noise.value, found.noise.slope, found.noise.square) < 1e-13

@@ -108,7 +108,8 @@ def test_pairs_far_beyond_the_kinks(
     r = [np.sqrt(w.moments(value)[1]) for value in found_s]
     minus = np.array([small if side > 0 else 2 - small])
     angle = Angle(minus, 2 - minus, np.zeros(1))
-    found = spline_distances(w, *found_s, *r, angle)[:, 0]
+    (one_s, other_s), (one_r, other_r) = found_s, r
+    found = spline_distances(w, one_s, other_s, one_r, other_r, angle)[:, 0]
     with mp.workdps(DIGITS):
         pieces, one, other = _pieces(name), mp.mpf(s), mp.mpf(s_)
         slopes, rho = _derivative(pieces), side * (1 - mp.mpf(small))

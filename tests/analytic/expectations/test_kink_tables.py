@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from oracles.lanes import sums_of_row
 from oracles.pieces import dual
 
 from analytic.activation import Activation
-from analytic.expectations import CLOSE_ROWS, CLOSE_WEIGHTS, KinkTable, kink_sums, kink_table
+from analytic.expectations import KinkTable, kink_table
 from analytic.expectations.activation_moments import moments
 
 RANGES = {"exp(-abs(x))": (0.3, 0.9), "selu": (0.1, 5.0), "softsign": (0.1, 0.7)}
@@ -28,13 +29,7 @@ def test_sums_agree_with_panels(name: str, side: int) -> None:
     small = table.farthest * 10 ** rng.uniform(-5, 0, 16)
     given = moments(activation, s)
     r, slope = np.sqrt(given.second), np.sqrt(given.slope)
-    asked, room = table.of_inputs(s, r, given.slope), np.zeros((CLOSE_ROWS, 16))
-    own, others = asked[:, 0].copy(), np.ascontiguousarray(asked[:, 1:])
-    found = np.zeros((2, 16))
-    kink_sums(
-        table.numbers, side, table.rank, table.terms, table.scale, own, others, small, 16,
-        np.zeros(CLOSE_WEIGHTS), room, *found,
-    )  # fmt: skip
+    found = sums_of_row(table, side, s, r, given.slope, small)
     for k in range(16):
         rho = float((1 - 2 * side) * (1 - small[k]))
         for order, norm in enumerate((r, slope)):

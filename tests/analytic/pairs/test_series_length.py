@@ -7,6 +7,7 @@ import pytest
 
 from analytic import Activation, FullyConnected, Network, kernel
 from analytic.expectations.octaves import MOST_TERMS, MOST_TERMS_WHOLE, segment
+from analytic.expectations.segments import Segment
 
 
 @pytest.mark.parametrize("name", ["softplus", "silu"])
@@ -16,6 +17,8 @@ def test_the_longest_table_is_as_good_as_the_usual_one(name: str) -> None:
         segment(Activation(name), 5, most=most, proved=proved)
         for most, proved in ((MOST_TERMS, False), (MOST_TERMS_WHOLE, True))
     )
+    assert isinstance(usual, Segment)
+    assert isinstance(longest, Segment)
     assert usual.noise.certified
     assert longest.noise.certified
     assert longest.noise.square <= 2 * usual.noise.square

@@ -1,0 +1,78 @@
+"""Networks of large inputs, with and without tables in the tiles."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from analytic import Estimate, FullyConnected, Network, Residual, kernel, kernel_estimate
+from analytic.pairs import Series, preparation, wide_forms
+from analytic.request import asked
+from analytic.solve import solve
+
+N = 400
+GENERATOR = np.random.default_rng(0)
+INPUTS = {
+    "line": np.linspace(-30, 30, N)[:, None],
+    "windows": np.lib.stride_tricks.sliding_window_view(
+        20 + 5 * np.sin(0.05 * np.arange(N + 9)), 10
+    ),
+    "plane": 40.0 * GENERATOR.standard_normal((N, 2)),
+}
+NETWORKS = {
+    "tanh": Network(*[FullyConnected("tanh", bias_std=0.5)] * 3),
+    "softplus": Network(*[FullyConnected("softplus", bias_std=0.1)] * 2),
+    "gelu": Network(*[FullyConnected("gelu", bias_std=0.3)] * 2),
+    "residual": Network(FullyConnected("sigmoid", bias_std=0.3), Residual(FullyConnected("tanh"))),
+}
+
+
+def _solved(network: Network, x: np.ndarray, tables: bool) -> tuple[Estimate, bool]:
+    """Both kernels with the bounds of all entries, and whether a layer has a table."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(wide_forms, "ENOUGH", 2**12)
+        if not tables:
+            patch.setattr(preparation, "with_log_tables", lambda _, *given: given[:2])
+        problem = asked(network, x, None, "both", 1e-10, "cpu")
+    found = solve(problem, "both", 1e-10, progress=False, certificate=True)
+    assert isinstance(problem.method, Series)
+    return found, bool((problem.method.plan.close[:, 0] > 0).any())
+
+
+@pytest.mark.parametrize("inputs", INPUTS)
+@pytest.mark.parametrize("network", NETWORKS)
+def test_tables_agree_with_pairs_one_by_one(network: str, inputs: str) -> None:
+    """Within the sum of both bounds; nothing that a table was made for is called certified."""
+    x = np.ascontiguousarray(INPUTS[inputs])
+    (found, used), (exact, without) = (
+        _solved(NETWORKS[network], x, tables) for tables in (True, False)
+    )
+    assert used
+    assert not without
+    for one, other, wrong, more in zip(
+        found.value, exact.value, found.error, exact.error, strict=True
+    ):
+        assert np.all(np.abs(one - other) <= wrong + more)
+        assert not np.array_equal(one, other)
+    assert not found.certified
+
+
+def test_few_pairs_and_small_inputs_make_no_tables() -> None:
+    windows = np.ascontiguousarray(INPUTS["windows"])
+    assert not _solved(NETWORKS["tanh"], windows[:60], True)[1]
+    assert not _solved(NETWORKS["tanh"], windows / 20, True)[1]
+
+
+def test_relu_takes_nearly_parallel_rows_in_tiles() -> None:
+    """Years and months: all pairs have rho > 0.9999, some 1 - 1e-8, and none is left out."""
+    x = np.stack([2000.0 + np.arange(N) // 12, np.arange(N) % 12], axis=1)
+    network = Network(*[FullyConnected("relu", bias_std=0.1)] * 2)
+    problem = asked(network, x, None, "ntk", 1e-10, "cpu")
+    assert problem.method.error <= 1e-10
+    assert isinstance(problem.method, Series)
+    assert problem.method.plan.bounds.ceiling >= 1 - 1e-6
+    few = np.arange(0, N, 40)
+    exact = kernel_estimate(network, x[few])
+    found = kernel(network, x, progress=False)[np.ix_(few, few)]
+    scale = np.sqrt(np.outer(np.diag(exact.value), np.diag(exact.value)))
+    assert np.all(np.abs(found - exact.value) <= exact.error + 1e-10 * scale)
