@@ -17,7 +17,6 @@ from analytic.recursion.certificate import (
     factors_of,
     first_beyond,
     junction_of,
-    own_bounds,
 )
 from analytic.recursion.chaos import growth, mean_slope, stage_growth
 from analytic.recursion.chord_errors import NOMINAL, TRIED, Boundary, ChordErrors, pixel_chord
@@ -50,6 +49,7 @@ from analytic.recursion.layer_errors import (
     skip_error,
 )
 from analytic.recursion.normalization import amplifications, normalized
+from analytic.recursion.own_certificate import own_bounds
 from analytic.recursion.problem import Data, Problem, RowBlock
 from analytic.recursion.roundings import ARC_COSINE, own_rounding
 from analytic.recursion.series_radii import GROUP

@@ -26,7 +26,6 @@ from analytic.machine import UNIT, Array
 from analytic.recursion.averages import Average
 from analytic.recursion.error_amplification import Amplification
 from analytic.recursion.error_propagation import (
-    OWN,
     RADII,
     ErrorPropagation,
     Fixed,
@@ -45,7 +44,6 @@ __all__ = [
     "factors_of",
     "first_beyond",
     "junction_of",
-    "own_bounds",
 ]
 
 
@@ -159,25 +157,30 @@ def certify(
                 tau = min(tau, max(SMALL * cheap, min(least, LONGER * cheap), SMALL * UNIT))
                 small = min(tau, SMALL * UNIT)
             if chain.error(index, tau) <= tolerance:
-                found = _bounds(chain, index, (small, tau), whole)
-                return found if tight or whole else _lowered(chain, index, tolerance, found)
+                if not (tight or whole):
+                    index, tau = _lowered(chain, index, tolerance, tau)
+                    small = tau
+                return _bounds(chain, index, (small, tau), whole)
     return _bounds(chain, 0 if whole else len(RADII) - 1, (2 * UNIT, 2 * UNIT), whole)
 
 
-def _lowered(chain: ErrorPropagation, index: int, tolerance: float, bounds: Bounds) -> Bounds:
-    """Those below the lowest ceiling that all series end before: it grants them the most."""
-    while bounds.radius[:, -1].max() < bounds.ceiling and index + 1 < len(RADII):
-        index += 1
-        rounding = chain.error(index, 0.0)
-        per_tau = chain.error(index, 1.0) - rounding
-        if per_tau <= 0 or bounds.radius[:, -1].max() >= RADII[index]:
+def _lowered(
+    chain: ErrorPropagation, index: int, tolerance: float, tau: float
+) -> tuple[int, float]:
+    """The lowest ceiling that all series end before, and tau: it grants them the most."""
+    end = _reach(chain, index, (tau, tau), False).radius[:, -1].max()
+    while end < RADII[index] and index + 1 < len(RADII) and end < RADII[index + 1]:
+        rounding = chain.error(index + 1, 0.0)
+        per_tau = chain.error(index + 1, 1.0) - rounding
+        if per_tau <= 0:
             break
-        tau = 0.9 * (tolerance - rounding) / per_tau
-        lower = _bounds(chain, index, (tau, tau), False)
-        if lower.radius[:, -1].max() >= lower.ceiling or lower.error > tolerance:
+        more = 0.9 * (tolerance - rounding) / per_tau
+        found = _reach(chain, index + 1, (more, more), False)
+        end = found.radius[:, -1].max()
+        if end >= RADII[index + 1] or found.error > tolerance:
             break
-        bounds = lower
-    return bounds
+        index, tau = index + 1, more
+    return index, tau
 
 
 ENTERED = 2**9 * UNIT
@@ -209,15 +212,30 @@ def certify_behind(
     return found if found.radius[0, -1] < found.radius[1:, -1].min() else None
 
 
-def _bounds(chain: ErrorPropagation, index: int, taus: tuple[float, float], whole: bool) -> Bounds:
-    """With the first truncation error where a series is long enough, up to the second else."""
+class _Reach(NamedTuple):
+    """The radii of all layers, what their groups of terms leave out, and the bound."""
+
+    radius: Array
+    lost: Array
+    error: float
+
+
+def _reach(chain: ErrorPropagation, index: int, taus: tuple[float, float], whole: bool) -> _Reach:
+    """Below a ceiling; see ``_bounds``."""
     layers, ceiling = chain.layers, float(RADII[index])
     last = LAST if taus[0] < taus[1] else 0
     groups = max(max(-(-layer.terms // GROUP) for layer in layers) + last, 24)
     radius, lost = np.empty((2, len(layers), groups))
     for row, layer in enumerate(layers):
         radius[row], lost[row] = radii(layer, groups, taus, ceiling, whole)
-    none = np.empty(0, dtype=np.int64)
+    return _Reach(radius, lost, chain.error(index, taus[1], [float(a) for a in lost[:, -1]]))
+
+
+def _bounds(chain: ErrorPropagation, index: int, taus: tuple[float, float], whole: bool) -> Bounds:
+    """With the first truncation error where a series is long enough, up to the second else."""
+    layers, ceiling = chain.layers, float(RADII[index])
+    radius, lost, error = _reach(chain, index, taus, whole)
+    groups, none = radius.shape[1], np.empty(0, dtype=np.int64)
     factors, junctions = constants(chain, ceiling)
     return Bounds(
         radius=radius,
@@ -235,7 +253,7 @@ def _bounds(chain: ErrorPropagation, index: int, taus: tuple[float, float], whol
         closed=np.array([layer.closed for layer in layers]),
         start=chain.start,
         ceiling=ceiling,
-        error=chain.error(index, taus[1], [float(last) for last in lost[:, -1]]),
+        error=error,
         diagonal=chain.diagonal,
         diagonals=np.array([chain.diagonal]),
     )
@@ -262,30 +280,3 @@ def _factors(layer: Amplification, fixed: Fixed, levels: Array) -> Array:
     """Those of a layer at some R, (levels, factors), without truncation."""
     found = layer_factors(layer, layer.at(levels), fixed, 0.0)
     return np.stack(np.broadcast_arrays(*found), axis=1)
-
-
-def own_bounds(layer: Amplification) -> Bounds:
-    """Radii for pairs of positions of one input, at the least truncation; no errors."""
-    groups = max(-(-layer.terms // GROUP), 24)
-    radius, _ = radii(layer, groups, (OWN, OWN), 1.0, True)
-    none = np.empty(0, dtype=np.int64)
-    return Bounds(
-        radius=radius[None, :],
-        truncation=np.zeros((1, 1, groups)),
-        factors=np.zeros((1, 1, LEVELS.size, len(LayerFactors._fields))),
-        junctions=np.zeros((1, 1, max(1, len(layer.in_junctions)), len(SkipFactors._fields))),
-        in_kernel=np.array([[1.0, 1.0, 0.0]]),
-        kinds=np.zeros((1, 1), dtype=np.int64),
-        rows=none,
-        columns=none,
-        sizes=np.empty((0, 0, 1, groups)),
-        row_sizes=none,
-        column_sizes=none,
-        lengths=np.array([lengths(layer)]),
-        closed=np.array([layer.closed]),
-        start=0.0,
-        ceiling=1.0,
-        error=0.0,
-        diagonal=0.0,
-        diagonals=np.zeros(1),
-    )
