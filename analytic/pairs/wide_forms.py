@@ -20,8 +20,8 @@ from analytic.recursion import Amplification, Bounds, Diagonal, Stage, amplifica
 
 __all__ = ["may_reach", "with_log_tables"]
 
-ENOUGH = 2**16
-"""Pairs beyond the series for which a table is made, at least: they take some 0.1 s otherwise."""
+ENOUGH = 2**17
+"""Pairs beyond the series for which a table is made, at least: it takes as long as so many."""
 SHARP = 2.0**-38
 """The largest error of a table."""
 SHORT = (32, 64, 128)
