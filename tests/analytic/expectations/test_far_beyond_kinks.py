@@ -94,6 +94,7 @@ def _square(pieces: Pieces, s: Any) -> Any:
     return _outer(lambda z: _value(pieces, s * z) ** 2, [a / s for a, _, _ in pieces[1:]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize(
     ("s", "s_", "small", "side"),

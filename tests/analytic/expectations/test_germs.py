@@ -36,6 +36,7 @@ def _mean(f: Any) -> Any:
     return mp.quad(lambda z: f(z) * mp.npdf(z), ends)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("s", SIZES)
 @pytest.mark.parametrize("name", EXACT)
 def test_moments_and_coefficients_of_small_units(name: str, s: float) -> None:

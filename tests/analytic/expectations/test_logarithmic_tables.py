@@ -35,6 +35,7 @@ def _exact(name: str, order: int, s: float, s_: float, rho: Any) -> Any:
     return sympy.lambdify(symbols, form, "mpmath")(s**2, rho * s * s_, s_**2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [0, 1])
 @pytest.mark.parametrize("name", RANGES)
 def test_sums_agree_with_closed_forms(name: str, side: int) -> None:
@@ -52,8 +53,9 @@ def test_sums_agree_with_closed_forms(name: str, side: int) -> None:
                 assert wrong <= table.error * norm[0] * norm[k + 1], (k, order)
 
 
+@pytest.mark.slow
 def test_errors_are_small_and_sums_short() -> None:
-    for name in ("tanh", "softplus", "sigmoid", "gelu", "atan(x)"):
+    for name in ("tanh", "gelu", "atan(x)"):
         table = log_table(Activation(name), np.array([0.5, 30.0]))
         assert table is not None
         assert table.error < 2e-12

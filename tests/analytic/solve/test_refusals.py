@@ -241,6 +241,7 @@ def test_no_plan_promises_positions_where_chords_have_proofs() -> None:
     assert kernel_estimate(network, NOISE).certified
 
 
+@pytest.mark.slow
 def test_some_of_many_close_pairs_are_enough_for_a_refusal(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
