@@ -15,6 +15,7 @@ import numpy as np
 from analytic.expectations import MOST_TERMS_WHOLE, LogTable, is_bent, log_table
 from analytic.machine import Array
 from analytic.pairs.correlation_samples import rough_correlations
+from analytic.pairs.rays import are_on_a_line
 from analytic.pairs.wide_inputs import is_straight
 from analytic.recursion import Amplification, Bounds, Diagonal, Stage, amplification
 
@@ -66,7 +67,8 @@ def with_log_tables(
         for layer, stage in zip(layers, state.stages, strict=True)
     ]
     short = [a and radius < bounds.ceiling for a, radius in zip(smooth, reach, strict=True)]
-    if pairs < ENOUGH or not any(short):
+    parallel = are_on_a_line(state.stages[0], inputs.shape[1], bounds.error)  # these are quicker
+    if pairs < ENOUGH or parallel or not any(short):
         return layers, bounds
     samples = list(rough_correlations(state, inputs, n, own))[: _followed(state)]
     left = 0.0

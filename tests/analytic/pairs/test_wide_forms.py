@@ -66,6 +66,12 @@ def test_few_pairs_and_small_inputs_make_no_tables() -> None:
     assert not _solved(NETWORKS["tanh"], windows / 20, True)[1]
 
 
+def test_lines_without_bias_keep_their_series_and_rays() -> None:
+    """Pairs of small inputs have no place in a table, and a line has many of them."""
+    network = Network(*[FullyConnected("tanh")] * 2)
+    assert not _solved(network, INPUTS["line"], True)[1]
+
+
 def test_relu_takes_nearly_parallel_rows_in_tiles() -> None:
     """Years and months: all pairs have rho > 0.9999, some 1 - 1e-8, and none is left out."""
     x = np.stack([2000.0 + np.arange(N) // 12, np.arange(N) % 12], axis=1)
