@@ -121,17 +121,13 @@ def _found(tolerance: float, seen: Objection) -> str:
     )
 
 
-BADLY_KNOWN = 2.0**10 * UNIT
-"""Errors of integrals that are no roundings."""
-
-
 def _why(seen: Objection) -> str:
     """The operation that costs most accuracy, and how."""
     stages, worst = seen.ends.stages, dearest_cost(seen.costs)
     if worst is None:
         count = sum(not isinstance(stage.step.layer, Pointwise) for stage in stages)
         noises = [stage.moments.noise.largest for stage in stages]
-        if max(noises) > BADLY_KNOWN:
+        if max(noises) > TABLE:
             layer = int(np.argmax(noises))
             return f"which layer {layer + 1} costs (its integrals are known to {max(noises):.0e})"
         return f"to which roundings of all {count} weight layers add up"
