@@ -32,11 +32,13 @@ from analytic.expectations.inverse_sine import arcsine
 from analytic.expectations.jumping_pairs import jump_distances
 from analytic.expectations.kink_tables import KinkTable, kink_table
 from analytic.expectations.kinks_at_zero import is_bent
-from analytic.expectations.logarithmic_tables import LogTable, log_table
+from analytic.expectations.listed_pairs import room_of_sums, sum_listed_pairs
+from analytic.expectations.logarithmic_tables import LogTable, log_table, near_table
 from analytic.expectations.norm_gaps import NormGap, gap_of_activations, gap_of_preactivations
 from analytic.expectations.octaves import MOST_TERMS_WHOLE
 from analytic.expectations.product_rules import Angle
 from analytic.expectations.quadrature import Rule, hermite_basis, uniform_rule
+from analytic.expectations.rank_reduction import near_ones
 from analytic.expectations.segments import Noise
 from analytic.expectations.slope_bends import KinkLines, kink_lines
 from analytic.expectations.small_angles import CLOSE_LINES, FARTHEST_LINES, TOGETHER, line_sums
@@ -97,10 +99,14 @@ __all__ = [
     "log_table",
     "low_rank_sums",
     "moments",
+    "near_ones",
+    "near_table",
     "orders",
     "responses",
     "rests",
+    "room_of_sums",
     "slope_change",
+    "sum_listed_pairs",
     "uniform_rule",
     "units",
     "wave",

@@ -16,12 +16,12 @@ import numpy as np
 from analytic.compilation import compiled
 from analytic.expectations.logarithm_lanes import logarithms
 
-__all__ = ["CLOSE_ROWS", "LOGARITHMIC", "TABLE", "WIDTH", "contract", "low_rank_sums"]
+__all__ = ["CLOSE_ROWS", "LOGARITHMIC", "TABLE", "WIDTH", "WORK", "contract", "low_rank_sums"]
 
 TABLE, LOGARITHMIC = 1, 3
 """The kinds of these sums, by their coordinate."""
 
-WIDTH = 64
+WIDTH = 128
 """Lanes that are summed together."""
 WORK = 7
 """Rows of lanes that the sums need beside what is asked of each input."""
@@ -51,44 +51,47 @@ def contract(core: Any, rank: int, terms: int, row: Any, w: Any) -> None:
 
 
 @compiled
-def _add_eight(w: Any, k: int, m: int, p: Any, b: int, e: Any, d: Any) -> None:
+def _add_eight(w: Any, k: int, m: int, p: Any, b: int, work: Any, row: int) -> None:
     """Add eight products to the sums of E and of D, which share phi."""
     w0, w1, w2, w3 = w[k], w[k + 1], w[k + 2], w[k + 3]
     w4, w5, w6, w7 = w[k + 4], w[k + 5], w[k + 6], w[k + 7]
     v0, v1, v2, v3 = w[m], w[m + 1], w[m + 2], w[m + 3]
     v4, v5, v6, v7 = w[m + 4], w[m + 5], w[m + 6], w[m + 7]
-    p0, p1, p2, p3, p4, p5, p6, p7 = (
-        p[b], p[b + 1], p[b + 2], p[b + 3], p[b + 4], p[b + 5], p[b + 6], p[b + 7],
-    )  # fmt: skip
     for i in range(WIDTH):
-        total, slope = e[i] + w0 * p0[i], d[i] + v0 * p0[i]
-        total, slope = total + w1 * p1[i], slope + v1 * p1[i]
-        total, slope = total + w2 * p2[i], slope + v2 * p2[i]
-        total, slope = total + w3 * p3[i], slope + v3 * p3[i]
-        total, slope = total + w4 * p4[i], slope + v4 * p4[i]
-        total, slope = total + w5 * p5[i], slope + v5 * p5[i]
-        total, slope = total + w6 * p6[i], slope + v6 * p6[i]
-        e[i], d[i] = total + w7 * p7[i], slope + v7 * p7[i]
+        total, slope = work[row, i] + w0 * p[b, i], work[row + 3, i] + v0 * p[b, i]
+        total, slope = total + w1 * p[b + 1, i], slope + v1 * p[b + 1, i]
+        total, slope = total + w2 * p[b + 2, i], slope + v2 * p[b + 2, i]
+        total, slope = total + w3 * p[b + 3, i], slope + v3 * p[b + 3, i]
+        total, slope = total + w4 * p[b + 4, i], slope + v4 * p[b + 4, i]
+        total, slope = total + w5 * p[b + 5, i], slope + v5 * p[b + 5, i]
+        total, slope = total + w6 * p[b + 6, i], slope + v6 * p[b + 6, i]
+        work[row, i], work[row + 3, i] = total + w7 * p[b + 7, i], slope + v7 * p[b + 7, i]
 
 
 @compiled
-def _add_four(w: Any, k: int, m: int, p: Any, b: int, e: Any, d: Any) -> None:
+def _add_four(w: Any, k: int, m: int, p: Any, b: int, work: Any, row: int) -> None:
     """The same with four."""
     w0, w1, w2, w3 = w[k], w[k + 1], w[k + 2], w[k + 3]
     v0, v1, v2, v3 = w[m], w[m + 1], w[m + 2], w[m + 3]
-    p0, p1, p2, p3 = p[b], p[b + 1], p[b + 2], p[b + 3]
     for i in range(WIDTH):
-        total, slope = e[i] + w0 * p0[i], d[i] + v0 * p0[i]
-        total, slope = total + w1 * p1[i], slope + v1 * p1[i]
-        total, slope = total + w2 * p2[i], slope + v2 * p2[i]
-        e[i], d[i] = total + w3 * p3[i], slope + v3 * p3[i]
+        total, slope = work[row, i] + w0 * p[b, i], work[row + 3, i] + v0 * p[b, i]
+        total, slope = total + w1 * p[b + 1, i], slope + v1 * p[b + 1, i]
+        total, slope = total + w2 * p[b + 2, i], slope + v2 * p[b + 2, i]
+        work[row, i], work[row + 3, i] = total + w3 * p[b + 3, i], slope + v3 * p[b + 3, i]
 
 
 @compiled
-def _step_back(twice: Any, new: Any, old: Any, older: Any) -> None:
-    """A step of Clenshaw's scheme without the coefficient."""
+def _begin(w: Any, k: int, m: int, p: Any, work: Any, new: int, old: int, older: int) -> None:
+    """A step of Clenshaw's scheme with the first four products."""
+    w0, w1, w2, w3 = w[k], w[k + 1], w[k + 2], w[k + 3]
+    v0, v1, v2, v3 = w[m], w[m + 1], w[m + 2], w[m + 3]
     for i in range(WIDTH):
-        new[i] = twice[i] * old[i] - older[i]
+        total = work[0, i] * work[old, i] - work[older, i]
+        slope = work[0, i] * work[old + 3, i] - work[older + 3, i]
+        total, slope = total + w0 * p[0, i], slope + v0 * p[0, i]
+        total, slope = total + w1 * p[1, i], slope + v1 * p[1, i]
+        total, slope = total + w2 * p[2, i], slope + v2 * p[2, i]
+        work[new, i], work[new + 3, i] = total + w3 * p[3, i], slope + v3 * p[3, i]
 
 
 @compiled
@@ -97,22 +100,19 @@ def _clenshaw(w: Any, first: int, rank: int, terms: int, phi: Any, work: Any) ->
 
     Returns the row of the sum for E; that for D is three below.
     """
-    twice, new, old, older = work[0], 1, 2, 3
-    for row in range(1, WORK):
-        work[row, :] = 0.0
+    new, old, older = 1, 2, 3
+    work[1:WORK, :] = 0.0
     for k in range(terms - 1, -1, -1):
         if k == 0:
             for i in range(WIDTH):
-                twice[i] *= 0.5
-        e, d = work[new], work[new + 3]
-        _step_back(twice, e, work[old], work[older])
-        _step_back(twice, d, work[old + 3], work[older + 3])
-        b, place = 0, first + k * rank
+                work[0, i] *= 0.5
+        b, place = 4, first + k * rank
+        _begin(w, place, place + terms * rank, phi, work, new, old, older)
         while b + 8 <= rank:
-            _add_eight(w, place + b, place + terms * rank + b, phi, b, e, d)
+            _add_eight(w, place + b, place + terms * rank + b, phi, b, work, new)
             b += 8
         if b < rank:
-            _add_four(w, place + b, place + terms * rank + b, phi, b, e, d)
+            _add_four(w, place + b, place + terms * rank + b, phi, b, work, new)
         new, old, older = older, new, old
     return old
 

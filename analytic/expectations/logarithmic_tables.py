@@ -3,11 +3,16 @@ r"""Pairs of large deviations: E w(u) w(v) and E w'(u) w'(v) of a smooth w by ta
 Where w bends on the scale 1/beta, both change with 1 - |rho| on the scale 1/(beta^2 s s'), and with
 its logarithm from there to 1. So they are polynomials of moderate degree in log s, log s' and
 
-    x = log(1 + beta^2 s s' (1 - |rho|)) / log(1 + beta^2 s s' FARTHEST),
+    x = log(1 + beta^2 s s' (1 - |rho|)) / log(1 + beta^2 s s' farthest),
 
 which has no singularity near [0, 1], and of low rank in the first two (``rank_reduction``). The
 values at the Chebyshev points come from ``close_pairs``, and so do those between them, which say
 how far the sum is away. That is an estimate, not a proof.
+
+Where deviations stay large behind the layer (softplus), the next one asks for 1 - |c| of the cosine
+c = E/(r r') to an error of u sqrt(1 - |c|). Such a table has (1 - |c|)/omega in the place of E:
+
+    omega^2 = 1 - |rho| + 1/(beta^2 s s').
 """
 
 from __future__ import annotations
@@ -15,8 +20,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analytic.activation import Activation
 from analytic.expectations.clenshaw_lanes import LOGARITHMIC
@@ -26,22 +33,29 @@ from analytic.expectations.rank_reduction import LowRank, low_rank, pair_values,
 from analytic.expectations.splines import by_pieces
 from analytic.machine import UNIT, Array
 
-__all__ = ["LogTable", "log_table"]
+__all__ = ["LogTable", "log_table", "near_table"]
 
-FARTHEST = 0.7
-"""The largest 1 - |rho|."""
+Index = NDArray[np.intp]
+
+
+class _Limits(NamedTuple):
+    """The largest 1 - |rho|, points in x, and the longest sums: others cost too much."""
+
+    farthest: float
+    points: int
+    terms: int
+    rank: int
+
+
+OF_E, OF_NEAR = _Limits(0.7, 64, 56, 40), _Limits(1.0, 80, 76, 48)
 HALVES = 2
 """Parts of an octave at which the ranges of s end."""
 LEAST = 0.25
 """The smallest s of a table, in units of the scale of w: of smaller inputs a series is short."""
 WIDEST = 8.0
 """Octaves of the widest range."""
-POINTS = 64
-"""Points in x."""
 FINENESS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 """The beta that are tried, in units of the inverse of the scale of w."""
-MOST_TERMS_IN_X, MOST_RANK = 56, 40
-"""Longer sums cost more than what they replace."""
 KEPT = 2.0**-47
 """Coefficients that are kept, relative to the largest."""
 SAFETY = 4.0
@@ -59,18 +73,28 @@ class LogTable:
     Attributes:
         ends: log of the smallest and of the largest s.
         beta: see the module.
+        near: whether 1 - |c| is in the place of E.
         sums: what is summed.
-        error: of E and of D, relative to norms.
+        error: of E (or what is in its place) and of D, relative to norms.
     """
 
     ends: tuple[float, float]
     beta: float
+    near: bool
     sums: LowRank
     error: float
 
     kind = LOGARITHMIC
-    farthest = FARTHEST
-    scale = FARTHEST
+
+    @property
+    def farthest(self) -> float:
+        """The largest 1 - |rho|."""
+        return _limits(self.near).farthest
+
+    @property
+    def scale(self) -> float:
+        """What scales the coordinate."""
+        return self.farthest
 
     @property
     def rank(self) -> int:
@@ -114,49 +138,66 @@ def log_table(activation: Activation, s: Array) -> LogTable | None:
         activation: w.
         s: positive.
     """
-    if activation.is_erf or by_pieces(activation) or pair_formula(activation):
+    return None if activation.is_erf else near_table(activation, s, near=False)
+
+
+def near_table(activation: Activation, s: Array, *, near: bool = True) -> LogTable | None:
+    """The same with 1 - |c| in the place of E, of erf too.
+
+    Args:
+        activation: w.
+        s: positive.
+        near: whether it is there.
+    """
+    if by_pieces(activation) or pair_formula(activation):
         return None
     of = heat(activation)
     if of is None or not of.smooth or not s.max() < 2.0**of.highest:
         return None
     low = math.floor(HALVES * math.log2(max(s.min(), LEAST * of.scale))) / HALVES
     high = math.ceil(HALVES * math.log2(s.max()) + 1e-9) / HALVES
-    return _table(activation, max(low, high - WIDEST), high) if low < high else None
+    return _table(activation, max(low, high - WIDEST), high, near) if low < high else None
+
+
+def _limits(near: bool) -> _Limits:
+    return OF_NEAR if near else OF_E
 
 
 @lru_cache(maxsize=64)
-def _table(activation: Activation, low: float, high: float) -> LogTable | None:
-    beta, ends = _beta(activation, 2.0**high), (low * math.log(2), high * math.log(2))
-    points = 16 + math.ceil(7 * (high - low))
-    (x, by_s), (z, by_x) = chebyshev_points(points), chebyshev_points(POINTS)
+def _table(activation: Activation, low: float, high: float, near: bool) -> LogTable | None:
+    limits, ends = _limits(near), (low * math.log(2), high * math.log(2))
+    beta, points = _beta(activation, 2.0**high, near), 16 + math.ceil(7 * (high - low))
+    (x, by_s), (z, by_x) = chebyshev_points(points), chebyshev_points(limits.points)
     s = np.exp(ends[0] + (ends[1] - ends[0]) * (x + 1) / 2)
-    i, j = (np.repeat(part, POINTS) for part in np.triu_indices(points))
-    small = _small(beta, s[i], s[j], np.resize((z + 1) / 2, i.size))
-    values, error = pair_values(activation, s, i, j, small)
-    sums = low_rank(values.reshape(2, 2, -1, POINTS), by_s, by_x, KEPT)
-    found = LogTable(ends, beta, sums, error)
-    if found.terms > MOST_TERMS_IN_X or found.rank > MOST_RANK:
+    i, j = (np.repeat(part, limits.points) for part in np.triu_indices(points))
+    values, error = _values(activation, beta, near, s, (i, j), np.resize((z + 1) / 2, i.size))
+    sums = low_rank(values.reshape(2, 2, -1, limits.points), by_s, by_x, KEPT)
+    found = LogTable(ends, beta, near, sums, error)
+    if found.terms > limits.terms or found.rank > limits.rank:
         return None
     return replace(found, error=SAFETY * _judged(found, activation) + error + ROUNDED)
 
 
-def _small(beta: float, s: Array, s_: Array, x: Array) -> Array:
-    """1 - |rho| at the coordinate x."""
-    steep = beta**2 * s * s_
-    return np.minimum(np.expm1(x * np.log1p(steep * FARTHEST)) / steep, FARTHEST)
+def _values(
+    activation: Activation, beta: float, near: bool, s: Array, pairs: tuple[Index, Index], x: Array
+) -> tuple[Array, float]:
+    """``pair_values`` at the coordinate x."""
+    i, j = pairs
+    steep, farthest = beta**2 * s[i] * s[j], _limits(near).farthest
+    small = np.minimum(np.expm1(x * np.log1p(steep * farthest)) / steep, farthest)
+    omega = np.sqrt(small + 1 / steep) if near else None
+    return pair_values(activation, s, i, j, small, omega)
 
 
-def _beta(activation: Activation, s: float) -> float:
+def _beta(activation: Activation, s: float, near: bool) -> float:
     """The one that asks for the fewest terms, by pairs of equal deviations."""
-    of = heat(activation)
+    of, points = heat(activation), _limits(near).points
     assert of is not None
-    z, by_x = chebyshev_points(POINTS)
-    both, fewest = np.full(2, s), (POINTS + 1, 1.0)
-    i = np.zeros(POINTS, dtype=np.intp)
+    z, by_x = chebyshev_points(points)
+    fewest, i = (points + 1, 1.0), np.zeros(points, dtype=np.intp)
     for fineness in FINENESS:
         beta = fineness / of.scale
-        small = _small(beta, both[:1], both[1:], (z + 1) / 2)
-        values, _ = pair_values(activation, both, i, i + 1, small)
+        values, _ = _values(activation, beta, near, np.full(2, s), (i, i + 1), (z + 1) / 2)
         size = np.abs(values @ by_x.T).max(axis=(0, 1))
         fewest = min(fewest, (int(np.flatnonzero(size > KEPT * size.max())[-1]) + 1, beta))
     return fewest[1]
@@ -169,7 +210,7 @@ def _judged(table: LogTable, activation: Activation) -> float:
     places[:8] = np.stack(np.meshgrid(*[[0.001, 0.999]] * 3), axis=-1).reshape(8, 3)
     (low, high), i = table.ends, np.arange(TRIED)
     s, s_ = np.exp(low + (high - low) * places[:, :2].T)
-    small = _small(table.beta, s, s_, places[:, 2])
-    exact, error = pair_values(activation, np.concatenate([s, s_]), i, i + TRIED, small)
-    found = np.stack([table.at(s, s_, places[:, 2], side) for side in (0, 1)])
+    both, x = np.concatenate([s, s_]), places[:, 2]
+    exact, error = _values(activation, table.beta, table.near, both, (i, i + TRIED), x)
+    found = np.stack([table.at(s, s_, x, side) for side in (0, 1)])
     return float(np.abs(found - exact).max()) + error / SAFETY

@@ -2,7 +2,8 @@ r"""Expectations of pairs as sums of low rank, from their values at Chebyshev po
 
     E = r r' sum_abk C_abk phi_a(s) phi_b(s') T_k(x),    the same for D with the roots of E w'^2,
 
-with the first singular vectors phi of all coefficients; x stands for the angle of the pair.
+with the first singular vectors phi of all coefficients; x stands for the angle of the pair. Where
+cosines near 1 matter to more digits than E has, 1 - |c| takes its place.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from analytic.expectations.product_rules import Angle
 from analytic.expectations.unit_tables import units
 from analytic.machine import Array
 
-__all__ = ["LowRank", "low_rank", "pair_values", "summed_slowly"]
+__all__ = ["LowRank", "low_rank", "near_ones", "pair_values", "summed_slowly"]
 
 Index = NDArray[np.intp]
 TOGETHER = 4
@@ -38,7 +39,7 @@ class LowRank(NamedTuple):
 
 
 def pair_values(
-    activation: Activation, s: Array, i: Index, j: Index, small: Array
+    activation: Activation, s: Array, i: Index, j: Index, small: Array, scale: Array | None = None
 ) -> tuple[Array, float]:
     """E and D of pairs relative to norms, (2 signs, 2, pairs), and the largest error.
 
@@ -48,15 +49,27 @@ def pair_values(
         i: places of the first units of the pairs, (pairs,).
         j: those of the second ones.
         small: 1 - |rho|, (pairs,).
+        scale: by what 1 - |c|, which then takes the place of the cosine c, is divided where
+            ``near_ones`` says so.
     """
     of = units(activation, s, moments(activation, s))
     none, slope = np.zeros(i.size), np.sqrt(of.moments.slope[i] * of.moments.slope[j])
     result, error = np.empty((2, 2, i.size)), 0.0
     for side, angle in enumerate((Angle(small, 2 - small, none), Angle(2 - small, small, none))):
         found = distances(of, angle, i, j)
-        result[side] = (found.plus - found.minus) / 2, found.d / slope
-        error = max(error, float(found.error.max()), float(found.error_d.max()))
+        value, unit = (found.plus - found.minus) / 2, np.ones(i.size)
+        if scale is not None:
+            sign, scaled = near_ones(activation)[side]
+            value, unit = found.minus if sign > 0 else found.plus, scale if scaled else unit
+        result[side] = value / unit, found.d / slope
+        error = max(error, float((found.error / unit).max()), float(found.error_d.max()))
     return result, error
+
+
+def near_ones(activation: Activation) -> tuple[tuple[float, bool], tuple[float, bool]]:
+    """Of rho > 0 and of rho < 0: the sign of c near |rho| = 1, and whether |c| tends to 1 there."""
+    parity = activation.parity
+    return (1.0, True), (-1.0 if parity == "odd" else 1.0, parity in ("odd", "even"))
 
 
 def low_rank(values: Array, by_s: Array, by_x: Array, kept: float) -> LowRank:

@@ -18,6 +18,8 @@ from analytic.machine import LANES, UNIT, aligned
 from analytic.pairs.close_inputs import Close
 from analytic.pairs.close_lanes import row_weights
 from analytic.pairs.full_tiles import are_dense, fill_tiles
+from analytic.pairs.near_layers import ENOUGH as MANY
+from analytic.pairs.near_layers import NearLayers
 from analytic.pairs.nearly_parallel import (
     NearlyParallel,
     alike,
@@ -85,7 +87,7 @@ def _close_together(features: int) -> int:
     return max(FEW, min(NEAR, NUMBERS // max(features, 1)))
 
 
-Entry = WideInputs | Rays
+Entry = NearLayers | WideInputs | Rays
 
 
 def cheap_entry(problem: Problem, close: Close, pairs: int) -> Entry | None:
@@ -101,6 +103,9 @@ def cheap_entry(problem: Problem, close: Close, pairs: int) -> Entry | None:
         return Rays.of(close, problem.x if problem.own else np.concatenate([problem.x, problem.y]))
     if pairs < ENOUGH:
         return None
+    depth = 1 if method.behind is not None else len(close.ends.stages)
+    if pairs >= MANY and (near := NearLayers.of(close, features, depth)) is not None:
+        return near
     through = WideInputs.through(close, features, method.error)
     alone = through is None and method.behind is not None
     return WideInputs.of(close, features, method.error, 1) if alone else through

@@ -1,0 +1,149 @@
+"""Many pairs that the tiles leave out: their layers by tables of 1 - |c|.
+
+Inputs that nobody scaled are large; where deviations stay large behind the first layer (softplus)
+all layers are taken so. Tables (``analytic.expectations.logarithmic_tables``) are made where there
+are pairs enough; a x + b |x| needs none.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytic.expectations import (
+    LogTable,
+    near_ones,
+    near_table,
+    room_of_sums,
+    sum_listed_pairs,
+)
+from analytic.machine import UNIT, Array
+from analytic.pairs.carried_angles import (
+    Carried,
+    UnitNorms,
+    bend,
+    carry_theta,
+    enter,
+    enter_inputs,
+    leave_table,
+)
+from analytic.pairs.close_inputs import Close
+from analytic.pairs.wide_inputs import is_straight
+from analytic.recursion import Stage
+
+__all__ = ["ENOUGH", "NearLayers"]
+
+Index = NDArray[np.intp]
+ENOUGH = 2**17
+"""Pairs for which tables are made, at least."""
+SHARP = 2.0**-36
+"""The largest error of a table."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Layer:
+    """A layer: its inputs, and the table with what that asks of them, or a x + b |x|."""
+
+    stage: Stage
+    norms: UnitNorms
+    table: LogTable | None
+    asked: Array
+
+    @classmethod
+    def of(cls, stage: Stage) -> _Layer | None:
+        """None where a layer has no table."""
+        step, s, table = stage.step, np.sqrt(stage.variance), stage.moments
+        if step.normalizes or step.passes or step.noise != 1 or not s.any():
+            return None
+        norms = UnitNorms(np.sqrt(stage.sigma), s, np.sqrt(table.second), np.sqrt(table.slope))
+        if step.layer.activation.bent_line is not None:
+            return cls(stage, norms, None, np.empty((0, s.size)))
+        if step.layer.activation.jump is not None:
+            return None
+        form = near_table(step.layer.activation, s[s > 0])
+        if form is None or form.error > SHARP:
+            return None
+        return cls(stage, norms, form, form.of_inputs(s, np.ones_like(s), np.ones_like(s)))
+
+    def take(self, i: Index, j: Index, variation: float, pairs: Carried) -> None:
+        """Carry pairs through the layer."""
+        weight, bias, rate, bias_rate = self.stage.step.coefficients
+        activation, form = self.stage.step.layer.activation, self.table
+        enter(self.norms, i, j, weight, bias, pairs)
+        if form is None:
+            line, share = self._line()
+            bend(line, share, pairs)
+        else:
+            sum_listed_pairs(
+                form.numbers, form.rank, form.terms, form.farthest, self.asked, i, j, pairs.small,
+                pairs.turn, room_of_sums(form.asked), pairs.near, pairs.d,
+            )  # fmt: skip
+            (signs, scaled), of = zip(*near_ones(activation), strict=True), (form.beta, form.error)
+            leave_table(self.norms, i, j, of, signs, scaled, variation, pairs)
+        carry_theta(self.norms, i, j, rate, bias_rate - rate * bias, weight, pairs)
+
+    def _line(self) -> tuple[float, float]:
+        """The shares of a^2 and b^2 of a x + b |x|."""
+        line = self.stage.step.layer.activation.bent_line
+        assert line is not None
+        a, b = line[0] ** 2, line[1] ** 2
+        return a / (a + b), b / (a + b)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NearLayers:
+    """The inputs of a network whose first layers are taken so.
+
+    Attributes:
+        close: the network and its inputs.
+        layers: the first one, or all of them.
+        inverse: 1/|x| of all inputs, 0 where that is 0.
+    """
+
+    close: Close
+    layers: tuple[_Layer, ...]
+    inverse: Array
+
+    @classmethod
+    def of(cls, close: Close, features: int, depth: int) -> NearLayers | None:
+        """None where one of so many layers has no table, or reads others than the one before."""
+        if depth > 1 and not is_straight(close.ends):
+            return None
+        stages = close.ends.stages[:depth]
+        layers = [layer for layer in map(_Layer.of, stages) if layer is not None]
+        if len(layers) < depth:
+            return None
+        size = layers[0].norms.r * math.sqrt(features)
+        return cls(close, tuple(layers), 1 / np.where(size > 0, size, np.inf))
+
+    @property
+    def depth(self) -> int:
+        """How many layers are taken so."""
+        return len(self.layers)
+
+    def behind(self, x: Array, y: Array, i: Index, j: Index, shift: int) -> tuple[Index, Array]:
+        """The pairs that tables serve; Sigma, Theta and their errors behind the layers.
+
+        Args:
+            x: the rows, (n, d).
+            y: the columns, (k, d).
+            i: rows of the pairs, (pairs,), sorted.
+            j: their columns.
+            shift: the place of the first column among all inputs.
+
+        Returns:
+            Which pairs, (m,), and (Sigma, Theta, errors of both relative to norms), (4, m).
+        """
+        i, j, pairs = np.ascontiguousarray(i), np.ascontiguousarray(j), Carried.new(i.size)
+        enter_inputs(x, y, self.inverse, i, j, shift, pairs)
+        column = j + shift
+        for row, layer in enumerate(self.layers):
+            layer.take(i, column, self.close.variations[row], pairs)
+        served = np.flatnonzero(np.isfinite(pairs.near))
+        unit = self.layers[-1].norms.unit
+        sigma = pairs.sign * (1 - pairs.near) * unit[i] * unit[column]
+        wrong = pairs.wrong + self.close.sigmas[self.depth] + 4 * UNIT
+        return served, np.stack([sigma, pairs.theta, wrong, pairs.error])[:, served]
