@@ -48,12 +48,16 @@ class Carried(NamedTuple):
 
 
 class UnitNorms(NamedTuple):
-    """What is asked of each input in a layer, (inputs,): r, s, and the roots of E w^2, E w'^2."""
+    """What is asked of each input in a layer, (inputs,).
+
+    r and s; the roots of E w^2 and E w'^2; and ``bow`` = s/sqrt(E w'^2) times that of E w''^2.
+    """
 
     r: Array
     s: Array
     unit: Array
     slope: Array
+    bow: Array
 
 
 @compiled
@@ -61,6 +65,10 @@ def enter_inputs(x: Any, y: Any, inverse: Any, i: Any, j: Any, shift: int, o: Ca
     """The angles of inputs x and y, from unit vectors; inverse has 1/|x| of all, 0 where x = 0."""
     d = x.shape[1]
     unit, total, row = np.zeros(d), np.zeros(CHAINS), -1
+    if d == 1:  # all are parallel
+        for p in range(i.size):
+            o.sign[p] = 1.0 if (x[i[p], 0] >= 0) == (y[j[p], 0] >= 0) else -1.0
+        return
     for p in range(i.size):
         if i[p] != row:
             row = i[p]
@@ -130,7 +138,8 @@ def leave_table(
         omega = np.sqrt(small + 1 / (beta * beta * both)) if scaled[side] else 1.0
         near = max(o.near[p] * omega, 0.0)
         share = min(abs(o.d[p]), 1.0)
-        turned = (1.0 - share + error) * (min(off / small, 1.0) if small > 0 else 1.0)
+        chord = (1.0 - share + error) * (min(off / small, 1.0) if off > 0 else 0.0)
+        turned = min(chord, a.bow[i[p]] * a.bow[j[p]] * off)  # the slope of D is s s' E w'' w''
         slope, unit = a.slope[i[p]] * a.slope[j[p]], a.unit[i[p]] * a.unit[j[p]]
         steep = both * slope / unit
         moved = variation * np.sqrt(max(steep, 1.0))

@@ -58,7 +58,9 @@ class _Layer:
         step, s, table = stage.step, np.sqrt(stage.variance), stage.moments
         if step.normalizes or step.passes or step.noise != 1 or not s.any():
             return None
-        norms = UnitNorms(np.sqrt(stage.sigma), s, np.sqrt(table.second), np.sqrt(table.slope))
+        slope = np.sqrt(table.slope)
+        bow = s * np.sqrt(table.curvature) / np.where(slope > 0, slope, np.inf)
+        norms = UnitNorms(np.sqrt(stage.sigma), s, np.sqrt(table.second), slope, bow)
         if step.layer.activation.bent_line is not None:
             return cls(stage, norms, None, np.empty((0, s.size)))
         if step.layer.activation.jump is not None:
