@@ -4,7 +4,7 @@ The coefficients are summed with phi_a(s) of the row once; what is left of them,
 the coordinate of 1 - |rho|, is a scalar product and Clenshaw's scheme for every lane. That
 coordinate is y = sqrt((1 - |rho|)/2) (``kink_tables``) or a logarithm (``logarithmic_tables``).
 
-Legend: work has rows of lanes; w the coefficients that are left, (2, terms, rank) for E and D.
+Legend: work has rows of lanes; w the coefficients that are left, (terms, 2 signs, 2, rank).
 """
 
 from __future__ import annotations
@@ -30,24 +30,42 @@ CLOSE_ROWS = WORK + 3 + 46
 
 
 @compiled
-def contract(core: Any, rank: int, terms: int, row: Any, w: Any) -> None:
-    """Sum the coefficients, of both signs of rho, for E and D, with phi_a(s) of a row.
+def contract(
+    core: Any, rank: int, terms: int, asked: Any, first: int, inputs: Any, w: Any, begin: int
+) -> None:
+    """Sum the coefficients, of both signs of rho, for E and D, with phi_a(s) of some rows.
+
+    The coefficients may be more than the caches hold: all rows are summed as they pass.
 
     Args:
-        core: the coefficients, rank^2 for each polynomial.
+        core: how many phi each polynomial has, and coefficients (``SumTable.numbers``).
         rank: how many phi there are.
         terms: how many polynomials.
-        row: phi of the row.
-        w: room for those that are left, 4 terms rank numbers.
+        asked: phi of inputs, from row ``first`` on, (rows, inputs).
+        first: see above.
+        inputs: which of them are summed.
+        w: room for the coefficients that are left of each, (inputs, numbers).
+        begin: where they stand, (terms, 2 signs, 2, rank).
     """
-    for block in range(4 * terms):
-        start, target = block * rank * rank, w[block * rank : (block + 1) * rank]
-        for b in range(rank):
-            target[b] = 0.0
-        for a in range(rank):
-            part, factor = core[start + a * rank : start + (a + 1) * rank], row[a]
-            for b in range(rank):
-                target[b] += factor * part[b]
+    wide, count = 4 * rank, inputs.size
+    part, lines = np.empty((count, wide)), core[terms:][: terms * rank * wide]
+    lines = lines.reshape((terms * rank, wide))
+    for k in range(terms):
+        part[:, :] = 0.0
+        for a in range(0, int(core[k]), 4):
+            for m in range(count):
+                _add_lines(lines, k * rank + a, asked, first + a, inputs[m], part, m)
+        for m in range(count):
+            w[m][begin + k * wide : begin + (k + 1) * wide] = part[m]
+
+
+@compiled
+def _add_lines(lines: Any, k: int, asked: Any, a: int, i: int, part: Any, m: int) -> None:
+    """Four of them for one input."""
+    r0, r1, r2, r3 = asked[a, i], asked[a + 1, i], asked[a + 2, i], asked[a + 3, i]
+    for c in range(part.shape[1]):
+        low, high = r0 * lines[k, c] + r1 * lines[k + 1, c], r2 * lines[k + 2, c]
+        part[m, c] += low + (high + r3 * lines[k + 3, c])
 
 
 @compiled
@@ -95,7 +113,9 @@ def _begin(w: Any, k: int, m: int, p: Any, work: Any, new: int, old: int, older:
 
 
 @compiled
-def _clenshaw(w: Any, first: int, rank: int, terms: int, phi: Any, work: Any) -> int:
+def _clenshaw(
+    w: Any, first: int, ranks: Any, rank: int, terms: int, phi: Any, work: Any
+) -> int:  # fmt: skip
     """sum_kb w_kb T_k(x) phi_b for E and for D of WIDTH lanes; work[0] holds 2 x.
 
     Returns the row of the sum for E; that for D is three below.
@@ -106,13 +126,13 @@ def _clenshaw(w: Any, first: int, rank: int, terms: int, phi: Any, work: Any) ->
         if k == 0:
             for i in range(WIDTH):
                 work[0, i] *= 0.5
-        b, place = 4, first + k * rank
-        _begin(w, place, place + terms * rank, phi, work, new, old, older)
-        while b + 8 <= rank:
-            _add_eight(w, place + b, place + terms * rank + b, phi, b, work, new)
+        b, last, place = 4, int(ranks[k]), first + 4 * k * rank
+        _begin(w, place, place + rank, phi, work, new, old, older)
+        while b + 8 <= last:
+            _add_eight(w, place + b, place + rank + b, phi, b, work, new)
             b += 8
-        if b < rank:
-            _add_four(w, place + b, place + terms * rank + b, phi, b, work, new)
+        if b < last:
+            _add_four(w, place + b, place + rank + b, phi, b, work, new)
         new, old, older = older, new, old
     return old
 
@@ -135,14 +155,15 @@ def _coordinates(kind: int, scale: float, steep: float, steeps: Any, small: Any,
 
 @compiled
 def low_rank_sums(
-    w: Any, first: int, kind: int, rank: int, terms: int, scale: float, row: Any, phi: Any,
-    small: Any, work: Any, e: Any, d: Any,
+    w: Any, first: int, ranks: Any, kind: int, rank: int, terms: int, scale: float, row: Any,
+    phi: Any, small: Any, work: Any, e: Any, d: Any,
 ) -> None:  # fmt: skip
     """E w(u) w(v) and E w'(u) w'(v) of WIDTH pairs of one row and one sign of rho.
 
     Args:
         w: the coefficients that ``contract`` left.
         first: where those of this sign begin.
+        ranks: how many phi each polynomial has.
         kind: that of the coordinate.
         rank: how many phi there are, a multiple of four.
         terms: how many polynomials in the coordinate.
@@ -155,7 +176,7 @@ def low_rank_sums(
         d: where D goes.
     """
     _coordinates(kind, scale, row[-1], phi[-1], small, work)
-    sums = _clenshaw(w, first, rank, terms, phi, work)
+    sums = _clenshaw(w, first, ranks, rank, terms, phi, work)
     found, slope = work[sums], work[sums + 3]
     for i in range(WIDTH):
         e[i] = found[i] * (row[rank] * phi[rank, i])

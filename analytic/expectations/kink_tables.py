@@ -14,7 +14,7 @@ estimate, not a proof.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -22,7 +22,7 @@ import numpy as np
 from analytic.activation import Activation
 from analytic.expectations.clenshaw_lanes import TABLE
 from analytic.expectations.heat_tables import chebyshev_points
-from analytic.expectations.rank_reduction import low_rank, pair_values, summed_slowly
+from analytic.expectations.rank_reduction import SumTable, low_rank, pair_values, summed_slowly
 from analytic.expectations.splines import by_pieces
 from analytic.machine import UNIT, Array
 
@@ -47,46 +47,25 @@ ROUNDED = 2**6 * UNIT
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class KinkTable:
+class KinkTable(SumTable):
     """The table of an activation for a range of s.
 
     Attributes:
         low: log of the smallest s.
         high: that of the largest one.
         farthest: the largest 1 - |rho|.
-        basis: of phi_a by Chebyshev polynomials in log s, (points, rank).
-        core: C for rho > 0 and rho < 0 (v is then -v), for E and D, (2, 2, terms, rank, rank).
-        error: of E and of D, relative to norms.
     """
 
     low: float
     high: float
     farthest: float
-    basis: Array
-    core: Array
-    error: float
 
     kind = TABLE
-
-    @property
-    def rank(self) -> int:
-        """How many phi there are."""
-        return self.core.shape[-1]
-
-    @property
-    def terms(self) -> int:
-        """How many polynomials in y."""
-        return self.core.shape[2]
 
     @property
     def asked(self) -> int:
         """Numbers that are asked of each input."""
         return self.rank + 2
-
-    @property
-    def numbers(self) -> Array:
-        """C as the compiled sums read it."""
-        return self.core.ravel()
 
     @property
     def scale(self) -> float:
@@ -96,14 +75,13 @@ class KinkTable:
     def of_inputs(self, s: Array, r: Array, slope: Array) -> Array:
         """What is asked of each input: phi, the root of E w^2 and that of E w'^2, (rank + 2, n)."""
         x = 2 * (np.log(np.maximum(s, math.exp(self.low))) - self.low) / (self.high - self.low) - 1
-        powers = np.polynomial.chebyshev.chebvander(np.minimum(x, 1.0), len(self.basis) - 1)
-        return np.stack([*(powers @ self.basis).T, r, np.sqrt(slope)])
+        return np.stack([*self.phi(x), r, np.sqrt(slope)])
 
     def at(self, s: Array, s_: Array, y: Array, side: int) -> Array:
         """E and D relative to norms, slowly, (2, pairs)."""
         one, other = (self.of_inputs(a, a, a)[:-2] for a in (s, s_))
         x = 2 * y / math.sqrt(self.farthest / 2) - 1
-        return summed_slowly(self.core[side], one, other, x)
+        return summed_slowly(self.sums.core[side], one, other, x)
 
 
 def kink_table(activation: Activation, s: Array, farthest: float) -> KinkTable | None:
@@ -133,10 +111,9 @@ def _table(activation: Activation, low: float, high: float, farthest: float) -> 
     i, j = np.triu_indices(points)
     small = 2 * np.tile(y, i.size) ** 2
     values, error = pair_values(activation, s, np.repeat(i, y.size), np.repeat(j, y.size), small)
-    basis, core = low_rank(values.reshape(2, 2, i.size, y.size), by_s, by_y, KEPT)
-    found = KinkTable(*ends, farthest, basis, core, error)
-    wrong = SAFETY * _judged(found, activation)
-    return KinkTable(*ends, farthest, basis, core, wrong + error + ROUNDED)
+    sums = low_rank(values.reshape(2, 2, i.size, y.size), by_s, by_y, KEPT)
+    found = KinkTable(sums, error, *ends, farthest)
+    return replace(found, error=SAFETY * _judged(found, activation) + error + ROUNDED)
 
 
 def _judged(table: KinkTable, activation: Activation) -> float:

@@ -19,6 +19,10 @@ from analytic.machine import Array, aligned
 __all__ = ["room_of_sums", "sum_listed_pairs"]
 
 
+TOGETHER = 16
+"""Rows whose coefficients are summed together."""
+
+
 def room_of_sums(asked: int) -> Array:
     """Room for the sums of a table that asks for so many numbers of each input."""
     return aligned(WORK + 3 + asked, WIDTH)
@@ -45,35 +49,45 @@ def sum_listed_pairs(
         e: where the first goes.
         d: where the second goes.
     """
-    w, lanes = np.empty(4 * terms * rank), np.empty(i.size, dtype=np.int64)
+    w, lanes = np.empty((TOGETHER, 4 * terms * rank)), np.empty(i.size, dtype=np.int64)
+    begins, steep = np.zeros(TOGETHER + 1, dtype=np.int64), asked[rank + 2]
     e[:], d[:] = np.nan, np.nan
-    start = 0
-    while start < i.size:
-        stop = start + 1
-        while stop < i.size and i[stop] == i[start]:
-            stop += 1
-        row = asked[:, i[start]].copy()
-        if row[rank + 2] > 0:
-            contract(core, rank, terms, row, w)
+    while begins[0] < i.size:
+        rows = _next_rows(i, begins)
+        contract(core, rank, terms, asked, 0, i[begins[:rows]], w, 0)
+        for m in range(rows):
+            row, one = asked[:, i[begins[m]]].copy(), w[m]
             for side in range(2):
                 count = 0
-                for p in range(start, stop):
+                for p in range(begins[m], begins[m + 1]):
                     lanes[count] = p
-                    inside = small[p] <= farthest and asked[rank + 2, j[p]] > 0
+                    inside = small[p] <= farthest and row[rank + 2] * steep[j[p]] > 0
                     count += inside and (sign[p] > 0) == (side == 0)
                 for first in range(0, count, WIDTH):
                     some = lanes[first : min(first + WIDTH, count)]
                     _sum_some(
-                        w, 2 * side * terms * rank, rank, terms, farthest, row, asked, some, j,
+                        one, 2 * side * rank, core, rank, terms, farthest, row, asked, some, j,
                         small, room, e, d,
                     )  # fmt: skip
-        start = stop
+        begins[0] = begins[rows]
+
+
+@compiled
+def _next_rows(i: Any, begins: Any) -> int:
+    """Where groups of pairs of the same row begin and end, and how many these are."""
+    count, p = 0, begins[0]
+    while p < i.size and count < TOGETHER:
+        count, p = count + 1, p + 1
+        while p < i.size and i[p] == i[p - 1]:
+            p += 1
+        begins[count] = p
+    return count
 
 
 @compiled
 def _sum_some(
-    w: Any, begin: int, rank: int, terms: int, farthest: float, row: Any, asked: Any, some: Any,
-    j: Any, small: Any, room: Any, e: Any, d: Any,
+    w: Any, begin: int, core: Any, rank: int, terms: int, farthest: float, row: Any, asked: Any,
+    some: Any, j: Any, small: Any, room: Any, e: Any, d: Any,
 ) -> None:  # fmt: skip
     """At most WIDTH of them, of one row and one sign; the last fills what is left."""
     last, column = some.size - 1, j[some[0]]
@@ -89,7 +103,8 @@ def _sum_some(
             for lane in range(WIDTH):
                 phi[b, lane] = asked[b, j[some[min(lane, last)]]]
     low_rank_sums(
-        w, begin, LOGARITHMIC, rank, terms, farthest, row, phi, room[WORK], work, found, slope
-    )
+        w, begin, core, LOGARITHMIC, rank, terms, farthest, row, phi, room[WORK], work, found,
+        slope,
+    )  # fmt: skip
     for lane in range(some.size):
         e[some[lane]], d[some[lane]] = found[lane], slope[lane]

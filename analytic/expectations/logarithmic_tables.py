@@ -29,7 +29,7 @@ from analytic.activation import Activation
 from analytic.expectations.clenshaw_lanes import LOGARITHMIC
 from analytic.expectations.heat_tables import chebyshev_points, heat
 from analytic.expectations.pair_formulas import pair_formula
-from analytic.expectations.rank_reduction import LowRank, low_rank, pair_values, summed_slowly
+from analytic.expectations.rank_reduction import SumTable, low_rank, pair_values, summed_slowly
 from analytic.expectations.splines import by_pieces
 from analytic.machine import UNIT, Array
 
@@ -67,22 +67,18 @@ ROUNDED = 2**7 * UNIT
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LogTable:
+class LogTable(SumTable):
     """The table of an activation for a range of s.
 
     Attributes:
         ends: log of the smallest and of the largest s.
         beta: see the module.
         near: whether 1 - |c| is in the place of E.
-        sums: what is summed.
-        error: of E (or what is in its place) and of D, relative to norms.
     """
 
     ends: tuple[float, float]
     beta: float
     near: bool
-    sums: LowRank
-    error: float
 
     kind = LOGARITHMIC
 
@@ -97,33 +93,17 @@ class LogTable:
         return self.farthest
 
     @property
-    def rank(self) -> int:
-        """How many phi there are."""
-        return self.sums.core.shape[-1]
-
-    @property
-    def terms(self) -> int:
-        """How many polynomials in x."""
-        return self.sums.core.shape[2]
-
-    @property
     def asked(self) -> int:
         """Numbers that are asked of each input."""
         return self.rank + 3
-
-    @property
-    def numbers(self) -> Array:
-        """C as the compiled sums read it."""
-        return self.sums.core.ravel()
 
     def of_inputs(self, s: Array, r: Array, slope: Array) -> Array:
         """phi, the roots of E w^2 and of E w'^2, and beta s, 0 out of range: (rank + 3, n)."""
         low, high = self.ends
         inside = s >= math.exp(low) * (1 - 4 * UNIT)
         x = 2 * (np.log(np.where(inside, s, math.exp(low))) - low) / (high - low) - 1
-        powers = np.polynomial.chebyshev.chebvander(np.clip(x, -1, 1), len(self.sums.basis) - 1)
         steep = np.where(inside, self.beta * s, 0.0)
-        return np.stack([*(powers @ self.sums.basis).T, r, np.sqrt(slope), steep])
+        return np.stack([*self.phi(x), r, np.sqrt(slope), steep])
 
     def at(self, s: Array, s_: Array, x: Array, side: int) -> Array:
         """E and D relative to norms, slowly, (2, pairs); x is in [0, 1]."""
@@ -172,7 +152,7 @@ def _table(activation: Activation, low: float, high: float, near: bool) -> LogTa
     i, j = (np.repeat(part, limits.points) for part in np.triu_indices(points))
     values, error = _values(activation, beta, near, s, (i, j), np.resize((z + 1) / 2, i.size))
     sums = low_rank(values.reshape(2, 2, -1, limits.points), by_s, by_x, KEPT)
-    found = LogTable(ends, beta, near, sums, error)
+    found = LogTable(sums, error, ends, beta, near)
     if found.terms > limits.terms or found.rank > limits.rank:
         return None
     return replace(found, error=SAFETY * _judged(found, activation) + error + ROUNDED)

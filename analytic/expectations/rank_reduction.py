@@ -9,6 +9,7 @@ cosines near 1 matter to more digits than E has, 1 - |c| takes its place.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +22,7 @@ from analytic.expectations.product_rules import Angle
 from analytic.expectations.unit_tables import units
 from analytic.machine import Array
 
-__all__ = ["LowRank", "low_rank", "near_ones", "pair_values", "summed_slowly"]
+__all__ = ["LowRank", "SumTable", "low_rank", "near_ones", "pair_values", "summed_slowly"]
 
 Index = NDArray[np.intp]
 TOGETHER = 4
@@ -31,11 +32,47 @@ TOGETHER = 4
 class LowRank(NamedTuple):
     """phi_a by Chebyshev polynomials in the coordinate of s, (points, rank), and C.
 
-    C is that of rho > 0 and rho < 0 (v is then -v), for E and D, (2, 2, terms, rank, rank).
+    C is that of rho > 0 and rho < 0 (v is then -v), for E and D, (2, 2, terms, rank, rank); of its
+    k-th matrices all but ``ranks[k]`` rows and columns are 0.
     """
 
     basis: Array
     core: Array
+    ranks: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SumTable:
+    """A table of an activation that is summed so.
+
+    Attributes:
+        sums: what is summed.
+        error: of E (or what is in its place) and of D, relative to norms.
+    """
+
+    sums: LowRank
+    error: float
+
+    @property
+    def rank(self) -> int:
+        """How many phi there are."""
+        return self.sums.core.shape[-1]
+
+    @property
+    def terms(self) -> int:
+        """How many polynomials in x."""
+        return self.sums.core.shape[2]
+
+    @property
+    def numbers(self) -> Array:
+        """Ranks, and C as the compiled sums read it: (terms, rank, 2 signs, 2, rank)."""
+        core = np.moveaxis(self.sums.core, (2, 3), (0, 1))
+        return np.concatenate([self.sums.ranks, core.ravel()])
+
+    def phi(self, x: Array) -> list[Array]:
+        """Those of inputs with the coordinate x of s, (rank,) of (n,)."""
+        powers = np.polynomial.chebyshev.chebvander(np.clip(x, -1, 1), len(self.sums.basis) - 1)
+        return list((powers @ self.sums.basis).T)
 
 
 def pair_values(
@@ -91,7 +128,19 @@ def low_rank(values: Array, by_s: Array, by_x: Array, kept: float) -> LowRank:
     core = np.einsum("ap,bq,sokab->sokpq", basis, basis, c, optimize=True)
     most = np.abs(c).max(axis=(0, 1, 3, 4))
     terms = np.flatnonzero(most > kept * most.max())[-1] + 1
-    return LowRank(basis, np.ascontiguousarray(core[:, :, :terms]))
+    core, ranks = _cut(core[:, :, :terms].copy(), kept / 2)
+    return LowRank(basis, core, ranks)
+
+
+def _cut(core: Array, kept: float) -> tuple[Array, Array]:
+    """C without the last rows and columns of each matrix that are small, and what is left."""
+    size = np.abs(core).max(axis=(0, 1))
+    large = np.maximum(size.max(axis=1), size.max(axis=2)) > kept * size.max()
+    ranks = np.array([np.flatnonzero(row)[-1] + 1 if row.any() else 1 for row in large])
+    ranks = TOGETHER * -(-ranks // TOGETHER)
+    for k, rank in enumerate(ranks):
+        core[:, :, k, rank:], core[:, :, k, :, rank:] = 0, 0
+    return core, ranks.astype(np.float64)
 
 
 def summed_slowly(core: Array, phi: Array, phi_: Array, x: Array) -> Array:

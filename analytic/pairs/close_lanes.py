@@ -47,12 +47,11 @@ def row_weights(p: Program, asked: Any) -> Any:
         if p.close[at, 0] == TABLE or p.close[at, 0] == LOGARITHMIC:
             size = p.close[at, 6] + 4 * p.close[at, 2] * p.close[at, 3]
     found = np.empty((asked.shape[1], size))
+    every = np.arange(int(asked.shape[1]))
     for at in range(p.close.shape[0]):
         kind, first, rank, terms, place, _, start = p.close[at]
         if kind == TABLE or kind == LOGARITHMIC:
-            for m in range(asked.shape[1]):
-                row = asked[first : first + rank, m].copy()
-                contract(p.core[place:], rank, terms, row, found[m, start:])
+            contract(p.core[place:], rank, terms, asked, first, every, found, start)
     return found
 
 
@@ -144,7 +143,7 @@ def _sum_lanes(
     weights: Any, close: Any,
 ) -> None:  # fmt: skip
     """At most LOW_RANK_WIDTH of them, of which the last fills what is left."""
-    kind, first, rank, terms, _, numbers, start = p.close[at]
+    kind, first, rank, terms, place, numbers, start = p.close[at]
     small, e, d, phi = t.sums[0], t.sums[1], t.sums[2], t.sums[3 : 3 + numbers]
     for i in range(LOW_RANK_WIDTH):
         t.close[i] = t.lanes[min(begin + i, stop - 1)] - m * LANES
@@ -156,10 +155,10 @@ def _sum_lanes(
         else:
             for i in range(LOW_RANK_WIDTH):
                 phi[b, i] = close[first + b, lane + t.close[i]]
-    begins = start + side * 2 * rank * terms
+    begins = start + 2 * side * rank
     low_rank_sums(
-        weights, begins, kind, rank, terms, p.reach[at, 1], own, phi, small,
-        t.sums[3 + numbers :], e, d,
+        weights, begins, p.core[place : place + terms], kind, rank, terms, p.reach[at, 1], own, phi,
+        small, t.sums[3 + numbers :], e, d,
     )  # fmt: skip
     _leave(t, stop - begin, begin, e, d)
 

@@ -33,11 +33,11 @@ def sums_of_row(
     asked = table.of_inputs(s, r, slope)
     lanes = np.resize(np.arange(small.size), LOW_RANK_WIDTH)
     own, others = asked[:, 0].copy(), np.ascontiguousarray(asked[:, 1:][:, lanes])
-    weights, size = np.zeros(4 * table.rank * table.terms), 2 * table.rank * table.terms
-    contract(table.numbers, table.rank, table.terms, own[: table.rank].copy(), weights)
+    weights, ranks = np.zeros((1, 4 * table.rank * table.terms)), table.sums.ranks
+    contract(table.numbers, table.rank, table.terms, asked, 0, np.zeros(1, int), weights, 0)
     found, room = np.zeros((2, LOW_RANK_WIDTH)), np.zeros((CLOSE_ROWS, LOW_RANK_WIDTH))
     low_rank_sums(
-        weights, side * size, table.kind, table.rank, table.terms, table.scale, own, others,
-        small[lanes], room, *found,
+        weights[0], 2 * side * table.rank, ranks, table.kind, table.rank, table.terms, table.scale,
+        own, others, small[lanes], room, *found,
     )  # fmt: skip
     return found[:, : small.size]
