@@ -57,10 +57,10 @@ def compared(described: Network, x: np.ndarray) -> tuple[int, float, float] | No
     """Pairs served, the largest difference over the bounds, and the largest bound."""
     problem = asked(described, x, None, "both", TOLERANCE, "cpu")
     close = Close.of(described, problem.diagonal)
-    entry = cheap_entry(problem, close, 10**6)
+    i, j = np.triu_indices(len(x), 1)
+    entry = cheap_entry(problem, close, 10**5, i, j)
     if entry is None:
         return None
-    i, j = np.triu_indices(len(x), 1)
     found = left_out_pairs(problem, close, entry, i, j)
     other = left_out_pairs(problem, close, None, i, j)
     ends = problem.diagonal

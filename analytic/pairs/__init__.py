@@ -8,8 +8,9 @@ Below: ``analytic.recursion``.
 
 from analytic.pairs.angles import Angles, prepare_angles
 from analytic.pairs.close_inputs import Close
+from analytic.pairs.entries import cheap_entry
 from analytic.pairs.input_angles import angle_of_inputs
-from analytic.pairs.left_out import NEAR, cheap_entry, left_out_pairs
+from analytic.pairs.left_out import NEAR, left_out_pairs
 from analytic.pairs.nearly_parallel import NearlyParallel, nearly_parallel_pairs, unit_moments
 from analytic.pairs.pair_recursion import weight_layer
 from analytic.pairs.pair_sums import share_or_zero

@@ -17,9 +17,8 @@ from analytic.compilation import compiled
 from analytic.machine import LANES, UNIT, aligned
 from analytic.pairs.close_inputs import Close
 from analytic.pairs.close_lanes import row_weights
+from analytic.pairs.entries import Entry
 from analytic.pairs.full_tiles import are_dense, fill_tiles
-from analytic.pairs.near_layers import ENOUGH as MANY
-from analytic.pairs.near_layers import NearLayers
 from analytic.pairs.nearly_parallel import (
     NearlyParallel,
     alike,
@@ -28,9 +27,8 @@ from analytic.pairs.nearly_parallel import (
 )
 from analytic.pairs.pair_errors import bound_of_kernels
 from analytic.pairs.pair_recursion import propagate
-from analytic.pairs.rays import Rays, are_on_a_line
+from analytic.pairs.rays import Rays
 from analytic.pairs.row_blocks import Series
-from analytic.pairs.wide_inputs import ENOUGH, WideInputs
 from analytic.recursion import (
     InputTables,
     Problem,
@@ -42,7 +40,7 @@ from analytic.recursion import (
     new_tile,
 )
 
-__all__ = ["NEAR", "behind_first_layer", "cheap_entry", "left_out_pairs"]
+__all__ = ["NEAR", "behind_first_layer", "left_out_pairs"]
 
 Index = NDArray[np.intp]
 
@@ -85,30 +83,6 @@ FEW = 2048
 def _close_together(features: int) -> int:
     """How many close pairs are taken at a time."""
     return max(FEW, min(NEAR, NUMBERS // max(features, 1)))
-
-
-Entry = NearLayers | WideInputs | Rays
-
-
-def cheap_entry(problem: Problem, close: Close, pairs: int) -> Entry | None:
-    """A cheap first layer, if pairs behind it are all that is asked, or come back to tiles.
-
-    Tables are made for a number of ``pairs`` that is worth it.
-    """
-    method, features, first = problem.method, problem.x.shape[1], close.ends.stages[0]
-    if not isinstance(method, Series):
-        return None
-    returns = method.behind is not None or len(close.ends.stages) == 1
-    if returns and are_on_a_line(first, features, method.error):
-        return Rays.of(close, problem.x if problem.own else np.concatenate([problem.x, problem.y]))
-    if pairs < ENOUGH:
-        return None
-    depth = 1 if method.behind is not None else len(close.ends.stages)
-    if pairs >= MANY and (near := NearLayers.of(close, features, depth)) is not None:
-        return near
-    through = WideInputs.through(close, features, method.error)
-    alone = through is None and method.behind is not None
-    return WideInputs.of(close, features, method.error, 1) if alone else through
 
 
 def _by_tables(problem: Problem, entry: Entry, i: Index, j: Index, found: NearlyParallel) -> None:

@@ -34,22 +34,21 @@ from analytic.pairs.close_inputs import Close
 from analytic.pairs.wide_inputs import is_straight
 from analytic.recursion import Stage
 
-__all__ = ["ENOUGH", "NearLayers"]
+__all__ = ["NearLayers"]
 
 Index = NDArray[np.intp]
-ENOUGH = 2**17
-"""Pairs for which tables are made, at least."""
 SHARP = 2.0**-36
 """The largest error of a table."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Layer:
-    """A layer: its inputs, and the table with what that asks of them, or a x + b |x|."""
+    """A layer: its inputs; its table, its numbers and what it asks of inputs; or a x + b |x|."""
 
     stage: Stage
     norms: UnitNorms
     table: LogTable | None
+    numbers: Array
     asked: Array
 
     @classmethod
@@ -62,13 +61,14 @@ class _Layer:
         bow = s * np.sqrt(table.curvature) / np.where(slope > 0, slope, np.inf)
         norms = UnitNorms(np.sqrt(stage.sigma), s, np.sqrt(table.second), slope, bow)
         if step.layer.activation.bent_line is not None:
-            return cls(stage, norms, None, np.empty((0, s.size)))
+            return cls(stage, norms, None, np.empty(0), np.empty((0, s.size)))
         if step.layer.activation.jump is not None:
             return None
         form = near_table(step.layer.activation, s[s > 0])
         if form is None or form.error > SHARP:
             return None
-        return cls(stage, norms, form, form.of_inputs(s, np.ones_like(s), np.ones_like(s)))
+        asked = form.of_inputs(s, np.ones_like(s), np.ones_like(s))
+        return cls(stage, norms, form, form.numbers, asked)
 
     def take(self, i: Index, j: Index, variation: float, pairs: Carried) -> None:
         """Carry pairs through the layer."""
@@ -80,7 +80,7 @@ class _Layer:
             bend(line, share, pairs)
         else:
             sum_listed_pairs(
-                form.numbers, form.rank, form.terms, form.farthest, self.asked, i, j, pairs.small,
+                self.numbers, form.rank, form.terms, form.farthest, self.asked, i, j, pairs.small,
                 pairs.turn, room_of_sums(form.asked), pairs.near, pairs.d,
             )  # fmt: skip
             (signs, scaled), of = zip(*near_ones(activation), strict=True), (form.beta, form.error)

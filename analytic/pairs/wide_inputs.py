@@ -77,6 +77,15 @@ class WideInputs:
         """How many layers are taken by tables."""
         return len(self.layers)
 
+    def cells_of_inputs(
+        self, x: Array, y: Array, i: Index, j: Index, shift: int
+    ) -> NDArray[np.int64]:
+        """Those of pairs in the first layer, -1 where there is none; see ``behind``."""
+        weight, bias, *_ = self.close.ends.stages[0].step.coefficients
+        (small, wrong), cells = np.empty((2, i.size)), np.empty(i.size, dtype=np.int64)
+        _angles(x, y, self.layers[0][1], i, j, shift, weight, bias, small, wrong, cells)
+        return cells
+
     def behind(self, x: Array, y: Array, i: Index, j: Index, shift: int) -> tuple[Index, Array]:
         """The pairs that have tables; Sigma, Theta and their errors behind the layers.
 

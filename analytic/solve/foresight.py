@@ -188,7 +188,7 @@ def _cost_of_close_pairs(
     if i.size == 0:
         return 0.0, 0.0
     close = Close.of(problem.network, problem.diagonal)
-    entry = cheap_entry(problem, close, round(i.size * more))
+    entry = cheap_entry(problem, close, round(i.size * more), i, j)
     shared = min(threads, max(-(-round(i.size * more) // LEAST_TAKEN), 1))
     once = a_pair = worst = before = 0.0
     size = 0

@@ -40,7 +40,7 @@ class LeftOut:
     def __init__(self, problem: Problem, left: NDArray[np.intp]) -> None:
         self.problem, self.left = problem, left
         self.close = Close.of(problem.network, problem.diagonal)
-        self.entry = cheap_entry(problem, self.close, len(left))
+        self.entry = cheap_entry(problem, self.close, len(left), *left.T)
 
     def _of(self, part: NDArray[np.intp]) -> NearlyParallel:
         return left_out_pairs(self.problem, self.close, self.entry, *part.T)
