@@ -64,6 +64,8 @@ GAPS = _T + "expectations/test_norm_gaps.py"
 SHARP = _T + "pairs/test_sharp_gaps.py"
 BUMPS = _T + "expectations/test_gaussian_bumps.py"
 RAYS = _T + "pairs/test_rays.py"
+NEAR = _T + "pairs/test_near_layers.py"
+CARRIED = _T + "pairs/test_carried_angles.py"
 WINDOWS = _T + "images/test_fields.py -k pairs_of_positions"
 SHAPES = _T + "network/test_shapes.py -k reads"
 MUTATIONS = (
@@ -145,6 +147,15 @@ MUTATIONS = (
     Mutation("wide: Theta of the layer before", _A + "pairs/wide_inputs.py", "constant + weight * pairs.before[1, p]", "constant", TABLE + " -k behind_all_layers"),
     Mutation("wide: bias of a later layer", _A + "pairs/wide_inputs.py", "((both - bias) - weight * before[0, p])", "(both - weight * before[0, p])", TABLE + " -k behind_all_layers"),
     Mutation("wide: bias of the first layer", _A + "pairs/wide_inputs.py", "near_ = (beside * gap + inner * near) / both", "near_ = inner * near / both", TABLE + " -k conditioning"),
+    Mutation("near: 1 - |c| over omega", _A + "pairs/carried_angles.py", "near = max(o.near[p] * omega, 0.0)", "near = max(o.near[p], 0.0)", NEAR + " -k first_layer"),
+    Mutation("near: error of D by the angle", _A + "pairs/carried_angles.py", "o.bent[p] = error + turned + 6", "o.bent[p] = error + 6", NEAR + " -k errors_of_the_angle"),
+    Mutation("near: error of c by the angle", _A + "pairs/carried_angles.py", "error * omega + steep * (share + turned) * off", "error * omega", NEAR + " -k errors_of_the_angle"),
+    Mutation("near: Theta of the layer before", _A + "pairs/carried_angles.py", "constant + weight * o.theta[p]", "constant", NEAR + " -k all_layers"),
+    Mutation("near: bias between opposite inputs", _A + "pairs/carried_angles.py", "/ (both + inner) + bias\n", "/ (both + inner)\n", CARRIED),
+    Mutation("near: bias and the gap of norms", _A + "pairs/carried_angles.py", "(beside * gap + inner * minus)", "(inner * minus)", CARRIED),
+    Mutation("near: roundings of unit vectors", _A + "pairs/carried_angles.py", "(4 * np.sqrt(near) + (d", "((d", CARRIED),
+    Mutation("near: the even part of a bent line", _A + "pairs/carried_angles.py", "folded = small - part", "folded = small - 0.9 * part", CARRIED),
+    Mutation("near: ranks of the polynomials", _E + "clenshaw_lanes.py", "for a in range(0, int(core[k]), 4):", "for a in range(0, int(core[k]) - 4, 4):", "tests/analytic/expectations/test_near_tables.py -k closed_forms"),
     Mutation("rays: opposite inputs", _A + "pairs/rays.py", "sign = parity if part == 0 else -parity", "sign = parity", RAYS + " -k mpmath"),
     Mutation("rays: nodes of the other side", _A + "pairs/rays.py", "b = turned[part, column] if opposite and parity == 0 else", "b = turned[part, column] if False else", RAYS + " -k mpmath"),
     Mutation("lines: what a coefficient of erf is", _E + "coefficients_of_erf.py", "b[j, i] = front[i] * (power[i] * roots[j])", "b[j, i] = front[i] * (power[i] * roots[j]) * (1 + 9e-16 * j)", ERF),

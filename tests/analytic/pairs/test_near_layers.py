@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from analytic import FullyConnected, Network, kernel
+from analytic.pairs.carried_angles import Carried
 from analytic.pairs.close_inputs import Close
 from analytic.pairs.left_out import left_out_pairs
 from analytic.pairs.near_layers import NearLayers
@@ -102,3 +103,34 @@ def test_the_kernel_of_many_pairs_is_that_of_few() -> None:
     size = np.sqrt(np.outer(whole.diagonal()[::60], whole.diagonal()))
     assert (np.abs(whole[::60] - rows) <= 2e-10 * size).all()
     assert (whole[::60] != rows).any()
+
+
+@pytest.mark.parametrize("share", [1e-7, 1e-3, 1.0])
+@pytest.mark.parametrize("name", ["tanh", "softplus", "relu", "leaky"])
+def test_errors_of_the_angle_pass_through_a_layer(name: str, share: float) -> None:
+    """Angles that are wrong by a share of 1 - |c|: what comes out is wrong by what is said."""
+    x = np.geomspace(100, 1000, 40)[:, None]
+    _, _, layers = _close(NETWORKS[name], x, None, 1)
+    i, j = np.triu_indices(40, 1)
+    rng = np.random.default_rng(0)
+    near, sign = 10 ** rng.uniform(-12, -0.5, i.size), rng.choice([-1.0, 1.0], i.size)
+
+    def behind(moved: float, theta: float) -> Carried:
+        pairs = Carried.new(i.size)
+        pairs.near[:], pairs.sign[:], pairs.wrong[:] = near * (1 + moved), sign, share * near
+        pairs.theta[:], pairs.error[:] = theta, share
+        layers.layers[0].take(i, j, 0.0, pairs)
+        return pairs
+
+    given, slope = behind(0.0, 1.0), layers.layers[0].norms.slope
+    seen = []
+    for moved in (-share, share):
+        for theta in (1 - share, 1 + share):
+            found = behind(moved, theta)
+            cosine, theta_ = (p.sign * (1 - p.near) for p in (found, given))
+            assert (np.abs(cosine - theta_) <= given.wrong + 1e-15).all()
+            assert (np.abs(found.d - given.d) <= given.bent).all()
+            own = slope[i] * slope[j] * layers.layers[0].norms.s[i] * layers.layers[0].norms.s[j]
+            assert (np.abs(found.theta - given.theta) <= (given.error + 1e-15) * (own + 1)).all()
+            seen.append(np.abs(found.d - given.d) / given.bent)
+    assert np.max(seen) > 0.1
