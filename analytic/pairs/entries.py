@@ -21,7 +21,7 @@ MANY, MOST = 2**17, 2**19
 """Pairs for which tables of 1 - |c| are made, at least, and from which on they are the quickest."""
 SERVED = 0.9
 """The share of pairs that cells of wide deviations serve, from which on these are taken."""
-SAMPLE = 2**9
+LOOKED_AT = 2**9
 """Pairs that are looked at."""
 
 
@@ -60,7 +60,7 @@ def _by_cells(method: Series, close: Close, features: int) -> WideInputs | None:
 
 def _serves(wide: WideInputs, problem: Problem, i: Index, j: Index) -> bool:
     """Whether nearly all pairs of a sample have cells."""
-    some = np.linspace(0, i.size - 1, SAMPLE).astype(np.intp)
+    some = np.linspace(0, i.size - 1, LOOKED_AT).astype(np.intp)
     shift = 0 if problem.own else problem.shape[0]
     cells = wide.cells_of_inputs(problem.x, problem.y, i[some], j[some], shift)
     return bool((cells >= 0).mean() >= SERVED)

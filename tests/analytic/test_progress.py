@@ -21,7 +21,8 @@ def _draw_and_die() -> None:
 
 
 def test_a_killed_process_holds_no_lock_of_ours() -> None:
-    tqdm.get_lock(), ProgressBar.get_lock()  # a fork shares what there is
+    for bar in (tqdm, ProgressBar):
+        bar.get_lock()  # a fork shares what there is
     child = multiprocessing.get_context("fork").Process(target=_draw_and_die)
     child.start()
     child.join(60)

@@ -55,7 +55,8 @@ def test_listed_pairs_agree_with_closed_forms(name: str) -> None:
     activation, rng = Activation(name), np.random.default_rng(0)
     table = near_table(activation, np.array(RANGES[name]))
     assert table is not None
-    s = np.exp(rng.uniform(*np.log(RANGES[name]), ROWS + COLUMNS))
+    low, high = np.log(RANGES[name])
+    s = np.exp(rng.uniform(low, high, ROWS + COLUMNS))
     sign, small = rng.choice([-1.0, 1.0], ROWS * COLUMNS), rng.choice(SMALL, ROWS * COLUMNS)
     found, exact = _summed(table, s, small, sign), _exact(name)
     for p in rng.choice(ROWS * COLUMNS, 50, replace=False):
