@@ -161,9 +161,9 @@ MUTATIONS = (
     Mutation("lines: what a coefficient of erf is", _E + "coefficients_of_erf.py", "b[j, i] = front[i] * (power[i] * roots[j])", "b[j, i] = front[i] * (power[i] * roots[j]) * (1 + 9e-16 * j)", ERF),
     Mutation("lines: rest of the coefficients of erf", _E + "coefficients_of_erf.py", "return np.asarray(share * (1 + 2.0**-40) + 1e-300)", "return np.asarray(share * 0.98 + 1e-300)", ERF),
     Mutation("lines: closed form of erf", _A + "pairs/pair_recursion.py", "e, d = arcsine(z) * (2.0 / np.pi), (4.0 / np.pi) * root / np.sqrt(left)", "e, d = arcsine(z) * (2.0 / np.pi), (4.0 / np.pi) * root / np.sqrt(left + 1e-8)", LINES),
-    Mutation("lines: coefficients behind the first layer", _A + "pairs/left_out.py", "_gather(columns, j[start:stop], p.first[1], together)", "_gather(columns, j[start:stop], p.first[1] + 1, together)", LEFT),
-    Mutation("lines: Theta behind the first layer", _A + "pairs/left_out.py", "first.theta[start + k] if inside", "first.theta[start + k] * (1 + 1e-9) if inside", LEFT),
-    Mutation("lines: errors behind the first layer", _A + "pairs/left_out.py", "t.error[part, 0, 0] = first.error[part, start:stop].max()", "t.error[part, 0, 0] = 0.0", LEFT),
+    Mutation("lines: coefficients behind the first layer", _A + "pairs/layers_behind.py", "_gather(columns, j[start:stop], p.first[1], together)", "_gather(columns, j[start:stop], p.first[1] + 1, together)", LEFT),
+    Mutation("lines: Theta behind the first layer", _A + "pairs/layers_behind.py", "first.theta[start + k] if inside", "first.theta[start + k] * (1 + 1e-9) if inside", LEFT),
+    Mutation("lines: errors behind the first layer", _A + "pairs/layers_behind.py", "t.error[part, 0, 0] = first.error[part, start:stop].max()", "t.error[part, 0, 0] = 0.0", LEFT),
     # near s = 0
     Mutation("Taylor, variance", _E + "small_deviations.py", "c[k] ** 2 / (k + 1)", "c[k] ** 2 / (k + 2)", ORIGIN),
     Mutation("Taylor, slope", _E + "small_deviations.py", "sum(c[k] ** 2 for k in range(4))", "sum(c[k] ** 2 for k in range(2))", ORIGIN),

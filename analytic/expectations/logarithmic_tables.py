@@ -146,7 +146,7 @@ def _limits(near: bool) -> _Limits:
 @lru_cache(maxsize=64)
 def _table(activation: Activation, low: float, high: float, near: bool) -> LogTable | None:
     limits, ends = _limits(near), (low * math.log(2), high * math.log(2))
-    beta, points = _beta(activation, 2.0**high, near), 16 + math.ceil(7 * (high - low))
+    beta, points = _beta(activation, 2.0**high, near), 12 + math.ceil(5 * (high - low))
     (x, by_s), (z, by_x) = chebyshev_points(points), chebyshev_points(limits.points)
     s = np.exp(ends[0] + (ends[1] - ends[0]) * (x + 1) / 2)
     i, j = (np.repeat(part, limits.points) for part in np.triu_indices(points))

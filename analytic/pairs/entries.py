@@ -5,23 +5,28 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic.machine import UNIT
 from analytic.pairs.close_inputs import Close
+from analytic.pairs.layers_behind import behind_first_layer
 from analytic.pairs.near_layers import NearLayers
+from analytic.pairs.nearly_parallel import NearlyParallel
 from analytic.pairs.rays import Rays, are_on_a_line
 from analytic.pairs.row_blocks import Series
 from analytic.pairs.wide_inputs import ENOUGH, WideInputs
-from analytic.recursion import Problem
+from analytic.recursion import Problem, in_kernels
 
-__all__ = ["Entry", "cheap_entry"]
+__all__ = ["Entry", "by_entry", "cheap_entry"]
 
 Index = NDArray[np.intp]
 Entry = NearLayers | WideInputs | Rays
 
-MANY, MOST = 2**17, 2**19
+MANY, MOST = 2**16, 2**19
 """Pairs for which tables of 1 - |c| are made, at least, and from which on they are the quickest."""
 SERVED = 0.9
 """The share of pairs that cells of wide deviations serve, from which on these are taken."""
-LOOKED_AT = 2**9
+LOST = 0.1
+"""The share that comes back to the tiles in vain, from which on all layers are taken by tables."""
+LOOKED_AT = 2**8
 """Pairs that are looked at."""
 
 
@@ -49,7 +54,10 @@ def cheap_entry(problem: Problem, close: Close, pairs: int, i: Index, j: Index) 
     wide = _by_cells(method, close, features)
     if pairs < MANY or (pairs < MOST and wide is not None and _serves(wide, problem, i, j)):
         return wide
-    return NearLayers.of(close, features, depth) or wide
+    near = NearLayers.of(close, features, depth)
+    if near is not None and depth < len(close.ends.stages) and _is_vain(near, problem, i, j):
+        near = NearLayers.of(close, features, len(close.ends.stages)) or near
+    return near or wide
 
 
 def _by_cells(method: Series, close: Close, features: int) -> WideInputs | None:
@@ -58,9 +66,43 @@ def _by_cells(method: Series, close: Close, features: int) -> WideInputs | None:
     return WideInputs.of(close, features, method.error, 1) if alone else through
 
 
+def _some(i: Index, j: Index) -> tuple[Index, Index]:
+    """A sample of pairs."""
+    some = np.linspace(0, i.size - 1, LOOKED_AT).astype(np.intp)
+    return i[some], j[some]
+
+
 def _serves(wide: WideInputs, problem: Problem, i: Index, j: Index) -> bool:
     """Whether nearly all pairs of a sample have cells."""
-    some = np.linspace(0, i.size - 1, LOOKED_AT).astype(np.intp)
     shift = 0 if problem.own else problem.shape[0]
-    cells = wide.cells_of_inputs(problem.x, problem.y, i[some], j[some], shift)
+    cells = wide.cells_of_inputs(problem.x, problem.y, *_some(i, j), shift)
     return bool((cells >= 0).mean() >= SERVED)
+
+
+def _is_vain(entry: NearLayers, problem: Problem, i: Index, j: Index) -> bool:
+    """Whether many pairs of a sample that come back to the tiles are left out again."""
+    found = NearlyParallel(*np.full((3, LOOKED_AT), np.nan))
+    by_entry(problem, entry, *_some(i, j), found)
+    return bool((~(found.error <= problem.method.error)).mean() > LOST)
+
+
+def by_entry(problem: Problem, entry: Entry, i: Index, j: Index, found: NearlyParallel) -> None:
+    """Fill in the pairs that have a cheap first layer; see ``left_out_pairs``."""
+    method = problem.method
+    assert isinstance(method, Series)
+    shift = 0 if problem.own else problem.shape[0]
+    if isinstance(entry, Rays):
+        served, first = np.arange(i.size), entry.first_layer(i, j + shift)
+    else:
+        served, first = entry.behind(problem.x, problem.y, i, j, shift)
+    sigma, theta, *error = first
+    if served.size == 0:
+        return
+    first = NearlyParallel(sigma, theta, np.stack(error))
+    if method.behind is not None and entry.depth == 1:
+        part = behind_first_layer(method, method.behind, first, i[served], j[served])
+    else:  # the error of a sum of kernels is between those of its parts
+        whole = first.error.max(axis=0) + 4 * UNIT + in_kernels(entry.close.ends)[-1]
+        part = first._replace(error=whole)
+    for all_, values in zip(found, part, strict=True):
+        all_[served] = values

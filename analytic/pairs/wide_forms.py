@@ -21,14 +21,14 @@ from analytic.recursion import Amplification, Bounds, Diagonal, Stage, amplifica
 
 __all__ = ["may_reach", "with_log_tables"]
 
-ENOUGH = 2**17
+ENOUGH = 2**16
 """Pairs beyond the series for which a table is made, at least: it takes as long as so many."""
 SHARP = 2.0**-38
 """The largest error of a table."""
 SHORT = (32, 64, 128)
 """Coefficients of series that are tried."""
-BETTER = 1 / 8
-"""The share of them that may still be left out, at most."""
+BETTER = 1 / 2
+"""The share of them that may still be left out, at most: the others have tables, too."""
 LONG = 160
 """Terms of a series from which on a table costs less."""
 CLOSE = 0.5

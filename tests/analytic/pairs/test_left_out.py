@@ -8,7 +8,8 @@ import pytest
 from analytic import Dropout, FullyConnected, LayerNorm, Network, Residual
 from analytic.pairs.close_inputs import Close
 from analytic.pairs.entries import cheap_entry
-from analytic.pairs.left_out import behind_first_layer, left_out_pairs
+from analytic.pairs.layers_behind import behind_first_layer
+from analytic.pairs.left_out import left_out_pairs
 from analytic.pairs.nearly_parallel import first_layer, nearly_parallel_pairs
 from analytic.pairs.row_blocks import Series
 from analytic.request import asked
