@@ -88,7 +88,7 @@ def test_whole_tiles_and_groups_of_a_row_agree(name: str, monkeypatch: pytest.Mo
     )
     found = []
     for dense in (True, False):
-        monkeypatch.setattr("analytic.pairs.left_out.are_dense", lambda *_, dense=dense: dense)
+        monkeypatch.setattr("analytic.pairs.layers_behind.are_dense", lambda *_, dense=dense: dense)
         found.append(behind_first_layer(method, method.behind, first, i, j))
     tiles, groups = found
     both = np.isfinite(tiles.error) & np.isfinite(groups.error)
