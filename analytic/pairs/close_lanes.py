@@ -91,20 +91,22 @@ def _leave_small_ones(t: Tile, m: int, top: float, steep: float, steeps: Any) ->
 
 @compiled
 def fill_close_lanes(
-    t: Tile, p: Program, at: int, rows: int, lane: int, asked: Any, weights: Any, close: Any
-) -> None:
-    """Write Sigma and Theta of these lanes."""
+    t: Tile, p: Program, at: int, rows: int, lane: int, radius: Any, asked: Any, weights: Any,
+    close: Any,
+) -> None:  # fmt: skip
+    """Write Sigma and Theta of these lanes: those beyond the same radius."""
+    top = radius[-2]
     if p.close[at, 0] == TABLE or p.close[at, 0] == LOGARITHMIC:
         for m in range(rows):
-            if t.largest[m] > p.reach[at, 0]:
+            if t.largest[m] > top:
                 for side in range(2):
-                    _fill_side(t, p, at, m, side, lane, asked[:, m], weights[m], close)
+                    _fill_side(t, p, at, m, side, lane, top, asked[:, m], weights[m], close)
     else:
         for side in range(2):
-            _fill_lines(t, p, at, rows, side, lane, asked, close)
+            _fill_lines(t, p, at, rows, side, lane, top, asked, close)
     last = p.bounds.radius.shape[1] - 1
     for m in range(rows):
-        if t.largest[m] > p.reach[at, 0]:
+        if t.largest[m] > top:
             t.group[m] = last
 
 
@@ -125,11 +127,11 @@ def _append(t: Tile, m: int, sign: float, top: float, count: int) -> int:
 
 @compiled
 def _fill_side(
-    t: Tile, p: Program, at: int, m: int, side: int, lane: int, asked: Any, weights: Any,
-    close: Any,
+    t: Tile, p: Program, at: int, m: int, side: int, lane: int, top: float, asked: Any,
+    weights: Any, close: Any,
 ) -> None:  # fmt: skip
     """Those of a row and one sign of rho, by a table."""
-    count = _append(t, m, 1.0 - 2.0 * side, p.reach[at, 0], 0)
+    count = _append(t, m, 1.0 - 2.0 * side, top, 0)
     first, numbers = p.close[at, 1], p.close[at, 5]
     own = asked[first : first + numbers].copy()
     for start in range(0, count, LOW_RANK_WIDTH):
@@ -157,7 +159,7 @@ def _sum_lanes(
                 phi[b, i] = close[first + b, lane + t.close[i]]
     begins = start + 2 * side * rank
     low_rank_sums(
-        weights, begins, p.core[place : place + terms], kind, rank, terms, p.reach[at, 1], own, phi,
+        weights, begins, p.core[place : place + terms], kind, rank, terms, p.scale[at], own, phi,
         small, t.sums[3 + numbers :], e, d,
     )  # fmt: skip
     _leave(t, stop - begin, begin, e, d)
@@ -165,10 +167,11 @@ def _sum_lanes(
 
 @compiled
 def _fill_lines(
-    t: Tile, p: Program, at: int, rows: int, side: int, lane: int, asked: Any, close: Any
-) -> None:
+    t: Tile, p: Program, at: int, rows: int, side: int, lane: int, top: float, asked: Any,
+    close: Any,
+) -> None:  # fmt: skip
     """Those of one sign of rho, by a closed form, whatever rows they stand in."""
-    sign, top, count = 1.0 - 2.0 * side, p.reach[at, 0], 0
+    sign, count = 1.0 - 2.0 * side, 0
     for m in range(rows):
         if t.largest[m] > top:
             count = _append(t, m, sign, top, count)

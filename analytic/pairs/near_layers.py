@@ -58,7 +58,8 @@ class _Layer:
         if step.normalizes or step.passes or step.noise != 1 or not s.any():
             return None
         slope = np.sqrt(table.slope)
-        bow = s * np.sqrt(table.curvature) / np.where(slope > 0, slope, np.inf)
+        curvature = np.where(s > 0, table.curvature, 0.0)  # infinite where kinks smear nothing
+        bow = s * np.sqrt(curvature) / np.where(slope > 0, slope, np.inf)
         norms = UnitNorms(np.sqrt(stage.sigma), s, np.sqrt(table.second), slope, bow)
         if step.layer.activation.bent_line is not None:
             return cls(stage, norms, None, np.empty(0), np.empty((0, s.size)))

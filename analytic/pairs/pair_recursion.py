@@ -178,7 +178,7 @@ def weight_layer(
         _mehler(t, p.even[at], p.odd[at], p.first[at], table, coef, lane, eta, etas)
         most = t.group[:size].max() + 1
         if beyond:
-            fill_close_lanes(t, p, at, size, lane, asked, weights, close)
+            fill_close_lanes(t, p, at, size, lane, radius, asked, weights, close)
     carry_errors(t, size, p.bounds, at)
     return most
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from analytic.expectations import FARTHEST
+from analytic.expectations import FARTHEST, LogTable
 from analytic.machine import UNIT, Array
 from analytic.network import Network
 from analytic.pairs.close_forms import with_close_forms
@@ -130,7 +130,9 @@ def _of_best_lengths(
     if not (left and any(longer)):
         return layers, bounds
     found = zip(amplifications(state, tail, longer), layers, strict=True)
-    layers = [replace(a, beyond=b.beyond) for a, b in found]
+    layers = [
+        b if isinstance(b.beyond, LogTable) else replace(a, beyond=b.beyond) for a, b in found
+    ]
     return layers, promise.bounded(layers)
 
 

@@ -61,7 +61,7 @@ class Program(NamedTuple):
     close: NDArray[
         np.int64
     ]  # ``CloseForm``s: kind, first row, rank, terms, place, asked, weights, (layers, 7)
-    reach: Array  # largest |rho| of the series, and what scales the argument beyond, (layers, 2)
+    scale: Array  # what scales the arguments of ``CloseForm``s, (layers,)
     core: Array  # the numbers of all ``CloseForm``s, one after the other
 
 
@@ -177,7 +177,7 @@ def program(network: Network, bounds: Bounds, forms: Forms = ()) -> Program:
         bounds=bounds,
         output=np.array(network.output.coefficients),
         close=close,
-        reach=np.column_stack([bounds.radius[:, -2], scales]),
+        scale=np.array(scales),
         core=core,
     )
 

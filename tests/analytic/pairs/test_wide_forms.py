@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from analytic import Estimate, FullyConnected, Network, Residual, kernel, kernel_estimate
+from analytic.machine import LANES
 from analytic.pairs import Series, preparation, wide_forms
 from analytic.request import asked
 from analytic.solve import solve
@@ -58,6 +61,35 @@ def test_tables_agree_with_pairs_one_by_one(network: str, inputs: str) -> None:
         assert np.all(np.abs(one - other) <= wrong + more)
         assert not np.array_equal(one, other)
     assert not found.certified
+
+
+@pytest.mark.parametrize("name", ["tanh", "elu", "hardtanh"])
+def test_forms_begin_where_the_series_of_a_tile_end(name: str) -> None:
+    """Tiles of smaller inputs may have larger radii; Theta was another pair's between the two."""
+    x, network = INPUTS["line"] / 4, Network(*[FullyConnected(name, bias_std=0.5)] * 2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(wide_forms, "ENOUGH", 2**12)
+        problem = asked(network, x, None, "ntk", 1e-10, "cpu")
+    method = problem.method
+    assert isinstance(method, Series)
+    assert (method.plan.close[:, 0] > 0).any()
+    bounds, one = method.plan.bounds, np.zeros(N + LANES, dtype=np.int64)
+    radius = bounds.radius.copy()
+    radius[:, -2] *= 1.03
+    sized = bounds._replace(sizes=radius[None, None], row_sizes=one[:N], column_sizes=one)
+    other = replace(problem, method=replace(method, plan=method.plan._replace(bounds=sized)))
+    exact, found = (solve(part, "ntk", 1e-10, progress=False).value for part in (problem, other))
+    assert not np.array_equal(found, exact)
+    scale = np.sqrt(np.outer(exact.diagonal(), exact.diagonal()))
+    assert (np.abs(found - exact) <= 1e-9 * scale).all()
+
+
+def test_a_layer_without_a_table_behind_one_that_has_it() -> None:
+    """Softplus on a line with a bias: entries were wrong by a tenth for a day."""
+    x, network = np.linspace(-30, 30, 700)[:, None], NETWORKS["softplus"]
+    found = kernel(network, x, progress=False)[[100, 360]]
+    exact = kernel_estimate(network, x[[100, 360]], x[::9], tolerance=1e-9)
+    assert (np.abs(found[:, ::9] - exact.value) <= exact.error + 1e-9 * exact.value).all()
 
 
 def test_few_pairs_and_small_inputs_make_no_tables() -> None:
