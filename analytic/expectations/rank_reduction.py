@@ -146,4 +146,5 @@ def _cut(core: Array, kept: float) -> tuple[Array, Array]:
 def summed_slowly(core: Array, phi: Array, phi_: Array, x: Array) -> Array:
     """The sums of pairs of one sign of rho, (2, pairs); phi is (rank, pairs), x in [-1, 1]."""
     t = np.polynomial.chebyshev.chebvander(x, core.shape[1] - 1)
-    return np.einsum("okab,ap,bp,pk->op", core, phi, phi_, t, optimize=True)
+    of_rows = np.sum((core @ phi_) * phi, axis=2)  # (2, terms, pairs)
+    return np.einsum("okp,pk->op", of_rows, t)
