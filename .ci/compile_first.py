@@ -28,7 +28,9 @@ HALVES = ("vectors", "images")
 
 
 def vectors() -> None:
-    """The tiles of pairs."""
+    """The tiles of pairs, and tables of large inputs."""
+    many = np.linspace(1000, 1010, 380)[:, None]
+    kernel(Network(*[FullyConnected("softplus", bias_std=0.5)] * 2), many)
     kernel(
         Network(FullyConnected("tanh"), Residual(FullyConnected("softplus"))),
         RNG.standard_normal((40, 6)),

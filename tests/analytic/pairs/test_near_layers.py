@@ -26,6 +26,8 @@ NETWORKS = {
     "even": Network(F("x*tanh(x)"), F("x*tanh(x)", bias_std=1.0)),
 }
 COLUMNS = {"line": 1, "plane": 2, "cone": 11}
+CASES = [(name, "plane") for name in NETWORKS]
+CASES += [(name, kind) for name in ("bias", "softplus", "relu") for kind in ("line", "cone")]
 
 
 def _inputs(kind: str, seed: int, n: int) -> np.ndarray:
@@ -46,8 +48,7 @@ def _close(network: Network, x: np.ndarray, y: np.ndarray | None, depth: int):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", COLUMNS)
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(("name", "kind"), CASES)
 def test_all_layers_agree_with_conditioning(name: str, kind: str) -> None:
     network, x = NETWORKS[name], _inputs(kind, 1, 40)
     problem, close, layers = _close(network, x, None, len(network.layers))
