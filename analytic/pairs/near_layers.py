@@ -130,15 +130,7 @@ class NearLayers:
     def behind(self, x: Array, y: Array, i: Index, j: Index, shift: int) -> tuple[Index, Array]:
         """The pairs that tables serve; Sigma, Theta and their errors behind the layers.
 
-        Args:
-            x: the rows, (n, d).
-            y: the columns, (k, d).
-            i: rows of the pairs, (pairs,), sorted.
-            j: their columns.
-            shift: the place of the first column among all inputs.
-
-        Returns:
-            Which pairs, (m,), and (Sigma, Theta, errors of both relative to norms), (4, m).
+        Arguments and returns are those of ``WideInputs.behind``.
         """
         i, j, pairs = np.ascontiguousarray(i), np.ascontiguousarray(j), Carried.new(i.size)
         enter_inputs(x, y, self.inverse, i, j, shift, pairs)
