@@ -50,13 +50,13 @@ def cheap_entry(problem: Problem, close: Close, pairs: int, i: Index, j: Index) 
         return None
     depth = 1 if method.behind is not None else len(close.ends.stages)
     if all(stage.step.layer.activation.bent_line for stage in close.ends.stages[:depth]):
-        return NearLayers.of(close, features, depth)  # without tables
+        return NearLayers.of(close, features, method.error, depth)  # without tables
     wide = _by_cells(method, close, features)
     if pairs < MANY or (pairs < MOST and wide is not None and _serves(wide, problem, i, j)):
         return wide
-    near = NearLayers.of(close, features, depth)
+    near = NearLayers.of(close, features, method.error, depth)
     if near is not None and depth < len(close.ends.stages) and _is_vain(near, problem, i, j):
-        near = NearLayers.of(close, features, len(close.ends.stages)) or near
+        near = NearLayers.of(close, features, method.error, len(close.ends.stages)) or near
     return near or wide
 
 

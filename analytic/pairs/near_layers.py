@@ -31,7 +31,7 @@ from analytic.pairs.carried_angles import (
     leave_table,
 )
 from analytic.pairs.close_inputs import Close
-from analytic.pairs.wide_inputs import is_straight
+from analytic.pairs.wide_inputs import SERVED, is_straight
 from analytic.recursion import Stage
 
 __all__ = ["NearLayers"]
@@ -52,8 +52,8 @@ class _Layer:
     asked: Array
 
     @classmethod
-    def of(cls, stage: Stage) -> _Layer | None:
-        """None where a layer has no table."""
+    def of(cls, stage: Stage, bound: float) -> _Layer | None:
+        """None where a layer has no table as exact as a bound of the kernel."""
         step, s, table = stage.step, np.sqrt(stage.variance), stage.moments
         if step.normalizes or step.passes or step.noise != 1 or not s.any():
             return None
@@ -63,10 +63,10 @@ class _Layer:
         norms = UnitNorms(np.sqrt(stage.sigma), s, np.sqrt(table.second), slope, bow)
         if step.layer.activation.bent_line is not None:
             return cls(stage, norms, None, np.empty(0), np.empty((0, s.size)))
-        if step.layer.activation.jump is not None:
+        if step.layer.activation.jump is not None or bound < SERVED:
             return None
         form = near_table(step.layer.activation, s[s > 0])
-        if form is None or form.error > SHARP:
+        if form is None or form.error > min(SHARP, bound):
             return None
         asked = form.of_inputs(s, np.ones_like(s), np.ones_like(s))
         return cls(stage, norms, form, form.numbers, asked)
@@ -111,12 +111,13 @@ class NearLayers:
     inverse: Array
 
     @classmethod
-    def of(cls, close: Close, features: int, depth: int) -> NearLayers | None:
+    def of(cls, close: Close, features: int, bound: float, depth: int) -> NearLayers | None:
         """None where one of so many layers has no table, or reads others than the one before."""
         if depth > 1 and not is_straight(close.ends):
             return None
         stages = close.ends.stages[:depth]
-        layers = [layer for layer in map(_Layer.of, stages) if layer is not None]
+        found = (_Layer.of(stage, bound) for stage in stages)
+        layers = [layer for layer in found if layer is not None]
         if len(layers) < depth:
             return None
         size = layers[0].norms.r * math.sqrt(features)

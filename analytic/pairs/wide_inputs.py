@@ -25,7 +25,7 @@ from analytic.machine import UNIT, Array
 from analytic.pairs.close_inputs import Close
 from analytic.recursion import Diagonal, Stage
 
-__all__ = ["ENOUGH", "WideInputs", "are_wide", "is_straight"]
+__all__ = ["ENOUGH", "SERVED", "WideInputs", "are_wide", "is_straight"]
 
 Index = NDArray[np.intp]
 CHAINS = 8

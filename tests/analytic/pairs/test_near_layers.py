@@ -42,7 +42,7 @@ def _inputs(kind: str, seed: int, n: int) -> np.ndarray:
 def _close(network: Network, x: np.ndarray, y: np.ndarray | None, depth: int):
     problem = asked(network, x, y, "both", 1e-10, "cpu")
     close = Close.of(problem.network, problem.diagonal)
-    layers = NearLayers.of(close, x.shape[1], depth)
+    layers = NearLayers.of(close, x.shape[1], problem.method.error, depth)
     assert layers is not None
     return problem, close, layers
 
@@ -135,3 +135,12 @@ def test_errors_of_the_angle_pass_through_a_layer(name: str, share: float) -> No
             assert (np.abs(found.theta - given.theta) <= (given.error + 1e-15) * (own + 1)).all()
             seen.append(np.abs(found.d - given.d) / given.bent)
     assert np.max(seen) > 0.1
+
+
+def test_a_tolerance_below_the_tables_makes_none() -> None:
+    x = _inputs("plane", 6, 20)
+    for name, served in (("softplus", False), ("relu", True)):  # relu has no tables
+        network = NETWORKS[name]
+        close = Close.of(network, asked(network, x, None, "ntk", 1e-9, "cpu").diagonal)
+        layers = NearLayers.of(close, 2, 1e-13, len(network.layers))
+        assert (layers is not None) == served
