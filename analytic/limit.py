@@ -92,8 +92,8 @@ def kernel(
     Every entry of the limiting kernel is within the tolerance, 1e-10 unless another is asked for,
     relative to sqrt(K(x, x) K(x', x')), or refused: the error bound is proved for smooth
     activations, up to the assumptions in docs/theory/bound.md; where it is only estimated (most
-    kinks, some nearly parallel pairs, images taken position by position),
-    kernel_estimate(...).certified is False.
+    kinks, many pairs of large inputs, some nearly parallel pairs, images taken position by
+    position), kernel_estimate(...).certified is False.
 
     Args:
         network: the description.
