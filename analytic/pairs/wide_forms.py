@@ -1,8 +1,8 @@
 """Smooth layers of large deviations, where a table takes the place of a series that is too short.
 
 The series are then as short as the table allows: up to its ``farthest`` 1 - |rho| it costs less
-than more of their terms. What is gained is speed; the error of a table is an estimate, so series that
-reach far enough, whose error is proved, are preferred.
+than more of their terms. What is gained is speed; the error of a table is an estimate, so series
+that reach far enough, whose error is proved, are preferred.
 """
 
 from __future__ import annotations
