@@ -21,7 +21,6 @@ from machine import best, bytes_written_per_second, multiply_adds_per_second, pr
 from analytic import FullyConnected, Network, kernel
 from analytic.machine import cores
 from analytic.pairs import prepare
-from analytic.pairs.close_lanes import row_weights
 from analytic.pairs.pair_recursion import begin, propagate
 from analytic.pairs.row_blocks import Series, scalar_products
 from analytic.recursion.certificate import GROUP
@@ -101,12 +100,9 @@ def odd_terms(depth: int, x: np.ndarray) -> float:
     for row, lane in ((0, 512), (512, 1024), (1024, 2048), (2048, 3072)):
         end = row + ROWS
         coefficients = series.rows.table[:, row:end].T.copy()
-        weights = row_weights(series.plan, series.rows.close[:, row:end])
         scalar_products(tile, data, row, end, lane)
         begin(tile, series.plan.bounds, row, end, lane, True)
-        propagate(
-            series.plan, tile, series.rows, coefficients, weights, series.columns, row, end, lane, 0
-        )
+        propagate(series.plan, tile, series.rows, coefficients, series.columns, row, end, lane, 0)
         found.append(GROUP / 2 * (tile.group.mean() + 1))
     return float(np.mean(found))
 

@@ -7,6 +7,7 @@ comes with a bound of its error. Below: the activation and what is proved of it.
 """
 
 from analytic.expectations.activation_moments import Moments, moments
+from analytic.expectations.banded_sums import Banded, band_width, banded
 from analytic.expectations.clenshaw_lanes import (
     CLOSE_ROWS,
     LOGARITHMIC,
@@ -14,6 +15,7 @@ from analytic.expectations.clenshaw_lanes import (
     contract,
     low_rank_sums,
 )
+from analytic.expectations.clenshaw_lanes import TOGETHER as ROWS_TOGETHER
 from analytic.expectations.clenshaw_lanes import WIDTH as LOW_RANK_WIDTH
 from analytic.expectations.close_pairs import distances
 from analytic.expectations.conditioned_pairs import Gaps
@@ -63,10 +65,12 @@ __all__ = [
     "LOW_RANK_WIDTH",
     "MOST_TERMS",
     "MOST_TERMS_WHOLE",
+    "ROWS_TOGETHER",
     "TABLE",
     "TERMS",
     "TOGETHER",
     "Angle",
+    "Banded",
     "CloseForm",
     "Coefficients",
     "Gaps",
@@ -79,6 +83,8 @@ __all__ = [
     "WideRoom",
     "WideTables",
     "arcsine",
+    "band_width",
+    "banded",
     "by_pieces",
     "cell_of",
     "coefficients",

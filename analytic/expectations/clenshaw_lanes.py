@@ -4,7 +4,11 @@ The coefficients are summed with phi_a(s) of the row once; what is left of them,
 the coordinate of 1 - |rho|, is a scalar product and Clenshaw's scheme for every lane. That
 coordinate is y = sqrt((1 - |rho|)/2) (``kink_tables``) or a logarithm (``logarithmic_tables``).
 
-Legend: work has rows of lanes; w the coefficients that are left, (terms, 2 signs, 2, rank).
+The k-th matrices of coefficients have as many rows and columns as matter: ``numbers`` are the
+numbers of columns, those of rows, and then, of each k, C_k as (2 signs, 2, columns, rows).
+
+Legend: work has rows of lanes; w the coefficients that are left of some rows, of each k (2 signs,
+2, columns), for all these rows side by side.
 """
 
 from __future__ import annotations
@@ -16,13 +20,24 @@ import numpy as np
 from analytic.compilation import compiled
 from analytic.expectations.logarithm_lanes import logarithms
 
-__all__ = ["CLOSE_ROWS", "LOGARITHMIC", "TABLE", "WIDTH", "WORK", "contract", "low_rank_sums"]
+__all__ = [
+    "CLOSE_ROWS",
+    "LOGARITHMIC",
+    "TABLE",
+    "TOGETHER",
+    "WIDTH",
+    "WORK",
+    "contract",
+    "low_rank_sums",
+]
 
 TABLE, LOGARITHMIC = 1, 3
 """The kinds of these sums, by their coordinate."""
 
 WIDTH = 128
 """Lanes that are summed together."""
+TOGETHER = 32
+"""Rows whose coefficients are summed together."""
 WORK = 7
 """Rows of lanes that the sums need beside what is asked of each input."""
 CLOSE_ROWS = WORK + 3 + 46
@@ -31,50 +46,75 @@ CLOSE_ROWS = WORK + 3 + 46
 
 @compiled
 def contract(
-    core: Any, rank: int, terms: int, asked: Any, first: int, inputs: Any, w: Any, begin: int
+    numbers: Any, terms: int, asked: Any, first: int, inputs: Any, sides: Any, w: Any
 ) -> None:
-    """Sum the coefficients, of both signs of rho, for E and D, with phi_a(s) of some rows.
-
-    The coefficients may be more than the caches hold: all rows are summed as they pass.
+    """Sum the coefficients for E and D with phi_a(s) of some rows.
 
     Args:
-        core: how many phi each polynomial has, and coefficients (``SumTable.numbers``).
-        rank: how many phi there are.
+        numbers: see the module.
         terms: how many polynomials.
         asked: phi of inputs, from row ``first`` on, (rows, inputs).
         first: see above.
-        inputs: which of them are summed.
-        w: room for the coefficients that are left of each, (inputs, numbers).
-        begin: where they stand, (terms, 2 signs, 2, rank).
+        inputs: the rows, TOGETHER at most.
+        sides: from which sign of rho to which: (0, 2) are both.
+        w: room for the coefficients that are left, (numbers, TOGETHER).
     """
-    wide, count = 4 * rank, inputs.size
-    part, lines = np.empty((count, wide)), core[terms:][: terms * rank * wide]
-    lines = lines.reshape((terms * rank, wide))
+    most, last = int(numbers[terms : 2 * terms].max()), inputs.size - 1
+    phi = np.empty((most, TOGETHER))
+    for a in range(most):
+        for m in range(TOGETHER):
+            phi[a, m] = asked[first + a, inputs[min(m, last)]]
+    at, begin = 2 * terms, 0
     for k in range(terms):
-        part[:, :] = 0.0
-        for a in range(0, int(core[k]), 4):
-            for m in range(count):
-                _add_lines(lines, k * rank + a, asked, first + a, inputs[m], part, m)
-        for m in range(count):
-            w[m][begin + k * wide : begin + (k + 1) * wide] = part[m]
+        wide, rows = 4 * int(numbers[k]), int(numbers[terms + k])
+        low, high = sides[0] * wide // 2, sides[1] * wide // 2
+        a = 0
+        while a + 8 <= rows:
+            _add_eight_rows(numbers, at, low, high, rows, a, phi, w, begin)
+            a += 8
+        if a < rows:
+            _add_four_rows(numbers, at, low, high, rows, a, phi, w, begin)
+        at, begin = at + rows * wide, begin + wide
 
 
 @compiled
-def _add_lines(lines: Any, k: int, asked: Any, a: int, i: int, part: Any, m: int) -> None:
-    """Four of them for one input."""
-    r0, r1, r2, r3 = asked[a, i], asked[a + 1, i], asked[a + 2, i], asked[a + 3, i]
-    for c in range(part.shape[1]):
-        low, high = r0 * lines[k, c] + r1 * lines[k + 1, c], r2 * lines[k + 2, c]
-        part[m, c] += low + (high + r3 * lines[k + 3, c])
+def _add_eight_rows(
+    numbers: Any, at: int, low: int, high: int, rows: int, a: int, phi: Any, w: Any, begin: int
+) -> None:
+    """Add the products of eight rows of the k-th matrices."""
+    for c in range(low, high):
+        i = at + c * rows + a
+        n0, n1, n2, n3 = numbers[i], numbers[i + 1], numbers[i + 2], numbers[i + 3]
+        n4, n5, n6, n7 = numbers[i + 4], numbers[i + 5], numbers[i + 6], numbers[i + 7]
+        for m in range(TOGETHER):
+            total = w[begin + c, m] if a > 0 else 0.0
+            low, high = n0 * phi[a, m] + n1 * phi[a + 1, m], n2 * phi[a + 2, m]
+            low, high = low + n4 * phi[a + 4, m], high + n3 * phi[a + 3, m]
+            low, high = low + n5 * phi[a + 5, m], high + n6 * phi[a + 6, m]
+            w[begin + c, m] = total + (low + (high + n7 * phi[a + 7, m]))
 
 
 @compiled
-def _add_eight(w: Any, k: int, m: int, p: Any, b: int, work: Any, row: int) -> None:
-    """Add eight products to the sums of E and of D, which share phi."""
-    w0, w1, w2, w3 = w[k], w[k + 1], w[k + 2], w[k + 3]
-    w4, w5, w6, w7 = w[k + 4], w[k + 5], w[k + 6], w[k + 7]
-    v0, v1, v2, v3 = w[m], w[m + 1], w[m + 2], w[m + 3]
-    v4, v5, v6, v7 = w[m + 4], w[m + 5], w[m + 6], w[m + 7]
+def _add_four_rows(
+    numbers: Any, at: int, low: int, high: int, rows: int, a: int, phi: Any, w: Any, begin: int
+) -> None:
+    """The same of four."""
+    for c in range(low, high):
+        i = at + c * rows + a
+        n0, n1, n2, n3 = numbers[i], numbers[i + 1], numbers[i + 2], numbers[i + 3]
+        for m in range(TOGETHER):
+            total = w[begin + c, m] if a > 0 else 0.0
+            low, high = n0 * phi[a, m] + n1 * phi[a + 1, m], n2 * phi[a + 2, m]
+            w[begin + c, m] = total + (low + (high + n3 * phi[a + 3, m]))
+
+
+@compiled
+def _add_eight(w: Any, n: int, k: int, m: int, p: Any, b: int, work: Any, row: int) -> None:
+    """Add eight products to the sums of E and of D, which share phi, with the weights of a row."""
+    w0, w1, w2, w3 = w[k, n], w[k + 1, n], w[k + 2, n], w[k + 3, n]
+    w4, w5, w6, w7 = w[k + 4, n], w[k + 5, n], w[k + 6, n], w[k + 7, n]
+    v0, v1, v2, v3 = w[m, n], w[m + 1, n], w[m + 2, n], w[m + 3, n]
+    v4, v5, v6, v7 = w[m + 4, n], w[m + 5, n], w[m + 6, n], w[m + 7, n]
     for i in range(WIDTH):
         total, slope = work[row, i] + w0 * p[b, i], work[row + 3, i] + v0 * p[b, i]
         total, slope = total + w1 * p[b + 1, i], slope + v1 * p[b + 1, i]
@@ -87,10 +127,10 @@ def _add_eight(w: Any, k: int, m: int, p: Any, b: int, work: Any, row: int) -> N
 
 
 @compiled
-def _add_four(w: Any, k: int, m: int, p: Any, b: int, work: Any, row: int) -> None:
+def _add_four(w: Any, n: int, k: int, m: int, p: Any, b: int, work: Any, row: int) -> None:
     """The same with four."""
-    w0, w1, w2, w3 = w[k], w[k + 1], w[k + 2], w[k + 3]
-    v0, v1, v2, v3 = w[m], w[m + 1], w[m + 2], w[m + 3]
+    w0, w1, w2, w3 = w[k, n], w[k + 1, n], w[k + 2, n], w[k + 3, n]
+    v0, v1, v2, v3 = w[m, n], w[m + 1, n], w[m + 2, n], w[m + 3, n]
     for i in range(WIDTH):
         total, slope = work[row, i] + w0 * p[b, i], work[row + 3, i] + v0 * p[b, i]
         total, slope = total + w1 * p[b + 1, i], slope + v1 * p[b + 1, i]
@@ -99,10 +139,12 @@ def _add_four(w: Any, k: int, m: int, p: Any, b: int, work: Any, row: int) -> No
 
 
 @compiled
-def _begin(w: Any, k: int, m: int, p: Any, work: Any, new: int, old: int, older: int) -> None:
+def _begin(
+    w: Any, n: int, k: int, m: int, p: Any, work: Any, new: int, old: int, older: int
+) -> None:
     """A step of Clenshaw's scheme with the first four products."""
-    w0, w1, w2, w3 = w[k], w[k + 1], w[k + 2], w[k + 3]
-    v0, v1, v2, v3 = w[m], w[m + 1], w[m + 2], w[m + 3]
+    w0, w1, w2, w3 = w[k, n], w[k + 1, n], w[k + 2, n], w[k + 3, n]
+    v0, v1, v2, v3 = w[m, n], w[m + 1, n], w[m + 2, n], w[m + 3, n]
     for i in range(WIDTH):
         total = work[0, i] * work[old, i] - work[older, i]
         slope = work[0, i] * work[old + 3, i] - work[older + 3, i]
@@ -113,26 +155,28 @@ def _begin(w: Any, k: int, m: int, p: Any, work: Any, new: int, old: int, older:
 
 
 @compiled
-def _clenshaw(
-    w: Any, first: int, ranks: Any, rank: int, terms: int, phi: Any, work: Any
-) -> int:  # fmt: skip
+def _clenshaw(w: Any, n: int, side: int, ranks: Any, phi: Any, work: Any) -> int:
     """sum_kb w_kb T_k(x) phi_b for E and for D of WIDTH lanes; work[0] holds 2 x.
 
     Returns the row of the sum for E; that for D is three below.
     """
-    new, old, older = 1, 2, 3
+    new, old, older, end = 1, 2, 3, 0
+    for k in range(ranks.size):
+        end += 4 * int(ranks[k])
     work[1:WORK, :] = 0.0
-    for k in range(terms - 1, -1, -1):
+    for k in range(ranks.size - 1, -1, -1):
         if k == 0:
             for i in range(WIDTH):
                 work[0, i] *= 0.5
-        b, last, place = 4, int(ranks[k]), first + 4 * k * rank
-        _begin(w, place, place + rank, phi, work, new, old, older)
-        while b + 8 <= last:
-            _add_eight(w, place + b, place + rank + b, phi, b, work, new)
+        b, rank = 4, int(ranks[k])
+        end -= 4 * rank
+        place = end + 2 * side * rank
+        _begin(w, n, place, place + rank, phi, work, new, old, older)
+        while b + 8 <= rank:
+            _add_eight(w, n, place + b, place + rank + b, phi, b, work, new)
             b += 8
-        if b < last:
-            _add_four(w, place + b, place + rank + b, phi, b, work, new)
+        if b < rank:
+            _add_four(w, n, place + b, place + rank + b, phi, b, work, new)
         new, old, older = older, new, old
     return old
 
@@ -155,29 +199,29 @@ def _coordinates(kind: int, scale: float, steep: float, steeps: Any, small: Any,
 
 @compiled
 def low_rank_sums(
-    w: Any, first: int, ranks: Any, kind: int, rank: int, terms: int, scale: float, row: Any,
-    phi: Any, small: Any, work: Any, e: Any, d: Any,
+    w: Any, n: int, side: int, ranks: Any, kind: int, scale: float, row: Any, phi: Any,
+    small: Any, work: Any, e: Any, d: Any,
 ) -> None:  # fmt: skip
     """E w(u) w(v) and E w'(u) w'(v) of WIDTH pairs of one row and one sign of rho.
 
     Args:
         w: the coefficients that ``contract`` left.
-        first: where those of this sign begin.
-        ranks: how many phi each polynomial has.
+        n: which of its rows it is.
+        side: 0 for rho > 0, 1 for rho < 0.
+        ranks: how many phi of the lanes each polynomial has, multiples of four.
         kind: that of the coordinate.
-        rank: how many phi there are, a multiple of four.
-        terms: how many polynomials in the coordinate.
         scale: 4 over the largest y, or the largest 1 - |rho|.
-        row: what is asked of the row, (rank + 2 or 3,).
-        phi: the same of the lanes, (rank + 2 or 3, lanes).
+        row: what is asked of the row, (phi and 2 or 3,).
+        phi: the same of the lanes, (phi and 2 or 3, lanes).
         small: 1 - |rho|, (lanes,).
         work: room, (WORK, lanes).
         e: where E goes, (lanes,).
         d: where D goes.
     """
     _coordinates(kind, scale, row[-1], phi[-1], small, work)
-    sums = _clenshaw(w, first, ranks, rank, terms, phi, work)
+    sums = _clenshaw(w, n, side, ranks, phi, work)
     found, slope = work[sums], work[sums + 3]
+    rank = row.size - (2 if kind == TABLE else 3)
     for i in range(WIDTH):
         e[i] = found[i] * (row[rank] * phi[rank, i])
         d[i] = slope[i] * (row[rank + 1] * phi[rank + 1, i])

@@ -42,7 +42,7 @@ SAFETY = 4.0
 """How much larger the error may be elsewhere."""
 TRIED = 400
 """Places between the points at which the table is compared."""
-ROUNDED = 2**6 * UNIT
+ROUNDED = 2**7 * UNIT
 """Roundings of the sum, relative to norms."""
 
 

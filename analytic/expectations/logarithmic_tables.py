@@ -62,7 +62,7 @@ SAFETY = 4.0
 """How much larger the error may be elsewhere."""
 TRIED = 600
 """Places between the points at which the table is compared."""
-ROUNDED = 2**7 * UNIT
+ROUNDED = 2**8 * UNIT
 """Roundings of the sum, relative to norms."""
 
 

@@ -22,23 +22,24 @@ from analytic.expectations.product_rules import Angle
 from analytic.expectations.unit_tables import units
 from analytic.machine import Array
 
-__all__ = ["LowRank", "SumTable", "low_rank", "near_ones", "pair_values", "summed_slowly"]
+__all__ = ["FOURS", "LowRank", "SumTable", "low_rank", "near_ones", "pair_values", "summed_slowly"]
 
 Index = NDArray[np.intp]
-TOGETHER = 4
+FOURS = 4
 """Singular vectors are summed in fours."""
 
 
 class LowRank(NamedTuple):
     """phi_a by Chebyshev polynomials in the coordinate of s, (points, rank), and C.
 
-    C is that of rho > 0 and rho < 0 (v is then -v), for E and D, (2, 2, terms, rank, rank); of its
-    k-th matrices all but ``ranks[k]`` rows and columns are 0.
+    C is that of rho > 0 and rho < 0 (v is then -v), for E and D, (2, 2, terms, rank, rank).
+    A change d of phi(s) changes the sums by |``weight`` d|, the root of the mean of their squares
+    over s', x and the four.
     """
 
     basis: Array
     core: Array
-    ranks: Array
+    weight: Array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,12 +63,6 @@ class SumTable:
     def terms(self) -> int:
         """How many polynomials in x."""
         return self.sums.core.shape[2]
-
-    @property
-    def numbers(self) -> Array:
-        """Ranks, and C as the compiled sums read it: (terms, rank, 2 signs, 2, rank)."""
-        core = np.moveaxis(self.sums.core, (2, 3), (0, 1))
-        return np.concatenate([self.sums.ranks, core.ravel()])
 
     def phi(self, x: Array) -> list[Array]:
         """Those of inputs with the coordinate x of s, (rank,) of (n,)."""
@@ -124,23 +119,15 @@ def low_rank(values: Array, by_s: Array, by_x: Array, kept: float) -> LowRank:
     c = np.einsum("kl,ap,bq,solpq->sokab", by_x, by_s, by_s, whole, optimize=True)
     basis, size, _ = np.linalg.svd(np.moveaxis(c, 3, 0).reshape(points, -1), full_matrices=False)
     rank = np.count_nonzero(size > kept * size[0])
-    basis = basis[:, : TOGETHER * math.ceil(rank / TOGETHER)]
+    basis = basis[:, : FOURS * math.ceil(rank / FOURS)]
     core = np.einsum("ap,bq,sokab->sokpq", basis, basis, c, optimize=True)
     most = np.abs(c).max(axis=(0, 1, 3, 4))
     terms = np.flatnonzero(most > kept * most.max())[-1] + 1
-    core, ranks = _cut(core[:, :, :terms].copy(), kept / 2)
-    return LowRank(basis, core, ranks)
-
-
-def _cut(core: Array, kept: float) -> tuple[Array, Array]:
-    """C without the last rows and columns of each matrix that are small, and what is left."""
-    size = np.abs(core).max(axis=(0, 1))
-    large = np.maximum(size.max(axis=1), size.max(axis=2)) > kept * size.max()
-    ranks = np.array([np.flatnonzero(row)[-1] + 1 if row.any() else 1 for row in large])
-    ranks = TOGETHER * -(-ranks // TOGETHER)
-    for k, rank in enumerate(ranks):
-        core[:, :, k, rank:], core[:, :, k, :, rank:] = 0, 0
-    return core, ranks.astype(np.float64)
+    core = core[:, :, :terms].copy()
+    phi, t = np.linalg.inv(by_s) @ basis, np.linalg.inv(by_x)[:, :terms]  # at the points
+    sums = np.einsum("xk,ca,sokab->soxcb", t, phi, core, optimize=True).reshape(-1, len(basis.T))
+    weight = np.asarray(np.linalg.qr(sums, "r"))
+    return LowRank(basis, core, weight / math.sqrt(len(sums)))
 
 
 def summed_slowly(core: Array, phi: Array, phi_: Array, x: Array) -> Array:

@@ -14,6 +14,7 @@ from analytic.compilation import compiled
 from analytic.expectations import (
     LOGARITHMIC,
     LOW_RANK_WIDTH,
+    ROWS_TOGETHER,
     TABLE,
     TOGETHER,
     contract,
@@ -23,36 +24,14 @@ from analytic.expectations import (
 from analytic.machine import LANES
 from analytic.recursion import Program, Tile, first_beyond, plain
 
-__all__ = ["fill_close_lanes", "put_close_lanes_aside", "row_weights"]
+__all__ = ["fill_close_lanes", "put_close_lanes_aside"]
 
 _plain: Any = compiled(plain)
 
 BLOCK, WIDTH = 32, 8
 """Lanes that are looked at together, and those of a vector."""
-
-
-@compiled
-def row_weights(p: Program, asked: Any) -> Any:
-    """The coefficients of the tables that are left for each row, of both signs of rho.
-
-    Args:
-        p: the layers.
-        asked: what forms beyond the series ask of the rows, shape (numbers, rows).
-
-    Returns:
-        shape (rows, numbers), those of a layer from ``Program.close[at, 6]`` on.
-    """
-    size = 0
-    for at in range(p.close.shape[0]):
-        if p.close[at, 0] == TABLE or p.close[at, 0] == LOGARITHMIC:
-            size = p.close[at, 6] + 4 * p.close[at, 2] * p.close[at, 3]
-    found = np.empty((asked.shape[1], size))
-    every = np.arange(int(asked.shape[1]))
-    for at in range(p.close.shape[0]):
-        kind, first, rank, terms, place, _, start = p.close[at]
-        if kind == TABLE or kind == LOGARITHMIC:
-            contract(p.core[place:], rank, terms, asked, first, every, found, start)
-    return found
+MOSTLY = 64
+"""Close lanes of one sign from which on all lanes of a row are summed as they stand."""
 
 
 @compiled
@@ -91,16 +70,35 @@ def _leave_small_ones(t: Tile, m: int, top: float, steep: float, steeps: Any) ->
 
 @compiled
 def fill_close_lanes(
-    t: Tile, p: Program, at: int, rows: int, lane: int, radius: Any, asked: Any, weights: Any,
-    close: Any,
+    t: Tile, p: Program, at: int, rows: int, lane: int, radius: Any, asked: Any, close: Any,
+    band_of: Any, band: int,
 ) -> None:  # fmt: skip
-    """Write Sigma and Theta of these lanes: those beyond the same radius."""
+    """Write Sigma and Theta of these lanes: those beyond the same radius.
+
+    Args:
+        t: the tile.
+        p: the layers.
+        at: the number of the layer.
+        rows: of the tile.
+        lane: its first column in the tables.
+        radius: the largest |rho| that each group of terms serves.
+        asked: what the form asks of the rows.
+        close: the same of all columns.
+        band_of: of each row, its band in the tables.
+        band: that of the columns.
+    """
     top = radius[-2]
     if p.close[at, 0] == TABLE or p.close[at, 0] == LOGARITHMIC:
-        for m in range(rows):
-            if t.largest[m] > top:
-                for side in range(2):
-                    _fill_side(t, p, at, m, side, lane, top, asked[:, m], weights[m], close)
+        m = 0
+        while m < rows:
+            begin, count = m, 0
+            while m < rows and band_of[m] == band_of[begin] and count < ROWS_TOGETHER:
+                t.some[count] = m
+                count += t.largest[m] > top
+                m += 1
+            if count > 0:
+                numbers = p.bands[p.close[at, 4] + band_of[begin] * p.close[at, 6] + band]
+                _fill_rows_of_band(t, p, at, lane, top, asked, close, numbers, count)
     else:
         for side in range(2):
             _fill_lines(t, p, at, rows, side, lane, top, asked, close)
@@ -108,6 +106,19 @@ def fill_close_lanes(
     for m in range(rows):
         if t.largest[m] > top:
             t.group[m] = last
+
+
+@compiled
+def _fill_rows_of_band(
+    t: Tile, p: Program, at: int, lane: int, top: float, asked: Any, close: Any, numbers: Any,
+    count: int,
+) -> None:  # fmt: skip
+    """Those of ``count`` rows of one band, by a table; numbers are its rank and place."""
+    rank, core = numbers[0], p.core[numbers[1] :]
+    contract(core, p.close[at, 3], asked, p.close[at, 1], t.some[:count], (0, 2), t.weights)
+    for n in range(count):
+        for side in range(2):
+            _fill_side(t, p, at, n, side, lane, top, asked, close, rank, core)
 
 
 @compiled
@@ -127,42 +138,59 @@ def _append(t: Tile, m: int, sign: float, top: float, count: int) -> int:
 
 @compiled
 def _fill_side(
-    t: Tile, p: Program, at: int, m: int, side: int, lane: int, top: float, asked: Any,
-    weights: Any, close: Any,
+    t: Tile, p: Program, at: int, n: int, side: int, lane: int, top: float, asked: Any,
+    close: Any, rank: int, core: Any,
 ) -> None:  # fmt: skip
-    """Those of a row and one sign of rho, by a table."""
-    count = _append(t, m, 1.0 - 2.0 * side, top, 0)
-    first, numbers = p.close[at, 1], p.close[at, 5]
-    own = asked[first : first + numbers].copy()
-    for start in range(0, count, LOW_RANK_WIDTH):
-        stop = min(start + LOW_RANK_WIDTH, count)
-        _sum_lanes(t, p, at, m, side, lane, start, stop, own, weights, close)
+    """Those of the n-th of some rows and one sign of rho, by a table of so many psi.
+
+    Where they are most of the lanes all are summed, and the others kept as they are.
+    """
+    m, sign, count = t.some[n], 1.0 - 2.0 * side, 0
+    for j in range(LANES):
+        count += sign * t.rho[m, j] > top
+    if count == 0:
+        return
+    first, most, beside = p.close[at, 1], p.close[at, 2], p.close[at, 5] - p.close[at, 2]
+    own, small = t.own[: rank + beside], t.sums[0]
+    for b in range(rank + beside):
+        own[b] = asked[first + _place(b, rank, most), m]
+    if count >= MOSTLY:
+        for i in range(LANES):
+            small[i] = min(1.0 - sign * t.rho[m, i], 1.0)
+        for b in range(rank + beside):
+            t.sums[3 + b, :] = close[first + _place(b, rank, most), lane : lane + LANES]
+        _sum_lanes(t, p, at, n, side, own, core)
+        for j in range(LANES):
+            if sign * t.rho[m, j] > top:
+                _leave(t, m, j, t.sums[1, j], t.sums[2, j])
+        return
+    _append(t, m, sign, top, 0)
+    for i in range(LOW_RANK_WIDTH):
+        t.close[i] = t.lanes[min(i, count - 1)] - m * LANES
+        small[i] = 1.0 - abs(t.rho[m, t.close[i]])
+    for b in range(rank + beside):
+        row = first + _place(b, rank, most)
+        for i in range(LOW_RANK_WIDTH):
+            t.sums[3 + b, i] = close[row, lane + t.close[i]]
+    _sum_lanes(t, p, at, n, side, own, core)
+    for i in range(count):
+        _leave(t, m, t.close[i], t.sums[1, i], t.sums[2, i])
 
 
 @compiled
-def _sum_lanes(
-    t: Tile, p: Program, at: int, m: int, side: int, lane: int, begin: int, stop: int, own: Any,
-    weights: Any, close: Any,
-) -> None:  # fmt: skip
-    """At most LOW_RANK_WIDTH of them, of which the last fills what is left."""
-    kind, first, rank, terms, place, numbers, start = p.close[at]
-    small, e, d, phi = t.sums[0], t.sums[1], t.sums[2], t.sums[3 : 3 + numbers]
-    for i in range(LOW_RANK_WIDTH):
-        t.close[i] = t.lanes[min(begin + i, stop - 1)] - m * LANES
-        small[i] = 1.0 - abs(t.rho[m, t.close[i]])
-    side_by_side = t.lanes[stop - 1] - t.lanes[begin] == LOW_RANK_WIDTH - 1 == stop - begin - 1
-    for b in range(numbers):
-        if side_by_side:
-            phi[b, :] = close[first + b, lane + t.close[0] : lane + t.close[0] + LOW_RANK_WIDTH]
-        else:
-            for i in range(LOW_RANK_WIDTH):
-                phi[b, i] = close[first + b, lane + t.close[i]]
-    begins = start + 2 * side * rank
+def _sum_lanes(t: Tile, p: Program, at: int, n: int, side: int, own: Any, core: Any) -> None:
+    """E and D of LANES pairs of the n-th row, whose numbers stand in ``sums``."""
+    phi, room = t.sums[3 : 3 + own.size], t.sums[3 + own.size :]
     low_rank_sums(
-        weights, begins, p.core[place : place + terms], kind, rank, terms, p.scale[at], own, phi,
-        small, t.sums[3 + numbers :], e, d,
+        t.weights, n, side, core[: p.close[at, 3]], p.close[at, 0], p.scale[at], own, phi,
+        t.sums[0], room, t.sums[1], t.sums[2],
     )  # fmt: skip
-    _leave(t, stop - begin, begin, e, d)
+
+
+@compiled
+def _place(b: int, rank: int, most: int) -> int:
+    """The row of what is asked: psi that are not used stand between those that are and the rest."""
+    return b if b < rank else most + b - rank
 
 
 @compiled
@@ -201,13 +229,12 @@ def _some_lines(
             own[b, i] = asked[first + b, lanes[i] // LANES]
             phi[b, i] = close[first + b, lane + lanes[i] % LANES]
     line_sums(p.core[place:], side, places, own, phi, small, t.lines, t.bits, e, d)
-    _leave(t, count, start, e, d)
+    for i in range(count):
+        _leave(t, lanes[i] // LANES, lanes[i] % LANES, e[i], d[i])
 
 
 @compiled
-def _leave(t: Tile, count: int, start: int, e: Any, d: Any) -> None:
+def _leave(t: Tile, m: int, j: int, e: float, d: float) -> None:
     """Write what was found."""
-    for i in range(count):
-        m, j = t.lanes[start + i] // LANES, t.lanes[start + i] % LANES
-        t.x[m, j] = t.rho[m, j] * t.rho[m, j]
-        t.sigma[m, j], t.theta[m, j] = _plain(e[i], d[i], t.kept[m, j])
+    t.x[m, j] = t.rho[m, j] * t.rho[m, j]
+    t.sigma[m, j], t.theta[m, j] = _plain(e, d, t.kept[m, j])

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from analytic.compilation import compiled
 from analytic.machine import LANES, UNIT
-from analytic.pairs.close_lanes import row_weights
 from analytic.pairs.nearly_parallel import NearlyParallel
 from analytic.pairs.pair_errors import bound_of_kernels
 from analytic.pairs.pair_recursion import propagate
@@ -58,7 +57,6 @@ def fill_tiles(
             stop += 1
         end = i[stop - 1] + 1
         coef = rows.table[:, row:end].T.copy()
-        weights = row_weights(p, rows.close[:, row:end])
         here, ends = _ends_of_rows(i, begin, stop)
         lowest, highest = j[begin:stop].min(), j[begin:stop].max()
         for lane in range(lowest - lowest % LANES, highest + 1, LANES):
@@ -66,7 +64,7 @@ def fill_tiles(
             here, some = _stops(j, starts, ends, lane + LANES)
             if some:
                 _enter(t, first, j, starts, here, lane)
-                propagate(p, t, rows, coef, weights, columns, row, end, lane, 1)
+                propagate(p, t, rows, coef, columns, row, end, lane, 1)
                 _leave(t, p, j, starts, here, lane, found)
         begin = stop
 

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from analytic.compilation import compiled
 from analytic.machine import LANES, UNIT, aligned
-from analytic.pairs.close_lanes import row_weights
 from analytic.pairs.full_tiles import are_dense, fill_tiles
 from analytic.pairs.nearly_parallel import NearlyParallel
 from analytic.pairs.pair_errors import bound_of_kernels
@@ -32,18 +31,21 @@ def behind_first_layer(
     i, j = np.ascontiguousarray(i), np.ascontiguousarray(j)  # one type: it is compiled once
     depth = int(plan.opens.sum())
     if are_dense(i, j):
-        fill_tiles(plan, new_tile(depth), method.rows, columns, i, j, first, found)
+        tile = new_tile(depth, weights=plan.weights)
+        fill_tiles(plan, tile, method.rows, columns, i, j, first, found)
         return found
-    together = InputTables(*(aligned(*part.shape[:-1], LANES) for part in columns))
-    tile = new_tile(depth, rows=1)
-    starts = np.append(_groups(i), i.size)
+    together = InputTables(
+        *(aligned(*part.shape[:-1], LANES, dtype=part.dtype) for part in columns)
+    )
+    tile = new_tile(depth, rows=1, weights=plan.weights)
+    starts = np.append(_groups(i, columns.band[j]), i.size)
     _pairs_behind(plan, tile, method.rows, columns, together, starts, i, j, first, found)
     return found
 
 
-def _groups(i: Index) -> Index:
-    """Where groups of at most LANES pairs of the same row begin."""
-    new = np.flatnonzero(np.append(True, i[1:] != i[:-1]))
+def _groups(i: Index, band: Index) -> Index:
+    """Where groups of at most LANES pairs of the same row and band of columns begin."""
+    new = np.flatnonzero(np.append(True, (i[1:] != i[:-1]) | (band[1:] != band[:-1])))
     sizes = np.diff(np.append(new, i.size))
     parts = [range(a, a + n, LANES) for a, n in zip(new.tolist(), sizes.tolist(), strict=True)]
     return np.array([*chain.from_iterable(parts)], dtype=np.intp)
@@ -66,6 +68,7 @@ def _gather(columns: InputTables, j: Any, first: int, together: InputTables) -> 
         for row in range(begin, source.shape[0]):
             for lane in range(LANES):
                 target[row, lane] = source[row, j[min(lane, last)]]
+    together.band[:] = columns.band[j[0]]
     for number in range(columns.junctions.shape[0]):
         for part in range(2):
             for lane in range(LANES):
@@ -80,7 +83,7 @@ def _pairs_behind(
 ) -> None:  # fmt: skip
     """The rest of the layers for groups of pairs that share a row."""
     known = -1
-    coef = weights = np.empty((0, 0))
+    coef = np.empty((0, 0))
     for group in range(starts.size - 1):
         start, stop = starts[group], starts[group + 1]
         row, count, lane = i[start], stop - start, j[start]
@@ -89,8 +92,7 @@ def _pairs_behind(
             _gather(columns, j[start:stop], p.first[1], together)
             lane = 0
         if row != known:
-            coef = rows.table[:, row : row + 1].T.copy()
-            weights, known = row_weights(p, rows.close[:, row : row + 1]), row
+            coef, known = rows.table[:, row : row + 1].T.copy(), row
         for k in range(LANES):
             inside = k < count
             t.sigma[0, k] = first.sigma[start + k] if inside else 0.0
@@ -101,7 +103,7 @@ def _pairs_behind(
             t.error[part, 0, 0] = first.error[part, start:stop].max()
         t.error[2, 0, 0] = 1.0
         tables = columns if side_by_side else together
-        propagate(p, t, rows, coef, weights, tables, row, row + 1, lane, 1)
+        propagate(p, t, rows, coef, tables, row, row + 1, lane, 1)
         bound = bound_of_kernels(t, 0, 0, p.bounds.in_kernel, True, True) + UNIT
         for k in range(count):
             found.sigma[start + k], found.theta[start + k] = t.sigma[0, k], t.theta[0, k]

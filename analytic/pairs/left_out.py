@@ -42,8 +42,8 @@ def left_out_pairs(
     found, method = NearlyParallel(*np.full((3, i.size), np.nan)), problem.method
     bound = method.error if isinstance(method, Series) else 0.0
     if entry is not None:
-        for start in range(0, i.size, NEAR):
-            part = slice(start, start + NEAR)
+        for start in range(0, i.size, TABULATED):
+            part = slice(start, start + TABULATED)
             by_entry(problem, entry, i[part], j[part], NearlyParallel(*(a[part] for a in found)))
     again = np.flatnonzero(~(found.error <= bound))
     step = _close_together(problem.x.shape[1])
@@ -55,6 +55,8 @@ def left_out_pairs(
     return found
 
 
+TABULATED = 2**16
+"""Pairs that are taken by tables at a time, at most."""
 NEAR = 8192
 """Close pairs taken at a time, at most: those that share tables are summed in step."""
 NUMBERS = 2**23

@@ -14,7 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic.expectations import (
+    Banded,
     LogTable,
+    band_width,
+    banded,
     near_ones,
     near_table,
     room_of_sums,
@@ -43,13 +46,12 @@ SHARP = 2.0**-36
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Layer:
-    """A layer: its inputs; its table, its numbers and what it asks of inputs; or a x + b |x|."""
+    """A layer: its inputs, and its table, as it is and laid out for them; or a x + b |x|."""
 
     stage: Stage
     norms: UnitNorms
-    table: LogTable | None
-    numbers: Array
-    asked: Array
+    table: LogTable | None = None
+    laid: Banded | None = None
 
     @classmethod
     def of(cls, stage: Stage, bound: float) -> _Layer | None:
@@ -62,27 +64,29 @@ class _Layer:
         bow = s * np.sqrt(curvature) / np.where(slope > 0, slope, np.inf)
         norms = UnitNorms(np.sqrt(stage.sigma), s, np.sqrt(table.second), slope, bow)
         if step.layer.activation.bent_line is not None:
-            return cls(stage, norms, None, np.empty(0), np.empty((0, s.size)))
+            return cls(stage, norms)
         if step.layer.activation.jump is not None or bound < SERVED:
             return None
         form = near_table(step.layer.activation, s[s > 0])
         if form is None or form.error > min(SHARP, bound):
             return None
         asked = form.of_inputs(s, np.ones_like(s), np.ones_like(s))
-        return cls(stage, norms, form, form.numbers, asked)
+        return cls(stage, norms, form, banded(form.sums, asked, asked, band_width(s.size)))
 
     def take(self, i: Index, j: Index, variation: float, pairs: Carried) -> None:
         """Carry pairs through the layer."""
         weight, bias, rate, bias_rate = self.stage.step.coefficients
-        activation, form = self.stage.step.layer.activation, self.table
+        activation, form, laid = self.stage.step.layer.activation, self.table, self.laid
         enter(self.norms, i, j, weight, bias, pairs)
-        if form is None:
+        if form is None or laid is None:
             line, share = self._line()
             bend(line, share, pairs)
         else:
+            asked = laid.rows
             sum_listed_pairs(
-                self.numbers, form.rank, form.terms, form.farthest, self.asked, i, j, pairs.small,
-                pairs.turn, room_of_sums(form.asked), pairs.near, pairs.d,
+                laid.numbers, laid.bands, band_width(asked.shape[1]), form.terms, form.farthest,
+                asked, i, j, pairs.small, pairs.turn, room_of_sums(len(asked)), pairs.near,
+                pairs.d,
             )  # fmt: skip
             (signs, scaled), of = zip(*near_ones(activation), strict=True), (form.beta, form.error)
             leave_table(self.norms, i, j, of, signs, scaled, variation, pairs)
@@ -142,4 +146,5 @@ class NearLayers:
         unit = self.layers[-1].norms.unit
         sigma = pairs.sign * (1 - pairs.near) * unit[i] * unit[column]
         wrong = pairs.wrong + self.close.sigmas[self.depth] + 4 * UNIT
-        return served, np.stack([sigma, pairs.theta, wrong, pairs.error])[:, served]
+        found = np.stack([sigma, pairs.theta, wrong, pairs.error])
+        return served, found if served.size == i.size else found[:, served]

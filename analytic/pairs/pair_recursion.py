@@ -133,7 +133,8 @@ def _mehler(
 @compiled
 def weight_layer(
     p: Program, t: Tile, at: int, scale: Any, inverse: Any, narrow: Any, narrows: Any, eta: Any,
-    etas: Any, coef: Any, table: Any, lane: int, radius: Any, asked: Any, weights: Any, close: Any,
+    etas: Any, coef: Any, table: Any, lane: int, radius: Any, asked: Any, close: Any, band_of: Any,
+    band: int,
 ) -> int:  # fmt: skip
     """Take a tile through a weight layer; sigma and theta hold what it reads.
 
@@ -152,8 +153,9 @@ def weight_layer(
         lane: its first column in the table.
         radius: the largest |rho| that each group of terms serves.
         asked: what forms beyond the series ask of its rows, shape (numbers, rows).
-        weights: what their tables leave for each row (``row_weights``), shape (rows, numbers).
         close: the same of all columns.
+        band_of: the bands of its rows in their tables.
+        band: that of its columns.
 
     Returns:
         the largest number of groups of terms that was used.
@@ -178,7 +180,7 @@ def weight_layer(
         _mehler(t, p.even[at], p.odd[at], p.first[at], table, coef, lane, eta, etas)
         most = t.group[:size].max() + 1
         if beyond:
-            fill_close_lanes(t, p, at, size, lane, radius, asked, weights, close)
+            fill_close_lanes(t, p, at, size, lane, radius, asked, close, band_of, band)
     carry_errors(t, size, p.bounds, at)
     return most
 
@@ -207,8 +209,8 @@ def begin(t: Tile, b: Bounds, row: int, end: int, lane: int, own: bool) -> None:
 
 @compiled
 def propagate(
-    p: Program, t: Tile, rows: InputTables, coef: Any, weights: Any, columns: InputTables,
-    row: int, end: int, lane: int, start: int,
+    p: Program, t: Tile, rows: InputTables, coef: Any, columns: InputTables, row: int, end: int,
+    lane: int, start: int,
 ) -> int:  # fmt: skip
     """Take a tile through the layers.
 
@@ -217,7 +219,6 @@ def propagate(
         t: the tile; its sigma, theta, left and error are the result.
         rows: the tables of the rows.
         coef: the coefficients of its rows, shape (end - row, coefficients).
-        weights: what ``row_weights`` says of them.
         columns: the tables of the columns.
         row: its first row.
         end: one past its last row.
@@ -241,7 +242,8 @@ def propagate(
         eta, etas = rows.mean[at, row:end], columns.mean[at, lane:stop]
         used = weight_layer(
             p, t, at, scale, inverse, narrow, narrows, eta, etas, coef, columns.table, lane,
-            radius[at], rows.close[:, row:end], weights, columns.close,
+            radius[at], rows.close[:, row:end], columns.close, rows.band[row:end],
+            columns.band[lane],
         )  # fmt: skip
         most = max(most, used)
         for number in range(p.closes[at]):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from analytic.expectations import FARTHEST, LogTable
+from analytic.expectations import FARTHEST, LogTable, band_width
 from analytic.machine import UNIT, Array
 from analytic.network import Network
 from analytic.pairs.close_forms import with_close_forms
@@ -29,6 +29,7 @@ from analytic.recursion import (
     diagonal,
     in_kernels,
     input_tables,
+    lay_out,
     mean_squares,
     program,
     with_classes,
@@ -145,11 +146,18 @@ def _laid_out(
     own: bool,
 ) -> Series:
     """The plan and the tables; the bounds are those of all layers, and behind the first one."""
-    forms = [layer.beyond for layer in layers]
+    width = band_width(max(n, len(state.stages[0].variance) - n))
+    forms = [
+        lay_out(layer.beyond, stage, n, own, width)
+        for layer, stage in zip(layers, state.stages, strict=True)
+    ]
     plan = program(network, bounds[0], forms)
     top, rest = ([part] * len(layers) for part in (slice(0, n), slice(n, None)))
-    rows = input_tables(state, plan, top, forms=forms)
-    columns = rows if own else input_tables(state, plan, rest, forms=forms)
+    asked = [None if laid is None else laid.rows for laid in forms]
+    rows = columns = input_tables(state, plan, top, asked=asked, width=width)
+    if not own:
+        asked = [None if laid is None else laid.columns for laid in forms]
+        columns = input_tables(state, plan, rest, asked=asked, width=width)
     back = None if bounds[1] is None else plan._replace(bounds=bounds[1])
     return Series(plan, rows, columns, back)
 

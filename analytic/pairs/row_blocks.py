@@ -14,7 +14,6 @@ import numpy as np
 
 from analytic.compilation import compiled
 from analytic.machine import LANES, UNIT, Array
-from analytic.pairs.close_lanes import row_weights
 from analytic.pairs.pair_errors import bound_of_kernels
 from analytic.pairs.pair_recursion import begin, propagate
 from analytic.recursion import (
@@ -197,7 +196,7 @@ class Series:
     def fill(self, data: Data, block: RowBlock, bound: Array) -> tuple[int, int]:
         """See ``Method``; pairs whose |rho| exceeds the ceiling are NaN."""
         by_pair = bound.shape[1] == max(block.nngp.shape[1], block.ntk.shape[1])
-        tile = new_tile(int(self.plan.opens.sum()), by_pair)
+        tile = new_tile(int(self.plan.opens.sum()), by_pair, weights=self.plan.weights)
         return _fill_rows(self.plan, tile, self.rows, self.columns, data, block, bound)
 
 
@@ -225,11 +224,10 @@ def _fill_rows(
     for first in range(block.row, block.end, ROWS):
         last = min(first + ROWS, block.end)
         coef = rows.table[:, first:last].T.copy()
-        weights = row_weights(p, rows.close[:, first:last])
         for lane in range((first // LANES) * LANES if data.own else 0, k, LANES):
             scalar_products(tile, data, first, last, lane)
             begin(tile, p.bounds, first, last, lane, data.own)
-            used = propagate(p, tile, rows, coef, weights, columns, first, last, lane, 0)
+            used = propagate(p, tile, rows, coef, columns, first, last, lane, 0)
             terms = max(terms, used)
             stop = min(lane + LANES, k)
             _store_bounds(tile, p, block, first, last, lane, stop, bound)

@@ -21,6 +21,7 @@ from analytic.recursion.certificate import (
 from analytic.recursion.chaos import growth, mean_slope, stage_growth
 from analytic.recursion.chord_errors import NOMINAL, TRIED, Boundary, ChordErrors, pixel_chord
 from analytic.recursion.classes import classes_of, with_classes
+from analytic.recursion.close_layouts import lay_out
 from analytic.recursion.coefficient_bounds import BATCH
 from analytic.recursion.costs import Account, Cost, dearest_cost, read_out
 from analytic.recursion.error_amplification import (
@@ -109,6 +110,7 @@ __all__ = [
     "input_tables",
     "junction_of",
     "kernels_at",
+    "lay_out",
     "layer_error",
     "mean_slope",
     "mean_squares",

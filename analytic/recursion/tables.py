@@ -8,10 +8,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.expectations import CLOSE_LINES, CLOSE_ROWS, LOW_RANK_WIDTH, CloseForm, coefficients
+from analytic.expectations import (
+    CLOSE_LINES,
+    CLOSE_ROWS,
+    LOW_RANK_WIDTH,
+    ROWS_TOGETHER,
+    coefficients,
+)
 from analytic.machine import LANES, Array, aligned, padded_length
 from analytic.network import Network
 from analytic.recursion.certificate import Bounds
+from analytic.recursion.close_layouts import Laid, laid_arrays
 from analytic.recursion.coefficient_bounds import BATCH
 from analytic.recursion.layer_equations import Diagonal, Stage
 
@@ -60,9 +67,16 @@ class Program(NamedTuple):
     output: Array  # the coefficients of the readout, (4,)
     close: NDArray[
         np.int64
-    ]  # ``CloseForm``s: kind, first row, rank, terms, place, asked, weights, (layers, 7)
+    ]  # ``CloseForm``s: kind, first row, rank, terms, place, asked, column bands, (layers, 7)
     scale: Array  # what scales the arguments of ``CloseForm``s, (layers,)
+    bands: NDArray[np.int64]  # of tables, from ``place`` on: rank and place in the core, (bands, 2)
     core: Array  # the numbers of all ``CloseForm``s, one after the other
+
+    @property
+    def weights(self) -> int:
+        """Coefficients that tables leave for a row of a layer, at most."""
+        tables = self.close[self.close[:, 6] > 0]
+        return int((4 * tables[:, 2] * tables[:, 3]).max(initial=0))
 
 
 class InputTables(NamedTuple):
@@ -74,6 +88,7 @@ class InputTables(NamedTuple):
     junctions: Array  # mu of the branches before and of the last one of every sum, (sums, 2, n)
     table: Array  # coefficients b_k, (rows, n)
     close: Array  # what ``CloseForm``s ask of each input, (rows, n)
+    band: NDArray[np.int64]  # the band of each input in their tables, (n,)
 
 
 class Tile(NamedTuple):
@@ -103,18 +118,22 @@ class Tile(NamedTuple):
     lanes: NDArray[np.int64]  # such lanes, (2 lanes,)
     close: NDArray[np.int64]  # some of these, (width,)
     sums: Array  # room for sums of low rank, (rows, width)
+    weights: Array  # coefficients that are left of these for some rows, (numbers, rows)
+    some: NDArray[np.int64]  # such rows, (rows,)
+    own: Array  # what is asked of one of them
     room: Array  # for other sums, (rows, lanes)
     lines: Array  # the same, (rows, lanes)
     bits: NDArray[np.int64]  # its memory
 
 
-def new_tile(depth: int, by_pair: bool = False, rows: int = ROWS) -> Tile:
+def new_tile(depth: int, by_pair: bool = False, rows: int = ROWS, weights: int = 0) -> Tile:
     """Room for a tile of a network with at most ``depth`` nested branches.
 
     Args:
         depth: see above.
         by_pair: whether every pair has an error bound of its own.
         rows: of the tile.
+        weights: see ``Program``.
     """
     width, lines = LANES if by_pair else 1, aligned(*CLOSE_LINES)
     return Tile(
@@ -132,16 +151,16 @@ def new_tile(depth: int, by_pair: bool = False, rows: int = ROWS) -> Tile:
         lanes=np.zeros(2 * LANES, dtype=np.int64),
         close=np.zeros(LOW_RANK_WIDTH, dtype=np.int64),
         sums=aligned(CLOSE_ROWS, LOW_RANK_WIDTH),
+        weights=aligned(weights, ROWS_TOGETHER),
+        some=np.zeros(ROWS_TOGETHER, dtype=np.int64),
+        own=aligned(CLOSE_ROWS),
         room=aligned(CLOSE_ROWS, LANES),
         lines=lines,
         bits=lines.view(np.int64),
     )
 
 
-Forms = Sequence[CloseForm | None]
-
-
-def program(network: Network, bounds: Bounds, forms: Forms = ()) -> Program:
+def program(network: Network, bounds: Bounds, forms: Laid = ()) -> Program:
     """Lay out the network for the compiled recursion.
 
     Args:
@@ -155,8 +174,9 @@ def program(network: Network, bounds: Bounds, forms: Forms = ()) -> Program:
     closes = np.array([step.closes for step in steps], dtype=np.int64)
     lines = [step.layer.activation.bent_line for step in steps]
     shares = [both or (1.0, 1.0) for step in steps for both in step.shares]
-    close, core = _laid_out(forms or [None] * len(steps))
-    scales = [0.0 if form is None else form.scale for form in forms or [None] * len(steps)]
+    forms = forms or [None] * len(steps)
+    close, bands, core = laid_arrays(forms)
+    scales = [0.0 if laid is None else laid.form.scale for laid in forms]
     return Program(
         weight=np.array([step.weight for step in steps]),
         bias=np.array([step.bias for step in steps]),
@@ -178,22 +198,9 @@ def program(network: Network, bounds: Bounds, forms: Forms = ()) -> Program:
         output=np.array(network.output.coefficients),
         close=close,
         scale=np.array(scales),
+        bands=bands,
         core=core,
     )
-
-
-def _laid_out(forms: Forms) -> tuple[NDArray[np.int64], Array]:
-    """The forms of the layers as rows of numbers, 0 where there is none."""
-    found, cores = np.zeros((len(forms), 7), dtype=np.int64), [np.zeros(1)]
-    first = weights = 0
-    for row, form in enumerate(forms):
-        if form is not None:
-            place = sum(core.size for core in cores)
-            found[row] = form.kind, first, form.rank, form.terms, place, form.asked, weights
-            first += form.asked
-            weights += 4 * form.rank * form.terms
-            cores.append(form.numbers)
-    return found, np.concatenate(cores)
 
 
 def input_tables(
@@ -202,7 +209,8 @@ def input_tables(
     inputs: Sequence[slice | Index],
     room: int = 0,
     known: Sequence[Array] | None = None,
-    forms: Forms = (),
+    asked: Sequence[Array | None] = (),
+    width: int = LANES,
 ) -> InputTables:
     """The tables of some inputs of a diagonal, as the compiled recursion reads them.
 
@@ -212,7 +220,8 @@ def input_tables(
         inputs: the inputs wanted, in order, for every layer.
         room: columns that may be read beyond the last one.
         known: the coefficients of all inputs for every layer, if there are any.
-        forms: those of ``program``.
+        asked: what the forms of ``program`` ask of these inputs.
+        width: inputs of a band.
     """
     stages = diagonal.stages
     most = max(s.variance[i].size for s, i in zip(stages, inputs, strict=True))
@@ -224,13 +233,12 @@ def input_tables(
         mean=aligned(layers, padded),
         junctions=aligned(int(plan.closes.sum()), 2, padded),
         table=aligned(int((plan.even + plan.odd).sum()), padded),
-        close=aligned(sum(form.asked for form in forms if form is not None), padded),
+        close=aligned(sum(len(part) for part in asked if part is not None), padded),
+        band=np.arange(padded) // width,
     )
-    for (_, first, *_), form, stage, chosen in zip(plan.close, forms, stages, inputs, strict=False):
-        if form is not None:
-            part, table = np.sqrt(stage.variance[chosen]), stage.moments
-            asked = form.of_inputs(part, np.sqrt(table.second[chosen]), table.slope[chosen])
-            result.close[first : first + form.asked, : part.size] = asked
+    for (_, first, *_), part in zip(plan.close, asked, strict=False):
+        if part is not None:
+            result.close[first : first + len(part), : part.shape[1]] = part
     for row, (stage, chosen) in enumerate(zip(stages, inputs, strict=True)):
         s = stage.deviation[chosen]
         result.inverse[row, : s.size] = 1 / np.where(s > 0, s, np.inf)

@@ -65,7 +65,13 @@ class LeftOut:
     def all(self) -> NearlyParallel:
         """All pairs, in blocks that bound the memory."""
         step = min(max(LEAST_TAKEN, -(-len(self.left) // cores())), MOST_TAKEN)
-        blocks = [self.left[at : at + step] for at in range(0, len(self.left), step)]
+        found = NearlyParallel(*np.empty((3, len(self.left))))
+
+        def take(at: int) -> None:
+            part = self._of(self.left[at : at + step])
+            for whole, values in zip(found, part, strict=True):
+                whole[at : at + step] = values
+
         with ThreadPoolExecutor(cores()) as pool:
-            parts = list(pool.map(self._of, blocks))
-        return NearlyParallel(*(np.concatenate(field) for field in zip(*parts, strict=True)))
+            list(pool.map(take, range(0, len(self.left), step)))
+        return found

@@ -120,6 +120,15 @@ def _rows(
     parts = [array[row - shift : end - shift] for array in arrays]
     where = np.empty((0, 2), dtype=np.intp)
     if left:
-        where = np.argwhere(np.isnan(parts[0])) + np.array([row, 0])
-        where = where[where[:, 0] < where[:, 1]] if problem.own else where
+        where = _not_known(parts[0], row, problem.own)
     return _Rows(row, parts, terms, where)
+
+
+def _not_known(part: Array, row: int, own: bool) -> NDArray[np.intp]:
+    """The pairs of some rows that are NaN, (pairs, 2); i < j if ``own``."""
+    i, j = np.nonzero(np.isnan(part))
+    i += row
+    if own:
+        above = i < j
+        i, j = i[above], j[above]
+    return np.stack([i, j]).T

@@ -7,8 +7,10 @@ import numpy as np
 from analytic.expectations import (
     CLOSE_ROWS,
     LOW_RANK_WIDTH,
+    ROWS_TOGETHER,
     KinkTable,
     LogTable,
+    banded,
     contract,
     low_rank_sums,
 )
@@ -31,13 +33,14 @@ def sums_of_row(
         small: 1 - |rho| of the pairs.
     """
     asked = table.of_inputs(s, r, slope)
-    lanes = np.resize(np.arange(small.size), LOW_RANK_WIDTH)
-    own, others = asked[:, 0].copy(), np.ascontiguousarray(asked[:, 1:][:, lanes])
-    weights, ranks = np.zeros((1, 4 * table.rank * table.terms)), table.sums.ranks
-    contract(table.numbers, table.rank, table.terms, asked, 0, np.zeros(1, int), weights, 0)
+    laid = banded(table.sums, asked, asked, s.size)
+    rank, lanes = laid.rank, np.resize(np.arange(small.size), LOW_RANK_WIDTH)
+    own, others = laid.rows[:, 0].copy(), np.ascontiguousarray(laid.rows[:, 1:][:, lanes])
+    weights = np.zeros((4 * rank * table.terms, ROWS_TOGETHER))
+    contract(laid.numbers, table.terms, laid.rows, 0, np.zeros(1, int), (0, 2), weights)
     found, room = np.zeros((2, LOW_RANK_WIDTH)), np.zeros((CLOSE_ROWS, LOW_RANK_WIDTH))
     low_rank_sums(
-        weights[0], 2 * side * table.rank, ranks, table.kind, table.rank, table.terms, table.scale,
-        own, others, small[lanes], room, *found,
+        weights, 0, side, laid.numbers[: table.terms], table.kind, table.scale, own, others,
+        small[lanes], room, *found,
     )  # fmt: skip
     return found[:, : small.size]

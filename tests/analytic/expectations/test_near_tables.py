@@ -11,7 +11,14 @@ import sympy
 
 from analytic import dual
 from analytic.activation import Activation
-from analytic.expectations import LogTable, near_ones, near_table, room_of_sums, sum_listed_pairs
+from analytic.expectations import (
+    LogTable,
+    banded,
+    near_ones,
+    near_table,
+    room_of_sums,
+    sum_listed_pairs,
+)
 
 RANGES = {
     "gelu": (0.5, 90.0),
@@ -20,7 +27,7 @@ RANGES = {
     "erf": (20.0, 1500.0),
 }
 SMALL = 10.0 ** -np.linspace(0, 12, 9)
-ROWS, COLUMNS = 3, 60
+ROWS, COLUMNS, BAND = 3, 60, 16
 
 
 def _exact(name: str) -> Any:
@@ -40,11 +47,12 @@ def _exact(name: str) -> Any:
 def _summed(table: LogTable, s: np.ndarray, small: np.ndarray, sign: np.ndarray) -> np.ndarray:
     """Each of ROWS inputs with each of the others, (2, pairs)."""
     i, j = np.divmod(np.arange(ROWS * COLUMNS), COLUMNS)
-    asked, room = table.of_inputs(s, np.ones(s.size), np.ones(s.size)), room_of_sums(table.asked)
+    asked = table.of_inputs(s, np.ones(s.size), np.ones(s.size))
+    laid, room = banded(table.sums, asked, asked, BAND), room_of_sums(table.asked)
     e, d = np.empty((2, i.size))
     sum_listed_pairs(
-        table.numbers, table.rank, table.terms, table.farthest, asked, i, j + ROWS, small, sign,
-        room, e, d,
+        laid.numbers, laid.bands, BAND, table.terms, table.farthest, laid.rows, i, j + ROWS, small,
+        sign, room, e, d,
     )  # fmt: skip
     return np.stack([e, d])
 
