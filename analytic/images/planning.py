@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import fields, replace
 from typing import Any, NamedTuple
 
@@ -38,6 +39,8 @@ PLANNED = 2**16
 """Positions of the images that are planned together."""
 KEPT = 2**27
 """Bytes of what the layers see of the images that are kept."""
+SEVERAL = 2**16
+"""Pixels that are worth threads of their own."""
 VALUES = 16
 """Numbers that such a recursion holds for a layer at a position."""
 
@@ -85,10 +88,17 @@ class Plans:
                 self._seen[start] = sights(state)
             yield state
 
+    @property
+    def at_once(self) -> dict[int, Sight]:
+        """What every layer sees of all images, if it is held together."""
+        return self._seen[0] if len(self._seen) == 1 else {}
+
     def sights(self, images: Index) -> dict[int, Sight]:
         """What every layer sees of some images."""
         if not self._keeps:
             return sights(image_diagonal(self.layouts, self.x[images], self.defects))
+        if len(images) == len(self.x) and self.at_once:
+            return self.at_once
         number = np.floor_divide(images, self.step)
         parts = [int(part) for part in np.unique(number)]
         first = np.searchsorted(np.array(parts, dtype=np.int64), number)
@@ -143,16 +153,18 @@ def plan_images(plans: Plans, tolerance: float) -> Planned:
             slopes[at] += mean_slope(stage) * len(state.sigma) / len(plans.x)
         states += [state] * few
     share = 1e-2 * tolerance / np.prod([max(a.sigma, a.theta) for a in averages])
-    tail = max(float(share), 16 * UNIT if tolerance > 0 else OWN)
+    tail = max(float(share), OWN)
     terms = [
         length(step.layer.activation, s, tail, MOST_TERMS_WHOLE)
         for step, s in zip(steps, peaks, strict=True)
     ]
 
     found: list[Amplification] = []
-    with ThreadPoolExecutor(cores()) as pool:
+    several = plans.x.size >= SEVERAL
+    with ThreadPoolExecutor(cores()) if several else nullcontext() as pool:
+        work = map if pool is None else pool.map
         for state in states if few else plans.parts():
-            new = list(pool.map(amplified, state.stages, peaks, terms))
+            new = list(work(amplified, state.stages, peaks, terms))
             found = [merged(a, b) for a, b in zip(found, new, strict=True)] if found else new
     sigma, theta = map(np.concatenate, zip(*ends, strict=True))
     rate = growth(steps, [layer.reads for layer in found], [*map(float, slopes)])

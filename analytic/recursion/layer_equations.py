@@ -153,6 +153,7 @@ class Stage:
         wide: the variance in extended precision, None where it is known in float64 alone.
         summed: what its sum over positions has rounded.
         reads: positions that are summed up in a pre-activation.
+        additions: roundings of their sum; None where one is added after the other.
         average: that of the averages before the layer.
         junctions: the sums of branches that end here, in order.
     """
@@ -170,6 +171,7 @@ class Stage:
     junctions: tuple[Junction, ...] = ()
     wide: Extended | None = None
     summed: float = 0.0
+    additions: int | None = None
 
     @property
     def deviation(self) -> Extended:
