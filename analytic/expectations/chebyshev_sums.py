@@ -96,14 +96,26 @@ def _evaluate(
             for j in range(points - 4, -1, -4):
                 _add_four(series, chebyshev, j, wanted, columns)
             for k in range(min(4, table.shape[0] - c)):
-                for i in range(count):
-                    table[c + k, members[start + i]] = columns[k, i]
+                _store(columns[k], members[start : start + count], table[c + k])
         if remainders.size > 0:
             for k, c in enumerate((MEAN, SPREAD, SLOPE)):
                 _sum_twofold(series[:, c], remainders[:, c], leading, chebyshev, rest, columns)
                 for i in range(count):
                     table[c, members[start + i]] = columns[0, i]
                     low_bits[k, members[start + i]] = columns[1, i]
+
+
+@compiled
+def _store(values: Any, members: Any, row: Any) -> None:
+    """Values in the places of some inputs, which may follow each other."""
+    count = members.size
+    if members[count - 1] - members[0] == count - 1:
+        target = row[members[0] : members[0] + count]
+        for i in range(count):
+            target[i] = values[i]
+    else:
+        for i in range(count):
+            row[members[i]] = values[i]
 
 
 @compiled

@@ -25,7 +25,7 @@ from analytic.images.image_groups import (
     blocking,
     make_tables,
     strip_rows,
-)
+)  # fmt: skip
 from analytic.images.lane_tables import compiled_layer
 from analytic.images.next_fields import NextFields
 from analytic.images.pairs_of_blocks import block_pairs, pairing_of, store_pairs
@@ -157,9 +157,7 @@ class Images:
         """Make the tables of all images, where they have them together, with all threads."""
         with self._lock:
             if not self._begun and self.blocks.whole:
-                same = self.rows is self.columns
-                shelves = [self.rows] if same else [self.rows, self.columns]
-                make_tables(shelves, shared=self.shared)
+                make_tables((self.rows, self.columns), shared=self.shared)
             self._begun = True
 
     def _propagate(self, paired: PairedImages, pairing: Pairing, inner: bool) -> tuple[Fields, int]:
@@ -240,7 +238,8 @@ class Images:
 def _errors(planned: Planned, channels: int, rounding: float) -> ErrorPropagation:
     """Those of covariances."""
     start, shares = image_roundings(channels) * UNIT, (1.0, 1.0, rounding)
-    return ErrorPropagation(planned.layers, planned.readout, start, 0.0, shares)
+    nearest = [*map(float, planned.nearest)]
+    return ErrorPropagation(planned.layers, planned.readout, start, 0.0, shares, nearest)
 
 
 def prepare_images(
@@ -274,10 +273,7 @@ def prepare_images(
     )  # fmt: skip
     *_, rounding = in_kernels(ends)
     errors = _errors(planned, x.shape[2], rounding)
-    bounds = certify(
-        planned.layers, tolerance, errors.start, tight=tight, whole=True, readout=planned.readout,
-        in_kernel=errors.in_kernel,
-    )  # fmt: skip
+    bounds = certify(planned.layers, tolerance, errors.start, tight=tight, whole=True, chain=errors)
     n, k = len(x), len(x if y is None else y)
     blocks = blocking(alone, n, k)
     wide = alone if blocks.copies == 1 else layouts(network, cut, blocks.copies)

@@ -175,7 +175,7 @@ def make_tables(shelves: Sequence[Shelf], *, shared: bool) -> None:
         step = -(-images // threads)
         parts = known_parts(asked, step, pool)
         tasks: list[tuple[Shelf, int]] = []
-        for shelf in shelves:
+        for shelf in dict.fromkeys(shelves):  # both may be one
             shelf.known = Known(parts, step, shelf.panels)
             tasks += [(shelf, at) for at in asked]
         work = map if pool is None else pool.map

@@ -18,8 +18,9 @@ def block_pairs(
     row: int, end: int, column: int, copies: int, panels: int, k: int, own: bool
 ) -> Index:
     """(first image, panel) of the pairs of a block, by panels; of the same images i < j."""
-    last = np.minimum(column + np.arange(1, panels + 1) * copies, k) - 1
-    panel, i = np.nonzero((np.arange(row, end) < last[:, None]) | (not own))
+    first = column + copies * np.arange(panels)[:, None]
+    wanted = np.arange(row, end) < np.minimum(first + copies, k) - 1 if own else True
+    panel, i = np.nonzero(wanted & (first < k) & np.ones(end - row, dtype=bool))
     return np.stack([i, panel], axis=1)
 
 

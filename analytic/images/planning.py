@@ -17,7 +17,7 @@ from analytic.images.own_positions import amplified, image_diagonal
 from analytic.images.shifts import Index
 from analytic.images.stretch_layouts import Layout, layouts
 from analytic.images.stretches import network_stretches
-from analytic.machine import UNIT, Array, cores
+from analytic.machine import Array, cores
 from analytic.network import Network, Shape
 from analytic.recursion import (
     OWN,
@@ -56,6 +56,7 @@ class Planned(NamedTuple):
     dearest: list[Stage]  # each layer at the position that amplifies errors most
     apart: list[Array]  # errors of chords of one image behind each stretch, (2,)
     widest: Array  # largest 1 - rho of every layer at two positions, where defects are carried
+    nearest: Array  # largest |rho| of every layer at two positions of one image
 
 
 class Plans:
@@ -138,12 +139,14 @@ def plan_images(plans: Plans, tolerance: float) -> Planned:
     dearest: list[list[Stage]] = [[] for _ in steps]
     states: list[Diagonal] = []
     apart, widest = [np.zeros(2)] * len(plans.layouts), np.zeros(len(steps))
+    nearest = np.zeros(len(steps))
     for state in plans.parts():
         for number, norms in enumerate(state.norms):
             if norms is not None and norms.apart is not None:
                 apart[number] = np.maximum(apart[number], norms.apart)
         if state.widest.size:
             widest = np.maximum(widest, state.widest)
+        nearest = np.maximum(nearest, state.nearest)
         ends.append((state.sigma, state.theta))
         averages[-1] = averages[-1].joined(state.average)
         for at, stage in enumerate(state.stages):
@@ -169,7 +172,7 @@ def plan_images(plans: Plans, tolerance: float) -> Planned:
     sigma, theta = map(np.concatenate, zip(*ends, strict=True))
     rate = growth(steps, [layer.reads for layer in found], [*map(float, slopes)])
     worst = [max(stages, key=_amplified) for stages in dearest]
-    return Planned(found, sigma, theta, averages[-1], rate, worst, apart, widest)
+    return Planned(found, sigma, theta, averages[-1], rate, worst, apart, widest, nearest)
 
 
 def chord_errors(plans: Plans, planned: Planned, channels: int, rounding: float) -> ChordErrors:

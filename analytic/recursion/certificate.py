@@ -130,6 +130,7 @@ def certify(
     whole: bool = False,
     readout: Average = Average(),  # noqa: B008
     in_kernel: Sequence[float] = (1.0, 1.0, 0.0),
+    chain: ErrorPropagation | None = None,
 ) -> Bounds:
     """Choose ceiling and truncation so that the bound meets the tolerance.
 
@@ -142,8 +143,9 @@ def certify(
         whole: whether no pair may be left out.
         readout: the averages before the readout.
         in_kernel: ``shares.in_kernels``.
+        chain: all of these, if they are at hand.
     """
-    chain = ErrorPropagation(layers, readout, start, spread, in_kernel)
+    chain = chain or ErrorPropagation(layers, readout, start, spread, in_kernel)
     forms = [layer.beyond.error for layer in layers if layer.beyond is not None]
     for index in range(1 if whole else len(RADII)):
         rounding = chain.error(index, 0.0)

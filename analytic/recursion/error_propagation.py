@@ -89,12 +89,13 @@ class ErrorPropagation:
         start: float,
         spread: float,
         in_kernel: Sequence[float] = (1.0, 1.0, 0.0),
+        nearest: Sequence[float] = (),
     ) -> None:
         self.layers, self.readout, self.start = layers, readout, start
         self.in_kernel = tuple(map(float, in_kernel))
         self._factors = [layer.at(RADII) for layer in layers]
         self.fixed: list[Fixed] = []
-        self.diagonal = self._fix(spread)
+        self.diagonal = self._fix(spread, nearest or [1.0] * len(layers))
 
     def error(self, index: int, tau: float, least: Sequence[float] = ()) -> float:
         """The bound of the kernel when all |rho| are below RADII[index].
@@ -131,21 +132,21 @@ class ErrorPropagation:
         *shares, rounding = self.in_kernel
         return max(state.sigma, of_sum(state.sigma, state.theta, *shares)) + UNIT + rounding
 
-    def _fix(self, spread: float) -> float:
-        """Quadrature, rounding and the errors of the variances, layer by layer."""
+    def _fix(self, spread: float, nearest: Sequence[float]) -> float:
+        """Quadrature, rounding, errors of variances; ``nearest`` bounds |rho| at two positions."""
 
-        def averaged(part: tuple[Amplification, Factors], state: _Own) -> _Own:
+        def averaged(part: tuple[Amplification, float], state: _Own) -> _Own:
             return state.averaged(part[0].average)
 
-        def after(part: tuple[Amplification, Factors], state: _Own) -> _Own:
-            layer, factors = part
+        def after(part: tuple[Amplification, float], state: _Own) -> _Own:
+            layer, radius = part
             own, mean, fixed = _fixed(layer, state)
             self.fixed.append(fixed)
-            at = Factors(*(float(f[0]) for f in factors))
-            apart = _passed(_Part(layer, at, fixed, max(OWN, layer.rest)), state.apart)
-            return _Own(own, mean, apart)
+            at = Factors(*(float(f[0]) for f in layer.at(np.array([radius]))))
+            lost = max(OWN, layer.rest * radius**layer.terms)
+            return _Own(own, mean, _passed(_Part(layer, at, fixed, lost), state.apart))
 
-        def added(part: tuple[Amplification, Factors], at: int, total: _Own, branch: _Own) -> _Own:
+        def added(part: tuple[Amplification, float], at: int, total: _Own, branch: _Own) -> _Own:
             own, mean, junction = _own_sum(part[0], at, total, branch)
             fixed = self.fixed[-1]
             self.fixed[-1] = fixed._replace(junctions=(*fixed.junctions, junction))
@@ -154,7 +155,7 @@ class ErrorPropagation:
 
         own = _Errors(spread + MEAN_SQUARE, 0.0, 0.0)
         start = _Own(own, 0.0, _Errors(spread + self.start, 0.0, 0.0))
-        parts = zip(self.layers, self._factors, strict=True)
+        parts = zip(self.layers, nearest, strict=True)
         last = fold(parts, start, after, added, step=lambda part: part[0].step, averaged=averaged)
         own = last.averaged(self.readout).own
         return self._of_kernels(own._replace(sigma=own.sigma + UNIT))  # it is rounded to float64

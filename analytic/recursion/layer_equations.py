@@ -209,7 +209,8 @@ class Diagonal:
 
     ``output`` are the coefficients of the readout, ``average`` is that of the averages before it.
     Where images carry defects, ``norms`` has what the average behind each stretch does, None where
-    there is none, and ``widest`` (layers,) the largest 1 - rho at two positions.
+    there is none, and ``widest`` (layers,) the largest 1 - rho at two positions; where they carry
+    covariances, ``nearest`` (layers,) the largest |rho| at two positions of one image.
     """
 
     stages: tuple[Stage, ...]
@@ -218,6 +219,7 @@ class Diagonal:
     average: Average = NO_AVERAGE
     norms: tuple[AveragedNorms | None, ...] = ()
     widest: Array = field(default_factory=lambda: np.zeros(0))
+    nearest: Array = field(default_factory=lambda: np.zeros(0))
     output: Coefficients = (1.0, 0.0, 1.0, 0.0)
 
     @property
