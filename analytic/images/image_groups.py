@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from analytic.images.field_expectations import SERIES, FieldLayer
-from analytic.images.lane_places import Known, Layered, known_parts
+from analytic.images.lane_places import Known, Layered, done, known_parts
 from analytic.images.lane_tables import Tables
 from analytic.images.planning import Plans
 from analytic.images.shifted_positions import pixels
@@ -178,8 +178,7 @@ def make_tables(shelves: Sequence[Shelf], *, shared: bool) -> None:
         for shelf in dict.fromkeys(shelves):  # both may be one
             shelf.known = Known(parts, step, shelf.panels)
             tasks += [(shelf, at) for at in asked]
-        work = map if pool is None else pool.map
-        list(work(lambda task: task[0].make_all(task[1]), tasks))
+        done(lambda task: task[0].make_all(task[1]), tasks, pool)
 
 
 def _asked(shelf: Shelf) -> dict[int, Layered]:

@@ -6,9 +6,9 @@ and placed wherever they stand; else some at a time, when a table asks for them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -18,10 +18,13 @@ from analytic.expectations import coefficients, orders
 from analytic.images.shifts import Index
 from analytic.machine import LANES, Array, cores
 
-__all__ = ["Known", "Layered", "each", "known_parts", "place", "places", "repeat"]
+__all__ = ["Known", "Layered", "done", "each", "known_parts", "place", "places", "repeat"]
 
 MANY = 8
 """Calls that are worth threads of their own."""
+
+Given = TypeVar("Given")
+Found = TypeVar("Found")
 
 
 def places(panels: Index) -> tuple[Index, Index]:
@@ -32,6 +35,13 @@ def places(panels: Index) -> tuple[Index, Index]:
     return fresh, np.argwhere(again)
 
 
+def done(
+    task: Callable[[Given], Found], given: Iterable[Given], pool: ThreadPoolExecutor | None
+) -> list[Found]:
+    """What a task makes of all that is given, by threads if there are any."""
+    return list(map(task, given) if pool is None else pool.map(task, given))
+
+
 def each(task: Callable[[int], None], count: int) -> None:
     """Do a task for each number below ``count``, on all cores if there are many."""
     if count < MANY:
@@ -39,7 +49,7 @@ def each(task: Callable[[int], None], count: int) -> None:
             task(number)
         return
     with ThreadPoolExecutor(cores()) as pool:
-        list(pool.map(task, range(count)))
+        done(task, range(count), pool)
 
 
 class Layered(NamedTuple):
@@ -62,7 +72,7 @@ class Layered(NamedTuple):
 
 
 def known_parts(
-    layers: Mapping[int, Layered], step: int, threads: ThreadPoolExecutor | None
+    layers: Mapping[int, Layered], step: int, pool: ThreadPoolExecutor | None
 ) -> dict[int, list[Array]]:
     """The coefficients of all images, ``step`` of them at a time, for each layer."""
     tasks = [
@@ -70,8 +80,7 @@ def known_parts(
         for layer in layers.values()
         for start in range(0, len(layer.deviation), step)
     ]
-    work = map if threads is None else threads.map
-    found = iter(list(work(lambda task: task[0].of(task[1]), tasks)))
+    found = iter(done(lambda task: task[0].of(task[1]), tasks, pool))
     return {
         at: [next(found) for _ in range(0, len(layer.deviation), step)]
         for at, layer in layers.items()
@@ -96,8 +105,8 @@ class Known(NamedTuple):
         part, number = np.divmod(self.panels[some[:, 0], some[:, 1]], self.step)
         for at_part in np.unique(part):
             chosen = part == at_part
-            b = self.parts[at][at_part]
-            place(b, some[chosen], number[chosen], positions, both, out)
+            known = self.parts[at][int(at_part)]
+            place(known, some[chosen], number[chosen], positions, both, out)
 
 
 @compiled

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import fields, replace
@@ -12,12 +12,13 @@ import numpy as np
 
 from analytic.expectations import LOWEST, MOST_TERMS_WHOLE, length
 from analytic.images.defect_propagation import defects_of
+from analytic.images.lane_places import done
 from analytic.images.lane_tables import Sight, sights
 from analytic.images.own_positions import amplified, image_diagonal
 from analytic.images.shifts import Index
 from analytic.images.stretch_layouts import Layout, layouts
 from analytic.images.stretches import network_stretches
-from analytic.machine import Array, cores
+from analytic.machine import UNIT, Array, cores
 from analytic.network import Network, Shape
 from analytic.recursion import (
     OWN,
@@ -135,7 +136,7 @@ def plan_images(plans: Plans, tolerance: float) -> Planned:
     steps = plans.network.steps
     ends: list[tuple[Array, Array]] = []
     averages, peaks = [Average()] * (len(steps) + 1), [np.empty(0)] * len(steps)
-    few, slopes = plans.few, np.zeros(len(steps))
+    slopes = np.zeros(len(steps))
     dearest: list[list[Stage]] = [[] for _ in steps]
     states: list[Diagonal] = []
     apart, widest = [np.zeros(2)] * len(plans.layouts), np.zeros(len(steps))
@@ -154,25 +155,31 @@ def plan_images(plans: Plans, tolerance: float) -> Planned:
             peaks[at] = _peaks(np.append(peaks[at], np.sqrt(stage.variance)))
             dearest[at].append(_dearest(stage))
             slopes[at] += mean_slope(stage) * len(state.sigma) / len(plans.x)
-        states += [state] * few
-    share = 1e-2 * tolerance / np.prod([max(a.sigma, a.theta) for a in averages])
-    tail = max(float(share), OWN)
-    terms = [
-        length(step.layer.activation, s, tail, MOST_TERMS_WHOLE)
-        for step, s in zip(steps, peaks, strict=True)
-    ]
-
-    found: list[Amplification] = []
-    several = plans.x.size >= SEVERAL
-    with ThreadPoolExecutor(cores()) if several else nullcontext() as pool:
-        work = map if pool is None else pool.map
-        for state in states if few else plans.parts():
-            new = list(work(amplified, state.stages, peaks, terms))
-            found = [merged(a, b) for a, b in zip(found, new, strict=True)] if found else new
+        states += [state] * plans.few
+    mixed = float(np.prod([max(a.sigma, a.theta) for a in averages]))
+    found = _amplified_by(plans, states if plans.few else plans.parts(), peaks, tolerance, mixed)
     sigma, theta = map(np.concatenate, zip(*ends, strict=True))
     rate = growth(steps, [layer.reads for layer in found], [*map(float, slopes)])
-    worst = [max(stages, key=_amplified) for stages in dearest]
+    worst = [max(stages, key=_factor_of) for stages in dearest]
     return Planned(found, sigma, theta, averages[-1], rate, worst, apart, widest, nearest)
+
+
+def _amplified_by(
+    plans: Plans, states: Iterable[Diagonal], peaks: list[Array], tolerance: float, mixed: float
+) -> list[Amplification]:
+    """How every layer amplifies the errors of all images; averages multiply them by ``mixed``."""
+    tail = max(1e-2 * tolerance / mixed, 16 * UNIT if tolerance > 0 else OWN)
+    terms = [
+        length(step.layer.activation, s, tail, MOST_TERMS_WHOLE)
+        for step, s in zip(plans.network.steps, peaks, strict=True)
+    ]
+    found: list[Amplification] = []
+    with ThreadPoolExecutor(cores()) if plans.x.size >= SEVERAL else nullcontext() as pool:
+        for state in states:
+            parts = zip(state.stages, peaks, terms, strict=True)
+            new = done(lambda part: amplified(*part), parts, pool)
+            found = [merged(a, b) for a, b in zip(found, new, strict=True)] if found else new
+    return found
 
 
 def chord_errors(plans: Plans, planned: Planned, channels: int, rounding: float) -> ChordErrors:
@@ -190,7 +197,7 @@ def chord_errors(plans: Plans, planned: Planned, channels: int, rounding: float)
     return ChordErrors(planned.layers, boundaries, planned.readout, rounding, start, planned.widest)
 
 
-def _amplified(stage: Stage) -> float:
+def _factor_of(stage: Stage) -> float:
     """k_E at R = 1 at the first position."""
     second = float(stage.moments.second[0])
     return float(stage.variance[0] * stage.moments.slope[0]) / second if second > 0 else 0.0
