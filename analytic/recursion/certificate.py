@@ -163,7 +163,8 @@ def certify(
                     index, tau = _lowered(chain, index, tolerance, tau)
                     small = tau
                 return _bounds(chain, index, (small, tau), whole)
-    return _bounds(chain, 0 if whole else len(RADII) - 1, (2 * UNIT, 2 * UNIT), whole)
+    small = SMALL * UNIT if whole else 2 * UNIT  # averages may multiply it by thousands
+    return _bounds(chain, 0 if whole else len(RADII) - 1, (small, 2 * UNIT), whole)
 
 
 def _lowered(

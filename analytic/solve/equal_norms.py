@@ -163,11 +163,15 @@ def interpolate(
 
 
 def _shortened(series: Array, tolerance: float) -> tuple[Array, float]:
-    """As many terms (in eights) as leave a rest of at most tolerance/8, and that rest."""
+    """As many terms as leave a rest of at most tolerance/8, in fours, and that rest.
+
+    Zeros follow, so that they are eights.
+    """
     rests = np.cumsum(np.abs(series[:, ::-1]), axis=1)[:, ::-1].max(axis=0)
     terms = int(np.count_nonzero(rests > tolerance / 8))
-    terms += -terms % CHUNK
-    return np.ascontiguousarray(series[:, :terms]), float(np.append(rests, 0.0)[terms])
+    terms += -terms % 4
+    kept = np.pad(series[:, :terms], ((0, 0), (0, -terms % CHUNK)))
+    return kept, float(np.append(rests, 0.0)[terms])
 
 
 @compiled
