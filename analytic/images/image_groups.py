@@ -31,7 +31,7 @@ STRIP = 64
 """Most first images that share the tables of the second ones."""
 FEW = 2**20
 """Lanes of all pairs of images that are few enough to share one set of tables."""
-COEFFICIENTS = 2**21
+COEFFICIENTS = 2**22
 """Coefficients of all images that may be held together."""
 WORK = 2**16
 """Lanes that are worth a strip of their own."""

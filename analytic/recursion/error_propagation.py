@@ -135,18 +135,19 @@ class ErrorPropagation:
     def _fix(self, spread: float, nearest: Sequence[float]) -> float:
         """Quadrature, rounding, errors of variances; ``nearest`` bounds |rho| at two positions."""
 
-        def averaged(part: tuple[Amplification, float], state: _Own) -> _Own:
+        def averaged(part: _Known, state: _Own) -> _Own:
             return state.averaged(part[0].average)
 
-        def after(part: tuple[Amplification, float], state: _Own) -> _Own:
-            layer, radius = part
+        def after(part: _Known, state: _Own) -> _Own:
+            layer, factors, radius = part
             own, mean, fixed = _fixed(layer, state)
             self.fixed.append(fixed)
-            at = Factors(*(float(f[0]) for f in layer.at(np.array([radius]))))
+            known = factors if radius == RADII[0] else layer.at(np.array([radius]))
+            at = Factors(*(float(f[0]) for f in known))
             lost = max(OWN, layer.rest * radius**layer.terms)
             return _Own(own, mean, _passed(_Part(layer, at, fixed, lost), state.apart))
 
-        def added(part: tuple[Amplification, float], at: int, total: _Own, branch: _Own) -> _Own:
+        def added(part: _Known, at: int, total: _Own, branch: _Own) -> _Own:
             own, mean, junction = _own_sum(part[0], at, total, branch)
             fixed = self.fixed[-1]
             self.fixed[-1] = fixed._replace(junctions=(*fixed.junctions, junction))
@@ -155,7 +156,7 @@ class ErrorPropagation:
 
         own = _Errors(spread + MEAN_SQUARE, 0.0, 0.0)
         start = _Own(own, 0.0, _Errors(spread + self.start, 0.0, 0.0))
-        parts = zip(self.layers, nearest, strict=True)
+        parts = zip(self.layers, self._factors, nearest, strict=True)
         last = fold(parts, start, after, added, step=lambda part: part[0].step, averaged=averaged)
         own = last.averaged(self.readout).own
         return self._of_kernels(own._replace(sigma=own.sigma + UNIT))  # it is rounded to float64
@@ -251,6 +252,7 @@ class _Part(NamedTuple):
 
 
 _STEP = attrgetter("layer.step")
+_Known = tuple[Amplification, Factors, float]
 
 
 def _averaged(part: _Part, state: _Errors) -> _Errors:
