@@ -40,7 +40,7 @@ PLANNED = 2**16
 """Positions of the images that are planned together."""
 KEPT = 2**27
 """Bytes of what the layers see of the images that are kept."""
-SEVERAL = 2**16
+SEVERAL = 2**15
 """Pixels that are worth threads of their own."""
 VALUES = 16
 """Numbers that such a recursion holds for a layer at a position."""
