@@ -43,7 +43,12 @@ def _by_pairs(x: np.ndarray, depth: int) -> list[float]:
 
 
 @pytest.mark.parametrize("n", [1, 3])
-def test_the_largest_correlation_of_two_positions(n: int, rng: np.random.Generator) -> None:
+@pytest.mark.parametrize("together", [True, False])
+def test_the_largest_correlation_of_two_positions(
+    n: int, together: bool, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not together:  # one shift after the other
+        monkeypatch.setattr("analytic.images.stretch_layouts.FIELDS", 1)
     x = rng.standard_normal((n, 2, 7))
     network = Network(*[C("erf", 3, weight_std=STD)] * 3, G())
     assert_allclose(_nearest(network, x), _by_pairs(x, 3), rtol=1e-12)
