@@ -138,10 +138,13 @@ def place(b: Any, some: Any, numbers: Any, positions: int, both: bool, out: Any)
 
 @compiled
 def repeat(out: Any, again: Any, positions: int) -> None:
-    """Write the lanes of the first image of a panel again, as those of (panel, copy)."""
+    """Write the lanes of the first image of a panel again, as those of (panel, copy).
+
+    Images that stand side by side are so small that all are in the first vector of lanes.
+    """
     for number in range(again.shape[0]):
-        table, first = out[again[number, 0]], again[number, 1] * positions
-        for k in range(table.shape[1]):
+        table, first = out[again[number, 0], 0], again[number, 1] * positions
+        for k in range(table.shape[0]):
+            target, source = table[k, first : first + positions], table[k, :positions]
             for p in range(positions):
-                lane = first + p
-                table[lane // LANES, k, lane % LANES] = table[p // LANES, k, p % LANES]
+                target[p] = source[p]
