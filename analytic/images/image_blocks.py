@@ -235,14 +235,10 @@ class Images:
         return whole
 
 
-ROUNDED = 2.0**-30
-"""What the largest |rho| may err by, and much more."""
-
-
 def _errors(planned: Planned, channels: int, rounding: float) -> ErrorPropagation:
     """Those of covariances."""
     start, shares = image_roundings(channels) * UNIT, (1.0, 1.0, rounding)
-    nearest = [min(float(rho) + ROUNDED, 1.0) for rho in planned.nearest]
+    nearest = [min(float(rho) + 2.0**-30, 1.0) for rho in planned.nearest]  # it errs by less
     return ErrorPropagation(planned.layers, planned.readout, start, 0.0, shares, nearest)
 
 
