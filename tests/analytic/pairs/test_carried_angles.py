@@ -31,7 +31,7 @@ def test_pre_activations_of_inputs(features: int, rng: np.random.Generator) -> N
     o, both = _carried(x, y), np.concatenate([x, y])
     r = np.sqrt(np.mean(both**2, axis=1))
     a = UnitNorms(r, np.sqrt(weight * r**2 + bias), *np.ones((3, r.size)))
-    enter(a, PAIRS, PAIRS + PAIRS.size, weight, bias, o)
+    enter(a, PAIRS, PAIRS + PAIRS.size, (weight, bias, 1.0, bias), 0.0, o)
     for p in PAIRS:
         with mpmath.workdps(50):
             one, other = ([mpmath.mpf(v) for v in row] for row in (x[p], y[p]))
