@@ -122,10 +122,13 @@ def enter(a: UnitNorms, i: Any, j: Any, numbers: Any, own: float, o: Carried) ->
         o.turn[p] = 1.0 if minus <= plus else -1.0
         o.small[p] = min(minus, plus)
         rounded = 8 * UNIT * abs(beside) * max(r, r_)
-        o.off[p] = (inner * o.wrong[p] + rounded) / both + 6 * UNIT * o.small[p]
+        cosine, rho = o.sign[p] * (1.0 - near), o.turn[p] * (1.0 - o.small[p])
+        moved = abs(inner / both * cosine - rho * (weight * r * r / (a.s[i[p]] * a.s[i[p]])))
+        moved += abs(inner / both * cosine - rho * (weight * r_ * r_ / (a.s[j[p]] * a.s[j[p]])))
+        o.off[p] = (inner * o.wrong[p] + rounded) / both + 6 * UNIT * o.small[p] + own / 2 * moved
         learned = rate * inner  # not rate s s' rho less the bias, which may be all but all of it
         whole = learned + bias_rate
-        given = o.sign[p] * (1.0 - near) * learned + bias_rate
+        given = cosine * learned + bias_rate
         o.theta[p] = given + weight * o.theta[p]
         part = learned / whole if whole > 0.0 else 0.0
         o.error[p] = max(part * (o.wrong[p] + own), o.error[p])

@@ -47,7 +47,8 @@ def angle_of_sum(
     plus = (around + r0 * r0_ * alpha.plus + r1 * r1_ * branch.plus) / both
     shares = [share_or_zero(np.stack([r0, r1, m, e]), whole)]
     shares.append(share_or_zero(np.stack([r0_, r1_, m_, e_]), whole_))
-    cosines = alpha.cosine, branch.cosine, np.where(minus < plus, 1 - minus, plus - 1)
+    cosine = np.asarray(np.where(minus < plus, 1 - minus, plus - 1), dtype=np.float64)
+    cosines = alpha.cosine, branch.cosine, cosine
     moved = sum(_moved_sum(a, b, *cosines) for a, b in (shares, shares[::-1]))
     error = (r0 * r0_ * alpha.error + r1 * r1_ * branch.error) / both + 2 * noise * moved
     rounded = 4 * UNIT * np.abs(np.minimum(minus, plus))  # of parallel units it may be below 0
