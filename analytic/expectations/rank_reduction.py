@@ -125,6 +125,7 @@ def low_rank(values: Array, by_s: Array, by_x: Array, kept: float) -> LowRank:
     basis, size, _ = np.linalg.svd(np.moveaxis(c, 3, 0).reshape(points, -1), full_matrices=False)
     rank = np.count_nonzero(size > kept * size[0])
     basis = basis[:, : TOGETHER * math.ceil(rank / TOGETHER)]
+    basis = np.pad(basis, ((0, 0), (0, -basis.shape[1] % TOGETHER)))  # points may be no fours
     core = np.einsum("ap,bq,sokab->sokpq", basis, basis, c, optimize=True)
     most = np.abs(c).max(axis=(0, 1, 3, 4))
     terms = np.flatnonzero(most > kept * most.max())[-1] + 1

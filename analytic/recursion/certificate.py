@@ -175,12 +175,12 @@ def _lowered(
     while end < RADII[index] and index + 1 < len(RADII) and end < RADII[index + 1]:
         rounding = chain.error(index + 1, 0.0)
         per_tau = chain.error(index + 1, 1.0) - rounding
-        if per_tau <= 0:
+        if not per_tau > 0:
             break
         more = 0.9 * (tolerance - rounding) / per_tau
         found = _reach(chain, index + 1, (more, more), False)
         end = found.radius[:, -1].max()
-        if end >= RADII[index + 1] or found.error > tolerance:
+        if end >= RADII[index + 1] or not found.error <= tolerance:
             break
         index, tau = index + 1, more
     return index, tau

@@ -170,7 +170,7 @@ class _Errors(NamedTuple):
     reach: float
 
     def joined(self, other: _Errors) -> _Errors:
-        return _Errors(*map(max, self, other))
+        return _Errors(*(float(np.maximum(a, b)) for a, b in zip(self, other, strict=True)))
 
     def averaged(self, average: Average) -> _Errors:
         if average.rounding == 0:
@@ -263,7 +263,8 @@ def _passed(part: _Part, state: _Errors) -> _Errors:
     """The errors of a pair after a layer."""
     layer, at, fixed, tau = part
     tau = 0.0 if layer.bent or layer.closed else tau
-    return _Errors(*layer_error(state, layer_factors(layer, at, fixed, tau)))
+    with np.errstate(invalid="ignore"):  # NaN is refused
+        return _Errors(*layer_error(state, layer_factors(layer, at, fixed, tau)))
 
 
 def _added(part: _Part, number: int, total: _Errors, branch: _Errors) -> _Errors:
