@@ -87,23 +87,47 @@ def _evaluate(
     columns = np.empty((4, LANES))
     for start in range(0, members.size, LANES):
         count = min(LANES, members.size - start)
-        _polynomials(low, high, s, below, members[start : start + count], chebyshev, rest)
-        for c in range(0, table.shape[0], 4):
-            last = table.shape[0] - 1
-            wanted = (c, min(c + 1, last), min(c + 2, last), min(c + 3, last))
-            for k in range(4):
-                columns[k, :] = first[wanted[k]]
-            for j in range(points - 4, -1, -4):
-                _add_four(series, chebyshev, j, wanted, columns)
-            for k in range(min(4, table.shape[0] - c)):
-                for i in range(count):
-                    table[c + k, members[start + i]] = columns[k, i]
+        some = members[start : start + count]
+        _polynomials(low, high, s, below, some, chebyshev, rest)
+        _sum_columns(series, first, chebyshev, some, columns, table)
         if remainders.size > 0:
             for k, c in enumerate((MEAN, SPREAD, SLOPE)):
                 _sum_twofold(series[:, c], remainders[:, c], leading, chebyshev, rest, columns)
                 for i in range(count):
                     table[c, members[start + i]] = columns[0, i]
                     low_bits[k, members[start + i]] = columns[1, i]
+
+
+@compiled
+def _sum_columns(
+    series: Any, first: Any, chebyshev: Any, members: Any, columns: Any, table: Any
+) -> None:
+    """All columns of a block of inputs, four at a time.
+
+    As a part of ``_evaluate`` LLVM makes it half as fast.
+    """
+    last = table.shape[0] - 1
+    for c in range(0, table.shape[0], 4):
+        wanted = (c, min(c + 1, last), min(c + 2, last), min(c + 3, last))
+        for k in range(4):
+            columns[k, :] = first[wanted[k]]
+        for j in range(series.shape[0] - 4, -1, -4):
+            _add_four(series, chebyshev, j, wanted, columns)
+        for k in range(min(4, table.shape[0] - c)):
+            _store(columns[k], members, table[c + k])
+
+
+@compiled
+def _store(values: Any, members: Any, row: Any) -> None:
+    """Values in the places of some inputs, which may follow each other."""
+    count = members.size
+    if members[count - 1] - members[0] == count - 1:
+        target = row[members[0] : members[0] + count]
+        for i in range(count):
+            target[i] = values[i]
+    else:
+        for i in range(count):
+            row[members[i]] = values[i]
 
 
 @compiled

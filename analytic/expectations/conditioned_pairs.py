@@ -156,7 +156,7 @@ def _means(
     low, high = np.minimum(s, s_), np.maximum(s, s_)
     gap, turn = np.abs(gaps.s.value), np.where(gaps.s.value < 0, -1.0, 1.0)  # high is u if turn > 0
     one, other = np.where(turn > 0, r_, r), np.where(turn > 0, r, r_)  # norms of low and of high
-    bend = np.log1p(gap / low) + np.log1p(-small)
+    bend = np.log1p(gap / low) + np.log1p(-np.minimum(small, 0.5))  # larger ones are not chosen
     tau = high**2 * small * (2 - small)
     rise = turn * gaps.r.value / (one * other)  # 1/r - 1/r' for r of the one of s = low
     parts = np.stack([

@@ -120,7 +120,8 @@ def _converged_rule(activation: Activation, s: Array, terms: int) -> tuple[Rule,
         if found and rough:
             break
         half *= 2**0.5
-    noise, _, rule = min(found)
+    none = 1.0, 0, uniform_rule(LARGEST_BASIS // terms)  # two rules would be too large to compare
+    noise, _, rule = min(found, default=none)
     return rule, max(noise, UNIT)
 
 

@@ -87,7 +87,7 @@ class Germ:
         """See ``Segment``; twice the larger ones of the ends of an octave."""
         table = self.table(np.array([s / 2, s]), terms)
         c = table[FIRST:] ** 2 * np.arange(1.0, terms + 1)[:, None]
-        rests = 1 - np.cumsum(c, axis=0) / table[SLOPE]
+        rests = 1 - np.cumsum(c, axis=0) / np.where(table[SLOPE] > 0, table[SLOPE], np.inf)
         return np.append(1.0, np.clip(2 * rests.max(axis=1), 8 * UNIT, 1.0))
 
     def table(self, s: Array, terms: int) -> Array:

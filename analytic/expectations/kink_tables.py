@@ -103,7 +103,7 @@ def kink_table(activation: Activation, s: Array, farthest: float) -> KinkTable |
 
 
 @lru_cache(maxsize=64)
-def _table(activation: Activation, low: float, high: float, farthest: float) -> KinkTable:
+def _table(activation: Activation, low: float, high: float, farthest: float) -> KinkTable | None:
     ends, points = (low * math.log(2), high * math.log(2)), 10 + math.ceil(4 * (high - low))
     (x, by_s), (z, by_y) = chebyshev_points(points), chebyshev_points(TERMS)
     s = np.exp(ends[0] + (ends[1] - ends[0]) * (x + 1) / 2)
@@ -111,6 +111,8 @@ def _table(activation: Activation, low: float, high: float, farthest: float) -> 
     i, j = np.triu_indices(points)
     small = 2 * np.tile(y, i.size) ** 2
     values, error = pair_values(activation, s, np.repeat(i, y.size), np.repeat(j, y.size), small)
+    if not np.isfinite(values).all():
+        return None
     sums = low_rank(values.reshape(2, 2, i.size, y.size), by_s, by_y, KEPT)
     found = KinkTable(sums, error, *ends, farthest)
     return replace(found, error=SAFETY * _judged(found, activation) + error + ROUNDED)

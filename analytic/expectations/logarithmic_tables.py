@@ -151,6 +151,8 @@ def _table(activation: Activation, low: float, high: float, near: bool) -> LogTa
     s = np.exp(ends[0] + (ends[1] - ends[0]) * (x + 1) / 2)
     i, j = (np.repeat(part, limits.points) for part in np.triu_indices(points))
     values, error = _values(activation, beta, near, s, (i, j), np.resize((z + 1) / 2, i.size))
+    if not np.isfinite(values).all():
+        return None
     sums = low_rank(values.reshape(2, 2, -1, limits.points), by_s, by_x, KEPT)
     found = LogTable(sums, error, ends, beta, near)
     if found.terms > limits.terms or found.rank > limits.rank:
@@ -179,7 +181,7 @@ def _beta(activation: Activation, s: float, near: bool) -> float:
         beta = fineness / of.scale
         values, _ = _values(activation, beta, near, np.full(2, s), (i, i + 1), (z + 1) / 2)
         size = np.abs(values @ by_x.T).max(axis=(0, 1))
-        fewest = min(fewest, (int(np.flatnonzero(size > KEPT * size.max())[-1]) + 1, beta))
+        fewest = min(fewest, (int(np.flatnonzero(~(size <= KEPT * size.max()))[-1]) + 1, beta))
     return fewest[1]
 
 

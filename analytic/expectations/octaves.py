@@ -104,5 +104,6 @@ def by_octaves(activation: Activation, s: Array) -> Iterator[tuple[int, NDArray[
     least = 2.0 ** (LOWEST - 1)
     seen = np.where(s > 0, s, least) if kinked(activation) else np.maximum(s, least)
     octaves = np.frexp(seen)[1] - 1
-    for octave in map(int, np.unique(octaves)):
+    low = int(octaves.min(initial=0))
+    for octave in map(int, np.flatnonzero(np.bincount(octaves - low)) + low):
         yield octave, np.flatnonzero(octaves == octave)

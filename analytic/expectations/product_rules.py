@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from analytic.activation import Activation
+from analytic.expectations.estimated_tables import is_rough
 from analytic.expectations.quadrature import Rule, graded_rule, uniform_rule
 from analytic.machine import UNIT, Array
 
@@ -24,6 +25,10 @@ LARGEST_RULE = 2**20
 """Most nodes of a product rule."""
 LARGEST_PRODUCT = 2**24
 """Most numbers of an array of such rules, 128 MB: where s is large they have many nodes."""
+
+
+SAFETY = 8.0
+"""Of errors that fall like a power that is not known, and unevenly."""
 
 
 class Angle(NamedTuple):
@@ -79,6 +84,7 @@ def squared_differences(
     width = max(0.25, float(np.max(s_ * np.sqrt(angle.minus * angle.plus))))
     size = 48.0
     coarse: Array = np.full((3, s.size), np.inf)
+    before: Array = coarse[:2]
     while True:
         if s.size * 4 * size**2 * (0.5 + width) > LARGEST_PRODUCT:
             return _unknown(angle)
@@ -89,12 +95,19 @@ def squared_differences(
         noise = 8 * UNIT * (np.sqrt(np.minimum(fine[0], fine[1])) + UNIT)
         first = np.asarray(fine[0] < fine[1])
         error = np.asarray(np.where(first, change[0], change[1]), dtype=np.float64) + noise
+        wrong = np.array([error, change[2]])
         good = (error <= 4 * noise) & (change[2] <= 2**6 * UNIT * np.abs(fine[2]).max())
         nodes = rules[0].nodes.size * rules[1].nodes.size
         full = 2 * nodes > largest or 2 * nodes * s.size > LARGEST_PRODUCT
         if good.all() or (full and np.isfinite(error).all()):
-            return np.stack([*fine, error, change[2]])
+            return np.concatenate([fine, _safely(activation, wrong, before)])
+        before = wrong
         coarse, size = fine, size * math.sqrt(2)
+
+
+def _safely(activation: Activation, wrong: Array, before: Array) -> Array:
+    """The last changes as errors; of kinks that nothing is known of the larger ones of two."""
+    return SAFETY * np.maximum(wrong, before) if is_rough(activation) else wrong
 
 
 def _unknown(angle: Angle) -> Array:

@@ -87,6 +87,7 @@ def _stage(
         average=averaged,
         wide=wide,
         summed=reads * UNIT if entered else 0.0,
+        additions=layout.stretch.additions[number],
     )
 
 

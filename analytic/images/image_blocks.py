@@ -11,13 +11,21 @@ from __future__ import annotations
 import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from threading import Lock
 
 import numpy as np
 
 from analytic.images.defect_propagation import DefectPropagation, Defects, targets_of
 from analytic.images.field_expectations import FieldLayer
 from analytic.images.fields import CHANNELS, Pairing, Shifts
-from analytic.images.image_groups import KEPT_TABLES, Blocking, Shelf, blocking, strip_rows
+from analytic.images.image_groups import (
+    KEPT_TABLES,
+    Blocking,
+    Shelf,
+    blocking,
+    make_tables,
+    strip_rows,
+)  # fmt: skip
 from analytic.images.lane_tables import compiled_layer
 from analytic.images.next_fields import NextFields
 from analytic.images.pairs_of_blocks import block_pairs, pairing_of, store_pairs
@@ -86,6 +94,8 @@ class Images:
     defects: tuple[Defects, ChordErrors] | None = None
     shared: bool = True
     _room: Room = field(init=False, default_factory=Room)
+    _lock: Lock = field(init=False, default_factory=Lock)
+    _begun: bool = field(init=False, default=False)
 
     @property
     def error(self) -> float:
@@ -106,7 +116,7 @@ class Images:
     def bytes(self) -> int:
         """Room for the fields of a thread and for the tables that are kept."""
         held = sum(layout.bytes_between for layout in self.layouts[1:])
-        return 2 * FIELDS + held * self.blocks.size**2 + KEPT_TABLES
+        return 2 * FIELDS + held * self.blocks.size * self.blocks.panels + KEPT_TABLES
 
     def tables_made(self, n: int, k: int, own: bool) -> float:
         """How many images' tables are made for so many images, some of them again and again.
@@ -121,12 +131,13 @@ class Images:
 
     def fill(self, data: Data, block: RowBlock, bound: Array) -> tuple[int, int]:
         """See ``analytic.recursion.problem.Method``; no pair is left out."""
+        self._begin()
         size, copies = self.blocks.size, self.blocks.copies
         k, terms = max(block.nngp.shape[1], block.ntk.shape[1]), 0
         inner = self.shared and len(data.x) < 2 * cores() * self.blocks.strip
         rows = range(block.row, block.end, size)
-        strip = [self.rows.group(row // size) for row in rows]
-        width = size * copies
+        strip = [self.rows.group(row // self.rows.size) for row in rows]
+        width = self.columns.size * copies
         for column in range(block.row - block.row % width if data.own else 0, k, width):
             columns = self.columns.group(column // width)
             for row, group in zip(rows, strip, strict=True):
@@ -135,11 +146,19 @@ class Images:
                 if len(pairs) == 0:
                     continue
                 paired = PairedImages(group.tables, columns.tables, group.x, columns.x)
-                state, used = self._propagate(paired, pairing_of(pairs, len(columns.x)), inner)
+                pairing = pairing_of(pairs, len(columns.x), row % self.rows.size)
+                state, used = self._propagate(paired, pairing, inner)
                 terms = max(terms, used)
                 place = row, column, copies, k, data.own
                 store_pairs(state, self.output, pairs, place, block, bound)
         return GROUP * terms, 0
+
+    def _begin(self) -> None:
+        """Make the tables of all images, where they have them together, with all threads."""
+        with self._lock:
+            if not self._begun and self.blocks.whole:
+                make_tables((self.rows, self.columns), shared=self.shared)
+            self._begun = True
 
     def _propagate(self, paired: PairedImages, pairing: Pairing, inner: bool) -> tuple[Fields, int]:
         """A block from the input to the readout: fields (pairs, copies)."""
@@ -219,7 +238,8 @@ class Images:
 def _errors(planned: Planned, channels: int, rounding: float) -> ErrorPropagation:
     """Those of covariances."""
     start, shares = image_roundings(channels) * UNIT, (1.0, 1.0, rounding)
-    return ErrorPropagation(planned.layers, planned.readout, start, 0.0, shares)
+    nearest = [min(float(rho) + 2.0**-30, 1.0) for rho in planned.nearest]  # it errs by less
+    return ErrorPropagation(planned.layers, planned.readout, start, 0.0, shares, nearest)
 
 
 def prepare_images(
@@ -253,10 +273,7 @@ def prepare_images(
     )  # fmt: skip
     *_, rounding = in_kernels(ends)
     errors = _errors(planned, x.shape[2], rounding)
-    bounds = certify(
-        planned.layers, tolerance, errors.start, tight=tight, whole=True, readout=planned.readout,
-        in_kernel=errors.in_kernel,
-    )  # fmt: skip
+    bounds = certify(planned.layers, tolerance, errors.start, tight=tight, whole=True, chain=errors)
     n, k = len(x), len(x if y is None else y)
     blocks = blocking(alone, n, k)
     wide = alone if blocks.copies == 1 else layouts(network, cut, blocks.copies)
@@ -264,12 +281,12 @@ def prepare_images(
         at: compiled_layer(layer.step, at, bounds, layer.terms)
         for at, layer in enumerate(planned.layers)
     }
-    size, copies, lanes = blocks.size, blocks.copies, wide[0].lanes
+    copies, lanes = blocks.copies, wide[0].lanes
     first = 0 if own else n
     panels = first + np.minimum(np.arange(-(-k // copies) * copies), k - 1).reshape(-1, copies)
-    columns = Shelf(plans, layers, panels, size, lanes)
+    columns = Shelf(plans, layers, panels, blocks.panels, lanes)
     tiled = np.repeat(np.arange(n)[:, None], copies, axis=1)
-    rows = columns if own and copies == 1 else Shelf(plans, layers, tiled, size, lanes)
+    rows = columns if own and copies == 1 else Shelf(plans, layers, tiled, blocks.rows, lanes)
     averages = (*(layer.average for layer in planned.layers), planned.readout)
     known = {at: (layer, bounds) for at, layer in layers.items()}
     defects = plans.defects and (plans.defects, chord_errors(plans, planned, x.shape[2], rounding))

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
 
-from analytic.images.field_expectations import FieldLayer
+from analytic.images.field_expectations import SERIES, FieldLayer
+from analytic.images.lane_places import Known, Layered, done, known_parts
 from analytic.images.lane_tables import Tables
 from analytic.images.planning import Plans
 from analytic.images.shifted_positions import pixels
 from analytic.images.shifts import Index
 from analytic.images.stretch_layouts import FIELDS, Layout
 from analytic.images.unit_norms import NormTables, pixel_lines
-from analytic.machine import LANES, Array
+from analytic.machine import LANES, Array, cores
+from analytic.recursion import GROUP
 
-__all__ = ["KEPT_TABLES", "Blocking", "Shelf", "blocking", "strip_rows"]
+__all__ = ["KEPT_TABLES", "Blocking", "Shelf", "blocking", "make_tables", "strip_rows"]
 
 KEPT_TABLES = 2**28
 """Bytes of tables that are kept."""
@@ -25,14 +29,37 @@ BETWEEN = 2**25
 """Bytes of the fields of a block between two stretches."""
 STRIP = 64
 """Most first images that share the tables of the second ones."""
+FEW = 2**20
+"""Lanes of all pairs of images that are few enough to share one set of tables."""
+COEFFICIENTS = 2**22
+"""Coefficients of all images that may be held together."""
+WORK = 2**16
+"""Lanes that are worth a strip of their own."""
+STRIPS = 4
+"""Strips of them for all threads, the first of which have more pairs."""
 
 
 class Blocking(NamedTuple):
-    """How many images go together: first ones R, panels R, images of a panel, rows of a strip."""
+    """How many images go together.
+
+    Attributes:
+        size: first images of a block.
+        copies: images of a panel.
+        strip: first images of a strip.
+        rows: first images that have tables together.
+        panels: panels of second ones that have.
+    """
 
     size: int
     copies: int
     strip: int
+    rows: int
+    panels: int
+
+    @property
+    def whole(self) -> bool:
+        """Whether all images have tables together."""
+        return self.rows > self.size or self.panels > self.size
 
 
 def blocking(alone: Sequence[Layout], n: int, k: int) -> Blocking:
@@ -48,8 +75,12 @@ def blocking(alone: Sequence[Layout], n: int, k: int) -> Blocking:
     lanes = max(layout.lanes for layout in alone)
     held = max(layout.bytes_between for layout in alone[1:])
     pairs = max(min(FIELDS // (16 * lanes), BETWEEN // held), 1)
+    panels, work = -(-k // copies), n * -(-k // copies) * lanes
+    size = -(-n // max(min(STRIPS, work // WORK), 1))
+    if 0 < work <= FEW and size * panels <= pairs:
+        return Blocking(size, copies, size, n, panels)
     size = _power(min(int(pairs**0.5), max(n, 1)))
-    return Blocking(size, copies, strip_rows(size, n))
+    return Blocking(size, copies, strip_rows(size, n), size, size)
 
 
 def strip_rows(size: int, n: int) -> int:
@@ -83,8 +114,9 @@ class Shelf:
     def __init__(
         self, plans: Plans, layers: dict[int, FieldLayer], panels: Index, size: int, lanes: int
     ) -> None:
-        self._plans, self._layers, self._lanes = plans, layers, lanes
+        self.plans, self.layers, self._lanes = plans, layers, lanes
         self.panels, self.size = panels, size
+        self.known: Known | None = None
         self._kept: dict[int, ImageGroup] = {}
         self._depths: dict[int, int] = {}
         self._lock = Lock()
@@ -111,9 +143,50 @@ class Shelf:
         panels = self.panels[number * self.size : (number + 1) * self.size]
         images, place = np.unique(panels, return_inverse=True)
         place = place.reshape(panels.shape)
-        seen, x, defects = self._plans.sights(images), self._plans.x[images], self._plans.defects
+        seen, x, defects = self.plans.sights(images), self.plans.x[images], self.plans.defects
         if defects is not None:
             norms = NormTables(seen, defects.sources, place)
             return ImageGroup(norms, pixel_lines(x, place, self._lanes))
-        tables = Tables(seen, self._layers, place, self._depths)
+        known = None if self.known is None else self.known._replace(panels=panels)
+        tables = Tables(seen, self.layers, place, self._depths, known)
         return ImageGroup(tables, pixels(x, place, self._lanes))
+
+    def make_all(self, at: int) -> None:
+        """Make the longest tables of a layer for the first group."""
+        tables = self.group(0).tables
+        assert isinstance(tables, Tables)
+        tables.lane_tables(at, self.layers[at].groups)
+
+
+def make_tables(shelves: Sequence[Shelf], *, shared: bool) -> None:
+    """Make the tables of all images, which have them together, before they are asked for.
+
+    Args:
+        shelves: of first and second images.
+        shared: whether all threads are at hand.
+    """
+    asked = _asked(shelves[0])
+    size = sum(layer.size for layer in asked.values())
+    if not 0 < size <= COEFFICIENTS:
+        return
+    threads = cores() if shared and size >= WORK else 1
+    with ThreadPoolExecutor(threads) if threads > 1 else nullcontext() as pool:
+        images = max(len(layer.deviation) for layer in asked.values())
+        step = -(-images // threads)
+        parts = known_parts(asked, step, pool)
+        tasks: list[tuple[Shelf, int]] = []
+        for shelf in dict.fromkeys(shelves):  # both may be one
+            shelf.known = Known(parts, step, shelf.panels)
+            tasks += [(shelf, at) for at in asked]
+        done(lambda task: task[0].make_all(task[1]), tasks, pool)
+
+
+def _asked(shelf: Shelf) -> dict[int, Layered]:
+    """The coefficients of all images that a shelf of covariances may need."""
+    if shelf.plans.defects is not None:
+        return {}
+    return {
+        at: Layered(sight.step.layer.activation, sight.lines["deviation"], GROUP * layer.groups)
+        for at, sight in shelf.plans.at_once.items()
+        if sight.step is not None and (layer := shelf.layers[at]).form == SERIES
+    }

@@ -6,14 +6,12 @@ reached. A table that is too short then is made anew, longer by half at least.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from analytic.compilation import compiled
 from analytic.expectations import coefficients, orders
 from analytic.images.defect_sums import line_of, sum_lines
 from analytic.images.field_expectations import (
@@ -25,8 +23,9 @@ from analytic.images.field_expectations import (
     FieldLayer,
 )
 from analytic.images.field_layer import LaneTables
+from analytic.images.lane_places import Known, each, place, places, repeat
 from analytic.images.shifts import Index
-from analytic.machine import LANES, Array, aligned, cores
+from analytic.machine import LANES, Array, aligned
 from analytic.network import Step
 from analytic.proofs import parity
 from analytic.recursion import GROUP, Bounds, Diagonal
@@ -154,6 +153,7 @@ class Tables:
         layers: the layers, the same.
         panels: numbers of the images of every panel, (panels, copies).
         depths: the most groups of terms that any table of a layer has needed so far.
+        known: coefficients that have been computed already.
     """
 
     def __init__(
@@ -162,11 +162,12 @@ class Tables:
         layers: Mapping[int, FieldLayer],
         panels: Index,
         depths: dict[int, int],
+        known: Known | None = None,
     ) -> None:
         self._sights, self._layers, self._panels = sights, layers, panels
-        self._depths = depths
+        self._depths, self._known = depths, known
         self._made: dict[int, LaneTables] = {}
-        self._lock = Lock()
+        self._locks = {at: Lock() for at in sights}
 
     def __len__(self) -> int:
         return len(self._panels)
@@ -188,7 +189,7 @@ class Tables:
         found = self._made.get(at)
         if found is not None and found.table.shape[2] >= groups * width:
             return found
-        with self._lock:
+        with self._locks[at]:
             found = self._made.get(at)
             if found is None:
                 found = self._without_table(at)
@@ -210,9 +211,10 @@ class Tables:
 
     def _without_table(self, at: int) -> LaneTables:
         lines = self._sights[at].lines
-        s = lines["deviation"]
-        scale = s if self._layers[at].form == ARCCOSINE else 1 / np.sqrt(1 + 2 * s**2)
-        inverse = 1 / np.where(s > 0, s, np.inf)
+        s, form = lines["deviation"], self._layers[at].form
+        inverse = scale = 1 / np.where(s > 0, s, np.inf)
+        if form in (ARCCOSINE, ARCSINE):
+            scale = s if form == ARCCOSINE else 1 / np.sqrt(1 + 2 * s**2)
         size = lanes(s.shape[1], self._panels.shape[1])
         table = np.empty((len(self._panels), size // LANES, 0, LANES))
         line = self._line
@@ -220,7 +222,10 @@ class Tables:
         junctions = np.zeros((sums.shape[1], 2, len(self._panels), size))
         for number, out in enumerate(junctions):
             out[0], out[1] = line(sums[:, number, 0]), line(sums[:, number, 1])
-        return LaneTables(line(inverse), line(lines["mean"]), junctions, line(scale), table)
+        held = line(inverse)
+        return LaneTables(
+            held, line(lines["mean"]), junctions, held if scale is inverse else line(scale), table
+        )
 
     def _table(self, at: int, groups: int) -> Array:
         """The coefficients of a layer, (panels, Q / LANES, rows, LANES)."""
@@ -233,60 +238,18 @@ class Tables:
         rows = 4 * (layer.even + layer.odd) * groups
         out: Array = aligned(panels, size // LANES, rows, LANES)
         activation, both = step.layer.activation, layer.even and layer.odd
-        wanted, terms = orders(activation), GROUP * groups
-        fresh, again = _places(self._panels)
-        together = max(TOGETHER // (8 * terms * positions), 1)
+        fresh, again = places(self._panels)
+        if self._known is not None and at in self._known.parts:
+            self._known.place(at, fresh[:, :2], positions, both, out)
+        else:
+            wanted, terms = orders(activation), GROUP * groups
+            together = max(TOGETHER // (8 * terms * positions), 1)
 
-        def fill(number: int) -> None:
-            some = fresh[number * together : (number + 1) * together]
-            b = coefficients(activation, deviation[some[:, 2]].ravel(), terms, wanted).b
-            for begin, (panel, copy, _) in enumerate(some):
-                source = slice(begin * positions, (begin + 1) * positions)
-                _place(b, (source.start, source.stop), both, copy * positions, out[panel])
+            def fill(number: int) -> None:
+                some = fresh[number * together : (number + 1) * together]
+                b = coefficients(activation, deviation[some[:, 2]].ravel(), terms, wanted).b
+                place(b, some, np.arange(len(some)), positions, both, out)
 
-        _each(fill, -(-len(fresh) // together))
-        for panel, copy in again:
-            _repeat(out[panel], positions, copy)
+            each(fill, -(-len(fresh) // together))
+        repeat(out, again, positions)
         return out
-
-
-def _places(panels: Index) -> tuple[Index, Index]:
-    """(panel, copy, image) whose coefficients are asked for, and (panel, copy) of repetitions."""
-    panel, copy = np.indices(panels.shape)
-    again = (copy > 0) & (panels == panels[:, :1])
-    fresh = np.stack([panel, copy, panels], axis=-1)[~again]
-    return fresh, np.argwhere(again)
-
-
-def _each(task: Callable[[int], None], count: int) -> None:
-    """Do a task for each number below ``count``, on all cores."""
-    if count == 1:
-        task(0)
-        return
-    with ThreadPoolExecutor(cores()) as pool:
-        list(pool.map(task, range(count)))
-
-
-@compiled
-def _place(b: Array, columns: Any, both: bool, first: int, out: Array) -> None:
-    """Write some columns of the coefficients (orders, inputs) to the lanes from ``first`` on."""
-    done, end = columns
-    lead = first - done
-    while done < end:
-        chunk, lane = (lead + done) // LANES, (lead + done) % LANES
-        count = min(end - done, LANES - lane)
-        for k in range(b.shape[0]):
-            row = k // 8 * 8 + k % 8 // 2 + 4 * (k % 2) if both else k
-            target, source = out[chunk, row, lane : lane + count], b[k, done : done + count]
-            for j in range(count):
-                target[j] = source[j]
-        done += count
-
-
-@compiled
-def _repeat(out: Array, positions: int, copy: int) -> None:
-    """Write the lanes of the first image again, as those of number ``copy``."""
-    for k in range(out.shape[1]):
-        for p in range(positions):
-            lane = copy * positions + p
-            out[lane // LANES, k, lane % LANES] = out[p // LANES, k, p % LANES]

@@ -92,6 +92,16 @@ class LinearMap:
             return math.prod(three(self.layer.kernel_size, len(self.shape)))
         return int(isinstance(self.layer, FullyConnected | Pointwise))
 
+    @property
+    def additions(self) -> int:
+        """How often a sum over a window is rounded (``analytic.images.fields.window_sums``).
+
+        Lines are added up one after the other, then their columns.
+        """
+        assert isinstance(self.layer, Convolution)
+        deep, low, right = three(self.layer.kernel_size, len(self.shape))
+        return deep * low - 1 + right - 1
+
     @cached_property
     def is_local(self) -> bool:
         """Whether every shift goes through it alone and finds as many positions behind it."""

@@ -66,7 +66,8 @@ def image_diagonal(layouts: Sequence[Layout], x: Array, defects: Defects | None)
     stages: list[Stage] = []
     norms: list[AveragedNorms | None] = []
     factor = Average()
-    widest = np.zeros(len(defects.sources) if defects else 0)
+    count = sum(len(layout.steps) for layout in layouts)
+    widest, nearest = np.zeros(count if defects else 0), np.ones(count)
     state = start
     for number, layout in enumerate(layouts):
         entries, leaves = taken(waiting, layout.stretch), layout.stretch.leaves
@@ -76,7 +77,7 @@ def image_diagonal(layouts: Sequence[Layout], x: Array, defects: Defects | None)
         factor = factor if not passed else Average()
         if not leaves:
             break
-        way = _Way(number, layout, passed, defects, widest)
+        way = _Way(number, layout, passed, defects, widest, nearest)
         fields = _left(way, x, [fields for _, fields in entries], state)
         found = [_diagonal_of(way, place, entry, state) for place, entry in enumerate(fields)]
         (_, new, averaged), *_ = found
@@ -84,17 +85,21 @@ def image_diagonal(layouts: Sequence[Layout], x: Array, defects: Defects | None)
         norms.append(averaged)
         factor = factor.behind(new)
     sigma, theta = (part[:, 0] for part in state[:2])
-    return Diagonal(tuple(stages), sigma, theta, factor, tuple(norms), widest)
+    return Diagonal(tuple(stages), sigma, theta, factor, tuple(norms), widest, nearest)
 
 
 class _Way(NamedTuple):
-    """A stretch on the way to the next one, the stages of its layers, and the widest of defects."""
+    """A stretch on the way to the next one, the stages of its layers, and what ``Diagonal`` keeps.
+
+    ``widest`` and ``nearest`` are raised to what other shifts than 0 have.
+    """
 
     number: int
     layout: Layout
     passed: list[Stage]
     defects: Defects | None
     widest: Array
+    nearest: Array
 
     @property
     def carries(self) -> bool:
@@ -119,19 +124,21 @@ def _left(way: _Way, x: Array, entries: list[Fields], state: Own) -> list[Fields
         share = shares(layout, layout.ends[0], layout.stretch.leaves[0], np.sqrt(state[0]))
         seen[before_average(way.number)] = Sight(None, {"share": share})
 
-    def image(i: int) -> tuple[list[Fields], Array]:
+    def image(i: int) -> tuple[list[Fields], Propagation]:
         one = slice(i, i + 1)
         given = [Fields(entry.sigma[one], entry.theta[one], np.empty(0)) for entry in entries]
         own = {at: sight.of(np.array([i])) for at, sight in seen.items()}
         propagation = _propagation(way, x[one, : 0 if entries else None], layers, own)
         parts = targets_of(propagation, way.number, layout)
         add_other_shifts(layout, propagation, given, parts)
-        return [part.finish() for part in parts], propagation.widest
+        return [part.finish() for part in parts], propagation
 
     with ThreadPoolExecutor(cores()) as pool:
         others = list(pool.map(image, range(n)))
-    for i, (found, widest) in enumerate(others):
-        np.maximum(way.widest, widest, out=way.widest)
+    for at in others[0][1].nearest:
+        way.nearest[at] = max(apart.nearest[at] for _, apart in others)
+    for i, (found, apart) in enumerate(others):
+        np.maximum(way.widest, apart.widest, out=way.widest)
         for first, fields in zip(still, found, strict=True):
             first.sigma[i] += fields.sigma[0]
             first.theta[i] += fields.theta[0]

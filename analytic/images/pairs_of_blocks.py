@@ -18,20 +18,15 @@ def block_pairs(
     row: int, end: int, column: int, copies: int, panels: int, k: int, own: bool
 ) -> Index:
     """(first image, panel) of the pairs of a block, by panels; of the same images i < j."""
-    found = [
-        (i - row, panel)
-        for panel in range(panels)
-        for i in range(row, end)
-        if not own or i < min(column + (panel + 1) * copies, k) - 1
-    ]
-    return np.array(found, dtype=np.int64).reshape(-1, 2)
+    first = column + copies * np.arange(panels)[:, None]
+    wanted = np.arange(row, end) < np.minimum(first + copies, k) - 1 if own else True
+    panel, i = np.nonzero(wanted & (first < k) & np.ones(end - row, dtype=bool))
+    return np.stack([i, panel], axis=1)
 
 
-def pairing_of(pairs: Index, panels: int) -> Pairing:
-    """Those pairs as the compiled code reads them."""
-    return Pairing(
-        np.ascontiguousarray(pairs[:, 0]), np.searchsorted(pairs[:, 1], np.arange(panels + 1))
-    )
+def pairing_of(pairs: Index, panels: int, first: int) -> Pairing:
+    """Those pairs as the compiled code reads them; the first image of the block is ``first``."""
+    return Pairing(first + pairs[:, 0], np.searchsorted(pairs[:, 1], np.arange(panels + 1)))
 
 
 def store_pairs(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import fields, replace
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from analytic.expectations import LOWEST, MOST_TERMS_WHOLE, length
 from analytic.images.defect_propagation import defects_of
+from analytic.images.lane_places import done
 from analytic.images.lane_tables import Sight, sights
 from analytic.images.own_positions import amplified, image_diagonal
 from analytic.images.shifts import Index
@@ -38,6 +40,8 @@ PLANNED = 2**16
 """Positions of the images that are planned together."""
 KEPT = 2**27
 """Bytes of what the layers see of the images that are kept."""
+SEVERAL = 2**15
+"""Pixels that are worth threads of their own."""
 VALUES = 16
 """Numbers that such a recursion holds for a layer at a position."""
 
@@ -53,6 +57,7 @@ class Planned(NamedTuple):
     dearest: list[Stage]  # each layer at the position that amplifies errors most
     apart: list[Array]  # errors of chords of one image behind each stretch, (2,)
     widest: Array  # largest 1 - rho of every layer at two positions, where defects are carried
+    nearest: Array  # largest |rho| of every layer at two positions of one image
 
 
 class Plans:
@@ -85,10 +90,17 @@ class Plans:
                 self._seen[start] = sights(state)
             yield state
 
+    @property
+    def at_once(self) -> dict[int, Sight]:
+        """What every layer sees of all images, if it is held together."""
+        return self._seen[0] if len(self._seen) == 1 else {}
+
     def sights(self, images: Index) -> dict[int, Sight]:
         """What every layer sees of some images."""
         if not self._keeps:
             return sights(image_diagonal(self.layouts, self.x[images], self.defects))
+        if len(images) == len(self.x) and self.at_once:
+            return self.at_once
         number = np.floor_divide(images, self.step)
         parts = [int(part) for part in np.unique(number)]
         first = np.searchsorted(np.array(parts, dtype=np.int64), number)
@@ -124,16 +136,18 @@ def plan_images(plans: Plans, tolerance: float) -> Planned:
     steps = plans.network.steps
     ends: list[tuple[Array, Array]] = []
     averages, peaks = [Average()] * (len(steps) + 1), [np.empty(0)] * len(steps)
-    few, slopes = plans.few, np.zeros(len(steps))
+    slopes = np.zeros(len(steps))
     dearest: list[list[Stage]] = [[] for _ in steps]
     states: list[Diagonal] = []
     apart, widest = [np.zeros(2)] * len(plans.layouts), np.zeros(len(steps))
+    nearest = np.zeros(len(steps))
     for state in plans.parts():
         for number, norms in enumerate(state.norms):
             if norms is not None and norms.apart is not None:
                 apart[number] = np.maximum(apart[number], norms.apart)
         if state.widest.size:
             widest = np.maximum(widest, state.widest)
+        nearest = np.maximum(nearest, state.nearest)
         ends.append((state.sigma, state.theta))
         averages[-1] = averages[-1].joined(state.average)
         for at, stage in enumerate(state.stages):
@@ -141,23 +155,31 @@ def plan_images(plans: Plans, tolerance: float) -> Planned:
             peaks[at] = _peaks(np.append(peaks[at], np.sqrt(stage.variance)))
             dearest[at].append(_dearest(stage))
             slopes[at] += mean_slope(stage) * len(state.sigma) / len(plans.x)
-        states += [state] * few
-    share = 1e-2 * tolerance / np.prod([max(a.sigma, a.theta) for a in averages])
-    tail = max(float(share), 16 * UNIT if tolerance > 0 else OWN)
-    terms = [
-        length(step.layer.activation, s, tail, MOST_TERMS_WHOLE)
-        for step, s in zip(steps, peaks, strict=True)
-    ]
-
-    found: list[Amplification] = []
-    with ThreadPoolExecutor(cores()) as pool:
-        for state in states if few else plans.parts():
-            new = list(pool.map(amplified, state.stages, peaks, terms))
-            found = [merged(a, b) for a, b in zip(found, new, strict=True)] if found else new
+        states += [state] * plans.few
+    mixed = float(np.prod([max(a.sigma, a.theta) for a in averages]))
+    found = _amplified_by(plans, states if plans.few else plans.parts(), peaks, tolerance, mixed)
     sigma, theta = map(np.concatenate, zip(*ends, strict=True))
     rate = growth(steps, [layer.reads for layer in found], [*map(float, slopes)])
-    worst = [max(stages, key=_amplified) for stages in dearest]
-    return Planned(found, sigma, theta, averages[-1], rate, worst, apart, widest)
+    worst = [max(stages, key=_factor_of) for stages in dearest]
+    return Planned(found, sigma, theta, averages[-1], rate, worst, apart, widest, nearest)
+
+
+def _amplified_by(
+    plans: Plans, states: Iterable[Diagonal], peaks: list[Array], tolerance: float, mixed: float
+) -> list[Amplification]:
+    """How every layer amplifies the errors of all images; averages multiply them by ``mixed``."""
+    tail = max(1e-2 * tolerance / mixed, 16 * UNIT if tolerance > 0 else OWN)
+    terms = [
+        length(step.layer.activation, s, tail, MOST_TERMS_WHOLE)
+        for step, s in zip(plans.network.steps, peaks, strict=True)
+    ]
+    found: list[Amplification] = []
+    with ThreadPoolExecutor(cores()) if plans.x.size >= SEVERAL else nullcontext() as pool:
+        for state in states:
+            parts = zip(state.stages, peaks, terms, strict=True)
+            new = done(lambda part: amplified(*part), parts, pool)
+            found = [merged(a, b) for a, b in zip(found, new, strict=True)] if found else new
+    return found
 
 
 def chord_errors(plans: Plans, planned: Planned, channels: int, rounding: float) -> ChordErrors:
@@ -175,7 +197,7 @@ def chord_errors(plans: Plans, planned: Planned, channels: int, rounding: float)
     return ChordErrors(planned.layers, boundaries, planned.readout, rounding, start, planned.widest)
 
 
-def _amplified(stage: Stage) -> float:
+def _factor_of(stage: Stage) -> float:
     """k_E at R = 1 at the first position."""
     second = float(stage.moments.second[0])
     return float(stage.variance[0] * stage.moments.slope[0]) / second if second > 0 else 0.0

@@ -101,6 +101,7 @@ class Propagation:
         self.pairs = len(pairing.row)
         self.terms = 0
         self.widest = np.empty(0)
+        self.nearest: dict[int, float] = {}
 
     def alone(self) -> Propagation:
         """The same for another thread."""
@@ -190,6 +191,7 @@ class Propagation:
             layer, bounds.radius[layer.number], rows.lines(at), columns.lines(at), self.pairing,
             shifts, layout.shape, (runs, moved), fields.sigma, fields.theta, group, most_rho,
         )  # fmt: skip
+        self.nearest[at] = max(self.nearest.get(at, 0.0), float(most_rho.max()))
         tables = rows.lane_tables(at, most + 1), columns.lane_tables(at, most + 1)
         size, depth = shifts.row.size, tables[1].table.shape[2]
         other, lines, buffers = (room.take(count, LANES) for count in (depth, 5, 6))

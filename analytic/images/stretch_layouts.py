@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -68,8 +69,9 @@ class Layout(Frame):
     bytes_between: int
 
 
-def layouts(network: Network, cut: Sequence[Stretch], copies: int) -> tuple[Layout, ...]:
-    """The stretches of a network for so many images side by side."""
+@lru_cache(maxsize=32)
+def layouts(network: Network, cut: tuple[Stretch, ...], copies: int) -> tuple[Layout, ...]:
+    """The stretches of a network for so many images side by side, kept for images that follow."""
     return tuple(_layout(network, stretch, copies) for stretch in cut)
 
 

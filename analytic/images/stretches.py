@@ -36,6 +36,7 @@ class Stretch:
         first: number of its first weight layer in the network.
         windows: one for each of its weight layers; None where the sum has been taken already.
         reads: how many positions each of the layers reads.
+        additions: how often each of the sums over windows is rounded, None where there is none.
         marks: before each of the layers, how many copies of the fields are put aside within the
             stretch, and whether they change places with fields that were.
         averaged: whether it begins with the last of the averages before its first layer.
@@ -49,6 +50,7 @@ class Stretch:
     first: int
     windows: tuple[Window | None, ...]
     reads: tuple[int, ...]
+    additions: tuple[int | None, ...]
     marks: tuple[tuple[int, bool], ...]
     averaged: bool
     waiting: tuple[Grid, ...]
@@ -186,13 +188,16 @@ class _Cut:
         self._first, self._averaged = first, averaged
         self._windows: list[Window | None] = []
         self._reads: list[int] = []
+        self._additions: list[int | None] = []
         self._marks: list[tuple[int, bool]] = []
         self._inside, self._entering = 0, 0  # put aside in this stretch, or where it began
 
     def layer(self, passage: Passage, opens: int, switches: bool) -> None:
         """Add a layer, before which copies are put aside or taken within the stretch."""
         own = passage.map
-        self._windows.append(own.window if own.is_local else None)
+        window = own.window if own.is_local else None
+        self._windows.append(window)
+        self._additions.append(None if window is None else own.additions)
         self._reads.append(own.reads)
         self._marks.append((opens, switches))
         if switches:
@@ -219,8 +224,9 @@ class _Cut:
     def _stretch(self, leaves: tuple[Leave, ...], swaps: bool) -> Stretch:
         entries = self._entering + bool(self._found)
         return Stretch(
-            self.grid, self._first, tuple(self._windows), tuple(self._reads), tuple(self._marks),
-            self._averaged, tuple(self._waiting), entries, leaves, swaps,
+            self.grid, self._first, tuple(self._windows), tuple(self._reads),
+            tuple(self._additions), tuple(self._marks), self._averaged, tuple(self._waiting),
+            entries, leaves, swaps,
         )  # fmt: skip
 
     def finished(self) -> tuple[Stretch, ...]:

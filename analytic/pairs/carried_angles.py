@@ -27,7 +27,7 @@ class Carried(NamedTuple):
 
     Units have the cosine ``sign`` (1 - ``near``), known to ``wrong``; theta is known to ``error``,
     relative to its norms. ``small``, ``turn`` and ``off`` are the same three of pre-activations;
-    ``d`` is D relative to norms, and ``bent`` its error.
+    ``d`` is D relative to norms, and ``bent`` its error. Within a layer theta is Gamma.
     """
 
     near: Array
@@ -99,8 +99,18 @@ def _half_square(unit: Any, other: Any, scale: float, total: Any) -> float:
 
 
 @compiled
-def enter(a: UnitNorms, i: Any, j: Any, weight: float, bias: float, o: Carried) -> None:
-    """The pre-activations: sums of what is not negative; NaN where one of them is 0."""
+def enter(a: UnitNorms, i: Any, j: Any, numbers: Any, own: float, o: Carried) -> None:
+    """The pre-activations, sums of what is not negative, and Gamma; NaN where one of them is 0.
+
+    Args:
+        a: the inputs.
+        i: the first ones of the pairs.
+        j: the second ones.
+        numbers: weight, bias, rate and bias_rate of the layer.
+        own: relative error of the squares of r.
+        o: the pairs.
+    """
+    weight, bias, rate, bias_rate = numbers
     for p in range(i.size):
         r, r_, both = a.r[i[p]], a.r[j[p]], a.s[i[p]] * a.s[j[p]]
         near, far = o.near[p], 2.0 - o.near[p]
@@ -112,7 +122,16 @@ def enter(a: UnitNorms, i: Any, j: Any, weight: float, bias: float, o: Carried) 
         o.turn[p] = 1.0 if minus <= plus else -1.0
         o.small[p] = min(minus, plus)
         rounded = 8 * UNIT * abs(beside) * max(r, r_)
-        o.off[p] = (inner * o.wrong[p] + rounded) / both + 6 * UNIT * o.small[p]
+        cosine, rho = o.sign[p] * (1.0 - near), o.turn[p] * (1.0 - o.small[p])
+        moved = abs(inner / both * cosine - rho * (weight * r * r / (a.s[i[p]] * a.s[i[p]])))
+        moved += abs(inner / both * cosine - rho * (weight * r_ * r_ / (a.s[j[p]] * a.s[j[p]])))
+        o.off[p] = (inner * o.wrong[p] + rounded) / both + 6 * UNIT * o.small[p] + own / 2 * moved
+        learned = rate * inner  # not rate s s' rho less the bias, which may be all but all of it
+        whole = learned + bias_rate
+        given = cosine * learned + bias_rate
+        o.theta[p] = given + weight * o.theta[p]
+        part = learned / whole if whole > 0.0 else 0.0
+        o.error[p] = max(part * (o.wrong[p] + own), o.error[p])
 
 
 @compiled
@@ -181,16 +200,9 @@ def _sine_less_cosine(t: float, small: float) -> float:
 
 
 @compiled
-def carry_theta(
-    a: UnitNorms, i: Any, j: Any, rate: float, constant: float, weight: float, o: Carried
-) -> None:
-    """Theta = D Gamma behind the activation, with Gamma = rate s s' rho + constant + weight Theta.
-
-    |d(D Gamma)| <= |dD| |Gamma| + |D| |dGamma|.
-    """
+def carry_theta(a: UnitNorms, i: Any, j: Any, o: Carried) -> None:
+    """Theta = D Gamma behind the activation: |d(D Gamma)| <= |dD| |Gamma| + |D| |dGamma|."""
     for p in range(i.size):
-        rho = o.turn[p] * (1.0 - o.small[p])
-        gamma = rate * (a.s[i[p]] * a.s[j[p]]) * rho + constant + weight * o.theta[p]
-        o.theta[p] = o.d[p] * (a.slope[i[p]] * a.slope[j[p]]) * gamma
+        o.theta[p] *= o.d[p] * (a.slope[i[p]] * a.slope[j[p]])
         share = min(abs(o.d[p]) + o.bent[p], 1.0)
-        o.error[p] = o.bent[p] + share * max(2 * o.off[p], o.error[p]) + 12 * UNIT
+        o.error[p] = o.bent[p] + share * o.error[p] + 16 * UNIT

@@ -26,7 +26,7 @@ def rough_correlations(state: Diagonal, inputs: Array, n: int, own: bool) -> Ite
         weight, bias, *_ = stage.step.coefficients
         s = np.sqrt(stage.variance)
         both = np.outer(s[i], s[j])
-        rho = share_or_zero(weight * covariance + bias, both)
+        rho = np.clip(share_or_zero(weight * covariance + bias, both), -1, 1)  # roughly, it is
         size = np.abs(rho)
         if own:
             np.fill_diagonal(size, 0.0)

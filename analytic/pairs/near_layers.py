@@ -68,16 +68,15 @@ class _Layer:
         if step.layer.activation.jump is not None or bound < SERVED:
             return None
         form = near_table(step.layer.activation, s[s > 0])
-        if form is None or form.error > min(SHARP, bound):
+        if form is None or not form.error <= min(SHARP, bound):
             return None
         asked = form.of_inputs(s, np.ones_like(s), np.ones_like(s))
         return cls(stage, norms, form, banded(form.sums, asked, asked, band_width(s.size)))
 
-    def take(self, i: Index, j: Index, variation: float, pairs: Carried) -> None:
-        """Carry pairs through the layer."""
-        weight, bias, rate, bias_rate = self.stage.step.coefficients
+    def take(self, i: Index, j: Index, own: tuple[float, float], pairs: Carried) -> None:
+        """Carry pairs through the layer, with the errors of Sigma and Lambda of each input."""
         activation, form, laid = self.stage.step.layer.activation, self.table, self.laid
-        enter(self.norms, i, j, weight, bias, pairs)
+        enter(self.norms, i, j, self.stage.step.coefficients, own[0], pairs)
         if form is None or laid is None:
             line, share = self._line()
             bend(line, share, pairs)
@@ -89,8 +88,8 @@ class _Layer:
                 pairs.d,
             )  # fmt: skip
             (signs, scaled), of = zip(*near_ones(activation), strict=True), (form.beta, form.error)
-            leave_table(self.norms, i, j, of, signs, scaled, variation, pairs)
-        carry_theta(self.norms, i, j, rate, bias_rate - rate * bias, weight, pairs)
+            leave_table(self.norms, i, j, of, signs, scaled, own[1], pairs)
+        carry_theta(self.norms, i, j, pairs)
 
     def _line(self) -> tuple[float, float]:
         """The shares of a^2 and b^2 of a x + b |x|."""
@@ -141,7 +140,7 @@ class NearLayers:
         enter_inputs(x, y, self.inverse, i, j, shift, pairs)
         column = j + shift
         for row, layer in enumerate(self.layers):
-            layer.take(i, column, self.close.variations[row], pairs)
+            layer.take(i, column, (self.close.sigmas[row], self.close.variations[row]), pairs)
         served = np.flatnonzero(np.isfinite(pairs.near))
         unit = self.layers[-1].norms.unit
         sigma = pairs.sign * (1 - pairs.near) * unit[i] * unit[column]

@@ -177,7 +177,8 @@ def _layer(
     r, r_ = np.sqrt(stage.sigma[i]), np.sqrt(stage.sigma[j])
     s, s_ = np.sqrt(stage.variance[i]), np.sqrt(stage.variance[j])
     gap = state.gap or NormGap(r - r_, 2 * UNIT * np.maximum(r, r_))
-    angle = _affine(state.angle, r, r_, s, s_, weight, bias, gap)
+    own = close.sigmas[row] if state.gap is None else 0.0
+    angle = _affine(state.angle, r, r_, s, s_, weight, bias, gap, own)
     gaps = _gaps(close, row, i, j, state.gap) if sharp and state.gap is not None else None
     moments = unit_moments(close, row, angle, i, j, gaps)
     given = r * r_ * state.angle.cosine, state.theta
@@ -205,9 +206,14 @@ def _gaps(close: Close, row: int, i: Index, j: Index, gap: NormGap) -> Gaps:
 
 
 def _affine(
-    angle: Angle, r: Array, r_: Array, s: Array, s_: Array, weight: float, bias: float, gap: NormGap
-) -> Angle:
-    """The angle of the pre-activations, from s s' (1 -+ rho) without cancellation."""
+    angle: Angle, r: Array, r_: Array, s: Array, s_: Array, weight: float, bias: float,
+    gap: NormGap, own: float,
+) -> Angle:  # fmt: skip
+    """The angle of the pre-activations, from s s' (1 -+ rho) without cancellation.
+
+    ``own`` is an error of Sigma at x = x' that the gap of norms has too: beside a bias it turns
+    the pre-activation of each unit.
+    """
     both, inner = s * s_, weight * r * r_
     wide = np.where(both > 0, both, 1.0)
     apart = weight * bias * gap.value**2 / (wide + inner + bias)  # s s' - w r r' - b
@@ -216,6 +222,10 @@ def _affine(
     plus = np.where(both > 0, (around + inner * angle.plus) / wide, 1.0)
     error = inner / wide * angle.error + 4 * UNIT * np.minimum(minus, plus)
     error += 2 * weight * bias * np.abs(gap.value) * gap.error / wide**2
+    rho = np.asarray(np.where(minus < plus, 1 - minus, plus - 1), dtype=np.float64)
+    for size, deviation in ((r, s), (r_, s_)):
+        share = _share(weight * size**2, deviation**2)
+        error += own / 2 * np.abs(inner / wide * angle.cosine - rho * share)
     return Angle.of(minus, plus, error)
 
 

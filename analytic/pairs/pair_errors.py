@@ -94,4 +94,7 @@ def bound_of_kernels(t: Tile, m: int, j: int, in_kernels: Any, nngp: bool, ntk: 
     """The larger error of the kernels that are wanted, but for their own rounding."""
     sigma, theta, in_kernel = t.error[0, m, j], t.error[1, m, j], in_kernels[t.kind[m, j]]
     both = of_sum(sigma, theta, in_kernel[0], in_kernel[1])
-    return max(sigma if nngp else 0.0, both if ntk else 0.0) + in_kernel[2]
+    found = sigma if nngp else both
+    if ntk and not both <= found:  # NaN is the largest
+        found = both
+    return found + in_kernel[2]

@@ -45,12 +45,30 @@ def angle_of_sum(
     size, size_ = np.hypot(r0, r1), np.hypot(r0_, r1_)
     around = (both - size * size_) + _defect((r0, r1), (r0_, r1_)) + m * e_ + e * m_
     plus = (around + r0 * r0_ * alpha.plus + r1 * r1_ * branch.plus) / both
-    # an error of a mean alone counts by the difference of what it is of the sums
-    of_m, of_e = (share_or_zero(a * whole_ - b * whole, both) for a, b in ((m, m_), (e, e_)))
-    means = np.abs(of_m) * (r1 * whole_ + r1_ * whole) + np.abs(of_e) * (r0 * whole_ + r0_ * whole)
-    error = r0 * r0_ * alpha.error + r1 * r1_ * branch.error + 4 * noise * means
+    shares = [share_or_zero(np.stack([r0, r1, m, e]), whole)]
+    shares.append(share_or_zero(np.stack([r0_, r1_, m_, e_]), whole_))
+    cosine = np.asarray(np.where(minus < plus, 1 - minus, plus - 1), dtype=np.float64)
+    cosines = alpha.cosine, branch.cosine, cosine
+    moved = sum(_moved_sum(a, b, *cosines) for a, b in (shares, shares[::-1]))
+    error = (r0 * r0_ * alpha.error + r1 * r1_ * branch.error) / both + 2 * noise * moved
     rounded = 4 * UNIT * np.abs(np.minimum(minus, plus))  # of parallel units it may be below 0
-    return Angle.of(minus, plus, error / both + rounded)
+    return Angle.of(minus, plus, error + rounded)
+
+
+def _moved_sum(a: Array, b: Array, alpha: Array, branch: Array, whole: Array) -> Array:
+    """By how much errors of the norms and the means of one unit change the cosine of a sum.
+
+    Args:
+        a: its norms and means, of the branches before and of the last one, over that of the sum.
+        b: those of the other unit.
+        alpha: the cosine of the branches before.
+        branch: that of the last one.
+        whole: that of the sum.
+    """
+    (p, q, m, e), (p_, q_, m_, e_) = a, b
+    norms = p * np.abs(p_ * alpha - whole * p) + q * np.abs(q_ * branch - whole * q)
+    means = p * np.abs(e_ - whole * e) + q * np.abs(m_ - whole * m)
+    return np.asarray(norms + 2 * means)
 
 
 def normalized_angle(stage: Stage, noise: float, i: Index, j: Index, angle: Angle) -> Angle:

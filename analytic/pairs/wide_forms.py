@@ -118,7 +118,7 @@ def _tabulated(stage: Stage, layer: Amplification, bounds: Bounds, tail: float) 
     """The layer with a table and a series that reaches it, or as it is."""
     s = np.sqrt(stage.variance)
     form = log_table(stage.step.layer.activation, s[s > 0]) if (s > 0).any() else None
-    if form is None or form.error > SHARP:
+    if form is None or not form.error <= SHARP:
         return layer
     tau = max(float(bounds.truncation.max()), form.error)
     for terms in SHORT:

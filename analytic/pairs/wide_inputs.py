@@ -83,7 +83,8 @@ class WideInputs:
         """Those of pairs in the first layer, -1 where there is none; see ``behind``."""
         weight, bias, *_ = self.close.ends.stages[0].step.coefficients
         (small, wrong), cells = np.empty((2, i.size)), np.empty(i.size, dtype=np.int64)
-        _angles(x, y, self.layers[0][1], i, j, shift, weight, bias, small, wrong, cells)
+        read, inputs = np.empty((4, i.size)), self.layers[0][1]
+        _angles(x, y, inputs, i, j, shift, weight, bias, small, wrong, cells, read)
         return cells
 
     def behind(self, x: Array, y: Array, i: Index, j: Index, shift: int) -> tuple[Index, Array]:
@@ -106,15 +107,14 @@ class WideInputs:
             small, wrong = np.empty(i.size), np.empty(i.size)
             cells = np.empty(i.size, dtype=np.int64)
             if row == 0:
-                _angles(x, y, inputs, i, j, shift, weight, bias, small, wrong, cells)
+                _angles(x, y, inputs, i, j, shift, weight, bias, small, wrong, cells, found)
             else:
                 _next_angles(found, inputs, i, j, shift, weight, bias, small, wrong, cells)
             served = tables.served(cells)
             pairs = _Pairs(i, j, small, wrong, cells, served, found)
             found = np.empty((4, served.size))
-            constant = bias_rate - rate * bias
             own = self.close.variations[row], self.close.sigmas[row + 1]
-            numbers = (rate, constant, weight, *own)
+            numbers = (rate * weight, bias_rate, weight, *own)
             errors = np.concatenate([tables.error, tables.noise])
             order = np.argsort(cells[served].astype(np.int16), kind="stable")
             o = WideRoom.new()
@@ -156,9 +156,12 @@ LEAST_WORTH = 2.0**6
 @compiled
 def _angles(
     x: Any, y: Any, a: Any, i: Any, j: Any, shift: int, weight: float, bias: float, small: Any,
-    wrong: Any, cells: Any,
+    wrong: Any, cells: Any, read: Any,
 ) -> None:  # fmt: skip
-    """1 - rho of the pre-activations, its error, and the cell of each pair."""
+    """1 - rho of the pre-activations, its error, and the cell of each pair.
+
+    Sigma of the inputs and its error go to ``read``, as to what ``WideInputs.behind`` returns.
+    """
     d = x.shape[1]
     unit, total = np.zeros(d), np.zeros(CHAINS)
     whole, row = d - d % CHAINS, -1
@@ -189,6 +192,7 @@ def _angles(
         small[p] = near_
         wrong[p] = (inner * error + rounded) / both + 4 * UNIT * near_
         cells[p] = cell_of(a.s[row], a.s[column], near_)
+        read[0, p], read[2, p] = a.r[row] * a.r[column] * (1.0 - near), error
 
 
 class _Pairs(NamedTuple):
@@ -249,7 +253,7 @@ def _with_errors(
     a: Any, pairs: Any, p: int, shift: int, errors: Any, numbers: Any, o: Any, lane: int, found: Any
 ) -> None:
     """Those of a pair (``analytic.pairs.nearly_parallel`` has the same errors)."""
-    rate, constant, weight, variation, own = numbers
+    learned, bias_rate, weight, variation, own = numbers
     row, column, cell = pairs.i[p], pairs.j[p] + shift, pairs.cells[p]
     small, wrong, e, d = pairs.small[p], pairs.wrong[p], o.e[lane], o.d[lane]
     both = a.s[row] * a.s[column]
@@ -260,9 +264,12 @@ def _with_errors(
     moved = variation * np.sqrt(max(steep, 1.0))
     of_e = errors[0, cell] * o.scale[lane] * unit + errors[2, cell]
     of_e += steep * (share + turned) * wrong + 3 * moved + own
-    of_gamma = max(2 * wrong, pairs.before[3, p])
+    sigma, theta, of_sigma, of_theta = pairs.before[:, p]
+    part = learned * a.r[row] * a.r[column]  # no larger than what is learned at x = x'
+    whole = part + bias_rate
+    of_gamma = max(part / whole * (of_sigma + variation) if whole > 0.0 else 0.0, of_theta)
     found[0] = e
-    found[1] = d * (rate * both * (1.0 - small) + constant + weight * pairs.before[1, p])
+    found[1] = d * (learned * sigma + bias_rate + weight * theta)
     found[2] = of_e + (ROUNDED + 4) * UNIT
     found[3] = of_d + turned + 6 * variation + of_gamma + (ROUNDED + 12) * UNIT
 

@@ -130,6 +130,7 @@ def certify(
     whole: bool = False,
     readout: Average = Average(),  # noqa: B008
     in_kernel: Sequence[float] = (1.0, 1.0, 0.0),
+    chain: ErrorPropagation | None = None,
 ) -> Bounds:
     """Choose ceiling and truncation so that the bound meets the tolerance.
 
@@ -142,8 +143,9 @@ def certify(
         whole: whether no pair may be left out.
         readout: the averages before the readout.
         in_kernel: ``shares.in_kernels``.
+        chain: all of these, if they are at hand.
     """
-    chain = ErrorPropagation(layers, readout, start, spread, in_kernel)
+    chain = chain or ErrorPropagation(layers, readout, start, spread, in_kernel)
     forms = [layer.beyond.error for layer in layers if layer.beyond is not None]
     for index in range(1 if whole else len(RADII)):
         rounding = chain.error(index, 0.0)
@@ -161,7 +163,8 @@ def certify(
                     index, tau = _lowered(chain, index, tolerance, tau)
                     small = tau
                 return _bounds(chain, index, (small, tau), whole)
-    return _bounds(chain, 0 if whole else len(RADII) - 1, (2 * UNIT, 2 * UNIT), whole)
+    small = SMALL * UNIT if whole else 2 * UNIT  # averages may multiply it by thousands
+    return _bounds(chain, 0 if whole else len(RADII) - 1, (small, 2 * UNIT), whole)
 
 
 def _lowered(
@@ -172,12 +175,12 @@ def _lowered(
     while end < RADII[index] and index + 1 < len(RADII) and end < RADII[index + 1]:
         rounding = chain.error(index + 1, 0.0)
         per_tau = chain.error(index + 1, 1.0) - rounding
-        if per_tau <= 0:
+        if not per_tau > 0:
             break
         more = 0.9 * (tolerance - rounding) / per_tau
         found = _reach(chain, index + 1, (more, more), False)
         end = found.radius[:, -1].max()
-        if end >= RADII[index + 1] or found.error > tolerance:
+        if end >= RADII[index + 1] or not found.error <= tolerance:
             break
         index, tau = index + 1, more
     return index, tau

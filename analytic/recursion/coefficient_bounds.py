@@ -83,5 +83,6 @@ def _envelope(
 
 def ratio(part: Any, whole: Array) -> Array:
     """part / whole, 0 where there is nothing."""
-    part, whole = np.broadcast_arrays(np.asarray(part, dtype=np.float64), whole)
-    return np.divide(part, whole, out=np.zeros(whole.shape), where=whole > 0)
+    part = np.asarray(part, dtype=np.float64)
+    out = np.zeros(np.broadcast_shapes(part.shape, whole.shape))
+    return np.divide(part, whole, out=out, where=whole > 0)

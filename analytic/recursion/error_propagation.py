@@ -1,6 +1,5 @@
-r"""The errors of a kernel from layer to layer.
+r"""The errors of a kernel from layer to layer, relative to the diagonal (``analytic.recursion``).
 
-They are relative to the diagonal, as in ``analytic.recursion``, whose legend this shares.
 At x = x' an input has variances of its own; the errors of these enter those of all pairs.
 """
 
@@ -89,12 +88,13 @@ class ErrorPropagation:
         start: float,
         spread: float,
         in_kernel: Sequence[float] = (1.0, 1.0, 0.0),
+        nearest: Sequence[float] = (),
     ) -> None:
         self.layers, self.readout, self.start = layers, readout, start
         self.in_kernel = tuple(map(float, in_kernel))
         self._factors = [layer.at(RADII) for layer in layers]
         self.fixed: list[Fixed] = []
-        self.diagonal = self._fix(spread)
+        self.diagonal = self._fix(spread, nearest or [1.0] * len(layers))
 
     def error(self, index: int, tau: float, least: Sequence[float] = ()) -> float:
         """The bound of the kernel when all |rho| are below RADII[index].
@@ -131,21 +131,22 @@ class ErrorPropagation:
         *shares, rounding = self.in_kernel
         return max(state.sigma, of_sum(state.sigma, state.theta, *shares)) + UNIT + rounding
 
-    def _fix(self, spread: float) -> float:
-        """Quadrature, rounding and the errors of the variances, layer by layer."""
+    def _fix(self, spread: float, nearest: Sequence[float]) -> float:
+        """Quadrature, rounding, errors of variances; ``nearest`` bounds |rho| at two positions."""
 
-        def averaged(part: tuple[Amplification, Factors], state: _Own) -> _Own:
+        def averaged(part: _Known, state: _Own) -> _Own:
             return state.averaged(part[0].average)
 
-        def after(part: tuple[Amplification, Factors], state: _Own) -> _Own:
-            layer, factors = part
+        def after(part: _Known, state: _Own) -> _Own:
+            layer, factors, radius = part
             own, mean, fixed = _fixed(layer, state)
             self.fixed.append(fixed)
-            at = Factors(*(float(f[0]) for f in factors))
-            apart = _passed(_Part(layer, at, fixed, max(OWN, layer.rest)), state.apart)
-            return _Own(own, mean, apart)
+            known = factors if radius == RADII[0] else layer.at(np.array([radius]))
+            at = Factors(*(float(f[0]) for f in known))
+            lost = max(OWN, layer.rest * radius**layer.terms)
+            return _Own(own, mean, _passed(_Part(layer, at, fixed, lost), state.apart))
 
-        def added(part: tuple[Amplification, Factors], at: int, total: _Own, branch: _Own) -> _Own:
+        def added(part: _Known, at: int, total: _Own, branch: _Own) -> _Own:
             own, mean, junction = _own_sum(part[0], at, total, branch)
             fixed = self.fixed[-1]
             self.fixed[-1] = fixed._replace(junctions=(*fixed.junctions, junction))
@@ -154,7 +155,7 @@ class ErrorPropagation:
 
         own = _Errors(spread + MEAN_SQUARE, 0.0, 0.0)
         start = _Own(own, 0.0, _Errors(spread + self.start, 0.0, 0.0))
-        parts = zip(self.layers, self._factors, strict=True)
+        parts = zip(self.layers, self._factors, nearest, strict=True)
         last = fold(parts, start, after, added, step=lambda part: part[0].step, averaged=averaged)
         own = last.averaged(self.readout).own
         return self._of_kernels(own._replace(sigma=own.sigma + UNIT))  # it is rounded to float64
@@ -168,7 +169,7 @@ class _Errors(NamedTuple):
     reach: float
 
     def joined(self, other: _Errors) -> _Errors:
-        return _Errors(*map(max, self, other))
+        return _Errors(*(float(np.maximum(a, b)) for a, b in zip(self, other, strict=True)))
 
     def averaged(self, average: Average) -> _Errors:
         if average.rounding == 0:
@@ -250,6 +251,7 @@ class _Part(NamedTuple):
 
 
 _STEP = attrgetter("layer.step")
+_Known = tuple[Amplification, Factors, float]
 
 
 def _averaged(part: _Part, state: _Errors) -> _Errors:
@@ -260,7 +262,8 @@ def _passed(part: _Part, state: _Errors) -> _Errors:
     """The errors of a pair after a layer."""
     layer, at, fixed, tau = part
     tau = 0.0 if layer.bent or layer.closed else tau
-    return _Errors(*layer_error(state, layer_factors(layer, at, fixed, tau)))
+    with np.errstate(invalid="ignore"):  # NaN is refused
+        return _Errors(*layer_error(state, layer_factors(layer, at, fixed, tau)))
 
 
 def _added(part: _Part, number: int, total: _Errors, branch: _Errors) -> _Errors:

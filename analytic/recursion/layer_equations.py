@@ -153,6 +153,7 @@ class Stage:
         wide: the variance in extended precision, None where it is known in float64 alone.
         summed: what its sum over positions has rounded.
         reads: positions that are summed up in a pre-activation.
+        additions: roundings of their sum; None where one is added after the other.
         average: that of the averages before the layer.
         junctions: the sums of branches that end here, in order.
     """
@@ -170,6 +171,7 @@ class Stage:
     junctions: tuple[Junction, ...] = ()
     wide: Extended | None = None
     summed: float = 0.0
+    additions: int | None = None
 
     @property
     def deviation(self) -> Extended:
@@ -207,7 +209,8 @@ class Diagonal:
 
     ``output`` are the coefficients of the readout, ``average`` is that of the averages before it.
     Where images carry defects, ``norms`` has what the average behind each stretch does, None where
-    there is none, and ``widest`` (layers,) the largest 1 - rho at two positions.
+    there is none, and ``widest`` (layers,) the largest 1 - rho at two positions; where they carry
+    covariances, ``nearest`` (layers,) the largest |rho| at two positions of one image.
     """
 
     stages: tuple[Stage, ...]
@@ -216,6 +219,7 @@ class Diagonal:
     average: Average = NO_AVERAGE
     norms: tuple[AveragedNorms | None, ...] = ()
     widest: Array = field(default_factory=lambda: np.zeros(0))
+    nearest: Array = field(default_factory=lambda: np.zeros(0))
     output: Coefficients = (1.0, 0.0, 1.0, 0.0)
 
     @property

@@ -65,7 +65,9 @@ def of_sum(a: Any, b: Any, share_a: Any, share_b: Any) -> Any:
     """
     if b > a:
         return a + (b - a) * share_b if share_b > 0 else a
-    return b + (a - b) * share_a if a > b and share_a > 0 else b
+    if a > b:
+        return b + (a - b) * share_a if share_a > 0 else b
+    return b if a == b else a + b  # NaN where one of them is
 
 
 def layer_error(state: ErrorState, f: LayerFactors) -> ErrorState:

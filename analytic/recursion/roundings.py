@@ -46,7 +46,7 @@ with 2/pi two more; in D the product a a' (6), 4/pi (1) and theirs (1), the root
 
 def roundings_of(stage: Stage) -> Array:
     """Those of Lambda, of T and of weight_std^2 Theta, relative to their diagonals, (3,)."""
-    step, reads = stage.step, stage.reads - 1
+    step, reads = stage.step, stage.reads - 1 if stage.additions is None else stage.additions
     weight, bias, rate, bias_rate = step.coefficients
     of_weight = int(not _is_square(step, weight, "weight_std")) + int(math.frexp(weight)[0] != 0.5)
     of_bias = int(not _is_square(step, bias, "bias_std"))

@@ -68,7 +68,7 @@ def solve(
         raise _early(problem, kind, tolerance, out, (float(bound.max()), pair, SOME))
     near = _nearly_parallel(problem, kind, tolerance, out, left)
     _finish(problem, kinds, answers, left, near)
-    worst = float(max(bound.max(), near.error.max(initial=0.0), own))
+    worst = float(np.max([bound.max(), near.error.max(initial=0.0), own]))  # NaN if one is
     errors, relative = [np.empty(0)] * len(kinds), np.empty((0, 0))
     if certificate or not worst <= tolerance:
         relative = _relative(problem, bound, left, near)

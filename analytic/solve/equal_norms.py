@@ -14,6 +14,7 @@ one short Chebyshev series.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ SHARE = 1 / 64
 """Part of the tolerance that the error of f at the points may take."""
 LEBESGUE = 1 + 2 / np.pi * np.log(POINTS)
 """Bound of the Lebesgue constant of the points (Rivlin 1974)."""
-CHUNK = 4
+CHUNK = 8
 """Terms of Clenshaw's recurrence that stay in registers."""
 WORTHWHILE = 2**22
 """Fewest pairs times layers."""
@@ -86,7 +87,29 @@ def zonal(network: Network, x: Array, y: Array | None, tolerance: float) -> Prob
     spread = float(np.abs(squares / square - 1).max())
     if not spread <= NARROW:
         return None
-    start = roundings(x.shape[1]) * UNIT + spread  # where rho is clipped
+    if spread > 0:
+        spread = 2.0 ** np.ceil(np.log2(spread))
+    method = _of_norm(network, square, roundings(x.shape[1]), float(spread), tolerance)
+    if method is None:
+        return None
+    state = diagonal(network, squares)
+    return Problem(network, x, x if y is None else y, y is None, state, method)
+
+
+@lru_cache(maxsize=32)
+def _of_norm(
+    network: Network, square: float, rounded: int, spread: float, tolerance: float
+) -> Zonal | None:
+    """The method for inputs of one norm, kept for others that have it; None if it does not serve.
+
+    Args:
+        network: the description.
+        square: |x|^2/d.
+        rounded: how often scalar products are rounded.
+        spread: relative difference of |x|^2/d.
+        tolerance: the promise.
+    """
+    start = rounded * UNIT + spread  # where rho is clipped
     points, pole = circle(square)
     share = SHARE * tolerance
     problem = prepare(network, points, pole, share, start=start, spread=spread)
@@ -99,11 +122,7 @@ def zonal(network: Network, x: Array, y: Array | None, tolerance: float) -> Prob
     top = diagonal(network, mean_squares(pole))
     at_pole = np.array([top.nngp[0], top.ntk[0]])
     errors = problem.method.error, problem.method.diagonal
-    method = interpolate(square, np.stack(values)[:, :, 0], at_pole, *errors, tolerance)
-    if method is None:
-        return None
-    state = diagonal(network, squares)
-    return Problem(network, x, x if y is None else y, y is None, state, method)
+    return interpolate(square, np.stack(values)[:, :, 0], at_pole, *errors, tolerance)
 
 
 def circle(square: float) -> tuple[Array, Array]:
@@ -144,11 +163,15 @@ def interpolate(
 
 
 def _shortened(series: Array, tolerance: float) -> tuple[Array, float]:
-    """As many terms (in fours) as leave a rest of at most tolerance/8, and that rest."""
+    """As many terms as leave a rest of at most tolerance/8, in fours, and that rest.
+
+    Zeros follow, so that they are eights.
+    """
     rests = np.cumsum(np.abs(series[:, ::-1]), axis=1)[:, ::-1].max(axis=0)
     terms = int(np.count_nonzero(rests > tolerance / 8))
-    terms += -terms % CHUNK
-    return np.ascontiguousarray(series[:, :terms]), float(np.append(rests, 0.0)[terms])
+    terms += -terms % 4
+    kept = np.pad(series[:, :terms], ((0, 0), (0, -terms % CHUNK)))
+    return kept, float(np.append(rests, 0.0)[terms])
 
 
 @compiled
@@ -175,35 +198,40 @@ def _evaluate(t: Tile, rows: int, scale: float, even: Any, odd: Any) -> None:
     """
     rho, twice, b0, b1 = t.rho[0], t.theta[0], t.value0[0], t.slope0[0]
     for m in range(rows):
-        value = t.x[m]
+        sigma, value = t.sigma[m], t.x[m]
         for j in range(LANES):
-            r = t.sigma[m, j] * scale
-            r = r if r < 1.0 else 1.0
-            r = r if r > -1.0 else -1.0
+            r = min(max(sigma[j] * scale, -1.0), 1.0)
             rho[j] = r
             twice[j] = 4.0 * r * r - 2.0
-        if even.size == 0:
-            value[:] = 0.0
-        else:
+        _clenshaw(odd, twice, b0, b1)
+        for j in range(LANES):
+            value[j] = rho[j] * (b0[j] - b1[j])
+        if even.size > 0:
             _clenshaw(even, twice, b0, b1)
             for j in range(LANES):
-                value[j] = b0[j] - 0.5 * twice[j] * b1[j]
-        if odd.size > 0:
-            _clenshaw(odd, twice, b0, b1)
-            for j in range(LANES):
-                value[j] += rho[j] * (b0[j] - b1[j])
+                value[j] += b0[j] - 0.5 * twice[j] * b1[j]
 
 
 @compiled
 def _clenshaw(series: Any, twice: Any, b0: Any, b1: Any) -> None:
-    """b_k = a_k + 2 T_2 b_{k+1} - b_{k+2}, four steps at a time; b_0 and b_1 remain."""
-    b0[:] = 0.0
-    b1[:] = 0.0
-    for k in range(series.size - CHUNK, -1, -CHUNK):
-        a = (series[k], series[k + 1], series[k + 2], series[k + 3])
+    """b_k = (a_k - b_{k+2}) + 2 T_2 b_{k+1}, eight steps at a time; b_0 and b_1 remain.
+
+    The difference waits for nothing, so that a step takes the time of one multiply-add.
+    """
+    last = series.size - CHUNK
+    if last < 0:
+        b0[:] = 0.0
+        b1[:] = 0.0
+    for k in range(last, -1, -CHUNK):
+        a = (series[k + 7], series[k + 6], series[k + 5], series[k + 4])
+        b = (series[k + 3], series[k + 2], series[k + 1], series[k])
         for j in range(LANES):
-            p, q, y = b0[j], b1[j], twice[j]
-            for i in range(CHUNK):
-                p, q = a[CHUNK - 1 - i] + y * p - q, p
+            p = 0.0 if k == last else b0[j]
+            q = 0.0 if k == last else b1[j]
+            y = twice[j]
+            for i in range(4):
+                p, q = (a[i] - q) + y * p, p
+            for i in range(4):
+                p, q = (b[i] - q) + y * p, p
             b0[j] = p
             b1[j] = q

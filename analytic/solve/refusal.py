@@ -115,10 +115,17 @@ def costs_of(
 
 def _found(tolerance: float, seen: Objection) -> str:
     i, j = (int(k) for k in seen.pair)
+    expected, bound = _told_apart(tolerance, seen.bound)
     return (
-        f"expected a relative error of at most {tolerance:.1e}, got the bound {seen.bound:.1e} at"
+        f"expected a relative error of at most {expected}, got the bound {bound} at"
         f" the pair ({i}, {j}), {_why(seen)}"
     )
+
+
+def _told_apart(expected: float, got: float) -> tuple[str, str]:
+    """Two numbers with as many digits as show which is the larger."""
+    texts = ((f"{expected:.{digits}e}", f"{got:.{digits}e}") for digits in range(1, 17))
+    return next((both for both in texts if both[0] != both[1]), (str(expected), str(got)))
 
 
 def _why(seen: Objection) -> str:

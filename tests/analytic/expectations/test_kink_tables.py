@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from oracles.lanes import sums_of_row
@@ -10,6 +12,8 @@ from oracles.pieces import dual
 from analytic.activation import Activation
 from analytic.expectations import KinkTable, kink_table
 from analytic.expectations.activation_moments import moments
+from analytic.expectations.heat_tables import chebyshev_points
+from analytic.expectations.rank_reduction import low_rank
 
 RANGES = {"exp(-abs(x))": (0.3, 0.9), "selu": (0.1, 5.0), "softsign": (0.1, 0.7)}
 
@@ -58,3 +62,14 @@ def test_there_is_none_where_it_would_not_serve() -> None:
     assert kink_table(Activation("selu"), np.array([0.01, 5.0]), 0.2) is None
     assert kink_table(Activation("selu"), s, 0.75) is None
     assert kink_table(Activation("hardswish"), s, 0.2) is None
+
+
+def test_a_rank_that_the_points_cut_short_is_filled_up(rng: np.random.Generator) -> None:
+    """14 points for an octave, and noise that needs them all: sums go by fours, of 0 at the end."""
+    (_, by_s), (_, by_x) = chebyshev_points(14), chebyshev_points(24)
+    sums = low_rank(rng.standard_normal((2, 2, 105, 24)), by_s, by_x, 2.0**-46)
+    table = KinkTable(sums, 0.0, math.log(0.5), 0.0, 0.2)
+    s, small = np.exp(rng.uniform(math.log(0.5), 0.0, 9)), rng.uniform(0, 0.2, 8)
+    found = sums_of_row(table, 0, s, np.ones(9), np.ones(9), small)
+    exact = table.at(np.full(8, s[0]), s[1:], np.sqrt(small / 2), 0)
+    assert np.allclose(found, exact, rtol=0, atol=1e-11)

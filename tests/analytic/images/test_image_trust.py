@@ -24,7 +24,7 @@ from analytic import (
     kernel_estimate,
     kernel_plan,
 )
-from analytic.images.image_groups import blocking
+from analytic.images.image_groups import Blocking, blocking
 from analytic.images.stretch_layouts import layouts
 from analytic.images.stretches import network_stretches
 
@@ -115,17 +115,18 @@ def test_the_shifts_carried_are_those_needed() -> None:
 
 
 def test_lanes_are_filled_and_states_are_small() -> None:
-    def blocks(network: Network, side: int, n: int) -> tuple[int, int, int]:
+    def blocks(network: Network, side: int, n: int) -> Blocking:
         return blocking(layouts(network, network_stretches(network, (side, side)), 1), n, n)
 
     pooled = Network(C("tanh", 3), A(2), C("tanh", 3), GlobalAveragePooling())
     assert blocks(FLAT, 8, 1000)[:2] == (32, 2)  # two images of 64 positions fill the lanes
     assert blocks(FLAT, 32, 1000)[:2] == (16, 1)
     for side, n in ((8, 8), (16, 100), (32, 1), (32, 1000)):
-        size, copies, strip = blocks(pooled, side, n)
+        size, copies, strip, rows, panels = blocks(pooled, side, n)
         between = network_stretches(pooled, (side, side))[1].grid
-        assert 32 * size**2 * copies * between.shifts * between.positions <= 2**26
+        assert 32 * size * panels * copies * between.shifts * between.positions <= 2**26
         assert strip % size == 0
+        assert size <= rows <= n
 
 
 def _without_positions(monkeypatch: pytest.MonkeyPatch) -> None:

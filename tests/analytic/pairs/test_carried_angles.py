@@ -6,7 +6,9 @@ import mpmath
 import numpy as np
 import pytest
 
+from analytic.expectations import Angle, NormGap
 from analytic.pairs.carried_angles import Carried, UnitNorms, bend, enter, enter_inputs
+from analytic.pairs.nearly_parallel import _affine  # pyright: ignore[reportPrivateUsage]
 
 PAIRS = np.arange(40)
 
@@ -31,7 +33,7 @@ def test_pre_activations_of_inputs(features: int, rng: np.random.Generator) -> N
     o, both = _carried(x, y), np.concatenate([x, y])
     r = np.sqrt(np.mean(both**2, axis=1))
     a = UnitNorms(r, np.sqrt(weight * r**2 + bias), *np.ones((3, r.size)))
-    enter(a, PAIRS, PAIRS + PAIRS.size, weight, bias, o)
+    enter(a, PAIRS, PAIRS + PAIRS.size, (weight, bias, 1.0, bias), 0.0, o)
     for p in PAIRS:
         with mpmath.workdps(50):
             one, other = ([mpmath.mpf(v) for v in row] for row in (x[p], y[p]))
@@ -65,3 +67,33 @@ def test_bent_lines(line: float, rng: np.random.Generator) -> None:
                 found = 1 - int(o.sign[p]) * c
                 assert abs(o.near[p] - found) <= o.wrong[p] + 1e-40
                 assert abs(o.d[p] - d) <= o.bent[p]
+
+
+@pytest.mark.parametrize("bias", [0.0, 0.3, 10.0])
+def test_errors_of_norms_turn_pre_activations(bias: float, rng: np.random.Generator) -> None:
+    """Beside a bias; both ways of pairs say by how much, the largest change is half of it."""
+    x, y = _inputs(5, rng)
+    both, weight, e, largest = np.concatenate([x, y]), 1.7, 1e-7, 0.0
+    r, j = np.sqrt(np.mean(both**2, axis=1)), PAIRS + PAIRS.size
+
+    def entered(r: np.ndarray, own: float) -> Carried:
+        o = _carried(x, y)
+        o.wrong[:] = 0.0
+        s = np.sqrt(weight * r**2 + bias)
+        enter(UnitNorms(r, s, *np.ones((3, r.size))), PAIRS, j, (weight, bias, 1.0, bias), own, o)
+        return o
+
+    o, s = _carried(x, y), np.sqrt(weight * r**2 + bias)
+    minus = np.where(o.sign > 0, o.near, 2 - o.near)
+    angle = Angle.of(minus, 2 - minus, np.zeros(PAIRS.size))
+    sides = r[PAIRS], r[j], s[PAIRS], s[j]
+    gap = NormGap(r[PAIRS] - r[j], np.zeros(PAIRS.size))
+    other, given = _affine(angle, *sides, weight, bias, gap, 2 * e), entered(r, 2 * e)
+    for first in (-e, e):
+        for second in (-e, e):
+            turned = entered(r * np.repeat([1 + first, 1 + second], PAIRS.size), 0.0)
+            moved = np.abs(turned.turn * (1 - turned.small) - given.turn * (1 - given.small))
+            for error in (given.off, other.error):
+                assert (moved <= 1.01 * error + 1e-15).all()
+            largest = max(largest, float(np.max(moved / (other.error + 1e-15))))
+    assert (largest > 0.5) == (bias > 0)

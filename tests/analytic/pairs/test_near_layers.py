@@ -21,6 +21,7 @@ NETWORKS = {
     "softplus": Network(*[F("softplus", bias_std=0.3)] * 4),
     "rates": Network(F("gelu", bias_std=3.0, weight_rate=0.3), F("softplus", bias_rate=2.0)),
     "relu": Network(*[F("relu", bias_std=0.5)] * 3),
+    "frozen": Network(F("relu", weight_std=1e-4, bias_std=1.0, bias_rate=0.0, weight_rate=1e10)),
     "leaky": Network(F("leaky_relu"), F("gelu"), F("leaky_relu", bias_std=0.5)),
     "bump": Network(F("exp(-x**2) + x/3", bias_std=0.5), F("softplus")),
     "even": Network(F("x*tanh(x)"), F("x*tanh(x)", bias_std=1.0)),
@@ -120,7 +121,7 @@ def test_errors_of_the_angle_pass_through_a_layer(name: str, share: float) -> No
         pairs = Carried.new(i.size)
         pairs.near[:], pairs.sign[:], pairs.wrong[:] = near * (1 + moved), sign, share * near
         pairs.theta[:], pairs.error[:] = theta, share
-        layers.layers[0].take(i, j, 0.0, pairs)
+        layers.layers[0].take(i, j, (0.0, 0.0), pairs)
         return pairs
 
     given, slope = behind(0.0, 1.0), layers.layers[0].norms.slope

@@ -11,7 +11,8 @@ import pytest
 from flint import arb, ctx
 
 from analytic.expectations import Angle
-from analytic.pairs import normalized_angle
+from analytic.pairs import angle_of_sum, normalized_angle
+from analytic.recursion import Junction
 
 NOISE = 1e-9
 """Relative errors of norms and means, so large that roundings are nothing beside them."""
@@ -51,3 +52,45 @@ def test_errors_of_norms_and_means_are_within_the_bound(
             largest = max(largest, abs(float(arb(float(value[0])) - true)))
     assert largest <= 1.001 * float(found.error[0]) + 1e-13
     assert float(found.error[0]) <= 2 * largest + 1e-13
+
+
+def _cosine_of_sum(
+    norms: list[Any], means: list[Any], alpha: float, branch: float
+) -> arb:  # fmt: skip
+    """That of (r0, r1) and (m, e) of two units, from the cosines of what is added."""
+    (r, r_), (q, q_) = norms[:2], norms[2:]
+    (m, m_), (e, e_) = means[:2], means[2:]
+    inner = r * r_ * arb(alpha) + q * q_ * arb(branch) + m * e_ + e * m_
+    return inner / ((r * r + q * q + 2 * m * e) * (r_ * r_ + q_ * q_ + 2 * m_ * e_)).sqrt()
+
+
+@pytest.mark.parametrize(
+    "means", [(0.0, 0.0, 0.0, 0.0), (0.5, 0.5, 0.6, 0.6), (0.3, -0.4, 0.9, 0.1)]
+)
+@pytest.mark.parametrize(
+    "norms", [(1.0, 1.0, 1.0, 1.0), (1.0, 2.0, 1.5, 1.5), (3.0, 1.0, 1.0, 2.0)]
+)
+@pytest.mark.parametrize("small", [1e-9, 1e-3, 0.3, 1.0])
+def test_errors_of_norms_and_means_move_a_sum_by_what_is_said(
+    means: tuple[float, ...], norms: tuple[float, ...], small: float
+) -> None:
+    """Norms r0, r0', r1, r1' and means in this order; branches have 1 - c ``small`` and half."""
+    ctx.dps = 40
+    alpha, branch = (
+        Angle.of(*(np.array([v]) for v in (a, 2 - a, 0.0))) for a in (small, small / 2)
+    )
+    (r, q), (m, e) = ((np.array(part[:2]), np.array(part[2:])) for part in (norms, means))
+    none = np.zeros(2)
+    junction = Junction((r**2, none, m), (q**2, none, e))
+    found = angle_of_sum(junction, NOISE, np.array([0]), np.array([1]), alpha, branch)
+    largest = 0.0
+    for signs in itertools.product((-1, 1), repeat=8):
+        wrong = [1 + NOISE * arb(sign) for sign in signs[:4]]
+        moved = [arb(v) * a for v, a in zip(norms, wrong, strict=True)]
+        shifts = [
+            arb(v) + NOISE * arb(r) * s for v, r, s in zip(means, norms, signs[4:], strict=True)
+        ]
+        exact = _cosine_of_sum(moved, shifts, 1 - small, 1 - small / 2)
+        largest = max(largest, abs(float(1 - arb(float(found.minus[0])) - exact)))
+    assert largest <= float(found.error[0]) + 1e-15
+    assert float(found.error[0]) <= 5 * largest + 1e-15

@@ -19,6 +19,7 @@ NETWORKS = {
     "tanh": Network(F("tanh")),
     "through": Network(F("softplus"), F("gelu", bias_std=3.0, weight_rate=0.3), F("softplus")),
     "bias": Network(F("sigmoid", bias_std=20.0)),
+    "frozen": Network(F("tanh", weight_std=0.01, bias_std=1e4, bias_rate=0.0, weight_rate=1e9)),
     "three": Network(F("sigmoid", weight_std=2.0), F("tanh"), F("softplus")),
     "residual": Network(F("tanh", weight_std=2.0, bias_std=1.0), Residual(F("tanh"))),
     "rates": Network(F("sigmoid", weight_rate=0.25, bias_rate=3.0), Dropout(0.3), F("tanh")),

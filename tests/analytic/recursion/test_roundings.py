@@ -9,8 +9,12 @@ import pytest
 
 from analytic import Convolution, Flatten, FullyConnected, GlobalAveragePooling, Network
 from analytic.images.field_averages import add_total, finish_total
+from analytic.images.fields import Shifts, window_sums
 from analytic.images.image_blocks import image_roundings
 from analytic.images.linear_maps import passages
+from analytic.images.stretch_layouts import layouts
+from analytic.images.stretches import network_stretches
+from analytic.images.wide_sums import wide_window_sums
 from analytic.machine import LANES, UNIT
 from analytic.pairs.pair_recursion import _mehler
 from analytic.pairs.row_blocks import roundings, scalar_products
@@ -129,6 +133,28 @@ def test_roundings_of_a_total(positions: int) -> None:
     pooled = Network(Convolution("erf", 1), GlobalAveragePooling())
     *_, (pool,) = passages(pooled, (positions,))
     assert counted < pool.leave(pool.before).rounding <= 16 * UNIT
+
+
+@pytest.mark.parametrize("filters", [(3, 3), (5, 4), (1, 7), (2, 1)])
+@pytest.mark.parametrize("mode", ["zeros", "circular"])
+def test_roundings_of_sums_over_windows(filters: tuple[int, int], mode: str) -> None:
+    """Lines are added up, then columns: fewer roundings than positions."""
+    rng = np.random.default_rng(filters)
+    network = Network(Convolution("erf", filters, padding_mode=mode), Flatten())
+    stretch, *_ = network_stretches(network, (6, 9))
+    (layout, *_), (counted,) = layouts(network, (stretch,), 1), stretch.additions
+    window = layout.windows[0]
+    assert window is not None
+    assert counted == sum(filters) - 2
+    before = np.zeros((200, LANES))
+    before[:, :54] = rng.uniform(-1, 1, (200, 54)) * 2.0 ** rng.integers(-2, 3, (200, 54))
+    after, sizes, line = np.empty_like(before), np.empty_like(before), np.zeros(LANES + 18)
+    still = Shifts(*[np.zeros(1, dtype=np.int64)] * 4)
+    window_sums(*window, still, layout.shape, before, line, after)
+    window_sums(*window, still, layout.shape, np.abs(before), line, sizes)
+    exact = wide_window_sums(*window, layout.shape, before[:, :54])
+    off = np.abs(after[:, :54] - exact) / (sizes[:, :54] * UNIT)
+    assert 0.25 * counted < off.max() <= counted
 
 
 def test_sums_over_positions_that_cancel_round_like_their_terms() -> None:

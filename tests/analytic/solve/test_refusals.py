@@ -172,7 +172,7 @@ def test_a_refusal_by_positions_comes_from_the_worst_of_some_images(
 
 
 def test_the_rest_is_not_begun_behind_a_refused_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    x, y = np.random.default_rng(0).standard_normal((2, 1500, 1, 2, 2))
+    x, y = np.random.default_rng(0).standard_normal((2, 9000, 1, 2, 2))
     network = Network(Convolution("tanh", 2))
     problem = request.asked(network, x, y[:3], "ntk", 1e-10, "cpu")
     blocks, fill = list[int](), Images.fill
@@ -186,7 +186,7 @@ def test_the_rest_is_not_begun_behind_a_refused_block(monkeypatch: pytest.Monkey
         solve(problem, "ntk", 1e-17, None, False)
     some = len(blocks)
     assert caught.value.estimate is not None
-    assert caught.value.estimate.value.shape == (1500, 3)
+    assert caught.value.estimate.value.shape == (9000, 3)
     assert some < (len(blocks) - some) / 2
 
 
