@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -137,7 +138,9 @@ def test_roundings_of_a_total(positions: int) -> None:
 
 @pytest.mark.parametrize("filters", [(3, 3), (5, 4), (1, 7), (2, 1)])
 @pytest.mark.parametrize("mode", ["zeros", "circular"])
-def test_roundings_of_sums_over_windows(filters: tuple[int, int], mode: str) -> None:
+def test_roundings_of_sums_over_windows(
+    filters: tuple[int, int], mode: Literal["zeros", "circular"]
+) -> None:
     """Lines are added up, then columns: fewer roundings than positions."""
     rng = np.random.default_rng(filters)
     network = Network(Convolution("erf", filters, padding_mode=mode), Flatten())
@@ -145,6 +148,7 @@ def test_roundings_of_sums_over_windows(filters: tuple[int, int], mode: str) -> 
     (layout, *_), (counted,) = layouts(network, (stretch,), 1), stretch.additions
     window = layout.windows[0]
     assert window is not None
+    assert counted is not None
     assert counted == sum(filters) - 2
     before = np.zeros((200, LANES))
     before[:, :54] = rng.uniform(-1, 1, (200, 54)) * 2.0 ** rng.integers(-2, 3, (200, 54))
