@@ -44,7 +44,7 @@ def sum_listed_pairs(
         farthest: the largest 1 - |rho|.
         asked: what it asks of each input, with norms of 1.
         i: the first inputs of the pairs, sorted, (pairs,).
-        j: the second ones, sorted where the first is the same.
+        j: the second ones, larger than the first, sorted where that is the same.
         small: 1 - |rho|.
         sign: that of rho.
         room: ``room_of_sums``.
@@ -60,9 +60,10 @@ def sum_listed_pairs(
     while begins[0] < i.size:
         rows = _next_rows(i, width, begins)
         starts = begins[:rows].copy()
-        for q in range(bands.shape[1]):
-            rank, place = bands[i[begins[0]] // width, q]
-            count = _next_band(j, (q + 1) * width, starts, stops, begins, rows, chosen)
+        band = i[begins[0]] // width
+        for q in range(band, bands.shape[1]):
+            rank, place = bands[band, q]
+            count = _next_band(j, width, q, starts, stops, begins, rows, chosen)
             for n in range(count):
                 inputs[n] = i[starts[chosen[n]]]
             sides = (0, 0)
@@ -102,13 +103,13 @@ def _next_rows(i: Any, width: int, begins: Any) -> int:
 
 @compiled
 def _next_band(
-    j: Any, beyond: int, starts: Any, stops: Any, begins: Any, rows: int, chosen: Any
+    j: Any, width: int, q: int, starts: Any, stops: Any, begins: Any, rows: int, chosen: Any
 ) -> int:
-    """Where the pairs of each row end that are below ``beyond``, and the rows that have some."""
+    """Where the pairs of each row end that are of a band, and the rows that have some."""
     count = 0
     for m in range(rows):
         p = starts[m]
-        while p < begins[m + 1] and j[p] < beyond:
+        while p < begins[m + 1] and j[p] // width == q:
             p += 1
         stops[m] = p
         if p > starts[m]:

@@ -38,7 +38,8 @@ def behind_first_layer(
         *(aligned(*part.shape[:-1], LANES, dtype=part.dtype) for part in columns)
     )
     tile = new_tile(depth, rows=1, weights=plan.weights)
-    starts = np.append(_groups(i, columns.band[j]), i.size)
+    band = columns.band[j] if plan.bands.size else np.zeros_like(j)
+    starts = np.append(_groups(i, band), i.size)
     _pairs_behind(plan, tile, method.rows, columns, together, starts, i, j, first, found)
     return found
 
