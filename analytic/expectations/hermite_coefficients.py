@@ -125,7 +125,7 @@ def rests(activation: Activation, s: Array, terms: int) -> tuple[Array, Noise]:
 
 
 def coefficients(
-    activation: Activation, s: Any, terms: int, orders: slice = slice(None)
+    activation: Activation, s: Any, terms: int, orders: slice = slice(None), most: int = 0
 ) -> Coefficients:
     """The first coefficients at the standard deviations s, shape (n,).
 
@@ -134,6 +134,7 @@ def coefficients(
         s: as above.
         terms: how many.
         orders: which of them are wanted; where w' is even or odd, every other one is 0.
+        most: how many may be asked for at other times: then their bits do not depend on ``terms``.
     """
     rest, noise = np.zeros(s.size), EXACT
     if terms == 0:
@@ -163,7 +164,7 @@ def coefficients(
     columns = slice(FIRST + start, FIRST + terms, step)
     b = np.empty((len(range(start, terms, step)), s.size))
     for octave, chosen in by_octaves(activation, s):
-        part = segment(activation, octave, terms)
+        part = segment(activation, octave, max(terms, most))
         fill(part, columns, (s, low), chosen, b)
         rest[chosen] = part.rest(float(s[chosen].max()), terms)
         if s[chosen].any() or not kinked(activation):

@@ -242,12 +242,13 @@ class Tables:
         if self._known is not None and at in self._known.parts:
             self._known.place(at, fresh[:, :2], positions, both, out)
         else:
-            wanted, terms = orders(activation), GROUP * groups
+            wanted, terms, most = orders(activation), GROUP * groups, GROUP * layer.groups
             together = max(TOGETHER // (8 * terms * positions), 1)
 
             def fill(number: int) -> None:
                 some = fresh[number * together : (number + 1) * together]
-                b = coefficients(activation, deviation[some[:, 2]].ravel(), terms, wanted).b
+                s = deviation[some[:, 2]].ravel()
+                b = coefficients(activation, s, terms, wanted, most).b
                 place(b, some, np.arange(len(some)), positions, both, out)
 
             each(fill, -(-len(fresh) // together))

@@ -8,7 +8,7 @@ from typing import Any
 import mpmath
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from oracles.rounding import of_sum
 
 from analytic import Activation
@@ -103,3 +103,12 @@ def test_inputs_of_all_sizes_get_equally_many_terms() -> None:
     # c_k(s) is a sum over the nodes of a rule, of sizes that add to E |w'(sz) h_k| <= s = 0.1
     rounding = of_sum(MOST_TERMS_WHOLE, 0.1)
     assert_allclose(np.abs(b[1:30:2]), exact[1:30:2], rtol=0, atol=rounding)
+
+
+@pytest.mark.parametrize("name", ["tanh", "softplus", "selu", "erf"])
+def test_bits_do_not_depend_on_how_many_are_asked_for(name: str) -> None:
+    """Images ask for more as they need them, in an order that is that of their threads."""
+    activation, s = Activation(name), np.geomspace(0.01, 3, 60)
+    whole = coefficients(activation, s, 256).b
+    for terms in (16, 48, 160):
+        assert_array_equal(coefficients(activation, s, terms, most=256).b, whole[:terms])

@@ -12,7 +12,7 @@ from oracles import balls
 from analytic import AccuracyError, FullyConnected, Network, Residual, kernel, kernel_estimate
 from analytic.machine import UNIT
 
-CASES = 1200
+CASES = 800
 NAMES = ["erf", "sin", "cos", "gaussian", "relu"]
 
 
