@@ -24,6 +24,8 @@ from analytic import FullyConnected, Network, Residual, kernel
 from analytic.corrections import fluctuation, mean_correction, mean_shift
 from analytic.corrections.pair_state import Pair
 
+pytestmark = pytest.mark.slow  # sums in two dimensions
+
 X = points()
 
 

@@ -14,6 +14,8 @@ from analytic.expectations.plackett import Ramps, kink_integrals
 from analytic.expectations.polylines import polyline
 from analytic.machine import UNIT
 
+pytestmark = pytest.mark.slow  # rules of two dimensions
+
 _number: Any = mpmath.mpf
 
 

@@ -28,6 +28,8 @@ from analytic.recursion import Problem
 from analytic.results import Estimate
 from analytic.solve import solve
 
+pytestmark = pytest.mark.slow  # positions one by one
+
 A, C, F, G, R = AveragePooling, Convolution, FullyConnected, GlobalAveragePooling, Residual
 
 

@@ -13,6 +13,8 @@ from analytic.pairs.near_layers import NearLayers
 from analytic.pairs.nearly_parallel import first_layer, nearly_parallel_pairs
 from analytic.request import asked
 
+pytestmark = pytest.mark.slow  # conditioning, one pair at a time
+
 F = FullyConnected
 NETWORKS = {
     "tanh": Network(F("tanh")),

@@ -29,6 +29,8 @@ from analytic.inputs import positions_first
 from analytic.recursion import Cost, Problem, dearest_cost
 from analytic.solve import pairs_left_out, solve
 
+pytestmark = pytest.mark.slow  # what is said, not how it is rounded
+
 LAYER = Convolution("tanh", 3, weight_std=1 / 3)
 POOLED = Network(LAYER, LAYER, GlobalAveragePooling())
 FLAT = Network(LAYER, LAYER)
