@@ -26,8 +26,6 @@ from analytic.expressions import X, extended_values
 from analytic.machine import UNIT
 from analytic.proofs import Rectangle, modulus
 
-pytestmark = pytest.mark.slow  # balls
-
 TEXTS = [
     "tanh(x)", "softplus(2*x - 3)", "x*sigmoid(x)", "exp(-(x - 5)**2)", "erf(x - 6) + 1", "x**10",
     "1/(1 + 9*(x - 1)**2)", "sin(2*x)", "exp(x)", "asinh(x)", "atan(3*x)", "log(2 + x**2)",
