@@ -43,7 +43,7 @@ SAFETY = 4.0
 TRIED = 400
 """Places between the points at which the table is compared."""
 ROUNDED = 2**7 * UNIT
-"""Roundings of the sum, relative to norms."""
+"""Roundings of the sum, relative to norms, and what ``banded_sums`` leave out."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,11 +61,6 @@ class KinkTable(SumTable):
     farthest: float
 
     kind = TABLE
-
-    @property
-    def asked(self) -> int:
-        """Numbers that are asked of each input."""
-        return self.rank + 2
 
     @property
     def scale(self) -> float:

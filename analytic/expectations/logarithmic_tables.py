@@ -63,7 +63,7 @@ SAFETY = 4.0
 TRIED = 600
 """Places between the points at which the table is compared."""
 ROUNDED = 2**8 * UNIT
-"""Roundings of the sum, relative to norms."""
+"""Roundings of the sum, relative to norms, and what ``banded_sums`` leave out."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,11 +91,6 @@ class LogTable(SumTable):
     def scale(self) -> float:
         """What scales the coordinate."""
         return self.farthest
-
-    @property
-    def asked(self) -> int:
-        """Numbers that are asked of each input."""
-        return self.rank + 3
 
     def of_inputs(self, s: Array, r: Array, slope: Array) -> Array:
         """phi, the roots of E w^2 and of E w'^2, and beta s, 0 out of range: (rank + 3, n)."""

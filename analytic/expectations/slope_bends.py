@@ -13,7 +13,7 @@ from scipy.special import ndtr
 
 from analytic.activation import Activation
 from analytic.expectations.polylines import Polyline, polyline
-from analytic.expectations.small_angles import FARTHEST_LINES, OWN
+from analytic.expectations.small_angles import FARTHEST_LINES
 from analytic.machine import UNIT, Array
 
 __all__ = ["KinkLines", "kink_lines"]
@@ -59,11 +59,6 @@ class KinkLines:
     def rank(self) -> int:
         """Numbers of places."""
         return self.places.size
-
-    @property
-    def asked(self) -> int:
-        """Numbers that are asked of each input."""
-        return OWN + 3 * self.rank
 
     @property
     def numbers(self) -> Array:

@@ -48,11 +48,11 @@ def _summed(table: LogTable, s: np.ndarray, small: np.ndarray, sign: np.ndarray)
     """Each of ROWS inputs with each of the others, (2, pairs)."""
     i, j = np.divmod(np.arange(ROWS * COLUMNS), COLUMNS)
     asked = table.of_inputs(s, np.ones(s.size), np.ones(s.size))
-    laid, room = banded(table.sums, asked, asked, BAND), room_of_sums(table.asked)
+    laid = banded(table.sums, asked, asked, BAND)
     e, d = np.empty((2, i.size))
     sum_listed_pairs(
         laid.numbers, laid.bands, BAND, table.terms, table.farthest, laid.rows, i, j + ROWS, small,
-        sign, room, e, d,
+        sign, room_of_sums(len(laid.rows)), e, d,
     )  # fmt: skip
     return np.stack([e, d])
 
