@@ -15,13 +15,12 @@ from analytic.expectations import (
     room_of_sums,
     sum_listed_pairs,
 )
-from analytic.expectations.banded_sums import LEFT_OUT
 from analytic.machine import LANES, UNIT
 
 NAMES = ("tanh", "softplus", "erf")
 INPUTS = 300
-ALLOWED = 16 * LEFT_OUT + 2**5 * UNIT
-"""LEFT_OUT is a root of a mean square; and roundings of either sum."""
+ALLOWED = 2**7 * UNIT
+"""What bands leave out, and roundings of either sum: half of what tables count for both."""
 
 
 def _table(name: str, s: np.ndarray) -> LogTable:
