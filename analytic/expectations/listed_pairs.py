@@ -31,8 +31,8 @@ def room_of_sums(asked: int) -> Array:
 
 @compiled
 def sum_listed_pairs(
-    numbers: Any, bands: Any, width: int, terms: int, farthest: float, asked: Any, i: Any, j: Any,
-    small: Any, sign: Any, room: Any, e: Any, d: Any,
+    numbers: Any, bands: Any, width: int, terms: int, farthest: float, rows: Any, columns: Any,
+    i: Any, j: Any, small: Any, sign: Any, room: Any, e: Any, d: Any,
 ) -> None:  # fmt: skip
     """What a ``LogTable`` has in the place of E, and D, relative to norms; NaN out of its range.
 
@@ -42,50 +42,54 @@ def sum_listed_pairs(
         width: inputs of a band.
         terms: how many polynomials.
         farthest: the largest 1 - |rho|.
-        asked: what it asks of each input, with norms of 1.
-        i: the first inputs of the pairs, sorted, (pairs,).
-        j: the second ones, larger than the first, sorted where that is the same.
+        rows: what it asks of each input, with norms of 1.
+        columns: the same of the second ones of pairs.
+        i: the rows of the pairs, sorted, (pairs,).
+        j: their columns, larger than the rows if they are the same inputs, sorted where the row
+            is the same.
         small: 1 - |rho|.
         sign: that of rho.
         room: ``room_of_sums``.
         e: where the first goes.
         d: where the second goes.
     """
-    most = asked.shape[0] - BESIDE
+    most = rows.shape[0] - BESIDE
     w, lanes = np.empty((4 * terms * most, TOGETHER)), np.empty(i.size, dtype=np.int64)
     begins, stops = np.zeros(TOGETHER + 1, dtype=np.int64), np.zeros(TOGETHER, dtype=np.int64)
     chosen, inputs = np.zeros((2, TOGETHER), dtype=np.int64)
     row = np.empty(most + BESIDE)
     e[:], d[:] = np.nan, np.nan
     while begins[0] < i.size:
-        rows = _next_rows(i, width, begins)
-        starts = begins[:rows].copy()
+        many = _next_rows(i, width, begins)
+        starts = begins[:many].copy()
         band = i[begins[0]] // width
-        for q in range(band, bands.shape[1]):
+        for q in range(bands.shape[1]):
             rank, place = bands[band, q]
-            count = _next_band(j, width, q, starts, stops, begins, rows, chosen)
+            if rank == 0:  # of the same inputs, rows behind columns
+                continue
+            count = _next_band(j, width, q, starts, stops, begins, many, chosen)
             for n in range(count):
                 inputs[n] = i[starts[chosen[n]]]
             sides = (0, 0)
             if count > 0:
                 sides = _sides(sign, starts, stops, chosen, count)
-                contract(numbers[place:], terms, asked, 0, inputs[:count], sides, w)
+                contract(numbers[place:], terms, rows, 0, inputs[:count], sides, w)
             for n in range(count):
                 m = chosen[n]
-                _read(asked, rank, inputs[n], row)
+                _read(rows, rank, inputs[n], row)
                 for side in range(sides[0], sides[1]):
                     some = _lanes(
-                        starts[m], stops[m], side, farthest, row[rank + 2], asked, j, small, sign,
-                        lanes,
+                        starts[m], stops[m], side, farthest, row[rank + 2], columns, j, small,
+                        sign, lanes,
                     )  # fmt: skip
                     for first in range(0, some, WIDTH):
                         _sum_some(
                             w, n, side, numbers[place : place + terms], farthest,
-                            row[: rank + BESIDE], asked, lanes[first : min(first + WIDTH, some)],
+                            row[: rank + BESIDE], columns, lanes[first : min(first + WIDTH, some)],
                             j, small, room, e, d,
                         )  # fmt: skip
-            starts[:] = stops[:rows]
-        begins[0] = begins[rows]
+            starts[:] = stops[:many]
+        begins[0] = begins[many]
 
 
 @compiled

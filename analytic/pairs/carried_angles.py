@@ -16,7 +16,18 @@ from analytic.compilation import compiled
 from analytic.expectations import arcsine
 from analytic.machine import UNIT, Array
 
-__all__ = ["Carried", "UnitNorms", "bend", "carry_theta", "enter", "enter_inputs", "leave_table"]
+__all__ = [
+    "Carried",
+    "UnitNorms",
+    "behind_table",
+    "bend",
+    "carried",
+    "carry_theta",
+    "enter",
+    "enter_inputs",
+    "entered",
+    "leave_table",
+]
 
 CHAINS = 8
 """Chains of the sum of squares."""
@@ -50,14 +61,29 @@ class Carried(NamedTuple):
 class UnitNorms(NamedTuple):
     """What is asked of each input in a layer, (inputs,).
 
-    r and s; the roots of E w^2 and E w'^2; and ``bow`` = s/sqrt(E w'^2) times that of E w''^2.
+    r and s; 1/s; ``share`` of s^2 that the weights have; the roots of E w^2 and E w'^2; ``bow`` =
+    s/sqrt(E w'^2) times the root of E w''^2; and ``steep`` = s times the quotient of those roots.
     """
 
     r: Array
     s: Array
+    inverse: Array
+    share: Array
     unit: Array
     slope: Array
     bow: Array
+    steep: Array
+
+    @classmethod
+    def of(
+        cls, weight: float, r: Array, s: Array, unit: Array, slope: Array, curvature: Array
+    ) -> UnitNorms:
+        """From r, s and the roots of E w^2, E w'^2 and E w''^2, in a layer of a weight."""
+        bow = s * curvature / np.where(slope > 0, slope, np.inf)
+        steep = np.where(unit > 0, s * slope / np.where(unit > 0, unit, 1.0), np.inf)
+        inverse = np.where(s > 0, 1 / np.where(s > 0, s, 1.0), np.inf)  # such pairs become NaN
+        share = weight * (r / np.where(s > 0, s, np.inf)) ** 2
+        return cls(r, s, inverse, share, unit, slope, bow, steep)
 
 
 @compiled
@@ -99,8 +125,45 @@ def _half_square(unit: Any, other: Any, scale: float, total: Any) -> float:
 
 
 @compiled
+def entered(pair: Any, one: Any, other: Any, numbers: Any, own: float) -> Any:
+    """A pair before an activation: ``turn``, ``small``, ``off``, Gamma and its error.
+
+    The pre-activations are sums of what is not negative; NaN or infinite where one of them is 0.
+
+    Args:
+        pair: near, sign, wrong, theta and error of ``Carried``.
+        one: r, s, inverse and share of an input.
+        other: those of the other one.
+        numbers: weight, bias, rate and bias_rate of the layer.
+        own: relative error of the squares of r.
+    """
+    near, sign, wrong, theta, error = pair
+    (r, s, inverse, share), (r_, s_, inverse_, share_) = one, other
+    weight, bias, rate, bias_rate = numbers
+    far, over = 2.0 - near, inverse * inverse_
+    minus, plus = (near, far) if sign > 0 else (far, near)
+    inner, gap, both = weight * r * r_, r - r_, s * s_
+    beside = around = 0.0
+    if bias > 0.0:  # s s' - w r r' - b, over the gap
+        beside = weight * bias * gap / (both + inner + bias)
+        around = (weight * bias * (r * r + r_ * r_) + bias * bias) / (both + inner) + bias
+    minus, plus = (beside * gap + inner * minus) * over, (around + inner * plus) * over
+    turn = 1.0 if minus <= plus else -1.0
+    small = plus if plus < minus else minus
+    rounded = 8 * UNIT * abs(beside) * (r_ if r_ > r else r)
+    cosine, rho = inner * over * sign * (1.0 - near), turn * (1.0 - small)
+    moved = abs(cosine - rho * share) + abs(cosine - rho * share_)
+    off = (inner * wrong + rounded) * over + 8 * UNIT * small + own / 2 * moved
+    learned = rate * inner  # not rate s s' rho less the bias, which may be all but all of it
+    given = sign * (1.0 - near) * learned + bias_rate
+    part = learned / (learned + bias_rate) if bias_rate > 0.0 else 1.0
+    new = part * (wrong + own)
+    return turn, small, off, given + weight * theta, new if new > error else error
+
+
+@compiled
 def enter(a: UnitNorms, i: Any, j: Any, numbers: Any, own: float, o: Carried) -> None:
-    """The pre-activations, sums of what is not negative, and Gamma; NaN where one of them is 0.
+    """The pre-activations of listed pairs and Gamma: see ``entered``.
 
     Args:
         a: the inputs.
@@ -110,63 +173,63 @@ def enter(a: UnitNorms, i: Any, j: Any, numbers: Any, own: float, o: Carried) ->
         own: relative error of the squares of r.
         o: the pairs.
     """
-    weight, bias, rate, bias_rate = numbers
     for p in range(i.size):
-        r, r_, both = a.r[i[p]], a.r[j[p]], a.s[i[p]] * a.s[j[p]]
-        near, far = o.near[p], 2.0 - o.near[p]
-        minus, plus = (near, far) if o.sign[p] > 0 else (far, near)
-        inner, gap = weight * r * r_, r - r_
-        beside = weight * bias * gap / (both + inner + bias)  # s s' - w r r' - b, over the gap
-        around = (weight * bias * (r * r + r_ * r_) + bias * bias) / (both + inner) + bias
-        minus, plus = (beside * gap + inner * minus) / both, (around + inner * plus) / both
-        o.turn[p] = 1.0 if minus <= plus else -1.0
-        o.small[p] = min(minus, plus)
-        rounded = 8 * UNIT * abs(beside) * max(r, r_)
-        cosine, rho = o.sign[p] * (1.0 - near), o.turn[p] * (1.0 - o.small[p])
-        moved = abs(inner / both * cosine - rho * (weight * r * r / (a.s[i[p]] * a.s[i[p]])))
-        moved += abs(inner / both * cosine - rho * (weight * r_ * r_ / (a.s[j[p]] * a.s[j[p]])))
-        o.off[p] = (inner * o.wrong[p] + rounded) / both + 6 * UNIT * o.small[p] + own / 2 * moved
-        learned = rate * inner  # not rate s s' rho less the bias, which may be all but all of it
-        whole = learned + bias_rate
-        given = cosine * learned + bias_rate
-        o.theta[p] = given + weight * o.theta[p]
-        part = learned / whole if whole > 0.0 else 0.0
-        o.error[p] = max(part * (o.wrong[p] + own), o.error[p])
+        m, k = i[p], j[p]
+        pair = o.near[p], o.sign[p], o.wrong[p], o.theta[p], o.error[p]
+        one = a.r[m], a.s[m], a.inverse[m], a.share[m]
+        other = a.r[k], a.s[k], a.inverse[k], a.share[k]
+        o.turn[p], o.small[p], o.off[p], o.theta[p], o.error[p] = entered(
+            pair, one, other, numbers, own
+        )
+
+
+@compiled
+def behind_table(pair: Any, one: Any, other: Any, of: Any, sides: Any, variation: float) -> Any:
+    """A pair behind an activation whose table has its sums: near, sign, wrong, D and its error.
+
+    Args:
+        pair: the two sums, small, off and turn.
+        one: inverse, bow and steep of an input.
+        other: those of the other one.
+        of: beta and the error of the table.
+        sides: of rho > 0 and of rho < 0, the sign of c near |rho| = 1, and then whether the sum is
+            that of 1 - |c| over omega.
+        variation: relative error of the variances.
+    """
+    near, d, small, off, turn = pair
+    (inverse, bow, steep), (inverse_, bow_, steep_) = one, other
+    beta, error = of
+    sign, scaled = (sides[0], sides[2]) if turn > 0 else (sides[1], sides[3])
+    omega = np.sqrt(small + inverse * inverse_ / (beta * beta)) if scaled else 1.0
+    near *= omega
+    near = 0.0 if near < 0.0 else near
+    share = 1.0 if abs(d) > 1.0 else abs(d)
+    part = off / small if off > 0.0 else 0.0
+    chord = (1.0 - share + error) * (1.0 if part > 1.0 else part)
+    turned = bow * bow_ * off  # the slope of D is s s' E w'' w''
+    turned = chord if chord < turned else turned
+    steep *= steep_
+    moved = variation * np.sqrt(1.0 if steep < 1.0 else steep)
+    wrong = error * omega + steep * (share + turned) * off
+    wrong += moved * (2 * np.sqrt(2 * near) + moved)
+    bent = error + turned + 6 * variation
+    other_side = near > 1.0
+    return 2.0 - near if other_side else near, -sign if other_side else sign, wrong, bent
 
 
 @compiled
 def leave_table(
-    a: UnitNorms, i: Any, j: Any, of: Any, signs: Any, scaled: Any, variation: float, o: Carried
+    a: UnitNorms, i: Any, j: Any, of: Any, sides: Any, variation: float, o: Carried
 ) -> None:
-    """The units behind an activation, whose table has left its sums in ``near`` and ``d``.
-
-    Args:
-        a: the inputs.
-        i: the first ones of the pairs.
-        j: the second ones.
-        of: beta and the error of the table.
-        signs: of c near |rho| = 1, for both signs of rho.
-        scaled: whether the sums are those of 1 - |c| over omega.
-        variation: relative error of the variances.
-        o: the pairs.
-    """
-    beta, error = of
+    """Listed pairs whose table has left its sums in ``near`` and ``d``: see ``behind_table``."""
     for p in range(i.size):
-        both, small, off = a.s[i[p]] * a.s[j[p]], o.small[p], o.off[p]
-        side = 0 if o.turn[p] > 0 else 1
-        omega = np.sqrt(small + 1 / (beta * beta * both)) if scaled[side] else 1.0
-        near = max(o.near[p] * omega, 0.0)
-        share = min(abs(o.d[p]), 1.0)
-        chord = (1.0 - share + error) * (min(off / small, 1.0) if off > 0 else 0.0)
-        turned = min(chord, a.bow[i[p]] * a.bow[j[p]] * off)  # the slope of D is s s' E w'' w''
-        slope, unit = a.slope[i[p]] * a.slope[j[p]], a.unit[i[p]] * a.unit[j[p]]
-        steep = both * slope / unit
-        moved = variation * np.sqrt(max(steep, 1.0))
-        o.wrong[p] = error * omega + steep * (share + turned) * off
-        o.wrong[p] += moved * (2 * np.sqrt(2 * near) + moved)
-        o.bent[p] = error + turned + 6 * variation
-        o.sign[p] = signs[side] if near <= 1.0 else -signs[side]
-        o.near[p] = near if near <= 1.0 else 2.0 - near
+        m, k = i[p], j[p]
+        pair = o.near[p], o.d[p], o.small[p], o.off[p], o.turn[p]
+        one = a.inverse[m], a.bow[m], a.steep[m]
+        other = a.inverse[k], a.bow[k], a.steep[k]
+        o.near[p], o.sign[p], o.wrong[p], o.bent[p] = behind_table(
+            pair, one, other, of, sides, variation
+        )
 
 
 @compiled
@@ -200,9 +263,16 @@ def _sine_less_cosine(t: float, small: float) -> float:
 
 
 @compiled
+def carried(theta: float, error: float, d: float, bent: float, slope: float) -> Any:
+    """Theta = D Gamma and its error: |d(D Gamma)| <= |dD| |Gamma| + |D| |dGamma|."""
+    share = abs(d) + bent
+    share = 1.0 if share > 1.0 else share
+    return theta * (d * slope), bent + share * error + 16 * UNIT
+
+
+@compiled
 def carry_theta(a: UnitNorms, i: Any, j: Any, o: Carried) -> None:
-    """Theta = D Gamma behind the activation: |d(D Gamma)| <= |dD| |Gamma| + |D| |dGamma|."""
+    """Theta of listed pairs behind the activation."""
     for p in range(i.size):
-        o.theta[p] *= o.d[p] * (a.slope[i[p]] * a.slope[j[p]])
-        share = min(abs(o.d[p]) + o.bent[p], 1.0)
-        o.error[p] = o.bent[p] + share * o.error[p] + 16 * UNIT
+        slope = a.slope[i[p]] * a.slope[j[p]]
+        o.theta[p], o.error[p] = carried(o.theta[p], o.error[p], o.d[p], o.bent[p], slope)

@@ -43,6 +43,8 @@ def cheap_entry(problem: Problem, close: Close, pairs: int, i: Index, j: Index) 
     method, features, first = problem.method, problem.x.shape[1], close.ends.stages[0]
     if not isinstance(method, Series):
         return None
+    if method.near is not None:
+        return method.near
     returns = method.behind is not None or len(close.ends.stages) == 1
     if returns and are_on_a_line(first, features, method.error):
         return Rays.of(close, problem.x if problem.own else np.concatenate([problem.x, problem.y]))
@@ -50,14 +52,19 @@ def cheap_entry(problem: Problem, close: Close, pairs: int, i: Index, j: Index) 
         return None
     depth = 1 if method.behind is not None else len(close.ends.stages)
     if all(stage.step.layer.activation.bent_line for stage in close.ends.stages[:depth]):
-        return NearLayers.of(close, features, method.error, depth)  # without tables
+        return _near(problem, close, depth)  # without tables
     wide = _by_cells(method, close, features)
     if pairs < MANY or (pairs < MOST and wide is not None and _serves(wide, problem, i, j)):
         return wide
-    near = NearLayers.of(close, features, method.error, depth)
+    near = _near(problem, close, depth)
     if near is not None and depth < len(close.ends.stages) and _is_vain(near, problem, i, j):
-        near = NearLayers.of(close, features, method.error, len(close.ends.stages)) or near
+        near = _near(problem, close, len(close.ends.stages)) or near
     return near or wide
+
+
+def _near(problem: Problem, close: Close, depth: int) -> NearLayers | None:
+    (n, features), bound = problem.x.shape, problem.method.error
+    return NearLayers.of(close, features, bound, depth, n, problem.own)
 
 
 def _by_cells(method: Series, close: Close, features: int) -> WideInputs | None:

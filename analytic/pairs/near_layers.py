@@ -37,7 +37,7 @@ from analytic.pairs.close_inputs import Close
 from analytic.pairs.wide_inputs import SERVED, is_straight
 from analytic.recursion import Stage
 
-__all__ = ["NearLayers"]
+__all__ = ["NearLayer", "NearLayers"]
 
 Index = NDArray[np.intp]
 SHARP = 2.0**-36
@@ -45,7 +45,7 @@ SHARP = 2.0**-36
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Layer:
+class NearLayer:
     """A layer: its inputs, and its table, as it is and laid out for them; or a x + b |x|."""
 
     stage: Stage
@@ -54,15 +54,17 @@ class _Layer:
     laid: Banded | None = None
 
     @classmethod
-    def of(cls, stage: Stage, bound: float) -> _Layer | None:
-        """None where a layer has no table as exact as a bound of the kernel."""
+    def of(cls, stage: Stage, bound: float, n: int, own: bool) -> NearLayer | None:
+        """None where a layer has no table as exact as a bound of the kernel.
+
+        The first n inputs are the rows; the columns are the others, or the same (``own``).
+        """
         step, s, table = stage.step, np.sqrt(stage.variance), stage.moments
         if step.normalizes or step.passes or step.noise != 1 or not s.any():
             return None
-        slope = np.sqrt(table.slope)
         curvature = np.where(s > 0, table.curvature, 0.0)  # infinite where kinks smear nothing
-        bow = s * np.sqrt(curvature) / np.where(slope > 0, slope, np.inf)
-        norms = UnitNorms(np.sqrt(stage.sigma), s, np.sqrt(table.second), slope, bow)
+        roots = (np.sqrt(part) for part in (table.second, table.slope, curvature))
+        norms = UnitNorms.of(step.coefficients[0], np.sqrt(stage.sigma), s, *roots)
         if step.layer.activation.bent_line is not None:
             return cls(stage, norms)
         if step.layer.activation.jump is not None or bound < SERVED:
@@ -71,25 +73,47 @@ class _Layer:
         if form is None or not form.error <= min(SHARP, bound):
             return None
         asked = form.of_inputs(s, np.ones_like(s), np.ones_like(s))
-        return cls(stage, norms, form, banded(form.sums, asked, asked, band_width(s.size)))
+        rows = asked[:, :n]
+        columns = rows if own else asked[:, n:]
+        width = band_width(max(rows.shape[1], columns.shape[1]))
+        return cls(stage, norms, form, banded(form.sums, rows, columns, width))
 
-    def take(self, i: Index, j: Index, own: tuple[float, float], pairs: Carried) -> None:
+    @property
+    def of_table(self) -> tuple[float, float]:
+        """beta of the table, and its error."""
+        assert self.table is not None
+        return self.table.beta, self.table.error
+
+    @property
+    def farthest(self) -> float:
+        """The largest 1 - |rho| of the table."""
+        assert self.table is not None
+        return self.table.farthest
+
+    @property
+    def sides(self) -> tuple[float, float, float, float]:
+        """Those of ``behind_table``."""
+        (one, scaled), (other, too) = near_ones(self.stage.step.layer.activation)
+        return one, other, float(scaled), float(too)
+
+    def take(
+        self, i: Index, j: Index, shift: int, own: tuple[float, float], pairs: Carried
+    ) -> None:
         """Carry pairs through the layer, with the errors of Sigma and Lambda of each input."""
-        activation, form, laid = self.stage.step.layer.activation, self.table, self.laid
-        enter(self.norms, i, j, self.stage.step.coefficients, own[0], pairs)
+        column, form, laid = j + shift, self.table, self.laid
+        enter(self.norms, i, column, self.stage.step.coefficients, own[0], pairs)
         if form is None or laid is None:
             line, share = self._line()
             bend(line, share, pairs)
         else:
-            asked = laid.rows
+            width = band_width(max(laid.rows.shape[1], laid.columns.shape[1]))
             sum_listed_pairs(
-                laid.numbers, laid.bands, band_width(asked.shape[1]), form.terms, form.farthest,
-                asked, i, j, pairs.small, pairs.turn, room_of_sums(len(asked)), pairs.near,
-                pairs.d,
+                laid.numbers, laid.bands, width, form.terms, form.farthest, laid.rows,
+                laid.columns, i, j, pairs.small, pairs.turn, room_of_sums(len(laid.rows)),
+                pairs.near, pairs.d,
             )  # fmt: skip
-            (signs, scaled), of = zip(*near_ones(activation), strict=True), (form.beta, form.error)
-            leave_table(self.norms, i, j, of, signs, scaled, own[1], pairs)
-        carry_theta(self.norms, i, j, pairs)
+            leave_table(self.norms, i, column, self.of_table, self.sides, own[1], pairs)
+        carry_theta(self.norms, i, column, pairs)
 
     def _line(self) -> tuple[float, float]:
         """The shares of a^2 and b^2 of a x + b |x|."""
@@ -110,16 +134,21 @@ class NearLayers:
     """
 
     close: Close
-    layers: tuple[_Layer, ...]
+    layers: tuple[NearLayer, ...]
     inverse: Array
 
     @classmethod
-    def of(cls, close: Close, features: int, bound: float, depth: int) -> NearLayers | None:
-        """None where one of so many layers has no table, or reads others than the one before."""
+    def of(
+        cls, close: Close, features: int, bound: float, depth: int, n: int, own: bool
+    ) -> NearLayers | None:
+        """None where one of so many layers has no table, or reads others than the one before.
+
+        The first n inputs are the rows; the columns are the others, or the same (``own``).
+        """
         if depth > 1 and not is_straight(close.ends):
             return None
         stages = close.ends.stages[:depth]
-        found = (_Layer.of(stage, bound) for stage in stages)
+        found = (NearLayer.of(stage, bound, n, own) for stage in stages)
         layers = [layer for layer in found if layer is not None]
         if len(layers) < depth:
             return None
@@ -131,6 +160,11 @@ class NearLayers:
         """How many layers are taken so."""
         return len(self.layers)
 
+    @property
+    def own_errors(self) -> list[tuple[float, float]]:
+        """The errors of Sigma and Lambda of each input in each of the layers."""
+        return list(zip(self.close.sigmas, self.close.variations, strict=False))[: self.depth]
+
     def behind(self, x: Array, y: Array, i: Index, j: Index, shift: int) -> tuple[Index, Array]:
         """The pairs that tables serve; Sigma, Theta and their errors behind the layers.
 
@@ -138,12 +172,11 @@ class NearLayers:
         """
         i, j, pairs = np.ascontiguousarray(i), np.ascontiguousarray(j), Carried.new(i.size)
         enter_inputs(x, y, self.inverse, i, j, shift, pairs)
-        column = j + shift
-        for row, layer in enumerate(self.layers):
-            layer.take(i, column, (self.close.sigmas[row], self.close.variations[row]), pairs)
+        for layer, own in zip(self.layers, self.own_errors, strict=True):
+            layer.take(i, j, shift, own, pairs)
         served = np.flatnonzero(np.isfinite(pairs.near))
         unit = self.layers[-1].norms.unit
-        sigma = pairs.sign * (1 - pairs.near) * unit[i] * unit[column]
+        sigma = pairs.sign * (1 - pairs.near) * unit[i] * unit[j + shift]
         wrong = pairs.wrong + self.close.sigmas[self.depth] + 4 * UNIT
         found = np.stack([sigma, pairs.theta, wrong, pairs.error])
         return served, found if served.size == i.size else found[:, served]

@@ -11,6 +11,7 @@ from analytic.expectations import FARTHEST, LogTable, band_width
 from analytic.machine import UNIT, Array
 from analytic.network import Network
 from analytic.pairs.close_forms import with_close_forms
+from analytic.pairs.near_layouts import with_near_tiles
 from analytic.pairs.pair_sums import share_or_zero, some_places
 from analytic.pairs.rays import are_on_a_line
 from analytic.pairs.row_blocks import Series, roundings
@@ -85,7 +86,8 @@ def prepare(
         bounds = with_sizes(bounds, layers, state, squares, len(x))
     behind = None if tight else promise.entered(layers, bounds)
     method = _laid_out(network, state, layers, (bounds, behind), len(x), own)
-    return Problem(network, x, x if y is None else y, own, state, method)
+    problem = Problem(network, x, x if y is None else y, own, state, method)
+    return problem if tight else with_near_tiles(problem)
 
 
 class _Promise(NamedTuple):

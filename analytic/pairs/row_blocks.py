@@ -7,15 +7,18 @@ the bits.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from analytic.compilation import compiled
 from analytic.machine import LANES, UNIT, Array
+from analytic.pairs.near_layers import NearLayers
+from analytic.pairs.near_tiles import NearRoom, NearTiles, fill_near_tile, near_room, no_near_tiles
 from analytic.pairs.pair_errors import bound_of_kernels
 from analytic.pairs.pair_recursion import begin, propagate
+from analytic.pairs.term_groups import radii_of_tile
 from analytic.recursion import (
     ROWS,
     Data,
@@ -161,12 +164,16 @@ class Series:
         rows: the tables of the rows.
         columns: the tables of the columns.
         behind: for pairs that the first layer leaves out and that come back behind it, if they may.
+        near: the first layers of large inputs, where these are many.
+        tiles: the same for whole tiles.
     """
 
     plan: Program
     rows: InputTables
     columns: InputTables
     behind: Program | None = None
+    near: NearLayers | None = None
+    tiles: NearTiles = field(default_factory=no_near_tiles)
 
     @property
     def error(self) -> float:
@@ -197,7 +204,10 @@ class Series:
         """See ``Method``; pairs whose |rho| exceeds the ceiling are NaN."""
         by_pair = bound.shape[1] == max(block.nngp.shape[1], block.ntk.shape[1])
         tile = new_tile(int(self.plan.opens.sum()), by_pair, weights=self.plan.weights)
-        return _fill_rows(self.plan, tile, self.rows, self.columns, data, block, bound)
+        room, back = near_room(self.tiles), self.behind or self.plan
+        return _fill_rows(
+            self.plan, back, tile, self.rows, self.columns, self.tiles, room, data, block, bound
+        )
 
 
 @compiled
@@ -215,8 +225,8 @@ def _store_bounds(
 
 @compiled
 def _fill_rows(
-    p: Program, tile: Tile, rows: InputTables, columns: InputTables, data: Data, block: RowBlock,
-    bound: Any
+    p: Program, back: Program, tile: Tile, rows: InputTables, columns: InputTables, near: NearTiles,
+    room: NearRoom, data: Data, block: RowBlock, bound: Any
 ) -> Any:  # fmt: skip
     """The rows of a block; returns (most terms, pairs left out)."""
     k = max(block.nngp.shape[1], block.ntk.shape[1])
@@ -225,12 +235,17 @@ def _fill_rows(
         last = min(first + ROWS, block.end)
         coef = rows.table[:, first:last].T.copy()
         for lane in range((first // LANES) * LANES if data.own else 0, k, LANES):
-            scalar_products(tile, data, first, last, lane)
-            begin(tile, p.bounds, first, last, lane, data.own)
-            used = propagate(p, tile, rows, coef, columns, first, last, lane, 0)
-            terms = max(terms, used)
             stop = min(lane + LANES, k)
-            _store_bounds(tile, p, block, first, last, lane, stop, bound)
+            scalar_products(tile, data, first, last, lane)
+            start, plan = 0, p
+            if _are_mostly_near(tile, p, rows, columns, near, first, last, lane, stop):
+                start, plan = near.tables.shape[0], back
+            begin(tile, plan.bounds, first, last, lane, data.own)
+            if start > 0:
+                fill_near_tile(near, room, tile, data, first, last, lane, stop)
+            used = propagate(plan, tile, rows, coef, columns, first, last, lane, start)
+            terms = max(terms, used)
+            _store_bounds(tile, plan, block, first, last, lane, stop, bound)
             for kind in range(2):
                 out = block.ntk if kind else block.nngp
                 if out.size > 0:
@@ -238,3 +253,25 @@ def _fill_rows(
                     store(tile, block, first, last, lane, stop, data.own, out)
             left += lost
     return terms, left
+
+
+@compiled
+def _are_mostly_near(
+    t: Tile, p: Program, rows: InputTables, columns: InputTables, near: NearTiles, row: int,
+    end: int, lane: int, stop: int,
+) -> bool:  # fmt: skip
+    """Whether the first layer leaves out most pairs of a tile, and tables serve all its inputs.
+
+    Its sigma holds <x, x'>/d.
+    """
+    if near.tables.shape[0] == 0:
+        return False
+    weight, bias, count = p.weight[0], p.bias[0], 0
+    radius = radii_of_tile(p.bounds, row, end, lane)[0, -1]
+    for m in range(end - row):
+        scale = rows.inverse[0, row + m]
+        for j in range(LANES):
+            rho = (weight * t.sigma[m, j] + bias) * (scale * columns.inverse[0, lane + j])
+            count += abs(rho) > radius
+    served = near.row_served[row:end].all() and near.column_served[lane:stop].all()
+    return bool(served) and 2 * count > (end - row) * (stop - lane)

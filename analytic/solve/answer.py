@@ -84,7 +84,9 @@ def solve(
 def _has_tables(problem: Problem) -> bool:
     """Whether pairs beyond the series of a layer have a form whose error is an estimate."""
     method = problem.method
-    return isinstance(method, Series) and bool(method.plan.close[:, 0].any())
+    if not isinstance(method, Series):
+        return False
+    return method.near is not None or bool(method.plan.close[:, 0].any())
 
 
 def _of_some(problem: Problem, own: float) -> tuple[float, tuple[int, int], float]:

@@ -51,8 +51,8 @@ def _summed(table: LogTable, s: np.ndarray, small: np.ndarray, sign: np.ndarray)
     laid = banded(table.sums, asked, asked, BAND)
     e, d = np.empty((2, i.size))
     sum_listed_pairs(
-        laid.numbers, laid.bands, BAND, table.terms, table.farthest, laid.rows, i, j + ROWS, small,
-        sign, room_of_sums(len(laid.rows)), e, d,
+        laid.numbers, laid.bands, BAND, table.terms, table.farthest, laid.rows, laid.columns, i,
+        j + ROWS, small, sign, room_of_sums(len(laid.rows)), e, d,
     )  # fmt: skip
     return np.stack([e, d])
 

@@ -32,7 +32,7 @@ def test_pre_activations_of_inputs(features: int, rng: np.random.Generator) -> N
     weight, bias = 1.7, 0.3
     o, both = _carried(x, y), np.concatenate([x, y])
     r = np.sqrt(np.mean(both**2, axis=1))
-    a = UnitNorms(r, np.sqrt(weight * r**2 + bias), *np.ones((3, r.size)))
+    a = UnitNorms.of(weight, r, np.sqrt(weight * r**2 + bias), *np.ones((3, r.size)))
     enter(a, PAIRS, PAIRS + PAIRS.size, (weight, bias, 1.0, bias), 0.0, o)
     for p in PAIRS:
         with mpmath.workdps(50):
@@ -80,7 +80,8 @@ def test_errors_of_norms_turn_pre_activations(bias: float, rng: np.random.Genera
         o = _carried(x, y)
         o.wrong[:] = 0.0
         s = np.sqrt(weight * r**2 + bias)
-        enter(UnitNorms(r, s, *np.ones((3, r.size))), PAIRS, j, (weight, bias, 1.0, bias), own, o)
+        a = UnitNorms.of(weight, r, s, *np.ones((3, r.size)))
+        enter(a, PAIRS, j, (weight, bias, 1.0, bias), own, o)
         return o
 
     o, s = _carried(x, y), np.sqrt(weight * r**2 + bias)

@@ -45,7 +45,7 @@ def _inputs(kind: str, seed: int, n: int) -> np.ndarray:
 def _close(network: Network, x: np.ndarray, y: np.ndarray | None, depth: int):
     problem = asked(network, x, y, "both", 1e-10, "cpu")
     close = Close.of(problem.network, problem.diagonal)
-    layers = NearLayers.of(close, x.shape[1], problem.method.error, depth)
+    layers = NearLayers.of(close, x.shape[1], problem.method.error, depth, len(x), problem.own)
     assert layers is not None
     return problem, close, layers
 
@@ -123,7 +123,7 @@ def test_errors_of_the_angle_pass_through_a_layer(name: str, share: float) -> No
         pairs = Carried.new(i.size)
         pairs.near[:], pairs.sign[:], pairs.wrong[:] = near * (1 + moved), sign, share * near
         pairs.theta[:], pairs.error[:] = theta, share
-        layers.layers[0].take(i, j, (0.0, 0.0), pairs)
+        layers.layers[0].take(i, j, 0, (0.0, 0.0), pairs)
         return pairs
 
     given, slope = behind(0.0, 1.0), layers.layers[0].norms.slope
@@ -145,5 +145,5 @@ def test_a_tolerance_below_the_tables_makes_none() -> None:
     for name, served in (("softplus", False), ("relu", True)):  # relu has no tables
         network = NETWORKS[name]
         close = Close.of(network, asked(network, x, None, "ntk", 1e-9, "cpu").diagonal)
-        layers = NearLayers.of(close, 2, 1e-13, len(network.layers))
+        layers = NearLayers.of(close, 2, 1e-13, len(network.layers), 20, True)
         assert (layers is not None) == served

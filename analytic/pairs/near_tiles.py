@@ -1,0 +1,278 @@
+"""Tiles of large inputs, most of whose pairs the series of the first layer leave out, compiled.
+
+Such pairs are the rule where nobody scaled the inputs. Here the whole tile goes through the layers
+of ``NearLayers``, in the place of the series: the tables of 1 - |c| serve all its pairs, for which
+rows and columns are read in order, as listed pairs are not. The formulas are those of
+``carried_angles``; legend as there.
+
+A tile has a line of LANES numbers for each row and quantity, side by side in one array: compiled
+code knows then that they do not overlap.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytic.compilation import compiled
+from analytic.expectations import LOGARITHMIC, contract, low_rank_sums, room_of_sums
+from analytic.machine import LANES, UNIT, Array, aligned
+from analytic.pairs.carried_angles import UnitNorms, behind_table, carried, entered
+from analytic.recursion import ROWS, Data, Tile
+
+__all__ = ["NearRoom", "NearTiles", "fill_near_tile", "near_room", "no_near_tiles"]
+
+NEAR, SIGN, WRONG, THETA, ERROR, SMALL, TURN, OFF = (k * LANES for k in range(8))
+"""Where the line of each quantity begins (``Carried``)."""
+STATES = 8
+R, S, INVERSE, SHARE, UNITS, SLOPE, BOW, STEEP = range(8)
+"""The fields of ``UnitNorms``."""
+BESIDE = 3
+"""Numbers that are asked of each input beside psi."""
+EIGHT = 8
+"""Features that are summed together."""
+
+
+class NearTiles(NamedTuple):
+    """The layers of ``NearLayers`` laid out as arrays; without layers, none is taken so."""
+
+    numbers: Array  # weight, bias, rate and bias_rate; of Sigma, of Lambda; beta, error, farthest
+    sides: Array  # those of ``behind_table``, (layers, 4)
+    tables: NDArray[np.int64]  # first row of what is asked, psi, terms, first band, column bands
+    bands: NDArray[np.int64]  # of each pair of bands, its rank and its place in the core
+    core: Array
+    width: int  # inputs of a band
+    rows: Array  # ``UnitNorms`` of the rows, (layers, 8, n)
+    columns: Array  # of the columns, (layers, 8, k padded)
+    row_asked: Array  # what tables ask of the rows, (asked, n)
+    column_asked: Array  # of the columns, (asked, k padded)
+    row_inverse: Array  # 1/|x|
+    column_inverse: Array
+    row_served: NDArray[np.bool_]  # whether all tables serve it
+    column_served: NDArray[np.bool_]
+    sigma: float  # relative error of Sigma of each input behind the layers
+
+
+def no_near_tiles() -> NearTiles:
+    """None."""
+    none, inputs = np.zeros((0, 0)), np.zeros(0, dtype=np.bool_)
+    return NearTiles(
+        numbers=none,
+        sides=none,
+        tables=np.zeros((0, 5), dtype=np.int64),
+        bands=np.zeros((0, 2), dtype=np.int64),
+        core=np.zeros(0),
+        width=1,
+        rows=np.zeros((0, 0, 0)),
+        columns=np.zeros((0, 0, 0)),
+        row_asked=none,
+        column_asked=none,
+        row_inverse=np.zeros(0),
+        column_inverse=np.zeros(0),
+        row_served=inputs,
+        column_served=inputs,
+        sigma=0.0,
+    )
+
+
+class NearRoom(NamedTuple):
+    """Room for a tile."""
+
+    states: Array  # of the pairs, (rows, STATES * lanes)
+    columns: Array  # ``UnitNorms`` of the columns, (8, lanes)
+    sums: Array  # ``room_of_sums``
+    weights: Array  # coefficients that are left for the rows (``contract``)
+    own: Array  # what a table asks of a row
+    d: Array  # D of a row, (lanes,)
+
+
+def near_room(q: NearTiles) -> NearRoom:
+    """Room for a tile of some layers."""
+    most, terms = (int(q.tables[:, k].max(initial=0)) for k in (1, 2))
+    return NearRoom(
+        states=aligned(ROWS, STATES * LANES),
+        columns=aligned(len(UnitNorms._fields), LANES),
+        sums=room_of_sums(most + BESIDE),
+        weights=aligned(4 * terms * most, ROWS),
+        own=aligned(most + BESIDE),
+        d=aligned(LANES),
+    )
+
+
+@compiled
+def fill_near_tile(
+    q: NearTiles, o: NearRoom, t: Tile, data: Data, row: int, end: int, lane: int, stop: int
+) -> None:
+    """Sigma, Theta and their errors behind the layers; pairs without them are left out.
+
+    Args:
+        q: the layers.
+        o: room.
+        t: the tile, ready (``begin``).
+        data: the inputs.
+        row: its first row.
+        end: one past its last row.
+        lane: its first column.
+        stop: one past its last column; the lanes behind it count for nothing.
+    """
+    _enter_inputs(q, o, data, row, end, lane)
+    for layer in range(q.tables.shape[0]):
+        _enter_layer(q, o, layer, row, end, lane)
+        _sum_layer(q, o, layer, row, end, lane)
+    _write(q, o, t, row, end, stop - lane)
+
+
+@compiled
+def _enter_inputs(q: NearTiles, o: NearRoom, data: Data, row: int, end: int, lane: int) -> None:
+    """Their angles, from unit vectors."""
+    b, scale = o.states, q.column_inverse[lane : lane + LANES]
+    for m in range(end - row):
+        i = row + m
+        if data.features == 1:  # all are parallel
+            for j in range(LANES):
+                alike = (data.x[i, 0] >= 0) == (data.xt[0, lane + j] >= 0)
+                b[m, NEAR + j], b[m, SIGN + j] = 0.0, 1.0 if alike else -1.0
+                b[m, WRONG + j] = b[m, THETA + j] = b[m, ERROR + j] = 0.0
+            continue
+        _half_square(data, i, q.row_inverse[i], lane, scale, 1.0, b[m], NEAR)
+        most = 0.0
+        for j in range(LANES):
+            most = b[m, NEAR + j] if b[m, NEAR + j] > most else most
+        if most > 1.0:
+            _half_square(data, i, q.row_inverse[i], lane, scale, -1.0, b[m], SMALL)
+        for j in range(LANES):
+            other_side = b[m, NEAR + j] > 1.0
+            near = b[m, SMALL + j] if other_side else b[m, NEAR + j]
+            b[m, NEAR + j], b[m, SIGN + j] = near, -1.0 if other_side else 1.0
+            sums = (data.xt.shape[0] / EIGHT + 22) * near
+            b[m, WRONG + j] = (4 * np.sqrt(near) + sums + 4 * UNIT) * UNIT
+            b[m, THETA + j] = b[m, ERROR + j] = 0.0
+
+
+@compiled
+def _half_square(
+    data: Data, i: int, inverse: float, lane: int, scale: Any, sign: float, line: Any, at: int
+) -> None:
+    """|u - sign u'|^2/2 of a row and LANES columns, eight features at a time."""
+    for k in range(0, data.xt.shape[0], EIGHT):
+        for j in range(LANES):
+            total, size = 0.0, sign * scale[j]
+            for f in range(EIGHT):
+                apart = data.xt[k + f, lane + j] * size - data.x[i, k + f] * inverse
+                total += apart * apart
+            line[at + j] = 0.5 * total if k == 0 else line[at + j] + 0.5 * total
+
+
+@compiled
+def _enter_layer(q: NearTiles, o: NearRoom, layer: int, row: int, end: int, lane: int) -> None:
+    """``entered`` for all pairs; the norms of the columns are read once."""
+    b, c, n = o.states, o.columns, q.numbers[layer]
+    numbers, own = (n[0], n[1], n[2], n[3]), n[4]
+    for k in range(c.shape[0]):
+        for j in range(LANES):
+            c[k, j] = q.columns[layer, k, lane + j]
+    for m in range(end - row):
+        a = q.rows[layer, :, row + m]
+        one = a[R], a[S], a[INVERSE], a[SHARE]
+        for j in range(LANES):
+            pair = b[m, NEAR + j], b[m, SIGN + j], b[m, WRONG + j], b[m, THETA + j], b[m, ERROR + j]
+            other = c[R, j], c[S, j], c[INVERSE, j], c[SHARE, j]
+            turn, small, off, theta, error = entered(pair, one, other, numbers, own)
+            b[m, TURN + j], b[m, SMALL + j], b[m, OFF + j] = turn, small, off
+            b[m, THETA + j], b[m, ERROR + j] = theta, error
+
+
+@compiled
+def _sum_layer(q: NearTiles, o: NearRoom, layer: int, row: int, end: int, lane: int) -> None:
+    """The sums of the table for all pairs, and what is behind the activation."""
+    first, most, terms, start, wide = q.tables[layer]
+    rank, place = q.bands[start + (row // q.width) * wide + lane // q.width]
+    core, rows = q.core[place:], np.arange(row, end)
+    phi = o.sums[o.sums.shape[0] - most - BESIDE :]
+    for k in range(rank + BESIDE):
+        source = first + (k if k < rank else most + k - rank)
+        for j in range(LANES):
+            phi[k, j] = q.column_asked[source, lane + j]
+    low, high = _sides(o.states, end - row)
+    contract(core, terms, q.row_asked, first, rows, (low, high), o.weights)
+    for m in range(end - row):
+        for k in range(rank + BESIDE):
+            o.own[k] = q.row_asked[first + (k if k < rank else most + k - rank), row + m]
+        for side in range(low, high):
+            _sum_row(q, o, layer, m, side, core[:terms], rank, phi)
+        _leave_row(q, o, layer, row + m, m)
+
+
+@compiled
+def _sides(b: Any, rows: int) -> Any:
+    """From which sign of rho to which there are pairs."""
+    low, high = 1, 1
+    for m in range(rows):
+        for j in range(LANES):
+            low = 0 if b[m, TURN + j] > 0 else low
+            high = high if b[m, TURN + j] > 0 else 2
+    return low, high
+
+
+@compiled
+def _sum_row(
+    q: NearTiles, o: NearRoom, layer: int, m: int, side: int, ranks: Any, rank: int, phi: Any
+) -> None:
+    """The pairs of a row and one sign of rho: ``near`` and ``d`` become sums; NaN out of range."""
+    b, sign, farthest, count = o.states, 1.0 - 2.0 * side, q.numbers[layer, 8], 0
+    small, e, d, work = o.sums[0], o.sums[1], o.sums[2], o.sums[3:]
+    for j in range(LANES):
+        count += sign * b[m, TURN + j] > 0
+        size = b[m, SMALL + j]
+        small[j] = size if size <= farthest else farthest
+    if count == 0:
+        return
+    low_rank_sums(
+        o.weights, m, side, ranks, LOGARITHMIC, farthest, o.own[: rank + BESIDE],
+        phi[: rank + BESIDE], small, work, e, d,
+    )  # fmt: skip
+    for j in range(LANES):
+        if sign * b[m, TURN + j] > 0:
+            b[m, NEAR + j] = e[j] if b[m, SMALL + j] <= farthest else np.nan
+            o.d[j] = d[j]
+
+
+@compiled
+def _leave_row(q: NearTiles, o: NearRoom, layer: int, i: int, m: int) -> None:
+    """``behind_table`` and ``carried`` for the pairs of a row."""
+    b, c, a, n, s = o.states, o.columns, q.rows[layer, :, i], q.numbers[layer], q.sides[layer]
+    of, sides, variation = (n[6], n[7]), (s[0], s[1], s[2], s[3]), n[5]
+    one, slope = (a[INVERSE], a[BOW], a[STEEP]), a[SLOPE]
+    for j in range(LANES):
+        d = o.d[j]
+        pair = b[m, NEAR + j], d, b[m, SMALL + j], b[m, OFF + j], b[m, TURN + j]
+        other = c[INVERSE, j], c[BOW, j], c[STEEP, j]
+        near, sign, wrong, bent = behind_table(pair, one, other, of, sides, variation)
+        b[m, NEAR + j], b[m, SIGN + j], b[m, WRONG + j] = near, sign, wrong
+        b[m, THETA + j], b[m, ERROR + j] = carried(
+            b[m, THETA + j], b[m, ERROR + j], d, bent, slope * c[SLOPE, j]
+        )
+
+
+@compiled
+def _write(q: NearTiles, o: NearRoom, t: Tile, row: int, end: int, lanes: int) -> None:
+    """Into the tile; a row has its largest errors, or each pair its own."""
+    b, last, width = o.states, q.rows.shape[0] - 1, t.error.shape[2]
+    t.error[:2] = 0.0
+    t.error[2] = 1.0
+    for m in range(end - row):
+        unit = q.rows[last, UNITS, row + m]
+        for j in range(LANES):
+            of_sigma, of_theta = b[m, WRONG + j] + (q.sigma + 4 * UNIT), b[m, ERROR + j]
+            sigma = b[m, SIGN + j] * (1.0 - b[m, NEAR + j]) * (unit * o.columns[UNITS, j])
+            known = abs(sigma) + abs(b[m, THETA + j]) + of_sigma + of_theta < np.inf
+            if not known and j < lanes:
+                t.left[m, j] = t.departed[m] = True
+            counts = j < lanes and not t.left[m, j]
+            t.sigma[m, j], t.theta[m, j] = (sigma, b[m, THETA + j]) if counts else (0.0, 0.0)
+            k = j if width > 1 else 0
+            if counts:
+                t.error[0, m, k] = max(t.error[0, m, k], of_sigma)
+                t.error[1, m, k] = max(t.error[1, m, k], of_theta)
