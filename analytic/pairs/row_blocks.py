@@ -223,6 +223,11 @@ def _store_bounds(
             bound[row + m, column] = bound_of_kernels(t, m, j, shares, nngp, ntk) + UNIT
 
 
+MANY = 0.25
+"""The share of the pairs of a tile that the first layer leaves out, from which on tables take all:
+a listed pair costs as much as some four of a tile."""
+
+
 @compiled
 def _fill_rows(
     p: Program, back: Program, tile: Tile, rows: InputTables, columns: InputTables, near: NearTiles,
@@ -238,7 +243,7 @@ def _fill_rows(
             stop = min(lane + LANES, k)
             scalar_products(tile, data, first, last, lane)
             start, plan = 0, p
-            if _are_mostly_near(tile, p, rows, columns, near, first, last, lane, stop):
+            if _has_many_near(tile, p, rows, columns, near, first, last, lane, stop):
                 start, plan = near.tables.shape[0], back
             begin(tile, plan.bounds, first, last, lane, data.own)
             if start > 0:
@@ -256,11 +261,11 @@ def _fill_rows(
 
 
 @compiled
-def _are_mostly_near(
+def _has_many_near(
     t: Tile, p: Program, rows: InputTables, columns: InputTables, near: NearTiles, row: int,
     end: int, lane: int, stop: int,
 ) -> bool:  # fmt: skip
-    """Whether the first layer leaves out most pairs of a tile, and tables serve all its inputs.
+    """Whether the first layer leaves out many pairs of a tile, and tables serve all its inputs.
 
     Its sigma holds <x, x'>/d.
     """
@@ -274,4 +279,4 @@ def _are_mostly_near(
             rho = (weight * t.sigma[m, j] + bias) * (scale * columns.inverse[0, lane + j])
             count += abs(rho) > radius
     served = near.row_served[row:end].all() and near.column_served[lane:stop].all()
-    return bool(served) and 2 * count > (end - row) * (stop - lane)
+    return bool(served) and count > MANY * (end - row) * (stop - lane)
