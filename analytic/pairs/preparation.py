@@ -17,9 +17,11 @@ from analytic.pairs.row_blocks import Series, roundings
 from analytic.pairs.wide_forms import may_reach, with_log_tables
 from analytic.pairs.wide_inputs import ENOUGH, are_wide, is_straight
 from analytic.recursion import (
+    NO_AVERAGE,
     Amplification,
     Bounds,
     Diagonal,
+    ErrorPropagation,
     Problem,
     Stage,
     amplification,
@@ -36,7 +38,7 @@ from analytic.recursion import (
     with_sizes,
 )
 
-__all__ = ["prepare"]
+__all__ = ["own_ends", "prepare"]
 
 
 def prepare(
@@ -86,6 +88,14 @@ def prepare(
     behind = None if tight else promise.entered(layers, bounds)
     method = _laid_out(network, state, layers, (bounds, behind), len(x), own)
     return Problem(network, x, x if y is None else y, own, state, method)
+
+
+def own_ends(network: Network, x: Array) -> tuple[Diagonal, float]:
+    """The recursion at x = x' of inputs (n, d), and the largest relative error of K(x, x)."""
+    state = diagonal(network, mean_squares(x))
+    layers = amplifications(state, 16 * UNIT)
+    chain = ErrorPropagation(layers, NO_AVERAGE, 0.0, 0.0, in_kernels(state))
+    return state, chain.diagonal
 
 
 class _Promise(NamedTuple):
