@@ -116,7 +116,7 @@ def test_bad_outputs_get_one_sentence(kind: str, out: object, message: str) -> N
 
 
 def test_a_diagonal_keeps_the_promise_or_is_refused() -> None:
-    """The mass of softshrink at 1/20 sits ten standard deviations out, where rules end at twelve."""
+    """Softshrink at 1/20 has its mass ten standard deviations out, and rules end at twelve."""
     network, x = Network(F("softshrink")), np.array([[0.5], [0.05]])
     assert_allclose(kernel_diagonal(network, x[:1]), np.diag(kernel(network, x[:1])), rtol=1e-15)
     with pytest.raises(AccuracyError, match=r"input 1.*expected a relative error") as caught:
