@@ -12,23 +12,22 @@ from __future__ import annotations
 
 import os
 import time
+from functools import partial
 from typing import Any, Literal, overload
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from analytic.image_plans import image_plan
-from analytic.images import image_readouts
-from analytic.inputs import check_inputs, positions_first
 from analytic.machine import Array, cores
 from analytic.network import Network
-from analytic.recursion import diagonal, kernels_at, mean_squares
 from analytic.request import (
     Kind,
     asked,
     by_positions,
-    check_kind,
     check_network,
-    with_tangent_kernel,
+    checked,
+    own_kernels,
 )
 from analytic.results import AccuracyError, Estimate, Kernels
 from analytic.solve import KINDS, Plan, foresee, measured, sample, solve
@@ -187,15 +186,29 @@ def kernel_estimate(
 
 @overload
 def kernel_diagonal(
-    network: Network, x: ArrayLike, *, kind: Literal["ntk", "nngp"] = "ntk"
+    network: Network,
+    x: ArrayLike,
+    *,
+    kind: Literal["ntk", "nngp"] = "ntk",
+    tolerance: float = 1e-10,
 ) -> Array: ...
 @overload
-def kernel_diagonal(network: Network, x: ArrayLike, *, kind: Literal["both"]) -> Kernels: ...
-def kernel_diagonal(network: Network, x: ArrayLike, *, kind: Kind = "ntk") -> Any:
+def kernel_diagonal(
+    network: Network, x: ArrayLike, *, kind: Literal["both"], tolerance: float = 1e-10
+) -> Kernels: ...
+def kernel_diagonal(
+    network: Network, x: ArrayLike, *, kind: Kind = "ntk", tolerance: float = 1e-10
+) -> Any:
     """K(x, x) for every input, in O(n).
+
+    Each is within the tolerance, relative to itself, or refused, as the entries of ``kernel``.
 
     Returns:
         shape (n,), float64; for "both" the record ``Kernels(nngp, ntk)``.
+
+    Raises:
+        ValueError, TypeError: as ``kernel``.
+        AccuracyError: float64 cannot give the tolerance for an input; carries its best value.
 
     Example:
         >>> import numpy as np
@@ -203,18 +216,34 @@ def kernel_diagonal(network: Network, x: ArrayLike, *, kind: Kind = "ntk") -> An
         >>> float(kernel_diagonal(Network(FullyConnected("relu")), np.ones((1, 4)))[0])
         1.0
     """
-    check_network(network)
-    check_kind(kind)
-    if kind != "nngp":
-        network = with_tangent_kernel(network)
-    inputs = check_inputs("x", x, network)
-    if network.is_spatial:
-        ends = image_readouts(network, positions_first(inputs), inputs.shape[2:])
-    else:
-        state = diagonal(network, mean_squares(inputs))
-        ends = state.sigma, state.theta
-    both = kernels_at(network.output.coefficients, *ends)
-    return both if kind == "both" else getattr(both, kind)
+    described, inputs, _ = checked(network, x, None, kind, tolerance)
+    found = own_kernels(described, inputs, kind, tolerance)
+    if found is not None and found[1] <= tolerance:
+        values = [getattr(found[0], name) for name in KINDS[kind]]
+    else:  # errors are the largest of all inputs: one by one these may be known
+        values = _one_by_one(network, inputs, kind, tolerance)
+    return Kernels(*values) if kind == "both" else values[0]
+
+
+def _one_by_one(network: Network, x: Array, kind: Kind, tolerance: float) -> list[Array]:
+    """The kernels of inputs with themselves, each as ``kernel`` has it alone."""
+    values = np.empty((len(KINDS[kind]), len(x)))
+    for i in range(len(x)):
+        try:
+            alone: Any = kernel(network, x[i : i + 1], kind=kind, tolerance=tolerance)
+        except AccuracyError as refused:
+            text = f"input {i}, as the pair (0, 0) of a kernel of its own: {refused}"
+            raise AccuracyError(
+                text, bound=refused.bound, later=partial(_estimate_of, refused)
+            ) from refused
+        values[:, i] = np.ravel(alone)
+    return list(values)
+
+
+def _estimate_of(refused: AccuracyError) -> Estimate:
+    """What a refusal knows; it is computed when it is asked for."""
+    assert refused.estimate is not None
+    return refused.estimate
 
 
 def kernel_plan(

@@ -22,8 +22,8 @@ from analytic.images import (
 from analytic.inputs import check_inputs, positions_first
 from analytic.machine import Array
 from analytic.network import Network, Shape, first_jump_of, require_continuous
-from analytic.pairs import prepare, prepare_angles
-from analytic.recursion import Problem
+from analytic.pairs import own_ends, prepare, prepare_angles
+from analytic.recursion import Diagonal, Problem
 from analytic.results import AccuracyError, Estimate
 from analytic.solve import KINDS, Objection, early_refusal, solve, zonal
 
@@ -36,6 +36,7 @@ __all__ = [
     "checked",
     "goes_by_positions",
     "image_problem",
+    "own_kernels",
     "with_tangent_kernel",
 ]
 
@@ -127,6 +128,35 @@ def image_problem(
         if found.ends is not None:
             raise _refused((network, x, y, spatial), kind, tolerance, found)
     return prepare_images(network, x, y, tolerance, spatial=spatial, tight=tight)
+
+
+def own_kernels(
+    network: Network, x: Array, kind: Kind, tolerance: float
+) -> tuple[Diagonal, float] | None:
+    """The kernels of inputs with themselves, and the largest bound of their relative errors.
+
+    None where images are refused together, of which some may be known.
+
+    Args:
+        network: as ``checked`` returns it.
+        x: inputs, the same.
+        kind: which kernels.
+        tolerance: the promise.
+    """
+    jumps = first_jump_of(network) is not None
+    if not (network.is_spatial or jumps):
+        return own_ends(network, x)
+    try:
+        problem = (
+            image_problem(
+                network, positions_first(x), None, x.shape[2:], kind, tolerance, tight=False
+            )
+            if network.is_spatial
+            else prepare_angles(network, x, None)
+        )
+    except AccuracyError:
+        return None
+    return problem.diagonal, problem.method.diagonal
 
 
 Given = tuple[Network, Array, Array | None, Shape]

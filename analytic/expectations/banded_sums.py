@@ -102,7 +102,11 @@ def _basis(weight: Array, phi: Array) -> Basis:
     largest = np.diagonal(r)[:count]
     psi = r[:count] / np.where(largest != 0, largest, 1.0)[:, None]
     v = _linalg.solve_triangular(
-        psi[:, :count].T, phi[:, pivots[:count]].T, lower=True, check_finite=False
+        psi[:, :count].T,
+        phi[:, pivots[:count]].T,
+        lower=True,
+        unit_diagonal=True,
+        check_finite=False,
     )
     found = np.empty_like(psi)
     found[:, pivots] = psi

@@ -106,6 +106,8 @@ def tabulated(activation: Activation, s: Array, rule: Rule, terms: int) -> NodeT
     columns = table.astype(np.float64)
     errors = _errors(s, columns, incomplete, np.abs(w).astype(np.float64), d, d1)
     errors = _of_rule(errors, columns, rule, w.astype(np.float64), w1.astype(np.float64))
+    lost = np.where(incomplete, 0.0, columns[:, REST] / (terms + 1))  # what the series leaves out
+    errors = errors._replace(spread=errors.spread + lost)
     if activation.parity == "odd":  # its mean is 0
         table[:, MEAN], columns[:, MEAN], errors.mean[:] = 0, 0, 0
     return NodeTable(table, columns, errors)

@@ -60,7 +60,7 @@ def extended_values(
     """
     seen: dict[Any, _Value] = {X: _Value(x, roundings * EXTENDED * np.abs(x))}
     with np.errstate(all="ignore"):
-        found = _visit(derivative(expression, order), seen)
+        found = _visit(_derivative(expression, order), seen)
         value = np.asarray(found.value + np.zeros_like(x))
         error = np.asarray((found.error + np.zeros_like(x)).astype(np.float64))
     lost = ~np.isfinite(value)
@@ -68,6 +68,15 @@ def extended_values(
         again = values(expression, x.astype(np.float64)[lost], order)[order]
         value[lost], error[lost] = again, 8 * UNIT * np.abs(again)
     return value, np.where(np.isnan(error), np.inf, error)
+
+
+@lru_cache(maxsize=1024)
+def _derivative(expression: Any, order: int) -> Any:
+    """The derivative, whose numbers are products of those of w, which float64 would round."""
+    if order == 0:
+        return derivative(expression, 0)
+    numbers: Any = expression.atoms(sympy.Float)
+    return derivative(expression.xreplace({a: sympy.Rational(a) for a in numbers}), order)
 
 
 def _visit(node: Any, seen: dict[Any, _Value]) -> _Value:

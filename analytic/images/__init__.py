@@ -8,7 +8,6 @@ do not reach (``beyond_series``), positions are taken one by one (``try_position
 """
 
 from analytic.images.image_blocks import Images, prepare_images
-from analytic.images.planning import image_readouts
 from analytic.images.position_angles import MOST, PositionAngles, Unserved, prepare_positions
 from analytic.images.position_reach import beyond_series, middle, try_positions
 from analytic.images.position_readings import is_plain, pairs_of_positions, reads_all
@@ -20,7 +19,6 @@ __all__ = [
     "PositionAngles",
     "Unserved",
     "beyond_series",
-    "image_readouts",
     "is_plain",
     "middle",
     "pairs_of_positions",

@@ -16,8 +16,7 @@ from analytic.images.lane_places import done
 from analytic.images.lane_tables import Sight, sights
 from analytic.images.own_positions import amplified, image_diagonal
 from analytic.images.shifts import Index
-from analytic.images.stretch_layouts import Layout, layouts
-from analytic.images.stretches import network_stretches
+from analytic.images.stretch_layouts import Layout
 from analytic.machine import UNIT, Array, cores
 from analytic.network import Network, Shape
 from analytic.recursion import (
@@ -34,7 +33,7 @@ from analytic.recursion import (
     pixel_chord,
 )
 
-__all__ = ["Planned", "Plans", "chord_errors", "image_readouts", "plan_images"]
+__all__ = ["Planned", "Plans", "chord_errors", "plan_images"]
 
 PLANNED = 2**16
 """Positions of the images that are planned together."""
@@ -109,21 +108,6 @@ class Plans:
             at: Sight.joined([self._seen[part * self.step][at] for part in parts]).of(place)
             for at in self._seen[0]
         }
-
-
-def image_readouts(network: Network, x: Array, spatial: Shape) -> tuple[Array, Array]:
-    """Sigma and Theta at the readout at x = x', (n,) each.
-
-    Args:
-        network: the description.
-        x: images, shape (n, positions, channels).
-        spatial: their shape.
-    """
-    network = network.summed(len(spatial))
-    plans = Plans(network, layouts(network, network_stretches(network, spatial), 1), x, spatial)
-    ends = [(state.sigma, state.theta) for state in plans.parts()]
-    sigma, theta = map(np.concatenate, zip(*ends, strict=True))
-    return sigma, theta
 
 
 def plan_images(plans: Plans, tolerance: float) -> Planned:

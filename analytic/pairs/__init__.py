@@ -14,7 +14,7 @@ from analytic.pairs.left_out import NEAR, left_out_pairs
 from analytic.pairs.nearly_parallel import NearlyParallel, nearly_parallel_pairs, unit_moments
 from analytic.pairs.pair_recursion import weight_layer
 from analytic.pairs.pair_sums import share_or_zero
-from analytic.pairs.preparation import prepare
+from analytic.pairs.preparation import own_ends, prepare
 from analytic.pairs.row_blocks import (
     ROW_BLOCK,
     Series,
@@ -40,6 +40,7 @@ __all__ = [
     "left_out_pairs",
     "nearly_parallel_pairs",
     "normalized_angle",
+    "own_ends",
     "prepare",
     "prepare_angles",
     "roundings",

@@ -18,9 +18,11 @@ from analytic.pairs.row_blocks import Series, roundings
 from analytic.pairs.wide_forms import may_reach, with_log_tables
 from analytic.pairs.wide_inputs import ENOUGH, are_wide, is_straight
 from analytic.recursion import (
+    NO_AVERAGE,
     Amplification,
     Bounds,
     Diagonal,
+    ErrorPropagation,
     Problem,
     Stage,
     amplification,
@@ -37,7 +39,7 @@ from analytic.recursion import (
     with_sizes,
 )
 
-__all__ = ["prepare"]
+__all__ = ["own_ends", "prepare"]
 
 
 def prepare(
@@ -88,6 +90,14 @@ def prepare(
     method = _laid_out(network, state, layers, (bounds, behind), len(x), own)
     problem = Problem(network, x, x if y is None else y, own, state, method)
     return problem if tight else with_near_tiles(problem)
+
+
+def own_ends(network: Network, x: Array) -> tuple[Diagonal, float]:
+    """The recursion at x = x' of inputs (n, d), and the largest relative error of K(x, x)."""
+    state = diagonal(network, mean_squares(x))
+    layers = amplifications(state, 16 * UNIT)
+    chain = ErrorPropagation(layers, NO_AVERAGE, 0.0, 0.0, in_kernels(state))
+    return state, chain.diagonal
 
 
 class _Promise(NamedTuple):

@@ -7,10 +7,14 @@ from typing import Any, cast
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import erfc
 
 from analytic import (
+    AccuracyError,
     Activation,
+    Convolution,
     FullyConnected,
+    GlobalAveragePooling,
     Network,
     kernel,
     kernel_diagonal,
@@ -109,3 +113,24 @@ def test_enormous_inputs_are_answered_or_refused(size: float) -> None:
 def test_bad_outputs_get_one_sentence(kind: str, out: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         kernel(NETWORK, np.eye(2), kind=kind, out=out)  # type: ignore[arg-type]
+
+
+def test_a_diagonal_keeps_the_promise_or_is_refused() -> None:
+    """Softshrink at 1/20 has its mass ten standard deviations out, and rules end at twelve."""
+    network, x = Network(F("softshrink")), np.array([[0.5], [0.05]])
+    assert_allclose(kernel_diagonal(network, x[:1]), np.diag(kernel(network, x[:1])), rtol=1e-15)
+    with pytest.raises(AccuracyError, match=r"input 1.*expected a relative error") as caught:
+        kernel_diagonal(network, x, kind="nngp")
+    estimate: Any = caught.value.estimate
+    tail = erfc(10 / np.sqrt(2)) / 2
+    exact = 2 * ((0.05**2 + 0.25) * tail - 0.025 * np.exp(-50) / np.sqrt(2 * np.pi))
+    assert abs(estimate.value[0, 0] - exact) <= estimate.error[0, 0] + 1e-12 * exact
+    assert kernel_diagonal(network, x, kind="nngp", tolerance=1e-6)[1] == estimate.value[0, 0]
+
+
+@pytest.mark.slow
+def test_a_diagonal_of_chaotic_images(rng: np.random.Generator) -> None:
+    """Positions of smooth images are nearly parallel, which series do not tell apart."""
+    x = 1 + 1e-4 * rng.standard_normal((2, 1, 8, 3))
+    network = Network(*[Convolution("tanh", 3, weight_std=3)] * 4, GlobalAveragePooling())
+    assert_allclose(kernel_diagonal(network, x), np.diag(kernel(network, x)), rtol=2e-12)

@@ -61,6 +61,13 @@ def test_bands_leave_nothing_out(name: str, sort: bool, rng: np.random.Generator
         assert _largest_difference(table, s, width, rng) <= ALLOWED, width
 
 
+@pytest.mark.slow
+def test_bands_of_one_norm(rng: np.random.Generator) -> None:
+    """All inputs of a band are alike: rests of the others' psi may be 0, to the last bit."""
+    s = np.repeat([3.75, 10.5, 22.5, 56.0, 70.5, 93.0, 96.5, 97.75, 103.75], 32)
+    assert _largest_difference(_table("softplus", np.array([0.5, 140.0])), s, 32, rng) <= ALLOWED
+
+
 def test_neighbours_take_fewer(rng: np.random.Generator) -> None:
     s = np.exp(np.linspace(np.log(0.8), np.log(150), 1000))
     table = _table("tanh", s)

@@ -72,3 +72,14 @@ def test_responses_of_a_bump() -> None:
 )
 def test_what_is_a_bump(text: str, expected: Bump | None) -> None:
     assert gaussian_bump(Activation(text)) == expected
+
+
+def test_derivatives_take_the_numbers_of_w() -> None:
+    """0.558^2 is no double: w' with a rounded one is that of another function, by 1e-15."""
+    a, b, s = 0.558, 4.33566, np.array([4.15, 5.0, 6.5])
+    found = moments(Activation(f"exp(-({a}*x + {b})**2)"), s)
+    for deviation, value in zip(s.tolist(), found.second.tolist(), strict=True):
+        with mpmath.workdps(30):
+            width = 1 + 4 * mpmath.mpf(a) ** 2 * mpmath.mpf(deviation) ** 2
+            exact = mpmath.exp(-2 * mpmath.mpf(b) ** 2 / width) / mpmath.sqrt(width)
+            assert abs(value / exact - 1) <= found.noise.second
