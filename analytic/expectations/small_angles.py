@@ -19,7 +19,6 @@ Legend: room has rows of TOGETHER lanes; bits is the same memory.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -36,6 +35,7 @@ from analytic.expectations.angle_coefficients import (
     POWERS,
     TANGENT,
 )
+from analytic.expectations.exponential_lanes import exponentials
 from analytic.expectations.inverse_sine import arcsine_excess
 
 __all__ = ["CLOSE_LINES", "FARTHEST_LINES", "OWN", "TOGETHER", "line_sums"]
@@ -57,27 +57,6 @@ _P, _BOTH, _Y, _POWER, _THETA, _V, _ONCE, _BENT, _SIZE = range(
 )
 """Rows of the room behind those of e_k and m_k."""
 CLOSE_LINES = _SIZE + 1, TOGETHER
-SHIFT = 1.5 * 2.0**52
-LOG2, LN2_HIGH, LN2_LOW = 1 / math.log(2), 0.693147180369123816490, 1.90821492927058770002e-10
-
-
-@compiled
-def _exponential(room: Any, bits: Any, n: int, degree: int) -> None:
-    """exp(-y) in the row of the power, for y in [0, 700], which is lost."""
-    for i in range(n):
-        room[_POWER, i] = SHIFT - room[_Y, i] * LOG2
-    for i in range(n):
-        power = room[_POWER, i] - SHIFT
-        room[_Y, i] = (-room[_Y, i] - power * LN2_HIGH) - power * LN2_LOW
-        room[0, i] = POWERS[degree]
-    for k in range(degree - 1, -1, -1):
-        coefficient = POWERS[k]
-        for i in range(n):
-            room[0, i] = room[0, i] * room[_Y, i] + coefficient
-    for i in range(n):
-        bits[_POWER, i] = (bits[_POWER, i] + 1023) << 52
-    for i in range(n):
-        room[_POWER, i] *= room[0, i]
 
 
 @compiled
@@ -189,7 +168,7 @@ def _angle_sums(a: Any, b: Any, sign: float, room: Any, bits: Any, n: int, sharp
         room[_Y, i] = fallen if fallen < 700.0 else 700.0
     terms, falls, degree = _lengths(room, n, sharp)
     level = _level(a, b, sign, room, n, sharp)
-    _exponential(room, bits, n, degree)
+    exponentials(room[_Y], room[_POWER], bits[_POWER], room[0], n, degree)
     _remains(room, n, terms)
     _moments(room, n, terms + falls + 1, level)
     _bend(room, n, terms, falls)
@@ -260,6 +239,15 @@ def _same_side(
 
 
 @compiled
+def _reach(a: Any, b: Any, room: Any) -> bool:
+    """Whether bends on two sides of 0 see each other."""
+    count = 0
+    for i in range(a.size):
+        count += a[i] + b[i] < GONE * room[_THETA, i]
+    return count > 0
+
+
+@compiled
 def line_sums(
     lines: Any, side: int, places: int, asked: Any, phi: Any, small: Any, room: Any, bits: Any,
     e: Any, d: Any,
@@ -280,9 +268,11 @@ def line_sums(
     """
     sign, n, sharp, first = 1.0 - 2.0 * side, small.size, lines[2], 3
     _straight(lines, sign, asked, phi, small, room, e, d)
-    both = room[_SIZE]
+    both, widest = room[_SIZE], 0.0
     for i in range(n):
         both[i] = asked[0, i] * phi[0, i]
+        widest = room[_V, i] if room[_V, i] > widest else widest
+    sharp *= 2.0 * np.pi / np.sqrt(max(widest, 1e-300))  # all integrals have theta/(2 pi)
     for p in range(places):
         own = asked[OWN + 3 * p : OWN + 3 * p + 3]
         for q in range(places):
@@ -293,7 +283,7 @@ def line_sums(
             if same != 0.0:
                 _angle_sums(own[0], part[0], 1.0, room, bits, n, sharp)
                 _same_side(own, part, same, sign, small, both, room, e, d)
-            if other != 0.0 and (own[0] + part[0] < GONE * room[_THETA, :n]).any():
+            if other != 0.0 and _reach(own[0], part[0], room):
                 _angle_sums(own[0], part[0], -1.0, room, bits, n, sharp)
                 for i in range(n):
                     e[i] += other * both[i] * room[_BENT, i]

@@ -19,8 +19,9 @@ import numpy as np
 
 from analytic.compilation import compiled
 from analytic.expectations.conditioning import Split
+from analytic.expectations.polynomial_pieces import DEGREE, EXACT
 from analytic.expectations.product_rules import Angle
-from analytic.expectations.splines import DEGREE, EXACT, Spline
+from analytic.expectations.splines import Spline
 from analytic.machine import UNIT, Array
 
 __all__ = ["conditional_panels", "spline_distances"]

@@ -53,7 +53,7 @@ def units(activation: Activation, s: Array, moments: Moments, terms: int = TERMS
     """Tabulate the coefficients that close pairs use; more than TERMS where w is smooth."""
     if kinked(activation) or by_pieces(activation) is not None or is_rough(activation):
         terms = min(terms, TERMS)
-    found = coefficients(activation, s, terms - 1)
+    found = coefficients(activation, s, terms - 1, known=moments)
     b = np.ascontiguousarray(found.b.T)
     r = np.sqrt(moments.second)
     unit = 1 / np.where(r > 0, r, np.inf)
