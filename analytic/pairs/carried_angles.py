@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from analytic.compilation import compiled
+from analytic.compilation import borrowing, compiled
 from analytic.expectations import arcsine
 from analytic.machine import UNIT, Array
 
@@ -82,7 +82,7 @@ def enter_inputs(x: Any, y: Any, inverse: Any, i: Any, j: Any, shift: int, o: Ca
         o.wrong[p] = (4 * np.sqrt(near) + (d / CHAINS + 2 * CHAINS + 6) * near + 4 * UNIT) * UNIT
 
 
-@compiled
+@borrowing
 def _half_square(unit: Any, other: Any, scale: float, total: Any) -> float:
     """|unit - scale other|^2/2."""
     whole, rest = unit.size - unit.size % CHAINS, 0.0
@@ -98,7 +98,7 @@ def _half_square(unit: Any, other: Any, scale: float, total: Any) -> float:
     return 0.5 * (rest + (low + ((total[4] + total[5]) + (total[6] + total[7]))))
 
 
-@compiled
+@borrowing
 def enter(a: UnitNorms, i: Any, j: Any, numbers: Any, own: float, o: Carried) -> None:
     """The pre-activations, sums of what is not negative, and Gamma; NaN where one of them is 0.
 
@@ -134,7 +134,7 @@ def enter(a: UnitNorms, i: Any, j: Any, numbers: Any, own: float, o: Carried) ->
         o.error[p] = max(part * (o.wrong[p] + own), o.error[p])
 
 
-@compiled
+@borrowing
 def leave_table(
     a: UnitNorms, i: Any, j: Any, of: Any, signs: Any, scaled: Any, variation: float, o: Carried
 ) -> None:
@@ -169,7 +169,7 @@ def leave_table(
         o.near[p] = near if near <= 1.0 else 2.0 - near
 
 
-@compiled
+@borrowing
 def bend(line: float, bend: float, o: Carried) -> None:
     """The same behind a x + b |x|, with the shares of a^2 and b^2 (``arccosines``)."""
     for p in range(o.small.size):
@@ -187,7 +187,7 @@ def bend(line: float, bend: float, o: Carried) -> None:
         o.wrong[p] = (abs(o.d[p]) + o.bent[p]) * off + 8 * UNIT * o.near[p]
 
 
-@compiled
+@borrowing
 def _sine_less_cosine(t: float, small: float) -> float:
     """sin(t) - t cos(t) with small = 1 - cos(t): up to t = 1 by its series."""
     if t >= 1.0:
@@ -199,7 +199,7 @@ def _sine_less_cosine(t: float, small: float) -> float:
     return t * q * a
 
 
-@compiled
+@borrowing
 def carry_theta(a: UnitNorms, i: Any, j: Any, o: Carried) -> None:
     """Theta = D Gamma behind the activation: |d(D Gamma)| <= |dD| |Gamma| + |D| |dGamma|."""
     for p in range(i.size):

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from analytic.compilation import compiled
+from analytic.compilation import borrowing
 from analytic.expectations import (
     LOGARITHMIC,
     ROWS_TOGETHER,
@@ -25,7 +25,7 @@ from analytic.recursion import Program, Tile, first_beyond, plain
 
 __all__ = ["fill_close_lanes", "put_close_lanes_aside"]
 
-_plain: Any = compiled(plain)
+_plain: Any = borrowing(plain)
 
 BLOCK, WIDTH = 32, 8
 """Lanes that are looked at together, and those of a vector."""
@@ -35,7 +35,7 @@ MOST_LINES = 32
 """The same of TOGETHER lanes and a closed form."""
 
 
-@compiled
+@borrowing
 def put_close_lanes_aside(
     t: Tile, p: Program, at: int, rows: int, lane: int, radius: Any, asked: Any, close: Any
 ) -> None:
@@ -58,7 +58,7 @@ def put_close_lanes_aside(
         t.group[m] = first_beyond(radius, np.sqrt(largest))
 
 
-@compiled
+@borrowing
 def _leave_small_ones(t: Tile, m: int, top: float, steep: float, steeps: Any) -> None:
     """Give up the close lanes of a row of which an input has no place in the table."""
     for j in range(LANES):
@@ -69,7 +69,7 @@ def _leave_small_ones(t: Tile, m: int, top: float, steep: float, steeps: Any) ->
             t.x[m, j] = 0.0
 
 
-@compiled
+@borrowing
 def fill_close_lanes(
     t: Tile, p: Program, at: int, rows: int, lane: int, radius: Any, asked: Any, close: Any,
     band_of: Any, band: int,
@@ -109,7 +109,7 @@ def fill_close_lanes(
             t.group[m] = last
 
 
-@compiled
+@borrowing
 def _fill_rows_of_band(
     t: Tile, p: Program, at: int, lane: int, top: float, asked: Any, close: Any, numbers: Any,
     count: int,
@@ -122,7 +122,7 @@ def _fill_rows_of_band(
             _fill_side(t, p, at, n, side, lane, top, asked, close, rank, core)
 
 
-@compiled
+@borrowing
 def _append(t: Tile, m: int, sign: float, top: float, count: int, first: int, end: int) -> int:
     """Write down the close ones of some lanes of a row behind ``count`` others."""
     for start in range(first, end, BLOCK):
@@ -137,7 +137,7 @@ def _append(t: Tile, m: int, sign: float, top: float, count: int, first: int, en
     return count
 
 
-@compiled
+@borrowing
 def _fill_side(
     t: Tile, p: Program, at: int, n: int, side: int, lane: int, top: float, asked: Any,
     close: Any, rank: int, core: Any,
@@ -159,7 +159,9 @@ def _fill_side(
         for i in range(LANES):
             small[i] = min(1.0 - sign * t.rho[m, i], 1.0)
         for b in range(rank + beside):
-            t.sums[3 + b, :] = close[first + _place(b, rank, most), lane : lane + LANES]
+            row = first + _place(b, rank, most)
+            for i in range(LANES):
+                t.sums[3 + b, i] = close[row, lane + i]
         _sum_lanes(t, p, at, n, side, own, core, LANES)
         for j in range(LANES):
             if sign * t.rho[m, j] > top:
@@ -179,7 +181,7 @@ def _fill_side(
         _leave(t, m, t.close[i], t.sums[1, i], t.sums[2, i])
 
 
-@compiled
+@borrowing
 def _sum_lanes(
     t: Tile, p: Program, at: int, n: int, side: int, own: Any, core: Any, width: int
 ) -> None:
@@ -191,13 +193,13 @@ def _sum_lanes(
     )  # fmt: skip
 
 
-@compiled
+@borrowing
 def _place(b: int, rank: int, most: int) -> int:
     """The row of what is asked: psi that are not used stand between those that are and the rest."""
     return b if b < rank else most + b - rank
 
 
-@compiled
+@borrowing
 def _fill_lines(
     t: Tile, p: Program, at: int, rows: int, side: int, lane: int, top: float, asked: Any,
     close: Any,
@@ -221,7 +223,7 @@ def _fill_lines(
         _some_lines(t, p, at, side, lane, 0, count, asked, close)
 
 
-@compiled
+@borrowing
 def _lines_as_they_stand(
     t: Tile, p: Program, at: int, m: int, start: int, side: int, lane: int, top: float,
     asked: Any, close: Any,
@@ -243,7 +245,7 @@ def _lines_as_they_stand(
             _leave(t, m, start + i, e[i], d[i])
 
 
-@compiled
+@borrowing
 def _some_lines(
     t: Tile, p: Program, at: int, side: int, lane: int, start: int, count: int, asked: Any,
     close: Any,
@@ -266,7 +268,7 @@ def _some_lines(
         _leave(t, lanes[i] // LANES, lanes[i] % LANES, e[i], d[i])
 
 
-@compiled
+@borrowing
 def _leave(t: Tile, m: int, j: int, e: float, d: float) -> None:
     """Write what was found."""
     t.x[m, j] = t.rho[m, j] * t.rho[m, j]
