@@ -116,10 +116,23 @@ def _fill_rows_of_band(
 ) -> None:  # fmt: skip
     """Those of ``count`` rows of one band, by a table; numbers are its rank and place."""
     rank, core = numbers[0], p.core[numbers[1] :]
-    contract(core, p.close[at, 3], asked, p.close[at, 1], t.some[:count], (0, 2), t.weights)
+    sides = _sides(t, count, top)
+    contract(core, p.close[at, 3], asked, p.close[at, 1], t.some[:count], sides, t.weights)
     for n in range(count):
-        for side in range(2):
+        for side in range(sides[0], sides[1]):
             _fill_side(t, p, at, n, side, lane, top, asked, close, rank, core)
+
+
+@borrowing
+def _sides(t: Tile, count: int, top: float) -> tuple[int, int]:
+    """From which sign of rho to which the close lanes of some rows are: (0, 2) are both."""
+    above, below = 0, 0
+    for n in range(count):
+        m = t.some[n]
+        for j in range(LANES):
+            above += t.rho[m, j] > top
+            below += t.rho[m, j] < -top
+    return 0 if above > 0 else 1, 2 if below > 0 else 1
 
 
 @borrowing
