@@ -51,7 +51,8 @@ def compiled(
         flags: of LLVM's floating-point arithmetic, see ``analytic.machine``.
         counted: whether references to arrays are counted, see ``borrowing``.
     """
-    compile_: Any = numba.njit(
+    njit: Any = numba.njit
+    compile_ = njit(
         nogil=True, error_model="numpy", fastmath=set(flags), pipeline_class=_Compiler, _nrt=counted
     )
     dispatcher: Any = compile_(function)
