@@ -30,6 +30,7 @@ from analytic.expectations.conditioned_pairs import (
     unit_spread,
 )
 from analytic.expectations.cut_tails import shares_beyond
+from analytic.expectations.estimated_tables import is_rough
 from analytic.expectations.germs import SMALL, germ
 from analytic.expectations.heat_tables import POLYNOMIAL
 from analytic.expectations.node_tables import kinked
@@ -210,6 +211,9 @@ def _tabulated_ways(
     ]
 
 
+ROUGHLY = 2.0**6
+"""By how much twice the nodes in either dimension lower errors that fall like a power: a kink at an
+angle to the nodes is seen to the second order, by chance to the third."""
 FEW = 64
 """Pairs that are taken by rules of two dimensions, some 0.1 s each, whatever comes of it."""
 
@@ -217,13 +221,16 @@ FEW = 64
 def _is_lost(of: Units, angle: Angle, i: Index, j: Index, rest: Mask) -> bool:
     """Whether rules of two dimensions do not serve the pair that asks most of them.
 
-    Their errors fall at least exponentially: twice the nodes in either dimension square them.
+    Their errors fall at least exponentially: twice the nodes in either dimension square them. Where
+    kinks are not known they fall like a power, by ROUGHLY at most.
     """
     places = np.flatnonzero(rest)
     worst = places[[np.argmax((of.s[j] ** 2 * angle.small)[places])]]
     a, b = i[worst], j[worst]
     units = of.activation, of.s[a], of.s[b], angle.take(worst), 1 / of.r[a], 1 / of.r[b]
-    return float(squared_differences(*units, LARGEST_RULE // 4)[3, 0]) ** 2 > HOPELESS
+    error = float(squared_differences(*units, LARGEST_RULE // 4)[3, 0])
+    finest = error / ROUGHLY if is_rough(of.activation) else error**2
+    return finest > max(HOPELESS, of.wanted)
 
 
 def _complete(of: Units, i: Index, j: Index) -> Mask:

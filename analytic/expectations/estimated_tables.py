@@ -47,7 +47,7 @@ def estimated_segment(
     """The segment with an estimate of its errors."""
     rough = is_rough(activation)
     terms = min(ROUGH_TERMS, most) if rough else terms
-    begin = FEWEST
+    begin = COARSEST
     while True:
         rule, noise, begin = _converged_rule(activation, np.array([low, high]), terms, begin)
         last = tabulated(activation, np.array([high]), rule, terms).columns
@@ -73,7 +73,7 @@ def estimated_segment(
 
 HOPELESS = 1e-8
 """A difference of rules that more terms do not make smaller: a kink that nothing is known of."""
-FEWEST = 32.0
+COARSEST = 32.0
 """Nodes on either side of 0 of the coarsest rule."""
 MANY = 2**12
 """Nodes at which a smooth function is seen to converge, for a standard deviation of 1."""
@@ -129,7 +129,7 @@ def _converged_rule(
         half *= 2**0.5
     none = 1.0, 0, uniform_rule(ROUGH_NODES)  # two that serve would be too large to compare
     noise, _, rule = min(found, default=none)
-    more = half / 2**0.5 if noise <= 8 * UNIT and 2 * half * terms <= LARGEST_BASIS else FEWEST
+    more = half / 2**0.5 if noise <= 8 * UNIT and 2 * half * terms <= LARGEST_BASIS else COARSEST
     return rule, max(noise, UNIT), more
 
 

@@ -87,7 +87,7 @@ def _sharply(problem: Problem, close: Close, i: Index, j: Index) -> NearlyParall
     again = apart[~(found.error[apart] <= bound)]
     again = again[np.argsort(-found.error[again], kind="stable")]
     for part in (again[:TRIED], again[TRIED:]):
-        better = _with_gaps(problem, i[part], j[part])
+        better = _with_gaps(problem, i[part], j[part], close.wanted)
         chosen = ~(found.error[part] <= better.error)
         for whole, values in zip(found, better, strict=True):
             whole[part[chosen]] = values[chosen]
@@ -96,7 +96,7 @@ def _sharply(problem: Problem, close: Close, i: Index, j: Index) -> NearlyParall
     return found
 
 
-def _with_gaps(problem: Problem, i: Index, j: Index) -> NearlyParallel:
+def _with_gaps(problem: Problem, i: Index, j: Index, wanted: float) -> NearlyParallel:
     """Pairs that carry the gaps of their norms, with tables of their inputs alone."""
     if i.size == 0:
         return NearlyParallel(*np.empty((3, 0)))
@@ -105,7 +105,7 @@ def _with_gaps(problem: Problem, i: Index, j: Index) -> NearlyParallel:
     used, place = np.unique(np.concatenate([i, column]), return_inverse=True)
     inputs = problem.x if problem.own else np.concatenate([problem.x, problem.y])
     ends = diagonal(problem.network, mean_squares(inputs[used]))
-    close = Close.of(problem.network, ends, LONG)
+    close = Close.of(problem.network, ends, LONG, wanted)
     return nearly_parallel_pairs(close, x, y, *place.reshape(2, -1), sharp=True)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.compilation import borrowing
+from analytic.compilation import compiled
 from analytic.expectations import conditioning_tables
 from analytic.machine import UNIT, Array
 from analytic.pairs.close_inputs import Close
@@ -130,7 +130,7 @@ def _filled_up(values: Array) -> Array:
     return np.ascontiguousarray(np.pad(values, ((0, 0), (0, 0), (0, -values.shape[2] % CHAINS))))
 
 
-@borrowing
+@compiled
 def _products(values: Any, turned: Any, side: Any, parity: int, i: Any, j: Any, found: Any) -> None:
     """E w w and E w' w' of pairs."""
     total = np.zeros(CHAINS)

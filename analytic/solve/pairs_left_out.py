@@ -11,13 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic.machine import cores
-from analytic.pairs import (
-    Close,
-    NearlyParallel,
-    angle_of_inputs,
-    cheap_entry,
-    left_out_pairs,
-)
+from analytic.pairs import Close, NearlyParallel, cheap_entry, left_out_pairs
 from analytic.recursion import Problem
 from analytic.solve.foresight import LEAST_TAKEN
 
@@ -30,12 +24,6 @@ SAMPLES = 96, 256
 than ``distances`` takes by rules of two dimensions without asking whether these serve."""
 SLOW, SOON = 0.25, 1.0
 """Seconds: of a sample that is large enough; of all pairs that may be taken before a refusal."""
-DEAR = 0.03
-"""Seconds of a pair that is taken by rules of two dimensions, if not by a table of its own."""
-LOOKED_AT = 2**12
-"""Pairs among which the hardest are looked for."""
-AS_MANY = 2**6
-"""Pairs of a sample that say as much as the hardest ones."""
 
 
 class Refused(NamedTuple):
@@ -49,12 +37,14 @@ class Refused(NamedTuple):
 class LeftOut:
     """Pairs (pairs, 2) of a problem that its tiles have left out, sorted by rows.
 
-    ``found`` has those that are known, whose places are ``known``.
+    ``found`` has those that are known, whose places are ``known``. With an infinite ``tolerance``
+    the best values are wanted that are known soon.
     """
 
-    def __init__(self, problem: Problem, left: NDArray[np.intp]) -> None:
+    def __init__(self, problem: Problem, left: NDArray[np.intp], tolerance: float) -> None:
         self.problem, self.left = problem, left
-        self.close = Close.of(problem.network, problem.diagonal)
+        wanted = tolerance if math.isfinite(tolerance) else 0.0
+        self.close = Close.of(problem.network, problem.diagonal, wanted=wanted)
         self.entry = cheap_entry(problem, self.close, len(left), *left.T)
         self.found = NearlyParallel(*np.empty((3, len(left))))
         self.known = np.zeros(len(left), dtype=np.bool_)
@@ -69,11 +59,7 @@ class LeftOut:
 
     def refused(self, tolerance: float) -> Refused | None:
         """What some of them say against a tolerance, unless all are known as soon."""
-        if not math.isfinite(tolerance):
-            return None
-        if (found := self._hardest_refused(tolerance)) is not None:
-            return found
-        for few in SAMPLES:
+        for few in SAMPLES if math.isfinite(tolerance) else ():
             if few >= len(self.left):
                 return None
             places = np.linspace(0, len(self.left) - 1, few).astype(np.intp)
@@ -90,36 +76,6 @@ class LeftOut:
                 seen = Refused(float(error[worst]), (int(i), int(j)), few)
                 return None if error[worst] <= tolerance else seen
         return None
-
-    def _hardest_refused(self, tolerance: float) -> Refused | None:
-        """What the hardest pairs say, if all of them would take long."""
-        if self.problem.x.ndim != 2:
-            return None
-        places = self._hardest()
-        part = self._of(places)
-        self._keep(places, part)
-        error = np.nan_to_num(part.error, nan=np.inf)
-        worst = int(error.argmax())
-        if error[worst] <= tolerance:
-            return None
-        start = time.perf_counter()
-        self._of(places[[worst]])  # now that tables have been made
-        took = time.perf_counter() - start
-        if took <= DEAR or took * len(self.left) <= SOON * cores():
-            return None
-        i, j = self.left[places[worst]]
-        return Refused(float(error[worst]), (int(i), int(j)), AS_MANY)
-
-    def _hardest(self) -> NDArray[np.intp]:
-        """Those that are widest apart, those that are nearest, and the largest, of many."""
-        few = min(len(self.left), LOOKED_AT)
-        some = np.linspace(0, len(self.left) - 1, few).astype(np.intp)
-        i, j = self.left[some].T
-        x, y = self.problem.x[i], self.problem.y[j]
-        small = angle_of_inputs(x, y).small
-        s, s_ = (np.sqrt(np.einsum("nd,nd->n", part, part)) for part in (x, y))
-        hardest = np.argmax(s * s_ * small), np.argmin(small), np.argmax(np.maximum(s, s_))
-        return np.unique(some[list(hardest)])
 
     def all(self) -> NearlyParallel:
         """All pairs, in blocks that bound the memory."""

@@ -260,31 +260,8 @@ def test_some_of_many_close_pairs_are_enough_for_a_refusal(
     monkeypatch.setattr(pairs_left_out, "left_out_pairs", seen)
     with pytest.raises(AccuracyError) as caught:
         kernel(network, x)
-    *hardest, sample = taken  # all at once, and one of them again for its time
-    assert sample == pairs_left_out.SAMPLES[0]
-    assert max(hardest) <= 3
+    assert taken == [pairs_left_out.SAMPLES[0]]
     best = caught.value.estimate
     assert best is not None
-    assert sum(taken[len(hardest) + 1 :]) > 10 * sample
+    assert sum(taken[1:]) > 10 * taken[0]
     assert best.value.shape == (60, 60)
-
-
-@pytest.mark.slow
-def test_the_hardest_pairs_are_enough_where_each_takes_long(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """And the tolerance that they advise is one that all pairs meet."""
-    network, x = Network(FullyConnected("Max(x, tanh(x))")), np.linspace(-3, 3, 60)[:, None]
-    taken, whole = list[int](), pairs_left_out.left_out_pairs
-    monkeypatch.setattr(pairs_left_out, "DEAR", -1.0)
-    monkeypatch.setattr(pairs_left_out, "SOON", 0.0)
-
-    def seen(*given: Any) -> Any:
-        taken.append(given[-1].size)
-        return whole(*given)
-
-    monkeypatch.setattr(pairs_left_out, "left_out_pairs", seen)
-    with pytest.raises(AccuracyError) as caught:
-        kernel(network, x)
-    assert max(taken) <= 3
-    assert np.isfinite(kernel(network, x, tolerance=advised(caught.value))).all()
