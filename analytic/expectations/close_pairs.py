@@ -58,8 +58,6 @@ LOST = 1e-3
 """Error of a cosine from which on a pair is refused at any tolerance that is asked for."""
 BLIND = 1e-3
 """Share of a unit's square beyond the end of a rule from which on nothing is known of its pairs."""
-
-
 ERRORS = (3, 3, 4, 3, 4)
 """Which of the numbers of ``Distances`` is the error of each."""
 Method = Callable[[Units, Angle, Index, Index], Array]
@@ -202,7 +200,7 @@ def _tabulated_ways(
         direct |= ~ready
     direct |= (angle.error > LOST) | still
     rest = ~ready & ~direct
-    if not by_pieces_too and np.count_nonzero(rest) > FEW and _is_lost(of, angle, i, j, rest):
+    if not by_pieces_too and np.count_nonzero(rest) > LONE and _is_lost(of, angle, i, j, rest):
         direct |= rest
     return [
         (_by_series, direct),
@@ -214,22 +212,24 @@ def _tabulated_ways(
 ROUGHLY = 2.0**6
 """By how much twice the nodes in either dimension lower errors that fall like a power: a kink at an
 angle to the nodes is seen to the second order, by chance to the third."""
-FEW = 64
-"""Pairs that are taken by rules of two dimensions, some 0.1 s each, whatever comes of it."""
+LONE, FEW = 4, 64
+"""Pairs that are taken by rules of two dimensions, 0.1 s or more each, whatever comes of it, or
+while there is hope."""
 
 
 def _is_lost(of: Units, angle: Angle, i: Index, j: Index, rest: Mask) -> bool:
     """Whether rules of two dimensions do not serve the pair that asks most of them.
 
-    Their errors fall at least exponentially: twice the nodes in either dimension square them. Where
-    kinks are not known they fall like a power, by ROUGHLY at most.
+    Their errors fall exponentially or like a normal law: twice the nodes in either dimension square
+    them, or twice so. Where kinks are not known they fall like a power, by ROUGHLY at most.
     """
     places = np.flatnonzero(rest)
     worst = places[[np.argmax((of.s[j] ** 2 * angle.small)[places])]]
     a, b = i[worst], j[worst]
     units = of.activation, of.s[a], of.s[b], angle.take(worst), 1 / of.r[a], 1 / of.r[b]
     error = float(squared_differences(*units, LARGEST_RULE // 4)[3, 0])
-    finest = error / ROUGHLY if is_rough(of.activation) else error**2
+    power = 2 if places.size > FEW else 4
+    finest = error / ROUGHLY if is_rough(of.activation) else min(error, 1.0) ** power
     return finest > max(HOPELESS, of.wanted)
 
 

@@ -73,6 +73,8 @@ def estimated_segment(
 
 HOPELESS = 1e-8
 """A difference of rules that more terms do not make smaller: a kink that nothing is known of."""
+MEANINGLESS = 0.05
+"""A difference of rules from which on any will do: nothing is known of the integrals."""
 COARSEST = 32.0
 """Nodes on either side of 0 of the coarsest rule."""
 MANY = 2**12
@@ -129,6 +131,8 @@ def _converged_rule(
         half *= 2**0.5
     none = 1.0, 0, uniform_rule(ROUGH_NODES)  # two that serve would be too large to compare
     noise, _, rule = min(found, default=none)
+    if noise > MEANINGLESS:  # the first that is as bad
+        noise, _, rule = next(some for some in [*found, none] if some[0] <= 2 * noise)
     more = half / 2**0.5 if noise <= 8 * UNIT and 2 * half * terms <= LARGEST_BASIS else COARSEST
     return rule, max(noise, UNIT), more
 
