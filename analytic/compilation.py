@@ -58,7 +58,8 @@ def compiled(
     dispatcher: Any = compile_(function)
     folder = _folder()
     if folder is not None:
-        dispatcher._cache = _CompiledCode(function, flags, folder)
+        named = flags if counted else flags | {"borrowing"}
+        dispatcher._cache = _CompiledCode(function, named, folder)
     return dispatcher
 
 
