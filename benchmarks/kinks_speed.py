@@ -3,7 +3,8 @@
     python benchmarks/kinks_speed.py [ROWS] [NAME ...]
 
 ROWS are inputs, 1,000 without a number. NAME is an activation; all of those below without one.
-Random directions of varied norms; three layers. Time is that of the process, the least of some calls after the first: tables stand.
+Random directions of varied norms; three layers. Time is that of the process, the least of some
+calls after the first: tables stand.
 """
 
 from __future__ import annotations
