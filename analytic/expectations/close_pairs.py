@@ -228,9 +228,9 @@ def _is_lost(of: Units, angle: Angle, i: Index, j: Index, rest: Mask) -> bool:
     a, b = i[worst], j[worst]
     units = of.activation, of.s[a], of.s[b], angle.take(worst), 1 / of.r[a], 1 / of.r[b]
     error = float(squared_differences(*units, LARGEST_RULE // 4)[3, 0])
-    power = 2 if places.size > FEW else 4
-    finest = error / ROUGHLY if is_rough(of.activation) else min(error, 1.0) ** power
-    return finest > max(HOPELESS, of.wanted)
+    finest = error / ROUGHLY if is_rough(of.activation) else min(error, 1.0) ** 4
+    many = places.size > FEW and error**2 > HOPELESS  # too many to be tried for what is wanted
+    return many or finest > max(HOPELESS, of.wanted)
 
 
 def _complete(of: Units, i: Index, j: Index) -> Mask:
