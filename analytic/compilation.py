@@ -20,7 +20,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +32,16 @@ from numba.extending import intrinsic
 
 from analytic.machine import EXACT_SUMS
 
-__all__ = ["compiled", "fused"]
+__all__ = ["borrowing", "compiled", "fused"]
 
 PACKAGE = Path(__file__).parent
 PREFIX = "compiled-"
 """How the folders of compiled code begin."""
 
 
-def compiled(function: Callable[..., Any], flags: frozenset[str] = EXACT_SUMS) -> Any:
+def compiled(
+    function: Callable[..., Any], flags: frozenset[str] = EXACT_SUMS, *, counted: bool = True
+) -> Any:
     """Compile a function when it is first called, without the interpreter's lock.
 
     A quotient by 0 is infinite or NaN: to look for it would keep loops from vector instructions.
@@ -47,15 +49,26 @@ def compiled(function: Callable[..., Any], flags: frozenset[str] = EXACT_SUMS) -
     Args:
         function: what numba can compile.
         flags: of LLVM's floating-point arithmetic, see ``analytic.machine``.
+        counted: whether references to arrays are counted, see ``borrowing``.
     """
-    compile_: Any = numba.njit(
-        nogil=True, error_model="numpy", fastmath=set(flags), pipeline_class=_Compiler
+    njit: Any = numba.njit
+    compile_ = njit(
+        nogil=True, error_model="numpy", fastmath=set(flags), pipeline_class=_Compiler, _nrt=counted
     )
     dispatcher: Any = compile_(function)
     folder = _folder()
     if folder is not None:
-        dispatcher._cache = _CompiledCode(function, flags, folder)
+        named = flags if counted else flags | {"borrowing"}
+        dispatcher._cache = _CompiledCode(function, named, folder)
     return dispatcher
+
+
+borrowing = partial(compiled, counted=False)
+"""Compile a function that makes no arrays and returns none: those it reads belong to its callers.
+
+Numba counts references to every array of a tile at each call, by atomic operations, which took a
+tenth to a half of the time of pairs and made threads wait for each other.
+"""
 
 
 class _WholeVectors(lowering.Lower):

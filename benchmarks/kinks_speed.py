@@ -1,9 +1,10 @@
 """What activations with kinks cost against tanh on the same inputs, as ratios.
 
-    python benchmarks/kinks_speed.py [NAME ...]
+    python benchmarks/kinks_speed.py [ROWS] [NAME ...]
 
-NAME is an activation; all of those below without one. Random directions of varied norms; three
-layers. Time is that of the process, the least of some calls after the first: tables stand.
+ROWS are inputs, 1,000 without a number. NAME is an activation; all of those below without one.
+Random directions of varied norms; three layers. Time is that of the process, the least of some
+calls after the first: tables stand.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ NAMES = (
 DEPTH, ROWS, FEATURES, CALLS = 3, 1000, 10, 3
 
 
-def inputs() -> np.ndarray:
+def inputs(rows: int) -> np.ndarray:
     """Random directions; norms from a fifth to five times the root of the features."""
     rng = np.random.default_rng(0)
-    x = rng.standard_normal((ROWS, FEATURES))
-    return x * np.exp(rng.uniform(-1.6, 1.6, (ROWS, 1)))
+    x = rng.standard_normal((rows, FEATURES))
+    return x * np.exp(rng.uniform(-1.6, 1.6, (rows, 1)))
 
 
 def seconds(name: str, x: np.ndarray) -> tuple[float, float]:
@@ -44,12 +45,13 @@ def seconds(name: str, x: np.ndarray) -> tuple[float, float]:
 
 
 def main() -> None:
-    x = inputs()
-    pairs = ROWS * (ROWS - 1) / 2
+    numbers = [int(word) for word in sys.argv[1:2] if word.isdecimal()]
+    rows, names = (numbers or [ROWS])[0], sys.argv[1 + len(numbers) :]
+    x, pairs = inputs(rows), rows * (rows - 1) / 2
     seconds("tanh", x)  # compiles
     _, smooth = seconds("tanh", x)
     print(f"{'activation':<36}{'first s':>8}{'us a pair':>10}{'to tanh':>8}")
-    for name in ("tanh", *(sys.argv[1:] or NAMES)):
+    for name in ("tanh", *(names or NAMES)):
         first, later = seconds(name, x)
         print(
             f"{name:<36}{first:>8.2f}{later / pairs * 1e6:>10.2f}{later / smooth:>8.1f}",

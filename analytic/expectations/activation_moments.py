@@ -65,7 +65,7 @@ class Moments:
     noise: Noise
     wide: Extended | None = None
 
-    def take(self, chosen: NDArray[np.intp]) -> Moments:
+    def take(self, chosen: slice | NDArray[np.intp]) -> Moments:
         """Those of some of the s."""
         parts = (getattr(self, part.name) for part in fields(self)[:-2])
         return Moments(*(part[chosen] for part in parts), noise=self.noise)

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from analytic.compilation import compiled
+from analytic.compilation import borrowing, compiled
 from analytic.expectations.logarithm_lanes import logarithms
 
 __all__ = [
@@ -35,7 +35,7 @@ TABLE, LOGARITHMIC = 1, 3
 """The kinds of these sums, by their coordinate."""
 
 WIDTH = 128
-"""Lanes that are summed together."""
+"""Lanes that are summed together, at most."""
 TOGETHER = 32
 """Rows whose coefficients are summed together."""
 WORK = 7
@@ -77,7 +77,7 @@ def contract(
         at, begin = at + rows * wide, begin + wide
 
 
-@compiled
+@borrowing
 def _add_eight_rows(
     numbers: Any, at: int, low: int, high: int, rows: int, a: int, phi: Any, w: Any, begin: int
 ) -> None:
@@ -94,7 +94,7 @@ def _add_eight_rows(
             w[begin + c, m] = total + (low + (high + n7 * phi[a + 7, m]))
 
 
-@compiled
+@borrowing
 def _add_four_rows(
     numbers: Any, at: int, low: int, high: int, rows: int, a: int, phi: Any, w: Any, begin: int
 ) -> None:
@@ -108,14 +108,16 @@ def _add_four_rows(
             w[begin + c, m] = total + (low + (high + n3 * phi[a + 3, m]))
 
 
-@compiled
-def _add_eight(w: Any, n: int, k: int, m: int, p: Any, b: int, work: Any, row: int) -> None:
+@borrowing
+def _add_eight(
+    w: Any, n: int, k: int, m: int, p: Any, b: int, work: Any, row: int, width: int
+) -> None:
     """Add eight products to the sums of E and of D, which share phi, with the weights of a row."""
     w0, w1, w2, w3 = w[k, n], w[k + 1, n], w[k + 2, n], w[k + 3, n]
     w4, w5, w6, w7 = w[k + 4, n], w[k + 5, n], w[k + 6, n], w[k + 7, n]
     v0, v1, v2, v3 = w[m, n], w[m + 1, n], w[m + 2, n], w[m + 3, n]
     v4, v5, v6, v7 = w[m + 4, n], w[m + 5, n], w[m + 6, n], w[m + 7, n]
-    for i in range(WIDTH):
+    for i in range(width):
         total, slope = work[row, i] + w0 * p[b, i], work[row + 3, i] + v0 * p[b, i]
         total, slope = total + w1 * p[b + 1, i], slope + v1 * p[b + 1, i]
         total, slope = total + w2 * p[b + 2, i], slope + v2 * p[b + 2, i]
@@ -126,26 +128,28 @@ def _add_eight(w: Any, n: int, k: int, m: int, p: Any, b: int, work: Any, row: i
         work[row, i], work[row + 3, i] = total + w7 * p[b + 7, i], slope + v7 * p[b + 7, i]
 
 
-@compiled
-def _add_four(w: Any, n: int, k: int, m: int, p: Any, b: int, work: Any, row: int) -> None:
+@borrowing
+def _add_four(
+    w: Any, n: int, k: int, m: int, p: Any, b: int, work: Any, row: int, width: int
+) -> None:
     """The same with four."""
     w0, w1, w2, w3 = w[k, n], w[k + 1, n], w[k + 2, n], w[k + 3, n]
     v0, v1, v2, v3 = w[m, n], w[m + 1, n], w[m + 2, n], w[m + 3, n]
-    for i in range(WIDTH):
+    for i in range(width):
         total, slope = work[row, i] + w0 * p[b, i], work[row + 3, i] + v0 * p[b, i]
         total, slope = total + w1 * p[b + 1, i], slope + v1 * p[b + 1, i]
         total, slope = total + w2 * p[b + 2, i], slope + v2 * p[b + 2, i]
         work[row, i], work[row + 3, i] = total + w3 * p[b + 3, i], slope + v3 * p[b + 3, i]
 
 
-@compiled
+@borrowing
 def _begin(
-    w: Any, n: int, k: int, m: int, p: Any, work: Any, new: int, old: int, older: int
+    w: Any, n: int, k: int, m: int, p: Any, work: Any, new: int, old: int, older: int, width: int
 ) -> None:
     """A step of Clenshaw's scheme with the first four products."""
     w0, w1, w2, w3 = w[k, n], w[k + 1, n], w[k + 2, n], w[k + 3, n]
     v0, v1, v2, v3 = w[m, n], w[m + 1, n], w[m + 2, n], w[m + 3, n]
-    for i in range(WIDTH):
+    for i in range(width):
         total = work[0, i] * work[old, i] - work[older, i]
         slope = work[0, i] * work[old + 3, i] - work[older + 3, i]
         total, slope = total + w0 * p[0, i], slope + v0 * p[0, i]
@@ -154,55 +158,59 @@ def _begin(
         work[new, i], work[new + 3, i] = total + w3 * p[3, i], slope + v3 * p[3, i]
 
 
-@compiled
-def _clenshaw(w: Any, n: int, side: int, ranks: Any, phi: Any, work: Any) -> int:
-    """sum_kb w_kb T_k(x) phi_b for E and for D of WIDTH lanes; work[0] holds 2 x.
+@borrowing
+def _clenshaw(w: Any, n: int, side: int, ranks: Any, phi: Any, work: Any, width: int) -> int:
+    """sum_kb w_kb T_k(x) phi_b for E and for D of some lanes; work[0] holds 2 x.
 
     Returns the row of the sum for E; that for D is three below.
     """
     new, old, older, end = 1, 2, 3, 0
     for k in range(ranks.size):
         end += 4 * int(ranks[k])
-    work[1:WORK, :] = 0.0
+    work[1:WORK, :width] = 0.0
     for k in range(ranks.size - 1, -1, -1):
         if k == 0:
-            for i in range(WIDTH):
+            for i in range(width):
                 work[0, i] *= 0.5
         b, rank = 4, int(ranks[k])
         end -= 4 * rank
         place = end + 2 * side * rank
-        _begin(w, n, place, place + rank, phi, work, new, old, older)
+        _begin(w, n, place, place + rank, phi, work, new, old, older, width)
         while b + 8 <= rank:
-            _add_eight(w, n, place + b, place + rank + b, phi, b, work, new)
+            _add_eight(w, n, place + b, place + rank + b, phi, b, work, new, width)
             b += 8
         if b < rank:
-            _add_four(w, n, place + b, place + rank + b, phi, b, work, new)
+            _add_four(w, n, place + b, place + rank + b, phi, b, work, new, width)
         new, old, older = older, new, old
     return old
 
 
-@compiled
-def _coordinates(kind: int, scale: float, steep: float, steeps: Any, small: Any, work: Any) -> None:
+@borrowing
+def _coordinates(
+    kind: int, scale: float, steep: float, steeps: Any, small: Any, work: Any, width: int
+) -> None:
     """Twice the argument of the polynomials, in work[0]."""
     if kind == TABLE:
-        for i in range(WIDTH):
+        for i in range(width):
             work[0, i] = scale * np.sqrt(0.5 * small[i]) - 2.0
         return
-    for i in range(WIDTH):
+    for i in range(width):
         whole = steep * steeps[i]
         work[0, i], work[1, i] = 1.0 + whole * small[i], 1.0 + whole * scale
-    logarithms(work[0], work[2], work[3], WIDTH)
-    logarithms(work[1], work[2], work[3], WIDTH)
-    for i in range(WIDTH):
+    logarithms(work[0], work[2], work[3], width)
+    logarithms(work[1], work[2], work[3], width)
+    for i in range(width):
         work[0, i] = 4.0 * (work[0, i] / work[1, i]) - 2.0
 
 
-@compiled
+@borrowing
 def low_rank_sums(
     w: Any, n: int, side: int, ranks: Any, kind: int, scale: float, row: Any, phi: Any,
     small: Any, work: Any, e: Any, d: Any,
 ) -> None:  # fmt: skip
-    """E w(u) w(v) and E w'(u) w'(v) of WIDTH pairs of one row and one sign of rho.
+    """E w(u) w(v) and E w'(u) w'(v) of pairs of one row and one sign of rho.
+
+    Their number is best a multiple of the lanes of some vectors, and WIDTH at most.
 
     Args:
         w: the coefficients that ``contract`` left.
@@ -218,10 +226,11 @@ def low_rank_sums(
         e: where E goes, (lanes,).
         d: where D goes.
     """
-    _coordinates(kind, scale, row[-1], phi[-1], small, work)
-    sums = _clenshaw(w, n, side, ranks, phi, work)
+    width = small.size
+    _coordinates(kind, scale, row[-1], phi[-1], small, work, width)
+    sums = _clenshaw(w, n, side, ranks, phi, work, width)
     found, slope = work[sums], work[sums + 3]
     rank = row.size - (2 if kind == TABLE else 3)
-    for i in range(WIDTH):
+    for i in range(width):
         e[i] = found[i] * (row[rank] * phi[rank, i])
         d[i] = slope[i] * (row[rank + 1] * phi[rank + 1, i])

@@ -30,6 +30,7 @@ from analytic.expectations.conditioned_pairs import (
     unit_spread,
 )
 from analytic.expectations.cut_tails import shares_beyond
+from analytic.expectations.estimated_tables import is_rough
 from analytic.expectations.germs import SMALL, germ
 from analytic.expectations.heat_tables import POLYNOMIAL
 from analytic.expectations.node_tables import kinked
@@ -57,8 +58,6 @@ LOST = 1e-3
 """Error of a cosine from which on a pair is refused at any tolerance that is asked for."""
 BLIND = 1e-3
 """Share of a unit's square beyond the end of a rule from which on nothing is known of its pairs."""
-
-
 ERRORS = (3, 3, 4, 3, 4)
 """Which of the numbers of ``Distances`` is the error of each."""
 Method = Callable[[Units, Angle, Index, Index], Array]
@@ -201,7 +200,7 @@ def _tabulated_ways(
         direct |= ~ready
     direct |= (angle.error > LOST) | still
     rest = ~ready & ~direct
-    if not by_pieces_too and np.count_nonzero(rest) > FEW and _is_lost(of, angle, i, j, rest):
+    if not by_pieces_too and np.count_nonzero(rest) > LONE and _is_lost(of, angle, i, j, rest):
         direct |= rest
     return [
         (_by_series, direct),
@@ -210,20 +209,28 @@ def _tabulated_ways(
     ]
 
 
-FEW = 64
-"""Pairs that are taken by rules of two dimensions, some 0.1 s each, whatever comes of it."""
+ROUGHLY = 2.0**6
+"""By how much twice the nodes in either dimension lower errors that fall like a power: a kink at an
+angle to the nodes is seen to the second order, by chance to the third."""
+LONE, FEW = 4, 64
+"""Pairs that are taken by rules of two dimensions, 0.1 s or more each, whatever comes of it, or
+while there is hope."""
 
 
 def _is_lost(of: Units, angle: Angle, i: Index, j: Index, rest: Mask) -> bool:
     """Whether rules of two dimensions do not serve the pair that asks most of them.
 
-    Their errors fall at least exponentially: twice the nodes in either dimension square them.
+    Their errors fall exponentially or like a normal law: twice the nodes in either dimension square
+    them, or twice so. Where kinks are not known they fall like a power, by ROUGHLY at most.
     """
     places = np.flatnonzero(rest)
     worst = places[[np.argmax((of.s[j] ** 2 * angle.small)[places])]]
     a, b = i[worst], j[worst]
     units = of.activation, of.s[a], of.s[b], angle.take(worst), 1 / of.r[a], 1 / of.r[b]
-    return float(squared_differences(*units, LARGEST_RULE // 4)[3, 0]) ** 2 > HOPELESS
+    error = float(squared_differences(*units, LARGEST_RULE // 4)[3, 0])
+    finest = error / ROUGHLY if is_rough(of.activation) else min(error, 1.0) ** 4
+    many = places.size > FEW and error**2 > HOPELESS  # too many to be tried for what is wanted
+    return many or finest > max(HOPELESS, of.wanted)
 
 
 def _complete(of: Units, i: Index, j: Index) -> Mask:

@@ -47,8 +47,9 @@ def estimated_segment(
     """The segment with an estimate of its errors."""
     rough = is_rough(activation)
     terms = min(ROUGH_TERMS, most) if rough else terms
+    begin = COARSEST
     while True:
-        rule, noise = _converged_rule(activation, np.array([low, high]), terms)
+        rule, noise, begin = _converged_rule(activation, np.array([low, high]), terms, begin)
         last = tabulated(activation, np.array([high]), rule, terms).columns
         if (
             last[0, REST] <= 16 * UNIT * last[0, SLOPE]
@@ -72,6 +73,10 @@ def estimated_segment(
 
 HOPELESS = 1e-8
 """A difference of rules that more terms do not make smaller: a kink that nothing is known of."""
+MEANINGLESS = 0.05
+"""A difference of rules from which on any will do: nothing is known of the integrals."""
+COARSEST = 32.0
+"""Nodes on either side of 0 of the coarsest rule."""
 MANY = 2**12
 """Nodes at which a smooth function is seen to converge, for a standard deviation of 1."""
 ROUGH_NODES, ROUGH_TERMS = 2**8, 128
@@ -89,8 +94,12 @@ def is_rough(activation: Activation) -> bool:
     return bool(found.places) or not found.complete
 
 
-def _converged_rule(activation: Activation, s: Array, terms: int) -> tuple[Rule, float]:
+def _converged_rule(
+    activation: Activation, s: Array, terms: int, begin: float
+) -> tuple[Rule, float, float]:
     """The cheapest rule that agrees with a finer one at s, and the difference.
+
+    The last number is where to ``begin`` with more terms, whose rules differ by no less.
 
     The numbers of nodes are not multiples of each other, so that a frequency above that
     of the nodes cannot be aliased in the same way by both; two rules that both miss a
@@ -107,7 +116,7 @@ def _converged_rule(activation: Activation, s: Array, terms: int) -> tuple[Rule,
         second = coarsest[:, MEAN] ** 2 + s**2 * coarsest[:, SPREAD]
         check_underflow(activation, s, second)  # no finer rule would help
     rough = is_rough(activation)
-    half = ROUGH_NODES * max(float(s[-1]), 1.0) if rough else 32.0
+    half = ROUGH_NODES * max(float(s[-1]), 1.0) if rough else begin
     while half * terms <= LARGEST_BASIS:
         for family, rule in _rules(round(half), float(s[-1]), kinked(activation)):
             fine = tabulated(activation, s, rule, terms).columns
@@ -120,9 +129,12 @@ def _converged_rule(activation: Activation, s: Array, terms: int) -> tuple[Rule,
         if found and rough:
             break
         half *= 2**0.5
-    none = 1.0, 0, uniform_rule(LARGEST_BASIS // terms)  # two rules would be too large to compare
+    none = 1.0, 0, uniform_rule(ROUGH_NODES)  # two that serve would be too large to compare
     noise, _, rule = min(found, default=none)
-    return rule, max(noise, UNIT)
+    if noise > MEANINGLESS:  # the first that is as bad
+        noise, _, rule = next(some for some in [*found, none] if some[0] <= 2 * noise)
+    more = half / 2**0.5 if noise <= 8 * UNIT and 2 * half * terms <= LARGEST_BASIS else COARSEST
+    return rule, max(noise, UNIT), more
 
 
 def _rules(half: int, s: float, kink: bool) -> Iterator[tuple[str, Rule]]:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from analytic.activation import Activation
-from analytic.expectations.activation_moments import halves, moments
+from analytic.expectations.activation_moments import Moments, halves, moments
 from analytic.expectations.chebyshev_sums import fill
 from analytic.expectations.coefficients_of_erf import (
     ERF_COEFFICIENTS,
@@ -125,8 +125,9 @@ def rests(activation: Activation, s: Array, terms: int) -> tuple[Array, Noise]:
 
 
 def coefficients(
-    activation: Activation, s: Any, terms: int, orders: slice = slice(None), most: int = 0
-) -> Coefficients:
+    activation: Activation, s: Any, terms: int, orders: slice = slice(None), most: int = 0,
+    known: Moments | None = None,
+) -> Coefficients:  # fmt: skip
     """The first coefficients at the standard deviations s, shape (n,).
 
     Args:
@@ -135,6 +136,7 @@ def coefficients(
         terms: how many.
         orders: which of them are wanted; where w' is even or odd, every other one is 0.
         most: how many may be asked for at other times: then their bits do not depend on ``terms``.
+        known: the moments at s, if somebody has them.
     """
     rest, noise = np.zeros(s.size), EXACT
     if terms == 0:
@@ -154,7 +156,7 @@ def coefficients(
         return Coefficients(b[orders], erf_rest(s, terms), noise)
     if (line := by_pieces(activation)) is not None:
         assert not isinstance(line, Staircase)
-        table = moments(activation, s)
+        table = known or moments(activation, s)
         error = 24 * UNIT + max(table.noise.slope, 8 * UNIT)
         error += lost_in_coefficients(line, s, table.second, table.slope)
         noise = Noise.of_coefficients(error, error, certified=False)

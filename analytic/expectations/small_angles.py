@@ -19,12 +19,11 @@ Legend: room has rows of TOGETHER lanes; bits is the same memory.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
-from analytic.compilation import compiled
+from analytic.compilation import borrowing
 from analytic.expectations.angle_coefficients import (
     COSECANT,
     COSINE,
@@ -36,6 +35,7 @@ from analytic.expectations.angle_coefficients import (
     POWERS,
     TANGENT,
 )
+from analytic.expectations.exponential_lanes import exponentials
 from analytic.expectations.inverse_sine import arcsine_excess
 
 __all__ = ["CLOSE_LINES", "FARTHEST_LINES", "OWN", "TOGETHER", "line_sums"]
@@ -57,30 +57,9 @@ _P, _BOTH, _Y, _POWER, _THETA, _V, _ONCE, _BENT, _SIZE = range(
 )
 """Rows of the room behind those of e_k and m_k."""
 CLOSE_LINES = _SIZE + 1, TOGETHER
-SHIFT = 1.5 * 2.0**52
-LOG2, LN2_HIGH, LN2_LOW = 1 / math.log(2), 0.693147180369123816490, 1.90821492927058770002e-10
 
 
-@compiled
-def _exponential(room: Any, bits: Any, n: int, degree: int) -> None:
-    """exp(-y) in the row of the power, for y in [0, 700], which is lost."""
-    for i in range(n):
-        room[_POWER, i] = SHIFT - room[_Y, i] * LOG2
-    for i in range(n):
-        power = room[_POWER, i] - SHIFT
-        room[_Y, i] = (-room[_Y, i] - power * LN2_HIGH) - power * LN2_LOW
-        room[0, i] = POWERS[degree]
-    for k in range(degree - 1, -1, -1):
-        coefficient = POWERS[k]
-        for i in range(n):
-            room[0, i] = room[0, i] * room[_Y, i] + coefficient
-    for i in range(n):
-        bits[_POWER, i] = (bits[_POWER, i] + 1023) << 52
-    for i in range(n):
-        room[_POWER, i] *= room[0, i]
-
-
-@compiled
+@borrowing
 def _remains(room: Any, n: int, terms: int) -> None:
     """e_k in the first rows: exp(-sum_k c_k xi^k) by k e_k = -sum_l l c_l e_(k - l)."""
     c = MOST + 1
@@ -105,7 +84,7 @@ def _remains(room: Any, n: int, terms: int) -> None:
                 room[k, i] += inverse * (room[c + k - 1, i] * room[1, i])
 
 
-@compiled
+@borrowing
 def _moments(room: Any, n: int, count: int, level: int) -> None:
     """m_k for k < count, in the rows behind those of e_k."""
     first = MOST + 1
@@ -124,7 +103,7 @@ def _moments(room: Any, n: int, count: int, level: int) -> None:
             room[first + k, i] = (1.0 - square * room[first + k - 1, i]) * inverse
 
 
-@compiled
+@borrowing
 def _lengths(room: Any, n: int, sharp: float) -> tuple[int, int, int]:
     """How many coefficients serve: of the integrand, an odd number, and of the cosine.
 
@@ -157,7 +136,7 @@ def _lengths(room: Any, n: int, sharp: float) -> tuple[int, int, int]:
     return terms, falls, degree
 
 
-@compiled
+@borrowing
 def _level(a: Any, b: Any, sign: float, room: Any, n: int, sharp: float) -> int:
     """The number of a series for m_0, what it leaves out being below ``sharp``.
 
@@ -176,7 +155,7 @@ def _level(a: Any, b: Any, sign: float, room: Any, n: int, sharp: float) -> int:
     return level
 
 
-@compiled
+@borrowing
 def _angle_sums(a: Any, b: Any, sign: float, room: Any, bits: Any, n: int, sharp: float) -> None:
     """once(a, sign b) and bent(a, sign b), in rows of the room."""
     for i in range(n):
@@ -189,7 +168,7 @@ def _angle_sums(a: Any, b: Any, sign: float, room: Any, bits: Any, n: int, sharp
         room[_Y, i] = fallen if fallen < 700.0 else 700.0
     terms, falls, degree = _lengths(room, n, sharp)
     level = _level(a, b, sign, room, n, sharp)
-    _exponential(room, bits, n, degree)
+    exponentials(room[_Y], room[_POWER], bits[_POWER], room[0], n, degree)
     _remains(room, n, terms)
     _moments(room, n, terms + falls + 1, level)
     _bend(room, n, terms, falls)
@@ -199,7 +178,7 @@ def _angle_sums(a: Any, b: Any, sign: float, room: Any, bits: Any, n: int, sharp
         room[_BENT, i] *= size
 
 
-@compiled
+@borrowing
 def _bend(room: Any, n: int, terms: int, falls: int) -> None:
     """The sums of e_k m_k, and with cos t - cos theta by its series in xi = x^2."""
     m = MOST + 1
@@ -224,7 +203,7 @@ def _bend(room: Any, n: int, terms: int, falls: int) -> None:
             room[_Y, i] *= room[_V, i]
 
 
-@compiled
+@borrowing
 def _straight(
     lines: Any, sign: float, asked: Any, phi: Any, small: Any, room: Any, e: Any, d: Any
 ) -> None:
@@ -243,7 +222,7 @@ def _straight(
         e[i] += mean * (mean + asked[1, i] + phi[1, i])
 
 
-@compiled
+@borrowing
 def _same_side(
     asked: Any, phi: Any, weight: float, sign: float, small: Any, s: Any, room: Any, e: Any, d: Any
 ) -> None:
@@ -259,7 +238,16 @@ def _same_side(
         d[i] += sign * weight * (q - room[_ONCE, i])
 
 
-@compiled
+@borrowing
+def _reach(a: Any, b: Any, room: Any) -> bool:
+    """Whether bends on two sides of 0 see each other."""
+    count = 0
+    for i in range(a.size):
+        count += a[i] + b[i] < GONE * room[_THETA, i]
+    return count > 0
+
+
+@borrowing
 def line_sums(
     lines: Any, side: int, places: int, asked: Any, phi: Any, small: Any, room: Any, bits: Any,
     e: Any, d: Any,
@@ -280,9 +268,11 @@ def line_sums(
     """
     sign, n, sharp, first = 1.0 - 2.0 * side, small.size, lines[2], 3
     _straight(lines, sign, asked, phi, small, room, e, d)
-    both = room[_SIZE]
+    both, widest = room[_SIZE], 0.0
     for i in range(n):
         both[i] = asked[0, i] * phi[0, i]
+        widest = room[_V, i] if room[_V, i] > widest else widest
+    sharp *= 2.0 * np.pi / np.sqrt(max(widest, 1e-300))  # all integrals have theta/(2 pi)
     for p in range(places):
         own = asked[OWN + 3 * p : OWN + 3 * p + 3]
         for q in range(places):
@@ -293,7 +283,7 @@ def line_sums(
             if same != 0.0:
                 _angle_sums(own[0], part[0], 1.0, room, bits, n, sharp)
                 _same_side(own, part, same, sign, small, both, room, e, d)
-            if other != 0.0 and (own[0] + part[0] < GONE * room[_THETA, :n]).any():
+            if other != 0.0 and _reach(own[0], part[0], room):
                 _angle_sums(own[0], part[0], -1.0, room, bits, n, sharp)
                 for i in range(n):
                     e[i] += other * both[i] * room[_BENT, i]

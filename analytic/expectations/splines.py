@@ -8,40 +8,31 @@ of the pieces; pairs stand in ``spline_pairs``.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from itertools import islice
-from typing import Any
 
 import numpy as np
-import sympy
 
 from analytic.activation import Activation, X
 from analytic.expectations.jumps_by_parts import jump_sums
 from analytic.expectations.polylines import Polyline, gauss_panels, polyline
+from analytic.expectations.polynomial_pieces import DEGREE, EXACT, Piece, pieces_of
 from analytic.expectations.staircases import Staircase, staircase
-from analytic.expressions import values
 from analytic.machine import UNIT, Array
 from analytic.proofs import branch, kinks
 
 __all__ = ["DEGREE", "EXACT", "Spline", "by_pieces", "spline"]
 
-DEGREE = 10
-"""Of the polynomials that stand for a piece that is none."""
-EXACT = 3
-"""Largest degree of a polynomial piece that is kept as it is."""
-FURTHEST = 2.0**13
-"""Up to where other pieces are cut into short ones; beyond, the last one goes on."""
 MOST_PIECES = 400
 """Most pieces."""
-SHORTEST = 2.0**-6
-"""Half of the shortest piece."""
 _POLYNOMIAL = (Fraction(0), Fraction(0), Fraction(10**6))
 REACH = 12
 """Where the normal law is cut."""
+BLOCK = 256
+"""Deviations whose rules are taken together, which stay in cache: moments and coefficients ask for
+the same ones."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,12 +62,7 @@ class Spline:
     @property
     def turned(self) -> Spline:
         """w(-x)."""
-        signs = (-1.0) ** np.arange(DEGREE + 1)
-        w = Activation(self.activation.expression.subs(X, -X))
-        return Spline(
-            w, -self.kinks[::-1], -self.ends[::-1], -self.starts[::-1], self.lengths[::-1].copy(),
-            self.powers[::-1] * signs, self.error, self.error_d,
-        )  # fmt: skip
+        return _turned(self)
 
     @property
     def is_cubic(self) -> bool:
@@ -94,7 +80,7 @@ class Spline:
 
     def moments(self, s: Array) -> tuple[Array, ...]:
         """Those of w at s, in the order of ``Moments``."""
-        mean, second, slope, *responses = _sums(self, s.tobytes())[:5]
+        mean, second, slope, *responses = _sums(self, s)[:5]
         none = np.full(s.size, np.inf)
         return (mean, second, slope, none, none, *responses)
 
@@ -137,7 +123,7 @@ class Spline:
 
         E f(sz) h_k = (s E f'(sz) h_(k-1) + sum_i (f(x_i + 0) - f(x_i - 0)) h_(k-1) phi)/sqrt k.
         """
-        first, slope = _sums(self, s.tobytes())[-2:]
+        first, slope = _sums(self, s)[-2:]
         s = np.maximum(s, SMALLEST)
         c = jump_sums(self.ends[1:-1, None] / s, self._jumps(), s, terms)
         c[:EXACT] = first
@@ -157,9 +143,26 @@ class Spline:
         return found
 
 
-@lru_cache(maxsize=16)
-def _sums(line: Spline, numbers: bytes) -> tuple[Array, ...]:
+@lru_cache(maxsize=64)
+def _turned(line: Spline) -> Spline:
+    """w(-x), whose formula takes some time to read."""
+    signs = (-1.0) ** np.arange(DEGREE + 1)
+    w = Activation(line.activation.expression.subs(X, -X))
+    return Spline(
+        w, -line.kinks[::-1], -line.ends[::-1], -line.starts[::-1], line.lengths[::-1].copy(),
+        line.powers[::-1] * signs, line.error, line.error_d,
+    )  # fmt: skip
+
+
+def _sums(line: Spline, s: Array) -> tuple[Array, ...]:
     """E w, E w^2, E w'^2, its responses, c_k for k < EXACT and E w'^2, by quadrature."""
+    blocks = (s[start : start + BLOCK].tobytes() for start in range(0, s.size, BLOCK))
+    parts = [_sums_of_block(line, block) for block in blocks]
+    return tuple(np.concatenate(part, axis=-1) for part in zip(*parts, strict=True))
+
+
+@lru_cache(maxsize=512)
+def _sums_of_block(line: Spline, numbers: bytes) -> tuple[Array, ...]:
     s = np.maximum(np.frombuffer(numbers), SMALLEST)
     z, p = line.rule(s, 16)
     w, w1 = line.at_nodes(s[:, None] * z, 16)
@@ -222,11 +225,11 @@ def spline(activation: Activation) -> Spline | None:
     if any(order is None or order.rank > _POLYNOMIAL for order in activation.growth):
         return None
     places = sorted(found.places, key=float)
-    pieces: list[_Piece] = []
+    pieces: list[Piece] = []
     sides = [(places[0], -1), *((place, 1) for place in places)]
     ends = [-np.inf, *map(float, places), np.inf]
     for (place, side), low, high in zip(sides, ends, ends[1:], strict=False):
-        cut = _cut(branch(activation.expression, place, side), low, high)
+        cut = pieces_of(branch(activation.expression, place, side), low, high)
         pieces += islice(cut, MOST_PIECES + 1 - len(pieces))  # no more are made
     if len(pieces) > MOST_PIECES:
         return None
@@ -241,59 +244,3 @@ def spline(activation: Activation) -> Spline | None:
         64 * UNIT,
         (2**6 if exact else 2**12) * UNIT,
     )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Piece:
-    """A polynomial in (x - start)/length from ``low`` on."""
-
-    low: float
-    start: float
-    length: float
-    powers: Array
-
-
-def _cut(smooth: Any, low: float, high: float) -> Iterator[_Piece]:
-    """The pieces of a smooth function on [low, high], from left to right."""
-    start = 0.0 if low < 0 < high else low if np.isfinite(low) else high  # small values are exact
-    polynomial = sympy.Poly(smooth, X) if smooth.is_polynomial(X) else None
-    if polynomial is not None and polynomial.degree() <= EXACT:
-        moved = sympy.Poly(smooth.subs(X, X + sympy.Rational(start)), X).all_coeffs()[::-1]
-        powers = np.zeros(DEGREE + 1)
-        powers[: len(moved)] = [float(value) for value in moved]
-        yield _Piece(low, start, 1.0, powers)
-        return
-    found = _halved(smooth, max(low, -FURTHEST), min(high, FURTHEST))
-    yield replace(next(found), low=low)
-    yield from found
-
-
-def _halved(smooth: Any, low: float, high: float) -> Iterator[_Piece]:
-    """Pieces on which interpolation agrees with the function, from left to right."""
-    near, far = sorted((abs(low), abs(high)))
-    if low < 0 < high and far > 2:
-        yield from _halved(smooth, low, 0.0)
-        yield from _halved(smooth, 0.0, high)
-        return
-    if far > 4 * max(near, 1.0):  # the error of a piece is relative to its largest value
-        middle = math.copysign(math.sqrt(far * max(near, 1.0)), low + high)
-        yield from _halved(smooth, low, middle)
-        yield from _halved(smooth, middle, high)
-        return
-    middle, half = (low + high) / 2, (high - low) / 2
-    k = np.arange(DEGREE + 1)
-    phase = np.pi * (k + 0.5) / (DEGREE + 1)
-    series = np.cos(k[:, None] * phase) @ values(smooth, middle + half * np.cos(phase), 0)[0]
-    series *= np.where(k > 0, 2.0, 1.0) / (DEGREE + 1)
-    fit: Any = np.polynomial.Chebyshev(series)
-    probe = np.linspace(-0.97, 0.99, 15)
-    exact = values(smooth, middle + half * probe, 0)[0]
-    off = np.abs(fit(probe) - exact).max()
-    if off > 32 * UNIT * np.abs(exact).max() and half > SHORTEST:
-        yield from _halved(smooth, low, middle)
-        yield from _halved(smooth, middle, high)
-        return
-    powers = np.zeros(DEGREE + 1)
-    converted = fit.convert(kind=np.polynomial.Polynomial).coef
-    powers[: converted.size] = converted
-    yield _Piece(low, middle, half, powers)

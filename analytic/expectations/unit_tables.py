@@ -33,6 +33,7 @@ class Units:
         rest: what the coefficients lack of E w'^2, relative to it.
         noise: error of the c_k relative to their norm, and of all moments.
         noise_a: that of the coordinates.
+        wanted: an error of pairs that is small enough.
     """
 
     activation: Activation
@@ -43,21 +44,24 @@ class Units:
     rest: Array
     noise: float
     noise_a: float
+    wanted: float = 0.0
 
     @property
     def r(self) -> Array:
         return np.sqrt(self.moments.second)
 
 
-def units(activation: Activation, s: Array, moments: Moments, terms: int = TERMS) -> Units:
+def units(
+    activation: Activation, s: Array, moments: Moments, terms: int = TERMS, wanted: float = 0.0
+) -> Units:
     """Tabulate the coefficients that close pairs use; more than TERMS where w is smooth."""
     if kinked(activation) or by_pieces(activation) is not None or is_rough(activation):
         terms = min(terms, TERMS)
-    found = coefficients(activation, s, terms - 1)
+    found = coefficients(activation, s, terms - 1, known=moments)
     b = np.ascontiguousarray(found.b.T)
     r = np.sqrt(moments.second)
     unit = 1 / np.where(r > 0, r, np.inf)
     a = np.column_stack([moments.mean * unit, b * (s * unit)[:, None]])
     noise = max(found.noise.slope, moments.noise.largest)
     noise_a = max(found.noise.value, moments.noise.of_values)
-    return Units(activation, s, moments, a, b, found.rest, noise, noise_a)
+    return Units(activation, s, moments, a, b, found.rest, noise, noise_a, wanted)

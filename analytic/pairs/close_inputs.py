@@ -25,6 +25,7 @@ class Close:
         units: those of every layer; None where closed forms need none.
         variations: relative errors of the variances of every layer, as pairs take them.
         sigmas: those of Sigma before every layer, and behind all.
+        wanted: an error of pairs that is small enough: more is not worth long computations.
     """
 
     network: Network
@@ -32,17 +33,19 @@ class Close:
     units: list[Units | None]
     variations: list[float]
     sigmas: list[float]
+    wanted: float = 0.0
 
     @classmethod
-    def of(cls, network: Network, ends: Diagonal, terms: int = TERMS) -> Close:
+    def of(cls, network: Network, ends: Diagonal, terms: int = TERMS, wanted: float = 0.0) -> Close:
         """Tabulate what pairs of these inputs use, so many coefficients."""
         found: list[Units | None] = []
         for stage in ends.stages:
             activation, s = stage.step.layer.activation, stage.deviation
             closed = activation.bent_line or activation.jump
             asked = np.asarray(s, dtype=np.float64)  # those whose moments are known
-            found.append(None if closed else units(activation, asked, stage.moments, terms))
-        return cls(network, ends, found, *_own_errors(ends))
+            tables = None if closed else units(activation, asked, stage.moments, terms, wanted)
+            found.append(tables)
+        return cls(network, ends, found, *_own_errors(ends), wanted)
 
 
 def _own_errors(ends: Diagonal) -> tuple[list[float], list[float]]:

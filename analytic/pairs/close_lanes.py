@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from analytic.compilation import compiled
+from analytic.compilation import borrowing
 from analytic.expectations import (
     LOGARITHMIC,
-    LOW_RANK_WIDTH,
     ROWS_TOGETHER,
     TABLE,
     TOGETHER,
@@ -26,15 +25,17 @@ from analytic.recursion import Program, Tile, first_beyond, plain
 
 __all__ = ["fill_close_lanes", "put_close_lanes_aside"]
 
-_plain: Any = compiled(plain)
+_plain: Any = borrowing(plain)
 
 BLOCK, WIDTH = 32, 8
 """Lanes that are looked at together, and those of a vector."""
 MOSTLY = 64
 """Close lanes of one sign from which on all lanes of a row are summed as they stand."""
+MOST_LINES = 32
+"""The same of TOGETHER lanes and a closed form."""
 
 
-@compiled
+@borrowing
 def put_close_lanes_aside(
     t: Tile, p: Program, at: int, rows: int, lane: int, radius: Any, asked: Any, close: Any
 ) -> None:
@@ -57,7 +58,7 @@ def put_close_lanes_aside(
         t.group[m] = first_beyond(radius, np.sqrt(largest))
 
 
-@compiled
+@borrowing
 def _leave_small_ones(t: Tile, m: int, top: float, steep: float, steeps: Any) -> None:
     """Give up the close lanes of a row of which an input has no place in the table."""
     for j in range(LANES):
@@ -68,7 +69,7 @@ def _leave_small_ones(t: Tile, m: int, top: float, steep: float, steeps: Any) ->
             t.x[m, j] = 0.0
 
 
-@compiled
+@borrowing
 def fill_close_lanes(
     t: Tile, p: Program, at: int, rows: int, lane: int, radius: Any, asked: Any, close: Any,
     band_of: Any, band: int,
@@ -108,23 +109,36 @@ def fill_close_lanes(
             t.group[m] = last
 
 
-@compiled
+@borrowing
 def _fill_rows_of_band(
     t: Tile, p: Program, at: int, lane: int, top: float, asked: Any, close: Any, numbers: Any,
     count: int,
 ) -> None:  # fmt: skip
     """Those of ``count`` rows of one band, by a table; numbers are its rank and place."""
     rank, core = numbers[0], p.core[numbers[1] :]
-    contract(core, p.close[at, 3], asked, p.close[at, 1], t.some[:count], (0, 2), t.weights)
+    sides = _sides(t, count, top)
+    contract(core, p.close[at, 3], asked, p.close[at, 1], t.some[:count], sides, t.weights)
     for n in range(count):
-        for side in range(2):
+        for side in range(sides[0], sides[1]):
             _fill_side(t, p, at, n, side, lane, top, asked, close, rank, core)
 
 
-@compiled
-def _append(t: Tile, m: int, sign: float, top: float, count: int) -> int:
-    """Write down the close lanes of a row behind ``count`` others."""
-    for start in range(0, LANES, BLOCK):
+@borrowing
+def _sides(t: Tile, count: int, top: float) -> tuple[int, int]:
+    """From which sign of rho to which the close lanes of some rows are: (0, 2) are both."""
+    above, below = 0, 0
+    for n in range(count):
+        m = t.some[n]
+        for j in range(LANES):
+            above += t.rho[m, j] > top
+            below += t.rho[m, j] < -top
+    return 0 if above > 0 else 1, 2 if below > 0 else 1
+
+
+@borrowing
+def _append(t: Tile, m: int, sign: float, top: float, count: int, first: int, end: int) -> int:
+    """Write down the close ones of some lanes of a row behind ``count`` others."""
+    for start in range(first, end, BLOCK):
         some = 0
         for j in range(start, start + BLOCK):
             some += sign * t.rho[m, j] > top
@@ -136,7 +150,7 @@ def _append(t: Tile, m: int, sign: float, top: float, count: int) -> int:
     return count
 
 
-@compiled
+@borrowing
 def _fill_side(
     t: Tile, p: Program, at: int, n: int, side: int, lane: int, top: float, asked: Any,
     close: Any, rank: int, core: Any,
@@ -158,42 +172,47 @@ def _fill_side(
         for i in range(LANES):
             small[i] = min(1.0 - sign * t.rho[m, i], 1.0)
         for b in range(rank + beside):
-            t.sums[3 + b, :] = close[first + _place(b, rank, most), lane : lane + LANES]
-        _sum_lanes(t, p, at, n, side, own, core)
+            row = first + _place(b, rank, most)
+            for i in range(LANES):
+                t.sums[3 + b, i] = close[row, lane + i]
+        _sum_lanes(t, p, at, n, side, own, core, LANES)
         for j in range(LANES):
             if sign * t.rho[m, j] > top:
                 _leave(t, m, j, t.sums[1, j], t.sums[2, j])
         return
-    _append(t, m, sign, top, 0)
-    for i in range(LOW_RANK_WIDTH):
+    _append(t, m, sign, top, 0, 0, LANES)
+    width = BLOCK * -(-count // BLOCK)
+    for i in range(width):
         t.close[i] = t.lanes[min(i, count - 1)] - m * LANES
         small[i] = 1.0 - abs(t.rho[m, t.close[i]])
     for b in range(rank + beside):
         row = first + _place(b, rank, most)
-        for i in range(LOW_RANK_WIDTH):
+        for i in range(width):
             t.sums[3 + b, i] = close[row, lane + t.close[i]]
-    _sum_lanes(t, p, at, n, side, own, core)
+    _sum_lanes(t, p, at, n, side, own, core, width)
     for i in range(count):
         _leave(t, m, t.close[i], t.sums[1, i], t.sums[2, i])
 
 
-@compiled
-def _sum_lanes(t: Tile, p: Program, at: int, n: int, side: int, own: Any, core: Any) -> None:
-    """E and D of LANES pairs of the n-th row, whose numbers stand in ``sums``."""
+@borrowing
+def _sum_lanes(
+    t: Tile, p: Program, at: int, n: int, side: int, own: Any, core: Any, width: int
+) -> None:
+    """E and D of ``width`` pairs of the n-th row, whose numbers stand in ``sums``."""
     phi, room = t.sums[3 : 3 + own.size], t.sums[3 + own.size :]
     low_rank_sums(
         t.weights, n, side, core[: p.close[at, 3]], p.close[at, 0], p.scale[at], own, phi,
-        t.sums[0], room, t.sums[1], t.sums[2],
+        t.sums[0, :width], room, t.sums[1], t.sums[2],
     )  # fmt: skip
 
 
-@compiled
+@borrowing
 def _place(b: int, rank: int, most: int) -> int:
     """The row of what is asked: psi that are not used stand between those that are and the rest."""
     return b if b < rank else most + b - rank
 
 
-@compiled
+@borrowing
 def _fill_lines(
     t: Tile, p: Program, at: int, rows: int, side: int, lane: int, top: float, asked: Any,
     close: Any,
@@ -201,8 +220,15 @@ def _fill_lines(
     """Those of one sign of rho, by a closed form, whatever rows they stand in."""
     sign, count = 1.0 - 2.0 * side, 0
     for m in range(rows):
-        if t.largest[m] > top:
-            count = _append(t, m, sign, top, count)
+        for start in range(0, LANES if t.largest[m] > top else 0, TOGETHER):
+            some = 0
+            for j in range(start, start + TOGETHER):
+                some += sign * t.rho[m, j] > top
+            if some >= MOST_LINES:
+                _lines_as_they_stand(t, p, at, m, start, side, lane, top, asked, close)
+                continue
+            if some > 0:
+                count = _append(t, m, sign, top, count, start, start + TOGETHER)
             while count >= TOGETHER:
                 count -= TOGETHER
                 _some_lines(t, p, at, side, lane, count, TOGETHER, asked, close)
@@ -210,7 +236,29 @@ def _fill_lines(
         _some_lines(t, p, at, side, lane, 0, count, asked, close)
 
 
-@compiled
+@borrowing
+def _lines_as_they_stand(
+    t: Tile, p: Program, at: int, m: int, start: int, side: int, lane: int, top: float,
+    asked: Any, close: Any,
+) -> None:  # fmt: skip
+    """TOGETHER lanes of a row from ``start`` on, most of which are close; others are kept."""
+    _, first, places, _, place, numbers, _ = p.close[at]
+    sign, here = 1.0 - 2.0 * side, lane + start
+    small, e, d = t.room[0, :TOGETHER], t.room[1, :TOGETHER], t.room[2, :TOGETHER]
+    own = t.room[3 : 3 + numbers, :TOGETHER]
+    phi = close[first : first + numbers, here : here + TOGETHER]
+    for i in range(TOGETHER):
+        near = 1.0 - sign * t.rho[m, start + i]
+        small[i] = near if near < 1.0 - top else 0.0
+    for b in range(numbers):
+        own[b, :] = asked[first + b, m]
+    line_sums(p.core[place:], side, places, own, phi, small, t.lines, t.bits, e, d)
+    for i in range(TOGETHER):
+        if sign * t.rho[m, start + i] > top:
+            _leave(t, m, start + i, e[i], d[i])
+
+
+@borrowing
 def _some_lines(
     t: Tile, p: Program, at: int, side: int, lane: int, start: int, count: int, asked: Any,
     close: Any,
@@ -233,7 +281,7 @@ def _some_lines(
         _leave(t, lanes[i] // LANES, lanes[i] % LANES, e[i], d[i])
 
 
-@compiled
+@borrowing
 def _leave(t: Tile, m: int, j: int, e: float, d: float) -> None:
     """Write what was found."""
     t.x[m, j] = t.rho[m, j] * t.rho[m, j]

@@ -86,17 +86,20 @@ def _sharply(problem: Problem, close: Close, i: Index, j: Index) -> NearlyParall
     bound = method.error if isinstance(method, Series) else np.inf
     again = apart[~(found.error[apart] <= bound)]
     again = again[np.argsort(-found.error[again], kind="stable")]
-    for part in (again[:TRIED], again[TRIED:]):
-        better = _with_gaps(problem, i[part], j[part])
+    hopeless = max(4 * bound, close.wanted) if close.wanted > 0 else np.inf
+    steps = (0, WORST, hopeless), (WORST, TRIED, 4 * bound), (TRIED, again.size, 4 * bound)
+    for start, end, enough in steps:
+        part = again[start:end]
+        better = _with_gaps(problem, i[part], j[part], close.wanted)
         chosen = ~(found.error[part] <= better.error)
         for whole, values in zip(found, better, strict=True):
             whole[part[chosen]] = values[chosen]
-        if not (found.error[part] <= 4 * bound).all():
+        if not (found.error[again[:end]] <= enough).all():
             break
     return found
 
 
-def _with_gaps(problem: Problem, i: Index, j: Index) -> NearlyParallel:
+def _with_gaps(problem: Problem, i: Index, j: Index, wanted: float) -> NearlyParallel:
     """Pairs that carry the gaps of their norms, with tables of their inputs alone."""
     if i.size == 0:
         return NearlyParallel(*np.empty((3, 0)))
@@ -105,12 +108,13 @@ def _with_gaps(problem: Problem, i: Index, j: Index) -> NearlyParallel:
     used, place = np.unique(np.concatenate([i, column]), return_inverse=True)
     inputs = problem.x if problem.own else np.concatenate([problem.x, problem.y])
     ends = diagonal(problem.network, mean_squares(inputs[used]))
-    close = Close.of(problem.network, ends, LONG)
+    close = Close.of(problem.network, ends, LONG, wanted)
     return nearly_parallel_pairs(close, x, y, *place.reshape(2, -1), sharp=True)
 
 
-TRIED = 2**8
-"""The worst pairs, which are taken first: where they stay far beyond the bound, all is refused."""
+WORST, TRIED = 2**4, 2**8
+"""The worst pairs, which are taken first: where they stay beyond what is wanted, or these far
+beyond the bound, all is refused, and rules of two dimensions would take long for the others."""
 LONG = 384
 """Coefficients of pairs that are looked at again: where these suffice, the series errs least."""
 

@@ -47,7 +47,7 @@ def coefficient_sums(stage: Stage, terms: int, share_e: Array, share_d: Array) -
     batch = max(BATCH, 2**18 // terms)
     for start in range(0, s.size, batch):
         part = slice(start, start + batch)
-        found = coefficients(activation, s[part], terms, wanted)
+        found = coefficients(activation, s[part], terms, wanted, known=table.take(part))
         shares = share_e[part], share_d[part]
         _envelope(found.b, order, *shares, k_e, r_d, once[part], twice[part])
         rest[part] = found.rest * table.slope[part]

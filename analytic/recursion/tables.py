@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -249,18 +249,19 @@ def input_tables(
             for line, (_, _, mu) in zip(result.junctions[number], junction[:2], strict=True):
                 line[: s.size] = mu[chosen]
         if known is None:
-            _place(stage, s, plan, row, result.table)
+            _place(stage, chosen, plan, row, result.table)
         else:
             _copy(known[row], chosen, plan, row, result.table[:, : s.size])
     return result
 
 
-def _place(stage: Stage, s: Any, plan: Program, row: int, table: Array) -> None:
+def _place(stage: Stage, chosen: slice | Index, plan: Program, row: int, table: Array) -> None:
     """Write the coefficients of a layer to its rows of a table, the even ones first."""
     terms = 2 * int(max(plan.even[row], plan.odd[row]))
+    s, known = stage.deviation[chosen], stage.moments.take(chosen)
     for start in range(0, s.size, BATCH):
         part = slice(start, min(start + BATCH, s.size))
-        b = coefficients(stage.step.layer.activation, s[part], terms).b
+        b = coefficients(stage.step.layer.activation, s[part], terms, known=known.take(part)).b
         _copy(b, slice(None), plan, row, table[:, part])
 
 

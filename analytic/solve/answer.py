@@ -145,7 +145,7 @@ def _nearly_parallel(
     """The pairs that were left out; raises where some of them cannot be known well enough."""
     if not len(left):
         return NearlyParallel(*np.empty((3, 0)))
-    pairs = LeftOut(problem, left)
+    pairs = LeftOut(problem, left, tolerance)
     if (found := pairs.refused(tolerance)) is not None:
         seen = found.bound, found.pair, SOME * SAMPLES[-1] / found.seen
         raise _early(problem, kind, tolerance, out, seen, near=True)

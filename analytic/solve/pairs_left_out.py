@@ -35,43 +35,57 @@ class Refused(NamedTuple):
 
 
 class LeftOut:
-    """Pairs (pairs, 2) of a problem that its tiles have left out, sorted by rows."""
+    """Pairs (pairs, 2) of a problem that its tiles have left out, sorted by rows.
 
-    def __init__(self, problem: Problem, left: NDArray[np.intp]) -> None:
+    ``found`` has those that are known, whose places are ``known``. With an infinite ``tolerance``
+    the best values are wanted that are known soon.
+    """
+
+    def __init__(self, problem: Problem, left: NDArray[np.intp], tolerance: float) -> None:
         self.problem, self.left = problem, left
-        self.close = Close.of(problem.network, problem.diagonal)
+        wanted = tolerance if math.isfinite(tolerance) else 0.0
+        self.close = Close.of(problem.network, problem.diagonal, wanted=wanted)
         self.entry = cheap_entry(problem, self.close, len(left), *left.T)
+        self.found = NearlyParallel(*np.empty((3, len(left))))
+        self.known = np.zeros(len(left), dtype=np.bool_)
 
-    def _of(self, part: NDArray[np.intp]) -> NearlyParallel:
-        return left_out_pairs(self.problem, self.close, self.entry, *part.T)
+    def _of(self, places: NDArray[np.intp]) -> NearlyParallel:
+        return left_out_pairs(self.problem, self.close, self.entry, *self.left[places].T)
+
+    def _keep(self, places: NDArray[np.intp], part: NearlyParallel) -> None:
+        for whole, values in zip(self.found, part, strict=True):
+            whole[places] = values
+        self.known[places] = True
 
     def refused(self, tolerance: float) -> Refused | None:
         """What some of them say against a tolerance, unless all are known as soon."""
         for few in SAMPLES if math.isfinite(tolerance) else ():
             if few >= len(self.left):
                 return None
-            part = self.left[np.linspace(0, len(self.left) - 1, few).astype(np.intp)]
+            places = np.linspace(0, len(self.left) - 1, few).astype(np.intp)
             start = time.perf_counter()
-            error = np.nan_to_num(self._of(part).error, nan=np.inf)
-            took, worst = time.perf_counter() - start, int(error.argmax())
+            part = self._of(places)
+            took, error = time.perf_counter() - start, np.nan_to_num(part.error, nan=np.inf)
+            if few == SAMPLES[0]:
+                self._keep(places, part)  # whatever the time says: so no bits depend on it
+            worst, soon = int(error.argmax()), took * len(self.left) <= SOON * few * cores()
+            if soon:
+                return None
             if took > SLOW or few == SAMPLES[-1]:
-                soon = took * len(self.left) <= SOON * few * cores()
-                if soon or error[worst] <= tolerance:
-                    return None
-                i, j = part[worst]
-                return Refused(float(error[worst]), (int(i), int(j)), few)
+                i, j = self.left[places[worst]]
+                seen = Refused(float(error[worst]), (int(i), int(j)), few)
+                return None if error[worst] <= tolerance else seen
         return None
 
     def all(self) -> NearlyParallel:
         """All pairs, in blocks that bound the memory."""
-        step = min(max(LEAST_TAKEN, -(-len(self.left) // cores())), MOST_TAKEN)
-        found = NearlyParallel(*np.empty((3, len(self.left))))
+        rest = np.flatnonzero(~self.known)
+        step = min(max(LEAST_TAKEN, -(-len(rest) // cores())), MOST_TAKEN)
 
         def take(at: int) -> None:
-            part = self._of(self.left[at : at + step])
-            for whole, values in zip(found, part, strict=True):
-                whole[at : at + step] = values
+            places = rest[at : at + step]
+            self._keep(places, self._of(places))
 
         with ThreadPoolExecutor(cores()) as pool:
-            list(pool.map(take, range(0, len(self.left), step)))
-        return found
+            list(pool.map(take, range(0, len(rest), step)))
+        return self.found

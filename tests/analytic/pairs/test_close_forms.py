@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from analytic import Estimate, FullyConnected, Network
+from analytic import Estimate, FullyConnected, Network, kernel
 from analytic.pairs import Series, preparation
 from analytic.request import asked
 from analytic.solve import solve
@@ -65,3 +65,19 @@ def test_forms_agree_with_pairs_one_by_one(name: str) -> None:
 def test_few_pairs_make_no_tables() -> None:
     _, used = _solved(_network("exp(-|x|)"), _inputs(40, 4), True)
     assert not any(used)
+
+
+@pytest.mark.parametrize("name", ["hardsigmoid", "hardtanh", "exp(-abs(x))", "selu"])
+def test_tiles_full_of_close_pairs_agree_with_few_of_these(name: str) -> None:
+    """Few inputs have no tables; rows of many are summed as they stand, in both signs of rho.
+
+    To a hundredth of the tolerance, which is what forms may spend.
+    """
+    rng = np.random.default_rng(3)
+    axis, apart = rng.standard_normal(8), rng.choice([0.03, 0.1, 0.3, 1.0], (300, 1))
+    x = rng.choice([-1.0, 1.0], (300, 1)) * (axis + apart * rng.standard_normal((300, 8)))
+    network = Network(*[FullyConnected(name, bias_std=0.2)] * 2)
+    few = np.arange(0, 300, 12)
+    whole, part = kernel(network, x), kernel(network, x[few], tolerance=1e-11)
+    scale = np.sqrt(np.outer(np.diag(part), np.diag(part)))
+    assert (np.abs(whole[np.ix_(few, few)] - part) <= 1e-12 * scale).all()

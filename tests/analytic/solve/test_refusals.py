@@ -265,3 +265,19 @@ def test_some_of_many_close_pairs_are_enough_for_a_refusal(
     assert best is not None
     assert sum(taken[1:]) > 10 * taken[0]
     assert best.value.shape == (60, 60)
+
+
+def test_pairs_of_a_sample_are_taken_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = 1 + 0.05 * np.random.default_rng(0).standard_normal((20, 5))
+    taken, whole = list[int](), pairs_left_out.left_out_pairs
+
+    def seen(*given: Any) -> Any:
+        taken.append(given[-1].size)
+        return whole(*given)
+
+    monkeypatch.setattr(pairs_left_out, "left_out_pairs", seen)
+    network = Network(FullyConnected("elu"))
+    value = kernel(network, x)
+    assert taken == [pairs_left_out.SAMPLES[0], 190 - pairs_left_out.SAMPLES[0]]
+    alone = [kernel(network, x[[0, k]])[0, 1] for k in range(1, 20)]  # few: no sample is taken
+    assert np.allclose(value[0, 1:], alone, rtol=1e-12)

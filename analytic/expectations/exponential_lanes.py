@@ -1,0 +1,47 @@
+"""exp(-y) of many numbers in step, to as many digits as are asked for, compiled.
+
+exp(-y) = 2^k exp(r) with |r| <= log(2)/2, and the polynomial of Taylor for the latter.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from analytic.compilation import borrowing
+from analytic.expectations.angle_coefficients import POWERS
+
+__all__ = ["exponentials"]
+
+SHIFT = 1.5 * 2.0**52
+"""A number beside it is rounded to an integer, which stands in its last bits."""
+LOG2, LN2_HIGH, LN2_LOW = 1 / math.log(2), 0.693147180369123816490, 1.90821492927058770002e-10
+"""1/log 2, and log 2 in two parts, the first of which has few bits."""
+
+
+@borrowing
+def exponentials(y: Any, power: Any, bits: Any, work: Any, count: int, degree: int) -> None:
+    """Write exp(-y) of the first ``count`` numbers.
+
+    Args:
+        y: in [0, 700]; they are lost.
+        power: where they are written.
+        bits: its memory.
+        work: room of the same size.
+        count: how many.
+        degree: of the polynomial.
+    """
+    for i in range(count):
+        power[i] = SHIFT - y[i] * LOG2
+    for i in range(count):
+        whole = power[i] - SHIFT
+        y[i] = (-y[i] - whole * LN2_HIGH) - whole * LN2_LOW
+        work[i] = POWERS[degree]
+    for k in range(degree - 1, -1, -1):
+        coefficient = POWERS[k]
+        for i in range(count):
+            work[i] = work[i] * y[i] + coefficient
+    for i in range(count):
+        bits[i] = (bits[i] + 1023) << 52
+    for i in range(count):
+        power[i] *= work[i]
