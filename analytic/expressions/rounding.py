@@ -73,8 +73,6 @@ def extended_values(
 @lru_cache(maxsize=1024)
 def _derivative(expression: Any, order: int) -> Any:
     """The derivative, whose numbers are products of those of w, which float64 would round."""
-    if order == 0:
-        return derivative(expression, 0)
     numbers: Any = expression.atoms(sympy.Float)
     return derivative(expression.xreplace({a: sympy.Rational(a) for a in numbers}), order)
 
