@@ -20,7 +20,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +39,7 @@ PREFIX = "compiled-"
 """How the folders of compiled code begin."""
 
 
-def compiled(
-    function: Callable[..., Any], flags: frozenset[str] = EXACT_SUMS, *, counted: bool = True
-) -> Any:
+def compiled(function: Callable[..., Any], flags: frozenset[str] = EXACT_SUMS) -> Any:
     """Compile a function when it is first called, without the interpreter's lock.
 
     A quotient by 0 is infinite or NaN: to look for it would keep loops from vector instructions.
@@ -49,25 +47,22 @@ def compiled(
     Args:
         function: what numba can compile.
         flags: of LLVM's floating-point arithmetic, see ``analytic.machine``.
-        counted: whether references to arrays are counted, see ``borrowing``.
     """
-    njit: Any = numba.njit
-    compile_ = njit(
-        nogil=True, error_model="numpy", fastmath=set(flags), pipeline_class=_Compiler, _nrt=counted
+    compile_: Any = numba.njit(
+        nogil=True, error_model="numpy", fastmath=set(flags), pipeline_class=_Compiler
     )
     dispatcher: Any = compile_(function)
     folder = _folder()
     if folder is not None:
-        named = flags if counted else flags | {"borrowing"}
-        dispatcher._cache = _CompiledCode(function, named, folder)
+        dispatcher._cache = _CompiledCode(function, flags, folder)
     return dispatcher
 
 
-borrowing = partial(compiled, counted=False)
+borrowing = compiled
 """Compile a function that makes no arrays and returns none: those it reads belong to its callers.
 
-Numba counts references to every array of a tile at each call, by atomic operations, which took a
-tenth to a half of the time of pairs and made threads wait for each other.
+Numba counts references to them at each call all the same; compiled without that (``_nrt=False``)
+they took a tenth to a half less time, but where two processes compiled at once some failed to.
 """
 
 
