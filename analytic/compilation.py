@@ -32,7 +32,7 @@ from numba.extending import intrinsic
 
 from analytic.machine import EXACT_SUMS
 
-__all__ = ["borrowing", "compiled", "fused"]
+__all__ = ["compiled", "fused"]
 
 PACKAGE = Path(__file__).parent
 PREFIX = "compiled-"
@@ -56,14 +56,6 @@ def compiled(function: Callable[..., Any], flags: frozenset[str] = EXACT_SUMS) -
     if folder is not None:
         dispatcher._cache = _CompiledCode(function, flags, folder)
     return dispatcher
-
-
-borrowing = compiled
-"""Compile a function that makes no arrays and returns none: those it reads belong to its callers.
-
-Numba counts references to them at each call all the same; compiled without that (``_nrt=False``)
-they took a tenth to a half less time, but where two processes compiled at once some failed to.
-"""
 
 
 class _WholeVectors(lowering.Lower):

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from analytic.compilation import borrowing, compiled
+from analytic.compilation import compiled
 from analytic.expectations.logarithm_lanes import logarithms
 
 __all__ = [
@@ -77,7 +77,7 @@ def contract(
         at, begin = at + rows * wide, begin + wide
 
 
-@borrowing
+@compiled
 def _add_eight_rows(
     numbers: Any, at: int, low: int, high: int, rows: int, a: int, phi: Any, w: Any, begin: int
 ) -> None:
@@ -94,7 +94,7 @@ def _add_eight_rows(
             w[begin + c, m] = total + (low + (high + n7 * phi[a + 7, m]))
 
 
-@borrowing
+@compiled
 def _add_four_rows(
     numbers: Any, at: int, low: int, high: int, rows: int, a: int, phi: Any, w: Any, begin: int
 ) -> None:
@@ -108,7 +108,7 @@ def _add_four_rows(
             w[begin + c, m] = total + (low + (high + n3 * phi[a + 3, m]))
 
 
-@borrowing
+@compiled
 def _add_eight(
     w: Any, n: int, k: int, m: int, p: Any, b: int, work: Any, row: int, width: int
 ) -> None:
@@ -128,7 +128,7 @@ def _add_eight(
         work[row, i], work[row + 3, i] = total + w7 * p[b + 7, i], slope + v7 * p[b + 7, i]
 
 
-@borrowing
+@compiled
 def _add_four(
     w: Any, n: int, k: int, m: int, p: Any, b: int, work: Any, row: int, width: int
 ) -> None:
@@ -142,7 +142,7 @@ def _add_four(
         work[row, i], work[row + 3, i] = total + w3 * p[b + 3, i], slope + v3 * p[b + 3, i]
 
 
-@borrowing
+@compiled
 def _begin(
     w: Any, n: int, k: int, m: int, p: Any, work: Any, new: int, old: int, older: int, width: int
 ) -> None:
@@ -158,7 +158,7 @@ def _begin(
         work[new, i], work[new + 3, i] = total + w3 * p[3, i], slope + v3 * p[3, i]
 
 
-@borrowing
+@compiled
 def _clenshaw(w: Any, n: int, side: int, ranks: Any, phi: Any, work: Any, width: int) -> int:
     """sum_kb w_kb T_k(x) phi_b for E and for D of some lanes; work[0] holds 2 x.
 
@@ -185,7 +185,7 @@ def _clenshaw(w: Any, n: int, side: int, ranks: Any, phi: Any, work: Any, width:
     return old
 
 
-@borrowing
+@compiled
 def _coordinates(
     kind: int, scale: float, steep: float, steeps: Any, small: Any, work: Any, width: int
 ) -> None:
@@ -203,7 +203,7 @@ def _coordinates(
         work[0, i] = 4.0 * (work[0, i] / work[1, i]) - 2.0
 
 
-@borrowing
+@compiled
 def low_rank_sums(
     w: Any, n: int, side: int, ranks: Any, kind: int, scale: float, row: Any, phi: Any,
     small: Any, work: Any, e: Any, d: Any,

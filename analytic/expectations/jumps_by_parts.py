@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from analytic.compilation import borrowing, compiled
+from analytic.compilation import compiled
 from analytic.machine import LANES, Array
 
 __all__ = ["jump_sums"]
@@ -22,7 +22,7 @@ FAR = 35.0
 """Deviations from which on a jump is not seen."""
 
 
-@borrowing
+@compiled
 def _add(a: Any, jumps: Any, s: Any, factors: Any, room: Any, c: Any) -> None:
     """Add the sums of LANES deviations or fewer; room has the last two h phi and s^(m - 1)."""
     orders, terms, n, old, older = jumps.shape[0], c.shape[0], s.size, 0, 1

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from analytic.compilation import borrowing, compiled
+from analytic.compilation import compiled
 from analytic.expectations.clenshaw_lanes import (
     LOGARITHMIC,
     TOGETHER,
@@ -92,7 +92,7 @@ def sum_listed_pairs(
         begins[0] = begins[many]
 
 
-@borrowing
+@compiled
 def _next_rows(i: Any, width: int, begins: Any) -> int:
     """Where the pairs of the next rows of a band begin and end, and how many these are."""
     count, p = 0, begins[0]
@@ -105,7 +105,7 @@ def _next_rows(i: Any, width: int, begins: Any) -> int:
     return count
 
 
-@borrowing
+@compiled
 def _next_band(
     j: Any, width: int, q: int, starts: Any, stops: Any, begins: Any, rows: int, chosen: Any
 ) -> int:
@@ -122,7 +122,7 @@ def _next_band(
     return count
 
 
-@borrowing
+@compiled
 def _sides(sign: Any, starts: Any, stops: Any, chosen: Any, count: int) -> Any:
     """From which sign of rho to which there are pairs."""
     low, high = 1, 1
@@ -133,7 +133,7 @@ def _sides(sign: Any, starts: Any, stops: Any, chosen: Any, count: int) -> Any:
     return low, high
 
 
-@borrowing
+@compiled
 def _read(asked: Any, rank: int, i: int, row: Any) -> None:
     """What is asked of an input: its psi and what is beside them."""
     most = asked.shape[0] - BESIDE
@@ -143,7 +143,7 @@ def _read(asked: Any, rank: int, i: int, row: Any) -> None:
         row[rank + b] = asked[most + b, i]
 
 
-@borrowing
+@compiled
 def _lanes(
     start: int, stop: int, side: int, farthest: float, steep: float, asked: Any, j: Any,
     small: Any, sign: Any, lanes: Any,
@@ -157,7 +157,7 @@ def _lanes(
     return count
 
 
-@borrowing
+@compiled
 def _sum_some(
     w: Any, n: int, side: int, ranks: Any, farthest: float, row: Any, asked: Any, some: Any,
     j: Any, small: Any, room: Any, e: Any, d: Any,

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.compilation import borrowing
+from analytic.compilation import compiled
 from analytic.expectations.heat_tables import DEGREES
 from analytic.machine import Array, aligned
 
@@ -42,7 +42,7 @@ _F3, _F4, _F5, _F6, _F7, _F8, _F9, _F10, _F11, _F12, _F13 = (
 )
 
 
-@borrowing
+@compiled
 def _weights(y: float, length: float, far: int, o: Any) -> None:
     """p = density of N(0, sigma^2) at y times the length; 0 beyond the reach of a pair.
 
@@ -68,7 +68,7 @@ def _weights(y: float, length: float, far: int, o: Any) -> None:
         p[i] = value if far <= reach[i] else 0.0
 
 
-@borrowing
+@compiled
 def _place(tau: float, lowest: int, k: int) -> float:
     """Where tau lies within its segment k, in [-1, 1]."""
     if k > 0:  # x = -1 and 1 at the ends of half an octave
@@ -79,7 +79,7 @@ def _place(tau: float, lowest: int, k: int) -> float:
     return 2 * ratio * ratio - 1
 
 
-@borrowing
+@compiled
 def chebyshev_lanes(x: Any, t: Any, terms: int) -> None:
     """t[j] = T_j at the x of every lane, j < terms, rows of TOGETHER one after the other."""
     for i in range(TOGETHER):
@@ -91,7 +91,7 @@ def chebyshev_lanes(x: Any, t: Any, terms: int) -> None:
             t[j * TOGETHER + i] = 2 * x[i] * t[one + i] - t[two + i]
 
 
-@borrowing
+@compiled
 def _evaluate(table: Any, degrees: Any, t: Any, out: Any) -> None:
     """out[c] = sum_j t[j] table[c, j] at one node, for the pairs taken together."""
     for c in range(table.shape[0]):
@@ -107,7 +107,7 @@ def _evaluate(table: Any, degrees: Any, t: Any, out: Any) -> None:
             _add_four(a[count - 4 :], t[(count - 4) * TOGETHER :], row)
 
 
-@borrowing
+@compiled
 def _sixteen(a: Any, t: Any, row: Any) -> None:
     """The first sixteen terms of the series at a node."""
     a0, a1, a2, a3, a4, a5, a6, a7 = a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7]
@@ -123,7 +123,7 @@ def _sixteen(a: Any, t: Any, row: Any) -> None:
         row[i] = low + high
 
 
-@borrowing
+@compiled
 def _eight(a: Any, t: Any, row: Any) -> None:
     """The first eight."""
     a0, a1, a2, a3, a4, a5, a6, a7 = a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7]
@@ -134,7 +134,7 @@ def _eight(a: Any, t: Any, row: Any) -> None:
         )
 
 
-@borrowing
+@compiled
 def _add_four(a: Any, t: Any, row: Any) -> None:
     """Add four terms."""
     a0, a1, a2, a3 = a[0], a[1], a[2], a[3]
@@ -143,7 +143,7 @@ def _add_four(a: Any, t: Any, row: Any) -> None:
         row[i] += t[i] * a0 + t[n + i] * a1 + t[2 * n + i] * a2 + t[3 * n + i] * a3
 
 
-@borrowing
+@compiled
 def _add_up(o: Any, sign: float) -> None:
     """Add p (A f - B g)^2, p (A f + B g)^2, p A'B', p V_1 and p V_2 to the part sums.
 
@@ -214,7 +214,7 @@ class Room(NamedTuple):
         )  # fmt: skip
 
 
-@borrowing
+@compiled
 def _enter(
     o: Room, split: Any, start: int, stop: int, scale: float, step: float, most: int,
     lowest: int, first: int, second: int, unit: Any, unit_: Any,
@@ -244,7 +244,7 @@ def _enter(
     return furthest
 
 
-@borrowing
+@compiled
 def _flush(o: Room) -> None:
     """Add the part sums to the totals, and what the last addition lost (Kahan 1965)."""
     part, total, lost = o.part, o.total, o.lost
@@ -256,7 +256,7 @@ def _flush(o: Room) -> None:
         part[i] = 0.0
 
 
-@borrowing
+@compiled
 def pair_sums(
     y: Any, lengths: Any, step: float, scale: float, parity: int, lowest: int, table: Any,
     degrees: Any, narrowed: Any, degrees_narrowed: Any, split: Any, first: Any, second: Any,

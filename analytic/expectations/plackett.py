@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from analytic.compilation import borrowing, compiled
+from analytic.compilation import compiled
 from analytic.machine import Array
 
 __all__ = ["NODES", "STEEPEST", "Ramps", "kink_integrals"]
@@ -109,7 +109,7 @@ def _series() -> tuple[Array, Array]:
     return half, np.asarray(fit.coef)
 
 
-@borrowing
+@compiled
 def _angles(theta: float, small: float, xi: Any, half: Any, bend: Any, o: Any) -> None:
     """At the nodes: g(t), 1/(2 cos(t/2)^2), (cos t - cos theta)/theta^2, in the rows of o."""
     square = theta * theta
@@ -129,7 +129,7 @@ def _angles(theta: float, small: float, xi: Any, half: Any, bend: Any, o: Any) -
         o[2, j] = (small - 2 * h) / square if square > 0 else 0.5 * (1 - xi[j])
 
 
-@borrowing
+@compiled
 def _weights(series: Any, x: float, weights: Any) -> None:
     """The sums of Chebyshev series at x/2, in row 0."""
     weights[:] = 0.0
@@ -142,7 +142,7 @@ def _weights(series: Any, x: float, weights: Any) -> None:
         weights[0, j] = series[0, j] + 0.5 * x * weights[0, j] - weights[1, j]
 
 
-@borrowing
+@compiled
 def _one(gap: float, both: float, theta: float, table: Any, o: Any, weights: Any) -> Any:
     """2 pi once/theta and 2 pi bent/theta^3 of a pair of kinks."""
     wide = gap / theta if theta > 0 else (0.0 if gap == 0 else 2.0 * WIDEST)
@@ -159,7 +159,7 @@ def _one(gap: float, both: float, theta: float, table: Any, o: Any, weights: Any
     return once, bent
 
 
-@borrowing
+@compiled
 def _lack(
     gap: float, both: float, theta: float, table: Any, flat: Any, o: Any, weights: Any, still: Any
 ) -> Any:

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from analytic.compilation import borrowing
+from analytic.compilation import compiled
 from analytic.expectations.angle_coefficients import (
     COSECANT,
     COSINE,
@@ -59,7 +59,7 @@ _P, _BOTH, _Y, _POWER, _THETA, _V, _ONCE, _BENT, _SIZE = range(
 CLOSE_LINES = _SIZE + 1, TOGETHER
 
 
-@borrowing
+@compiled
 def _remains(room: Any, n: int, terms: int) -> None:
     """e_k in the first rows: exp(-sum_k c_k xi^k) by k e_k = -sum_l l c_l e_(k - l)."""
     c = MOST + 1
@@ -84,7 +84,7 @@ def _remains(room: Any, n: int, terms: int) -> None:
                 room[k, i] += inverse * (room[c + k - 1, i] * room[1, i])
 
 
-@borrowing
+@compiled
 def _moments(room: Any, n: int, count: int, level: int) -> None:
     """m_k for k < count, in the rows behind those of e_k."""
     first = MOST + 1
@@ -103,7 +103,7 @@ def _moments(room: Any, n: int, count: int, level: int) -> None:
             room[first + k, i] = (1.0 - square * room[first + k - 1, i]) * inverse
 
 
-@borrowing
+@compiled
 def _lengths(room: Any, n: int, sharp: float) -> tuple[int, int, int]:
     """How many coefficients serve: of the integrand, an odd number, and of the cosine.
 
@@ -136,7 +136,7 @@ def _lengths(room: Any, n: int, sharp: float) -> tuple[int, int, int]:
     return terms, falls, degree
 
 
-@borrowing
+@compiled
 def _level(a: Any, b: Any, sign: float, room: Any, n: int, sharp: float) -> int:
     """The number of a series for m_0, what it leaves out being below ``sharp``.
 
@@ -155,7 +155,7 @@ def _level(a: Any, b: Any, sign: float, room: Any, n: int, sharp: float) -> int:
     return level
 
 
-@borrowing
+@compiled
 def _angle_sums(a: Any, b: Any, sign: float, room: Any, bits: Any, n: int, sharp: float) -> None:
     """once(a, sign b) and bent(a, sign b), in rows of the room."""
     for i in range(n):
@@ -178,7 +178,7 @@ def _angle_sums(a: Any, b: Any, sign: float, room: Any, bits: Any, n: int, sharp
         room[_BENT, i] *= size
 
 
-@borrowing
+@compiled
 def _bend(room: Any, n: int, terms: int, falls: int) -> None:
     """The sums of e_k m_k, and with cos t - cos theta by its series in xi = x^2."""
     m = MOST + 1
@@ -203,7 +203,7 @@ def _bend(room: Any, n: int, terms: int, falls: int) -> None:
             room[_Y, i] *= room[_V, i]
 
 
-@borrowing
+@compiled
 def _straight(
     lines: Any, sign: float, asked: Any, phi: Any, small: Any, room: Any, e: Any, d: Any
 ) -> None:
@@ -222,7 +222,7 @@ def _straight(
         e[i] += mean * (mean + asked[1, i] + phi[1, i])
 
 
-@borrowing
+@compiled
 def _same_side(
     asked: Any, phi: Any, weight: float, sign: float, small: Any, s: Any, room: Any, e: Any, d: Any
 ) -> None:
@@ -238,7 +238,7 @@ def _same_side(
         d[i] += sign * weight * (q - room[_ONCE, i])
 
 
-@borrowing
+@compiled
 def _reach(a: Any, b: Any, room: Any) -> bool:
     """Whether bends on two sides of 0 see each other."""
     count = 0
@@ -247,7 +247,7 @@ def _reach(a: Any, b: Any, room: Any) -> bool:
     return count > 0
 
 
-@borrowing
+@compiled
 def line_sums(
     lines: Any, side: int, places: int, asked: Any, phi: Any, small: Any, room: Any, bits: Any,
     e: Any, d: Any,

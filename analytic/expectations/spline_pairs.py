@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from analytic.compilation import borrowing, compiled
+from analytic.compilation import compiled
 from analytic.expectations.conditioning import Split
 from analytic.expectations.polynomial_pieces import DEGREE, EXACT
 from analytic.expectations.product_rules import Angle
@@ -40,7 +40,7 @@ LAYERS = (1.5, 3.0, 6.0, 9.0)
 """Where panels end beside a kink, in units of tau."""
 
 
-@borrowing
+@compiled
 def _value(spl: Any, k: int, x: float) -> Any:
     """The polynomial of piece k and its derivative at x."""
     t = (x - spl[1][k]) / spl[2][k]
@@ -52,7 +52,7 @@ def _value(spl: Any, k: int, x: float) -> Any:
     return w, slope / spl[2][k]
 
 
-@borrowing
+@compiled
 def _piece(ends: Any, x: float) -> int:
     """The piece that holds x."""
     low, high = 0, ends.size - 2
@@ -65,7 +65,7 @@ def _piece(ends: Any, x: float) -> int:
     return low
 
 
-@borrowing
+@compiled
 def _cubic(spl: Any, k: int, y: float, w: float, tau: float, low: float, high: float) -> Any:
     """What piece k, of degree 3 at most, adds between b = low and high, by moments of b."""
     t, h, row = (y - spl[1][k]) / spl[2][k], tau / spl[2][k], spl[3][k]
@@ -96,7 +96,7 @@ def _cubic(spl: Any, k: int, y: float, w: float, tau: float, low: float, high: f
     return mean, square, (q1 * m0 + 2 * q2 * m1 + 3 * q3 * m2) / tau
 
 
-@borrowing
+@compiled
 def _by_panels(
     spl: Any, k: int, y: float, w: float, tau: float, low: float, high: float, rule: Any
 ) -> Any:
@@ -116,7 +116,7 @@ def _by_panels(
     return mean, square, rise
 
 
-@borrowing
+@compiled
 def _smoothed(spl: Any, y: float, tau: float, rule: Any) -> Any:
     """W, W' and Var w at y."""
     ends = spl[0]
@@ -146,7 +146,7 @@ def _smoothed(spl: Any, y: float, tau: float, rule: Any) -> Any:
     return w + mean, rise, max(square - mean * mean, 0.0)
 
 
-@borrowing
+@compiled
 def _cuts(spl: Any, scale: float, tau: float, kinks: Any, out: Any, count: int) -> int:
     """Append the ends of pieces, stretched by ``scale``, and the layers beside kinks."""
     ends = spl[0]

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.compilation import borrowing
+from analytic.compilation import compiled
 from analytic.expectations.inverse_sine import arcsine_excess
 from analytic.expectations.outer_sum import TOGETHER, chebyshev_lanes
 from analytic.machine import Array, aligned
@@ -86,7 +86,7 @@ class WideArrays(NamedTuple):
     line: Array
 
 
-@borrowing
+@compiled
 def cell_of(s: float, s_: float, small: float) -> int:
     """The cell of a pair, or -1 where there is none."""
     high, low, rho = max(s, s_), min(s, s_), 1.0 - small
@@ -154,7 +154,7 @@ class WideRoom(NamedTuple):
         return cls(pair, e, d, x, slope, closest, *of_line, *rest)
 
 
-@borrowing
+@compiled
 def _closed_forms(o: WideRoom, line: Any) -> None:
     """E h(u) h(v) of w and of w', and the scales."""
     n, degree = TOGETHER, line[4]
@@ -173,7 +173,7 @@ def _closed_forms(o: WideRoom, line: Any) -> None:
         o.ratio[i] = low * sine / rho
 
 
-@borrowing
+@compiled
 def _polynomials_of_line(o: WideRoom) -> None:
     """Those in tau/rho, whose quarter of an octave is read from its bits, and in 1/s'^2."""
     n = TOGETHER
@@ -197,7 +197,7 @@ def _polynomials_of_line(o: WideRoom) -> None:
     chebyshev_lanes(o.x, o.flat_, FLAT)
 
 
-@borrowing
+@compiled
 def _polynomials(o: WideRoom, a: WideArrays, cell: int) -> None:
     """Those in tau, c and 1/s^2."""
     n, start, place = TOGETHER, a.starts[cell >> 2], a.places[cell & 3]
@@ -216,7 +216,7 @@ def _polynomials(o: WideRoom, a: WideArrays, cell: int) -> None:
     chebyshev_lanes(o.closest, o.flat, FLAT)
 
 
-@borrowing
+@compiled
 def _in_c(c: Any, a: Any, k: int, i: int) -> Any:
     """A coefficient in tau (k < 8 of w, then of w') of a lane, from those in c."""
     n = TOGETHER
@@ -228,7 +228,7 @@ def _in_c(c: Any, a: Any, k: int, i: int) -> Any:
     return (low + high) + (c[8 * n + i] * a[128 + k] + c[9 * n + i] * a[144 + k])
 
 
-@borrowing
+@compiled
 def _sum_of_rest(block: Any, o: WideRoom) -> None:
     """M of w and of w', from the coefficients of a cell: 2 TERMS FLAT SLOPES multiply-adds."""
     n, c, flat = TOGETHER, o.c, o.flat
@@ -242,7 +242,7 @@ def _sum_of_rest(block: Any, o: WideRoom) -> None:
             rest[i] += o.t[power + i] * (near + far)
 
 
-@borrowing
+@compiled
 def _sum_of_line(a: Any, o: WideRoom, lane: int) -> float:
     """E h(u) r(v) but for its scale, from the coefficients of a cell of tau/rho."""
     n, v, t = TOGETHER, o.sum, o.t_[lane::TOGETHER]
@@ -253,7 +253,7 @@ def _sum_of_line(a: Any, o: WideRoom, lane: int) -> float:
     return low + ((t[4] * v[4] + t[5] * v[5]) + (t[6] * v[6] + t[7] * v[7]))
 
 
-@borrowing
+@compiled
 def wide_moments(a: WideArrays, o: WideRoom, cell: int) -> None:
     """E w(u) w(v) and E w'(u) w'(v), in ``e`` and ``d``, of pairs that have been written there.
 

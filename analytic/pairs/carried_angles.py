@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from analytic.compilation import borrowing, compiled
+from analytic.compilation import compiled
 from analytic.expectations import arcsine
 from analytic.machine import UNIT, Array
 
@@ -108,7 +108,7 @@ def enter_inputs(x: Any, y: Any, inverse: Any, i: Any, j: Any, shift: int, o: Ca
         o.wrong[p] = (4 * np.sqrt(near) + (d / CHAINS + 2 * CHAINS + 6) * near + 4 * UNIT) * UNIT
 
 
-@borrowing
+@compiled
 def _half_square(unit: Any, other: Any, scale: float, total: Any) -> float:
     """|unit - scale other|^2/2."""
     whole, rest = unit.size - unit.size % CHAINS, 0.0
@@ -161,7 +161,7 @@ def entered(pair: Any, one: Any, other: Any, numbers: Any, own: float) -> Any:
     return turn, small, off, given + weight * theta, new if new > error else error
 
 
-@borrowing
+@compiled
 def enter(a: UnitNorms, i: Any, j: Any, numbers: Any, own: float, o: Carried) -> None:
     """The pre-activations of listed pairs and Gamma: see ``entered``.
 
@@ -217,7 +217,7 @@ def behind_table(pair: Any, one: Any, other: Any, of: Any, sides: Any, variation
     return 2.0 - near if other_side else near, -sign if other_side else sign, wrong, bent
 
 
-@borrowing
+@compiled
 def leave_table(
     a: UnitNorms, i: Any, j: Any, of: Any, sides: Any, variation: float, o: Carried
 ) -> None:
@@ -232,7 +232,7 @@ def leave_table(
         )
 
 
-@borrowing
+@compiled
 def bend(line: float, bend: float, o: Carried) -> None:
     """The same behind a x + b |x|, with the shares of a^2 and b^2 (``arccosines``)."""
     for p in range(o.small.size):
@@ -250,7 +250,7 @@ def bend(line: float, bend: float, o: Carried) -> None:
         o.wrong[p] = (abs(o.d[p]) + o.bent[p]) * off + 8 * UNIT * o.near[p]
 
 
-@borrowing
+@compiled
 def _sine_less_cosine(t: float, small: float) -> float:
     """sin(t) - t cos(t) with small = 1 - cos(t): up to t = 1 by its series."""
     if t >= 1.0:
@@ -270,7 +270,7 @@ def carried(theta: float, error: float, d: float, bent: float, slope: float) -> 
     return theta * (d * slope), bent + share * error + 16 * UNIT
 
 
-@borrowing
+@compiled
 def carry_theta(a: UnitNorms, i: Any, j: Any, o: Carried) -> None:
     """Theta of listed pairs behind the activation."""
     for p in range(i.size):

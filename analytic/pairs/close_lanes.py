@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from analytic.compilation import borrowing
+from analytic.compilation import compiled
 from analytic.expectations import (
     LOGARITHMIC,
     ROWS_TOGETHER,
@@ -25,7 +25,7 @@ from analytic.recursion import Program, Tile, first_beyond, plain
 
 __all__ = ["fill_close_lanes", "put_close_lanes_aside"]
 
-_plain: Any = borrowing(plain)
+_plain: Any = compiled(plain)
 
 BLOCK, WIDTH = 32, 8
 """Lanes that are looked at together, and those of a vector."""
@@ -35,7 +35,7 @@ MOST_LINES = 32
 """The same of TOGETHER lanes and a closed form."""
 
 
-@borrowing
+@compiled
 def put_close_lanes_aside(
     t: Tile, p: Program, at: int, rows: int, lane: int, radius: Any, asked: Any, close: Any
 ) -> None:
@@ -58,7 +58,7 @@ def put_close_lanes_aside(
         t.group[m] = first_beyond(radius, np.sqrt(largest))
 
 
-@borrowing
+@compiled
 def _leave_small_ones(t: Tile, m: int, top: float, steep: float, steeps: Any) -> None:
     """Give up the close lanes of a row of which an input has no place in the table."""
     for j in range(LANES):
@@ -69,7 +69,7 @@ def _leave_small_ones(t: Tile, m: int, top: float, steep: float, steeps: Any) ->
             t.x[m, j] = 0.0
 
 
-@borrowing
+@compiled
 def fill_close_lanes(
     t: Tile, p: Program, at: int, rows: int, lane: int, radius: Any, asked: Any, close: Any,
     band_of: Any, band: int,
@@ -109,7 +109,7 @@ def fill_close_lanes(
             t.group[m] = last
 
 
-@borrowing
+@compiled
 def _fill_rows_of_band(
     t: Tile, p: Program, at: int, lane: int, top: float, asked: Any, close: Any, numbers: Any,
     count: int,
@@ -123,7 +123,7 @@ def _fill_rows_of_band(
             _fill_side(t, p, at, n, side, lane, top, asked, close, rank, core)
 
 
-@borrowing
+@compiled
 def _sides(t: Tile, count: int, top: float) -> tuple[int, int]:
     """From which sign of rho to which the close lanes of some rows are: (0, 2) are both."""
     above, below = 0, 0
@@ -135,7 +135,7 @@ def _sides(t: Tile, count: int, top: float) -> tuple[int, int]:
     return 0 if above > 0 else 1, 2 if below > 0 else 1
 
 
-@borrowing
+@compiled
 def _append(t: Tile, m: int, sign: float, top: float, count: int, first: int, end: int) -> int:
     """Write down the close ones of some lanes of a row behind ``count`` others."""
     for start in range(first, end, BLOCK):
@@ -150,7 +150,7 @@ def _append(t: Tile, m: int, sign: float, top: float, count: int, first: int, en
     return count
 
 
-@borrowing
+@compiled
 def _fill_side(
     t: Tile, p: Program, at: int, n: int, side: int, lane: int, top: float, asked: Any,
     close: Any, rank: int, core: Any,
@@ -194,7 +194,7 @@ def _fill_side(
         _leave(t, m, t.close[i], t.sums[1, i], t.sums[2, i])
 
 
-@borrowing
+@compiled
 def _sum_lanes(
     t: Tile, p: Program, at: int, n: int, side: int, own: Any, core: Any, width: int
 ) -> None:
@@ -206,13 +206,13 @@ def _sum_lanes(
     )  # fmt: skip
 
 
-@borrowing
+@compiled
 def _place(b: int, rank: int, most: int) -> int:
     """The row of what is asked: psi that are not used stand between those that are and the rest."""
     return b if b < rank else most + b - rank
 
 
-@borrowing
+@compiled
 def _fill_lines(
     t: Tile, p: Program, at: int, rows: int, side: int, lane: int, top: float, asked: Any,
     close: Any,
@@ -236,7 +236,7 @@ def _fill_lines(
         _some_lines(t, p, at, side, lane, 0, count, asked, close)
 
 
-@borrowing
+@compiled
 def _lines_as_they_stand(
     t: Tile, p: Program, at: int, m: int, start: int, side: int, lane: int, top: float,
     asked: Any, close: Any,
@@ -258,7 +258,7 @@ def _lines_as_they_stand(
             _leave(t, m, start + i, e[i], d[i])
 
 
-@borrowing
+@compiled
 def _some_lines(
     t: Tile, p: Program, at: int, side: int, lane: int, start: int, count: int, asked: Any,
     close: Any,
@@ -281,7 +281,7 @@ def _some_lines(
         _leave(t, lanes[i] // LANES, lanes[i] % LANES, e[i], d[i])
 
 
-@borrowing
+@compiled
 def _leave(t: Tile, m: int, j: int, e: float, d: float) -> None:
     """Write what was found."""
     t.x[m, j] = t.rho[m, j] * t.rho[m, j]

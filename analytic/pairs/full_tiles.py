@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.compilation import borrowing, compiled
+from analytic.compilation import compiled
 from analytic.machine import LANES, UNIT
 from analytic.pairs.nearly_parallel import NearlyParallel
 from analytic.pairs.pair_errors import bound_of_kernels
@@ -89,7 +89,7 @@ def _stops(j: Any, starts: Any, ends: Any, beyond: int) -> Any:
     return found, some
 
 
-@borrowing
+@compiled
 def _enter(t: Tile, first: NearlyParallel, j: Any, starts: Any, stops: Any, lane: int) -> None:
     """Write the pairs into a tile, others as uncorrelated; a row has its largest errors."""
     t.sigma[:, :] = 0.0
@@ -105,7 +105,7 @@ def _enter(t: Tile, first: NearlyParallel, j: Any, starts: Any, stops: Any, lane
                 t.error[part, m, 0] = max(t.error[part, m, 0], first.error[part, q])
 
 
-@borrowing
+@compiled
 def _leave(t: Tile, p: Program, j: Any, starts: Any, stops: Any, lane: int, found: Any) -> None:
     """Read the pairs of a tile."""
     for m in range(starts.size):

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from analytic.compilation import borrowing, compiled
+from analytic.compilation import compiled
 from analytic.recursion import (
     Bounds,
     Tile,
@@ -31,11 +31,11 @@ __all__ = [
     "switch_errors",
 ]
 
-_layer_error: Any = borrowing(layer_error)
-_skip_error: Any = borrowing(skip_error)
+_layer_error: Any = compiled(layer_error)
+_skip_error: Any = compiled(skip_error)
 
 
-@borrowing
+@compiled
 def begin_errors(t: Tile, b: Bounds, row: int, end: int, lane: int) -> None:
     """Of the scalar products of some rows and of the columns from ``lane`` on, and no Theta."""
     t.error[:, :, :] = 0.0
@@ -46,7 +46,7 @@ def begin_errors(t: Tile, b: Bounds, row: int, end: int, lane: int) -> None:
                 t.kind[m, j] = b.kinds[b.rows[row + m], b.columns[lane + j]]
 
 
-@borrowing
+@compiled
 def carry_errors(t: Tile, rows: int, b: Bounds, at: int) -> None:
     """Through a weight layer."""
     e, by_pair = t.error, t.error.shape[2] > 1
@@ -67,7 +67,7 @@ def keep_errors(t: Tile, depth: int) -> None:
     t.errors[depth] = t.error
 
 
-@borrowing
+@compiled
 def switch_errors(t: Tile, depth: int) -> None:
     """The next branch begins."""
     here, kept = t.error, t.errors[depth]
@@ -77,7 +77,7 @@ def switch_errors(t: Tile, depth: int) -> None:
                 here[part, m, j], kept[part, m, j] = kept[part, m, j], here[part, m, j]
 
 
-@borrowing
+@compiled
 def join_errors(t: Tile, rows: int, depth: int, b: Bounds, at: int, number: int) -> None:
     """A branch ends."""
     before, e = t.errors[depth], t.error
@@ -89,7 +89,7 @@ def join_errors(t: Tile, rows: int, depth: int, b: Bounds, at: int, number: int)
             e[0, m, j], e[1, m, j], e[2, m, j] = _skip_error(begun, ended, factors)
 
 
-@borrowing
+@compiled
 def bound_of_kernels(t: Tile, m: int, j: int, in_kernels: Any, nngp: bool, ntk: bool) -> float:
     """The larger error of the kernels that are wanted, but for their own rounding."""
     sigma, theta, in_kernel = t.error[0, m, j], t.error[1, m, j], in_kernels[t.kind[m, j]]

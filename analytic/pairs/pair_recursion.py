@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from analytic.compilation import borrowing, compiled
+from analytic.compilation import compiled
 from analytic.expectations import arcsine
 from analytic.machine import LANES
 from analytic.pairs.close_lanes import fill_close_lanes, put_close_lanes_aside
@@ -38,11 +38,11 @@ from analytic.recursion import (
 
 __all__ = ["begin", "propagate", "weight_layer"]
 
-_preactivation: Any = borrowing(preactivation)
-_plain: Any = borrowing(plain)
+_preactivation: Any = compiled(preactivation)
+_plain: Any = compiled(plain)
 
 
-@borrowing
+@compiled
 def _enter(t: Tile, p: Program, at: int, scale: Any, inverse: Any, signed: bool) -> None:
     """Lambda, Gamma, rho^2 and (if ``signed``) rho of all pairs."""
     weight, bias, rate, bias_rate = p.weight[at], p.bias[at], p.rate[at], p.bias_rate[at]
@@ -64,7 +64,7 @@ def _enter(t: Tile, p: Program, at: int, scale: Any, inverse: Any, signed: bool)
                 rho[m, j] = r if r > -1.0 else -1.0
 
 
-@borrowing
+@compiled
 def _arccosine(t: Tile, scale: Any, inverse: Any, line: float, bend: float) -> None:
     """E and D Gamma of a x + b |x| with line = a^2, bend = b^2: Cho and Saul (2009).
 
@@ -83,7 +83,7 @@ def _arccosine(t: Tile, scale: Any, inverse: Any, line: float, bend: float) -> N
             t.sigma[m, j], t.theta[m, j] = _plain(e, d, t.theta[m, j])
 
 
-@borrowing
+@compiled
 def _arcsine(t: Tile, narrow: Any, narrows: Any) -> None:
     """E and D Gamma of erf: Williams (1997)."""
     for m in range(narrow.size):
@@ -98,7 +98,7 @@ def _arcsine(t: Tile, narrow: Any, narrows: Any) -> None:
             t.sigma[m, j], t.theta[m, j] = _plain(e, d, t.theta[m, j])
 
 
-@borrowing
+@compiled
 def _mehler(
     t: Tile,
     even: int,
@@ -130,7 +130,7 @@ def _mehler(
                 sigma[m, j], theta[m, j] = _plain(e, d, theta[m, j])
 
 
-@borrowing
+@compiled
 def weight_layer(
     p: Program, t: Tile, at: int, scale: Any, inverse: Any, narrow: Any, narrows: Any, eta: Any,
     etas: Any, coef: Any, table: Any, lane: int, radius: Any, asked: Any, close: Any, band_of: Any,
@@ -185,7 +185,7 @@ def weight_layer(
     return most
 
 
-@borrowing
+@compiled
 def begin(t: Tile, b: Bounds, row: int, end: int, lane: int, own: bool) -> None:
     """Make a tile ready whose sigma holds <x, x'>/d.
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from analytic.compilation import borrowing
+from analytic.compilation import compiled
 from analytic.machine import LANES
 from analytic.recursion import Tile
 
 __all__ = ["series"]
 
 
-@borrowing
+@compiled
 def _four(
     table: Any, coef: Any, k: int, lane: int, block: int, last: Any, x: Any, value: Any, slope: Any
 ) -> None:
@@ -37,7 +37,7 @@ def _four(
             slope[m, j] = d
 
 
-@borrowing
+@compiled
 def series(
     t: Tile, table: Any, coef: Any, first: int, terms: int, lane: int, value: Any, slope: Any
 ) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from analytic.compilation import borrowing, compiled
+from analytic.compilation import compiled
 from analytic.machine import LANES, UNIT, Array
 from analytic.pairs.near_layers import NearLayers
 from analytic.pairs.near_tiles import NearRoom, NearTiles, fill_near_tile, near_room, no_near_tiles
@@ -33,7 +33,7 @@ from analytic.recursion import (
 __all__ = ["Series", "roundings", "rows_together", "scalar_products", "store"]
 
 
-_preactivation: Any = borrowing(preactivation)
+_preactivation: Any = compiled(preactivation)
 
 CHAIN = 8
 """Products that are summed one after the other; then these sums, FEATURES features at a time."""
@@ -51,7 +51,7 @@ def roundings(features: int) -> int:
     return 1 + sums + (math.frexp(features)[0] != 0.5)
 
 
-@borrowing
+@compiled
 def scalar_products(t: Tile, data: Data, row: int, end: int, lane: int) -> None:
     """sigma becomes <x, x'>/d, summed in one fixed order: see ``CHAIN``."""
     total, part, x, xt = t.sigma, t.x, data.x, data.xt
@@ -68,7 +68,7 @@ def scalar_products(t: Tile, data: Data, row: int, end: int, lane: int) -> None:
             total[m, j] /= data.features
 
 
-@borrowing
+@compiled
 def _dot_eight(
     x: Any, xt: Any, row: int, end: int, k: int, lane: int, fresh: bool, total: Any
 ) -> None:
@@ -96,7 +96,7 @@ def _dot_eight(
             total[m, j] = value if fresh else total[m, j] + value
 
 
-@borrowing
+@compiled
 def _finish(t: Tile, output: Any, row: int, end: int, lane: int, own: bool, kind: int) -> int:
     """x becomes the kernel of a kind, NaN for the pairs left out; returns their number.
 
@@ -118,7 +118,7 @@ def _finish(t: Tile, output: Any, row: int, end: int, lane: int, own: bool, kind
     return lost
 
 
-@borrowing
+@compiled
 def store(
     t: Tile, block: RowBlock, row: int, end: int, lane: int, stop: int, own: bool, out: Any
 ) -> None:
@@ -210,7 +210,7 @@ class Series:
         )
 
 
-@borrowing
+@compiled
 def _store_bounds(
     t: Tile, p: Program, block: RowBlock, row: int, end: int, lane: int, stop: int, bound: Any
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from analytic.compilation import borrowing, compiled
+from analytic.compilation import compiled
 from analytic.machine import LANES, REASSOCIATED
 from analytic.recursion import Bounds, Tile
 
@@ -22,7 +22,7 @@ def radii_of_tile(b: Bounds, row: int, end: int, lane: int) -> Any:
     return b.sizes[b.row_sizes[row:end].max(), b.column_sizes[lane : lane + LANES].max()]
 
 
-@borrowing
+@compiled
 def _leave_out(t: Tile, m: int, ceiling: float) -> None:
     """Give up the pairs of a row above the ceiling, for all layers to come."""
     for j in range(LANES):
@@ -32,7 +32,7 @@ def _leave_out(t: Tile, m: int, ceiling: float) -> None:
             t.x[m, j] = 0.0
 
 
-@partial(borrowing, flags=REASSOCIATED)
+@partial(compiled, flags=REASSOCIATED)
 def _largest(x: Any) -> float:
     """The root of the largest entry, by four chains of comparisons."""
     a = b = c = d = 0.0
@@ -44,7 +44,7 @@ def _largest(x: Any) -> float:
     return np.sqrt(max(max(a, b), max(c, d)))
 
 
-@borrowing
+@compiled
 def choose_groups(t: Tile, rows: int, radius: Any) -> None:
     """The number of terms of each row, from its largest |rho|."""
     ceiling = radius[-1]

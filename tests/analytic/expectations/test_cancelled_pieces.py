@@ -11,6 +11,8 @@ import pytest
 from analytic import AccuracyError, Activation, FullyConnected, Network, kernel, kernel_estimate
 from analytic.expectations import coefficients, moments
 
+pytestmark = pytest.mark.slow  # slow exact values
+
 
 def generic(size: float) -> np.ndarray:
     return size * np.random.default_rng(0).standard_normal((8, 2))

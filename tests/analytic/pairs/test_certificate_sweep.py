@@ -79,6 +79,7 @@ def test_the_true_error_never_exceeds_the_bound_and_is_not_far_below(cases: rang
     assert refused <= len(cases) // 50  # sin and cos at s > 30, and chaotic networks
 
 
+@pytest.mark.slow
 def test_the_kernel_itself_keeps_every_tolerance() -> None:
     rng = np.random.default_rng(7)
     for network, x in list(_cases())[:200]:

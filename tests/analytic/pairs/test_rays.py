@@ -17,6 +17,8 @@ from analytic.pairs.nearly_parallel import nearly_parallel_pairs
 from analytic.pairs.rays import Rays
 from analytic.request import asked
 
+pytestmark = pytest.mark.slow  # slow exact values
+
 F = FullyConnected
 Function = Callable[[Any], Any]
 FUNCTIONS: dict[str, tuple[Function, Function]] = {
