@@ -11,7 +11,7 @@ know) is computed again in mpmath, whose exponents have no bounds.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import mpmath
@@ -84,17 +84,25 @@ def _shared(expressions: Any) -> Any:
 
 
 def _with_expm1(expression: Any) -> Any:
-    """The expression with exp(u) - 1 recognised, also in its factors unless that takes forever.
+    """The expression with exp(u) - 1 recognised, also after common factors are taken out.
 
-    Sympy factors exp(-10000 x^2) as a polynomial of degree 10000.
+    A polynomial in few functions is factored. Beyond that only what all terms share is taken
+    out: sympy factors polynomials of many unknowns at points chosen at random, which has taken
+    minutes, and exp(-10000 x^2) as a polynomial of degree 10000.
     """
     numbers = (node.args[0].as_coeff_Mul()[0] for node in expression.atoms(sympy.exp))
     small = all(not n.is_Rational or max(abs(n.p), n.q) <= HIGHEST_FACTORED for n in numbers)
-    return expm1_opt(expression) if small else ReplaceOptim.__call__(expm1_opt, expression)
+    few = len(expression.atoms(sympy.Function)) <= MOST_FACTORED
+    product = sympy.factor(expression) if small and few else sympy.factor_terms(expression)
+    return expm1_opt.cheapest(*map(_as_they_stand, (expression, product)))
 
+
+_as_they_stand = partial(ReplaceOptim.__call__, expm1_opt)
 
 HIGHEST_FACTORED = 64
 """Largest power of an exponential that is factored."""
+MOST_FACTORED = 2
+"""Most functions in an expression that is factored."""
 
 
 def _divided(function: Any) -> Callable[[Any], Any]:

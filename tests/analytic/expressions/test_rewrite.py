@@ -64,6 +64,24 @@ def test_nothing_overflows_or_warns(name: str, x: float) -> None:
             assert np.all(np.isfinite(value))
 
 
+@pytest.mark.parametrize("factor", [X, sympy.sin(X) * sympy.tanh(X)])
+def test_common_factors_hide_no_difference_from_one(factor: Any) -> None:
+    x = np.array([-1e-9, 3e-7, 0.5])
+    found = values(sympy.expand(factor * (E - 1)), x, 0)[0]
+    exact = np.array([float(truth(factor * (E - 1), 0, t)) for t in x])
+    np.testing.assert_allclose(found, exact, rtol=1e-14)
+
+
+def test_no_polynomial_in_many_functions_is_factored(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    factor = lambda expression: asked.append(expression) or expression  # noqa: E731
+    monkeypatch.setattr(sympy, "factor", factor)
+    monkeypatch.setattr(sympy.Expr, "factor", factor)
+    values(sympy.sin(NAMES["gelu"]) + X**3, np.array([0.7]), 2)
+    # sympy factors polynomials of many unknowns at random points, which has taken minutes
+    assert max(len(expression.atoms(sympy.Function)) for expression in asked) <= 2
+
+
 def test_stable_forms() -> None:
     tanh = sympy.tanh(X)
     assert stable(1 - tanh**2) == sympy.sech(X) ** 2
