@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ENV := $(VENV)/.installed
 DEMO ?= kinfinity-demo
 
-.PHONY: help demo test test-processors check static format lint imports types docs wheel bench bench-peers clean
+.PHONY: help demo test test-processors check static format lint imports types compiled compiled-old docs wheel bench bench-peers clean
 
 help:
 	@grep -E '^## ' $(MAKEFILE_LIST) | sed 's/^## //'
@@ -24,9 +24,8 @@ demo: $(ENV)
 	@$(BIN)/kinfinity validate --output $(DEMO)
 
 ## make test    run the tests
-test: $(ENV)
+test: $(ENV) compiled
 	@echo "==> running the tests"
-	@OMP_NUM_THREADS=1 $(BIN)/python .ci/compile_first.py
 	@OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal  # a process for each core already
 
 ## make test-processors   the numerical tests as other processors would run them
@@ -39,7 +38,7 @@ check: $(ENV)
 	@$(MAKE) --no-print-directory test test-processors
 	@echo "==> everything passed"
 
-static: format lint imports types docs wheel
+static: format lint imports compiled compiled-old types docs wheel
 
 format: $(ENV)
 	@echo "==> checking the format"
@@ -57,13 +56,20 @@ types: $(ENV)
 	@echo "==> checking the types"
 	@$(BIN)/pyright --pythonpath $(BIN)/python
 
+compiled: $(ENV)
+	@echo "==> compiling"
+	@OMP_NUM_THREADS=1 $(BIN)/python .ci/compile_first.py
+
+compiled-old: $(ENV)
+	@ONLY_COMPILE=1 bash .ci/processors $(BIN) old
+
 ## make docs    build the documentation
 docs: $(ENV)
 	@echo "==> building the documentation"
 	@$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -d docs/_build/doctrees docs docs/_build/html
 
 ## make wheel   install the wheel into an empty environment and type-check a script against it
-wheel: $(ENV)
+wheel: $(ENV) compiled
 	@echo "==> building the wheel and trying it in an empty environment"
 	@bash .ci/wheel $(BIN)/python
 

@@ -1,14 +1,12 @@
-"""Compile what most tests use before they start: one half in each of two processes.
+"""Compile what most tests use before they start.
 
     python .ci/compile_first.py
 
-Every process of a run of all tests would compile all of it, at the same time as the others.
+Every process of a run of all tests would compile all of it, at the same time as the others; two
+processes that shared it would both compile the half that each part needs.
 """
 
 from __future__ import annotations
-
-import subprocess
-import sys
 
 import numpy as np
 
@@ -24,7 +22,6 @@ from analytic import (
 )
 
 RNG = np.random.default_rng(0)
-HALVES = ("vectors", "images")
 
 
 def vectors() -> None:
@@ -50,15 +47,6 @@ def images() -> None:
         kernel(Network(FullyConnected(name, weight_std=5.0)), close)
 
 
-def main() -> None:
-    """Both halves, or the one that is named."""
-    if len(sys.argv) > 1:
-        globals()[sys.argv[1]]()
-        return
-    halves = [subprocess.Popen([sys.executable, __file__, half]) for half in HALVES]
-    if any([half.wait() for half in halves]):
-        raise SystemExit("code that the tests need does not compile")
-
-
 if __name__ == "__main__":
-    main()
+    vectors()
+    images()
