@@ -21,8 +21,9 @@ from machine import best, bytes_written_per_second, multiply_adds_per_second, pr
 from analytic import FullyConnected, Network, kernel
 from analytic.machine import cores
 from analytic.pairs import prepare
+from analytic.pairs.input_products import scalar_products
 from analytic.pairs.pair_recursion import begin, propagate
-from analytic.pairs.row_blocks import Series, scalar_products
+from analytic.pairs.row_blocks import Series
 from analytic.recursion.certificate import GROUP
 from analytic.recursion.tables import ROWS, new_tile
 from analytic.solve.answer import solve

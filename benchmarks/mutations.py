@@ -189,7 +189,7 @@ MUTATIONS = (
     Mutation("sizes: roundings of E", _R + "amplification_factors.py", "count = 3 + both + (mean > 0)", "count = 0", _T + "recursion/test_roundings.py -k series"),
     Mutation("sizes: roundings of D", _R + "amplification_factors.py", "(3 + 2 * both) / OF_D", "0.0", _T + "recursion/test_roundings.py -k series"),
     Mutation("sizes: roundings of a total", _A + "images/linear_maps.py", "(kahan + halvings + 3 * self.mixes + quotient)", "(0.25 * kahan)", _T + "recursion/test_roundings.py -k total"),
-    Mutation("sizes: roundings of products", _A + "pairs/row_blocks.py", "return 1 + sums +", "return 0 * sums +", _T + "recursion/test_roundings.py -k scalar"),
+    Mutation("sizes: roundings of products", _A + "pairs/input_products.py", "return 1 + sums +", "return 0 * sums +", _T + "recursion/test_roundings.py -k scalar"),
     Mutation("sizes: the low half of s in tables", _E + "chebyshev_sums.py", "rest[1, i] = 2.0 * below[last] / (high - low)", "rest[1, i] = 0.0", _T + "recursion/test_wide_variances.py"),
     Mutation("sizes: variances in float64", _R + "layer_equations.py", "(np.longdouble(a) ** 2 for a in", "(np.float64(a) ** 2 for a in", _T + "recursion/test_wide_variances.py"),
     # through the layers

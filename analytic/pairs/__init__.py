@@ -10,19 +10,13 @@ from analytic.pairs.angles import Angles, prepare_angles
 from analytic.pairs.close_inputs import Close
 from analytic.pairs.entries import cheap_entry
 from analytic.pairs.input_angles import angle_of_inputs
+from analytic.pairs.input_products import roundings, scalar_products
 from analytic.pairs.left_out import NEAR, left_out_pairs
 from analytic.pairs.nearly_parallel import NearlyParallel, nearly_parallel_pairs, unit_moments
 from analytic.pairs.pair_recursion import weight_layer
 from analytic.pairs.pair_sums import share_or_zero
 from analytic.pairs.preparation import own_ends, prepare
-from analytic.pairs.row_blocks import (
-    ROW_BLOCK,
-    Series,
-    roundings,
-    rows_together,
-    scalar_products,
-    store,
-)
+from analytic.pairs.row_blocks import ROW_BLOCK, Series, rows_together, store
 from analytic.pairs.tile_states import end_branch
 from analytic.pairs.unit_angles import angle_of_sum, normalized_angle
 

@@ -15,7 +15,7 @@ from analytic.pairs.row_blocks import Series
 from analytic.pairs.wide_inputs import ENOUGH, WideInputs
 from analytic.recursion import Problem, in_kernels
 
-__all__ = ["Entry", "by_entry", "cheap_entry"]
+__all__ = ["Entry", "by_entry", "cheap_entry", "first_layers"]
 
 Index = NDArray[np.intp]
 Entry = NearLayers | WideInputs | Rays
@@ -52,17 +52,18 @@ def cheap_entry(problem: Problem, close: Close, pairs: int, i: Index, j: Index) 
         return None
     depth = 1 if method.behind is not None else len(close.ends.stages)
     if all(stage.step.layer.activation.bent_line for stage in close.ends.stages[:depth]):
-        return _near(problem, close, depth)  # without tables
+        return first_layers(problem, close, depth)  # without tables
     wide = _by_cells(method, close, features)
     if pairs < MANY or (pairs < MOST and wide is not None and _serves(wide, problem, i, j)):
         return wide
-    near = _near(problem, close, depth)
+    near = first_layers(problem, close, depth)
     if near is not None and depth < len(close.ends.stages) and _is_vain(near, problem, i, j):
-        near = _near(problem, close, len(close.ends.stages)) or near
+        near = first_layers(problem, close, len(close.ends.stages)) or near
     return near or wide
 
 
-def _near(problem: Problem, close: Close, depth: int) -> NearLayers | None:
+def first_layers(problem: Problem, close: Close, depth: int) -> NearLayers | None:
+    """The first so many layers by tables of 1 - |c|, if all have them."""
     (n, features), bound = problem.x.shape, problem.method.error
     return NearLayers.of(close, features, bound, depth, n, problem.own)
 

@@ -12,10 +12,11 @@ from analytic.expectations import band_width
 from analytic.machine import Array, aligned, padded_length
 from analytic.pairs.close_inputs import Close
 from analytic.pairs.correlation_samples import rough_correlations
-from analytic.pairs.entries import MANY, cheap_entry
+from analytic.pairs.entries import MANY, cheap_entry, first_layers
 from analytic.pairs.near_layers import NearLayer, NearLayers
 from analytic.pairs.near_tiles import NearTiles
 from analytic.pairs.pair_sums import some_places
+from analytic.pairs.rays import Rays
 from analytic.pairs.row_blocks import Series
 from analytic.recursion import Problem
 
@@ -42,9 +43,10 @@ def with_near_tiles(problem: Problem) -> Problem:
     i, j = some_places(n)[i], some_places(k)[j]
     close = Close.of(problem.network, problem.diagonal)
     entry = cheap_entry(problem, close, round(left), i, j)
-    if not isinstance(entry, NearLayers) or any(layer.table is None for layer in entry.layers):
+    near = first_layers(problem, close, 1) if isinstance(entry, Rays) else entry
+    if not isinstance(near, NearLayers) or any(layer.table is None for layer in near.layers):
         return problem
-    tiles = lay_out_near(entry, n, own)
+    tiles = lay_out_near(near, n, own)
     return replace(problem, method=replace(method, near=entry, tiles=tiles))
 
 

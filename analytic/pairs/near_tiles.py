@@ -86,6 +86,7 @@ class NearRoom(NamedTuple):
     weights: Array  # coefficients that are left for the rows (``contract``)
     own: Array  # what a table asks of a row
     d: Array  # D of a row, (lanes,)
+    known: NDArray[np.bool_]  # pairs of the tile that need no series, (rows, lanes)
 
 
 def near_room(q: NearTiles) -> NearRoom:
@@ -98,6 +99,7 @@ def near_room(q: NearTiles) -> NearRoom:
         weights=aligned(4 * terms * most, ROWS),
         own=aligned(most + BESIDE),
         d=aligned(LANES),
+        known=np.zeros((ROWS, LANES), dtype=np.bool_),
     )
 
 

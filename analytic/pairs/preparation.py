@@ -11,10 +11,11 @@ from analytic.expectations import FARTHEST, LogTable, band_width
 from analytic.machine import UNIT, Array
 from analytic.network import Network
 from analytic.pairs.close_forms import with_close_forms
+from analytic.pairs.input_products import roundings
 from analytic.pairs.near_layouts import with_near_tiles
 from analytic.pairs.pair_sums import share_or_zero, some_places
 from analytic.pairs.rays import are_on_a_line
-from analytic.pairs.row_blocks import Series, roundings
+from analytic.pairs.row_blocks import Series
 from analytic.pairs.wide_forms import may_reach, with_log_tables
 from analytic.pairs.wide_inputs import ENOUGH, are_wide, is_straight
 from analytic.recursion import (

@@ -6,7 +6,6 @@ the bits.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,10 +13,12 @@ import numpy as np
 
 from analytic.compilation import compiled
 from analytic.machine import LANES, UNIT, Array
+from analytic.pairs.input_products import scalar_products
 from analytic.pairs.near_layers import NearLayers
 from analytic.pairs.near_tiles import NearRoom, NearTiles, fill_near_tile, near_room, no_near_tiles
 from analytic.pairs.pair_errors import bound_of_kernels
 from analytic.pairs.pair_recursion import begin, propagate
+from analytic.pairs.rays import Rays
 from analytic.pairs.term_groups import radii_of_tile
 from analytic.recursion import (
     ROWS,
@@ -30,77 +31,19 @@ from analytic.recursion import (
     preactivation,
 )
 
-__all__ = ["Series", "roundings", "rows_together", "scalar_products", "store"]
-
+__all__ = ["Series", "rows_together", "store"]
 
 _preactivation: Any = compiled(preactivation)
 
-CHAIN = 8
-"""Products that are summed one after the other; then these sums, FEATURES features at a time."""
-FEATURES = 128
-
-
-def roundings(features: int) -> int:
-    """The largest number of roundings of a product in ``scalar_products``.
-
-    Its own, those of the sums it is part of (the first of a sum is no rounding), and of the
-    quotient.
-    """
-    together = min(features, FEATURES)
-    sums = min(features, CHAIN) + -(-together // CHAIN) + -(-features // FEATURES) - 3
-    return 1 + sums + (math.frexp(features)[0] != 0.5)
-
 
 @compiled
-def scalar_products(t: Tile, data: Data, row: int, end: int, lane: int) -> None:
-    """sigma becomes <x, x'>/d, summed in one fixed order: see ``CHAIN``."""
-    total, part, x, xt = t.sigma, t.x, data.x, data.xt
-    for start in range(0, xt.shape[0], FEATURES):
-        target = total if start == 0 else part
-        for k in range(start, min(start + FEATURES, xt.shape[0]), CHAIN):
-            _dot_eight(x, xt, row, end, k, lane, k == start, target)
-        if start > 0:
-            for m in range(end - row):
-                for j in range(LANES):
-                    total[m, j] += part[m, j]
-    for m in range(end - row):
-        for j in range(LANES):
-            total[m, j] /= data.features
-
-
-@compiled
-def _dot_eight(
-    x: Any, xt: Any, row: int, end: int, k: int, lane: int, fresh: bool, total: Any
-) -> None:
-    """Add the products of eight features."""
-    stop = lane + LANES
-    t = (
-        xt[k, lane:stop],
-        xt[k + 1, lane:stop],
-        xt[k + 2, lane:stop],
-        xt[k + 3, lane:stop],
-        xt[k + 4, lane:stop],
-        xt[k + 5, lane:stop],
-        xt[k + 6, lane:stop],
-        xt[k + 7, lane:stop],
-    )
-    for m in range(end - row):
-        i = row + m
-        r0, r1, r2, r3 = x[i, k], x[i, k + 1], x[i, k + 2], x[i, k + 3]
-        r4, r5, r6, r7 = x[i, k + 4], x[i, k + 5], x[i, k + 6], x[i, k + 7]
-        r = (r0, r1, r2, r3, r4, r5, r6, r7)
-        for j in range(LANES):
-            value = 0.0
-            for c in range(8):
-                value += r[c] * t[c][j]
-            total[m, j] = value if fresh else total[m, j] + value
-
-
-@compiled
-def _finish(t: Tile, output: Any, row: int, end: int, lane: int, own: bool, kind: int) -> int:
+def _finish(
+    t: Tile, output: Any, row: int, end: int, lane: int, own: bool, kind: int, known: Any, out: Any
+) -> int:
     """x becomes the kernel of a kind, NaN for the pairs left out; returns their number.
 
-    Of the same inputs (``own``) only the pairs i < j count.
+    Of the same inputs (``own``) only the pairs i < j count. Pairs that are known before stand in
+    ``out``, whose first entry is the first of the tile, and are left out of the tile.
     """
     value, lost = t.x, 0
     weight, bias, rate, bias_rate = output[0], output[1], output[2], output[3]
@@ -112,7 +55,9 @@ def _finish(t: Tile, output: Any, row: int, end: int, lane: int, own: bool, kind
             value[m, j] = ntk if kind else nngp
         if t.departed[m]:
             for j in range(LANES):
-                if t.left[m, j]:
+                if known[m, j]:
+                    value[m, j] = out[m, j]
+                elif t.left[m, j]:
                     value[m, j] = np.nan
                     lost += not own or lane + j > row + m
     return lost
@@ -164,15 +109,15 @@ class Series:
         rows: the tables of the rows.
         columns: the tables of the columns.
         behind: for pairs that the first layer leaves out and that come back behind it, if they may.
-        near: the first layers of large inputs, where these are many.
-        tiles: the same for whole tiles.
+        near: how pairs that are left out go through the first layers of large inputs.
+        tiles: those layers for whole tiles.
     """
 
     plan: Program
     rows: InputTables
     columns: InputTables
     behind: Program | None = None
-    near: NearLayers | None = None
+    near: NearLayers | Rays | None = None
     tiles: NearTiles = field(default_factory=no_near_tiles)
 
     @property
@@ -212,15 +157,20 @@ class Series:
 
 @compiled
 def _store_bounds(
-    t: Tile, p: Program, block: RowBlock, row: int, end: int, lane: int, stop: int, bound: Any
-) -> None:
-    """Write the bounds of the rows of a tile, or those of its pairs."""
+    t: Tile, p: Program, block: RowBlock, row: int, end: int, lane: int, stop: int, known: Any,
+    bound: Any
+) -> None:  # fmt: skip
+    """Write the bounds of the rows of a tile, or those of its pairs, but for what is known."""
     width, shares = t.error.shape[2], p.bounds.in_kernel
     nngp, ntk = block.nngp.size > 0, block.ntk.size > 0
     for m in range(end - row):
         for j in range(min(width, stop - lane)):
             column = lane // LANES if width == 1 else lane + j
-            bound[row + m, column] = bound_of_kernels(t, m, j, shares, nngp, ntk) + UNIT
+            found = bound_of_kernels(t, m, j, shares, nngp, ntk) + UNIT
+            if width == 1 and known[m].any():
+                found = max(found, bound[row + m, column])
+            if width == 1 or not known[m, j]:
+                bound[row + m, column] = found
 
 
 MANY = 0.25
@@ -235,29 +185,64 @@ def _fill_rows(
 ) -> Any:  # fmt: skip
     """The rows of a block; returns (most terms, pairs left out)."""
     k = max(block.nngp.shape[1], block.ntk.shape[1])
-    terms = left = lost = 0
+    terms = left = 0
     for first in range(block.row, block.end, ROWS):
         last = min(first + ROWS, block.end)
         coef = rows.table[:, first:last].T.copy()
         for lane in range((first // LANES) * LANES if data.own else 0, k, LANES):
-            stop = min(lane + LANES, k)
+            stop, lost, used = min(lane + LANES, k), 1, 0
             scalar_products(tile, data, first, last, lane)
-            start, plan = 0, p
+            room.known[:, :] = False
             if _has_many_near(tile, p, rows, columns, near, first, last, lane, stop):
-                start, plan = near.tables.shape[0], back
-            begin(tile, plan.bounds, first, last, lane, data.own)
-            if start > 0:
+                begin(tile, back.bounds, first, last, lane, data.own)
                 fill_near_tile(near, room, tile, data, first, last, lane, stop)
-            used = propagate(plan, tile, rows, coef, columns, first, last, lane, start)
-            terms = max(terms, used)
-            _store_bounds(tile, plan, block, first, last, lane, stop, bound)
-            for kind in range(2):
-                out = block.ntk if kind else block.nngp
-                if out.size > 0:
-                    lost = _finish(tile, p.output, first, last, lane, data.own, kind)
-                    store(tile, block, first, last, lane, stop, data.own, out)
-            left += lost
+                start = near.tables.shape[0]
+                used = propagate(back, tile, rows, coef, columns, first, last, lane, start)
+                lost = _write(tile, back, block, first, last, lane, stop, data.own, room, bound)
+                if lost > 0:
+                    _remember(tile, room.known, last - first, stop - lane)
+                    scalar_products(tile, data, first, last, lane)
+            if lost > 0:
+                begin(tile, p.bounds, first, last, lane, data.own)
+                _put_aside(tile, room.known)
+                used = max(used, propagate(p, tile, rows, coef, columns, first, last, lane, 0))
+                lost = _write(tile, p, block, first, last, lane, stop, data.own, room, bound)
+            terms, left = max(terms, used), left + lost
     return terms, left
+
+
+@compiled
+def _remember(t: Tile, known: Any, rows: int, lanes: int) -> None:
+    """Which pairs of a tile are not left out."""
+    for m in range(rows):
+        for j in range(lanes):
+            known[m, j] = not t.left[m, j]
+
+
+@compiled
+def _put_aside(t: Tile, known: Any) -> None:
+    """Leave out of a tile the pairs that are known."""
+    for m in range(known.shape[0]):
+        for j in range(LANES):
+            t.left[m, j] = t.left[m, j] or known[m, j]
+            t.departed[m] = t.departed[m] or known[m, j]
+
+
+@compiled
+def _write(
+    t: Tile, p: Program, block: RowBlock, row: int, end: int, lane: int, stop: int, own: bool,
+    room: NearRoom, bound: Any
+) -> int:  # fmt: skip
+    """The kernels of a tile and their bounds; returns how many pairs are left out."""
+    lost = 0
+    _store_bounds(t, p, block, row, end, lane, stop, room.known, bound)
+    for kind in range(2):
+        out = block.ntk if kind else block.nngp
+        if out.size > 0:
+            stored = out[row - block.shift :, lane:]
+            lost = _finish(t, p.output, row, end, lane, own, kind, room.known, stored)
+            store(t, block, row, end, lane, stop, own, out)
+    return lost
 
 
 @compiled
@@ -265,7 +250,7 @@ def _has_many_near(
     t: Tile, p: Program, rows: InputTables, columns: InputTables, near: NearTiles, row: int,
     end: int, lane: int, stop: int,
 ) -> bool:  # fmt: skip
-    """Whether the first layer leaves out many pairs of a tile, and tables serve all its inputs.
+    """Whether the first layer leaves out many pairs of a tile whose inputs tables serve.
 
     Its sigma holds <x, x'>/d.
     """
@@ -277,6 +262,5 @@ def _has_many_near(
         scale = rows.inverse[0, row + m]
         for j in range(LANES):
             rho = (weight * t.sigma[m, j] + bias) * (scale * columns.inverse[0, lane + j])
-            count += abs(rho) > radius
-    served = near.row_served[row:end].all() and near.column_served[lane:stop].all()
-    return bool(served) and count > MANY * (end - row) * (stop - lane)
+            count += abs(rho) > radius and near.row_served[row + m] and near.column_served[lane + j]
+    return count > MANY * (end - row) * (stop - lane)

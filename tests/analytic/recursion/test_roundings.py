@@ -17,8 +17,8 @@ from analytic.images.stretch_layouts import layouts
 from analytic.images.stretches import network_stretches
 from analytic.images.wide_sums import wide_window_sums
 from analytic.machine import LANES, UNIT
+from analytic.pairs.input_products import roundings, scalar_products
 from analytic.pairs.pair_recursion import _mehler
-from analytic.pairs.row_blocks import roundings, scalar_products
 from analytic.recursion import Data, diagonal, new_tile, preactivation
 from analytic.recursion.amplification_factors import OF_D, OF_E, Rests, factors_of_series
 from analytic.recursion.roundings import roundings_of
