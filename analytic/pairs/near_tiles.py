@@ -11,6 +11,7 @@ code knows then that they do not overlap.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from analytic.compilation import compiled
 from analytic.expectations import LOGARITHMIC, contract, low_rank_sums, room_of_sums
-from analytic.machine import LANES, UNIT, Array, aligned
+from analytic.machine import LANES, REASSOCIATED, UNIT, Array, aligned
 from analytic.pairs.carried_angles import UnitNorms, behind_table, carried, entered
 from analytic.recursion import ROWS, Data, Tile
 
@@ -96,7 +97,7 @@ def near_room(q: NearTiles) -> NearRoom:
         states=aligned(ROWS, STATES * LANES),
         columns=aligned(len(UnitNorms._fields), LANES),
         sums=room_of_sums(most + BESIDE),
-        weights=aligned(4 * terms * most, ROWS),
+        weights=aligned(ROWS, 4 * terms * most),
         own=aligned(most + BESIDE),
         d=aligned(LANES),
         known=np.zeros((ROWS, LANES), dtype=np.bool_),
@@ -261,20 +262,43 @@ def _leave_row(q: NearTiles, o: NearRoom, layer: int, i: int, m: int) -> None:
 @compiled
 def _write(q: NearTiles, o: NearRoom, t: Tile, row: int, end: int, lanes: int) -> None:
     """Into the tile; a row has its largest errors, or each pair its own."""
-    b, last, width = o.states, q.rows.shape[0] - 1, t.error.shape[2]
+    b, last, own = o.states, q.rows.shape[0] - 1, q.sigma + 4 * UNIT
     t.error[:2] = 0.0
     t.error[2] = 1.0
     for m in range(end - row):
-        unit = q.rows[last, UNITS, row + m]
+        unit, known = q.rows[last, UNITS, row + m], 0
         for j in range(LANES):
-            of_sigma, of_theta = b[m, WRONG + j] + (q.sigma + 4 * UNIT), b[m, ERROR + j]
             sigma = b[m, SIGN + j] * (1.0 - b[m, NEAR + j]) * (unit * o.columns[UNITS, j])
-            known = abs(sigma) + abs(b[m, THETA + j]) + of_sigma + of_theta < np.inf
-            if not known and j < lanes:
-                t.left[m, j] = t.departed[m] = True
-            counts = j < lanes and not t.left[m, j]
-            t.sigma[m, j], t.theta[m, j] = (sigma, b[m, THETA + j]) if counts else (0.0, 0.0)
-            k = j if width > 1 else 0
-            if counts:
-                t.error[0, m, k] = max(t.error[0, m, k], of_sigma)
-                t.error[1, m, k] = max(t.error[1, m, k], of_theta)
+            b[m, WRONG + j] += own
+            size = abs(sigma) + abs(b[m, THETA + j]) + b[m, WRONG + j] + b[m, ERROR + j]
+            b[m, SMALL + j] = 1.0 if size < np.inf else 0.0
+            t.sigma[m, j] = sigma if size < np.inf else 0.0
+            t.theta[m, j] = b[m, THETA + j] if size < np.inf else 0.0
+            known += size < np.inf
+        if known < LANES or t.departed[m]:
+            _leave_out(o, t, m, lanes)
+        if t.error.shape[2] > 1:
+            for j in range(LANES):
+                t.error[0, m, j], t.error[1, m, j] = b[m, WRONG + j], b[m, ERROR + j]
+        else:
+            t.error[0, m, 0], t.error[1, m, 0] = _largest(b[m], WRONG), _largest(b[m], ERROR)
+
+
+@compiled
+def _leave_out(o: NearRoom, t: Tile, m: int, lanes: int) -> None:
+    """The pairs of a row that are not known; those that are left out count for nothing."""
+    b = o.states[m]
+    for j in range(LANES):
+        if b[SMALL + j] == 0.0 and j < lanes:
+            t.left[m, j] = t.departed[m] = True
+        if j >= lanes or t.left[m, j]:
+            t.sigma[m, j] = t.theta[m, j] = b[WRONG + j] = b[ERROR + j] = 0.0
+
+
+@partial(compiled, flags=REASSOCIATED)
+def _largest(line: Any, at: int) -> float:
+    """The largest of LANES numbers that are not negative."""
+    most = 0.0
+    for j in range(LANES):
+        most = max(most, line[at + j])
+    return most
