@@ -57,11 +57,10 @@ def contract(
         first: see above.
         inputs: the rows, TOGETHER at most.
         sides: from which sign of rho to which: (0, 2) are both.
-        w: room for the coefficients that are left, (TOGETHER, numbers).
+        w: room for the coefficients that are left, (numbers, TOGETHER).
     """
     most, last = int(numbers[terms : 2 * terms].max()), inputs.size - 1
     phi = np.empty((most, TOGETHER))
-    part = np.empty((4 * int(numbers[:terms].max()), TOGETHER))  # those of a polynomial
     for a in range(most):
         for m in range(TOGETHER):
             phi[a, m] = asked[first + a, inputs[min(m, last)]]
@@ -71,19 +70,16 @@ def contract(
         low, high = sides[0] * wide // 2, sides[1] * wide // 2
         a = 0
         while a + 8 <= rows:
-            _add_eight_rows(numbers, at, low, high, rows, a, phi, part)
+            _add_eight_rows(numbers, at, low, high, rows, a, phi, w, begin)
             a += 8
         if a < rows:
-            _add_four_rows(numbers, at, low, high, rows, a, phi, part)
-        for m in range(inputs.size):  # those of a row side by side
-            for c in range(low, high):
-                w[m, begin + c] = part[c, m]
+            _add_four_rows(numbers, at, low, high, rows, a, phi, w, begin)
         at, begin = at + rows * wide, begin + wide
 
 
 @compiled
 def _add_eight_rows(
-    numbers: Any, at: int, low: int, high: int, rows: int, a: int, phi: Any, w: Any
+    numbers: Any, at: int, low: int, high: int, rows: int, a: int, phi: Any, w: Any, begin: int
 ) -> None:
     """Add the products of eight rows of the k-th matrices."""
     for c in range(low, high):
@@ -91,25 +87,25 @@ def _add_eight_rows(
         n0, n1, n2, n3 = numbers[i], numbers[i + 1], numbers[i + 2], numbers[i + 3]
         n4, n5, n6, n7 = numbers[i + 4], numbers[i + 5], numbers[i + 6], numbers[i + 7]
         for m in range(TOGETHER):
-            total = w[c, m] if a > 0 else 0.0
+            total = w[begin + c, m] if a > 0 else 0.0
             low, high = n0 * phi[a, m] + n1 * phi[a + 1, m], n2 * phi[a + 2, m]
             low, high = low + n4 * phi[a + 4, m], high + n3 * phi[a + 3, m]
             low, high = low + n5 * phi[a + 5, m], high + n6 * phi[a + 6, m]
-            w[c, m] = total + (low + (high + n7 * phi[a + 7, m]))
+            w[begin + c, m] = total + (low + (high + n7 * phi[a + 7, m]))
 
 
 @compiled
 def _add_four_rows(
-    numbers: Any, at: int, low: int, high: int, rows: int, a: int, phi: Any, w: Any
+    numbers: Any, at: int, low: int, high: int, rows: int, a: int, phi: Any, w: Any, begin: int
 ) -> None:
     """The same of four."""
     for c in range(low, high):
         i = at + c * rows + a
         n0, n1, n2, n3 = numbers[i], numbers[i + 1], numbers[i + 2], numbers[i + 3]
         for m in range(TOGETHER):
-            total = w[c, m] if a > 0 else 0.0
+            total = w[begin + c, m] if a > 0 else 0.0
             low, high = n0 * phi[a, m] + n1 * phi[a + 1, m], n2 * phi[a + 2, m]
-            w[c, m] = total + (low + (high + n3 * phi[a + 3, m]))
+            w[begin + c, m] = total + (low + (high + n3 * phi[a + 3, m]))
 
 
 @compiled
@@ -117,10 +113,10 @@ def _add_eight(
     w: Any, n: int, k: int, m: int, p: Any, b: int, work: Any, row: int, width: int
 ) -> None:
     """Add eight products to the sums of E and of D, which share phi, with the weights of a row."""
-    w0, w1, w2, w3 = w[n, k], w[n, k + 1], w[n, k + 2], w[n, k + 3]
-    w4, w5, w6, w7 = w[n, k + 4], w[n, k + 5], w[n, k + 6], w[n, k + 7]
-    v0, v1, v2, v3 = w[n, m], w[n, m + 1], w[n, m + 2], w[n, m + 3]
-    v4, v5, v6, v7 = w[n, m + 4], w[n, m + 5], w[n, m + 6], w[n, m + 7]
+    w0, w1, w2, w3 = w[k, n], w[k + 1, n], w[k + 2, n], w[k + 3, n]
+    w4, w5, w6, w7 = w[k + 4, n], w[k + 5, n], w[k + 6, n], w[k + 7, n]
+    v0, v1, v2, v3 = w[m, n], w[m + 1, n], w[m + 2, n], w[m + 3, n]
+    v4, v5, v6, v7 = w[m + 4, n], w[m + 5, n], w[m + 6, n], w[m + 7, n]
     for i in range(width):
         total, slope = work[row, i] + w0 * p[b, i], work[row + 3, i] + v0 * p[b, i]
         total, slope = total + w1 * p[b + 1, i], slope + v1 * p[b + 1, i]
@@ -137,8 +133,8 @@ def _begin_four(
     w: Any, n: int, k: int, m: int, p: Any, work: Any, new: int, old: int, older: int, width: int
 ) -> None:
     """A step of Clenshaw's scheme with the first four products."""
-    w0, w1, w2, w3 = w[n, k], w[n, k + 1], w[n, k + 2], w[n, k + 3]
-    v0, v1, v2, v3 = w[n, m], w[n, m + 1], w[n, m + 2], w[n, m + 3]
+    w0, w1, w2, w3 = w[k, n], w[k + 1, n], w[k + 2, n], w[k + 3, n]
+    v0, v1, v2, v3 = w[m, n], w[m + 1, n], w[m + 2, n], w[m + 3, n]
     for i in range(width):
         total = work[0, i] * work[old, i] - work[older, i]
         slope = work[0, i] * work[old + 3, i] - work[older + 3, i]
@@ -153,10 +149,10 @@ def _begin_eight(
     w: Any, n: int, k: int, m: int, p: Any, work: Any, new: int, old: int, older: int, width: int
 ) -> None:
     """The same with eight."""
-    w0, w1, w2, w3 = w[n, k], w[n, k + 1], w[n, k + 2], w[n, k + 3]
-    w4, w5, w6, w7 = w[n, k + 4], w[n, k + 5], w[n, k + 6], w[n, k + 7]
-    v0, v1, v2, v3 = w[n, m], w[n, m + 1], w[n, m + 2], w[n, m + 3]
-    v4, v5, v6, v7 = w[n, m + 4], w[n, m + 5], w[n, m + 6], w[n, m + 7]
+    w0, w1, w2, w3 = w[k, n], w[k + 1, n], w[k + 2, n], w[k + 3, n]
+    w4, w5, w6, w7 = w[k + 4, n], w[k + 5, n], w[k + 6, n], w[k + 7, n]
+    v0, v1, v2, v3 = w[m, n], w[m + 1, n], w[m + 2, n], w[m + 3, n]
+    v4, v5, v6, v7 = w[m + 4, n], w[m + 5, n], w[m + 6, n], w[m + 7, n]
     for i in range(width):
         total = work[0, i] * work[old, i] - work[older, i]
         slope = work[0, i] * work[old + 3, i] - work[older + 3, i]

@@ -54,7 +54,7 @@ def sum_listed_pairs(
         d: where the second goes.
     """
     most = rows.shape[0] - BESIDE
-    w, lanes = np.empty((TOGETHER, 4 * terms * most)), np.empty(i.size, dtype=np.int64)
+    w, lanes = np.empty((4 * terms * most, TOGETHER)), np.empty(i.size, dtype=np.int64)
     begins, stops = np.zeros(TOGETHER + 1, dtype=np.int64), np.zeros(TOGETHER, dtype=np.int64)
     chosen, inputs = np.zeros((2, TOGETHER), dtype=np.int64)
     row = np.empty(most + BESIDE)

@@ -97,7 +97,7 @@ def near_room(q: NearTiles) -> NearRoom:
         states=aligned(ROWS, STATES * LANES),
         columns=aligned(len(UnitNorms._fields), LANES),
         sums=room_of_sums(most + BESIDE),
-        weights=aligned(ROWS, 4 * terms * most),
+        weights=aligned(4 * terms * most, ROWS),
         own=aligned(most + BESIDE),
         d=aligned(LANES),
         known=np.zeros((ROWS, LANES), dtype=np.bool_),

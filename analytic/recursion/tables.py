@@ -151,7 +151,7 @@ def new_tile(depth: int, by_pair: bool = False, rows: int = ROWS, weights: int =
         lanes=np.zeros(2 * LANES, dtype=np.int64),
         close=np.zeros(LOW_RANK_WIDTH, dtype=np.int64),
         sums=aligned(CLOSE_ROWS, LOW_RANK_WIDTH),
-        weights=aligned(ROWS_TOGETHER, weights),
+        weights=aligned(weights, ROWS_TOGETHER),
         some=np.zeros(ROWS_TOGETHER, dtype=np.int64),
         own=aligned(CLOSE_ROWS),
         room=aligned(CLOSE_ROWS, LANES),
