@@ -1,9 +1,8 @@
 """Tiles of large inputs, most of whose pairs the series of the first layer leave out, compiled.
 
 Such pairs are the rule where nobody scaled the inputs. Here the whole tile goes through the layers
-of ``NearLayers``, in the place of the series: the tables of 1 - |c| serve all its pairs, for which
-rows and columns are read in order, as listed pairs are not. The formulas are those of
-``carried_angles``; legend as there.
+of ``NearLayers``, in the place of the series; pairs that no table serves are left to these. The
+formulas are those of ``carried_angles``; legend as there.
 
 A tile has a line of LANES numbers for each row and quantity, side by side in one array: compiled
 code knows then that they do not overlap.
@@ -58,24 +57,12 @@ class NearTiles(NamedTuple):
 
 def no_near_tiles() -> NearTiles:
     """None."""
-    none, inputs = np.zeros((0, 0)), np.zeros(0, dtype=np.bool_)
+    none, line, inputs = np.zeros((0, 0)), np.zeros(0), np.zeros(0, dtype=np.bool_)
+    tables, norms = np.zeros((0, 5), dtype=np.int64), np.zeros((0, 0, 0))
     return NearTiles(
-        numbers=none,
-        sides=none,
-        tables=np.zeros((0, 5), dtype=np.int64),
-        bands=np.zeros((0, 2), dtype=np.int64),
-        core=np.zeros(0),
-        width=1,
-        rows=np.zeros((0, 0, 0)),
-        columns=np.zeros((0, 0, 0)),
-        row_asked=none,
-        column_asked=none,
-        row_inverse=np.zeros(0),
-        column_inverse=np.zeros(0),
-        row_served=inputs,
-        column_served=inputs,
-        sigma=0.0,
-    )
+        none, none, tables, tables[:, :2], line, 1, norms, norms, none, none, line, line, inputs,
+        inputs, 0.0,
+    )  # fmt: skip
 
 
 class NearRoom(NamedTuple):
@@ -108,7 +95,7 @@ def near_room(q: NearTiles) -> NearRoom:
 def fill_near_tile(
     q: NearTiles, o: NearRoom, t: Tile, data: Data, row: int, end: int, lane: int, stop: int
 ) -> None:
-    """Sigma, Theta and their errors behind the layers; pairs without them are left out.
+    """Sigma, Theta and their errors behind the layers; other pairs are left out.
 
     Args:
         q: the layers.
@@ -236,9 +223,11 @@ def _sum_row(
         o.weights, m, side, ranks, LOGARITHMIC, farthest, o.own[: rank + BESIDE],
         phi[: rank + BESIDE], small, work, e, d,
     )  # fmt: skip
+    last = rank + BESIDE - 1  # 0 where no table serves
     for j in range(LANES):
         if sign * b[m, TURN + j] > 0:
-            b[m, NEAR + j] = e[j] if b[m, SMALL + j] <= farthest else np.nan
+            served = o.own[last] * phi[last, j] > 0 and b[m, SMALL + j] <= farthest
+            b[m, NEAR + j] = e[j] if served else np.nan
             o.d[j] = d[j]
 
 

@@ -14,6 +14,7 @@ from analytic.expectations import (
     LOW_RANK_WIDTH,
     ROWS_TOGETHER,
     coefficients,
+    orders,
 )
 from analytic.machine import LANES, Array, aligned, padded_length
 from analytic.network import Network
@@ -258,11 +259,17 @@ def input_tables(
 def _place(stage: Stage, chosen: slice | Index, plan: Program, row: int, table: Array) -> None:
     """Write the coefficients of a layer to its rows of a table, the even ones first."""
     terms = 2 * int(max(plan.even[row], plan.odd[row]))
-    s, known = stage.deviation[chosen], stage.moments.take(chosen)
+    activation, s = stage.step.layer.activation, stage.deviation[chosen]
+    known, wanted = stage.moments.take(chosen), orders(activation)
+    count, first = (plan.odd if wanted.start else plan.even)[row], plan.first[row]
+    first += plan.even[row] if wanted.start else 0
     for start in range(0, s.size, BATCH):
         part = slice(start, min(start + BATCH, s.size))
-        b = coefficients(stage.step.layer.activation, s[part], terms, known=known.take(part)).b
-        _copy(b, slice(None), plan, row, table[:, part])
+        b = coefficients(activation, s[part], terms, wanted, known=known.take(part)).b
+        if wanted.step == 1:
+            _copy(b, slice(None), plan, row, table[:, part])
+        else:
+            table[first : first + count, part] = b[:count]
 
 
 def _copy(b: Array, chosen: slice | Index, plan: Program, row: int, table: Array) -> None:

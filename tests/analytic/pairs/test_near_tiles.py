@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from analytic import FullyConnected, Network, kernel, kernel_estimate
+from analytic.machine import LANES
 from analytic.pairs import Series, prepare
+from analytic.pairs.rays import Rays
+from analytic.recursion import RowBlock
 
 F = FullyConnected
 COUNT = np.arange(1100)  # pairs enough for tables of all
@@ -51,10 +54,39 @@ def test_such_tiles_are_taken_and_estimated() -> None:
     assert (found.error <= 1e-10 * own).all()
 
 
-def test_zeros_and_small_inputs_stay_with_the_series() -> None:
-    """Tables do not serve them; their tiles do not ask these."""
-    x = YEARS.copy()
-    x[350], x[351] = 0.0, 1e-3
-    network = NETWORKS["softplus"]
-    whole, few = kernel(network, x), kernel(network, x[340:360])
-    assert (np.abs(whole[340:360, 340:360] - few) <= 2e-10 * few.diagonal().max()).all()
+SOME_SMALL = YEARS.copy()
+SOME_SMALL[350], SOME_SMALL[351] = 0.0, 1e-3
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_what_tables_do_not_serve_goes_through_the_series(name: str) -> None:
+    network, here = NETWORKS[name], slice(340, 360)
+    whole = kernel_estimate(network, SOME_SMALL, kind="ntk")
+    few = kernel_estimate(network, SOME_SMALL[here], kind="ntk")
+    apart = np.abs(whole.value[here, here] - few.value)
+    assert (apart <= whole.error[here, here] + few.error).all()
+    quick = kernel(network, SOME_SMALL)[here, here]
+    assert (np.abs(quick - few.value) <= 2e-10 * few.value.diagonal().max()).all()
+    own = np.sqrt(np.outer(whole.value.diagonal(), whole.value.diagonal()))
+    assert (whole.error <= 1e-10 * own).all()
+
+
+@pytest.mark.parametrize("certificate", [False, True])
+def test_such_tiles_leave_no_pair_of_large_and_small_inputs(certificate: bool) -> None:
+    problem = prepare(NETWORKS["tanh"], SOME_SMALL, None, 1e-10)
+    assert not problem.method.tiles.row_served[[350, 351]].any()  # pyright: ignore
+    n = len(SOME_SMALL)
+    found, bound = np.empty((n, n)), np.zeros((n, n if certificate else -(-n // LANES)))
+    block = RowBlock(0, n, 0, False, found[:0], found)
+    _, left = problem.method.fill(problem.data(), block, bound)
+    assert left == 1  # zero and nearly zero beside a bias
+    assert np.isnan(found[350, 351])
+    assert bound.max() <= 1e-10
+
+
+def test_lines_without_biases_are_taken_too() -> None:
+    line = np.linspace(1000, 1010, 1100)[:, None]
+    method = prepare(NETWORKS["erf"], line, None, 1e-10).method
+    assert isinstance(method, Series)
+    assert isinstance(method.near, Rays)
+    assert len(method.tiles.tables) == 1
