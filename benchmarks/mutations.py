@@ -157,6 +157,7 @@ MUTATIONS = (
     Mutation("near: the even part of a bent line", _A + "pairs/carried_angles.py", "folded = small - part", "folded = small - 0.9 * part", CARRIED),
     Mutation("near: ranks of the polynomials", _E + "clenshaw_lanes.py", "while a + 8 <= rows:", "while a + 8 < rows:", "tests/analytic/expectations/test_near_tables.py -k closed_forms"),
     Mutation("near: Theta in tiles", _A + "pairs/near_tiles.py", "d, bent, slope * c[SLOPE, j]", "d, bent, slope * slope", "tests/analytic/pairs/test_near_tiles.py -k few_inputs"),
+    Mutation("near: what no table of a tile serves", _A + "pairs/near_tiles.py", "served = o.own[last] * phi[last, j] > 0 and", "served =", "tests/analytic/pairs/test_near_tiles.py -k leave_no"),
     Mutation("near: opposite inputs in tiles", _A + "pairs/near_tiles.py", "near, -1.0 if other_side else 1.0", "near, 1.0", "tests/analytic/pairs/test_near_tiles.py -k few_inputs"),
     Mutation("bands: coefficients of another band", _E + "listed_pairs.py", "rank, place = bands[band, q]", "rank, place = bands[0, q]", "tests/analytic/expectations/test_banded_sums.py -k nothing_out"),
     Mutation("bands: psi that matter", _E + "banded_sums.py", "LEFT_OUT = 2.0**-51", "LEFT_OUT = 2.0**-43", "tests/analytic/expectations/test_banded_sums.py -k nothing_out"),

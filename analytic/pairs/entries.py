@@ -47,7 +47,10 @@ def cheap_entry(problem: Problem, close: Close, pairs: int, i: Index, j: Index) 
         return method.near
     returns = method.behind is not None or len(close.ends.stages) == 1
     if returns and are_on_a_line(first, features, method.error):
-        return Rays.of(close, problem.x if problem.own else np.concatenate([problem.x, problem.y]))
+        inputs = problem.x if problem.own else np.concatenate([problem.x, problem.y])
+        rays = Rays.of(close, inputs)
+        if rays is None or pairs < MANY or not _is_vain(rays, problem, i, j):
+            return rays
     if pairs < ENOUGH:
         return None
     depth = 1 if method.behind is not None else len(close.ends.stages)
@@ -87,7 +90,7 @@ def _serves(wide: WideInputs, problem: Problem, i: Index, j: Index) -> bool:
     return bool((cells >= 0).mean() >= SERVED)
 
 
-def _is_vain(entry: NearLayers, problem: Problem, i: Index, j: Index) -> bool:
+def _is_vain(entry: NearLayers | Rays, problem: Problem, i: Index, j: Index) -> bool:
     """Whether many pairs of a sample that come back to the tiles are left out again."""
     found = NearlyParallel(*np.full((3, LOOKED_AT), np.nan))
     by_entry(problem, entry, *_some(i, j), found)
