@@ -19,7 +19,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from analytic import AccuracyError, FullyConnected, Network
-from analytic.pairs import Close, cheap_entry, left_out_pairs
+from analytic.pairs import Close, cheap_entries, left_out_pairs
 from analytic.request import asked
 
 NAMES = (
@@ -67,11 +67,11 @@ def compared(described: Network, x: np.ndarray, pairs: int) -> tuple[int, float,
     problem = asked(described, x, None, "both", TOLERANCE, "cpu")
     close = Close.of(described, problem.diagonal)
     i, j = np.triu_indices(len(x), 1)
-    entry = cheap_entry(problem, close, pairs, i, j)
-    if entry is None:
+    entries = cheap_entries(problem, close, pairs, i, j)
+    if not entries:
         return None
-    found = left_out_pairs(problem, close, entry, i, j)
-    other = left_out_pairs(problem, close, None, i, j)
+    found = left_out_pairs(problem, close, entries, i, j)
+    other = left_out_pairs(problem, close, (), i, j)
     ends = problem.diagonal
     served = (found.theta != other.theta) & (found.error <= TOLERANCE)
     worst = 0.0

@@ -8,7 +8,7 @@ Below: ``analytic.recursion``.
 
 from analytic.pairs.angles import Angles, prepare_angles
 from analytic.pairs.close_inputs import Close
-from analytic.pairs.entries import cheap_entry
+from analytic.pairs.entries import cheap_entries
 from analytic.pairs.input_angles import angle_of_inputs
 from analytic.pairs.input_products import roundings, scalar_products
 from analytic.pairs.left_out import NEAR, left_out_pairs
@@ -29,7 +29,7 @@ __all__ = [
     "Series",
     "angle_of_inputs",
     "angle_of_sum",
-    "cheap_entry",
+    "cheap_entries",
     "end_branch",
     "left_out_pairs",
     "nearly_parallel_pairs",

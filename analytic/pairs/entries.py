@@ -15,7 +15,7 @@ from analytic.pairs.row_blocks import Series
 from analytic.pairs.wide_inputs import ENOUGH, WideInputs
 from analytic.recursion import Problem, in_kernels
 
-__all__ = ["Entry", "by_entry", "cheap_entry", "first_layers"]
+__all__ = ["Entry", "by_entry", "cheap_entries", "first_layers"]
 
 Index = NDArray[np.intp]
 Entry = NearLayers | WideInputs | Rays
@@ -30,8 +30,12 @@ LOOKED_AT = 2**8
 """Pairs that are looked at."""
 
 
-def cheap_entry(problem: Problem, close: Close, pairs: int, i: Index, j: Index) -> Entry | None:
-    """A cheap first layer, if pairs behind it are all that is asked, or come back to tiles.
+def cheap_entries(
+    problem: Problem, close: Close, pairs: int, i: Index, j: Index
+) -> tuple[Entry, ...]:
+    """Cheap first layers, if pairs behind them are all that is asked, or come back to tiles.
+
+    What the first of them does not serve is left to the next one.
 
     Args:
         problem: a network and its inputs.
@@ -40,28 +44,34 @@ def cheap_entry(problem: Problem, close: Close, pairs: int, i: Index, j: Index) 
         i: rows of some or all of them, sorted.
         j: their columns.
     """
-    method, features, first = problem.method, problem.x.shape[1], close.ends.stages[0]
+    method, stages = problem.method, close.ends.stages
     if not isinstance(method, Series):
-        return None
-    if method.near is not None:
+        return ()
+    if method.near:
         return method.near
-    returns = method.behind is not None or len(close.ends.stages) == 1
-    if returns and are_on_a_line(first, features, method.error):
+    returns = method.behind is not None or len(stages) == 1
+    rays = None
+    if returns and are_on_a_line(stages[0], problem.x.shape[1], method.error):
         inputs = problem.x if problem.own else np.concatenate([problem.x, problem.y])
         rays = Rays.of(close, inputs)
-        if rays is None or pairs < MANY or not _is_vain(rays, problem, i, j):
-            return rays
-    if pairs < ENOUGH:
-        return None
-    depth = 1 if method.behind is not None else len(close.ends.stages)
+        if rays is not None and (pairs < MANY or not _is_vain(rays, problem, i, j)):
+            return (rays,)
+    others = _by_tables(problem, close, pairs, i, j) if pairs >= ENOUGH else None
+    return tuple(entry for entry in (rays, others) if entry is not None)
+
+
+def _by_tables(problem: Problem, close: Close, pairs: int, i: Index, j: Index) -> Entry | None:
+    method, layers = problem.method, len(close.ends.stages)
+    assert isinstance(method, Series)
+    depth = 1 if method.behind is not None else layers
     if all(stage.step.layer.activation.bent_line for stage in close.ends.stages[:depth]):
         return first_layers(problem, close, depth)  # without tables
-    wide = _by_cells(method, close, features)
+    wide = _by_cells(method, close, problem.x.shape[1])
     if pairs < MANY or (pairs < MOST and wide is not None and _serves(wide, problem, i, j)):
         return wide
     near = first_layers(problem, close, depth)
-    if near is not None and depth < len(close.ends.stages) and _is_vain(near, problem, i, j):
-        near = first_layers(problem, close, len(close.ends.stages)) or near
+    if near is not None and depth < layers and _is_vain(near, problem, i, j):
+        near = first_layers(problem, close, layers) or near
     return near or wide
 
 
@@ -92,13 +102,13 @@ def _serves(wide: WideInputs, problem: Problem, i: Index, j: Index) -> bool:
 
 def _is_vain(entry: NearLayers | Rays, problem: Problem, i: Index, j: Index) -> bool:
     """Whether many pairs of a sample that come back to the tiles are left out again."""
-    found = NearlyParallel(*np.full((3, LOOKED_AT), np.nan))
-    by_entry(problem, entry, *_some(i, j), found)
+    found = by_entry(problem, entry, *_some(i, j))
     return bool((~(found.error <= problem.method.error)).mean() > LOST)
 
 
-def by_entry(problem: Problem, entry: Entry, i: Index, j: Index, found: NearlyParallel) -> None:
-    """Fill in the pairs that have a cheap first layer; see ``left_out_pairs``."""
+def by_entry(problem: Problem, entry: Entry, i: Index, j: Index) -> NearlyParallel:
+    """The pairs that have a cheap first layer, the others NaN; see ``left_out_pairs``."""
+    found = NearlyParallel(*np.full((3, i.size), np.nan))
     method = problem.method
     assert isinstance(method, Series)
     shift = 0 if problem.own else problem.shape[0]
@@ -108,7 +118,7 @@ def by_entry(problem: Problem, entry: Entry, i: Index, j: Index, found: NearlyPa
         served, first = entry.behind(problem.x, problem.y, i, j, shift)
     sigma, theta, *error = first
     if served.size == 0:
-        return
+        return found
     first = NearlyParallel(sigma, theta, np.stack(error))
     if method.behind is not None and entry.depth == 1:
         part = behind_first_layer(method, method.behind, first, i[served], j[served])
@@ -117,3 +127,4 @@ def by_entry(problem: Problem, entry: Entry, i: Index, j: Index, found: NearlyPa
         part = first._replace(error=whole)
     for all_, values in zip(found, part, strict=True):
         all_[served] = values
+    return found

@@ -7,6 +7,9 @@ out again goes through all layers by ``nearly_parallel_pairs``.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,33 +28,31 @@ from analytic.recursion import Problem, diagonal, mean_squares
 __all__ = ["NEAR", "left_out_pairs"]
 
 Index = NDArray[np.intp]
+Way = Callable[[Index, Index], NearlyParallel]
 
 
 def left_out_pairs(
-    problem: Problem, close: Close, entry: Entry | None, i: Index, j: Index
+    problem: Problem, close: Close, entries: Sequence[Entry], i: Index, j: Index
 ) -> NearlyParallel:
     """Sigma and Theta of the pairs of the rows i and the columns j of a problem, sorted by rows.
 
     Args:
         problem: a network and its inputs.
         close: the same, ready for pairs that are left out.
-        entry: a cheap first layer, if there is one.
+        entries: cheap first layers, if there are some, and those for what these do not serve.
         i: rows, shape (pairs,).
         j: columns, the same.
     """
     found, method = NearlyParallel(*np.full((3, i.size), np.nan)), problem.method
     bound = method.error if isinstance(method, Series) else 0.0
-    if entry is not None:
-        for start in range(0, i.size, TABULATED):
-            part = slice(start, start + TABULATED)
-            by_entry(problem, entry, i[part], j[part], NearlyParallel(*(a[part] for a in found)))
-    again = np.flatnonzero(~(found.error <= bound))
-    step = _close_together(problem.x.shape[1])
-    for start in range(0, again.size, step):
-        part = again[start : start + step]
-        rest = _sharply(problem, close, i[part], j[part])
-        for whole, values in zip(found, rest, strict=True):
-            whole[part] = values
+    ways: list[tuple[Way, int]] = [(partial(by_entry, problem, e), TABULATED) for e in entries]
+    ways.append((partial(_sharply, problem, close), _close_together(problem.x.shape[1])))
+    for way, step in ways:
+        again = np.flatnonzero(~(found.error <= bound))
+        for start in range(0, again.size, step):
+            part = again[start : start + step]
+            for whole, values in zip(found, way(i[part], j[part]), strict=True):
+                whole[part] = values
     return found
 
 

@@ -12,7 +12,7 @@ from analytic.expectations import band_width
 from analytic.machine import Array, aligned, padded_length
 from analytic.pairs.close_inputs import Close
 from analytic.pairs.correlation_samples import rough_correlations
-from analytic.pairs.entries import MANY, cheap_entry, first_layers
+from analytic.pairs.entries import MANY, cheap_entries, first_layers
 from analytic.pairs.near_layers import NearLayer, NearLayers
 from analytic.pairs.near_tiles import NearTiles
 from analytic.pairs.pair_sums import some_places
@@ -42,12 +42,13 @@ def with_near_tiles(problem: Problem) -> Problem:
         return problem
     i, j = some_places(n)[i], some_places(k)[j]
     close = Close.of(problem.network, problem.diagonal)
-    entry = cheap_entry(problem, close, round(left), i, j)
-    near = first_layers(problem, close, 1) if isinstance(entry, Rays) else entry
+    entries = cheap_entries(problem, close, round(left), i, j)
+    last = entries[-1] if entries else None
+    near = first_layers(problem, close, 1) if isinstance(last, Rays) else last
     if not isinstance(near, NearLayers) or any(layer.table is None for layer in near.layers):
         return problem
     tiles = lay_out_near(near, n, own)
-    return replace(problem, method=replace(method, near=entry, tiles=tiles))
+    return replace(problem, method=replace(method, near=entries, tiles=tiles))
 
 
 def lay_out_near(near: NearLayers, n: int, own: bool) -> NearTiles:

@@ -20,6 +20,7 @@ from analytic.pairs.pair_errors import bound_of_kernels
 from analytic.pairs.pair_recursion import begin, propagate
 from analytic.pairs.rays import Rays
 from analytic.pairs.term_groups import radii_of_tile
+from analytic.pairs.wide_inputs import WideInputs
 from analytic.recursion import (
     ROWS,
     Data,
@@ -109,7 +110,7 @@ class Series:
         rows: the tables of the rows.
         columns: the tables of the columns.
         behind: for pairs that the first layer leaves out and that come back behind it, if they may.
-        near: how pairs that are left out go through the first layers of large inputs.
+        near: how pairs that are left out of tiles of large inputs go through the first layers.
         tiles: those layers for whole tiles.
     """
 
@@ -117,7 +118,7 @@ class Series:
     rows: InputTables
     columns: InputTables
     behind: Program | None = None
-    near: NearLayers | Rays | None = None
+    near: tuple[NearLayers | WideInputs | Rays, ...] = ()
     tiles: NearTiles = field(default_factory=no_near_tiles)
 
     @property

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analytic.machine import LANES, Array, available_memory
-from analytic.pairs import NEAR, Close, cheap_entry, left_out_pairs
+from analytic.pairs import NEAR, Close, cheap_entries, left_out_pairs
 from analytic.recursion import Data, Problem, RowBlock, stage_growth
 
 __all__ = ["LEAST_TAKEN", "Plan", "at_work", "foresee", "measured", "require_memory", "sample"]
@@ -188,16 +188,16 @@ def _cost_of_close_pairs(
     if i.size == 0:
         return 0.0, 0.0
     close = Close.of(problem.network, problem.diagonal)
-    entry = cheap_entry(problem, close, round(i.size * more), i, j)
+    entries = cheap_entries(problem, close, round(i.size * more), i, j)
     shared = min(threads, max(-(-round(i.size * more) // LEAST_TAKEN), 1))
     once = a_pair = worst = before = 0.0
     size = 0
     for most in CLOSE_SAMPLED:
         few = _runs(i.size, most)
         a, b = i[few], j[few]
-        found = left_out_pairs(problem, close, entry, a, b)
+        found = left_out_pairs(problem, close, entries, a, b)
         worst = max(worst, float(found.error.max()))  # the tables are made
-        took = at_work(shared, lambda a=a, b=b: left_out_pairs(problem, close, entry, a, b))
+        took = at_work(shared, lambda a=a, b=b: left_out_pairs(problem, close, entries, a, b))
         once, a_pair = _line((size, before), (a.size, took))
         size, before = a.size, took
         if took * shared > QUICK or a.size == i.size:

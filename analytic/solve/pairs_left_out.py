@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic.machine import cores
-from analytic.pairs import Close, NearlyParallel, cheap_entry, left_out_pairs
+from analytic.pairs import Close, NearlyParallel, cheap_entries, left_out_pairs
 from analytic.recursion import Problem
 from analytic.solve.foresight import LEAST_TAKEN
 
@@ -45,12 +45,12 @@ class LeftOut:
         self.problem, self.left = problem, left
         wanted = tolerance if math.isfinite(tolerance) else 0.0
         self.close = Close.of(problem.network, problem.diagonal, wanted=wanted)
-        self.entry = cheap_entry(problem, self.close, len(left), *left.T)
+        self.entries = cheap_entries(problem, self.close, len(left), *left.T)
         self.found = NearlyParallel(*np.empty((3, len(left))))
         self.known = np.zeros(len(left), dtype=np.bool_)
 
     def _of(self, places: NDArray[np.intp]) -> NearlyParallel:
-        return left_out_pairs(self.problem, self.close, self.entry, *self.left[places].T)
+        return left_out_pairs(self.problem, self.close, self.entries, *self.left[places].T)
 
     def _keep(self, places: NDArray[np.intp], part: NearlyParallel) -> None:
         for whole, values in zip(self.found, part, strict=True):

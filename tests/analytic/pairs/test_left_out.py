@@ -7,7 +7,7 @@ import pytest
 
 from analytic import Dropout, FullyConnected, LayerNorm, Network, Residual
 from analytic.pairs.close_inputs import Close
-from analytic.pairs.entries import cheap_entry
+from analytic.pairs.entries import cheap_entries
 from analytic.pairs.layers_behind import behind_first_layer
 from analytic.pairs.left_out import left_out_pairs
 from analytic.pairs.nearly_parallel import first_layer, nearly_parallel_pairs
@@ -41,7 +41,7 @@ def test_both_ways_agree(name: str, own: bool) -> None:
     close = Close.of(problem.network, problem.diagonal)
     i, j = np.triu_indices(40, 1) if own else np.divmod(np.arange(40 * 60), 60)
     column = j if own else j + 40
-    found = left_out_pairs(problem, close, cheap_entry(problem, close, 10**5, i, j), i, j)
+    found = left_out_pairs(problem, close, cheap_entries(problem, close, 10**5, i, j), i, j)
     other = nearly_parallel_pairs(close, x[i], problem.y[j], i, column)
     assert np.isfinite(found.sigma).all()
     assert (found.sigma != other.sigma).any()  # they are two ways

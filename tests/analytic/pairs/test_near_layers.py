@@ -91,7 +91,7 @@ def test_pairs_that_tables_do_not_serve_are_taken_otherwise() -> None:
     x = np.concatenate([[[0.0, 0.0]], 1e-3 * _inputs("plane", 4, 10), _inputs("plane", 5, 30)])
     problem, close, layers = _close(NETWORKS["softplus"], x, None, 4)
     i, j = np.triu_indices(len(x), 1)
-    found = left_out_pairs(problem, close, layers, i, j)
+    found = left_out_pairs(problem, close, [layers], i, j)
     other = nearly_parallel_pairs(close, x[i], x[j], i, j)
     own = problem.diagonal.sigma + problem.diagonal.theta
     apart = np.abs(found.sigma + found.theta - other.sigma - other.theta)

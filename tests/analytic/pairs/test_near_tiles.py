@@ -88,5 +88,5 @@ def test_lines_without_biases_are_taken_too() -> None:
     line = np.linspace(1000, 1010, 1100)[:, None]
     method = prepare(NETWORKS["erf"], line, None, 1e-10).method
     assert isinstance(method, Series)
-    assert isinstance(method.near, Rays)
+    assert isinstance(method.near[0], Rays)
     assert len(method.tiles.tables) == 1

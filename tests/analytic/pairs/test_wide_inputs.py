@@ -7,7 +7,7 @@ import pytest
 
 from analytic import Dropout, FullyConnected, Network, Residual, kernel, kernel_estimate
 from analytic.pairs.close_inputs import Close
-from analytic.pairs.entries import cheap_entry
+from analytic.pairs.entries import cheap_entries
 from analytic.pairs.left_out import left_out_pairs
 from analytic.pairs.nearly_parallel import first_layer, nearly_parallel_pairs
 from analytic.pairs.wide_inputs import WideInputs
@@ -65,7 +65,7 @@ def test_both_ways_agree_behind_all_layers(name: str) -> None:
     problem = asked(NETWORKS[name], x, None, "both", 1e-10, "cpu")
     close = Close.of(problem.network, problem.diagonal)
     i, j = np.triu_indices(60, 1)
-    found = left_out_pairs(problem, close, cheap_entry(problem, close, 10**5, i, j), i, j)
+    found = left_out_pairs(problem, close, cheap_entries(problem, close, 10**5, i, j), i, j)
     other = nearly_parallel_pairs(close, x[i], x[j], i, j)
     ends = problem.diagonal
     both = (found.sigma + found.theta) - (other.sigma + other.theta)
