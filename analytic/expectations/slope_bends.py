@@ -16,7 +16,7 @@ from analytic.expectations.polylines import Polyline, polyline
 from analytic.expectations.small_angles import FARTHEST_LINES
 from analytic.machine import UNIT, Array
 
-__all__ = ["KinkLines", "kink_lines"]
+__all__ = ["GONE", "MOST_PLACES", "PARTS", "ROUNDED", "SHARPEST", "KinkLines", "kink_lines"]
 
 MOST_PLACES = 4
 """Distances of bends from 0, at most."""
