@@ -46,7 +46,7 @@ from analytic.expectations.quadrature import Rule, hermite_basis, uniform_rule
 from analytic.expectations.rank_reduction import near_ones
 from analytic.expectations.segments import Noise
 from analytic.expectations.slope_bends import KinkLines, kink_lines
-from analytic.expectations.small_angles import CLOSE_LINES, FARTHEST_LINES, line_sums
+from analytic.expectations.small_angles import CLOSE_LINES, FARTHEST_LINES, LINES, line_sums
 from analytic.expectations.small_deviations import LOWEST
 from analytic.expectations.splines import by_pieces
 from analytic.expectations.turned_slopes import slope_change
@@ -66,6 +66,7 @@ __all__ = [
     "CLOSE_ROWS",
     "FARTHEST",
     "FARTHEST_LINES",
+    "LINES",
     "LOGARITHMIC",
     "LOWEST",
     "LOW_RANK_WIDTH",

@@ -139,9 +139,7 @@ def _lengths(room: Any, n: int, sharp: float, share: float) -> tuple[int, int, i
 
 
 @compiled
-def _level(
-    a: Any, b: Any, sign: float, room: Any, n: int, sharp: float, share: float
-) -> int:
+def _level(a: Any, b: Any, sign: float, room: Any, n: int, sharp: float, share: float) -> int:
     """The number of a series for m_0, what it leaves out being below ``sharp``.
 
     P^(2 k)/(2 k + 1)!! of it is in m_k: in ``once`` half of Q(min(a, b)) - Q(max(a, b)) over P,

@@ -14,6 +14,7 @@ from scipy.special import ndtr
 from analytic.activation import Activation
 from analytic.expectations.polylines import polyline
 from analytic.expectations.quadrant_moments import DEGREES_OF_JUMPS as MOST
+from analytic.expectations.quadrant_moments import QUADRANTS
 from analytic.expectations.slope_bends import GONE, MOST_PLACES, PARTS, ROUNDED, SHARPEST
 from analytic.expectations.small_angles import FARTHEST_LINES
 from analytic.expectations.splines import Spline, spline
@@ -45,7 +46,7 @@ class KinkPowers:
     error: float = 0.0
     sharp: float = SHARPEST
 
-    kind = 4
+    kind = QUADRANTS
     farthest = FARTHEST_LINES
     scale = 0.0
     terms = 0

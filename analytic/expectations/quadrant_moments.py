@@ -35,8 +35,10 @@ from analytic.expectations.angle_integrals import (
     density_and_once,
 )
 
-__all__ = ["CLOSE_POWERS", "DEGREES_OF_JUMPS", "OWN_POWERS", "quadrant_sums"]
+__all__ = ["CLOSE_POWERS", "DEGREES_OF_JUMPS", "OWN_POWERS", "QUADRANTS", "quadrant_sums"]
 
+QUADRANTS = 4
+"""The kind of these sums, beside those of tables and of lines."""
 DEGREES_OF_JUMPS = 3
 """The largest m."""
 OWN_POWERS = 9
@@ -110,11 +112,10 @@ def _add_squares(
         z = np.sqrt(near * (2.0 - near)) * room[DENSITY, i]
         c, c_ = room[_TAIL, i], room[_TAIL_, i]
         f10, f01 = c + r * c_ - a * f, c_ + r * c - b * f
-        edge, edge_ = z - room[_SIDE, i] * c, z - room[_OTHER, i] * c_
+        edge = z - room[_SIDE, i] * c
         f11 = edge + r * f - a * f01
-        f02, f20 = 0.5 * (f + r * edge - b * f01), 0.5 * (f + r * edge_ - a * f10)
         f12, f21 = 0.5 * (f10 + r * f01 - b * f11), 0.5 * (f01 + r * f10 - a * f11)
-        f22 = 0.5 * (f02 + r * f11 - a * f12)
+        f22 = 0.5 * (0.5 * (f + r * edge - b * f01) + r * f11 - a * f12)
         x, y = s[i], s_[i]
         e[i] += x * y * (w11 * f11 + y * (w12 * f12) + x * (w21 * f21 + y * (w22 * f22)))
         d[i] += signed * (w11 * f + y * (w12 * f01) + x * (w21 * f10 + y * (w22 * f11)))
@@ -130,17 +131,14 @@ def _add_cubes(
     for i in range(small.size):
         a, b, near = own[0, i], part[0, i], small[i]
         r, f = sign * (1.0 - near), _both_tails(own, part, sign, room, i)
-        square = near * (2.0 - near)
-        z = np.sqrt(square) * room[DENSITY, i]
-        c, c_, side, side_ = room[_TAIL, i], room[_TAIL_, i], room[_SIDE, i], room[_OTHER, i]
+        z = np.sqrt(near * (2.0 - near)) * room[DENSITY, i]
+        c, c_ = room[_TAIL, i], room[_TAIL_, i]
         f10, f01 = c + r * c_ - a * f, c_ + r * c - b * f
-        edge, edge_ = z - side * c, z - side_ * c_
-        far, far_ = 0.5 * (square * c - side * edge), 0.5 * (square * c_ - side_ * edge_)
+        edge, edge_ = z - room[_SIDE, i] * c, z - room[_OTHER, i] * c_
         f11 = edge + r * f - a * f01
         f02, f20 = 0.5 * (f + r * edge - b * f01), 0.5 * (f + r * edge_ - a * f10)
         f12, f21 = 0.5 * (f10 + r * f01 - b * f11), 0.5 * (f01 + r * f10 - a * f11)
         f22, third = 0.5 * (f02 + r * f11 - a * f12), 1.0 / 3.0
-        f03, f30 = third * (f01 + r * far - b * f02), third * (f10 + r * far_ - a * f20)
         f13, f31 = third * (f11 + r * f02 - b * f12), third * (f11 + r * f20 - a * f21)
         f23, f32 = third * (f21 + r * f12 - b * f22), third * (f12 + r * f21 - a * f22)
         f33 = third * (f13 + r * f22 - a * f23)

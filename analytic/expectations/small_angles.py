@@ -24,15 +24,16 @@ from analytic.expectations.angle_integrals import (
     BENT,
     ONCE,
     SQUARE,
-    THETA,
     TOGETHER,
     angles_of,
     are_in_reach,
     once_and_bent,
 )
 
-__all__ = ["CLOSE_LINES", "FARTHEST_LINES", "OWN", "line_sums"]
+__all__ = ["CLOSE_LINES", "FARTHEST_LINES", "LINES", "OWN", "line_sums"]
 
+LINES = 2
+"""The kind of these sums, beside those of tables and of ``quadrant_moments``."""
 FARTHEST_LINES = 0.3
 """The largest 1 - |rho|: theta^2 = 0.64."""
 OWN = 3

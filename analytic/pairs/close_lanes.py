@@ -12,6 +12,7 @@ import numpy as np
 
 from analytic.compilation import compiled
 from analytic.expectations import (
+    LINES,
     LOGARITHMIC,
     ROWS_TOGETHER,
     TABLE,
@@ -19,6 +20,7 @@ from analytic.expectations import (
     contract,
     line_sums,
     low_rank_sums,
+    quadrant_sums,
 )
 from analytic.machine import LANES
 from analytic.recursion import Program, Tile, first_beyond, plain
@@ -237,12 +239,24 @@ def _fill_lines(
 
 
 @compiled
+def _closed_sums(
+    kind: int, numbers: Any, side: int, places: int, own: Any, phi: Any, small: Any, t: Tile,
+    e: Any, d: Any,
+) -> None:  # fmt: skip
+    """E and D by a closed form."""
+    if kind == LINES:
+        line_sums(numbers, side, places, own, phi, small, t.lines, t.bits, e, d)
+    else:
+        quadrant_sums(numbers, side, places, own, phi, small, t.lines, t.bits, e, d)
+
+
+@compiled
 def _lines_as_they_stand(
     t: Tile, p: Program, at: int, m: int, start: int, side: int, lane: int, top: float,
     asked: Any, close: Any,
 ) -> None:  # fmt: skip
     """TOGETHER lanes of a row from ``start`` on, most of which are close; others are kept."""
-    _, first, places, _, place, numbers, _ = p.close[at]
+    kind, first, places, _, place, numbers, _ = p.close[at]
     sign, here = 1.0 - 2.0 * side, lane + start
     small, e, d = t.room[0, :TOGETHER], t.room[1, :TOGETHER], t.room[2, :TOGETHER]
     own = t.room[3 : 3 + numbers, :TOGETHER]
@@ -252,7 +266,7 @@ def _lines_as_they_stand(
         small[i] = near if near < 1.0 - top else 0.0
     for b in range(numbers):
         own[b, :] = asked[first + b, m]
-    line_sums(p.core[place:], side, places, own, phi, small, t.lines, t.bits, e, d)
+    _closed_sums(kind, p.core[place:], side, places, own, phi, small, t, e, d)
     for i in range(TOGETHER):
         if sign * t.rho[m, start + i] > top:
             _leave(t, m, start + i, e[i], d[i])
@@ -264,7 +278,7 @@ def _some_lines(
     close: Any,
 ) -> None:  # fmt: skip
     """``count`` lanes, written down from ``start`` on; the last one is repeated in the vectors."""
-    _, first, places, _, place, numbers, _ = p.close[at]
+    kind, first, places, _, place, numbers, _ = p.close[at]
     n, lanes = count + -count % WIDTH, t.lanes[start:]
     for i in range(count, n):
         lanes[i] = lanes[count - 1]
@@ -276,7 +290,7 @@ def _some_lines(
         for i in range(n):
             own[b, i] = asked[first + b, lanes[i] // LANES]
             phi[b, i] = close[first + b, lane + lanes[i] % LANES]
-    line_sums(p.core[place:], side, places, own, phi, small, t.lines, t.bits, e, d)
+    _closed_sums(kind, p.core[place:], side, places, own, phi, small, t, e, d)
     for i in range(count):
         _leave(t, lanes[i] // LANES, lanes[i] % LANES, e[i], d[i])
 
