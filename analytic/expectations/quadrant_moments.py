@@ -13,7 +13,8 @@ powers G_m(z; a) = (z - a)_+^m/m!, G_(-1) the point mass,
 by parts. What a polynomial has to do with w is a sum of four Hermite coefficients:
 sum_k rho^k (P_k (P'_k + T_k') + T_k P'_k) with those of sum c_k x^k and of the others.
 
-Legend: room has rows of TOGETHER lanes; bits is the same memory.
+Legend: room has rows of TOGETHER lanes; bits and line are the same memory. Lines of numbers at
+known places of one array do not overlap, for all that compiled code knows; arrays may.
 """
 
 from __future__ import annotations
@@ -43,98 +44,97 @@ DEGREES_OF_JUMPS = 3
 """The largest m."""
 OWN_POWERS = 9
 """Numbers asked of an input beside three for each place: s, P_k and T_k."""
-_SIDE, _OTHER, _TAIL, _TAIL_, _WORK, _BOTH = range(ANGLE_ROWS, ANGLE_ROWS + 6)
-"""Rows behind those of the integrals: b - r a, a - r b, F_(-1)0, F_0(-1), s s'."""
-CLOSE_POWERS = _BOTH + 1, TOGETHER
+_ROWS = ANGLE_ROWS
+CLOSE_POWERS = _ROWS + 15 + 2 * OWN_POWERS, TOGETHER
+_A, _DENSITY_A, _Q_A, _B, _DENSITY_B, _Q_B, _SIDE, _OTHER, _TAIL, _TAIL_, _F, _NEAR = (
+    (_ROWS + k) * TOGETHER for k in range(12)
+)
+"""Where lines begin: a, phi, Q; b - r a, a - r b, F_(-1)0, F_0(-1), F_00; 1 - |rho|."""
+_E, _D, _WORK, _OWN = ((_ROWS + k) * TOGETHER for k in range(12, 16))
+_PART = _OWN + OWN_POWERS * TOGETHER
+"""E and D, and what is asked of the first and of the second inputs beside places."""
+_BOTH_DENSITY, _ONCE = DENSITY * TOGETHER, ONCE * TOGETHER
 
 
 @compiled
-def _polynomials(sign: float, asked: Any, phi: Any, small: Any, room: Any, e: Any, d: Any) -> None:
+def _polynomials(sign: float, line: Any, n: int) -> None:
     """What has to do with the polynomial; of k > 0 coefficients of w', so that nothing is lost."""
-    for i in range(small.size):
-        rho = sign * (1.0 - small[i])
-        g1 = asked[2, i] * (phi[2, i] + phi[6, i]) + asked[6, i] * phi[2, i]
-        g2 = asked[3, i] * (phi[3, i] + phi[7, i]) + asked[7, i] * phi[3, i]
-        g3 = asked[4, i] * (phi[4, i] + phi[8, i]) + asked[8, i] * phi[4, i]
-        room[_BOTH, i] = asked[0, i] * phi[0, i]
-        e[i] = asked[1, i] * (phi[1, i] + phi[5, i]) + asked[5, i] * phi[1, i]
-        e[i] += room[_BOTH, i] * rho * (g1 + rho * (0.5 * g2 + rho * (g3 * (1.0 / 3.0))))
-        d[i] = g1 + rho * (g2 + rho * g3)
+    p, q, step = _OWN + TOGETHER, _PART + TOGETHER, 4 * TOGETHER
+    for i in range(n):
+        rho = sign * (1.0 - line[_NEAR + i])
+        first = line[p + i] * (line[q + i] + line[q + step + i]) + line[p + step + i] * line[q + i]
+        line[_E + i] = first
+        line[_D + i] = 0.0
+        line[_WORK + i] = rho * (line[_OWN + i] * line[_PART + i])
+    for k in range(1, 4):
+        p, q, inverse = p + TOGETHER, q + TOGETHER, 1.0 / k
+        for i in range(n):
+            g = line[p + i] * (line[q + i] + line[q + step + i]) + line[p + step + i] * line[q + i]
+            rho = sign * (1.0 - line[_NEAR + i])
+            power = 1.0 if k == 1 else (rho if k == 2 else rho * rho)
+            line[_E + i] += inverse * (line[_WORK + i] * power * g)
+            line[_D + i] += power * g
 
 
 @compiled
-def _tails(own: Any, part: Any, sign: float, small: Any, room: Any, n: int) -> None:
-    """phi(a) Q(h) and phi(b) Q(h'); b - r a and a - r b, from one difference."""
+def _tails(sign: float, line: Any, n: int) -> None:
+    """F_00, phi(a) Q(h) and phi(b) Q(h'); b - r a and a - r b, from one difference."""
     for i in range(n):
-        near = small[i]
-        gap = part[0, i] - sign * own[0, i]
-        room[_SIDE, i] = gap + sign * near * own[0, i]
-        room[_OTHER, i] = sign * (near * part[0, i] - gap)
-        room[_WORK, i] = 1.0 / np.sqrt(near * (2.0 - near) + 1e-300)
-    _tail(own[1], _SIDE, _TAIL, room, n)
-    _tail(part[1], _OTHER, _TAIL_, room, n)
+        a, b, near = line[_A + i], line[_B + i], line[_NEAR + i]
+        line[_SIDE + i] = (b - sign * a) + sign * near * a
+        line[_OTHER + i] = sign * (near * b - (b - sign * a))
+        line[_WORK + i] = 1.0 / np.sqrt(near * (2.0 - near) + 1e-300)
+        q = line[_Q_A + i] if a >= b else line[_Q_B + i]
+        line[_F + i] = q - line[_ONCE + i] if sign > 0.0 else line[_ONCE + i]
+    _tail(_DENSITY_A, _SIDE, _TAIL, line, n)
+    _tail(_DENSITY_B, _OTHER, _TAIL_, line, n)
 
 
 @compiled
-def _tail(density: Any, side: int, out: int, room: Any, n: int) -> None:
-    """phi(a) Q(h) from phi(a) phi(h) and Mills's ratio at |h|; room[0] is work."""
+def _tail(density: int, side: int, out: int, line: Any, n: int) -> None:
+    """phi(a) Q(h) from phi(a) phi(h) and Mills's ratio at |h|; the first line is work."""
     for i in range(n):
-        h = abs(room[side, i]) * room[_WORK, i]
+        h = abs(line[side + i]) * line[_WORK + i]
         h = h if h < 1e100 else 1e100
-        room[0, i] = (h - MILLS_WIDTH) / (h + MILLS_WIDTH)
-        room[out, i] = MILLS[len(MILLS) - 1]
+        line[i] = (h - MILLS_WIDTH) / (h + MILLS_WIDTH)
+        line[out + i] = MILLS[len(MILLS) - 1]
     for k in range(len(MILLS) - 2, -1, -1):
         coefficient = MILLS[k]
         for i in range(n):
-            room[out, i] = room[out, i] * room[0, i] + coefficient
+            line[out + i] = line[out + i] * line[i] + coefficient
     for i in range(n):
-        tail = room[out, i] * room[DENSITY, i]
-        room[out, i] = tail if room[side, i] >= 0.0 else density[i] - tail
+        tail = line[out + i] * line[_BOTH_DENSITY + i]
+        line[out + i] = tail if line[side + i] >= 0.0 else line[density + i] - tail
 
 
 @compiled
-def _both_tails(own: Any, part: Any, sign: float, room: Any, i: int) -> Any:
-    """P(z > a, +-z' > b), from once."""
-    q = own[2, i] if own[0, i] >= part[0, i] else part[2, i]
-    return q - room[ONCE, i] if sign > 0.0 else room[ONCE, i]
-
-
-@compiled
-def _add_squares(
-    own: Any, part: Any, sign: float, w: Any, scales: Any, small: Any, room: Any, e: Any, d: Any
-) -> None:
-    """Add F_mn up to m, n = 2 with their weights; scales are s and s', and the sign of D."""
-    s, s_, signed = scales
+def _add_squares(sign: float, signed: float, w: Any, line: Any, n: int) -> None:
+    """Add F_mn up to m, n = 2 with their weights."""
     w11, w12, w21, w22 = w[0], w[1], w[3], w[4]
-    for i in range(small.size):
-        a, b, near = own[0, i], part[0, i], small[i]
-        r, f = sign * (1.0 - near), _both_tails(own, part, sign, room, i)
-        z = np.sqrt(near * (2.0 - near)) * room[DENSITY, i]
-        c, c_ = room[_TAIL, i], room[_TAIL_, i]
+    for i in range(n):
+        a, b, near, f = line[_A + i], line[_B + i], line[_NEAR + i], line[_F + i]
+        r, c, c_ = sign * (1.0 - near), line[_TAIL + i], line[_TAIL_ + i]
+        z = np.sqrt(near * (2.0 - near)) * line[_BOTH_DENSITY + i]
         f10, f01 = c + r * c_ - a * f, c_ + r * c - b * f
-        edge = z - room[_SIDE, i] * c
+        edge = z - line[_SIDE + i] * c
         f11 = edge + r * f - a * f01
         f12, f21 = 0.5 * (f10 + r * f01 - b * f11), 0.5 * (f01 + r * f10 - a * f11)
         f22 = 0.5 * (0.5 * (f + r * edge - b * f01) + r * f11 - a * f12)
-        x, y = s[i], s_[i]
-        e[i] += x * y * (w11 * f11 + y * (w12 * f12) + x * (w21 * f21 + y * (w22 * f22)))
-        d[i] += signed * (w11 * f + y * (w12 * f01) + x * (w21 * f10 + y * (w22 * f11)))
+        x, y = line[_OWN + i], line[_PART + i]
+        line[_E + i] += x * y * (w11 * f11 + y * (w12 * f12) + x * (w21 * f21 + y * (w22 * f22)))
+        line[_D + i] += signed * (w11 * f + y * (w12 * f01) + x * (w21 * f10 + y * (w22 * f11)))
 
 
 @compiled
-def _add_cubes(
-    own: Any, part: Any, sign: float, w: Any, scales: Any, small: Any, room: Any, e: Any, d: Any
-) -> None:
+def _add_cubes(sign: float, signed: float, w: Any, line: Any, n: int) -> None:
     """Add what has m = 3 or n = 3."""
-    s, s_, signed = scales
     w13, w23, w31, w32, w33 = w[2], w[5], w[6], w[7], w[8]
-    for i in range(small.size):
-        a, b, near = own[0, i], part[0, i], small[i]
-        r, f = sign * (1.0 - near), _both_tails(own, part, sign, room, i)
-        z = np.sqrt(near * (2.0 - near)) * room[DENSITY, i]
-        c, c_ = room[_TAIL, i], room[_TAIL_, i]
+    for i in range(n):
+        a, b, near, f = line[_A + i], line[_B + i], line[_NEAR + i], line[_F + i]
+        r, c, c_ = sign * (1.0 - near), line[_TAIL + i], line[_TAIL_ + i]
+        z = np.sqrt(near * (2.0 - near)) * line[_BOTH_DENSITY + i]
         f10, f01 = c + r * c_ - a * f, c_ + r * c - b * f
-        edge, edge_ = z - room[_SIDE, i] * c, z - room[_OTHER, i] * c_
+        edge, edge_ = z - line[_SIDE + i] * c, z - line[_OTHER + i] * c_
         f11 = edge + r * f - a * f01
         f02, f20 = 0.5 * (f + r * edge - b * f01), 0.5 * (f + r * edge_ - a * f10)
         f12, f21 = 0.5 * (f10 + r * f01 - b * f11), 0.5 * (f01 + r * f10 - a * f11)
@@ -142,11 +142,33 @@ def _add_cubes(
         f13, f31 = third * (f11 + r * f02 - b * f12), third * (f11 + r * f20 - a * f21)
         f23, f32 = third * (f21 + r * f12 - b * f22), third * (f12 + r * f21 - a * f22)
         f33 = third * (f13 + r * f22 - a * f23)
-        x, y = s[i], s_[i]
-        e[i] += x * y * y * y * (w13 * f13 + x * (w23 * f23 + x * (w33 * f33)))
-        e[i] += x * x * x * y * (w31 * f31 + y * (w32 * f32))
-        d[i] += signed * (y * y * (w13 * f02 + x * (w23 * f12 + x * (w33 * f22))))
-        d[i] += signed * (x * x * (w31 * f20 + y * (w32 * f21)))
+        x, y = line[_OWN + i], line[_PART + i]
+        line[_E + i] += x * y * y * y * (w13 * f13 + x * (w23 * f23 + x * (w33 * f33)))
+        line[_E + i] += x * x * x * y * (w31 * f31 + y * (w32 * f32))
+        line[_D + i] += signed * (y * y * (w13 * f02 + x * (w23 * f12 + x * (w33 * f22))))
+        line[_D + i] += signed * (x * x * (w31 * f20 + y * (w32 * f21)))
+
+
+@compiled
+def _copy_lines(source: Any, first: int, count: int, line: Any, place: int) -> None:
+    """Some rows of what is asked of inputs."""
+    for k in range(count):
+        for i in range(source.shape[1]):
+            line[place + k * TOGETHER + i] = source[first + k, i]
+
+
+@compiled
+def _begin_pairs(signed: float, asked: Any, phi: Any, small: Any, room: Any, line: Any) -> float:
+    """What there is without pairs of places; 2 pi over the largest angle."""
+    n, widest = small.size, 1e-300
+    angles_of(small, room)
+    _copy_lines(asked, 0, OWN_POWERS, line, _OWN)
+    _copy_lines(phi, 0, OWN_POWERS, line, _PART)
+    for i in range(n):
+        line[_NEAR + i] = small[i]
+        widest = room[SQUARE, i] if room[SQUARE, i] > widest else widest
+    _polynomials(signed, line, n)
+    return 2.0 * np.pi / np.sqrt(widest)
 
 
 @compiled
@@ -169,27 +191,24 @@ def quadrant_sums(
         e: where E goes, (n,).
         d: where D goes.
     """
-    signed, n, sharp = 1.0 - 2.0 * side, small.size, powers[0]
-    angles_of(small, room)
-    _polynomials(signed, asked, phi, small, room, e, d)
-    widest = 1e-300
-    for i in range(n):
-        widest = room[SQUARE, i] if room[SQUARE, i] > widest else widest
-    limits, scales = (sharp, sharp * 2.0 * np.pi / np.sqrt(widest)), (asked[0], phi[0])
+    signed, n, sharp, line = 1.0 - 2.0 * side, small.size, powers[0], room.reshape(room.size)
+    limits = sharp, sharp * _begin_pairs(signed, asked, phi, small, room, line)
     for p in range(places):
-        own = asked[OWN_POWERS + 3 * p : OWN_POWERS + 3 * p + 3]
+        own, at_a = asked[OWN_POWERS + 3 * p], OWN_POWERS + 3 * p
         for q in range(places):
-            part = phi[OWN_POWERS + 3 * q : OWN_POWERS + 3 * q + 3]
+            part, at_b = phi[OWN_POWERS + 3 * q], OWN_POWERS + 3 * q
             for two in range(2):
                 at = 2 + 9 * (((two + side) % 2 * places + p) * places + q)
                 w, sign = powers[at : at + 9], 1.0 - 2.0 * two
                 some = np.abs(w).sum() > 0.0
-                if not some or (two == 1 and not are_in_reach(own[0], part[0], room)):
+                if not some or (two == 1 and not are_in_reach(own, part, room)):
                     continue
-                density_and_once(own[0], part[0], sign, room, bits, n, limits)
-                _tails(own, part, sign, small, room, n)
-                signs = scales[0], scales[1], sign * signed
-                if powers[1] > 1.0:
-                    _add_squares(own, part, sign, w, signs, small, room, e, d)
+                _copy_lines(asked, at_a, 3, line, _A)
+                _copy_lines(phi, at_b, 3, line, _B)
+                density_and_once(own, part, sign, room, bits, n, limits)
+                _tails(sign, line, n)
+                _add_squares(sign, sign * signed, w, line, n)
                 if powers[1] > 2.0:
-                    _add_cubes(own, part, sign, w, signs, small, room, e, d)
+                    _add_cubes(sign, sign * signed, w, line, n)
+    for i in range(n):
+        e[i], d[i] = line[_E + i], line[_D + i]
