@@ -8,7 +8,8 @@ For kinks at a and sign b deviations, a, b >= 0, and with P = |A - B|/theta (``p
 
 e_k are Taylor's coefficients in x^2 of what is left of the integrand, which is nearly constant.
 
-Legend: room has rows of TOGETHER lanes; bits is the same memory.
+Legend: room has rows of TOGETHER lanes; bits and line are the same memory. Lines of numbers at
+known places of one array do not overlap, for all that compiled code knows; arrays may.
 """
 
 from __future__ import annotations
@@ -37,11 +38,10 @@ __all__ = [
     "BENT",
     "DENSITY",
     "ONCE",
-    "SQUARE",
-    "THETA",
     "TOGETHER",
-    "angles_of",
     "are_in_reach",
+    "begin_pairs",
+    "copy_lines",
     "density_and_once",
     "once_and_bent",
 ]
@@ -158,7 +158,15 @@ def _level(a: Any, b: Any, sign: float, room: Any, n: int, sharp: float, share: 
 
 
 @compiled
-def angles_of(small: Any, room: Any) -> None:
+def copy_lines(source: Any, first: int, count: int, line: Any, place: int) -> None:
+    """Some rows of what is asked of inputs."""
+    for k in range(count):
+        for i in range(source.shape[1]):
+            line[place + k * TOGETHER + i] = source[first + k, i]
+
+
+@compiled
+def _angles_of(small: Any, room: Any) -> None:
     """Theta and its square, of 1 - cos(theta)."""
     for i in range(small.size):
         half = 0.5 * small[i]
@@ -167,6 +175,24 @@ def angles_of(small: Any, room: Any) -> None:
         angle = angle if angle > 1e-150 else 1e-150
         room[THETA, i] = angle
         room[SQUARE, i] = angle * angle
+
+
+@compiled
+def begin_pairs(
+    asked: Any, phi: Any, count: int, small: Any, room: Any, line: Any, places: tuple[int, int, int]
+) -> float:
+    """Their angles, and what is asked of both inputs, in lines at three places with 1 - |rho|.
+
+    All integrals are theta/(2 pi) times what is left out of their sums: returns 1 over the largest.
+    """
+    widest = 1e-300
+    _angles_of(small, room)
+    copy_lines(asked, 0, count, line, places[0])
+    copy_lines(phi, 0, count, line, places[1])
+    for i in range(small.size):
+        line[places[2] + i] = small[i]
+        widest = room[SQUARE, i] if room[SQUARE, i] > widest else widest
+    return 2.0 * np.pi / np.sqrt(widest)
 
 
 @compiled

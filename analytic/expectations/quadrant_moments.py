@@ -29,10 +29,10 @@ from analytic.expectations.angle_integrals import (
     ANGLE_ROWS,
     DENSITY,
     ONCE,
-    SQUARE,
     TOGETHER,
-    angles_of,
     are_in_reach,
+    begin_pairs,
+    copy_lines,
     density_and_once,
 )
 
@@ -150,28 +150,6 @@ def _add_cubes(sign: float, signed: float, w: Any, line: Any, n: int) -> None:
 
 
 @compiled
-def _copy_lines(source: Any, first: int, count: int, line: Any, place: int) -> None:
-    """Some rows of what is asked of inputs."""
-    for k in range(count):
-        for i in range(source.shape[1]):
-            line[place + k * TOGETHER + i] = source[first + k, i]
-
-
-@compiled
-def _begin_pairs(signed: float, asked: Any, phi: Any, small: Any, room: Any, line: Any) -> float:
-    """What there is without pairs of places; 2 pi over the largest angle."""
-    n, widest = small.size, 1e-300
-    angles_of(small, room)
-    _copy_lines(asked, 0, OWN_POWERS, line, _OWN)
-    _copy_lines(phi, 0, OWN_POWERS, line, _PART)
-    for i in range(n):
-        line[_NEAR + i] = small[i]
-        widest = room[SQUARE, i] if room[SQUARE, i] > widest else widest
-    _polynomials(signed, line, n)
-    return 2.0 * np.pi / np.sqrt(widest)
-
-
-@compiled
 def quadrant_sums(
     powers: Any, side: int, places: int, asked: Any, phi: Any, small: Any, room: Any, bits: Any,
     e: Any, d: Any,
@@ -192,7 +170,9 @@ def quadrant_sums(
         d: where D goes.
     """
     signed, n, sharp, line = 1.0 - 2.0 * side, small.size, powers[0], room.reshape(room.size)
-    limits = sharp, sharp * _begin_pairs(signed, asked, phi, small, room, line)
+    lines = _OWN, _PART, _NEAR
+    limits = sharp, sharp * begin_pairs(asked, phi, OWN_POWERS, small, room, line, lines)
+    _polynomials(signed, line, n)
     for p in range(places):
         own, at_a = asked[OWN_POWERS + 3 * p], OWN_POWERS + 3 * p
         for q in range(places):
@@ -203,8 +183,8 @@ def quadrant_sums(
                 some = np.abs(w).sum() > 0.0
                 if not some or (two == 1 and not are_in_reach(own, part, room)):
                     continue
-                _copy_lines(asked, at_a, 3, line, _A)
-                _copy_lines(phi, at_b, 3, line, _B)
+                copy_lines(asked, at_a, 3, line, _A)
+                copy_lines(phi, at_b, 3, line, _B)
                 density_and_once(own, part, sign, room, bits, n, limits)
                 _tails(sign, line, n)
                 _add_squares(sign, sign * signed, w, line, n)

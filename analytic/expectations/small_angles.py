@@ -9,24 +9,22 @@ With the slope m at 0 and the bends beta at x = +-|x_p|, a = |x_p|/s,
 and bent(a, -b), once(a, -b) for bends on two sides of 0 (``angle_integrals``).
 All is exact to some roundings of the size of its terms.
 
-Legend: room has rows of TOGETHER lanes; bits is the same memory.
+Legend: as in ``angle_integrals``.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from analytic.compilation import compiled
 from analytic.expectations.angle_integrals import (
     ANGLE_ROWS,
     BENT,
     ONCE,
-    SQUARE,
     TOGETHER,
-    angles_of,
     are_in_reach,
+    begin_pairs,
+    copy_lines,
     once_and_bent,
 )
 
@@ -38,38 +36,47 @@ FARTHEST_LINES = 0.3
 """The largest 1 - |rho|: theta^2 = 0.64."""
 OWN = 3
 """Numbers asked of an input beside three for each place: s, and two sums over its bends."""
-_SIZE = ANGLE_ROWS
-"""The row behind those of the integrals."""
-CLOSE_LINES = _SIZE + 1, TOGETHER
+CLOSE_LINES = ANGLE_ROWS + 16, TOGETHER
+_A, _DENSITY_A, _Q_A, _B, _DENSITY_B, _Q_B, _NEAR, _SIZE, _E, _D, _OWN = (
+    (ANGLE_ROWS + k) * TOGETHER for k in range(11)
+)
+"""Where lines begin: a, phi, Q of two places; 1 - |rho|, s s', E, D; what else is asked."""
+_PART = _OWN + OWN * TOGETHER
+_ONCE, _BENT = ONCE * TOGETHER, BENT * TOGETHER
 
 
 @compiled
-def _straight(
-    lines: Any, sign: float, asked: Any, phi: Any, small: Any, room: Any, e: Any, d: Any
-) -> None:
+def _straight(lines: Any, sign: float, line: Any, n: int) -> None:
     """What the line and the means are without pairs of bends."""
-    mean, m = lines[0], lines[1]
-    angles_of(small, room)
-    for i in range(small.size):
-        d[i] = m * (m + asked[2, i] + phi[2, i])
-        e[i] = sign * d[i] * (1.0 - small[i]) * (asked[0, i] * phi[0, i])
-        e[i] += mean * (mean + asked[1, i] + phi[1, i])
+    mean, m, once, twice = lines[0], lines[1], TOGETHER, 2 * TOGETHER
+    for i in range(n):
+        d = m * (m + line[_OWN + twice + i] + line[_PART + twice + i])
+        size = line[_OWN + i] * line[_PART + i]
+        e = mean * (mean + line[_OWN + once + i] + line[_PART + once + i])
+        line[_E + i] = e + sign * d * (1.0 - line[_NEAR + i]) * size
+        line[_D + i], line[_SIZE + i] = d, size
 
 
 @compiled
-def _same_side(
-    asked: Any, phi: Any, weight: float, sign: float, small: Any, s: Any, room: Any, e: Any, d: Any
-) -> None:
-    """Add a pair of bends on one side of 0; asked and phi have a, phi and Q of their places."""
-    for i in range(small.size):
-        a, b = asked[0, i], phi[0, i]
+def _same_side(weight: float, sign: float, line: Any, n: int) -> None:
+    """Add a pair of bends on one side of 0."""
+    for i in range(n):
+        a, b = line[_A + i], line[_B + i]
         far = a >= b
         low = b if far else a
-        high = asked[1, i] if far else phi[1, i]
-        q = asked[2, i] if far else phi[2, i]
-        value = q * ((1.0 - small[i]) + a * b) - low * high + room[BENT, i]
-        e[i] += weight * s[i] * value
-        d[i] += sign * weight * (q - room[ONCE, i])
+        high = line[_DENSITY_A + i] if far else line[_DENSITY_B + i]
+        q = line[_Q_A + i] if far else line[_Q_B + i]
+        value = q * ((1.0 - line[_NEAR + i]) + a * b) - low * high + line[_BENT + i]
+        line[_E + i] += weight * line[_SIZE + i] * value
+        line[_D + i] += sign * weight * (q - line[_ONCE + i])
+
+
+@compiled
+def _two_sides(weight: float, sign: float, line: Any, n: int) -> None:
+    """Add a pair of bends on two sides of 0."""
+    for i in range(n):
+        line[_E + i] += weight * line[_SIZE + i] * line[_BENT + i]
+        line[_D + i] -= sign * weight * line[_ONCE + i]
 
 
 @compiled
@@ -91,25 +98,22 @@ def line_sums(
         e: where E goes, (n,).
         d: where D goes.
     """
-    sign, n, sharp, first = 1.0 - 2.0 * side, small.size, lines[2], 3
-    _straight(lines, sign, asked, phi, small, room, e, d)
-    both, widest = room[_SIZE], 0.0
-    for i in range(n):
-        both[i] = asked[0, i] * phi[0, i]
-        widest = room[SQUARE, i] if room[SQUARE, i] > widest else widest
-    sharp *= 2.0 * np.pi / np.sqrt(max(widest, 1e-300))  # all integrals have theta/(2 pi)
+    sign, n, first, line = 1.0 - 2.0 * side, small.size, 3, room.reshape(room.size)
+    sharp = lines[2] * begin_pairs(asked, phi, OWN, small, room, line, (_OWN, _PART, _NEAR))
+    _straight(lines, sign, line, n)
     for p in range(places):
-        own = asked[OWN + 3 * p : OWN + 3 * p + 3]
+        at_a = OWN + 3 * p
         for q in range(places):
-            part = phi[OWN + 3 * q : OWN + 3 * q + 3]
-            at = first + p * places + q
+            at, at_b = first + p * places + q, OWN + 3 * q
             same = lines[at + side * places * places]
             other = lines[at + (1 - side) * places * places]
             if same != 0.0:
-                once_and_bent(own[0], part[0], 1.0, room, bits, n, sharp)
-                _same_side(own, part, same, sign, small, both, room, e, d)
-            if other != 0.0 and are_in_reach(own[0], part[0], room):
-                once_and_bent(own[0], part[0], -1.0, room, bits, n, sharp)
-                for i in range(n):
-                    e[i] += other * both[i] * room[BENT, i]
-                    d[i] -= sign * other * room[ONCE, i]
+                once_and_bent(asked[at_a], phi[at_b], 1.0, room, bits, n, sharp)
+                copy_lines(asked, at_a, 3, line, _A)
+                copy_lines(phi, at_b, 3, line, _B)
+                _same_side(same, sign, line, n)
+            if other != 0.0 and are_in_reach(asked[at_a], phi[at_b], room):
+                once_and_bent(asked[at_a], phi[at_b], -1.0, room, bits, n, sharp)
+                _two_sides(other, sign, line, n)
+    for i in range(n):
+        e[i], d[i] = line[_E + i], line[_D + i]
