@@ -13,8 +13,7 @@ powers G_m(z; a) = (z - a)_+^m/m!, G_(-1) the point mass,
 by parts. What a polynomial has to do with w is a sum of four Hermite coefficients:
 sum_k rho^k (P_k (P'_k + T_k') + T_k P'_k) with those of sum c_k x^k and of the others.
 
-Legend: room has rows of TOGETHER lanes; bits and line are the same memory. Lines of numbers at
-known places of one array do not overlap, for all that compiled code knows; arrays may.
+Legend: as in ``angle_integrals``.
 """
 
 from __future__ import annotations
@@ -28,10 +27,17 @@ from analytic.expectations.angle_coefficients import MILLS, MILLS_WIDTH
 from analytic.expectations.angle_integrals import (
     ANGLE_ROWS,
     DENSITY,
+    DENSITY_A,
+    DENSITY_B,
+    NEAR,
     ONCE,
+    PLACE_A,
+    PLACE_B,
+    TAIL_A,
+    TAIL_B,
     TOGETHER,
     are_in_reach,
-    begin_pairs,
+    begin_angles,
     copy_lines,
     density_and_once,
 )
@@ -44,16 +50,14 @@ DEGREES_OF_JUMPS = 3
 """The largest m."""
 OWN_POWERS = 9
 """Numbers asked of an input beside three for each place: s, P_k and T_k."""
-_ROWS = ANGLE_ROWS
-CLOSE_POWERS = _ROWS + 15 + 2 * OWN_POWERS, TOGETHER
-_A, _DENSITY_A, _Q_A, _B, _DENSITY_B, _Q_B, _SIDE, _OTHER, _TAIL, _TAIL_, _F, _NEAR = (
-    (_ROWS + k) * TOGETHER for k in range(12)
+CLOSE_POWERS = ANGLE_ROWS + 8 + 2 * OWN_POWERS, TOGETHER
+"""Rows of room, and their length."""
+_SIDE, _OTHER, _TAIL, _TAIL_, _F, _E, _D, _WORK, _OWN = (
+    (ANGLE_ROWS + k) * TOGETHER for k in range(9)
 )
-"""Where lines begin: a, phi, Q; b - r a, a - r b, F_(-1)0, F_0(-1), F_00; 1 - |rho|."""
-_E, _D, _WORK, _OWN = ((_ROWS + k) * TOGETHER for k in range(12, 16))
 _PART = _OWN + OWN_POWERS * TOGETHER
-"""E and D, and what is asked of the first and of the second inputs beside places."""
-_BOTH_DENSITY, _ONCE = DENSITY * TOGETHER, ONCE * TOGETHER
+"""Where lines begin: b - r a, a - r b, F_(-1)0, F_0(-1), F_00, E and D; what is asked of the units
+beside places."""
 
 
 @compiled
@@ -61,7 +65,7 @@ def _polynomials(sign: float, line: Any, n: int) -> None:
     """What has to do with the polynomial; of k > 0 coefficients of w', so that nothing is lost."""
     p, q, step = _OWN + TOGETHER, _PART + TOGETHER, 4 * TOGETHER
     for i in range(n):
-        rho = sign * (1.0 - line[_NEAR + i])
+        rho = sign * (1.0 - line[NEAR + i])
         first = line[p + i] * (line[q + i] + line[q + step + i]) + line[p + step + i] * line[q + i]
         line[_E + i] = first
         line[_D + i] = 0.0
@@ -70,7 +74,7 @@ def _polynomials(sign: float, line: Any, n: int) -> None:
         p, q, inverse = p + TOGETHER, q + TOGETHER, 1.0 / k
         for i in range(n):
             g = line[p + i] * (line[q + i] + line[q + step + i]) + line[p + step + i] * line[q + i]
-            rho = sign * (1.0 - line[_NEAR + i])
+            rho = sign * (1.0 - line[NEAR + i])
             power = 1.0 if k == 1 else (rho if k == 2 else rho * rho)
             line[_E + i] += inverse * (line[_WORK + i] * power * g)
             line[_D + i] += power * g
@@ -80,14 +84,14 @@ def _polynomials(sign: float, line: Any, n: int) -> None:
 def _tails(sign: float, line: Any, n: int) -> None:
     """F_00, phi(a) Q(h) and phi(b) Q(h'); b - r a and a - r b, from one difference."""
     for i in range(n):
-        a, b, near = line[_A + i], line[_B + i], line[_NEAR + i]
+        a, b, near = line[PLACE_A + i], line[PLACE_B + i], line[NEAR + i]
         line[_SIDE + i] = (b - sign * a) + sign * near * a
         line[_OTHER + i] = sign * (near * b - (b - sign * a))
         line[_WORK + i] = 1.0 / np.sqrt(near * (2.0 - near) + 1e-300)
-        q = line[_Q_A + i] if a >= b else line[_Q_B + i]
-        line[_F + i] = q - line[_ONCE + i] if sign > 0.0 else line[_ONCE + i]
-    _tail(_DENSITY_A, _SIDE, _TAIL, line, n)
-    _tail(_DENSITY_B, _OTHER, _TAIL_, line, n)
+        q = line[TAIL_A + i] if a >= b else line[TAIL_B + i]
+        line[_F + i] = q - line[ONCE + i] if sign > 0.0 else line[ONCE + i]
+    _tail(DENSITY_A, _SIDE, _TAIL, line, n)
+    _tail(DENSITY_B, _OTHER, _TAIL_, line, n)
 
 
 @compiled
@@ -103,18 +107,18 @@ def _tail(density: int, side: int, out: int, line: Any, n: int) -> None:
         for i in range(n):
             line[out + i] = line[out + i] * line[i] + coefficient
     for i in range(n):
-        tail = line[out + i] * line[_BOTH_DENSITY + i]
+        tail = line[out + i] * line[DENSITY + i]
         line[out + i] = tail if line[side + i] >= 0.0 else line[density + i] - tail
 
 
 @compiled
-def _add_squares(sign: float, signed: float, w: Any, line: Any, n: int) -> None:
+def _add_squares(sign: float, signed: float, w: Any, at: int, line: Any, n: int) -> None:
     """Add F_mn up to m, n = 2 with their weights."""
-    w11, w12, w21, w22 = w[0], w[1], w[3], w[4]
+    w11, w12, w21, w22 = w[at], w[at + 1], w[at + 3], w[at + 4]
     for i in range(n):
-        a, b, near, f = line[_A + i], line[_B + i], line[_NEAR + i], line[_F + i]
+        a, b, near, f = line[PLACE_A + i], line[PLACE_B + i], line[NEAR + i], line[_F + i]
         r, c, c_ = sign * (1.0 - near), line[_TAIL + i], line[_TAIL_ + i]
-        z = np.sqrt(near * (2.0 - near)) * line[_BOTH_DENSITY + i]
+        z = np.sqrt(near * (2.0 - near)) * line[DENSITY + i]
         f10, f01 = c + r * c_ - a * f, c_ + r * c - b * f
         edge = z - line[_SIDE + i] * c
         f11 = edge + r * f - a * f01
@@ -126,13 +130,13 @@ def _add_squares(sign: float, signed: float, w: Any, line: Any, n: int) -> None:
 
 
 @compiled
-def _add_cubes(sign: float, signed: float, w: Any, line: Any, n: int) -> None:
+def _add_cubes(sign: float, signed: float, w: Any, at: int, line: Any, n: int) -> None:
     """Add what has m = 3 or n = 3."""
-    w13, w23, w31, w32, w33 = w[2], w[5], w[6], w[7], w[8]
+    w13, w23, w31, w32, w33 = w[at + 2], w[at + 5], w[at + 6], w[at + 7], w[at + 8]
     for i in range(n):
-        a, b, near, f = line[_A + i], line[_B + i], line[_NEAR + i], line[_F + i]
+        a, b, near, f = line[PLACE_A + i], line[PLACE_B + i], line[NEAR + i], line[_F + i]
         r, c, c_ = sign * (1.0 - near), line[_TAIL + i], line[_TAIL_ + i]
-        z = np.sqrt(near * (2.0 - near)) * line[_BOTH_DENSITY + i]
+        z = np.sqrt(near * (2.0 - near)) * line[DENSITY + i]
         f10, f01 = c + r * c_ - a * f, c_ + r * c - b * f
         edge, edge_ = z - line[_SIDE + i] * c, z - line[_OTHER + i] * c_
         f11 = edge + r * f - a * f01
@@ -164,31 +168,38 @@ def quadrant_sums(
         asked: numbers of the first inputs, (OWN_POWERS + 3 places, n): then a, phi and Q.
         phi: the same of the second ones.
         small: 1 - |rho|, (n,).
-        room: ``CLOSE_POWERS``.
+        room: CLOSE_POWERS of room.
         bits: the same memory.
         e: where E goes, (n,).
         d: where D goes.
     """
     signed, n, sharp, line = 1.0 - 2.0 * side, small.size, powers[0], room.reshape(room.size)
-    lines = _OWN, _PART, _NEAR
-    limits = sharp, sharp * begin_pairs(asked, phi, OWN_POWERS, small, room, line, lines)
+    limits = sharp, sharp * begin_angles(small, room, line)
+    copy_lines(asked, 0, OWN_POWERS, room, _OWN)
+    copy_lines(phi, 0, OWN_POWERS, room, _PART)
     _polynomials(signed, line, n)
     for p in range(places):
-        own, at_a = asked[OWN_POWERS + 3 * p], OWN_POWERS + 3 * p
+        copy_lines(asked, OWN_POWERS + 3 * p, 3, room, PLACE_A)
         for q in range(places):
-            part, at_b = phi[OWN_POWERS + 3 * q], OWN_POWERS + 3 * q
+            copy_lines(phi, OWN_POWERS + 3 * q, 3, room, PLACE_B)
             for two in range(2):
                 at = 2 + 9 * (((two + side) % 2 * places + p) * places + q)
-                w, sign = powers[at : at + 9], 1.0 - 2.0 * two
-                some = np.abs(w).sum() > 0.0
-                if not some or (two == 1 and not are_in_reach(own, part, room)):
+                if not _count(powers, at) or (two == 1 and not are_in_reach(room, line, n)):
                     continue
-                copy_lines(asked, at_a, 3, line, _A)
-                copy_lines(phi, at_b, 3, line, _B)
-                density_and_once(own, part, sign, room, bits, n, limits)
+                sign = 1.0 - 2.0 * two
+                density_and_once(sign, room, line, bits, n, limits)
                 _tails(sign, line, n)
-                _add_squares(sign, sign * signed, w, line, n)
+                _add_squares(sign, sign * signed, powers, at, line, n)
                 if powers[1] > 2.0:
-                    _add_cubes(sign, sign * signed, w, line, n)
+                    _add_cubes(sign, sign * signed, powers, at, line, n)
     for i in range(n):
         e[i], d[i] = line[_E + i], line[_D + i]
+
+
+@compiled
+def _count(powers: Any, at: int) -> bool:
+    """Whether two places have weights."""
+    total = 0.0
+    for k in range(at, at + 9):
+        total += abs(powers[k])
+    return total > 0.0

@@ -20,10 +20,17 @@ from analytic.compilation import compiled
 from analytic.expectations.angle_integrals import (
     ANGLE_ROWS,
     BENT,
+    DENSITY_A,
+    DENSITY_B,
+    NEAR,
     ONCE,
+    PLACE_A,
+    PLACE_B,
+    TAIL_A,
+    TAIL_B,
     TOGETHER,
     are_in_reach,
-    begin_pairs,
+    begin_angles,
     copy_lines,
     once_and_bent,
 )
@@ -36,13 +43,11 @@ FARTHEST_LINES = 0.3
 """The largest 1 - |rho|: theta^2 = 0.64."""
 OWN = 3
 """Numbers asked of an input beside three for each place: s, and two sums over its bends."""
-CLOSE_LINES = ANGLE_ROWS + 16, TOGETHER
-_A, _DENSITY_A, _Q_A, _B, _DENSITY_B, _Q_B, _NEAR, _SIZE, _E, _D, _OWN = (
-    (ANGLE_ROWS + k) * TOGETHER for k in range(11)
-)
-"""Where lines begin: a, phi, Q of two places; 1 - |rho|, s s', E, D; what else is asked."""
+CLOSE_LINES = ANGLE_ROWS + 3 + 2 * OWN, TOGETHER
+"""Rows of room, and their length."""
+_SIZE, _E, _D, _OWN = ((ANGLE_ROWS + k) * TOGETHER for k in range(4))
 _PART = _OWN + OWN * TOGETHER
-_ONCE, _BENT = ONCE * TOGETHER, BENT * TOGETHER
+"""Where lines begin: s s', E, D; what is asked of the units beside places."""
 
 
 @compiled
@@ -53,7 +58,7 @@ def _straight(lines: Any, sign: float, line: Any, n: int) -> None:
         d = m * (m + line[_OWN + twice + i] + line[_PART + twice + i])
         size = line[_OWN + i] * line[_PART + i]
         e = mean * (mean + line[_OWN + once + i] + line[_PART + once + i])
-        line[_E + i] = e + sign * d * (1.0 - line[_NEAR + i]) * size
+        line[_E + i] = e + sign * d * (1.0 - line[NEAR + i]) * size
         line[_D + i], line[_SIZE + i] = d, size
 
 
@@ -61,22 +66,22 @@ def _straight(lines: Any, sign: float, line: Any, n: int) -> None:
 def _same_side(weight: float, sign: float, line: Any, n: int) -> None:
     """Add a pair of bends on one side of 0."""
     for i in range(n):
-        a, b = line[_A + i], line[_B + i]
+        a, b = line[PLACE_A + i], line[PLACE_B + i]
         far = a >= b
         low = b if far else a
-        high = line[_DENSITY_A + i] if far else line[_DENSITY_B + i]
-        q = line[_Q_A + i] if far else line[_Q_B + i]
-        value = q * ((1.0 - line[_NEAR + i]) + a * b) - low * high + line[_BENT + i]
+        high = line[DENSITY_A + i] if far else line[DENSITY_B + i]
+        q = line[TAIL_A + i] if far else line[TAIL_B + i]
+        value = q * ((1.0 - line[NEAR + i]) + a * b) - low * high + line[BENT + i]
         line[_E + i] += weight * line[_SIZE + i] * value
-        line[_D + i] += sign * weight * (q - line[_ONCE + i])
+        line[_D + i] += sign * weight * (q - line[ONCE + i])
 
 
 @compiled
 def _two_sides(weight: float, sign: float, line: Any, n: int) -> None:
     """Add a pair of bends on two sides of 0."""
     for i in range(n):
-        line[_E + i] += weight * line[_SIZE + i] * line[_BENT + i]
-        line[_D + i] -= sign * weight * line[_ONCE + i]
+        line[_E + i] += weight * line[_SIZE + i] * line[BENT + i]
+        line[_D + i] -= sign * weight * line[ONCE + i]
 
 
 @compiled
@@ -93,27 +98,28 @@ def line_sums(
         asked: numbers of the first inputs, (OWN + 3 places, n): then a, phi and Q at each place.
         phi: the same of the second ones.
         small: 1 - |rho|, (n,).
-        room: ``CLOSE_LINES``.
+        room: CLOSE_LINES of room.
         bits: the same memory.
         e: where E goes, (n,).
         d: where D goes.
     """
     sign, n, first, line = 1.0 - 2.0 * side, small.size, 3, room.reshape(room.size)
-    sharp = lines[2] * begin_pairs(asked, phi, OWN, small, room, line, (_OWN, _PART, _NEAR))
+    sharp = lines[2] * begin_angles(small, room, line)
+    copy_lines(asked, 0, OWN, room, _OWN)
+    copy_lines(phi, 0, OWN, room, _PART)
     _straight(lines, sign, line, n)
     for p in range(places):
-        at_a = OWN + 3 * p
+        copy_lines(asked, OWN + 3 * p, 3, room, PLACE_A)
         for q in range(places):
-            at, at_b = first + p * places + q, OWN + 3 * q
+            at = first + p * places + q
             same = lines[at + side * places * places]
             other = lines[at + (1 - side) * places * places]
+            copy_lines(phi, OWN + 3 * q, 3, room, PLACE_B)
             if same != 0.0:
-                once_and_bent(asked[at_a], phi[at_b], 1.0, room, bits, n, sharp)
-                copy_lines(asked, at_a, 3, line, _A)
-                copy_lines(phi, at_b, 3, line, _B)
+                once_and_bent(1.0, room, line, bits, n, sharp)
                 _same_side(same, sign, line, n)
-            if other != 0.0 and are_in_reach(asked[at_a], phi[at_b], room):
-                once_and_bent(asked[at_a], phi[at_b], -1.0, room, bits, n, sharp)
+            if other != 0.0 and are_in_reach(room, line, n):
+                once_and_bent(-1.0, room, line, bits, n, sharp)
                 _two_sides(other, sign, line, n)
     for i in range(n):
         e[i], d[i] = line[_E + i], line[_D + i]
