@@ -213,6 +213,7 @@ def _expand(
 ) -> tuple[int, int]:
     """e_k, m_k and their factor exp(-y); how many there are, and are of the cosine.
 
+    None where exp(-y), which is more than the integrand, is less than what may be left out.
     ``allowed`` is what may be left out of the sum of e_k and of m_0, with which share of -y.
     """
     for i in range(n):
@@ -228,7 +229,10 @@ def _expand(
         # P, in all, times exp(-P^2/2). On two sides the signs of e_k are lost: exp(2 a b)
         low = a if a < b else b
         line[DENSITY + i] = -0.5 * (p * p + (low * low if sign > 0.0 else 2.0 * both))
-    least = max(_largest_of(room, 0, n), -FALLEN)
+    least = _largest_of(room, 0, n)
+    if np.exp(allowed[2] * least) <= min(allowed[0], allowed[1]):
+        return 0, 0
+    least = max(least, -FALLEN)
     lost = max(_largest_of(room, _POWER, n), -FALLEN)
     steep, widest = _largest_of(room, _ONCE, n), room[_WIDEST, 0]
     terms, falls, degree = _lengths(steep, widest, allowed[0] * np.exp(-allowed[2] * least))
@@ -250,7 +254,18 @@ def are_in_reach(room: Any, line: Any, n: int) -> bool:
 @compiled
 def once_and_bent(sign: float, room: Any, line: Any, bits: Any, n: int, sharp: float) -> None:
     """once(a, sign b), and bent with the factor cos t - cos theta."""
+    if line[PLACE_A] + line[PLACE_B] == 0.0:  # these are kinks at 0, of all units
+        for i in range(n):
+            near, theta = line[NEAR + i], line[THETA + i]
+            sine = np.sqrt(near * (2.0 - near))
+            line[ONCE + i] = theta * (0.5 / np.pi)
+            line[BENT + i] = (sine - theta * (1.0 - near)) * (0.5 / np.pi)
+        return
     terms, falls = _expand(sign, room, line, bits, n, (sharp, sharp, 1.0))
+    if terms == 0:
+        for i in range(n):
+            line[ONCE + i] = line[BENT + i] = 0.0
+        return
     _bend(room, n, terms, falls)
     for i in range(n):
         size = line[THETA + i] * line[DENSITY + i] * (0.5 / np.pi)
@@ -267,8 +282,16 @@ def density_and_once(
     What is left out, ``sharp`` of the two, has the factor exp(-y/2), for powers of a and b multiply
     them. At its end the integrand has no m_k that make its last terms smaller.
     """
+    if line[PLACE_A] + line[PLACE_B] == 0.0:
+        for i in range(n):
+            line[ONCE + i], line[DENSITY + i] = line[THETA + i] * (0.5 / np.pi), 0.5 / np.pi
+        return
     allowed = min(sharp[1], sharp[0] / (2 * MOST + 3)), sharp[1], 0.5
     terms, _ = _expand(sign, room, line, bits, n, allowed)
+    if terms == 0:
+        for i in range(n):
+            line[ONCE + i] = line[DENSITY + i] = 0.0
+        return
     for i in range(n):
         room[_ONCE, i], room[_Y, i] = room[_M, i], 1.0
     for k in range(1, terms + 1):
