@@ -30,8 +30,10 @@ __all__ = ["with_close_forms"]
 
 ENOUGH = 2**7
 """Pairs for which a table is made, at least: one by one they take 0.1 ms or more each."""
-SHARP = 2.0**-40
+SHARP = 2.0**-39
 """The largest error of a table."""
+WIDER = 1.25
+"""How much farther than the end of the series a table goes: with it, that may move down."""
 MANY = 2**15
 """Pairs of all inputs, at least."""
 SPENT = 1 / 32
@@ -76,7 +78,7 @@ def with_close_forms(
     if plain and is_straight(state) and any(kinked) and pairs >= MANY:
         for row, rho in enumerate(rough_correlations(state, inputs, n, own)):
             if kinked[row] and (rho > reach[row]).mean() * pairs >= ENOUGH:
-                forms[row] = _table(state.stages[row], 1 - reach[row])
+                forms[row] = _table(state.stages[row], WIDER * (1 - reach[row]))
     if not any(forms):
         return layers, bounds
     found = [replace(a, beyond=form) for a, form in zip(layers, forms, strict=True)]
