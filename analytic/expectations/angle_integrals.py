@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from analytic.compilation import compiled
+from analytic.compilation import elementwise
 from analytic.expectations.angle_coefficients import (
     COSECANT,
     COSINE,
@@ -83,7 +83,7 @@ _P_LINE, _BOTH_LINE, _Y_LINE, DENSITY, ONCE, BENT = (
 _SQUARE = SQUARE // TOGETHER
 
 
-@compiled
+@elementwise
 def _remains(room: Any, n: int, terms: int) -> None:
     """e_k in the first rows: exp(-sum_k c_k xi^k) by k e_k = -sum_l l c_l e_(k - l)."""
     for i in range(n):
@@ -107,7 +107,7 @@ def _remains(room: Any, n: int, terms: int) -> None:
                 room[k, i] += inverse * (room[_M + k - 1, i] * room[1, i])
 
 
-@compiled
+@elementwise
 def _moments(room: Any, n: int, count: int, level: int) -> None:
     """m_k for k < count, in the rows behind those of e_k."""
     degree = DEGREES[level]
@@ -125,7 +125,7 @@ def _moments(room: Any, n: int, count: int, level: int) -> None:
             room[_M + k, i] = (1.0 - square * room[_M + k - 1, i]) * inverse
 
 
-@compiled
+@elementwise
 def _largest_of(room: Any, row: int, n: int) -> float:
     """The largest of n numbers, which are lost, in chains of EIGHT side by side."""
     whole = n - n % EIGHT
@@ -140,7 +140,7 @@ def _largest_of(room: Any, row: int, n: int) -> float:
     return largest
 
 
-@compiled
+@elementwise
 def _lengths(x: float, largest: float, allowed: float) -> tuple[int, int, int]:
     """How many coefficients serve: of the integrand, an odd number, and of the cosine.
 
@@ -171,7 +171,7 @@ def _lengths(x: float, largest: float, allowed: float) -> tuple[int, int, int]:
     return terms, falls, degree
 
 
-@compiled
+@elementwise
 def _level(allowed: float) -> int:
     """The number of a series for m_0, what it leaves out being below ``allowed``."""
     level = 0
@@ -180,34 +180,34 @@ def _level(allowed: float) -> int:
     return level
 
 
-@compiled
-def copy_lines(source: Any, first: int, count: int, room: Any, place: int) -> None:
+@elementwise
+def copy_lines(pairs: Any, first: int, count: int, room: Any, place: int, n: int) -> None:
     """Some rows of what is asked of inputs, to where a line begins."""
     for k in range(count):
-        for i in range(source.shape[1]):
-            room[place // TOGETHER + k, i] = source[first + k, i]
+        for i in range(n):
+            room[place // TOGETHER + k, i] = pairs[first + k, i]
 
 
-@compiled
-def begin_angles(small: Any, room: Any, line: Any) -> float:
+@elementwise
+def begin_angles(pairs: Any, n: int, room: Any, line: Any) -> float:
     """1 - |rho|, theta and its square.
 
     All integrals are theta/(2 pi) times what is left out of their sums: returns 1 over the largest.
     """
-    for i in range(small.size):
-        line[NEAR + i] = small[i]
-    for i in range(small.size):
+    for i in range(n):
+        line[NEAR + i] = pairs[0, i]
+    for i in range(n):
         half = 0.5 * line[NEAR + i]
         z = np.sqrt(half)
         angle = 2.0 * (z + z * arcsine_excess(half))
         angle = angle if angle > 1e-150 else 1e-150
         line[THETA + i], line[SQUARE + i], line[ONCE + i] = angle, angle * angle, angle * angle
-    widest = _largest_of(room, _ONCE, small.size)
+    widest = _largest_of(room, _ONCE, n)
     room[_WIDEST, 0] = widest
     return 2.0 * np.pi / np.sqrt(max(widest, 1e-300))
 
 
-@compiled
+@elementwise
 def _expand(
     sign: float, room: Any, line: Any, bits: Any, n: int, allowed: tuple[float, float, float]
 ) -> tuple[int, int]:
@@ -243,7 +243,7 @@ def _expand(
     return terms, falls
 
 
-@compiled
+@elementwise
 def are_in_reach(room: Any, line: Any, n: int) -> bool:
     """Whether places on two sides of 0 see each other."""
     for i in range(n):
@@ -251,7 +251,7 @@ def are_in_reach(room: Any, line: Any, n: int) -> bool:
     return _largest_of(room, 0, n) > 0.0
 
 
-@compiled
+@elementwise
 def once_and_bent(sign: float, room: Any, line: Any, bits: Any, n: int, sharp: float) -> None:
     """once(a, sign b), and bent with the factor cos t - cos theta."""
     if line[PLACE_A] + line[PLACE_B] == 0.0:  # these are kinks at 0, of all units
@@ -273,7 +273,7 @@ def once_and_bent(sign: float, room: Any, line: Any, bits: Any, n: int, sharp: f
         line[BENT + i] *= size
 
 
-@compiled
+@elementwise
 def density_and_once(
     sign: float, room: Any, line: Any, bits: Any, n: int, sharp: tuple[float, float]
 ) -> None:
@@ -304,7 +304,7 @@ def density_and_once(
         line[DENSITY + i] = line[_Y_LINE + i] * size
 
 
-@compiled
+@elementwise
 def _bend(room: Any, n: int, terms: int, falls: int) -> None:
     """The sums of e_k m_k, and with cos t - cos theta by its series in xi = x^2."""
     for i in range(n):

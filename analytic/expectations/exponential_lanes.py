@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from analytic.compilation import compiled
+from analytic.compilation import elementwise
 from analytic.expectations.angle_coefficients import POWERS
 
 __all__ = ["exponentials"]
@@ -19,7 +19,7 @@ LOG2, LN2_HIGH, LN2_LOW = 1 / math.log(2), 0.693147180369123816490, 1.9082149292
 """1/log 2, and log 2 in two parts, the first of which has few bits."""
 
 
-@compiled
+@elementwise
 def exponentials(room: Any, bits: Any, rows: tuple[int, int, int], count: int, degree: int) -> None:
     """Write exp(-y) of ``count`` numbers.
 

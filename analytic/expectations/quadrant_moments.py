@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from analytic.compilation import compiled
+from analytic.compilation import elementwise
 from analytic.expectations.angle_coefficients import MILLS, MILLS_WIDTH
 from analytic.expectations.angle_integrals import (
     ANGLE_ROWS,
@@ -60,7 +60,7 @@ _PART = _OWN + OWN_POWERS * TOGETHER
 beside places."""
 
 
-@compiled
+@elementwise
 def _polynomials(sign: float, line: Any, n: int) -> None:
     """What has to do with the polynomial; of k > 0 coefficients of w', so that nothing is lost."""
     p, q, step = _OWN + TOGETHER, _PART + TOGETHER, 4 * TOGETHER
@@ -80,7 +80,7 @@ def _polynomials(sign: float, line: Any, n: int) -> None:
             line[_D + i] += power * g
 
 
-@compiled
+@elementwise
 def _tails(sign: float, line: Any, n: int) -> None:
     """F_00, phi(a) Q(h) and phi(b) Q(h'); b - r a and a - r b, from one difference."""
     for i in range(n):
@@ -94,7 +94,7 @@ def _tails(sign: float, line: Any, n: int) -> None:
     _tail(DENSITY_B, _OTHER, _TAIL_, line, n)
 
 
-@compiled
+@elementwise
 def _tail(density: int, side: int, out: int, line: Any, n: int) -> None:
     """phi(a) Q(h) from phi(a) phi(h) and Mills's ratio at |h|; the first line is work."""
     for i in range(n):
@@ -111,7 +111,7 @@ def _tail(density: int, side: int, out: int, line: Any, n: int) -> None:
         line[out + i] = tail if line[side + i] >= 0.0 else line[density + i] - tail
 
 
-@compiled
+@elementwise
 def _add_squares(sign: float, signed: float, w: Any, at: int, line: Any, n: int) -> None:
     """Add F_mn up to m, n = 2 with their weights."""
     w11, w12, w21, w22 = w[at], w[at + 1], w[at + 3], w[at + 4]
@@ -129,7 +129,7 @@ def _add_squares(sign: float, signed: float, w: Any, at: int, line: Any, n: int)
         line[_D + i] += signed * (w11 * f + y * (w12 * f01) + x * (w21 * f10 + y * (w22 * f11)))
 
 
-@compiled
+@elementwise
 def _add_cubes(sign: float, signed: float, w: Any, at: int, line: Any, n: int) -> None:
     """Add what has m = 3 or n = 3."""
     w13, w23, w31, w32, w33 = w[at + 2], w[at + 5], w[at + 6], w[at + 7], w[at + 8]
@@ -153,11 +153,10 @@ def _add_cubes(sign: float, signed: float, w: Any, at: int, line: Any, n: int) -
         line[_D + i] += signed * (x * x * (w31 * f20 + y * (w32 * f21)))
 
 
-@compiled
+@elementwise
 def quadrant_sums(
-    powers: Any, side: int, places: int, asked: Any, phi: Any, small: Any, room: Any, bits: Any,
-    e: Any, d: Any,
-) -> None:  # fmt: skip
+    powers: Any, side: int, places: int, pairs: Any, n: int, room: Any, line: Any, bits: Any
+) -> None:
     """E w(u) w(v) and E w'(u) w'(v) of n <= TOGETHER pairs.
 
     Args:
@@ -165,23 +164,22 @@ def quadrant_sums(
             places on one side of 0 and on two, (2, places, places, 9).
         side: 0 for rho > 0, 1 for rho < 0.
         places: how many |x_p| there are.
-        asked: numbers of the first inputs, (OWN_POWERS + 3 places, n): then a, phi and Q.
-        phi: the same of the second ones.
-        small: 1 - |rho|, (n,).
+        pairs: rows of numbers: 1 - |rho|; where E goes; where D goes; what is asked of the first
+            inputs, OWN_POWERS and a, phi and Q at each place; the same of the second ones.
+        n: how many pairs there are.
         room: CLOSE_POWERS of room.
+        line: the same memory.
         bits: the same memory.
-        e: where E goes, (n,).
-        d: where D goes.
     """
-    signed, n, sharp, line = 1.0 - 2.0 * side, small.size, powers[0], room.reshape(room.size)
-    limits = sharp, sharp * begin_angles(small, room, line)
-    copy_lines(asked, 0, OWN_POWERS, room, _OWN)
-    copy_lines(phi, 0, OWN_POWERS, room, _PART)
+    signed, sharp, at_a, at_b = 1.0 - 2.0 * side, powers[0], 3, 3 + OWN_POWERS + 3 * places
+    limits = sharp, sharp * begin_angles(pairs, n, room, line)
+    copy_lines(pairs, at_a, OWN_POWERS, room, _OWN, n)
+    copy_lines(pairs, at_b, OWN_POWERS, room, _PART, n)
     _polynomials(signed, line, n)
     for p in range(places):
-        copy_lines(asked, OWN_POWERS + 3 * p, 3, room, PLACE_A)
+        copy_lines(pairs, at_a + OWN_POWERS + 3 * p, 3, room, PLACE_A, n)
         for q in range(places):
-            copy_lines(phi, OWN_POWERS + 3 * q, 3, room, PLACE_B)
+            copy_lines(pairs, at_b + OWN_POWERS + 3 * q, 3, room, PLACE_B, n)
             for two in range(2):
                 at = 2 + 9 * (((two + side) % 2 * places + p) * places + q)
                 if not _count(powers, at) or (two == 1 and not are_in_reach(room, line, n)):
@@ -193,10 +191,10 @@ def quadrant_sums(
                 if powers[1] > 2.0:
                     _add_cubes(sign, sign * signed, powers, at, line, n)
     for i in range(n):
-        e[i], d[i] = line[_E + i], line[_D + i]
+        pairs[1, i], pairs[2, i] = line[_E + i], line[_D + i]
 
 
-@compiled
+@elementwise
 def _count(powers: Any, at: int) -> bool:
     """Whether two places have weights."""
     total = 0.0

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from analytic.compilation import compiled
+from analytic.compilation import elementwise
 from analytic.expectations.angle_integrals import (
     ANGLE_ROWS,
     BENT,
@@ -50,7 +50,7 @@ _PART = _OWN + OWN * TOGETHER
 """Where lines begin: s s', E, D; what is asked of the units beside places."""
 
 
-@compiled
+@elementwise
 def _straight(lines: Any, sign: float, line: Any, n: int) -> None:
     """What the line and the means are without pairs of bends."""
     mean, m, once, twice = lines[0], lines[1], TOGETHER, 2 * TOGETHER
@@ -62,7 +62,7 @@ def _straight(lines: Any, sign: float, line: Any, n: int) -> None:
         line[_D + i], line[_SIZE + i] = d, size
 
 
-@compiled
+@elementwise
 def _same_side(weight: float, sign: float, line: Any, n: int) -> None:
     """Add a pair of bends on one side of 0."""
     for i in range(n):
@@ -76,7 +76,7 @@ def _same_side(weight: float, sign: float, line: Any, n: int) -> None:
         line[_D + i] += sign * weight * (q - line[ONCE + i])
 
 
-@compiled
+@elementwise
 def _two_sides(weight: float, sign: float, line: Any, n: int) -> None:
     """Add a pair of bends on two sides of 0."""
     for i in range(n):
@@ -84,37 +84,35 @@ def _two_sides(weight: float, sign: float, line: Any, n: int) -> None:
         line[_D + i] -= sign * weight * line[ONCE + i]
 
 
-@compiled
+@elementwise
 def line_sums(
-    lines: Any, side: int, places: int, asked: Any, phi: Any, small: Any, room: Any, bits: Any,
-    e: Any, d: Any,
-) -> None:  # fmt: skip
+    lines: Any, side: int, places: int, pairs: Any, n: int, room: Any, line: Any, bits: Any
+) -> None:
     """E w(u) w(v) and E w'(u) w'(v) of n <= TOGETHER pairs.
 
     Args:
         lines: w_0, m, what may be left out, and the weights of places on one side of 0 and on two.
         side: 0 for rho > 0, 1 for rho < 0.
         places: how many |x_p| there are.
-        asked: numbers of the first inputs, (OWN + 3 places, n): then a, phi and Q at each place.
-        phi: the same of the second ones.
-        small: 1 - |rho|, (n,).
+        pairs: rows of numbers: 1 - |rho|; where E goes; where D goes; what is asked of the first
+            inputs, OWN and a, phi and Q at each place; the same of the second ones.
+        n: how many pairs there are.
         room: CLOSE_LINES of room.
+        line: the same memory.
         bits: the same memory.
-        e: where E goes, (n,).
-        d: where D goes.
     """
-    sign, n, first, line = 1.0 - 2.0 * side, small.size, 3, room.reshape(room.size)
-    sharp = lines[2] * begin_angles(small, room, line)
-    copy_lines(asked, 0, OWN, room, _OWN)
-    copy_lines(phi, 0, OWN, room, _PART)
+    sign, first, at_a, at_b = 1.0 - 2.0 * side, 3, 3, 3 + OWN + 3 * places
+    sharp = lines[2] * begin_angles(pairs, n, room, line)
+    copy_lines(pairs, at_a, OWN, room, _OWN, n)
+    copy_lines(pairs, at_b, OWN, room, _PART, n)
     _straight(lines, sign, line, n)
     for p in range(places):
-        copy_lines(asked, OWN + 3 * p, 3, room, PLACE_A)
+        copy_lines(pairs, at_a + OWN + 3 * p, 3, room, PLACE_A, n)
         for q in range(places):
             at = first + p * places + q
             same = lines[at + side * places * places]
             other = lines[at + (1 - side) * places * places]
-            copy_lines(phi, OWN + 3 * q, 3, room, PLACE_B)
+            copy_lines(pairs, at_b + OWN + 3 * q, 3, room, PLACE_B, n)
             if same != 0.0:
                 once_and_bent(1.0, room, line, bits, n, sharp)
                 _same_side(same, sign, line, n)
@@ -122,4 +120,4 @@ def line_sums(
                 once_and_bent(-1.0, room, line, bits, n, sharp)
                 _two_sides(other, sign, line, n)
     for i in range(n):
-        e[i], d[i] = line[_E + i], line[_D + i]
+        pairs[1, i], pairs[2, i] = line[_E + i], line[_D + i]
