@@ -33,7 +33,6 @@ from analytic.expectations.hermite_coefficients import (
 )
 from analytic.expectations.inverse_sine import arcsine
 from analytic.expectations.jumping_pairs import jump_distances
-from analytic.expectations.kink_powers import KinkPowers, kink_powers
 from analytic.expectations.kink_tables import KinkTable, kink_table
 from analytic.expectations.kinks_at_zero import is_bent
 from analytic.expectations.listed_pairs import room_of_sums, sum_listed_pairs
@@ -49,6 +48,7 @@ from analytic.expectations.slope_bends import KinkLines, kink_lines
 from analytic.expectations.small_angles import CLOSE_LINES, FARTHEST_LINES, LINES, line_sums
 from analytic.expectations.small_deviations import LOWEST
 from analytic.expectations.splines import by_pieces
+from analytic.expectations.truncated_powers import KinkPowers, kink_powers
 from analytic.expectations.turned_slopes import slope_change
 from analytic.expectations.unit_tables import TERMS, Units, units
 from analytic.expectations.waves import wave

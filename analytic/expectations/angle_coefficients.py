@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.polynomial import chebyshev
@@ -54,13 +55,13 @@ def _of_cosecant() -> tuple[float, ...]:
 def _of_mills_ratio(order: int, width: float, degree: int) -> Array:
     """R(h) = sqrt(pi/2) erfcx(h/sqrt 2), or 1 - h R(h) of order 1, in (h - width)/(h + width)."""
 
-    def value(u: Array) -> Array:
+    def value(u: Any) -> Any:
         h = width * (1 + u) / (1 - u)
         ratio = math.sqrt(math.pi / 2) * erfcx(h / math.sqrt(2))
         return ratio if order == 0 else 1 - h * ratio
 
-    series: Array = chebyshev.chebinterpolate(value, 63)  # a fit by least squares loses a digit
-    return chebyshev.cheb2poly(series[: degree + 1])
+    interpolate: Any = chebyshev.chebinterpolate  # a fit by least squares loses a digit
+    return np.asarray(chebyshev.cheb2poly(interpolate(value, 63)[: degree + 1]), dtype=np.float64)
 
 
 def _of_error_function() -> Array:

@@ -26,13 +26,12 @@ from analytic.expectations.angle_coefficients import (
     DEGREES,
     ERROR,
     FALLING,
-    LOST,
     MOST,
-    POWERS,
     TANGENT,
 )
 from analytic.expectations.exponential_lanes import exponentials
 from analytic.expectations.inverse_sine import arcsine_excess
+from analytic.expectations.lengths_of_angles import largest_of, lengths_of_sums, level_of_moment
 
 __all__ = [
     "ANGLE_ROWS",
@@ -60,10 +59,6 @@ GONE = 9.0
 """From this P on nothing is left."""
 FALLEN = 30.0
 """What is fallen by exp(-FALLEN) needs the fewest terms."""
-EIGHT = 8
-"""Numbers that are compared side by side."""
-LEAST, HALF_LN2 = 4, 0.35
-"""The least degree of the exponential, and its largest argument."""
 ANGLE_ROWS = 2 * MOST + FALLING + 18
 """Rows that are taken here: the first are e_k, and then come m_k."""
 _M, _A, _WIDEST, _P, _BOTH, _Y, _POWER, _ONCE, _BENT = (
@@ -126,61 +121,6 @@ def _moments(room: Any, n: int, count: int, level: int) -> None:
 
 
 @elementwise
-def _largest_of(room: Any, row: int, n: int) -> float:
-    """The largest of n numbers, which are lost, in chains of EIGHT side by side."""
-    whole = n - n % EIGHT
-    for start in range(EIGHT, whole, EIGHT):
-        for k in range(EIGHT):
-            room[row, k] = max(room[row, k], room[row, start + k])
-    largest = room[row, 0]
-    for k in range(min(n, EIGHT)):
-        largest = max(largest, room[row, k])
-    for k in range(whole, n):
-        largest = max(largest, room[row, k])
-    return largest
-
-
-@elementwise
-def _lengths(x: float, largest: float, allowed: float) -> tuple[int, int, int]:
-    """How many coefficients serve: of the integrand, an odd number, and of the cosine.
-
-    What they leave out is below ``allowed``, as 1/(2 k + 1) bounds m_k. The last one is the degree
-    of the exponential.
-
-    Args:
-        x: the largest of c_1/theta^2.
-        largest: that of theta^2.
-        allowed: see above.
-    """
-    far = largest / 9.0
-    x = x * largest + far
-    terms, power, apart = 1, x, 1.0  # x^k/k!, far^(k - 1)
-    while terms < MOST and max(power * x / (terms + 1), x * apart * far) > allowed * (
-        2 * terms + 3
-    ):
-        power *= x * x / ((terms + 1) * (terms + 2))
-        apart *= far * far
-        terms += 2
-    falls, term = 1, 0.5 * largest
-    while falls < FALLING and term > 8.0 * allowed:
-        falls += 1
-        term *= largest / ((2 * falls - 1) * (2 * falls))
-    degree = LEAST
-    while degree < len(POWERS) - 1 and POWERS[degree] * HALF_LN2 ** (degree + 1) > allowed:
-        degree += 1
-    return terms, falls, degree
-
-
-@elementwise
-def _level(allowed: float) -> int:
-    """The number of a series for m_0, what it leaves out being below ``allowed``."""
-    level = 0
-    while level < len(DEGREES) - 1 and LOST[level] > allowed:
-        level += 1
-    return level
-
-
-@elementwise
 def copy_lines(pairs: Any, first: int, count: int, room: Any, place: int, n: int) -> None:
     """Some rows of what is asked of inputs, to where a line begins."""
     for k in range(count):
@@ -202,7 +142,7 @@ def begin_angles(pairs: Any, n: int, room: Any, line: Any) -> float:
         angle = 2.0 * (z + z * arcsine_excess(half))
         angle = angle if angle > 1e-150 else 1e-150
         line[THETA + i], line[SQUARE + i], line[ONCE + i] = angle, angle * angle, angle * angle
-    widest = _largest_of(room, _ONCE, n)
+    widest = largest_of(room, _ONCE, n)
     room[_WIDEST, 0] = widest
     return 2.0 * np.pi / np.sqrt(max(widest, 1e-300))
 
@@ -229,14 +169,14 @@ def _expand(
         # P, in all, times exp(-P^2/2). On two sides the signs of e_k are lost: exp(2 a b)
         low = a if a < b else b
         line[DENSITY + i] = -0.5 * (p * p + (low * low if sign > 0.0 else 2.0 * both))
-    least = _largest_of(room, 0, n)
+    least = largest_of(room, 0, n)
     if np.exp(allowed[2] * least) <= min(allowed[0], allowed[1]):
         return 0, 0
     least = max(least, -FALLEN)
-    lost = max(_largest_of(room, _POWER, n), -FALLEN)
-    steep, widest = _largest_of(room, _ONCE, n), room[_WIDEST, 0]
-    terms, falls, degree = _lengths(steep, widest, allowed[0] * np.exp(-allowed[2] * least))
-    level = _level(allowed[1] * np.exp(-allowed[2] * lost))
+    lost = max(largest_of(room, _POWER, n), -FALLEN)
+    steep, widest = largest_of(room, _ONCE, n), room[_WIDEST, 0]
+    terms, falls, degree = lengths_of_sums(steep, widest, allowed[0] * np.exp(-allowed[2] * least))
+    level = level_of_moment(allowed[1] * np.exp(-allowed[2] * lost))
     exponentials(room, bits, (_Y, _POWER, 0), n, degree)
     _remains(room, n, terms)
     _moments(room, n, terms + falls + 1, level)
@@ -248,7 +188,7 @@ def are_in_reach(room: Any, line: Any, n: int) -> bool:
     """Whether places on two sides of 0 see each other."""
     for i in range(n):
         line[i] = GONE * line[THETA + i] - (line[PLACE_A + i] + line[PLACE_B + i])
-    return _largest_of(room, 0, n) > 0.0
+    return largest_of(room, 0, n) > 0.0
 
 
 @elementwise

@@ -98,11 +98,11 @@ def kink_table(activation: Activation, s: Array, farthest: float) -> KinkTable |
     top = [2 * a for a in ANGLES if farthest <= 2 * a]
     if high - low > WIDEST or not top:
         return None
-    for terms in TERMS:
-        found = _table(activation, low, high, top[0], terms)
-        if found is None or found.error <= SERVED_BY:
-            break
-    return found
+    few, many = TERMS
+    found = _table(activation, low, high, top[0], few)
+    if found is None or found.error <= SERVED_BY:
+        return found
+    return _table(activation, low, high, top[0], many)
 
 
 @lru_cache(maxsize=64)
