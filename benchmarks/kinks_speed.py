@@ -2,7 +2,8 @@
 
     python benchmarks/kinks_speed.py [ROWS [BIAS_STD]] [NAME ...]
 
-ROWS are inputs, 1,000 without a number; BIAS_STD is 0 without one. NAME is an activation; all of those below without one.
+ROWS are inputs, 1,000 without a number; BIAS_STD is 0 without one. NAME is an
+activation; all of those below without one.
 Random directions of varied norms; three layers. Time is that of the process, the least of some
 calls after the first: tables stand.
 """
