@@ -1,8 +1,9 @@
 """What activations with kinks cost against tanh on the same inputs, as ratios.
 
-    python benchmarks/kinks_speed.py [ROWS] [NAME ...]
+    python benchmarks/kinks_speed.py [ROWS [BIAS_STD]] [NAME ...]
 
-ROWS are inputs, 1,000 without a number. NAME is an activation; all of those below without one.
+ROWS are inputs, 1,000 without a number; BIAS_STD is 0 without one. NAME is an
+activation; all of those below without one.
 Random directions of varied norms; three layers. Time is that of the process, the least of some
 calls after the first: tables stand.
 """
@@ -30,9 +31,9 @@ def inputs(rows: int) -> np.ndarray:
     return x * np.exp(rng.uniform(-1.6, 1.6, (rows, 1)))
 
 
-def seconds(name: str, x: np.ndarray) -> tuple[float, float]:
+def seconds(name: str, x: np.ndarray, bias: float) -> tuple[float, float]:
     """Of the first call, and the least of some later ones; infinite where it is refused."""
-    network, spent = Network(*[FullyConnected(name)] * DEPTH), []
+    network, spent = Network(*[FullyConnected(name, bias_std=bias)] * DEPTH), []
     for call in range(1 + CALLS):
         inputs = x * (1 - 1e-3 * call)  # nothing of one call is of use for another but tables
         start = time.process_time()
@@ -45,14 +46,15 @@ def seconds(name: str, x: np.ndarray) -> tuple[float, float]:
 
 
 def main() -> None:
-    numbers = [int(word) for word in sys.argv[1:2] if word.isdecimal()]
-    rows, names = (numbers or [ROWS])[0], sys.argv[1 + len(numbers) :]
+    numbers = [float(word) for word in sys.argv[1:3] if word.replace(".", "").isdecimal()]
+    rows, bias = int([*numbers, ROWS][0]), [*numbers[1:], 0.0][0]
+    names = sys.argv[1 + len(numbers) :]
     x, pairs = inputs(rows), rows * (rows - 1) / 2
-    seconds("tanh", x)  # compiles
-    _, smooth = seconds("tanh", x)
+    seconds("tanh", x, bias)  # compiles
+    _, smooth = seconds("tanh", x, bias)
     print(f"{'activation':<36}{'first s':>8}{'us a pair':>10}{'to tanh':>8}")
     for name in ("tanh", *(names or NAMES)):
-        first, later = seconds(name, x)
+        first, later = seconds(name, x, bias)
         print(
             f"{name:<36}{first:>8.2f}{later / pairs * 1e6:>10.2f}{later / smooth:>8.1f}",
             flush=True,

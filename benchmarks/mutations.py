@@ -161,6 +161,7 @@ MUTATIONS = (
     Mutation("near: opposite inputs in tiles", _A + "pairs/near_tiles.py", "near, -1.0 if other_side else 1.0", "near, 1.0", "tests/analytic/pairs/test_near_tiles.py -k few_inputs"),
     Mutation("bands: coefficients of another band", _E + "listed_pairs.py", "rank, place = bands[band, q]", "rank, place = bands[0, q]", "tests/analytic/expectations/test_banded_sums.py -k nothing_out"),
     Mutation("bands: psi that matter", _E + "banded_sums.py", "LEFT_OUT = 2.0**-51", "LEFT_OUT = 2.0**-43", "tests/analytic/expectations/test_banded_sums.py -k nothing_out"),
+    Mutation("quadrants: what begins at two kinks", "analytic/expectations/quadrant_moments.py", "f22 = 0.5 * (0.5 * (f + r * edge", "f22 = 0.5 * (0.5 * (f + 0.9 * r * edge", "tests/analytic/expectations/test_quadrant_moments.py -k equal"),
     Mutation("bands: the band of a row in a tile", "analytic/pairs/close_lanes.py", "p.close[at, 4] + band_of[begin] * p.close[at, 6] + band", "p.close[at, 4] + band", "tests/analytic/expectations/test_banded_sums.py -k no_order"),
     Mutation("bands: groups behind the first layer", "analytic/pairs/layers_behind.py", "| (band[1:] != band[:-1])", "& (band[1:] != band[:-1])", "tests/analytic/expectations/test_banded_sums.py -k no_order"),
     Mutation("rays: opposite inputs", _A + "pairs/rays.py", "sign = parity if part == 0 else -parity", "sign = parity", RAYS + " -k mpmath"),

@@ -7,6 +7,7 @@ comes with a bound of its error. Below: the activation and what is proved of it.
 """
 
 from analytic.expectations.activation_moments import Moments, moments
+from analytic.expectations.angle_integrals import TOGETHER
 from analytic.expectations.banded_sums import Banded, band_width, banded
 from analytic.expectations.clenshaw_lanes import (
     CLOSE_ROWS,
@@ -39,27 +40,33 @@ from analytic.expectations.logarithmic_tables import LogTable, log_table, near_t
 from analytic.expectations.norm_gaps import NormGap, gap_of_activations, gap_of_preactivations
 from analytic.expectations.octaves import MOST_TERMS_WHOLE
 from analytic.expectations.product_rules import Angle
+from analytic.expectations.quadrant_moments import CLOSE_POWERS, quadrant_sums
 from analytic.expectations.quadrature import Rule, hermite_basis, uniform_rule
 from analytic.expectations.rank_reduction import near_ones
 from analytic.expectations.segments import Noise
 from analytic.expectations.slope_bends import KinkLines, kink_lines
-from analytic.expectations.small_angles import CLOSE_LINES, FARTHEST_LINES, TOGETHER, line_sums
+from analytic.expectations.small_angles import CLOSE_LINES, FARTHEST_LINES, LINES, line_sums
 from analytic.expectations.small_deviations import LOWEST
 from analytic.expectations.splines import by_pieces
+from analytic.expectations.truncated_powers import KinkPowers, kink_powers
 from analytic.expectations.turned_slopes import slope_change
 from analytic.expectations.unit_tables import TERMS, Units, units
 from analytic.expectations.waves import wave
 from analytic.expectations.wide_cells import WideTables, wide_tables
 from analytic.expectations.wide_pairs import FARTHEST, WideRoom, cell_of, wide_moments
 
-CloseForm = KinkTable | KinkLines | LogTable
+ClosedForm = KinkLines | KinkPowers
+"""Closed forms of activations by pieces, with kinks."""
+CloseForm = KinkTable | LogTable | ClosedForm
 """What takes the place of a series that is too short."""
 
 __all__ = [
     "CLOSE_LINES",
+    "CLOSE_POWERS",
     "CLOSE_ROWS",
     "FARTHEST",
     "FARTHEST_LINES",
+    "LINES",
     "LOGARITHMIC",
     "LOWEST",
     "LOW_RANK_WIDTH",
@@ -72,6 +79,7 @@ __all__ = [
     "Angle",
     "Banded",
     "CloseForm",
+    "ClosedForm",
     "Coefficients",
     "Gaps",
     "LogTable",
@@ -99,6 +107,7 @@ __all__ = [
     "is_bent",
     "jump_distances",
     "kink_lines",
+    "kink_powers",
     "kink_table",
     "length",
     "line_sums",
@@ -108,6 +117,7 @@ __all__ = [
     "near_ones",
     "near_table",
     "orders",
+    "quadrant_sums",
     "responses",
     "rests",
     "room_of_sums",

@@ -1,4 +1,4 @@
-"""Coefficients of the series of ``small_angles``."""
+"""Coefficients of the series of ``angle_integrals`` and of Mills's ratio."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ __all__ = [
     "ERROR",
     "FALLING",
     "LOST",
+    "MILLS",
+    "MILLS_WIDTH",
     "MOST",
     "POWERS",
     "TANGENT",
@@ -50,20 +52,31 @@ def _of_cosecant() -> tuple[float, ...]:
     return tuple((inverse[1:18] * np.arange(17) / 2).tolist())
 
 
+def _of_mills_ratio(order: int, width: float, degree: int) -> Array:
+    """R(h) = sqrt(pi/2) erfcx(h/sqrt 2), or 1 - h R(h) of order 1, in (h - width)/(h + width)."""
+
+    def value(u: Any) -> Any:
+        h = width * (1 + u) / (1 - u)
+        ratio = math.sqrt(math.pi / 2) * erfcx(h / math.sqrt(2))
+        return ratio if order == 0 else 1 - h * ratio
+
+    interpolate: Any = chebyshev.chebinterpolate  # a fit by least squares loses a digit
+    return np.asarray(chebyshev.cheb2poly(interpolate(value, 63)[: degree + 1]), dtype=np.float64)
+
+
 def _of_error_function() -> Array:
-    """m_0 = 1 - P sqrt(pi/2) erfcx(P/sqrt 2) as polynomials in (P - 3)/(P + 3), of DEGREES."""
-    u = np.cos(np.pi * (np.arange(64) + 0.5) / 64)
-    p = 3 * (1 + u) / (1 - u)
-    values = 1 - p * math.sqrt(math.pi / 2) * erfcx(p / math.sqrt(2))
+    """m_0 = 1 - P R(P), in (P - 3)/(P + 3), by polynomials of DEGREES."""
     found = np.zeros((len(DEGREES), DEGREES[-1] + 1))
     for row, degree in zip(found, DEGREES, strict=True):
-        fit: Any = chebyshev.Chebyshev.fit(u, values, degree, domain=[-1, 1])
-        row[: degree + 1] = chebyshev.cheb2poly(np.asarray(fit.coef))
+        row[: degree + 1] = _of_mills_ratio(1, 3.0, degree)
     return found
 
 
 DEGREES, LOST = (8, 12, 16, 23), (6e-6, 6e-8, 3e-10, 0.0)
 """Of the polynomials that stand for m_0, and sixteen times what they leave out."""
 TANGENT, COSECANT, ERROR = _of_tangent(), _of_cosecant(), _of_error_function()
+MILLS_WIDTH = 4.0
+MILLS = tuple(_of_mills_ratio(0, MILLS_WIDTH, 23).tolist())
+"""Of Q(h)/phi(h) in (h - MILLS_WIDTH)/(h + MILLS_WIDTH)."""
 POWERS = tuple(1 / math.factorial(k) for k in range(14))
 COSINE = tuple((-1.0) ** k / math.factorial(2 * k) for k in range(FALLING + 1))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from analytic.compilation import compiled
+from analytic.compilation import elementwise
 from analytic.expectations.angle_coefficients import POWERS
 
 __all__ = ["exponentials"]
@@ -19,29 +19,29 @@ LOG2, LN2_HIGH, LN2_LOW = 1 / math.log(2), 0.693147180369123816490, 1.9082149292
 """1/log 2, and log 2 in two parts, the first of which has few bits."""
 
 
-@compiled
-def exponentials(y: Any, power: Any, bits: Any, work: Any, count: int, degree: int) -> None:
-    """Write exp(-y) of the first ``count`` numbers.
+@elementwise
+def exponentials(room: Any, bits: Any, rows: tuple[int, int, int], count: int, degree: int) -> None:
+    """Write exp(-y) of ``count`` numbers.
 
     Args:
-        y: in [0, 700]; they are lost.
-        power: where they are written.
-        bits: its memory.
-        work: room of the same size.
+        room: rows of numbers.
+        bits: the same memory.
+        rows: that of y, in [0, 700], which are lost; where the powers go; one to work in.
         count: how many.
         degree: of the polynomial.
     """
+    y, power, work = rows
     for i in range(count):
-        power[i] = SHIFT - y[i] * LOG2
+        room[power, i] = SHIFT - room[y, i] * LOG2
     for i in range(count):
-        whole = power[i] - SHIFT
-        y[i] = (-y[i] - whole * LN2_HIGH) - whole * LN2_LOW
-        work[i] = POWERS[degree]
+        whole = room[power, i] - SHIFT
+        room[y, i] = (-room[y, i] - whole * LN2_HIGH) - whole * LN2_LOW
+        room[work, i] = POWERS[degree]
     for k in range(degree - 1, -1, -1):
         coefficient = POWERS[k]
         for i in range(count):
-            work[i] = work[i] * y[i] + coefficient
+            room[work, i] = room[work, i] * room[y, i] + coefficient
     for i in range(count):
-        bits[i] = (bits[i] + 1023) << 52
+        bits[power, i] = (bits[power, i] + 1023) << 52
     for i in range(count):
-        power[i] *= work[i]
+        room[power, i] *= room[work, i]

@@ -32,10 +32,12 @@ HALVES = 2
 """Parts of an octave at which the ranges of s end."""
 WIDEST = 6.0
 """Octaves of the widest range."""
-ANGLES = (0.1, 0.2, 0.35)
+ANGLES = (0.05, 0.065, 0.1, 0.2, 0.35)
 """The largest y^2 of a table: the smallest that serves is taken."""
-TERMS = 24
-"""Points in y."""
+TERMS = (24, 48)
+"""Points in y: the fewest that serve. Units of large s see angles of size 1/s."""
+SERVED_BY = 2.0**-40
+"""An error that serves."""
 KEPT = 2.0**-46
 """Coefficients that are kept, relative to the largest."""
 SAFETY = 4.0
@@ -94,13 +96,21 @@ def kink_table(activation: Activation, s: Array, farthest: float) -> KinkTable |
     low = math.floor(HALVES * math.log2(s.min())) / HALVES
     high = math.ceil(HALVES * math.log2(s.max()) + 1e-9) / HALVES
     top = [2 * a for a in ANGLES if farthest <= 2 * a]
-    return _table(activation, low, high, top[0]) if high - low <= WIDEST and top else None
+    if high - low > WIDEST or not top:
+        return None
+    few, many = TERMS
+    found = _table(activation, low, high, top[0], few)
+    if found is None or found.error <= SERVED_BY:
+        return found
+    return _table(activation, low, high, top[0], many)
 
 
 @lru_cache(maxsize=64)
-def _table(activation: Activation, low: float, high: float, farthest: float) -> KinkTable | None:
+def _table(
+    activation: Activation, low: float, high: float, farthest: float, terms: int
+) -> KinkTable | None:
     ends, points = (low * math.log(2), high * math.log(2)), 10 + math.ceil(4 * (high - low))
-    (x, by_s), (z, by_y) = chebyshev_points(points), chebyshev_points(TERMS)
+    (x, by_s), (z, by_y) = chebyshev_points(points), chebyshev_points(terms)
     s = np.exp(ends[0] + (ends[1] - ends[0]) * (x + 1) / 2)
     y = math.sqrt(farthest / 2) * (z + 1) / 2
     i, j = np.triu_indices(points)

@@ -13,10 +13,10 @@ from scipy.special import ndtr
 
 from analytic.activation import Activation
 from analytic.expectations.polylines import Polyline, polyline
-from analytic.expectations.small_angles import FARTHEST_LINES
+from analytic.expectations.small_angles import FARTHEST_LINES, LINES
 from analytic.machine import UNIT, Array
 
-__all__ = ["KinkLines", "kink_lines"]
+__all__ = ["GONE", "MOST_PLACES", "PARTS", "ROUNDED", "SHARPEST", "KinkLines", "kink_lines"]
 
 MOST_PLACES = 4
 """Distances of bends from 0, at most."""
@@ -50,7 +50,7 @@ class KinkLines:
     error: float = 0.0
     sharp: float = SHARPEST
 
-    kind = 2
+    kind = LINES
     farthest = FARTHEST_LINES
     scale = 0.0
     terms = 0

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from itertools import islice
+from typing import Any
 
 import numpy as np
 
@@ -125,13 +126,23 @@ class Spline:
         """
         first, slope = _sums(self, s)[-2:]
         s = np.maximum(s, SMALLEST)
-        c = jump_sums(self.ends[1:-1, None] / s, self._jumps(), s, terms)
+        c = jump_sums(self.ends[1:-1, None] / s, self.jumps, s, terms)
         c[:EXACT] = first
         squares = np.einsum("kn,kn->n", c, c)
         rest = np.maximum(1 - squares / np.where(slope > 0, slope, np.inf), 0)
         return c / np.sqrt(np.arange(1.0, terms + 1))[:, None], rest + 16 * UNIT
 
-    def _jumps(self) -> Array:
+    @property
+    def cubic_at_zero(self) -> Array:
+        """Coefficients of the powers of x of the piece that ends or goes on at 0, (EXACT + 1,)."""
+        piece = max(int(np.searchsorted(self.ends, 0.0)) - 1, 0)
+        moved: Any = np.polynomial.Polynomial(self.powers[piece, : EXACT + 1])(
+            np.polynomial.Polynomial([-self.starts[piece], 1.0]) / self.lengths[piece]
+        )
+        return np.pad(np.asarray(moved.coef), (0, EXACT + 1 - moved.coef.size))
+
+    @property
+    def jumps(self) -> Array:
         """Those of w', w'' and w''' at the inner ends, (3, ends)."""
         found = np.zeros((EXACT, self.ends.size - 2))
         for sign, piece in ((-1, slice(0, -1)), (1, slice(1, None))):

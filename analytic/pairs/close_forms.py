@@ -13,11 +13,12 @@ import numpy as np
 
 from analytic.expectations import (
     FARTHEST_LINES,
+    ClosedForm,
     CloseForm,
-    KinkLines,
     by_pieces,
     is_bent,
     kink_lines,
+    kink_powers,
     kink_table,
 )
 from analytic.machine import Array
@@ -29,8 +30,10 @@ __all__ = ["with_close_forms"]
 
 ENOUGH = 2**7
 """Pairs for which a table is made, at least: one by one they take 0.1 ms or more each."""
-SHARP = 2.0**-40
+SHARP = 2.0**-39
 """The largest error of a table."""
+WIDER = 1.25
+"""How much farther than the end of the series a table goes: with it, that may move down."""
 MANY = 2**15
 """Pairs of all inputs, at least."""
 SPENT = 1 / 32
@@ -62,7 +65,7 @@ def with_close_forms(
     reach, allowed = bounds.radius[:, -1].tolist(), float(bounds.truncation[0, :, -1].max())
     short = [radius < bounds.ceiling for radius in reach]
     forms: list[CloseForm | None] = [
-        _lines(stage, 1 - radius, allowed) if cut else None
+        _closed(stage, 1 - radius, allowed) if cut else None
         for stage, radius, cut in zip(state.stages, reach, short, strict=True)
     ]
     steps = [stage.step for stage in state.stages]
@@ -75,14 +78,14 @@ def with_close_forms(
     if plain and is_straight(state) and any(kinked) and pairs >= MANY:
         for row, rho in enumerate(rough_correlations(state, inputs, n, own)):
             if kinked[row] and (rho > reach[row]).mean() * pairs >= ENOUGH:
-                forms[row] = _table(state.stages[row], 1 - reach[row])
+                forms[row] = _table(state.stages[row], WIDER * (1 - reach[row]))
     if not any(forms):
         return layers, bounds
     found = [replace(a, beyond=form) for a, form in zip(layers, forms, strict=True)]
     changed = bounded(found)
     spent = SPENT * float(changed.truncation[0, :, 0].max())
     forms = [
-        _lines(stage, 1 - radius, allowed, spent) if isinstance(form, KinkLines) else form
+        _closed(stage, 1 - radius, allowed, spent) if isinstance(form, ClosedForm) else form
         for stage, radius, form in zip(state.stages, reach, forms, strict=True)
     ]
     found = [replace(a, beyond=form) for a, form in zip(layers, forms, strict=True)]
@@ -106,8 +109,8 @@ def _table(stage: Stage, farthest: float) -> CloseForm | None:
     return found if found is not None and found.error <= SHARP else None
 
 
-def _lines(stage: Stage, farthest: float, allowed: float, spent: float = 0.0) -> KinkLines | None:
-    """The closed form of a piecewise linear activation, if it is one and exact enough.
+def _closed(stage: Stage, farthest: float, allowed: float, spent: float = 0.0) -> ClosedForm | None:
+    """The closed form of an activation of cubic pieces, if it is one and exact enough.
 
     Of the error that is ``allowed`` some is ``spent`` on shorter sums.
     """
@@ -118,5 +121,6 @@ def _lines(stage: Stage, farthest: float, allowed: float, spent: float = 0.0) ->
     if farthest > FARTHEST_LINES or not seen.any():
         return None
     activation = stage.step.layer.activation
-    found = kink_lines(activation, s[seen], table.second[seen], table.slope[seen], spent)
+    numbers = s[seen], table.second[seen], table.slope[seen], spent
+    found = kink_lines(activation, *numbers) or kink_powers(activation, *numbers)
     return found if found is not None and found.error <= allowed else None

@@ -10,29 +10,24 @@ from typing import Any
 
 import numpy as np
 
-from analytic.compilation import compiled
+from analytic.compilation import compiled, elementwise
 from analytic.expectations import (
     LOGARITHMIC,
     ROWS_TOGETHER,
     TABLE,
-    TOGETHER,
     contract,
-    line_sums,
     low_rank_sums,
 )
 from analytic.machine import LANES
+from analytic.pairs.kink_lanes import BLOCK, WIDTH, append_lanes, fill_kink_lanes
 from analytic.recursion import Program, Tile, first_beyond, plain
 
 __all__ = ["fill_close_lanes", "put_close_lanes_aside"]
 
-_plain: Any = compiled(plain)
+_plain: Any = elementwise(plain)
 
-BLOCK, WIDTH = 32, 8
-"""Lanes that are looked at together, and those of a vector."""
 MOSTLY = 64
 """Close lanes of one sign from which on all lanes of a row are summed as they stand."""
-MOST_LINES = 32
-"""The same of TOGETHER lanes and a closed form."""
 
 
 @compiled
@@ -49,13 +44,25 @@ def put_close_lanes_aside(
             continue
         if kind == LOGARITHMIC:
             _leave_small_ones(t, m, top, asked[last, m], close[last, lane : lane + LANES])
-        largest = 0.0
         for j in range(LANES):
             t.kept[m, j] = t.theta[m, j]
-            beyond = abs(t.rho[m, j]) > top
-            t.x[m, j] = 0.0 if beyond else t.x[m, j]
-            largest = t.x[m, j] if t.x[m, j] > largest else largest
-        t.group[m] = first_beyond(radius, np.sqrt(largest))
+        for j in range(LANES):
+            t.x[m, j] = 0.0 if abs(t.rho[m, j]) > top else t.x[m, j]
+        t.group[m] = first_beyond(radius, np.sqrt(_largest_lane(t.x, m, t.room)))
+
+
+@elementwise
+def _largest_lane(x: Any, m: int, room: Any) -> float:
+    """The largest number of a row, none of which is negative, in chains of WIDTH."""
+    for k in range(WIDTH):
+        room[0, k] = 0.0
+    for start in range(0, LANES, WIDTH):
+        for k in range(WIDTH):
+            room[0, k] = max(room[0, k], x[m, start + k])
+    largest = 0.0
+    for k in range(WIDTH):
+        largest = max(largest, room[0, k])
+    return largest
 
 
 @compiled
@@ -102,7 +109,7 @@ def fill_close_lanes(
                 _fill_rows_of_band(t, p, at, lane, top, asked, close, numbers, count)
     else:
         for side in range(2):
-            _fill_lines(t, p, at, rows, side, lane, top, asked, close)
+            fill_kink_lanes(t, p, at, rows, side, lane, top, asked, close)
     last = p.bounds.radius.shape[1] - 1
     for m in range(rows):
         if t.largest[m] > top:
@@ -136,21 +143,6 @@ def _sides(t: Tile, count: int, top: float) -> tuple[int, int]:
 
 
 @compiled
-def _append(t: Tile, m: int, sign: float, top: float, count: int, first: int, end: int) -> int:
-    """Write down the close ones of some lanes of a row behind ``count`` others."""
-    for start in range(first, end, BLOCK):
-        some = 0
-        for j in range(start, start + BLOCK):
-            some += sign * t.rho[m, j] > top
-        if some == 0:
-            continue
-        for j in range(start, start + BLOCK):
-            t.lanes[count] = m * LANES + j
-            count += sign * t.rho[m, j] > top
-    return count
-
-
-@compiled
 def _fill_side(
     t: Tile, p: Program, at: int, n: int, side: int, lane: int, top: float, asked: Any,
     close: Any, rank: int, core: Any,
@@ -180,7 +172,7 @@ def _fill_side(
             if sign * t.rho[m, j] > top:
                 _leave(t, m, j, t.sums[1, j], t.sums[2, j])
         return
-    _append(t, m, sign, top, 0, 0, LANES)
+    append_lanes(t.rho, t.lanes, m, sign, top, 0, 0, LANES)
     width = BLOCK * -(-count // BLOCK)
     for i in range(width):
         t.close[i] = t.lanes[min(i, count - 1)] - m * LANES
@@ -206,79 +198,10 @@ def _sum_lanes(
     )  # fmt: skip
 
 
-@compiled
+@elementwise
 def _place(b: int, rank: int, most: int) -> int:
     """The row of what is asked: psi that are not used stand between those that are and the rest."""
     return b if b < rank else most + b - rank
-
-
-@compiled
-def _fill_lines(
-    t: Tile, p: Program, at: int, rows: int, side: int, lane: int, top: float, asked: Any,
-    close: Any,
-) -> None:  # fmt: skip
-    """Those of one sign of rho, by a closed form, whatever rows they stand in."""
-    sign, count = 1.0 - 2.0 * side, 0
-    for m in range(rows):
-        for start in range(0, LANES if t.largest[m] > top else 0, TOGETHER):
-            some = 0
-            for j in range(start, start + TOGETHER):
-                some += sign * t.rho[m, j] > top
-            if some >= MOST_LINES:
-                _lines_as_they_stand(t, p, at, m, start, side, lane, top, asked, close)
-                continue
-            if some > 0:
-                count = _append(t, m, sign, top, count, start, start + TOGETHER)
-            while count >= TOGETHER:
-                count -= TOGETHER
-                _some_lines(t, p, at, side, lane, count, TOGETHER, asked, close)
-    if count > 0:
-        _some_lines(t, p, at, side, lane, 0, count, asked, close)
-
-
-@compiled
-def _lines_as_they_stand(
-    t: Tile, p: Program, at: int, m: int, start: int, side: int, lane: int, top: float,
-    asked: Any, close: Any,
-) -> None:  # fmt: skip
-    """TOGETHER lanes of a row from ``start`` on, most of which are close; others are kept."""
-    _, first, places, _, place, numbers, _ = p.close[at]
-    sign, here = 1.0 - 2.0 * side, lane + start
-    small, e, d = t.room[0, :TOGETHER], t.room[1, :TOGETHER], t.room[2, :TOGETHER]
-    own = t.room[3 : 3 + numbers, :TOGETHER]
-    phi = close[first : first + numbers, here : here + TOGETHER]
-    for i in range(TOGETHER):
-        near = 1.0 - sign * t.rho[m, start + i]
-        small[i] = near if near < 1.0 - top else 0.0
-    for b in range(numbers):
-        own[b, :] = asked[first + b, m]
-    line_sums(p.core[place:], side, places, own, phi, small, t.lines, t.bits, e, d)
-    for i in range(TOGETHER):
-        if sign * t.rho[m, start + i] > top:
-            _leave(t, m, start + i, e[i], d[i])
-
-
-@compiled
-def _some_lines(
-    t: Tile, p: Program, at: int, side: int, lane: int, start: int, count: int, asked: Any,
-    close: Any,
-) -> None:  # fmt: skip
-    """``count`` lanes, written down from ``start`` on; the last one is repeated in the vectors."""
-    _, first, places, _, place, numbers, _ = p.close[at]
-    n, lanes = count + -count % WIDTH, t.lanes[start:]
-    for i in range(count, n):
-        lanes[i] = lanes[count - 1]
-    small, e, d = t.room[0, :n], t.room[1, :n], t.room[2, :n]
-    own, phi = t.room[3 : 3 + numbers, :n], t.room[3 + numbers : 3 + 2 * numbers, :n]
-    for i in range(n):
-        small[i] = 1.0 - abs(t.rho[lanes[i] // LANES, lanes[i] % LANES])
-    for b in range(numbers):
-        for i in range(n):
-            own[b, i] = asked[first + b, lanes[i] // LANES]
-            phi[b, i] = close[first + b, lane + lanes[i] % LANES]
-    line_sums(p.core[place:], side, places, own, phi, small, t.lines, t.bits, e, d)
-    for i in range(count):
-        _leave(t, lanes[i] // LANES, lanes[i] % LANES, e[i], d[i])
 
 
 @compiled

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.expectations import CloseForm, KinkLines, banded
+from analytic.expectations import ClosedForm, CloseForm, banded
 from analytic.machine import Array
 from analytic.recursion.layer_equations import Stage
 
@@ -24,7 +24,7 @@ class LaidForm(NamedTuple):
         bands: of a table, where those of each pair of bands of inputs begin (``Banded``).
         rows: what is asked of the rows, (asked, n).
         columns: the same of the columns.
-        rank: the most psi of a band, or the places of lines.
+        rank: the most psi of a band, or the places of closed forms.
     """
 
     form: CloseForm
@@ -46,7 +46,7 @@ def lay_out(form: CloseForm | None, stage: Stage, n: int, own: bool, width: int)
     asked = form.of_inputs(s, r, stage.moments.slope)
     rows = asked[:, :n]
     columns = rows if own else asked[:, n:]
-    if isinstance(form, KinkLines):
+    if isinstance(form, ClosedForm):
         none = np.zeros((0, 0, 2), dtype=np.int64)
         return LaidForm(form, form.numbers, none, rows, columns, form.rank)
     found = banded(form.sums, rows, columns, width)

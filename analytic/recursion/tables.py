@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic.expectations import (
-    CLOSE_LINES,
+    CLOSE_POWERS,
     CLOSE_ROWS,
     LOW_RANK_WIDTH,
     ROWS_TOGETHER,
@@ -123,7 +123,7 @@ class Tile(NamedTuple):
     some: NDArray[np.int64]  # such rows, (rows,)
     own: Array  # what is asked of one of them
     room: Array  # for other sums, (rows, lanes)
-    lines: Array  # the same, (rows, lanes)
+    lines: Array  # for closed forms, (rows, lanes)
     bits: NDArray[np.int64]  # its memory
 
 
@@ -136,7 +136,7 @@ def new_tile(depth: int, by_pair: bool = False, rows: int = ROWS, weights: int =
         rows: of the tile.
         weights: see ``Program``.
     """
-    width, lines = LANES if by_pair else 1, aligned(*CLOSE_LINES)
+    width, lines = LANES if by_pair else 1, aligned(*CLOSE_POWERS)
     return Tile(
         *(aligned(rows, LANES) for _ in range(8)),
         left=np.zeros((rows, LANES), dtype=np.bool_),

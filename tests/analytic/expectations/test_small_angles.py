@@ -30,11 +30,11 @@ def _sums(
     form = kink_lines(Activation(name), s, table.second, table.slope, allowed)
     assert form is not None
     asked = form.of_inputs(s, s, s)
-    room, found = np.zeros(CLOSE_LINES), np.zeros((2, TOGETHER))
-    own = np.repeat(asked[:, :1], small.size, axis=1)
-    others = np.ascontiguousarray(asked[:, 1:])
-    numbers, bits = form.numbers, room.view(np.int64)
-    line_sums(numbers, side, form.rank, own, others, small, room, bits, *found)
+    own, room = np.repeat(asked[:, :1], small.size, axis=1), np.zeros(CLOSE_LINES)
+    pairs = np.concatenate([small[None], np.zeros((2, TOGETHER)), own, asked[:, 1:]])
+    line, bits = room.reshape(-1), room.view(np.int64)
+    line_sums(form.numbers, side, form.rank, pairs, TOGETHER, room, line, bits)
+    found = pairs[1:3]
     r, slope = np.sqrt(table.second), np.sqrt(table.slope)
     return found[0] / (r[0] * r[1:]), found[1] / (slope[0] * slope[1:]), form.error
 

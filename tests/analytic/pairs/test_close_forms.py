@@ -17,6 +17,9 @@ NETWORKS = {
     "hardtanh": ("hardtanh", 1.0, 0.1, 3),
     "exp(-|x|)": ("exp(-abs(x))", 1.5, 0.0, 3),
     "elu": ("elu", 1.0, 0.1, 2),
+    "hardswish": ("hardswish", 1.0, 0.5, 3),
+    "quadratic pieces": ("max(x, 0)**2/2 - max(x - 2, 0)**2/4 + x", 1.0, 0.3, 2),
+    "x_+^3": ("max(x, 0)**3", 1.0, 0.1, 2),
 }
 
 
@@ -67,7 +70,7 @@ def test_few_pairs_make_no_tables() -> None:
     assert not any(used)
 
 
-@pytest.mark.parametrize("name", ["hardsigmoid", "hardtanh", "exp(-abs(x))", "selu"])
+@pytest.mark.parametrize("name", ["hardsigmoid", "hardtanh", "exp(-abs(x))", "selu", "hardswish"])
 def test_tiles_full_of_close_pairs_agree_with_few_of_these(name: str) -> None:
     """Few inputs have no tables; rows of many are summed as they stand, in both signs of rho.
 
