@@ -112,7 +112,11 @@ def moments(activation: Activation, s: Any) -> Moments:
     if noise.certified and fifth_mean_squares(activation, s) is None:
         noise = noise._replace(certified=False)
     large = s >= 2.0**LOWEST
-    check_underflow(activation, s[large], second[large])
+    if noise.largest < UNKNOWN:
+        check_underflow(activation, s[large], second[large])
+    else:  # whatever the numbers are, they are finite and the second moment is positive
+        table[:] = np.nan_to_num(table, posinf=0.0, neginf=0.0)
+        second[:], rest[:] = np.where(second > 0, second, 1.0), 0.0
     return Moments(
         mean=table[MEAN],
         second=second,
@@ -126,6 +130,8 @@ def moments(activation: Activation, s: Any) -> Moments:
     )
 
 
+UNKNOWN = 0.25
+"""An error from which on nothing is known of a moment, not even its sign."""
 OF_ERF = EXACT._replace(mean=0.0, second=ERF_SECOND, square=ERF_SLOPE, carried=ERF_SECOND - UNIT)
 """That of ``erf_moments``."""
 

@@ -7,7 +7,9 @@ analytic beside the real line.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +40,7 @@ from analytic.expressions import SWITCHES
 from analytic.machine import UNIT, Array
 from analytic.proofs import kinks
 
-__all__ = ["LARGEST_BASIS", "estimated_segment", "is_rough", "largest_ratio"]
+__all__ = ["LARGEST_BASIS", "estimated_segment", "is_rough", "largest_ratio", "more_terms"]
 
 
 def estimated_segment(
@@ -46,10 +48,14 @@ def estimated_segment(
 ) -> Segment:
     """The segment with an estimate of its errors."""
     rough = is_rough(activation)
-    terms = min(ROUGH_TERMS, most) if rough else terms
+    asked = terms = min(ROUGH_TERMS, most) if rough else terms
     begin = COARSEST
+    if not (rough or kinked(activation)):
+        roughly = tabulated(activation, np.array([high]), graded_rule(256, max(high, 1.0)), 1)
+        terms = more_terms(roughly.columns[0], high / 4, asked // 2, most)
     while True:
         rule, noise, begin = _converged_rule(activation, np.array([low, high]), terms, begin)
+        terms = asked if noise > LOST else terms
         last = tabulated(activation, np.array([high]), rule, terms).columns
         if (
             last[0, REST] <= 16 * UNIT * last[0, SLOPE]
@@ -58,13 +64,18 @@ def estimated_segment(
             or noise > HOPELESS
         ):
             break
-        terms *= 2
+        terms = more_terms(last[0], high, terms, most)
+        begin = begin if 2 * begin * terms <= LARGEST_BASIS else COARSEST
+    error = math.inf
     for points in (28, 40, 56, 80, 112, 128):
+        before = error
         nodes = chebyshev_nodes(low, high, points)
         table = tabulated(activation, nodes, rule, terms)
         series, powers = chebyshev_series(table.extended, nodes, (0, 0))
         error = _size_of_last(series.astype(np.float64), high)
-        if error <= max(8 * UNIT, noise / 8):
+        if error <= max(8 * UNIT, noise / 8) or noise > LOST:
+            break
+        if noise > HOPELESS and error > max(LOST, before / 2):
             break
     estimate = noise + error + 8 * UNIT
     found = Noise.of_coefficients(estimate, estimate, certified=False)
@@ -73,6 +84,8 @@ def estimated_segment(
 
 HOPELESS = 1e-8
 """A difference of rules that more terms do not make smaller: a kink that nothing is known of."""
+LOST = 1e-3
+"""A difference of rules beyond all tolerances that are asked for."""
 MEANINGLESS = 0.05
 """A difference of rules from which on any will do: nothing is known of the integrals."""
 COARSEST = 32.0
@@ -84,6 +97,17 @@ ROUGH_NODES, ROUGH_TERMS = 2**8, 128
 power of either, no accuracy that is asked for is reached, and a refusal should be quick."""
 LARGEST_BASIS = 2**22
 """Most entries of a Hermite basis, which bounds the memory of the tables (32 MB)."""
+
+
+def more_terms(row: Array, s: float, terms: int, most: int) -> int:
+    """How many coefficients to try after so many: more than their mean order, or twice as many.
+
+    The mean order is sum k c_k^2/sum c_k^2 = s^2 E w''^2/E w'^2: fewer leave out what counts.
+    """
+    mean_order, terms = s**2 * row[CURVATURE] / row[SLOPE], 2 * terms
+    while terms < min(mean_order, most):
+        terms *= 2
+    return terms
 
 
 def is_rough(activation: Activation) -> bool:
@@ -116,7 +140,7 @@ def _converged_rule(
         second = coarsest[:, MEAN] ** 2 + s**2 * coarsest[:, SPREAD]
         check_underflow(activation, s, second)  # no finer rule would help
     rough = is_rough(activation)
-    half = ROUGH_NODES * max(float(s[-1]), 1.0) if rough else begin
+    half, before = ROUGH_NODES * max(float(s[-1]), 1.0) if rough else begin, 0.0
     while half * terms <= LARGEST_BASIS:
         for family, rule in _rules(round(half), float(s[-1]), kinked(activation)):
             fine = tabulated(activation, s, rule, terms).columns
@@ -128,13 +152,39 @@ def _converged_rule(
             break
         if found and rough:
             break
-        half *= 2**0.5
+        if before < SEEN <= half and _is_unresolved(activation, s[-1], LARGEST_BASIS // terms):
+            return uniform_rule(round(COARSEST)), 1.0, COARSEST
+        before, half = half, half * 2**0.5
     none = 1.0, 0, uniform_rule(ROUGH_NODES)  # two that serve would be too large to compare
     noise, _, rule = min(found, default=none)
     if noise > MEANINGLESS:  # the first that is as bad
         noise, _, rule = next(some for some in [*found, none] if some[0] <= 2 * noise)
     more = half / 2**0.5 if noise <= 8 * UNIT and 2 * half * terms <= LARGEST_BASIS else COARSEST
     return rule, max(noise, UNIT), more
+
+
+SEEN = 2.0**10
+"""Nodes on either side of 0 that are tried before it is asked whether any number will do."""
+STEEP, CHANGED = 2.0, 1e-6
+"""The root mean square of log w' between neighbouring nodes, in radians where it oscillates, and the
+relative change of E w'^2 by nodes half a step away, from which on together nothing is known of w."""
+
+
+def _is_unresolved(activation: Activation, s: Any, half: int) -> bool:
+    """Whether w' varies between the nodes of the finest rules, so that their sums are chance.
+
+    By nodes of half their step: where both halves of them agree the rule has converged, even if w'
+    turns at every node, as a single sine does.
+    """
+    for _, rule in _rules(2 * half, float(s), kinked(activation)):
+        slope, bend = activation.derivatives(s * rule.nodes, 2)[1:] * np.sqrt(rule.weights)
+        size = np.abs(slope).max(initial=1e-300)
+        even, odd = (float(np.sum((slope[start::2] / size) ** 2)) for start in (0, 1))
+        steps = 2 * s * np.gradient(rule.nodes)
+        steep = np.sum((steps * bend / size) ** 2) > STEEP**2 * (even + odd)
+        if not (steep and abs(even - odd) > CHANGED * even):
+            return False
+    return True
 
 
 def _rules(half: int, s: float, kink: bool) -> Iterator[tuple[str, Rule]]:

@@ -11,7 +11,7 @@ import numpy as np
 from analytic.images import Images, PositionAngles
 from analytic.machine import UNIT, Array
 from analytic.network import Pointwise
-from analytic.pairs import Close, nearly_parallel_pairs, roundings
+from analytic.pairs import Close, nearly_parallel_pairs, own_ends, roundings
 from analytic.recursion import (
     NO_AVERAGE,
     Cost,
@@ -26,7 +26,7 @@ from analytic.recursion import (
 )
 from analytic.results import AccuracyError, Estimate
 
-__all__ = ["SOME", "Objection", "costs_of", "early_refusal", "full_refusal"]
+__all__ = ["SOME", "Objection", "costs_of", "early_refusal", "full_refusal", "least_known"]
 
 LARGE = 4.0
 """Root mean square of inputs above which smooth activations look like steps and kinks."""
@@ -92,6 +92,15 @@ def early_refusal(
         wanted = min(wanted, LEAST_GOOD)
     text = f"{_found(tolerance, seen)}; {_advice(wanted, (x,))}"
     return AccuracyError(text, None, seen.bound, later=later)
+
+
+def least_known(problem: Problem) -> tuple[int, int]:
+    """The input whose kernel with itself is least known, of one of every size, as a pair."""
+    octaves = np.frexp(mean_squares(problem.x).astype(np.float64))[1] // 2
+    few = np.unique(octaves, return_index=True)[1]
+    bounds = [own_ends(problem.network, problem.x[[k]])[1] for k in few]
+    worst = int(few[np.argmax(np.nan_to_num(bounds, nan=np.inf))])
+    return worst, worst
 
 
 def costs_of(
