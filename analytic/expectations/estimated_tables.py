@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
@@ -28,7 +27,7 @@ from analytic.expectations.node_tables import (
     kinked,
     tabulated,
 )
-from analytic.expectations.quadrature import Rule, graded_rule, uniform_rule
+from analytic.expectations.quadrature import REACH, Rule, graded_rule, uniform_rule
 from analytic.expectations.segments import (
     Noise,
     Segment,
@@ -51,7 +50,7 @@ def estimated_segment(
     asked = terms = min(ROUGH_TERMS, most) if rough else terms
     begin = COARSEST
     if not (rough or kinked(activation)):
-        roughly = tabulated(activation, np.array([high]), graded_rule(256, max(high, 1.0)), 1)
+        roughly = tabulated(activation, np.array([high]), graded_rule(WITNESS, max(high, 1.0)), 1)
         terms = more_terms(roughly.columns[0], high / 4, asked // 2, most)
     while True:
         rule, noise, begin = _converged_rule(activation, np.array([low, high]), terms, begin)
@@ -66,22 +65,26 @@ def estimated_segment(
             break
         terms = more_terms(last[0], high, terms, most)
         begin = begin if 2 * begin * terms <= LARGEST_BASIS else COARSEST
-    error = math.inf
-    for points in (28, 40, 56, 80, 112, 128):
-        before = error
+    for points in POINTS:
         nodes = chebyshev_nodes(low, high, points)
+        enough = max(8 * UNIT, noise / 8)
+        few = tabulated(activation, nodes, rule, FEW)
+        series, powers = chebyshev_series(few.extended, nodes, (0, 0))
+        fine = _size_of_last(series.astype(np.float64), high) <= enough
+        if not (fine or points == POINTS[-1] or noise > LOST):
+            continue
         table = tabulated(activation, nodes, rule, terms)
         series, powers = chebyshev_series(table.extended, nodes, (0, 0))
         error = _size_of_last(series.astype(np.float64), high)
-        if error <= max(8 * UNIT, noise / 8) or noise > LOST:
-            break
-        if noise > HOPELESS and error > max(LOST, before / 2):
+        if error <= enough or points == POINTS[-1] or noise > LOST:
             break
     estimate = noise + error + 8 * UNIT
     found = Noise.of_coefficients(estimate, estimate, certified=False)
     return assembled(low, high, series, powers, nodes, table.columns, last, found)
 
 
+POINTS, FEW = (28, 40, 56, 80, 112, 128), 8
+"""Points of interpolation, and coefficients that have to be known by them before all are asked."""
 HOPELESS = 1e-8
 """A difference of rules that more terms do not make smaller: a kink that nothing is known of."""
 LOST = 1e-3
@@ -134,11 +137,13 @@ def _converged_rule(
     if kinked(activation):
         witness = np.zeros(s.size)
     else:
-        graded = graded_rule(256, max(float(s[-1]), 1.0))
+        graded = graded_rule(WITNESS, max(float(s[-1]), 1.0))
         coarsest = tabulated(activation, s, graded, 1).columns
         witness = coarsest[:, SLOPE]
         second = coarsest[:, MEAN] ** 2 + s**2 * coarsest[:, SPREAD]
         check_underflow(activation, s, second)  # no finer rule would help
+        if _seems_unresolved(activation, float(s[-1]), graded, LARGEST_BASIS // terms):
+            return MEANINGLESS_RULE
     rough = is_rough(activation)
     half, before = ROUGH_NODES * max(float(s[-1]), 1.0) if rough else begin, 0.0
     while half * terms <= LARGEST_BASIS:
@@ -152,8 +157,10 @@ def _converged_rule(
             break
         if found and rough:
             break
-        if before < SEEN <= half and _is_unresolved(activation, s[-1], LARGEST_BASIS // terms):
-            return uniform_rule(round(COARSEST)), 1.0, COARSEST
+        if before < SEEN <= half and _is_unresolved(
+            activation, float(s[-1]), LARGEST_BASIS // terms
+        ):
+            return MEANINGLESS_RULE
         before, half = half, half * 2**0.5
     none = 1.0, 0, uniform_rule(ROUGH_NODES)  # two that serve would be too large to compare
     noise, _, rule = min(found, default=none)
@@ -163,28 +170,37 @@ def _converged_rule(
     return rule, max(noise, UNIT), more
 
 
-SEEN = 2.0**10
-"""Nodes on either side of 0 that are tried before it is asked whether any number will do."""
-STEEP, CHANGED = 2.0, 1e-6
-"""The root mean square of log w' between neighbouring nodes, in radians where it oscillates, and the
-relative change of E w'^2 by nodes half a step away, from which on together nothing is known of w."""
+WITNESS, SEEN = 2**8, 2**10
+"""Nodes on either side of 0 that look for narrow slopes, and that are tried before it is asked
+whether any number will do."""
+STEEP = math.pi
+"""The root mean square of the change of log w' between neighbouring nodes from which on nothing is
+known: an oscillation is in step with the nodes somewhere in the octave."""
+MEANINGLESS_RULE = uniform_rule(round(COARSEST)), 1.0, COARSEST
+"""Any rule."""
 
 
-def _is_unresolved(activation: Activation, s: Any, half: int) -> bool:
-    """Whether w' varies between the nodes of the finest rules, so that their sums are chance.
+def _seems_unresolved(activation: Activation, s: float, rule: Rule, half: int) -> bool:
+    """Whether w' is far too steep for the finest rules, as some nodes see it."""
+    steps = WITNESS / half * np.gradient(rule.nodes)
+    families = [np.full_like(steps, REACH / half), *([steps] if s > 0.5 else [])]
+    return all(not _steepness(activation, s, rule, part) <= 4 * STEEP for part in families)
 
-    By nodes of half their step: where both halves of them agree the rule has converged, even if w'
-    turns at every node, as a single sine does.
-    """
-    for _, rule in _rules(2 * half, float(s), kinked(activation)):
-        slope, bend = activation.derivatives(s * rule.nodes, 2)[1:] * np.sqrt(rule.weights)
+
+def _is_unresolved(activation: Activation, s: float, half: int) -> bool:
+    """Whether w' varies between the nodes of the finest rules, so that their sums are chance."""
+    return all(
+        _steepness(activation, s, rule, np.gradient(rule.nodes)) > STEEP
+        for _, rule in _rules(half, s, kinked(activation))
+    )
+
+
+def _steepness(activation: Activation, s: float, rule: Rule, steps: Array) -> float:
+    """The root mean square of the change of log w' over some steps."""
+    slope, bend = activation.derivatives(s * rule.nodes, 2)[1:] * np.sqrt(rule.weights)
+    with np.errstate(over="ignore", invalid="ignore"):
         size = np.abs(slope).max(initial=1e-300)
-        even, odd = (float(np.sum((slope[start::2] / size) ** 2)) for start in (0, 1))
-        steps = 2 * s * np.gradient(rule.nodes)
-        steep = np.sum((steps * bend / size) ** 2) > STEEP**2 * (even + odd)
-        if not (steep and abs(even - odd) > CHANGED * even):
-            return False
-    return True
+        return float(np.linalg.norm(s * steps * bend / size) / np.linalg.norm(slope / size))
 
 
 def _rules(half: int, s: float, kink: bool) -> Iterator[tuple[str, Rule]]:
