@@ -17,7 +17,7 @@ from analytic.expectations.clenshaw_lanes import (
 )
 from analytic.expectations.clenshaw_lanes import TOGETHER as ROWS_TOGETHER
 from analytic.expectations.clenshaw_lanes import WIDTH as LOW_RANK_WIDTH
-from analytic.expectations.close_pairs import distances
+from analytic.expectations.close_pairs import distances, varies_fast
 from analytic.expectations.conditioned_pairs import Gaps
 from analytic.expectations.fifth_derivatives import fifth_mean_squares, has_formulas
 from analytic.expectations.heat_tables import heat as conditioning_tables
@@ -115,6 +115,7 @@ __all__ = [
     "sum_listed_pairs",
     "uniform_rule",
     "units",
+    "varies_fast",
     "wave",
     "wide_moments",
     "wide_tables",

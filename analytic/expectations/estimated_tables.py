@@ -27,7 +27,7 @@ from analytic.expectations.node_tables import (
     kinked,
     tabulated,
 )
-from analytic.expectations.quadrature import REACH, Rule, graded_rule, uniform_rule
+from analytic.expectations.quadrature import REACH, Extended, Rule, graded_rule, uniform_rule
 from analytic.expectations.segments import (
     Noise,
     Segment,
@@ -70,12 +70,12 @@ def estimated_segment(
         enough = max(8 * UNIT, noise / 8)
         few = tabulated(activation, nodes, rule, FEW)
         series, powers = chebyshev_series(few.extended, nodes, (0, 0))
-        fine = _size_of_last(series.astype(np.float64), high) <= enough
+        fine = _size_of_last(series, nodes, few.columns) <= enough
         if not (fine or points == POINTS[-1] or noise > LOST):
             continue
         table = tabulated(activation, nodes, rule, terms)
         series, powers = chebyshev_series(table.extended, nodes, (0, 0))
-        error = _size_of_last(series.astype(np.float64), high)
+        error = _size_of_last(series, nodes, table.columns)
         if error <= enough or points == POINTS[-1] or noise > LOST:
             break
     estimate = noise + error + 8 * UNIT
@@ -223,13 +223,14 @@ def _difference(a: Array, b: Array) -> float:
     return max(largest_ratio(slope, np.sqrt(b[:, SLOPE])), largest_ratio(spread, b[:, SPREAD]))
 
 
-def _size_of_last(series: Array, high: float) -> float:
-    """Size of the last two Chebyshev coefficients of the columns, relative to the column."""
-    scale = np.abs(series[0])
-    scale[FIRST:] = np.sqrt(scale[SLOPE])
-    scale[MEAN] = max(scale[MEAN], high * np.sqrt(scale[SPREAD]))
+def _size_of_last(series: Extended, nodes: Array, table: Array) -> float:
+    """Size of the last two Chebyshev coefficients of the columns, relative to the least values."""
+    slope, spread = table[:, SLOPE].min(), table[:, SPREAD].min()
+    scale = np.full(table.shape[1], np.sqrt(max(slope, 0.0)))
+    scale[SLOPE], scale[SPREAD] = slope, spread
+    scale[MEAN] = np.hypot(table[:, MEAN], nodes * np.sqrt(np.abs(table[:, SPREAD]))).min()
     scale[[CURVATURE, JERK, RESPONSE_E, RESPONSE_D, REST]] = np.inf  # only enter bounds
-    return largest_ratio(np.abs(series[-2:]).max(axis=0), scale)
+    return largest_ratio(np.abs(series[-2:]).max(axis=0).astype(np.float64), scale)
 
 
 def largest_ratio(part: Array, whole: Array) -> float:

@@ -18,6 +18,7 @@ import mpmath
 import numpy as np
 import scipy  # its special functions are loaded at their first use
 import sympy
+from sympy.codegen.cfunctions import expm1
 from sympy.codegen.rewriting import ReplaceOptim, create_expand_pow_optimization, expm1_opt
 
 from analytic.expressions.removed_zeros import divided_functions
@@ -100,11 +101,13 @@ def _shared(expressions: Any) -> Any:
 def _with_expm1(expression: Any) -> Any:
     """The expression with exp(u) - 1 recognised, also in its factors unless that takes forever.
 
-    Sympy factors exp(-10000 x^2) as a polynomial of degree 10000.
+    Sympy factors exp(-10000 x^2) as a polynomial of degree 10000. Where there is none the factors
+    are left as they were: it takes exp(-(60 x - 60)^2) for exp(-3600) exp(7200 x) exp(-3600 x^2).
     """
     numbers = (node.args[0].as_coeff_Mul()[0] for node in expression.atoms(sympy.exp))
     small = all(not n.is_Rational or max(abs(n.p), n.q) <= HIGHEST_FACTORED for n in numbers)
-    return expm1_opt(expression) if small else ReplaceOptim.__call__(expm1_opt, expression)
+    found = expm1_opt(expression) if small else ReplaceOptim.__call__(expm1_opt, expression)
+    return found if found.has(expm1) else expression
 
 
 HIGHEST_FACTORED = 64

@@ -27,7 +27,7 @@ from analytic.solve.refusal import (
 from analytic.solve.row_blocks import fill
 from analytic.solve.writing import answer_arrays, scatter, write_diagonal
 
-__all__ = ["KINDS", "solve"]
+__all__ = ["HOPELESS", "KINDS", "solve"]
 
 KINDS = {"ntk": ("ntk",), "nngp": ("nngp",), "both": ("nngp", "ntk")}
 """The kernels that each kind asks for."""
@@ -146,7 +146,7 @@ def _full(
     pair = int(i), int(j)
     near = bool((left == np.array(pair)).all(axis=1).any()) or isinstance(problem.method, Angles)
     text = full_refusal(problem, tolerance, worst, pair, near=near)
-    return AccuracyError(text, estimate, worst)
+    return AccuracyError(text, estimate, worst, pair)
 
 
 def _named(parts: list[Any]) -> Any:
