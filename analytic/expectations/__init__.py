@@ -17,8 +17,8 @@ from analytic.expectations.clenshaw_lanes import (
 )
 from analytic.expectations.clenshaw_lanes import TOGETHER as ROWS_TOGETHER
 from analytic.expectations.clenshaw_lanes import WIDTH as LOW_RANK_WIDTH
-from analytic.expectations.close_pairs import distances, varies_fast
-from analytic.expectations.conditioned_pairs import Gaps
+from analytic.expectations.close_pairs import distances
+from analytic.expectations.conditioned_pairs import Gaps, varies_fast
 from analytic.expectations.fifth_derivatives import fifth_mean_squares, has_formulas
 from analytic.expectations.heat_tables import heat as conditioning_tables
 from analytic.expectations.hermite_coefficients import (

@@ -111,12 +111,7 @@ def moments(activation: Activation, s: Any) -> Moments:
         mend_moments(activation, s, table, (second, rest))
     if noise.certified and fifth_mean_squares(activation, s) is None:
         noise = noise._replace(certified=False)
-    large = s >= 2.0**LOWEST
-    if noise.largest < UNKNOWN:
-        check_underflow(activation, s[large], second[large])
-    else:  # whatever the numbers are, they are finite and the second moment is positive
-        table[:] = np.nan_to_num(table, posinf=0.0, neginf=0.0)
-        second[:], rest[:] = np.where(second > 0, second, 1.0), 0.0
+    _check(activation, s, noise, table, (second, rest))
     return Moments(
         mean=table[MEAN],
         second=second,
@@ -128,6 +123,18 @@ def moments(activation: Activation, s: Any) -> Moments:
         noise=noise,
         wide=_both(second, rest),
     )
+
+
+def _check(
+    activation: Activation, s: Array, noise: Noise, table: Array, both: tuple[Array, Array]
+) -> None:
+    """Raise where a second moment underflows; where nothing is known, make numbers of all."""
+    (second, rest), large = both, s >= 2.0**LOWEST
+    if noise.largest < UNKNOWN:
+        check_underflow(activation, s[large], second[large])
+        return
+    table[:] = np.nan_to_num(table, posinf=0.0, neginf=0.0)
+    second[:], rest[:] = np.where(second > 0, second, 1.0), 0.0
 
 
 UNKNOWN = 0.25

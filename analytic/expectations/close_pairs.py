@@ -32,7 +32,7 @@ from analytic.expectations.conditioned_pairs import (
 from analytic.expectations.cut_tails import shares_beyond
 from analytic.expectations.estimated_tables import is_rough
 from analytic.expectations.germs import SMALL, germ
-from analytic.expectations.heat_tables import POLYNOMIAL, heat
+from analytic.expectations.heat_tables import POLYNOMIAL
 from analytic.expectations.node_tables import kinked
 from analytic.expectations.pair_formulas import PairFormula, pair_formula
 from analytic.expectations.pairs_by_rules import by_product_rule
@@ -45,7 +45,7 @@ from analytic.expectations.unit_tables import Units
 from analytic.expectations.waves import wave
 from analytic.machine import UNIT, Array
 
-__all__ = ["Distances", "distances", "varies_fast"]
+__all__ = ["Distances", "distances"]
 
 Index = NDArray[np.intp]
 Mask = NDArray[np.bool_]
@@ -231,15 +231,6 @@ def _is_lost(of: Units, angle: Angle, i: Index, j: Index, rest: Mask) -> bool:
     finest = error / ROUGHLY if is_rough(of.activation) else min(error, 1.0) ** 4
     many = places.size > FEW and error**2 > HOPELESS  # too many to be tried for what is wanted
     return many or finest > max(HOPELESS, of.wanted)
-
-
-def varies_fast(activation: Activation) -> bool:
-    """Whether close pairs of large deviations are left to rules of two dimensions."""
-    solved = activation.bent_line is not None or activation.jump is not None
-    if solved or pair_formula(activation) is not None or by_pieces(activation) is not None:
-        return False
-    table = heat(activation)
-    return table is None or not table.resolved
 
 
 def _complete(of: Units, i: Index, j: Index) -> Mask:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from analytic.expectations.node_tables import (
     REST,
     SLOPE,
     SPREAD,
+    NodeTable,
     check_underflow,
     kinked,
     tabulated,
@@ -65,22 +67,30 @@ def estimated_segment(
             break
         terms = more_terms(last[0], high, terms, most)
         begin = begin if 2 * begin * terms <= LARGEST_BASIS else COARSEST
-    for points in POINTS:
-        nodes = chebyshev_nodes(low, high, points)
-        enough = max(8 * UNIT, noise / 8)
-        few = tabulated(activation, nodes, rule, FEW)
-        series, powers = chebyshev_series(few.extended, nodes, (0, 0))
-        fine = _size_of_last(series, nodes, few.columns) <= enough
-        if not (fine or points == POINTS[-1] or noise > LOST):
-            continue
-        table = tabulated(activation, nodes, rule, terms)
-        series, powers = chebyshev_series(table.extended, nodes, (0, 0))
-        error = _size_of_last(series, nodes, table.columns)
-        if error <= enough or points == POINTS[-1] or noise > LOST:
-            break
+    nodes, table, (series, powers), error = _interpolated(
+        activation, (low, high), rule, terms, noise
+    )
     estimate = noise + error + 8 * UNIT
     found = Noise.of_coefficients(estimate, estimate, certified=False)
     return assembled(low, high, series, powers, nodes, table.columns, last, found)
+
+
+def _interpolated(
+    activation: Activation, ends: tuple[float, float], rule: Rule, terms: int, noise: float
+) -> tuple[Array, NodeTable, tuple[Extended, Any], float]:
+    """The nodes in s, the table there, its Chebyshev series with powers of s, and their error."""
+    enough = max(8 * UNIT, noise / 8)
+    for points in POINTS:
+        nodes, last = chebyshev_nodes(*ends, points), points == POINTS[-1] or noise > LOST
+        for some in (FEW, terms):
+            table = tabulated(activation, nodes, rule, some)
+            series = chebyshev_series(table.extended, nodes, (0, 0))
+            error = _size_of_last(series[0], nodes, table.columns)
+            if some == terms and (last or error <= enough):
+                return nodes, table, series, error
+            if error > enough and not last:
+                break
+    raise AssertionError("the last number of points was taken")
 
 
 POINTS, FEW = (28, 40, 56, 80, 112, 128), 8

@@ -68,7 +68,11 @@ def _turned(function: Any) -> Callable[[Any], Any]:
 
     To reduce exp(5000) by pi takes mpmath milliseconds.
     """
-    return lambda x: function(x) if abs(x) < HELD else mpmath.mpf(1)
+
+    def value(x: Any) -> Any:
+        return function(x) if abs(x) < HELD else 1
+
+    return value
 
 
 HELD = 2.0**1023

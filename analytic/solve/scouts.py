@@ -72,9 +72,7 @@ def _few(network: Network, x: Array) -> NDArray[np.intp] | None:
     both = np.where(s > 0, s, np.inf) * s[i]
     small = 1 - np.abs(weight * (x @ x[i]) / x.shape[1] + bias) / both
     like = np.flatnonzero((ALIKE * s > s[i]) & (small < CLOSE) & (x != x[i]).any(axis=1))
-    ends = [
-        np.argmin(s),
-        i,
-        *like[[small[like].argmin(), small[like].argmax()] if like.size else []],
-    ]
-    return np.unique(ends)
+    ends = [int(np.argmin(s)), i]
+    if like.size:
+        ends += like[[small[like].argmin(), small[like].argmax()]].tolist()
+    return np.unique(np.array(ends))
