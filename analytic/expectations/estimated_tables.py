@@ -70,7 +70,7 @@ def estimated_segment(
     nodes, table, (series, powers), error = _interpolated(
         activation, (low, high), rule, terms, noise
     )
-    estimate = noise + error + 8 * UNIT
+    estimate = noise + (error if math.isfinite(error) else 1 / UNIT) + 8 * UNIT
     found = Noise.of_coefficients(estimate, estimate, certified=False)
     return assembled(low, high, series, powers, nodes, table.columns, last, found)
 
@@ -163,7 +163,8 @@ def _converged_rule(
                 found.append((_difference(coarse[family], fine), len(found), rule))
             coarse[family] = fine
         best = min(found, default=(1.0,))[0]
-        if best <= 8 * UNIT or (best > HOPELESS and half > MANY * max(float(s[-1]), 1.0)):
+        many = found and half > MANY * max(float(s[-1]), 1.0)
+        if best <= 8 * UNIT or (many and best > HOPELESS):
             break
         if found and rough:
             break
@@ -238,7 +239,8 @@ def _size_of_last(series: Extended, nodes: Array, table: Array) -> float:
     slope, spread = table[:, SLOPE].min(), table[:, SPREAD].min()
     scale = np.full(table.shape[1], np.sqrt(max(slope, 0.0)))
     scale[SLOPE], scale[SPREAD] = slope, spread
-    scale[MEAN] = np.hypot(table[:, MEAN], nodes * np.sqrt(np.abs(table[:, SPREAD]))).min()
+    size = np.maximum(nodes, nodes.max() / 2) * np.sqrt(np.abs(table[:, SPREAD]))  # of an octave
+    scale[MEAN] = np.hypot(table[:, MEAN], size).min()
     scale[[CURVATURE, JERK, RESPONSE_E, RESPONSE_D, REST]] = np.inf  # only enter bounds
     return largest_ratio(np.abs(series[-2:]).max(axis=0).astype(np.float64), scale)
 
