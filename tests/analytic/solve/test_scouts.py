@@ -61,10 +61,10 @@ def test_a_few_inputs_refuse_what_all_refuse(monkeypatch: pytest.MonkeyPatch) ->
     pair = early.value.pair
     assert pair is not None
     assert f"at the pair {pair}" in str(early.value)
+    monkeypatch.setattr(request, "prepare", whole)
     alone = kernel_refused(CONE[list(pair)])
     assert alone.bound == pytest.approx(early.value.bound, rel=1e-2)  # those two are the worst
     monkeypatch.setattr(request, "refused_by_few", lambda *_, **__: None)
-    monkeypatch.setattr(request, "prepare", whole)
     late = kernel_refused(CONE)
     assert late.bound >= 0.25
     best, known = early.value.estimate, late.estimate
