@@ -117,7 +117,8 @@ def more_terms(row: Array, s: float, terms: int, most: int) -> int:
 
     The mean order is sum k c_k^2/sum c_k^2 = s^2 E w''^2/E w'^2: fewer leave out what counts.
     """
-    mean_order, terms = s**2 * row[CURVATURE] / row[SLOPE], 2 * terms
+    slope = row[SLOPE] if row[SLOPE] > 0 else np.inf
+    mean_order, terms = s**2 * row[CURVATURE] / slope, 2 * terms
     while terms < min(mean_order, most):
         terms *= 2
     return terms
@@ -211,7 +212,9 @@ def _steepness(activation: Activation, s: float, rule: Rule, steps: Array) -> fl
     slope, bend = activation.derivatives(s * rule.nodes, 2)[1:] * np.sqrt(rule.weights)
     with np.errstate(over="ignore", invalid="ignore"):
         size = np.abs(slope).max(initial=1e-300)
-        return float(np.linalg.norm(s * steps * bend / size) / np.linalg.norm(slope / size))
+        whole = float(np.linalg.norm(slope / size))
+        turned = float(np.linalg.norm(s * steps * bend / size))
+    return turned / whole if whole != 0 else 0.0
 
 
 def _rules(half: int, s: float, kink: bool) -> Iterator[tuple[str, Rule]]:
