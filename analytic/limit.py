@@ -282,9 +282,11 @@ def kernel_plan(
     check_network(network)
     few, n = sample(x)
     others, k = (None, n) if y is None else sample(y)
-    problem = asked(network, few, others, kind, tolerance, "cpu")
+    problem = asked(network, few, others, kind, tolerance, "cpu", planned=True)
     start = time.perf_counter()
-    asked(network, few, others, kind, tolerance, "cpu")  # now that tables have been made
+    asked(
+        network, few, others, kind, tolerance, "cpu", planned=True
+    )  # now that tables have been made
     prepared = time.perf_counter() - start
     plan = foresee(problem, (n, k), len(KINDS[kind]), cores(), prepared)
     return plan if (n, k) != problem.shape else measured(plan, act)

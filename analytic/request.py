@@ -25,7 +25,7 @@ from analytic.network import Network, Shape, first_jump_of, require_continuous
 from analytic.pairs import own_ends, prepare, prepare_angles
 from analytic.recursion import Diagonal, Problem
 from analytic.results import AccuracyError, Estimate
-from analytic.solve import KINDS, Objection, early_refusal, solve, zonal
+from analytic.solve import KINDS, Objection, early_refusal, refused_by_few, solve, zonal
 
 __all__ = [
     "Kind",
@@ -58,8 +58,14 @@ def asked(
     device: str,
     *,
     tight: bool = False,
+    planned: bool = False,
 ) -> Problem:
-    """The problem that a kernel asks, after everything the user gave has been checked, once."""
+    """The problem that a kernel asks, after everything the user gave has been checked, once.
+
+    Raises:
+        AccuracyError: a few of the inputs, or a part of an image, say that no tolerance will do;
+            not where a kernel is ``planned``.
+    """
     network, rows, columns = checked(network, x, y, kind, tolerance, device)
     if network.is_spatial:
         spatial = rows.shape[2:]
@@ -68,6 +74,10 @@ def asked(
     if first_jump_of(network) is not None:
         return prepare_angles(network, rows, columns)
     problem = None if tight else zonal(network, rows, columns, tolerance)
+    if problem is None and columns is None and not planned:
+        refused = refused_by_few(network, rows, kind, tolerance, tight=tight)
+        if refused is not None:
+            raise refused
     return problem or prepare(network, rows, columns, tolerance, tight=tight)
 
 

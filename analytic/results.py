@@ -53,6 +53,7 @@ class AccuracyError(ArithmeticError):
 
     Attributes:
         bound: of the relative error, the largest that was seen; NaN where it is not known.
+        pair: the inputs that have it, None where none is known.
     """
 
     def __init__(
@@ -60,11 +61,12 @@ class AccuracyError(ArithmeticError):
         message: str,
         estimate: Estimate | None = None,
         bound: float = float("nan"),
+        pair: tuple[int, int] | None = None,
         *,
         later: Callable[[], Estimate] | None = None,
     ) -> None:
         super().__init__(message)
-        self.bound = bound
+        self.bound, self.pair = bound, pair
         self._estimate, self._later = estimate, later
 
     @property
@@ -75,4 +77,4 @@ class AccuracyError(ArithmeticError):
         return self._estimate
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (str(self), self.estimate, self.bound)
+        return type(self), (str(self), self.estimate, self.bound, self.pair)

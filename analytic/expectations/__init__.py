@@ -19,7 +19,7 @@ from analytic.expectations.clenshaw_lanes import (
 from analytic.expectations.clenshaw_lanes import TOGETHER as ROWS_TOGETHER
 from analytic.expectations.clenshaw_lanes import WIDTH as LOW_RANK_WIDTH
 from analytic.expectations.close_pairs import distances
-from analytic.expectations.conditioned_pairs import Gaps
+from analytic.expectations.conditioned_pairs import Gaps, varies_fast
 from analytic.expectations.fifth_derivatives import fifth_mean_squares, has_formulas
 from analytic.expectations.heat_tables import heat as conditioning_tables
 from analytic.expectations.hermite_coefficients import (
@@ -125,6 +125,7 @@ __all__ = [
     "sum_listed_pairs",
     "uniform_rule",
     "units",
+    "varies_fast",
     "wave",
     "wide_moments",
     "wide_tables",

@@ -111,8 +111,7 @@ def moments(activation: Activation, s: Any) -> Moments:
         mend_moments(activation, s, table, (second, rest))
     if noise.certified and fifth_mean_squares(activation, s) is None:
         noise = noise._replace(certified=False)
-    large = s >= 2.0**LOWEST
-    check_underflow(activation, s[large], second[large])
+    _check(activation, s, noise, table, (second, rest))
     return Moments(
         mean=table[MEAN],
         second=second,
@@ -126,6 +125,20 @@ def moments(activation: Activation, s: Any) -> Moments:
     )
 
 
+def _check(
+    activation: Activation, s: Array, noise: Noise, table: Array, both: tuple[Array, Array]
+) -> None:
+    """Raise where a second moment underflows; where nothing is known, make numbers of all."""
+    (second, rest), large = both, s >= 2.0**LOWEST
+    if noise.largest < UNKNOWN:
+        check_underflow(activation, s[large], second[large])
+        return
+    table[:] = np.nan_to_num(table, posinf=0.0, neginf=0.0)
+    second[:], rest[:] = np.where(second > 0, second, 1.0), 0.0
+
+
+UNKNOWN = 0.25
+"""An error from which on nothing is known of a moment, not even its sign."""
 OF_ERF = EXACT._replace(mean=0.0, second=ERF_SECOND, square=ERF_SLOPE, carried=ERF_SECOND - UNIT)
 """That of ``erf_moments``."""
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from analytic.activation import Activation
 from analytic.expectations.between_nodes import norms_between, responses_between
-from analytic.expectations.estimated_tables import LARGEST_BASIS
+from analytic.expectations.estimated_tables import LARGEST_BASIS, more_terms
 from analytic.expectations.interpolation_error import Ellipses, ellipses
 from analytic.expectations.interpolation_error import error as interpolation_error
 from analytic.expectations.interpolation_error import points as enough_points
@@ -96,20 +96,20 @@ def bounded_segment(activation: Activation, low: float, terms: int, most: int) -
     bounds = _first_that_serves(activation, low, terms)
     if bounds is None:
         return None
+    power = _powers(bounds.contours.norms)
     while True:
         choice = bounds.contours.choose(terms)
         if choice is None or choice.rule.nodes.size * terms > 4 * LARGEST_BASIS:
             return None
         last = tabulated(activation, np.array([high]), choice.rule, terms)
         row = last.columns[0]
+        logs = bounds.ellipses.logs(terms, (power[0], 2 * power[0], 2 * power[0], power[1]))
+        points = enough_points(logs, _wanted(bounds.contours.norms, row, low, power))
+        if points > MOST_POINTS:  # more terms ask for more of them
+            return None
         if row[REST] <= 16 * UNIT * row[SLOPE] or terms >= most:
             break
-        terms *= 2
-    power = _powers(bounds.contours.norms)
-    logs = bounds.ellipses.logs(terms, (power[0], 2 * power[0], 2 * power[0], power[1]))
-    points = enough_points(logs, _wanted(bounds.contours.norms, row, low, power))
-    if points > MOST_POINTS:
-        return None
+        terms = more_terms(row, high, terms, most)
     nodes = chebyshev_nodes(low, high, points)
     table = tabulated(activation, nodes, choice.rule, terms)
     series, powers = chebyshev_series(table.extended, nodes, power)

@@ -18,21 +18,41 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic.activation import Activation
 from analytic.expectations.conditioning import SUM_ROUNDING, Split, conditional
 from analytic.expectations.heat_tables import HIGHEST, NARROWEST, WIDEST, Heat, heat
 from analytic.expectations.norm_gaps import NormGap
 from analytic.expectations.outer_sum import OUTER
+from analytic.expectations.pair_formulas import pair_formula
 from analytic.expectations.product_rules import Angle
+from analytic.expectations.splines import by_pieces
 from analytic.expectations.unit_tables import Units
 from analytic.machine import UNIT, Array
 
-__all__ = ["SOUND", "Gaps", "by_conditioning", "resolving_heats", "sharpened", "unit_spread"]
+__all__ = [
+    "SOUND",
+    "Gaps",
+    "by_conditioning",
+    "resolving_heats",
+    "sharpened",
+    "unit_spread",
+    "varies_fast",
+]
 
 Index = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 
 SOUND = 2**10 * UNIT
 """Largest error of the tables for which they are used."""
+
+
+def varies_fast(activation: Activation) -> bool:
+    """Whether close pairs of large deviations are left to rules of two dimensions."""
+    solved = activation.bent_line is not None or activation.jump is not None
+    if solved or pair_formula(activation) is not None or by_pieces(activation) is not None:
+        return False
+    table = heat(activation)
+    return table is None or not table.resolved
 
 
 def resolving_heats(of: Units, angle: Angle, i: Index, j: Index) -> list[tuple[Heat, Mask]]:

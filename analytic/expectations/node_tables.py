@@ -168,7 +168,7 @@ TINIEST = 2.0**-960
 
 def check_underflow(activation: Activation, s: Array, second: Array) -> None:
     """Raise ``ValueError`` where E w(s z)^2 is too small for float64."""
-    lost = ~(second > TINIEST)
+    lost = second <= TINIEST
     check_overflow(activation, 0.0 if np.isfinite(second).all() else float(s.max()))
     if lost.any() and activation.expression != 0:
         raise ValueError(

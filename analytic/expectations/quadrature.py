@@ -22,6 +22,7 @@ from analytic.compilation import compiled, fused
 from analytic.machine import Array
 
 __all__ = [
+    "REACH",
     "Basis",
     "Extended",
     "Rule",

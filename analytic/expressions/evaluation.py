@@ -18,6 +18,7 @@ import mpmath
 import numpy as np
 import scipy  # its special functions are loaded at their first use
 import sympy
+from sympy.codegen.cfunctions import expm1
 from sympy.codegen.rewriting import ReplaceOptim, create_expand_pow_optimization, expm1_opt
 
 from analytic.expressions.removed_zeros import divided_functions
@@ -50,7 +51,9 @@ def _finished(expression: Any, order: int, value: Array, x: Array) -> Array:
 @lru_cache(maxsize=1024)
 def _exact(expression: Any, order: int) -> Callable[[float], float]:
     """The derivative by mpmath at 50 digits; infinite where float64 has no such number."""
-    function = sympy.lambdify(X, elementary(derivative(expression, order)), "mpmath")
+    turns = {"sin": _turned(mpmath.sin), "cos": _turned(mpmath.cos)}
+    exact = elementary(derivative(expression, order))
+    function = sympy.lambdify(X, exact, modules=[turns, "mpmath"])
 
     @lru_cache(maxsize=4096)
     def value(x: float) -> float:
@@ -58,6 +61,22 @@ def _exact(expression: Any, order: int) -> Callable[[float], float]:
             return float(function(mpmath.mpf(x)))
 
     return value
+
+
+def _turned(function: Any) -> Callable[[Any], Any]:
+    """sin or cos; of what float64 cannot hold any number of the size, since x says nothing of it.
+
+    To reduce exp(5000) by pi takes mpmath milliseconds.
+    """
+
+    def value(x: Any) -> Any:
+        return function(x) if abs(x) < HELD else 1
+
+    return value
+
+
+HELD = 2.0**1023
+"""What float64 can hold."""
 
 
 @lru_cache(maxsize=256)
@@ -88,13 +107,15 @@ def _with_expm1(expression: Any) -> Any:
 
     A polynomial in few functions is factored. Beyond that only what all terms share is taken
     out: sympy factors polynomials of many unknowns at points chosen at random, which has taken
-    minutes, and exp(-10000 x^2) as a polynomial of degree 10000.
+    minutes, and exp(-10000 x^2) as a polynomial of degree 10000. Where there is no exp(u) - 1 all
+    stays as it was: sympy takes exp(-(60 x - 60)^2) for exp(-3600) exp(7200 x) exp(-3600 x^2).
     """
     numbers = (node.args[0].as_coeff_Mul()[0] for node in expression.atoms(sympy.exp))
     small = all(not n.is_Rational or max(abs(n.p), n.q) <= HIGHEST_FACTORED for n in numbers)
     few = len(expression.atoms(sympy.Function)) <= MOST_FACTORED
     product = sympy.factor(expression) if small and few else sympy.factor_terms(expression)
-    return expm1_opt.cheapest(*map(_as_they_stand, (expression, product)))
+    found = expm1_opt.cheapest(*map(_as_they_stand, (expression, product)))
+    return found if found.has(expm1) else expression
 
 
 _as_they_stand = partial(ReplaceOptim.__call__, expm1_opt)

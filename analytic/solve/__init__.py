@@ -10,6 +10,7 @@ from analytic.solve.equal_norms import zonal
 from analytic.solve.foresight import Plan, at_work, foresee, measured, sample
 from analytic.solve.image_foresight import KernelSizes, foresee_images
 from analytic.solve.refusal import Objection, early_refusal
+from analytic.solve.scouts import refused_by_few
 
 __all__ = [
     "KINDS",
@@ -21,6 +22,7 @@ __all__ = [
     "foresee",
     "foresee_images",
     "measured",
+    "refused_by_few",
     "sample",
     "solve",
     "zonal",

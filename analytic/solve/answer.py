@@ -16,11 +16,18 @@ from analytic.recursion import Problem, RowBlock, kernels_at, require_finite
 from analytic.results import AccuracyError, Estimate, Kernels
 from analytic.solve.checkpoint import Checkpoint
 from analytic.solve.pairs_left_out import SAMPLES, LeftOut
-from analytic.solve.refusal import SOME, Objection, costs_of, early_refusal, full_refusal
+from analytic.solve.refusal import (
+    SOME,
+    Objection,
+    costs_of,
+    early_refusal,
+    full_refusal,
+    least_known,
+)
 from analytic.solve.row_blocks import fill
 from analytic.solve.writing import answer_arrays, scatter, write_diagonal
 
-__all__ = ["KINDS", "solve"]
+__all__ = ["HOPELESS", "KINDS", "solve"]
 
 KINDS = {"ntk": ("ntk",), "nngp": ("nngp",), "both": ("nngp", "ntk")}
 """The kernels that each kind asks for."""
@@ -58,6 +65,8 @@ def solve(
     bound = np.zeros((n, k if certificate else -(-k // LANES)))
     saved = None if checkpoint is None else Checkpoint(checkpoint, problem, kinds, answers)
     own = problem.method.diagonal if problem.own else 0.0
+    if own > tolerance and own > HOPELESS and problem.x.ndim == 2:
+        raise _early(problem, kind, tolerance, out, (own, least_known(problem), SOME))
     enough = tolerance if problem.x.ndim == 3 else math.inf  # tiles of vectors are quick
     if own > enough:
         raise _early(problem, kind, tolerance, out, _of_some(problem, own))
@@ -79,6 +88,11 @@ def solve(
     if not worst <= tolerance:
         raise _full(problem, tolerance, estimate, worst, relative, left)
     return estimate
+
+
+HOPELESS = 0.25
+"""A relative bound from which on K(x, x), to which all are relative, is not known itself: no
+tolerance will do."""
 
 
 def _has_tables(problem: Problem) -> bool:
@@ -132,7 +146,7 @@ def _full(
     pair = int(i), int(j)
     near = bool((left == np.array(pair)).all(axis=1).any()) or isinstance(problem.method, Angles)
     text = full_refusal(problem, tolerance, worst, pair, near=near)
-    return AccuracyError(text, estimate, worst)
+    return AccuracyError(text, estimate, worst, pair)
 
 
 def _named(parts: list[Any]) -> Any:
@@ -177,13 +191,9 @@ def _scales(problem: Problem, kinds: Sequence[str]) -> list[Array]:
     return [np.outer(roots[kind][:n], roots[kind][columns]) for kind in kinds]
 
 
-UNKNOWN = 0.25
-"""A relative bound from which on K(x, x), to which it is relative, is not known itself."""
-
-
 def _absolute(relative: Array, scale: Array) -> Array:
     """The bounds of entries; infinite where all digits of K(x, x) may have cancelled."""
-    known = relative < UNKNOWN
+    known = relative < HOPELESS
     return np.where(known, np.where(known, relative, 0.0) * scale, np.inf)
 
 

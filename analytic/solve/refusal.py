@@ -11,7 +11,7 @@ import numpy as np
 from analytic.images import Images, PositionAngles
 from analytic.machine import UNIT, Array
 from analytic.network import Pointwise
-from analytic.pairs import Close, nearly_parallel_pairs, roundings
+from analytic.pairs import Close, nearly_parallel_pairs, own_ends, roundings
 from analytic.recursion import (
     NO_AVERAGE,
     Cost,
@@ -26,7 +26,15 @@ from analytic.recursion import (
 )
 from analytic.results import AccuracyError, Estimate
 
-__all__ = ["SOME", "Objection", "costs_of", "early_refusal", "full_refusal"]
+__all__ = [
+    "SOME",
+    "Objection",
+    "costs_of",
+    "early_refusal",
+    "full_refusal",
+    "least_known",
+    "of_others",
+]
 
 LARGE = 4.0
 """Root mean square of inputs above which smooth activations look like steps and kinks."""
@@ -91,7 +99,27 @@ def early_refusal(
     if ALL * seen.bound < LEAST_GOOD:
         wanted = min(wanted, LEAST_GOOD)
     text = f"{_found(tolerance, seen)}; {_advice(wanted, (x,))}"
-    return AccuracyError(text, None, seen.bound, later=later)
+    return AccuracyError(text, None, seen.bound, _places(seen.pair), later=later)
+
+
+def of_others(
+    refused: AccuracyError, places: Sequence[int], later: Callable[[], Estimate]
+) -> AccuracyError:
+    """The refusal of some inputs as one of all, among which they have these places."""
+    pair = refused.pair
+    assert pair is not None
+    i, j = (places[k] for k in pair)
+    text = str(refused).replace(_at(pair), _at((i, j)))
+    return AccuracyError(text, None, refused.bound, (i, j), later=later)
+
+
+def least_known(problem: Problem) -> tuple[int, int]:
+    """The input whose kernel with itself is least known, of one of every size, as a pair."""
+    octaves = np.frexp(mean_squares(problem.x).astype(np.float64))[1] // 2
+    few = np.unique(octaves, return_index=True)[1]
+    bounds = [own_ends(problem.network, problem.x[[k]])[1] for k in few]
+    worst = int(few[np.argmax(np.nan_to_num(bounds, nan=np.inf))])
+    return worst, worst
 
 
 def costs_of(
@@ -114,12 +142,20 @@ def costs_of(
 
 
 def _found(tolerance: float, seen: Objection) -> str:
-    i, j = (int(k) for k in seen.pair)
     expected, bound = _told_apart(tolerance, seen.bound)
     return (
-        f"expected a relative error of at most {expected}, got the bound {bound} at"
-        f" the pair ({i}, {j}), {_why(seen)}"
+        f"expected a relative error of at most {expected}, got the bound {bound}"
+        f" {_at(seen.pair)}, {_why(seen)}"
     )
+
+
+def _at(pair: tuple[int, int]) -> str:
+    return f"at the pair {_places(pair)}"
+
+
+def _places(pair: tuple[int, int]) -> tuple[int, int]:
+    i, j = (int(k) for k in pair)
+    return i, j
 
 
 def _told_apart(expected: float, got: float) -> tuple[str, str]:
