@@ -19,6 +19,7 @@ from analytic.machine import UNIT, Array
 __all__ = [
     "Carried",
     "UnitNorms",
+    "behind_line",
     "behind_table",
     "bend",
     "carried",
@@ -233,21 +234,31 @@ def leave_table(
 
 
 @compiled
+def behind_line(small: float, off: float, turn: float, line: float, bend: float) -> Any:
+    """A pair behind a x + b |x|: near, sign, wrong, D and its error.
+
+    ``line`` and ``bend`` are the shares of a^2 and b^2 (``arccosines``).
+    """
+    root = np.sqrt(0.5 * small)
+    angle, part = 2.0 * arcsine(root), 2.0 / np.pi
+    folded = small - part * _sine_less_cosine(angle, small)
+    minus = small if turn > 0 else 2.0 - small
+    minus, plus = line * minus + bend * folded, line * (2.0 - minus) + bend * (2.0 - folded)
+    d = line + turn * bend * (1.0 - part * angle)
+    least = np.sqrt(small - off if small > off else 0.0)
+    moved = 2.0 * off / (np.sqrt(small) + least) if off < small else np.sqrt(8.0 * off)
+    bent = part * bend * moved + 8 * UNIT
+    near, sign = (minus, 1.0) if minus <= plus else (plus, -1.0)
+    return near, sign, (abs(d) + bent) * off + 8 * UNIT * near, d, bent
+
+
+@compiled
 def bend(line: float, bend: float, o: Carried) -> None:
-    """The same behind a x + b |x|, with the shares of a^2 and b^2 (``arccosines``)."""
+    """The same of listed pairs."""
     for p in range(o.small.size):
-        small, off = o.small[p], o.off[p]
-        root = np.sqrt(0.5 * small)
-        turn, part = 2.0 * arcsine(root), 2.0 / np.pi
-        folded = small - part * _sine_less_cosine(turn, small)
-        minus, plus = (small, 2.0 - small) if o.turn[p] > 0 else (2.0 - small, small)
-        minus, plus = line * minus + bend * folded, line * plus + bend * (2.0 - folded)
-        o.d[p] = line + o.turn[p] * bend * (1.0 - part * turn)
-        least = np.sqrt(max(small - off, 0.0))
-        moved = 2.0 * off / (np.sqrt(small) + least) if off < small else np.sqrt(8.0 * off)
-        o.bent[p] = part * bend * moved + 8 * UNIT
-        o.near[p], o.sign[p] = (minus, 1.0) if minus <= plus else (plus, -1.0)
-        o.wrong[p] = (abs(o.d[p]) + o.bent[p]) * off + 8 * UNIT * o.near[p]
+        o.near[p], o.sign[p], o.wrong[p], o.d[p], o.bent[p] = behind_line(
+            o.small[p], o.off[p], o.turn[p], line, bend
+        )
 
 
 @compiled

@@ -80,19 +80,19 @@ class NearLayer:
 
     @property
     def of_table(self) -> tuple[float, float]:
-        """beta of the table, and its error."""
-        assert self.table is not None
-        return self.table.beta, self.table.error
+        """beta of the table, and its error; 1 and 0 without one."""
+        return (self.table.beta, self.table.error) if self.table is not None else (1.0, 0.0)
 
     @property
     def farthest(self) -> float:
-        """The largest 1 - |rho| of the table."""
-        assert self.table is not None
-        return self.table.farthest
+        """The largest 1 - |rho|: that of the table."""
+        return self.table.farthest if self.table is not None else 1.0
 
     @property
     def sides(self) -> tuple[float, float, float, float]:
         """Those of ``behind_table``."""
+        if self.table is None:
+            return 0.0, 0.0, 0.0, 0.0
         (one, scaled), (other, too) = near_ones(self.stage.step.layer.activation)
         return one, other, float(scaled), float(too)
 
@@ -103,8 +103,7 @@ class NearLayer:
         column, form, laid = j + shift, self.table, self.laid
         enter(self.norms, i, column, self.stage.step.coefficients, own[0], pairs)
         if form is None or laid is None:
-            line, share = self._line()
-            bend(line, share, pairs)
+            bend(*self.line, pairs)
         else:
             width = band_width(max(laid.rows.shape[1], laid.columns.shape[1]))
             sum_listed_pairs(
@@ -115,10 +114,12 @@ class NearLayer:
             leave_table(self.norms, i, column, self.of_table, self.sides, own[1], pairs)
         carry_theta(self.norms, i, column, pairs)
 
-    def _line(self) -> tuple[float, float]:
-        """The shares of a^2 and b^2 of a x + b |x|."""
+    @property
+    def line(self) -> tuple[float, float]:
+        """The shares of a^2 and b^2 of a x + b |x|, 0 of other activations."""
         line = self.stage.step.layer.activation.bent_line
-        assert line is not None
+        if line is None:
+            return 0.0, 0.0
         a, b = line[0] ** 2, line[1] ** 2
         return a / (a + b), b / (a + b)
 

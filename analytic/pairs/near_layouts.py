@@ -14,7 +14,7 @@ from analytic.pairs.close_inputs import Close
 from analytic.pairs.correlation_samples import rough_correlations
 from analytic.pairs.entries import MANY, cheap_entries, first_layers
 from analytic.pairs.near_layers import NearLayer, NearLayers
-from analytic.pairs.near_tiles import NearTiles
+from analytic.pairs.near_states import NearTiles
 from analytic.pairs.pair_sums import some_places
 from analytic.pairs.rays import Rays
 from analytic.pairs.row_blocks import Series
@@ -45,28 +45,28 @@ def with_near_tiles(problem: Problem) -> Problem:
     entries = cheap_entries(problem, close, round(left), i, j)
     last = entries[-1] if entries else None
     near = first_layers(problem, close, 1) if isinstance(last, Rays) else last
-    if not isinstance(near, NearLayers) or any(layer.table is None for layer in near.layers):
+    if not isinstance(near, NearLayers):
         return problem
     tiles = lay_out_near(near, n, own)
     return replace(problem, method=replace(method, near=entries, tiles=tiles))
 
 
 def lay_out_near(near: NearLayers, n: int, own: bool) -> NearTiles:
-    """Layers that all have tables; the first n inputs are the rows."""
+    """The first n inputs are the rows; layers without tables ask for nothing."""
     layers, columns = near.layers, slice(0 if own else n, None)
     k = len(near.inverse[columns])
     laid = [layer.laid for layer in layers if layer.laid is not None]
-    row_asked, column_asked = (
-        np.concatenate(part) for part in ([a.rows for a in laid], [a.columns for a in laid])
-    )
+    row_asked = np.concatenate([np.empty((0, n)), *(a.rows for a in laid)])
+    column_asked = np.concatenate([np.empty((0, k)), *(a.columns for a in laid)])
     norms = np.array([layer.norms for layer in layers])
-    steep = np.cumsum([len(a.rows) for a in laid]) - 1
+    steep = np.cumsum([len(a.rows) for a in laid], dtype=np.intp) - 1
     return NearTiles(
         numbers=_numbers(near),
         sides=np.array([layer.sides for layer in layers]),
+        lines=np.array([layer.line for layer in layers]),
         tables=_tables(layers),
         bands=_bands(layers),
-        core=np.concatenate([a.numbers for a in laid]),
+        core=np.concatenate([np.empty(0), *(a.numbers for a in laid)]),
         width=band_width(max(n, k)),
         rows=np.ascontiguousarray(norms[:, :, :n]),
         columns=_padded(norms[:, :, columns]),
@@ -74,8 +74,8 @@ def lay_out_near(near: NearLayers, n: int, own: bool) -> NearTiles:
         column_asked=_padded(column_asked),
         row_inverse=near.inverse[:n].copy(),
         column_inverse=_padded(near.inverse[columns]),
-        row_served=np.asarray(row_asked[steep].min(axis=0) > 0),
-        column_served=_padded(column_asked[steep].min(axis=0)) > 0,
+        row_served=np.asarray(row_asked[steep].min(axis=0, initial=1.0) > 0),
+        column_served=_padded(column_asked[steep].min(axis=0, initial=1.0)) > 0,
         sigma=float(near.close.sigmas[near.depth]),
     )
 
@@ -94,8 +94,9 @@ def _tables(layers: Sequence[NearLayer]) -> NDArray[np.int64]:
     found: list[tuple[int, ...]] = []
     first = start = 0
     for layer in layers:
-        assert layer.laid is not None
-        assert layer.table is not None
+        if layer.laid is None or layer.table is None:
+            found.append((first, 0, 0, start, 0))
+            continue
         wide = layer.laid.bands.shape[1]
         found.append((first, layer.laid.rank, layer.table.terms, start, wide))
         first, start = first + len(layer.laid.rows), start + layer.laid.bands[..., 0].size
@@ -104,10 +105,11 @@ def _tables(layers: Sequence[NearLayer]) -> NDArray[np.int64]:
 
 def _bands(layers: Sequence[NearLayer]) -> NDArray[np.int64]:
     """Rank of each pair of bands, and where its numbers begin among those of all layers."""
-    found: list[NDArray[np.int64]] = []
+    found = [np.zeros((0, 2), dtype=np.int64)]
     place = 0
     for layer in layers:
-        assert layer.laid is not None
+        if layer.laid is None:
+            continue
         found.append(layer.laid.bands.reshape(-1, 2) + np.array([0, place]))
         place += layer.laid.numbers.size
     return np.concatenate(found)

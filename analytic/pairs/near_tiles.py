@@ -3,92 +3,46 @@
 Such pairs are the rule where nobody scaled the inputs. Here the whole tile goes through the layers
 of ``NearLayers``, in the place of the series; pairs that no table serves are left to these. The
 formulas are those of ``carried_angles``; legend as there.
-
-A tile has a line of LANES numbers for each row and quantity, side by side in one array: compiled
-code knows then that they do not overlap.
 """
 
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analytic.compilation import compiled
-from analytic.expectations import LOGARITHMIC, contract, low_rank_sums, room_of_sums
-from analytic.machine import LANES, REASSOCIATED, UNIT, Array, aligned
-from analytic.pairs.carried_angles import UnitNorms, behind_table, carried, entered
-from analytic.recursion import ROWS, Data, Tile
+from analytic.expectations import LOGARITHMIC, contract, low_rank_sums
+from analytic.machine import LANES, REASSOCIATED, UNIT
+from analytic.pairs.carried_angles import behind_line, behind_table, carried, entered
+from analytic.pairs.near_states import (
+    BESIDE,
+    BOW,
+    ERROR,
+    INVERSE,
+    NEAR,
+    OFF,
+    SHARE,
+    SIGN,
+    SLOPE,
+    SMALL,
+    STEEP,
+    THETA,
+    TURN,
+    UNITS,
+    WRONG,
+    NearRoom,
+    NearTiles,
+    R,
+    S,
+)
+from analytic.recursion import Data, Tile
 
-__all__ = ["NearRoom", "NearTiles", "fill_near_tile", "near_room", "no_near_tiles"]
+__all__ = ["fill_near_tile"]
 
-NEAR, SIGN, WRONG, THETA, ERROR, SMALL, TURN, OFF = (k * LANES for k in range(8))
-"""Where the line of each quantity begins (``Carried``)."""
-STATES = 8
-R, S, INVERSE, SHARE, UNITS, SLOPE, BOW, STEEP = range(8)
-"""The fields of ``UnitNorms``."""
-BESIDE = 3
-"""Numbers that are asked of each input beside psi."""
 EIGHT = 8
 """Features that are summed together."""
-
-
-class NearTiles(NamedTuple):
-    """The layers of ``NearLayers`` laid out as arrays; without layers, none is taken so."""
-
-    numbers: Array  # weight, bias, rate and bias_rate; of Sigma, of Lambda; beta, error, farthest
-    sides: Array  # those of ``behind_table``, (layers, 4)
-    tables: NDArray[np.int64]  # first row of what is asked, psi, terms, first band, column bands
-    bands: NDArray[np.int64]  # of each pair of bands, its rank and its place in the core
-    core: Array
-    width: int  # inputs of a band
-    rows: Array  # ``UnitNorms`` of the rows, (layers, 8, n)
-    columns: Array  # of the columns, (layers, 8, k padded)
-    row_asked: Array  # what tables ask of the rows, (asked, n)
-    column_asked: Array  # of the columns, (asked, k padded)
-    row_inverse: Array  # 1/|x|
-    column_inverse: Array
-    row_served: NDArray[np.bool_]  # whether all tables serve it
-    column_served: NDArray[np.bool_]
-    sigma: float  # relative error of Sigma of each input behind the layers
-
-
-def no_near_tiles() -> NearTiles:
-    """None."""
-    none, line, inputs = np.zeros((0, 0)), np.zeros(0), np.zeros(0, dtype=np.bool_)
-    tables, norms = np.zeros((0, 5), dtype=np.int64), np.zeros((0, 0, 0))
-    return NearTiles(
-        none, none, tables, tables[:, :2], line, 1, norms, norms, none, none, line, line, inputs,
-        inputs, 0.0,
-    )  # fmt: skip
-
-
-class NearRoom(NamedTuple):
-    """Room for a tile."""
-
-    states: Array  # of the pairs, (rows, STATES * lanes)
-    columns: Array  # ``UnitNorms`` of the columns, (8, lanes)
-    sums: Array  # ``room_of_sums``
-    weights: Array  # coefficients that are left for the rows (``contract``)
-    own: Array  # what a table asks of a row
-    d: Array  # D of a row, (lanes,)
-    known: NDArray[np.bool_]  # pairs of the tile that need no series, (rows, lanes)
-
-
-def near_room(q: NearTiles) -> NearRoom:
-    """Room for a tile of some layers."""
-    most, terms = (int(q.tables[:, k].max(initial=0)) for k in (1, 2))
-    return NearRoom(
-        states=aligned(ROWS, STATES * LANES),
-        columns=aligned(len(UnitNorms._fields), LANES),
-        sums=room_of_sums(most + BESIDE),
-        weights=aligned(4 * terms * most, ROWS),
-        own=aligned(most + BESIDE),
-        d=aligned(LANES),
-        known=np.zeros((ROWS, LANES), dtype=np.bool_),
-    )
 
 
 @compiled
@@ -110,7 +64,10 @@ def fill_near_tile(
     _enter_inputs(q, o, data, row, end, lane)
     for layer in range(q.tables.shape[0]):
         _enter_layer(q, o, layer, row, end, lane)
-        _sum_layer(q, o, layer, row, end, lane)
+        if q.tables[layer, 2] == 0:
+            _bend_layer(q, o, layer, row, end)
+        else:
+            _sum_layer(q, o, layer, row, end, lane)
     _write(q, o, t, row, end, stop - lane)
 
 
@@ -193,6 +150,22 @@ def _sum_layer(q: NearTiles, o: NearRoom, layer: int, row: int, end: int, lane: 
         for side in range(low, high):
             _sum_row(q, o, layer, m, side, core[:terms], rank, phi)
         _leave_row(q, o, layer, row + m, m)
+
+
+@compiled
+def _bend_layer(q: NearTiles, o: NearRoom, layer: int, row: int, end: int) -> None:
+    """``behind_line`` and ``carried`` for all pairs."""
+    b, c, line, bend = o.states, o.columns, q.lines[layer, 0], q.lines[layer, 1]
+    for m in range(end - row):
+        slope = q.rows[layer, SLOPE, row + m]
+        for j in range(LANES):
+            near, sign, wrong, d, bent = behind_line(
+                b[m, SMALL + j], b[m, OFF + j], b[m, TURN + j], line, bend
+            )
+            b[m, NEAR + j], b[m, SIGN + j], b[m, WRONG + j] = near, sign, wrong
+            b[m, THETA + j], b[m, ERROR + j] = carried(
+                b[m, THETA + j], b[m, ERROR + j], d, bent, slope * c[SLOPE, j]
+            )
 
 
 @compiled

@@ -15,7 +15,8 @@ from analytic.compilation import compiled
 from analytic.machine import LANES, UNIT, Array
 from analytic.pairs.input_products import scalar_products
 from analytic.pairs.near_layers import NearLayers
-from analytic.pairs.near_tiles import NearRoom, NearTiles, fill_near_tile, near_room, no_near_tiles
+from analytic.pairs.near_states import NearRoom, NearTiles, near_room, no_near_tiles
+from analytic.pairs.near_tiles import fill_near_tile
 from analytic.pairs.pair_errors import bound_of_kernels
 from analytic.pairs.pair_recursion import begin, propagate
 from analytic.pairs.rays import Rays

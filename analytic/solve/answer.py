@@ -100,7 +100,7 @@ def _has_tables(problem: Problem) -> bool:
     method = problem.method
     if not isinstance(method, Series):
         return False
-    return bool(method.near) or bool(method.plan.close[:, 0].any())
+    return (bool(method.near) and not problem.is_bent) or bool(method.plan.close[:, 0].any())
 
 
 def _of_some(problem: Problem, own: float) -> tuple[float, tuple[int, int], float]:

@@ -25,6 +25,7 @@ NETWORKS = {
     "erf": Network(F("erf"), F("tanh", bias_std=0.3)),
     "softplus": Network(*[F("softplus", bias_std=0.3, weight_rate=0.7)] * 2),
     "gelu": Network(F("gelu", bias_std=2.0, bias_rate=0.0)),
+    "relu": Network(F("relu"), F("x/3 + abs(x)", bias_std=0.3), F("relu")),
 }
 PLACES = np.array([0, 1, 31, 32, 127, 128, 129, 340, 352, 511, 639, 640, 1098, 1099])
 
@@ -82,6 +83,22 @@ def test_such_tiles_leave_no_pair_of_large_and_small_inputs(certificate: bool) -
     assert left == 1  # zero and nearly zero beside a bias
     assert np.isnan(found[350, 351])
     assert bound.max() <= 1e-10
+
+
+def test_networks_with_a_kink_at_zero_are_taken_and_proved() -> None:
+    line = np.linspace(-300, 300, 1100)[:, None]
+    network = Network(F("relu"), F("leaky_relu"))
+    method = prepare(network, line, None, 1e-10).method
+    assert isinstance(method, Series)
+    assert len(method.tiles.tables) == 2
+    found = kernel_estimate(network, line, kind="ntk")
+    assert found.certified
+    few = kernel_estimate(network, line[PLACES], kind="ntk")
+    apart = np.abs(found.value[np.ix_(PLACES, PLACES)] - few.value)
+    assert (apart <= found.error[np.ix_(PLACES, PLACES)] + few.error).all()
+    plus = np.linspace(1, 300, 1100)[:, None]  # all units are parallel
+    norms = kernel(network, np.ones((1, 1))).item() * np.outer(plus, plus)
+    np.testing.assert_allclose(kernel(network, plus), norms, rtol=1e-13)
 
 
 def test_lines_without_biases_are_taken_too() -> None:
