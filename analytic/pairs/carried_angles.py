@@ -13,15 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from analytic.compilation import compiled
-from analytic.expectations import arcsine
 from analytic.machine import UNIT, Array
 
 __all__ = [
     "Carried",
     "UnitNorms",
-    "behind_line",
     "behind_table",
-    "bend",
     "carried",
     "carry_theta",
     "enter",
@@ -231,46 +228,6 @@ def leave_table(
         o.near[p], o.sign[p], o.wrong[p], o.bent[p] = behind_table(
             pair, one, other, of, sides, variation
         )
-
-
-@compiled
-def behind_line(small: float, off: float, turn: float, line: float, bend: float) -> Any:
-    """A pair behind a x + b |x|: near, sign, wrong, D and its error.
-
-    ``line`` and ``bend`` are the shares of a^2 and b^2 (``arccosines``).
-    """
-    root = np.sqrt(0.5 * small)
-    angle, part = 2.0 * arcsine(root), 2.0 / np.pi
-    folded = small - part * _sine_less_cosine(angle, small)
-    minus = small if turn > 0 else 2.0 - small
-    minus, plus = line * minus + bend * folded, line * (2.0 - minus) + bend * (2.0 - folded)
-    d = line + turn * bend * (1.0 - part * angle)
-    least = np.sqrt(small - off if small > off else 0.0)
-    moved = 2.0 * off / (np.sqrt(small) + least) if off < small else np.sqrt(8.0 * off)
-    bent = part * bend * moved + 8 * UNIT
-    near, sign = (minus, 1.0) if minus <= plus else (plus, -1.0)
-    return near, sign, (abs(d) + bent) * off + 8 * UNIT * near, d, bent
-
-
-@compiled
-def bend(line: float, bend: float, o: Carried) -> None:
-    """The same of listed pairs."""
-    for p in range(o.small.size):
-        o.near[p], o.sign[p], o.wrong[p], o.d[p], o.bent[p] = behind_line(
-            o.small[p], o.off[p], o.turn[p], line, bend
-        )
-
-
-@compiled
-def _sine_less_cosine(t: float, small: float) -> float:
-    """sin(t) - t cos(t) with small = 1 - cos(t): up to t = 1 by its series."""
-    if t >= 1.0:
-        return np.sqrt(small * (2.0 - small)) - t * (1.0 - small)
-    q = t * t
-    a = 1.0 / 3 - q * (1.0 / 30 - q * (1.0 / 840 - q * (1.0 / 45360 - q * (1.0 / 3991680 - q * (
-        1.0 / 518918400 - q * (1.0 / 93405312000 - q * (
-            1.0 / 22230464256000 - q / 6758061133824000)))))))  # fmt: skip
-    return t * q * a
 
 
 @compiled

@@ -24,10 +24,10 @@ from analytic.expectations import (
     sum_listed_pairs,
 )
 from analytic.machine import UNIT, Array
+from analytic.pairs.bent_angles import bend
 from analytic.pairs.carried_angles import (
     Carried,
     UnitNorms,
-    bend,
     carry_theta,
     enter,
     enter_inputs,

@@ -15,7 +15,8 @@ import numpy as np
 from analytic.compilation import compiled
 from analytic.expectations import LOGARITHMIC, contract, low_rank_sums
 from analytic.machine import LANES, REASSOCIATED, UNIT
-from analytic.pairs.carried_angles import behind_line, behind_table, carried, entered
+from analytic.pairs.bent_angles import angle_of, behind_line, folded
+from analytic.pairs.carried_angles import behind_table, carried, entered
 from analytic.pairs.near_states import (
     BESIDE,
     BOW,
@@ -158,10 +159,13 @@ def _bend_layer(q: NearTiles, o: NearRoom, layer: int, row: int, end: int) -> No
     b, c, line, bend = o.states, o.columns, q.lines[layer, 0], q.lines[layer, 1]
     for m in range(end - row):
         slope = q.rows[layer, SLOPE, row + m]
+        for j in range(LANES):  # loops of one step each become vector instructions
+            o.d[j] = angle_of(b[m, SMALL + j])
         for j in range(LANES):
-            near, sign, wrong, d, bent = behind_line(
-                b[m, SMALL + j], b[m, OFF + j], b[m, TURN + j], line, bend
-            )
+            b[m, NEAR + j] = folded(b[m, SMALL + j], o.d[j])
+        for j in range(LANES):
+            pair = b[m, SMALL + j], b[m, OFF + j], b[m, TURN + j]
+            near, sign, wrong, d, bent = behind_line(pair, o.d[j], b[m, NEAR + j], line, bend)
             b[m, NEAR + j], b[m, SIGN + j], b[m, WRONG + j] = near, sign, wrong
             b[m, THETA + j], b[m, ERROR + j] = carried(
                 b[m, THETA + j], b[m, ERROR + j], d, bent, slope * c[SLOPE, j]

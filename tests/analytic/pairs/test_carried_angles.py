@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from analytic.expectations import Angle, NormGap
-from analytic.pairs.carried_angles import Carried, UnitNorms, bend, enter, enter_inputs
+from analytic.pairs.bent_angles import bend
+from analytic.pairs.carried_angles import Carried, UnitNorms, enter, enter_inputs
 from analytic.pairs.nearly_parallel import _affine  # pyright: ignore[reportPrivateUsage]
 
 PAIRS = np.arange(40)
