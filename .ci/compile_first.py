@@ -34,6 +34,15 @@ def vectors() -> None:
     )
 
 
+def kinks() -> None:
+    """Lines, whose tiles go through layers by tables, and kinks beside a bias."""
+    line = np.linspace(-12, 12, 1100)[:, None]
+    for name in ("gelu", "relu"):
+        kernel(Network(*[FullyConnected(name)] * 2), line)
+    for name in ("hardswish", "elu", "hardtanh"):
+        kernel(Network(*[FullyConnected(name, bias_std=0.5)] * 2), RNG.standard_normal((300, 6)))
+
+
 def images() -> None:
     """Images, and pairs that the tiles leave out."""
     x = RNG.standard_normal((6, 2, 6, 6))
@@ -49,4 +58,5 @@ def images() -> None:
 
 if __name__ == "__main__":
     vectors()
+    kinks()
     images()

@@ -14,6 +14,8 @@ from analytic.expectations import estimated_tables, moments, waves
 from analytic.expectations.estimated_tables import estimated_segment, more_terms
 from analytic.expressions import evaluation
 
+pytestmark = pytest.mark.slow  # what is not begun, not how it is rounded
+
 
 @pytest.mark.parametrize("s", [0.7, 1.1, 2.1, 2.5, 3.9, 4.5, 5.0, 7.0])
 def test_errors_count_relative_to_the_least_values_of_an_octave(s: float) -> None:

@@ -45,6 +45,7 @@ def _sums(
     return found[0] / (r[0] * r[1:]), found[1] / (slope[0] * slope[1:]), form.error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("allowed", [0.0, 1e-12, 1e-8])
 @pytest.mark.parametrize("side", [0, 1])
 @pytest.mark.parametrize("name", PIECES)

@@ -32,6 +32,7 @@ def _table(seed: int, n: int) -> np.ndarray:
     return x
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("own", [True, False])
 def test_both_ways_agree(name: str, own: bool) -> None:

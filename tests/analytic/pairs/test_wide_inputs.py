@@ -58,6 +58,7 @@ def test_the_first_layer_agrees_with_conditioning(name: str, own: bool) -> None:
         assert error.max() < 3e-11
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_both_ways_agree_behind_all_layers(name: str) -> None:
     x = _table(3, 60)

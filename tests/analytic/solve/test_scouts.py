@@ -20,6 +20,8 @@ from analytic import (
 from analytic.expectations import varies_fast
 from analytic.solve import answer, refused_by_few, scouts
 
+pytestmark = pytest.mark.slow  # what is said, not how it is rounded
+
 FAST = Network(FullyConnected("tanh(60*(x-1))", weight_std=1.5, bias_std=0.1))
 RAW = np.random.default_rng(7).standard_normal((24, 5)) + 1
 RAW *= np.geomspace(0.1, 300, 24)[:, None]
