@@ -58,7 +58,7 @@ def compiled(
     dispatcher: Any = compile_(function)
     folder = _folder()
     if folder is not None:
-        dispatcher._cache = _CompiledCode(function, flags, folder)
+        dispatcher._cache = _CompiledCode(function, flags, counted, folder)
     return dispatcher
 
 
@@ -90,28 +90,21 @@ class _Borrowing(_WholeVectors):
     def decref(self, typ: Any, val: Any) -> None: ...
 
 
-@register_pass(mutates_CFG=True, analysis_only=False)
-class _Lowering(typed_passes.NativeLowering):
-    _name = "native_lowering_with_whole_vectors"
+def _lowering_by(lower: type[lowering.Lower]) -> Any:
+    class Lowering(typed_passes.NativeLowering):
+        _name = f"native_lowering{lower.__name__}"
 
-    @property
-    def lowering_class(self) -> Any:
-        return _WholeVectors
+        @property
+        def lowering_class(self) -> Any:
+            return lower
 
-
-@register_pass(mutates_CFG=True, analysis_only=False)
-class _BorrowingLowering(typed_passes.NativeLowering):
-    _name = "native_lowering_without_references"
-
-    @property
-    def lowering_class(self) -> Any:
-        return _Borrowing
+    return register_pass(mutates_CFG=True, analysis_only=False)(Lowering)
 
 
 class _Compiler(compiler.Compiler):
     """Numba's own, but for the vectors."""
 
-    lowering: Any = _Lowering
+    lowering: Any = _lowering_by(_WholeVectors)
 
     def define_pipelines(self) -> list[Any]:
         pipeline: Any = super().define_pipelines()[0]
@@ -124,7 +117,7 @@ class _Compiler(compiler.Compiler):
 class _BorrowingCompiler(_Compiler):
     """The same without references."""
 
-    lowering = _BorrowingLowering
+    lowering = _lowering_by(_Borrowing)
 
 
 def _fused(typing: Any, a: Any, b: Any, c: Any) -> Any:
@@ -188,9 +181,11 @@ class _CompiledCode(caching._Cache):
     compile the same function at once write the same file.
     """
 
-    def __init__(self, function: Callable[..., Any], flags: frozenset[str], folder: Path) -> None:
+    def __init__(
+        self, function: Callable[..., Any], flags: frozenset[str], counted: bool, folder: Path
+    ) -> None:
         self._name = f"{function.__module__}.{function.__qualname__}"
-        self._flags = sorted(flags)
+        self._kind = sorted(flags), counted
         self._folder = folder
 
     @property
@@ -224,6 +219,6 @@ class _CompiledCode(caching._Cache):
             part.unlink(missing_ok=True)
 
     def _path(self, sig: Any, codegen: Any) -> Path:
-        key = repr((sig, self._flags, codegen.magic_tuple()))
+        key = repr((sig, self._kind, codegen.magic_tuple()))
         digest = hashlib.sha256(f"{self._name} {key}".encode()).hexdigest()[:24]
         return self._folder / f"{self._name.removeprefix('analytic.')}-{digest}.bin"

@@ -1,64 +1,42 @@
 """What ``small_angles`` asks of a piecewise linear activation and of each of its inputs."""
 
-# scipy has no type stubs
-# pyright: reportMissingTypeStubs=false
-
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import ndtr
 
 from analytic.activation import Activation
+from analytic.expectations.kink_places import (
+    MOST_PLACES,
+    PARTS,
+    ROUNDED,
+    SHARPEST,
+    KinkPlaces,
+    with_places,
+)
 from analytic.expectations.polylines import Polyline, polyline
-from analytic.expectations.small_angles import FARTHEST_LINES, LINES
-from analytic.machine import UNIT, Array
+from analytic.expectations.small_angles import LINES
+from analytic.machine import Array
 
-__all__ = ["GONE", "MOST_PLACES", "PARTS", "ROUNDED", "SHARPEST", "KinkLines", "kink_lines"]
-
-MOST_PLACES = 4
-"""Distances of bends from 0, at most."""
-GONE = 40.0
-"""Deviations from which on a bend is not seen."""
-ROUNDED = 2**6 * UNIT
-"""Roundings of the sum, relative to the size of its terms."""
-SHARPEST = 2.0**-56
-"""What is left out of the integrals over the angle where nothing more is allowed."""
-PARTS = 4
-"""Series that are cut short: the integrand, the cosine, the exponential and m_0."""
+__all__ = ["KinkLines", "kink_lines"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class KinkLines:
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class KinkLines(KinkPlaces):
     """A piecewise linear activation and its bends.
 
     Attributes:
-        places: distances |x_p| of its bends from 0.
         bends: jumps of the slope at x_p and at -x_p, (2, places).
         mean: w(0).
         slope: m.
-        error: of E and of D, relative to norms.
-        sharp: what may be left out of the integrals over the angle.
     """
 
-    places: Array
     bends: Array
     mean: float
     slope: float
-    error: float = 0.0
-    sharp: float = SHARPEST
 
     kind = LINES
-    farthest = FARTHEST_LINES
-    scale = 0.0
-    terms = 0
-
-    @property
-    def rank(self) -> int:
-        """Numbers of places."""
-        return self.places.size
 
     @property
     def numbers(self) -> Array:
@@ -68,21 +46,16 @@ class KinkLines:
         two = np.outer(one, other) + np.outer(other, one)
         return np.concatenate([[self.mean, self.slope, self.sharp], same.ravel(), two.ravel()])
 
-    def _at(self, s: Array) -> tuple[Array, Array, Array]:
-        """a, phi(a) and Q(a), (places, n) each."""
-        a = np.minimum(self.places[:, None] / np.maximum(s, 1e-300), GONE)
-        return a, np.exp(-(a**2) / 2) / math.sqrt(2 * math.pi), ndtr(-a)
-
     def of_inputs(self, s: Array, r: Array, slope: Array) -> Array:
         """What is asked of each input, (asked, n)."""
-        a, density, tail = self._at(s)
+        a, density, tail = self.seen(s)
         even, odd = self.bends.sum(axis=0), self.bends[0] - self.bends[1]
         own = np.stack([s, s * (even @ (density - a * tail)), odd @ tail])
-        return np.concatenate([own, np.stack([a, density, tail], axis=1).reshape(-1, s.size)])
+        return with_places(own, (a, density, tail))
 
     def sizes(self, s: Array) -> tuple[Array, Array]:
         """Of the terms of E and D at x = x', (n,) each."""
-        a, density, tail = self._at(s)
+        a, density, tail = self.seen(s)
         weights = np.abs(self.bends).sum(axis=0)
         both = np.sum(weights) * (weights @ (a * density + tail * (1 + a * a)))
         once = weights @ tail
@@ -124,4 +97,4 @@ def _bends(line: Polyline) -> KinkLines:
         bends[int(place < 0), np.searchsorted(places, abs(place))] = jump
     value, _ = line.at(np.zeros(1))
     inner = line.slopes[int(np.count_nonzero(line.places < 0))]
-    return KinkLines(places, bends, float(value[0]), float(inner))
+    return KinkLines(places=places, bends=bends, mean=float(value[0]), slope=float(inner))

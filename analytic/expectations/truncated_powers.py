@@ -1,22 +1,24 @@
 """What ``quadrant_moments`` asks of an activation of cubic pieces and of each of its inputs."""
 
-# scipy has no type stubs
-# pyright: reportMissingTypeStubs=false
-
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import ndtr
 
 from analytic.activation import Activation
+from analytic.expectations.kink_places import (
+    MOST_PLACES,
+    PARTS,
+    ROUNDED,
+    SHARPEST,
+    KinkPlaces,
+    with_places,
+)
 from analytic.expectations.polylines import polyline
 from analytic.expectations.quadrant_moments import DEGREES_OF_JUMPS as MOST
 from analytic.expectations.quadrant_moments import QUADRANTS
-from analytic.expectations.slope_bends import GONE, MOST_PLACES, PARTS, ROUNDED, SHARPEST
-from analytic.expectations.small_angles import FARTHEST_LINES
 from analytic.expectations.splines import Spline, spline
 from analytic.machine import Array
 
@@ -28,33 +30,19 @@ SPREAD = 8.0
 """Sums of the powers of 1 + a and 1 + b that multiply an error of the integrals."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class KinkPowers:
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class KinkPowers(KinkPlaces):
     """An activation as a cubic and truncated powers that begin at its kinks.
 
     Attributes:
-        places: distances |x_p| of the kinks from 0.
         jumps: of the m-th power at x_p and at -x_p, (MOST, 2, places).
         cubic: c_k, (POWERS,).
-        error: of E and of D, relative to norms.
-        sharp: what may be left out of the integrals over the angle.
     """
 
-    places: Array
     jumps: Array
     cubic: Array
-    error: float = 0.0
-    sharp: float = SHARPEST
 
     kind = QUADRANTS
-    farthest = FARTHEST_LINES
-    scale = 0.0
-    terms = 0
-
-    @property
-    def rank(self) -> int:
-        """Numbers of places."""
-        return self.places.size
 
     @property
     def numbers(self) -> Array:
@@ -66,16 +54,11 @@ class KinkPowers:
         ]
         return np.concatenate([[self.sharp, degree], np.ravel(products)])
 
-    def _at(self, s: Array) -> tuple[Array, Array, Array]:
-        """a, phi(a) and Q(a), (places, n) each."""
-        a = np.minimum(self.places[:, None] / np.maximum(s, 1e-300), GONE)
-        return a, np.exp(-(a**2) / 2) / math.sqrt(2 * math.pi), ndtr(-a)
-
     def of_inputs(self, s: Array, r: Array, slope: Array) -> Array:
         """What is asked of each input, (asked, n)."""
-        a, density, tail = self._at(s)
+        a, density, tail = self.seen(s)
         own = np.stack([s, *self._of_cubic(s), *self._of_powers(s, a, density, tail)])
-        return np.concatenate([own, np.stack([a, density, tail], axis=1).reshape(-1, s.size)])
+        return with_places(own, (a, density, tail))
 
     def _of_cubic(self, s: Array) -> Array:
         """Its mean, and E p'(s z) h_k(z) for k < 3, (POWERS, n)."""
@@ -97,7 +80,7 @@ class KinkPowers:
 
     def sizes(self, s: Array) -> tuple[Array, Array]:
         """Of the terms of E and D at x = x', (n,) each."""
-        a, density, tail = self._at(s)
+        a, density, tail = self.seen(s)
         means, pairs = _means(a, density, tail, 1.0), _sizes_of_pairs(a, density, tail)
         cubic, others = np.abs(self._of_cubic(s)), np.zeros((POWERS, s.size))
         e, d = np.zeros((2, s.size))
@@ -113,7 +96,7 @@ class KinkPowers:
 
     def spread(self, s: Array) -> tuple[Array, Array]:
         """What an error of the integrals, exp(-y/2) for small y, makes of E and D at x = x'."""
-        a, *_ = self._at(s)
+        a, *_ = self.seen(s)
         e, d = np.zeros((2, s.size))
         for m, jumps in enumerate(np.abs(self.jumps).sum(axis=1), 1):
             fallen = jumps @ (np.exp(-(a**2) / 10) * (1 + a) ** m)
@@ -176,4 +159,4 @@ def _powers_of(line: Spline) -> KinkPowers:
     for x, found in zip(line.ends[1:-1].tolist(), line.jumps.T, strict=True):
         place = np.searchsorted(places, abs(x))
         jumps[:, int(x < 0), place] = signs * found if x < 0 else found
-    return KinkPowers(places, jumps, line.cubic_at_zero)
+    return KinkPowers(places=places, jumps=jumps, cubic=line.cubic_at_zero)
