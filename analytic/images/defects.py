@@ -152,7 +152,7 @@ def _bend(
         share = 1.0 - bend + bend * sign * (1.0 - part * turn)
         cosine = 1.0 - delta if delta < other else other - 1.0
         gamma = layer.rate * (both * cosine) + (shift if pixels else layer.weight * theta[j])
-        alive = slope if both > 0.0 else 0.0
+        alive = slope if both > 0.0 or bend == 0.0 else 0.0  # at a kink the slope is that of torch
         theta[j] = alive * share * gamma
         defect[j] = alive * both * ((1.0 - bend) * delta + bend * folded)
         norms[j] = delta if both > 0.0 else 0.0

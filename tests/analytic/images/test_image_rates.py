@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.testing import assert_allclose
-from oracles import image_balls
+from oracles import balls, image_balls
 
 from analytic import (
     AveragePooling,
@@ -20,6 +21,7 @@ from analytic import (
     Residual,
     kernel,
     kernel_diagonal,
+    kernel_estimate,
 )
 
 CASES = 24
@@ -95,3 +97,19 @@ def test_zero_patches_before_relu_train_no_bias_that_starts_at_0() -> None:
     x[:, 0, 0] = 1, -2
     network = Network(Convolution("relu", 1, bias_rate=5), Flatten())
     assert_allclose(kernel(network, x), np.diag([0.5 + 0.5 + 2.5, 2 + 2 + 2.5]) / 6, atol=1e-15)
+
+
+@pytest.mark.parametrize("behind", [(), (Convolution("relu", 2),), (Convolution("erf", 1),)])
+def test_zero_patches_before_a_linear_layer_train_its_biases(
+    behind: tuple[Convolution, ...],
+) -> None:
+    """Its slope is the same at 0; pairs carry defects, and covariances before erf."""
+    x = np.zeros((2, 1, 6))
+    x[0, 0, :4], x[1, 0, 2:] = (1, -2, 1, 3), (0.5, 2, -1, 1)
+    network = Network(Convolution("identity", 1, bias_rate=5), *behind, Flatten())
+    found = kernel_estimate(network, x)
+    exact = image_balls.kernel(network, x[0], x[1], 40)
+    for i, j in ((0, 0), (0, 1), (1, 1)):
+        assert balls.distance(found.value[i, j], exact[i][j]) <= found.error[i, j]
+    if not behind:
+        assert_allclose(found.value, 2 * (x[:, 0] @ x[:, 0].T) / 6 + 5, rtol=1e-14)
