@@ -32,13 +32,14 @@ def check_inputs(name: str, x: ArrayLike, network: Network) -> Array:
     if array.size == 0:
         raise ValueError(f"expected inputs in {name}, got shape {array.shape}; pass at least one")
     flat = array.reshape(len(array), -1)
-    bad = ~np.isfinite(flat).all(axis=1)
+    sizes = np.maximum(*(np.abs(end(axis=1).astype(np.float64)) for end in (flat.max, flat.min)))
+    bad = ~np.isfinite(sizes)
     if bad.any():
         raise ValueError(
             f"expected finite numbers in {name}, got NaN or infinity first in row"
             f" {int(np.argmax(bad))}; remove or repair it"
         )
-    _check_scale(name, np.abs(flat.astype(np.float64)).max(axis=1))
+    _check_scale(name, sizes)
     return np.ascontiguousarray(array, dtype=np.float64)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from analytic.compilation import compiled
+from analytic.compilation import compiled, elementwise
 from analytic.machine import LANES
 from analytic.recursion import Data, Tile
 
@@ -39,16 +39,22 @@ def scalar_products(t: Tile, data: Data, row: int, end: int, lane: int) -> None:
             for m in range(end - row):
                 for j in range(LANES):
                     total[m, j] += part[m, j]
+    exact = data.features & (data.features - 1) == 0  # a power of 2: a product has the same bits
+    inverse = 1.0 / data.features
     for m in range(end - row):
-        for j in range(LANES):
-            total[m, j] /= data.features
+        if exact:
+            for j in range(LANES):
+                total[m, j] *= inverse
+        else:
+            for j in range(LANES):
+                total[m, j] /= data.features
 
 
 @compiled
 def _dot_eight(
     x: Any, xt: Any, row: int, end: int, k: int, lane: int, fresh: bool, total: Any
 ) -> None:
-    """Add the products of eight features."""
+    """Add the products of eight features, of two rows at a time: they share what is loaded."""
     stop = lane + LANES
     t = (
         xt[k, lane:stop],
@@ -60,13 +66,30 @@ def _dot_eight(
         xt[k + 6, lane:stop],
         xt[k + 7, lane:stop],
     )
-    for m in range(end - row):
-        i = row + m
-        r0, r1, r2, r3 = x[i, k], x[i, k + 1], x[i, k + 2], x[i, k + 3]
-        r4, r5, r6, r7 = x[i, k + 4], x[i, k + 5], x[i, k + 6], x[i, k + 7]
-        r = (r0, r1, r2, r3, r4, r5, r6, r7)
+    for m in range(0, end - row - 1, 2):
+        p, q = _eight(x, row + m, k), _eight(x, row + m + 1, k)
+        for j in range(LANES):
+            value, other = 0.0, 0.0
+            for c in range(8):
+                y = t[c][j]
+                value += p[c] * y
+                other += q[c] * y
+            total[m, j] = value if fresh else total[m, j] + value
+            total[m + 1, j] = other if fresh else total[m + 1, j] + other
+    if (end - row) % 2 == 1:
+        m = end - row - 1
+        p = _eight(x, row + m, k)
         for j in range(LANES):
             value = 0.0
             for c in range(8):
-                value += r[c] * t[c][j]
+                value += p[c] * t[c][j]
             total[m, j] = value if fresh else total[m, j] + value
+
+
+@elementwise
+def _eight(x: Any, i: int, k: int) -> Any:
+    """Eight features of an input."""
+    return (
+        x[i, k], x[i, k + 1], x[i, k + 2], x[i, k + 3],
+        x[i, k + 4], x[i, k + 5], x[i, k + 6], x[i, k + 7],
+    )  # fmt: skip

@@ -13,7 +13,7 @@ one short Chebyshev series.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -61,6 +61,7 @@ class Zonal:
     odd: Array
     error: float
     diagonal: float
+    _tiles: list[Tile] = field(init=False, default_factory=list[Tile])  # that threads have left
 
     @property
     def bytes(self) -> int:
@@ -72,7 +73,12 @@ class Zonal:
     def fill(self, data: Data, block: RowBlock, bound: Array) -> tuple[int, int]:
         """See ``analytic.recursion.problem.Method``."""
         bound[block.row : block.end] = self.error
-        _fill_rows(new_tile(0), self.scale, self.even, self.odd, data, block)
+        try:
+            tile = self._tiles.pop()
+        except IndexError:
+            tile = new_tile(0)
+        _fill_rows(tile, self.scale, self.even, self.odd, data, block)
+        self._tiles.append(tile)
         return self.even.shape[1] + self.odd.shape[1], 0
 
 
