@@ -208,7 +208,7 @@ MUTATIONS = (
     Mutation("response of E between the nodes", _E + "between_nodes.py", "second = mean * of_mean + v", "second = v", NORMS),
     Mutation("response of D between the nodes", _E + "between_nodes.py", "(np.abs(steep) + loose)[:, 0]", "loose[:, 0]", NORMS),
     Mutation("rests between the nodes", _E + "segments.py", "nodes[:, None] * sums / np.where(before > 0, before, 1.0)", "sums / table[:, [SLOPE]]", TABLES + " -k between"),
-    Mutation("what the coefficients lack", _R + "derivative_norms.py", "(rest**p * (c * fifth)", "(rest * (c * 0 * fifth)", NORMS),
+    Mutation("what the coefficients lack", _R + "derivative_norms.py", "twice = root * np.sqrt(c * fifth)", "twice = root * np.sqrt(0 * fifth)", NORMS),
     Mutation("roots of 53 bits", _E + "quadrature.py", "low = [(root", "low = [0 * (root", "tests/analytic/expectations/test_quadrature.py"),
     Mutation("response of the mean", _R + "error_amplification.py", "np.sqrt(v / 2) * np.abs(sums.b_1)", "np.sqrt(v / 8) * np.abs(sums.b_1)", TERMS),
     Mutation("a nonlinearity is trained", "analytic/network/steps.py", "return 0.0 if isinstance(self.layer, Pointwise) else self.layer.weight_rate", "return 1.0", "tests/analytic/recursion/test_bare_nonlinearities.py"),

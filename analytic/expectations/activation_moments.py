@@ -13,7 +13,7 @@ from analytic.activation import Activation
 from analytic.expectations.chebyshev_sums import fill_moments
 from analytic.expectations.cut_tails import error_of_cut
 from analytic.expectations.error_function import ERF_SECOND, ERF_SLOPE, erf_moments
-from analytic.expectations.fifth_derivatives import fifth_mean_squares
+from analytic.expectations.fifth_derivatives import has_fifth
 from analytic.expectations.gaussian_bumps import gaussian_bump
 from analytic.expectations.kinks_at_zero import mend_moments
 from analytic.expectations.node_tables import (
@@ -101,15 +101,15 @@ def moments(activation: Activation, s: Any) -> Moments:
         found, rest = erf_moments(s, low)
         return Moments(np.zeros_like(s), *found, noise=OF_ERF, wide=_both(found[0], rest))
     table, second, rest = np.empty((FIRST, s.size)), np.empty(s.size), np.zeros(s.size)
-    noise = EXACT
-    for octave, chosen in by_octaves(activation, s):
+    noise, octaves = EXACT, [*by_octaves(activation, s)]
+    for octave, chosen in octaves:
         part = segment(activation, octave)
         fill_moments(part, (s, low), chosen, table, (second, rest))
         if s[chosen].any() or not kinked(activation):
             noise = noise.joined(part.noise_at(s[chosen]))
     if kinked(activation):
         mend_moments(activation, s, table, (second, rest))
-    if noise.certified and fifth_mean_squares(activation, s) is None:
+    if noise.certified and not has_fifth(activation, (octave for octave, _ in octaves)):
         noise = noise._replace(certified=False)
     _check(activation, s, noise, table, (second, rest))
     return Moments(
@@ -145,9 +145,11 @@ OF_ERF = EXACT._replace(mean=0.0, second=ERF_SECOND, square=ERF_SLOPE, carried=E
 
 def halves(s: Any) -> tuple[Array, Array]:
     """Numbers of any precision as the sums of two of float64; 0 beside what is infinite."""
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         high = np.asarray(s, np.float64)
-    return high, np.asarray(np.where(np.isfinite(high), s - high, 0.0), np.float64)
+        low = np.asarray(s - high, np.float64)
+    finite = np.isfinite(high)
+    return high, low if finite.all() else np.where(finite, low, 0.0)
 
 
 def _both(high: Array, low: Array) -> Extended:

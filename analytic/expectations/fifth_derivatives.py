@@ -7,6 +7,7 @@ derivatives (``analytic.recursion.derivative_norms``), of which it only enters r
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from functools import lru_cache
 
 import numpy as np
@@ -18,7 +19,7 @@ from analytic.expectations.splines import by_pieces
 from analytic.expectations.waves import wave
 from analytic.machine import Array
 
-__all__ = ["fifth_mean_squares", "has_formulas"]
+__all__ = ["fifth_mean_squares", "has_fifth", "has_formulas"]
 
 
 def has_formulas(activation: Activation) -> bool:
@@ -26,6 +27,11 @@ def has_formulas(activation: Activation) -> bool:
     if activation.bent_line is not None or activation.is_erf:
         return True
     return wave(activation) is not None or by_pieces(activation) is not None
+
+
+def has_fifth(activation: Activation, octaves: Iterable[int]) -> bool:
+    """Whether ``fifth_mean_squares`` has bounds for s in [2^octave, 2^(octave + 1)] of these."""
+    return all(_on_octave(activation, at) is not None for at in octaves if at >= LOWEST)
 
 
 def fifth_mean_squares(activation: Activation, s: Array) -> Array | None:

@@ -117,7 +117,8 @@ class Responses(NamedTuple):
 
     def largest(self, low: float, high: float) -> Array:
         """The largest ones for s from low to high, (2,)."""
-        return self.found[:, (self.high >= low) & (self.low <= high)].max(axis=1)
+        met = (self.high >= low) & (self.low <= high)
+        return self.found.max(axis=1, where=met, initial=0.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,7 +15,16 @@ import numpy as np
 
 from analytic.machine import Array
 
-__all__ = ["OF_D", "OF_E", "Factors", "Rests", "factors_of_bent_line", "factors_of_series"]
+__all__ = [
+    "LEVELS",
+    "OF_D",
+    "OF_E",
+    "RADII",
+    "Factors",
+    "Rests",
+    "factors_of_bent_line",
+    "factors_of_series",
+]
 
 
 class Factors(NamedTuple):
@@ -54,6 +63,14 @@ class Rests(NamedTuple):
     vd: float
 
 
+_LEFT = [0, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.4, 0.55]
+RADII = 1 - np.array([*_LEFT, 0.7, 1.0])
+"""Ceilings that are tried, in this order."""
+LEVELS = np.concatenate(
+    [np.linspace(0, 0.6, 21), 1 - 0.4 * 2 ** (-np.arange(1, 21) / 3), 1 - 4.0 ** -np.arange(5, 14)]
+)
+LEVELS[-1] = 1.0
+"""The |rho| for which factors are tabulated; a pair takes those of the next one."""
 OF_E, OF_D = 5, 5
 """The most roundings of a term of E and of D."""
 LARGEST = 1e300

@@ -23,10 +23,10 @@ from numba.extending import register_jitable
 from numpy.typing import NDArray
 
 from analytic.machine import UNIT, Array
+from analytic.recursion.amplification_factors import LEVELS, RADII, Factors
 from analytic.recursion.averages import Average
 from analytic.recursion.error_amplification import Amplification
 from analytic.recursion.error_propagation import (
-    RADII,
     ErrorPropagation,
     Fixed,
     junction_factors,
@@ -36,7 +36,6 @@ from analytic.recursion.layer_errors import LayerFactors, SkipFactors
 from analytic.recursion.series_radii import GROUP, lengths, radii
 
 __all__ = [
-    "LEVELS",
     "Bounds",
     "certify",
     "certify_behind",
@@ -76,11 +75,6 @@ class Bounds(NamedTuple):
     diagonals: Array  # the same for each kind, (kinds,)
 
 
-LEVELS = np.concatenate(
-    [np.linspace(0, 0.6, 21), 1 - 0.4 * 2 ** (-np.arange(1, 21) / 3), 1 - 4.0 ** -np.arange(5, 14)]
-)
-LEVELS[-1] = 1.0
-"""The |rho| for which factors are tabulated; a pair takes those of the next one."""
 SMALL = 1 / 16
 """What truncation may cost where the bound shall be tight, as a part of rounding."""
 LONGER = 8
@@ -264,8 +258,10 @@ def _bounds(chain: ErrorPropagation, index: int, taus: tuple[float, float], whol
 
 def constants(chain: ErrorPropagation, ceiling: float) -> tuple[Array, Array]:
     """``factors`` and ``junctions`` of one kind of pairs, without truncation."""
-    levels, parts = np.minimum(LEVELS, ceiling), zip(chain.layers, chain.fixed, strict=True)
-    factors = np.stack([_factors(layer, fixed, levels) for layer, fixed in parts])
+    levels = np.minimum(LEVELS, ceiling)
+    found = chain.levels if ceiling == 1 else [layer.at(levels) for layer in chain.layers]
+    parts = zip(chain.layers, found, chain.fixed, strict=True)
+    factors = np.stack([_factors(*part) for part in parts])
     return factors, _junctions(chain.layers, chain.fixed)
 
 
@@ -279,7 +275,7 @@ def _junctions(layers: list[Amplification], fixed: Sequence[Fixed]) -> Array:
     return found
 
 
-def _factors(layer: Amplification, fixed: Fixed, levels: Array) -> Array:
+def _factors(layer: Amplification, at: Factors, fixed: Fixed) -> Array:
     """Those of a layer at some R, (levels, factors), without truncation."""
-    found = layer_factors(layer, layer.at(levels), fixed, 0.0)
+    found = layer_factors(layer, at, fixed, 0.0)
     return np.stack(np.broadcast_arrays(*found), axis=1)

@@ -65,7 +65,9 @@ def norms_beyond(
     rest = sums.rest if shares is None else shares[last] * table.slope
     c = last**3 / ((last - 1) * (last - 2) * (last - 3))
     with np.errstate(invalid="ignore"):
-        once, twice = (rest**p * (c * fifth) ** (1 - p) for p in (0.75, 0.5))
+        root = np.sqrt(rest)
+        twice = root * np.sqrt(c * fifth)
+        once = root * np.sqrt(twice)
     small = np.where(np.sqrt(v) < 2.0**LOWEST, 64 * rest, 0.0)
     once, twice = np.maximum(once, small), np.maximum(twice, small)
     if shares is not None:

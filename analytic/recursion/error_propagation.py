@@ -13,7 +13,7 @@ import numpy as np
 
 from analytic.machine import EXTENDED, UNIT
 from analytic.network import fold
-from analytic.recursion.amplification_factors import Factors
+from analytic.recursion.amplification_factors import LEVELS, RADII, Factors
 from analytic.recursion.averages import Average
 from analytic.recursion.costs import Account, Cost
 from analytic.recursion.error_amplification import Amplification
@@ -32,17 +32,12 @@ __all__ = [
     "AVERAGING",
     "MEAN_SQUARE",
     "OWN",
-    "RADII",
     "ErrorPropagation",
     "Fixed",
     "added",
     "junction_factors",
     "layer_factors",
 ]
-
-_LEFT = [0, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.4, 0.55]
-RADII = 1 - np.array([*_LEFT, 0.7, 1.0])
-"""Ceilings that are tried, in this order."""
 
 
 class Fixed(NamedTuple):
@@ -79,6 +74,7 @@ class ErrorPropagation:
         fixed: what comes with each layer.
         diagonal: bound of the relative error of the kernel at x = x'.
         in_kernel: largest shares of Sigma and Theta in the kernel, and rounding at the readout.
+        levels: the amplification factors of each layer at ``LEVELS``.
     """
 
     def __init__(
@@ -92,7 +88,9 @@ class ErrorPropagation:
     ) -> None:
         self.layers, self.readout, self.start = layers, readout, start
         self.in_kernel = tuple(map(float, in_kernel))
-        self._factors = [layer.at(RADII) for layer in layers]
+        found, first = [layer.at(np.append(RADII, LEVELS)) for layer in layers], RADII.size
+        self._factors = [Factors(*(factor[:first] for factor in at)) for at in found]
+        self.levels = [Factors(*(factor[first:] for factor in at)) for at in found]
         self.fixed: list[Fixed] = []
         self.diagonal = self._fix(spread, nearest or [1.0] * len(layers))
 

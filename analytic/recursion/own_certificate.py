@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from analytic.recursion.certificate import LEVELS, Bounds
+from analytic.recursion.amplification_factors import LEVELS
+from analytic.recursion.certificate import Bounds
 from analytic.recursion.error_amplification import Amplification
 from analytic.recursion.error_propagation import OWN
 from analytic.recursion.layer_errors import LayerFactors, SkipFactors

@@ -20,13 +20,13 @@ from analytic import Activation, FullyConnected, Network, Residual
 from analytic.activation import X
 from analytic.expectations import Noise
 from analytic.machine import UNIT
+from analytic.recursion.amplification_factors import RADII
 from analytic.recursion.averages import Average
 from analytic.recursion.error_amplification import (
     Amplification,
     Factors,
 )
 from analytic.recursion.error_propagation import (
-    RADII,
     ErrorPropagation,
     Fixed,
     added,
