@@ -120,6 +120,9 @@ class DefectPropagation(Propagation):
             other[:] = 0.0
         return Fields(defect, other, error.copy())
 
+    def _is_untrained(self, at: int) -> bool:
+        return at == 0 and not self.defects.pixels
+
     def through(self, layout: Layout, shifts: Shifts, entries: Sequence[Fields]) -> Fields:
         """Take fields through the layers of a stretch; behind the last one they are Sigma."""
         fields = super().through(layout, shifts, entries)

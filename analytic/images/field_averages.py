@@ -12,7 +12,6 @@ import numpy as np
 from analytic.compilation import compiled
 from analytic.images.fields import Shifts
 from analytic.images.shifts import Scatter
-from analytic.machine import LANES
 
 __all__ = ["add_total", "add_window", "finish_total"]
 
@@ -105,19 +104,20 @@ def _kahan(values: Any, total: Any, lost: Any) -> None:
 
 @compiled
 def add_total(shifts: int, size: int, fields: Any, total: Any, lost: Any) -> None:
-    """Add up fields of ``size`` positions in LANES sums side by side, by Kahan's summation.
+    """Add up fields of ``size`` positions in W sums side by side, by Kahan's summation.
 
     Args:
         shifts: S.
         size: H W.
         fields: (F, Q).
-        total: (pairs, copies, LANES).
+        total: (pairs, copies, W), W a power of two.
         lost: what rounding has lost, the same.
     """
+    width = total.shape[2]
     for f in range(fields.shape[0]):
         for copy in range(total.shape[1]):
-            for start in range(copy * size, (copy + 1) * size, LANES):
-                stop = min(start + LANES, (copy + 1) * size)
+            for start in range(copy * size, (copy + 1) * size, width):
+                stop = min(start + width, (copy + 1) * size)
                 pair = f // shifts
                 _kahan(
                     fields[f, start:stop],
@@ -128,10 +128,10 @@ def add_total(shifts: int, size: int, fields: Any, total: Any, lost: Any) -> Non
 
 @compiled
 def finish_total(total: Any, count: int, out: Any) -> None:
-    """out[pair, 0, copy] becomes the mean: LANES sums are added two by two."""
+    """out[pair, 0, copy] becomes the mean: sums side by side are added two by two."""
     for pair in range(total.shape[0]):
         for copy in range(total.shape[1]):
-            values, half = total[pair, copy], LANES // 2
+            values, half = total[pair, copy], total.shape[2] // 2
             while half >= 1:
                 for j in range(half):
                     values[j] += values[j + half]

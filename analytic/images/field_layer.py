@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from analytic.compilation import compiled
+from analytic.compilation import compiled, elementwise
 from analytic.images.field_expectations import (
     DIVIDED,
     NORMALIZED,
     SERIES,
     FieldLayer,
+    Place,
     closed_form,
     correlate,
     divide,
@@ -26,7 +27,7 @@ from analytic.images.field_expectations import (
     terms,
 )
 from analytic.images.field_sums import end_branch
-from analytic.images.fields import Pairing, Shifts, move_lines, move_table, pieces
+from analytic.images.fields import Pairing, Shifts, move_lines, move_table, pieces, vectors
 from analytic.machine import LANES, REASSOCIATED, Array
 from analytic.recursion import (
     Bounds,
@@ -37,7 +38,7 @@ from analytic.recursion import (
 
 __all__ = ["LaneTables", "carry_errors", "enter", "leave"]
 
-_preactivation: Any = compiled(preactivation)
+_preactivation: Any = elementwise(preactivation)
 _layer_error: Any = compiled(layer_error)
 
 
@@ -82,18 +83,19 @@ def enter(
     runs, moved = room
     size, most = shifts.down.size, 0
     most_rho[:] = 0.0
+    covariance, tangent, scale, inverse = (
+        vectors(sigma), vectors(theta), vectors(rows), vectors(moved),
+    )  # fmt: skip
     for c in range(columns.shape[0]):
         for s in range(size):
             number = pieces(shape, shifts.down[s], shifts.right[s], runs)
             move_lines(columns[c : c + 1], runs, number, moved)
             for pair in range(pairing.first[c], pairing.first[c + 1]):
-                f, scale = pair * size + s, rows[pairing.row[pair]]
-                for start in range(0, scale.size, LANES):
-                    stop = start + LANES
-                    largest = _enter(
-                        layer, scale[start:stop], moved[0, start:stop],
-                        sigma[f, start:stop], theta[f, start:stop],
-                    )  # fmt: skip
+                f, i = pair * size + s, pairing.row[pair]
+                for start in range(0, sigma.shape[1], LANES):
+                    at = Place(f, i, start // LANES)
+                    _enter(layer, at, covariance, tangent)
+                    largest = min(_largest(at, scale, inverse, covariance), 1.0)
                     most_rho[pair] = max(most_rho[pair], largest)
                     g = 0
                     while radius[g] < largest:
@@ -103,31 +105,34 @@ def enter(
     return most
 
 
-@compiled
-def _enter(layer: FieldLayer, scale: Any, inverse: Any, sigma: Any, theta: Any) -> float:
+@elementwise
+def _enter(layer: FieldLayer, at: Place, sigma: Any, theta: Any) -> None:
     weight, bias, rate, bias_rate = layer.weight, layer.bias, layer.rate, layer.bias_rate
+    f, _, q = at
     for j in range(LANES):
-        cov, _, theta[j] = _preactivation(sigma[j], theta[j], weight, bias, rate, bias_rate)
-        sigma[j] = cov
-    return min(_largest(scale, inverse, sigma), 1.0)
+        cov, _, gamma = _preactivation(
+            sigma[f, q, j], theta[f, q, j], weight, bias, rate, bias_rate
+        )
+        sigma[f, q, j], theta[f, q, j] = cov, gamma
 
 
-def _largest_of(scale: Any, inverse: Any, sigma: Any) -> float:
+def _largest_of(at: Place, scale: Any, inverse: Any, sigma: Any) -> float:
     """The largest |rho|, by four chains of comparisons."""
+    f, i, q = at
     a = b = c = d = 0.0
     for j in range(0, LANES, 4):
-        p = abs(sigma[j] * (scale[j] * inverse[j]))
-        q = abs(sigma[j + 1] * (scale[j + 1] * inverse[j + 1]))
-        r = abs(sigma[j + 2] * (scale[j + 2] * inverse[j + 2]))
-        s = abs(sigma[j + 3] * (scale[j + 3] * inverse[j + 3]))
+        p = abs(sigma[f, q, j] * (scale[i, q, j] * inverse[0, q, j]))
+        e = abs(sigma[f, q, j + 1] * (scale[i, q, j + 1] * inverse[0, q, j + 1]))
+        r = abs(sigma[f, q, j + 2] * (scale[i, q, j + 2] * inverse[0, q, j + 2]))
+        s = abs(sigma[f, q, j + 3] * (scale[i, q, j + 3] * inverse[0, q, j + 3]))
         a = p if p > a else a
-        b = q if q > b else b
+        b = e if e > b else b
         c = r if r > c else c
         d = s if s > d else d
     return max(max(a, b), max(c, d))
 
 
-_largest: Any = compiled(_largest_of, REASSOCIATED)
+_largest: Any = elementwise(_largest_of, REASSOCIATED)
 
 
 @compiled
@@ -153,15 +158,18 @@ def leave(
         theta0: Theta of these.
     """
     runs, number, begin, other, lines, lanes = room
-    size = shifts.down.size
+    size, joins, series = shifts.down.size, sigma0.size > 0, layer.form == SERIES
+    own, table, means = rows.table, columns.table, rows.junctions
+    mean, inverse, scale = vectors(rows.mean), vectors(rows.inverse), vectors(rows.scale)
+    a0, b0, a, b = vectors(sigma0), vectors(theta0), vectors(sigma), vectors(theta)
+    mu, eta = (vectors(means[0, 0]), vectors(means[0, 1])) if joins else (mean, mean)
     for s in range(size):
         number[s] = pieces(shape, shifts.down[s], shifts.right[s], runs[s])
         begin[s] = 0
     for chunk in range(sigma.shape[1] // LANES):
-        start, stop = chunk * LANES, (chunk + 1) * LANES
         for s in range(size):
             first = begin[s]
-            while begin[s] < number[s] and runs[s, begin[s], 0] < stop:
+            while begin[s] < number[s] and runs[s, begin[s], 0] < (chunk + 1) * LANES:
                 begin[s] += 1
             some = runs[s, first : begin[s]]
             still = shifts.down[s] == 0 and shifts.right[s] == 0
@@ -169,18 +177,32 @@ def leave(
                 one, end = pairing.first[c] * size + s, pairing.first[c + 1] * size
                 if one >= end:
                     continue
-                groups = min(group[one:end:size, chunk].max() + 1, layer.groups)
-                _move_sheets(layer, columns, c, some, groups * (not still), lines, other)
-                table = columns.table[c, chunk] if still or layer.form != SERIES else other
+                groups = _most_groups(layer, group, one, end, size, chunk) * (not still)
+                _move_sheets(layer, columns, c, some, groups, lines, other)
                 for f in range(one, end, size):
-                    i = pairing.row[f // size]
-                    a, b = sigma[f, start:stop], theta[f, start:stop]
+                    at = Place(f, pairing.row[f // size], chunk)
                     groups = min(group[f, chunk] + 1, layer.groups)
-                    _expectations(layer, rows, i, chunk, table, groups, lines, lanes, a, b)
-                    if sigma0.size > 0:
-                        a0, b0 = sigma0[f, start:stop], theta0[f, start:stop]
-                        mu, eta = rows.junctions[0, :, i, start:stop]
-                        end_branch(a0, b0, mu, lines[2], eta, lines[4], layer.shares, a, b)
+                    if not series:
+                        _other_forms(layer, at, inverse, mean, scale, lines, a, b)
+                    elif still:
+                        correlate(at, inverse, lines, a, lanes)
+                        mehler(
+                            layer, at, own, table, (c, chunk), groups, mean, lines, lanes, a, b
+                        )  # fmt: skip
+                    else:
+                        correlate(at, inverse, lines, a, lanes)
+                        mehler(layer, at, own, other, (0, 0), groups, mean, lines, lanes, a, b)
+                    if joins:
+                        end_branch(at, mu, eta, lines, layer.shares, a0, b0, a, b)
+
+
+@elementwise
+def _most_groups(layer: FieldLayer, group: Any, first: int, end: int, step: int, chunk: int) -> int:
+    """The most groups of terms that some fields need."""
+    most = 0
+    for f in range(first, end, step):
+        most = max(most, group[f, chunk])
+    return min(most + 1, layer.groups)
 
 
 @compiled
@@ -195,27 +217,21 @@ def _move_sheets(
         _move_line(columns.junctions[0, 1, c], runs, lines[4])
     _move_line(columns.scale[c], runs, lines[3])
     if layer.form == SERIES and groups > 0:
-        move_table(columns.table[c], runs, groups * terms(layer), table)
+        move_table(columns.table[c], runs, groups * terms(layer), table[0, 0])
 
 
-@compiled
-def _expectations(
-    layer: FieldLayer, rows: LaneTables, i: int, chunk: int, table: Any, groups: int, lines: Any,
-    lanes: Any, sigma: Any, theta: Any,
+@elementwise
+def _other_forms(
+    layer: FieldLayer, at: Place, inverse: Any, mean: Any, scale: Any, lines: Any, sigma: Any,
+    theta: Any,
 ) -> None:  # fmt: skip
-    """From Lambda and Gamma of a vector of lanes to E and D Gamma."""
-    start, stop = chunk * LANES, (chunk + 1) * LANES
-    inverse, eta = rows.inverse[i, start:stop], rows.mean[i, start:stop]
+    """From Lambda and Gamma of a vector of lanes to E and D Gamma, without a series."""
     if layer.form == NORMALIZED:
-        normalize(inverse, lines[0], eta, lines[1], sigma, theta)
+        normalize(at, inverse, mean, lines, sigma, theta)
     elif layer.form == DIVIDED:
-        divide(inverse, lines[0], sigma, theta)
-    elif layer.form == SERIES:
-        correlate(inverse, lines[0], sigma, lanes)
-        mehler(layer, rows.table[i, chunk], table, groups, eta, lines[1], lanes, sigma, theta)
+        divide(at, inverse, lines, sigma, theta)
     else:
-        scale = rows.scale[i, start:stop]
-        closed_form(layer, inverse, lines[0], scale, lines[3], sigma, theta)
+        closed_form(layer, at, inverse, scale, lines, sigma, theta)
 
 
 @compiled

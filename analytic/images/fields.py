@@ -30,6 +30,7 @@ __all__ = [
     "pieces",
     "products",
     "taps",
+    "vectors",
     "window_sums",
 ]
 
@@ -87,6 +88,12 @@ def taps(columns: Scatter, width: int, height: int, copies: int, lanes: int) -> 
             )
         first.append(len(offsets))
     return Taps(np.array(first), np.array(offsets, dtype=np.int64), np.array(masks))
+
+
+@compiled
+def vectors(lines: Any) -> Any:
+    """Lines (lines, Q) as vectors of lanes, (lines, Q / LANES, LANES)."""
+    return lines.reshape(lines.shape[0], lines.shape[1] // LANES, LANES)
 
 
 @compiled
@@ -227,8 +234,8 @@ def _tap(columns: Taps, column: int, line: Any, width: int, out: Any) -> None:
     if three == 0:
         out[:] = 0.0
     for tap in range(first, first + three, 3):
-        at = columns.offset[tap : tap + 3] + width
-        a, b, c = line[at[0] :], line[at[1] :], line[at[2] :]
+        a = line[width + columns.offset[tap] :]
+        b, c = line[width + columns.offset[tap + 1] :], line[width + columns.offset[tap + 2] :]
         p, q, r = columns.mask[tap], columns.mask[tap + 1], columns.mask[tap + 2]
         if tap == first:
             for j in range(out.size):

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from threading import Lock
 
 import numpy as np
 
@@ -23,12 +22,16 @@ from analytic.images.image_groups import (
     Blocking,
     Shelf,
     blocking,
-    make_tables,
     strip_rows,
 )  # fmt: skip
 from analytic.images.lane_tables import compiled_layer
 from analytic.images.next_fields import NextFields
-from analytic.images.pairs_of_blocks import block_pairs, pairing_of, store_pairs
+from analytic.images.pairs_of_blocks import (
+    block_pairs,
+    pairing_of,
+    store_pairs,
+    unwanted_lanes,
+)  # fmt: skip
 from analytic.images.planning import Planned, Plans, chord_errors, plan_images
 from analytic.images.propagation import Fields, PairedImages, Propagation, Room
 from analytic.images.stretch_layouts import FIELDS, Layout, all_shifts, batches, layouts
@@ -94,8 +97,6 @@ class Images:
     defects: tuple[Defects, ChordErrors] | None = None
     shared: bool = True
     _room: Room = field(init=False, default_factory=Room)
-    _lock: Lock = field(init=False, default_factory=Lock)
-    _begun: bool = field(init=False, default=False)
 
     @property
     def error(self) -> float:
@@ -131,7 +132,6 @@ class Images:
 
     def fill(self, data: Data, block: RowBlock, bound: Array) -> tuple[int, int]:
         """See ``analytic.recursion.problem.Method``; no pair is left out."""
-        self._begin()
         size, copies = self.blocks.size, self.blocks.copies
         k, terms = max(block.nngp.shape[1], block.ntk.shape[1]), 0
         inner = self.shared and len(data.x) < 2 * cores() * self.blocks.strip
@@ -145,20 +145,14 @@ class Images:
                 pairs = block_pairs(row, stop, column, copies, len(columns.x), k, data.own)
                 if len(pairs) == 0:
                     continue
-                paired = PairedImages(group.tables, columns.tables, group.x, columns.x)
+                place = row, column, copies, k, data.own
+                blank = unwanted_lanes(pairs, place, data.x.shape[1], self.layouts[0].lanes)
+                paired = PairedImages(group.tables, columns.tables, group.x, columns.x, blank)
                 pairing = pairing_of(pairs, len(columns.x), row % self.rows.size)
                 state, used = self._propagate(paired, pairing, inner)
                 terms = max(terms, used)
-                place = row, column, copies, k, data.own
                 store_pairs(state, self.output, pairs, place, block, bound)
         return GROUP * terms, 0
-
-    def _begin(self) -> None:
-        """Make the tables of all images, where they have them together, with all threads."""
-        with self._lock:
-            if not self._begun and self.blocks.whole:
-                make_tables((self.rows, self.columns), shared=self.shared)
-            self._begun = True
 
     def _propagate(self, paired: PairedImages, pairing: Pairing, inner: bool) -> tuple[Fields, int]:
         """A block from the input to the readout: fields (pairs, copies)."""
@@ -265,7 +259,9 @@ def prepare_images(
     images = x if y is None else np.concatenate([x, y])
     cut = network_stretches(network, spatial)
     alone = layouts(network, cut, 1)
-    plans = Plans(network, alone, images, spatial)
+    n, k = len(x), len(x if y is None else y)
+    blocks = blocking(alone, n, k)
+    plans = Plans(network, alone, images, spatial, together=blocks.whole)
     planned = plan_images(plans, 0.0 if tight else tolerance)
     ends = Diagonal(
         tuple(planned.dearest), planned.sigma, planned.theta, planned.readout,
@@ -274,8 +270,6 @@ def prepare_images(
     *_, rounding = in_kernels(ends)
     errors = _errors(planned, x.shape[2], rounding)
     bounds = certify(planned.layers, tolerance, errors.start, tight=tight, whole=True, chain=errors)
-    n, k = len(x), len(x if y is None else y)
-    blocks = blocking(alone, n, k)
     wide = alone if blocks.copies == 1 else layouts(network, cut, blocks.copies)
     layers = {
         at: compiled_layer(layer.step, at, bounds, layer.terms)

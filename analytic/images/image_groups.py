@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
 
-from analytic.images.field_expectations import SERIES, FieldLayer
-from analytic.images.lane_places import Known, Layered, done, known_parts
+from analytic.images.field_expectations import FieldLayer
+from analytic.images.lane_places import KnownPanels
 from analytic.images.lane_tables import Tables
 from analytic.images.planning import Plans
 from analytic.images.shifted_positions import pixels
 from analytic.images.shifts import Index
 from analytic.images.stretch_layouts import FIELDS, Layout
 from analytic.images.unit_norms import NormTables, pixel_lines
-from analytic.machine import LANES, Array, cores
-from analytic.recursion import GROUP
+from analytic.machine import LANES, Array
 
-__all__ = ["KEPT_TABLES", "Blocking", "Shelf", "blocking", "make_tables", "strip_rows"]
+__all__ = ["KEPT_TABLES", "Blocking", "Shelf", "blocking", "strip_rows"]
 
 KEPT_TABLES = 2**28
 """Bytes of tables that are kept."""
@@ -31,8 +28,6 @@ STRIP = 64
 """Most first images that share the tables of the second ones."""
 FEW = 2**20
 """Lanes of all pairs of images that are few enough to share one set of tables."""
-COEFFICIENTS = 2**22
-"""Coefficients of all images that may be held together."""
 WORK = 2**16
 """Lanes that are worth a strip of their own."""
 STRIPS = 4
@@ -116,7 +111,6 @@ class Shelf:
     ) -> None:
         self.plans, self.layers, self._lanes = plans, layers, lanes
         self.panels, self.size = panels, size
-        self.known: Known | None = None
         self._kept: dict[int, ImageGroup] = {}
         self._depths: dict[int, int] = {}
         self._lock = Lock()
@@ -147,46 +141,6 @@ class Shelf:
         if defects is not None:
             norms = NormTables(seen, defects.sources, place)
             return ImageGroup(norms, pixel_lines(x, place, self._lanes))
-        known = None if self.known is None else self.known._replace(panels=panels)
-        tables = Tables(seen, self.layers, place, self._depths, known)
+        held = KnownPanels(self.plans.known, panels)
+        tables = Tables(seen, self.layers, place, self._depths, held)
         return ImageGroup(tables, pixels(x, place, self._lanes))
-
-    def make_all(self, at: int) -> None:
-        """Make the longest tables of a layer for the first group."""
-        tables = self.group(0).tables
-        assert isinstance(tables, Tables)
-        tables.lane_tables(at, self.layers[at].groups)
-
-
-def make_tables(shelves: Sequence[Shelf], *, shared: bool) -> None:
-    """Make the tables of all images, which have them together, before they are asked for.
-
-    Args:
-        shelves: of first and second images.
-        shared: whether all threads are at hand.
-    """
-    asked = _asked(shelves[0])
-    size = sum(layer.size for layer in asked.values())
-    if not 0 < size <= COEFFICIENTS:
-        return
-    threads = cores() if shared and size >= WORK else 1
-    with ThreadPoolExecutor(threads) if threads > 1 else nullcontext() as pool:
-        images = max(len(layer.deviation) for layer in asked.values())
-        step = -(-images // threads)
-        parts = known_parts(asked, step, pool)
-        tasks: list[tuple[Shelf, int]] = []
-        for shelf in dict.fromkeys(shelves):  # both may be one
-            shelf.known = Known(parts, step, shelf.panels)
-            tasks += [(shelf, at) for at in asked]
-        done(lambda task: task[0].make_all(task[1]), tasks, pool)
-
-
-def _asked(shelf: Shelf) -> dict[int, Layered]:
-    """The coefficients of all images that a shelf of covariances may need."""
-    if shelf.plans.defects is not None:
-        return {}
-    return {
-        at: Layered(sight.step.layer.activation, sight.lines["deviation"], GROUP * layer.groups)
-        for at, sight in shelf.plans.at_once.items()
-        if sight.step is not None and (layer := shelf.layers[at]).form == SERIES
-    }

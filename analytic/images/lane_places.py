@@ -1,24 +1,26 @@
 """Coefficients of images, and where they stand in the tables of lanes.
 
-Where all images together are few, the coefficients of every one are computed once, by all cores,
-and placed wherever they stand; else some at a time, when a table asks for them.
+Where all images together are few, the coefficients of every one are computed once, those that the
+error bound looks at first, and placed wherever they stand; else some at a time, when a table asks
+for them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from analytic.activation import Activation
 from analytic.compilation import compiled
-from analytic.expectations import coefficients, orders
+from analytic.expectations import Coefficients, Moments, coefficients, orders
 from analytic.images.shifts import Index
 from analytic.machine import LANES, Array, cores
 
-__all__ = ["Known", "Layered", "done", "each", "known_parts", "place", "places", "repeat"]
+__all__ = ["Known", "KnownPanels", "done", "each", "place", "places", "repeat"]
 
 MANY = 8
 """Calls that are worth threads of their own."""
@@ -52,85 +54,85 @@ def each(task: Callable[[int], None], count: int) -> None:
         done(task, range(count), pool)
 
 
-class Layered(NamedTuple):
-    """What the coefficients of a layer are asked for: w, s of all images (n, P), and how many."""
+class Known:
+    """Coefficients of a layer for all images, each computed once, when it is asked for.
 
-    activation: Activation
-    deviation: Any
-    terms: int
+    Args:
+        activation: w.
+        deviation: s of all images, (n P,).
+        most: how many may be asked for.
+    """
 
-    @property
-    def size(self) -> int:
-        """Numbers of all coefficients."""
-        wanted = range(self.terms)[orders(self.activation)]
-        return self.deviation.size * len(wanted)
+    def __init__(self, activation: Activation, deviation: Any, most: int) -> None:
+        self._activation, self._deviation, self._most = activation, deviation, most
+        self._parts: list[Array] = []
+        self._lock = Lock()
 
-    def of(self, images: slice) -> Array:
-        """Those of some images, (orders, images P)."""
-        s = self.deviation[images].ravel()
-        return coefficients(self.activation, s, self.terms, orders(self.activation)).b
+    def begin(self, terms: int, moments: Moments) -> Coefficients:
+        """The first of them, with what is known of their errors."""
+        found = coefficients(
+            self._activation, self._deviation, terms, orders(self._activation), self._most, moments
+        )
+        self._parts = [found.b]
+        return found
 
-
-def known_parts(
-    layers: Mapping[int, Layered], step: int, pool: ThreadPoolExecutor | None
-) -> dict[int, list[Array]]:
-    """The coefficients of all images, ``step`` of them at a time, for each layer."""
-    tasks = [
-        (layer, slice(start, start + step))
-        for layer in layers.values()
-        for start in range(0, len(layer.deviation), step)
-    ]
-    found = iter(done(lambda task: task[0].of(task[1]), tasks, pool))
-    return {
-        at: [next(found) for _ in range(0, len(layer.deviation), step)]
-        for at, layer in layers.items()
-    }
+    def first(self, count: int) -> list[Array]:
+        """At least so many of those whose orders matter, or all there are: parts (orders, n P)."""
+        with self._lock:
+            wanted = range(self._most)[orders(self._activation)]
+            more = wanted[sum(map(len, self._parts)) : count]
+            if len(more):
+                some, terms = slice(more.start, None, more.step), more[-1] + 1
+                new = coefficients(self._activation, self._deviation, terms, some, self._most)
+                self._parts.append(new.b)
+            return [*self._parts]
 
 
-class Known(NamedTuple):
-    """Coefficients of all images, and which of them stand where.
+class KnownPanels(NamedTuple):
+    """What is known of all images, by the numbers of layers, and which of them stand where.
 
     Attributes:
-        parts: those of every layer, (orders, step P) each.
-        step: images of a part.
+        known: the coefficients.
         panels: numbers of the images of every panel, (panels, copies).
     """
 
-    parts: Mapping[int, Sequence[Array]]
-    step: int
+    known: Mapping[int, Known]
     panels: Index
 
     def place(self, at: int, some: Index, positions: int, both: bool, out: Array) -> None:
         """Write those of a layer where ``some`` (panel, copy) stand."""
-        part, number = np.divmod(self.panels[some[:, 0], some[:, 1]], self.step)
-        for at_part in np.unique(part):
-            chosen = part == at_part
-            known = self.parts[at][int(at_part)]
-            place(known, some[chosen], number[chosen], positions, both, out)
+        images, first = self.panels[some[:, 0], some[:, 1]], 0
+        for b in self.known[at].first(out.shape[2]):
+            place(b, first, some, images, positions, both, out)
+            first += len(b)
 
 
 @compiled
-def place(b: Any, some: Any, numbers: Any, positions: int, both: bool, out: Any) -> None:
+def place(
+    b: Any, first: int, some: Any, numbers: Any, positions: int, both: bool, out: Any
+) -> None:  # fmt: skip
     """Write the coefficients of some images, those of ``numbers`` in b (orders, images P).
 
     Args:
         b: coefficients of those orders that matter.
+        first: how many such orders come before them.
         some: (panel, copy, ...) where each of the images stands.
         numbers: of the images in b.
         positions: P.
         both: whether even and odd orders matter.
         out: (panels, Q / LANES, coefficients, LANES).
     """
-    depth = min(b.shape[0], out.shape[2])
+    depth = min(b.shape[0], out.shape[2] - first)
     for image in range(numbers.size):
         table, done = out[some[image, 0]], numbers[image] * positions
         lead, end = some[image, 1] * positions - done, done + positions
         while done < end:
             chunk, lane = (lead + done) // LANES, (lead + done) % LANES
             count = min(end - done, LANES - lane)
-            for k in range(depth):
+            for at in range(depth):
+                k = first + at
                 row = k // 8 * 8 + k % 8 // 2 + 4 * (k % 2) if both else k
-                target, source = table[chunk, row, lane : lane + count], b[k, done : done + count]
+                target, source = table[chunk, row, lane : lane + count], b[at, done : done + count]
                 for j in range(count):
                     target[j] = source[j]
             done += count

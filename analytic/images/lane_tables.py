@@ -23,7 +23,7 @@ from analytic.images.field_expectations import (
     FieldLayer,
 )
 from analytic.images.field_layer import LaneTables
-from analytic.images.lane_places import Known, each, place, places, repeat
+from analytic.images.lane_places import KnownPanels, each, place, places, repeat
 from analytic.images.shifts import Index
 from analytic.machine import LANES, Array, aligned
 from analytic.network import Step
@@ -153,7 +153,7 @@ class Tables:
         layers: the layers, the same.
         panels: numbers of the images of every panel, (panels, copies).
         depths: the most groups of terms that any table of a layer has needed so far.
-        known: coefficients that have been computed already.
+        held: coefficients of all images, if they are kept.
     """
 
     def __init__(
@@ -162,10 +162,10 @@ class Tables:
         layers: Mapping[int, FieldLayer],
         panels: Index,
         depths: dict[int, int],
-        known: Known | None = None,
+        held: KnownPanels | None = None,
     ) -> None:
         self._sights, self._layers, self._panels = sights, layers, panels
-        self._depths, self._known = depths, known
+        self._depths, self._held = depths, held
         self._made: dict[int, LaneTables] = {}
         self._locks = {at: Lock() for at in sights}
 
@@ -239,8 +239,8 @@ class Tables:
         out: Array = aligned(panels, size // LANES, rows, LANES)
         activation, both = step.layer.activation, layer.even and layer.odd
         fresh, again = places(self._panels)
-        if self._known is not None and at in self._known.parts:
-            self._known.place(at, fresh[:, :2], positions, both, out)
+        if self._held is not None and at in self._held.known:
+            self._held.place(at, fresh, positions, both, out)
         else:
             wanted, terms, most = orders(activation), GROUP * groups, GROUP * layer.groups
             together = max(TOGETHER // (8 * terms * positions), 1)
@@ -249,7 +249,7 @@ class Tables:
                 some = fresh[number * together : (number + 1) * together]
                 s = deviation[some[:, 2]].ravel()
                 b = coefficients(activation, s, terms, wanted, most).b
-                place(b, some, np.arange(len(some)), positions, both, out)
+                place(b, 0, some, np.arange(len(some)), positions, both, out)
 
             each(fill, -(-len(fresh) // together))
         repeat(out, again, positions)

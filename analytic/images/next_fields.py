@@ -36,7 +36,8 @@ class NextFields:
         self.room, self._seen = room, _rows(after, leave, shifts)
         copies, count = layout.shape[2], after.grid.shifts
         total = self.leave.kind == "total"
-        shape = (pairs, copies, LANES) if total else (pairs, count, after.lanes)
+        side_by_side = min(1 << (layout.stretch.grid.positions - 1).bit_length(), LANES)
+        shape = (pairs, copies, side_by_side) if total else (pairs, count, after.lanes)
         self._sums = [(self.empty(*shape), self.empty(*shape)) for _ in range(2)]
         self.error = np.zeros((1, pairs))
 

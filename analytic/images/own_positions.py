@@ -19,6 +19,7 @@ from analytic.images.defect_propagation import DefectPropagation, Defects, targe
 from analytic.images.equal_positions import Own, own_layers
 from analytic.images.field_expectations import ARCCOSINE, ARCSINE, FieldLayer
 from analytic.images.fields import Pairing
+from analytic.images.lane_places import Known
 from analytic.images.lane_tables import (
     Sight,
     Tables,
@@ -177,13 +178,16 @@ ONE_BY_ONE = 64
 """Coefficients that are looked at one by one; the others by their sums."""
 
 
-def amplified(stage: Stage, deviations: Array, terms: int) -> Amplification:
+def amplified(
+    stage: Stage, deviations: Array, terms: int, known: Known | None = None
+) -> Amplification:
     """How a layer amplifies errors.
 
     Args:
         stage: what the layer sees of some images.
         deviations: s, of more images perhaps.
         terms: of the series.
+        known: its coefficients, if tables will ask for them: those that are looked at are kept.
     """
     if stage.step.normalizes:
         return normalized(stage)
@@ -193,7 +197,8 @@ def amplified(stage: Stage, deviations: Array, terms: int) -> Amplification:
     if form == ARCCOSINE:
         return amplification(stage, 0.0)
     shares, noise = rests(stage.step.layer.activation, deviations, terms)
-    return amplification(stage, 0.0, ONE_BY_ONE, shares=shares, noise=noise)
+    found = None if known is None else known.begin(min(terms, ONE_BY_ONE), stage.moments)
+    return amplification(stage, 0.0, ONE_BY_ONE, shares=shares, noise=noise, found=found)
 
 
 def _diagonal_of(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from analytic.images.fields import Pairing
-from analytic.images.propagation import Fields
+from analytic.images.propagation import Fields, Unwanted
 from analytic.images.shifts import Index
 from analytic.machine import LANES, UNIT, Array
 from analytic.network import Coefficients
 from analytic.recursion import RowBlock, kernels_at
 
-__all__ = ["block_pairs", "pairing_of", "store_pairs"]
+__all__ = ["block_pairs", "pairing_of", "store_pairs", "unwanted_lanes"]
 
 
 def block_pairs(
@@ -27,6 +27,24 @@ def block_pairs(
 def pairing_of(pairs: Index, panels: int, first: int) -> Pairing:
     """Those pairs as the compiled code reads them; the first image of the block is ``first``."""
     return Pairing(first + pairs[:, 0], np.searchsorted(pairs[:, 1], np.arange(panels + 1)))
+
+
+def unwanted_lanes(
+    pairs: Index, place: tuple[int, int, int, int, bool], positions: int, size: int
+) -> Unwanted | None:
+    """Those of pairs of a block that ``store_pairs`` leaves out: an image with itself or before.
+
+    Their rho of 1 would ask for all terms of the series; a lane of 0 asks for none. None where all
+    lanes are wanted; see ``store_pairs`` for ``place``, and ``size`` is Q.
+    """
+    row, column, copies, _, own = place
+    if not own or copies == 1:
+        return None
+    wanted = column + copies * pairs[:, 1:] + np.arange(copies) > row + pairs[:, :1]
+    some = np.flatnonzero(~wanted.all(axis=1))
+    kept = np.zeros((some.size, 1, size))
+    kept[:, 0, : copies * positions] = np.repeat(wanted[some], positions, axis=1)
+    return Unwanted(some, kept)
 
 
 def store_pairs(

@@ -10,16 +10,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from analytic.expectations import LOWEST, MOST_TERMS_WHOLE, length
+from analytic.expectations import LOWEST, MOST_TERMS_WHOLE, length, orders
 from analytic.images.defect_propagation import defects_of
-from analytic.images.lane_places import done
-from analytic.images.lane_tables import Sight, sights
+from analytic.images.field_expectations import SERIES
+from analytic.images.lane_places import Known, done
+from analytic.images.lane_tables import Sight, form_of, sights
 from analytic.images.own_positions import amplified, image_diagonal
 from analytic.images.shifts import Index
 from analytic.images.stretch_layouts import Layout
 from analytic.machine import UNIT, Array, cores
 from analytic.network import Network, Shape
 from analytic.recursion import (
+    GROUP,
     OWN,
     Amplification,
     Average,
@@ -41,6 +43,8 @@ KEPT = 2**27
 """Bytes of what the layers see of the images that are kept."""
 SEVERAL = 2**15
 """Pixels that are worth threads of their own."""
+COEFFICIENTS = 2**22
+"""Coefficients of all images that may be held together."""
 VALUES = 16
 """Numbers that such a recursion holds for a layer at a position."""
 
@@ -68,12 +72,20 @@ class Plans:
         x: images, (n, positions, channels).
         defects: how the network carries them, None if it carries covariances.
         few: whether all their recursions may be held at once.
+        known: the coefficients of the layers for all images, where tables need them ``together``.
     """
 
     def __init__(
-        self, network: Network, layouts: Sequence[Layout], x: Array, spatial: Shape
+        self,
+        network: Network,
+        layouts: Sequence[Layout],
+        x: Array,
+        spatial: Shape,
+        *,
+        together: bool = False,
     ) -> None:
-        self.network, self.layouts, self.x = network, layouts, x
+        self.network, self.layouts, self.x, self._together = network, layouts, x, together
+        self.known: dict[int, Known] = {}
         self.defects = defects_of(network, layouts, spatial)
         places = [layout.stretch.grid.positions for layout in layouts for _ in layout.steps]
         self.step = max(PLANNED // max(x.shape[1], *places), 1)
@@ -108,6 +120,18 @@ class Plans:
             at: Sight.joined([self._seen[part * self.step][at] for part in parts]).of(place)
             for at in self._seen[0]
         }
+
+    def know(self, stages: Sequence[Stage], terms: Sequence[int]) -> None:
+        """Hold the coefficients of all images, at most so many for each layer, if they are few."""
+        if not self._together or self.defects is not None or len(self.x) > self.step:
+            return
+        size, found = 0, dict[int, Known]()
+        for at, (stage, count) in enumerate(zip(stages, terms, strict=True)):
+            if form_of(stage.step) == SERIES:
+                activation, most = stage.step.layer.activation, -(-count // GROUP) * GROUP
+                size += stage.variance.size * len(range(most)[orders(activation)])
+                found[at] = Known(activation, stage.deviation, most)
+        self.known = found if size <= COEFFICIENTS else {}
 
 
 def plan_images(plans: Plans, tolerance: float) -> Planned:
@@ -160,7 +184,9 @@ def _amplified_by(
     found: list[Amplification] = []
     with ThreadPoolExecutor(cores()) if plans.x.size >= SEVERAL else nullcontext() as pool:
         for state in states:
-            parts = zip(state.stages, peaks, terms, strict=True)
+            plans.know(state.stages, terms)
+            known = [plans.known.get(at) for at in range(len(terms))]
+            parts = zip(state.stages, peaks, terms, known, strict=True)
             new = done(lambda part: amplified(*part), parts, pool)
             found = [merged(a, b) for a, b in zip(found, new, strict=True)] if found else new
     return found

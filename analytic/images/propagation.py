@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,13 +19,13 @@ from analytic.images.field_layer import carry_errors, enter, leave
 from analytic.images.field_sums import add_branch, join_errors
 from analytic.images.fields import Pairing, Shifts, Taps, products, window_sums
 from analytic.images.lane_tables import Tables
-from analytic.images.shifts import Scatter
+from analytic.images.shifts import Index, Scatter
 from analytic.images.stretch_layouts import Layout, run_room
 from analytic.images.unit_norms import NormTables
 from analytic.machine import CACHE_LINE, LANES, Array
 from analytic.recursion import Average, Bounds
 
-__all__ = ["Fields", "Layers", "PairedImages", "Propagation", "Room"]
+__all__ = ["Fields", "Layers", "PairedImages", "Propagation", "Room", "Unwanted"]
 
 
 class Fields(NamedTuple):
@@ -75,6 +75,13 @@ Layers = Mapping[int, tuple[FieldLayer, Bounds]]
 """Weight layers and their bounds, by their numbers in the network."""
 
 
+class Unwanted(NamedTuple):
+    """Pairs with lanes that nobody asks for: their numbers, and 0 there, 1 else, (some, 1, Q)."""
+
+    pairs: Index
+    kept: Array
+
+
 class PairedImages(NamedTuple):
     """The first and the second images of the pairs: tables, and pixels (images, channels, Q)."""
 
@@ -82,6 +89,7 @@ class PairedImages(NamedTuple):
     columns: Tables | NormTables
     x: Array
     y: Array
+    unwanted: Unwanted | None = None
 
 
 class Propagation:
@@ -125,6 +133,9 @@ class Propagation:
         scratch = (runs, moved, sums)
         products(self.paired.x, self.paired.y, self.pairing, shifts, layout.shape, scratch, sigma)
         room.give(moved, sums)
+        if self.paired.unwanted is not None:
+            some, kept = self.paired.unwanted
+            sigma.reshape(self.pairs, size, -1)[some] *= kept
         return Fields(sigma, theta, error.copy())
 
     def enter(self, entries: Sequence[Fields], shifts: int, part: slice) -> list[Fields]:
@@ -152,7 +163,7 @@ class Propagation:
             for _ in range(step.opens):
                 aside.append(self._copy(fields))
             if window is not None:
-                self._summed(layout, shifts, window, fields)
+                self._summed(layout, shifts, window, fields[: 2 - self._is_untrained(at)])
             before = [aside.pop() for _ in range(step.closes)]
             stays = step.passes and step.noise == 1.0
             if not stays:
@@ -164,17 +175,21 @@ class Propagation:
                 self.room.give(*total[:2])
         return fields
 
+    def _is_untrained(self, at: int) -> bool:
+        """Whether Theta is 0 at all pairs before a layer."""
+        return at == 0
+
     def _copy(self, fields: Fields) -> Fields:
         sigma, theta = (self.room.take(*part.shape) for part in fields[:2])
         sigma[:], theta[:] = fields[:2]
         return Fields(sigma, theta, fields.error.copy())
 
     def _summed(
-        self, layout: Layout, shifts: Shifts, window: tuple[Scatter, Taps], fields: Fields
+        self, layout: Layout, shifts: Shifts, window: tuple[Scatter, Taps], fields: Sequence[Any]
     ) -> None:
         """The sums over windows, in place."""
         line = self.room.zeros(layout.lanes + 2 * layout.shape[1])
-        for values in fields[:2]:
+        for values in fields:
             window_sums(*window, shifts, layout.shape, values, line, values)
         self.room.give(line)
 
@@ -194,7 +209,7 @@ class Propagation:
         self.nearest[at] = max(self.nearest.get(at, 0.0), float(most_rho.max()))
         tables = rows.lane_tables(at, most + 1), columns.lane_tables(at, most + 1)
         size, depth = shifts.row.size, tables[1].table.shape[2]
-        other, lines, buffers = (room.take(count, LANES) for count in (depth, 5, 6))
+        other, lines, buffers = (room.take(*shape, LANES) for shape in ((1, 1, depth), (5,), (6,)))
         every = np.empty((size, *runs.shape), dtype=np.int64)
         counts = np.empty((2, size), dtype=np.int64)
         scratch = (every, counts[0], counts[1], other, lines, buffers)

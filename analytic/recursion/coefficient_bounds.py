@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from analytic.compilation import compiled
-from analytic.expectations import Noise, coefficients, orders
+from analytic.expectations import Coefficients, Noise, coefficients, orders
 from analytic.machine import REASSOCIATED, Array
 from analytic.recursion.layer_equations import Stage
 
@@ -37,17 +37,22 @@ class CoefficientSums(NamedTuple):
     noise: Noise
 
 
-def coefficient_sums(stage: Stage, terms: int, share_e: Array, share_d: Array) -> CoefficientSums:
-    """Those of the first terms; the shares are s^2/E[w^2] and 1/E[w'^2] of every input."""
+def coefficient_sums(
+    stage: Stage, terms: int, share_e: Array, share_d: Array, given: Coefficients | None = None
+) -> CoefficientSums:
+    """Those of the first terms; the shares are s^2/E[w^2] and 1/E[w'^2] of every input.
+
+    The terms may be ``given``.
+    """
     table, s, activation = stage.moments, stage.deviation, stage.step.layer.activation
     k_e, r_d = np.zeros((2, terms))
     once, twice, rest, b_1 = np.empty((4, s.size))
     noise, wanted = table.noise, orders(activation)
     order = np.arange(terms)[wanted]
-    batch = max(BATCH, 2**18 // terms)
+    batch = max(BATCH, 2**18 // terms) if given is None else max(s.size, 1)
     for start in range(0, s.size, batch):
         part = slice(start, start + batch)
-        found = coefficients(activation, s[part], terms, wanted, known=table.take(part))
+        found = given or coefficients(activation, s[part], terms, wanted, known=table.take(part))
         shares = share_e[part], share_d[part]
         _envelope(found.b, order, *shares, k_e, r_d, once[part], twice[part])
         rest[part] = found.rest * table.slope[part]

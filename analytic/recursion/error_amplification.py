@@ -16,7 +16,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.expectations import MOST_TERMS, CloseForm, Noise, length
+from analytic.expectations import MOST_TERMS, CloseForm, Coefficients, Noise, length
 from analytic.machine import Array
 from analytic.network import Step
 from analytic.recursion.amplification_factors import (
@@ -139,6 +139,7 @@ def amplification(
     shares: Array | None = None,
     noise: Noise | None = None,
     terms: int | None = None,
+    found: Coefficients | None = None,
 ) -> Amplification:
     """The amplification factors of a layer over all its inputs.
 
@@ -150,6 +151,7 @@ def amplification(
             of its coefficients only the first ``most`` are then looked at one by one.
         noise: that of tables as long as ``shares``.
         terms: how many coefficients there are, if that is known.
+        found: those that are looked at one by one, if somebody has them.
     """
     table, v, activation = stage.moments, stage.variance, stage.step.layer.activation
     if (line := activation.bent_line) is not None:
@@ -159,7 +161,7 @@ def amplification(
     elif terms is None:
         terms = min(length(activation, np.sqrt(v), tail, most, proved=True), most)
     share_e, share_d = ratio(v, table.second), ratio(1.0, table.slope)
-    sums = coefficient_sums(stage, terms, share_e, share_d)
+    sums = coefficient_sums(stage, terms, share_e, share_d, found)
     norms = norms_beyond(stage, sums, terms, shares)
     return Amplification(
         step=stage.step,
