@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 
 from analytic import FullyConnected, Network
 from analytic.expectations.hermite_coefficients import coefficients
 from analytic.machine import UNIT
+from analytic.recursion.amplification_factors import LEVELS
 from analytic.recursion.amplification_of_erf import erf_amplification
-from analytic.recursion.certificate import certify
+from analytic.recursion.averages import Average
+from analytic.recursion.certificate import certify, constants
 from analytic.recursion.error_amplification import amplification
+from analytic.recursion.error_propagation import ErrorPropagation, layer_factors
 from analytic.recursion.layer_equations import diagonal
 from analytic.recursion.layer_errors import LayerFactors, layer_error
 from analytic.recursion.normalization import amplifications
@@ -38,6 +42,20 @@ def test_amplification_bounds_the_derivatives_of_the_duals(name: str) -> None:
             assert np.all(r_d >= np.array(d) / stage.moments.slope[index] * (1 - 1e-12))
     assert np.all(np.diff(k_e) > 0)
     assert np.all(np.diff(k_d) > 0)
+
+
+@pytest.mark.parametrize("name", ["tanh", "relu", "erf"])
+@pytest.mark.parametrize("ceiling", [1.0, 0.9])
+def test_the_factors_of_levels_are_those_at_their_correlations(name: str, ceiling: float) -> None:
+    """They come with those of the ceilings, or from below one; as layers have them one by one."""
+    stages = diagonal(Network(F(name), F("tanh")), np.array([0.5, 2.0])).stages
+    layers = [amplification(stage, 1e-15) for stage in stages]
+    chain = ErrorPropagation(layers, Average(), 4 * UNIT, 0.0)
+    factors, _ = constants(chain, ceiling)
+    for layer, known, fixed in zip(layers, factors, chain.fixed, strict=True):
+        for level, row in zip(np.minimum(LEVELS, ceiling), known, strict=True):
+            here = layer_factors(layer, layer.at(np.array([level])), fixed, 0.0)
+            assert_allclose(row, [np.ravel(part)[0] for part in here], rtol=64 * UNIT)
 
 
 @pytest.mark.parametrize("ends", [(0.0, 0.7), (0.3, 1.0), (0.5, 9.0)])

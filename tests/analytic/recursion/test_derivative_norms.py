@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from analytic import Activation, FullyConnected, Network
-from analytic.expectations import fifth_mean_squares, length
+from analytic.expectations import LOWEST, fifth_mean_squares, length
+from analytic.expectations.fifth_derivatives import has_fifth
 from analytic.expectations.quadrature import graded_rule
 from analytic.recursion.coefficient_bounds import coefficient_sums, ratio
 from analytic.recursion.derivative_norms import DerivativeNorms, norms_beyond
@@ -54,6 +55,16 @@ def test_the_fifth_derivative_is_bounded(text: str) -> None:
     found = fifth_mean_squares(activation, s)
     assert found is not None
     assert np.all(found >= s**8 * (w5**2 @ RULE.weights))
+    assert has_fifth(activation, (-2, 0, 3, 4))
+
+
+def test_a_fifth_derivative_without_a_bound_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing bounds it on an octave; below 2^LOWEST it is not asked for."""
+    monkeypatch.setattr("analytic.expectations.fifth_derivatives.majorant", lambda *_: None)
+    activation = Activation("tanh(1.0625*x)")  # not seen before
+    assert fifth_mean_squares(activation, np.ones(1)) is None
+    assert not has_fifth(activation, (LOWEST - 1, 0))
+    assert has_fifth(activation, (LOWEST - 1,))
 
 
 @pytest.mark.parametrize("text", [*TEXTS, "x**3 + x**4", "exp(-(x - 5)**2)"])
