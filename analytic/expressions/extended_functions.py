@@ -31,6 +31,8 @@ K = 3.75
 """Where t = 0."""
 TERMS, NEAR_TERMS = 32, 15
 """Terms of the two series."""
+LAST = 9.0
+"""From here on erf is 1 in any precision: erfc(9) < 2^-120."""
 DIGITS = 30
 """Digits of the values that the coefficients are made of."""
 ERF_ROUNDINGS = 16
@@ -45,11 +47,13 @@ def extended_erf(x: Any) -> Extended:
         >>> print(extended_erf(np.longdouble(0.5)))  # 0.52049987781304653768
         0.5204998778130465...
     """
-    size = np.abs(np.asarray(x, dtype=np.longdouble))
-    small, large = np.minimum(size, 1), np.maximum(size, 1)
-    near = small * _series(_near_coefficients(), 2 * small**2 - 1)
-    far = 1 - np.exp(-(large**2)) * _scaled(large)
-    return np.where(size < 1, near, far) * np.sign(x)
+    size: Any = np.abs(np.atleast_1d(np.asarray(x, dtype=np.longdouble)))
+    value, near, far = np.ones_like(size), size < 1, (size >= 1) & (size < LAST)
+    small, large = size[near], size[far]
+    value[near] = small * _series(_near_coefficients(), 2 * small**2 - 1)
+    value[far] = 1 - np.exp(-(large**2)) * _scaled(large)
+    value[np.isnan(size)] = np.nan
+    return value.reshape(np.shape(x)) * np.sign(x)
 
 
 def extended_normal_cdf(x: Any) -> Extended:

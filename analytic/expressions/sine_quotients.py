@@ -129,10 +129,13 @@ def _near(x: Any, order: int) -> Any:
 
 
 def _far(x: Any, order: int) -> Any:
-    value = np.sin(x) / x
+    turned = {"sin": np.sin(x)}
+    value = turned["sin"] / x
     for k in range(1, order + 1):
         name, sign = SINES[(k - 1) % 4]  # sin(x + k pi/2) = cos(x + (k - 1) pi/2)
-        value = (sign * getattr(np, name)(x) - k * value) / x
+        if name not in turned:
+            turned[name] = getattr(np, name)(x)
+        value = (sign * turned[name] - k * value) / x
     return value
 
 

@@ -48,3 +48,9 @@ def test_it_is_odd_and_goes_through_0() -> None:
     x = points(0, 7)
     assert (extended_erf(-x) == -extended_erf(x)).all()
     assert extended_erf(np.longdouble(0)) == 0
+
+
+def test_erf_ends_at_one_and_has_the_shape_of_its_argument() -> None:
+    assert extended_erf(np.array([[-np.inf, np.inf], [-9.0, 9.0]])).tolist() == [[-1, 1], [-1, 1]]
+    assert np.isnan(extended_erf(np.nan))
+    assert np.shape(extended_erf(0.25)) == ()
