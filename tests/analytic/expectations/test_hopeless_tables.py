@@ -73,7 +73,12 @@ def test_sums_of_waves_and_others_are_told_without_algebra(monkeypatch: pytest.M
         raise AssertionError("sympy was asked")
 
     monkeypatch.setattr(waves.sympy, "simplify", simplified)
-    for text in ("sin(19*x) + tanh(x)", "tanh(sin(7*x))", "sin(x)*exp(x/7)"):
+    for text in (
+        "sin(19*x) + tanh(x)",
+        "tanh(sin(7*x))",
+        "sin(x)*exp(x/7)",
+        "exp(-200*(x-1)**2)*tanh(x)",
+    ):
         assert waves.wave(Activation(text)) is None
     with pytest.raises(AssertionError, match="asked"):
         waves.wave(Activation("sin(x + 1)/3"))
