@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from analytic.activation import Activation
 from analytic.expectations.conditioning import SUM_ROUNDING, Split, conditional
-from analytic.expectations.heat_tables import HIGHEST, NARROWEST, WIDEST, Heat, heat
+from analytic.expectations.halved_steps import NARROWEST
+from analytic.expectations.heat_tables import HIGHEST, WIDEST, Heat, heat
 from analytic.expectations.norm_gaps import NormGap
 from analytic.expectations.outer_sum import OUTER
 from analytic.expectations.pair_formulas import pair_formula

@@ -24,6 +24,7 @@ import sympy
 from numpy.typing import NDArray
 
 from analytic.activation import Activation
+from analytic.expectations.halved_steps import outer_errors
 from analytic.expectations.smoothing import REACH, smoothed, starts
 from analytic.machine import UNIT, Array
 from analytic.proofs import kinks
@@ -83,8 +84,9 @@ class Heat:
 
     @property
     def resolved(self) -> bool:
-        """Whether the sum over the nodes is exact to some roundings."""
-        return bool(self.outer[-14:].max() <= 2**7 * UNIT)
+        """Whether the sum over the nodes is exact to some roundings, where w is not too large."""
+        outer = self.outer[-14:]
+        return bool(outer[np.isfinite(outer)].max(initial=0.0) <= 2**7 * UNIT)
 
     @property
     def unresolved(self) -> float:
@@ -94,15 +96,18 @@ class Heat:
         return float(2.0 ** (self.lowest + 1) * size)
 
     def fill(self, segments: NDArray[np.intp]) -> None:
-        """Make the tables of these segments, if they are missing."""
-        with self.lock:
+        """Make the tables of these segments, if they are missing.
+
+        Of nodes where float64 cannot hold w nothing is known, and so of the segment.
+        """
+        with self.lock, np.errstate(over="ignore", invalid="ignore"):
             for k in np.unique(segments).tolist():
                 if np.isnan(self.noise[k, 0]):
                     self.table[k], self.degrees[k], self.noise[k] = _segment(self, k)
 
     def fill_narrowed(self, octaves: NDArray[np.intp]) -> None:
         """The same for octaves of kappa."""
-        with self.lock:
+        with self.lock, np.errstate(over="ignore", invalid="ignore"):
             for k in np.unique(octaves).tolist():
                 if np.isnan(self.noise_narrowed[k, 0]):
                     found = _octave(self, k)
@@ -172,44 +177,12 @@ def _empty(activation: Activation, scale: float, step: float, highest: int, smoo
         degrees_narrowed=np.zeros((2 * WIDEST, t.size, 2), dtype=np.int64),
         noise=np.full((segments, 3), np.nan),
         noise_narrowed=np.full((2 * WIDEST, 2), np.nan),
-        outer=_outer(activation, scale, step, half, highest, smooth),
+        outer=outer_errors(activation, scale, step, half, highest, smooth),
     )  # fmt: skip
 
 
 WIDEST = 32
 """Octaves of the quotient kappa of two standard deviations."""
-
-
-def _outer(
-    activation: Activation, scale: float, step: float, half: int, highest: int, smooth: bool
-) -> Array:
-    """The relative error of the outer sum on every octave of sigma from OUTERMOST of scale.
-
-    By a rule of half the step, on the squares of w, w' and y w'; summed in extended precision,
-    lest their own rounding be taken for an error of the rule.
-    """
-    y = scale * np.sinh(step / 2 * np.arange(-2 * half, 2 * half + 1))
-    w, w1 = (f.astype(np.longdouble) for f in activation.derivatives(y, 1))
-    y = y.astype(np.longdouble)
-    squares = np.stack([w**2, w1**2, (y * w1) ** 2])
-    if not smooth:  # a jump at a node counts half of either side
-        squares[:, 2 * half] = (squares[:, 2 * half - 1] + squares[:, 2 * half + 1]) / 2
-    first = round(math.log2(scale)) + NARROWEST
-    result = np.empty(highest + 1 - first)
-    for row in range(result.size):
-        error = 0.0
-        for sigma in 2.0 ** (first + row + np.array([0.0, 0.4, 0.8])):
-            p = np.exp(-((y / sigma) ** 2) / 2) * np.hypot(y, scale)
-            fine = squares @ p / p.sum()
-            # p sums to 1 under either rule up to the error that is looked for
-            coarse = squares[:, ::2] @ p[::2] * 2 / p.sum()
-            error = max(error, float(np.max(np.abs(coarse - fine) / np.where(fine > 0, fine, 1))))
-        result[row] = error
-    return result
-
-
-NARROWEST = -2
-"""Octave of the narrowest outer law that the nodes resolve, relative to ``scale``."""
 
 
 def chebyshev_points(count: int) -> tuple[Array, Array]:
@@ -274,7 +247,7 @@ def _finished(
     degrees = 4 * -(-np.sum(rests > least[:, None, None], axis=1) // 4)  # (c, q)
     lost = np.take_along_axis(np.pad(rests, ((0, 0), (0, 1), (0, 0))), degrees[:, None], axis=1)
     noise = 2 * (lost.max(axis=(1, 2)) + last + (other / norm).max(axis=1)) + 4 * UNIT
-    return series.transpose(2, 0, 1), degrees.T, noise
+    return series.transpose(2, 0, 1), degrees.T, np.where(np.isfinite(noise), noise, 1 / UNIT)
 
 
 def _norms(h: Heat, values: Array, taus: Array) -> Array:

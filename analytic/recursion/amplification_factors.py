@@ -103,8 +103,9 @@ def factors_of_series(
         radius: R, (radii,).
     """
     order = np.arange(k_e.size)
-    slope, bend = order[1:] * r_d[1:], order[1:-1] * order[2:] * r_d[2:]
-    parts = [k_e, slope, r_d, order[1:] * k_e[1:], bend]
+    with np.errstate(over="ignore"):  # of what is not known at all
+        slope, bend = order[1:] * r_d[1:], order[1:-1] * order[2:] * r_d[2:]
+        parts = [k_e, slope, r_d, order[1:] * k_e[1:], bend]
     # the rest of k c_k^2 R^(k - 1) is bounded by itself at R = 1, and by that of c_k^2
     ends = (rests.e, 0), (rests.k, rests.d), (rests.d, 0), (rests.ve, rests.e), (rests.vd, rests.d)
     powers = _powers(radius, order.size)

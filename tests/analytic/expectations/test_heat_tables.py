@@ -13,6 +13,7 @@ from oracles import dense
 
 from analytic.activation import Activation, X
 from analytic.expectations.conditioning import SUM_ROUNDING, _half_octave, _segments, conditional
+from analytic.expectations.halved_steps import outer_errors
 from analytic.expectations.heat_tables import DEGREES, Heat, heat
 from analytic.machine import UNIT
 
@@ -119,3 +120,26 @@ def test_what_grows_too_fast_or_has_other_kinks_has_no_table() -> None:
 def test_half_octaves_begin_at_powers_of_the_root_of_two() -> None:
     x = np.array([1.0, 1.3, 1.5, 2.0, 2.7, 2.9, 0.6, 0.8])
     assert _half_octave(x).tolist() == [0, 0, 1, 2, 2, 3, -2, -1]
+
+
+@pytest.mark.parametrize("text", ["sin(exp(x))", "x**64"])
+def test_nothing_is_said_of_sums_over_what_float64_cannot_hold(text: str) -> None:
+    """Infinity less infinity was taken for an error of 0; warnings are errors here."""
+    outer = outer_errors(Activation(text), 1.0, 0.12, 100, 12, True)
+    assert not np.isnan(outer).any()
+    assert np.isinf(outer[-1])
+    assert outer[0] > 0
+
+
+def test_sums_of_what_turns_fast_are_not_said_to_be_exact() -> None:
+    """E w'(y)^2 and E (y w')^2 of sin(exp(y)), sigma = 2^(1.8), by a sixteenth of the step."""
+    outer = outer_errors(Activation("sin(exp(x))"), 1.0, 0.12, 100, 12, True)
+    y = np.sinh(0.12 / 16 * np.arange(-1600, 1601))
+    y, sigma = y[np.abs(y) < 300], 2.0**1.8
+    p = np.exp(-((y / sigma) ** 2) / 2) * np.hypot(y, 1)
+    w1 = np.exp(y) * np.cos(np.exp(y))
+    middle = y.size // 2
+    coarse, fine = (float(w1[k] ** 2 @ p[k] / p[k].sum()) for k in (
+        slice(middle % 16, None, 16), slice(None)
+    ))  # fmt: skip
+    assert 0.1 * abs(coarse / fine - 1) < outer[3]
