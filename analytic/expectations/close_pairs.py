@@ -30,14 +30,13 @@ from analytic.expectations.conditioned_pairs import (
     unit_spread,
 )
 from analytic.expectations.cut_tails import shares_beyond
-from analytic.expectations.estimated_tables import is_rough
 from analytic.expectations.germs import SMALL, germ
 from analytic.expectations.heat_tables import POLYNOMIAL
 from analytic.expectations.node_tables import kinked
 from analytic.expectations.pair_formulas import PairFormula, pair_formula
-from analytic.expectations.pairs_by_rules import by_product_rule
+from analytic.expectations.pairs_by_rules import HOPELESS, are_lost, by_product_rule
 from analytic.expectations.polylines import polyline
-from analytic.expectations.product_rules import LARGEST_RULE, Angle, squared_differences
+from analytic.expectations.product_rules import Angle
 from analytic.expectations.spline_pairs import REACH as PAIR_END
 from analytic.expectations.spline_pairs import spline_distances
 from analytic.expectations.splines import by_pieces, spline
@@ -52,8 +51,6 @@ Mask = NDArray[np.bool_]
 
 EXACT = 2**4 * UNIT
 """Truncation that is taken for rounding."""
-HOPELESS = 2**24 * UNIT
-"""Error of the moments from which on no second rule is worth its time."""
 LOST = 1e-3
 """Error of a cosine from which on a pair is refused at any tolerance that is asked for."""
 BLIND = 1e-3
@@ -200,7 +197,7 @@ def _tabulated_ways(
         direct |= ~ready
     direct |= (angle.error > LOST) | still
     rest = ~ready & ~direct
-    if not by_pieces_too and np.count_nonzero(rest) > LONE and _is_lost(of, angle, i, j, rest):
+    if not by_pieces_too and np.count_nonzero(rest) > LONE and are_lost(of, angle, i, j, rest):
         direct |= rest
     return [
         (_by_series, direct),
@@ -209,28 +206,8 @@ def _tabulated_ways(
     ]
 
 
-ROUGHLY = 2.0**6
-"""By how much twice the nodes in either dimension lower errors that fall like a power: a kink at an
-angle to the nodes is seen to the second order, by chance to the third."""
-LONE, FEW = 4, 64
-"""Pairs that are taken by rules of two dimensions, 0.1 s or more each, whatever comes of it, or
-while there is hope."""
-
-
-def _is_lost(of: Units, angle: Angle, i: Index, j: Index, rest: Mask) -> bool:
-    """Whether rules of two dimensions do not serve the pair that asks most of them.
-
-    Their errors fall exponentially or like a normal law: twice the nodes in either dimension square
-    them, or twice so. Where kinks are not known they fall like a power, by ROUGHLY at most.
-    """
-    places = np.flatnonzero(rest)
-    worst = places[[np.argmax((of.s[j] ** 2 * angle.small)[places])]]
-    a, b = i[worst], j[worst]
-    units = of.activation, of.s[a], of.s[b], angle.take(worst), 1 / of.r[a], 1 / of.r[b]
-    error = float(squared_differences(*units, LARGEST_RULE // 4)[3, 0])
-    finest = error / ROUGHLY if is_rough(of.activation) else min(error, 1.0) ** 4
-    many = places.size > FEW and error**2 > HOPELESS  # too many to be tried for what is wanted
-    return many or finest > max(HOPELESS, of.wanted)
+LONE = 4
+"""Pairs that are taken by rules of two dimensions, 0.1 s or more each, whatever comes of it."""
 
 
 def _complete(of: Units, i: Index, j: Index) -> Mask:
