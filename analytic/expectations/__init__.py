@@ -20,6 +20,7 @@ from analytic.expectations.clenshaw_lanes import TOGETHER as ROWS_TOGETHER
 from analytic.expectations.clenshaw_lanes import WIDTH as LOW_RANK_WIDTH
 from analytic.expectations.close_pairs import distances
 from analytic.expectations.conditioned_pairs import Gaps, varies_fast
+from analytic.expectations.few_units import moments_of_few, orders_beyond, units_of_few
 from analytic.expectations.fifth_derivatives import fifth_mean_squares, has_formulas
 from analytic.expectations.heat_tables import heat as conditioning_tables
 from analytic.expectations.hermite_coefficients import (
@@ -114,9 +115,11 @@ __all__ = [
     "log_table",
     "low_rank_sums",
     "moments",
+    "moments_of_few",
     "near_ones",
     "near_table",
     "orders",
+    "orders_beyond",
     "quadrant_sums",
     "responses",
     "rests",
@@ -125,6 +128,7 @@ __all__ = [
     "sum_listed_pairs",
     "uniform_rule",
     "units",
+    "units_of_few",
     "varies_fast",
     "wave",
     "wide_moments",

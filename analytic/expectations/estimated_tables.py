@@ -41,7 +41,15 @@ from analytic.expressions import SWITCHES
 from analytic.machine import UNIT, Array
 from analytic.proofs import kinks
 
-__all__ = ["LARGEST_BASIS", "estimated_segment", "is_rough", "largest_ratio", "more_terms"]
+__all__ = [
+    "LARGEST_BASIS",
+    "estimated_segment",
+    "families",
+    "is_rough",
+    "largest_ratio",
+    "more_terms",
+    "steepness",
+]
 
 
 def estimated_segment(
@@ -158,7 +166,7 @@ def _converged_rule(
     rough = is_rough(activation)
     half, before = ROUGH_NODES * max(float(s[-1]), 1.0) if rough else begin, 0.0
     while half * terms <= LARGEST_BASIS:
-        for family, rule in _rules(round(half), float(s[-1]), kinked(activation)):
+        for family, rule in families(round(half), float(s[-1]), kinked(activation)):
             fine = tabulated(activation, s, rule, terms).columns
             if family in coarse and np.all(fine[:, SLOPE] >= witness / 2):
                 found.append((_difference(coarse[family], fine), len(found), rule))
@@ -196,18 +204,18 @@ def _seems_unresolved(activation: Activation, s: float, rule: Rule, half: int) -
     """Whether w' is far too steep for the finest rules, as some nodes see it."""
     steps = WITNESS / half * np.gradient(rule.nodes)
     families = [np.full_like(steps, REACH / half), *([steps] if s > 0.5 else [])]
-    return all(not _steepness(activation, s, rule, part) <= 4 * STEEP for part in families)
+    return all(not steepness(activation, s, rule, part) <= 4 * STEEP for part in families)
 
 
 def _is_unresolved(activation: Activation, s: float, half: int) -> bool:
     """Whether w' varies between the nodes of the finest rules, so that their sums are chance."""
     return all(
-        _steepness(activation, s, rule, np.gradient(rule.nodes)) > STEEP
-        for _, rule in _rules(half, s, kinked(activation))
+        steepness(activation, s, rule, np.gradient(rule.nodes)) > STEEP
+        for _, rule in families(half, s, kinked(activation))
     )
 
 
-def _steepness(activation: Activation, s: float, rule: Rule, steps: Array) -> float:
+def steepness(activation: Activation, s: float, rule: Rule, steps: Array) -> float:
     """The root mean square of the change of log w' over some steps."""
     slope, bend = activation.derivatives(s * rule.nodes, 2)[1:] * np.sqrt(rule.weights)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -217,7 +225,8 @@ def _steepness(activation: Activation, s: float, rule: Rule, steps: Array) -> fl
     return turned / whole if whole != 0 else 0.0
 
 
-def _rules(half: int, s: float, kink: bool) -> Iterator[tuple[str, Rule]]:
+def families(half: int, s: float, kink: bool) -> Iterator[tuple[str, Rule]]:
+    """The rules that are tried with 2 half + 1 nodes, and their names."""
     if kink:
         yield "geometric", graded_rule(half, FINEST)
         return

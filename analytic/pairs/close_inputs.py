@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,14 +37,18 @@ class Close:
     wanted: float = 0.0
 
     @classmethod
-    def of(cls, network: Network, ends: Diagonal, terms: int = TERMS, wanted: float = 0.0) -> Close:
-        """Tabulate what pairs of these inputs use, so many coefficients."""
+    def of(
+        cls, network: Network, ends: Diagonal, terms: int = TERMS, wanted: float = 0.0,
+        known: Callable[..., Units] | None = None,
+    ) -> Close:  # fmt: skip
+        """Tabulate what pairs of these inputs use, so many coefficients, or take those known."""
         found: list[Units | None] = []
+        tabulate = known or units
         for stage in ends.stages:
             activation, s = stage.step.layer.activation, stage.deviation
             closed = activation.bent_line or activation.jump
             asked = np.asarray(s, dtype=np.float64)  # those whose moments are known
-            tables = None if closed else units(activation, asked, stage.moments, terms, wanted)
+            tables = None if closed else tabulate(activation, asked, stage.moments, terms, wanted)
             found.append(tables)
         return cls(network, ends, found, *_own_errors(ends), wanted)
 

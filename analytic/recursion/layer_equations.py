@@ -22,12 +22,14 @@ without weights has weight 1, bias 0, and nothing that is trained: rate and bias
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic.activation import Activation
 from analytic.expectations import Moments, moments
 from analytic.machine import Array
 from analytic.network import (
@@ -244,12 +246,15 @@ def mean_squares(x: Array) -> Extended:
     return np.concatenate([np.square(b, dtype=np.longdouble).mean(axis=1) for b in blocks])
 
 
-def diagonal(network: Network, squares: Any) -> Diagonal:
+def diagonal(
+    network: Network, squares: Any, known: Callable[[Activation, Any], Moments] = moments
+) -> Diagonal:
     """Run the recursion at x = x'.
 
     Args:
         network: the description.
         squares: |x|^2/d, shape (n,).
+        known: the moments of an activation at some standard deviations.
 
     Raises:
         ValueError: a state is not finite.
@@ -259,7 +264,7 @@ def diagonal(network: Network, squares: Any) -> Diagonal:
     def after(step: Step, state: State) -> State:
         wide, trained, gamma = wide_preactivation(step, state)
         sigma, variance = (np.asarray(part, np.float64) for part in (state[0], wide))
-        table = moments(step.layer.activation, wide_root(wide))
+        table = known(step.layer.activation, wide_root(wide))
         stages.append(
             Stage(step, sigma, state[1], variance, trained, gamma, table, state[2], wide=wide)
         )

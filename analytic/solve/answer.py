@@ -161,7 +161,8 @@ def _nearly_parallel(
         return NearlyParallel(*np.empty((3, 0)))
     pairs = LeftOut(problem, left, tolerance)
     if (found := pairs.refused(tolerance)) is not None:
-        seen = found.bound, found.pair, SOME * SAMPLES[-1] / found.seen
+        margin = math.inf if found.slow else SOME * SAMPLES[-1] / found.seen
+        seen = found.bound, found.pair, margin
         raise _early(problem, kind, tolerance, out, seen, near=True)
     return pairs.all()
 

@@ -22,16 +22,21 @@ MOST_TAKEN = 2**17
 SAMPLES = 96, 256
 """Pairs that are looked at before the others, the first of them alone where they are slow; more
 than ``distances`` takes by rules of two dimensions without asking whether these serve."""
-SLOW, SOON = 0.25, 1.0
-"""Seconds: of a sample that is large enough; of all pairs that may be taken before a refusal."""
+SLOW, SOON, LONG = 0.25, 1.0, 20.0
+"""Seconds: of a sample that is large enough; of all pairs that may be taken before a refusal, and
+that a larger tolerance may take."""
 
 
 class Refused(NamedTuple):
-    """A pair of a sample that breaks the promise: its bound, place, and the size of the sample."""
+    """A pair of a sample that breaks the promise: its bound, place, and the size of the sample.
+
+    ``slow`` says whether all pairs would take LONG.
+    """
 
     bound: float
     pair: tuple[int, int]
     seen: int
+    slow: bool
 
 
 class LeftOut:
@@ -68,12 +73,12 @@ class LeftOut:
             took, error = time.perf_counter() - start, np.nan_to_num(part.error, nan=np.inf)
             if few == SAMPLES[0]:
                 self._keep(places, part)  # whatever the time says: so no bits depend on it
-            worst, soon = int(error.argmax()), took * len(self.left) <= SOON * few * cores()
-            if soon:
+            worst, all_of_them = int(error.argmax()), took * len(self.left) / (few * cores())
+            if all_of_them <= SOON:
                 return None
             if took > SLOW or few == SAMPLES[-1]:
                 i, j = self.left[places[worst]]
-                seen = Refused(float(error[worst]), (int(i), int(j)), few)
+                seen = Refused(float(error[worst]), (int(i), int(j)), few, all_of_them > LONG)
                 return None if error[worst] <= tolerance else seen
         return None
 

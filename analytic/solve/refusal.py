@@ -55,7 +55,7 @@ class Objection(NamedTuple):
         ends: the recursion at x = x', of what was seen.
         costs: what the operations of the network make of errors.
         enough: a tolerance that all pairs meet, infinite where none is known.
-        margin: how far above the bound others may be.
+        margin: how far above the bound others may be; infinite where it takes long to know.
     """
 
     bound: float
@@ -96,7 +96,7 @@ def early_refusal(
     wanted = seen.margin * seen.bound
     if wanted < seen.enough <= SOME * wanted:
         wanted = seen.enough
-    if ALL * seen.bound < LEAST_GOOD:
+    if ALL * seen.bound < LEAST_GOOD and seen.margin < math.inf:
         wanted = min(wanted, LEAST_GOOD)
     text = f"{_found(tolerance, seen)}; {_advice(wanted, (x,))}"
     return AccuracyError(text, None, seen.bound, _places(seen.pair), later=later)
@@ -186,19 +186,20 @@ def _why(seen: Objection) -> str:
 
 
 def _advice(tolerance: float, inputs: tuple[Array, ...]) -> str:
-    """What to do instead: a tolerance that will succeed, or inputs of usual size."""
+    """What to do instead: a tolerance that will succeed soon, or inputs of usual size."""
     if tolerance <= LEAST_GOOD:
         return (
             f"pass tolerance={_rounded_up(tolerance)} or take the best value from the attribute"
             " estimate"
         )
     size = max(float(np.sqrt(np.mean(x**2))) for x in inputs)
+    none = "no tolerance will do" + (" soon" if tolerance == math.inf else "")
     if size > LARGE:
         return (
-            f"no tolerance will do; scale the inputs, whose root mean square is {size:.1e} (pixels"
+            f"{none}; scale the inputs, whose root mean square is {size:.1e} (pixels"
             " by 1/255), so that the first layer does not saturate"
         )
-    return "no tolerance will do; the attribute estimate has the values and their bounds"
+    return f"{none}; the attribute estimate has the values and their bounds"
 
 
 def _rounded_up(tolerance: float) -> str:

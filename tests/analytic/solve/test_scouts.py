@@ -48,7 +48,9 @@ def test_moments_of_which_nothing_is_known_are_enough(
 
 
 def test_a_few_inputs_refuse_what_all_refuse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With tables of these few, where it is not seen without tables."""
     sizes, whole = list[int](), scouts.prepare
+    monkeypatch.setattr(scouts, "_without_tables", lambda *_: None)
 
     def seen(network: Network, x: np.ndarray, *rest: Any, **more: Any) -> Any:
         sizes.append(len(x))
@@ -82,6 +84,34 @@ def kernel_refused(x: np.ndarray) -> AccuracyError:
     with pytest.raises(AccuracyError) as caught:
         kernel(FAST, x)
     return caught.value
+
+
+@pytest.mark.parametrize("text", [
+    "tanh(60*(x-1))", "sin(x)/x", "1/(1+400*(x-1)**2)", "atan(50*(x+1))", "erf(60*(x-1))",
+    "log(1+exp(40*(x-1)))/40",
+])  # fmt: skip
+def test_a_few_pairs_are_refused_before_there_are_tables(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same pair alone, with tables, is known no better."""
+    network = Network(FullyConnected(text, weight_std=1.5, bias_std=0.1))
+    with monkeypatch.context() as patched:
+        for place in (scouts, request):
+            patched.setattr(place, "prepare", _begun)
+        with pytest.raises(AccuracyError, match=r"weight layer 1 costs.*no tolerance") as early:
+            kernel(network, CONE)
+    pair = early.value.pair
+    assert pair is not None
+    with pytest.raises(AccuracyError) as late:
+        kernel(network, CONE[list(pair)])
+    assert late.value.bound >= 0.9 * early.value.bound
+
+
+def test_pairs_that_series_reach_are_left_to_all() -> None:
+    x = np.random.default_rng(3).standard_normal((12, 40)) * np.geomspace(0.1, 9, 12)[:, None]
+    assert scouts._without_tables(FAST, x, 1e-10) is None
+    network = Network(FullyConnected("sin(x)/x", weight_std=1.5, bias_std=0.1))
+    assert scouts._without_tables(network, np.linspace(-6, 6, 12)[:, None], 1e-10) is None
 
 
 def test_a_plan_is_not_refused() -> None:
