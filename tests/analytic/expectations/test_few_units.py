@@ -18,6 +18,8 @@ from analytic.expectations import (
     varies_fast,
 )
 
+pytestmark = pytest.mark.slow  # tables of three octaves of fast functions
+
 S = np.array([0.3, 2.1, 5.5])
 FAST = ["tanh(60*(x-1))", "sin(5*x)/x", "1/(1+400*(x-1)**2)", "exp(-50*(x-1)**2)*tanh(x)"]
 
