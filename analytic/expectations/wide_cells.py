@@ -1,8 +1,8 @@
 r"""Tables for pairs of wide deviations (``wide_pairs``), made cell by cell when they are wanted.
 
-The values at the Chebyshev points of a cell come from conditioning, less what has a closed form;
-so do those at some of its corners, which tell how far the finished sum is away there: where
-polynomials are interpolated, the corners are worst. That is an estimate, not a proof.
+The values at the Chebyshev points of a cell come from conditioning (``wide_values``), less what has
+a closed form; so do those at some of its corners, which tell how far the finished sum is away
+there: where polynomials are interpolated, the corners are worst. That is an estimate, not a proof.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 
 from analytic.activation import Activation
 from analytic.expectations.broken_lines import LineAndRest, line_and_rest
-from analytic.expectations.conditioning import SUM_ROUNDING, conditional
-from analytic.expectations.heat_tables import HIGHEST, Heat, chebyshev_points, heat
+from analytic.expectations.heat_tables import HIGHEST, chebyshev_points
 from analytic.expectations.outer_sum import TOGETHER
 from analytic.expectations.wide_pairs import (
     EDGES,
@@ -36,6 +35,7 @@ from analytic.expectations.wide_pairs import (
     WideRoom,
     wide_moments,
 )
+from analytic.expectations.wide_values import PairValues, pair_values_of
 from analytic.machine import UNIT, Array, aligned
 
 __all__ = ["WideTables", "wide_tables"]
@@ -51,7 +51,7 @@ class WideTables:
     """The tables of an activation.
 
     Attributes:
-        heat: the tables of conditioning.
+        values: E and D of pairs, slowly.
         parts: line and rest of w and of w'.
         arrays: what is summed.
         state: 0 for cells that are not made, MADE or REFUSED, (cells + 1,); the last is none.
@@ -59,17 +59,13 @@ class WideTables:
         noise: errors of what the tables are made of, relative to norms, the same.
     """
 
-    heat: Heat
+    values: PairValues
     parts: tuple[LineAndRest, LineAndRest]
     arrays: WideArrays
     state: NDArray[np.int8]
     error: Array
     noise: Array
     lock: Lock = field(default_factory=Lock)
-
-    @property
-    def degree(self) -> int:
-        return self.parts[0].degree
 
     def served(self, cells: NDArray[np.int64]) -> NDArray[np.intp]:
         """The pairs whose cells have tables, which are made when they are first met.
@@ -90,24 +86,29 @@ class WideTables:
 
 @lru_cache(maxsize=64)
 def wide_tables(activation: Activation) -> WideTables | None:
-    """Those of an activation, or None where it has no lines or no tables of conditioning."""
-    parts = line_and_rest(activation)
-    table = heat(activation, HIGHEST[0]) if parts is not None else None
-    if parts is None or table is None:
+    """Those of an activation, or None where it has no lines, no rest, or no way to its values."""
+    parts = line_and_rest(activation) if activation.bent_line is None else None
+    values = pair_values_of(activation, parts[0].degree) if parts is not None else None
+    if parts is None or values is None:
         return None
     w, slope = parts
-    turn = 2 / math.pi
-    line = [w.p**2, turn * w.q**2, slope.p**2, turn * slope.q**2, float(w.degree)]
+    turn, both = 2 / math.pi, math.sqrt(2 / math.pi)
+    squares = [
+        f * a**2
+        for part in (w.steps, w.slopes, slope.steps)
+        for f, a in zip((1, turn), part, strict=True)
+    ]
+    (p, q), (p_, q_) = w.steps, w.slopes
     ends = np.array(PLACES)
     arrays = WideArrays(
         aligned(CELLS, FLAT, SLOPES * 2 * TERMS),
-        np.stack([_seen(part) for part in parts]),
+        np.stack([_seen(w, 0), _seen(w, 1), _seen(slope, 0)]),
         1 / _tau(np.arange(QUARTERS), np.array(-1.0)),
         np.column_stack([2 / np.diff(ends), (ends[1:] + ends[:-1]) / 2, LEAST]),
-        np.array(line),
+        np.array([*squares, both * q * p_, both * p * q_]),
     )
     state = np.zeros(CELLS + 1, dtype=np.int8)
-    return WideTables(table, parts, arrays, state, np.zeros((2, CELLS)), np.zeros((2, CELLS)))
+    return WideTables(values, parts, arrays, state, np.zeros((2, CELLS)), np.zeros((2, CELLS)))
 
 
 def _tau(quarter: NDArray[np.intp], x: Array) -> Array:
@@ -120,12 +121,12 @@ def _flat(x: Array, narrowest: Array | float) -> Array:
     return (x + 1) / (2 * narrowest**2)
 
 
-def _seen(part: LineAndRest) -> Array:
+def _seen(part: LineAndRest, degree: int) -> Array:
     """Coefficients of ``part.seen`` on all cells, shape (LINES, FLAT * TERMS)."""
     (x, matrix), (y, by_flat) = chebyshev_points(TERMS), chebyshev_points(FLAT)
     taus = _tau(np.arange(LINES)[:, None, None], x[:, None])
     taus, flat = np.broadcast_arrays(taus, _flat(y, NARROWEST))  # (LINES, TERMS, FLAT)
-    values = part.seen(taus.ravel(), flat.ravel()).reshape(taus.shape)
+    values = part.seen(taus.ravel(), flat.ravel(), degree).reshape(taus.shape)
     return np.einsum("tx,fy,lxy->lft", matrix, by_flat, values).reshape(LINES, -1)
 
 
@@ -142,28 +143,12 @@ def _unit(s: Array, c: Array, tau: Array) -> tuple[Array, ...]:
     return s, s_, (tau / s_) ** 2 / (1 + c * s / s_)
 
 
-def _conditioned(of: WideTables, s: Array, s_: Array, small: Array) -> tuple[Array, Array]:
-    """E and D by conditioning, shape (2,) + that of s, and the error of E over its scale."""
-    unit, unit_ = (1 / a.ravel() ** of.degree for a in (s, s_))
-    minus, plus, d, apart, *noise = conditional(
-        of.heat, s.ravel(), s_.ravel(), small.ravel(), 2 - small.ravel(), unit, unit_
-    )
-    e = (plus - minus) / 2 / (unit * unit_)
-    lost = 4 * of.heat.outer[-WIDE:].max() + SUM_ROUNDING
-    wrong = 2 * noise[0] * np.sqrt(2 * apart) + (noise[2] + lost) * np.minimum(minus, plus)
-    return np.stack([e, d]).reshape(2, *s.shape), np.stack([wrong, 2 * noise[1] + lost])
-
-
-WIDE = 10
-"""Octaves of the outer law that are met."""
-
-
 def _fill(of: WideTables, cells: NDArray[np.intp]) -> None:
     """Make the tables of some cells."""
     (x, matrix), (z, by_c), (y, by_flat) = map(chebyshev_points, (TERMS, SLOPES, FLAT))
     flat, c, tau = (part.ravel() for part in np.meshgrid(y, z, x, indexing="ij"))
     pairs = _unit(*_pairs(cells, tau, c, flat))
-    values, _ = _conditioned(of, *pairs)
+    values, _ = of.values(*pairs)
     lines = np.stack([_line(part, *pairs) for part in of.parts])
     rest = (values - lines) * pairs[0]
     shape = (2, FLAT, SLOPES, TERMS)
@@ -177,12 +162,13 @@ def _fill(of: WideTables, cells: NDArray[np.intp]) -> None:
 def _line(part: LineAndRest, s: Array, s_: Array, small: Array) -> Array:
     """E h(u) f(v) of a part, what M/s is added to."""
     rho, sine = 1 - small, np.sqrt(small * (2 - small))
-    turn = 2 / math.pi * np.arcsin(rho)
-    seen = part.seen((s_ * sine / rho).ravel(), (1 / s_**2).ravel()).reshape(s.shape) / s_
-    if part.degree == 0:
-        return part.p**2 + part.q**2 * turn + seen
-    bent = part.p**2 * rho + part.q**2 * (2 / math.pi * sine + rho * turn)
-    return s * s_ * bent + s * sine * seen
+    turn, both = 2 / math.pi * np.arcsin(rho), math.sqrt(2 / math.pi) * (s + s_)
+    (p, q), (p_, q_) = part.steps, part.slopes
+    t, flat = (s_ * sine / rho).ravel(), (1 / s_**2).ravel()
+    step, slope = (part.seen(t, flat, k).reshape(s.shape) / s_ for k in (0, 1))
+    bent = p_**2 * rho + q_**2 * (2 / math.pi * sine + rho * turn)
+    lines = s * s_ * bent + (q * p_ * rho + p * q_) * both + (p**2 + q**2 * turn)
+    return lines + (s * sine * slope + step)
 
 
 def _summed(of: WideTables, cells: NDArray[np.intp], s: Array, s_: Array, small: Array) -> Array:
@@ -211,10 +197,10 @@ def _judge(of: WideTables, cells: NDArray[np.intp], top: Array) -> None:
     pairs = _unit(s, np.minimum(c, np.sqrt(1 - (tau / s) ** 2)), tau)  # s' <= s
     inside = s < 2.0 ** HIGHEST[0]
     pairs = tuple(np.where(inside, part, part[:, :1]) for part in pairs)
-    exact, noise = _conditioned(of, *pairs)
+    exact, noise = of.values(*pairs)
     wrong = SAFETY * np.abs(_summed(of, cells, *pairs) - exact)
     own = [np.zeros_like(part) for part in pairs[:2]]
-    norms = [_conditioned(of, s, s, none)[0] for s, none in zip(pairs[:2], own, strict=True)]
+    norms = [of.values(s, s, none)[0] for s, none in zip(pairs[:2], own, strict=True)]
     share = (wrong / np.sqrt(norms[0] * norms[1])).max(axis=(0, 2))
     of.noise[:, cells] = noise.reshape(exact.shape).max(axis=2)
     of.error[:, cells] = (wrong * pairs[0]).max(axis=2) + 2**6 * UNIT * top

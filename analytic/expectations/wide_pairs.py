@@ -4,9 +4,9 @@ With w = h + r (``broken_lines``), s >= s' >= NARROWEST, c = rho s'/s and tau = 
 
     E f(u) f(v) = E h(u) h(v) + E h(u) r(v) + M(c, tau, 1/s^2)/s        (f = w or w')
 
-where the first has a closed form in the angle, the second is a function of tau/rho and 1/s'^2,
-and M = s E r(u) f(v) is smooth: r sees only |u| of the size of the bend, and the density of u is
-nearly flat there. Chebyshev series in all variables, on cells: quarters of the octaves of tau,
+where the first has a closed form in the angle, the second is made of functions of tau/rho and
+1/s'^2, and M = s E r(u) f(v) is smooth: r sees only |u| of the size of the bend, and the density of
+u is nearly flat there. Chebyshev series in all variables, on cells: quarters of the octaves of tau,
 some intervals of c, and one of 1/s^2 for each of these.
 
 Legend: small = 1 - rho <= FARTHEST; the number of a cell is 4 times that of tau, and that of c.
@@ -73,10 +73,11 @@ class WideArrays(NamedTuple):
     Attributes:
         coefficients: of M of w and of w', shape (cells, FLAT, SLOPES * 2 * TERMS): for each
             term in c those in tau of w, and those of w'.
-        seen: of E h(u) r(v), shape (2, LINES, FLAT * TERMS), for w and w'.
+        seen: of E h(u) r(v), shape (3, LINES, FLAT * TERMS): of h_0 and h_1 of w, and of w'.
         starts: the inverse of the least tau of each quarter of an octave.
         places: 2/length, the middle and the smallest s of each interval of c, (4, 3).
-        line: p^2 and 2 q^2/pi of w, p^2 and 2 q^2/pi of w', and the degree of h.
+        line: p^2 and 2 q^2/pi of h_0, of h_1 and of h of w'; and q p' and p q' of h_0 and h_1 times
+            the root of 2/pi.
     """
 
     coefficients: Array
@@ -115,7 +116,7 @@ class WideRoom(NamedTuple):
         bits: the same memory as integers.
         line: the cells of tau/rho.
         closed: E h(u) h(v) of w and of w'.
-        scale: 1/s, 1/s', and what E h(u) r(v) of w is multiplied by.
+        scale: 1/s, 1/s', and what E h_1(u) r(v) is multiplied by.
         t: Chebyshev polynomials in tau.
         c: those in c.
         flat: those in 1/s^2.
@@ -157,19 +158,20 @@ class WideRoom(NamedTuple):
 @compiled
 def _closed_forms(o: WideRoom, line: Any) -> None:
     """E h(u) h(v) of w and of w', and the scales."""
-    n, degree = TOGETHER, line[4]
+    n = TOGETHER
     for i in range(n):
         high, low, small = o.pair[i], o.pair[n + i], o.pair[2 * n + i]
         rho, half = 1.0 - small, 0.5 * small
         root = np.sqrt(half)
         angle = 2.0 * (root + root * arcsine_excess(half))
         asin, sine = np.pi / 2 - angle, np.sqrt(small * (1.0 + rho))
-        bent = high * low * (line[0] * rho + line[1] * (sine + rho * asin))
-        o.closed[i] = bent if degree == 1.0 else line[0] + line[1] * asin
-        o.closed[n + i] = line[2] + line[3] * asin
+        bent = high * low * (line[2] * rho + line[3] * (sine + rho * asin))
+        bent += (line[6] * rho + line[7]) * (high + low)
+        o.closed[i] = bent + (line[0] + line[1] * asin)
+        o.closed[n + i] = line[4] + line[5] * asin
         inverse = 1.0 / low
         o.scale[i], o.scale[n + i] = 1.0 / high, inverse
-        o.scale[2 * n + i] = high * sine * inverse if degree == 1.0 else inverse
+        o.scale[2 * n + i] = high * sine * inverse
         o.ratio[i] = low * sine / rho
 
 
@@ -260,15 +262,23 @@ def wide_moments(a: WideArrays, o: WideRoom, cell: int) -> None:
     All are of one cell, which has coefficients; where they are fewer than there is room for, the
     rest of it is filled with any of them.
     """
-    n, bends = TOGETHER, a.line[2] != 0.0 or a.line[3] != 0.0
-    _closed_forms(o, a.line)
+    n, line = TOGETHER, a.line
+    _closed_forms(o, line)
     _polynomials_of_line(o)
     _polynomials(o, a, cell)
     _sum_of_rest(a.coefficients[cell], o)
     for lane in range(n):
-        line = _sum_of_line(a.seen[0, o.line[lane]], o, lane) * o.scale[2 * n + lane]
-        o.e[lane] = o.closed[lane] + (line + o.rest[lane] * o.scale[lane])
+        o.e[lane] = o.rest[lane] * o.scale[lane]
         o.d[lane] = o.rest[n + lane] * o.scale[lane]
-        if bends:
-            line = _sum_of_line(a.seen[1, o.line[lane]], o, lane) * o.scale[n + lane]
-            o.d[lane] += o.closed[n + lane] + line
+    if line[0] != 0.0 or line[1] != 0.0:
+        for lane in range(n):
+            o.e[lane] += _sum_of_line(a.seen[0, o.line[lane]], o, lane) * o.scale[n + lane]
+    if line[2] != 0.0 or line[3] != 0.0:
+        for lane in range(n):
+            o.e[lane] += _sum_of_line(a.seen[1, o.line[lane]], o, lane) * o.scale[2 * n + lane]
+    if line[4] != 0.0 or line[5] != 0.0:
+        for lane in range(n):
+            o.d[lane] += _sum_of_line(a.seen[2, o.line[lane]], o, lane) * o.scale[n + lane]
+    for lane in range(n):
+        o.e[lane] += o.closed[lane]
+        o.d[lane] += o.closed[n + lane]

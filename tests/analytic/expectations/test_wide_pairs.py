@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from math import inf
 
 import mpmath
 import numpy as np
 import pytest
 import sympy
+from scipy.special import log_ndtr, ndtr
 
 from analytic import dual
 from analytic.activation import Activation
@@ -93,7 +95,74 @@ def _by_trapezoids(activation: Activation, s: float, c: float, tau: float) -> np
     return (first * second) @ weights
 
 
-@pytest.mark.parametrize("name", ["elu", "atan(x)", "sin(x)", "relu", "softsign", "exp(x)"])
+PIECES = {
+    "relu6": [(-inf, 0, (0, 0, 0)), (0, 6, (0, 1, 0)), (6, inf, (6, 0, 0))],
+    "hardswish": [(-inf, -3, (0, 0, 0)), (-3, 3, (0, 1 / 2, 1 / 6)), (3, inf, (0, 1, 0))],
+    "softshrink": [(-inf, -0.5, (0.5, 1, 0)), (-0.5, 0.5, (0, 0, 0)), (0.5, inf, (-0.5, 1, 0))],
+    "elu": [(-inf, 0, (-1, 0, 0)), (0, inf, (0, 1, 0))],
+}
+"""Quadratic pieces; elu has exp(x) on the left beside them."""
+
+
+@pytest.mark.parametrize("name", PIECES)
+def test_tables_of_kinks_agree_with_an_integral(name: str) -> None:
+    """The inner one is known, the outer one is taken panel by panel."""
+    of = wide_tables(Activation(name))
+    assert of is not None
+    pairs = [(70.0, 0.93, 3.7), (150.0, 0.3, 8.0), (1100.0, 0.999, 12.0)]
+    found, errors = _by_tables(of, pairs)
+    for n, (s, c, tau) in enumerate(pairs):
+        s_ = math.hypot(c * s, tau)
+        exact = _by_pieces(name, s, c, tau)
+        norm = np.sqrt(_by_pieces(name, s, 1, 0) * _by_pieces(name, s_, 1, 0))
+        assert (np.abs(found[:, n] - exact) <= errors[:, n] + 2e-13 * norm).all()
+        assert (np.abs(found[:, n] - exact) <= 6e-11 * norm).all()
+
+
+def _by_pieces(name: str, s: float, c: float, tau: float) -> np.ndarray:
+    """E f(u) f(cu + tau z) of w and w'."""
+    places = np.array([-6, -3, -0.5, 0, 0.5, 3, 6])
+    beside = tau * np.array([-9, -6, -3, -1.5, 0, 1.5, 3, 6, 9])
+    bent = (places[:, None] + beside).ravel() / c
+    ends = np.concatenate(
+        [places, places * 2.0, bent, np.arange(-10, 11) * s, -(2.0 ** np.arange(8))]
+    )
+    ends = np.unique(ends[np.abs(ends) <= 10 * s])
+    nodes, weights = np.polynomial.legendre.leggauss(30)
+    half, middle = np.diff(ends) / 2, (ends[1:] + ends[:-1]) / 2
+    u = (middle[:, None] + half[:, None] * nodes).ravel()
+    p = (half[:, None] * weights).ravel() * np.exp(-((u / s) ** 2) / 2) / s / math.sqrt(2 * math.pi)
+    return np.array(
+        [np.sum(p * _smoothed(name, u, 0, k) * _smoothed(name, c * u, tau, k)) for k in (0, 1)]
+    )
+
+
+def _smoothed(name: str, m: np.ndarray, tau: float, k: int) -> np.ndarray:
+    """E w(m + tau z), or that of w'."""
+    total = np.zeros_like(m)
+    for low, high, (p0, p1, p2) in PIECES[name]:
+        q0, q1, q2 = (p1, 2 * p2, 0) if k else (p0, p1, p2)
+        straight, slope = q0 + m * (q1 + q2 * m), q1 + 2 * q2 * m
+        if tau == 0:
+            total += np.where((low <= m) & (m < high), straight, 0)
+            continue
+        a, b = (low - m) / tau, (high - m) / tau
+        m0 = np.where(a < 0, ndtr(b) - ndtr(a), ndtr(-a) - ndtr(-b))
+        bells = [np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi) for x in (a, b)]
+        first, last = (
+            np.where(np.isfinite(x), x, 0) * bell for x, bell in zip((a, b), bells, strict=True)
+        )
+        total += (
+            straight * m0 + tau * slope * (bells[0] - bells[1]) + q2 * tau**2 * (m0 + first - last)
+        )
+    if name == "elu" and tau > 0:
+        total += np.exp(m + tau**2 / 2 + log_ndtr(-m / tau - tau))
+    elif name == "elu":
+        total += np.where(m < 0, np.exp(np.minimum(m, 0)), 0)
+    return total
+
+
+@pytest.mark.parametrize("name", ["x**3", "atan(x)", "sin(x)", "relu", "softsign", "exp(x)"])
 def test_others_have_no_tables(name: str) -> None:
     assert line_and_rest(Activation(name)) is None or wide_tables(Activation(name)) is None
 
