@@ -141,7 +141,7 @@ MUTATIONS = (
     # tables as they come
     Mutation("wide: error of a cell", _E + "wide_cells.py", "of.error[:, cells] = (wrong * pairs[0]).max(axis=2)", "of.error[:, cells] = 0 * (wrong * pairs[0]).max(axis=2)", WIDE + " -k closed_forms"),
     Mutation("wide: a cell is judged", _E + "wide_cells.py", "good = inside[:, 0] & (share < SHARP)", "good = inside[:, 0] & (share >= 0)", WIDE + " -k refused"),
-    Mutation("wide: the line seen through v", _E + "broken_lines.py", "even, odd = y * odd + self.q * bell, y * even", "even, odd = y * odd, y * even", WIDE + " -k closed_forms"),
+    Mutation("wide: the line seen through v", _E + "broken_lines.py", "even, odd = y * odd + q * bell, y * even", "even, odd = y * odd, y * even", WIDE + " -k closed_forms"),
     Mutation("wide: density of u", _E + "broken_lines.py", "density = np.exp(-flat[:, None] * self.x**2 / 2)", "density = np.exp(-flat[:, None] * self.x**2)", WIDE + " -k closed_forms"),
     Mutation("wide: error of the angle in Theta", _A + "pairs/wide_inputs.py", "found[3] = of_d + turned + 6", "found[3] = of_d + 6", TABLE + " -k angle"),
     Mutation("wide: Theta of the layer before", _A + "pairs/wide_inputs.py", "bias_rate + weight * theta)", "bias_rate)", TABLE + " -k behind_all_layers"),
@@ -156,7 +156,7 @@ MUTATIONS = (
     Mutation("near: roundings of unit vectors", _A + "pairs/carried_angles.py", "(4 * np.sqrt(near) + (d", "((d", CARRIED),
     Mutation("near: the even part of a bent line", _A + "pairs/bent_angles.py", "return small - 2.0 / np.pi", "return small - 1.8 / np.pi", CARRIED),
     Mutation("near: ranks of the polynomials", _E + "clenshaw_lanes.py", "while a + 8 <= rows:", "while a + 8 < rows:", "tests/analytic/expectations/test_near_tables.py -k closed_forms"),
-    Mutation("near: Theta in tiles", _A + "pairs/near_tiles.py", "a[BOW], a[STEEP]), a[SLOPE]", "a[BOW], a[STEEP]), a[UNITS]", "tests/analytic/pairs/test_near_tiles.py -k few_inputs"),
+    Mutation("near: Theta in tiles", _A + "pairs/near_tiles.py", "a[STEEP], a[JUMP]), a[SLOPE]", "a[STEEP], a[JUMP]), a[UNITS]", "tests/analytic/pairs/test_near_tiles.py -k few_inputs"),
     Mutation("near: what no table of a tile serves", _A + "pairs/near_tiles.py", "served = o.own[last] * phi[last, j] > 0 and", "served =", "tests/analytic/pairs/test_near_tiles.py -k leave_no"),
     Mutation("near: opposite inputs in tiles", _A + "pairs/near_tiles.py", "near, -1.0 if other_side else 1.0", "near, 1.0", "tests/analytic/pairs/test_near_tiles.py -k few_inputs"),
     Mutation("bands: coefficients of another band", _E + "listed_pairs.py", "rank, place = bands[band, q]", "rank, place = bands[0, q]", "tests/analytic/expectations/test_banded_sums.py -k nothing_out"),

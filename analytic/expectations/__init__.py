@@ -50,7 +50,7 @@ from analytic.expectations.small_angles import CLOSE_LINES, FARTHEST_LINES, LINE
 from analytic.expectations.small_deviations import LOWEST
 from analytic.expectations.splines import by_pieces
 from analytic.expectations.truncated_powers import KinkPowers, kink_powers
-from analytic.expectations.turned_slopes import slope_change
+from analytic.expectations.turned_slopes import slope_change, turning
 from analytic.expectations.unit_tables import TERMS, Units, units
 from analytic.expectations.waves import wave
 from analytic.expectations.wide_cells import WideTables, wide_tables
@@ -126,6 +126,7 @@ __all__ = [
     "room_of_sums",
     "slope_change",
     "sum_listed_pairs",
+    "turning",
     "uniform_rule",
     "units",
     "units_of_few",

@@ -2,7 +2,8 @@ r"""Sums of low rank (``rank_reduction``) for many pairs of one row, compiled.
 
 The coefficients are summed with phi_a(s) of the row once; what is left of them, in phi_b(s') and
 the coordinate of 1 - |rho|, is a scalar product and Clenshaw's scheme for every lane. That
-coordinate is y = sqrt((1 - |rho|)/2) (``kink_tables``) or a logarithm (``logarithmic_tables``).
+coordinate is y = sqrt((1 - |rho|)/2) (``kink_tables``), a logarithm, or the inverse of a hyperbolic
+sine (``logarithmic_tables``).
 
 The k-th matrices of coefficients have as many rows and columns as matter: ``numbers`` are the
 numbers of columns, those of rows, and then, of each k, C_k as (2 signs, 2, columns, rows).
@@ -22,6 +23,7 @@ from analytic.expectations.logarithm_lanes import logarithms
 
 __all__ = [
     "CLOSE_ROWS",
+    "HYPERBOLIC",
     "LOGARITHMIC",
     "TABLE",
     "TOGETHER",
@@ -31,7 +33,7 @@ __all__ = [
     "low_rank_sums",
 ]
 
-TABLE, LOGARITHMIC = 1, 3
+TABLE, LOGARITHMIC, HYPERBOLIC = 1, 3, 5
 """The kinds of these sums, by their coordinate."""
 
 WIDTH = 128
@@ -207,7 +209,14 @@ def _coordinates(
         return
     for i in range(width):
         whole = steep * steeps[i]
-        work[0, i], work[1, i] = 1.0 + whole * small[i], 1.0 + whole * scale
+        work[0, i], work[1, i] = whole * small[i], whole * scale
+    for k in range(2):
+        if kind == LOGARITHMIC:
+            for i in range(width):
+                work[k, i] = 1.0 + work[k, i]
+        else:
+            for i in range(width):
+                work[k, i] = np.sqrt(work[k, i]) + np.sqrt(1.0 + work[k, i])
     logarithms(work[0], work[2], work[3], width)
     logarithms(work[1], work[2], work[3], width)
     for i in range(width):

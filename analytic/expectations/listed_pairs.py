@@ -8,7 +8,6 @@ import numpy as np
 
 from analytic.compilation import compiled
 from analytic.expectations.clenshaw_lanes import (
-    LOGARITHMIC,
     TOGETHER,
     WIDTH,
     WORK,
@@ -31,12 +30,13 @@ def room_of_sums(asked: int) -> Array:
 
 @compiled
 def sum_listed_pairs(
-    numbers: Any, bands: Any, width: int, terms: int, farthest: float, rows: Any, columns: Any,
-    i: Any, j: Any, small: Any, sign: Any, room: Any, e: Any, d: Any,
+    kind: int, numbers: Any, bands: Any, width: int, terms: int, farthest: float, rows: Any,
+    columns: Any, i: Any, j: Any, small: Any, sign: Any, room: Any, e: Any, d: Any,
 ) -> None:  # fmt: skip
     """What a ``LogTable`` has in the place of E, and D, relative to norms; NaN out of its range.
 
     Args:
+        kind: that of its coordinate.
         numbers: its numbers for all pairs of bands of inputs (``Banded``).
         bands: how many psi each has, and where its numbers begin.
         width: inputs of a band.
@@ -84,7 +84,7 @@ def sum_listed_pairs(
                     )  # fmt: skip
                     for first in range(0, some, WIDTH):
                         _sum_some(
-                            w, n, side, numbers[place : place + terms], farthest,
+                            kind, w, n, side, numbers[place : place + terms], farthest,
                             row[: rank + BESIDE], columns, lanes[first : min(first + WIDTH, some)],
                             j, small, room, e, d,
                         )  # fmt: skip
@@ -159,8 +159,8 @@ def _lanes(
 
 @compiled
 def _sum_some(
-    w: Any, n: int, side: int, ranks: Any, farthest: float, row: Any, asked: Any, some: Any,
-    j: Any, small: Any, room: Any, e: Any, d: Any,
+    kind: int, w: Any, n: int, side: int, ranks: Any, farthest: float, row: Any, asked: Any,
+    some: Any, j: Any, small: Any, room: Any, e: Any, d: Any,
 ) -> None:  # fmt: skip
     """At most WIDTH of them, of one row, one band and one sign; the last fills what is left."""
     last, column, rank, most = some.size - 1, j[some[0]], row.size - BESIDE, len(asked) - BESIDE
@@ -177,7 +177,7 @@ def _sum_some(
             for lane in range(WIDTH):
                 phi[b, lane] = asked[source, j[some[min(lane, last)]]]
     low_rank_sums(
-        w, n, side, ranks, LOGARITHMIC, farthest, row, phi[: rank + BESIDE], room[WORK], work,
+        w, n, side, ranks, kind, farthest, row, phi[: rank + BESIDE], room[WORK], work,
         found, slope,
     )  # fmt: skip
     for lane in range(some.size):

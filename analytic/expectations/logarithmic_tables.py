@@ -1,13 +1,18 @@
-r"""Pairs of large deviations: E w(u) w(v) and E w'(u) w'(v) of a smooth w by tables.
+r"""Pairs of large deviations: E w(u) w(v) and E w'(u) w'(v) by tables.
 
-Where w bends on the scale 1/beta, both change with 1 - |rho| on the scale 1/(beta^2 s s'), and with
-its logarithm from there to 1. So they are polynomials of moderate degree in log s, log s' and
+Where a smooth w bends on the scale 1/beta, both change with 1 - |rho| on the scale 1/(beta^2 s s'),
+and with its logarithm from there to 1. So they are polynomials of moderate degree in log s, log s'
+and
 
     x = log(1 + beta^2 s s' (1 - |rho|)) / log(1 + beta^2 s s' farthest),
 
-which has no singularity near [0, 1], and of low rank in the first two (``rank_reduction``). The
-values at the Chebyshev points come from ``close_pairs``, and so do those between them, which say
-how far the sum is away. That is an estimate, not a proof.
+which has no singularity near [0, 1], and of low rank in the first two (``rank_reduction``). With a
+kink at 0 they have powers of sqrt(1 - |rho|), too, and x is
+
+    x = arsinh(beta sqrt(s s' (1 - |rho|))) / arsinh(beta sqrt(s s' farthest)).
+
+The values at the Chebyshev points come from ``close_pairs``, and so do those between them, which
+say how far the sum is away. That is an estimate, not a proof.
 
 Where deviations stay large behind the layer (softplus), the next one asks for 1 - |c| of the cosine
 c = E/(r r') to an error of u sqrt(1 - |c|). Such a table has (1 - |c|)/omega in the place of E:
@@ -26,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic.activation import Activation
-from analytic.expectations.clenshaw_lanes import LOGARITHMIC
+from analytic.expectations.clenshaw_lanes import HYPERBOLIC, LOGARITHMIC
 from analytic.expectations.heat_tables import chebyshev_points, heat
 from analytic.expectations.pair_formulas import pair_formula
 from analytic.expectations.rank_reduction import SumTable, low_rank, pair_values, summed_slowly
@@ -47,7 +52,11 @@ class _Limits(NamedTuple):
     rank: int
 
 
-OF_E, OF_NEAR = _Limits(0.7, 64, 56, 40), _Limits(1.0, 80, 76, 48)
+OF_E, OF_NEAR, OF_KINKS = (
+    _Limits(0.7, 64, 56, 40),
+    _Limits(1.0, 80, 76, 48),
+    _Limits(1.0, 96, 92, 48),
+)
 HALVES = 2
 """Parts of an octave at which the ranges of s end."""
 LEAST = 0.25
@@ -56,6 +65,8 @@ WIDEST = 8.0
 """Octaves of the widest range."""
 FINENESS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 """The beta that are tried, in units of the inverse of the scale of w."""
+FINENESS_OF_KINKS = tuple(2.0**k for k in range(-5, 9))
+"""The same where a kink at 0 hides the scale."""
 KEPT = 2.0**-47
 """Coefficients that are kept, relative to the largest."""
 SAFETY = 4.0
@@ -66,26 +77,63 @@ ROUNDED = 2**8 * UNIT
 """Roundings of the sum, relative to norms, and what ``banded_sums`` leave out."""
 
 
+class Coordinate(NamedTuple):
+    """x as a function of the angle of a pair: see the module.
+
+    Attributes:
+        beta: the inverse of a scale.
+        near: whether 1 - |c| is in the place of E.
+        kinked: whether there is a kink at 0.
+    """
+
+    beta: float
+    near: bool
+    kinked: bool
+
+    @property
+    def limits(self) -> _Limits:
+        return OF_KINKS if self.kinked else (OF_NEAR if self.near else OF_E)
+
+    def values(
+        self, activation: Activation, s: Array, i: Index, j: Index, x: Array
+    ) -> tuple[Array, float]:
+        """``pair_values`` at the coordinate x."""
+        steep, farthest = self.beta**2 * s[i] * s[j], self.limits.farthest
+        if self.kinked:
+            small = np.sinh(x * np.arcsinh(np.sqrt(steep * farthest))) ** 2 / steep
+        else:
+            small = np.expm1(x * np.log1p(steep * farthest)) / steep
+        small = np.minimum(small, farthest)
+        omega = np.sqrt(small + 1 / steep) if self.near else None
+        return pair_values(activation, s, i, j, small, omega)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class LogTable(SumTable):
     """The table of an activation for a range of s.
 
     Attributes:
         ends: log of the smallest and of the largest s.
-        beta: see the module.
-        near: whether 1 - |c| is in the place of E.
+        way: the coordinate of the angle.
     """
 
     ends: tuple[float, float]
-    beta: float
-    near: bool
+    way: Coordinate
 
-    kind = LOGARITHMIC
+    @property
+    def kind(self) -> int:
+        """That of the coordinate."""
+        return HYPERBOLIC if self.way.kinked else LOGARITHMIC
+
+    @property
+    def beta(self) -> float:
+        """The inverse of its scale."""
+        return self.way.beta
 
     @property
     def farthest(self) -> float:
         """The largest 1 - |rho|."""
-        return _limits(self.near).farthest
+        return self.way.limits.farthest
 
     @property
     def scale(self) -> float:
@@ -127,57 +175,46 @@ def near_table(activation: Activation, s: Array, *, near: bool = True) -> LogTab
     if by_pieces(activation) or pair_formula(activation):
         return None
     of = heat(activation)
-    if of is None or not of.smooth or not s.max() < 2.0**of.highest:
+    if of is None or not (of.smooth or near) or not s.max() < 2.0**of.highest:
         return None
-    low = math.floor(HALVES * math.log2(max(s.min(), LEAST * of.scale))) / HALVES
+    least = LEAST * of.scale if of.smooth else 0.0
+    low = math.floor(HALVES * math.log2(max(s.min(), least))) / HALVES
     high = math.ceil(HALVES * math.log2(s.max()) + 1e-9) / HALVES
     return _table(activation, max(low, high - WIDEST), high, near) if low < high else None
 
 
-def _limits(near: bool) -> _Limits:
-    return OF_NEAR if near else OF_E
-
-
 @lru_cache(maxsize=64)
 def _table(activation: Activation, low: float, high: float, near: bool) -> LogTable | None:
-    limits, ends = _limits(near), (low * math.log(2), high * math.log(2))
-    beta, points = _beta(activation, 2.0**high, near), 12 + math.ceil(5 * (high - low))
+    way, ends = _way(activation, 2.0**high, near), (low * math.log(2), high * math.log(2))
+    limits, points = way.limits, 12 + math.ceil(5 * (high - low))
     (x, by_s), (z, by_x) = chebyshev_points(points), chebyshev_points(limits.points)
     s = np.exp(ends[0] + (ends[1] - ends[0]) * (x + 1) / 2)
     i, j = (np.repeat(part, limits.points) for part in np.triu_indices(points))
-    values, error = _values(activation, beta, near, s, (i, j), np.resize((z + 1) / 2, i.size))
+    values, error = way.values(activation, s, i, j, np.resize((z + 1) / 2, i.size))
     if not np.isfinite(values).all():
         return None
     sums = low_rank(values.reshape(2, 2, -1, limits.points), by_s, by_x, KEPT)
-    found = LogTable(sums, error, ends, beta, near)
+    found = LogTable(sums, error, ends, way)
     if found.terms > limits.terms or found.rank > limits.rank:
         return None
     return replace(found, error=SAFETY * _judged(found, activation) + error + ROUNDED)
 
 
-def _values(
-    activation: Activation, beta: float, near: bool, s: Array, pairs: tuple[Index, Index], x: Array
-) -> tuple[Array, float]:
-    """``pair_values`` at the coordinate x."""
-    i, j = pairs
-    steep, farthest = beta**2 * s[i] * s[j], _limits(near).farthest
-    small = np.minimum(np.expm1(x * np.log1p(steep * farthest)) / steep, farthest)
-    omega = np.sqrt(small + 1 / steep) if near else None
-    return pair_values(activation, s, i, j, small, omega)
-
-
-def _beta(activation: Activation, s: float, near: bool) -> float:
+def _way(activation: Activation, s: float, near: bool) -> Coordinate:
     """The one that asks for the fewest terms, by pairs of equal deviations."""
-    of, points = heat(activation), _limits(near).points
+    of = heat(activation)
     assert of is not None
-    z, by_x = chebyshev_points(points)
-    fewest, i = (points + 1, 1.0), np.zeros(points, dtype=np.intp)
-    for fineness in FINENESS:
-        beta = fineness / of.scale
-        values, _ = _values(activation, beta, near, np.full(2, s), (i, i + 1), (z + 1) / 2)
-        size = np.abs(values @ by_x.T).max(axis=(0, 1))
-        fewest = min(fewest, (int(np.flatnonzero(~(size <= KEPT * size.max()))[-1]) + 1, beta))
-    return fewest[1]
+    tried = [f / of.scale for f in FINENESS] if of.smooth else FINENESS_OF_KINKS
+    ways = [Coordinate(beta, near, not of.smooth) for beta in tried]
+    return min(ways, key=lambda way: _terms(activation, s, way))
+
+
+def _terms(activation: Activation, s: float, way: Coordinate) -> int:
+    z, by_x = chebyshev_points(way.limits.points)
+    i = np.zeros(z.size, dtype=np.intp)
+    values, _ = way.values(activation, np.full(2, s), i, i + 1, (z + 1) / 2)
+    size = np.abs(values @ by_x.T).max(axis=(0, 1))
+    return int(np.flatnonzero(~(size <= KEPT * size.max()))[-1])
 
 
 def _judged(table: LogTable, activation: Activation) -> float:
@@ -188,6 +225,6 @@ def _judged(table: LogTable, activation: Activation) -> float:
     (low, high), i = table.ends, np.arange(TRIED)
     s, s_ = np.exp(low + (high - low) * places[:, :2].T)
     both, x = np.concatenate([s, s_]), places[:, 2]
-    exact, error = _values(activation, table.beta, table.near, both, (i, i + TRIED), x)
+    exact, error = table.way.values(activation, both, i, i + TRIED, x)
     found = np.stack([table.at(s, s_, x, side) for side in (0, 1)])
     return float(np.abs(found - exact).max()) + error / SAFETY

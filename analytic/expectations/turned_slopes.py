@@ -13,6 +13,7 @@ coefficient by coefficient, bound the change by the root of the product of these
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -22,7 +23,7 @@ from analytic.activation import Activation
 from analytic.machine import Array
 from analytic.proofs import jump, kinks
 
-__all__ = ["slope_change"]
+__all__ = ["slope_change", "turning"]
 
 
 class _Bends(NamedTuple):
@@ -49,6 +50,16 @@ def _bends(activation: Activation) -> _Bends:
     steepest = float(second.max())
     grows = not np.isfinite(steepest) or float(far.max()) >= steepest > 0
     return _Bends(np.inf if grows else 1.01 * steepest, jumps)
+
+
+MOST = 2.0**200
+"""Stands for an infinite L: products with 0 are numbers."""
+
+
+def turning(activation: Activation, s: Array) -> tuple[Array, Array]:
+    """Roots of the factors of e and of its root in ``slope_change``, (n,) each."""
+    steepest, jumps = _bends(activation)
+    return min(steepest, MOST) * math.sqrt(2) * s, np.full(s.shape, jumps * 0.5**0.25)
 
 
 def slope_change(activation: Activation, s: Array, e: Array) -> Array:

@@ -59,8 +59,9 @@ class Carried(NamedTuple):
 class UnitNorms(NamedTuple):
     """What is asked of each input in a layer, (inputs,).
 
-    r and s; 1/s; ``share`` of s^2 that the weights have; the roots of E w^2 and E w'^2; ``bow`` =
-    s/sqrt(E w'^2) times the root of E w''^2; and ``steep`` = s times the quotient of those roots.
+    r and s; 1/s; ``share`` of s^2 that the weights have; the roots of E w^2 and E w'^2; ``steep`` =
+    s times their quotient; and what a change e of rho makes of D for two such units, relative to
+    E w'^2: ``bow``^2 e + ``jump``^2 sqrt(e).
     """
 
     r: Array
@@ -71,17 +72,19 @@ class UnitNorms(NamedTuple):
     slope: Array
     bow: Array
     steep: Array
+    jump: Array
 
     @classmethod
     def of(
-        cls, weight: float, r: Array, s: Array, unit: Array, slope: Array, curvature: Array
-    ) -> UnitNorms:
-        """From r, s and the roots of E w^2, E w'^2 and E w''^2, in a layer of a weight."""
-        bow = s * curvature / np.where(slope > 0, slope, np.inf)
+        cls, weight: float, r: Array, s: Array, unit: Array, slope: Array,
+        turning: tuple[Array, Array],
+    ) -> UnitNorms:  # fmt: skip
+        """From r, s, the roots of E w^2 and E w'^2, and bow and jump times the latter."""
+        bow, jump = (part / np.where(slope > 0, slope, np.inf) for part in turning)
         steep = np.where(unit > 0, s * slope / np.where(unit > 0, unit, 1.0), np.inf)
         inverse = np.where(s > 0, 1 / np.where(s > 0, s, 1.0), np.inf)  # such pairs become NaN
         share = weight * (r / np.where(s > 0, s, np.inf)) ** 2
-        return cls(r, s, inverse, share, unit, slope, bow, steep)
+        return cls(r, s, inverse, share, unit, slope, bow, steep, jump)
 
 
 @compiled
@@ -187,7 +190,7 @@ def behind_table(pair: Any, one: Any, other: Any, of: Any, sides: Any, variation
 
     Args:
         pair: the two sums, small, off and turn.
-        one: inverse, bow and steep of an input.
+        one: inverse, bow, steep and jump of an input.
         other: those of the other one.
         of: beta and the error of the table.
         sides: of rho > 0 and of rho < 0, the sign of c near |rho| = 1, and then whether the sum is
@@ -195,7 +198,7 @@ def behind_table(pair: Any, one: Any, other: Any, of: Any, sides: Any, variation
         variation: relative error of the variances.
     """
     near, d, small, off, turn = pair
-    (inverse, bow, steep), (inverse_, bow_, steep_) = one, other
+    (inverse, bow, steep, jump), (inverse_, bow_, steep_, jump_) = one, other
     beta, error = of
     sign, scaled = (sides[0], sides[2]) if turn > 0 else (sides[1], sides[3])
     omega = np.sqrt(small + inverse * inverse_ / (beta * beta)) if scaled else 1.0
@@ -203,8 +206,10 @@ def behind_table(pair: Any, one: Any, other: Any, of: Any, sides: Any, variation
     near = 0.0 if near < 0.0 else near
     share = 1.0 if abs(d) > 1.0 else abs(d)
     part = off / small if off > 0.0 else 0.0
-    chord = (1.0 - share + error) * (1.0 if part > 1.0 else part)
-    turned = bow * bow_ * off  # the slope of D is s s' E w'' w''
+    chord = (1.0 - share + error) * part
+    root = np.sqrt(off)
+    turned, turned_ = bow * bow * root + jump * jump, bow_ * bow_ * root + jump_ * jump_
+    turned = root * np.sqrt(turned * turned_)
     turned = chord if chord < turned else turned
     steep *= steep_
     moved = variation * np.sqrt(1.0 if steep < 1.0 else steep)
@@ -223,8 +228,8 @@ def leave_table(
     for p in range(i.size):
         m, k = i[p], j[p]
         pair = o.near[p], o.d[p], o.small[p], o.off[p], o.turn[p]
-        one = a.inverse[m], a.bow[m], a.steep[m]
-        other = a.inverse[k], a.bow[k], a.steep[k]
+        one = a.inverse[m], a.bow[m], a.steep[m], a.jump[m]
+        other = a.inverse[k], a.bow[k], a.steep[k], a.jump[k]
         o.near[p], o.sign[p], o.wrong[p], o.bent[p] = behind_table(
             pair, one, other, of, sides, variation
         )

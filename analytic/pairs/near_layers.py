@@ -22,6 +22,7 @@ from analytic.expectations import (
     near_table,
     room_of_sums,
     sum_listed_pairs,
+    turning,
 )
 from analytic.machine import UNIT, Array
 from analytic.pairs.bent_angles import bend
@@ -62,9 +63,12 @@ class NearLayer:
         step, s, table = stage.step, np.sqrt(stage.variance), stage.moments
         if step.normalizes or step.passes or step.noise != 1 or not s.any():
             return None
-        curvature = np.where(s > 0, table.curvature, 0.0)  # infinite where kinks smear nothing
-        roots = (np.sqrt(part) for part in (table.second, table.slope, curvature))
-        norms = UnitNorms.of(step.coefficients[0], np.sqrt(stage.sigma), s, *roots)
+        turned = turning(step.layer.activation, s)
+        if np.isfinite(table.curvature[s > 0]).all():  # no kink
+            turned = s * np.sqrt(np.where(s > 0, table.curvature, 0.0)), np.zeros_like(s)
+        roots = (np.sqrt(part) for part in (stage.sigma, table.second, table.slope))
+        r, unit, slope = roots
+        norms = UnitNorms.of(step.coefficients[0], r, s, unit, slope, turned)
         if step.layer.activation.bent_line is not None:
             return cls(stage, norms)
         if step.layer.activation.jump is not None or bound < SERVED:
@@ -107,7 +111,7 @@ class NearLayer:
         else:
             width = band_width(max(laid.rows.shape[1], laid.columns.shape[1]))
             sum_listed_pairs(
-                laid.numbers, laid.bands, width, form.terms, form.farthest, laid.rows,
+                form.kind, laid.numbers, laid.bands, width, form.terms, form.farthest, laid.rows,
                 laid.columns, i, j, pairs.small, pairs.turn, room_of_sums(len(laid.rows)),
                 pairs.near, pairs.d,
             )  # fmt: skip

@@ -90,15 +90,16 @@ def _numbers(near: NearLayers) -> Array:
 
 
 def _tables(layers: Sequence[NearLayer]) -> NDArray[np.int64]:
-    """First row, psi, terms, first pair of bands and bands of the columns, (layers, 5)."""
+    """First row, psi, terms, first pair of bands, bands of the columns and kind, (layers, 6)."""
     found: list[tuple[int, ...]] = []
     first = start = 0
     for layer in layers:
         if layer.laid is None or layer.table is None:
-            found.append((first, 0, 0, start, 0))
+            found.append((first, 0, 0, start, 0, 0))
             continue
         wide = layer.laid.bands.shape[1]
-        found.append((first, layer.laid.rank, layer.table.terms, start, wide))
+        table = layer.table
+        found.append((first, layer.laid.rank, table.terms, start, wide, table.kind))
         first, start = first + len(layer.laid.rows), start + layer.laid.bands[..., 0].size
     return np.array(found, dtype=np.int64)
 

@@ -21,7 +21,7 @@ __all__ = ["NearRoom", "NearTiles", "near_room", "no_near_tiles"]
 NEAR, SIGN, WRONG, THETA, ERROR, SMALL, TURN, OFF = (k * LANES for k in range(8))
 """Where the line of each quantity begins (``Carried``)."""
 STATES = 8
-R, S, INVERSE, SHARE, UNITS, SLOPE, BOW, STEEP = range(8)
+R, S, INVERSE, SHARE, UNITS, SLOPE, BOW, STEEP, JUMP = range(9)
 """The fields of ``UnitNorms``."""
 BESIDE = 3
 """Numbers that are asked of each input beside psi."""
@@ -33,12 +33,12 @@ class NearTiles(NamedTuple):
     numbers: Array  # weight, bias, rate and bias_rate; of Sigma, of Lambda; beta, error, farthest
     sides: Array  # those of ``behind_table``, (layers, 4)
     lines: Array  # those of ``behind_line``, 0 where there is a table, (layers, 2)
-    tables: NDArray[np.int64]  # first row of what is asked, psi, terms, first band, column bands
+    tables: NDArray[np.int64]  # first row asked, psi, terms, first band, column bands, kind
     bands: NDArray[np.int64]  # of each pair of bands, its rank and its place in the core
     core: Array
     width: int  # inputs of a band
-    rows: Array  # ``UnitNorms`` of the rows, (layers, 8, n)
-    columns: Array  # of the columns, (layers, 8, k padded)
+    rows: Array  # ``UnitNorms`` of the rows, (layers, fields, n)
+    columns: Array  # of the columns, (layers, fields, k padded)
     row_asked: Array  # what tables ask of the rows, (asked, n)
     column_asked: Array  # of the columns, (asked, k padded)
     row_inverse: Array  # 1/|x|
@@ -51,7 +51,7 @@ class NearTiles(NamedTuple):
 def no_near_tiles() -> NearTiles:
     """None."""
     none, line, inputs = np.zeros((0, 0)), np.zeros(0), np.zeros(0, dtype=np.bool_)
-    tables, norms = np.zeros((0, 5), dtype=np.int64), np.zeros((0, 0, 0))
+    tables, norms = np.zeros((0, 6), dtype=np.int64), np.zeros((0, 0, 0))
     return NearTiles(
         none, none, none, tables, tables[:, :2], line, 1, norms, norms, none, none, line, line,
         inputs, inputs, 0.0,
@@ -62,7 +62,7 @@ class NearRoom(NamedTuple):
     """Room for a tile."""
 
     states: Array  # of the pairs, (rows, STATES * lanes)
-    columns: Array  # ``UnitNorms`` of the columns, (8, lanes)
+    columns: Array  # ``UnitNorms`` of the columns, (fields, lanes)
     sums: Array  # ``room_of_sums``
     weights: Array  # coefficients that are left for the rows (``contract``)
     own: Array  # what a table asks of a row

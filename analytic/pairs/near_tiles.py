@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from analytic.compilation import compiled
-from analytic.expectations import LOGARITHMIC, contract, low_rank_sums
+from analytic.expectations import contract, low_rank_sums
 from analytic.machine import LANES, REASSOCIATED, UNIT
 from analytic.pairs.bent_angles import angle_of, behind_line, folded
 from analytic.pairs.carried_angles import behind_table, carried, entered
@@ -22,6 +22,7 @@ from analytic.pairs.near_states import (
     BOW,
     ERROR,
     INVERSE,
+    JUMP,
     NEAR,
     OFF,
     SHARE,
@@ -135,7 +136,7 @@ def _enter_layer(q: NearTiles, o: NearRoom, layer: int, row: int, end: int, lane
 @compiled
 def _sum_layer(q: NearTiles, o: NearRoom, layer: int, row: int, end: int, lane: int) -> None:
     """The sums of the table for all pairs, and what is behind the activation."""
-    first, most, terms, start, wide = q.tables[layer]
+    first, most, terms, start, wide, kind = q.tables[layer]
     rank, place = q.bands[start + (row // q.width) * wide + lane // q.width]
     core, rows = q.core[place:], np.arange(row, end)
     phi = o.sums[o.sums.shape[0] - most - BESIDE :]
@@ -149,7 +150,7 @@ def _sum_layer(q: NearTiles, o: NearRoom, layer: int, row: int, end: int, lane: 
         for k in range(rank + BESIDE):
             o.own[k] = q.row_asked[first + (k if k < rank else most + k - rank), row + m]
         for side in range(low, high):
-            _sum_row(q, o, layer, m, side, core[:terms], rank, phi)
+            _sum_row(q, o, layer, kind, m, side, core[:terms], rank, phi)
         _leave_row(q, o, layer, row + m, m)
 
 
@@ -185,8 +186,9 @@ def _sides(b: Any, rows: int) -> Any:
 
 @compiled
 def _sum_row(
-    q: NearTiles, o: NearRoom, layer: int, m: int, side: int, ranks: Any, rank: int, phi: Any
-) -> None:
+    q: NearTiles, o: NearRoom, layer: int, kind: int, m: int, side: int, ranks: Any, rank: int,
+    phi: Any,
+) -> None:  # fmt: skip
     """The pairs of a row and one sign of rho: ``near`` and ``d`` become sums; NaN out of range."""
     b, sign, farthest, count = o.states, 1.0 - 2.0 * side, q.numbers[layer, 8], 0
     small, e, d, work = o.sums[0], o.sums[1], o.sums[2], o.sums[3:]
@@ -197,7 +199,7 @@ def _sum_row(
     if count == 0:
         return
     low_rank_sums(
-        o.weights, m, side, ranks, LOGARITHMIC, farthest, o.own[: rank + BESIDE],
+        o.weights, m, side, ranks, kind, farthest, o.own[: rank + BESIDE],
         phi[: rank + BESIDE], small, work, e, d,
     )  # fmt: skip
     last = rank + BESIDE - 1  # 0 where no table serves
@@ -213,11 +215,11 @@ def _leave_row(q: NearTiles, o: NearRoom, layer: int, i: int, m: int) -> None:
     """``behind_table`` and ``carried`` for the pairs of a row."""
     b, c, a, n, s = o.states, o.columns, q.rows[layer, :, i], q.numbers[layer], q.sides[layer]
     of, sides, variation = (n[6], n[7]), (s[0], s[1], s[2], s[3]), n[5]
-    one, slope = (a[INVERSE], a[BOW], a[STEEP]), a[SLOPE]
+    one, slope = (a[INVERSE], a[BOW], a[STEEP], a[JUMP]), a[SLOPE]
     for j in range(LANES):
         d = o.d[j]
         pair = b[m, NEAR + j], d, b[m, SMALL + j], b[m, OFF + j], b[m, TURN + j]
-        other = c[INVERSE, j], c[BOW, j], c[STEEP, j]
+        other = c[INVERSE, j], c[BOW, j], c[STEEP, j], c[JUMP, j]
         near, sign, wrong, bent = behind_table(pair, one, other, of, sides, variation)
         b[m, NEAR + j], b[m, SIGN + j], b[m, WRONG + j] = near, sign, wrong
         b[m, THETA + j], b[m, ERROR + j] = carried(

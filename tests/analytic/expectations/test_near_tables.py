@@ -19,6 +19,9 @@ from analytic.expectations import (
     room_of_sums,
     sum_listed_pairs,
 )
+from analytic.expectations.product_rules import Angle
+from analytic.expectations.spline_pairs import spline_distances
+from analytic.expectations.splines import spline
 
 RANGES = {
     "gelu": (0.5, 90.0),
@@ -51,8 +54,8 @@ def _summed(table: LogTable, s: np.ndarray, small: np.ndarray, sign: np.ndarray)
     laid = banded(table.sums, asked, asked, BAND)
     e, d = np.empty((2, i.size))
     sum_listed_pairs(
-        laid.numbers, laid.bands, BAND, table.terms, table.farthest, laid.rows, laid.columns, i,
-        j + ROWS, small, sign, room_of_sums(len(laid.rows)), e, d,
+        table.kind, laid.numbers, laid.bands, BAND, table.terms, table.farthest, laid.rows,
+        laid.columns, i, j + ROWS, small, sign, room_of_sums(len(laid.rows)), e, d,
     )  # fmt: skip
     return np.stack([e, d])
 
@@ -76,6 +79,35 @@ def test_listed_pairs_agree_with_closed_forms(name: str) -> None:
             omega = np.sqrt(small[p] + 1 / (table.beta**2 * a * b)) if scaled else 1.0
             assert abs(found[0, p] * omega - (1 - toward * c)) <= table.error * omega
             assert abs(found[1, p] - d) <= table.error
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["selu", "softsign"])
+def test_kinks_at_zero_agree_with_panels(name: str) -> None:
+    """w by pieces, panel by panel, which knows no table of conditioning."""
+    activation, pieces = Activation(name), spline(Activation(name))
+    s = np.geomspace(33, 45, ROWS + COLUMNS)
+    table = near_table(activation, s)
+    assert table is not None
+    assert table.error < 2**-36
+    assert pieces is not None
+    sign, small = np.resize([1.0, -1.0, 1.0], ROWS * COLUMNS), np.resize(SMALL[1:], ROWS * COLUMNS)
+    found, none = _summed(table, s, small, sign), 0 * s
+    i, j = np.divmod(np.arange(ROWS * COLUMNS), COLUMNS)
+    one = np.ones_like(s)
+    own = spline_distances(pieces, s, s, one, one, Angle(none, none + 2, none))
+    r, slope = np.sqrt(own[1] / 2), np.sqrt(own[2])
+    minus, plus = (np.where(sign == side, small, 2 - small) for side in (1, -1))
+    k = j + ROWS
+    exact = spline_distances(pieces, s[i], s[k], r[i], r[k], Angle(minus, plus, 0 * small))
+    exact[2] /= slope[i] * slope[k]
+    steep = table.beta**2 * s[i] * s[k]
+    for side, (toward, scaled) in zip((1.0, -1.0), near_ones(activation), strict=True):
+        p = sign == side
+        omega = np.sqrt(small[p] + 1 / steep[p]) if scaled else 1.0
+        near, allowed = exact[0 if toward > 0 else 1][p], table.error + 2e-13
+        assert (np.abs(found[0, p] * omega - near) <= allowed * omega).all()
+        assert (np.abs(found[1, p] - exact[2, p]) <= allowed).all()
 
 
 def test_errors_are_small() -> None:

@@ -27,13 +27,18 @@ def _carried(x: np.ndarray, y: np.ndarray) -> Carried:
     return o
 
 
+def _turning(r: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return np.ones_like(r), np.zeros_like(r)
+
+
 @pytest.mark.parametrize("features", [1, 2, 7, 8, 30])
 def test_pre_activations_of_inputs(features: int, rng: np.random.Generator) -> None:
     x, y = _inputs(features, rng)
     weight, bias = 1.7, 0.3
     o, both = _carried(x, y), np.concatenate([x, y])
     r = np.sqrt(np.mean(both**2, axis=1))
-    a = UnitNorms.of(weight, r, np.sqrt(weight * r**2 + bias), *np.ones((3, r.size)))
+    one = np.ones_like(r)
+    a = UnitNorms.of(weight, r, np.sqrt(weight * r**2 + bias), one, one, _turning(r))
     enter(a, PAIRS, PAIRS + PAIRS.size, (weight, bias, 1.0, bias), 0.0, o)
     for p in PAIRS:
         with mpmath.workdps(50):
@@ -81,7 +86,8 @@ def test_errors_of_norms_turn_pre_activations(bias: float, rng: np.random.Genera
         o = _carried(x, y)
         o.wrong[:] = 0.0
         s = np.sqrt(weight * r**2 + bias)
-        a = UnitNorms.of(weight, r, s, *np.ones((3, r.size)))
+        one = np.ones_like(r)
+        a = UnitNorms.of(weight, r, s, one, one, _turning(r))
         enter(a, PAIRS, j, (weight, bias, 1.0, bias), own, o)
         return o
 

@@ -28,6 +28,7 @@ NETWORKS = {
     "bump": Network(F("exp(-x**2) + x/3", bias_std=0.5), F("softplus")),
     "even": Network(F("x*tanh(x)"), F("x*tanh(x)", bias_std=1.0)),
 }
+KINKED = Network(F("selu", bias_std=0.5))
 COLUMNS = {"line": 1, "plane": 2, "cone": 11}
 CASES = [(name, "plane") for name in NETWORKS]
 CASES += [(name, kind) for name in ("bias", "softplus", "relu") for kind in ("line", "cone")]
@@ -109,12 +110,28 @@ def test_the_kernel_of_many_pairs_is_that_of_few() -> None:
     assert (whole[::60] != rows).any()
 
 
+def test_kinks_at_zero_agree_with_conditioning() -> None:
+    """Years and months, the same ones stretched, and an opposite one."""
+    x = np.stack(np.divmod(np.arange(1990 * 12, 1990 * 12 + 60, 4), 12), axis=1).astype(float)
+    x = np.concatenate([x, 1.01 * x, -x[:1]])
+    problem, close, layers = _close(KINKED, x, None, 1)
+    i, j = np.triu_indices(len(x), 1)
+    served, found = layers.behind(problem.x, problem.x, i, j, 0)
+    assert served.size == i.size
+    other, own = first_layer(close, x[i], x[j], i, j), problem.diagonal.stages[0].end
+    for row, exact in enumerate((other.sigma, other.theta)):
+        norm = np.sqrt(own[row][i] * own[row][j])
+        assert (np.abs(found[row] - exact) <= (found[row + 2] + other.error[row]) * norm).all()
+        assert found[row + 2].max() < 1e-10
+
+
 @pytest.mark.parametrize("share", [1e-7, 1e-3, 1.0])
-@pytest.mark.parametrize("name", ["tanh", "softplus", "relu", "leaky"])
+@pytest.mark.parametrize("name", ["tanh", "softplus", "relu", "leaky", "kinked"])
 def test_errors_of_the_angle_pass_through_a_layer(name: str, share: float) -> None:
     """Angles that are wrong by a share of 1 - |c|: what comes out is wrong by what is said."""
-    x = np.geomspace(100, 1000, 40)[:, None]
-    _, _, layers = _close(NETWORKS[name], x, None, 1)
+    narrow = name == "kinked"
+    x = np.geomspace(1400 if narrow else 100, 1500 if narrow else 1000, 40)[:, None]
+    _, _, layers = _close(KINKED if narrow else NETWORKS[name], x, None, 1)
     i, j = np.triu_indices(40, 1)
     rng = np.random.default_rng(0)
     near, sign = 10 ** rng.uniform(-12, -0.5, i.size), rng.choice([-1.0, 1.0], i.size)
@@ -138,6 +155,25 @@ def test_errors_of_the_angle_pass_through_a_layer(name: str, share: float) -> No
             assert (np.abs(found.theta - given.theta) <= (given.error + 1e-15) * (own + 1)).all()
             seen.append(np.abs(found.d - given.d) / given.bent)
     assert np.max(seen) > 0.1
+
+
+@pytest.mark.parametrize("name", ["tanh", "kinked"])
+def test_angles_that_are_wrong_by_more_than_they_are(name: str) -> None:
+    """A jump of w' is seen as the root of 1 - |c|, and no chord bounds what is beyond its end."""
+    x = np.geomspace(1400, 1500, 40)[:, None]
+    network = Network(F("selu")) if name == "kinked" else NETWORKS[name]
+    _, _, layers = _close(network, x, None, 1)
+    i, j = np.triu_indices(40, 1)
+    near = 10 ** np.random.default_rng(0).uniform(-20, -7 if name == "tanh" else -17, i.size)
+    seen: list[Carried] = []
+    for share in (0.0, 100.0):
+        pairs = Carried.new(i.size)
+        pairs.near[:], pairs.sign[:], pairs.wrong[:] = near * (1 + share), 1.0, 100 * near
+        layers.layers[0].take(i, j, 0, (0.0, 0.0), pairs)
+        seen.append(pairs)
+    given, found = seen
+    assert (np.abs(found.d - given.d) <= given.bent).all()
+    assert (np.abs(found.d - given.d) > 10 * layers.layers[0].of_table[1]).mean() > 0.3
 
 
 def test_a_tolerance_below_the_tables_makes_none() -> None:

@@ -101,6 +101,17 @@ def test_networks_with_a_kink_at_zero_are_taken_and_proved() -> None:
     np.testing.assert_allclose(kernel(network, plus), norms, rtol=1e-13)
 
 
+@pytest.mark.slow
+def test_other_kinks_at_zero_are_taken_too() -> None:
+    network = Network(F("selu", bias_std=0.5))
+    method = prepare(network, YEARS, None, 1e-10).method
+    assert isinstance(method, Series)
+    assert len(method.tiles.tables) == 1
+    whole, few = kernel(network, YEARS), kernel(network, YEARS[PLACES])
+    size = np.sqrt(np.outer(few.diagonal(), few.diagonal()))
+    assert (np.abs(whole[np.ix_(PLACES, PLACES)] - few) <= 2e-10 * size).all()
+
+
 def test_lines_without_biases_are_taken_too() -> None:
     line = np.linspace(1000, 1010, 1100)[:, None]
     method = prepare(NETWORKS["erf"], line, None, 1e-10).method
