@@ -11,6 +11,7 @@ from analytic.expectations import FARTHEST, LogTable, band_width
 from analytic.machine import UNIT, Array
 from analytic.network import Network
 from analytic.pairs.close_forms import with_close_forms
+from analytic.pairs.correlation_samples import rough_correlations
 from analytic.pairs.input_products import roundings
 from analytic.pairs.near_layouts import with_near_tiles
 from analytic.pairs.pair_sums import share_or_zero, some_places
@@ -88,6 +89,8 @@ def prepare(
     else:
         bounds = with_sizes(bounds, layers, state, squares, len(x))
     behind = None if tight else promise.entered(layers, bounds)
+    if behind is not None and _is_vain(state, inputs, len(x), own, behind.ceiling):
+        behind = None
     method = _laid_out(network, state, layers, (bounds, behind), len(x), own)
     problem = Problem(network, x, x if y is None else y, own, state, method)
     return problem if tight else with_near_tiles(problem)
@@ -175,6 +178,14 @@ def _laid_out(
     return Series(plan, rows, columns, back)
 
 
+def _is_vain(state: Diagonal, inputs: Array, n: int, own: bool, ceiling: float) -> bool:
+    """Whether many pairs of a sample that are taken behind the first layer are beyond a ceiling."""
+    if ceiling == 1 or not is_straight(state):
+        return False
+    deeper = list(rough_correlations(state, inputs, n, own))[1:]
+    return any((rho > ceiling).mean() > VAIN for rho in deeper)
+
+
 def _reach(stage: Stage, features: int, bound: float, pairs: float) -> float | None:
     """The |rho| that series of a first layer need to reach where other ways are as quick."""
     if are_on_a_line(stage, features, bound) and stage.variance.max() > NEAREST**2:
@@ -187,6 +198,8 @@ def _are_all_wide(state: Diagonal, bound: float) -> bool:
     return is_straight(state) and all(are_wide(stage, bound) for stage in state.stages)
 
 
+VAIN = 0.1
+"""The share of pairs beyond a ceiling from which on none is taken behind the first layer."""
 NEAREST = 8.0
 """The largest deviation of inputs on a line up to which long series are tried: they have proofs."""
 MOST = 0.5

@@ -194,18 +194,21 @@ def certify_behind(
 ) -> Bounds | None:
     """Bounds for pairs that came through the first layer by another way, at any |rho| behind it.
 
-    None where they might be larger than ``bounds``, the ones of pairs that the series take through
-    all layers, or where other layers leave out as many pairs as the first. See ``certify``.
+    Or up to the ceiling of ``bounds``, if other layers cannot do more. None where they might be
+    larger than ``bounds``, the ones of pairs that the series take through all layers, or where
+    other layers leave out as many pairs as the first. See ``certify``.
     """
     first, alone = layers[0], len(layers) == 1
     if alone or first.step.opens or first.bent or first.closed or bounds.radius[0, -1] == 1:
         return None
     tau = float(bounds.truncation[0, 0, -1])
     others = ErrorPropagation(layers[1:], Average(), ENTERED, spread, in_kernel)
-    if not others.error(0, tau) <= bounds.error:
+    ends = (0, int(np.flatnonzero(bounds.ceiling == RADII)[0]))
+    served = [index for index in ends if others.error(index, tau) <= bounds.error]
+    if not served:
         return None
     chain = ErrorPropagation(layers, Average(), start, spread, in_kernel)
-    found = _bounds(chain, 0, (tau, tau), False)
+    found = _bounds(chain, served[0], (tau, tau), False)
     return found if found.radius[0, -1] < found.radius[1:, -1].min() else None
 
 
