@@ -25,7 +25,8 @@ from analytic.request import asked
 NAMES = (
     "tanh", "sigmoid", "softplus", "gelu", "silu", "mish", "erf(x/2)", "tanh(x)+2",
     "exp(-x**2/4)", "tanh(2*x-1)", "erf(3*x)", "x*tanh(x)", "1/(1+exp(-3*x))",
-    "relu", "leaky_relu", "erf", "asinh(x)",
+    "relu", "leaky_relu", "erf", "asinh(x)", "elu", "selu", "softsign", "hardtanh", "relu6",
+    "hardsigmoid", "hardswish", "softshrink", "exp(-abs(x))", "max(x, 0)*max(2 - x, 0)",
 )  # fmt: skip
 TOLERANCE = 1e-10
 COUNTS = 10**4, 10**6
