@@ -31,7 +31,7 @@ EXPRESSIONS = st.one_of(
 X = np.array([[0.9, -0.4, 0.3], [-0.2, 1.1, 0.5], [0.8, 0.1, -0.9]])
 
 
-@settings(max_examples=12, deadline=None, derandomize=True)
+@settings(max_examples=8, deadline=None, derandomize=True)
 @given(EXPRESSIONS)
 def test_the_limit_matches_two_dimensional_quadrature(text: str) -> None:
     network = Network(FullyConnected(text, bias_std=0.2), Residual(FullyConnected(text)))
@@ -44,7 +44,7 @@ def test_the_limit_matches_two_dimensional_quadrature(text: str) -> None:
     np.testing.assert_array_less(np.abs(both.nngp - exact[1]), 3e-9 * np.outer(root, root))
 
 
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=20, deadline=None, derandomize=True)
 @given(EXPRESSIONS)
 def test_derivatives_match_finite_differences(text: str) -> None:
     activation = Activation(text)
