@@ -68,6 +68,7 @@ def test_bands_of_one_norm(rng: np.random.Generator) -> None:
     assert _largest_difference(_table("softplus", np.array([0.5, 140.0])), s, 32, rng) <= ALLOWED
 
 
+@pytest.mark.slow
 def test_neighbours_take_fewer(rng: np.random.Generator) -> None:
     s = np.exp(np.linspace(np.log(0.8), np.log(150), 1000))
     table = _table("tanh", s)

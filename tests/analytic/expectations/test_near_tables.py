@@ -110,6 +110,7 @@ def test_kinks_at_zero_agree_with_panels(name: str) -> None:
         assert (np.abs(found[1, p] - exact[2, p]) <= allowed).all()
 
 
+@pytest.mark.slow
 def test_errors_are_small() -> None:
     """1 - |c| is known to 1e-12 of its root, at s = 1,000 to some 1e-15."""
     for name in ("tanh", "softplus", "erf"):

@@ -165,6 +165,7 @@ def test_no_bound_is_violated_by_pairs_of_any_gap(name: str) -> None:
     assert sharp > 0.7 * n
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["tanh", "softplus"])
 def test_a_conditioned_pair_of_unequal_norms_keeps_its_digits(name: str) -> None:
     """Against trapezoids of two dimensions in 40 digits."""

@@ -50,6 +50,7 @@ def _solved(network: Network, x: np.ndarray, forms: bool) -> tuple[Estimate, lis
     return found, (problem.method.plan.close[:, 0] > 0).tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_forms_agree_with_pairs_one_by_one(name: str) -> None:
     """Within the sum of both bounds; some layer has one, and nothing is called certified."""

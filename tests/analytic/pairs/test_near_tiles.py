@@ -27,10 +27,13 @@ NETWORKS = {
     "gelu": Network(F("gelu", bias_std=2.0, bias_rate=0.0)),
     "relu": Network(F("relu"), F("x/3 + abs(x)", bias_std=0.3), F("relu")),
 }
+NAMES = [
+    pytest.param(n, marks=pytest.mark.slow) if n in ("softplus", "gelu") else n for n in NETWORKS
+]
 PLACES = np.array([0, 1, 31, 32, 127, 128, 129, 340, 352, 511, 639, 640, 1098, 1099])
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("kind", INPUTS)
 def test_pairs_of_tiles_are_those_of_few_inputs(name: str, kind: str) -> None:
     network, x = NETWORKS[name], INPUTS[kind]
@@ -59,7 +62,7 @@ SOME_SMALL = YEARS.copy()
 SOME_SMALL[350], SOME_SMALL[351] = 0.0, 1e-3
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", NAMES)
 def test_what_tables_do_not_serve_goes_through_the_series(name: str) -> None:
     network, here = NETWORKS[name], slice(340, 360)
     whole = kernel_estimate(network, SOME_SMALL, kind="ntk")
