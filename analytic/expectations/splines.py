@@ -105,19 +105,8 @@ class Spline:
         """b_k = E[w'(s z) h_k(z)]/sqrt(k + 1), shape (terms, n), and the share of the rest."""
         if terms > EXACT and self.is_cubic and s.max() <= NARROW:
             return self._by_parts(s, terms)
-        c, rest = np.empty((terms, s.size)), np.empty(s.size)
-        for first in range(0, s.size, 32):
-            part = slice(first, first + 32)
-            z, p = self.rule(np.maximum(s[part], SMALLEST), 16)
-            w1 = self.activation.derivatives(np.maximum(s[part], SMALLEST)[:, None] * z, 1)[1]
-            older, old = np.zeros_like(z), p * w1
-            for k in range(terms):
-                c[k, part] = np.sum(old, axis=1)
-                older, old = old, (z * old - np.sqrt(k) * older) / np.sqrt(k + 1)
-            slope = np.sum(p * w1**2, axis=1)
-            lacking = 1 - np.sum(c[:, part] ** 2, axis=0) / np.where(slope > 0, slope, np.inf)
-            rest[part] = np.maximum(lacking, 0)
-        return c / np.sqrt(np.arange(1.0, terms + 1))[:, None], rest + 16 * UNIT
+        c, rest = _by_rules(self, s.tobytes(), terms)
+        return c.copy(), rest.copy()
 
     def _by_parts(self, s: Array, terms: int) -> tuple[Array, Array]:
         r"""The same of cubic pieces, by parts until nothing but their jumps is left.
@@ -192,6 +181,25 @@ def _sums_of_block(line: Spline, numbers: bytes) -> tuple[Array, ...]:
         np.einsum("nq,nq->n", weighted, square) / np.sqrt(2),
     ]
     return (*sums, *responses, np.stack(first), sums[2])
+
+
+@lru_cache(maxsize=16)
+def _by_rules(line: Spline, numbers: bytes, terms: int) -> tuple[Array, Array]:
+    """``coefficients`` by quadrature: a kernel asks for the same ones several times."""
+    s = np.maximum(np.frombuffer(numbers), SMALLEST)
+    c, rest = np.empty((terms, s.size)), np.empty(s.size)
+    for first in range(0, s.size, 32):
+        part = slice(first, first + 32)
+        z, p = line.rule(s[part], 16)
+        w1 = line.activation.derivatives(s[part][:, None] * z, 1)[1]
+        older, old = np.zeros_like(z), p * w1
+        for k in range(terms):
+            c[k, part] = np.sum(old, axis=1)
+            older, old = old, (z * old - np.sqrt(k) * older) / np.sqrt(k + 1)
+        slope = np.sum(p * w1**2, axis=1)
+        lacking = 1 - np.sum(c[:, part] ** 2, axis=0) / np.where(slope > 0, slope, np.inf)
+        rest[part] = np.maximum(lacking, 0)
+    return c / np.sqrt(np.arange(1.0, terms + 1))[:, None], rest + 16 * UNIT
 
 
 NARROW = 2.0**6
