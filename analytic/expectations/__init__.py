@@ -22,7 +22,7 @@ from analytic.expectations.close_pairs import distances
 from analytic.expectations.conditioned_pairs import Gaps, varies_fast
 from analytic.expectations.few_units import moments_of_few, orders_beyond, units_of_few
 from analytic.expectations.fifth_derivatives import fifth_mean_squares, has_formulas
-from analytic.expectations.heat_tables import heat as conditioning_tables
+from analytic.expectations.heat_choice import heat as conditioning_tables
 from analytic.expectations.hermite_coefficients import (
     MOST_TERMS,
     Coefficients,

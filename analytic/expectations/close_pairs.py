@@ -31,7 +31,7 @@ from analytic.expectations.conditioned_pairs import (
 )
 from analytic.expectations.cut_tails import shares_beyond
 from analytic.expectations.germs import SMALL, germ
-from analytic.expectations.heat_tables import POLYNOMIAL
+from analytic.expectations.heat_choice import POLYNOMIAL
 from analytic.expectations.node_tables import kinked
 from analytic.expectations.pair_formulas import PairFormula, pair_formula
 from analytic.expectations.pairs_by_rules import HOPELESS, are_lost, by_product_rule

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from analytic.activation import Activation
 from analytic.expectations.conditioning import SUM_ROUNDING, Split, conditional
 from analytic.expectations.halved_steps import NARROWEST
-from analytic.expectations.heat_tables import HIGHEST, WIDEST, Heat, heat
+from analytic.expectations.heat_choice import HIGHEST, heat, heats
+from analytic.expectations.heat_tables import WIDEST, Heat
 from analytic.expectations.norm_gaps import NormGap
 from analytic.expectations.outer_sum import OUTER
 from analytic.expectations.pair_formulas import pair_formula
@@ -61,24 +62,28 @@ def resolving_heats(of: Units, angle: Angle, i: Index, j: Index) -> list[tuple[H
     found: list[tuple[Heat, Mask]] = []
     left = np.ones(i.size, dtype=np.bool_)
     for highest in HIGHEST:
-        table = heat(of.activation, highest) if left.any() else None
-        if table is not None:
+        for table in heats(of.activation, highest) if left.any() else ():
             found.append((table, left & _resolved(table, of, angle, i, j)))
-            left &= np.maximum(of.s[i], of.s[j]) >= 2.0**highest
+            left &= ~found[-1][1]
+        left &= np.maximum(of.s[i], of.s[j]) >= 2.0**highest
     return found
 
 
 def _resolved(table: Heat, of: Units, angle: Angle, i: Index, j: Index) -> Mask:
     """Where the nodes resolve the outer law and reach its end."""
     low, high = np.minimum(of.s[i], of.s[j]), np.maximum(of.s[i], of.s[j])
-    octave = _octave(table, Split.of(low, high, angle.small).sigma)
+    split = Split.of(low, high, angle.small)
+    octave = _octave(table, split.sigma)
     inside = (octave >= 0) & (high < 2.0**table.highest) & (high < low * 2.0**WIDEST)
+    if table.rule.halves:
+        least = np.where(split.tau_1 > 0, split.tau_1, split.tau_2)
+        inside &= least >= 2.0**table.lowest
     return inside & (table.outer[np.where(inside, octave, 0)] <= SOUND)
 
 
 def _octave(table: Heat, sigma: Array) -> Index:
     """The row of ``Heat.outer`` for each sigma."""
-    first = round(np.log2(table.scale)) + NARROWEST
+    first = round(np.log2(table.rule.scale)) + NARROWEST
     return np.frexp(sigma)[1] - 1 - first
 
 

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic.expectations.heat_tables import Heat
-from analytic.expectations.outer_sum import CHAIN, TOGETHER, Room, pair_sums
+from analytic.expectations.outer_sum import CHAIN, OUTER, TOGETHER, OuterRoom, pair_sums
 from analytic.machine import UNIT, Array
 
 __all__ = ["SUM_ROUNDING", "Split", "conditional"]
@@ -133,12 +133,13 @@ def conditional(
     h.fill_narrowed(octave[~both])
     first, flip = np.where(both, first, -1 - octave), plus < minus
     order = np.argsort(_key(h, first, second, flip, split.sigma))
+    reach = np.searchsorted(h.nodes[h.middle + 1 : -1], OUTER * split.sigma) + 1
+    pairs = np.stack([*split, unit, unit_, reach])[:, order]
     found = np.empty((4, s.size))
     pair_sums(
-        h.nodes, h.lengths, h.step, h.scale, h.parity, h.lowest, h.table, h.degrees, h.narrowed,
-        h.degrees_narrowed, Split(*(part[order] for part in split)), first[order], second[order],
-        flip[order], unit[order], unit_[order],
-        _starts(first[order], second[order], flip[order]), Room.new(), found,
+        h.nodes, h.lengths, h.parity, h.lowest, h.table, h.degrees, h.narrowed,
+        h.degrees_narrowed, pairs, first[order], second[order], flip[order],
+        _starts(first[order], second[order], flip[order]), *OuterRoom.new(), found,
     )  # fmt: skip
     out = np.empty((7, s.size))
     out[:4, order] = found

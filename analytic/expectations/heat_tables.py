@@ -4,38 +4,31 @@ r"""An activation smoothed by a normal law, on fixed nodes: what conditioning as
     W'(y, tau) = E w'(y + tau b)
     V(y, tau)  = Var w(y + tau b) / tau^2          tends to w'(y)^2 as tau -> 0
 
-with b standard normal, as Chebyshev series in tau on every octave for each node y = beta sinh(h q):
-fine where w bends, at 0. A kink there costs a smaller beta: geometric nodes resolve W at all tau.
+with b standard normal, as Chebyshev series in tau on every octave for each node y of
+``outer_nodes``: fine where w bends, at 0. A kink there costs a tiny beta: geometric nodes resolve W
+at all tau; where tau exceeds some beta, fewer nodes on each half of the line do.
 
-Legend: beta the ``scale`` of the bend, h the ``step``; segment k > 0 holds the tau of half an
-octave from 2^(lowest + (k - 1)/2), segment 0 all tau below 2^lowest, in tau^2.
+Legend: beta the ``scale`` of the nodes; segment k > 0 holds the tau of half an octave from
+2^(lowest + (k - 1)/2), segment 0 all tau below 2^lowest, in tau^2.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from fractions import Fraction
-from functools import lru_cache
 from threading import Lock
 
 import numpy as np
-import sympy
 from numpy.typing import NDArray
 
 from analytic.activation import Activation
 from analytic.expectations.halved_steps import outer_errors
+from analytic.expectations.outer_nodes import OuterNodes
 from analytic.expectations.smoothing import REACH, smoothed, starts
 from analytic.machine import UNIT, Array
-from analytic.proofs import kinks
 
-__all__ = ["HIGHEST", "POLYNOMIAL", "Heat", "chebyshev_points", "heat"]
+__all__ = ["Heat", "chebyshev_points", "empty_heat"]
 
-HIGHEST = (12, 40)
-"""Octaves of the largest standard deviation: the nodes reach 2 REACH times that.
-
-What is asked for s below the first pays for no node beyond it.
-"""
 DEGREES = 20
 """Chebyshev coefficients in tau, a multiple of 4."""
 
@@ -46,14 +39,13 @@ class Heat:
 
     Attributes:
         activation: w.
-        scale: beta.
-        step: h.
+        rule: the nodes.
         lowest: tau below 2^lowest are taken together.
         highest: standard deviations stay below 2^highest.
         smooth: whether w has no kink at 0.
         parity: -1 if w is odd, 1 if it is even, and 0 otherwise.
         nodes: y, shape (q,), symmetric about 0; only those from 0 on if w has a parity.
-        lengths: dy/dt times h, the trapezoidal rule in t, shape (q,).
+        lengths: dy/dt times the step, the trapezoidal rule in t, shape (q,).
         table: coefficients of W, W', V, shape (segments, q, 3, DEGREES).
         narrowed: coefficients of w(y/kappa), w'(y/kappa) in log kappa on half octaves of kappa,
             shape (half octaves, q, 2, DEGREES).
@@ -65,8 +57,7 @@ class Heat:
     """
 
     activation: Activation
-    scale: float
-    step: float
+    rule: OuterNodes
     lowest: int
     highest: int
     smooth: bool
@@ -83,6 +74,11 @@ class Heat:
     lock: Lock = field(default_factory=Lock)
 
     @property
+    def middle(self) -> int:
+        """Where y = 0."""
+        return 0 if self.parity else self.nodes.size // 2
+
+    @property
     def resolved(self) -> bool:
         """Whether the sum over the nodes is exact to some roundings, where w is not too large."""
         outer = self.outer[-14:]
@@ -90,9 +86,16 @@ class Heat:
 
     @property
     def unresolved(self) -> float:
-        """What E W'_1 W'_2 may err by, times sigma, as a jump of w' is at least 2^lowest wide."""
+        """What E W'_1 W'_2 may err by, times sigma, as a jump of w' is at least 2^lowest wide.
+
+        Tables with a rule for each half of the line are used for larger tau only.
+        """
         left, right = self.activation.derivatives(np.array([-1e-300, 1e-300]), 1)[1]
-        size = 0.0 if self.smooth else abs(right - left) * max(abs(left), abs(right))
+        size = (
+            0.0
+            if self.smooth or self.rule.halves
+            else abs(right - left) * max(abs(left), abs(right))
+        )
         return float(2.0 ** (self.lowest + 1) * size)
 
     def fill(self, segments: NDArray[np.intp]) -> None:
@@ -114,70 +117,38 @@ class Heat:
                     self.narrowed[k], self.degrees_narrowed[k], self.noise_narrowed[k] = found
 
 
-@lru_cache(maxsize=64)
-def heat(activation: Activation, highest: int = HIGHEST[0]) -> Heat | None:
-    """The tables of an activation, or None if it grows too fast or has kinks away from 0."""
-    places = kinks(activation.expression)
-    if any(order is None or order.rank > POLYNOMIAL for order in activation.growth):
-        return None
-    if not places.complete or any(place != 0 for place in places.places):
-        return None
-    smooth = not places.places
-    scales = _bends(activation) if smooth else (2.0**FINEST,)
-    found: list[Heat] = []
-    for scale in scales:
-        for step in STEPS:
-            found.append(_empty(activation, scale, step, highest, smooth))
-            if found[-1].resolved:
-                break
-        alike = [h for h in found if h.resolved and h.step == found[-1].step]
-        if len(alike) > (found[-1].step < WIDE):
-            return alike[0]
-    return min(found, key=lambda h: float(np.median(h.outer[-14:])))
+def empty_heat(
+    activation: Activation, scale: float, step: float, highest: int, smooth: bool, halves: bool
+) -> Heat:
+    """Tables without entries, and what the sum over their nodes errs by.
 
-
-STEPS = (0.12, 0.1, 0.08, 0.06, 0.04)
-"""The steps h that are tried; the nodes must resolve a bend away from 0 as well."""
-WIDE = 0.1
-"""A step that is fine enough only if beta is; a smaller one may serve the sum, not the tables."""
-FINEST = -60
-"""Octave of the nodes around a kink: 2^4 above it a jump of w' is smeared (``unresolved``)."""
-POLYNOMIAL = (Fraction(0), Fraction(0), Fraction(10**6))
-
-
-def _bends(activation: Activation) -> tuple[float, ...]:
-    """A power of two below the width of the strip of analyticity; where w may be steep, several."""
-    width = activation.strip
-    if width is None or width == sympy.oo:
-        return FINER
-    d = min(float(width), math.pi)
-    return (2.0 ** math.floor(math.log2(min(2 * d / math.pi, 2.0 if d >= 3 else 1.0))),)
-
-
-FINER = (1.0, 2.0**-3, 2.0**-6, 2.0**-9)
-"""What is tried where w may be steep."""
-
-
-def _empty(activation: Activation, scale: float, step: float, highest: int, smooth: bool) -> Heat:
-    half = math.ceil(math.asinh(1.5 * REACH * 2.0 ** (highest + 1) / scale) / step)
+    Args:
+        activation: w.
+        scale: beta.
+        step: of the nodes.
+        highest: octave of the largest standard deviation.
+        smooth: whether w has no kink at 0.
+        halves: whether each half of the line has its own rule.
+    """
+    rule = OuterNodes.reaching(1.5 * REACH * 2.0 ** (highest + 1), scale, step, halves)
+    nodes, lengths, _ = rule.rule()
     parity = {"odd": -1, "even": 1, None: 0}[activation.parity]
-    t = step * np.arange(0 if parity else -half, half + 1).astype(np.float64)
-    lengths = step * scale * np.cosh(t)
     if parity:
+        nodes, lengths = nodes[rule.half :], lengths[rule.half :]
         lengths[1:] *= 2
-    lowest = round(math.log2(scale)) + (-3 if smooth else 4)
+    lowest = round(math.log2(scale)) + (2 if halves else -3 if smooth else 4)
     segments = 2 * (highest + 1 - lowest) + 1
     return Heat(
-        activation, scale, step, lowest, highest, smooth, parity,
-        nodes=scale * np.sinh(t),
-        lengths=lengths,
-        table=np.zeros((segments, t.size, 3, DEGREES)),
-        narrowed=np.zeros((2 * WIDEST, t.size, 2, DEGREES)),
-        degrees=np.zeros((segments, t.size, 3), dtype=np.int64),
-        degrees_narrowed=np.zeros((2 * WIDEST, t.size, 2), dtype=np.int64),
+        activation, rule, lowest, highest, smooth, parity,
+        nodes=nodes,
+        lengths=lengths.astype(np.float64),
+        table=np.zeros((segments, nodes.size, 3, DEGREES)),
+        narrowed=np.zeros((2 * WIDEST, nodes.size, 2, DEGREES)),
+        degrees=np.zeros((segments, nodes.size, 3), dtype=np.int64),
+        degrees_narrowed=np.zeros((2 * WIDEST, nodes.size, 2), dtype=np.int64),
         noise=np.full((segments, 3), np.nan),
         noise_narrowed=np.full((2 * WIDEST, 2), np.nan),
-        outer=outer_errors(activation, scale, step, half, highest, smooth),
+        outer=outer_errors(activation, rule, highest, smooth, 2.0**lowest),
     )  # fmt: skip
 
 
@@ -199,7 +170,7 @@ def _segment(h: Heat, k: int) -> tuple[Array, NDArray[np.int64], Array]:
     points, matrix = chebyshev_points(DEGREES)
     top = 2.0 ** (h.lowest + k / 2)
     taus = top * np.sqrt((points + 1) / 2) if k == 0 else top * 2.0 ** ((points - 1) / 4)
-    bend, plain = (h.scale, 8 * 2.0**h.lowest) if h.smooth else (1.0, 0.0)
+    bend, plain = (h.rule.scale, 8 * 2.0**h.lowest) if h.smooth else (1.0, 0.0)
     start = starts(h.activation, h.nodes, top, plain)
     rises, fewer = (
         smoothed(h.activation, h.nodes, part, order, bend, plain, start)  # (3, taus, q)
@@ -220,7 +191,7 @@ def _octave(h: Heat, k: int) -> tuple[Array, NDArray[np.int64], Array]:
     kappa = 2.0 ** (k / 2 + (points + 1) / 4)
     values = np.stack(h.activation.derivatives(h.nodes / kappa[:, None], 1))
     if not h.smooth:  # a jump at a node counts half of either side
-        middle = int(np.flatnonzero(h.nodes == 0)[0])
+        middle = h.middle
         left = values[:, :, middle - 1] if middle else values[:, :, middle + 1]
         values[1, :, middle] = ((left + values[:, :, middle + 1]) / 2)[1]
     mean = _inner_means(h, np.abs(values).max(axis=1))
@@ -265,8 +236,7 @@ def _norms(h: Heat, values: Array, taus: Array) -> Array:
 
 def _inner_means(h: Heat, f: Array) -> Array:
     """Means of each row over |y'| <= |y|."""
-    middle = int(np.flatnonzero(h.nodes == 0)[0])
-    lengths = h.lengths[middle:]
+    middle, lengths = h.middle, h.lengths[h.middle :]
     both = f if middle == 0 else (f + f[:, ::-1])[:, middle:] / 2
-    mean = np.cumsum(both * lengths, axis=1) / np.cumsum(lengths)
+    mean = np.cumsum(both * lengths, axis=1) / np.maximum(np.cumsum(lengths), 1e-300)
     return mean if middle == 0 else np.concatenate([mean[:, :0:-1], mean], axis=1)

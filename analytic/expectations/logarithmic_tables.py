@@ -32,7 +32,8 @@ from numpy.typing import NDArray
 
 from analytic.activation import Activation
 from analytic.expectations.clenshaw_lanes import HYPERBOLIC, LOGARITHMIC
-from analytic.expectations.heat_tables import chebyshev_points, heat
+from analytic.expectations.heat_choice import heat
+from analytic.expectations.heat_tables import chebyshev_points
 from analytic.expectations.pair_formulas import pair_formula
 from analytic.expectations.rank_reduction import SumTable, low_rank, pair_values, summed_slowly
 from analytic.expectations.splines import by_pieces
@@ -177,7 +178,7 @@ def near_table(activation: Activation, s: Array, *, near: bool = True) -> LogTab
     of = heat(activation)
     if of is None or not (of.smooth or near) or not s.max() < 2.0**of.highest:
         return None
-    least = LEAST * of.scale if of.smooth else 0.0
+    least = LEAST * of.rule.scale if of.smooth else 0.0
     low = math.floor(HALVES * math.log2(max(s.min(), least))) / HALVES
     high = math.ceil(HALVES * math.log2(s.max()) + 1e-9) / HALVES
     return _table(activation, max(low, high - WIDEST), high, near) if low < high else None
@@ -204,7 +205,7 @@ def _way(activation: Activation, s: float, near: bool) -> Coordinate:
     """The one that asks for the fewest terms, by pairs of equal deviations."""
     of = heat(activation)
     assert of is not None
-    tried = [f / of.scale for f in FINENESS] if of.smooth else FINENESS_OF_KINKS
+    tried = [f / of.rule.scale for f in FINENESS] if of.smooth else FINENESS_OF_KINKS
     ways = [Coordinate(beta, near, not of.smooth) for beta in tried]
     return min(ways, key=lambda way: _terms(activation, s, way))
 

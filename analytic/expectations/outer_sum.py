@@ -18,11 +18,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.compilation import compiled
+from analytic.compilation import elementwise
 from analytic.expectations.heat_tables import DEGREES
 from analytic.machine import Array, aligned
 
-__all__ = ["CHAIN", "OUTER", "TOGETHER", "Room", "chebyshev_lanes", "pair_sums"]
+__all__ = ["CHAIN", "OUTER", "TOGETHER", "OuterRoom", "chebyshev_lanes", "pair_sums"]
 
 OUTER = 9.0
 """Where the outer law is cut."""
@@ -30,7 +30,8 @@ TOGETHER = 32
 """Pairs whose sums run in step: the length of the loops."""
 CHAIN = 4
 """Nodes that are summed one after the other; these sums are added with what a sum loses."""
-
+SIGMA, TAU_1, TAU_2, KAPPA, INVERSE_R, INVERSE_R_, REACH = range(7)
+"""Rows of the numbers of pairs: those of ``Split``, 1/r and 1/r', and the last node, from 0 on."""
 
 MAGIC = 1.5 * 2.0**52
 _MAGIC_BITS = int(np.float64(MAGIC).view(np.int64))
@@ -41,34 +42,67 @@ _F3, _F4, _F5, _F6, _F7, _F8, _F9, _F10, _F11, _F12, _F13 = (
     1.0 / math.factorial(k) for k in range(3, 14)
 )
 
+_X, _POWER, _P, _RATE, _DENSITY, _REACH, _F, _G = (k * TOGETHER for k in range(8))
+"""Rows of the room: places of the tau within their segments; 2^n of an exponential; the weights of
+a node; -1/(2 sigma^2) and 1/(sigma sqrt(2 pi)); the last node of each pair, counted from 0; 1/r
+and 1/r'."""
+_A, _B, _T, _T_ = 8, 11, 29, 29 + DEGREES
+"""Where rows begin: W, W', V of the first units at a node, and of the second ones; Chebyshev
+polynomials at tau_1, and at tau_2."""
+_PART, _TOTAL, _LOST = (k * TOGETHER for k in (14, 19, 24))
+"""Sums over CHAIN nodes, sums of these, and what the latter have too much."""
 
-@compiled
-def _weights(y: float, length: float, far: int, o: Any) -> None:
+
+class OuterRoom(NamedTuple):
+    """Numbers of the pairs that are taken together, all in one memory.
+
+    Attributes:
+        room: a row of TOGETHER numbers for each quantity.
+        line: the same as one line: of rows at fixed places the compiler sees that they are apart.
+        bits: the same as integers.
+        t: from the Chebyshev polynomials at tau_1 on.
+        t_: from those at tau_2 on.
+    """
+
+    room: Array
+    line: Array
+    bits: NDArray[np.int64]
+    t: Array
+    t_: Array
+
+    @classmethod
+    def new(cls) -> OuterRoom:
+        line = aligned((_T_ + DEGREES) * TOGETHER)
+        starts = (line[k * TOGETHER :] for k in (_T, _T_))
+        return cls(line.reshape(-1, TOGETHER), line, line.view(np.int64), *starts)
+
+
+@elementwise
+def _weights(o: Any, bits: Any, y: float, length: float, far: int) -> None:
     """p = density of N(0, sigma^2) at y times the length; 0 beyond the reach of a pair.
 
     exp(-x) = 2^n exp(r), with n read from the bits of a sum: loops without a branch.
     """
-    k, bits, p, rate, unit, reach = o.k, o.bits, o.p, o.rate, o.unit, o.reach
     square = y * y
     for i in range(TOGETHER):
-        x = square * rate[i]
-        k[i] = x * _LOG2E + MAGIC
-        n = k[i] - MAGIC
+        x = square * o[_RATE + i]
+        o[_POWER + i] = x * _LOG2E + MAGIC
+        n = o[_POWER + i] - MAGIC
         r = (x - n * _LN2_HIGH) - n * _LN2_LOW
         r2 = r * r
         r4 = r2 * r2
         low = (1.0 + r) + r2 * (0.5 + _F3 * r)
         middle = (_F4 + _F5 * r) + r2 * (_F6 + _F7 * r)
         high = ((_F8 + _F9 * r) + r2 * (_F10 + _F11 * r)) + r4 * (_F12 + _F13 * r)
-        p[i] = (low + r4 * (middle + r4 * high)) * (length * unit[i])
+        o[_P + i] = (low + r4 * (middle + r4 * high)) * (length * o[_DENSITY + i])
     for i in range(TOGETHER):
-        bits[i] = (bits[i] - _MAGIC_BITS + 1023) << 52
+        bits[_POWER + i] = (bits[_POWER + i] - _MAGIC_BITS + 1023) << 52
     for i in range(TOGETHER):
-        value = p[i] * k[i]
-        p[i] = value if far <= reach[i] else 0.0
+        value = o[_P + i] * o[_POWER + i]
+        o[_P + i] = value if far <= o[_REACH + i] else 0.0
 
 
-@compiled
+@elementwise
 def _place(tau: float, lowest: int, k: int) -> float:
     """Where tau lies within its segment k, in [-1, 1]."""
     if k > 0:  # x = -1 and 1 at the ends of half an octave
@@ -79,7 +113,7 @@ def _place(tau: float, lowest: int, k: int) -> float:
     return 2 * ratio * ratio - 1
 
 
-@compiled
+@elementwise
 def chebyshev_lanes(x: Any, t: Any, terms: int) -> None:
     """t[j] = T_j at the x of every lane, j < terms, rows of TOGETHER one after the other."""
     for i in range(TOGETHER):
@@ -91,27 +125,31 @@ def chebyshev_lanes(x: Any, t: Any, terms: int) -> None:
             t[j * TOGETHER + i] = 2 * x[i] * t[one + i] - t[two + i]
 
 
-@compiled
-def _evaluate(table: Any, degrees: Any, t: Any, out: Any) -> None:
-    """out[c] = sum_j t[j] table[c, j] at one node, for the pairs taken together."""
-    for c in range(table.shape[0]):
-        a, row, count = table[c], out[c * TOGETHER : (c + 1) * TOGETHER], degrees[c]
+@elementwise
+def _evaluate(
+    table: Any, degrees: Any, k: int, q: int, room: Any, t: Any, at: int, out: int
+) -> None:
+    """Row ``out`` + c = sum_j t[j] table[k, q, c, j] at node q; t[0] stands at row ``at``, too."""
+    for c in range(table.shape[2]):
+        row, count = out + c, degrees[k, q, c]
         if count > 12:
-            _sixteen(a, t, row)
+            _sixteen(table, k, q, c, t, room, row)
         elif count > 4:
-            _eight(a, t, row)
+            _eight(table, k, q, c, t, room, row)
         else:
             for i in range(TOGETHER):
-                row[i] = 0.0
+                room[row, i] = 0.0
         if count % 8 != 0:
-            _add_four(a[count - 4 :], t[(count - 4) * TOGETHER :], row)
+            _add_four(table, k, q, c, count - 4, room, at + count - 4, row)
 
 
-@compiled
-def _sixteen(a: Any, t: Any, row: Any) -> None:
+@elementwise
+def _sixteen(table: Any, k: int, q: int, c: int, t: Any, room: Any, row: int) -> None:
     """The first sixteen terms of the series at a node."""
-    a0, a1, a2, a3, a4, a5, a6, a7 = a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7]
-    b0, b1, b2, b3, b4, b5, b6, b7 = a[8], a[9], a[10], a[11], a[12], a[13], a[14], a[15]
+    a0, a1, a2, a3 = table[k, q, c, 0], table[k, q, c, 1], table[k, q, c, 2], table[k, q, c, 3]
+    a4, a5, a6, a7 = table[k, q, c, 4], table[k, q, c, 5], table[k, q, c, 6], table[k, q, c, 7]
+    b0, b1, b2, b3 = table[k, q, c, 8], table[k, q, c, 9], table[k, q, c, 10], table[k, q, c, 11]
+    b4, b5, b6, b7 = table[k, q, c, 12], table[k, q, c, 13], table[k, q, c, 14], table[k, q, c, 15]
     n = TOGETHER
     for i in range(TOGETHER):
         low = (t[i] * a0 + t[n + i] * a1 + t[2 * n + i] * a2 + t[3 * n + i] * a3) + (
@@ -120,180 +158,132 @@ def _sixteen(a: Any, t: Any, row: Any) -> None:
         high = (t[8 * n + i] * b0 + t[9 * n + i] * b1 + t[10 * n + i] * b2 + t[11 * n + i] * b3) + (
             t[12 * n + i] * b4 + t[13 * n + i] * b5 + t[14 * n + i] * b6 + t[15 * n + i] * b7
         )
-        row[i] = low + high
+        room[row, i] = low + high
 
 
-@compiled
-def _eight(a: Any, t: Any, row: Any) -> None:
+@elementwise
+def _eight(table: Any, k: int, q: int, c: int, t: Any, room: Any, row: int) -> None:
     """The first eight."""
-    a0, a1, a2, a3, a4, a5, a6, a7 = a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7]
+    a0, a1, a2, a3 = table[k, q, c, 0], table[k, q, c, 1], table[k, q, c, 2], table[k, q, c, 3]
+    a4, a5, a6, a7 = table[k, q, c, 4], table[k, q, c, 5], table[k, q, c, 6], table[k, q, c, 7]
     n = TOGETHER
     for i in range(TOGETHER):
-        row[i] = (t[i] * a0 + t[n + i] * a1 + t[2 * n + i] * a2 + t[3 * n + i] * a3) + (
+        room[row, i] = (t[i] * a0 + t[n + i] * a1 + t[2 * n + i] * a2 + t[3 * n + i] * a3) + (
             t[4 * n + i] * a4 + t[5 * n + i] * a5 + t[6 * n + i] * a6 + t[7 * n + i] * a7
         )
 
 
-@compiled
-def _add_four(a: Any, t: Any, row: Any) -> None:
-    """Add four terms."""
-    a0, a1, a2, a3 = a[0], a[1], a[2], a[3]
-    n = TOGETHER
+@elementwise
+def _add_four(table: Any, k: int, q: int, c: int, first: int, room: Any, t: int, row: int) -> None:
+    """Add four terms from the ``first`` on, whose polynomials stand from row ``t`` on."""
+    a0, a1 = table[k, q, c, first], table[k, q, c, first + 1]
+    a2, a3 = table[k, q, c, first + 2], table[k, q, c, first + 3]
     for i in range(TOGETHER):
-        row[i] += t[i] * a0 + t[n + i] * a1 + t[2 * n + i] * a2 + t[3 * n + i] * a3
+        low, high = room[t, i] * a0 + room[t + 1, i] * a1, room[t + 2, i] * a2
+        room[row, i] += low + high + room[t + 3, i] * a3
 
 
-@compiled
+@elementwise
 def _add_up(o: Any, sign: float) -> None:
     """Add p (A f - B g)^2, p (A f + B g)^2, p A'B', p V_1 and p V_2 to the part sums.
 
     ``sign`` is 1, or the one of W(-y) = sign W(y); W' turns with its opposite.
     """
-    p, a, b, f, g, part, n = o.p, o.a, o.b, o.f, o.g, o.part, TOGETHER
+    n, a, b = TOGETHER, _A * TOGETHER, _B * TOGETHER
     turn = 1.0 if sign == 0.0 else -sign
     keep = 1.0 if sign == 0.0 else sign
     for i in range(TOGETHER):
-        x, y = a[i] * f[i], keep * (b[i] * g[i])
-        part[i] += p[i] * ((x - y) * (x - y))
-        part[n + i] += p[i] * ((x + y) * (x + y))
-        part[2 * n + i] += p[i] * (a[n + i] * (turn * b[n + i]))
-        part[3 * n + i] += p[i] * a[2 * n + i]
-        part[4 * n + i] += p[i] * b[2 * n + i]
+        p, x, y = o[_P + i], o[a + i] * o[_F + i], keep * (o[b + i] * o[_G + i])
+        o[_PART + i] += p * ((x - y) * (x - y))
+        o[_PART + n + i] += p * ((x + y) * (x + y))
+        o[_PART + 2 * n + i] += p * (o[a + n + i] * (turn * o[b + n + i]))
+        o[_PART + 3 * n + i] += p * o[a + 2 * n + i]
+        o[_PART + 4 * n + i] += p * o[b + 2 * n + i]
 
 
-class Room(NamedTuple):
-    """Numbers of the pairs that are taken together, rows of TOGETHER one after the other.
-
-    One array for all rows of a kind: loops need not ask whether they overlap.
-
-    Attributes:
-        k: room for the exponential.
-        bits: the same memory as integers.
-        p: the weights of a node.
-        rate: -1/(2 sigma^2).
-        unit: 1/(sigma sqrt(2 pi)).
-        reach: the last node of each pair, counted from 0.
-        x: places of the tau within their segments.
-        t: Chebyshev polynomials at tau_1.
-        t_: those at tau_2.
-        a: W, W', V of the first units at a node.
-        b: those of the second ones.
-        f: 1/r.
-        g: 1/r'.
-        part: sums over CHAIN nodes.
-        total: sums of these.
-        lost: what the sums have too much.
-    """
-
-    k: Array
-    bits: NDArray[np.int64]
-    p: Array
-    rate: Array
-    unit: Array
-    reach: NDArray[np.int64]
-    x: Array
-    t: Array
-    t_: Array
-    a: Array
-    b: Array
-    f: Array
-    g: Array
-    part: Array
-    total: Array
-    lost: Array
-
-    @classmethod
-    def new(cls) -> Room:
-        k = aligned(TOGETHER)
-        return cls(
-            k, k.view(np.int64), aligned(TOGETHER), aligned(TOGETHER), aligned(TOGETHER),
-            aligned(TOGETHER, dtype=np.int64), aligned(TOGETHER), aligned(DEGREES * TOGETHER),
-            aligned(DEGREES * TOGETHER), aligned(3 * TOGETHER), aligned(3 * TOGETHER),
-            aligned(TOGETHER), aligned(TOGETHER), aligned(5 * TOGETHER), aligned(5 * TOGETHER),
-            aligned(5 * TOGETHER),
-        )  # fmt: skip
-
-
-@compiled
+@elementwise
 def _enter(
-    o: Room, split: Any, start: int, stop: int, scale: float, step: float, most: int,
-    lowest: int, first: int, second: int, unit: Any, unit_: Any,
+    room: Any, o: Any, t: Any, t_: Any, pairs: Any, start: int, stop: int, lowest: int, first: int,
+    second: int,
 ) -> int:  # fmt: skip
     """Write pairs into the room, the last of them as often as there is place; the reach."""
     furthest = 0
     for lane in range(TOGETHER):
         i = min(start + lane, stop - 1)
-        sigma = split.sigma[i]
-        reach = min(int(math.asinh(OUTER * sigma / scale) / step) + 1, most)
-        o.reach[lane] = reach
-        furthest = max(furthest, reach)
-        o.rate[lane] = -0.5 / (sigma * sigma)
-        o.unit[lane] = 1.0 / (sigma * math.sqrt(2 * math.pi))
-        o.f[lane], o.g[lane] = unit[i], unit_[i]
-        o.x[lane] = _place(split.tau_2[i], lowest, second)
-    chebyshev_lanes(o.x, o.t_, DEGREES)
+        sigma = pairs[SIGMA, i]
+        o[_REACH + lane] = pairs[REACH, i]
+        furthest = max(furthest, int(pairs[REACH, i]))
+        o[_RATE + lane] = -0.5 / (sigma * sigma)
+        o[_DENSITY + lane] = 1.0 / (sigma * math.sqrt(2 * math.pi))
+        o[_F + lane], o[_G + lane] = pairs[INVERSE_R, i], pairs[INVERSE_R_, i]
+        o[_X + lane] = _place(pairs[TAU_2, i], lowest, second)
+    chebyshev_lanes(o, t_, DEGREES)  # x stands first
     for lane in range(TOGETHER):
         i = min(start + lane, stop - 1)
-        tau, kappa = split.tau_1[i], split.kappa[i]
-        o.x[lane] = _place(tau, lowest, first) if first >= 0 else _place(kappa, 0, -first)
-    chebyshev_lanes(o.x, o.t, DEGREES)
-    o.part[:] = 0.0
-    o.total[:] = 0.0
-    o.lost[:] = 0.0
-    o.a[2 * TOGETHER :] = 0.0  # where tau_1 = 0
+        tau, kappa = pairs[TAU_1, i], pairs[KAPPA, i]
+        o[_X + lane] = _place(tau, lowest, first) if first >= 0 else _place(kappa, 0, -first)
+    chebyshev_lanes(o, t, DEGREES)
+    for i in range(TOGETHER):
+        room[_A + 2, i] = 0.0  # V where tau_1 = 0
+    for i in range(_PART, _T * TOGETHER):
+        o[i] = 0.0
     return furthest
 
 
-@compiled
-def _flush(o: Room) -> None:
+@elementwise
+def _flush(o: Any) -> None:
     """Add the part sums to the totals, and what the last addition lost (Kahan 1965)."""
-    part, total, lost = o.part, o.total, o.lost
     for i in range(5 * TOGETHER):
-        added = part[i] - lost[i]
-        whole = total[i] + added
-        lost[i] = (whole - total[i]) - added
-        total[i] = whole
-        part[i] = 0.0
+        added = o[_PART + i] - o[_LOST + i]
+        whole = o[_TOTAL + i] + added
+        o[_LOST + i] = (whole - o[_TOTAL + i]) - added
+        o[_TOTAL + i] = whole
+        o[_PART + i] = 0.0
 
 
-@compiled
+@elementwise
+def _leave(o: Any, pairs: Any, start: int, stop: int, out: Any) -> None:
+    """Write what the sums of pairs come to."""
+    for i in range(start, stop):
+        lane = _TOTAL + i - start
+        minus, plus = o[lane], o[lane + TOGETHER]
+        inner = (pairs[TAU_1, i] * pairs[INVERSE_R, i]) ** 2 * o[lane + 3 * TOGETHER]
+        inner += (pairs[TAU_2, i] * pairs[INVERSE_R_, i]) ** 2 * o[lane + 4 * TOGETHER]
+        out[0, i] = (minus + inner) / 2
+        out[1, i] = (plus + inner) / 2
+        out[2, i] = o[lane + 2 * TOGETHER]
+        out[3, i] = min(minus, plus) / 2
+
+
+@elementwise
 def pair_sums(
-    y: Any, lengths: Any, step: float, scale: float, parity: int, lowest: int, table: Any,
-    degrees: Any, narrowed: Any, degrees_narrowed: Any, split: Any, first: Any, second: Any,
-    flip: Any, unit: Any, unit_: Any, starts: Any, o: Room, out: Any,
+    y: Any, lengths: Any, parity: int, lowest: int, table: Any,
+    degrees: Any, narrowed: Any, degrees_narrowed: Any, pairs: Any, first: Any, second: Any,
+    flip: Any, starts: Any, room: Any, o: Any, bits: Any, t: Any, t_: Any, out: Any,
 ) -> None:  # fmt: skip
     """For each pair (minus, plus, d, the part of the means): see ``conditional``.
 
     ``first`` and ``second`` are the segments of tau_1 and tau_2; where tau_1 = 0, -1 - first
     is the half octave of kappa. Those from one of ``starts`` to the next, at most TOGETHER,
     share them and ``flip``: one load of a coefficient serves them all, and no number depends
-    on the others of the group.
+    on the others of the group. Before ``out`` stands an ``OuterRoom``.
     """
     middle = 0 if parity != 0 else y.size // 2
     for group in range(starts.size - 1):
         start, stop = starts[group], starts[group + 1]
         one, two, flips = first[start], second[start], flip[start]
-        furthest = _enter(
-            o, split, start, stop, scale, step, y.size - 1 - middle, lowest, one, two, unit, unit_
-        )
+        furthest = _enter(room, o, t, t_, pairs, start, stop, lowest, one, two)
         sign = float(parity) if flips else 0.0
         for q in range(middle - furthest if parity == 0 else 0, middle + furthest + 1):
-            _weights(y[q], lengths[q], abs(q - middle), o)
+            _weights(o, bits, y[q], lengths[q], abs(q - middle))
             turned = 2 * middle - q if flips and parity == 0 else q
-            _evaluate(table[two, turned], degrees[two, turned], o.t_, o.b)
+            _evaluate(table, degrees, two, turned, room, t_, _T_, _B)
             if one >= 0:
-                _evaluate(table[one, q], degrees[one, q], o.t, o.a)
+                _evaluate(table, degrees, one, q, room, t, _T, _A)
             else:
-                _evaluate(narrowed[-1 - one, q], degrees_narrowed[-1 - one, q], o.t, o.a)
+                _evaluate(narrowed, degrees_narrowed, -1 - one, q, room, t, _T, _A)
             _add_up(o, sign)
             if (q - middle) % CHAIN == 0:
                 _flush(o)
         _flush(o)
-        for i in range(start, stop):
-            sums = o.total[i - start :: TOGETHER]
-            inner = (split.tau_1[i] * unit[i]) ** 2 * sums[3]
-            inner += (split.tau_2[i] * unit_[i]) ** 2 * sums[4]
-            out[0, i] = (sums[0] + inner) / 2
-            out[1, i] = (sums[1] + inner) / 2
-            out[2, i] = sums[2]
-            out[3, i] = min(sums[0], sums[1]) / 2
+        _leave(o, pairs, start, stop, out)

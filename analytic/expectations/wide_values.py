@@ -13,7 +13,8 @@ import numpy as np
 
 from analytic.activation import Activation
 from analytic.expectations.conditioning import SUM_ROUNDING, conditional
-from analytic.expectations.heat_tables import HIGHEST, Heat, heat
+from analytic.expectations.heat_choice import HIGHEST, heat
+from analytic.expectations.heat_tables import Heat
 from analytic.expectations.product_rules import Angle
 from analytic.expectations.spline_pairs import spline_distances
 from analytic.expectations.splines import Spline, by_pieces, spline

@@ -14,7 +14,9 @@ from oracles import dense
 from analytic.activation import Activation, X
 from analytic.expectations.conditioning import SUM_ROUNDING, _half_octave, _segments, conditional
 from analytic.expectations.halved_steps import outer_errors
-from analytic.expectations.heat_tables import DEGREES, Heat, heat
+from analytic.expectations.heat_choice import heat
+from analytic.expectations.heat_tables import DEGREES, Heat
+from analytic.expectations.outer_nodes import OuterNodes
 from analytic.machine import UNIT
 
 WHERE = (0, 11, 40)
@@ -125,7 +127,7 @@ def test_half_octaves_begin_at_powers_of_the_root_of_two() -> None:
 @pytest.mark.parametrize("text", ["sin(exp(x))", "x**64"])
 def test_nothing_is_said_of_sums_over_what_float64_cannot_hold(text: str) -> None:
     """Infinity less infinity was taken for an error of 0; warnings are errors here."""
-    outer = outer_errors(Activation(text), 1.0, 0.12, 100, 12, True)
+    outer = outer_errors(Activation(text), OuterNodes(1.0, 0.12, 100, False), 12, True, 0.0)
     assert not np.isnan(outer).any()
     assert np.isinf(outer[-1])
     assert outer[0] > 0
@@ -133,7 +135,9 @@ def test_nothing_is_said_of_sums_over_what_float64_cannot_hold(text: str) -> Non
 
 def test_sums_of_what_turns_fast_are_not_said_to_be_exact() -> None:
     """E w'(y)^2 and E (y w')^2 of sin(exp(y)), sigma = 2^(1.8), by a sixteenth of the step."""
-    outer = outer_errors(Activation("sin(exp(x))"), 1.0, 0.12, 100, 12, True)
+    outer = outer_errors(
+        Activation("sin(exp(x))"), OuterNodes(1.0, 0.12, 100, False), 12, True, 0.0
+    )
     y = np.sinh(0.12 / 16 * np.arange(-1600, 1601))
     y, sigma = y[np.abs(y) < 300], 2.0**1.8
     p = np.exp(-((y / sigma) ** 2) / 2) * np.hypot(y, 1)
