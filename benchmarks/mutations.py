@@ -60,6 +60,7 @@ LINES = _T + "pairs/test_lines.py"
 LEFT = _T + "pairs/test_left_out.py"
 WIDE = _T + "expectations/test_wide_pairs.py"
 TABLE = _T + "pairs/test_wide_inputs.py"
+OUTER = _T + "expectations/test_outer_nodes.py"
 GAPS = _T + "expectations/test_norm_gaps.py"
 SHARP = _T + "pairs/test_sharp_gaps.py"
 BUMPS = _T + "expectations/test_gaussian_bumps.py"
@@ -147,6 +148,10 @@ MUTATIONS = (
     Mutation("wide: Theta of the layer before", _A + "pairs/wide_inputs.py", "bias_rate + weight * theta)", "bias_rate)", TABLE + " -k behind_all_layers"),
     Mutation("wide: bias of a later layer", _A + "pairs/wide_inputs.py", "((both - bias) - weight * before[0, p])", "(both - weight * before[0, p])", TABLE + " -k behind_all_layers"),
     Mutation("wide: bias of the first layer", _A + "pairs/wide_inputs.py", "near_ = (beside * gap + inner * near) / both", "near_ = inner * near / both", TABLE + " -k conditioning"),
+    Mutation("outer: where t begins", _E + "outer_nodes.py", "FIRST = -3.7", "FIRST = -1.7", OUTER + " -k each_half"),
+    Mutation("outer: lengths of half a line", _E + "outer_nodes.py", "y * (1 + np.exp(-t)), 0.0", "y * (1 + 0.99 * np.exp(-t)), 0.0", OUTER + " -k each_half"),
+    Mutation("outer: tau that is too small", _E + "conditioned_pairs.py", "inside &= least >= 2.0**table.lowest", "inside &= least >= 0", OUTER),
+    Mutation("outer: a lane's reach", _E + "conditioning.py", "OUTER * split.sigma) + 1", "OUTER / 3 * split.sigma) + 1", OUTER + " -k spline"),
     Mutation("near: 1 - |c| over omega", _A + "pairs/carried_angles.py", "near *= omega\n", "near *= 1.0\n", NEAR + " -k first_layer"),
     Mutation("near: error of D by the angle", _A + "pairs/carried_angles.py", "bent = error + turned + 6", "bent = error + 6", NEAR + " -k errors_of_the_angle"),
     Mutation("near: error of c by the angle", _A + "pairs/carried_angles.py", "error * omega + steep * (share + turned) * off", "error * omega", NEAR + " -k errors_of_the_angle"),
