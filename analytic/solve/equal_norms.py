@@ -21,6 +21,7 @@ import numpy as np
 
 from analytic.compilation import compiled
 from analytic.machine import LANES, UNIT, Array
+from analytic.moved_blocks import settled
 from analytic.network import Network
 from analytic.pairs import prepare, roundings, rows_together, scalar_products, store
 from analytic.recursion import ROWS, Data, Problem, RowBlock, Tile, diagonal, mean_squares, new_tile
@@ -194,6 +195,7 @@ def _fill_rows(t: Tile, scale: float, even: Any, odd: Any, data: Data, block: Ro
                 if out.size > 0:
                     _evaluate(t, last - first, scale, even[kind], odd[kind])
                     store(t, block, first, last, lane, stop, data.own, out)
+    settled()
 
 
 @compiled
