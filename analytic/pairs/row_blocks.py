@@ -13,7 +13,6 @@ import numpy as np
 
 from analytic.compilation import compiled
 from analytic.machine import LANES, UNIT, Array
-from analytic.moved_blocks import settled
 from analytic.pairs.input_products import scalar_products
 from analytic.pairs.near_layers import NearLayers
 from analytic.pairs.near_states import NearRoom, NearTiles, near_room, no_near_tiles
@@ -34,6 +33,7 @@ from analytic.recursion import (
     new_tile,
     preactivation,
 )
+from analytic.vector_blocks import settled
 
 __all__ = ["Series", "rows_together"]
 

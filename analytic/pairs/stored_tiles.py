@@ -6,8 +6,8 @@ from typing import Any
 
 from analytic.compilation import compiled, elementwise
 from analytic.machine import CACHE_LINE, LANES
-from analytic.moved_blocks import BLOCK, address, copied, turned
 from analytic.recursion import ROWS, RowBlock, Tile
+from analytic.vector_blocks import BLOCK, address, copied, turned
 
 __all__ = ["PAST_CACHES", "store"]
 

@@ -21,12 +21,12 @@ import numpy as np
 
 from analytic.compilation import compiled
 from analytic.machine import LANES, UNIT, Array
-from analytic.moved_blocks import settled
 from analytic.network import Network
 from analytic.pairs import prepare, roundings, rows_together, scalar_products, store
 from analytic.recursion import ROWS, Data, Problem, RowBlock, Tile, diagonal, mean_squares, new_tile
 from analytic.results import AccuracyError
 from analytic.solve.answer import solve
+from analytic.vector_blocks import settled
 
 __all__ = ["Zonal", "circle", "interpolate", "zonal"]
 

@@ -10,11 +10,11 @@ from numpy.testing import assert_array_equal
 
 from analytic.compilation import compiled
 from analytic.machine import CACHE_LINE, LANES
-from analytic.moved_blocks import settled
 from analytic.pairs import store
 from analytic.pairs.stored_tiles import PAST_CACHES
 from analytic.recursion import ROWS, RowBlock, new_tile
 from analytic.solve.writing import answer_arrays
+from analytic.vector_blocks import settled
 
 HELD = 2 * LANES
 """Columns of an answer that the caches hold."""
