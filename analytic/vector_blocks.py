@@ -1,8 +1,10 @@
-"""Blocks of eight by eight numbers, moved by vector instructions, into the caches or past them.
+"""Blocks of eight by eight numbers by vector instructions: moved, and multiplied by other rows.
 
 A store first reads the line of memory that it writes to. Of an answer that is larger than the
 caches, each line of which is written once, that is half of the traffic: stores past the caches
-spare it. LLVM has them, numba has not. Whole lines only: eight numbers that begin on a line.
+spare it. Only whole lines: eight numbers that begin on one. Loops over parts of arrays ask first
+whether these overlap, each time; a block is read before it is written. LLVM has all of this, numba
+has not.
 """
 
 # numba has no public interface for this, and no types
@@ -17,12 +19,16 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-__all__ = ["BLOCK", "address", "copied", "settled", "turned"]
+from analytic.machine import EXACT_SUMS
+
+__all__ = ["BLOCK", "add_products", "address", "copied", "settled", "turned"]
 
 BLOCK = 8
 """Rows and columns of a block: a line of the caches has as many numbers."""
 _VECTOR = ir.VectorType(ir.DoubleType(), BLOCK)
 _NUMBER, _MARK = ir.IntType(64), ir.IntType(32)
+_FLAGS = tuple(sorted(EXACT_SUMS))
+_ANY: Any = ir.Undefined
 
 
 def _places(context: Any, builder: Any, typ: Any, given: Any) -> list[Any]:
@@ -92,6 +98,46 @@ copied: Any = intrinsic(_copied)
 must begin on lines."""
 turned: Any = intrinsic(_turned)
 """out[i + a, j + b] = x[m + b, c + a], the same."""
+
+
+def _spread(builder: Any, numbers: Any) -> list[Any]:
+    """Vectors of one number each, from a tuple."""
+    none, first = ir.Constant(_VECTOR, _ANY), ir.Constant(ir.VectorType(_MARK, BLOCK), None)
+    singles = cgutils.unpack_tuple(builder, numbers, BLOCK)
+    vectors = [builder.insert_element(none, single, _MARK(0)) for single in singles]
+    return [builder.shuffle_vector(vector, none, first) for vector in vectors]
+
+
+def _product(builder: Any, numbers: list[Any], rows: list[Any]) -> Any:
+    """The sum of rows times numbers, one after the other."""
+    total = builder.fmul(numbers[0], rows[0], flags=_FLAGS)
+    for number, row in zip(numbers[1:], rows[1:], strict=True):
+        total = builder.fadd(total, builder.fmul(number, row, flags=_FLAGS), flags=_FLAGS)
+    return total
+
+
+def _add(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    target, source, factors, fresh = arguments[:3], arguments[3:6], arguments[6:8], arguments[8]
+    places = _vectors(builder, _places(context, builder, signature.args[3], source))
+    rows = [builder.load(place, align=8) for place in places]
+    places = _vectors(builder, _places(context, builder, signature.args[0], target))
+    sums = [_product(builder, _spread(builder, numbers), rows) for numbers in factors]
+    for found, place in zip(sums, places[: len(sums)], strict=True):
+        both = builder.fadd(builder.load(place, align=8), found, flags=_FLAGS)
+        builder.store(builder.select(fresh, found, both), place, align=8)
+    return context.get_dummy_value()
+
+
+def _add_products(
+    typing: Any, out: Any, i: Any, j: Any, x: Any, m: Any, c: Any, p: Any, q: Any, fresh: Any
+) -> Any:
+    place = types.intp, types.intp
+    return types.void(out, *place, x, *place, p, q, types.boolean), _add
+
+
+add_products: Any = intrinsic(_add_products)
+"""out[i, j + b] += sum_a p[a] x[m + a, c + b], and out[i + 1, j + b] with q, in compiled code; they
+become that sum where they are ``fresh``."""
 
 
 def _address(typing: Any, out: Any) -> Any:

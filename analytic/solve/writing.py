@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.machine import CACHE_LINE, Array
+from analytic.machine import Array
 from analytic.solve.foresight import require_memory
+from analytic.solve.kept_memory import empty
 
 __all__ = ["answer_arrays", "is_plain", "place_rows", "scatter", "write_diagonal"]
 
@@ -21,20 +22,13 @@ def answer_arrays(shape: tuple[int, int], kinds: Sequence[str], out: Any) -> lis
     """One array of this shape for each kernel: new, or those of ``out``, checked."""
     if out is None:
         require_memory(8 * len(kinds) * shape[0] * shape[1])
-        return [_empty(*shape) for _ in kinds]
+        return [empty(*shape) for _ in kinds]
     answers = [out] if len(kinds) == 1 else list(out)
     if len(answers) != len(kinds) or len(set(map(id, answers))) < len(kinds):
         raise ValueError(f"expected {len(kinds)} different arrays as out; pass one for each kernel")
     for answer in answers:
         _check_out(answer, shape)
     return answers
-
-
-def _empty(n: int, k: int) -> Array:
-    """A new array that begins on a cache line, so that compiled code may write past the caches."""
-    raw = np.empty(n * k + CACHE_LINE // 8)
-    start = -raw.__array_interface__["data"][0] % CACHE_LINE // 8
-    return raw[start : start + n * k].reshape(n, k)
 
 
 def _check_out(out: Any, shape: tuple[int, int]) -> None:
