@@ -81,6 +81,6 @@ def test_tiles_at_the_diagonal_and_at_the_ends_leave_the_rest_alone(
 
 
 def test_large_answers_begin_on_a_line() -> None:
-    (answer,) = answer_arrays((7, 9), ("ntk",), None)
+    (answer,) = answer_arrays((HELD + 1, LARGE), ("ntk",), None)
     assert answer.flags.c_contiguous
     assert answer.__array_interface__["data"][0] % CACHE_LINE == 0
