@@ -16,7 +16,8 @@ from analytic.pairs.nearly_parallel import NearlyParallel, nearly_parallel_pairs
 from analytic.pairs.pair_recursion import weight_layer
 from analytic.pairs.pair_sums import share_or_zero
 from analytic.pairs.preparation import own_ends, prepare
-from analytic.pairs.row_blocks import ROW_BLOCK, Series, rows_together, store
+from analytic.pairs.row_blocks import ROW_BLOCK, Series, rows_together
+from analytic.pairs.stored_tiles import store
 from analytic.pairs.tile_states import end_branch
 from analytic.pairs.unit_angles import angle_of_sum, normalized_angle
 

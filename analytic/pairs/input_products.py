@@ -8,6 +8,7 @@ from typing import Any
 from analytic.compilation import compiled, elementwise
 from analytic.machine import LANES
 from analytic.recursion import Data, Tile
+from analytic.vector_blocks import BLOCK, add_products
 
 __all__ = ["roundings", "scalar_products"]
 
@@ -50,39 +51,26 @@ def scalar_products(t: Tile, data: Data, row: int, end: int, lane: int) -> None:
                 total[m, j] /= data.features
 
 
-@compiled
+@elementwise
 def _dot_eight(
     x: Any, xt: Any, row: int, end: int, k: int, lane: int, fresh: bool, total: Any
 ) -> None:
     """Add the products of eight features, of two rows at a time: they share what is loaded."""
-    stop = lane + LANES
-    t = (
-        xt[k, lane:stop],
-        xt[k + 1, lane:stop],
-        xt[k + 2, lane:stop],
-        xt[k + 3, lane:stop],
-        xt[k + 4, lane:stop],
-        xt[k + 5, lane:stop],
-        xt[k + 6, lane:stop],
-        xt[k + 7, lane:stop],
-    )
     for m in range(0, end - row - 1, 2):
         p, q = _eight(x, row + m, k), _eight(x, row + m + 1, k)
-        for j in range(LANES):
-            value, other = 0.0, 0.0
-            for c in range(8):
-                y = t[c][j]
-                value += p[c] * y
-                other += q[c] * y
-            total[m, j] = value if fresh else total[m, j] + value
-            total[m + 1, j] = other if fresh else total[m + 1, j] + other
+        if fresh:  # a constant each: what is not asked is not compiled
+            for j in range(0, LANES, BLOCK):
+                add_products(total, m, j, xt, k, lane + j, p, q, True)
+        else:
+            for j in range(0, LANES, BLOCK):
+                add_products(total, m, j, xt, k, lane + j, p, q, False)
     if (end - row) % 2 == 1:
         m = end - row - 1
         p = _eight(x, row + m, k)
         for j in range(LANES):
             value = 0.0
             for c in range(8):
-                value += p[c] * t[c][j]
+                value += p[c] * xt[k + c, lane + j]
             total[m, j] = value if fresh else total[m, j] + value
 
 

@@ -20,6 +20,7 @@ from analytic.pairs.near_tiles import fill_near_tile
 from analytic.pairs.pair_errors import bound_of_kernels
 from analytic.pairs.pair_recursion import begin, propagate
 from analytic.pairs.rays import Rays
+from analytic.pairs.stored_tiles import store
 from analytic.pairs.term_groups import radii_of_tile
 from analytic.pairs.wide_inputs import WideInputs
 from analytic.recursion import (
@@ -32,8 +33,9 @@ from analytic.recursion import (
     new_tile,
     preactivation,
 )
+from analytic.vector_blocks import settled
 
-__all__ = ["Series", "rows_together", "store"]
+__all__ = ["Series", "rows_together"]
 
 _preactivation: Any = compiled(preactivation)
 
@@ -63,34 +65,6 @@ def _finish(
                     value[m, j] = np.nan
                     lost += not own or lane + j > row + m
     return lost
-
-
-@compiled
-def store(
-    t: Tile, block: RowBlock, row: int, end: int, lane: int, stop: int, own: bool, out: Any
-) -> None:
-    """Write x to out[i - shift, j], for j > i only if ``own``, and to out[j, i] if ``mirror``.
-
-    Whole rows and columns of a tile have loops of known length, which compile well.
-    """
-    for m in range(end - row):
-        value, target = t.x[m], out[row + m - block.shift, lane:stop]
-        first = max(row + m + 1 - lane, 0) if own else 0
-        if first == 0 and stop - lane == LANES:
-            for j in range(LANES):
-                target[j] = value[j]
-        else:
-            for j in range(first, stop - lane):
-                target[j] = value[j]
-    if block.mirror:
-        for j in range(max(lane, row + 1), stop):
-            column, target = t.x[:, j - lane], out[j, row:end]
-            if end <= j and end - row == ROWS:
-                for m in range(ROWS):
-                    target[m] = column[m]
-            else:
-                for m in range(min(end, j) - row):
-                    target[m] = column[m]
 
 
 ROW_BLOCK = 128
@@ -210,6 +184,7 @@ def _fill_rows(
                 used = max(used, propagate(p, tile, rows, coef, columns, first, last, lane, 0))
                 lost = _write(tile, p, block, first, last, lane, stop, data.own, room, bound)
             terms, left = max(terms, used), left + lost
+    settled()
     return terms, left
 
 

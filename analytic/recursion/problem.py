@@ -108,7 +108,8 @@ class Problem:
         if self.x.ndim == 3:
             return Data(self.x, self.y, self.x.shape[2], self.own)
         features = self.x.shape[1]
-        x = np.ascontiguousarray(np.pad(self.x, ((0, 0), (0, -features % 8))))
+        short = -features % 8
+        x = np.ascontiguousarray(np.pad(self.x, ((0, 0), (0, short))) if short else self.x)
         xt = aligned(x.shape[1], padded_length(len(self.y)))
         xt[:features, : len(self.y)] = self.y.T
         return Data(x, xt, features, self.own)

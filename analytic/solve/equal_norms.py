@@ -26,6 +26,7 @@ from analytic.pairs import prepare, roundings, rows_together, scalar_products, s
 from analytic.recursion import ROWS, Data, Problem, RowBlock, Tile, diagonal, mean_squares, new_tile
 from analytic.results import AccuracyError
 from analytic.solve.answer import solve
+from analytic.vector_blocks import settled
 
 __all__ = ["Zonal", "circle", "interpolate", "zonal"]
 
@@ -194,6 +195,7 @@ def _fill_rows(t: Tile, scale: float, even: Any, odd: Any, data: Data, block: Ro
                 if out.size > 0:
                     _evaluate(t, last - first, scale, even[kind], odd[kind])
                     store(t, block, first, last, lane, stop, data.own, out)
+    settled()
 
 
 @compiled

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from analytic.machine import Array
 from analytic.solve.foresight import require_memory
+from analytic.solve.kept_memory import empty
 
 __all__ = ["answer_arrays", "is_plain", "place_rows", "scatter", "write_diagonal"]
 
@@ -21,7 +22,7 @@ def answer_arrays(shape: tuple[int, int], kinds: Sequence[str], out: Any) -> lis
     """One array of this shape for each kernel: new, or those of ``out``, checked."""
     if out is None:
         require_memory(8 * len(kinds) * shape[0] * shape[1])
-        return [np.empty(shape) for _ in kinds]
+        return [empty(*shape) for _ in kinds]
     answers = [out] if len(kinds) == 1 else list(out)
     if len(answers) != len(kinds) or len(set(map(id, answers))) < len(kinds):
         raise ValueError(f"expected {len(kinds)} different arrays as out; pass one for each kernel")
