@@ -40,6 +40,8 @@ LIKE, TRIED = 4, 4
 """Inputs like the largest one that are looked at without tables, and their pairs."""
 BEYOND = 2.0**6
 """How far above the tolerance a bound of such pairs is that no other way lowers to it."""
+CERTAIN = 2.0
+"""The same of one input by itself, as which all are refused: their tables are no better."""
 OTHERS = ArithmeticError, ValueError, MemoryError
 """Errors that the whole says in its own words."""
 LEFT = 1e-8
@@ -108,7 +110,7 @@ def _asking_most(network: Network, x: Array) -> tuple[list[int], Index]:
 def _own(network: Network, x: Array, smallest: int, tolerance: float) -> Objection | None:
     """What the smallest input says by itself: what bends far from 0 is hardly seen by it."""
     ends, bound = own_ends(network, x[[smallest]])
-    if not bound > BEYOND * tolerance:
+    if not bound > CERTAIN * tolerance:
         return None
     return Objection(bound, (smallest, smallest), ends, ())
 
