@@ -32,6 +32,7 @@ from analytic.expectations.conditioned_pairs import (
 from analytic.expectations.cut_tails import shares_beyond
 from analytic.expectations.germs import SMALL, germ
 from analytic.expectations.heat_choice import POLYNOMIAL
+from analytic.expectations.heat_tables import Heat
 from analytic.expectations.node_tables import kinked
 from analytic.expectations.pair_formulas import PairFormula, pair_formula
 from analytic.expectations.pairs_by_rules import HOPELESS, are_lost, by_product_rule
@@ -193,7 +194,8 @@ def _tabulated_ways(
     direct = few & (_complete(of, i, j) | (angle.small > 2.0**-4) | ~ready)
     by_pieces_too = kinked(of.activation) and spline(of.activation) is not None
     lost = kinked(of.activation) and not by_pieces_too  # no rule of two dimensions sees the kink
-    if lost or max(of.moments.noise.value, of.noise) > HOPELESS:  # refused anyhow: be quick
+    noise = max(of.moments.noise.value, of.noise)
+    if lost or noise > max(HOPELESS, of.wanted):  # refused anyhow: be quick
         direct |= ~ready
     direct |= (angle.error > LOST) | still
     rest = ~ready & ~direct
@@ -201,9 +203,25 @@ def _tabulated_ways(
         direct |= rest
     return [
         (_by_series, direct),
-        *((partial(by_conditioning, table), part & ~direct) for table, part in tables),
+        *((partial(_by_tables, table), part & ~direct) for table, part in tables),
         (_by_spline if by_pieces_too else by_product_rule, ~ready & ~direct),
     ]
+
+
+def _by_tables(table: Heat, of: Units, angle: Angle, i: Index, j: Index) -> Array:
+    """By conditioning; where its tables err too much by rules of two dimensions, if these serve.
+
+    Of w that oscillates and decays the tables are known less well far out, where it counts little.
+    """
+    found = by_conditioning(table, of, angle, i, j)
+    wrong = ~(np.maximum(found[3], found[4]) <= max(HOPELESS, of.wanted))
+    if not wrong.any() or kinked(of.activation) or are_lost(of, angle, i, j, wrong):
+        return found
+    again = np.flatnonzero(wrong)
+    other = by_product_rule(of, angle.take(again), i[again], j[again])
+    better = other[3] + other[4] < found[3, again] + found[4, again]
+    found[:, again[better]] = other[:, better]
+    return found
 
 
 LONE = 4

@@ -47,7 +47,7 @@ def heats(activation: Activation, highest: int = HIGHEST[0]) -> tuple[Heat, ...]
     table = heat(activation, highest)
     if table is None or table.smooth:
         return () if table is None else (table,)
-    coarse = [_with_steps(activation, 2.0**k, highest, False, halves=True)[-1] for k in COARSE]
+    coarse = [_with_steps(activation, 2.0**k, highest, False, halves=True)[-1] for k in COARSER]
     return (*coarse, table)
 
 
@@ -69,7 +69,7 @@ WIDE = 0.1
 """A step that is fine enough only if beta is; a smaller one may serve the sum, not the tables."""
 FINEST = -60
 """Octave of the nodes around a kink: 2^4 above it a jump of w' is smeared (``unresolved``)."""
-COARSE = (-2, -10, -24)
+COARSER = (-2, -10, -24)
 """Octaves of beta where each half of the line has its rule: it resolves tau from 4 beta on."""
 POLYNOMIAL = (Fraction(0), Fraction(0), Fraction(10**6))
 

@@ -19,6 +19,8 @@ BLOCK = 32
 """Pairs that share one pair of two-dimensional rules."""
 HOPELESS = 2**24 * UNIT
 """Error of the moments from which on no second rule is worth its time."""
+FINER = 2.0**8
+"""How much less than the error that is wanted a rule may err, lest all layers together miss it."""
 ROUGHLY = 2.0**6
 """By how much twice the nodes in either dimension lower errors that fall like a power: a kink at an
 angle to the nodes is seen to the second order, by chance to the third."""
@@ -41,8 +43,9 @@ def by_product_rule(of: Units, angle: Angle, i: Index, j: Index) -> Array:
         p = order[start : start + BLOCK]
         r, r_ = of.r[i[p]], of.r[j[p]]
         found = squared_differences(
-            of.activation, of.s[i[p]], of.s[j[p]], angle.take(p), 1 / r, 1 / r_
-        )
+            of.activation, of.s[i[p]], of.s[j[p]], angle.take(p), 1 / r, 1 / r_,
+            enough=of.wanted / FINER,
+        )  # fmt: skip
         slope = np.sqrt(of.moments.slope[i[p]] * of.moments.slope[j[p]])
         found[4] = found[4] / np.where(slope > 0, slope, np.inf) + 8 * UNIT
         result[:, p] = found

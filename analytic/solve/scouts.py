@@ -23,7 +23,7 @@ from analytic.expectations import (
 )
 from analytic.machine import Array
 from analytic.network import Network
-from analytic.pairs import Close, nearly_parallel_pairs, prepare
+from analytic.pairs import Close, nearly_parallel_pairs, own_ends, prepare
 from analytic.recursion import Cost, Stage, diagonal, mean_squares
 from analytic.results import AccuracyError, Estimate
 from analytic.solve.answer import HOPELESS, solve
@@ -40,6 +40,8 @@ LIKE, TRIED = 4, 4
 """Inputs like the largest one that are looked at without tables, and their pairs."""
 BEYOND = 2.0**6
 """How far above the tolerance a bound of such pairs is that no other way lowers to it."""
+CERTAIN = 2.0
+"""The same of one input by itself, as which all are refused: their tables are no better."""
 OTHERS = ArithmeticError, ValueError, MemoryError
 """Errors that the whole says in its own words."""
 LEFT = 1e-8
@@ -66,6 +68,10 @@ def refused_by_few(
         problem = prepare(network, x, None, tolerance, tight=tight)
         return solve(problem, kind, math.inf, None, False, certificate=True)
 
+    with suppress(*OTHERS):
+        unknown = _own(network, x, ends[0], tolerance)
+        if unknown is not None:
+            return early_refusal(unknown, tolerance, later, x)
     some = like[np.linspace(0, len(like) - 1, min(LIKE, len(like))).astype(np.intp)]
     few = np.unique(np.array([*ends, *some.tolist()]))
     seen: Objection | None = None
@@ -99,6 +105,14 @@ def _asking_most(network: Network, x: Array) -> tuple[list[int], Index]:
     small = 1 - np.abs(weight * (x @ x[i]) / x.shape[1] + bias) / both
     like = np.flatnonzero((ALIKE * s > s[i]) & (small < CLOSE) & (x != x[i]).any(axis=1))
     return [int(np.argmin(s)), i], like[np.argsort(small[like], kind="stable")]
+
+
+def _own(network: Network, x: Array, smallest: int, tolerance: float) -> Objection | None:
+    """What the smallest input says by itself: what bends far from 0 is hardly seen by it."""
+    ends, bound = own_ends(network, x[[smallest]])
+    if not bound > CERTAIN * tolerance:
+        return None
+    return Objection(bound, (smallest, smallest), ends, ())
 
 
 def _without_tables(network: Network, x: Array, tolerance: float) -> Objection | None:
