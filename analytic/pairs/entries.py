@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.expectations import is_bent
 from analytic.machine import UNIT
 from analytic.pairs.close_inputs import Close
 from analytic.pairs.layers_behind import behind_first_layer
@@ -22,8 +21,7 @@ Index = NDArray[np.intp]
 Entry = NearLayers | WideInputs | Rays
 
 MANY, MOST = 2**16, 2**19
-"""Pairs for which tables of 1 - |c| are made, at least, and from which on they are the quickest;
-those of activations with kinks take longer, and are made from there on only."""
+"""Pairs for which tables of 1 - |c| are made, at least, and from which on they are the quickest."""
 SERVED = 0.9
 """The share of pairs that cells of wide deviations serve, from which on these are taken."""
 LOST = 0.1
@@ -69,10 +67,7 @@ def _by_tables(problem: Problem, close: Close, pairs: int, i: Index, j: Index) -
     if all(stage.step.layer.activation.bent_line for stage in close.ends.stages[:depth]):
         return first_layers(problem, close, depth)  # without tables
     wide = _by_cells(method, close, problem.x.shape[1])
-    kinked = any(is_bent(stage.step.layer.activation) for stage in close.ends.stages[:depth])
-    if pairs < (MOST if kinked else MANY) or (
-        pairs < MOST and wide is not None and _serves(wide, problem, i, j)
-    ):
+    if pairs < MANY or (pairs < MOST and wide is not None and _serves(wide, problem, i, j)):
         return wide
     near = first_layers(problem, close, depth)
     if near is not None and depth < layers and _is_vain(near, problem, i, j):

@@ -168,12 +168,13 @@ def _why(seen: Objection) -> str:
     """The operation that costs most accuracy, and how."""
     stages, worst = seen.ends.stages, dearest_cost(seen.costs)
     if worst is None:
-        count = sum(not isinstance(stage.step.layer, Pointwise) for stage in stages)
+        weighted = [not isinstance(stage.step.layer, Pointwise) for stage in stages]
         noises = [stage.moments.noise.largest for stage in stages]
         if max(noises) > TABLE:
-            layer = int(np.argmax(noises))
-            return f"which layer {layer + 1} costs (its integrals are known to {max(noises):.0e})"
-        return f"to which roundings of all {count} weight layers add up"
+            layer = sum(weighted[: int(np.argmax(noises)) + 1])
+            known = f"its integrals are known to {max(noises):.0e}"
+            return f"which weight layer {layer} costs ({known})" if layer else known
+        return f"to which roundings of all {sum(weighted)} weight layers add up"
     why = worst.how
     if worst.is_layer:
         stage = stages[worst.at]
