@@ -168,7 +168,7 @@ MUTATIONS = (
     Mutation("bands: psi that matter", _E + "banded_sums.py", "LEFT_OUT = 2.0**-51", "LEFT_OUT = 2.0**-43", "tests/analytic/expectations/test_banded_sums.py -k nothing_out"),
     Mutation("quadrants: what begins at two kinks", "analytic/expectations/quadrant_moments.py", "f22 = 0.5 * (0.5 * (f + r * edge", "f22 = 0.5 * (0.5 * (f + 0.9 * r * edge", "tests/analytic/expectations/test_quadrant_moments.py -k equal"),
     Mutation("bands: the band of a row in a tile", "analytic/pairs/close_lanes.py", "p.close[at, 4] + band_of[begin] * p.close[at, 6] + band", "p.close[at, 4] + band", "tests/analytic/expectations/test_banded_sums.py -k no_order"),
-    Mutation("bands: groups behind the first layer", "analytic/pairs/layers_behind.py", "| (band[1:] != band[:-1])", "& (band[1:] != band[:-1])", "tests/analytic/expectations/test_banded_sums.py -k no_order"),
+    Mutation("bands: groups behind the first layer", "analytic/pairs/layers_behind.py", "| (band[1:] != band[:-1])", "& (band[1:] != band[:-1])", "tests/analytic/expectations/test_banded_sums.py -k one_row"),
     Mutation("rays: opposite inputs", _A + "pairs/rays.py", "sign = parity if part == 0 else -parity", "sign = parity", RAYS + " -k mpmath"),
     Mutation("rays: nodes of the other side", _A + "pairs/rays.py", "b = turned[part, column] if opposite and parity == 0 else", "b = turned[part, column] if False else", RAYS + " -k mpmath"),
     Mutation("lines: what a coefficient of erf is", _E + "coefficients_of_erf.py", "b[j, i] = front[i] * (power[i] * roots[j])", "b[j, i] = front[i] * (power[i] * roots[j]) * (1 + 9e-16 * j)", ERF),
@@ -265,7 +265,7 @@ def _is_compiled(text: str, old: str) -> bool:
     """Whether a text stands in a function that is compiled."""
     before = text[: text.index(old)]
     decorator = before[: before.rfind("\ndef ")].rsplit("\n", 1)[-1]
-    return decorator.startswith(("@compiled", "@partial(compiled"))
+    return decorator.startswith(("@compiled", "@elementwise", "@partial(compiled"))
 
 
 def survives(mutation: Mutation) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -16,6 +18,7 @@ from analytic.expectations import (
     sum_listed_pairs,
 )
 from analytic.machine import LANES, UNIT
+from analytic.pairs.layers_behind import _groups
 
 NAMES = ("tanh", "softplus", "erf")
 INPUTS = 300
@@ -96,3 +99,14 @@ def test_kernels_know_no_order_of_inputs(name: str, rng: np.random.Generator) ->
     assert (apart / np.outer(root[order], root[order])).max() <= 2e-11
     part = kernel(network, x[:300], x[200:])
     assert (np.abs(whole[:300, 200:] - part) / np.outer(root[:300], root[200:])).max() <= 2e-11
+
+
+def test_groups_of_pairs_are_of_one_row_and_band(rng: np.random.Generator) -> None:
+    """What is read once for all pairs of a group: coefficients of a row and a band."""
+    i = np.sort(rng.integers(0, 5, 2000))
+    band = np.sort(rng.integers(0, 3, (2000,)) + 3 * i) % 3  # within a row one after the other
+    starts = [*_groups(i, band).tolist(), i.size]
+    for a, b in pairwise(starts):
+        assert 0 < b - a <= LANES
+        assert len({*zip(i[a:b].tolist(), band[a:b].tolist(), strict=True)}) == 1
+    assert starts[0] == 0
