@@ -127,7 +127,11 @@ def window_means(layout: Layout, leave: Leave, values: Array) -> Array:
 
 
 def enlargement(roots: Array, after: Array) -> float:
-    """The largest (mean_p sqrt(Sigma_pp))^2 / mean_pq Sigma_pq over images and windows."""
+    """The largest (mean_p sqrt(Sigma_pp))^2 / mean_pq Sigma_pq over images and windows.
+
+    Infinite where means of large numbers cancel to 0.
+    """
     upper = roots**2
-    ratio = upper / np.where(after > 0, after, np.where(upper > 0, 1e-300, np.inf))
+    with np.errstate(over="ignore"):
+        ratio = upper / np.where(after > 0, after, np.where(upper > 0, 1e-300, np.inf))
     return max(1.0, float(ratio.max()))

@@ -21,6 +21,7 @@ from analytic import (
     Residual,
     kernel_estimate,
 )
+from analytic.images.own_norms import enlargement
 from analytic.machine import UNIT
 
 C, F, G = Convolution, FullyConnected, GlobalAveragePooling
@@ -92,3 +93,10 @@ def test_every_average_adds_its_rounding() -> None:
     assert error(Flatten()) > least
     assert error(G()) > least
     assert error(AveragePooling(2), Flatten()) > least + UNIT
+
+
+def test_an_average_of_large_numbers_that_is_zero_is_enlarged_without_end() -> None:
+    """The quotient overflowed, with a warning; warnings are errors here."""
+    assert enlargement(np.array([[1e10]]), np.zeros((1, 1))) == np.inf
+    assert enlargement(np.array([[2.0], [1.0]]), np.array([[1.0], [2.0]])) == 4
+    assert enlargement(np.zeros((1, 1)), np.zeros((1, 1))) == 1
