@@ -198,11 +198,12 @@ def _means(
     for start in range(0, chosen.size, BLOCK):
         k = chosen[start : start + BLOCK]
         sigma = high[k] * (1 - small[k])
-        mean[k], sizes = _mean_squares(table, sigma, parts[:, k])
-        wrong = np.sum(known[:, k] * sizes, axis=0)
-        term = np.abs(parts[:, k]) * sizes
-        wrong += _remainder(term[1:5], 5) + _remainder(term[5:], 3)
-        error[k] = np.sqrt(2 * mean[k]) * wrong + wrong**2 + (lost[k] + 16 * UNIT) * mean[k]
+        with np.errstate(over="ignore", invalid="ignore"):  # what cannot be held is not known
+            mean[k], sizes = _mean_squares(table, sigma, parts[:, k])
+            wrong = np.sum(known[:, k] * sizes, axis=0)
+            term = np.abs(parts[:, k]) * sizes
+            wrong += _remainder(term[1:5], 5) + _remainder(term[5:], 3)
+            error[k] = np.sqrt(2 * mean[k]) * wrong + wrong**2 + (lost[k] + 16 * UNIT) * mean[k]
     return mean, error
 
 

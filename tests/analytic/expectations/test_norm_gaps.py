@@ -21,6 +21,8 @@ from analytic.expectations import (
     moments,
     units,
 )
+from analytic.expectations.conditioned_pairs import _means
+from analytic.expectations.heat_choice import heat
 from analytic.machine import UNIT
 
 VARIATION = 3 * UNIT
@@ -193,3 +195,14 @@ def test_a_conditioned_pair_of_unequal_norms_keeps_its_digits(name: str) -> None
             found = distances(of, angle, one, one + 1, VARIATION, Gaps(given, behind))
             assert abs(found.minus[0] - exact) <= found.error[0]
             assert found.error[0] <= 1e-12 * exact
+
+
+@pytest.mark.parametrize("s", [300.0, 2000.0])
+def test_nothing_is_known_of_means_of_what_float64_cannot_hold(s: float) -> None:
+    """Squares of derivatives of sin(exp(x/8)), far out, are infinite; warnings are errors here."""
+    table, one = heat(Activation("sin(exp(x/8))")), np.ones(1)
+    assert table is not None
+    gaps = Gaps(NormGap(-1e-6 * s * one, 0 * one), NormGap(1e-7 * one, 0 * one))
+    units_ = s * one, s * (1 + 1e-6) * one, one, one
+    _, error = _means(table, 1e-9 * one, *units_, gaps, UNIT * one)
+    assert not np.isfinite(error).any()
