@@ -172,8 +172,8 @@ def _why(seen: Objection) -> str:
         noises = [stage.moments.noise.largest for stage in stages]
         if max(noises) > TABLE:
             layer = sum(weighted[: int(np.argmax(noises)) + 1])
-            known = f"its integrals are known to {max(noises):.0e}"
-            return f"which weight layer {layer} costs ({known})" if layer else known
+            name = f"weight layer {layer}" if layer else "the first layer"
+            return f"which {name} costs (its integrals are known to {max(noises):.0e})"
         return f"to which roundings of all {sum(weighted)} weight layers add up"
     why = worst.how
     if worst.is_layer:

@@ -35,7 +35,7 @@ NETWORKS = (
 )
 """The networks of the default run."""
 WIDTH_LIST = "64,128,256,512,1024"
-SEED_LIST = "1000,4000,2000,1200,600"
+SEED_LIST = "500,2000,1000,600,300"
 SAMPLE_SIZE = 96
 
 
