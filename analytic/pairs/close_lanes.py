@@ -18,6 +18,7 @@ from analytic.expectations import (
     contract,
     low_rank_sums,
 )
+from analytic.late_binding import late
 from analytic.machine import LANES
 from analytic.pairs.kink_lanes import BLOCK, WIDTH, append_lanes, fill_kink_lanes
 from analytic.recursion import Program, Tile, first_beyond, plain
@@ -25,6 +26,7 @@ from analytic.recursion import Program, Tile, first_beyond, plain
 __all__ = ["fill_close_lanes", "put_close_lanes_aside"]
 
 _plain: Any = elementwise(plain)
+_fill_kink_lanes: Any = late(fill_kink_lanes)
 
 MOSTLY = 64
 """Close lanes of one sign from which on all lanes of a row are summed as they stand."""
@@ -109,7 +111,7 @@ def fill_close_lanes(
                 _fill_rows_of_band(t, p, at, lane, top, asked, close, numbers, count)
     else:
         for side in range(2):
-            fill_kink_lanes(t, p, at, rows, side, lane, top, asked, close)
+            _fill_kink_lanes(t, p, at, rows, side, lane, top, asked, close)
     last = p.bounds.radius.shape[1] - 1
     for m in range(rows):
         if t.largest[m] > top:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic.compilation import compiled
+from analytic.late_binding import WHOLE, late
 from analytic.machine import LANES, UNIT
 from analytic.pairs.nearly_parallel import NearlyParallel
 from analytic.pairs.pair_errors import bound_of_kernels
@@ -19,6 +20,8 @@ from analytic.pairs.pair_recursion import propagate
 from analytic.recursion import ROWS, InputTables, Program, Tile
 
 __all__ = ["are_dense", "fill_tiles"]
+
+_propagate: Any = late(propagate, WHOLE)
 
 Index = NDArray[np.intp]
 DENSE = 0.25
@@ -64,7 +67,7 @@ def fill_tiles(
             here, some = _stops(j, starts, ends, lane + LANES)
             if some:
                 _enter(t, first, j, starts, here, lane)
-                propagate(p, t, rows, coef, columns, row, end, lane, 1)
+                _propagate(p, t, rows, coef, columns, row, end, lane, 1)
                 _leave(t, p, j, starts, here, lane, found)
         begin = stop
 

@@ -11,12 +11,15 @@ from typing import Any, NamedTuple
 
 from analytic.compilation import compiled, elementwise
 from analytic.expectations import LINES, TOGETHER, line_sums, quadrant_sums
+from analytic.late_binding import late
 from analytic.machine import LANES
 from analytic.recursion import Program, Tile, plain
 
 __all__ = ["BLOCK", "WIDTH", "append_lanes", "fill_kink_lanes"]
 
 _plain: Any = elementwise(plain)
+_line_sums: Any = late(line_sums)
+_quadrant_sums: Any = late(quadrant_sums)
 
 BLOCK, WIDTH = 32, 8
 """Lanes that are looked at together, and those of a vector."""
@@ -89,9 +92,9 @@ def _closed_sums(
 ) -> None:
     """E and D of n pairs, whose numbers stand in rows."""
     if form.kind == LINES:
-        line_sums(core, form.side, form.places, pairs, n, room, line, bits)
+        _line_sums(core, form.side, form.places, pairs, n, room, line, bits)
     else:
-        quadrant_sums(core, form.side, form.places, pairs, n, room, line, bits)
+        _quadrant_sums(core, form.side, form.places, pairs, n, room, line, bits)
 
 
 @elementwise

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic.compilation import compiled
+from analytic.late_binding import WHOLE, late
 from analytic.machine import LANES, UNIT, aligned
 from analytic.pairs.full_tiles import are_dense, fill_tiles
 from analytic.pairs.nearly_parallel import NearlyParallel
@@ -18,6 +19,8 @@ from analytic.pairs.row_blocks import Series
 from analytic.recursion import InputTables, Program, Tile, new_tile
 
 __all__ = ["behind_first_layer"]
+
+_propagate: Any = late(propagate, WHOLE)
 
 Index = NDArray[np.intp]
 
@@ -104,7 +107,7 @@ def _pairs_behind(
             t.error[part, 0, 0] = first.error[part, start:stop].max()
         t.error[2, 0, 0] = 1.0
         tables = columns if side_by_side else together
-        propagate(p, t, rows, coef, tables, row, row + 1, lane, 1)
+        _propagate(p, t, rows, coef, tables, row, row + 1, lane, 1)
         bound = bound_of_kernels(t, 0, 0, p.bounds.in_kernel, True, True) + UNIT
         for k in range(count):
             found.sigma[start + k], found.theta[start + k] = t.sigma[0, k], t.theta[0, k]

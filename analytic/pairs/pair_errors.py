@@ -64,7 +64,11 @@ def carry_errors(t: Tile, rows: int, b: Bounds, at: int) -> None:
 @compiled
 def keep_errors(t: Tile, depth: int) -> None:
     """A branch begins."""
-    t.errors[depth] = t.error
+    here, kept = t.error, t.errors[depth]
+    for part in range(here.shape[0]):
+        for m in range(here.shape[1]):
+            for j in range(here.shape[2]):
+                kept[part, m, j] = here[part, m, j]
 
 
 @compiled

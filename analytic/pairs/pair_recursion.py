@@ -16,6 +16,7 @@ import numpy as np
 
 from analytic.compilation import compiled
 from analytic.expectations import arcsine
+from analytic.late_binding import WHOLE, late
 from analytic.machine import LANES
 from analytic.pairs.close_lanes import fill_close_lanes, put_close_lanes_aside
 from analytic.pairs.pair_errors import (
@@ -40,6 +41,7 @@ __all__ = ["begin", "propagate", "weight_layer"]
 
 _preactivation: Any = compiled(preactivation)
 _plain: Any = compiled(plain)
+_fill_close_lanes: Any = late(fill_close_lanes)
 
 
 @compiled
@@ -180,9 +182,12 @@ def weight_layer(
         _mehler(t, p.even[at], p.odd[at], p.first[at], table, coef, lane, eta, etas)
         most = t.group[:size].max() + 1
         if beyond:
-            fill_close_lanes(t, p, at, size, lane, radius, asked, close, band_of, band)
+            _fill_close_lanes(t, p, at, size, lane, radius, asked, close, band_of, band)
     carry_errors(t, size, p.bounds, at)
     return most
+
+
+_weight_layer: Any = late(weight_layer, WHOLE)
 
 
 @compiled
@@ -240,7 +245,7 @@ def propagate(
         scale, inverse = rows.inverse[at, row:end], columns.inverse[at, lane:stop]
         narrow, narrows = rows.narrow[at, row:end], columns.narrow[at, lane:stop]
         eta, etas = rows.mean[at, row:end], columns.mean[at, lane:stop]
-        used = weight_layer(
+        used = _weight_layer(
             p, t, at, scale, inverse, narrow, narrows, eta, etas, coef, columns.table, lane,
             radius[at], rows.close[:, row:end], columns.close, rows.band[row:end],
             columns.band[lane],

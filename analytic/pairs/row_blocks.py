@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from analytic.compilation import compiled
+from analytic.late_binding import WHOLE, late
 from analytic.machine import LANES, UNIT, Array
 from analytic.pairs.input_products import scalar_products
 from analytic.pairs.near_layers import NearLayers
@@ -38,6 +39,8 @@ from analytic.vector_blocks import settled
 __all__ = ["Series", "rows_together"]
 
 _preactivation: Any = compiled(preactivation)
+_propagate: Any = late(propagate, WHOLE)
+_fill_near_tile: Any = late(fill_near_tile)
 
 
 @compiled
@@ -171,9 +174,9 @@ def _fill_rows(
             room.known[:, :] = False
             if _has_many_near(tile, p, rows, columns, near, first, last, lane, stop):
                 begin(tile, back.bounds, first, last, lane, data.own)
-                fill_near_tile(near, room, tile, data, first, last, lane, stop)
+                _fill_near_tile(near, room, tile, data, first, last, lane, stop)
                 start = near.tables.shape[0]
-                used = propagate(back, tile, rows, coef, columns, first, last, lane, start)
+                used = _propagate(back, tile, rows, coef, columns, first, last, lane, start)
                 lost = _write(tile, back, block, first, last, lane, stop, data.own, room, bound)
                 if lost > 0:
                     _remember(tile, room.known, last - first, stop - lane)
@@ -181,7 +184,7 @@ def _fill_rows(
             if lost > 0:
                 begin(tile, p.bounds, first, last, lane, data.own)
                 _put_aside(tile, room.known)
-                used = max(used, propagate(p, tile, rows, coef, columns, first, last, lane, 0))
+                used = max(used, _propagate(p, tile, rows, coef, columns, first, last, lane, 0))
                 lost = _write(tile, p, block, first, last, lane, stop, data.own, room, bound)
             terms, left = max(terms, used), left + lost
     settled()

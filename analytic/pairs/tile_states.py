@@ -33,8 +33,9 @@ def normalize_tile(t: Tile, scale: Any, inverse: Any, mean: Any, means: Any) -> 
 @compiled
 def put_aside(t: Tile, depth: int) -> None:
     """A branch begins: remember alpha."""
-    t.stack[depth, 0, :, :] = t.sigma
-    t.stack[depth, 1, :, :] = t.theta
+    for m in range(t.sigma.shape[0]):
+        for j in range(LANES):
+            t.stack[depth, 0, m, j], t.stack[depth, 1, m, j] = t.sigma[m, j], t.theta[m, j]
     keep_errors(t, depth)
 
 
