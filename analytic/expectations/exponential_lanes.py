@@ -11,7 +11,7 @@ from typing import Any
 from analytic.compilation import elementwise
 from analytic.expectations.angle_coefficients import POWERS
 
-__all__ = ["exponentials"]
+__all__ = ["LN2_HIGH", "LN2_LOW", "LOG2", "SHIFT", "exponentials"]
 
 SHIFT = 1.5 * 2.0**52
 """A number beside it is rounded to an integer, which stands in its last bits."""

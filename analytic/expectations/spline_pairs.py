@@ -14,89 +14,131 @@ from typing import Any
 
 import numpy as np
 
-from analytic.compilation import compiled, elementwise
+from analytic.compilation import elementwise
 from analytic.expectations.conditioning import Split
 from analytic.expectations.product_rules import Angle
-from analytic.expectations.smoothed_splines import END, INNER, REACH, as_array, smoothed_spline
+from analytic.expectations.smoothed_splines import (
+    END,
+    EXPONENT,
+    INNER,
+    MEAN,
+    NODES,
+    PLACE,
+    POWER,
+    REACH,
+    RISE,
+    SQUARE,
+    TAKEN,
+    as_array,
+    fallen,
+    smoothed_spline,
+)
 from analytic.expectations.splines import Spline
-from analytic.machine import UNIT, Array
+from analytic.machine import UNIT, Array, aligned
 
 __all__ = ["conditional_panels", "spline_distances"]
 
-ORDER = 16
-"""Nodes of an outer panel."""
-LAYERS = (3.0, 6.0, 9.0)
+LAYER = 9.0
 """Where panels end beside a kink, in units of tau."""
-LONGEST = 3.0
-"""The length of the others, in units of sigma."""
 APART = 0.5
 """Ends of panels closer than that, in units of tau or of sigma, are one: all is smooth there."""
+_NODE, _WEIGHT, _Y, _P, _MEAN, _RISE, _SQUARE, _APART, _APART_, _LESS, _D = (
+    (TAKEN + k) * NODES for k in range(11)
+)
+"""Where lines begin: the outer rule; the nodes of a panel and their weights; W, W' and Var of the
+first units; four sums."""
 
 
 @elementwise
-def _cuts(spl: Any, scale: float, tau: float, kinks: Any, out: Any, count: int) -> int:
+def _cuts(spl: Any, scale: float, tau: float, kinks: Any, ends: Any, count: int) -> int:
     """Append the ends of pieces, stretched by ``scale``, and the layers beside kinks."""
     for k in range(spl.shape[0] - 1):
-        out[count] = spl[k, END] * scale
+        ends[count] = spl[k, END] * scale
         count += 1
     for k in range(kinks.size if tau > 0 else 0):
-        for c in LAYERS:
-            out[count] = kinks[k] - c * tau
-            out[count + 1] = kinks[k] + c * tau
-            count += 2
+        ends[count], ends[count + 1] = kinks[k] - LAYER * tau, kinks[k] + LAYER * tau
+        count += 2
     return count
 
 
 @elementwise
-def _merged(ends: Any, least: float) -> int:
-    """Leave out ends that follow another one more closely; how many are left."""
-    count = 1
-    for k in range(1, ends.size):
-        if ends[k] - ends[count - 1] > least:
-            ends[count] = ends[k]
-            count += 1
-    return count
+def _merged(ends: Any, count: int, least: float) -> int:
+    """Sort the ends, and leave out those that follow another one more closely."""
+    for k in range(1, count):
+        end, place = ends[k], k
+        while place > 0 and ends[place - 1] > end:
+            ends[place] = ends[place - 1]
+            place -= 1
+        ends[place] = end
+    kept = 1
+    for k in range(1, count):
+        if ends[k] - ends[kept - 1] > least:
+            ends[kept] = ends[k]
+            kept += 1
+    return kept
 
 
-@compiled
+@elementwise
+def _enter_panel(half: float, middle: float, sigma: float, line: Any, bits: Any) -> None:
+    """The nodes of a panel and their weights."""
+    for i in range(NODES):
+        y = middle + half * line[_NODE + i]
+        line[_Y + i] = y
+        line[EXPONENT + i] = 0.5 * (y / sigma) * (y / sigma)
+    fallen(line, bits)
+    for i in range(NODES):
+        line[_P + i] = half / sigma * line[_WEIGHT + i] * line[POWER + i]
+
+
+@elementwise
+def _add_panel(unit: float, unit_: float, line: Any) -> None:
+    """Add the nodes of a panel to the sums."""
+    for i in range(NODES):
+        p, a, b = line[_P + i], line[_MEAN + i] * unit, line[MEAN + i] * unit_
+        line[_APART + i] += p * ((a - b) * (a - b))
+        line[_APART_ + i] += p * ((a + b) * (a + b))
+        line[_LESS + i] += p * (line[_SQUARE + i] * unit**2 + line[SQUARE + i] * unit_**2)
+        line[_D + i] += p * (line[_RISE + i] * line[RISE + i])
+
+
+@elementwise
+def _leave_pair(line: Any, out: Any, i: int) -> None:
+    """Add up the sums of the nodes."""
+    apart = apart_ = less = d = 0.0
+    for k in range(NODES):
+        apart, apart_ = apart + line[_APART + k], apart_ + line[_APART_ + k]
+        less, d = less + line[_LESS + k], d + line[_D + k]
+    out[0, i], out[1, i] = (apart + less) / 2, (apart_ + less) / 2
+    out[2, i], out[3, i] = d, min(apart, apart_) / 2
+
+
+@elementwise
 def _pairs(
-    one: Any, other: Any, kinks: Any, kinks_: Any, split: Any, unit: Any, unit_: Any, outer: Any,
-    whole: Any, panels: Any, out: Any,
+    one: Any, other: Any, kinks: Any, kinks_: Any, split: Any, unit: Any, unit_: Any, whole: Any,
+    rule: Any, ends: Any, line: Any, bits: Any, out: Any,
 ) -> None:  # fmt: skip
-    room = np.empty(20 + one.shape[0] + other.shape[0] + 8 * (kinks.size + kinks_.size))
     for i in range(unit.size):
-        sigma, tau, tau_, kappa = (
-            split.sigma[i], split.tau_1[i], split.tau_2[i], split.kappa[i],
-        )  # fmt: skip
-        count = 0
-        for k in range(-3, 4):
-            room[count] = LONGEST * k * sigma
-            count += 1
-        count = _cuts(one, kappa, tau, kinks, room, count)
-        count = _cuts(other, 1.0, tau_, kinks_, room, count)
-        ends = np.sort(room[:count])
-        count = _merged(ends, APART * min(tau, tau_, sigma))
-        less = d = apart = apart_ = 0.0
+        sigma, tau, tau_, kappa = split[0][i], split[1][i], split[2][i], split[3][i]
+        ends[0], ends[1], ends[2] = -REACH * sigma, 0.0, REACH * sigma
+        count = _cuts(one, kappa, tau, kinks, ends, 3)
+        count = _cuts(other, 1.0, tau_, kinks_, ends, count)
+        count = _merged(ends, count, APART * min(tau, tau_, sigma))
+        for k in range(4 * NODES):
+            line[_APART + k] = 0.0
         for panel in range(count - 1):
             low, high = max(ends[panel], -REACH * sigma), min(ends[panel + 1], REACH * sigma)
             if not low < high:
                 continue
-            half, middle = (high - low) / 2, (high + low) / 2
-            for q in range(ORDER):
-                y = middle + half * outer[0, q]
-                p = half / sigma * outer[1, q] * math.exp(-0.5 * (y / sigma) * (y / sigma))
-                w, w1, var = smoothed_spline(one, y / kappa, tau, whole, panels)
-                v, v1, var_ = smoothed_spline(other, y, tau_, whole, panels)
-                inside = var * unit[i] ** 2 + var_ * unit_[i] ** 2
-                a, b = w * unit[i], v * unit_[i]
-                apart += p * ((a - b) * (a - b))
-                apart_ += p * ((a + b) * (a + b))
-                less += p * inside
-                d += p * (w1 * v1)
-        out[0, i] = (apart + less) / 2
-        out[1, i] = (apart_ + less) / 2
-        out[2, i] = d
-        out[3, i] = min(apart, apart_) / 2
+            _enter_panel((high - low) / 2, (high + low) / 2, sigma, line, bits)
+            for k in range(NODES):
+                line[PLACE + k] = line[_Y + k] / kappa
+            smoothed_spline(one, tau, low / kappa, high / kappa, whole, rule, line, bits)
+            for k in range(NODES):
+                line[_MEAN + k], line[_RISE + k] = line[MEAN + k], line[RISE + k]
+                line[_SQUARE + k], line[PLACE + k] = line[SQUARE + k], line[_Y + k]
+            smoothed_spline(other, tau_, low, high, whole, rule, line, bits)
+            _add_panel(unit[i], unit_[i], line)
+        _leave_pair(line, out, i)
 
 
 def conditional_panels(
@@ -116,13 +158,17 @@ def conditional_panels(
     split = Split.of(s, s_, small)
     powers = np.concatenate([one.powers, other.powers])
     degree = int(np.max(np.nonzero(np.any(powers, axis=0))[0]))
-    parts = [as_array(line, degree) for line in (one, other)]
+    parts, kinks = [as_array(line, degree) for line in (one, other)], (one.kinks, other.kinks)
     hermite = np.polynomial.hermite_e.hermegauss(degree + 1)  # exact for squares
-    outer, inner = (np.stack(np.polynomial.legendre.leggauss(order)) for order in (ORDER, INNER))
+    outer, inner = (np.stack(np.polynomial.legendre.leggauss(order)) for order in (NODES, INNER))
     root = math.sqrt(2 * math.pi)
-    rules = [np.stack([z, p / root]) for z, p in (outer, hermite, inner)]
+    (nodes, weights), whole, rule = ((z, p / root) for z, p in (outer, hermite, inner))
+    line = aligned((TAKEN + 11) * NODES)
+    line[_NODE : _WEIGHT + NODES] = np.concatenate([nodes, weights])
+    ends = np.empty(3 + sum(len(p) + 2 * k.size for p, k in zip(parts, kinks, strict=True)))
     out = np.empty((4, s.size))
-    _pairs(*parts, one.kinks, other.kinks, split, unit, unit_, *rules, out)
+    rules = np.stack(whole), np.stack(rule)
+    _pairs(*parts, *kinks, tuple(split), unit, unit_, *rules, ends, line, line.view(np.int64), out)
     return out
 
 
