@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from abc import abstractmethod
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from scipy.special import ndtr
@@ -14,7 +16,7 @@ from scipy.special import ndtr
 from analytic.expectations.small_angles import FARTHEST_LINES
 from analytic.machine import UNIT, Array
 
-__all__ = ["MOST_PLACES", "PARTS", "ROUNDED", "SHARPEST", "KinkPlaces", "with_places"]
+__all__ = ["MOST_PLACES", "KinkPlaces"]
 
 MOST_PLACES = 4
 """Distances of kinks from 0, at most."""
@@ -34,7 +36,7 @@ class KinkPlaces:
 
     Attributes:
         places: distances |x_p| of the kinks from 0.
-        error: of E and of D, relative to norms.
+        error: of E and of D, relative to norms, of the units that are served.
         sharp: what may be left out of the integrals over the angle.
     """
 
@@ -56,7 +58,38 @@ class KinkPlaces:
         a = np.minimum(self.places[:, None] / np.maximum(s, 1e-300), GONE)
         return a, np.exp(-(a**2) / 2) / math.sqrt(2 * math.pi), ndtr(-a)
 
+    @abstractmethod
+    def sizes(self, s: Array) -> tuple[Array, Array]:
+        """Of the terms of E and D at x = x', (n,) each."""
 
-def with_places(own: Array, seen: tuple[Array, Array, Array]) -> Array:
-    """Numbers of each input, (numbers, n), and below them the three of each place."""
-    return np.concatenate([own, np.stack(seen, axis=1).reshape(-1, own.shape[1])])
+    @abstractmethod
+    def spread(self, s: Array) -> tuple[Array, Array]:
+        """What an error of the integrals makes of E and D at x = x', (n,) each."""
+
+    def errors(self, s: Array, second: Array, slope: Array) -> Array:
+        """What roundings cost a unit, and what is left out of the integrals, by that, (2, n)."""
+        found = np.empty((2, s.size))
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            for row, (e, d) in zip(found, (self.sizes(s), self.spread(s)), strict=True):
+                row[:] = np.maximum(e / second, d / slope)
+        return found * [[ROUNDED], [PARTS]]
+
+    def fitted(
+        self, s: Array, second: Array, slope: Array, allowed: float, most: float
+    ) -> Self | None:
+        """The same with its error; see ``kink_lines``. None where no unit is served."""
+        rounded, size = self.errors(s, second, slope)
+        served = rounded + SHARPEST * size <= most
+        if not served.any():
+            return None
+        largest = size[served].max()
+        sharp = max(allowed / largest, SHARPEST) if largest > 0 else SHARPEST
+        return replace(self, error=float((rounded + sharp * size)[served].max()), sharp=sharp)
+
+    def with_places(
+        self, own: Array, s: Array, second: Array, slope: Array, seen: tuple[Array, Array, Array]
+    ) -> Array:
+        """Numbers of each input, the three of each place, and 1 where it is served, (asked, n)."""
+        rounded, size = self.errors(s, second, slope)
+        served = rounded + self.sharp * size <= self.error * (1 + 1e-9)
+        return np.concatenate([own, np.stack(seen, axis=1).reshape(-1, s.size), served[None]])

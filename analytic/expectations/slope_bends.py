@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from analytic.activation import Activation
-from analytic.expectations.kink_places import (
-    MOST_PLACES,
-    PARTS,
-    ROUNDED,
-    SHARPEST,
-    KinkPlaces,
-    with_places,
-)
+from analytic.expectations.kink_places import MOST_PLACES, KinkPlaces
 from analytic.expectations.polylines import Polyline, polyline
 from analytic.expectations.small_angles import LINES
 from analytic.machine import Array
@@ -51,7 +44,7 @@ class KinkLines(KinkPlaces):
         a, density, tail = self.seen(s)
         even, odd = self.bends.sum(axis=0), self.bends[0] - self.bends[1]
         own = np.stack([s, s * (even @ (density - a * tail)), odd @ tail])
-        return with_places(own, (a, density, tail))
+        return self.with_places(own, s, r**2, slope, (a, density, tail))
 
     def sizes(self, s: Array) -> tuple[Array, Array]:
         """Of the terms of E and D at x = x', (n,) each."""
@@ -64,9 +57,19 @@ class KinkLines(KinkPlaces):
         e = mean * (mean + 2 * first) + s**2 * (m * (m + 2 * once) + both)
         return e, m * (m + 2 * once) + np.sum(weights) * once
 
+    def spread(self, s: Array) -> tuple[Array, Array]:
+        """What an error of the integrals makes of E and D at x = x'."""
+        weights = np.abs(self.bends).sum() ** 2
+        return weights * s**2, np.full(s.size, weights)
+
 
 def kink_lines(
-    activation: Activation, s: Array, second: Array, slope: Array, allowed: float = 0.0
+    activation: Activation,
+    s: Array,
+    second: Array,
+    slope: Array,
+    allowed: float = 0.0,
+    most: float = np.inf,
 ) -> KinkLines | None:
     """The bends of a piecewise linear activation, or None if it is none or has too many.
 
@@ -76,17 +79,13 @@ def kink_lines(
         second: E w^2 there.
         slope: E w'^2 there.
         allowed: an error, relative to norms, that may be spent on shorter sums.
+        most: the largest error of a unit that is served.
     """
     line = polyline(activation)
     found = None if line is None else _bends(line)
     if found is None or found.rank > MOST_PLACES:
         return None
-    e, d = found.sizes(s)
-    error = ROUNDED * max(float((e / second).max()), float((d / slope).max()))
-    weights = np.abs(found.bends).sum(axis=0).sum() ** 2
-    size = PARTS * weights * max(float((s**2 / second).max()), float((1 / slope).max()))
-    sharp = max(allowed / size, SHARPEST) if size > 0 else SHARPEST
-    return replace(found, error=error + sharp * size, sharp=sharp)
+    return found.fitted(s, second, slope, allowed, most)
 
 
 def _bends(line: Polyline) -> KinkLines:

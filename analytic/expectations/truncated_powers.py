@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from analytic.activation import Activation
-from analytic.expectations.kink_places import (
-    MOST_PLACES,
-    PARTS,
-    ROUNDED,
-    SHARPEST,
-    KinkPlaces,
-    with_places,
-)
+from analytic.expectations.kink_places import MOST_PLACES, KinkPlaces
 from analytic.expectations.polylines import polyline
 from analytic.expectations.quadrant_moments import DEGREES_OF_JUMPS as MOST
 from analytic.expectations.quadrant_moments import QUADRANTS
@@ -58,7 +51,7 @@ class KinkPowers(KinkPlaces):
         """What is asked of each input, (asked, n)."""
         a, density, tail = self.seen(s)
         own = np.stack([s, *self._of_cubic(s), *self._of_powers(s, a, density, tail)])
-        return with_places(own, (a, density, tail))
+        return self.with_places(own, s, r**2, slope, (a, density, tail))
 
     def _of_cubic(self, s: Array) -> Array:
         """Its mean, and E p'(s z) h_k(z) for k < 3, (POWERS, n)."""
@@ -127,7 +120,12 @@ def _sizes_of_pairs(a: Array, density: Array, tail: Array) -> dict[tuple[int, in
 
 
 def kink_powers(
-    activation: Activation, s: Array, second: Array, slope: Array, allowed: float = 0.0
+    activation: Activation,
+    s: Array,
+    second: Array,
+    slope: Array,
+    allowed: float = 0.0,
+    most: float = np.inf,
 ) -> KinkPowers | None:
     """The kinks of an activation of cubic pieces, or None if it is none or has too many.
 
@@ -137,18 +135,13 @@ def kink_powers(
         second: E w^2 there.
         slope: E w'^2 there.
         allowed: an error, relative to norms, that may be spent on shorter sums.
+        most: the largest error of a unit that is served.
     """
     line = None if polyline(activation) is not None else spline(activation)
     found = None if line is None or not line.is_cubic else _powers_of(line)
     if found is None or found.rank > MOST_PLACES:
         return None
-    largest = (
-        max(float((e / second).max()), float((d / slope).max()))
-        for e, d in (found.sizes(s), found.spread(s))
-    )
-    rounded, size = next(largest), PARTS * next(largest)
-    sharp = max(allowed / size, SHARPEST)
-    return replace(found, error=ROUNDED * rounded + sharp * size, sharp=sharp)
+    return found.fitted(s, second, slope, allowed, most)
 
 
 def _powers_of(line: Spline) -> KinkPowers:

@@ -121,6 +121,6 @@ def _closed(stage: Stage, farthest: float, allowed: float, spent: float = 0.0) -
     if farthest > FARTHEST_LINES or not seen.any():
         return None
     activation = stage.step.layer.activation
-    numbers = s[seen], table.second[seen], table.slope[seen], spent
+    numbers = s[seen], table.second[seen], table.slope[seen], spent, allowed
     found = kink_lines(activation, *numbers) or kink_powers(activation, *numbers)
-    return found if found is not None and found.error <= allowed else None
+    return found if found is not None and found.error <= allowed + spent else None

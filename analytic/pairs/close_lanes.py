@@ -38,14 +38,14 @@ def put_close_lanes_aside(
 ) -> None:
     """Keep their Gamma, and give their rows the number of terms of the other lanes.
 
-    Lanes whose deviations are too small for a table are left out.
+    Lanes of inputs that a form does not serve, whose last number is 0, are left out.
     """
     top, kind, last = radius[-2], p.close[at, 0], p.close[at, 1] + p.close[at, 5] - 1
     for m in range(rows):
         if t.largest[m] <= top:
             continue
-        if kind == LOGARITHMIC:
-            _leave_small_ones(t, m, top, asked[last, m], close[last, lane : lane + LANES])
+        if kind != TABLE:
+            _leave_unserved(t, m, top, asked[last, m], close[last, lane : lane + LANES])
         for j in range(LANES):
             t.kept[m, j] = t.theta[m, j]
         for j in range(LANES):
@@ -68,10 +68,10 @@ def _largest_lane(x: Any, m: int, room: Any) -> float:
 
 
 @compiled
-def _leave_small_ones(t: Tile, m: int, top: float, steep: float, steeps: Any) -> None:
-    """Give up the close lanes of a row of which an input has no place in the table."""
+def _leave_unserved(t: Tile, m: int, top: float, served: float, serves: Any) -> None:
+    """Give up the close lanes of a row of which an input is not served."""
     for j in range(LANES):
-        if abs(t.rho[m, j]) > top and steep * steeps[j] == 0.0:
+        if abs(t.rho[m, j]) > top and served * serves[j] == 0.0:
             t.left[m, j] = True
             t.departed[m] = True
             t.rho[m, j] = 0.0

@@ -60,7 +60,7 @@ def fill_kink_lanes(
     close: Any,
 ) -> None:  # fmt: skip
     """Those of one sign of rho, by a closed form, whatever rows they stand in."""
-    form = _Form(p.close[at, 0], p.close[at, 1], p.close[at, 2], p.close[at, 5], side)
+    form = _Form(p.close[at, 0], p.close[at, 1], p.close[at, 2], p.close[at, 5] - 1, side)
     core, rho, pairs, lanes = p.core[p.close[at, 4] :], t.rho, t.room, t.lanes
     room, line, bits, count = t.lines, t.lines.reshape(t.lines.size), t.bits, 0
     x, sigma, theta, kept = t.x, t.sigma, t.theta, t.kept

@@ -29,7 +29,7 @@ class ClosedForm(NamedTuple):
         table = moments(Activation(name), s)
         form = self.of(Activation(name), s, table.second, table.slope, allowed)
         assert form is not None
-        asked = form.of_inputs(s, s, s)
+        asked = form.of_inputs(s, np.sqrt(table.second), table.slope)[:-1]
         own, room = np.repeat(asked[:, :1], small.size, axis=1), np.zeros(self.room)
         pairs = np.concatenate([small[None], np.zeros((2, TOGETHER)), own, asked[:, 1:]])
         line, bits = room.reshape(-1), room.view(np.int64)
