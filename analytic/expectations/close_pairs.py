@@ -38,7 +38,7 @@ from analytic.expectations.pair_formulas import PairFormula, pair_formula
 from analytic.expectations.pairs_by_rules import HOPELESS, are_lost, by_product_rule
 from analytic.expectations.polylines import polyline
 from analytic.expectations.product_rules import Angle
-from analytic.expectations.smoothed_splines import REACH as PAIR_END
+from analytic.expectations.spline_lanes import REACH as PAIR_END
 from analytic.expectations.spline_pairs import spline_distances
 from analytic.expectations.splines import by_pieces, spline
 from analytic.expectations.unit_tables import Units

@@ -17,10 +17,10 @@ import numpy as np
 from analytic.compilation import elementwise
 from analytic.expectations.conditioning import Split
 from analytic.expectations.product_rules import Angle
-from analytic.expectations.smoothed_splines import (
+from analytic.expectations.smoothed_splines import INNER, smoothed_spline
+from analytic.expectations.spline_lanes import (
     END,
     EXPONENT,
-    INNER,
     MEAN,
     NODES,
     PLACE,
@@ -31,7 +31,6 @@ from analytic.expectations.smoothed_splines import (
     TAKEN,
     as_array,
     fallen,
-    smoothed_spline,
 )
 from analytic.expectations.splines import Spline
 from analytic.machine import UNIT, Array, aligned

@@ -63,7 +63,29 @@ class Rests(NamedTuple):
     vd: float
 
 
-_LEFT = [0, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.4, 0.55]
+_LEFT = [
+    0,
+    1e-8,
+    1e-7,
+    3e-7,
+    1e-6,
+    3e-6,
+    1e-5,
+    3e-5,
+    1e-4,
+    3e-4,
+    1e-3,
+    3e-3,
+    0.01,
+    0.03,
+    0.06,
+    0.1,
+    0.15,
+    0.2,
+    0.3,
+    0.4,
+    0.55,
+]
 RADII = 1 - np.array([*_LEFT, 0.7, 1.0])
 """Ceilings that are tried, in this order."""
 LEVELS = np.concatenate(
