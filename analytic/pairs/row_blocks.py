@@ -177,6 +177,7 @@ def _fill_rows(
                 _fill_near_tile(near, room, tile, data, first, last, lane, stop)
                 start = near.tables.shape[0]
                 used = _propagate(back, tile, rows, coef, columns, first, last, lane, start)
+                _leave_unsure(tile, back, block, last - first, p.bounds.error)
                 lost = _write(tile, back, block, first, last, lane, stop, data.own, room, bound)
                 if lost > 0:
                     _remember(tile, room.known, last - first, stop - lane)
@@ -189,6 +190,22 @@ def _fill_rows(
             terms, left = max(terms, used), left + lost
     settled()
     return terms, left
+
+
+@compiled
+def _leave_unsure(t: Tile, p: Program, block: RowBlock, rows: int, most: float) -> None:
+    """Leave out the pairs whose bound exceeds that of the series, or their rows.
+
+    Tables have one error for all inputs; there are other ways for those that feel it most.
+    """
+    width, nngp, ntk = t.error.shape[2], block.nngp.size > 0, block.ntk.size > 0
+    for m in range(rows):
+        for j in range(width):
+            if bound_of_kernels(t, m, j, p.bounds.in_kernel, nngp, ntk) <= most:
+                continue
+            t.departed[m] = True
+            for k in range(LANES if width == 1 else 1):
+                t.left[m, j + k] = True
 
 
 @compiled

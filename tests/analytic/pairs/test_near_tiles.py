@@ -121,3 +121,14 @@ def test_lines_without_biases_are_taken_too() -> None:
     assert isinstance(method, Series)
     assert isinstance(method.near[0], Rays)
     assert len(method.tiles.tables) == 1
+
+
+def test_pairs_that_a_table_knows_too_badly_are_taken_otherwise() -> None:
+    """Units of small inputs feel the one error of a table most; alone they are known well."""
+    network, x = Network(*[F("exp(-abs(x))", bias_std=0.1)] * 2), np.linspace(-6, 6, 400)[:, None]
+    found, some = kernel_estimate(network, x, kind="ntk"), np.arange(170, 230, 3)
+    few = kernel_estimate(network, x[some], kind="ntk")
+    own = np.sqrt(np.outer(found.value.diagonal(), found.value.diagonal()))
+    assert (found.error <= 1e-10 * own).all()
+    apart = np.abs(found.value[np.ix_(some, some)] - few.value)
+    assert (apart <= found.error[np.ix_(some, some)] + few.error).all()
