@@ -60,6 +60,9 @@ LINES = _T + "pairs/test_lines.py"
 LEFT = _T + "pairs/test_left_out.py"
 WIDE = _T + "expectations/test_wide_pairs.py"
 TABLE = _T + "pairs/test_wide_inputs.py"
+SPLINES = _T + "expectations/test_splines.py " + _T + "expectations/test_far_beyond_kinks.py"
+SERVED = _T + "pairs/test_close_forms.py -m slow -k bump"
+BADLY = _T + "pairs/test_near_tiles.py -k too_badly"
 OUTER = _T + "expectations/test_outer_nodes.py"
 GAPS = _T + "expectations/test_norm_gaps.py"
 SHARP = _T + "pairs/test_sharp_gaps.py"
@@ -148,6 +151,13 @@ MUTATIONS = (
     Mutation("wide: Theta of the layer before", _A + "pairs/wide_inputs.py", "bias_rate + weight * theta)", "bias_rate)", TABLE + " -k behind_all_layers"),
     Mutation("wide: bias of a later layer", _A + "pairs/wide_inputs.py", "((both - bias) - weight * before[0, p])", "(both - weight * before[0, p])", TABLE + " -k behind_all_layers"),
     Mutation("wide: bias of the first layer", _A + "pairs/wide_inputs.py", "near_ = (beside * gap + inner * near) / both", "near_ = inner * near / both", TABLE + " -k conditioning"),
+    Mutation("spline: moments of two pieces", _E + "smoothed_splines.py", "(2 + b * b) * e, (8 + b", "(3 + b * b) * e, (8 + b", SPLINES),
+    Mutation("spline: what is not seen", _E + "smoothed_splines.py", "if within else (0.0, 0.0)", "if True else (0.0, 0.0)", SPLINES),
+    Mutation("spline: short pieces", _E + "smoothed_splines.py", "SHORT = 1.0", "SHORT = 0.0", SPLINES),
+    Mutation("spline: panels beside kinks", _E + "spline_pairs.py", "LAYER = 9.0", "LAYER = 90.0", SPLINES),
+    Mutation("spline: Mills's ratio", _E + "spline_lanes.py", "range(_LAST - 1, -1, -1)", "range(_LAST - 1, 0, -1)", SPLINES),
+    Mutation("close forms: units that are not served", _A + "pairs/close_lanes.py", "        if kind != TABLE:\n", "        if kind == 3:\n", SERVED),
+    Mutation("near tiles: what a table knows too badly", _A + "pairs/row_blocks.py", "p.bounds.in_kernel, nngp, ntk) <= most:", "p.bounds.in_kernel, nngp, ntk) <= 1.0:", BADLY),
     Mutation("outer: where t begins", _E + "outer_nodes.py", "FIRST = -3.7", "FIRST = -1.7", OUTER + " -k each_half"),
     Mutation("outer: lengths of half a line", _E + "outer_nodes.py", "y * (1 + np.exp(-t)), 0.0", "y * (1 + 0.99 * np.exp(-t)), 0.0", OUTER + " -k each_half"),
     Mutation("outer: tau that is too small", _E + "conditioned_pairs.py", "inside &= least >= 2.0**table.lowest", "inside &= least >= 0", OUTER),

@@ -20,6 +20,8 @@ NETWORKS = {
     "hardswish": ("hardswish", 1.0, 0.5, 3),
     "quadratic pieces": ("max(x, 0)**2/2 - max(x - 2, 0)**2/4 + x", 1.0, 0.3, 2),
     "x_+^3": ("max(x, 0)**3", 1.0, 0.1, 2),
+    "softshrink": ("softshrink", 1.0, 0.15, 1),
+    "a bump": ("max(x, 0)*max(1 - x, 0)", 6.0, 0.1, 1),
 }
 
 
