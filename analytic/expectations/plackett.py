@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from analytic.compilation import compiled
+from analytic.expectations.precise_panels import graded_panels
 from analytic.machine import Array
 
 __all__ = ["NODES", "STEEPEST", "Ramps", "kink_integrals"]
@@ -56,7 +57,7 @@ def _rule() -> tuple[Array, Array, Array]:
     pi: Any = np.arccos(np.longdouble(-1))
     k: Any = np.arange(NODES)
     xi: Any = (1 + np.cos(pi * (k + 0.5) / NODES)) / 2
-    x, dx = _graded(24)
+    x, dx = graded_panels(24)
     basis: Any = np.cos(k[:, None] * np.arccos(2 * x**2 - 1)) * dx
     lagrange: Any = 2 / np.longdouble(NODES) * np.cos((k[:, None] + 0.5) * k * pi / NODES)
     lagrange[:, 0] /= 2
@@ -70,25 +71,6 @@ def _rule() -> tuple[Array, Array, Array]:
     tables = (to_series @ part for part in (weights, lacking))
     found, flat = (table.astype(np.float64) for table in tables)
     return xi.astype(np.float64), found, flat
-
-
-def _graded(order: int) -> tuple[Any, Any]:
-    """Gauss-Legendre panels of [0, 1], geometric towards 0, in extended precision."""
-    nodes: Any = np.polynomial.legendre.leggauss(order)[0].astype(np.longdouble)
-    slip, slope = _legendre(order, nodes)
-    nodes = nodes - slip / slope  # one step of Newton's method
-    weights = 2 / ((1 - nodes**2) * _legendre(order, nodes)[1] ** 2)
-    ends = np.concatenate([[0.0], 2.0 ** np.arange(-40.0, 1)]).astype(np.longdouble)
-    half, middle = np.diff(ends) / 2, (ends[1:] + ends[:-1]) / 2
-    return (middle[:, None] + half[:, None] * nodes).ravel(), (half[:, None] * weights).ravel()
-
-
-def _legendre(order: int, x: Any) -> tuple[Any, Any]:
-    """The Legendre polynomial and its derivative."""
-    older, old = np.ones_like(x), x
-    for k in range(1, order):
-        older, old = old, ((2 * k + 1) * x * old - k * older) / (k + 1)
-    return old, order * (older - x * old) / (1 - x**2)
 
 
 @lru_cache(maxsize=1)
