@@ -13,7 +13,8 @@ which cancel on short stretches: those are expanded about their middle c, y = z 
 
     phi(z) = phi(c) exp(-c y - y^2/2),    phi(c) = sqrt(phi(lo) phi(hi)) exp(length^2/8).
 
-A_m - B_n of one place is x (s' - s)/(s s'), so that nothing cancels however near s and s' are.
+A_m - B_n is the sum of a difference of places over the larger s and of a place times 1/s - 1/s', so
+that nothing cancels however near s and s' are.
 
 Legend: as in ``angle_integrals``; an end has the rows a, phi(a) and T_k(a).
 """
@@ -32,7 +33,7 @@ from analytic.expectations.exponential_lanes import exponentials
 from analytic.expectations.lengths_of_angles import largest_of
 from analytic.machine import UNIT
 
-__all__ = ["CENTRE", "END_ROWS", "FAR", "FIRST_END", "half_line"]
+__all__ = ["CENTRE", "END_ROWS", "FAR", "FIRST_END", "difference_of_ends", "half_line"]
 
 CENTRE = 3.0
 """R_k(a) (a + CENTRE)^(k + 1) is a polynomial in (a - CENTRE)/(a + CENTRE)."""
@@ -96,6 +97,12 @@ def _tails(coefficients: Any, end: int, room: Any, line: Any, n: int) -> None:
 
 
 @elementwise
+def difference_of_ends(x: float, y: float, inverse: float, gap: float) -> float:
+    """x/s - y/s' from 1/max(s, s') and 1/s - 1/s': both parts are exact, and both are small."""
+    return (x - y) * inverse + (y if gap <= 0.0 else x) * gap
+
+
+@elementwise
 def _stretch(
     own: Any, other: Any, m: int, k: int, ends: tuple[int, int, int, int], room: Any, line: Any,
     n: int,
@@ -103,17 +110,14 @@ def _stretch(
     """Where a stretch begins and how long it is; w and v there, and their slopes."""
     x, value, slope, wide = own[0, m], own[1, m], own[2, m], own[0, m + 1] - own[0, m]
     y, value_, slope_, wide_ = other[0, k], other[1, k], other[2, k], other[0, k + 1] - other[0, k]
-    low, low_, high, high_ = ends
-    same, crossed = x == y, own[0, m + 1] == y
-    crossed_, both = x == other[0, k + 1], own[0, m + 1] == other[0, k + 1]
+    x1, y1, low, low_ = own[0, m + 1], other[0, k + 1], ends[0], ends[1]
     for i in range(n):
         s, s_, gap = line[_S + i], line[_OTHER_S + i], line[_GAP + i]
-        a, b, a1, b1 = room[low, i], room[low_, i], room[high, i], room[high_, i]
-        here = x * gap if same else a - b
-        up = y * gap if crossed else a1 - b  # from B_n to A_(m + 1)
-        up_ = -(x * gap) if crossed_ else b1 - a
-        line[_BETA + i] = own[0, m + 1] * gap if both else a1 - b1  # which end is farther
-        line[_LOW + i] = a if here > 0.0 else b
+        inverse = 1.0 / max(s, s_)
+        here = difference_of_ends(x, y, inverse, gap)
+        up, up_ = difference_of_ends(x1, y, inverse, gap), -difference_of_ends(x, y1, inverse, gap)
+        line[_BETA + i] = difference_of_ends(x1, y1, inverse, gap)  # which end is farther
+        line[_LOW + i] = room[low, i] if here > 0.0 else room[low_, i]
         line[_LENGTH + i] = min(min(wide / s, wide_ / s_), min(up, up_))
         line[_RISE + i] = slope * s * line[_UNIT + i]
         line[_OTHER_RISE + i] = slope_ * s_ * line[_OTHER_UNIT + i]

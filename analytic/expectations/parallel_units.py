@@ -8,7 +8,6 @@ however near s and s' are.
 
 from __future__ import annotations
 
-import math
 from functools import lru_cache
 from typing import Any, NamedTuple
 
