@@ -67,6 +67,21 @@ def test_parallel_units_are_known_within_the_bound_of_distances(name: str, turne
         assert sign == (1 if less <= more else -1)
 
 
+def test_roundings_of_far_kinks_are_not_squared() -> None:
+    """A kink at A = 6 to 9 deviations: a rounding of A would be A^2 roundings of phi(A)."""
+    line, rng = _line("softshrink"), np.random.default_rng(3)
+    w = Lines(line.places, line.values, line.slopes)
+    for s in 0.5 / rng.uniform(6, 9, 20):
+        pair = s, s * (1 + 10 ** rng.uniform(-6, 0))
+        r, r_ = _roots(line, line, pair)
+        less, _, slopes = parallel_moments(line, line, pair, (1 / r, 1 / r_))
+        a, a_, b, b_ = (np.array([value]) for value in (*pair, 1 / r, 1 / r_))
+        found = parallel(w, w, a, a_, b, b_)[:, 0]
+        near = float(less) / 2
+        assert abs(float(found[0] - less / 2)) <= 4 * UNIT * (np.sqrt(2 * near) + 2 * near)
+        assert abs(float(found[1] - slopes)) <= 12 * UNIT * float(slopes)
+
+
 @pytest.mark.parametrize("turned", [False, True])
 @pytest.mark.parametrize("name", NAMES)
 def test_pairs_are_known_within_their_bounds(name: str, turned: bool) -> None:
