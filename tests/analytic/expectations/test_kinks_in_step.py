@@ -82,6 +82,19 @@ def test_roundings_of_far_kinks_are_not_squared() -> None:
         assert abs(float(found[1] - slopes)) <= 12 * UNIT * float(slopes)
 
 
+def test_integrals_of_far_kinks_keep_their_digits() -> None:
+    """D of softshrink at A = 5 to 7 is 1e-6 to 1e-11, the angle 0.2 to 0.3."""
+    line, rng = _line("softshrink"), np.random.default_rng(4)
+    kinks = Ramps(line.places[[0, 2]], line.jumps[[0, 2]])
+    for s in 0.5 / rng.uniform(5, 7, 8):
+        pair, small = (s, s * rng.uniform(1, 1.05)), rng.uniform(0.02, 0.04)
+        once, bent = angle_integrals_of(line, line, pair, small)
+        a, a_, near = (np.array([value]) for value in (*pair, small))
+        found = kink_integrals(kinks, kinks, a, a_, near)[:, 0]
+        assert abs(float(found[0] - once)) <= 64 * UNIT * found[2]
+        assert abs(float(found[1] - bent)) <= 64 * UNIT * found[2] * small
+
+
 @pytest.mark.parametrize("turned", [False, True])
 @pytest.mark.parametrize("name", NAMES)
 def test_pairs_are_known_within_their_bounds(name: str, turned: bool) -> None:
