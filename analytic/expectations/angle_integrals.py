@@ -36,20 +36,31 @@ from analytic.expectations.lengths_of_angles import largest_of, lengths_of_sums,
 __all__ = [
     "ANGLE_ROWS",
     "BENT",
+    "BOTH_LINE",
     "DENSITY",
     "DENSITY_A",
     "DENSITY_B",
+    "FIRST_MOMENT",
+    "GONE",
     "NEAR",
     "ONCE",
     "PLACE_A",
     "PLACE_B",
+    "P_LINE",
+    "SQUARE",
     "TAIL_A",
     "TAIL_B",
+    "THETA",
     "TOGETHER",
+    "Y_LINE",
+    "add_bends",
     "are_in_reach",
     "begin_angles",
     "copy_lines",
     "density_and_once",
+    "expand",
+    "further_moments",
+    "integrand",
     "once_and_bent",
 ]
 
@@ -61,7 +72,7 @@ FALLEN = 30.0
 """What is fallen by exp(-FALLEN) needs the fewest terms."""
 ANGLE_ROWS = 2 * MOST + FALLING + 18
 """Rows that are taken here: the first are e_k, and then come m_k."""
-_M, _A, _WIDEST, _P, _BOTH, _Y, _POWER, _ONCE, _BENT = (
+FIRST_MOMENT, _A, _WIDEST, _P, _BOTH, _Y, _POWER, _ONCE, _BENT = (
     MOST + 1,
     2 * MOST + FALLING + 2,
     *range(2 * MOST + FALLING + 11, ANGLE_ROWS),
@@ -72,14 +83,14 @@ PLACE_A, DENSITY_A, TAIL_A, PLACE_B, DENSITY_B, TAIL_B, NEAR, THETA, SQUARE = (
 )
 """Where the lines of a place of two units begin, a, phi(a) and Q(a); 1 - |rho|, theta and its
 square."""
-_P_LINE, _BOTH_LINE, _Y_LINE, DENSITY, ONCE, BENT = (
+P_LINE, BOTH_LINE, Y_LINE, DENSITY, ONCE, BENT = (
     row * TOGETHER for row in (_P, _BOTH, _Y, _POWER, _ONCE, _BENT)
 )
 _SQUARE = SQUARE // TOGETHER
 
 
 @elementwise
-def _remains(room: Any, n: int, terms: int) -> None:
+def integrand(room: Any, n: int, terms: int) -> None:
     """e_k in the first rows: exp(-sum_k c_k xi^k) by k e_k = -sum_l l c_l e_(k - l)."""
     for i in range(n):
         room[0, i] = 1.0
@@ -88,36 +99,44 @@ def _remains(room: Any, n: int, terms: int) -> None:
         tangent, cosecant, inverse = TANGENT[k], COSECANT[k], -1.0 / k
         for i in range(n):
             v, p = room[_SQUARE, i], room[_P, i]
-            room[_M + k, i] = (tangent * room[_BOTH, i] + cosecant * (p * p * v)) * room[_ONCE, i]
+            room[FIRST_MOMENT + k, i] = (tangent * room[_BOTH, i] + cosecant * (p * p * v)) * room[
+                _ONCE, i
+            ]
             room[_ONCE, i] *= v
         for i in range(n):
-            room[k, i] = room[_M + k, i] * inverse
+            room[k, i] = room[FIRST_MOMENT + k, i] * inverse
         for m in range(1, k - 1, 2):
             for i in range(n):
                 room[k, i] += inverse * (
-                    room[_M + m, i] * room[k - m, i] + room[_M + m + 1, i] * room[k - m - 1, i]
+                    room[FIRST_MOMENT + m, i] * room[k - m, i]
+                    + room[FIRST_MOMENT + m + 1, i] * room[k - m - 1, i]
                 )
         if k % 2 == 0:
             for i in range(n):
-                room[k, i] += inverse * (room[_M + k - 1, i] * room[1, i])
+                room[k, i] += inverse * (room[FIRST_MOMENT + k - 1, i] * room[1, i])
 
 
 @elementwise
-def _moments(room: Any, n: int, count: int, level: int) -> None:
-    """m_k for k < count, in the rows behind those of e_k."""
+def _first_moment(room: Any, n: int, level: int) -> None:
+    """m_0, in the row behind those of e_k."""
     degree = DEGREES[level]
     for i in range(n):
-        room[_M + 1, i] = (room[_P, i] - 3.0) / (room[_P, i] + 3.0)
-        room[_M, i] = ERROR[level, degree]
+        room[FIRST_MOMENT + 1, i] = (room[_P, i] - 3.0) / (room[_P, i] + 3.0)
+        room[FIRST_MOMENT, i] = ERROR[level, degree]
     for k in range(degree - 1, -1, -1):
         coefficient = ERROR[level, k]
         for i in range(n):
-            room[_M, i] = room[_M, i] * room[_M + 1, i] + coefficient
+            room[FIRST_MOMENT, i] = room[FIRST_MOMENT, i] * room[FIRST_MOMENT + 1, i] + coefficient
+
+
+@elementwise
+def further_moments(room: Any, n: int, count: int) -> None:
+    """m_k for 0 < k < count, in the rows behind that of m_0."""
     for k in range(1, count):
         inverse = 1.0 / (2 * k + 1)
         for i in range(n):
             square = room[_P, i] * room[_P, i]
-            room[_M + k, i] = (1.0 - square * room[_M + k - 1, i]) * inverse
+            room[FIRST_MOMENT + k, i] = (1.0 - square * room[FIRST_MOMENT + k - 1, i]) * inverse
 
 
 @elementwise
@@ -148,14 +167,8 @@ def begin_angles(pairs: Any, n: int, room: Any, line: Any) -> float:
 
 
 @elementwise
-def _expand(
-    sign: float, room: Any, line: Any, bits: Any, n: int, allowed: tuple[float, float, float]
-) -> tuple[int, int]:
-    """e_k, m_k and their factor exp(-y); how many there are, and are of the cosine.
-
-    None where exp(-y), which is more than the integrand, is less than what may be left out.
-    ``allowed`` is what may be left out of the sum of e_k and of m_0, with which share of -y.
-    """
+def _widths(sign: float, line: Any, n: int) -> None:
+    """P, A B, y and what tells the lengths of sums, for ``expand``."""
     for i in range(n):
         a, b, v = line[PLACE_A + i], line[PLACE_B + i], line[SQUARE + i]
         gap, both = a - sign * b, sign * a * b
@@ -163,12 +176,21 @@ def _expand(
         p = wide if wide < GONE else GONE
         fallen = 0.5 * (p * p + both + gap * gap / 3.0)
         fallen = fallen if fallen < 700.0 else 700.0
-        line[_P_LINE + i], line[_BOTH_LINE + i], line[_Y_LINE + i] = p, both, fallen
+        line[P_LINE + i], line[BOTH_LINE + i], line[Y_LINE + i] = p, both, fallen
         line[i], line[ONCE + i] = -fallen, abs(TANGENT[1] * both) + COSECANT[1] * p * p * v
         # P^(2 k)/(2 k + 1)!! of m_0 is in m_k: in ``once`` half of Q(min(a, b)) - Q(max(a, b)) over
         # P, in all, times exp(-P^2/2). On two sides the signs of e_k are lost: exp(2 a b)
         low = a if a < b else b
         line[DENSITY + i] = -0.5 * (p * p + (low * low if sign > 0.0 else 2.0 * both))
+
+
+@elementwise
+def expand(room: Any, bits: Any, n: int, allowed: tuple[float, float, float]) -> tuple[int, int]:
+    """e_k, m_k and their factor exp(-y); how many there are, and are of the cosine.
+
+    None where exp(-y), which is more than the integrand, is less than what may be left out.
+    ``allowed`` is what may be left out of the sum of e_k and of m_0, with which share of -y.
+    """
     least = largest_of(room, 0, n)
     if np.exp(allowed[2] * least) <= min(allowed[0], allowed[1]):
         return 0, 0
@@ -178,8 +200,9 @@ def _expand(
     terms, falls, degree = lengths_of_sums(steep, widest, allowed[0] * np.exp(-allowed[2] * least))
     level = level_of_moment(allowed[1] * np.exp(-allowed[2] * lost))
     exponentials(room, bits, (_Y, _POWER, 0), n, degree)
-    _remains(room, n, terms)
-    _moments(room, n, terms + falls + 1, level)
+    integrand(room, n, terms)
+    _first_moment(room, n, level)
+    further_moments(room, n, terms + falls + 1)
     return terms, falls
 
 
@@ -201,12 +224,13 @@ def once_and_bent(sign: float, room: Any, line: Any, bits: Any, n: int, sharp: f
             line[ONCE + i] = theta * (0.5 / np.pi)
             line[BENT + i] = (sine - theta * (1.0 - near)) * (0.5 / np.pi)
         return
-    terms, falls = _expand(sign, room, line, bits, n, (sharp, sharp, 1.0))
+    _widths(sign, line, n)
+    terms, falls = expand(room, bits, n, (sharp, sharp, 1.0))
     if terms == 0:
         for i in range(n):
             line[ONCE + i] = line[BENT + i] = 0.0
         return
-    _bend(room, n, terms, falls)
+    add_bends(room, n, terms, falls)
     for i in range(n):
         size = line[THETA + i] * line[DENSITY + i] * (0.5 / np.pi)
         line[ONCE + i] *= size
@@ -227,35 +251,36 @@ def density_and_once(
             line[ONCE + i], line[DENSITY + i] = line[THETA + i] * (0.5 / np.pi), 0.5 / np.pi
         return
     allowed = min(sharp[1], sharp[0] / (2 * MOST + 3)), sharp[1], 0.5
-    terms, _ = _expand(sign, room, line, bits, n, allowed)
+    _widths(sign, line, n)
+    terms, _ = expand(room, bits, n, allowed)
     if terms == 0:
         for i in range(n):
             line[ONCE + i] = line[DENSITY + i] = 0.0
         return
     for i in range(n):
-        room[_ONCE, i], room[_Y, i] = room[_M, i], 1.0
+        room[_ONCE, i], room[_Y, i] = room[FIRST_MOMENT, i], 1.0
     for k in range(1, terms + 1):
         for i in range(n):
-            room[_ONCE, i] += room[k, i] * room[_M + k, i]
+            room[_ONCE, i] += room[k, i] * room[FIRST_MOMENT + k, i]
             room[_Y, i] += room[k, i]
     for i in range(n):
         size = line[DENSITY + i] * (0.5 / np.pi)
         line[ONCE + i] *= line[THETA + i] * size
-        line[DENSITY + i] = line[_Y_LINE + i] * size
+        line[DENSITY + i] = line[Y_LINE + i] * size
 
 
 @elementwise
-def _bend(room: Any, n: int, terms: int, falls: int) -> None:
+def add_bends(room: Any, n: int, terms: int, falls: int) -> None:
     """The sums of e_k m_k, and with cos t - cos theta by its series in xi = x^2."""
     for i in range(n):
-        room[_ONCE, i] = room[_M, i]
+        room[_ONCE, i] = room[FIRST_MOMENT, i]
         room[_BENT, i] = 0.0
         room[_Y, i] = room[_SQUARE, i]
     for k in range(1, terms + 1):
         for i in range(n):
-            room[_ONCE, i] += room[k, i] * room[_M + k, i]
+            room[_ONCE, i] += room[k, i] * room[FIRST_MOMENT + k, i]
     for f in range(1, falls + 1):
-        factor, m = COSINE[f], _M + f
+        factor, m = COSINE[f], FIRST_MOMENT + f
         for i in range(n):
             room[_BOTH, i] = -room[_ONCE, i]
         for k in range(0, terms, 2):

@@ -31,7 +31,9 @@ def largest_of(room: Any, row: int, n: int) -> float:
 
 
 @elementwise
-def lengths_of_sums(x: float, largest: float, allowed: float) -> tuple[int, int, int]:
+def lengths_of_sums(
+    x: float, largest: float, allowed: float, relative: bool = False
+) -> tuple[int, int, int]:
     """How many coefficients serve: of the integrand, an odd number, and of the cosine.
 
     What they leave out is below ``allowed``, as 1/(2 k + 1) bounds m_k. The last one is the degree
@@ -41,11 +43,13 @@ def lengths_of_sums(x: float, largest: float, allowed: float) -> tuple[int, int,
         x: the largest of c_1/theta^2.
         largest: that of theta^2.
         allowed: see above.
+        relative: whether to the first coefficient instead of 1.
     """
     far = largest / 9.0
     x = x * largest + far
-    terms, power, apart = 1, x, 1.0  # x^k/k!, far^(k - 1)
-    while terms < MOST and max(power * x / (terms + 1), x * apart * far) > allowed * (
+    first = 1.0 if relative else x
+    terms, power, apart = 1, first, 1.0  # x^k/k!, far^(k - 1)
+    while terms < MOST and max(power * x / (terms + 1), first * apart * far) > allowed * (
         2 * terms + 3
     ):
         power *= x * x / ((terms + 1) * (terms + 2))

@@ -1,27 +1,28 @@
-r"""Two piecewise linear units of one direction, compiled: u = s z and v = s' z.
+r"""Units of correlation 1 before a piecewise linear activation: u = s z and v = s' z.
 
     apart = E (w(s z)/r -+ v(s' z)/r')^2/2,    top = E w'(s z) v'(s' z),    sign = sign of E w v
 
-by Gauss-Legendre panels between the kinks of either and the even numbers. A square of a
-difference: nothing cancels however near s and s' are.
+by moments of the normal law between the kinks of either. A square of a difference: nothing cancels
+however near s and s' are.
 """
 
 from __future__ import annotations
 
-import math
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.polynomial import chebyshev
 
-from analytic.compilation import compiled
-from analytic.machine import Array
+from analytic.expectations.angle_integrals import TOGETHER
+from analytic.expectations.parallel_stretches import CENTRE, END_ROWS, FAR, FIRST_END, half_line
+from analytic.expectations.precise_panels import graded_panels
+from analytic.machine import Array, aligned
 
-__all__ = ["REACH", "Lines", "parallel"]
+__all__ = ["Lines", "parallel"]
 
-REACH = 12
-"""Where the normal law is cut, an even number."""
-ORDER = 16
-"""Nodes of a panel; of its weights exp(-z^2/2) they leave 1e-16 at length 2."""
+DEGREE = 28
+"""Of the polynomials for the tails of moments."""
 
 
 class Lines(NamedTuple):
@@ -31,68 +32,13 @@ class Lines(NamedTuple):
     values: Array
     slopes: Array
 
-
-@compiled
-def _ends(a: Any, s: float, b: Any, s_: float, ends: Any) -> int:
-    """Write the ends of the panels in order; how many there are."""
-    count = 0
-    for k in range(REACH + 1):
-        ends[count] = 2.0 * k - REACH
-        count += 1
-    for scaled, deviation in ((a, s), (b, s_)):
-        for x in scaled:
-            z = x / deviation
-            if not abs(z) < REACH:
-                continue
-            place = count
-            while ends[place - 1] > z:
-                ends[place] = ends[place - 1]
-                place -= 1
-            ends[place] = z
-            count += 1
-    return count
-
-
-@compiled
-def _piece(line: Any, x: float) -> Any:
-    """(place, value, slope) of the piece that holds x."""
-    places, values, slopes = line
-    k = 0
-    while k < places.size and places[k] <= x:
-        k += 1
-    start = max(k - 1, 0) if x > 0 else min(k, places.size - 1)  # the end nearer to 0
-    return places[start], values[start], slopes[k]
-
-
-@compiled
-def _parallel(
-    line: Any, other: Any, s: Any, s_: Any, unit: Any, unit_: Any, nodes: Any, weights: Any,
-    out: Any,
-) -> None:  # fmt: skip
-    ends = np.empty(REACH + 1 + line[0].size + other[0].size)
-    for i in range(s.size):
-        count = _ends(line[0], s[i], other[0], s_[i], ends)
-        less = more = top = 0.0
-        for panel in range(count - 1):
-            half = (ends[panel + 1] - ends[panel]) / 2
-            middle = (ends[panel + 1] + ends[panel]) / 2
-            if half <= 0:
-                continue
-            x, value, slope = _piece(line, s[i] * middle)
-            x_, value_, slope_ = _piece(other, s_[i] * middle)
-            share = 0.0
-            for q in range(ORDER):
-                z = middle + half * nodes[q]
-                p = weights[q] * math.exp(-0.5 * z * z)
-                w = (value + slope * (s[i] * z - x)) * unit[i]
-                v = (value_ + slope_ * (s_[i] * z - x_)) * unit_[i]
-                less += (half * p) * ((w - v) * (w - v))
-                more += (half * p) * ((w + v) * (w + v))
-                share += p
-            top += slope * slope_ * (half * share)
-        out[0, i] = min(less, more) / 2
-        out[1, i] = top
-        out[2, i] = 1.0 if less <= more else -1.0
+    def half(self, side: int) -> Array:
+        """Places, values and slopes of w(side x), x >= 0, outwards, (3, places + 1)."""
+        zero = int(np.flatnonzero(self.places == 0)[0])
+        kept = slice(zero, None) if side > 0 else slice(zero, None, -1)
+        behind = self.slopes[zero + 1 :] if side > 0 else -self.slopes[zero::-1]
+        places = np.append(np.abs(self.places[kept]), FAR)
+        return np.stack([places, np.append(self.values[kept], 0.0), np.append(behind, 0.0)])
 
 
 def parallel(line: Lines, other: Lines, s: Array, s_: Array, unit: Array, unit_: Array) -> Array:
@@ -106,8 +52,38 @@ def parallel(line: Lines, other: Lines, s: Array, s_: Array, unit: Array, unit_:
         unit: 1/r.
         unit_: 1/r'.
     """
-    nodes, weights = np.polynomial.legendre.leggauss(ORDER)
-    out = np.empty((3, s.size))
-    weights = weights / math.sqrt(2 * math.pi)
-    _parallel(line, other, s, s_, unit, unit_, nodes, weights, out)
-    return out
+    pairs, out = np.stack([s, s_, unit, unit_]), np.zeros((3, s.size))
+    room = aligned(FIRST_END + END_ROWS * (line.places.size + other.places.size), TOGETHER)
+    (right, left), (right_, left_) = ((f.half(1), f.half(-1)) for f in (line, other))
+    halves = [(right, right_, 1.0), (left, left_, 1.0)]
+    if any(_are_turned(right, left, k) and _are_turned(right_, left_, k) for k in (1, -1)):
+        halves = [(right, right_, 2.0)]
+    for half in halves:
+        half_line(*half, pairs, _tail_polynomials(), room, room.ravel(), room.view(np.int64), out)
+    less, more, top = out
+    return np.stack([np.minimum(less, more) / 2, top, np.where(less <= more, 1.0, -1.0)])
+
+
+def _are_turned(right: Array, left: Array, factor: int) -> bool:
+    """Whether w(-x) = factor w(x)."""
+    return right.shape == left.shape and np.array_equal(right * [[1], [factor], [factor]], left)
+
+
+@lru_cache(maxsize=1)
+def _tail_polynomials() -> Array:
+    """R_k(a) (a + CENTRE)^(k + 1) for k < 3, powers of (a - CENTRE)/(a + CENTRE), (3, DEGREE + 1).
+
+    R_k(a) = int_0^inf t^k exp(-a t - t^2/2) dt; with t = y/(a + CENTRE) it has one scale.
+    """
+    count = 4 * DEGREE
+    pi: Any = np.arccos(np.longdouble(-1))
+    phase = pi * (np.arange(count) + 0.5) / count
+    wide: Any = 2 * CENTRE / (1 - np.cos(phase))[:, None]  # a + CENTRE
+    nodes, weights = graded_panels(24)
+    y = 64 * nodes
+    density = np.exp(-(1 - CENTRE / wide) * y - (y / wide) ** 2 / 2) * (64 * weights)
+    order: Any = np.arange(DEGREE + 1)[:, None]
+    found = [density @ y**k @ np.cos(order * phase).T * 2 / count for k in range(3)]
+    series = [np.append(row[0] / 2, row[1:]) for row in found]
+    to_powers: Any = chebyshev.cheb2poly
+    return np.stack([to_powers(row).astype(np.float64) for row in series])

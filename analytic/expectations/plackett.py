@@ -20,13 +20,16 @@ tabulated divided by P.
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from analytic.compilation import compiled
-from analytic.machine import Array
+from analytic.expectations.angle_integrals import TOGETHER
+from analytic.expectations.kinks_in_step import KINK_ROWS, integrals_in_step
+from analytic.expectations.precise_panels import graded_panels
+from analytic.machine import Array, aligned
 
 __all__ = ["NODES", "STEEPEST", "Ramps", "kink_integrals"]
 
@@ -38,6 +41,9 @@ TERMS = 16
 """Chebyshev coefficients of the weights on every interval of length 1 of P."""
 STEEPEST = 10.0
 """Largest A B tan(theta/2)^2/2, the logarithm by which f falls, that the nodes resolve."""
+
+NEAR_ONE, GENTLE = 0.3, 0.6
+"""Largest 1 - rho and logarithm of f for which pairs are taken in step."""
 
 
 class Ramps(NamedTuple):
@@ -56,7 +62,7 @@ def _rule() -> tuple[Array, Array, Array]:
     pi: Any = np.arccos(np.longdouble(-1))
     k: Any = np.arange(NODES)
     xi: Any = (1 + np.cos(pi * (k + 0.5) / NODES)) / 2
-    x, dx = _graded(24)
+    x, dx = graded_panels(24)
     basis: Any = np.cos(k[:, None] * np.arccos(2 * x**2 - 1)) * dx
     lagrange: Any = 2 / np.longdouble(NODES) * np.cos((k[:, None] + 0.5) * k * pi / NODES)
     lagrange[:, 0] /= 2
@@ -70,25 +76,6 @@ def _rule() -> tuple[Array, Array, Array]:
     tables = (to_series @ part for part in (weights, lacking))
     found, flat = (table.astype(np.float64) for table in tables)
     return xi.astype(np.float64), found, flat
-
-
-def _graded(order: int) -> tuple[Any, Any]:
-    """Gauss-Legendre panels of [0, 1], geometric towards 0, in extended precision."""
-    nodes: Any = np.polynomial.legendre.leggauss(order)[0].astype(np.longdouble)
-    slip, slope = _legendre(order, nodes)
-    nodes = nodes - slip / slope  # one step of Newton's method
-    weights = 2 / ((1 - nodes**2) * _legendre(order, nodes)[1] ** 2)
-    ends = np.concatenate([[0.0], 2.0 ** np.arange(-40.0, 1)]).astype(np.longdouble)
-    half, middle = np.diff(ends) / 2, (ends[1:] + ends[:-1]) / 2
-    return (middle[:, None] + half[:, None] * nodes).ravel(), (half[:, None] * weights).ravel()
-
-
-def _legendre(order: int, x: Any) -> tuple[Any, Any]:
-    """The Legendre polynomial and its derivative."""
-    older, old = np.ones_like(x), x
-    for k in range(1, order):
-        older, old = old, ((2 * k + 1) * x * old - k * older) / (k + 1)
-    return old, order * (older - x * old) / (1 - x**2)
 
 
 @lru_cache(maxsize=1)
@@ -230,10 +217,41 @@ def kink_integrals(one: Ramps, other: Ramps, s: Array, s_: Array, small: Array) 
     out = np.empty((3, s.size))
     a, b = (np.abs(kinks.places).max() for kinks in (one, other))
     steep = a / s * (b / s_) * small / (2 * (2 - small))  # tan(theta/2)^2 = small/(2 - small)
-    for chosen, method in ((steep <= STEEPEST, _by_weights), (steep > STEEPEST, _by_panels)):
+    short = (steep <= GENTLE) & (small <= NEAR_ONE)
+    near = np.zeros_like(short)
+    if one.jumps.sum() == 0 or other.jumps.sum() == 0:  # the constant 1 cancels
+        near = short & (a <= s) & (b <= s_)  # otherwise exp(-Q) may be small
+    rest = ~short & (steep <= STEEPEST)
+    ways = (
+        (near, partial(_in_step, lacking=True)), (short & ~near, _in_step),
+        (rest, _by_weights), (~short & ~rest, _by_panels),
+    )  # fmt: skip
+    for chosen, method in ways:
+        if chosen.all():
+            return method(one, other, s, s_, small)
         if chosen.any():
             out[:, chosen] = method(one, other, s[chosen], s_[chosen], small[chosen])
     return out
+
+
+def _in_step(
+    one: Ramps, other: Ramps, s: Array, s_: Array, small: Array, lacking: bool = False
+) -> Array:
+    out, room = np.empty((3, s.size)), aligned(KINK_ROWS, TOGETHER)
+    pairs, kinks = np.stack([s, s_, small]), _products(one, other)
+    integrals_in_step(kinks, lacking, pairs, room, room.ravel(), room.view(np.int64), out)
+    return out
+
+
+def _products(one: Ramps, other: Ramps) -> Array:
+    """x, x' and the product of their jumps, (pairs of kinks, 3); (-x, -x') counts as (x, x')."""
+    found: dict[tuple[float, float], float] = {}
+    for x, jump in zip(*one, strict=True):
+        for x_, jump_ in zip(*other, strict=True):
+            sign = -1.0 if x < 0 or (x == 0 and x_ < 0) else 1.0
+            key = abs(float(x)), sign * float(x_)
+            found[key] = found.get(key, 0.0) + float(jump * jump_)
+    return np.array([(*places, jump) for places, jump in found.items() if jump != 0]).reshape(-1, 3)
 
 
 def _by_weights(one: Ramps, other: Ramps, s: Array, s_: Array, small: Array) -> Array:

@@ -30,7 +30,7 @@ from scipy.special import ndtr
 
 from analytic.activation import Activation, X
 from analytic.expectations.jumps_by_parts import jump_sums
-from analytic.expectations.parallel_units import REACH, Lines, parallel
+from analytic.expectations.parallel_units import Lines, parallel
 from analytic.expectations.plackett import Ramps, kink_integrals
 from analytic.expectations.product_rules import Angle
 from analytic.machine import UNIT, Array
@@ -180,6 +180,8 @@ class Polyline:
         return np.stack([minus, plus, top - once, error, error_d])
 
 
+REACH = 12
+"""Where the normal law is cut, an even number."""
 NODES = 16
 """Nodes of a panel of length 2 at most: squares of lines times the normal law, to rounding."""
 TINY = 1e-150
