@@ -7,6 +7,7 @@ from typing import Any
 import mpmath
 import numpy as np
 import pytest
+from oracles.exact_polylines import angle_integrals_of, parallel_moments
 
 from analytic.activation import Activation
 from analytic.expectations import plackett
@@ -15,7 +16,6 @@ from analytic.expectations.plackett import Ramps, kink_integrals
 from analytic.expectations.polylines import Polyline, polyline
 from analytic.expectations.product_rules import Angle
 from analytic.machine import UNIT
-from tests.analytic.expectations.exact_polylines import angle_integrals_of, parallel_moments
 
 NAMES = [
     "hardtanh", "softshrink", "relu6", "hardsigmoid", "abs(x - 1)", "abs(abs(x) - 1)",
