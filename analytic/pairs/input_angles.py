@@ -18,10 +18,27 @@ from numpy.typing import NDArray
 
 from analytic.expectations import Angle, NormGap
 from analytic.machine import UNIT, Array
+from analytic.network import Network
 
-__all__ = ["angle_of_inputs", "gap_of_inputs", "sine_less_cosine"]
+__all__ = ["alike", "angle_of_inputs", "gap_of_inputs", "sine_less_cosine"]
 
 Mask = NDArray[np.bool_]
+
+
+def alike(network: Network, x: Array, y: Array) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Whether two inputs are one for a network, or each the other's opposite, (pairs,) each.
+
+    Then K(x, x') is K(x, x), or -K(x, x) where f is odd. Noise tells rows apart.
+    """
+    quiet = all(step.noise == 1 for step in network.steps)
+    opposite = np.all(x == -y, axis=1) & _is_odd(network) & quiet
+    return np.all(x == y, axis=1) & quiet, opposite
+
+
+def _is_odd(network: Network) -> bool:
+    """Whether f(-x) = -f(x) whatever the weights are."""
+    layers = [step.layer.activation.parity == "odd" for step in network.steps]
+    return all(layers) and all(step.bias == 0 for step in network.steps)
 
 
 def angle_of_inputs(x: Array, y: Array) -> Angle:

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from analytic.pairs.close_inputs import Close
 from analytic.pairs.entries import Entry, by_entry
+from analytic.pairs.input_angles import alike
 from analytic.pairs.layers_behind import behind_first_layer
 from analytic.pairs.nearly_parallel import (
     NearlyParallel,
-    alike,
-    first_layer,
+    behind,
+    first_state,
     nearly_parallel_pairs,
 )
 from analytic.pairs.row_blocks import Series
@@ -127,10 +128,12 @@ def _one_by_one(problem: Problem, close: Close, i: Index, j: Index) -> NearlyPar
     method = problem.method
     if not isinstance(method, Series) or method.behind is None:
         return nearly_parallel_pairs(close, x, y, i, column)
-    found = behind_first_layer(method, method.behind, first_layer(close, x, y, i, column), i, j)
+    state = first_state(close, x, y, i, column)
+    found = behind_first_layer(method, method.behind, behind(close, state, i, column), i, j)
     again = np.flatnonzero(~(found.error <= method.error))
     if again.size:
-        rest = nearly_parallel_pairs(close, x[again], y[again], i[again], column[again])
+        pairs = x[again], y[again], i[again], column[again]
+        rest = nearly_parallel_pairs(close, *pairs, begun=state.take(again))
         for whole, part in zip(found, rest, strict=True):
             whole[again] = part
     return found

@@ -32,16 +32,22 @@ from analytic.expectations import (
     slope_change,
 )
 from analytic.machine import UNIT, Array
-from analytic.network import Network, fold
+from analytic.network import fold
 from analytic.pairs.arccosines import arccosine_moments
 from analytic.pairs.close_inputs import Close
-from analytic.pairs.input_angles import angle_of_inputs, gap_of_inputs
+from analytic.pairs.input_angles import alike, angle_of_inputs, gap_of_inputs
 from analytic.pairs.pair_sums import share_or_zero as _share
 from analytic.pairs.pair_sums import summed_error
 from analytic.pairs.unit_angles import angle_of_sum, normalized_angle
 from analytic.recursion import Account, Cost, Junction, Stage, in_kernels, plain, preactivation
 
-__all__ = ["NearlyParallel", "alike", "first_layer", "nearly_parallel_pairs", "unit_moments"]
+__all__ = [
+    "NearlyParallel",
+    "behind",
+    "first_state",
+    "nearly_parallel_pairs",
+    "unit_moments",
+]
 
 Index = NDArray[np.intp]
 
@@ -54,7 +60,7 @@ class NearlyParallel(NamedTuple):
     error: Array
 
 
-class _State(NamedTuple):
+class PairState(NamedTuple):
     """Angle of the units, theta, and its error relative to sqrt(Theta_ii Theta_jj).
 
     ``gap`` is the difference of their norms where it is known better than these.
@@ -64,6 +70,11 @@ class _State(NamedTuple):
     theta: Array
     error: Array
     gap: NormGap | None = None
+
+    def take(self, chosen: Index) -> PairState:
+        """Some pairs, without gaps."""
+        angle = Angle(*(part[chosen] for part in self.angle))
+        return PairState(angle, self.theta[chosen], self.error[chosen])
 
 
 class _Moments(NamedTuple):
@@ -79,7 +90,7 @@ class _Moments(NamedTuple):
 
 def nearly_parallel_pairs(
     close: Close, x: Array, y: Array, i: Index, j: Index, *, sharp: bool = False,
-    costs: list[Cost] | None = None,
+    costs: list[Cost] | None = None, begun: PairState | None = None,
 ) -> NearlyParallel:  # fmt: skip
     """Run the recursion for pairs of inputs.
 
@@ -91,16 +102,19 @@ def nearly_parallel_pairs(
         j: those of the second ones.
         sharp: whether to carry the gaps of norms as well, which takes twice as long.
         costs: where to note what layers and sums make of the errors.
+        begun: what is behind the first layer, if it is known (``first_state``).
     """
     ends, pinned = close.ends, _pinned(close, x, y)
     rows = iter(range(len(ends.stages)))
     noises = [UNIT]  # the largest so far
 
-    def after(stage: Stage, state: _State) -> _State:
+    def after(stage: Stage, state: PairState) -> PairState:
         noises.append(max(noises[-1], stage.moments.noise.of_values + UNIT))
-        return pinned(_layer(close, next(rows), noises[-1], i, j, state, sharp))
+        if (row := next(rows)) == 0 and begun is not None:
+            return begun
+        return pinned(_layer(close, row, noises[-1], i, j, state, sharp))
 
-    def added(stage: Stage, number: int, total: _State, branch: _State) -> _State:
+    def added(stage: Stage, number: int, total: PairState, branch: PairState) -> PairState:
         p, q = stage.step.shares[number] or (1.0, 1.0)
         total, branch = (a._replace(theta=c * a.theta) for a, c in ((total, p), (branch, q)))
         return pinned(_sum(stage.junctions[number], noises[-1], i, j, total, branch))
@@ -110,7 +124,7 @@ def nearly_parallel_pairs(
         steps = [stage.step for stage in ends.stages]
         seen = Account(steps, lambda a: float(np.maximum(a.angle.error, a.error).max()), costs)
         ways = seen.after(after), seen.added(added)
-    state = fold(ends.stages, _of_inputs(x, y), *ways)
+    state = fold(ends.stages, begun or _of_inputs(x, y), *ways)
     sigma = np.sqrt(ends.sigma[i] * ends.sigma[j]) * state.angle.cosine
     angle_error = state.angle.error + close.sigmas[-1]
     *_, rounding = in_kernels(ends)
@@ -119,27 +133,30 @@ def nearly_parallel_pairs(
     return NearlyParallel(sigma, state.theta, np.maximum(angle_error, both) + 4 * UNIT + rounding)
 
 
-def first_layer(close: Close, x: Array, y: Array, i: Index, j: Index) -> NearlyParallel:
-    """The same behind the first layer; ``error`` has the rows of Sigma and of Theta, (2, pairs)."""
-    stage = close.ends.stages[0]
-    noise = max(UNIT, stage.moments.noise.of_values) + UNIT
-    state = _pinned(close, x, y)(_layer(close, 0, noise, i, j, _of_inputs(x, y)))
-    own = stage.moments.second
+def first_state(close: Close, x: Array, y: Array, i: Index, j: Index) -> PairState:
+    """What pairs carry behind the first layer, which opens no branch."""
+    noise = max(UNIT, close.ends.stages[0].moments.noise.of_values) + UNIT
+    return _pinned(close, x, y)(_layer(close, 0, noise, i, j, _of_inputs(x, y)))
+
+
+def behind(close: Close, state: PairState, i: Index, j: Index) -> NearlyParallel:
+    """Sigma and Theta behind the first layer; ``error`` has a row for each, (2, pairs)."""
+    own = close.ends.stages[0].moments.second
     sigma = np.sqrt(own[i] * own[j]) * state.angle.cosine
     of_sigma = state.angle.error + close.sigmas[1] + 4 * UNIT
     return NearlyParallel(sigma, state.theta, np.stack([of_sigma, state.error]))
 
 
-def _of_inputs(x: Array, y: Array) -> _State:
+def _of_inputs(x: Array, y: Array) -> PairState:
     none = np.zeros(len(x))
-    return _State(angle_of_inputs(x, y), none, none, gap_of_inputs(x, y))
+    return PairState(angle_of_inputs(x, y), none, none, gap_of_inputs(x, y))
 
 
-def _pinned(close: Close, x: Array, y: Array) -> Callable[[_State], _State]:
+def _pinned(close: Close, x: Array, y: Array) -> Callable[[PairState], PairState]:
     """Equal inputs stay equal: no rounding moves the angle of two units that are one."""
     same, opposite = alike(close.network, x, y)
 
-    def pinned(state: _State) -> _State:
+    def pinned(state: PairState) -> PairState:
         minus, plus, error = state.angle
         one, other = same & (minus < plus), opposite & (plus < minus)
         minus = np.where(one, 0.0, np.where(other, 2.0, minus))
@@ -149,25 +166,9 @@ def _pinned(close: Close, x: Array, y: Array) -> Callable[[_State], _State]:
     return pinned
 
 
-def alike(network: Network, x: Array, y: Array) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Whether two inputs are one for a network, or each the other's opposite, (pairs,) each.
-
-    Then K(x, x') is K(x, x), or -K(x, x) where f is odd. Noise tells rows apart.
-    """
-    quiet = all(step.noise == 1 for step in network.steps)
-    opposite = np.all(x == -y, axis=1) & _is_odd(network) & quiet
-    return np.all(x == y, axis=1) & quiet, opposite
-
-
-def _is_odd(network: Network) -> bool:
-    """Whether f(-x) = -f(x) whatever the weights are."""
-    layers = [step.layer.activation.parity == "odd" for step in network.steps]
-    return all(layers) and all(step.bias == 0 for step in network.steps)
-
-
 def _layer(
-    close: Close, row: int, noise: float, i: Index, j: Index, state: _State, sharp: bool = False
-) -> _State:
+    close: Close, row: int, noise: float, i: Index, j: Index, state: PairState, sharp: bool = False
+) -> PairState:
     stage = close.ends.stages[row]
     if stage.step.normalizes:
         return _normalized(stage, noise, i, j, state)
@@ -192,7 +193,7 @@ def _layer(
         trained = [learned, (np.zeros(i.size), bias_rate + 0 * stage.sigma)]
     theta_error = summed_error(i, j, *trained, (state.error, weight * stage.theta))
     error = moments.error + kept * (theta_error + 2 * UNIT) + 2 * UNIT
-    return _State(moments.angle, theta, error, None if gaps is None else gaps.r)
+    return PairState(moments.angle, theta, error, None if gaps is None else gaps.r)
 
 
 def _gaps(close: Close, row: int, i: Index, j: Index, gap: NormGap) -> Gaps:
@@ -230,21 +231,21 @@ def _affine(
 
 
 def _sum(
-    junction: Junction, noise: float, i: Index, j: Index, alpha: _State, branch: _State
-) -> _State:
+    junction: Junction, noise: float, i: Index, j: Index, alpha: PairState, branch: PairState
+) -> PairState:
     """The sum of units and an independent branch, whose means make the two correlated."""
     (_, theta0, _), (_, own, _), _ = junction
     angle = angle_of_sum(junction, noise, i, j, alpha.angle, branch.angle)
     theta_error = summed_error(i, j, (alpha.error, theta0), (branch.error, own))
-    return _State(angle, alpha.theta + branch.theta, theta_error + 4 * UNIT)
+    return PairState(angle, alpha.theta + branch.theta, theta_error + 4 * UNIT)
 
 
-def _normalized(stage: Stage, noise: float, i: Index, j: Index, state: _State) -> _State:
+def _normalized(stage: Stage, noise: float, i: Index, j: Index, state: PairState) -> PairState:
     """Units without their mean."""
     angle = normalized_angle(stage, noise, i, j, state.angle)
     whole = np.sqrt(stage.variance)
     theta = state.theta / (whole[i] * whole[j])
-    return _State(angle, theta, state.error + 4 * UNIT)
+    return PairState(angle, theta, state.error + 4 * UNIT)
 
 
 def unit_moments(

@@ -10,7 +10,7 @@ from analytic.pairs.close_inputs import Close
 from analytic.pairs.entries import cheap_entries
 from analytic.pairs.layers_behind import behind_first_layer
 from analytic.pairs.left_out import left_out_pairs
-from analytic.pairs.nearly_parallel import first_layer, nearly_parallel_pairs
+from analytic.pairs.nearly_parallel import behind, first_state, nearly_parallel_pairs
 from analytic.pairs.row_blocks import Series
 from analytic.request import asked
 
@@ -64,7 +64,8 @@ def test_errors_of_the_first_layer_reach_the_kernel() -> None:
     method, i, j = problem.method, *np.triu_indices(40, 1)
     assert isinstance(method, Series)
     assert method.behind is not None
-    first = first_layer(Close.of(problem.network, problem.diagonal), x[i], x[j], i, j)
+    close = Close.of(problem.network, problem.diagonal)
+    first = behind(close, first_state(close, x[i], x[j], i, j), i, j)
     quiet = behind_first_layer(method, method.behind, first, i, j).error
     for part in range(2):
         loud = first.error.copy()
@@ -84,9 +85,8 @@ def test_whole_tiles_and_groups_of_a_row_agree(name: str, monkeypatch: pytest.Mo
     assert method.behind is not None
     kept = (rng.random(i.size) < 0.8) & (i != 40) & ((j < 128) | (i > 70))
     i, j = i[kept], j[kept]
-    first = first_layer(
-        Close.of(problem.network, problem.diagonal), problem.x[i], problem.x[j], i, j
-    )
+    close = Close.of(problem.network, problem.diagonal)
+    first = behind(close, first_state(close, problem.x[i], problem.x[j], i, j), i, j)
     found = []
     for dense in (True, False):
         monkeypatch.setattr("analytic.pairs.layers_behind.are_dense", lambda *_, dense=dense: dense)

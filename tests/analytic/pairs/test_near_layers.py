@@ -10,7 +10,7 @@ from analytic.pairs.carried_angles import Carried
 from analytic.pairs.close_inputs import Close
 from analytic.pairs.left_out import left_out_pairs
 from analytic.pairs.near_layers import NearLayers
-from analytic.pairs.nearly_parallel import first_layer, nearly_parallel_pairs
+from analytic.pairs.nearly_parallel import behind, first_state, nearly_parallel_pairs
 from analytic.request import asked
 
 pytestmark = pytest.mark.slow  # conditioning, one pair at a time
@@ -80,7 +80,8 @@ def test_the_first_layer_agrees_with_conditioning(name: str) -> None:
     served, found = layers.behind(problem.x, problem.y, i, j, 30)
     assert served.size > 0.6 * i.size
     i, j = i[served], j[served]
-    other, own = first_layer(close, x[i], y[j], i, j + 30), problem.diagonal.stages[0].end
+    state, own = first_state(close, x[i], y[j], i, j + 30), problem.diagonal.stages[0].end
+    other = behind(close, state, i, j + 30)
     for row, exact in enumerate((other.sigma, other.theta)):
         norm = np.sqrt(own[row][i] * own[row][j + 30])
         assert (np.abs(found[row] - exact) <= (found[row + 2] + other.error[row]) * norm).all()
@@ -118,7 +119,8 @@ def test_kinks_at_zero_agree_with_conditioning() -> None:
     i, j = np.triu_indices(len(x), 1)
     served, found = layers.behind(problem.x, problem.x, i, j, 0)
     assert served.size == i.size
-    other, own = first_layer(close, x[i], x[j], i, j), problem.diagonal.stages[0].end
+    state, own = first_state(close, x[i], x[j], i, j), problem.diagonal.stages[0].end
+    other = behind(close, state, i, j)
     for row, exact in enumerate((other.sigma, other.theta)):
         norm = np.sqrt(own[row][i] * own[row][j])
         assert (np.abs(found[row] - exact) <= (found[row + 2] + other.error[row]) * norm).all()

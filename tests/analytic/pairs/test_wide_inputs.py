@@ -9,7 +9,7 @@ from analytic import Dropout, FullyConnected, Network, Residual, kernel, kernel_
 from analytic.pairs.close_inputs import Close
 from analytic.pairs.entries import cheap_entries
 from analytic.pairs.left_out import left_out_pairs
-from analytic.pairs.nearly_parallel import first_layer, nearly_parallel_pairs
+from analytic.pairs.nearly_parallel import behind, first_state, nearly_parallel_pairs
 from analytic.pairs.wide_inputs import WideInputs
 from analytic.request import asked
 
@@ -47,7 +47,7 @@ def test_the_first_layer_agrees_with_conditioning(name: str, own: bool) -> None:
     served, (sigma, theta, of_sigma, of_theta) = wide.behind(problem.x, problem.y, i, j, shift)
     assert served.size > 0.8 * i.size
     i, j = i[served], j[served]
-    other = first_layer(close, x[i], problem.y[j], i, j + shift)
+    other = behind(close, first_state(close, x[i], problem.y[j], i, j + shift), i, j + shift)
     ends = problem.diagonal.stages[0].end
     for part, found, error in ((0, sigma, of_sigma), (1, theta, of_theta)):
         own_ = ends[part]
@@ -98,7 +98,7 @@ def test_an_error_of_the_angle_reaches_both() -> None:
     i, j = np.triu_indices(40, 1)
     served, found = wide.behind(x, x, i, j, 0)
     assert served.size > 300
-    other = first_layer(close, x[i], x[j], i, j)
+    other = behind(close, first_state(close, x[i], x[j], i, j), i, j)
     own = problem.diagonal.stages[0].end[1]
     wrong = np.abs(found[1] - other.theta[served]) / np.sqrt(own[i] * own[j])[served]
     assert wrong.max() > 1e-12
