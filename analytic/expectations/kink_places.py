@@ -29,6 +29,9 @@ SHARPEST = 2.0**-56
 PARTS = 4
 """Series that are cut short: the integrand, the cosine, the exponential and m_0."""
 
+BETTER, SERVED = 1 / 16, 0.5
+"""The share of the largest error that units may have where others exceed it, and of such units."""
+
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class KinkPlaces:
@@ -77,10 +80,16 @@ class KinkPlaces:
     def fitted(
         self, s: Array, second: Array, slope: Array, allowed: float, most: float
     ) -> Self | None:
-        """The same with its error; see ``kink_lines``. None where no unit is served."""
+        """The same with its error; see ``kink_lines``.
+
+        Where some units are known too badly others need not be at the edge of that: the largest
+        error counts for all. None where few are known better.
+        """
         rounded, size = self.errors(s, second, slope)
         served = rounded + SHARPEST * size <= most
-        if not served.any():
+        if not served.all():
+            served = rounded + SHARPEST * size <= most * BETTER
+        if served.mean() < SERVED:
             return None
         largest = size[served].max()
         sharp = max(allowed / largest, SHARPEST) if largest > 0 else SHARPEST

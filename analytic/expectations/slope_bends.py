@@ -79,7 +79,7 @@ def kink_lines(
         second: E w^2 there.
         slope: E w'^2 there.
         allowed: an error, relative to norms, that may be spent on shorter sums.
-        most: the largest error of a unit that is served.
+        most: the largest error of a unit, if others are not to be left out.
     """
     line = polyline(activation)
     found = None if line is None else _bends(line)

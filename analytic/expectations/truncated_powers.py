@@ -135,7 +135,7 @@ def kink_powers(
         second: E w^2 there.
         slope: E w'^2 there.
         allowed: an error, relative to norms, that may be spent on shorter sums.
-        most: the largest error of a unit that is served.
+        most: the largest error of a unit, if others are not to be left out.
     """
     line = None if polyline(activation) is not None else spline(activation)
     found = None if line is None or not line.is_cubic else _powers_of(line)
