@@ -272,8 +272,10 @@ def _share_compiled_code(copy: Path) -> None:
 
 
 def _is_compiled(text: str, old: str) -> bool:
-    """Whether a text stands in a function that is compiled."""
+    """Whether a text stands in a function that is compiled, or outside, for compiled ones to read."""
     before = text[: text.index(old)]
+    if not text[before.rfind("\n") + 1].isspace():  # a constant
+        return True
     decorator = before[: before.rfind("\ndef ")].rsplit("\n", 1)[-1]
     return decorator.startswith(("@compiled", "@elementwise", "@partial(compiled"))
 

@@ -23,3 +23,21 @@ def test_a_fault_has_one_place(mutation: mutations.Mutation) -> None:
     files = [word for word in mutation.tests.split() if word.endswith(".py")]
     assert files
     assert all((ROOT / file).exists() for file in files)
+
+
+CODE = """
+SHORT = 1.0
+
+@elementwise
+def seen(x):
+    return x > SHORT
+
+def asked(x):
+    return x + 1
+"""
+
+
+@pytest.mark.parametrize(("text", "compiled"), [("SHORT = 1", 1), ("x > S", 1), ("x + 1", 0)])
+def test_constants_may_be_read_by_compiled_code(text: str, compiled: int) -> None:
+    """Compiled code of the tree as it was would not see the fault."""
+    assert mutations._is_compiled(CODE, text) == bool(compiled)  # pyright: ignore[reportPrivateUsage]

@@ -127,16 +127,7 @@ def kink_powers(
     allowed: float = 0.0,
     most: float = np.inf,
 ) -> KinkPowers | None:
-    """The kinks of an activation of cubic pieces, or None if it is none or has too many.
-
-    Args:
-        activation: w.
-        s: positive deviations, for the error.
-        second: E w^2 there.
-        slope: E w'^2 there.
-        allowed: an error, relative to norms, that may be spent on shorter sums.
-        most: the largest error of a unit, if others are not to be left out.
-    """
+    """The kinks of an activation of cubic pieces, or None if it is none; see ``kink_lines``."""
     line = None if polyline(activation) is not None else spline(activation)
     found = None if line is None or not line.is_cubic else _powers_of(line)
     if found is None or found.rank > MOST_PLACES:
