@@ -20,7 +20,6 @@ import sympy
 from numpy.typing import NDArray
 
 from analytic.expressions import NAMES, Order, X, bent_line, derivative, sigmoid, softplus, text_of
-from analytic.expressions import values as values_of
 from analytic.proofs import (
     Answer,
     Bound,
@@ -32,6 +31,7 @@ from analytic.proofs import (
     jumps,
     lipschitz,
     parity,
+    sharp_values,
     strip,
 )
 
@@ -238,7 +238,7 @@ class Activation:
         Raises:
             TypeError: x is not made of real numbers.
         """
-        return values_of(self.expression, _real(x), order)
+        return sharp_values(self.expression, _real(x), order)
 
     def __call__(self, x: Any) -> Any:
         """Values of w, elementwise, in float64; or the composition with an activation."""

@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from analytic.activation import Activation
 from analytic.expectations.quadrature import Extended, Rule, extended_basis
-from analytic.expressions import extended_values
 from analytic.machine import EXTENDED, UNIT, Array
-from analytic.proofs import kinks
+from analytic.proofs import kinks, sharp_extended_values
 
 __all__ = [
     "CURVATURE", "FIRST", "INCOMPLETE", "JERK", "MEAN", "RESPONSE_D", "RESPONSE_E", "REST",
@@ -74,7 +73,7 @@ def tabulated(activation: Activation, s: Array, rule: Rule, terms: int) -> NodeT
     y = s[:, None] * rule.extended  # (n, q)
     w2, w3 = activation.derivatives(y.astype(np.float64), 3)[2:]
     (w, d), (w1, d1) = (
-        extended_values(activation.expression, y, order, 1 + NODES) for order in (0, 1)
+        sharp_extended_values(activation.expression, y, order, 1 + NODES) for order in (0, 1)
     )
     if kinked(activation):  # a jump at a node counts half of either side
         middle = rule.nodes.size // 2

@@ -31,6 +31,8 @@ from analytic.machine import EXTENDED, Array
 
 __all__ = ["Series", "divided_function", "divided_functions", "plain"]
 
+LEFT_OUT = 80
+"""Octaves below the bound of a series that its terms go down to."""
 _T = sympy.Symbol("x", real=True)
 """The argument of f: the symbol of all expressions."""
 
@@ -56,14 +58,21 @@ class Series:
         falling = [math.perm(j, order) for j in range(order, whole.size)]
         return whole[order:] * np.array(falling, np.longdouble)
 
-    def rest(self, order: int) -> float:
-        """What the series leaves out of the derivative: sum_{j >= N} j^k 2^-j bound/radius^k.
+    def terms(self, reach: float, order: int) -> int:
+        """How many terms matter where |u| is at most ``reach``, the radius at most."""
+        octaves = -math.log2(max(reach / (2 * self.radius), 2.0**-LEFT_OUT))
+        return min(len(self.high), order + 2 + math.ceil(LEFT_OUT / octaves))
 
-        The ratio of successive terms is at most 2^(-1) (1 + 1/N)^k <= 3/4.
+    def rest(self, reach: float, order: int, terms: int) -> float:
+        """What N terms leave out of the derivative: sum_{j >= N} j^k q^j bound/|u|^k.
+
+        With q = |u|/rho <= 1/2 the ratio of successive terms is at most q (1 + 1/N)^k <= 3/4.
         """
-        terms = len(self.high)
-        size = math.exp(order * math.log(terms) - terms * math.log(2))
-        return 4 * size * self.bound / self.radius**order
+        rho = 2 * self.radius
+        q = max(reach, rho * 2.0**-LEFT_OUT) / rho
+        return 4 * math.exp(order * math.log(terms) + (terms - order) * math.log(q)) * (
+            self.bound / rho**order
+        )
 
 
 class DividedFunction(sympy.Function):
@@ -132,8 +141,9 @@ class DividedFunction(sympy.Function):
     @classmethod
     def near(cls, u: Any) -> Any:
         """The sum of the series in the precision of u."""
-        value = np.zeros_like(u)
-        for coefficient in cls.series.derivative(cls.order)[::-1].astype(u.dtype):
+        value, reach = np.zeros_like(u), float(np.max(np.abs(u), initial=0.0))
+        count = cls.series.terms(reach, cls.order) - cls.order
+        for coefficient in cls.series.derivative(cls.order)[:count][::-1].astype(u.dtype):
             value = value * u + coefficient
         return value
 
@@ -141,10 +151,13 @@ class DividedFunction(sympy.Function):
     def near_error(cls, u: Any) -> Array:
         """A bound of its errors in extended precision: 2j + 3 roundings of term j, and the rest."""
         size, value = np.abs(np.asarray(u, dtype=np.float64)), 0.0
+        reach = float(size.max(initial=0.0))
+        terms = cls.series.terms(reach, cls.order)
         coefficients = np.abs(cls.series.derivative(cls.order).astype(np.float64))
-        for j in range(coefficients.size - 1, -1, -1):
+        for j in range(terms - cls.order - 1, -1, -1):
             value = value * size + (2 * j + 3) * coefficients[j]
-        return np.asarray(EXTENDED * value * (1 + 1e-10) + cls.series.rest(cls.order))
+        rest = cls.series.rest(reach, cls.order, terms)
+        return np.asarray(EXTENDED * value * (1 + 1e-10) + rest)
 
 
 _CLASSES: dict[tuple[Any, int, int], Any] = {}

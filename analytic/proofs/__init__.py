@@ -12,6 +12,7 @@ refuse what is not one real function with finitely many jumps and Gaussian momen
 
 from analytic.proofs.admission import from_sympy, from_text
 from analytic.proofs.asymptotics import tail
+from analytic.proofs.cancelling_zeros import sharp_extended_values, sharp_values
 from analytic.proofs.complex_enclosure import Rectangle, log_real_modulus, modulus
 from analytic.proofs.extrema import Bound
 from analytic.proofs.interval import supremum_between
@@ -35,6 +36,8 @@ __all__ = [
     "log_real_modulus",
     "modulus",
     "parity",
+    "sharp_extended_values",
+    "sharp_values",
     "strip",
     "supremum_between",
     "tail",

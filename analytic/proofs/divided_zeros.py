@@ -32,7 +32,7 @@ from analytic.expressions import (
 from analytic.proofs.complex_enclosure import modulus
 from analytic.proofs.complex_rectangles import Rectangle
 
-__all__ = ["without_zeros_below"]
+__all__ = ["quotient", "without_zeros_below", "zero_order"]
 
 TERMS, SAMPLES, DIGITS = 96, 128, 50
 """Length of a Taylor series, points on the circle it is computed on, and their digits."""
@@ -75,14 +75,14 @@ def _composed(product: Any, bottom: Any, power: int) -> Any:
     for factor in product.args if bottom != X else ():
         inner = factor.subs(bottom, u)
         if found < power and not inner.has(X) and not _is_inverse(factor):
-            own = _order(inner.subs(u, X), sympy.S.Zero, power - found)
+            own = zero_order(inner.subs(u, X), sympy.S.Zero, power - found)
             factors += [inner.subs(u, X)] * (own > 0)
             rest, found = (rest / factor, found + own) if own else (rest, found)
     if found < power:
         return None
     coefficient, top = sympy.Mul(*factors).as_coeff_Mul()
-    quotient = _quotient(top, power)
-    return None if quotient is None else rest * coefficient * quotient(bottom)
+    divided = quotient(top, power)
+    return None if divided is None else rest * coefficient * divided(bottom)
 
 
 def _places(bottom: Any) -> list[Any]:
@@ -99,21 +99,21 @@ def _is_line(expression: Any) -> bool:
 
 def _divided_at(product: Any, bottom: Any, power: int, place: Any) -> Any:
     """The product without this zero of its denominator, or None if nothing is proved."""
-    order = _order(bottom, place, 8)
+    order = zero_order(bottom, place, 8)
     if not order:
         return None
     factors, found = list[Any](), 0
     for factor in product.args:
         if found < order * power and factor != bottom**-power and not _is_inverse(factor):
-            own = _order(factor, place, order * power - found)
+            own = zero_order(factor, place, order * power - found)
             factors += [factor] * (own > 0)
             found += own
     if found < order * power:
         return None
     coefficient, top = sympy.Mul(*factors).as_coeff_Mul()
     rest = product / sympy.Mul(*factors) * bottom**power * coefficient
-    above = _quotient(top.subs(X, X + place), order * power)
-    below = _quotient(bottom.subs(X, X + place), order)
+    above = quotient(top.subs(X, X + place), order * power)
+    below = quotient(bottom.subs(X, X + place), order)
     if above is None or below is None:
         return None
     return rest * above(X - place) / below(X - place) ** power
@@ -129,7 +129,7 @@ def _exact(expression: Any) -> Any:
 
 
 @lru_cache(maxsize=512)
-def _order(expression: Any, place: Any, most: int) -> int:
+def zero_order(expression: Any, place: Any, most: int) -> int:
     """The order of a zero at a place, by exact derivatives; at most so many are taken."""
     if not expression.has(X) or expression.has(*SWITCHES):
         return 0
@@ -144,7 +144,7 @@ def _order(expression: Any, place: Any, most: int) -> int:
     return most
 
 
-def _quotient(top: Any, power: int) -> Callable[[Any], Any] | None:
+def quotient(top: Any, power: int) -> Callable[[Any], Any] | None:
     """top/x^power as a function, or None where it is not seen to be analytic around 0."""
     if top.is_polynomial(X):
         polynomial = sympy.cancel(sympy.expand(top) / X**power)
