@@ -209,16 +209,19 @@ def _tabulated_ways(
 
 
 def _by_tables(table: Heat, of: Units, angle: Angle, i: Index, j: Index) -> Array:
-    """By conditioning; where its tables err too much by rules of two dimensions, if these serve.
+    """By conditioning; where its tables err too much by pieces or rules of two dimensions.
 
     Of w that oscillates and decays the tables are known less well far out, where it counts little.
     """
-    found = by_conditioning(table, of, angle, i, j)
+    found, kink = by_conditioning(table, of, angle, i, j), kinked(of.activation)
     wrong = ~(np.maximum(found[3], found[4]) <= max(HOPELESS, of.wanted))
-    if not wrong.any() or kinked(of.activation) or are_lost(of, angle, i, j, wrong):
+    if not wrong.any() or (kink and spline(of.activation) is None):
+        return found
+    if not kink and are_lost(of, angle, i, j, wrong):
         return found
     again = np.flatnonzero(wrong)
-    other = by_product_rule(of, angle.take(again), i[again], j[again])
+    way = _by_spline if kink else by_product_rule
+    other = way(of, angle.take(again), i[again], j[again])
     better = other[3] + other[4] < found[3, again] + found[4, again]
     found[:, again[better]] = other[:, better]
     return found
@@ -286,7 +289,7 @@ def _by_spline(
     second, slope = of.moments.second[seen], of.moments.slope[seen]
     value, steep = (
         part[place].reshape(2, -1).sum(axis=0)
-        for part in shares_beyond(w, of.s[seen], PAIR_END, second, slope)
+        for part in shares_beyond(w, of.s[seen], PAIR_END, second, slope, line.far)
     )
     blind = value + steep > BLIND
     near = np.minimum(found[0], found[1])

@@ -1,14 +1,16 @@
 """Smooth functions as polynomials on short pieces, to rounding.
 
 A piece is a polynomial in (x - start)/length: of degree EXACT at most where the function is one,
-else of degree ``DEGREE`` on pieces so short that interpolation agrees with it.
+else of degree ``DEGREE`` on pieces so short that interpolation agrees with it, as far as these
+reach: beyond stands its asymptote where it has one, and 0 where it has none.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -17,55 +19,113 @@ import sympy
 from analytic.expressions import X, values
 from analytic.machine import UNIT, Array
 
-__all__ = ["DEGREE", "EXACT", "Piece", "pieces_of"]
+__all__ = ["DEGREE", "EXACT", "Piece", "asymptote", "goes_on", "pieces_of"]
 
 DEGREE = 10
 """Of the polynomials that stand for a piece that is none."""
 EXACT = 3
 """Largest degree of a polynomial piece that is kept as it is."""
-FURTHEST = 2.0**13
-"""Up to where other pieces are cut into short ones; beyond, the last one goes on."""
+ON_LINE = 2**3 * UNIT
+"""How far from its asymptote a function may be to stand for it, relative to its size."""
+OCTAVES = 40
+"""As far beyond the last piece it is looked at."""
 SHORTEST = 2.0**-6
 """Half of the shortest piece."""
+ENOUGH = 2**5 * UNIT
+"""How far interpolation may be away."""
+TINY = 2.0**-960
+"""Values below have lost digits."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Piece:
-    """A polynomial in (x - start)/length from ``low`` on."""
+    """A polynomial in (x - start)/length from ``low`` on, and how far it is ``off``, relatively."""
 
     low: float
     start: float
     length: float
     powers: Array
+    off: float = 0.0
 
 
-def pieces_of(smooth: Any, low: float, high: float) -> Iterator[Piece]:
-    """The pieces of a smooth function on [low, high], from left to right."""
+def pieces_of(
+    smooth: Any, low: float, high: float, reach: float, size: Callable[[float], float]
+) -> Iterator[Piece]:
+    """The pieces of a smooth function on [low, high], from left to right.
+
+    Args:
+        smooth: the function, an expression in x.
+        low: where it begins, or -inf.
+        high: where it ends, or inf.
+        reach: up to where pieces are short.
+        size: a mean of the activation between -x and x, which no normal law sees less of than of
+            what lies at x: errors are relative to the larger one of that and the piece itself.
+    """
     start = 0.0 if low < 0 < high else low if np.isfinite(low) else high  # small values are exact
-    polynomial = sympy.Poly(smooth, X) if smooth.is_polynomial(X) else None
-    if polynomial is not None and polynomial.degree() <= EXACT:
+    if _is_short(smooth):
         moved = sympy.Poly(smooth.subs(X, X + sympy.Rational(start)), X).all_coeffs()[::-1]
-        powers = np.zeros(DEGREE + 1)
-        powers[: len(moved)] = [float(value) for value in moved]
-        yield Piece(low, start, 1.0, powers)
+        yield _piece(low, start, [float(value) for value in moved])
         return
-    found = _halved(smooth, max(low, -FURTHEST), min(high, FURTHEST))
-    yield replace(next(found), low=low)
-    yield from found
+    if np.isinf(low):
+        yield _piece(low, 0.0, asymptote(smooth, -reach) or (0.0, 0.0))
+    yield from _halved(smooth, max(low, -reach), min(high, reach), size)
+    if np.isinf(high):
+        yield _piece(reach, 0.0, asymptote(smooth, reach) or (0.0, 0.0))
 
 
-def _halved(smooth: Any, low: float, high: float) -> Iterator[Piece]:
+def _is_short(smooth: Any) -> bool:
+    """Whether it is a polynomial of degree EXACT at most."""
+    return bool(smooth.is_polynomial(X) and sympy.Poly(smooth, X).degree() <= EXACT)
+
+
+def _piece(low: float, start: float, powers: Sequence[float]) -> Piece:
+    padded = np.zeros(DEGREE + 1)
+    padded[: len(powers)] = powers
+    return Piece(low, start, 1.0, padded)
+
+
+def goes_on(smooth: Any, end: float) -> bool:
+    """Whether the piece beyond the end is the function to rounding, however far away."""
+    return _is_short(smooth) or asymptote(smooth, end) is not None
+
+
+@lru_cache(maxsize=256)
+def asymptote(smooth: Any, end: float) -> tuple[float, float] | None:
+    """a and b with f(x) = a + b x to rounding from the end on, or None."""
+    x = end * 2.0 ** np.arange(OCTAVES, dtype=np.float64)
+    value, slope = values(smooth, x, 1)
+    if not np.isfinite(value).all():
+        return None
+    b = float(slope[-1])
+    a = float(value[0] - b * end)
+    off = np.abs(value - (a + b * x))
+    return (a, b) if np.all(off <= ON_LINE * np.abs(value)) else None
+
+
+def _halved(
+    smooth: Any, low: float, high: float, size: Callable[[float], float]
+) -> Iterator[Piece]:
     """Pieces on which interpolation agrees with the function, from left to right."""
     near, far = sorted((abs(low), abs(high)))
+    middle, half = (low + high) / 2, (high - low) / 2
     if low < 0 < high and far > 2:
-        yield from _halved(smooth, low, 0.0)
-        yield from _halved(smooth, 0.0, high)
-        return
-    if far > 4 * max(near, 1.0):  # the error of a piece is relative to its largest value
+        middle = 0.0
+    elif far > 4 * max(near, 1.0):  # the error of a piece is relative to its size
         middle = math.copysign(math.sqrt(far * max(near, 1.0)), low + high)
-        yield from _halved(smooth, low, middle)
-        yield from _halved(smooth, middle, high)
-        return
+    else:
+        piece, agrees = _interpolated(smooth, low, high, size(near))
+        if agrees or half <= SHORTEST:
+            yield piece
+            return
+    yield from _halved(smooth, low, middle, size)
+    yield from _halved(smooth, middle, high, size)
+
+
+def _interpolated(smooth: Any, low: float, high: float, size: float) -> tuple[Piece, bool]:
+    """The polynomial through the values at Chebyshev points, and whether it agrees with others.
+
+    It is not asked for more than the digits of x allow.
+    """
     middle, half = (low + high) / 2, (high - low) / 2
     k = np.arange(DEGREE + 1)
     phase = np.pi * (k + 0.5) / (DEGREE + 1)
@@ -73,13 +133,11 @@ def _halved(smooth: Any, low: float, high: float) -> Iterator[Piece]:
     series *= np.where(k > 0, 2.0, 1.0) / (DEGREE + 1)
     fit: Any = np.polynomial.Chebyshev(series)
     probe = np.linspace(-0.97, 0.99, 15)
-    exact = values(smooth, middle + half * probe, 0)[0]
-    off = np.abs(fit(probe) - exact).max()
-    if off > 32 * UNIT * np.abs(exact).max() and half > SHORTEST:
-        yield from _halved(smooth, low, middle)
-        yield from _halved(smooth, middle, high)
-        return
+    exact, slope = values(smooth, middle + half * probe, 1)
+    largest = max(float(np.abs(exact).max()), size, TINY)
+    off = float(np.abs(fit(probe) - exact).max()) / largest
+    rounded = UNIT * max(abs(low), abs(high)) * float(np.abs(slope).max()) / largest
     powers = np.zeros(DEGREE + 1)
     converted = fit.convert(kind=np.polynomial.Polynomial).coef
     powers[: converted.size] = converted
-    yield Piece(low, middle, half, powers)
+    return Piece(low, middle, half, powers, off), off <= ENOUGH + rounded

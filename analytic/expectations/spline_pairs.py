@@ -52,8 +52,10 @@ first units; four sums."""
 def _cuts(spl: Any, scale: float, tau: float, kinks: Any, ends: Any, count: int) -> int:
     """Append the ends of pieces, stretched by ``scale``, and the layers beside kinks."""
     for k in range(spl.shape[0] - 1):
-        ends[count] = spl[k, END] * scale
-        count += 1
+        end = spl[k, END] * scale
+        if ends[0] < end < ends[2]:
+            ends[count] = end
+            count += 1
     for k in range(kinks.size if tau > 0 else 0):
         ends[count], ends[count + 1] = kinks[k] - LAYER * tau, kinks[k] + LAYER * tau
         count += 2

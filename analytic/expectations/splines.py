@@ -9,26 +9,22 @@ of the pieces; pairs stand in ``spline_pairs``.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import lru_cache
-from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from analytic.activation import Activation, X
+from analytic.expectations.cut_pieces import cut_between
 from analytic.expectations.jumps_by_parts import jump_sums
 from analytic.expectations.polylines import Polyline, gauss_panels, polyline
-from analytic.expectations.polynomial_pieces import DEGREE, EXACT, Piece, pieces_of
+from analytic.expectations.polynomial_pieces import DEGREE, EXACT
 from analytic.expectations.staircases import Staircase, staircase
 from analytic.machine import UNIT, Array
-from analytic.proofs import branch, kinks
+from analytic.proofs import kinks
 
 __all__ = ["DEGREE", "EXACT", "Spline", "by_pieces", "spline"]
 
-MOST_PIECES = 400
-"""Most pieces."""
-_POLYNOMIAL = (Fraction(0), Fraction(0), Fraction(10**6))
 REACH = 12
 """Where the normal law is cut."""
 BLOCK = 256
@@ -49,6 +45,7 @@ class Spline:
         powers: coefficients of the powers of (x - a_k)/h_k, (pieces, DEGREE + 1).
         error: of a value, relative to the largest |w| of its piece.
         error_d: of a slope, relative to the largest |w'|.
+        far: how far the pieces are those of w, to the left and to the right; inf where they go on.
     """
 
     activation: Activation
@@ -59,6 +56,7 @@ class Spline:
     powers: Array
     error: float
     error_d: float
+    far: tuple[float, float]
 
     @property
     def turned(self) -> Spline:
@@ -150,7 +148,7 @@ def _turned(line: Spline) -> Spline:
     w = Activation(line.activation.expression.subs(X, -X))
     return Spline(
         w, -line.kinks[::-1], -line.ends[::-1], -line.starts[::-1], line.lengths[::-1].copy(),
-        line.powers[::-1] * signs, line.error, line.error_d,
+        line.powers[::-1] * signs, line.error, line.error_d, (line.far[1], line.far[0]),
     )  # fmt: skip
 
 
@@ -239,27 +237,22 @@ def spline(activation: Activation) -> Spline | None:
         ([-inf, -3.0, 3.0, inf], [-3.0, 3.0])
     """
     found = kinks(activation.expression)
-    if not found.complete or not found.places:
-        return None
-    if any(order is None or order.rank > _POLYNOMIAL for order in activation.growth):
+    if not found.complete or not found.places or None in activation.growth:
         return None
     places = sorted(found.places, key=float)
-    pieces: list[Piece] = []
-    sides = [(places[0], -1), *((place, 1) for place in places)]
-    ends = [-np.inf, *map(float, places), np.inf]
-    for (place, side), low, high in zip(sides, ends, ends[1:], strict=False):
-        cut = pieces_of(branch(activation.expression, place, side), low, high)
-        pieces += islice(cut, MOST_PIECES + 1 - len(pieces))  # no more are made
-    if len(pieces) > MOST_PIECES:
+    cut = cut_between(activation, places)
+    if cut is None:
         return None
-    exact = all(np.all(piece.powers[EXACT + 1 :] == 0) for piece in pieces)
+    exact = all(np.all(piece.powers[EXACT + 1 :] == 0) for piece in cut.pieces)
+    wrong = max(piece.off for piece in cut.pieces)
     return Spline(
         activation,
         np.array([float(place) for place in places]),
-        np.array([*(piece.low for piece in pieces), np.inf]),
-        np.array([piece.start for piece in pieces]),
-        np.array([piece.length for piece in pieces]),
-        np.array([piece.powers for piece in pieces]),
-        64 * UNIT,
-        (2**6 if exact else 2**12) * UNIT,
+        np.array([*(piece.low for piece in cut.pieces), np.inf]),
+        np.array([piece.start for piece in cut.pieces]),
+        np.array([piece.length for piece in cut.pieces]),
+        np.array([piece.powers for piece in cut.pieces]),
+        max(64 * UNIT, 2 * wrong),
+        max((2**6 if exact else 2**12) * UNIT, 2**7 * wrong),
+        cut.far,
     )

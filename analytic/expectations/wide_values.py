@@ -6,6 +6,7 @@ where there are kinks elsewhere.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 
@@ -33,7 +34,8 @@ def pair_values_of(activation: Activation, degree: int) -> PairValues | None:
     """Those of an activation whose E is of the size of (s s')^degree, or None."""
     if by_pieces(activation) is not None:
         pieces = spline(activation)
-        return None if pieces is None else partial(_by_panels, pieces)
+        ends = pieces is None or min(pieces.far) < math.inf
+        return None if pieces is None or ends else partial(_by_panels, pieces)
     table = heat(activation, HIGHEST[0])
     return None if table is None else partial(_by_tables, table, degree)
 

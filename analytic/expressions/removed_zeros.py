@@ -70,8 +70,10 @@ class Series:
         """
         rho = 2 * self.radius
         q = max(reach, rho * 2.0**-LEFT_OUT) / rho
-        return 4 * math.exp(order * math.log(terms) + (terms - order) * math.log(q)) * (
-            self.bound / rho**order
+        return (
+            4
+            * math.exp(order * math.log(terms) + (terms - order) * math.log(q))
+            * (self.bound / rho**order)
         )
 
 

@@ -10,13 +10,16 @@ where q is summed by its Taylor series near 0 (``analytic.expressions.removed_ze
 away values are those of w as it is written.
 """
 
+# mpmath has no type stubs
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-import mpmath  # pyright: ignore[reportMissingTypeStubs]
+import mpmath
 import numpy as np
 import sympy
 
@@ -67,9 +70,7 @@ def sharp_values(expression: Any, x: Array, order: int) -> list[Array]:
     return found
 
 
-def sharp_extended_values(
-    expression: Any, x: Any, order: int, roundings: int
-) -> tuple[Any, Array]:
+def sharp_extended_values(expression: Any, x: Any, order: int, roundings: int) -> tuple[Any, Array]:
     """``extended_values``, whose digits are not lost beside 0."""
     value, error = extended_values(expression, x, order, roundings)
     beside = _beside(expression)

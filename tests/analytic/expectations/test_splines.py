@@ -7,6 +7,7 @@ import pytest
 
 from analytic import AccuracyError, Activation, FullyConnected, Network, kernel, kernel_estimate
 from analytic.expectations import coefficients
+from analytic.expectations.cut_tails import shares_beyond
 from analytic.expectations.polylines import polyline
 from analytic.expectations.product_rules import Angle
 from analytic.expectations.spline_pairs import spline_distances
@@ -14,7 +15,11 @@ from analytic.expectations.splines import Spline, spline
 
 SHIFTED = "Piecewise((exp(x - 1) - 1, x < 1), (x - 1, True))"
 CROSSED = "max(tanh(x), x/2 - 3/10)"  # the place of the kink has no formula
-NAMES = ["hardswish", "relu6(x)**2", SHIFTED, CROSSED]
+FAST = ["exp(-abs(x - 1))", "abs(x - 1)*exp(-x**2)", "min(exp(x), 2)", "sin(x)*abs(x - 1)"]
+"""They grow, fall or turn like no power of x."""
+NAMES = ["hardswish", "relu6(x)**2", SHIFTED, CROSSED, *FAST]
+SLOW = ["atan(abs(x - 1))", "log(1 + abs(x - 1))", "abs(tanh(x - 1))", "1/(1 + abs(x - 1))"]
+"""They reach far."""
 
 
 def _spline(name: str) -> Spline:
@@ -29,7 +34,47 @@ def test_pieces_have_the_values_of_the_activation(name: str) -> None:
     k = np.searchsorted(w.ends, x) - 1
     powers = ((x - w.starts[k]) / w.lengths[k])[:, None] ** np.arange(w.powers.shape[1])
     exact = Activation(name)(x)
-    assert np.all(np.abs(np.sum(w.powers[k] * powers, axis=1) - exact) <= w.error * (1 + exact**2))
+    size = 1 + np.abs(x) + exact**2
+    assert np.all(np.abs(np.sum(w.powers[k] * powers, axis=1) - exact) <= w.error * size)
+
+
+@pytest.mark.parametrize("name", [*SLOW, *FAST[:3]])
+def test_pieces_go_on_or_say_where_they_end(name: str) -> None:
+    """They went on as polynomials of degree 10 once, far beyond the places they were made from."""
+    w, far = _spline(name), np.geomspace(40, 1e7, 400)
+    for x, end in zip((-far, far), w.far, strict=True):
+        x = x[np.abs(x) <= end]
+        assert x.size == 400 or end >= 2.0**20
+        k = np.searchsorted(w.ends, x) - 1
+        powers = ((x - w.starts[k]) / w.lengths[k])[:, None] ** np.arange(w.powers.shape[1])
+        exact = Activation(name)(x)
+        assert np.all(np.abs(np.sum(w.powers[k] * powers, axis=1) - exact) <= w.error * (1 + exact))
+
+
+@pytest.mark.parametrize("name", SLOW[:3])
+def test_wide_units_are_those_of_the_activation(name: str) -> None:
+    """E w(u) w(v) of orthogonal inputs of size 10^4 is the square of a mean."""
+    s, features = 1e4, 2
+    network = Network(FullyConnected(name, weight_std=1))
+    found = kernel_estimate(network, s * np.sqrt(features) * np.eye(features), kind="both")
+    beside = np.append(0.0, 10.0 ** np.arange(-3, 5)) / s  # of the kink at 1
+    cuts = np.concatenate([np.linspace(-12, 12, 97), 1 / s - beside, 1 / s + beside])
+    cuts = np.unique(cuts[np.abs(cuts) <= 12])
+    nodes, weights = np.polynomial.legendre.leggauss(40)
+    half, middle = np.diff(cuts)[:, None] / 2, (cuts[1:] + cuts[:-1])[:, None] / 2
+    z, p = (middle + half * nodes).ravel(), (half * weights).ravel()
+    mean = Activation(name)(s * z) @ (p * np.exp(-(z**2) / 2)) / np.sqrt(2 * np.pi)
+    assert abs(found.value.nngp[0, 1] - mean**2) <= found.error.nngp[0, 1] + 1e-12 * mean**2
+
+
+def test_units_beyond_the_last_piece_are_not_known() -> None:
+    w, s = _spline("sin(x)*abs(x - 1)"), np.array([3.0, 40.0])
+    _, second, slope = w.moments(s)[:3]
+    for share in shares_beyond(w.activation, s, 9.0, second, slope, w.far):
+        assert share[0] <= 1e-15
+        assert 0.02 < share[1] < 1
+    with pytest.raises(AccuracyError):
+        kernel(Network(FullyConnected(w.activation)), 300 * np.eye(2) + 1)
 
 
 @pytest.mark.parametrize("name", ["hardtanh", "softshrink", "abs(abs(x) - 1)"])
