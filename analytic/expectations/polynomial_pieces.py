@@ -19,7 +19,7 @@ import sympy
 from analytic.expressions import X, values
 from analytic.machine import UNIT, Array
 
-__all__ = ["DEGREE", "EXACT", "Piece", "asymptote", "goes_on", "pieces_of"]
+__all__ = ["DEGREE", "EXACT", "SPARE", "Piece", "asymptote", "goes_on", "pieces_of"]
 
 DEGREE = 10
 """Of the polynomials that stand for a piece that is none."""
@@ -31,6 +31,8 @@ OCTAVES = 40
 """As far beyond the last piece it is looked at."""
 SHORTEST = 2.0**-6
 """Half of the shortest piece."""
+SPARE = 0.125
+"""How far beyond its ends a piece still is the function, in lengths, where no kink is there."""
 ENOUGH = 2**5 * UNIT
 """How far interpolation may be away."""
 TINY = 2.0**-960
@@ -68,7 +70,8 @@ def pieces_of(
         return
     if np.isinf(low):
         yield _piece(low, 0.0, asymptote(smooth, -reach) or (0.0, 0.0))
-    yield from _halved(smooth, max(low, -reach), min(high, reach), size)
+    ends = max(low, -reach), min(high, reach)
+    yield from _halved(smooth, *ends, ends, size)
     if np.isinf(high):
         yield _piece(reach, 0.0, asymptote(smooth, reach) or (0.0, 0.0))
 
@@ -103,7 +106,7 @@ def asymptote(smooth: Any, end: float) -> tuple[float, float] | None:
 
 
 def _halved(
-    smooth: Any, low: float, high: float, size: Callable[[float], float]
+    smooth: Any, low: float, high: float, ends: tuple[float, float], size: Callable[[float], float]
 ) -> Iterator[Piece]:
     """Pieces on which interpolation agrees with the function, from left to right."""
     near, far = sorted((abs(low), abs(high)))
@@ -113,16 +116,17 @@ def _halved(
     elif far > 4 * max(near, 1.0):  # the error of a piece is relative to its size
         middle = math.copysign(math.sqrt(far * max(near, 1.0)), low + high)
     else:
-        piece, agrees = _interpolated(smooth, low, high, size(near))
+        begin, end = max(low - SPARE * 2 * half, ends[0]), min(high + SPARE * 2 * half, ends[1])
+        powers, off, agrees = _interpolated(smooth, begin, end, size(near))
         if agrees or half <= SHORTEST:
-            yield piece
+            yield Piece(low, (begin + end) / 2, (end - begin) / 2, powers, off)
             return
-    yield from _halved(smooth, low, middle, size)
-    yield from _halved(smooth, middle, high, size)
+    yield from _halved(smooth, low, middle, ends, size)
+    yield from _halved(smooth, middle, high, ends, size)
 
 
-def _interpolated(smooth: Any, low: float, high: float, size: float) -> tuple[Piece, bool]:
-    """The polynomial through the values at Chebyshev points, and whether it agrees with others.
+def _interpolated(smooth: Any, low: float, high: float, size: float) -> tuple[Array, float, bool]:
+    """The polynomial through values at Chebyshev points, how far off it is, and if it agrees.
 
     It is not asked for more than the digits of x allow.
     """
@@ -140,4 +144,4 @@ def _interpolated(smooth: Any, low: float, high: float, size: float) -> tuple[Pi
     powers = np.zeros(DEGREE + 1)
     converted = fit.convert(kind=np.polynomial.Polynomial).coef
     powers[: converted.size] = converted
-    return Piece(low, middle, half, powers, off), off <= ENOUGH + rounded
+    return powers, off, off <= ENOUGH + rounded

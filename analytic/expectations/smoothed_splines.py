@@ -46,14 +46,30 @@ from analytic.expectations.spline_lanes import (
     piece_values,
     upper_end,
 )
+from analytic.expectations.spline_nodes import (
+    are_alike,
+    by_nodes,
+    by_own_piece,
+    by_whole_law,
+    enter_own,
+    is_alone,
+)
 
-__all__ = ["INNER", "smoothed_spline"]
+__all__ = ["INNER", "WIDE", "smoothed_spline"]
 
 INNER = 12
 """Nodes of an inner panel, whose length is 3 at most."""
 SHORT = 1.0
 """A length in deviations below which nodes see a piece: its polynomial is large at y, far away, and
 so are the terms that its moments would be made of."""
+WIDE = 20.0
+"""Up to where places are close beside tau: they share the nodes of an inner rule."""
+NARROW = 2.0**-9
+"""Up to this tau, in lengths of interpolation, the mean square is a short series."""
+SEEN = 1 - 2.0**-20
+"""Of the reach of a law: layers beside kinks are as wide."""
+BESIDE = 2.0**-11
+"""The share of a panel from its ends on that holds no node."""
 WITHIN = 0.01
 """The share of a panel that is left behind the place whose piece is looked at."""
 
@@ -108,6 +124,8 @@ def _by_panels(spl: Any, k: int, tau: float, rule: Any, line: Any, bits: Any) ->
     longest = 0.0
     for i in range(NODES):
         longest = max(longest, line[HIGH + i] - line[BEGIN + i])
+    if not longest > 0.0:
+        return
     panels = max(math.ceil(longest / 3.0), 1)
     for panel in range(panels):
         for q in range(rule.shape[1]):
@@ -124,20 +142,6 @@ def _by_panels(spl: Any, k: int, tau: float, rule: Any, line: Any, bits: Any) ->
                 line[MEAN + i] += p * apart
                 line[SQUARE + i] += p * (apart * apart)
                 line[RISE + i] += p * line[SLOPE + i]
-
-
-@elementwise
-def _by_one_piece(spl: Any, k: int, tau: float, whole: Any, line: Any) -> None:
-    """W, W' and Var where piece k is all that is seen: its moments are sums."""
-    for q in range(whole.shape[1]):
-        for i in range(NODES):
-            line[PLACES + i] = line[PLACE + i] + tau * whole[0, q]
-        piece_values(spl, k, line)
-        for i in range(NODES):
-            apart = line[VALUE + i] - line[OWN + i]
-            line[MEAN + i] += whole[1, q] * apart
-            line[SQUARE + i] += whole[1, q] * (apart * apart)
-            line[RISE + i] += whole[1, q] * line[SLOPE + i]
 
 
 @elementwise
@@ -224,25 +228,58 @@ def _by_pieces(
 
 
 @elementwise
+def _any_pieces(
+    spl: Any, low: float, high: float, tau: float, whole: Any, rule: Any, line: Any, bits: Any
+) -> None:
+    """W, W' and the mean square where pieces are no cubics."""
+    beside, far = BESIDE * (high - low), SEEN * REACH * tau
+    at, to = _piece(spl, low + beside), _piece(spl, high - beside)
+    enter_own(spl, at, to, line)
+    if tau == 0.0:
+        return
+    first, last = _piece(spl, low - far), _piece(spl, high + far)
+    if at == to and is_alone(spl, at, low - far, high + far):
+        if tau * spl[at, INVERSE] < NARROW:
+            by_own_piece(spl, at, tau, line)
+            return
+        first = last = at
+    if are_alike(spl, first, last, 2 * far):
+        by_whole_law(spl, first, last, tau, whole, line)
+        return
+    if high - low <= WIDE * tau:
+        by_nodes(spl, first, low, high, tau, rule, line, bits)
+        return
+    for i in range(NODES):
+        line[BEGIN + i], line[BEGIN_E + i], line[BEGIN_TAIL + i] = -REACH, EDGE[0], EDGE[1]
+        line[RISE + i] = 0.0
+    _by_pieces(spl, first, last, tau, rule, line, bits)
+
+
+@elementwise
 def smoothed_spline(
     spl: Any, tau: float, low: float, high: float, whole: Any, rule: Any, line: Any, bits: Any,
 ) -> None:  # fmt: skip
     """W, W' and Var at places between ``low`` and ``high``."""
+    if not is_cubic(spl):
+        _any_pieces(spl, low, high, tau, whole, rule, line, bits)
+        _finish(line)
+        return
     first = last = own = _piece(spl, high - WITHIN * (high - low))
     if tau > 0.0:
         first, last = _piece(spl, low - REACH * tau), _piece(spl, high + REACH * tau)
-    cubic = is_cubic(spl)
-    if cubic and first == last:
+    if first == last:
         _by_cubic(spl, own, tau, line)
-        return
-    if cubic and last == first + 1 and _are_long(spl, first, last, tau):
+    elif last == first + 1 and _are_long(spl, first, last, tau):
         _by_two(spl, first, own, tau, line, bits)
-        return
-    _begin(spl, own, low, high, line)
-    if first < last:
-        _by_pieces(spl, first, last, tau, rule, line, bits)
     else:
-        _by_one_piece(spl, own, tau, whole, line)
+        _begin(spl, own, low, high, line)
+        _by_pieces(spl, first, last, tau, rule, line, bits)
+        _finish(line)
+
+
+@elementwise
+def _finish(line: Any) -> None:
+    """W and Var from the sums of what is apart from OWN."""
     for i in range(NODES):
         square = line[SQUARE + i] - line[MEAN + i] * line[MEAN + i]
         line[SQUARE + i] = square if square > 0.0 else 0.0

@@ -24,6 +24,7 @@ __all__ = [
     "BEGIN",
     "BEGIN_E",
     "BEGIN_TAIL",
+    "COEFFICIENTS",
     "EDGE",
     "END",
     "EXPONENT",
@@ -31,6 +32,7 @@ __all__ = [
     "HIGH_E",
     "HIGH_TAIL",
     "INVERSE",
+    "KINK",
     "MEAN",
     "NODES",
     "OWN",
@@ -59,18 +61,19 @@ NODES = 32
 REACH = 9.0
 """Where the normal law is cut."""
 DENSITY = 1 / math.sqrt(2 * math.pi)
-END, START, INVERSE, POWERS = range(4)
-"""Columns of a spline as an array, a row for each piece; the coefficients begin at POWERS."""
+END, START, INVERSE, KINK, POWERS = range(5)
+"""Columns of a spline as an array, a row for each piece; KINK says whether w is not smooth at its
+upper end, the coefficients begin at POWERS."""
 EDGE = math.exp(-0.5 * REACH**2) * DENSITY, 0.5 * math.erfc(REACH * math.sqrt(0.5))
 """The density at REACH and the tail beyond it."""
-TAKEN = 17
+TAKEN = 18
 """Lines that are taken here."""
 (
     PLACE, MEAN, RISE, SQUARE, EXPONENT, POWER, _WORK, OWN, BEGIN, BEGIN_E, BEGIN_TAIL, HIGH,
-    HIGH_E, HIGH_TAIL, PLACES, VALUE, SLOPE,
+    HIGH_E, HIGH_TAIL, PLACES, VALUE, SLOPE, COEFFICIENTS,
 ) = (k * NODES for k in range(TAKEN))  # fmt: skip
 """Where lines begin: y; W, W' and Var; y^2/2 and exp(-y^2/2); room; p(y); b, the density and the
-tail beyond |b| at both ends of a piece; places, values and slopes."""
+tail beyond |b| at both ends of a piece; places, values and slopes; a polynomial."""
 DEGREE, _LAST = 13, len(MILLS) - 1
 """Degrees of the polynomials of an exponential, to all digits, and of Mills's ratio."""
 _POWERS, _MILLS = np.array(POWERS_OF_EXP[: DEGREE + 1]), np.array(MILLS)
@@ -151,9 +154,11 @@ def upper_end(end: float, inverse: float, line: Any, bits: Any) -> None:
 
 
 def as_array(line: Spline, degree: int) -> Array:
-    """For each piece its upper end, a_k, 1/h_k and the coefficients of its powers."""
+    """For each piece its upper end, a_k, 1/h_k, whether a kink is there, and its coefficients."""
     powers = line.powers[:, : EXACT + 1] if degree <= EXACT else line.powers
-    return np.column_stack([line.ends[1:], line.starts, 1 / line.lengths, powers])
+    bent = np.isin(line.ends[1:], [*line.kinks, line.ends[1], line.ends[-2]])  # w may end there
+    bent = bent.astype(np.float64)
+    return np.column_stack([line.ends[1:], line.starts, 1 / line.lengths, bent, powers])
 
 
 @elementwise

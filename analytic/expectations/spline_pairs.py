@@ -17,10 +17,11 @@ import numpy as np
 from analytic.compilation import elementwise
 from analytic.expectations.conditioning import Split
 from analytic.expectations.product_rules import Angle
-from analytic.expectations.smoothed_splines import INNER, smoothed_spline
+from analytic.expectations.smoothed_splines import INNER, WIDE, smoothed_spline
 from analytic.expectations.spline_lanes import (
     END,
     EXPONENT,
+    KINK,
     MEAN,
     NODES,
     PLACE,
@@ -31,7 +32,9 @@ from analytic.expectations.spline_lanes import (
     TAKEN,
     as_array,
     fallen,
+    is_cubic,
 )
+from analytic.expectations.spline_nodes import piece_length
 from analytic.expectations.splines import Spline
 from analytic.machine import UNIT, Array, aligned
 
@@ -41,6 +44,9 @@ LAYER = 9.0
 """Where panels end beside a kink, in units of tau."""
 APART = 0.5
 """Ends of panels closer than that, in units of tau or of sigma, are one: all is smooth there."""
+TOGETHER = 12.0
+"""Lengths of the shortest piece that a panel may have where the law is wider than pieces: what a
+polynomial of degree 10 has to rounding on one, NODES nodes have on so many."""
 _NODE, _WEIGHT, _Y, _P, _MEAN, _RISE, _SQUARE, _APART, _APART_, _LESS, _D = (
     (TAKEN + k) * NODES for k in range(11)
 )
@@ -49,17 +55,36 @@ first units; four sums."""
 
 
 @elementwise
-def _cuts(spl: Any, scale: float, tau: float, kinks: Any, ends: Any, count: int) -> int:
-    """Append the ends of pieces, stretched by ``scale``, and the layers beside kinks."""
-    for k in range(spl.shape[0] - 1):
-        end = spl[k, END] * scale
-        if ends[0] < end < ends[2]:
-            ends[count] = end
+def _cuts(
+    spl: Any, scale: float, tau: float, kinks: Any, longest: float, ends: Any, count: int
+) -> int:
+    """Append the ends of pieces, stretched by ``scale``, and the layers beside kinks.
+
+    Panels may have several pieces between kinks, up to the length ``longest``.
+    """
+    low, high = ends[0] / scale, ends[2] / scale
+    k, begin = _first(spl, low), low
+    shortest = piece_length(spl, k)
+    while k < spl.shape[0] - 1 and spl[k, END] < high:
+        after = piece_length(spl, k + 1)
+        shortest, end = min(shortest, after), min(spl[k + 1, END], high)
+        if spl[k, KINK] > 0.0 or end - begin > min(longest / scale, TOGETHER * shortest):
+            ends[count], begin, shortest = spl[k, END] * scale, spl[k, END], after
             count += 1
+        k += 1
     for k in range(kinks.size if tau > 0 else 0):
         ends[count], ends[count + 1] = kinks[k] - LAYER * tau, kinks[k] + LAYER * tau
         count += 2
     return count
+
+
+@elementwise
+def _first(spl: Any, x: float) -> int:
+    """The first piece that ends beyond x."""
+    k = 0
+    while k < spl.shape[0] - 1 and spl[k, END] <= x:
+        k += 1
+    return k
 
 
 @elementwise
@@ -121,8 +146,9 @@ def _pairs(
     for i in range(unit.size):
         sigma, tau, tau_, kappa = split[0][i], split[1][i], split[2][i], split[3][i]
         ends[0], ends[1], ends[2] = -REACH * sigma, 0.0, REACH * sigma
-        count = _cuts(one, kappa, tau, kinks, ends, 3)
-        count = _cuts(other, 1.0, tau_, kinks_, ends, count)
+        longest = 0.0 if is_cubic(other) else WIDE * (min(tau, tau_) if tau > 0 else tau_)
+        count = _cuts(one, kappa, tau, kinks, longest, ends, 3)
+        count = _cuts(other, 1.0, tau_, kinks_, longest, ends, count)
         count = _merged(ends, count, APART * min(tau, tau_, sigma))
         for k in range(4 * NODES):
             line[_APART + k] = 0.0

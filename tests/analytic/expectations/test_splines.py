@@ -119,7 +119,16 @@ def _dense(w: Spline, s: float, s_: float, rho: float) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize(("s", "s_", "rho"), [(1.3, 2.9, 0.97), (4.0, 4.1, -0.8)])
+@pytest.mark.parametrize(
+    ("s", "s_", "rho"),
+    [
+        (1.3, 2.9, 0.97),
+        (4.0, 4.1, -0.8),
+        (3.0, 3.01, 1 - 1e-4),
+        (0.5, 0.65, 1 - 1e-2),
+        (3.0, 3.0, 0.3),
+    ],
+)
 def test_pairs_agree_with_a_two_dimensional_rule(
     name: str, s: float, s_: float, rho: float
 ) -> None:
