@@ -68,6 +68,7 @@ GAPS = _T + "expectations/test_norm_gaps.py"
 SHARP = _T + "pairs/test_sharp_gaps.py"
 BUMPS = _T + "expectations/test_gaussian_bumps.py"
 RAYS = _T + "pairs/test_rays.py"
+CANCELLING = _T + "proofs/test_cancelling_zeros.py"
 NEAR = _T + "pairs/test_near_layers.py"
 CARRIED = _T + "pairs/test_carried_angles.py"
 WINDOWS = _T + "images/test_fields.py -k pairs_of_positions"
@@ -160,7 +161,15 @@ MUTATIONS = (
     Mutation("near tiles: what a table knows too badly", _A + "pairs/row_blocks.py", "p.bounds.in_kernel, nngp, ntk) <= most:", "p.bounds.in_kernel, nngp, ntk) <= 1.0:", BADLY),
     Mutation("outer: where t begins", _E + "outer_nodes.py", "FIRST = -3.7", "FIRST = -1.7", OUTER + " -k each_half"),
     Mutation("outer: lengths of half a line", _E + "outer_nodes.py", "y * (1 + np.exp(-t)), 0.0", "y * (1 + 0.99 * np.exp(-t)), 0.0", OUTER + " -k each_half"),
-    Mutation("outer: tau that is too small", _E + "conditioned_pairs.py", "inside &= least >= 2.0**table.lowest", "inside &= least >= 0", OUTER),
+    Mutation("outer: tau that is too small", _E + "conditioned_pairs.py", "(least >= 2.0**table.lowest) |", "(least >= 0) |", OUTER),
+    Mutation("outer: parallel pairs", _E + "heat_tables.py", "series[..., 0] = np.stack([w, w1, w1**2], axis=1)", "series[..., 0] = np.stack([w, w, w1**2], axis=1)", OUTER + " -k parallel"),
+    Mutation("pieces: how far they reach", _E + "cut_pieces.py", "CutPieces(pieces, (left, right))", "CutPieces(pieces, (np.inf, np.inf))", SPLINES + " -k beyond_the_last"),
+    Mutation("pieces: what goes on", _E + "polynomial_pieces.py", "asymptote(smooth, reach) or (0.0, 0.0)", "(0.0, 0.0)", SPLINES + " -k go_on"),
+    Mutation("pieces: a kink within a panel", _E + "spline_nodes.py", "if spl[k, KINK] > 0.0 or end - begin > most * shortest:", "if end - begin > most * shortest:", SPLINES + " -k two_dim"),
+    Mutation("pieces: the law of one polynomial", _E + "spline_nodes.py", "factor *= h * (d + 2 * j + 1)", "factor *= h * (d + 2 * j + 2)", SPLINES + " -k two_dim"),
+    Mutation("pieces: places in several", _E + "spline_nodes.py", "within = line[PLACE + i] >= start", "within = True", SPLINES + " -k two_dim"),
+    Mutation("beside 0: values", _A + "proofs/cancelling_zeros.py", "value[near] = sharper", "value[near] = value[near]", CANCELLING),
+    Mutation("beside 0: where the series ends", _A + "expressions/removed_zeros.py", "LEFT_OUT = 80", "LEFT_OUT = 20", CANCELLING),
     Mutation("outer: a lane's reach", _E + "conditioning.py", "OUTER * split.sigma) + 1", "OUTER / 3 * split.sigma) + 1", OUTER + " -k spline"),
     Mutation("near: 1 - |c| over omega", _A + "pairs/carried_angles.py", "near *= omega\n", "near *= 1.0\n", NEAR + " -k first_layer"),
     Mutation("near: error of D by the angle", _A + "pairs/carried_angles.py", "bent = error + turned + 6", "bent = error + 6", NEAR + " -k errors_of_the_angle"),

@@ -77,7 +77,7 @@ def _resolved(table: Heat, of: Units, angle: Angle, i: Index, j: Index) -> Mask:
     inside = (octave >= 0) & (high < 2.0**table.highest) & (high < low * 2.0**WIDEST)
     if table.rule.halves:
         least = np.where(split.tau_1 > 0, split.tau_1, split.tau_2)
-        inside &= least >= 2.0**table.lowest
+        inside &= (least >= 2.0**table.lowest) | (split.tau_2 == 0)  # or they are parallel
     return inside & (table.outer[np.where(inside, octave, 0)] <= SOUND)
 
 

@@ -28,7 +28,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic.expectations.heat_tables import Heat
-from analytic.expectations.outer_sum import CHAIN, OUTER, TOGETHER, OuterRoom, pair_sums
+from analytic.expectations.outer_sum import CHAIN, OUTER, OuterRoom, pair_sums
+from analytic.expectations.series_lanes import TOGETHER
 from analytic.machine import UNIT, Array
 
 __all__ = ["SUM_ROUNDING", "Split", "conditional"]
@@ -74,7 +75,8 @@ the mean, five); chains of CHAIN terms have one for each addition, and their com
 
 def _segments(h: Heat, tau: Array) -> NDArray[np.intp]:
     """The segments that hold these tau."""
-    return np.clip(_half_octave(tau, h.lowest) + 1, 0 if h.smooth else 1, len(h.table) - 1)
+    found = np.clip(_half_octave(tau, h.lowest) + 1, 0 if h.smooth else 1, len(h.table) - 1)
+    return np.where((tau == 0) & h.rule.halves, 0, found)
 
 
 def _starts(*keys: Array | NDArray[Any]) -> NDArray[np.int64]:

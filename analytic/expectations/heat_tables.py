@@ -9,7 +9,7 @@ with b standard normal, as Chebyshev series in tau on every octave for each node
 at all tau; where tau exceeds some beta, fewer nodes on each half of the line do.
 
 Legend: beta the ``scale`` of the nodes; segment k > 0 holds the tau of half an octave from
-2^(lowest + (k - 1)/2), segment 0 all tau below 2^lowest, in tau^2.
+2^(lowest + (k - 1)/2), segment 0 all tau below 2^lowest, in tau^2, or 0 alone beside a kink.
 """
 
 from __future__ import annotations
@@ -167,6 +167,8 @@ def chebyshev_points(count: int) -> tuple[Array, Array]:
 
 def _segment(h: Heat, k: int) -> tuple[Array, NDArray[np.int64], Array]:
     """Coefficients, their numbers and the noise of W, W', V on a segment."""
+    if k == 0 and not h.smooth:
+        return _as_it_is(h)
     points, matrix = chebyshev_points(DEGREES)
     top = 2.0 ** (h.lowest + k / 2)
     taus = top * np.sqrt((points + 1) / 2) if k == 0 else top * 2.0 ** ((points - 1) / 4)
@@ -179,6 +181,18 @@ def _segment(h: Heat, k: int) -> tuple[Array, NDArray[np.int64], Array]:
     other = np.abs(fewer - rises[:, FEW]).max(axis=1)
     whole = np.stack([*start, start[1] ** 2])[:, None]
     return _finished(matrix @ rises, whole, _norms(h, rises + whole, taus), other)
+
+
+def _as_it_is(h: Heat) -> tuple[Array, NDArray[np.int64], Array]:
+    """The same at tau = 0, where w has a kink: w, w' and w'^2, a jump half of either side."""
+    w, w1 = h.activation.derivatives(h.nodes, 1)
+    middle = h.middle
+    left = w1[middle - 1] if middle else w1[middle + 1]
+    w1 = np.array(w1)
+    w1[middle] = (left + w1[middle + 1]) / 2
+    series = np.zeros((h.nodes.size, 3, DEGREES))
+    series[..., 0] = np.stack([w, w1, w1**2], axis=1)
+    return series, np.full(series.shape[:2], 4), np.full(3, 4 * UNIT)
 
 
 FEW = slice(0, None, 9)

@@ -20,7 +20,7 @@ from analytic.activation import Activation
 from analytic.expectations.broken_lines import LineAndRest, line_and_rest
 from analytic.expectations.heat_choice import HIGHEST
 from analytic.expectations.heat_tables import chebyshev_points
-from analytic.expectations.outer_sum import TOGETHER
+from analytic.expectations.series_lanes import TOGETHER
 from analytic.expectations.wide_pairs import (
     EDGES,
     FLAT,

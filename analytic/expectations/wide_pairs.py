@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from analytic.compilation import compiled
 from analytic.expectations.inverse_sine import arcsine_excess
-from analytic.expectations.outer_sum import TOGETHER, chebyshev_lanes
+from analytic.expectations.series_lanes import TOGETHER, chebyshev_lanes
 from analytic.machine import Array, aligned
 
 __all__ = [

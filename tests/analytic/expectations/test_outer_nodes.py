@@ -105,3 +105,32 @@ def test_few_nodes_agree_with_panels_of_a_spline(name: str) -> None:
             assert (np.abs(near[0] - near[1]) <= few[3] + other[3]).all()
             norms = np.sqrt(of.moments.slope[i[k]] * of.moments.slope[j[k]])
             assert (np.abs(few[2] - other[2]) <= norms * (few[4] + other[4])).all()
+
+
+@pytest.mark.parametrize("name", [*BESIDE_ZERO, "relu(x)**2", "selu"])
+def test_parallel_pairs_are_sums_over_one_variable(name: str) -> None:
+    """u = s z and v = +-s' z: integrals over either half of the line, by few nodes."""
+    activation, rng = Activation(name), np.random.default_rng(4)
+    s = np.exp(rng.uniform(-2, 4, 60))
+    s_, flip = s * np.exp(rng.normal(0, 0.7, 60)), rng.random(60) < 0.3
+    of = units(activation, np.concatenate([s, s_]), moments(activation, np.concatenate([s, s_])))
+    i, j, none = np.arange(60), np.arange(60) + 60, np.zeros(60)
+    angle = Angle(np.where(flip, 2.0, none), np.where(flip, none, 2.0), none)
+    ways = [(table, mask) for table, mask in resolving_heats(of, angle, i, j) if mask.any()]
+    assert all(table.rule.halves for table, _ in ways)
+    found = np.empty((5, 60))
+    for table, mask in ways:
+        k = np.flatnonzero(mask)
+        found[:, k] = by_conditioning(table, of, angle.take(k), i[k], j[k])
+    ends = np.concatenate([[0.0], 2.0 ** np.arange(-12, 1.0), np.arange(2.0, 14.0)])
+    nodes, weights = np.polynomial.legendre.leggauss(30)
+    half, middle = np.diff(ends)[:, None] / 2, (ends[1:] + ends[:-1])[:, None] / 2
+    z, p = (middle + half * nodes).ravel(), (half * weights).ravel()
+    z, p = np.concatenate([-z, z]), np.tile(p * np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi), 2)
+    one = activation.derivatives(s[:, None] * z, 1)
+    other = activation.derivatives((np.where(flip, -s_, s_))[:, None] * z, 1)
+    cosine = (one[0] * other[0]) @ p / (of.r[i] * of.r[j])
+    near, exact = np.minimum(found[0], found[1]), 1 - np.abs(cosine)
+    assert np.all(np.abs(near - exact) <= found[3] + 2**6 * UNIT)
+    root = np.sqrt(of.moments.slope[i] * of.moments.slope[j])
+    assert np.all(np.abs(found[2] - (one[1] * other[1]) @ p) <= (found[4] + 2**6 * UNIT) * root)
