@@ -13,7 +13,7 @@ from analytic.activation import Activation
 from analytic.expectations.polynomial_pieces import Piece, goes_on, pieces_of
 from analytic.proofs import branch
 
-__all__ = ["CutPieces", "cut_between"]
+__all__ = ["CutPieces", "cut_between", "is_steep"]
 
 MOST_PIECES = 400
 """Most pieces."""
@@ -41,8 +41,7 @@ def cut_between(activation: Activation, places: list[Any]) -> CutPieces | None:
     """
     size, sides = _running_mean(activation), [(places[0], -1), *((place, 1) for place in places)]
     branches = [branch(activation.expression, *side) for side in sides]
-    steep = any(order is not None and order.rank > _POLYNOMIAL for order in activation.growth)
-    for reach in REACHES[int(steep) :]:
+    for reach in REACHES[int(is_steep(activation)) :]:
         if reach > 2 * max(abs(float(place)) for place in places):
             pieces = _pieces(branches, [float(place) for place in places], reach, size)
             if len(pieces) <= MOST_PIECES:
@@ -50,6 +49,11 @@ def cut_between(activation: Activation, places: list[Any]) -> CutPieces | None:
                 right = np.inf if goes_on(branches[-1], reach) else reach
                 return CutPieces(pieces, (left, right))
     return None
+
+
+def is_steep(activation: Activation) -> bool:
+    """Whether it grows faster than a power."""
+    return any(order is not None and order.rank > _POLYNOMIAL for order in activation.growth)
 
 
 def _running_mean(activation: Activation) -> Callable[[float], float]:

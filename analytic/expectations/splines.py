@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from analytic.activation import Activation, X
-from analytic.expectations.cut_pieces import cut_between
+from analytic.expectations.cut_pieces import cut_between, is_steep
 from analytic.expectations.jumps_by_parts import jump_sums
 from analytic.expectations.polylines import Polyline, gauss_panels, polyline
 from analytic.expectations.polynomial_pieces import DEGREE, EXACT
@@ -213,7 +213,7 @@ def by_pieces(activation: Activation) -> Polyline | Spline | Staircase | None:
         ValueError: it jumps, and grows too fast.
     """
     if activation.jump is not None:
-        found = staircase(activation) or spline(activation)
+        found = staircase(activation) or (None if is_steep(activation) else spline(activation))
         if found is None:
             raise ValueError(
                 "expected an activation that grows like a power of x where it jumps, got"

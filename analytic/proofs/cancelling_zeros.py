@@ -1,6 +1,6 @@
 r"""Expressions whose values cancel beside 0, written so that they do not.
 
-log(1 + |x|) is 0 at x = 10^-17 in floating point, and x - sin(x) is at 10^-6, but a rule whose
+log(1 + |x|) is 0 at x = 10^-17 in floating point, and x - sin(x) is at 10^-9, but a rule whose
 nodes crowd at a kink needs their digits. With the branches f_+ and f_- on either side of 0, each of
 which has a zero of order n there beside its value c,
 
