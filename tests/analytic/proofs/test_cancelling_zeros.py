@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import mpmath
 import numpy as np
 import pytest
@@ -20,7 +22,7 @@ PLACES = 10.0 ** np.array([-18.0, -14.0, -9.3, -5.1, -3.0, -1.4, -0.7, -0.35, 0.
 X_ = np.concatenate([-PLACES, PLACES])
 
 
-def _exact(name: str, order: int) -> list[mpmath.mpf]:
+def _exact(name: str, order: int) -> list[Any]:
     expression = elementary(derivative(Activation(name).expression, order))
     function = sympy.lambdify(X, expression, "mpmath")
     with mpmath.workdps(90):
