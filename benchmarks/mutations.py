@@ -167,7 +167,7 @@ MUTATIONS = (
     Mutation("pieces: what goes on", _E + "polynomial_pieces.py", "asymptote(smooth, reach) or (0.0, 0.0)", "(0.0, 0.0)", SPLINES + " -k go_on"),
     Mutation("pieces: a kink within a panel", _E + "spline_nodes.py", "if spl[k, KINK] > 0.0 or end - begin > most * shortest:", "if end - begin > most * shortest:", SPLINES + " -k two_dim"),
     Mutation("pieces: the law of one polynomial", _E + "spline_nodes.py", "factor *= h * (d + 2 * j + 1)", "factor *= h * (d + 2 * j + 2)", SPLINES + " -k two_dim"),
-    Mutation("pieces: places in several", _E + "spline_nodes.py", "within = line[PLACE + i] >= start", "within = True", SPLINES + " -k two_dim"),
+    Mutation("pieces: places in several", _E + "spline_nodes.py", "within = line[PLACES + i] >= start", "within = True", SPLINES + " -k two_dim"),
     Mutation("beside 0: values", _A + "proofs/cancelling_zeros.py", "value[near] = sharper", "value[near] = value[near]", CANCELLING),
     Mutation("beside 0: where the series ends", _A + "expressions/removed_zeros.py", "LEFT_OUT = 80", "LEFT_OUT = 20", CANCELLING),
     Mutation("outer: a lane's reach", _E + "conditioning.py", "OUTER * split.sigma) + 1", "OUTER / 3 * split.sigma) + 1", OUTER + " -k spline"),

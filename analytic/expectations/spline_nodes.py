@@ -62,18 +62,26 @@ to rounding on a piece, INNER nodes have on so many."""
 
 
 @elementwise
+def _values(spl: Any, first: int, last: int, line: Any) -> None:
+    """w and w' at PLACES in some pieces, each by its own: at HIGH and HIGH_E, else not in use."""
+    for k in range(first, last + 1):
+        piece_values(spl, k, line)
+        start = spl[k - 1, END] if k > first else -math.inf
+        for i in range(NODES):
+            within = line[PLACES + i] >= start
+            line[HIGH + i] = line[VALUE + i] if within else line[HIGH + i]
+            line[HIGH_E + i] = line[SLOPE + i] if within else line[HIGH_E + i]
+
+
+@elementwise
 def enter_own(spl: Any, first: int, last: int, line: Any) -> None:
     """w and w' at places that lie in some pieces, to start with; no mean square."""
     for i in range(NODES):
         line[PLACES + i] = line[PLACE + i]
         line[MEAN + i] = line[SQUARE + i] = 0.0
-    for k in range(first, last + 1):
-        piece_values(spl, k, line)
-        start = spl[k - 1, END] if k > first else -math.inf
-        for i in range(NODES):
-            within = line[PLACE + i] >= start
-            line[OWN + i] = line[VALUE + i] if within else line[OWN + i]
-            line[RISE + i] = line[SLOPE + i] if within else line[RISE + i]
+    _values(spl, first, last, line)
+    for i in range(NODES):
+        line[OWN + i], line[RISE + i] = line[HIGH + i], line[HIGH_E + i]
 
 
 @elementwise
@@ -109,13 +117,7 @@ def by_whole_law(spl: Any, first: int, last: int, tau: float, whole: Any, line: 
     for q in range(whole.shape[1]):
         for i in range(NODES):
             line[PLACES + i] = line[PLACE + i] + tau * whole[0, q]
-        for k in range(first, last + 1):
-            piece_values(spl, k, line)
-            start = spl[k - 1, END] if k > first else -math.inf
-            for i in range(NODES):
-                within = line[PLACES + i] >= start
-                line[HIGH + i] = line[VALUE + i] if within else line[HIGH + i]
-                line[HIGH_E + i] = line[SLOPE + i] if within else line[HIGH_E + i]
+        _values(spl, first, last, line)
         for i in range(NODES):
             apart = line[HIGH + i] - line[OWN + i]
             line[MEAN + i] += whole[1, q] * apart

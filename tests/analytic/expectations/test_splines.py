@@ -127,6 +127,7 @@ def _dense(w: Spline, s: float, s_: float, rho: float) -> tuple[float, float]:
         (3.0, 3.01, 1 - 1e-4),
         (0.5, 0.65, 1 - 1e-2),
         (3.0, 3.0, 0.3),
+        (2.0, 2.0, 1 - 1e-7),
     ],
 )
 def test_pairs_agree_with_a_two_dimensional_rule(
