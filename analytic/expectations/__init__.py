@@ -8,13 +8,24 @@ comes with a bound of its error. Below: the activation and what is proved of it.
 
 from analytic.expectations.activation_moments import Moments, moments
 from analytic.expectations.angle_integrals import TOGETHER
-from analytic.expectations.banded_sums import Banded, band_width, banded
-from analytic.expectations.clenshaw_lanes import (
-    CLOSE_ROWS,
+from analytic.expectations.angle_parts import (
+    EDGES,
+    KEYS,
     LOGARITHMIC,
+    PARTS,
     TABLE,
+    argument_in,
+    places_of,
+    sort_by_keys,
+)
+from analytic.expectations.banded_sums import Banded, band_width, banded
+from analytic.expectations.clenshaw_lanes import BLOCK as LOW_RANK_BLOCK
+from analytic.expectations.clenshaw_lanes import (
+    OF_D,
+    OF_E,
     contract,
     low_rank_sums,
+    room_of_sums,
 )
 from analytic.expectations.clenshaw_lanes import TOGETHER as ROWS_TOGETHER
 from analytic.expectations.clenshaw_lanes import WIDTH as LOW_RANK_WIDTH
@@ -36,7 +47,7 @@ from analytic.expectations.inverse_sine import arcsine
 from analytic.expectations.jumping_pairs import jump_distances
 from analytic.expectations.kink_tables import KinkTable, kink_table
 from analytic.expectations.kinks_at_zero import is_bent
-from analytic.expectations.listed_pairs import room_of_sums, sum_listed_pairs
+from analytic.expectations.listed_pairs import sum_listed_pairs
 from analytic.expectations.logarithmic_tables import LogTable, log_table, near_table
 from analytic.expectations.norm_gaps import NormGap, gap_of_activations, gap_of_preactivations
 from analytic.expectations.octaves import MOST_TERMS_WHOLE
@@ -64,15 +75,20 @@ CloseForm = KinkTable | LogTable | ClosedForm
 __all__ = [
     "CLOSE_LINES",
     "CLOSE_POWERS",
-    "CLOSE_ROWS",
+    "EDGES",
     "FARTHEST",
     "FARTHEST_LINES",
+    "KEYS",
     "LINES",
     "LOGARITHMIC",
     "LOWEST",
+    "LOW_RANK_BLOCK",
     "LOW_RANK_WIDTH",
     "MOST_TERMS",
     "MOST_TERMS_WHOLE",
+    "OF_D",
+    "OF_E",
+    "PARTS",
     "ROWS_TOGETHER",
     "TABLE",
     "TERMS",
@@ -92,6 +108,7 @@ __all__ = [
     "WideRoom",
     "WideTables",
     "arcsine",
+    "argument_in",
     "band_width",
     "banded",
     "by_pieces",
@@ -120,11 +137,13 @@ __all__ = [
     "near_table",
     "orders",
     "orders_beyond",
+    "places_of",
     "quadrant_sums",
     "responses",
     "rests",
     "room_of_sums",
     "slope_change",
+    "sort_by_keys",
     "sum_listed_pairs",
     "turning",
     "uniform_rule",

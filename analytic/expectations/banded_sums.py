@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from scipy import linalg  # pyright: ignore[reportMissingTypeStubs]
 
 from analytic.compilation import compiled
+from analytic.expectations.angle_parts import PARTS
 from analytic.expectations.rank_reduction import FOURS, LowRank
 from analytic.machine import LANES, Array
 
@@ -33,16 +34,18 @@ FEW = 12
 """phi up to which all inputs are one band: more bands are not worth their coefficients."""
 LEFT_OUT = 2.0**-51
 """What psi leave out of the sums at any input, the root of their mean square."""
-KEPT = 2.0**-53
-"""Coefficients that are kept."""
+KEPT = 2.0**-50
+"""Coefficients that are kept: below them are roundings of the values that tables are made of, which
+ask for three times as many polynomials next to x = 0."""
 
 
 class Banded(NamedTuple):
     """A table for given inputs.
 
     Attributes:
-        numbers: ranks and C of all pairs of bands, as ``contract`` reads them.
-        bands: of each, how many psi its columns have, and where its numbers begin: (P, Q, 2).
+        numbers: ranks and C of all pairs of bands and parts, as ``contract`` reads them.
+        bands: of each pair, how many psi its columns have, and where the numbers of each part
+            begin: (P, Q, 1 + PARTS).
         rows: psi of each row, as many as the widest band has, and what else is asked of it.
         columns: the same of the columns.
         rank: the most psi of a band.
@@ -72,15 +75,20 @@ def banded(sums: LowRank, rows: Array, columns: Array, width: int) -> Banded:
         return one._replace(bands=np.tile(one.bands, (*count, 1)))
     parts = [_bases(sums.weight, a[:rank], width) for a in ((rows,) if own else (rows, columns))]
     sizes = [np.array([v.shape[1] for v, _ in part]) for part in parts]
-    bands = np.zeros((len(sizes[0]), len(sizes[-1]), 2), dtype=np.int64)
+    bands = np.zeros((len(sizes[0]), len(sizes[-1]), 1 + PARTS), dtype=np.int64)
     bands[..., 0] = -(-sizes[-1] // FOURS) * FOURS
-    core = np.moveaxis(sums.core, 3, 0).reshape(-1, rank)  # (phi, 2 signs, 2, terms; phi)
+    cores = sums.by_size
     numbers: list[Array] = []
+    place = 0
     for q, (right, _) in enumerate(parts[-1]):
-        half = (core @ right).reshape(rank, -1)
+        halves = [core @ right[: len(core)] for _, core in cores]
         for p, (left, _) in enumerate(parts[0][: q + 1] if own else parts[0]):
-            bands[p, q, 1] = sum(known.size for known in numbers)
-            numbers.append(_written((left.T @ half).reshape(len(left.T), 4, -1, len(right.T))))
+            found = [left[: len(half)].T @ half.reshape(len(half), -1) for half in halves]
+            whole = [a.reshape(len(a), -1, 4, right.shape[1]) for a in found]
+            written, begins = _written(whole, [chosen for chosen, _ in cores], sums.core.shape[3])
+            bands[p, q, 1:] = place + begins
+            numbers.append(written)
+            place += written.size
     most = FOURS * -(-max(map(max, sizes)) // FOURS)
     laid = [_asked(part, a[rank:], most) for part, a in zip(parts, (rows, columns), strict=False)]
     return Banded(np.concatenate(numbers), bands, laid[0], laid[-1], most)
@@ -110,7 +118,7 @@ def _basis(weight: Array, phi: Array) -> Basis:
     )
     found = np.empty_like(psi)
     found[:, pivots] = psi
-    return v.T, found
+    return np.ascontiguousarray(v.T), found
 
 
 def _asked(bases: list[Basis], others: Array, most: int) -> Array:
@@ -119,33 +127,54 @@ def _asked(bases: list[Basis], others: Array, most: int) -> Array:
     return np.concatenate([np.concatenate(psi, axis=1), others])
 
 
+def _written(
+    products: list[Array], chosen: list[NDArray[np.intp]], terms: int
+) -> tuple[Array, NDArray[np.int64]]:
+    """Ranks and coefficients of two bands, and where those of each part begin.
+
+    From the k-th matrices ``chosen`` of all parts, (psi of rows, matrices, 4, psi of columns).
+    """
+    used = np.zeros((2, PARTS * terms), dtype=np.int64)
+    for product, k in zip(products, chosen, strict=True):
+        _count(product, k, used)
+    used[:] = FOURS * -(-used // FOURS)
+    for part in range(PARTS):
+        inside = used[:, part * terms : (part + 1) * terms]
+        last = int(np.flatnonzero(inside[0])[-1]) if inside.any() else -1
+        np.maximum(inside[:, : last + 1], FOURS, out=inside[:, : last + 1])
+    sizes = (4 * used[0] * used[1]).reshape(PARTS, terms)
+    begins = np.cumsum(sizes.sum(axis=1) + 2 * terms) - sizes.sum(axis=1) - 2 * terms
+    places = begins[:, None] + 2 * terms + np.cumsum(sizes, axis=1) - sizes
+    numbers = np.zeros(int(begins[-1]) + 2 * terms + int(sizes[-1].sum()))
+    for part, begin in enumerate(begins.tolist()):
+        inside = used[:, part * terms : (part + 1) * terms]
+        numbers[begin : begin + 2 * terms] = inside.ravel()
+    for product, k in zip(products, chosen, strict=True):
+        _write(product, k, used, places.ravel(), numbers)
+    return numbers, begins
+
+
 @compiled
-def _written(part: Any) -> Any:
-    """Ranks and coefficients of two bands, from (psi of rows, 2 signs x 2, terms, psi)."""
-    terms = part.shape[2]
-    used = np.zeros((2, terms), dtype=np.int64)
-    for k in range(terms):
-        _count(part, k, used)
-    numbers, place = np.zeros(2 * terms + 4 * int((used[0] * used[1]).sum())), 2 * terms
-    numbers[:terms], numbers[terms:place] = used[0], used[1]
-    for k in range(terms):
+def _write(product: Any, chosen: Any, used: Any, places: Any, numbers: Any) -> None:
+    """The matrices, from their places on."""
+    for n in range(chosen.size):
+        k = chosen[n]
         columns, rows = used[0, k], used[1, k]
         for side in range(4):
-            for b in range(min(columns, part.shape[3])):
-                at = place + (side * columns + b) * rows
-                for a in range(min(rows, part.shape[0])):
-                    numbers[at + a] = part[a, side, k, b]
-        place += 4 * columns * rows
-    return numbers
+            for b in range(min(columns, product.shape[3])):
+                at = places[k] + (side * columns + b) * rows
+                for a in range(min(rows, product.shape[0])):
+                    numbers[at + a] = product[a, n, side, b]
 
 
 @compiled
-def _count(part: Any, k: int, used: Any) -> None:
-    """Columns and rows of the k-th matrices that matter, multiples of FOURS."""
-    columns = rows = 1
-    for a in range(part.shape[0]):
-        for side in range(part.shape[1]):
-            for b in range(part.shape[3]):
-                if abs(part[a, side, k, b]) > KEPT:
-                    columns, rows = max(columns, b + 1), max(rows, a + 1)
-    used[0, k], used[1, k] = FOURS * -(-columns // FOURS), FOURS * -(-rows // FOURS)
+def _count(product: Any, chosen: Any, used: Any) -> None:
+    """Columns and rows of the matrices that matter."""
+    for n in range(chosen.size):
+        columns = rows = 0
+        for a in range(product.shape[0]):
+            for side in range(4):
+                for b in range(product.shape[3]):
+                    if abs(product[a, n, side, b]) > KEPT:
+                        columns, rows = max(columns, b + 1), max(rows, a + 1)
+        used[0, chosen[n]], used[1, chosen[n]] = columns, rows

@@ -1,12 +1,12 @@
 r"""Sums of low rank (``rank_reduction``) for many pairs of one row, compiled.
 
-The coefficients are summed with phi_a(s) of the row once; what is left of them, in phi_b(s') and
-the coordinate of 1 - |rho|, is a scalar product and Clenshaw's scheme for every lane. That
-coordinate is y = sqrt((1 - |rho|)/2) (``kink_tables``), a logarithm, or the inverse of a hyperbolic
-sine (``logarithmic_tables``).
+The coefficients of a part of the range (``angle_parts``) are summed with phi_a(s) of the row once;
+what is left of them, in phi_b(s') and the argument of the polynomials, is a scalar product and
+Clenshaw's scheme for every lane.
 
-The k-th matrices of coefficients have as many rows and columns as matter: ``numbers`` are the
-numbers of columns, those of rows, and then, of each k, C_k as (2 signs, 2, columns, rows).
+The k-th matrices of coefficients have as many rows and columns as matter, the last of them none:
+``numbers`` are the numbers of columns, those of rows, and then, of each k, C_k as (2 signs, 2,
+columns, rows).
 
 Legend: work has rows of lanes; w the coefficients that are left of some rows, for each of these
 side by side: of each k (2 signs, 2, columns).
@@ -19,31 +19,36 @@ from typing import Any
 import numpy as np
 
 from analytic.compilation import compiled
-from analytic.expectations.logarithm_lanes import logarithms
+from analytic.machine import Array, aligned
 
 __all__ = [
-    "CLOSE_ROWS",
-    "HYPERBOLIC",
-    "LOGARITHMIC",
-    "TABLE",
+    "BLOCK",
+    "OF_D",
+    "OF_E",
     "TOGETHER",
     "WIDTH",
-    "WORK",
     "contract",
     "low_rank_sums",
+    "room_of_sums",
 ]
-
-TABLE, LOGARITHMIC, HYPERBOLIC = 1, 3, 5
-"""The kinds of these sums, by their coordinate."""
 
 WIDTH = 128
 """Lanes that are summed together, at most."""
+BLOCK = 32
+"""Their number is a multiple of it: what compiled loops take at a time."""
 TOGETHER = 32
 """Rows whose coefficients are summed together."""
 WORK = 7
-"""Rows of lanes that the sums need beside what is asked of each input."""
-CLOSE_ROWS = WORK + 3 + 46
-"""With that, 1 - |rho|, E and D."""
+"""Rows of lanes that the sums need beside phi; the first of them holds the arguments."""
+OF_E, OF_D, PHI = WORK, WORK + 1, WORK + 2
+"""The rows where E and D go, and where phi begin."""
+MOST_PHI = 48
+"""What there is room for."""
+
+
+def room_of_sums() -> Array:
+    """Room for the sums of any table."""
+    return aligned(PHI + MOST_PHI, WIDTH)
 
 
 @compiled
@@ -169,16 +174,45 @@ def _begin_eight(
 
 
 @compiled
+def _begin_twelve(
+    w: Any, n: int, k: int, m: int, p: Any, work: Any, new: int, old: int, older: int, width: int
+) -> None:
+    """The same with twelve."""
+    w0, w1, w2, w3 = w[k, n], w[k + 1, n], w[k + 2, n], w[k + 3, n]
+    w4, w5, w6, w7 = w[k + 4, n], w[k + 5, n], w[k + 6, n], w[k + 7, n]
+    w8, w9, wa, wb = w[k + 8, n], w[k + 9, n], w[k + 10, n], w[k + 11, n]
+    v0, v1, v2, v3 = w[m, n], w[m + 1, n], w[m + 2, n], w[m + 3, n]
+    v4, v5, v6, v7 = w[m + 4, n], w[m + 5, n], w[m + 6, n], w[m + 7, n]
+    v8, v9, va, vb = w[m + 8, n], w[m + 9, n], w[m + 10, n], w[m + 11, n]
+    for i in range(width):
+        total = work[0, i] * work[old, i] - work[older, i]
+        slope = work[0, i] * work[old + 3, i] - work[older + 3, i]
+        total, slope = total + w0 * p[0, i], slope + v0 * p[0, i]
+        total, slope = total + w1 * p[1, i], slope + v1 * p[1, i]
+        total, slope = total + w2 * p[2, i], slope + v2 * p[2, i]
+        total, slope = total + w3 * p[3, i], slope + v3 * p[3, i]
+        total, slope = total + w4 * p[4, i], slope + v4 * p[4, i]
+        total, slope = total + w5 * p[5, i], slope + v5 * p[5, i]
+        total, slope = total + w6 * p[6, i], slope + v6 * p[6, i]
+        total, slope = total + w7 * p[7, i], slope + v7 * p[7, i]
+        total, slope = total + w8 * p[8, i], slope + v8 * p[8, i]
+        total, slope = total + w9 * p[9, i], slope + v9 * p[9, i]
+        total, slope = total + wa * p[10, i], slope + va * p[10, i]
+        work[new, i], work[new + 3, i] = total + wb * p[11, i], slope + vb * p[11, i]
+
+
+@compiled
 def _clenshaw(w: Any, n: int, side: int, ranks: Any, phi: Any, work: Any, width: int) -> int:
     """sum_kb w_kb T_k(x) phi_b for E and for D of some lanes; work[0] holds 2 x.
 
     Returns the row of the sum for E; that for D is three below.
     """
-    new, old, older, end = 1, 2, 3, 0
+    new, old, older, end, last = 1, 2, 3, 0, -1
     for k in range(ranks.size):
         end += 4 * int(ranks[k])
+        last = k if ranks[k] > 0 else last
     work[1:WORK, :width] = 0.0
-    for k in range(ranks.size - 1, -1, -1):
+    for k in range(last, -1, -1):
         if k == 0:
             for i in range(width):
                 work[0, i] *= 0.5
@@ -186,7 +220,10 @@ def _clenshaw(w: Any, n: int, side: int, ranks: Any, phi: Any, work: Any, width:
         end -= 4 * rank
         e = end + 2 * side * rank
         d, b = e + rank, rank % 8
-        if b > 0:
+        if rank >= 12 and b > 0:
+            b = 12
+            _begin_twelve(w, n, e, d, phi, work, new, old, older, width)
+        elif b > 0:
             _begin_four(w, n, e, d, phi, work, new, old, older, width)
         else:
             b = 8
@@ -199,58 +236,50 @@ def _clenshaw(w: Any, n: int, side: int, ranks: Any, phi: Any, work: Any, width:
 
 
 @compiled
-def _coordinates(
-    kind: int, scale: float, steep: float, steeps: Any, small: Any, work: Any, width: int
-) -> None:
-    """Twice the argument of the polynomials, in work[0]."""
-    if kind == TABLE:
-        for i in range(width):
-            work[0, i] = scale * np.sqrt(0.5 * small[i]) - 2.0
-        return
-    for i in range(width):
-        whole = steep * steeps[i]
-        work[0, i], work[1, i] = whole * small[i], whole * scale
-    for k in range(2):
-        if kind == LOGARITHMIC:
+def _gather(asked: Any, first: int, columns: Any, phi: Any) -> None:
+    """What is asked of the lanes: those of as many rows as phi has."""
+    last, lane = columns.size - 1, columns[0]
+    filled_up = columns[last] == columns[last - 1]
+    side_by_side, width = not filled_up and columns[last] - lane == last, last + 1
+    for b in range(phi.shape[0]):
+        if side_by_side:
             for i in range(width):
-                work[k, i] = 1.0 + work[k, i]
+                phi[b, i] = asked[first + b, lane + i]
         else:
             for i in range(width):
-                work[k, i] = np.sqrt(work[k, i]) + np.sqrt(1.0 + work[k, i])
-    logarithms(work[0], work[2], work[3], width)
-    logarithms(work[1], work[2], work[3], width)
-    for i in range(width):
-        work[0, i] = 4.0 * (work[0, i] / work[1, i]) - 2.0
+                phi[b, i] = asked[first + b, columns[i]]
 
 
 @compiled
 def low_rank_sums(
-    w: Any, n: int, side: int, ranks: Any, kind: int, scale: float, row: Any, phi: Any,
-    small: Any, work: Any, e: Any, d: Any,
+    w: Any, n: int, side: int, ranks: Any, norms: Any, asked: Any, first: int, most: int,
+    columns: Any, room: Any,
 ) -> None:  # fmt: skip
-    """E w(u) w(v) and E w'(u) w'(v) of pairs of one row and one sign of rho.
+    """E w(u) w(v) and E w'(u) w'(v) of pairs of one row, one part and one sign of rho.
 
-    Their number is best a multiple of the lanes of some vectors, and WIDTH at most.
+    They go to the rows OF_E and OF_D of the room, whose first row holds twice the arguments of the
+    polynomials (``argument_in``).
 
     Args:
         w: the coefficients that ``contract`` left.
         n: which of its rows it is.
         side: 0 for rho > 0, 1 for rho < 0.
         ranks: how many phi of the lanes each polynomial has, multiples of four.
-        kind: that of the coordinate.
-        scale: 4 over the largest y, or the largest 1 - |rho|.
-        row: what is asked of the row, (phi and 2 or 3,).
-        phi: the same of the lanes, (phi and 2 or 3, lanes).
-        small: 1 - |rho|, (lanes,).
-        work: room, (WORK, lanes).
-        e: where E goes, (lanes,).
-        d: where D goes.
+        norms: the roots of E w^2 and E w'^2 of the row.
+        asked: from row ``first`` on, phi of the inputs, and below ``most`` of them these roots.
+        first: see above.
+        most: see above.
+        columns: the inputs of the lanes, as many as a multiple of BLOCK.
+        room: ``room_of_sums``.
     """
-    width = small.size
-    _coordinates(kind, scale, row[-1], phi[-1], small, work, width)
-    sums = _clenshaw(w, n, side, ranks, phi, work, width)
-    found, slope = work[sums], work[sums + 3]
-    rank = row.size - (2 if kind == TABLE else 3)
+    width, rank = columns.size, 0
+    for k in range(ranks.size):
+        rank = max(rank, int(ranks[k]))
+    phi = room[PHI : PHI + rank]
+    _gather(asked, first, columns, phi)
+    sums = _clenshaw(w, n, side, ranks, phi, room[:WORK], width)
+    _gather(asked, first + most, columns, room[OF_E:PHI])
+    size, slope = norms
     for i in range(width):
-        e[i] = found[i] * (row[rank] * phi[rank, i])
-        d[i] = slope[i] * (row[rank + 1] * phi[rank + 1, i])
+        room[OF_E, i] = room[sums, i] * (size * room[OF_E, i])
+        room[OF_D, i] = room[sums + 3, i] * (slope * room[OF_D, i])

@@ -20,7 +20,7 @@ from functools import lru_cache
 import numpy as np
 
 from analytic.activation import Activation
-from analytic.expectations.clenshaw_lanes import TABLE
+from analytic.expectations.angle_parts import TABLE
 from analytic.expectations.heat_tables import chebyshev_points
 from analytic.expectations.rank_reduction import SumTable, low_rank, pair_values, summed_slowly
 from analytic.expectations.splines import by_pieces
@@ -66,8 +66,8 @@ class KinkTable(SumTable):
 
     @property
     def scale(self) -> float:
-        """4 over the largest y."""
-        return 4 / math.sqrt(self.farthest / 2)
+        """1 over the largest y."""
+        return 1 / math.sqrt(self.farthest / 2)
 
     def of_inputs(self, s: Array, r: Array, slope: Array) -> Array:
         """What is asked of each input: phi, the root of E w^2 and that of E w'^2, (rank + 2, n)."""
@@ -77,8 +77,8 @@ class KinkTable(SumTable):
     def at(self, s: Array, s_: Array, y: Array, side: int) -> Array:
         """E and D relative to norms, slowly, (2, pairs)."""
         one, other = (self.of_inputs(a, a, a)[:-2] for a in (s, s_))
-        x = 2 * y / math.sqrt(self.farthest / 2) - 1
-        return summed_slowly(self.sums.core[side], one, other, x)
+        x = y / math.sqrt(self.farthest / 2)
+        return summed_slowly(self.sums.core[:, side], one, other, x)
 
 
 def kink_table(activation: Activation, s: Array, farthest: float) -> KinkTable | None:

@@ -7,25 +7,29 @@ from typing import Any
 import numpy as np
 
 from analytic.compilation import compiled
+from analytic.expectations.angle_parts import (
+    KEYS,
+    PARTS,
+    argument_in,
+    places_of,
+    sort_by_keys,
+)
 from analytic.expectations.clenshaw_lanes import (
+    BLOCK,
+    OF_D,
+    OF_E,
     TOGETHER,
     WIDTH,
-    WORK,
     contract,
     low_rank_sums,
 )
-from analytic.machine import Array, aligned
+from analytic.machine import LANES
 
-__all__ = ["room_of_sums", "sum_listed_pairs"]
+__all__ = ["sum_listed_pairs"]
 
 
 BESIDE = 3
 """Numbers that are asked of each input beside psi."""
-
-
-def room_of_sums(asked: int) -> Array:
-    """Room for the sums of a table that asks for so many numbers of each input."""
-    return aligned(WORK + 3 + asked, WIDTH)
 
 
 @compiled
@@ -38,7 +42,7 @@ def sum_listed_pairs(
     Args:
         kind: that of its coordinate.
         numbers: its numbers for all pairs of bands of inputs (``Banded``).
-        bands: how many psi each has, and where its numbers begin.
+        bands: how many psi each has, and where the numbers of its parts begin.
         width: inputs of a band.
         terms: how many polynomials.
         farthest: the largest 1 - |rho|.
@@ -54,42 +58,59 @@ def sum_listed_pairs(
         d: where the second goes.
     """
     most = rows.shape[0] - BESIDE
-    w, lanes = np.empty((4 * terms * most, TOGETHER)), np.empty(i.size, dtype=np.int64)
+    w, order = np.empty((4 * terms * most, TOGETHER)), np.empty(i.size, dtype=np.int64)
     begins, stops = np.zeros(TOGETHER + 1, dtype=np.int64), np.zeros(TOGETHER, dtype=np.int64)
     chosen, inputs = np.zeros((2, TOGETHER), dtype=np.int64)
-    row = np.empty(most + BESIDE)
+    keys = np.zeros((TOGETHER, KEYS + 1), dtype=np.int64)
     e[:], d[:] = np.nan, np.nan
+    place = _places(kind, farthest, rows, columns, i, j, small)
     while begins[0] < i.size:
         many = _next_rows(i, width, begins)
         starts = begins[:many].copy()
         band = i[begins[0]] // width
         for q in range(bands.shape[1]):
-            rank, place = bands[band, q]
-            if rank == 0:  # of the same inputs, rows behind columns
+            if bands[band, q, 0] == 0:  # of the same inputs, rows behind columns
                 continue
             count = _next_band(j, width, q, starts, stops, begins, many, chosen)
             for n in range(count):
-                inputs[n] = i[starts[chosen[n]]]
-            sides = (0, 0)
-            if count > 0:
-                sides = _sides(sign, starts, stops, chosen, count)
-                contract(numbers[place:], terms, rows, 0, inputs[:count], sides, w)
-            for n in range(count):
                 m = chosen[n]
-                _read(rows, rank, inputs[n], row)
-                for side in range(sides[0], sides[1]):
-                    some = _lanes(
-                        starts[m], stops[m], side, farthest, row[rank + 2], columns, j, small,
-                        sign, lanes,
-                    )  # fmt: skip
-                    for first in range(0, some, WIDTH):
-                        _sum_some(
-                            kind, w, n, side, numbers[place : place + terms], farthest,
-                            row[: rank + BESIDE], columns, lanes[first : min(first + WIDTH, some)],
-                            j, small, room, e, d,
-                        )  # fmt: skip
+                inputs[n], part = i[starts[m]], slice(starts[m], stops[m])
+                sort_by_keys(place[part], sign[part], order[part], keys[n])
+            for part in range(PARTS if count > 0 else 0):
+                sides = _sides(keys, count, part)
+                if sides[0] == sides[1]:
+                    continue
+                core = numbers[bands[band, q, 1 + part] :]
+                contract(core, terms, rows, 0, inputs[:count], sides, w)
+                for n in range(count):
+                    start = starts[chosen[n]]
+                    norms = rows[most, inputs[n]], rows[most + 1, inputs[n]]
+                    for side in range(sides[0], sides[1]):
+                        key = 2 * part + side
+                        some = order[start + keys[n, key] : start + keys[n, key + 1]]
+                        for first in range(0, some.size, WIDTH):
+                            _sum_some(
+                                w, n, part, side, core[:terms], norms, columns,
+                                some[first : first + WIDTH] + start, j, place, room, e, d,
+                            )  # fmt: skip
             starts[:] = stops[:many]
         begins[0] = begins[many]
+
+
+@compiled
+def _places(kind: int, farthest: float, rows: Any, columns: Any, i: Any, j: Any, small: Any) -> Any:
+    """Where the pairs stand in the table, negative or NaN where it serves not."""
+    found, last = np.empty(i.size), rows.shape[0] - 1
+    room, steeps, one = np.empty((4, LANES)), np.empty(LANES), np.empty(LANES)
+    for start in range(0, i.size, LANES):
+        count = min(LANES, i.size - start)
+        for k in range(count):
+            p = start + k
+            steeps[k], one[k] = rows[last, i[p]] * columns[last, j[p]], small[p]
+        places_of(kind, farthest, 1.0, steeps, one, room, count)
+        for k in range(count):
+            found[start + k] = room[0, k] if one[k] <= farthest else -1.0
+    return found
 
 
 @compiled
@@ -123,62 +144,27 @@ def _next_band(
 
 
 @compiled
-def _sides(sign: Any, starts: Any, stops: Any, chosen: Any, count: int) -> Any:
-    """From which sign of rho to which there are pairs."""
-    low, high = 1, 1
-    for n in range(count):
-        for p in range(starts[chosen[n]], stops[chosen[n]]):
-            low = 0 if sign[p] > 0 else low
-            high = high if sign[p] > 0 else 2
-    return low, high
-
-
-@compiled
-def _read(asked: Any, rank: int, i: int, row: Any) -> None:
-    """What is asked of an input: its psi and what is beside them."""
-    most = asked.shape[0] - BESIDE
-    for b in range(rank):
-        row[b] = asked[b, i]
-    for b in range(BESIDE):
-        row[rank + b] = asked[most + b, i]
-
-
-@compiled
-def _lanes(
-    start: int, stop: int, side: int, farthest: float, steep: float, asked: Any, j: Any,
-    small: Any, sign: Any, lanes: Any,
-) -> int:  # fmt: skip
-    """The pairs of one sign that the table serves, and their number."""
-    count, last = 0, asked.shape[0] - 1
-    for p in range(start, stop):
-        lanes[count] = p
-        inside = small[p] <= farthest and steep * asked[last, j[p]] > 0
-        count += inside and (sign[p] > 0) == (side == 0)
-    return count
+def _sides(keys: Any, rows: int, part: int) -> Any:
+    """From which sign of rho to which there are pairs in a part of the range."""
+    low, high = 2, 0
+    for n in range(rows):
+        for side in range(2):
+            if keys[n, 2 * part + side + 1] > keys[n, 2 * part + side]:
+                low, high = min(low, side), max(high, side + 1)
+    return min(low, high), high
 
 
 @compiled
 def _sum_some(
-    kind: int, w: Any, n: int, side: int, ranks: Any, farthest: float, row: Any, asked: Any,
-    some: Any, j: Any, small: Any, room: Any, e: Any, d: Any,
+    w: Any, n: int, part: int, side: int, ranks: Any, norms: Any, asked: Any, some: Any, j: Any,
+    place: Any, room: Any, e: Any, d: Any,
 ) -> None:  # fmt: skip
-    """At most WIDTH of them, of one row, one band and one sign; the last fills what is left."""
-    last, column, rank, most = some.size - 1, j[some[0]], row.size - BESIDE, len(asked) - BESIDE
-    work, phi, found, slope = room[:WORK], room[WORK + 3 :], room[WORK + 1], room[WORK + 2]
-    for lane in range(WIDTH):
-        room[WORK, lane] = small[some[min(lane, last)]]
-    side_by_side = last == WIDTH - 1 == j[some[last]] - column
-    for b in range(rank + BESIDE):
-        source = b if b < rank else most + b - rank
-        if side_by_side:
-            for lane in range(WIDTH):
-                phi[b, lane] = asked[source, column + lane]
-        else:
-            for lane in range(WIDTH):
-                phi[b, lane] = asked[source, j[some[min(lane, last)]]]
-    low_rank_sums(
-        w, n, side, ranks, kind, farthest, row, phi[: rank + BESIDE], room[WORK], work,
-        found, slope,
-    )  # fmt: skip
-    for lane in range(some.size):
-        e[some[lane]], d[some[lane]] = found[lane], slope[lane]
+    """At most WIDTH of them, of one row, band, part and sign; the last fills what is left."""
+    width, last = BLOCK * -(-some.size // BLOCK), some.size - 1
+    columns = np.empty(width, dtype=np.int64)
+    for k in range(width):
+        p = some[min(k, last)]
+        columns[k], room[0, k] = j[p], argument_in(place[p], part)
+    low_rank_sums(w, n, side, ranks, norms, asked, 0, asked.shape[0] - BESIDE, columns, room)
+    for k in range(some.size):
+        e[some[k]], d[some[k]] = room[OF_E, k], room[OF_D, k]

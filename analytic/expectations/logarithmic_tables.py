@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytic.activation import Activation
-from analytic.expectations.clenshaw_lanes import HYPERBOLIC, LOGARITHMIC
+from analytic.expectations.angle_parts import HYPERBOLIC, LOGARITHMIC
 from analytic.expectations.heat_choice import heat
 from analytic.expectations.heat_tables import chebyshev_points
 from analytic.expectations.pair_formulas import pair_formula
@@ -152,7 +152,7 @@ class LogTable(SumTable):
     def at(self, s: Array, s_: Array, x: Array, side: int) -> Array:
         """E and D relative to norms, slowly, (2, pairs); x is in [0, 1]."""
         one, other = (self.of_inputs(a, a, a)[:-3] for a in (s, s_))
-        return summed_slowly(self.sums.core[side], one, other, 2 * x - 1)
+        return summed_slowly(self.sums.core[:, side], one, other, x)
 
 
 def log_table(activation: Activation, s: Array) -> LogTable | None:
@@ -196,7 +196,7 @@ def _table(activation: Activation, low: float, high: float, near: bool) -> LogTa
         return None
     sums = low_rank(values.reshape(2, 2, -1, limits.points), by_s, by_x, KEPT)
     found = LogTable(sums, error, ends, way)
-    if found.terms > limits.terms or found.rank > limits.rank:
+    if sums.degree > limits.terms or found.rank > limits.rank:
         return None
     return replace(found, error=SAFETY * _judged(found, activation) + error + ROUNDED)
 

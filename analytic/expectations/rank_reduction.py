@@ -4,6 +4,9 @@ r"""Expectations of pairs as sums of low rank, from their values at Chebyshev po
 
 with the first singular vectors phi of all coefficients; x stands for the angle of the pair. Where
 cosines near 1 matter to more digits than E has, 1 - |c| takes its place.
+
+A pair sums over k and b, so that x has PARTS with coefficients of their own, a third as many: the
+polynomials of the whole range, written in those of a part.
 """
 
 from __future__ import annotations
@@ -17,7 +20,9 @@ from numpy.typing import NDArray
 
 from analytic.activation import Activation
 from analytic.expectations.activation_moments import moments
+from analytic.expectations.angle_parts import EDGES, PARTS
 from analytic.expectations.close_pairs import distances
+from analytic.expectations.heat_tables import chebyshev_points
 from analytic.expectations.product_rules import Angle
 from analytic.expectations.unit_tables import units
 from analytic.machine import Array
@@ -27,19 +32,26 @@ __all__ = ["FOURS", "LowRank", "SumTable", "low_rank", "near_ones", "pair_values
 Index = NDArray[np.intp]
 FOURS = 4
 """Singular vectors are summed in fours."""
+EIGHT = 8
+"""Sizes of matrices that are multiplied together are multiples of it."""
+KEPT = 2.0**-53
+"""Coefficients that matter, relative to norms."""
 
 
 class LowRank(NamedTuple):
     """phi_a by Chebyshev polynomials in the coordinate of s, (points, rank), and C.
 
-    C is that of rho > 0 and rho < 0 (v is then -v), for E and D, (2, 2, terms, rank, rank).
-    A change d of phi(s) changes the sums by |``weight`` d|, the root of the mean of their squares
-    over s', x and the four.
+    C is that of rho > 0 and rho < 0 (v is then -v), for E and D, on each part of the range of x,
+    (PARTS, 2, 2, terms, rank, rank). A change d of phi(s) changes the sums by |``weight`` d|, the
+    root of the mean of their squares over s', x and the four. The whole range takes ``degree``
+    polynomials. ``by_size`` has C once more, as ``banded_sums`` multiply it.
     """
 
     basis: Array
     core: Array
     weight: Array
+    degree: int
+    by_size: tuple[tuple[Index, Array], ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,8 +73,8 @@ class SumTable:
 
     @property
     def terms(self) -> int:
-        """How many polynomials in x."""
-        return self.sums.core.shape[2]
+        """How many polynomials in x a part has."""
+        return self.sums.core.shape[3]
 
     def phi(self, x: Array) -> list[Array]:
         """Those of inputs with the coordinate x of s, (rank,) of (n,)."""
@@ -126,12 +138,57 @@ def low_rank(values: Array, by_s: Array, by_x: Array, kept: float) -> LowRank:
     core = core[:, :, :terms].copy()
     phi, t = np.linalg.inv(by_s) @ basis, np.linalg.inv(by_x)[:, :terms]  # at the points
     sums = np.einsum("xk,ca,sokab->soxcb", t, phi, core, optimize=True).reshape(-1, len(basis.T))
-    weight = np.asarray(np.linalg.qr(sums, "r"))
-    return LowRank(basis, core, weight / math.sqrt(len(sums)))
+    weight = np.asarray(np.linalg.qr(sums, "r")) / math.sqrt(len(sums))
+    parts = _in_parts(core, kept)
+    return LowRank(basis, parts, weight, int(terms), tuple(_by_size(parts)))
+
+
+def _in_parts(core: Array, kept: float) -> Array:
+    """The coefficients of the same polynomials on each part of [-1, 1]."""
+    terms = core.shape[2]
+    z, by_z = chebyshev_points(terms)
+    low, size = np.array(EDGES[:-1])[:, None], np.diff(EDGES)[:, None]
+    x = 2 * low + (z + 1) * size - 1
+    changed = by_z @ np.polynomial.chebyshev.chebvander(x, terms - 1)  # (PARTS, new, old)
+    found = np.einsum("pnk,sokab->psonab", changed, core, optimize=True)
+    most = np.abs(found).max(axis=(0, 1, 2, 4, 5))
+    return found[:, :, :, : np.flatnonzero(most > kept * most.max())[-1] + 1].copy()
+
+
+def _by_size(core: Array) -> list[tuple[Index, Array]]:
+    """The k-th matrices of all parts by how many phi matter, with those phi alone.
+
+    Their numbers, part by part, and C as (phi, matrices x 4 x phi), from ``LowRank.core``.
+    """
+    rank = core.shape[-1]
+    flat = np.swapaxes(core.reshape(PARTS, 4, -1, rank, rank), 1, 2).reshape(-1, 4, rank, rank)
+    matters = np.abs(flat).max(axis=1) > KEPT
+    either = np.asarray(matters.any(axis=1) | matters.any(axis=2))
+    last: Index = either * np.arange(1, rank + 1)
+    sizes: Index = EIGHT * -(-np.max(last, axis=1) // EIGHT)
+    found: list[tuple[Index, Array]] = []
+    for size in np.unique(sizes[sizes > 0]).tolist():
+        chosen, n = np.flatnonzero(sizes == size), min(size, rank)
+        found.append((chosen, np.moveaxis(flat[chosen, :, :n, :n], 2, 0).copy()))
+    return found
 
 
 def summed_slowly(core: Array, phi: Array, phi_: Array, x: Array) -> Array:
-    """The sums of pairs of one sign of rho, (2, pairs); phi is (rank, pairs), x in [-1, 1]."""
-    t = np.polynomial.chebyshev.chebvander(x, core.shape[1] - 1)
-    of_rows = np.sum((core @ phi_) * phi, axis=2)  # (2, terms, pairs)
-    return np.einsum("okp,pk->op", of_rows, t)
+    """The sums of pairs of one sign of rho, (2, pairs).
+
+    Args:
+        core: that of the sign, (PARTS, 2, terms, rank, rank).
+        phi: of the first units, (rank, pairs).
+        phi_: of the others.
+        x: in [0, 1].
+    """
+    part = np.digitize(x, EDGES[1:-1])
+    found = np.empty((2, x.size))
+    for number, c in enumerate(core):
+        chosen = part == number
+        low, high = EDGES[number : number + 2]
+        inside = 2 * (x[chosen] - low) / (high - low) - 1
+        t = np.polynomial.chebyshev.chebvander(inside, c.shape[1] - 1)
+        of_rows = np.sum((c @ phi_[:, chosen]) * phi[:, chosen], axis=2)  # (2, terms, pairs)
+        found[:, chosen] = np.einsum("okp,pk->op", of_rows, t)
+    return found

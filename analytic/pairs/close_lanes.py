@@ -13,23 +13,27 @@ import numpy as np
 from analytic.compilation import compiled, elementwise
 from analytic.expectations import (
     LOGARITHMIC,
+    OF_D,
+    OF_E,
+    PARTS,
     ROWS_TOGETHER,
     TABLE,
+    argument_in,
     contract,
     low_rank_sums,
+    places_of,
+    sort_by_keys,
 )
+from analytic.expectations import LOW_RANK_BLOCK as EACH
 from analytic.late_binding import late
 from analytic.machine import LANES
-from analytic.pairs.kink_lanes import BLOCK, WIDTH, append_lanes, fill_kink_lanes
+from analytic.pairs.kink_lanes import WIDTH, fill_kink_lanes
 from analytic.recursion import Program, Tile, first_beyond, plain
 
 __all__ = ["fill_close_lanes", "put_close_lanes_aside"]
 
 _plain: Any = elementwise(plain)
 _fill_kink_lanes: Any = late(fill_kink_lanes)
-
-MOSTLY = 64
-"""Close lanes of one sign from which on all lanes of a row are summed as they stand."""
 
 
 @compiled
@@ -123,87 +127,69 @@ def _fill_rows_of_band(
     t: Tile, p: Program, at: int, lane: int, top: float, asked: Any, close: Any, numbers: Any,
     count: int,
 ) -> None:  # fmt: skip
-    """Those of ``count`` rows of one band, by a table; numbers are its rank and place."""
-    rank, core = numbers[0], p.core[numbers[1] :]
-    sides = _sides(t, count, top)
-    contract(core, p.close[at, 3], asked, p.close[at, 1], t.some[:count], sides, t.weights)
+    """Those of ``count`` rows of one band, by a table whose parts begin at ``numbers``."""
     for n in range(count):
-        for side in range(sides[0], sides[1]):
-            _fill_side(t, p, at, n, side, lane, top, asked, close, rank, core)
+        _place_row(t, p, at, t.some[n], lane, top, asked, close)
+    for part in range(PARTS):
+        low, high = _sides(t, count, part)
+        if low == high:
+            continue
+        core = p.core[numbers[1 + part] :]
+        rows = t.some[:count]
+        contract(core, p.close[at, 3], asked, p.close[at, 1], rows, (low, high), t.weights)
+        for n in range(count):
+            for side in range(low, high):
+                _sum_lanes(t, p, at, n, part, side, lane, asked, close, core)
 
 
 @compiled
-def _sides(t: Tile, count: int, top: float) -> tuple[int, int]:
-    """From which sign of rho to which the close lanes of some rows are: (0, 2) are both."""
-    above, below = 0, 0
-    for n in range(count):
-        m = t.some[n]
-        for j in range(LANES):
-            above += t.rho[m, j] > top
-            below += t.rho[m, j] < -top
-    return 0 if above > 0 else 1, 2 if below > 0 else 1
-
-
-@compiled
-def _fill_side(
-    t: Tile, p: Program, at: int, n: int, side: int, lane: int, top: float, asked: Any,
-    close: Any, rank: int, core: Any,
-) -> None:  # fmt: skip
-    """Those of the n-th of some rows and one sign of rho, by a table of so many psi.
-
-    Where they are most of the lanes all are summed, and the others kept as they are.
-    """
-    m, sign, count = t.some[n], 1.0 - 2.0 * side, 0
+def _place_row(
+    t: Tile, p: Program, at: int, m: int, lane: int, top: float, asked: Any, close: Any
+) -> None:
+    """Where the close lanes of a row stand in the table; ``value0`` is free behind the series."""
+    last, place = p.close[at, 1] + p.close[at, 5] - 1, t.value0
     for j in range(LANES):
-        count += sign * t.rho[m, j] > top
-    if count == 0:
-        return
-    first, most, beside = p.close[at, 1], p.close[at, 2], p.close[at, 5] - p.close[at, 2]
-    own, small = t.own[: rank + beside], t.sums[0]
-    for b in range(rank + beside):
-        own[b] = asked[first + _place(b, rank, most), m]
-    if count >= MOSTLY:
-        for i in range(LANES):
-            small[i] = min(1.0 - sign * t.rho[m, i], 1.0)
-        for b in range(rank + beside):
-            row = first + _place(b, rank, most)
-            for i in range(LANES):
-                t.sums[3 + b, i] = close[row, lane + i]
-        _sum_lanes(t, p, at, n, side, own, core, LANES)
-        for j in range(LANES):
-            if sign * t.rho[m, j] > top:
-                _leave(t, m, j, t.sums[1, j], t.sums[2, j])
-        return
-    append_lanes(t.rho, t.lanes, m, sign, top, 0, 0, LANES)
-    width = BLOCK * -(-count // BLOCK)
-    for i in range(width):
-        t.close[i] = t.lanes[min(i, count - 1)] - m * LANES
-        small[i] = 1.0 - abs(t.rho[m, t.close[i]])
-    for b in range(rank + beside):
-        row = first + _place(b, rank, most)
-        for i in range(width):
-            t.sums[3 + b, i] = close[row, lane + t.close[i]]
-    _sum_lanes(t, p, at, n, side, own, core, width)
-    for i in range(count):
-        _leave(t, m, t.close[i], t.sums[1, i], t.sums[2, i])
+        t.room[4, j] = 1.0 - abs(t.rho[m, j])
+    places_of(
+        p.close[at, 0], p.scale[at], asked[last, m], close[last, lane : lane + LANES],
+        t.room[4], t.room, LANES,
+    )  # fmt: skip
+    for j in range(LANES):
+        place[m, j] = t.room[0, j] if abs(t.rho[m, j]) > top else -1.0
+    sort_by_keys(place[m], t.rho[m], t.order[m], t.starts[m])
+
+
+@compiled
+def _sides(t: Tile, count: int, part: int) -> tuple[int, int]:
+    """From which sign of rho to which the close lanes of some rows are in a part of the range."""
+    low, high = 2, 0
+    for n in range(count):
+        starts = t.starts[t.some[n]]
+        for side in range(2):
+            if starts[2 * part + side + 1] > starts[2 * part + side]:
+                low, high = min(low, side), max(high, side + 1)
+    return min(low, high), high
 
 
 @compiled
 def _sum_lanes(
-    t: Tile, p: Program, at: int, n: int, side: int, own: Any, core: Any, width: int
-) -> None:
-    """E and D of ``width`` pairs of the n-th row, whose numbers stand in ``sums``."""
-    phi, room = t.sums[3 : 3 + own.size], t.sums[3 + own.size :]
-    low_rank_sums(
-        t.weights, n, side, core[: p.close[at, 3]], p.close[at, 0], p.scale[at], own, phi,
-        t.sums[0, :width], room, t.sums[1], t.sums[2],
-    )  # fmt: skip
-
-
-@elementwise
-def _place(b: int, rank: int, most: int) -> int:
-    """The row of what is asked: psi that are not used stand between those that are and the rest."""
-    return b if b < rank else most + b - rank
+    t: Tile, p: Program, at: int, n: int, part: int, side: int, lane: int, asked: Any, close: Any,
+    core: Any,
+) -> None:  # fmt: skip
+    """Those of the n-th of some rows, a part and a sign of rho."""
+    m, key, first, most = t.some[n], 2 * part + side, p.close[at, 1], p.close[at, 2]
+    begin = t.starts[m, key]
+    count, some = t.starts[m, key + 1] - begin, t.order[m, begin:]
+    if count == 0:
+        return
+    width = EACH * -(-count // EACH)
+    for k in range(width):
+        j = some[min(k, count - 1)]
+        t.close[k], t.sums[0, k] = lane + j, argument_in(t.value0[m, j], part)
+    norms, ranks = (asked[first + most, m], asked[first + most + 1, m]), core[: p.close[at, 3]]
+    low_rank_sums(t.weights, n, side, ranks, norms, close, first, most, t.close[:width], t.sums)
+    for k in range(count):
+        _leave(t, m, some[k], t.sums[OF_E, k], t.sums[OF_D, k])
 
 
 @compiled

@@ -112,7 +112,7 @@ class NearLayer:
             width = band_width(max(laid.rows.shape[1], laid.columns.shape[1]))
             sum_listed_pairs(
                 form.kind, laid.numbers, laid.bands, width, form.terms, form.farthest, laid.rows,
-                laid.columns, i, j, pairs.small, pairs.turn, room_of_sums(len(laid.rows)),
+                laid.columns, i, j, pairs.small, pairs.turn, room_of_sums(),
                 pairs.near, pairs.d,
             )  # fmt: skip
             leave_table(self.norms, i, column, self.of_table, self.sides, own[1], pairs)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.expectations import band_width
+from analytic.expectations import PARTS, band_width
 from analytic.machine import Array, aligned, padded_length
 from analytic.pairs.close_inputs import Close
 from analytic.pairs.correlation_samples import rough_correlations
@@ -105,13 +105,13 @@ def _tables(layers: Sequence[NearLayer]) -> NDArray[np.int64]:
 
 
 def _bands(layers: Sequence[NearLayer]) -> NDArray[np.int64]:
-    """Rank of each pair of bands, and where its numbers begin among those of all layers."""
-    found = [np.zeros((0, 2), dtype=np.int64)]
+    """Rank of each pair of bands, and where those of its parts begin among those of all layers."""
+    found = [np.zeros((0, 1 + PARTS), dtype=np.int64)]
     place = 0
     for layer in layers:
         if layer.laid is None:
             continue
-        found.append(layer.laid.bands.reshape(-1, 2) + np.array([0, place]))
+        found.append(layer.laid.bands.reshape(-1, 1 + PARTS) + np.array([0, *[place] * PARTS]))
         place += layer.laid.numbers.size
     return np.concatenate(found)
 

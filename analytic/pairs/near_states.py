@@ -11,16 +11,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.expectations import room_of_sums
+from analytic.expectations import KEYS, PARTS, room_of_sums
 from analytic.machine import LANES, Array, aligned
 from analytic.pairs.carried_angles import UnitNorms
 from analytic.recursion import ROWS
 
 __all__ = ["NearRoom", "NearTiles", "near_room", "no_near_tiles"]
 
-NEAR, SIGN, WRONG, THETA, ERROR, SMALL, TURN, OFF = (k * LANES for k in range(8))
-"""Where the line of each quantity begins (``Carried``)."""
-STATES = 8
+NEAR, SIGN, WRONG, THETA, ERROR, SMALL, TURN, OFF, D, PLACE = (k * LANES for k in range(10))
+"""Where the line of each quantity begins (``Carried``), and of its place (``angle_parts``)."""
+STATES = 10
 R, S, INVERSE, SHARE, UNITS, SLOPE, BOW, STEEP, JUMP = range(9)
 """The fields of ``UnitNorms``."""
 BESIDE = 3
@@ -34,7 +34,7 @@ class NearTiles(NamedTuple):
     sides: Array  # those of ``behind_table``, (layers, 4)
     lines: Array  # those of ``behind_line``, 0 where there is a table, (layers, 2)
     tables: NDArray[np.int64]  # first row asked, psi, terms, first band, column bands, kind
-    bands: NDArray[np.int64]  # of each pair of bands, its rank and its place in the core
+    bands: NDArray[np.int64]  # of each pair of bands, as ``Banded``
     core: Array
     width: int  # inputs of a band
     rows: Array  # ``UnitNorms`` of the rows, (layers, fields, n)
@@ -53,8 +53,8 @@ def no_near_tiles() -> NearTiles:
     none, line, inputs = np.zeros((0, 0)), np.zeros(0), np.zeros(0, dtype=np.bool_)
     tables, norms = np.zeros((0, 6), dtype=np.int64), np.zeros((0, 0, 0))
     return NearTiles(
-        none, none, none, tables, tables[:, :2], line, 1, norms, norms, none, none, line, line,
-        inputs, inputs, 0.0,
+        none, none, none, tables, tables[:, : 1 + PARTS], line, 1, norms, norms, none, none, line,
+        line, inputs, inputs, 0.0,
     )  # fmt: skip
 
 
@@ -64,9 +64,11 @@ class NearRoom(NamedTuple):
     states: Array  # of the pairs, (rows, STATES * lanes)
     columns: Array  # ``UnitNorms`` of the columns, (fields, lanes)
     sums: Array  # ``room_of_sums``
+    work: Array  # that of ``places_of``
     weights: Array  # coefficients that are left for the rows (``contract``)
-    own: Array  # what a table asks of a row
-    d: Array  # D of a row, (lanes,)
+    order: NDArray[np.int64]  # the lanes of each row by their keys (``sort_by_keys``)
+    starts: NDArray[np.int64]  # where those of each key begin
+    chosen: NDArray[np.int64]  # columns of some lanes
     known: NDArray[np.bool_]  # pairs of the tile that need no series, (rows, lanes)
 
 
@@ -76,9 +78,11 @@ def near_room(q: NearTiles) -> NearRoom:
     return NearRoom(
         states=aligned(ROWS, STATES * LANES),
         columns=aligned(len(UnitNorms._fields), LANES),
-        sums=room_of_sums(most + BESIDE),
+        sums=room_of_sums(),
+        work=aligned(4, LANES),
         weights=aligned(4 * terms * most, ROWS),
-        own=aligned(most + BESIDE),
-        d=aligned(LANES),
+        order=np.zeros((ROWS, LANES), dtype=np.int64),
+        starts=np.zeros((ROWS, KEYS + 1), dtype=np.int64),
+        chosen=np.zeros(LANES, dtype=np.int64),
         known=np.zeros((ROWS, LANES), dtype=np.bool_),
     )

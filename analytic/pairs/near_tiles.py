@@ -13,7 +13,17 @@ from typing import Any
 import numpy as np
 
 from analytic.compilation import compiled
-from analytic.expectations import contract, low_rank_sums
+from analytic.expectations import LOW_RANK_BLOCK as EACH
+from analytic.expectations import (
+    OF_D,
+    OF_E,
+    PARTS,
+    argument_in,
+    contract,
+    low_rank_sums,
+    places_of,
+    sort_by_keys,
+)
 from analytic.machine import LANES, REASSOCIATED, UNIT
 from analytic.pairs.bent_angles import angle_of, behind_line, folded
 from analytic.pairs.carried_angles import behind_table, carried, entered
@@ -25,6 +35,7 @@ from analytic.pairs.near_states import (
     JUMP,
     NEAR,
     OFF,
+    PLACE,
     SHARE,
     SIGN,
     SLOPE,
@@ -34,6 +45,7 @@ from analytic.pairs.near_states import (
     TURN,
     UNITS,
     WRONG,
+    D,
     NearRoom,
     NearTiles,
     R,
@@ -136,22 +148,34 @@ def _enter_layer(q: NearTiles, o: NearRoom, layer: int, row: int, end: int, lane
 @compiled
 def _sum_layer(q: NearTiles, o: NearRoom, layer: int, row: int, end: int, lane: int) -> None:
     """The sums of the table for all pairs, and what is behind the activation."""
-    first, most, terms, start, wide, kind = q.tables[layer]
-    rank, place = q.bands[start + (row // q.width) * wide + lane // q.width]
-    core, rows = q.core[place:], np.arange(row, end)
-    phi = o.sums[o.sums.shape[0] - most - BESIDE :]
-    for k in range(rank + BESIDE):
-        source = first + (k if k < rank else most + k - rank)
-        for j in range(LANES):
-            phi[k, j] = q.column_asked[source, lane + j]
-    low, high = _sides(o.states, end - row)
-    contract(core, terms, q.row_asked, first, rows, (low, high), o.weights)
+    first, _, terms, start, wide, _ = q.tables[layer]
+    band = q.bands[start + (row // q.width) * wide + lane // q.width]
     for m in range(end - row):
-        for k in range(rank + BESIDE):
-            o.own[k] = q.row_asked[first + (k if k < rank else most + k - rank), row + m]
-        for side in range(low, high):
-            _sum_row(q, o, layer, kind, m, side, core[:terms], rank, phi)
+        _place_row(q, o, layer, row + m, m, lane)
+    for part in range(PARTS):
+        low, high = _sides(o.starts, end - row, part)
+        if low == high:
+            continue
+        core = q.core[band[1 + part] :]
+        contract(core, terms, q.row_asked, first, np.arange(row, end), (low, high), o.weights)
+        for m in range(end - row):
+            for side in range(low, high):
+                _sum_lanes(q, o, layer, row + m, m, part, side, core[:terms], lane)
+    for m in range(end - row):
         _leave_row(q, o, layer, row + m, m)
+
+
+@compiled
+def _place_row(q: NearTiles, o: NearRoom, layer: int, i: int, m: int, lane: int) -> None:
+    """Where the pairs of a row stand in the table; they are NaN where it serves not."""
+    first, most, _, _, _, kind = q.tables[layer]
+    b, farthest, last = o.states[m], q.numbers[layer, 8], first + most + BESIDE - 1
+    steeps = q.column_asked[last, lane : lane + LANES]
+    places_of(kind, farthest, q.row_asked[last, i], steeps, b[SMALL : SMALL + LANES], o.work, LANES)
+    for j in range(LANES):
+        b[PLACE + j] = o.work[0, j] if b[SMALL + j] <= farthest else -1.0
+        b[NEAR + j] = b[D + j] = np.nan
+    sort_by_keys(b[PLACE : PLACE + LANES], b[TURN : TURN + LANES], o.order[m], o.starts[m])
 
 
 @compiled
@@ -161,12 +185,12 @@ def _bend_layer(q: NearTiles, o: NearRoom, layer: int, row: int, end: int) -> No
     for m in range(end - row):
         slope = q.rows[layer, SLOPE, row + m]
         for j in range(LANES):  # loops of one step each become vector instructions
-            o.d[j] = angle_of(b[m, SMALL + j])
+            b[m, D + j] = angle_of(b[m, SMALL + j])
         for j in range(LANES):
-            b[m, NEAR + j] = folded(b[m, SMALL + j], o.d[j])
+            b[m, NEAR + j] = folded(b[m, SMALL + j], b[m, D + j])
         for j in range(LANES):
-            pair = b[m, SMALL + j], b[m, OFF + j], b[m, TURN + j]
-            near, sign, wrong, d, bent = behind_line(pair, o.d[j], b[m, NEAR + j], line, bend)
+            pair, angle = (b[m, SMALL + j], b[m, OFF + j], b[m, TURN + j]), b[m, D + j]
+            near, sign, wrong, d, bent = behind_line(pair, angle, b[m, NEAR + j], line, bend)
             b[m, NEAR + j], b[m, SIGN + j], b[m, WRONG + j] = near, sign, wrong
             b[m, THETA + j], b[m, ERROR + j] = carried(
                 b[m, THETA + j], b[m, ERROR + j], d, bent, slope * c[SLOPE, j]
@@ -174,40 +198,38 @@ def _bend_layer(q: NearTiles, o: NearRoom, layer: int, row: int, end: int) -> No
 
 
 @compiled
-def _sides(b: Any, rows: int) -> Any:
-    """From which sign of rho to which there are pairs."""
-    low, high = 1, 1
+def _sides(starts: Any, rows: int, part: int) -> Any:
+    """From which sign of rho to which there are pairs in a part of the range."""
+    low, high = 2, 0
     for m in range(rows):
-        for j in range(LANES):
-            low = 0 if b[m, TURN + j] > 0 else low
-            high = high if b[m, TURN + j] > 0 else 2
-    return low, high
+        for side in range(2):
+            if starts[m, 2 * part + side + 1] > starts[m, 2 * part + side]:
+                low, high = min(low, side), max(high, side + 1)
+    return min(low, high), high
 
 
 @compiled
-def _sum_row(
-    q: NearTiles, o: NearRoom, layer: int, kind: int, m: int, side: int, ranks: Any, rank: int,
-    phi: Any,
+def _sum_lanes(
+    q: NearTiles, o: NearRoom, layer: int, i: int, m: int, part: int, side: int, ranks: Any,
+    lane: int,
 ) -> None:  # fmt: skip
-    """The pairs of a row and one sign of rho: ``near`` and ``d`` become sums; NaN out of range."""
-    b, sign, farthest, count = o.states, 1.0 - 2.0 * side, q.numbers[layer, 8], 0
-    small, e, d, work = o.sums[0], o.sums[1], o.sums[2], o.sums[3:]
-    for j in range(LANES):
-        count += sign * b[m, TURN + j] > 0
-        size = b[m, SMALL + j]
-        small[j] = size if size <= farthest else farthest
+    """The pairs of a row, a part and a sign of rho: ``near`` and ``d`` become their sums."""
+    key, b, first, most = 2 * part + side, o.states[m], q.tables[layer, 0], q.tables[layer, 1]
+    begin = o.starts[m, key]
+    count, some = o.starts[m, key + 1] - begin, o.order[m, begin:]
     if count == 0:
         return
-    low_rank_sums(
-        o.weights, m, side, ranks, kind, farthest, o.own[: rank + BESIDE],
-        phi[: rank + BESIDE], small, work, e, d,
-    )  # fmt: skip
-    last = rank + BESIDE - 1  # 0 where no table serves
-    for j in range(LANES):
-        if sign * b[m, TURN + j] > 0:
-            served = o.own[last] * phi[last, j] > 0 and b[m, SMALL + j] <= farthest
-            b[m, NEAR + j] = e[j] if served else np.nan
-            o.d[j] = d[j]
+    norms = q.row_asked[first + most, i], q.row_asked[first + most + 1, i]
+    width = EACH * -(-count // EACH)
+    for k in range(width):
+        o.chosen[k] = some[min(k, count - 1)]
+    for k in range(width):
+        o.sums[0, k] = argument_in(b[PLACE + o.chosen[k]], part)
+        o.chosen[k] += lane
+    chosen = o.chosen[:width]
+    low_rank_sums(o.weights, m, side, ranks, norms, q.column_asked, first, most, chosen, o.sums)
+    for k in range(count):
+        b[NEAR + some[k]], b[D + some[k]] = o.sums[OF_E, k], o.sums[OF_D, k]
 
 
 @compiled
@@ -217,7 +239,7 @@ def _leave_row(q: NearTiles, o: NearRoom, layer: int, i: int, m: int) -> None:
     of, sides, variation = (n[6], n[7]), (s[0], s[1], s[2], s[3]), n[5]
     one, slope = (a[INVERSE], a[BOW], a[STEEP], a[JUMP]), a[SLOPE]
     for j in range(LANES):
-        d = o.d[j]
+        d = b[m, D + j]
         pair = b[m, NEAR + j], d, b[m, SMALL + j], b[m, OFF + j], b[m, TURN + j]
         other = c[INVERSE, j], c[BOW, j], c[STEEP, j], c[JUMP, j]
         near, sign, wrong, bent = behind_table(pair, one, other, of, sides, variation)

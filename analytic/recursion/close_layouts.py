@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.expectations import ClosedForm, CloseForm, banded
+from analytic.expectations import PARTS, ClosedForm, CloseForm, banded
 from analytic.machine import Array
 from analytic.recursion.layer_equations import Stage
 
@@ -47,7 +47,7 @@ def lay_out(form: CloseForm | None, stage: Stage, n: int, own: bool, width: int)
     rows = asked[:, :n]
     columns = rows if own else asked[:, n:]
     if isinstance(form, ClosedForm):
-        none = np.zeros((0, 0, 2), dtype=np.int64)
+        none = np.zeros((0, 0, 1 + PARTS), dtype=np.int64)
         return LaidForm(form, form.numbers, none, rows, columns, form.rank)
     found = banded(form.sums, rows, columns, width)
     return LaidForm(form, *found)
@@ -59,7 +59,7 @@ Laid = Sequence[LaidForm | None]
 def laid_arrays(forms: Laid) -> tuple[NDArray[np.int64], NDArray[np.int64], Array]:
     """The forms of the layers as rows of numbers (``Program.close``), their bands and numbers."""
     found = np.zeros((len(forms), 7), dtype=np.int64)
-    bands, cores = [np.zeros((0, 2), dtype=np.int64)], [np.zeros(1)]
+    bands, cores = [np.zeros((0, 1 + PARTS), dtype=np.int64)], [np.zeros(1)]
     first = 0
     for row, laid in enumerate(forms):
         if laid is None:
@@ -68,7 +68,7 @@ def laid_arrays(forms: Laid) -> tuple[NDArray[np.int64], NDArray[np.int64], Arra
         core = sum(part.size for part in cores)
         place = sum(map(len, bands)) if laid.bands.size else core
         found[row] = form.kind, first, laid.rank, form.terms, place, asked, laid.bands.shape[1]
-        bands.append(laid.bands.reshape(-1, 2) + np.array([0, core]))
+        bands.append(laid.bands.reshape(-1, 1 + PARTS) + np.array([0, *[core] * PARTS]))
         cores.append(laid.numbers)
         first += asked
     return found, np.concatenate(bands), np.concatenate(cores)

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from analytic.expectations import (
     CLOSE_POWERS,
-    CLOSE_ROWS,
+    KEYS,
     LOW_RANK_WIDTH,
     ROWS_TOGETHER,
     coefficients,
     orders,
+    room_of_sums,
 )
 from analytic.machine import LANES, Array, aligned, padded_length
 from analytic.network import Network
@@ -37,6 +38,8 @@ Index = NDArray[np.int64]
 
 ROWS = 32
 """Most rows of a tile."""
+MOST_ASKED = 56
+"""Numbers of pairs that closed forms have room for."""
 
 
 class Program(NamedTuple):
@@ -70,7 +73,7 @@ class Program(NamedTuple):
         np.int64
     ]  # ``CloseForm``s: kind, first row, rank, terms, place, asked, column bands, (layers, 7)
     scale: Array  # what scales the arguments of ``CloseForm``s, (layers,)
-    bands: NDArray[np.int64]  # of tables, from ``place`` on: rank and place in the core, (bands, 2)
+    bands: NDArray[np.int64]  # of tables, from ``place`` on: as ``Banded``, (bands, 1 + PARTS)
     core: Array  # the numbers of all ``CloseForm``s, one after the other
 
     @property
@@ -117,11 +120,12 @@ class Tile(NamedTuple):
     errors: Array  # their errors, (depth, 3, rows, 1 or lanes)
     kept: Array  # Gamma of pairs beyond the series, (rows, lanes)
     lanes: NDArray[np.int64]  # such lanes, (2 lanes,)
-    close: NDArray[np.int64]  # some of these, (width,)
-    sums: Array  # room for sums of low rank, (rows, width)
+    order: NDArray[np.int64]  # lanes that tables serve by part and sign, (rows, lanes)
+    starts: NDArray[np.int64]  # where those of each begin (``sort_by_keys``), (rows, KEYS + 1)
+    close: NDArray[np.int64]  # columns of some of these, (width,)
+    sums: Array  # ``room_of_sums``
     weights: Array  # coefficients that are left of these for some rows, (numbers, rows)
     some: NDArray[np.int64]  # such rows, (rows,)
-    own: Array  # what is asked of one of them
     room: Array  # for other sums, (rows, lanes)
     lines: Array  # for closed forms, (rows, lanes)
     bits: NDArray[np.int64]  # its memory
@@ -150,12 +154,13 @@ def new_tile(depth: int, by_pair: bool = False, rows: int = ROWS, weights: int =
         errors=np.zeros((max(depth, 1), 3, rows, width)),
         kept=aligned(rows, LANES),
         lanes=np.zeros(2 * LANES, dtype=np.int64),
+        order=np.zeros((rows, LANES), dtype=np.int64),
+        starts=np.zeros((rows, KEYS + 1), dtype=np.int64),
         close=np.zeros(LOW_RANK_WIDTH, dtype=np.int64),
-        sums=aligned(CLOSE_ROWS, LOW_RANK_WIDTH),
+        sums=room_of_sums(),
         weights=aligned(weights, ROWS_TOGETHER),
         some=np.zeros(ROWS_TOGETHER, dtype=np.int64),
-        own=aligned(CLOSE_ROWS),
-        room=aligned(CLOSE_ROWS, LANES),
+        room=aligned(MOST_ASKED, LANES),
         lines=lines,
         bits=lines.view(np.int64),
     )

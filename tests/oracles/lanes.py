@@ -5,15 +5,21 @@ from __future__ import annotations
 import numpy as np
 
 from analytic.expectations import (
-    CLOSE_ROWS,
-    LOW_RANK_WIDTH,
+    EDGES,
+    OF_D,
+    OF_E,
+    PARTS,
     ROWS_TOGETHER,
     KinkTable,
     LogTable,
+    argument_in,
     banded,
     contract,
     low_rank_sums,
+    places_of,
+    room_of_sums,
 )
+from analytic.expectations import LOW_RANK_BLOCK as BLOCK
 
 __all__ = ["sums_of_row"]
 
@@ -34,13 +40,20 @@ def sums_of_row(
     """
     asked = table.of_inputs(s, r, slope)
     laid = banded(table.sums, asked, asked, s.size)
-    rank, lanes = laid.rank, np.resize(np.arange(small.size), LOW_RANK_WIDTH)
-    own, others = laid.rows[:, 0].copy(), np.ascontiguousarray(laid.rows[:, 1:][:, lanes])
-    weights = np.zeros((4 * rank * table.terms, ROWS_TOGETHER))
-    contract(laid.numbers, table.terms, laid.rows, 0, np.zeros(1, int), (0, 2), weights)
-    found, room = np.zeros((2, LOW_RANK_WIDTH)), np.zeros((CLOSE_ROWS, LOW_RANK_WIDTH))
-    low_rank_sums(
-        weights, 0, side, laid.numbers[: table.terms], table.kind, table.scale, own, others,
-        small[lanes], room, *found,
-    )  # fmt: skip
-    return found[:, : small.size]
+    rank, rows = laid.rank, laid.rows
+    norms, steep = (rows[rank, 0], rows[rank + 1, 0]), rows[-1]
+    work, room, found = np.empty((4, small.size)), room_of_sums(), np.zeros((2, small.size))
+    places_of(table.kind, table.scale, steep[0], steep[1:].copy(), small, work, small.size)
+    for part in range(PARTS):
+        numbers = laid.numbers[laid.bands[0, 0, 1 + part] :]
+        weights = np.zeros((4 * rank * table.terms, ROWS_TOGETHER))
+        contract(numbers, table.terms, rows, 0, np.zeros(1, int), (0, 2), weights)
+        chosen = np.flatnonzero(np.digitize(work[0], EDGES[1:-1]) == part)
+        if chosen.size == 0:
+            continue
+        lanes = np.pad(chosen, (0, -chosen.size % BLOCK), mode="edge")
+        room[0, : lanes.size] = [argument_in(work[0, k], part) for k in lanes]
+        ranks = numbers[: table.terms]
+        low_rank_sums(weights, 0, side, ranks, norms, rows, 0, rank, lanes + 1, room)
+        found[:, chosen] = room[[OF_E, OF_D], : chosen.size]
+    return found

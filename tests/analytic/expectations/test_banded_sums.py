@@ -44,7 +44,7 @@ def _largest_difference(
     laid, found = banded(table.sums, asked, asked, width), np.empty((2, i.size))
     sum_listed_pairs(
         table.kind, laid.numbers, laid.bands, width, table.terms, table.farthest, laid.rows,
-        laid.columns, i, j, small, sign, room_of_sums(len(laid.rows)), *found,
+        laid.columns, i, j, small, sign, room_of_sums(), *found,
     )  # fmt: skip
     steep = table.beta**2 * s[i] * s[j]
     x = np.log1p(steep * small) / np.log1p(steep * table.farthest)

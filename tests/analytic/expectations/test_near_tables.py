@@ -55,7 +55,7 @@ def _summed(table: LogTable, s: np.ndarray, small: np.ndarray, sign: np.ndarray)
     e, d = np.empty((2, i.size))
     sum_listed_pairs(
         table.kind, laid.numbers, laid.bands, BAND, table.terms, table.farthest, laid.rows,
-        laid.columns, i, j + ROWS, small, sign, room_of_sums(len(laid.rows)), e, d,
+        laid.columns, i, j + ROWS, small, sign, room_of_sums(), e, d,
     )  # fmt: skip
     return np.stack([e, d])
 
