@@ -28,7 +28,7 @@ __all__ = ["LEFT_OUT", "Banded", "band_width", "banded"]
 
 _linalg: Any = linalg
 
-MOST = 16
+MOST = 8
 """Bands of a problem, at most: each pair of them has coefficients of its own."""
 FEW = 12
 """phi up to which all inputs are one band: more bands are not worth their coefficients."""

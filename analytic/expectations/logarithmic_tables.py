@@ -60,8 +60,8 @@ OF_E, OF_NEAR, OF_KINKS = (
 )
 HALVES = 2
 """Parts of an octave at which the ranges of s end."""
-LEAST = 0.25
-"""The smallest s of a table, in units of the scale of w: of smaller inputs a series is short."""
+LEAST = 0.05
+"""The smallest s of a table, in units of the scale of w: on a line with biases all are served."""
 WIDEST = 8.0
 """Octaves of the widest range."""
 FINENESS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)

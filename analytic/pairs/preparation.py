@@ -200,7 +200,7 @@ def _are_all_wide(state: Diagonal, bound: float) -> bool:
 
 VAIN = 0.1
 """The share of pairs beyond a ceiling from which on none is taken behind the first layer."""
-NEAREST = 8.0
+NEAREST = 4.0
 """The largest deviation of inputs on a line up to which long series are tried: they have proofs."""
 MOST = 0.5
 """A share of pairs that is left out, from which on series may be shorter: few use them."""

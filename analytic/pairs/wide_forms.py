@@ -31,6 +31,9 @@ BETTER = 1 / 2
 """The share of them that may still be left out, at most: the others have tables, too."""
 LONG = 160
 """Terms of a series from which on a table costs less."""
+MOSTLY = 0.5
+"""The share of pairs beyond the usual series from which on longer ones are not worth their terms:
+on a line they have some 2,000."""
 CLOSE = 0.5
 """1 - |rho| of pairs whose series is long."""
 HOPEFUL = 2.0**-12
@@ -73,8 +76,11 @@ def with_log_tables(
     samples = list(rough_correlations(state, inputs, n, own))[: _followed(state)]
     left = 0.0
     for rho, layer, end, cut in zip(samples, layers, reach, short, strict=False):
-        hope = _longest_reach(layer, float(bounds.truncation.max()))
-        left = max(left, float((rho > max(end, hope)).mean())) if cut else left
+        beyond = float((rho > end).mean())
+        if cut and beyond <= MOSTLY:
+            hope = _longest_reach(layer, float(bounds.truncation.max()))
+            beyond = float((rho > max(end, hope)).mean())
+        left = max(left, beyond) if cut else left
     if left * pairs < ENOUGH:
         return layers, bounds
     found = list(layers)
