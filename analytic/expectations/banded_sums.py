@@ -77,15 +77,14 @@ def banded(sums: LowRank, rows: Array, columns: Array, width: int) -> Banded:
     sizes = [np.array([v.shape[1] for v, _ in part]) for part in parts]
     bands = np.zeros((len(sizes[0]), len(sizes[-1]), 1 + PARTS), dtype=np.int64)
     bands[..., 0] = -(-sizes[-1] // FOURS) * FOURS
-    cores = sums.by_size
     numbers: list[Array] = []
     place = 0
     for q, (right, _) in enumerate(parts[-1]):
-        halves = [core @ right[: len(core)] for _, core in cores]
+        halves = [_from_the_right(core, right) for _, core in sums.by_size]
         for p, (left, _) in enumerate(parts[0][: q + 1] if own else parts[0]):
-            found = [left[: len(half)].T @ half.reshape(len(half), -1) for half in halves]
-            whole = [a.reshape(len(a), -1, 4, right.shape[1]) for a in found]
-            written, begins = _written(whole, [chosen for chosen, _ in cores], sums.core.shape[3])
+            whole = [_from_the_left(half, left) for half in halves]
+            chosen = [numbers_of for numbers_of, _ in sums.by_size]
+            written, begins = _written(whole, chosen, sums.core.shape[3])
             bands[p, q, 1:] = place + begins
             numbers.append(written)
             place += written.size
@@ -132,7 +131,7 @@ def _written(
 ) -> tuple[Array, NDArray[np.int64]]:
     """Ranks and coefficients of two bands, and where those of each part begin.
 
-    From the k-th matrices ``chosen`` of all parts, (psi of rows, matrices, 4, psi of columns).
+    From the k-th matrices ``chosen`` of all parts, (psi of columns, psi of rows, matrices, 4).
     """
     used = np.zeros((2, PARTS * terms), dtype=np.int64)
     for product, k in zip(products, chosen, strict=True):
@@ -161,20 +160,55 @@ def _write(product: Any, chosen: Any, used: Any, places: Any, numbers: Any) -> N
         k = chosen[n]
         columns, rows = used[0, k], used[1, k]
         for side in range(4):
-            for b in range(min(columns, product.shape[3])):
+            for b in range(min(columns, product.shape[0])):
                 at = places[k] + (side * columns + b) * rows
-                for a in range(min(rows, product.shape[0])):
-                    numbers[at + a] = product[a, n, side, b]
+                for a in range(min(rows, product.shape[1])):
+                    numbers[at + a] = product[b, a, n, side]
 
 
 @compiled
 def _count(product: Any, chosen: Any, used: Any) -> None:
     """Columns and rows of the matrices that matter."""
-    for n in range(chosen.size):
-        columns = rows = 0
-        for a in range(product.shape[0]):
-            for side in range(4):
-                for b in range(product.shape[3]):
-                    if abs(product[a, n, side, b]) > KEPT:
-                        columns, rows = max(columns, b + 1), max(rows, a + 1)
-        used[0, chosen[n]], used[1, chosen[n]] = columns, rows
+    for b in range(product.shape[0]):
+        for a in range(product.shape[1]):
+            for n in range(chosen.size):
+                largest, k = 0.0, chosen[n]
+                for side in range(4):
+                    size = abs(product[b, a, n, side])
+                    largest = size if size > largest else largest
+                if largest > KEPT:
+                    used[0, k], used[1, k] = max(used[0, k], b + 1), max(used[1, k], a + 1)
+
+
+@compiled
+def _from_the_right(core: Any, right: Any) -> Any:
+    """C V_Q, (psi, phi, matrices x 4), from (phi of columns, phi of rows, matrices x 4).
+
+    Products of this size wait for the threads of a library longer than they take.
+    """
+    size, psi = core.shape[0], right.shape[1]
+    half = np.empty((psi, size * core.shape[2]))
+    _combine(right, core.reshape(size, size * core.shape[2]), half)
+    return half.reshape(psi, size, core.shape[2])
+
+
+@compiled
+def _from_the_left(half: Any, left: Any) -> Any:
+    """V_P^T of these, (psi of columns, psi of rows, matrices, 4)."""
+    psi, _, count = half.shape
+    whole = np.empty((psi, left.shape[1], count))
+    for b in range(psi):
+        _combine(left, half[b], whole[b])
+    return whole.reshape(psi, left.shape[1], count // 4, 4)
+
+
+@compiled
+def _combine(weights: Any, lines: Any, sums: Any) -> None:
+    """The r-th sum is that of weights_dr times the d-th line; their number is one of FOURS."""
+    for r in range(sums.shape[0]):
+        sums[r] = 0.0
+        for d in range(0, lines.shape[0], 4):
+            a, b, e, f = weights[d, r], weights[d + 1, r], weights[d + 2, r], weights[d + 3, r]
+            for k in range(lines.shape[1]):
+                low, high = a * lines[d, k] + b * lines[d + 1, k], e * lines[d + 2, k]
+                sums[r, k] += low + (high + f * lines[d + 3, k])

@@ -158,7 +158,8 @@ def _in_parts(core: Array, kept: float) -> Array:
 def _by_size(core: Array) -> list[tuple[Index, Array]]:
     """The k-th matrices of all parts by how many phi matter, with those phi alone.
 
-    Their numbers, part by part, and C as (phi, matrices x 4 x phi), from ``LowRank.core``.
+    Their numbers, part by part, and C as (phi of columns, phi of rows, matrices x 4), from
+    ``LowRank.core``.
     """
     rank = core.shape[-1]
     flat = np.swapaxes(core.reshape(PARTS, 4, -1, rank, rank), 1, 2).reshape(-1, 4, rank, rank)
@@ -169,7 +170,8 @@ def _by_size(core: Array) -> list[tuple[Index, Array]]:
     found: list[tuple[Index, Array]] = []
     for size in np.unique(sizes[sizes > 0]).tolist():
         chosen, n = np.flatnonzero(sizes == size), min(size, rank)
-        found.append((chosen, np.moveaxis(flat[chosen, :, :n, :n], 2, 0).copy()))
+        inside = np.moveaxis(flat[chosen, :, :n, :n], (3, 2), (0, 1))
+        found.append((chosen, inside.reshape(n, n, -1).copy()))
     return found
 
 
