@@ -108,16 +108,23 @@ def _basis(weight: Array, phi: Array) -> Basis:
     count = min(FOURS * max(-(-np.count_nonzero(rest > LEFT_OUT) // FOURS), 1), *r.shape)
     largest = np.diagonal(r)[:count]
     psi = r[:count] / np.where(largest != 0, largest, 1.0)[:, None]
-    v = _linalg.solve_triangular(
-        psi[:, :count].T,
-        phi[:, pivots[:count]].T,
-        lower=True,
-        unit_diagonal=True,
-        check_finite=False,
-    )
+    v = np.ascontiguousarray(phi[:, pivots[:count]].T)
+    _solve(psi, v)
     found = np.empty_like(psi)
     found[:, pivots] = psi
     return np.ascontiguousarray(v.T), found
+
+
+@compiled
+def _solve(psi: Any, v: Any) -> None:
+    """Rows of phi at the pivots, (psi, phi), become V^T; psi is 1 at its own pivot, 0 before.
+
+    Compiled as what is multiplied below: threads of a library go on to wait for 0.1 s.
+    """
+    for i in range(v.shape[0]):
+        for j in range(i):
+            for k in range(v.shape[1]):
+                v[i, k] -= psi[j, i] * v[j, k]
 
 
 def _asked(bases: list[Basis], others: Array, most: int) -> Array:
