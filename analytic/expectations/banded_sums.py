@@ -21,6 +21,7 @@ from scipy import linalg  # pyright: ignore[reportMissingTypeStubs]
 
 from analytic.compilation import compiled
 from analytic.expectations.angle_parts import PARTS
+from analytic.expectations.combined_lines import combine
 from analytic.expectations.rank_reduction import FOURS, LowRank
 from analytic.machine import LANES, Array
 
@@ -103,7 +104,9 @@ def _bases(weight: Array, phi: Array, width: int) -> list[Basis]:
 
 def _basis(weight: Array, phi: Array) -> Basis:
     """As many psi as leave out nothing that matters of any input."""
-    r, pivots = _linalg.qr(weight @ phi, mode="r", pivoting=True, check_finite=False)
+    weighted, phi = np.empty_like(phi), np.ascontiguousarray(phi)
+    combine(weight.T, phi, weighted)
+    r, pivots = _linalg.qr(weighted, mode="r", pivoting=True, check_finite=False)
     rest = np.sqrt(np.cumsum(r[::-1] ** 2, axis=0).max(axis=1))[::-1]
     count = min(FOURS * max(-(-np.count_nonzero(rest > LEFT_OUT) // FOURS), 1), *r.shape)
     largest = np.diagonal(r)[:count]
@@ -117,10 +120,7 @@ def _basis(weight: Array, phi: Array) -> Basis:
 
 @compiled
 def _solve(psi: Any, v: Any) -> None:
-    """Rows of phi at the pivots, (psi, phi), become V^T; psi is 1 at its own pivot, 0 before.
-
-    Compiled as what is multiplied below: threads of a library go on to wait for 0.1 s.
-    """
+    """Rows of phi at the pivots, (psi, phi), become V^T; psi is 1 at its own pivot, 0 before."""
     for i in range(v.shape[0]):
         for j in range(i):
             for k in range(v.shape[1]):
@@ -189,13 +189,10 @@ def _count(product: Any, chosen: Any, used: Any) -> None:
 
 @compiled
 def _from_the_right(core: Any, right: Any) -> Any:
-    """C V_Q, (psi, phi, matrices x 4), from (phi of columns, phi of rows, matrices x 4).
-
-    Products of this size wait for the threads of a library longer than they take.
-    """
+    """C V_Q, (psi, phi, matrices x 4), from (phi of columns, phi of rows, matrices x 4)."""
     size, psi = core.shape[0], right.shape[1]
     half = np.empty((psi, size * core.shape[2]))
-    _combine(right, core.reshape(size, size * core.shape[2]), half)
+    combine(right, core.reshape(size, size * core.shape[2]), half)
     return half.reshape(psi, size, core.shape[2])
 
 
@@ -205,17 +202,5 @@ def _from_the_left(half: Any, left: Any) -> Any:
     psi, _, count = half.shape
     whole = np.empty((psi, left.shape[1], count))
     for b in range(psi):
-        _combine(left, half[b], whole[b])
+        combine(left, half[b], whole[b])
     return whole.reshape(psi, left.shape[1], count // 4, 4)
-
-
-@compiled
-def _combine(weights: Any, lines: Any, sums: Any) -> None:
-    """The r-th sum is that of weights_dr times the d-th line; their number is one of FOURS."""
-    for r in range(sums.shape[0]):
-        sums[r] = 0.0
-        for d in range(0, lines.shape[0], 4):
-            a, b, e, f = weights[d, r], weights[d + 1, r], weights[d + 2, r], weights[d + 3, r]
-            for k in range(lines.shape[1]):
-                low, high = a * lines[d, k] + b * lines[d + 1, k], e * lines[d + 2, k]
-                sums[r, k] += low + (high + f * lines[d + 3, k])

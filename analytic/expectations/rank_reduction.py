@@ -22,6 +22,7 @@ from analytic.activation import Activation
 from analytic.expectations.activation_moments import moments
 from analytic.expectations.angle_parts import EDGES, PARTS
 from analytic.expectations.close_pairs import distances
+from analytic.expectations.combined_lines import combine
 from analytic.expectations.heat_tables import chebyshev_points
 from analytic.expectations.product_rules import Angle
 from analytic.expectations.unit_tables import units
@@ -78,8 +79,11 @@ class SumTable:
 
     def phi(self, x: Array) -> list[Array]:
         """Those of inputs with the coordinate x of s, (rank,) of (n,)."""
-        powers = np.polynomial.chebyshev.chebvander(np.clip(x, -1, 1), len(self.sums.basis) - 1)
-        return list((powers @ self.sums.basis).T)
+        basis = self.sums.basis
+        powers = np.polynomial.chebyshev.chebvander(np.clip(x, -1, 1), len(basis) - 1)
+        found = np.empty((basis.shape[1], x.size))
+        combine(basis, np.ascontiguousarray(powers.T), found)
+        return list(found)
 
 
 def pair_values(
