@@ -63,6 +63,7 @@ TABLE = _T + "pairs/test_wide_inputs.py"
 SPLINES = _T + "expectations/test_splines.py " + _T + "expectations/test_far_beyond_kinks.py"
 SERVED = _T + "pairs/test_close_forms.py -k knows_badly"
 BADLY = _T + "pairs/test_near_tiles.py -k too_badly"
+PARTS = _T + "expectations/test_angle_parts.py"
 OUTER = _T + "expectations/test_outer_nodes.py"
 GAPS = _T + "expectations/test_norm_gaps.py"
 SHARP = _T + "pairs/test_sharp_gaps.py"
@@ -181,9 +182,16 @@ MUTATIONS = (
     Mutation("near: the even part of a bent line", _A + "pairs/bent_angles.py", "return small - 2.0 / np.pi", "return small - 1.8 / np.pi", CARRIED),
     Mutation("near: ranks of the polynomials", _E + "clenshaw_lanes.py", "while a + 8 <= rows:", "while a + 8 < rows:", "tests/analytic/expectations/test_near_tables.py -k closed_forms"),
     Mutation("near: Theta in tiles", _A + "pairs/near_tiles.py", "a[STEEP], a[JUMP]), a[SLOPE]", "a[STEEP], a[JUMP]), a[UNITS]", "tests/analytic/pairs/test_near_tiles.py -k few_inputs"),
-    Mutation("near: what no table of a tile serves", _A + "pairs/near_tiles.py", "served = o.own[last] * phi[last, j] > 0 and", "served =", "tests/analytic/pairs/test_near_tiles.py -k leave_no"),
+    Mutation("near: what no table of a tile serves", _E + "angle_parts.py", "place if steep * steeps[i] > 0.0 else -1.0", "place", PARTS),
     Mutation("near: opposite inputs in tiles", _A + "pairs/near_tiles.py", "near, -1.0 if other_side else 1.0", "near, 1.0", "tests/analytic/pairs/test_near_tiles.py -k few_inputs"),
-    Mutation("bands: coefficients of another band", _E + "listed_pairs.py", "rank, place = bands[band, q]", "rank, place = bands[0, q]", "tests/analytic/expectations/test_banded_sums.py -k nothing_out"),
+    Mutation("bands: coefficients of another band", _E + "listed_pairs.py", "numbers[bands[band, q, 1 + part] :]", "numbers[bands[0, q, 1 + part] :]", "tests/analytic/expectations/test_banded_sums.py -k nothing_out"),
+    Mutation("bands: coefficients that matter", _E + "banded_sums.py", "KEPT = 2.0**-50", "KEPT = 2.0**-40", "tests/analytic/expectations/test_banded_sums.py -k nothing_out"),
+    Mutation("parts: their ends", _E + "angle_parts.py", "part += place >= EDGES[k]", "part += place >= EDGES[k] + 0.01", PARTS),
+    Mutation("parts: arguments", _E + "angle_parts.py", "low, high = EDGES[part], EDGES[part + 1]", "low, high = EDGES[part], 1.0", PARTS),
+    Mutation("parts: lanes of one key", _E + "angle_parts.py", "(turned == 0 or turned == place.size)", "True", PARTS),
+    Mutation("parts: lanes side by side", _E + "clenshaw_lanes.py", "side_by_side, width = not filled_up and ", "side_by_side, width = ", "tests/analytic/expectations/test_kink_tables.py -k panels"),
+    Mutation("parts: signs of rho", _E + "angle_parts.py", "low, high = min(low, side), max(high, side + 1)", "low, high = min(low, side), max(high, 1)", PARTS),
+    Mutation("parts: twelve phi", _E + "clenshaw_lanes.py", "slope + vb * p[11, i]", "slope + va * p[11, i]", PARTS),
     Mutation("bands: psi that matter", _E + "banded_sums.py", "LEFT_OUT = 2.0**-51", "LEFT_OUT = 2.0**-43", "tests/analytic/expectations/test_banded_sums.py -k nothing_out"),
     Mutation("quadrants: what begins at two kinks", "analytic/expectations/quadrant_moments.py", "f22 = 0.5 * (0.5 * (f + r * edge", "f22 = 0.5 * (0.5 * (f + 0.9 * r * edge", "tests/analytic/expectations/test_quadrant_moments.py -k equal"),
     Mutation("bands: the band of a row in a tile", "analytic/pairs/close_lanes.py", "p.close[at, 4] + band_of[begin] * p.close[at, 6] + band", "p.close[at, 4] + band", "tests/analytic/expectations/test_banded_sums.py -k no_order"),

@@ -16,6 +16,7 @@ from analytic.expectations.angle_parts import (
     TABLE,
     argument_in,
     places_of,
+    sides_in,
     sort_by_keys,
 )
 from analytic.expectations.banded_sums import Banded, band_width, banded
@@ -142,6 +143,7 @@ __all__ = [
     "responses",
     "rests",
     "room_of_sums",
+    "sides_in",
     "slope_change",
     "sort_by_keys",
     "sum_listed_pairs",

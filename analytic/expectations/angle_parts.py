@@ -27,6 +27,7 @@ __all__ = [
     "TABLE",
     "argument_in",
     "places_of",
+    "sides_in",
     "sort_by_keys",
 ]
 
@@ -137,3 +138,14 @@ def sort_by_keys(place: Any, sign: Any, order: Any, starts: Any) -> None:
             key = _key_of(place[j], sign[j])
             starts[key] -= 1
             order[starts[key]] = j
+
+
+@compiled
+def sides_in(starts: Any, rows: int, part: int) -> tuple[int, int]:
+    """From which sign of rho to which the first rows have lanes in a part: (0, 2) are both."""
+    low, high = 2, 0
+    for m in range(rows):
+        for side in range(2):
+            if starts[m, 2 * part + side + 1] > starts[m, 2 * part + side]:
+                low, high = min(low, side), max(high, side + 1)
+    return min(low, high), high

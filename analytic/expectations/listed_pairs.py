@@ -12,6 +12,7 @@ from analytic.expectations.angle_parts import (
     PARTS,
     argument_in,
     places_of,
+    sides_in,
     sort_by_keys,
 )
 from analytic.expectations.clenshaw_lanes import (
@@ -77,7 +78,7 @@ def sum_listed_pairs(
                 inputs[n], part = i[starts[m]], slice(starts[m], stops[m])
                 sort_by_keys(place[part], sign[part], order[part], keys[n])
             for part in range(PARTS if count > 0 else 0):
-                sides = _sides(keys, count, part)
+                sides = sides_in(keys, count, part)
                 if sides[0] == sides[1]:
                     continue
                 core = numbers[bands[band, q, 1 + part] :]
@@ -141,17 +142,6 @@ def _next_band(
             chosen[count] = m
             count += 1
     return count
-
-
-@compiled
-def _sides(keys: Any, rows: int, part: int) -> Any:
-    """From which sign of rho to which there are pairs in a part of the range."""
-    low, high = 2, 0
-    for n in range(rows):
-        for side in range(2):
-            if keys[n, 2 * part + side + 1] > keys[n, 2 * part + side]:
-                low, high = min(low, side), max(high, side + 1)
-    return min(low, high), high
 
 
 @compiled

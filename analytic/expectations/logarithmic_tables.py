@@ -70,6 +70,11 @@ FINENESS_OF_KINKS = tuple(2.0**k for k in range(-5, 9))
 """The same where a kink at 0 hides the scale."""
 KEPT = 2.0**-47
 """Coefficients that are kept, relative to the largest."""
+FEW, SURE = 8, 2
+"""Points in x beside those that pairs of equal deviations ask for, and a quarter of these, with
+which a table is tried first; coefficients that have to fade before them."""
+SHARP = 2.0**-38
+"""An error that serves everywhere."""
 SAFETY = 4.0
 """How much larger the error may be elsewhere."""
 TRIED = 600
@@ -186,28 +191,46 @@ def near_table(activation: Activation, s: Array, *, near: bool = True) -> LogTab
 
 @lru_cache(maxsize=64)
 def _table(activation: Activation, low: float, high: float, near: bool) -> LogTable | None:
-    way, ends = _way(activation, 2.0**high, near), (low * math.log(2), high * math.log(2))
-    limits, points = way.limits, 12 + math.ceil(5 * (high - low))
-    (x, by_s), (z, by_x) = chebyshev_points(points), chebyshev_points(limits.points)
+    way, terms = _way(activation, 2.0**high, near)
+    few = terms + terms // 4 + FEW
+    if few < way.limits.points:
+        found = _by_points(activation, (low, high), way, few)
+        if found is not None and found.sums.degree < few - SURE and found.error <= SHARP:
+            return found
+    return _by_points(activation, (low, high), way, way.limits.points)
+
+
+def _by_points(
+    activation: Activation, octaves: tuple[float, float], way: Coordinate, count: int
+) -> LogTable | None:
+    """The table by so many points in x."""
+    ends, points = (octaves[0] * math.log(2), octaves[1] * math.log(2)), _points_in(octaves)
+    (x, by_s), (z, by_x) = chebyshev_points(points), chebyshev_points(count)
     s = np.exp(ends[0] + (ends[1] - ends[0]) * (x + 1) / 2)
-    i, j = (np.repeat(part, limits.points) for part in np.triu_indices(points))
+    i, j = (np.repeat(part, count) for part in np.triu_indices(points))
     values, error = way.values(activation, s, i, j, np.resize((z + 1) / 2, i.size))
     if not np.isfinite(values).all():
         return None
-    sums = low_rank(values.reshape(2, 2, -1, limits.points), by_s, by_x, KEPT)
+    sums = low_rank(values.reshape(2, 2, -1, count), by_s, by_x, KEPT)
     found = LogTable(sums, error, ends, way)
-    if sums.degree > limits.terms or found.rank > limits.rank:
+    if sums.degree > way.limits.terms or found.rank > way.limits.rank:
         return None
     return replace(found, error=SAFETY * _judged(found, activation) + error + ROUNDED)
 
 
-def _way(activation: Activation, s: float, near: bool) -> Coordinate:
-    """The one that asks for the fewest terms, by pairs of equal deviations."""
+def _points_in(octaves: tuple[float, float]) -> int:
+    """Chebyshev points in log s."""
+    return 12 + math.ceil(5 * (octaves[1] - octaves[0]))
+
+
+def _way(activation: Activation, s: float, near: bool) -> tuple[Coordinate, int]:
+    """The one that asks for the fewest terms, by pairs of equal deviations, and their number."""
     of = heat(activation)
     assert of is not None
     tried = [f / of.rule.scale for f in FINENESS] if of.smooth else FINENESS_OF_KINKS
     ways = [Coordinate(beta, near, not of.smooth) for beta in tried]
-    return min(ways, key=lambda way: _terms(activation, s, way))
+    terms = [_terms(activation, s, way) for way in ways]
+    return ways[int(np.argmin(terms))], min(terms)
 
 
 def _terms(activation: Activation, s: float, way: Coordinate) -> int:

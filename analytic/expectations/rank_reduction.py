@@ -168,12 +168,12 @@ def _by_size(core: Array) -> list[tuple[Index, Array]]:
     rank = core.shape[-1]
     flat = np.swapaxes(core.reshape(PARTS, 4, -1, rank, rank), 1, 2).reshape(-1, 4, rank, rank)
     matters = np.abs(flat).max(axis=1) > KEPT
-    either = np.asarray(matters.any(axis=1) | matters.any(axis=2))
-    last: Index = either * np.arange(1, rank + 1)
-    sizes: Index = EIGHT * -(-np.max(last, axis=1) // EIGHT)
+    matter: NDArray[np.bool_] = np.any(matters, axis=1) | np.any(matters, axis=2)
+    last = [int(np.flatnonzero(row)[-1]) + 1 if row.any() else 0 for row in matter]
+    sizes = [EIGHT * -(-count // EIGHT) for count in last]
     found: list[tuple[Index, Array]] = []
-    for size in np.unique(sizes[sizes > 0]).tolist():
-        chosen, n = np.flatnonzero(sizes == size), min(size, rank)
+    for size in sorted({*sizes} - {0}):
+        chosen, n = np.flatnonzero(np.equal(sizes, size)), min(size, rank)
         inside = np.moveaxis(flat[chosen, :, :n, :n], (3, 2), (0, 1))
         found.append((chosen, inside.reshape(n, n, -1).copy()))
     return found

@@ -22,6 +22,7 @@ from analytic.expectations import (
     contract,
     low_rank_sums,
     places_of,
+    sides_in,
     sort_by_keys,
 )
 from analytic.expectations import LOW_RANK_BLOCK as EACH
@@ -129,9 +130,9 @@ def _fill_rows_of_band(
 ) -> None:  # fmt: skip
     """Those of ``count`` rows of one band, by a table whose parts begin at ``numbers``."""
     for n in range(count):
-        _place_row(t, p, at, t.some[n], lane, top, asked, close)
+        _place_row(t, p, at, n, lane, top, asked, close)
     for part in range(PARTS):
-        low, high = _sides(t, count, part)
+        low, high = sides_in(t.starts, count, part)
         if low == high:
             continue
         core = p.core[numbers[1 + part] :]
@@ -144,10 +145,13 @@ def _fill_rows_of_band(
 
 @compiled
 def _place_row(
-    t: Tile, p: Program, at: int, m: int, lane: int, top: float, asked: Any, close: Any
+    t: Tile, p: Program, at: int, n: int, lane: int, top: float, asked: Any, close: Any
 ) -> None:
-    """Where the close lanes of a row stand in the table; ``value0`` is free behind the series."""
-    last, place = p.close[at, 1] + p.close[at, 5] - 1, t.value0
+    """Where the close lanes of the n-th of some rows stand in the table.
+
+    ``value0`` is free behind the series.
+    """
+    last, place, m = p.close[at, 1] + p.close[at, 5] - 1, t.value0, t.some[n]
     for j in range(LANES):
         t.room[4, j] = 1.0 - abs(t.rho[m, j])
     places_of(
@@ -156,19 +160,7 @@ def _place_row(
     )  # fmt: skip
     for j in range(LANES):
         place[m, j] = t.room[0, j] if abs(t.rho[m, j]) > top else -1.0
-    sort_by_keys(place[m], t.rho[m], t.order[m], t.starts[m])
-
-
-@compiled
-def _sides(t: Tile, count: int, part: int) -> tuple[int, int]:
-    """From which sign of rho to which the close lanes of some rows are in a part of the range."""
-    low, high = 2, 0
-    for n in range(count):
-        starts = t.starts[t.some[n]]
-        for side in range(2):
-            if starts[2 * part + side + 1] > starts[2 * part + side]:
-                low, high = min(low, side), max(high, side + 1)
-    return min(low, high), high
+    sort_by_keys(place[m], t.rho[m], t.order[n], t.starts[n])
 
 
 @compiled
@@ -178,8 +170,8 @@ def _sum_lanes(
 ) -> None:  # fmt: skip
     """Those of the n-th of some rows, a part and a sign of rho."""
     m, key, first, most = t.some[n], 2 * part + side, p.close[at, 1], p.close[at, 2]
-    begin = t.starts[m, key]
-    count, some = t.starts[m, key + 1] - begin, t.order[m, begin:]
+    begin = t.starts[n, key]
+    count, some = t.starts[n, key + 1] - begin, t.order[n, begin:]
     if count == 0:
         return
     width = EACH * -(-count // EACH)

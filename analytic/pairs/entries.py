@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic.activation import Activation
+from analytic.expectations import conditioning_tables, is_bent
 from analytic.machine import UNIT
 from analytic.pairs.close_inputs import Close
 from analytic.pairs.layers_behind import behind_first_layer
@@ -13,15 +17,17 @@ from analytic.pairs.nearly_parallel import NearlyParallel
 from analytic.pairs.rays import Rays, are_on_a_line
 from analytic.pairs.row_blocks import Series
 from analytic.pairs.wide_inputs import ENOUGH, WideInputs
-from analytic.recursion import Problem, in_kernels
+from analytic.recursion import Problem, Stage, in_kernels
 
-__all__ = ["Entry", "by_entry", "cheap_entries", "first_layers"]
+__all__ = ["Entry", "by_entry", "cheap_entries", "enough", "first_layers"]
 
 Index = NDArray[np.intp]
 Entry = NearLayers | WideInputs | Rays
 
 MANY, MOST = 2**16, 2**19
 """Pairs for which tables of 1 - |c| are made, at least, and from which on they are the quickest."""
+MANY_KINKED = 2**14
+"""Those for which they are made where w has a kink at 0: other ways take 3 us a pair."""
 SERVED = 0.9
 """The share of pairs that cells of wide deviations serve, from which on these are taken."""
 LOST = 0.1
@@ -54,7 +60,7 @@ def cheap_entries(
     if returns and are_on_a_line(stages[0], problem.x.shape[1], method.error):
         inputs = problem.x if problem.own else np.concatenate([problem.x, problem.y])
         rays = Rays.of(close, inputs)
-        if rays is not None and (pairs < MANY or not _is_vain(rays, problem, i, j)):
+        if rays is not None and (pairs < enough(stages) or not _is_vain(rays, problem, i, j)):
             return (rays,)
     others = _by_tables(problem, close, pairs, i, j) if pairs >= ENOUGH else None
     return tuple(entry for entry in (rays, others) if entry is not None)
@@ -67,12 +73,27 @@ def _by_tables(problem: Problem, close: Close, pairs: int, i: Index, j: Index) -
     if all(stage.step.layer.activation.bent_line for stage in close.ends.stages[:depth]):
         return first_layers(problem, close, depth)  # without tables
     wide = _by_cells(method, close, problem.x.shape[1])
-    if pairs < MANY or (pairs < MOST and wide is not None and _serves(wide, problem, i, j)):
+    few = pairs < enough(close.ends.stages)
+    if few or (pairs < MOST and wide is not None and _serves(wide, problem, i, j)):
         return wide
     near = first_layers(problem, close, depth)
     if near is not None and depth < layers and _is_vain(near, problem, i, j):
         near = first_layers(problem, close, layers) or near
     return near or wide
+
+
+def enough(stages: Sequence[Stage]) -> int:
+    """Pairs for which tables of 1 - |c| are made, at least."""
+    kinked = (_is_kinked(stage.step.layer.activation) for stage in stages)
+    return MANY_KINKED if any(kinked) else MANY
+
+
+def _is_kinked(activation: Activation) -> bool:
+    """Whether pairs go by conditioning, which knows a kink at 0."""
+    if activation.bent_line is not None or not is_bent(activation):
+        return False
+    tables = conditioning_tables(activation)
+    return tables is not None and not tables.smooth
 
 
 def first_layers(problem: Problem, close: Close, depth: int) -> NearLayers | None:

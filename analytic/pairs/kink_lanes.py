@@ -15,7 +15,7 @@ from analytic.late_binding import late
 from analytic.machine import LANES
 from analytic.recursion import Program, Tile, plain
 
-__all__ = ["BLOCK", "WIDTH", "append_lanes", "fill_kink_lanes"]
+__all__ = ["WIDTH", "fill_kink_lanes"]
 
 _plain: Any = elementwise(plain)
 _line_sums: Any = late(line_sums)
@@ -38,7 +38,7 @@ class _Form(NamedTuple):
 
 
 @elementwise
-def append_lanes(
+def _append_lanes(
     rho: Any, lanes: Any, m: int, sign: float, top: float, count: int, first: int, end: int
 ) -> int:
     """Write down the close ones of some lanes of a row behind ``count`` others."""
@@ -74,7 +74,7 @@ def fill_kink_lanes(
                 _leave_stretch(sign, m, start, top, pairs, rho, kept, x, sigma, theta)
                 continue
             if some > 0:
-                count = append_lanes(rho, lanes, m, sign, top, count, start, start + TOGETHER)
+                count = _append_lanes(rho, lanes, m, sign, top, count, start, start + TOGETHER)
             while count >= TOGETHER:
                 count -= TOGETHER
                 n = _gather(form, rho, lanes, lane, count, TOGETHER, asked, close, pairs)

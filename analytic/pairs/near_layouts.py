@@ -12,7 +12,7 @@ from analytic.expectations import PARTS, band_width
 from analytic.machine import Array, aligned, padded_length
 from analytic.pairs.close_inputs import Close
 from analytic.pairs.correlation_samples import rough_correlations
-from analytic.pairs.entries import MANY, cheap_entries, first_layers
+from analytic.pairs.entries import cheap_entries, enough, first_layers
 from analytic.pairs.near_layers import NearLayer, NearLayers
 from analytic.pairs.near_states import NearTiles
 from analytic.pairs.pair_sums import some_places
@@ -31,14 +31,15 @@ def with_near_tiles(problem: Problem) -> Problem:
     method = problem.method
     (n, k), own = problem.shape, problem.own
     pairs = n * (n - 1) / 2 if own else n * k
-    if not isinstance(method, Series) or pairs < MANY:
+    least = enough(problem.diagonal.stages)
+    if not isinstance(method, Series) or pairs < least:
         return problem
     inputs = problem.x if own else np.concatenate([problem.x, problem.y])
     rho = next(rough_correlations(problem.diagonal, inputs, n, own))
     beyond = rho > method.plan.bounds.radius[0, -1]
     left = float(beyond.mean()) * pairs
     i, j = np.nonzero(np.triu(beyond) if own else beyond)
-    if left < MANY or left < OFTEN * pairs:
+    if left < least or left < OFTEN * pairs:
         return problem
     i, j = some_places(n)[i], some_places(k)[j]
     close = Close.of(problem.network, problem.diagonal)

@@ -22,6 +22,7 @@ from analytic.expectations import (
     contract,
     low_rank_sums,
     places_of,
+    sides_in,
     sort_by_keys,
 )
 from analytic.machine import LANES, REASSOCIATED, UNIT
@@ -153,7 +154,7 @@ def _sum_layer(q: NearTiles, o: NearRoom, layer: int, row: int, end: int, lane: 
     for m in range(end - row):
         _place_row(q, o, layer, row + m, m, lane)
     for part in range(PARTS):
-        low, high = _sides(o.starts, end - row, part)
+        low, high = sides_in(o.starts, end - row, part)
         if low == high:
             continue
         core = q.core[band[1 + part] :]
@@ -195,17 +196,6 @@ def _bend_layer(q: NearTiles, o: NearRoom, layer: int, row: int, end: int) -> No
             b[m, THETA + j], b[m, ERROR + j] = carried(
                 b[m, THETA + j], b[m, ERROR + j], d, bent, slope * c[SLOPE, j]
             )
-
-
-@compiled
-def _sides(starts: Any, rows: int, part: int) -> Any:
-    """From which sign of rho to which there are pairs in a part of the range."""
-    low, high = 2, 0
-    for m in range(rows):
-        for side in range(2):
-            if starts[m, 2 * part + side + 1] > starts[m, 2 * part + side]:
-                low, high = min(low, side), max(high, side + 1)
-    return min(low, high), high
 
 
 @compiled

@@ -120,8 +120,8 @@ class Tile(NamedTuple):
     errors: Array  # their errors, (depth, 3, rows, 1 or lanes)
     kept: Array  # Gamma of pairs beyond the series, (rows, lanes)
     lanes: NDArray[np.int64]  # such lanes, (2 lanes,)
-    order: NDArray[np.int64]  # lanes that tables serve by part and sign, (rows, lanes)
-    starts: NDArray[np.int64]  # where those of each begin (``sort_by_keys``), (rows, KEYS + 1)
+    order: NDArray[np.int64]  # those of some rows by their keys (``sort_by_keys``), (rows, lanes)
+    starts: NDArray[np.int64]  # where those of each key begin, (rows, KEYS + 1)
     close: NDArray[np.int64]  # columns of some of these, (width,)
     sums: Array  # ``room_of_sums``
     weights: Array  # coefficients that are left of these for some rows, (numbers, rows)
