@@ -2,7 +2,7 @@
 
 The series are then as short as the table allows: up to its ``farthest`` 1 - |rho| it costs less
 than more of their terms. What is gained is speed; the error of a table is an estimate, so series
-that reach far enough, whose error is proved, are preferred.
+that reach far enough, whose error is proved, are preferred unless most pairs ask for the longest.
 """
 
 from __future__ import annotations
