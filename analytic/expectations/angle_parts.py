@@ -36,8 +36,8 @@ TABLE, LOGARITHMIC, HYPERBOLIC = 1, 3, 5
 EDGES = (0.0, 1 / 32, 1 / 4, 1 / 2, 3 / 4, 1.0)
 """Where the parts end: the first is for inputs on a line, whose biases are small beside them."""
 PARTS = len(EDGES) - 1
-"""More of them have shorter sums: as a third of the products is left with 4, a quarter with 8. Then
-the coefficients of rows take as long."""
+"""More of them have shorter sums, but more coefficients: of four equal parts the sums have a third of
+the products of the whole, of eight a quarter."""
 KEYS = 2 * PARTS
 
 
@@ -96,13 +96,14 @@ def _key_of(place: float, sign: float) -> int:
 @compiled
 def _are_alike(place: Any, sign: Any) -> bool:
     """Whether all lanes are of one key."""
-    lowest, highest, turned = place[0], place[0], 0
+    lowest, highest, served, turned = place[0], place[0], 0, 0
     for j in range(place.size):
         lowest = place[j] if place[j] < lowest else lowest
         highest = place[j] if place[j] > highest else highest
+        served += place[j] >= 0.0
         turned += sign[j] > 0
     return (
-        lowest >= 0.0
+        served == place.size
         and (turned == 0 or turned == place.size)
         and _key_of(lowest, 1.0) == _key_of(highest, 1.0)
     )

@@ -51,10 +51,13 @@ def test_lanes_stand_by_part_and_sign(rng: np.random.Generator) -> None:
             some = np.full(inside.size, turned)
             assert _sorted(inside, some) == _slowly(inside, some)
     one = np.full(128, 0.1)
-    for p in (0, 127):  # one lane is not like the others
-        alone = one.copy()
-        alone[p] = -1.0
-        assert _sorted(alone, one) == _slowly(alone, one)
+    for p in (0, 5, 127):  # one lane is not like the others
+        for other in (-1.0, np.nan, 0.3):
+            alone = one.copy()
+            alone[p] = other
+            assert _sorted(alone, one) == _slowly(alone, one)
+        turned = np.where(np.arange(128) == p, -1.0, 1.0)
+        assert _sorted(one, turned) == _slowly(one, turned)
 
 
 def test_sides_are_those_of_the_lanes() -> None:
