@@ -36,8 +36,8 @@ TABLE, LOGARITHMIC, HYPERBOLIC = 1, 3, 5
 EDGES = (0.0, 1 / 32, 1 / 4, 1 / 2, 3 / 4, 1.0)
 """Where the parts end: the first is for inputs on a line, whose biases are small beside them."""
 PARTS = len(EDGES) - 1
-"""More of them have shorter sums, but more coefficients: of four equal parts the sums have a third of
-the products of the whole, of eight a quarter."""
+"""More of them have shorter sums, but more coefficients: on four equal parts the sums have a third
+of the products of the whole, on eight a quarter."""
 KEYS = 2 * PARTS
 
 
