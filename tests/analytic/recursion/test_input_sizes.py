@@ -12,12 +12,14 @@ from analytic.recursion import GROUP
 from analytic.request import asked
 
 LINE = np.linspace(-6, 6, 300)[:, None]
+"""Beside a bias: without one such lines go by rays."""
 
 
 @pytest.mark.parametrize("text", ["tanh", "sigmoid(2*x)"])
 def test_every_group_leaves_out_what_is_granted(text: str) -> None:
     """The coefficients themselves, of every pair of sizes: sum over k >= N of |c_k c'_k| R^k."""
-    problem = asked(Network(FullyConnected(text)), LINE, None, "both", 1e-10, "cpu")
+    network = Network(FullyConnected(text, bias_std=0.1))
+    problem = asked(network, LINE, None, "both", 1e-10, "cpu")
     assert isinstance(problem.method, Series)
     bounds, stage = problem.method.plan.bounds, problem.diagonal.stages[0]
     s, size = np.sqrt(stage.variance), bounds.row_sizes
@@ -40,7 +42,7 @@ def test_every_group_leaves_out_what_is_granted(text: str) -> None:
 @pytest.mark.parametrize("columns", [None, np.linspace(0.5, 8, 40)[:, None]])
 def test_the_kernel_keeps_its_tolerance(columns: np.ndarray | None) -> None:
     """Against ``kernel_estimate``, whose pairs all have the longest series."""
-    network = Network(*[FullyConnected("tanh")] * 2)
+    network = Network(FullyConnected("tanh", bias_std=0.1), FullyConnected("tanh"))
     found = kernel(network, LINE, columns)
     exact = kernel_estimate(network, LINE, columns, tolerance=1e-10)
     own = np.sqrt(np.diag(kernel(network, LINE)))
