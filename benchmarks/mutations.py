@@ -189,7 +189,7 @@ MUTATIONS = (
     Mutation("parts: their ends", _E + "angle_parts.py", "part += place >= EDGES[k]", "part += place >= EDGES[k] + 0.01", PARTS),
     Mutation("parts: arguments", _E + "angle_parts.py", "low, high = EDGES[part], EDGES[part + 1]", "low, high = EDGES[part], 1.0", PARTS),
     Mutation("parts: lanes of one key", _E + "angle_parts.py", "(turned == 0 or turned == place.size)", "True", PARTS),
-    Mutation("parts: lanes side by side", _E + "clenshaw_lanes.py", "side_by_side, width = not filled_up and ", "side_by_side, width = ", "tests/analytic/expectations/test_kink_tables.py -k panels"),
+    Mutation("parts: lanes side by side", _E + "clenshaw_lanes.py", "side_by_side, width = not filled_up and ", "side_by_side, width = ", PARTS),
     Mutation("parts: signs of rho", _E + "angle_parts.py", "low, high = min(low, side), max(high, side + 1)", "low, high = min(low, side), max(high, 1)", PARTS),
     Mutation("parts: twelve phi", _E + "clenshaw_lanes.py", "slope + vb * p[11, i]", "slope + va * p[11, i]", PARTS),
     Mutation("bands: psi that matter", _E + "banded_sums.py", "LEFT_OUT = 2.0**-51", "LEFT_OUT = 2.0**-43", "tests/analytic/expectations/test_banded_sums.py -k nothing_out"),
