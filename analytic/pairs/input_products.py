@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from analytic.compilation import compiled, elementwise
+from analytic.compilation import elementwise
 from analytic.machine import LANES
 from analytic.recursion import Data, Tile
 from analytic.vector_blocks import BLOCK, add_products
@@ -28,7 +28,7 @@ def roundings(features: int) -> int:
     return 1 + sums + (math.frexp(features)[0] != 0.5)
 
 
-@compiled
+@elementwise
 def scalar_products(t: Tile, data: Data, row: int, end: int, lane: int) -> None:
     """sigma becomes <x, x'>/d, summed in one fixed order: see ``CHAIN``."""
     total, part, x, xt = t.sigma, t.x, data.x, data.xt

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from analytic.compilation import compiled
+from analytic.compilation import elementwise
 from analytic.recursion import (
     Bounds,
     Tile,
@@ -31,11 +31,11 @@ __all__ = [
     "switch_errors",
 ]
 
-_layer_error: Any = compiled(layer_error)
-_skip_error: Any = compiled(skip_error)
+_layer_error: Any = elementwise(layer_error)
+_skip_error: Any = elementwise(skip_error)
 
 
-@compiled
+@elementwise
 def begin_errors(t: Tile, b: Bounds, row: int, end: int, lane: int) -> None:
     """Of the scalar products of some rows and of the columns from ``lane`` on, and no Theta."""
     t.error[:, :, :] = 0.0
@@ -46,7 +46,7 @@ def begin_errors(t: Tile, b: Bounds, row: int, end: int, lane: int) -> None:
                 t.kind[m, j] = b.kinds[b.rows[row + m], b.columns[lane + j]]
 
 
-@compiled
+@elementwise
 def carry_errors(t: Tile, rows: int, b: Bounds, at: int) -> None:
     """Through a weight layer."""
     e, by_pair = t.error, t.error.shape[2] > 1
@@ -61,7 +61,7 @@ def carry_errors(t: Tile, rows: int, b: Bounds, at: int) -> None:
             e[0, m, j], e[1, m, j], e[2, m, j] = _layer_error(state, factors)
 
 
-@compiled
+@elementwise
 def keep_errors(t: Tile, depth: int) -> None:
     """A branch begins."""
     here, kept = t.error, t.errors[depth]
@@ -71,7 +71,7 @@ def keep_errors(t: Tile, depth: int) -> None:
                 kept[part, m, j] = here[part, m, j]
 
 
-@compiled
+@elementwise
 def switch_errors(t: Tile, depth: int) -> None:
     """The next branch begins."""
     here, kept = t.error, t.errors[depth]
@@ -81,7 +81,7 @@ def switch_errors(t: Tile, depth: int) -> None:
                 here[part, m, j], kept[part, m, j] = kept[part, m, j], here[part, m, j]
 
 
-@compiled
+@elementwise
 def join_errors(t: Tile, rows: int, depth: int, b: Bounds, at: int, number: int) -> None:
     """A branch ends."""
     before, e = t.errors[depth], t.error
@@ -93,7 +93,7 @@ def join_errors(t: Tile, rows: int, depth: int, b: Bounds, at: int, number: int)
             e[0, m, j], e[1, m, j], e[2, m, j] = _skip_error(begun, ended, factors)
 
 
-@compiled
+@elementwise
 def bound_of_kernels(t: Tile, m: int, j: int, in_kernels: Any, nngp: bool, ntk: bool) -> float:
     """The larger error of the kernels that are wanted, but for their own rounding."""
     sigma, theta, in_kernel = t.error[0, m, j], t.error[1, m, j], in_kernels[t.kind[m, j]]

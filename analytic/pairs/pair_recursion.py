@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from analytic.compilation import compiled
+from analytic.compilation import elementwise, inlined
 from analytic.expectations import arcsine
 from analytic.late_binding import WHOLE, late
 from analytic.machine import LANES
@@ -25,7 +25,7 @@ from analytic.pairs.pair_errors import (
     join_errors,
 )
 from analytic.pairs.power_series import series
-from analytic.pairs.term_groups import choose_groups, radii_of_tile
+from analytic.pairs.term_groups import choose_group, largest_sizes
 from analytic.pairs.tile_states import change_places, end_branch, normalize_tile, put_aside
 from analytic.recursion import (
     GROUP,
@@ -39,100 +39,90 @@ from analytic.recursion import (
 
 __all__ = ["begin", "propagate", "weight_layer"]
 
-_preactivation: Any = compiled(preactivation)
-_plain: Any = compiled(plain)
+_preactivation: Any = elementwise(preactivation)
+_plain: Any = elementwise(plain)
 _fill_close_lanes: Any = late(fill_close_lanes)
 
 
-@compiled
-def _enter(t: Tile, p: Program, at: int, scale: Any, inverse: Any, signed: bool) -> None:
-    """Lambda, Gamma, rho^2 and (if ``signed``) rho of all pairs."""
-    weight, bias, rate, bias_rate = p.weight[at], p.bias[at], p.rate[at], p.bias_rate[at]
-    sigma, theta, rho, x = t.sigma, t.theta, t.rho, t.x
-    for m in range(scale.size):
+@inlined
+def _enter(
+    sigma: Any, theta: Any, rho: Any, x: Any, layer: Any, scale: float, inverse: Any, signed: bool
+) -> None:
+    """Lambda, Gamma, rho^2 and (if ``signed``) rho of the pairs of a row."""
+    weight, bias, rate, bias_rate = layer
+    for j in range(LANES):
+        cov, _, theta[j] = _preactivation(sigma[j], theta[j], weight, bias, rate, bias_rate)
+        sigma[j] = cov
+        r = cov * (scale * inverse[j])
+        r = r if r < 1.0 else 1.0
+        r = r if r > -1.0 else -1.0
+        x[j] = r * r
+    if signed:
         for j in range(LANES):
-            cov, _, theta[m, j] = _preactivation(
-                sigma[m, j], theta[m, j], weight, bias, rate, bias_rate
-            )
-            sigma[m, j] = cov
-            r = cov * (scale[m] * inverse[j])
+            r = sigma[j] * (scale * inverse[j])
             r = r if r < 1.0 else 1.0
-            r = r if r > -1.0 else -1.0
-            x[m, j] = r * r
-        if signed:
-            for j in range(LANES):
-                r = sigma[m, j] * (scale[m] * inverse[j])
-                r = r if r < 1.0 else 1.0
-                rho[m, j] = r if r > -1.0 else -1.0
+            rho[j] = r if r > -1.0 else -1.0
 
 
-@compiled
-def _arccosine(t: Tile, scale: Any, inverse: Any, line: float, bend: float) -> None:
+@elementwise
+def _arccosine(
+    sigma: Any, theta: Any, correlation: Any, scale: float, inverse: Any, line: float, bend: float
+) -> None:
     """E and D Gamma of a x + b |x| with line = a^2, bend = b^2: Cho and Saul (2009).
 
     E |u| |v| and E sign(u) sign(v) are twice the even part of their kernels of order 1 and 0.
     """
     part = bend * (2.0 / np.pi)
-    for m in range(scale.size):
-        for j in range(LANES):
-            rho = t.rho[m, j]
-            angle = arcsine(rho)
-            positive = scale[m] > 0.0 and inverse[j] > 0.0
-            size = 1.0 / (scale[m] * inverse[j]) if positive else 0.0
-            root = np.sqrt((1.0 - rho) * (1.0 + rho))  # 1 - rho^2 would lose half of the digits
-            e = size * (line * rho + part * (root + rho * angle))
-            d = line + part * angle if positive else 0.0
-            t.sigma[m, j], t.theta[m, j] = _plain(e, d, t.theta[m, j])
+    for j in range(LANES):
+        rho = correlation[j]
+        angle = arcsine(rho)
+        positive = scale > 0.0 and inverse[j] > 0.0
+        size = 1.0 / (scale * inverse[j]) if positive else 0.0
+        root = np.sqrt((1.0 - rho) * (1.0 + rho))  # 1 - rho^2 would lose half of the digits
+        e = size * (line * rho + part * (root + rho * angle))
+        d = line + part * angle if positive else 0.0
+        sigma[j], theta[j] = _plain(e, d, theta[j])
 
 
-@compiled
-def _arcsine(t: Tile, narrow: Any, narrows: Any) -> None:
+@elementwise
+def _arcsine(sigma: Any, theta: Any, narrow: float, narrows: Any) -> None:
     """E and D Gamma of erf: Williams (1997)."""
-    for m in range(narrow.size):
-        for j in range(LANES):
-            root = narrow[m] * narrows[j]
-            z = 2.0 * (t.sigma[m, j] * root)
-            z = z if z < 1.0 else 1.0
-            z = z if z > -1.0 else -1.0
-            left = (1.0 - z) * (1.0 + z)
-            left = left if left > 1e-300 else 1e-300
-            e, d = arcsine(z) * (2.0 / np.pi), (4.0 / np.pi) * root / np.sqrt(left)
-            t.sigma[m, j], t.theta[m, j] = _plain(e, d, t.theta[m, j])
+    for j in range(LANES):
+        root = narrow * narrows[j]
+        z = 2.0 * (sigma[j] * root)
+        z = z if z < 1.0 else 1.0
+        z = z if z > -1.0 else -1.0
+        left = (1.0 - z) * (1.0 + z)
+        left = left if left > 1e-300 else 1e-300
+        e, d = arcsine(z) * (2.0 / np.pi), (4.0 / np.pi) * root / np.sqrt(left)
+        sigma[j], theta[j] = _plain(e, d, theta[j])
 
 
-@compiled
-def _mehler(
-    t: Tile,
-    even: int,
-    odd: int,
-    first: int,
-    table: Any,
-    coef: Any,
-    lane: int,
-    mean: Any,
-    means: Any,
+@inlined
+def _mehler_even(
+    sigma: Any, theta: Any, x: Any, even: Any, slope: Any, mean: float, means: Any
 ) -> None:
-    """E and D Gamma by the series: D = d/d rho (rho P)."""
-    sigma, theta, rho, x = t.sigma, t.theta, t.rho, t.x
-    value0, slope0, value1, slope1 = t.value0, t.slope0, t.value1, t.slope1
-    series(t, table, coef, first, even, lane, value0, slope0)
-    if odd > 0:
-        series(t, table, coef, first + even, odd, lane, value1, slope1)
-    for m in range(mean.size):
-        if odd == 0:
-            for j in range(LANES):
-                e = mean[m] * means[j] + sigma[m, j] * value0[m, j]
-                d = value0[m, j] + 2.0 * (x[m, j] * slope0[m, j])
-                sigma[m, j], theta[m, j] = _plain(e, d, theta[m, j])
-        else:
-            for j in range(LANES):
-                p1 = value1[m, j] + x[m, j] * slope1[m, j]
-                e = mean[m] * means[j] + sigma[m, j] * (value0[m, j] + rho[m, j] * value1[m, j])
-                d = value0[m, j] + 2.0 * (x[m, j] * slope0[m, j] + rho[m, j] * p1)
-                sigma[m, j], theta[m, j] = _plain(e, d, theta[m, j])
+    """E and D Gamma by the series of an odd activation: D = d/d rho (rho P)."""
+    for j in range(LANES):
+        e = mean * means[j] + sigma[j] * even[j]
+        d = even[j] + 2.0 * (x[j] * slope[j])
+        sigma[j], theta[j] = _plain(e, d, theta[j])
 
 
-@compiled
+@inlined
+def _mehler(
+    sigma: Any, theta: Any, rho: Any, x: Any, value0: Any, slope0: Any, value1: Any, slope1: Any,
+    mean: float, means: Any,
+) -> None:  # fmt: skip
+    """The same of any activation."""
+    for j in range(LANES):
+        p1 = value1[j] + x[j] * slope1[j]
+        e = mean * means[j] + sigma[j] * (value0[j] + rho[j] * value1[j])
+        d = value0[j] + 2.0 * (x[j] * slope0[j] + rho[j] * p1)
+        sigma[j], theta[j] = _plain(e, d, theta[j])
+
+
+@elementwise
 def weight_layer(
     p: Program, t: Tile, at: int, scale: Any, inverse: Any, narrow: Any, narrows: Any, eta: Any,
     etas: Any, coef: Any, table: Any, lane: int, radius: Any, asked: Any, close: Any, band_of: Any,
@@ -169,20 +159,37 @@ def weight_layer(
         return 0
     beyond = p.close[at, 0] > 0
     signed = p.bent[at] or p.odd[at] > 0 or beyond
-    _enter(t, p, at, scale, inverse, signed)
-    choose_groups(t, size, radius)
-    most = 0
-    if p.bent[at]:
-        _arccosine(t, scale, inverse, p.line[at, 0], p.line[at, 1])
-    elif p.arcsine[at]:
-        _arcsine(t, narrow, narrows)
-    else:
+    layer, most = (p.weight[at], p.bias[at], p.rate[at], p.bias_rate[at]), 0
+    first, even, odd = p.first[at], p.even[at], p.odd[at]
+    value, slope, value1, slope1 = t.value0[0], t.slope0[0], t.value1[0], t.slope1[0]
+    together = size if beyond else 1  # all that is done to a row is done while it is at hand
+    for row in range(0, size, together):
+        for m in range(row, row + together):
+            sigma, theta, rho, x = t.sigma[m], t.theta[m], t.rho[m], t.x[m]
+            _enter(sigma, theta, rho, x, layer, scale[m], inverse, signed)
+            t.group[m], t.largest[m], t.departed[m] = choose_group(
+                x, rho, t.left[m], t.departed[m], radius
+            )
         if beyond:
             put_close_lanes_aside(t, p, at, size, lane, radius, asked, close)
-        _mehler(t, p.even[at], p.odd[at], p.first[at], table, coef, lane, eta, etas)
-        most = t.group[:size].max() + 1
-        if beyond:
-            _fill_close_lanes(t, p, at, size, lane, radius, asked, close, band_of, band)
+        for m in range(row, row + together):
+            sigma, theta, rho, x = t.sigma[m], t.theta[m], t.rho[m], t.x[m]
+            if p.bent[at]:
+                _arccosine(sigma, theta, rho, scale[m], inverse, p.line[at, 0], p.line[at, 1])
+                continue
+            if p.arcsine[at]:
+                _arcsine(sigma, theta, narrow[m], narrows)
+                continue
+            group = t.group[m]
+            series(table, coef[m], first, even, group, lane, x, value, slope)
+            if odd == 0:
+                _mehler_even(sigma, theta, x, value, slope, eta[m], etas)
+            else:
+                series(table, coef[m], first + even, odd, group, lane, x, value1, slope1)
+                _mehler(sigma, theta, rho, x, value, slope, value1, slope1, eta[m], etas)
+            most = max(most, group + 1)
+    if beyond:
+        _fill_close_lanes(t, p, at, size, lane, radius, asked, close, band_of, band)
     carry_errors(t, size, p.bounds, at)
     return most
 
@@ -190,7 +197,7 @@ def weight_layer(
 _weight_layer: Any = late(weight_layer, WHOLE)
 
 
-@compiled
+@elementwise
 def begin(t: Tile, b: Bounds, row: int, end: int, lane: int, own: bool) -> None:
     """Make a tile ready whose sigma holds <x, x'>/d.
 
@@ -202,17 +209,17 @@ def begin(t: Tile, b: Bounds, row: int, end: int, lane: int, own: bool) -> None:
         lane: its first column.
         own: whether rows and columns are the same inputs; the diagonal is then left out.
     """
-    t.theta[:, :] = 0.0
-    t.left[:, :] = False
-    t.departed[:] = False
     begin_errors(t, b, row, end, lane)
     for m in range(end - row):
+        t.departed[m] = False
+        for j in range(LANES):
+            t.theta[m, j], t.left[m, j] = 0.0, False
         if own and lane <= row + m < lane + LANES:
             t.left[m, row + m - lane] = True
             t.departed[m] = True
 
 
-@compiled
+@elementwise
 def propagate(
     p: Program, t: Tile, rows: InputTables, coef: Any, columns: InputTables, row: int, end: int,
     lane: int, start: int,
@@ -235,7 +242,8 @@ def propagate(
     """
     stop = lane + LANES
     depth = most = 0
-    radius = radii_of_tile(p.bounds, row, end, lane)
+    b = p.bounds
+    size, size_ = largest_sizes(b, row, end, lane)
     for at in range(start, p.weight.size):
         if p.switches[at]:
             change_places(t, depth - 1)
@@ -245,9 +253,10 @@ def propagate(
         scale, inverse = rows.inverse[at, row:end], columns.inverse[at, lane:stop]
         narrow, narrows = rows.narrow[at, row:end], columns.narrow[at, lane:stop]
         eta, etas = rows.mean[at, row:end], columns.mean[at, lane:stop]
+        radius = b.radius[at] if size < 0 else b.sizes[size, size_, at]
         used = _weight_layer(
             p, t, at, scale, inverse, narrow, narrows, eta, etas, coef, columns.table, lane,
-            radius[at], rows.close[:, row:end], columns.close, rows.band[row:end],
+            radius, rows.close[:, row:end], columns.close, rows.band[row:end],
             columns.band[lane],
         )  # fmt: skip
         most = max(most, used)

@@ -4,52 +4,85 @@ from __future__ import annotations
 
 from typing import Any
 
-from analytic.compilation import compiled
+from analytic.compilation import inlined
 from analytic.machine import LANES
-from analytic.recursion import Tile
 
 __all__ = ["series"]
 
 
-@compiled
-def _four(
-    table: Any, coef: Any, k: int, lane: int, block: int, last: Any, x: Any, value: Any, slope: Any
-) -> None:
-    """Four steps of Horner's scheme and of its derivative, p_k = coef[m, k] table[k, lane].
+@inlined
+def _steps(tables: Any, coef: Any, fresh: bool, x: Any, value: Any, slope: Any) -> None:
+    """Steps of Horner's scheme and of its derivative, p_k = coef[k] tables[k].
 
-    A row m takes part if ``block`` <= ``last[m]``, and starts from 0 where they are equal.
+    They start from 0 where they are ``fresh``.
     """
+    steps = len(tables)
+    for j in range(LANES):
+        y = x[j]
+        v = 0.0 if fresh else value[j]
+        d = 0.0 if fresh else slope[j]
+        for i in range(steps):
+            k = steps - 1 - i
+            d = d * y + v
+            v = v * y + coef[k] * tables[k][j]
+        value[j] = v
+        slope[j] = d
+
+
+@inlined
+def _four(
+    table: Any, coef: Any, k: int, lane: int, fresh: bool, x: Any, value: Any, slope: Any
+) -> None:
+    """Four steps with the coefficients from the k-th on."""
     end = lane + LANES
     t = (table[k, lane:end], table[k + 1, lane:end], table[k + 2, lane:end], table[k + 3, lane:end])
-    for m in range(last.size):
-        if last[m] < block:
-            continue
-        fresh = last[m] == block
-        r = (coef[m, k], coef[m, k + 1], coef[m, k + 2], coef[m, k + 3])
-        for j in range(LANES):
-            y = x[m, j]
-            v = 0.0 if fresh else value[m, j]
-            d = 0.0 if fresh else slope[m, j]
-            for i in range(4):
-                d = d * y + v
-                v = v * y + r[3 - i] * t[3 - i][j]
-            value[m, j] = v
-            slope[m, j] = d
+    _steps(t, (coef[k], coef[k + 1], coef[k + 2], coef[k + 3]), fresh, x, value, slope)
 
 
-@compiled
-def series(
-    t: Tile, table: Any, coef: Any, first: int, terms: int, lane: int, value: Any, slope: Any
+@inlined
+def _eight(
+    table: Any, coef: Any, k: int, lane: int, fresh: bool, x: Any, value: Any, slope: Any
 ) -> None:
-    """value becomes sum_k p_k x^k, slope its derivative, with 4 (group + 1) terms a row."""
+    """Eight steps, whose sums stay in registers."""
+    end = lane + LANES
+    t = (
+        table[k, lane:end], table[k + 1, lane:end], table[k + 2, lane:end], table[k + 3, lane:end],
+        table[k + 4, lane:end], table[k + 5, lane:end], table[k + 6, lane:end],
+        table[k + 7, lane:end],
+    )  # fmt: skip
+    r = (
+        coef[k], coef[k + 1], coef[k + 2], coef[k + 3],
+        coef[k + 4], coef[k + 5], coef[k + 6], coef[k + 7],
+    )  # fmt: skip
+    _steps(t, r, fresh, x, value, slope)
+
+
+@inlined
+def series(
+    table: Any, coef: Any, first: int, terms: int, group: int, lane: int, x: Any, value: Any,
+    slope: Any,
+) -> None:  # fmt: skip
+    """value becomes sum_k p_k x^k, slope its derivative, with at most 4 (group + 1) terms.
+
+    Args:
+        table: the coefficients of the columns, shape (coefficients, columns).
+        coef: those of the row.
+        first: where they begin.
+        terms: how many there are, a multiple of 4.
+        group: see above.
+        lane: the first column.
+        x: the arguments.
+        value: see above.
+        slope: see above.
+    """
     if terms == 0:
-        value[:, :] = 0.0
-        slope[:, :] = 0.0
+        value[:] = 0.0
+        slope[:] = 0.0
         return
-    most = 0
-    for m in range(coef.shape[0]):
-        t.last[m] = min(t.group[m], terms // 4 - 1)
-        most = max(most, t.last[m])
-    last = t.last[: coef.shape[0]]
-    for block in range(most, -1, -1):
-        _four(table, coef, first + 4 * block, lane, block, last, t.x, value, slope)
+    blocks, fresh = min(group + 1, terms // 4), True
+    if blocks % 2 == 1:
+        _four(table, coef, first + 4 * (blocks - 1), lane, fresh, x, value, slope)
+        blocks, fresh = blocks - 1, False
+    for block in range(blocks - 2, -1, -2):
+        _eight(table, coef, first + 4 * block, lane, fresh, x, value, slope)
+        fresh = False

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from analytic.compilation import compiled
+from analytic.compilation import compiled, elementwise
 from analytic.late_binding import WHOLE, late
 from analytic.machine import LANES, UNIT, Array
 from analytic.pairs.input_products import scalar_products
@@ -22,7 +22,7 @@ from analytic.pairs.pair_errors import bound_of_kernels
 from analytic.pairs.pair_recursion import begin, propagate
 from analytic.pairs.rays import Rays
 from analytic.pairs.stored_tiles import store
-from analytic.pairs.term_groups import radii_of_tile
+from analytic.pairs.term_groups import largest_sizes
 from analytic.pairs.wide_inputs import WideInputs
 from analytic.recursion import (
     ROWS,
@@ -38,12 +38,12 @@ from analytic.vector_blocks import settled
 
 __all__ = ["Series", "rows_together"]
 
-_preactivation: Any = compiled(preactivation)
+_preactivation: Any = elementwise(preactivation)
 _propagate: Any = late(propagate, WHOLE)
 _fill_near_tile: Any = late(fill_near_tile)
 
 
-@compiled
+@elementwise
 def _finish(
     t: Tile, output: Any, row: int, end: int, lane: int, own: bool, kind: int, known: Any, out: Any
 ) -> int:
@@ -134,7 +134,7 @@ class Series:
         )
 
 
-@compiled
+@elementwise
 def _store_bounds(
     t: Tile, p: Program, block: RowBlock, row: int, end: int, lane: int, stop: int, known: Any,
     bound: Any
@@ -146,7 +146,7 @@ def _store_bounds(
         for j in range(min(width, stop - lane)):
             column = lane // LANES if width == 1 else lane + j
             found = bound_of_kernels(t, m, j, shares, nngp, ntk) + UNIT
-            if width == 1 and known[m].any():
+            if width == 1 and t.departed[m] and known[m].any():
                 found = max(found, bound[row + m, column])
             if width == 1 or not known[m, j]:
                 bound[row + m, column] = found
@@ -163,36 +163,66 @@ def _fill_rows(
     room: NearRoom, data: Data, block: RowBlock, bound: Any
 ) -> Any:  # fmt: skip
     """The rows of a block; returns (most terms, pairs left out)."""
+    coefs = rows.table[:, block.row : block.end].T.copy()
+    found = _fill_tiles(p, back, tile, rows, coefs, columns, near, room, data, block, bound)
+    settled()
+    return found
+
+
+@elementwise
+def _fill_tiles(
+    p: Program, back: Program, tile: Tile, rows: InputTables, coefs: Any, columns: InputTables,
+    near: NearTiles, room: NearRoom, data: Data, block: RowBlock, bound: Any,
+) -> Any:  # fmt: skip
+    """Tile by tile, all rows of a block before the next columns: their tables are at hand."""
     k = max(block.nngp.shape[1], block.ntk.shape[1])
     terms = left = 0
-    for first in range(block.row, block.end, ROWS):
-        last = min(first + ROWS, block.end)
-        coef = rows.table[:, first:last].T.copy()
-        for lane in range((first // LANES) * LANES if data.own else 0, k, LANES):
-            stop, lost, used = min(lane + LANES, k), 1, 0
-            scalar_products(tile, data, first, last, lane)
-            room.known[:, :] = False
-            if _has_many_near(tile, p, rows, columns, near, first, last, lane, stop):
-                begin(tile, back.bounds, first, last, lane, data.own)
-                _fill_near_tile(near, room, tile, data, first, last, lane, stop)
-                start = near.tables.shape[0]
-                used = _propagate(back, tile, rows, coef, columns, first, last, lane, start)
-                _leave_unsure(tile, back, block, last - first, p.bounds.error)
-                lost = _write(tile, back, block, first, last, lane, stop, data.own, room, bound)
-                if lost > 0:
-                    _remember(tile, room.known, last - first, stop - lane)
-                    scalar_products(tile, data, first, last, lane)
-            if lost > 0:
-                begin(tile, p.bounds, first, last, lane, data.own)
-                _put_aside(tile, room.known)
-                used = max(used, _propagate(p, tile, rows, coef, columns, first, last, lane, 0))
-                lost = _write(tile, p, block, first, last, lane, stop, data.own, room, bound)
+    start = block.row - block.row % LANES if data.own else 0
+    for lane in range(start, k, LANES):
+        for first in range(block.row, block.end, ROWS):
+            if data.own and first >= lane + LANES:
+                continue
+            last = min(first + ROWS, block.end)
+            coef = coefs[first - block.row : last - block.row]
+            used, lost = _fill_tile(
+                p, back, tile, rows, coef, columns, near, room, data, block, bound, first, last, lane,
+                min(lane + LANES, k),
+            )  # fmt: skip
             terms, left = max(terms, used), left + lost
-    settled()
     return terms, left
 
 
-@compiled
+@elementwise
+def _fill_tile(
+    p: Program, back: Program, tile: Tile, rows: InputTables, coef: Any, columns: InputTables,
+    near: NearTiles, room: NearRoom, data: Data, block: RowBlock, bound: Any, first: int, last: int,
+    lane: int, stop: int,
+) -> Any:  # fmt: skip
+    """A tile, those of its pairs that tables take before the others."""
+    lost, used, tabulated = 1, 0, near.tables.shape[0] > 0
+    scalar_products(tile, data, first, last, lane)
+    if tabulated:
+        room.known[:, :] = False
+    if _has_many_near(tile, p, rows, columns, near, first, last, lane, stop):
+        begin(tile, back.bounds, first, last, lane, data.own)
+        _fill_near_tile(near, room, tile, data, first, last, lane, stop)
+        start = near.tables.shape[0]
+        used = _propagate(back, tile, rows, coef, columns, first, last, lane, start)
+        _leave_unsure(tile, back, block, last - first, p.bounds.error)
+        lost = _write(tile, back, block, first, last, lane, stop, data.own, room, bound)
+        if lost > 0:
+            _remember(tile, room.known, last - first, stop - lane)
+            scalar_products(tile, data, first, last, lane)
+    if lost > 0:
+        begin(tile, p.bounds, first, last, lane, data.own)
+        if tabulated:
+            _put_aside(tile, room.known)
+        used = max(used, _propagate(p, tile, rows, coef, columns, first, last, lane, 0))
+        lost = _write(tile, p, block, first, last, lane, stop, data.own, room, bound)
+    return used, lost
+
+
+@elementwise
 def _leave_unsure(t: Tile, p: Program, block: RowBlock, rows: int, most: float) -> None:
     """Leave out the pairs whose bound exceeds that of the series, or their rows.
 
@@ -208,7 +238,7 @@ def _leave_unsure(t: Tile, p: Program, block: RowBlock, rows: int, most: float) 
                 t.left[m, j + k] = True
 
 
-@compiled
+@elementwise
 def _remember(t: Tile, known: Any, rows: int, lanes: int) -> None:
     """Which pairs of a tile are not left out."""
     for m in range(rows):
@@ -216,7 +246,7 @@ def _remember(t: Tile, known: Any, rows: int, lanes: int) -> None:
             known[m, j] = not t.left[m, j]
 
 
-@compiled
+@elementwise
 def _put_aside(t: Tile, known: Any) -> None:
     """Leave out of a tile the pairs that are known."""
     for m in range(known.shape[0]):
@@ -225,7 +255,7 @@ def _put_aside(t: Tile, known: Any) -> None:
             t.departed[m] = t.departed[m] or known[m, j]
 
 
-@compiled
+@elementwise
 def _write(
     t: Tile, p: Program, block: RowBlock, row: int, end: int, lane: int, stop: int, own: bool,
     room: NearRoom, bound: Any
@@ -242,7 +272,7 @@ def _write(
     return lost
 
 
-@compiled
+@elementwise
 def _has_many_near(
     t: Tile, p: Program, rows: InputTables, columns: InputTables, near: NearTiles, row: int,
     end: int, lane: int, stop: int,
@@ -254,7 +284,8 @@ def _has_many_near(
     if near.tables.shape[0] == 0:
         return False
     weight, bias, count = p.weight[0], p.bias[0], 0
-    radius = radii_of_tile(p.bounds, row, end, lane)[0, -1]
+    size, size_ = largest_sizes(p.bounds, row, end, lane)
+    radius = p.bounds.radius[0, -1] if size < 0 else p.bounds.sizes[size, size_, 0, -1]
     for m in range(end - row):
         scale = rows.inverse[0, row + m]
         for j in range(LANES):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from analytic.compilation import compiled, elementwise
+from analytic.compilation import elementwise
 from analytic.machine import CACHE_LINE, LANES
 from analytic.recursion import ROWS, RowBlock, Tile
 from analytic.vector_blocks import BLOCK, address, copied, turned
@@ -15,7 +15,7 @@ PAST_CACHES = 2**22
 """Numbers of an answer that no cache holds: it is written past them, if its rows begin on lines."""
 
 
-@compiled
+@elementwise
 def store(
     t: Tile, block: RowBlock, row: int, end: int, lane: int, stop: int, own: bool, out: Any
 ) -> None:
@@ -49,7 +49,7 @@ def _turn_whole(x: Any, out: Any, lane: int, row: int, past: bool) -> None:
             turned(out, lane + j, row + m, x, m, j, past)
 
 
-@compiled
+@elementwise
 def _store_part(
     x: Any, block: RowBlock, row: int, end: int, lane: int, stop: int, own: bool, out: Any
 ) -> None:

@@ -7,54 +7,61 @@ from typing import Any
 
 import numpy as np
 
-from analytic.compilation import compiled
+from analytic.compilation import elementwise, inlined
 from analytic.machine import LANES, REASSOCIATED
-from analytic.recursion import Bounds, Tile
+from analytic.recursion import Bounds
 
-__all__ = ["choose_groups", "radii_of_tile"]
+__all__ = ["choose_group", "largest_sizes"]
 
 
-@compiled
-def radii_of_tile(b: Bounds, row: int, end: int, lane: int) -> Any:
-    """Those of all layers, larger where its rows or its columns are small inputs."""
+@elementwise
+def largest_sizes(b: Bounds, row: int, end: int, lane: int) -> tuple[int, int]:
+    """The classes of the largest rows and of the largest columns of a tile; -1 if none have."""
     if b.row_sizes.size == 0:
-        return b.radius
-    return b.sizes[b.row_sizes[row:end].max(), b.column_sizes[lane : lane + LANES].max()]
+        return -1, -1
+    of_rows = of_columns = 0
+    for m in range(row, end):
+        of_rows = max(of_rows, b.row_sizes[m])
+    for j in range(lane, lane + LANES):
+        of_columns = max(of_columns, b.column_sizes[j])
+    return of_rows, of_columns
 
 
-@compiled
-def _leave_out(t: Tile, m: int, ceiling: float) -> None:
+@elementwise
+def _leave_out(left: Any, rho: Any, x: Any, ceiling: float) -> None:
     """Give up the pairs of a row above the ceiling, for all layers to come."""
     for j in range(LANES):
-        if t.left[m, j] or t.x[m, j] > ceiling * ceiling:
-            t.left[m, j] = True
-            t.rho[m, j] = 0.0
-            t.x[m, j] = 0.0
+        if left[j] or x[j] > ceiling * ceiling:
+            left[j] = True
+            rho[j] = 0.0
+            x[j] = 0.0
 
 
-@partial(compiled, flags=REASSOCIATED)
+@inlined
 def _largest(x: Any) -> float:
-    """The root of the largest entry, by four chains of comparisons."""
-    a = b = c = d = 0.0
-    for j in range(0, LANES, 4):
-        a = x[j] if x[j] > a else a
-        b = x[j + 1] if x[j + 1] > b else b
-        c = x[j + 2] if x[j + 2] > c else c
-        d = x[j + 3] if x[j + 3] > d else d
-    return np.sqrt(max(max(a, b), max(c, d)))
+    """The root of the largest entry; numbers that are not negative are in order as integers are.
+
+    Of integers compiled code takes the largest by vectors: they have no NaN, nor has x.
+    """
+    bits, most = x.view(np.int64), 0
+    for j in range(LANES):
+        most = bits[j] if bits[j] > most else most
+    largest = np.int64(most)
+    return np.sqrt(largest.view(np.float64))
 
 
-@compiled
-def choose_groups(t: Tile, rows: int, radius: Any) -> None:
-    """The number of terms of each row, from its largest |rho|."""
+@inlined
+def choose_group(
+    x: Any, rho: Any, left: Any, departed: bool, radius: Any
+) -> tuple[int, float, bool]:
+    """The group of terms of a row, its largest |rho|, and whether pairs of it are left out."""
     ceiling = radius[-1]
-    for m in range(rows):
-        largest = _largest(t.x[m])
-        if t.departed[m] or largest > ceiling:
-            t.departed[m] = True
-            _leave_out(t, m, ceiling)
-            largest = _largest(t.x[m])
-        group = 0
-        while radius[group] < largest:
-            group += 1
-        t.group[m], t.largest[m] = group, largest
+    largest = _largest(x)
+    if departed or largest > ceiling:
+        departed = True
+        _leave_out(left, rho, x, ceiling)
+        largest = _largest(x)
+    group = 0
+    while radius[group] < largest:
+        group += 1
+    return group, largest, departed

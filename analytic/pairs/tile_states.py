@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from analytic.compilation import compiled
+from analytic.compilation import elementwise
 from analytic.machine import LANES
 from analytic.pairs.pair_errors import keep_errors, switch_errors
 from analytic.recursion import Tile, centred, residual, side_by_side
 
 __all__ = ["change_places", "end_branch", "normalize_tile", "put_aside"]
 
-_residual: Any = compiled(residual)
-_side_by_side: Any = compiled(side_by_side)
-_centred: Any = compiled(centred)
+_residual: Any = elementwise(residual)
+_side_by_side: Any = elementwise(side_by_side)
+_centred: Any = elementwise(centred)
 
 
-@compiled
+@elementwise
 def normalize_tile(t: Tile, scale: Any, inverse: Any, mean: Any, means: Any) -> None:
     """Sigma and Theta of normalised units; mean is what is taken away."""
     t.group[: scale.size] = 0
@@ -30,7 +30,7 @@ def normalize_tile(t: Tile, scale: Any, inverse: Any, mean: Any, means: Any) -> 
             t.sigma[m, j], t.theta[m, j] = sigma if sigma > -1.0 else -1.0, theta
 
 
-@compiled
+@elementwise
 def put_aside(t: Tile, depth: int) -> None:
     """A branch begins: remember alpha."""
     for m in range(t.sigma.shape[0]):
@@ -39,7 +39,7 @@ def put_aside(t: Tile, depth: int) -> None:
     keep_errors(t, depth)
 
 
-@compiled
+@elementwise
 def change_places(t: Tile, depth: int) -> None:
     """The next branch begins: what was remembered, and the sum so far, change places."""
     for part, kept in ((t.sigma, t.stack[depth, 0]), (t.theta, t.stack[depth, 1])):
@@ -49,7 +49,7 @@ def change_places(t: Tile, depth: int) -> None:
     switch_errors(t, depth)
 
 
-@compiled
+@elementwise
 def end_branch(t: Tile, depth: int, mu: Any, mus: Any, eta: Any, etas: Any, shares: Any) -> None:
     """A branch ends: add it to what was remembered, or put it beside."""
     sigma, theta, sigma0, theta0 = t.sigma, t.theta, t.stack[depth, 0], t.stack[depth, 1]
