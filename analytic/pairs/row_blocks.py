@@ -7,7 +7,7 @@ the bits.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -129,9 +129,8 @@ class Series:
         by_pair = bound.shape[1] == max(block.nngp.shape[1], block.ntk.shape[1])
         tile = new_tile(int(self.plan.opens.sum()), by_pair, weights=self.plan.weights)
         room, back = near_room(self.tiles), self.behind or self.plan
-        return _fill_rows(
-            self.plan, back, tile, self.rows, self.columns, self.tiles, room, data, block, bound
-        )
+        work = _Work(self.plan, back, self.rows, self.columns, self.tiles, room, data, block, bound)
+        return _fill_rows(work, tile)
 
 
 @elementwise
@@ -157,68 +156,73 @@ MANY = 0.25
 a listed pair costs as much as some four of a tile."""
 
 
+class _Work(NamedTuple):
+    """What all tiles of a block of rows share."""
+
+    plan: Program
+    back: Program  # for pairs that tables take through the first layers
+    rows: InputTables
+    columns: InputTables
+    near: NearTiles
+    room: NearRoom
+    data: Data
+    block: RowBlock
+    bound: Any  # of the answer, (rows, columns or tiles)
+
+
 @compiled
-def _fill_rows(
-    p: Program, back: Program, tile: Tile, rows: InputTables, columns: InputTables, near: NearTiles,
-    room: NearRoom, data: Data, block: RowBlock, bound: Any
-) -> Any:  # fmt: skip
+def _fill_rows(w: _Work, tile: Tile) -> Any:
     """The rows of a block; returns (most terms, pairs left out)."""
-    coefs = rows.table[:, block.row : block.end].T.copy()
-    found = _fill_tiles(p, back, tile, rows, coefs, columns, near, room, data, block, bound)
+    coefs = w.rows.table[:, w.block.row : w.block.end].T.copy()
+    found = _fill_tiles(w, tile, coefs)
     settled()
     return found
 
 
 @elementwise
-def _fill_tiles(
-    p: Program, back: Program, tile: Tile, rows: InputTables, coefs: Any, columns: InputTables,
-    near: NearTiles, room: NearRoom, data: Data, block: RowBlock, bound: Any,
-) -> Any:  # fmt: skip
-    """Tile by tile, all rows of a block before the next columns: their tables are at hand."""
-    k = max(block.nngp.shape[1], block.ntk.shape[1])
+def _fill_tiles(w: _Work, tile: Tile, coefs: Any) -> Any:
+    """Tile by tile, all rows before the next columns, whose tables are at hand."""
+    row, end, own = w.block.row, w.block.end, w.data.own
+    k = max(w.block.nngp.shape[1], w.block.ntk.shape[1])
     terms = left = 0
-    start = block.row - block.row % LANES if data.own else 0
-    for lane in range(start, k, LANES):
-        for first in range(block.row, block.end, ROWS):
-            if data.own and first >= lane + LANES:
+    for lane in range(row - row % LANES if own else 0, k, LANES):
+        for first in range(row, end, ROWS):
+            if own and first >= lane + LANES:
                 continue
-            last = min(first + ROWS, block.end)
-            coef = coefs[first - block.row : last - block.row]
-            used, lost = _fill_tile(
-                p, back, tile, rows, coef, columns, near, room, data, block, bound, first, last, lane,
-                min(lane + LANES, k),
-            )  # fmt: skip
+            last = min(first + ROWS, end)
+            coef = coefs[first - row : last - row]
+            used, lost = _fill_tile(w, tile, coef, first, last, lane, min(lane + LANES, k))
             terms, left = max(terms, used), left + lost
     return terms, left
 
 
 @elementwise
 def _fill_tile(
-    p: Program, back: Program, tile: Tile, rows: InputTables, coef: Any, columns: InputTables,
-    near: NearTiles, room: NearRoom, data: Data, block: RowBlock, bound: Any, first: int, last: int,
-    lane: int, stop: int,
-) -> Any:  # fmt: skip
-    """A tile, those of its pairs that tables take before the others."""
+    w: _Work, tile: Tile, coef: Any, row: int, end: int, lane: int, stop: int
+) -> tuple[int, int]:
+    """A tile: (most terms, pairs left out). Tables take what they can, the series the rest."""
+    p, back, rows, columns, near, room = w.plan, w.back, w.rows, w.columns, w.near, w.room
+    data, block, own = w.data, w.block, w.data.own
     lost, used, tabulated = 1, 0, near.tables.shape[0] > 0
-    scalar_products(tile, data, first, last, lane)
+    scalar_products(tile, data, row, end, lane)
     if tabulated:
         room.known[:, :] = False
-    if _has_many_near(tile, p, rows, columns, near, first, last, lane, stop):
-        begin(tile, back.bounds, first, last, lane, data.own)
-        _fill_near_tile(near, room, tile, data, first, last, lane, stop)
+    if _has_many_near(tile, p, rows, columns, near, row, end, lane, stop):
+        begin(tile, back.bounds, row, end, lane, own)
+        _fill_near_tile(near, room, tile, data, row, end, lane, stop)
         start = near.tables.shape[0]
-        used = _propagate(back, tile, rows, coef, columns, first, last, lane, start)
-        _leave_unsure(tile, back, block, last - first, p.bounds.error)
-        lost = _write(tile, back, block, first, last, lane, stop, data.own, room, bound)
+        used = _propagate(back, tile, rows, coef, columns, row, end, lane, start)
+        _leave_unsure(tile, back, block, end - row, p.bounds.error)
+        lost = _write(tile, back, block, row, end, lane, stop, own, room, w.bound)
         if lost > 0:
-            _remember(tile, room.known, last - first, stop - lane)
-            scalar_products(tile, data, first, last, lane)
+            _remember(tile, room.known, end - row, stop - lane)
+            scalar_products(tile, data, row, end, lane)
     if lost > 0:
-        begin(tile, p.bounds, first, last, lane, data.own)
+        begin(tile, p.bounds, row, end, lane, own)
         if tabulated:
             _put_aside(tile, room.known)
-        used = max(used, _propagate(p, tile, rows, coef, columns, first, last, lane, 0))
-        lost = _write(tile, p, block, first, last, lane, stop, data.own, room, bound)
+        used = max(used, _propagate(p, tile, rows, coef, columns, row, end, lane, 0))
+        lost = _write(tile, p, block, row, end, lane, stop, own, room, w.bound)
     return used, lost
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from analytic.compilation import elementwise, inlined
-from analytic.machine import LANES, REASSOCIATED
+from analytic.machine import LANES
 from analytic.recursion import Bounds
 
 __all__ = ["choose_group", "largest_sizes"]

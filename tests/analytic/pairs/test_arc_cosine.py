@@ -16,7 +16,8 @@ def test_the_root_keeps_its_digits_at_every_angle() -> None:
     near = 2.0 ** -np.linspace(1, 50, LANES // 2)
     tile.rho[0] = np.concatenate([1 - near, near - 1])
     tile.theta[0] = 1.0
-    _arccosine.py_func(tile, np.ones(1), np.ones(LANES), 0.25, 0.25)
+    row = tile.sigma[0], tile.theta[0], tile.rho[0]
+    _arccosine.py_func(*row, 1.0, np.ones(LANES), 0.25, 0.25)
     for rho, e, d in zip(tile.rho[0], tile.sigma[0], tile.theta[0], strict=True):
         with mpmath.workdps(40):
             r = mpmath.mpf(float(rho))
