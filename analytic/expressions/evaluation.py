@@ -10,7 +10,7 @@ know) is computed again in mpmath, whose exponents have no bounds.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
 from typing import Any
 
@@ -99,7 +99,30 @@ def _compiled(expression: Any, order: int) -> Callable[[Any], list[Any]]:
 def _shared(expressions: Any) -> Any:
     """Common parts, with small powers as products, which numpy multiplies ten times faster."""
     parts, rest = sympy.cse(expressions, list=False)
-    return [(name, _expand_powers(part)) for name, part in parts], [*map(_expand_powers, rest)]
+    names = sympy.numbered_symbols("inner", real=True)
+    named: list[tuple[Any, Any]] = []
+    for name, part in parts:
+        named.append((name, _expand_powers(_with_names(part, names, named))))
+    return named, [_expand_powers(_with_names(part, names, named)) for part in rest]
+
+
+def _with_names(expression: Any, names: Iterator[Any], named: list[tuple[Any, Any]]) -> Any:
+    """Arguments of Max and Min that hold powers get names: sympy compares no products for them."""
+
+    def named_arguments(extreme: Any) -> Any:
+        arguments = []
+        for argument in extreme.args:
+            if argument.has(sympy.Pow):
+                named.append((next(names), _expand_powers(argument)))
+                argument = named[-1][0]
+            arguments.append(argument)
+        return extreme.func(*arguments)
+
+    return expression.replace(_is_extreme, named_arguments)  # the inner ones first
+
+
+def _is_extreme(node: Any) -> bool:
+    return isinstance(node, (sympy.Max, sympy.Min))
 
 
 def _with_expm1(expression: Any) -> Any:

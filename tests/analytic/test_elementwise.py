@@ -6,6 +6,8 @@ import sys
 from typing import Any
 
 import numpy as np
+import pytest
+from numba.core.errors import NumbaError
 
 from analytic.compilation import compiled, elementwise
 
@@ -28,3 +30,46 @@ def test_no_reference_is_kept() -> None:
     found = [twice(a) for _ in range(3)]
     assert found[0] == 12.0 + 20.0
     assert sys.getrefcount(a) == before
+
+
+def test_parts_of_arrays_are_borrowed() -> None:
+    """Also through a compiled function that counts, which is given such a part."""
+
+    @compiled
+    def first(a: Any) -> float:
+        return a[0]
+
+    @elementwise
+    def diagonal(a: Any) -> float:
+        total = 0.0
+        for k in range(a.shape[0]):
+            row = a[k, k:]
+            total += first(row)
+        return total
+
+    @compiled
+    def both(a: Any) -> float:
+        return diagonal(a) + diagonal(a[1:, 1:])
+
+    a = np.arange(9.0).reshape(3, 3)
+    before = sys.getrefcount(a)
+    assert both(a) == (0.0 + 4.0 + 8.0) + (4.0 + 8.0)
+    assert diagonal(a) == 12.0
+    assert sys.getrefcount(a) == before
+
+
+def test_no_array_can_be_made_or_returned() -> None:
+    """It would belong to nobody: numba refuses to compile that."""
+
+    @elementwise
+    def zeros(n: int) -> float:
+        return np.zeros(n)[0]
+
+    @elementwise
+    def part(a: Any) -> Any:
+        return a[1:]
+
+    with pytest.raises(NumbaError, match="array passed"):
+        zeros(3)
+    with pytest.raises(NumbaError, match="array passed"):
+        part(np.ones(3))
