@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from analytic.compilation import compiled, elementwise
+from analytic.compilation import elementwise
 from analytic.expectations.logarithm_lanes import logarithms
 
 __all__ = [
@@ -41,7 +41,7 @@ of the products of the whole, on eight a quarter."""
 KEYS = 2 * PARTS
 
 
-@compiled
+@elementwise
 def places_of(
     kind: int, scale: float, steep: float, steeps: Any, small: Any, work: Any, width: int
 ) -> None:
@@ -93,7 +93,7 @@ def _key_of(place: float, sign: float) -> int:
     return 2 * part + (0 if sign > 0 else 1)
 
 
-@compiled
+@elementwise
 def _are_alike(place: Any, sign: Any) -> bool:
     """Whether all lanes are of one key."""
     lowest, highest, served, turned = place[0], place[0], 0, 0
@@ -109,7 +109,7 @@ def _are_alike(place: Any, sign: Any) -> bool:
     )
 
 
-@compiled
+@elementwise
 def sort_by_keys(place: Any, sign: Any, order: Any, starts: Any) -> None:
     """The lanes of each key one after the other; those that no table serves are left out.
 
@@ -141,7 +141,7 @@ def sort_by_keys(place: Any, sign: Any, order: Any, starts: Any) -> None:
             order[starts[key]] = j
 
 
-@compiled
+@elementwise
 def sides_in(starts: Any, rows: int, part: int) -> tuple[int, int]:
     """From which sign of rho to which the first rows have lanes in a part: (0, 2) are both."""
     low, high = 2, 0

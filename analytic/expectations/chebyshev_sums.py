@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.compilation import compiled
+from analytic.compilation import compiled, elementwise
 from analytic.expectations.germs import Germ
 from analytic.expectations.node_tables import FIRST, MEAN, SLOPE, SPREAD
 from analytic.expectations.quadrature import twofold_product, twofold_sum
@@ -98,7 +98,7 @@ def _evaluate(
                     low_bits[k, members[start + i]] = columns[1, i]
 
 
-@compiled
+@elementwise
 def _sum_columns(
     series: Any, first: Any, chebyshev: Any, members: Any, columns: Any, table: Any
 ) -> None:
@@ -117,7 +117,7 @@ def _sum_columns(
             _store(columns[k], members, table[c + k])
 
 
-@compiled
+@elementwise
 def _store(values: Any, members: Any, row: Any) -> None:
     """Values in the places of some inputs, which may follow each other."""
     count = members.size
@@ -130,7 +130,7 @@ def _store(values: Any, members: Any, row: Any) -> None:
             row[members[i]] = values[i]
 
 
-@compiled
+@elementwise
 def _polynomials(
     low: float, high: float, s: Any, below: Any, members: Any, chebyshev: Any, rest: Any
 ) -> None:
@@ -149,7 +149,7 @@ def _polynomials(
             next_[i], next_rest[i] = twofold_sum(2.0 * a, 2.0 * b, -two[i], -two_rest[i])
 
 
-@compiled
+@elementwise
 def _sum_twofold(
     a: Any, a_rest: Any, leading: int, chebyshev: Any, rest: Any, columns: Any
 ) -> None:
@@ -168,7 +168,7 @@ def _sum_twofold(
             value[i], low_bits[i] = twofold_sum(value[i], low_bits[i], p, q)
 
 
-@compiled
+@elementwise
 def _add_squares(
     table: Any, low_bits: Any, s: Any, below: Any, members: Any, second: Any, rest: Any
 ) -> None:
@@ -181,7 +181,7 @@ def _add_squares(
         second[i], rest[i] = twofold_sum(a, a_rest, b, b_rest)
 
 
-@compiled
+@elementwise
 def _add_four(series: Any, chebyshev: Any, j: int, wanted: Any, columns: Any) -> None:
     """Four terms of four columns."""
     t = (chebyshev[j], chebyshev[j + 1], chebyshev[j + 2], chebyshev[j + 3])

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from analytic.compilation import compiled
+from analytic.compilation import compiled, elementwise
 from analytic.machine import Array, aligned
 
 __all__ = [
@@ -84,7 +84,7 @@ def contract(
         at, begin = at + rows * wide, begin + wide
 
 
-@compiled
+@elementwise
 def _add_eight_rows(
     numbers: Any, at: int, low: int, high: int, rows: int, a: int, phi: Any, w: Any, begin: int
 ) -> None:
@@ -101,7 +101,7 @@ def _add_eight_rows(
             w[begin + c, m] = total + (low + (high + n7 * phi[a + 7, m]))
 
 
-@compiled
+@elementwise
 def _add_four_rows(
     numbers: Any, at: int, low: int, high: int, rows: int, a: int, phi: Any, w: Any, begin: int
 ) -> None:
@@ -115,7 +115,7 @@ def _add_four_rows(
             w[begin + c, m] = total + (low + (high + n3 * phi[a + 3, m]))
 
 
-@compiled
+@elementwise
 def _add_eight(
     w: Any, n: int, k: int, m: int, p: Any, b: int, work: Any, row: int, width: int
 ) -> None:
@@ -135,7 +135,7 @@ def _add_eight(
         work[row, i], work[row + 3, i] = total + w7 * p[b + 7, i], slope + v7 * p[b + 7, i]
 
 
-@compiled
+@elementwise
 def _begin_four(
     w: Any, n: int, k: int, m: int, p: Any, work: Any, new: int, old: int, older: int, width: int
 ) -> None:
@@ -151,7 +151,7 @@ def _begin_four(
         work[new, i], work[new + 3, i] = total + w3 * p[3, i], slope + v3 * p[3, i]
 
 
-@compiled
+@elementwise
 def _begin_eight(
     w: Any, n: int, k: int, m: int, p: Any, work: Any, new: int, old: int, older: int, width: int
 ) -> None:
@@ -173,7 +173,7 @@ def _begin_eight(
         work[new, i], work[new + 3, i] = total + w7 * p[7, i], slope + v7 * p[7, i]
 
 
-@compiled
+@elementwise
 def _begin_twelve(
     w: Any, n: int, k: int, m: int, p: Any, work: Any, new: int, old: int, older: int, width: int
 ) -> None:
@@ -201,7 +201,7 @@ def _begin_twelve(
         work[new, i], work[new + 3, i] = total + wb * p[11, i], slope + vb * p[11, i]
 
 
-@compiled
+@elementwise
 def _clenshaw(w: Any, n: int, side: int, ranks: Any, phi: Any, work: Any, width: int) -> int:
     """sum_kb w_kb T_k(x) phi_b for E and for D of some lanes; work[0] holds 2 x.
 
@@ -235,7 +235,7 @@ def _clenshaw(w: Any, n: int, side: int, ranks: Any, phi: Any, work: Any, width:
     return old
 
 
-@compiled
+@elementwise
 def _gather(asked: Any, first: int, columns: Any, phi: Any) -> None:
     """What is asked of the lanes: those of as many rows as phi has."""
     last, lane = columns.size - 1, columns[0]
@@ -250,7 +250,7 @@ def _gather(asked: Any, first: int, columns: Any, phi: Any) -> None:
                 phi[b, i] = asked[first + b, columns[i]]
 
 
-@compiled
+@elementwise
 def low_rank_sums(
     w: Any, n: int, side: int, ranks: Any, norms: Any, asked: Any, first: int, most: int,
     columns: Any, room: Any,

@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from analytic.compilation import compiled
+from analytic.compilation import elementwise
 from analytic.machine import Array
 
 __all__ = ["series_responses", "short_series"]
 
 
-@compiled
+@elementwise
 def _series(a: Any, a_: Any, b: Any, b_: Any, minus: Any, plus: Any, whole: Any, out: Any) -> None:
     terms = a.shape[1]
     for i in range(a.shape[0]):
@@ -69,7 +69,7 @@ def short_series(
     return out
 
 
-@compiled
+@elementwise
 def _responses(b: Any, b_: Any, small: Any, out: Any) -> None:
     terms = b.shape[1]
     for i in range(b.shape[0]):

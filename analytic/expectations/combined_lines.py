@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from analytic.compilation import compiled
+from analytic.compilation import elementwise
 
 __all__ = ["combine"]
 
 
-@compiled
+@elementwise
 def combine(weights: Any, lines: Any, sums: Any) -> None:
     """The r-th sum becomes that of weights_dr times the d-th line.
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.polynomial import chebyshev
 
-from analytic.compilation import compiled
+from analytic.compilation import elementwise
 
 __all__ = ["arcsine", "arcsine_excess"]
 
@@ -39,7 +39,7 @@ def _coefficients() -> tuple[float, ...]:
 (C0, C1, C2, C3, C4, C5, C6, C7, C8, C9, C10, C11, C12, C13, C14) = _coefficients()
 
 
-@compiled
+@elementwise
 def arcsine_excess(t: Any) -> Any:
     """g(t) for t in [0, 1/4]."""
     y = 8.0 * t - 1.0
@@ -60,7 +60,7 @@ def arcsine_excess(t: Any) -> Any:
     return g * y + C0
 
 
-@compiled
+@elementwise
 def arcsine(z: Any) -> Any:
     """The arcsine of a number in [-1, 1], to 3.5 units of rounding.
 

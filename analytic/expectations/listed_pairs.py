@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from analytic.compilation import compiled
+from analytic.compilation import compiled, elementwise
 from analytic.expectations.angle_parts import (
     KEYS,
     PARTS,
@@ -114,7 +114,7 @@ def _places(kind: int, farthest: float, rows: Any, columns: Any, i: Any, j: Any,
     return found
 
 
-@compiled
+@elementwise
 def _next_rows(i: Any, width: int, begins: Any) -> int:
     """Where the pairs of the next rows of a band begin and end, and how many these are."""
     count, p = 0, begins[0]
@@ -127,7 +127,7 @@ def _next_rows(i: Any, width: int, begins: Any) -> int:
     return count
 
 
-@compiled
+@elementwise
 def _next_band(
     j: Any, width: int, q: int, starts: Any, stops: Any, begins: Any, rows: int, chosen: Any
 ) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from analytic.compilation import compiled
+from analytic.compilation import elementwise
 
 __all__ = ["logarithms"]
 
@@ -23,7 +23,7 @@ _MANTISSA, _ONE, _BIAS = 2**52 - 1, 1023 << 52, 1023
 (_C0, _C1, _C2, _C3, _C4, _C5, _C6, _C7, _C8, _C9, _C10) = (2 / (2 * k + 1) for k in range(TERMS))
 
 
-@compiled
+@elementwise
 def logarithms(z: Any, exponent: Any, mantissa: Any, count: int) -> None:
     """Replace the first ``count`` numbers of z, at least 1, by their logarithms.
 

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.compilation import compiled
+from analytic.compilation import elementwise
 from analytic.expectations.inverse_sine import arcsine_excess
 from analytic.expectations.series_lanes import TOGETHER, chebyshev_lanes
 from analytic.machine import Array, aligned
@@ -87,7 +87,7 @@ class WideArrays(NamedTuple):
     line: Array
 
 
-@compiled
+@elementwise
 def cell_of(s: float, s_: float, small: float) -> int:
     """The cell of a pair, or -1 where there is none."""
     high, low, rho = max(s, s_), min(s, s_), 1.0 - small
@@ -155,7 +155,7 @@ class WideRoom(NamedTuple):
         return cls(pair, e, d, x, slope, closest, *of_line, *rest)
 
 
-@compiled
+@elementwise
 def _closed_forms(o: WideRoom, line: Any) -> None:
     """E h(u) h(v) of w and of w', and the scales."""
     n = TOGETHER
@@ -175,7 +175,7 @@ def _closed_forms(o: WideRoom, line: Any) -> None:
         o.ratio[i] = low * sine / rho
 
 
-@compiled
+@elementwise
 def _polynomials_of_line(o: WideRoom) -> None:
     """Those in tau/rho, whose quarter of an octave is read from its bits, and in 1/s'^2."""
     n = TOGETHER
@@ -199,7 +199,7 @@ def _polynomials_of_line(o: WideRoom) -> None:
     chebyshev_lanes(o.x, o.flat_, FLAT)
 
 
-@compiled
+@elementwise
 def _polynomials(o: WideRoom, a: WideArrays, cell: int) -> None:
     """Those in tau, c and 1/s^2."""
     n, start, place = TOGETHER, a.starts[cell >> 2], a.places[cell & 3]
@@ -218,7 +218,7 @@ def _polynomials(o: WideRoom, a: WideArrays, cell: int) -> None:
     chebyshev_lanes(o.closest, o.flat, FLAT)
 
 
-@compiled
+@elementwise
 def _in_c(c: Any, a: Any, k: int, i: int) -> Any:
     """A coefficient in tau (k < 8 of w, then of w') of a lane, from those in c."""
     n = TOGETHER
@@ -230,7 +230,7 @@ def _in_c(c: Any, a: Any, k: int, i: int) -> Any:
     return (low + high) + (c[8 * n + i] * a[128 + k] + c[9 * n + i] * a[144 + k])
 
 
-@compiled
+@elementwise
 def _sum_of_rest(block: Any, o: WideRoom) -> None:
     """M of w and of w', from the coefficients of a cell: 2 TERMS FLAT SLOPES multiply-adds."""
     n, c, flat = TOGETHER, o.c, o.flat
@@ -244,7 +244,7 @@ def _sum_of_rest(block: Any, o: WideRoom) -> None:
             rest[i] += o.t[power + i] * (near + far)
 
 
-@compiled
+@elementwise
 def _sum_of_line(a: Any, o: WideRoom, lane: int) -> float:
     """E h(u) r(v) but for its scale, from the coefficients of a cell of tau/rho."""
     n, v, t = TOGETHER, o.sum, o.t_[lane::TOGETHER]
@@ -255,7 +255,7 @@ def _sum_of_line(a: Any, o: WideRoom, lane: int) -> float:
     return low + ((t[4] * v[4] + t[5] * v[5]) + (t[6] * v[6] + t[7] * v[7]))
 
 
-@compiled
+@elementwise
 def wide_moments(a: WideArrays, o: WideRoom, cell: int) -> None:
     """E w(u) w(v) and E w'(u) w'(v), in ``e`` and ``d``, of pairs that have been written there.
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from analytic.compilation import compiled
+from analytic.compilation import elementwise
 from analytic.expectations import arcsine
 from analytic.machine import UNIT
 from analytic.pairs.carried_angles import Carried
@@ -14,19 +14,19 @@ from analytic.pairs.carried_angles import Carried
 __all__ = ["angle_of", "behind_line", "bend", "folded"]
 
 
-@compiled
+@elementwise
 def angle_of(small: float) -> float:
     """The t in [0, pi/2] with 1 - cos(t) = small."""
     return 2.0 * arcsine(np.sqrt(0.5 * small))
 
 
-@compiled
+@elementwise
 def folded(small: float, angle: float) -> float:
     """1 - |c| behind |x|, whose units have no negative cosine."""
     return small - 2.0 / np.pi * _sine_less_cosine(angle, small)
 
 
-@compiled
+@elementwise
 def behind_line(pair: Any, angle: float, even: float, line: float, bend: float) -> Any:
     """A pair behind a x + b |x|: near, sign, wrong, D and its error.
 
@@ -48,7 +48,7 @@ def behind_line(pair: Any, angle: float, even: float, line: float, bend: float) 
     return near, sign, (abs(d) + bent) * off + 8 * UNIT * near, d, bent
 
 
-@compiled
+@elementwise
 def bend(line: float, bend: float, o: Carried) -> None:
     """The same of listed pairs."""
     for p in range(o.small.size):
@@ -60,7 +60,7 @@ def bend(line: float, bend: float, o: Carried) -> None:
         )
 
 
-@compiled
+@elementwise
 def _sine_less_cosine(t: float, small: float) -> float:
     """sin(t) - t cos(t) with small = 1 - cos(t): up to t = 1 by its series."""
     far = np.sqrt(small * (2.0 - small)) - t * (1.0 - small)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from analytic.compilation import compiled
+from analytic.compilation import compiled, elementwise
 from analytic.machine import UNIT, Array
 
 __all__ = [
@@ -109,7 +109,7 @@ def enter_inputs(x: Any, y: Any, inverse: Any, i: Any, j: Any, shift: int, o: Ca
         o.wrong[p] = (4 * np.sqrt(near) + (d / CHAINS + 2 * CHAINS + 6) * near + 4 * UNIT) * UNIT
 
 
-@compiled
+@elementwise
 def _half_square(unit: Any, other: Any, scale: float, total: Any) -> float:
     """|unit - scale other|^2/2."""
     whole, rest = unit.size - unit.size % CHAINS, 0.0
@@ -125,7 +125,7 @@ def _half_square(unit: Any, other: Any, scale: float, total: Any) -> float:
     return 0.5 * (rest + (low + ((total[4] + total[5]) + (total[6] + total[7]))))
 
 
-@compiled
+@elementwise
 def entered(pair: Any, one: Any, other: Any, numbers: Any, own: float) -> Any:
     """A pair before an activation: ``turn``, ``small``, ``off``, Gamma and its error.
 
@@ -162,7 +162,7 @@ def entered(pair: Any, one: Any, other: Any, numbers: Any, own: float) -> Any:
     return turn, small, off, given + weight * theta, new if new > error else error
 
 
-@compiled
+@elementwise
 def enter(a: UnitNorms, i: Any, j: Any, numbers: Any, own: float, o: Carried) -> None:
     """The pre-activations of listed pairs and Gamma: see ``entered``.
 
@@ -184,7 +184,7 @@ def enter(a: UnitNorms, i: Any, j: Any, numbers: Any, own: float, o: Carried) ->
         )
 
 
-@compiled
+@elementwise
 def behind_table(pair: Any, one: Any, other: Any, of: Any, sides: Any, variation: float) -> Any:
     """A pair behind an activation whose table has its sums: near, sign, wrong, D and its error.
 
@@ -220,7 +220,7 @@ def behind_table(pair: Any, one: Any, other: Any, of: Any, sides: Any, variation
     return 2.0 - near if other_side else near, -sign if other_side else sign, wrong, bent
 
 
-@compiled
+@elementwise
 def leave_table(
     a: UnitNorms, i: Any, j: Any, of: Any, sides: Any, variation: float, o: Carried
 ) -> None:
@@ -235,7 +235,7 @@ def leave_table(
         )
 
 
-@compiled
+@elementwise
 def carried(theta: float, error: float, d: float, bent: float, slope: float) -> Any:
     """Theta = D Gamma and its error: |d(D Gamma)| <= |dD| |Gamma| + |D| |dGamma|."""
     share = abs(d) + bent
@@ -243,7 +243,7 @@ def carried(theta: float, error: float, d: float, bent: float, slope: float) -> 
     return theta * (d * slope), bent + share * error + 16 * UNIT
 
 
-@compiled
+@elementwise
 def carry_theta(a: UnitNorms, i: Any, j: Any, o: Carried) -> None:
     """Theta of listed pairs behind the activation."""
     for p in range(i.size):

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from analytic.compilation import compiled, elementwise
+from analytic.compilation import elementwise
 from analytic.expectations import (
     LOGARITHMIC,
     OF_D,
@@ -37,7 +37,7 @@ _plain: Any = elementwise(plain)
 _fill_kink_lanes: Any = late(fill_kink_lanes)
 
 
-@compiled
+@elementwise
 def put_close_lanes_aside(
     t: Tile, p: Program, at: int, rows: int, lane: int, radius: Any, asked: Any, close: Any
 ) -> None:
@@ -72,7 +72,7 @@ def _largest_lane(x: Any, m: int, room: Any) -> float:
     return largest
 
 
-@compiled
+@elementwise
 def _leave_unserved(t: Tile, m: int, top: float, served: float, serves: Any) -> None:
     """Give up the close lanes of a row of which an input is not served."""
     for j in range(LANES):
@@ -83,7 +83,7 @@ def _leave_unserved(t: Tile, m: int, top: float, served: float, serves: Any) -> 
             t.x[m, j] = 0.0
 
 
-@compiled
+@elementwise
 def fill_close_lanes(
     t: Tile, p: Program, at: int, rows: int, lane: int, radius: Any, asked: Any, close: Any,
     band_of: Any, band: int,
@@ -123,7 +123,7 @@ def fill_close_lanes(
             t.group[m] = last
 
 
-@compiled
+@elementwise
 def _fill_rows_of_band(
     t: Tile, p: Program, at: int, lane: int, top: float, asked: Any, close: Any, numbers: Any,
     count: int,
@@ -143,7 +143,7 @@ def _fill_rows_of_band(
                 _sum_lanes(t, p, at, n, part, side, lane, asked, close, core)
 
 
-@compiled
+@elementwise
 def _place_row(
     t: Tile, p: Program, at: int, n: int, lane: int, top: float, asked: Any, close: Any
 ) -> None:
@@ -163,7 +163,7 @@ def _place_row(
     sort_by_keys(place[m], t.rho[m], t.order[n], t.starts[n])
 
 
-@compiled
+@elementwise
 def _sum_lanes(
     t: Tile, p: Program, at: int, n: int, part: int, side: int, lane: int, asked: Any, close: Any,
     core: Any,
@@ -184,7 +184,7 @@ def _sum_lanes(
         _leave(t, m, some[k], t.sums[OF_E, k], t.sums[OF_D, k])
 
 
-@compiled
+@elementwise
 def _leave(t: Tile, m: int, j: int, e: float, d: float) -> None:
     """Write what was found."""
     t.x[m, j] = t.rho[m, j] * t.rho[m, j]

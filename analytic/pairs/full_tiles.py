@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.compilation import compiled
+from analytic.compilation import compiled, elementwise
 from analytic.late_binding import WHOLE, late
 from analytic.machine import LANES, UNIT
 from analytic.pairs.nearly_parallel import NearlyParallel
@@ -92,7 +92,7 @@ def _stops(j: Any, starts: Any, ends: Any, beyond: int) -> Any:
     return found, some
 
 
-@compiled
+@elementwise
 def _enter(t: Tile, first: NearlyParallel, j: Any, starts: Any, stops: Any, lane: int) -> None:
     """Write the pairs into a tile, others as uncorrelated; a row has its largest errors."""
     t.sigma[:, :] = 0.0
@@ -108,7 +108,7 @@ def _enter(t: Tile, first: NearlyParallel, j: Any, starts: Any, stops: Any, lane
                 t.error[part, m, 0] = max(t.error[part, m, 0], first.error[part, q])
 
 
-@compiled
+@elementwise
 def _leave(t: Tile, p: Program, j: Any, starts: Any, stops: Any, lane: int, found: Any) -> None:
     """Read the pairs of a tile."""
     for m in range(starts.size):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from analytic.compilation import compiled, elementwise
+from analytic.compilation import elementwise
 from analytic.expectations import LINES, TOGETHER, line_sums, quadrant_sums
 from analytic.late_binding import late
 from analytic.machine import LANES
@@ -54,7 +54,7 @@ def _append_lanes(
     return count
 
 
-@compiled
+@elementwise
 def fill_kink_lanes(
     t: Tile, p: Program, at: int, rows: int, side: int, lane: int, top: float, asked: Any,
     close: Any,

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from analytic.compilation import compiled
+from analytic.compilation import compiled, elementwise
 from analytic.expectations import LOW_RANK_BLOCK as EACH
 from analytic.expectations import (
     OF_D,
@@ -60,7 +60,7 @@ EIGHT = 8
 """Features that are summed together."""
 
 
-@compiled
+@elementwise
 def fill_near_tile(
     q: NearTiles, o: NearRoom, t: Tile, data: Data, row: int, end: int, lane: int, stop: int
 ) -> None:
@@ -86,7 +86,7 @@ def fill_near_tile(
     _write(q, o, t, row, end, stop - lane)
 
 
-@compiled
+@elementwise
 def _enter_inputs(q: NearTiles, o: NearRoom, data: Data, row: int, end: int, lane: int) -> None:
     """Their angles, from unit vectors."""
     b, scale = o.states, q.column_inverse[lane : lane + LANES]
@@ -113,7 +113,7 @@ def _enter_inputs(q: NearTiles, o: NearRoom, data: Data, row: int, end: int, lan
             b[m, THETA + j] = b[m, ERROR + j] = 0.0
 
 
-@compiled
+@elementwise
 def _half_square(
     data: Data, i: int, inverse: float, lane: int, scale: Any, sign: float, line: Any, at: int
 ) -> None:
@@ -127,7 +127,7 @@ def _half_square(
             line[at + j] = 0.5 * total if k == 0 else line[at + j] + 0.5 * total
 
 
-@compiled
+@elementwise
 def _enter_layer(q: NearTiles, o: NearRoom, layer: int, row: int, end: int, lane: int) -> None:
     """``entered`` for all pairs; the norms of the columns are read once."""
     b, c, n = o.states, o.columns, q.numbers[layer]
@@ -166,7 +166,7 @@ def _sum_layer(q: NearTiles, o: NearRoom, layer: int, row: int, end: int, lane: 
         _leave_row(q, o, layer, row + m, m)
 
 
-@compiled
+@elementwise
 def _place_row(q: NearTiles, o: NearRoom, layer: int, i: int, m: int, lane: int) -> None:
     """Where the pairs of a row stand in the table; they are NaN where it serves not."""
     first, most, _, _, _, kind = q.tables[layer]
@@ -179,7 +179,7 @@ def _place_row(q: NearTiles, o: NearRoom, layer: int, i: int, m: int, lane: int)
     sort_by_keys(b[PLACE : PLACE + LANES], b[TURN : TURN + LANES], o.order[m], o.starts[m])
 
 
-@compiled
+@elementwise
 def _bend_layer(q: NearTiles, o: NearRoom, layer: int, row: int, end: int) -> None:
     """``behind_line`` and ``carried`` for all pairs."""
     b, c, line, bend = o.states, o.columns, q.lines[layer, 0], q.lines[layer, 1]
@@ -198,7 +198,7 @@ def _bend_layer(q: NearTiles, o: NearRoom, layer: int, row: int, end: int) -> No
             )
 
 
-@compiled
+@elementwise
 def _sum_lanes(
     q: NearTiles, o: NearRoom, layer: int, i: int, m: int, part: int, side: int, ranks: Any,
     lane: int,
@@ -222,7 +222,7 @@ def _sum_lanes(
         b[NEAR + some[k]], b[D + some[k]] = o.sums[OF_E, k], o.sums[OF_D, k]
 
 
-@compiled
+@elementwise
 def _leave_row(q: NearTiles, o: NearRoom, layer: int, i: int, m: int) -> None:
     """``behind_table`` and ``carried`` for the pairs of a row."""
     b, c, a, n, s = o.states, o.columns, q.rows[layer, :, i], q.numbers[layer], q.sides[layer]
@@ -239,7 +239,7 @@ def _leave_row(q: NearTiles, o: NearRoom, layer: int, i: int, m: int) -> None:
         )
 
 
-@compiled
+@elementwise
 def _write(q: NearTiles, o: NearRoom, t: Tile, row: int, end: int, lanes: int) -> None:
     """Into the tile; a row has its largest errors, or each pair its own."""
     b, last, own = o.states, q.rows.shape[0] - 1, q.sigma + 4 * UNIT
@@ -264,7 +264,7 @@ def _write(q: NearTiles, o: NearRoom, t: Tile, row: int, end: int, lanes: int) -
             t.error[0, m, 0], t.error[1, m, 0] = _largest(b[m], WRONG), _largest(b[m], ERROR)
 
 
-@compiled
+@elementwise
 def _leave_out(o: NearRoom, t: Tile, m: int, lanes: int) -> None:
     """The pairs of a row that are not known; those that are left out count for nothing."""
     b = o.states[m]
@@ -275,7 +275,7 @@ def _leave_out(o: NearRoom, t: Tile, m: int, lanes: int) -> None:
             t.sigma[m, j] = t.theta[m, j] = b[WRONG + j] = b[ERROR + j] = 0.0
 
 
-@partial(compiled, flags=REASSOCIATED)
+@partial(elementwise, flags=REASSOCIATED)
 def _largest(line: Any, at: int) -> float:
     """The largest of LANES numbers that are not negative."""
     most = 0.0

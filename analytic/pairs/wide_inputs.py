@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analytic.compilation import compiled
+from analytic.compilation import compiled, elementwise
 from analytic.expectations import WideRoom, WideTables, cell_of, wide_moments, wide_tables
 from analytic.machine import UNIT, Array
 from analytic.pairs.close_inputs import Close
@@ -210,7 +210,7 @@ class _Pairs(NamedTuple):
     before: Array
 
 
-@compiled
+@elementwise
 def _next_angles(
     before: Any, a: Any, i: Any, j: Any, shift: int, weight: float, bias: float, small: Any,
     wrong: Any, cells: Any,
@@ -224,7 +224,7 @@ def _next_angles(
         cells[p] = cell_of(a.s[row], a.s[column], small[p])
 
 
-@compiled
+@elementwise
 def _moments(
     tables: Any, a: Any, pairs: Any, order: Any, shift: int, errors: Any, numbers: Any, o: Any,
     found: Any,
@@ -248,7 +248,7 @@ def _moments(
         start = stop
 
 
-@compiled
+@elementwise
 def _with_errors(
     a: Any, pairs: Any, p: int, shift: int, errors: Any, numbers: Any, o: Any, lane: int, found: Any
 ) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from analytic.compilation import compiled
+from analytic.compilation import elementwise
 from analytic.machine import LANES, UNIT, Array
 from analytic.network import Network
 from analytic.pairs import prepare, roundings, rows_together, scalar_products, store
@@ -181,7 +181,7 @@ def _shortened(series: Array, tolerance: float) -> tuple[Array, float]:
     return kept, float(np.append(rests, 0.0)[terms])
 
 
-@compiled
+@elementwise
 def _fill_rows(t: Tile, scale: float, even: Any, odd: Any, data: Data, block: RowBlock) -> None:
     """Fill the rows of a block with the series in rho = scale <x, x'>/d."""
     k = max(block.nngp.shape[1], block.ntk.shape[1])
@@ -198,7 +198,7 @@ def _fill_rows(t: Tile, scale: float, even: Any, odd: Any, data: Data, block: Ro
     settled()
 
 
-@compiled
+@elementwise
 def _evaluate(t: Tile, rows: int, scale: float, even: Any, odd: Any) -> None:
     """x becomes the series at rho = scale sigma.
 
@@ -220,7 +220,7 @@ def _evaluate(t: Tile, rows: int, scale: float, even: Any, odd: Any) -> None:
                 value[j] += b0[j] - 0.5 * twice[j] * b1[j]
 
 
-@compiled
+@elementwise
 def _clenshaw(series: Any, twice: Any, b0: Any, b1: Any) -> None:
     """b_k = (a_k - b_{k+2}) + 2 T_2 b_{k+1}, eight steps at a time; b_0 and b_1 remain.
 
