@@ -14,19 +14,25 @@ __all__ = ["series"]
 def _steps(tables: Any, coef: Any, fresh: bool, x: Any, value: Any, slope: Any) -> None:
     """Steps of Horner's scheme and of its derivative, p_k = coef[k] tables[k].
 
-    They start from 0 where they are ``fresh``.
+    Where they are ``fresh`` the first two have no sums to go on with: a seventh of all operations.
     """
-    steps = len(tables)
-    for j in range(LANES):
-        y = x[j]
-        v = 0.0 if fresh else value[j]
-        d = 0.0 if fresh else slope[j]
-        for i in range(steps):
-            k = steps - 1 - i
-            d = d * y + v
-            v = v * y + coef[k] * tables[k][j]
-        value[j] = v
-        slope[j] = d
+    last = len(tables) - 1
+    if fresh:
+        for j in range(LANES):
+            y = x[j]
+            d = coef[last] * tables[last][j]
+            v = d * y + coef[last - 1] * tables[last - 1][j]
+            for i in range(2, last + 1):
+                d = d * y + v
+                v = v * y + coef[last - i] * tables[last - i][j]
+            value[j], slope[j] = v, d
+    else:
+        for j in range(LANES):
+            y, v, d = x[j], value[j], slope[j]
+            for i in range(last + 1):
+                d = d * y + v
+                v = v * y + coef[last - i] * tables[last - i][j]
+            value[j], slope[j] = v, d
 
 
 @inlined
