@@ -25,7 +25,7 @@ from analytic.pairs.pair_errors import (
     join_errors,
 )
 from analytic.pairs.power_series import series
-from analytic.pairs.term_groups import choose_group, largest_sizes
+from analytic.pairs.term_groups import choose_group, largest_sizes, order_of
 from analytic.pairs.tile_states import change_places, end_branch, normalize_tile, put_aside
 from analytic.recursion import (
     GROUP,
@@ -47,21 +47,25 @@ _fill_close_lanes: Any = late(fill_close_lanes)
 @inlined
 def _enter(
     sigma: Any, theta: Any, rho: Any, x: Any, layer: Any, scale: float, inverse: Any, signed: bool
-) -> None:
-    """Lambda, Gamma, rho^2 and (if ``signed``) rho of the pairs of a row."""
+) -> int:
+    """Lambda, Gamma, rho^2 and (if ``signed``) rho of the pairs of a row; the order of max rho^2."""
     weight, bias, rate, bias_rate = layer
+    most = 0
     for j in range(LANES):
         cov, _, theta[j] = _preactivation(sigma[j], theta[j], weight, bias, rate, bias_rate)
         sigma[j] = cov
         r = cov * (scale * inverse[j])
-        r = r if r < 1.0 else 1.0
-        r = r if r > -1.0 else -1.0
-        x[j] = r * r
+        square = r * r
+        square = square if square < 1.0 else 1.0
+        x[j] = square
+        order = order_of(square)
+        most = order if order > most else most
     if signed:
         for j in range(LANES):
             r = sigma[j] * (scale * inverse[j])
             r = r if r < 1.0 else 1.0
             rho[j] = r if r > -1.0 else -1.0
+    return most
 
 
 @elementwise
@@ -166,9 +170,9 @@ def weight_layer(
     for row in range(0, size, together):
         for m in range(row, row + together):
             sigma, theta, rho, x = t.sigma[m], t.theta[m], t.rho[m], t.x[m]
-            _enter(sigma, theta, rho, x, layer, scale[m], inverse, signed)
+            largest = _enter(sigma, theta, rho, x, layer, scale[m], inverse, signed)
             t.group[m], t.largest[m], t.departed[m] = choose_group(
-                x, rho, t.left[m], t.departed[m], radius
+                largest, x, rho, t.left[m], t.departed[m], radius
             )
         if beyond:
             put_close_lanes_aside(t, p, at, size, lane, radius, asked, close)

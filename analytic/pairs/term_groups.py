@@ -10,7 +10,7 @@ from analytic.compilation import elementwise, inlined
 from analytic.machine import LANES
 from analytic.recursion import Bounds
 
-__all__ = ["choose_group", "largest_sizes"]
+__all__ = ["choose_group", "largest_sizes", "order_of"]
 
 
 @elementwise
@@ -37,29 +37,44 @@ def _leave_out(left: Any, rho: Any, x: Any, ceiling: float) -> None:
 
 
 @inlined
-def _largest(x: Any) -> float:
-    """The root of the largest entry; numbers that are not negative are in order as integers are.
+def order_of(x: float) -> int:
+    """A whole number for a float64 that is not negative, in the same order.
 
-    Of integers compiled code takes the largest by vectors: they have no NaN, nor has x.
+    Of whole numbers compiled code takes the largest by vectors: they have no NaN.
     """
-    bits, most = x.view(np.int64), 0
+    return np.float64(x).view(np.int64)
+
+
+@inlined
+def _largest(x: Any) -> int:
+    """The order of the largest entry."""
+    most = 0
     for j in range(LANES):
-        most = bits[j] if bits[j] > most else most
-    largest = np.int64(most)
-    return np.sqrt(largest.view(np.float64))
+        order = order_of(x[j])
+        most = order if order > most else most
+    return most
 
 
 @inlined
 def choose_group(
-    x: Any, rho: Any, left: Any, departed: bool, radius: Any
+    most: int, x: Any, rho: Any, left: Any, departed: bool, radius: Any
 ) -> tuple[int, float, bool]:
-    """The group of terms of a row, its largest |rho|, and whether pairs of it are left out."""
+    """The group of terms of a row, its largest |rho|, and whether pairs of it are left out.
+
+    Args:
+        most: the ``order_of`` the largest x.
+        x: rho^2 of its pairs.
+        rho: their rho.
+        left: which of them are left out.
+        departed: whether any is.
+        radius: the largest |rho| that each group serves.
+    """
     ceiling = radius[-1]
-    largest = _largest(x)
+    largest = np.sqrt(np.int64(most).view(np.float64))
     if departed or largest > ceiling:
         departed = True
         _leave_out(left, rho, x, ceiling)
-        largest = _largest(x)
+        largest = np.sqrt(np.int64(_largest(x)).view(np.float64))
     group = 0
     while radius[group] < largest:
         group += 1

@@ -9,7 +9,7 @@ import pytest
 
 from analytic.machine import LANES, UNIT
 from analytic.pairs.power_series import series
-from analytic.pairs.term_groups import choose_group
+from analytic.pairs.term_groups import choose_group, order_of
 
 TERMS = 20
 
@@ -54,14 +54,18 @@ def test_the_largest_decides_wherever_it_stands(place: int) -> None:
     x[1::2], x[place] = 0.0, 0.0625
     left = np.zeros(LANES, dtype=np.bool_)
     radius = np.array([0.2, 0.25, 0.5])
-    assert choose_group(x, rho, left, False, radius) == (1, 0.25, False)
+    assert choose_group(order_of(x.max()), x, rho, left, False, radius) == (1, 0.25, False)
     assert not left.any()
     radius = np.array([0.1, 0.2])
-    assert choose_group(x, rho, left, False, radius) == (0, np.sqrt(5e-324), True)
+    assert choose_group(order_of(x.max()), x, rho, left, False, radius) == (
+        0,
+        np.sqrt(5e-324),
+        True,
+    )
     assert left[place]
     assert left.sum() == 1
     assert (x[place], rho[place]) == (0.0, 0.0)
     left[place - 1] = True  # pairs that are left out stay out
     x[place - 1] = 0.01
-    assert choose_group(x, rho, left, True, radius)[2]
+    assert choose_group(order_of(x.max()), x, rho, left, True, radius)[2]
     assert x[place - 1] == 0.0
