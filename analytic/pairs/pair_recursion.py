@@ -48,7 +48,7 @@ _fill_close_lanes: Any = late(fill_close_lanes)
 def _enter(
     sigma: Any, theta: Any, rho: Any, x: Any, layer: Any, scale: float, inverse: Any, signed: bool
 ) -> int:
-    """Lambda, Gamma, rho^2 and (if ``signed``) rho of the pairs of a row; the order of max rho^2."""
+    """Lambda, Gamma, rho^2 and (if ``signed``) rho of a row; the ``order_of`` the largest rho^2."""
     weight, bias, rate, bias_rate = layer
     most = 0
     for j in range(LANES):

@@ -37,7 +37,7 @@ def _leave_out(left: Any, rho: Any, x: Any, ceiling: float) -> None:
 
 
 @inlined
-def order_of(x: float) -> int:
+def order_of(x: float) -> Any:
     """A whole number for a float64 that is not negative, in the same order.
 
     Of whole numbers compiled code takes the largest by vectors: they have no NaN.
