@@ -39,6 +39,10 @@ from analytic.recursion import (
 
 __all__ = ["begin", "propagate", "weight_layer"]
 
+AT_HAND = 48
+"""Coefficients of LANES columns that stay in cache while row after row goes through a layer; of
+more, each four serve all rows of a tile before the next."""
+
 _preactivation: Any = elementwise(preactivation)
 _plain: Any = elementwise(plain)
 _fill_close_lanes: Any = late(fill_close_lanes)
@@ -165,10 +169,11 @@ def weight_layer(
     signed = p.bent[at] or p.odd[at] > 0 or beyond
     layer, most = (p.weight[at], p.bias[at], p.rate[at], p.bias_rate[at]), 0
     first, even, odd = p.first[at], p.even[at], p.odd[at]
-    value, slope, value1, slope1 = t.value0[0], t.slope0[0], t.value1[0], t.slope1[0]
-    together = size if beyond else 1  # all that is done to a row is done while it is at hand
+    closed = p.bent[at] or p.arcsine[at]
+    together = size if beyond or even + odd > AT_HAND else 1
     for row in range(0, size, together):
-        for m in range(row, row + together):
+        end = row + together
+        for m in range(row, end):
             sigma, theta, rho, x = t.sigma[m], t.theta[m], t.rho[m], t.x[m]
             largest = _enter(sigma, theta, rho, x, layer, scale[m], inverse, signed)
             t.group[m], t.largest[m], t.departed[m] = choose_group(
@@ -176,22 +181,24 @@ def weight_layer(
             )
         if beyond:
             put_close_lanes_aside(t, p, at, size, lane, radius, asked, close)
-        for m in range(row, row + together):
+        if not closed:
+            own, group, x_ = coef[row:end], t.group[row:end], t.x[row:end]
+            series(table, own, first, even, group, lane, x_, t.value0, t.slope0)
+            if odd > 0:
+                series(table, own, first + even, odd, group, lane, x_, t.value1, t.slope1)
+        for m in range(row, end):
             sigma, theta, rho, x = t.sigma[m], t.theta[m], t.rho[m], t.x[m]
+            value, slope = t.value0[m - row], t.slope0[m - row]
             if p.bent[at]:
                 _arccosine(sigma, theta, rho, scale[m], inverse, p.line[at, 0], p.line[at, 1])
-                continue
-            if p.arcsine[at]:
+            elif p.arcsine[at]:
                 _arcsine(sigma, theta, narrow[m], narrows)
-                continue
-            group = t.group[m]
-            series(table, coef[m], first, even, group, lane, x, value, slope)
-            if odd == 0:
+            elif odd == 0:
                 _mehler_even(sigma, theta, x, value, slope, eta[m], etas)
             else:
-                series(table, coef[m], first + even, odd, group, lane, x, value1, slope1)
+                value1, slope1 = t.value1[m - row], t.slope1[m - row]
                 _mehler(sigma, theta, rho, x, value, slope, value1, slope1, eta[m], etas)
-            most = max(most, group + 1)
+            most = most if closed else max(most, t.group[m] + 1)
     if beyond:
         _fill_close_lanes(t, p, at, size, lane, radius, asked, close, band_of, band)
     carry_errors(t, size, p.bounds, at)

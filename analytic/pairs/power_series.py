@@ -65,30 +65,40 @@ def _eight(
 
 @inlined
 def series(
-    table: Any, coef: Any, first: int, terms: int, group: int, lane: int, x: Any, value: Any,
+    table: Any, coef: Any, first: int, terms: int, group: Any, lane: int, x: Any, value: Any,
     slope: Any,
 ) -> None:  # fmt: skip
-    """value becomes sum_k p_k x^k, slope its derivative, with at most 4 (group + 1) terms.
+    """value becomes sum_k p_k x^k, slope its derivative, with at most 4 (group + 1) terms a row.
 
     Args:
         table: the coefficients of the columns, shape (coefficients, columns).
-        coef: those of the row.
+        coef: those of the rows, shape (rows, coefficients).
         first: where they begin.
         terms: how many there are, a multiple of 4.
-        group: see above.
+        group: of each row, see above.
         lane: the first column.
-        x: the arguments.
+        x: the arguments, a row each.
         value: see above.
         slope: see above.
     """
-    if terms == 0:
-        value[:] = 0.0
-        slope[:] = 0.0
-        return
-    blocks, fresh = min(group + 1, terms // 4), True
-    if blocks % 2 == 1:
-        _four(table, coef, first + 4 * (blocks - 1), lane, fresh, x, value, slope)
-        blocks, fresh = blocks - 1, False
-    for block in range(blocks - 2, -1, -2):
-        _eight(table, coef, first + 4 * block, lane, fresh, x, value, slope)
-        fresh = False
+    most = 0
+    for m in range(x.shape[0]):
+        most = max(most, _blocks(group[m], terms))
+        if terms == 0:
+            value[m, :] = 0.0
+            slope[m, :] = 0.0
+    for eight in range((most - 1) // 2 * 2, -1, -2):
+        k = first + 4 * eight
+        for m in range(x.shape[0]):
+            blocks = _blocks(group[m], terms)
+            row, fresh = coef[m], blocks <= eight + 2
+            if blocks >= eight + 2:
+                _eight(table, row, k, lane, fresh, x[m], value[m], slope[m])
+            elif blocks == eight + 1:
+                _four(table, row, k, lane, fresh, x[m], value[m], slope[m])
+
+
+@inlined
+def _blocks(group: int, terms: int) -> int:
+    """Blocks of four terms that a group has, of those there are."""
+    return min(group + 1, terms // 4)

@@ -14,35 +14,40 @@ from analytic.pairs.term_groups import choose_group, order_of
 TERMS = 20
 
 
-@pytest.mark.parametrize("group", range(6))
-def test_series_and_slope(group: int) -> None:
+@pytest.mark.parametrize(
+    "groups", [(group, other) for group in range(6) for other in (group, 0, 3)]
+)
+def test_series_and_slope(groups: tuple[int, int]) -> None:
     """4 (group + 1) terms, in fours and eights, at most those there are; the others do no harm."""
-    rng = np.random.default_rng(group)
+    rng = np.random.default_rng(groups)
     first, lane = 3, 8
+    most = min(4 * (max(groups) + 1), TERMS)
     table = np.full((first + TERMS + 2, LANES + 16), np.nan)
-    coef = np.full(first + TERMS + 2, np.nan)
-    count = min(4 * (group + 1), TERMS)
-    table[first : first + count] = rng.standard_normal((count, LANES + 16))
-    coef[first : first + count] = rng.standard_normal(count)
-    x = rng.uniform(0, 1, LANES)
-    value, slope = np.full((2, LANES), np.nan)
-    series(table, coef, first, TERMS, group, lane, x, value, slope)
-    for j in (0, 1, LANES - 1):
-        y = Fraction(float(x[j]))
+    table[first : first + most] = rng.standard_normal((most, LANES + 16))
+    coef = np.full((2, first + TERMS + 2), np.nan)
+    counts = [min(4 * (group + 1), TERMS) for group in groups]
+    for row, count in zip(coef, counts, strict=True):
+        row[first : first + count] = rng.standard_normal(count)
+    x = rng.uniform(0, 1, (2, LANES))
+    value, slope = np.full((2, 2, LANES), np.nan)
+    series(table, coef, first, TERMS, np.array(groups), lane, x, value, slope)
+    for m, j in [(m, j) for m in range(2) for j in (0, 1, LANES - 1)]:
+        y = Fraction(float(x[m, j]))
         terms = [
-            Fraction(float(coef[first + k])) * Fraction(float(table[first + k, lane + j]))
-            for k in range(count)
+            Fraction(float(coef[m, first + k])) * Fraction(float(table[first + k, lane + j]))
+            for k in range(counts[m])
         ]
         exact = sum(t * y**k for k, t in enumerate(terms))
         rate = sum(k * t * y ** (k - 1) for k, t in enumerate(terms) if k)
         size = float(sum(abs(t) for t in terms))
-        assert abs(value[j] - exact) <= 2 * count * UNIT * size
-        assert abs(slope[j] - rate) <= 2 * count**2 * UNIT * size
+        assert abs(value[m, j] - exact) <= 2 * counts[m] * UNIT * size
+        assert abs(slope[m, j] - rate) <= 2 * counts[m] ** 2 * UNIT * size
 
 
 def test_no_terms() -> None:
-    value, slope = np.ones((2, LANES))
-    series(np.ones((4, LANES)), np.ones(4), 0, 0, 3, 0, np.ones(LANES), value, slope)
+    value, slope = np.ones((2, 1, LANES))
+    group, x = np.array([3]), np.ones((1, LANES))
+    series(np.ones((4, LANES)), np.ones((1, 4)), 0, 0, group, 0, x, value, slope)
     assert not value.any()
     assert not slope.any()
 
