@@ -130,6 +130,27 @@ def _mehler(
         sigma[j], theta[j] = _plain(e, d, theta[j])
 
 
+@inlined
+def _leave(t: Tile, p: Program, at: int, m: int, place: int, of_row: Any) -> None:
+    """Sigma and Theta of a row behind a layer, by a closed form or the series at a place."""
+    sigma, theta, rho, x = t.sigma[m], t.theta[m], t.rho[m], t.x[m]
+    scale, inverse, narrow, narrows, mean, means = of_row
+    value, slope, value1, slope1 = (
+        t.value0[place],
+        t.slope0[place],
+        t.value1[place],
+        t.slope1[place],
+    )
+    if p.bent[at]:
+        _arccosine(sigma, theta, rho, scale, inverse, p.line[at, 0], p.line[at, 1])
+    elif p.arcsine[at]:
+        _arcsine(sigma, theta, narrow, narrows)
+    elif p.odd[at] == 0:
+        _mehler_even(sigma, theta, x, value, slope, mean, means)
+    else:
+        _mehler(sigma, theta, rho, x, value, slope, value1, slope1, mean, means)
+
+
 @elementwise
 def weight_layer(
     p: Program, t: Tile, at: int, scale: Any, inverse: Any, narrow: Any, narrows: Any, eta: Any,
@@ -187,17 +208,8 @@ def weight_layer(
             if odd > 0:
                 series(table, own, first + even, odd, group, lane, x_, t.value1, t.slope1)
         for m in range(row, end):
-            sigma, theta, rho, x = t.sigma[m], t.theta[m], t.rho[m], t.x[m]
-            value, slope = t.value0[m - row], t.slope0[m - row]
-            if p.bent[at]:
-                _arccosine(sigma, theta, rho, scale[m], inverse, p.line[at, 0], p.line[at, 1])
-            elif p.arcsine[at]:
-                _arcsine(sigma, theta, narrow[m], narrows)
-            elif odd == 0:
-                _mehler_even(sigma, theta, x, value, slope, eta[m], etas)
-            else:
-                value1, slope1 = t.value1[m - row], t.slope1[m - row]
-                _mehler(sigma, theta, rho, x, value, slope, value1, slope1, eta[m], etas)
+            of_row = scale[m], inverse, narrow[m], narrows, eta[m], etas
+            _leave(t, p, at, m, m - row, of_row)
             most = most if closed else max(most, t.group[m] + 1)
     if beyond:
         _fill_close_lanes(t, p, at, size, lane, radius, asked, close, band_of, band)
