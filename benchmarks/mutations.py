@@ -69,6 +69,8 @@ GAPS = _T + "expectations/test_norm_gaps.py"
 SHARP = _T + "pairs/test_sharp_gaps.py"
 BUMPS = _T + "expectations/test_gaussian_bumps.py"
 RAYS = _T + "pairs/test_rays.py"
+SERIES = _T + "pairs/test_power_series.py"
+EXTREMES = _T + "expressions/test_extremes.py"
 CANCELLING = _T + "proofs/test_cancelling_zeros.py"
 NEAR = _T + "pairs/test_near_layers.py"
 CARRIED = _T + "pairs/test_carried_angles.py"
@@ -200,6 +202,13 @@ MUTATIONS = (
     Mutation("rays: nodes of the other side", _A + "pairs/rays.py", "b = turned[part, column] if opposite and parity == 0 else", "b = turned[part, column] if False else", RAYS + " -k mpmath"),
     Mutation("lines: what a coefficient of erf is", _E + "coefficients_of_erf.py", "b[j, i] = front[i] * (power[i] * roots[j])", "b[j, i] = front[i] * (power[i] * roots[j]) * (1 + 9e-16 * j)", ERF),
     Mutation("lines: rest of the coefficients of erf", _E + "coefficients_of_erf.py", "return np.asarray(share * (1 + 2.0**-40) + 1e-300)", "return np.asarray(share * 0.98 + 1e-300)", ERF),
+    Mutation("tiles: the second step of a series", _A + "pairs/power_series.py", "v = d * y + coef[last - 1]", "v = d + coef[last - 1]", SERIES),
+    Mutation("tiles: rows of fewer terms", _A + "pairs/power_series.py", "elif blocks == eight + 1:", "elif blocks == eight + 3:", SERIES),
+    Mutation("tiles: a row that begins late", _A + "pairs/power_series.py", "row, fresh = coef[m], blocks <= eight + 2", "row, fresh = coef[m], most <= eight + 2", SERIES),
+    Mutation("tiles: pairs that are left out", _A + "pairs/term_groups.py", "if departed or largest > ceiling:", "if largest > ceiling:", SERIES),
+    Mutation("tiles: rows of the diagonal", _A + "pairs/row_blocks.py", "if own and first >= lane + LANES:", "if own and first >= lane:", _T + "pairs/test_near_tiles.py"),
+    Mutation("tiles: the row of a sum", _A + "pairs/pair_recursion.py", "_leave(t, p, at, m, m - row, of_row)", "_leave(t, p, at, m, 0, of_row)", _T + "pairs/test_close_forms.py"),
+    Mutation("extremes of powers", _A + "expressions/evaluation.py", "return expression.replace(_is_extreme, named_arguments)  # the inner ones first", "return expression", EXTREMES),
     Mutation("lines: closed form of erf", _A + "pairs/pair_recursion.py", "e, d = arcsine(z) * (2.0 / np.pi), (4.0 / np.pi) * root / np.sqrt(left)", "e, d = arcsine(z) * (2.0 / np.pi), (4.0 / np.pi) * root / np.sqrt(left + 1e-8)", LINES),
     Mutation("lines: coefficients behind the first layer", _A + "pairs/layers_behind.py", "_gather(columns, j[start:stop], p.first[1], together)", "_gather(columns, j[start:stop], p.first[1] + 1, together)", LEFT),
     Mutation("lines: Theta behind the first layer", _A + "pairs/layers_behind.py", "first.theta[start + k] if inside", "first.theta[start + k] * (1 + 1e-9) if inside", LEFT),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numba.core.errors import NumbaError
 
+import analytic
 from analytic.compilation import compiled, elementwise
 
 
@@ -73,3 +76,30 @@ def test_no_array_can_be_made_or_returned() -> None:
         zeros(3)
     with pytest.raises(NumbaError, match="array passed"):
         part(np.ones(3))
+
+
+REDUCTIONS = {"argmax", "argmin", "copy", "max", "mean", "min", "prod", "sort", "sum"}
+"""Methods of arrays for which numba makes arrays of its own."""
+
+
+def _uncounted(source: str) -> list[ast.FunctionDef]:
+    functions = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)]
+    marks = ("elementwise", "inlined")
+    return [
+        f for f in functions if any(m in ast.unparse(d) for d in f.decorator_list for m in marks)
+    ]
+
+
+def _reductions(function: ast.FunctionDef) -> list[str]:
+    calls = [node.func for node in ast.walk(function) if isinstance(node, ast.Call)]
+    return [f.attr for f in calls if isinstance(f, ast.Attribute) and f.attr in REDUCTIONS]
+
+
+def test_uncounted_functions_compile_alone() -> None:
+    """Numba takes these methods only where a counted function has compiled them before."""
+    sources = [path.read_text() for path in Path(analytic.__file__).parent.rglob("*.py")]
+    functions = [f for source in sources for f in _uncounted(source)]
+    assert len(functions) > 150
+    assert {f.name: found for f in functions if (found := _reductions(f))} == {}
+    seen = "@elementwise\ndef most(a):\n    return a[1:].max()"
+    assert _reductions(_uncounted(seen)[0]) == ["max"]
