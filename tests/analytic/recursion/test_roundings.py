@@ -18,8 +18,9 @@ from analytic.images.stretches import network_stretches
 from analytic.images.wide_sums import wide_window_sums
 from analytic.machine import LANES, UNIT
 from analytic.pairs.input_products import roundings, scalar_products
-from analytic.pairs.pair_recursion import _mehler
-from analytic.recursion import Data, diagonal, new_tile, preactivation
+from analytic.pairs.pair_recursion import _mehler, _mehler_even
+from analytic.pairs.power_series import series
+from analytic.recursion import Data, Tile, diagonal, new_tile, preactivation
 from analytic.recursion.amplification_factors import OF_D, OF_E, Rests, factors_of_series
 from analytic.recursion.roundings import roundings_of
 
@@ -83,7 +84,7 @@ def test_roundings_of_the_series() -> None:
         rho = rng.uniform(-1, 1, LANES)
         tile.rho[0], tile.x[0], tile.sigma[0], tile.theta[0] = rho, rho * rho, rho, 1.0
         mean, means = (rng.standard_normal(n) * with_mean for n in (1, LANES))
-        _mehler(tile, even, odd, 0, table, coef, 0, mean, means)
+        _by_series(tile, table, coef, even, odd, float(mean[0]), means)
         k_e = np.ones(8) if both else np.tile([1.0, 0.0], 4)
         share = 0.5 * with_mean
         at = factors_of_series(k_e, k_e, Rests(0, 0, 0, 0, 0), share, 1.0, np.ones(1))
@@ -97,6 +98,27 @@ def test_roundings_of_the_series() -> None:
                 most[number] = max(most[number], ratio)
     assert 0.1 < most[0] <= 1
     assert 0.1 < most[1] <= 1
+
+
+def _by_series(
+    t: Tile,
+    table: np.ndarray,
+    coef: np.ndarray,
+    even: int,
+    odd: int,
+    mean: float,
+    means: np.ndarray,
+) -> None:
+    """Sigma and Theta of the first row of a tile, as a layer takes them."""
+    values, slopes = (t.value0, t.value1), (t.slope0, t.slope1)
+    for first, terms, value, slope in zip((0, even), (even, odd), values, slopes, strict=True):
+        series(table, coef, first, terms, np.zeros(1, dtype=np.int64), 0, t.x[:1], value, slope)
+    sums = t.value0[0], t.slope0[0]
+    if odd == 0:
+        _mehler_even(t.sigma[0], t.theta[0], t.x[0], *sums, mean, means)
+    else:
+        row = t.sigma[0], t.theta[0], t.rho[0], t.x[0]
+        _mehler(*row, *sums, t.value1[0], t.slope1[0], mean, means)
 
 
 def _exact_series(
