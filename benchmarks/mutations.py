@@ -303,7 +303,8 @@ def _is_compiled(text: str, old: str) -> bool:
     if not text[before.rfind("\n") + 1].isspace():  # a constant
         return True
     decorator = before[: before.rfind("\ndef ")].rsplit("\n", 1)[-1]
-    return decorator.startswith(("@compiled", "@elementwise", "@partial(compiled"))
+    marks = "@compiled", "@elementwise", "@inlined", "@partial(compiled", "@partial(inlined"
+    return decorator.startswith(marks)
 
 
 def survives(mutation: Mutation) -> bool:

@@ -48,6 +48,7 @@ def _beside_one(x: Array) -> Derivatives:
     return outside * (x**3 - x), outside * (3 * x * x - 1), outside * 6 * x
 
 
+@pytest.mark.parametrize("order", range(3))
 @pytest.mark.parametrize(
     ("text", "exact"),
     [
@@ -57,8 +58,13 @@ def _beside_one(x: Array) -> Derivatives:
         ("x*max(x**2 - 1, 0)", _beside_one),
     ],
 )
-def test_extremes_of_polynomials(text: str, exact: Callable[[Array], Derivatives]) -> None:
-    """Their powers are written out as products, which sympy cannot compare."""
-    found = values(Activation(text).expression, X, 2)
-    for value, wanted in zip(found, exact(X), strict=True):
+def test_extremes_of_polynomials(
+    text: str, exact: Callable[[Array], Derivatives], order: int
+) -> None:
+    """Their powers are written out as products, which sympy cannot compare.
+
+    Alone, w is compiled with other common parts than beside its derivatives.
+    """
+    found = values(Activation(text).expression, X, order)
+    for value, wanted in zip(found, exact(X)[: order + 1], strict=True):
         np.testing.assert_allclose(value, wanted, rtol=0, atol=16 * UNIT * 3**5 * 20)
