@@ -73,7 +73,7 @@ wheel: $(ENV) compiled
 	@echo "==> building the wheel and trying it in an empty environment"
 	@bash .ci/wheel $(BIN)/python
 
-## make bench   speed and memory of K_inf against the machine's limits (3 minutes)
+## make bench   speed and memory of K_inf against the machine's limits (3 to 9 minutes)
 bench: $(ENV)
 	@$(BIN)/python benchmarks/analytic_start.py
 	@$(BIN)/python benchmarks/analytic_speed.py

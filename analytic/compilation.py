@@ -57,14 +57,13 @@ def compiled(
         inlined: whether its code becomes part of that of its callers.
     """
     njit: Any = numba.njit
-    compile_ = njit(
+    dispatcher: Any = njit(
         nogil=True,
         error_model="numpy",
         fastmath=set(flags),
         pipeline_class=_InliningCompiler if inlined else _Compiler,
         _nrt=counted,
-    )
-    dispatcher: Any = compile_(function)
+    )(function)
     folder = _folder()
     if folder is not None:
         dispatcher._cache = _CompiledCode(function, flags, counted, folder)
@@ -74,11 +73,10 @@ def compiled(
 elementwise = partial(compiled, counted=False)
 """Compile a function that makes no array and returns none, but reads and writes those it is given.
 
-Numba counts references to them at each call, and to parts of them, by atomic operations: half of
-the time of tiles on Intel's processors, a quarter of that of pairs with kinks. What such a function
-reads belongs to its callers; numba refuses to compile it where it makes an array.
+Numba counts references to them at each call, and to parts of them, by atomic operations: a quarter
+of the time of tiles on an Intel Xeon, and of that of pairs with kinks. What such a function reads
+belongs to its callers; numba refuses to compile it where it makes an array.
 """
-
 
 inlined = partial(elementwise, inlined=True)
 """The same, for short functions that are taken into those that call them."""

@@ -36,21 +36,19 @@ def _fill(a: Any, value: float) -> None:
 
 def best(work: Callable[[], Any], repeat: int = 5) -> float:
     """Seconds of the fastest repetition, after one that does not count."""
-    work()
-    seconds: list[float] = []
-    for _ in range(repeat):
-        began = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - began)
-    return min(seconds)
+    return best_in_turns({0: work}, repeat)[0]
 
 
 def best_in_turns(works: dict[int, Callable[[], Any]], repeat: int = 5) -> dict[int, float]:
     """The same of several, one after the other, so that all meet the same speed of the machine."""
+    for work in works.values():
+        work()
     seconds = dict.fromkeys(works, float("inf"))
     for _ in range(repeat):
         for name, work in works.items():
-            seconds[name] = min(seconds[name], best(work, 1))
+            began = time.perf_counter()
+            work()
+            seconds[name] = min(seconds[name], time.perf_counter() - began)
     return seconds
 
 

@@ -28,7 +28,8 @@ from analytic.expectations import (
 from analytic.expectations import LOW_RANK_BLOCK as EACH
 from analytic.late_binding import late
 from analytic.machine import LANES
-from analytic.pairs.kink_lanes import WIDTH, fill_kink_lanes
+from analytic.pairs.kink_lanes import fill_kink_lanes
+from analytic.pairs.term_groups import largest_of
 from analytic.recursion import Program, Tile, first_beyond, plain
 
 __all__ = ["fill_close_lanes", "put_close_lanes_aside"]
@@ -55,21 +56,7 @@ def put_close_lanes_aside(
             t.kept[m, j] = t.theta[m, j]
         for j in range(LANES):
             t.x[m, j] = 0.0 if abs(t.rho[m, j]) > top else t.x[m, j]
-        t.group[m] = first_beyond(radius, np.sqrt(_largest_lane(t.x, m, t.room)))
-
-
-@elementwise
-def _largest_lane(x: Any, m: int, room: Any) -> float:
-    """The largest number of a row, none of which is negative, in chains of WIDTH."""
-    for k in range(WIDTH):
-        room[0, k] = 0.0
-    for start in range(0, LANES, WIDTH):
-        for k in range(WIDTH):
-            room[0, k] = max(room[0, k], x[m, start + k])
-    largest = 0.0
-    for k in range(WIDTH):
-        largest = max(largest, room[0, k])
-    return largest
+        t.group[m] = first_beyond(radius, np.sqrt(largest_of(t.x[m])))
 
 
 @elementwise

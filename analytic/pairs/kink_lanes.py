@@ -15,7 +15,7 @@ from analytic.late_binding import late
 from analytic.machine import LANES
 from analytic.recursion import Program, Tile, plain
 
-__all__ = ["WIDTH", "fill_kink_lanes"]
+__all__ = ["fill_kink_lanes"]
 
 _plain: Any = elementwise(plain)
 _line_sums: Any = late(line_sums)

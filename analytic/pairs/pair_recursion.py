@@ -39,9 +39,9 @@ from analytic.recursion import (
 
 __all__ = ["begin", "propagate", "weight_layer"]
 
-AT_HAND = 48
+MOST_AT_HAND = 48
 """Coefficients of LANES columns that stay in cache while row after row goes through a layer; of
-more, each four serve all rows of a tile before the next."""
+more, each eight serve all rows of a tile before the next."""
 
 _preactivation: Any = elementwise(preactivation)
 _plain: Any = elementwise(plain)
@@ -132,15 +132,11 @@ def _mehler(
 
 @inlined
 def _leave(t: Tile, p: Program, at: int, m: int, place: int, of_row: Any) -> None:
-    """Sigma and Theta of a row behind a layer, by a closed form or the series at a place."""
+    """Sigma and Theta of a row behind a layer; sums of series stand in the row ``place``."""
     sigma, theta, rho, x = t.sigma[m], t.theta[m], t.rho[m], t.x[m]
     scale, inverse, narrow, narrows, mean, means = of_row
-    value, slope, value1, slope1 = (
-        t.value0[place],
-        t.slope0[place],
-        t.value1[place],
-        t.slope1[place],
-    )
+    value, slope = t.value0[place], t.slope0[place]
+    value1, slope1 = t.value1[place], t.slope1[place]
     if p.bent[at]:
         _arccosine(sigma, theta, rho, scale, inverse, p.line[at, 0], p.line[at, 1])
     elif p.arcsine[at]:
@@ -191,7 +187,7 @@ def weight_layer(
     layer, most = (p.weight[at], p.bias[at], p.rate[at], p.bias_rate[at]), 0
     first, even, odd = p.first[at], p.even[at], p.odd[at]
     closed = p.bent[at] or p.arcsine[at]
-    together = size if beyond or even + odd > AT_HAND else 1
+    together = size if beyond or even + odd > MOST_AT_HAND else 1
     for row in range(0, size, together):
         end = row + together
         for m in range(row, end):

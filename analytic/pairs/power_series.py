@@ -87,14 +87,14 @@ def series(
         if terms == 0:
             value[m, :] = 0.0
             slope[m, :] = 0.0
-    for eight in range((most - 1) // 2 * 2, -1, -2):
-        k = first + 4 * eight
+    for block in range((most - 1) // 2 * 2, -1, -2):
+        k = first + 4 * block
         for m in range(x.shape[0]):
             blocks = _blocks(group[m], terms)
-            row, fresh = coef[m], blocks <= eight + 2
-            if blocks >= eight + 2:
+            row, fresh = coef[m], blocks <= block + 2
+            if blocks >= block + 2:
                 _eight(table, row, k, lane, fresh, x[m], value[m], slope[m])
-            elif blocks == eight + 1:
+            elif blocks == block + 1:
                 _four(table, row, k, lane, fresh, x[m], value[m], slope[m])
 
 

@@ -10,7 +10,7 @@ from analytic.compilation import elementwise, inlined
 from analytic.machine import LANES
 from analytic.recursion import Bounds
 
-__all__ = ["choose_group", "largest_sizes", "order_of"]
+__all__ = ["choose_group", "largest_of", "largest_sizes", "order_of"]
 
 
 @elementwise
@@ -46,13 +46,19 @@ def order_of(x: float) -> Any:
 
 
 @inlined
-def _largest(x: Any) -> int:
-    """The order of the largest entry."""
+def _number_of(order: int) -> float:
+    """The number whose ``order_of`` is given."""
+    return np.int64(order).view(np.float64)
+
+
+@inlined
+def largest_of(x: Any) -> float:
+    """The largest of LANES numbers, none of which is negative."""
     most = 0
     for j in range(LANES):
         order = order_of(x[j])
         most = order if order > most else most
-    return most
+    return _number_of(most)
 
 
 @inlined
@@ -70,11 +76,11 @@ def choose_group(
         radius: the largest |rho| that each group serves.
     """
     ceiling = radius[-1]
-    largest = np.sqrt(np.int64(most).view(np.float64))
+    largest = np.sqrt(_number_of(most))
     if departed or largest > ceiling:
         departed = True
         _leave_out(left, rho, x, ceiling)
-        largest = np.sqrt(np.int64(_largest(x)).view(np.float64))
+        largest = np.sqrt(largest_of(x))
     group = 0
     while radius[group] < largest:
         group += 1

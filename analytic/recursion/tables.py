@@ -112,7 +112,6 @@ class Tile(NamedTuple):
     left: NDArray[np.bool_]  # pairs that are left out, (rows, lanes)
     departed: NDArray[np.bool_]  # whether a row has such pairs, (rows,)
     group: NDArray[np.int64]  # group of terms of each row, (rows,)
-    last: NDArray[np.int64]  # its last block of coefficients, (rows,)
     largest: Array  # its largest |rho|, (rows,)
     kind: NDArray[np.int64]  # of each row or pair (``Bounds``), (rows, 1 or lanes)
     error: Array  # ``ErrorState`` of each row or pair, (3, rows, 1 or lanes)
@@ -146,7 +145,6 @@ def new_tile(depth: int, by_pair: bool = False, rows: int = ROWS, weights: int =
         left=np.zeros((rows, LANES), dtype=np.bool_),
         departed=np.zeros(rows, dtype=np.bool_),
         group=np.zeros(rows, dtype=np.int64),
-        last=np.zeros(rows, dtype=np.int64),
         largest=np.zeros(rows),
         kind=np.zeros((rows, width), dtype=np.int64),
         error=np.zeros((3, rows, width)),
